@@ -1,0 +1,45 @@
+"""What can go wrong, said so that the reader knows what to do next.
+
+Every message names the column or parameter, what was found, what is allowed and the cure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CrmError(ValueError):
+    """Any refusal of this library."""
+
+
+class StudyError(CrmError):
+    """A study file, a parameter or a plan was refused before anything ran."""
+
+
+class DataError(CrmError):
+    """A table was refused: it cannot be read, or lacks what its contract asks for."""
+
+
+class FitError(CrmError):
+    """A model was refused these data: they cannot identify it, or break its assumptions."""
+
+
+class RunError(CrmError):
+    """A run could not be carried out or published."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Say which of the allowed words is nearest, or list them all.
+
+    Examples
+    --------
+    >>> did_you_mean("curency", ["currency", "margin"])
+    "did you mean 'currency'? Allowed: currency, margin"
+    >>> did_you_mean("xyz", ["currency", "margin"])
+    'allowed: currency, margin'
+    """
+    words = [str(one) for one in allowed]
+    listed = ", ".join(words)
+    near = get_close_matches(str(word), words, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"

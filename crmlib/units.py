@@ -1,0 +1,96 @@
+"""Units of time, and the one place where one is converted into another."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from numbers import Real
+
+from crmlib.errors import CrmError, did_you_mean
+
+_DAYS = {"H": 1 / 24, "D": 1.0, "W": 7.0, "M": 30.4375, "Q": 91.3125, "Y": 365.25}
+_NAMES = {"H": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
+
+
+class TimeUnit(StrEnum):
+    """The unit in which recency, T and forecasts are counted.
+
+    A month is 30.4375 days, a quarter 91.3125 and a year 365.25, so that they add up to each other.
+
+    Examples
+    --------
+    >>> TimeUnit.parse("W").days
+    7.0
+    >>> TimeUnit.M.plural
+    'months'
+    """
+
+    H = "H"
+    D = "D"
+    W = "W"
+    M = "M"
+    Q = "Q"
+    Y = "Y"
+
+    @classmethod
+    def parse(cls, text: str | TimeUnit) -> TimeUnit:
+        """Read a unit such as "W", or refuse with the allowed ones."""
+        try:
+            return cls(str(text).upper())
+        except ValueError:
+            raise CrmError(
+                f"time_unit is {text!r}; {did_you_mean(str(text), [unit.value for unit in cls])} "
+                "(hour, day, week, month, quarter, year)"
+            ) from None
+
+    @property
+    def days(self) -> float:
+        """Length of the unit in days."""
+        return _DAYS[self.value]
+
+    @property
+    def singular(self) -> str:
+        """The unit's name, such as "week"."""
+        return _NAMES[self.value]
+
+    @property
+    def plural(self) -> str:
+        """The unit's name in the plural, such as "weeks"."""
+        return _NAMES[self.value] + "s"
+
+
+def periods(length: float | str, time_unit: str | TimeUnit) -> float:
+    """How many `time_unit`s a length of time is.
+
+    Parameters
+    ----------
+    length : float or str
+        A number, taken to be in `time_unit` already, or a text such as "12M", "39W" or "365D".
+    time_unit : {"H", "D", "W", "M", "Q", "Y"}
+        The unit of the answer.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    CrmError
+        If the text is no number followed by a unit.
+
+    Examples
+    --------
+    >>> periods("1Y", "W")
+    52.17857142857143
+    >>> periods(39, "W")
+    39.0
+    """
+    unit = TimeUnit.parse(time_unit)
+    if isinstance(length, Real):
+        return float(length)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z])\s*", str(length))
+    if not found:
+        raise CrmError(
+            f"{length!r} is no length of time; give a number of {unit.plural} or a text such as '12M' or '39W'"
+        )
+    return float(found[1]) * TimeUnit.parse(found[2]).days / unit.days
