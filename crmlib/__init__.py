@@ -1,0 +1,47 @@
+"""From a purchase log to who the customers are, what they are worth, who is leaving and what to do.
+
+>>> import crmlib as crm
+>>> study = crm.open_study("cdnow-sample")
+>>> summary = crm.rfm_summary(study.transactions, as_of=study.as_of, time_unit="W")
+>>> len(summary)
+2357
+
+The rooms, from the bottom up: `crmlib.data` (what comes in), `crmlib.study` (a firm), `crmlib.customers`
+(who they are), `crmlib.models` (what they will do), `crmlib.economics` (what it is worth) and
+`crmlib.report` (runs and pages); `crmlib.charts` draws what they return.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public names and the module that each lives in. They load on first use: a kernel that draws one
+# chart does not wait for the models.
+_HOMES = {
+    "CrmError": "crmlib.errors",
+    "TimeUnit": "crmlib.units",
+    "open_table": "crmlib.data.sources",
+    "Study": "crmlib.study",
+    "open_study": "crmlib.study",
+    "CustomerSummary": "crmlib.customers.summary",
+    "rfm_summary": "crmlib.customers.rfm",
+    "rfm_train_test_split": "crmlib.customers.rfm",
+    "rfm_segments": "crmlib.customers.segments",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in {"charts", "customers", "data", "economics", "models", "report", "study"}:
+        return import_module(f"crmlib.{name}")
+    raise AttributeError(f"module 'crmlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,1 @@
+"""What comes in: the tables' contracts, where they are read from, and the check that loses nothing."""

@@ -1,0 +1,175 @@
+"""Where tables come from: one function that opens any of them in the engine.
+
+Files are read as text, so that ids keep their leading zeros and no value is guessed away before
+it is counted; what is a date or an amount is decided, and reported, by the cleaning.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from crmlib.errors import DataError, did_you_mean
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+DUCKDB_SUFFIXES = (".duckdb", ".ddb")
+
+
+@functools.cache
+def engine() -> Any:
+    """The in-memory DuckDB in which this process works (one, opened on first use)."""
+    return ibis.duckdb.connect()
+
+
+def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
+    """Open a table wherever it is, without reading it into memory.
+
+    Parameters
+    ----------
+    source : str, Path, list of str, DataFrame or ibis.Table
+        A CSV (also .gz), TSV or Parquet file, a folder or glob of either, a DuckDB file, a list of such
+        files, or a pandas, Polars or PyArrow frame.
+    base : Path, optional
+        Folder that a relative path starts from; the working directory by default.
+    **options
+        How to read it: `delimiter`, `encoding` and `quote` of a CSV, `table` of a DuckDB file.
+
+    Returns
+    -------
+    ibis.Table
+        Every column of the source under its own name; columns of a CSV as text.
+
+    Raises
+    ------
+    DataError
+        If there is nothing there, or it cannot be read, with what was looked for and where.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": ["00012"], "amount": [9.5]})
+    >>> open_table(frame).columns
+    ('customer_id', 'amount')
+    """
+    if isinstance(source, ibis.Table):
+        return source
+    if not isinstance(source, (str, Path, list, tuple)):
+        return _open_frame(source)
+    files = source_files(source, base=base)
+    return _reader(files[0])(files, {key: value for key, value in options.items() if value is not None})
+
+
+def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path | None = None) -> list[Path]:
+    """The files that a path, folder, glob or list of them stands for, in a fixed order."""
+    parts = list(source) if isinstance(source, (list, tuple)) else [source]
+    files: list[Path] = []
+    for part in parts:
+        files += _expand((base or Path.cwd()) / Path(part).expanduser(), str(part))
+    kinds = {_reader(file) for file in files}
+    if len(kinds) > 1:
+        raise DataError(
+            f"source {source!r} mixes kinds of files ({', '.join(sorted({f.suffix for f in files}))}); "
+            "keep one kind in a table, or name the ones you mean"
+        )
+    return files
+
+
+def _expand(path: Path, written: str) -> list[Path]:
+    if any(sign in written for sign in "*?["):
+        files = sorted(path.parent.glob(path.name))
+    elif path.is_dir():
+        files = sorted(one for one in path.iterdir() if one.is_file() and _known(one))
+    elif path.exists():
+        return [path]
+    else:
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, sorted(beside)[:20]) if beside else "the folder does not exist either"
+        raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
+    if not files:
+        raise DataError(
+            f"source {written!r}: no CSV or Parquet file found there; name a file, a folder of such files, "
+            "or a pattern such as orders/*.csv"
+        )
+    return files
+
+
+def _known(path: Path) -> bool:
+    return path.name.lower().endswith(CSV_SUFFIXES + PARQUET_SUFFIXES + DUCKDB_SUFFIXES)
+
+
+Reader = Callable[[list[Path], Mapping[str, Any]], ibis.Table]
+
+
+def _reader(path: Path) -> Reader:
+    """Which reader opens a file; another engine joins by another line here."""
+    name = path.name.lower()
+    if name.endswith(CSV_SUFFIXES):
+        return _read_csv
+    if name.endswith(PARQUET_SUFFIXES):
+        return _read_parquet
+    if name.endswith(DUCKDB_SUFFIXES):
+        return _read_duckdb
+    known = ", ".join(CSV_SUFFIXES + PARQUET_SUFFIXES + DUCKDB_SUFFIXES)
+    raise DataError(f"source {path.name!r}: its ending is none that can be read; allowed: {known}")
+
+
+def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
+    for file in files:
+        if file.stat().st_size == 0:
+            raise DataError(f"{file.name} is empty (0 bytes); export it again, with its header line")
+    settings: dict[str, Any] = {"all_varchar": True, "header": True, "union_by_name": len(files) > 1}
+    names = {"delimiter": "delim", "encoding": "encoding", "quote": "quote"}
+    settings |= {names[key]: value for key, value in options.items() if key in names}
+    return _opened(files, lambda paths: engine().read_csv(paths, **settings))
+
+
+def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
+    return _opened(files, lambda paths: engine().read_parquet(paths))
+
+
+def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
+    if len(files) > 1:
+        raise DataError(f"source names {len(files)} DuckDB files; name one, and its table under `table`")
+    connection = _opened(files, lambda paths: ibis.duckdb.connect(paths[0], read_only=True))
+    tables = connection.list_tables()
+    wanted = options.get("table") or (tables[0] if len(tables) == 1 else None)
+    if wanted not in tables:
+        raise DataError(
+            f"{files[0].name} has no table {wanted!r}; name it under `table`: {did_you_mean(str(wanted), tables)}"
+        )
+    return connection.table(wanted)
+
+
+def _opened(files: list[Path], opener: Callable[[list[str]], Any]) -> Any:
+    """Run an opener, turning the engine's complaint into ours."""
+    import duckdb
+
+    try:
+        return opener([str(file) for file in files])
+    except (duckdb.Error, UnicodeDecodeError) as complaint:
+        first = str(complaint).strip().splitlines()[0]
+        raise DataError(
+            f"{files[0].name} cannot be read: {first} "
+            "Check that it is what its ending says, and its delimiter and encoding in the study."
+        ) from complaint
+
+
+def _open_frame(frame: Any) -> ibis.Table:
+    """Open a pandas, Polars or PyArrow frame; pandas' categories and mixed objects become text."""
+    if isinstance(frame, pd.DataFrame):
+        twice = frame.columns[frame.columns.duplicated()].unique().tolist()
+        if twice:
+            raise DataError(f"column {twice[0]!r} stands twice in the frame; rename or drop one of them")
+        frame = frame.rename(columns=str).reset_index(drop=True)
+    try:
+        return ibis.memtable(frame)
+    except Exception as complaint:
+        raise DataError(
+            f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
+            "pass a pandas, Polars or PyArrow frame, or a path"
+        ) from complaint
