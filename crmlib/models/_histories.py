@@ -1,0 +1,166 @@
+"""Customers as the models see them: checked, and once per unique (frequency, recency, T)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlib.errors import DataError
+from crmlib.models._inference import Array
+
+HISTORY = ("frequency", "recency", "T")
+SHOWN = 5  # ids of refused customers
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Unique purchase histories and how many customers have each.
+
+    Attributes
+    ----------
+    frequency, recency, T : arrays of shape (n_unique,)
+    weight : array of shape (n_unique,)
+        Customers with that history.
+    row : array of shape (n_rows,)
+        Which of the unique histories each row of the data has.
+    """
+
+    frequency: Array
+    recency: Array
+    T: Array
+    weight: Array
+    row: NDArray[np.intp]
+
+
+def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
+    """Check a frame of customers and reduce it to its unique histories.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `frequency` (repeat purchases, whole numbers), `recency` and `T` (age at the last purchase and
+        now, in one unit of time).
+    weighted : bool
+        Count customers: one a row, or the column `weight` if there is one; ids must then be unique.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or holds what no purchase history can be; the message names the column, the
+        number of rows and the first ids.
+    """
+    require_columns(data, HISTORY)
+    if weighted:
+        refuse_duplicates(data)
+    row, (x, t_x, age) = _unique_rows([_levels(data, name) for name in HISTORY])
+    wrong = {
+        "recency is later than T": t_x > age,
+        "frequency is above 0 although recency is 0": (x > 0) & (t_x == 0),
+        "recency is above 0 although frequency is 0": (x == 0) & (t_x > 0),
+    }
+    for what, bad in wrong.items():
+        if bad.any():
+            cure = "recency is the age at the last purchase: 0 without repeat purchases, at most T"
+            refuse_rows(data, bad[row], what, cure)
+    weight = _weights(data, row, len(x)) if weighted else np.ones(len(x))
+    return Histories(x, t_x, age, weight, row)
+
+
+def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse what is no frame, is empty or lacks a column."""
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(
+            f"data is a {type(data).__name__}; give a pandas DataFrame with columns {', '.join(columns)}"
+        )
+    if missing := [name for name in columns if name not in data.columns]:
+        raise DataError(
+            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); "
+            "crmlib.rfm_summary makes these columns from a purchase log"
+        )
+    if not len(data):
+        raise DataError("data has no rows; there is no customer to learn from or to score")
+
+
+def refuse_duplicates(data: pd.DataFrame) -> None:
+    """Refuse a customer who is there twice."""
+    if "customer_id" in data.columns:
+        ids = data["customer_id"]
+    elif data.index.name == "customer_id":
+        ids = data.index.to_series()
+    else:
+        return
+    if not ids.is_unique:
+        twice = ids.duplicated().to_numpy()
+        what = "customer_id is there more than once"
+        refuse_rows(data, twice, what, "give one row per customer; crmlib.rfm_summary does")
+
+
+def refuse_rows(data: pd.DataFrame, bad: NDArray[np.bool_], what: str, cure: str) -> None:
+    """Refuse rows of a frame, naming how many and the first customers."""
+    ids = data["customer_id"] if "customer_id" in data.columns else data.index.to_series()
+    first = ", ".join(str(one) for one in ids[bad].head(SHOWN))
+    where = "customer_id" if "customer_id" in data.columns else "index"
+    more = ", …" if bad.sum() > SHOWN else ""
+    raise DataError(f"{what} in {int(bad.sum()):,} of {len(data):,} rows ({where} {first}{more}); {cure}")
+
+
+def refuse_values(data: pd.DataFrame, column: str, values: Array, rows: NDArray[np.intp] | None) -> None:
+    """Refuse a column with values that are missing, infinite or negative.
+
+    `values` are the column's, or its distinct ones if `rows` says which of them each row has.
+    """
+    wrong = {
+        "missing": np.isnan(values),
+        "infinite": np.isinf(values),
+        "negative": values < 0,
+    }
+    for what, bad in wrong.items():
+        if bad.any():
+            cure = f"{column} must be a finite number, 0 or more; correct or drop these rows"
+            refuse_rows(data, bad if rows is None else bad[rows], f"{column} is {what}", cure)
+
+
+def numbers(data: pd.DataFrame, column: str) -> Array:
+    """A column as floats, or a refusal."""
+    try:
+        return data[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{column} holds {data[column].dtype} that are no numbers ({error}); give numbers"
+        ) from None
+
+
+def _levels(data: pd.DataFrame, column: str) -> tuple[NDArray[np.intp], Array]:
+    """Distinct values of a column, checked, and which of them each row has."""
+    row, values = pd.factorize(numbers(data, column), use_na_sentinel=False)
+    refuse_values(data, column, values, row)
+    if column == "frequency" and (bad := values != np.floor(values)).any():
+        refuse_rows(data, bad[row], "frequency is no whole number", "it counts repeat purchases")
+    return row, values
+
+
+def _unique_rows(columns: Sequence[tuple[NDArray[np.intp], Array]]) -> tuple[NDArray[np.intp], list[Array]]:
+    """Distinct rows of several factorised columns: a code per row, and each column's values by code."""
+    key, sizes = columns[0][0], [len(values) for _, values in columns]
+    for (code, _), size in zip(columns[1:], sizes[1:], strict=True):
+        key = key * size + code
+    row, unique = pd.factorize(key)
+    values: list[Array] = []
+    for (_, levels), size in zip(reversed(columns), reversed(sizes), strict=True):
+        values.insert(0, levels[unique % size])
+        unique = unique // size
+    return row, values
+
+
+def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
+    if "weight" not in data.columns:
+        return np.bincount(row, minlength=n_unique).astype(float)
+    weight = numbers(data, "weight")
+    refuse_values(data, "weight", weight, None)
+    if not weight.sum() > 0:
+        raise DataError("weight is 0 in every row; it says how many customers a row stands for")
+    return np.bincount(row, weights=weight, minlength=n_unique)

@@ -1,0 +1,162 @@
+"""Maximum likelihood in log parameters, and what the data say about each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Array = NDArray[np.float64]
+LogLikelihood = Callable[[Array], tuple[float, Array]]
+
+REACH = np.log(1e6)  # a parameter may move this far, in logs, from its start: beyond it is a boundary
+STEP = 1e-4  # of the differences that turn the gradient into the Hessian
+GRADIENT_TOLERANCE = 1e-6  # per customer: a maximum whose gradient is larger has not converged
+NEWTON_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a reader of the parameters must know, and what to do about it."""
+
+    parameters: tuple[str, ...]
+    what: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.parameters)}: {self.what} {self.cure}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Whether a fit converged, and what in it is weakly or not identified.
+
+    Attributes
+    ----------
+    converged : bool
+    gradient_norm : float
+        Largest absolute element of the gradient of the log-likelihood per customer, in log parameters
+        that are not at a boundary.
+    findings : tuple of Finding
+        Empty when nothing is to be said.
+    """
+
+    converged: bool
+    gradient_norm: float
+    findings: tuple[Finding, ...] = field(default=())
+
+    def __str__(self) -> str:
+        state = "converged" if self.converged else "NOT converged"
+        lines = [f"{state} (gradient {self.gradient_norm:.1e})", *(f"- {one}" for one in self.findings)]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """A maximum of a log-likelihood, in log parameters."""
+
+    log_params: Array
+    loglik: float
+    gradient_norm: float
+    covariance: Array  # of the log parameters; nan in the rows of those at a boundary or on a flat ridge
+    at_boundary: NDArray[np.bool_]
+    flat: tuple[tuple[int, ...], ...]  # groups of parameters along whose direction nothing changes
+
+    @property
+    def converged(self) -> bool:
+        return bool(self.gradient_norm < GRADIENT_TOLERANCE)
+
+
+def maximise(loglik: LogLikelihood, starts: Sequence[Array], n_customers: float) -> Maximum:
+    """Maximise a log-likelihood over log parameters from the first start, and from the others if that fails.
+
+    Everything depends on differences of log parameters and of log-likelihoods alone, so that the path is the
+    same in any unit of time if the starts are.
+
+    Parameters
+    ----------
+    loglik : callable
+        Log parameters -> (log-likelihood, its gradient), both totals over the customers.
+    starts : sequence of arrays
+        Log parameters to start from.
+    n_customers : float
+        Total weight: the objective is the mean.
+    """
+    best = _climb(loglik, np.asarray(starts[0], float), n_customers)
+    for start in starts[1:]:
+        if best.converged and not best.at_boundary.any():
+            break
+        other = _climb(loglik, np.asarray(start, float), n_customers)
+        if other.loglik > best.loglik + 1e-6:
+            best = other
+    return best
+
+
+def _climb(loglik: LogLikelihood, start: Array, n_customers: float) -> Maximum:
+    offset = loglik(start)[0]
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        value, gradient = loglik(theta)
+        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+            return np.inf, np.zeros_like(theta)
+        return (offset - value) / n_customers, -gradient / n_customers
+
+    bounds = np.stack([start - REACH, start + REACH], axis=1)
+    options = {"gtol": 1e-7, "ftol": 1e-15, "maxiter": 1000, "maxfun": 4000}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    at_boundary = np.min(np.abs(found[:, None] - bounds), axis=1) < 1e-3
+    theta, hessian = _polish(loss, found, ~at_boundary, bounds)
+    value, gradient = loglik(theta)
+    norm = float(np.max(np.abs(gradient[~at_boundary]), initial=0.0)) / n_customers
+    covariance, flat = _covariance(hessian * n_customers, ~at_boundary)
+    return Maximum(theta, float(value), norm, covariance, at_boundary, flat)
+
+
+def _polish(loss: LogLikelihood, theta: Array, free: NDArray[np.bool_], bounds: Array) -> tuple[Array, Array]:
+    """Newton steps from where the quasi-Newton method stopped: ridges need them to be precise."""
+    hessian = _hessian(loss, theta)
+    gradient = loss(theta)[1]
+    for _ in range(NEWTON_STEPS):
+        inner = hessian[np.ix_(free, free)]
+        if not free.any() or np.min(np.linalg.eigvalsh(inner)) <= 1e-14:
+            break
+        step = np.zeros_like(theta)
+        step[free] = -np.linalg.solve(inner, gradient[free])
+        trial = np.clip(theta + np.clip(step, -0.5, 0.5), bounds[:, 0], bounds[:, 1])
+        trial_gradient = loss(trial)[1]
+        if np.max(np.abs(trial_gradient[free])) >= np.max(np.abs(gradient[free])):
+            break
+        moved = float(np.max(np.abs(trial - theta)))
+        theta, gradient = trial, trial_gradient
+        if moved > 1e-3:
+            hessian = _hessian(loss, theta)
+        if moved < 1e-10:
+            break
+    return theta, _hessian(loss, theta)
+
+
+def _hessian(loss: LogLikelihood, theta: Array) -> Array:
+    steps = STEP * np.eye(len(theta))
+    rows = [(loss(theta + step)[1] - loss(theta - step)[1]) / (2 * STEP) for step in steps]
+    return (np.array(rows) + np.array(rows).T) / 2
+
+
+def _covariance(information: Array, free: NDArray[np.bool_]) -> tuple[Array, tuple[tuple[int, ...], ...]]:
+    """Invert the information of the free parameters, leaving out those that lie on a flat direction."""
+    size = len(information)
+    covariance = np.full((size, size), np.nan)
+    where = np.flatnonzero(free)
+    flat: list[tuple[int, ...]] = []
+    while len(where):
+        values, vectors = np.linalg.eigh(information[np.ix_(where, where)])
+        if values[0] > 1e-4:  # a standard error below 100, in logs
+            covariance[np.ix_(where, where)] = np.linalg.inv(information[np.ix_(where, where)])
+            break
+        share = np.abs(vectors[:, 0])
+        group = where[share > 0.1]
+        flat.append(tuple(int(one) for one in group))
+        where = where[share <= 0.1]
+    return covariance, tuple(flat)

@@ -1,0 +1,300 @@
+"""What every model shares: parameters with their uncertainty, a diagnosis, a summary, a file to keep it in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, maximise
+from crmlib.models._summary import ModelSummary
+from crmlib.units import TimeUnit, periods
+
+FILE_FORMAT = 1
+WEAK = 1.0  # a standard error of 1 in a log parameter: the 95 % interval spans a factor of 50
+
+
+class LikelihoodModel:
+    """A model with positive parameters that is fitted by maximum likelihood.
+
+    A subclass names itself and its parameters, and its `fit` calls `_estimate` with its log-likelihood.
+
+    Parameters
+    ----------
+    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
+        The unit of recency, T and forecasts, for data that do not carry one.
+
+    Attributes
+    ----------
+    params_ : dict of str to float
+        Parameters, by the paper's names.
+    loglik_ : float
+        The true log-likelihood, unscaled, with all its constants.
+    standard_errors_ : dict of str to float
+        nan for a parameter that the data do not identify.
+    n_customers_ : float
+        Total weight that was fitted.
+    aic_, bic_ : float
+    diagnosis_ : Diagnosis
+    time_unit_ : TimeUnit or None
+    """
+
+    name: ClassVar[str]
+    parameter_names: ClassVar[tuple[str, ...]]
+    time_parameters: ClassVar[tuple[str, ...]] = ()  # those that are lengths of time
+    cures: ClassVar[Mapping[str, str]] = {}  # by parameter: what to do when it is weakly or not identified
+
+    params_: dict[str, float]
+    time_unit_: TimeUnit | None
+    loglik_: float
+    n_customers_: float
+    diagnosis_: Diagnosis
+    _log_covariance: Array
+
+    def __init__(self, *, time_unit: str | None = None) -> None:
+        self.time_unit = time_unit
+
+    @classmethod
+    def from_params(cls, *, time_unit: str | None = None, **params: float) -> Self:
+        """Score without fitting, with parameters from elsewhere.
+
+        Raises
+        ------
+        CrmError
+            If a parameter is missing, unknown, or not a positive finite number.
+        """
+        for unknown in set(params) - set(cls.parameter_names):
+            raise CrmError(
+                f"{cls.__name__} has no parameter {unknown!r}; {did_you_mean(unknown, cls.parameter_names)}"
+            )
+        if missing := [one for one in cls.parameter_names if one not in params]:
+            raise CrmError(f"{cls.__name__} needs {', '.join(cls.parameter_names)}; add {', '.join(missing)}")
+        for one, value in params.items():
+            if not (np.isfinite(value) and value > 0):
+                raise CrmError(f"{one} is {value!r}; parameters of {cls.__name__} are positive and finite")
+        model = cls(time_unit=time_unit)
+        model.params_ = {one: float(params[one]) for one in cls.parameter_names}
+        model.time_unit_ = None if time_unit is None else TimeUnit.parse(time_unit)
+        return model
+
+    # -- fitting ---------------------------------------------------------------------------------------------
+
+    def _estimate(
+        self, loglik: LogLikelihood, starts: Sequence[Mapping[str, float]], n_customers: float
+    ) -> None:
+        """Maximise the log-likelihood and set the fitted attributes.
+
+        Parameters
+        ----------
+        loglik : callable
+            Array of log parameters, in the order of `parameter_names` -> (log-likelihood, its gradient).
+        starts : sequence of mappings
+            Parameters to start from; those that are lengths of time in proportion to the data's.
+        n_customers : float
+        """
+        points = [np.log([start[one] for one in self.parameter_names]) for start in starts]
+        best = maximise(loglik, points, n_customers)
+        values = np.exp(best.log_params)
+        self.params_ = {one: float(v) for one, v in zip(self.parameter_names, values, strict=True)}
+        self.loglik_ = best.loglik
+        self.n_customers_ = float(n_customers)
+        self._log_covariance = best.covariance
+        findings = (*self._common_findings(best), *self._findings())
+        self.diagnosis_ = Diagnosis(best.converged, best.gradient_norm, findings)
+
+    def _findings(self) -> tuple[Finding, ...]:
+        """What this model in particular has to say about its fit."""
+        return ()
+
+    def _common_findings(self, best: Maximum) -> tuple[Finding, ...]:
+        names = self.parameter_names
+        found: list[Finding] = []
+        if not best.converged:
+            what = f"the optimiser stopped where the gradient is {best.gradient_norm:.1e} per customer."
+            found.append(Finding(names, what, "Do not use these parameters; look for outliers in the data."))
+        edge = tuple(one for one, there in zip(names, best.at_boundary, strict=True) if there)
+        if edge:
+            said = ", ".join(f"{one} = {self.params_[one]:.3g}" for one in edge)
+            what = f"the likelihood still rises at the boundary of the search ({said})."
+            found.append(Finding(edge, what, self._cure(edge)))
+        for group in best.flat:
+            flat = tuple(names[one] for one in group)
+            found.append(
+                Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
+            )
+        errors = np.sqrt(np.diag(best.covariance))
+        weak = tuple(one for one, error in zip(names, errors, strict=True) if error > WEAK)
+        if weak:
+            what = "weakly identified: the 95 % interval spans more than a factor of 50."
+            found.append(Finding(weak, what, self._cure(weak)))
+        return tuple(found)
+
+    def _cure(self, parameters: Sequence[str]) -> str:
+        special = list(dict.fromkeys(self.cures[one] for one in parameters if one in self.cures))
+        return " ".join(special) or "Use more customers or a longer calibration period."
+
+    # -- uncertainty -----------------------------------------------------------------------------------------
+
+    @property
+    def standard_errors_(self) -> dict[str, float]:
+        errors = np.sqrt(np.diag(self._fitted("_log_covariance")))
+        return {
+            one: float(e * self.params_[one]) for one, e in zip(self.parameter_names, errors, strict=True)
+        }
+
+    @property
+    def aic_(self) -> float:
+        return 2 * len(self.parameter_names) - 2 * self._fitted("loglik_")
+
+    @property
+    def bic_(self) -> float:
+        return float(len(self.parameter_names) * np.log(self.n_customers_) - 2 * self._fitted("loglik_"))
+
+    def confint(self, level: float = 0.95) -> pd.DataFrame:
+        """Between which values each parameter lies (Wald, on the log scale, so that both ends are positive).
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        DataFrame
+            Indexed by parameter, columns `low` and `high`; nan where the data do not identify it.
+        """
+        if not 0 < level < 1:
+            raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
+        half = ndtri((1 + level) / 2) * np.sqrt(np.diag(self._fitted("_log_covariance")))
+        values = np.array(list(self.params_.values()))
+        ends = {"low": values * np.exp(-half), "high": values * np.exp(half)}
+        return pd.DataFrame(ends, index=pd.Index(self.parameter_names, name="parameter"))
+
+    def _fitted(self, attribute: str) -> Any:
+        if not hasattr(self, "params_"):
+            raise CrmError(
+                f"{type(self).__name__} has no parameters yet; call fit(data), from_params or load"
+            )
+        if not hasattr(self, attribute):
+            raise CrmError(
+                f"{type(self).__name__} was not fitted, so it knows no likelihood and no standard errors; "
+                "call fit(data)"
+            )
+        return getattr(self, attribute)
+
+    def _values(self) -> tuple[float, ...]:
+        """Parameters in the order of `parameter_names`."""
+        return tuple(self._fitted("params_").values())
+
+    def summary(self) -> ModelSummary:
+        """Say what was fitted, how well each parameter is known and what to beware of."""
+        frame = pd.DataFrame({"estimate": pd.Series(self._fitted("params_"), name="estimate")})
+        frame.index.name = "parameter"
+        unit = f"time in {self.time_unit_.plural}" if self.time_unit_ else "time in the data's own unit"
+        if not hasattr(self, "loglik_"):
+            return ModelSummary(f"{self.name}, parameters given, {unit}", frame, "")
+        frame["standard error"] = pd.Series(self.standard_errors_)
+        frame[["low 95 %", "high 95 %"]] = self.confint(0.95).to_numpy()
+        title = f"{self.name}, {self.n_customers_:,.0f} customers, {unit}"
+        fit = (
+            f"log-likelihood {self.loglik_:.2f}, AIC {self.aic_:.2f}, BIC {self.bic_:.2f}; {self.diagnosis_}"
+        )
+        return ModelSummary(title, frame, fit)
+
+    def __repr__(self) -> str:
+        shown = [f"{one}={value:.6g}" for one, value in getattr(self, "params_", {}).items()]
+        unit = getattr(self, "time_unit_", self.time_unit)
+        shown += [f"time_unit={str(unit)!r}"] if unit else []
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def _unit_of(self, data: object) -> TimeUnit | None:
+        """The unit to fit in: the data's, else the one given to the model."""
+        theirs, given = unit_of(data), self.time_unit
+        ours = None if given is None else TimeUnit.parse(given)
+        if theirs and ours and theirs != ours:
+            raise DataError(
+                f"the data count time in {theirs.plural}, but time_unit is {ours.value!r}; drop time_unit= "
+                f"or summarise the purchases in {ours.plural}"
+            )
+        return theirs or ours
+
+    def _check_unit(self, data: object) -> None:
+        """Refuse to score data that count time in another unit than the model."""
+        theirs, ours = unit_of(data), self._fitted("time_unit_")
+        if theirs and ours and theirs != ours:
+            raise DataError(
+                f"the model counts time in {ours.plural}, the data in {theirs.plural}; "
+                f"summarise the purchases in {ours.plural} or fit a model in {theirs.plural}"
+            )
+
+    def _periods(self, length: float | str, name: str = "future_t") -> float:
+        """A length of time in the model's unit."""
+        unit = self._fitted("time_unit_")
+        if isinstance(length, str) and unit is None:
+            raise CrmError(
+                f"{name} is {length!r}, but the model does not know its unit of time; give a number, or "
+                f"time_unit= when the model is made, such as {type(self).__name__}(time_unit='W')"
+            )
+        value = periods(length, unit or "D")
+        if not (np.isfinite(value) and value >= 0):
+            raise CrmError(f"{name} is {length!r}; give a length of time that is finite and not negative")
+        return value
+
+    # -- files -----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Keep parameters, unit, likelihood, uncertainty and diagnosis in a small JSON file."""
+        content: dict[str, Any] = {"format": FILE_FORMAT, "model": type(self).__name__}
+        content["params"] = self._fitted("params_")
+        content["time_unit"] = self.time_unit_.value if self.time_unit_ else None
+        if hasattr(self, "loglik_"):
+            said = self.diagnosis_
+            content["fit"] = {
+                "loglik": self.loglik_,
+                "n_customers": self.n_customers_,
+                "log_covariance": [[None if np.isnan(v) else v for v in row] for row in self._log_covariance],
+                "converged": said.converged,
+                "gradient_norm": said.gradient_norm,
+                "findings": [[list(one.parameters), one.what, one.cure] for one in said.findings],
+            }
+        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        CrmError
+            If the file is of another model, or no model's.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            kind, version = content["model"], content["format"]
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise CrmError(f"{path} is no model's file; give one that {cls.__name__}.save wrote") from error
+        if kind != cls.__name__ or version != FILE_FORMAT:
+            raise CrmError(
+                f"{path} holds a {kind} (format {version}), not a {cls.__name__} (format {FILE_FORMAT}); "
+                f"load it with {kind}.load"
+            )
+        model = cls.from_params(time_unit=content["time_unit"], **content["params"])
+        if fit := content.get("fit"):
+            model.loglik_, model.n_customers_ = fit["loglik"], fit["n_customers"]
+            model._log_covariance = np.array(fit["log_covariance"], dtype=float)
+            findings = tuple(Finding(tuple(names), what, cure) for names, what, cure in fit["findings"])
+            model.diagnosis_ = Diagnosis(fit["converged"], fit["gradient_norm"], findings)
+        return model
+
+
+def unit_of(data: object) -> TimeUnit | None:
+    """The unit of time that a customer summary carries, or None for a plain frame."""
+    unit = getattr(data, "time_unit", None)
+    return TimeUnit.parse(unit) if isinstance(unit, str) else None  # a column of that name is no unit
