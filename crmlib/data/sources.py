@@ -43,7 +43,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     Returns
     -------
     ibis.Table
-        Every column of the source under its own name; columns of a CSV as text.
+        Every column of the source under its own name; columns of a CSV as text. Files add `filename`.
 
     Raises
     ------
@@ -122,14 +122,15 @@ def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     for file in files:
         if file.stat().st_size == 0:
             raise DataError(f"{file.name} is empty (0 bytes); export it again, with its header line")
-    settings: dict[str, Any] = {"all_varchar": True, "header": True, "union_by_name": len(files) > 1}
+    settings: dict[str, Any] = {"all_varchar": True, "header": True, "filename": True}
+    settings["union_by_name"] = len(files) > 1
     names = {"delimiter": "delim", "encoding": "encoding", "quote": "quote"}
     settings |= {names[key]: value for key, value in options.items() if key in names}
     return _opened(files, lambda paths: engine().read_csv(paths, **settings))
 
 
 def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return _opened(files, lambda paths: engine().read_parquet(paths))
+    return _opened(files, lambda paths: engine().read_parquet(paths, filename=True))
 
 
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
@@ -173,3 +174,48 @@ def _open_frame(frame: Any) -> ibis.Table:
             f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
             "pass a pandas, Polars or PyArrow frame, or a path"
         ) from complaint
+
+
+def as_transactions(log: Any) -> ibis.Table:
+    """A purchase log with every column that the customer analyses rely on.
+
+    Parameters
+    ----------
+    log : ibis.Table or DataFrame
+        A study's cleaned transactions, or any table or frame with `customer_id, date, amount`.
+
+    Returns
+    -------
+    ibis.Table
+        With `is_purchase` (where absent: amount ≥ 0), `reversed_on` and `returned_purchase_date` (where
+        absent: null, so that returns reduce nobody's past purchase).
+
+    Raises
+    ------
+    DataError
+        If a required column is missing or cannot be what it has to be.
+    """
+    rows = open_table(log)
+    needed = ("customer_id", "date", "amount")
+    for name in needed:
+        if name not in rows.columns:
+            raise DataError(
+                f"transactions: no column {name!r}; {did_you_mean(name, rows.columns[:40])}. Open the frame with "
+                f"crm.open_study(frame, columns={{{name!r}: ...}}) to say which one it is"
+            )
+    if not rows.amount.type().is_numeric() or not rows.date.type().is_temporal():
+        raise DataError(
+            f"transactions: date is {rows.date.type()} and amount is {rows.amount.type()}; a date (or timestamp) "
+            "and a number are needed. crm.open_study(frame, columns=...) reads text and counts what it cannot read"
+        )
+    rows = rows.mutate(
+        customer_id=rows.customer_id.cast("string"),
+        date=rows.date.cast("timestamp(6)"),
+        amount=rows.amount.cast("float64"),
+    )
+    absent = {
+        "is_purchase": rows.amount >= 0,
+        "reversed_on": ibis.null("timestamp(6)"),
+        "returned_purchase_date": ibis.null("timestamp(6)"),
+    }
+    return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})

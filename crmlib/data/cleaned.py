@@ -1,0 +1,108 @@
+"""The cleaned log on disk, under a key of what it was made from, so that it is made once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from crmlib.data.quality import CleaningReport
+from crmlib.errors import DataError
+
+REPORT = "report.json"
+
+
+def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
+    """A name for the outcome of cleaning these files with these settings and this library.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        The source files; their content counts, not their names' age.
+    settings : str
+        Formats and policies, as text.
+    cache : Path
+        Folder of the cache, where digests of unchanged files are remembered.
+    """
+    import duckdb
+    import ibis
+
+    parts = [settings, duckdb.__version__, ibis.__version__]
+    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [f"{file.name} {sha256(file, cache)}" for file in files]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def sha256(file: Path, cache: Path) -> str:
+    """Digest of a file's content, remembered while its size and time of change stay the same."""
+    stat = file.stat()
+    stamp = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    note = cache / "digests" / hashlib.sha256(stamp.encode()).hexdigest()[:24]
+    if note.exists():
+        return note.read_text()
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    write_whole(note, digest)
+    return digest
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with os.fdopen(handle, "w", encoding="utf-8") as draft:
+        draft.write(text)
+    os.replace(name, path)
+
+
+def cleaned_folder(
+    key: str, cache: Path, clean: Callable[[Path], CleaningReport], files: Iterable[Path] = ()
+) -> Path:
+    """The folder of the cleaned log, made now if it is not there yet.
+
+    Two processes may clean at once; both finish, and the first to be done is kept.
+
+    Raises
+    ------
+    DataError
+        If a source file changed while it was read.
+    """
+    folder = cache / "cleaned" / key
+    if (folder / REPORT).exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".cleaning-"))
+    try:
+        before = {file: _stamp(file) for file in files}
+        report = clean(draft)
+        for file, stamp in before.items():
+            if _stamp(file) != stamp:
+                raise DataError(f"{file.name} changed while it was read; run again when it is complete")
+        (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not (folder / REPORT).exists():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def read_report(folder: Path) -> CleaningReport:
+    """What became of every row when this folder was made."""
+    return CleaningReport.from_json((folder / REPORT).read_text(encoding="utf-8"))
+
+
+def describe(settings: object) -> str:
+    """Settings as text in a fixed order, for a key."""
+    return json.dumps(settings, sort_keys=True, default=str)

@@ -1,0 +1,62 @@
+"""How a firm wants its log read where more than one reading is honest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """A part of a study file: unknown keys are refused, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Policies(Strict):
+    """Decisions about rows, each with a default; the data check counts what each concerns.
+
+    Examples
+    --------
+    >>> Policies().returns
+    'match'
+    """
+
+    returns: Literal["match", "reduce_spend", "set_aside"] = Field(
+        "match",
+        description="match: a purchase returned in full is none, other returns reduce spend; "
+        "reduce_spend: every return reduces spend; set_aside: returns are not used",
+    )
+    zero_amounts: Literal["purchase", "no_purchase"] = Field(
+        "purchase", description="whether a row of amount zero is a purchase"
+    )
+    purchases_merged_within: Literal["H", "D", "W", "M"] = Field(
+        "D", description="purchases within one hour, day, week or month are one purchase"
+    )
+    guests: Literal["set_aside", "one_customer_per_order"] = Field(
+        "set_aside", description="what a row without customer id becomes, where there is an order id"
+    )
+    equal_rows: Literal["keep", "set_aside"] = Field(
+        "keep", description="whether a row equal to an earlier one in every column is used"
+    )
+    amount_is: Literal["row", "order_total"] = Field(
+        "row", description="order_total: every line of an order repeats its total, which is counted once"
+    )
+    missing_ids: tuple[str, ...] = Field(
+        ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>"),
+        description="words that mean that there is no id",
+    )
+    excluded_statuses: tuple[str, ...] = Field(
+        (
+            "cancelled",
+            "canceled",
+            "test",
+            "failed",
+            "voided",
+            "expired",
+            "trash",
+            "wc-cancelled",
+            "wc-failed",
+        ),
+        description="states of an order that are no sale",
+    )

@@ -1,0 +1,119 @@
+"""From the text of a file to ids, dates and amounts: what cannot be read becomes null, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+_SPACES = " \t\u00a0\u202f"
+_BLANK = f"[{_SPACES}]"
+_CURRENCY = r"(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹₩₽₺₴฿])"
+# An amount: sign and currency on either side of digits with separators, or all of it in accounting brackets.
+_AMOUNT = (
+    rf"^\(?{_BLANK}*[-−+]?{_BLANK}*{_CURRENCY}?{_BLANK}*[-−+]?{_BLANK}*"
+    rf"([0-9][0-9.,'’{_SPACES}]*|[.,][0-9]+){_BLANK}*{_CURRENCY}?{_BLANK}*[-−]?{_BLANK}*\)?$"
+)
+_NEGATIVE = r"^\(.*\)$|[-−]"
+_OFFSET = r"[0-9](Z|[+-][0-9]{2}:?[0-9]{2})$"
+EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
+
+
+@ibis.udf.scalar.builtin
+def try_strptime(text: str, pattern: str) -> dt.timestamp:
+    """DuckDB's date parser that answers null where it cannot read."""
+
+
+@ibis.udf.scalar.builtin(name="timezone")
+def wall_clock(timezone: str, moment: dt.Timestamp(timezone="UTC")) -> dt.timestamp:  # type: ignore[valid-type]
+    """The local date and time of a moment."""
+
+
+def read_text(column: ir.Column, missing: Sequence[str] = ()) -> ir.StringColumn:
+    """Text without blanks at its ends; whole numbers without a decimal point; null where it says "missing"."""
+    if column.type().is_floating():
+        column = ibis.ifelse(
+            column == column.floor(), column.try_cast("int64").cast("string"), column.cast("string")
+        )
+    text = column.cast("string").re_replace(f"^{_BLANK}+|{_BLANK}+$", "")
+    absent = ["", *(word.lower() for word in missing)]
+    return ibis.ifelse(text.lower().isin(absent), ibis.null("string"), text)
+
+
+def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
+    """A number, also with currency signs, thousands separators, a trailing minus or accounting brackets.
+
+    `decimal` is the decimal sign. The other separators count as thousands only where they group
+    by three, so that "1,5" is not read as 15.
+    """
+    if column.type().is_numeric():
+        return column.cast("float64")
+    text = column.cast("string").strip()
+    thousands = "," if decimal == "." else r"\."
+    grouped = rf"^[0-9]{{1,3}}(?:[{thousands}'’{_SPACES}][0-9]{{3}})+(?:\{decimal}[0-9]*)?$"
+    plain = rf"^[0-9]*(?:\{decimal}[0-9]*)?$"
+    body = text.re_extract(_AMOUNT, 1).re_replace(f"{_BLANK}+$", "")
+    body = ibis.ifelse(
+        body.re_search(grouped) | body.re_search(plain),
+        body.re_replace(rf"[{thousands}'’{_SPACES}]", "").replace(decimal, "."),
+        ibis.null("string"),
+    )
+    size = body.try_cast("float64")
+    dressed = ibis.ifelse(text.re_search(_NEGATIVE), -size, size)
+    if decimal == ",":
+        return dressed
+    return ibis.coalesce(text.try_cast("float64"), dressed)
+
+
+def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
+    """A date and time on the firm's own clock, without zone.
+
+    Parameters
+    ----------
+    column : ibis column
+        Dates, timestamps, or text.
+    formats : sequence of str
+        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970. None:
+        ISO 8601.
+    timezone : str
+        Where the firm's days begin; moments that carry an offset are converted to it.
+    """
+    kind = column.type()
+    if kind.is_timestamp() and kind.timezone is not None:
+        return _within_calendar(wall_clock(timezone, column.cast(dt.Timestamp(timezone="UTC"))))
+    if kind.is_date() or kind.is_timestamp():
+        return _within_calendar(column)
+    text = column.cast("string").strip()
+    text = ibis.ifelse(text.re_search("[0-9]"), text, ibis.null("string"))  # "infinity" parses as a date
+    read = [_read_one_format(text, pattern) for pattern in formats] or [_read_iso(text, timezone)]
+    return _within_calendar(ibis.coalesce(*read))
+
+
+def _within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
+    """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
+    moment = moment.cast("timestamp(6)")
+    inside = (moment >= ibis.timestamp("1900-01-01 00:00:00")) & (
+        moment < ibis.timestamp("2200-01-01 00:00:00")
+    )
+    return ibis.ifelse(inside, moment, ibis.null("timestamp(6)"))
+
+
+def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
+    moment = wall_clock(timezone, text.try_cast(dt.Timestamp(timezone="UTC")))
+    return ibis.ifelse(text.re_search(_OFFSET) & text.contains(":"), moment, text.try_cast("timestamp(6)"))
+
+
+def _read_one_format(text: ir.StringColumn, pattern: str) -> ir.TimestampColumn:
+    if pattern == "excel":
+        return _from_day_zero(text.try_cast("float64") * 86_400, EXCEL_DAY_ZERO)
+    if pattern == "unix":
+        return _from_day_zero(text.try_cast("float64"), "1970-01-01")
+    return try_strptime(text, pattern)
+
+
+def _from_day_zero(seconds: ir.NumericColumn, day_zero: str) -> ir.TimestampColumn:
+    start = ibis.timestamp(f"{day_zero} 00:00:00")
+    # The engine overflows rather than answer null; whatever is clipped here is no date of a purchase either.
+    return start + seconds.clip(-86_400e6, 86_400e6).round().as_interval("s")

@@ -1,0 +1,95 @@
+"""Where things are: the project's root, its studies and notebooks, its cache and reports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from crmlib.errors import StudyError, did_you_mean
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries the bundled studies and notebooks; a clone has them beside the package.
+_SHIPPED = (_PACKAGE / "_bundled", _PACKAGE.parent)
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder, from `start` upwards, that holds `data/` or `notebooks/`; else `start` itself."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "data").is_dir() or (folder / "notebooks").is_dir():
+            return folder
+    return start
+
+
+def find_study(name: str | Path, start: Path | None = None) -> Path:
+    """The study file that a name or path stands for.
+
+    A name means `data/NAME/study.yaml` in the nearest parent folder, then among the bundled ones; a
+    path means itself.
+
+    Raises
+    ------
+    StudyError
+        If there is none, with the nearest name.
+    """
+    text = str(name)
+    if isinstance(name, Path) or text.endswith((".yaml", ".yml")) or any(sign in text for sign in "/\\"):
+        path = Path(text).expanduser()
+        path = path / "study.yaml" if path.is_dir() else path
+        if not path.is_file():
+            raise StudyError(f"study {text!r}: there is no file {path}")
+        return path.resolve()
+    for folder in _data_folders(start):
+        if (folder / text / "study.yaml").is_file():
+            return (folder / text / "study.yaml").resolve()
+    known = sorted(studies(start))
+    hint = did_you_mean(text, known) if known else "there is no folder data/ with studies above this one"
+    raise StudyError(f"study {text!r}: no data/{text}/study.yaml in this folder or above; {hint}")
+
+
+def studies(start: Path | None = None) -> dict[str, Path]:
+    """Every study that a name can mean here, with its file."""
+    found: dict[str, Path] = {}
+    for folder in _data_folders(start):
+        for file in sorted(folder.glob("*/study.yaml")):
+            found.setdefault(file.parent.name, file)
+    return found
+
+
+def notebooks_folder(start: Path | None = None) -> Path:
+    """The folder of the suite's notebooks: the project's own, else the bundled ones."""
+    for folder in (find_root(start), *_SHIPPED):
+        if any((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+            return folder / "notebooks"
+    raise StudyError("there is no folder notebooks/ in this folder or above, and none came with the package")
+
+
+def cache_folder(root: Path) -> Path:
+    """Where cleaned logs and finished notebooks are kept between runs.
+
+    `.cache/crmlib` of the project; `CRMLIB_CACHE_DIR` names another; a project that cannot be written
+    to uses the system's folder for temporary files.
+    """
+    named = os.environ.get("CRMLIB_CACHE_DIR")
+    folder = Path(named) if named else root / ".cache" / "crmlib"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        if named:
+            raise StudyError(f"CRMLIB_CACHE_DIR names {named}, which cannot be written to") from None
+        fallback = (
+            Path(tempfile.gettempdir()) / f"crmlib-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        )
+        fallback.mkdir(mode=0o700, exist_ok=True)
+        return fallback
+
+
+def _data_folders(start: Path | None) -> Iterator[Path]:
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents, *_SHIPPED):
+        if (folder / "data").is_dir():
+            yield folder / "data"

@@ -1,0 +1,149 @@
+"""What a notebook publishes: its key figures, its finding and its tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from crmlib.data.cleaned import write_whole
+from crmlib.errors import CrmError
+
+Unit = Literal["count", "money", "share", "ratio", "days", "date", "text"]
+UNITS = ("count", "money", "share", "ratio", "days", "date", "text")
+
+
+@dataclass
+class NotebookResults:
+    """The figures of one notebook in one run; each entry is on disk as soon as it is made.
+
+    Parameters
+    ----------
+    notebook : str
+        Name of the notebook, such as "02_customer_base_audit".
+    folder : Path
+        The run's folder: figures go to `metrics/NOTEBOOK.json`, tables to `tables/NAME.parquet`.
+    currency : str
+        Currency of figures whose unit is money.
+    """
+
+    notebook: str
+    folder: Path
+    currency: str = "USD"
+    content: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.content = {"notebook": self.notebook, "headline": "", "figures": {}, "tables": {}}
+
+    def headline(self, text: str) -> str:
+        """State the chapter's finding in one sentence; returns it."""
+        self.content["headline"] = text
+        self._write()
+        return text
+
+    def figure(
+        self,
+        key: str,
+        value: Any,
+        *,
+        label: str,
+        unit: Unit,
+        change: float | None = None,
+        against: str | None = None,
+        card: bool = False,
+    ) -> None:
+        """Publish one key figure.
+
+        Parameters
+        ----------
+        key : str
+            Its name for other notebooks and for runs to come.
+        value : number, date or str
+            NaN and None are published as "not known".
+        label : str
+            Its name for readers.
+        unit : {"count", "money", "share", "ratio", "days", "date", "text"}
+        change, against : float and str, optional
+            Relative change (0.05 is 5 % more) and what it is measured against.
+        card : bool
+            Whether it stands on the report's first page.
+        """
+        if unit not in UNITS:
+            raise CrmError(f"figure {key!r}: unit is {unit!r}; allowed: {', '.join(UNITS)}")
+        self.content["figures"][key] = {
+            "label": label,
+            "value": _plain(value),
+            "unit": unit,
+            "currency": self.currency if unit == "money" else None,
+            "change": _plain(change),
+            "against": against,
+            "card": card,
+        }
+        self._write()
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Publish a table for other notebooks and for readers of the run."""
+        path = self.folder / "tables" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.writing")
+        pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
+        draft.replace(path)
+        self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
+        self._write()
+
+    def key_figures(self) -> pd.DataFrame:
+        """The figures so far, as a reader wants them: label, value with its unit, change."""
+        rows = [
+            {"figure": one["label"], "value": show(one), "change": _show_change(one)}
+            for one in self.content["figures"].values()
+        ]
+        return pd.DataFrame(rows, columns=["figure", "value", "change"]).set_index("figure")
+
+    def _write(self) -> None:
+        text = json.dumps(self.content, indent=1, ensure_ascii=False)
+        write_whole(self.folder / "metrics" / f"{self.notebook}.json", text)
+
+
+def show(figure: dict[str, Any]) -> str:
+    """A figure's value with its unit, as text.
+
+    Examples
+    --------
+    >>> show({"value": 0.2374, "unit": "share"}), show({"value": 2500315.6, "unit": "money", "currency": "USD"})
+    ('23.7 %', '2,500,316 USD')
+    """
+    value, unit = figure["value"], figure["unit"]
+    if value is None:
+        return "not known"
+    if unit == "count":
+        return f"{value:,.0f}"
+    if unit == "money":
+        return f"{value:,.{0 if abs(value) >= 1000 else 2}f} {figure.get('currency') or ''}".strip()
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    if unit == "ratio":
+        return f"{value:.2f}"
+    if unit == "days":
+        return f"{value:,.0f} days"
+    return str(value)
+
+
+def _show_change(figure: dict[str, Any]) -> str:
+    if figure["change"] is None:
+        return ""
+    return f"{100 * figure['change']:+.1f} % against {figure['against']}"
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON holds: NumPy's numbers become Python's, NaN becomes null, dates ISO text."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.isoformat()[:10] if isinstance(value, dt.date) else value

@@ -1,0 +1,298 @@
+"""A study: one firm's tables and facts, the one object that every notebook opens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from crmlib.data.cleaned import cache_key, cleaned_folder, describe, read_report, sha256
+from crmlib.data.quality import CleaningReport, Reading, clean_transactions
+from crmlib.data.sources import engine, open_table, source_files
+from crmlib.errors import StudyError, did_you_mean
+from crmlib.places import cache_folder, find_root, find_study
+from crmlib.results import NotebookResults
+from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
+from crmlib.units import TimeUnit
+
+
+@dataclass
+class Study:
+    """A firm as notebooks see it; made by `open_study`."""
+
+    name: str
+    file: StudyFile
+    folder: Path
+    root: Path
+    frame: Any = None
+    as_of_override: dt.date | None = None
+    _kept: Any = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        """How reports name the firm."""
+        return self.file.title
+
+    @property
+    def currency(self) -> str:
+        """Currency of every amount, three letters."""
+        return self.file.currency
+
+    @property
+    def margin(self) -> float | None:
+        """Contribution margin as a share of revenue, or None where it is not known."""
+        return self.file.margin
+
+    @property
+    def discount_rate_per_year(self) -> float | None:
+        """Discount rate per year, or None where the study gives none."""
+        return self.file.discount_rate_per_year
+
+    @property
+    def time_unit(self) -> TimeUnit:
+        """Unit of recency, T and forecasts."""
+        return TimeUnit(self.file.time_unit)
+
+    @property
+    def collapse(self) -> TimeUnit:
+        """Purchases within one such period are one purchase."""
+        return TimeUnit(self.file.policies.purchases_merged_within)
+
+    @cached_property
+    def as_of(self) -> dt.date:
+        """The last day that counts, to its end."""
+        wanted = self.as_of_override or self.file.as_of
+        days = self.cleaning.days
+        if isinstance(wanted, str):
+            return dt.date.fromisoformat(days["latest"])
+        if wanted < dt.date.fromisoformat(days["first"]):
+            raise StudyError(
+                f"as_of is {wanted}, before the first purchase on {days['first']}; "
+                f"give a day up to {days['latest']}, or latest"
+            )
+        return wanted
+
+    @cached_property
+    def _cleaned(self) -> Path:
+        """Folder of the cleaned log, from the cache where nothing has changed."""
+        entry = self.file.tables["transactions"]
+        reading = Reading(entry.columns, entry.date_format, entry.decimal, entry.timezone, self.file.currency)
+
+        def clean(folder: Path) -> CleaningReport:
+            return clean_transactions(self._raw(entry), reading, self.file.policies, folder)
+
+        if self.frame is not None:
+            # A frame has no key to be found under again: its cleaned log lives as long as this object.
+            self._kept = tempfile.TemporaryDirectory(prefix="crmlib-")
+            return cleaned_folder("frame", Path(self._kept.name), clean)
+        cache = cache_folder(self.root)
+        return cleaned_folder(self.data_key, cache, clean, self._files(entry))
+
+    @cached_property
+    def data_key(self) -> str:
+        """Names the content of the purchase log and how it is read; unchanged data keep their key."""
+        entry = self.file.tables["transactions"]
+        settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency])
+        return cache_key(self._files(entry), settings, cache_folder(self.root))
+
+    @cached_property
+    def cleaning(self) -> CleaningReport:
+        """What became of every row of the source."""
+        return read_report(self._cleaned)
+
+    @cached_property
+    def all_transactions(self) -> ibis.Table:
+        """The cleaned log, rows after `as_of` included."""
+        return engine().read_parquet(str(self._cleaned / "transactions.parquet"))
+
+    @cached_property
+    def transactions(self) -> ibis.Table:
+        """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
+        end = dt.datetime.combine(self.as_of, dt.time()) + dt.timedelta(days=1)
+        rows = self.all_transactions
+        return rows.filter(rows.date < ibis.timestamp(end.isoformat(sep=" ")))
+
+    @cached_property
+    def quality(self) -> DataQuality:
+        """Rows and money by fate, and what each policy concerns."""
+        return DataQuality(self)
+
+    def has(self, table: str) -> bool:
+        """Whether the firm supplies a table."""
+        return table in self.file.tables
+
+    def table(self, name: str) -> ibis.Table:
+        """Open one of the firm's tables; the purchase log as it was cleaned."""
+        if name == "transactions":
+            return self.transactions
+        if not self.has(name):
+            raise StudyError(
+                f"study {self.name!r} has no table {name!r}; {did_you_mean(name, self.file.tables)}. "
+                f"Add it under tables: {name}: {{source: {name}.csv}}"
+            )
+        return self._raw(self.file.tables[name])
+
+    def results(self, notebook: str) -> NotebookResults:
+        """Where a notebook publishes its figures, its finding and its tables."""
+        return NotebookResults(notebook, self._run_folder, self.currency)
+
+    def figures(self, notebook: str) -> dict[str, Any]:
+        """Key figures that another notebook published in this run, else in the latest report."""
+        for folder in (self._run_folder, self.root / "reports" / self.name / "latest"):
+            path = folder / "metrics" / f"{notebook}.json"
+            if path.exists():
+                return json.loads(path.read_text(encoding="utf-8"))["figures"]
+        raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
+
+    @property
+    def _run_folder(self) -> Path:
+        named = os.environ.get("CRMLIB_RUN_DIR")
+        return Path(named) if named else self.root / "reports" / self.name / "by-hand"
+
+    def _files(self, entry: TableEntry) -> list[Path]:
+        source = entry.source if isinstance(entry.source, str) else list(entry.source)
+        return source_files(source, base=self.folder)
+
+    def _raw(self, entry: TableEntry) -> ibis.Table:
+        if self.frame is not None:
+            return open_table(self.frame)
+        options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
+        source = entry.source if isinstance(entry.source, str) else list(entry.source)
+        return open_table(source, base=self.folder, **options)
+
+
+class DataQuality:
+    """The data check of a study: every row accounted for."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Rows and money by fate: in the source = used + after `as_of` + set aside with a reason.
+
+        Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
+        """
+        rows = pd.DataFrame(self._study.cleaning.rows)
+        everything, seen = self._study.all_transactions, self._study.transactions
+        counts = [
+            table.agg(rows=table.count(), amount=table.amount.cast("decimal(38, 4)").sum())
+            .to_pyarrow()
+            .to_pylist()[0]
+            for table in (everything, seen)
+        ]
+        used, within = ({**one, "amount": one["amount"] or 0} for one in counts)
+        rows.loc[1, ["rows", "amount"]] = [within["rows"], float(within["amount"])]
+        after = {
+            "fate": f"after {self._study.as_of}",
+            "rows": used["rows"] - within["rows"],
+            "amount": float(used["amount"] - within["amount"]),
+        }
+        rows = pd.concat([rows[:2], pd.DataFrame([after]), rows[2:]], ignore_index=True)
+        assert rows["rows"][0] == rows["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
+        assert abs(rows["amount"][0] - rows["amount"][1:].sum()) < 0.005, "money does not add up"
+        return rows.astype({"rows": "int64"})
+
+    @property
+    def policies(self) -> pd.DataFrame:
+        """What each decision concerns: columns `policy, setting, rows, amount`."""
+        return pd.DataFrame(self._study.cleaning.policies)
+
+    @property
+    def sources(self) -> pd.DataFrame:
+        """The source files: columns `file, rows, sha256`."""
+        study, entries = self._study, self._study.cleaning.sources
+        if study.frame is not None:
+            return pd.DataFrame(entries).assign(sha256=None)
+        cache = cache_folder(study.root)
+        return pd.DataFrame(
+            [
+                {
+                    "file": Path(one["file"]).name,
+                    "rows": one["rows"],
+                    "sha256": sha256(Path(one["file"]), cache),
+                }
+                for one in entries
+            ]
+        )
+
+    @cached_property
+    def quarantine(self) -> pd.DataFrame:
+        """The rows set aside, with `reason`, place in the source and their text as written."""
+        return pd.read_parquet(self._study._cleaned / "quarantine.parquet")
+
+
+def open_study(
+    study: str | Path | Study | Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    as_of: str | dt.date | None = None,
+    **facts: Any,
+) -> Study:
+    """Open a firm: a study by name or path, or a frame with a purchase log.
+
+    Parameters
+    ----------
+    study : str, Path, DataFrame or Study
+        A name means `data/NAME/study.yaml` in the nearest parent folder, a path means itself; or a pandas,
+        Polars or PyArrow frame that holds a purchase log. A Study is returned as it is.
+    columns : mapping, optional
+        For a frame: contract column to the frame's column, as in `{"customer_id": "CustNo"}`.
+    as_of : str or date, optional
+        Last day that counts, instead of the study's own.
+    **facts
+        For a frame: entries of a study file, such as `currency="EUR"` or `margin=0.4`.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        If there is no such study, or an entry of it is not allowed.
+    DataError
+        When the purchase log is first used, if it cannot be.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"CustNo": ["007", "007"], "day": ["2024-01-05", "2024-02-01"], "paid": [10.0, 20.0]})
+    >>> shop = open_study(log, columns={"customer_id": "CustNo", "date": "day", "amount": "paid"})
+    >>> shop.as_of, shop.transactions.count().to_pyarrow().as_py()
+    (datetime.date(2024, 2, 1), 2)
+    """
+    if isinstance(study, Study):
+        return study
+    override = _as_date(as_of)
+    if isinstance(study, (str, Path)):
+        if columns or facts:
+            given = ", ".join(["columns"] if columns else []) or ", ".join(facts)
+            raise StudyError(f"{given} go with a frame; of a study by name they stand in its study.yaml")
+        path = find_study(study)
+        return Study(
+            path.parent.name, read_study_file(path), path.parent, find_root(path.parent), None, override
+        )
+    entry = {"source": "frame", "columns": dict(columns or {})}
+    entry |= {key: facts.pop(key) for key in ("date_format", "decimal", "timezone") if key in facts}
+    content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}
+    file = check_study(content, "open_study")
+    return Study("frame", file, Path.cwd(), find_root(), study, override)
+
+
+def _as_date(as_of: str | dt.date | None) -> dt.date | None:
+    if as_of is None or as_of == "latest":
+        return None
+    try:
+        return dt.date.fromisoformat(str(as_of)[:10])
+    except ValueError:
+        raise StudyError(f"as_of is {as_of!r}; give a day such as 1998-06-30, or latest") from None

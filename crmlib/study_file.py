@@ -1,0 +1,138 @@
+"""What a study file may say, and the refusal of everything else before anything runs."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from crmlib.data.policies import Policies, Strict
+from crmlib.data.tables import TABLE_NAMES
+from crmlib.errors import StudyError, did_you_mean
+
+
+class TableEntry(Strict):
+    """Where one table is, and how its text is read."""
+
+    source: str | tuple[str, ...] = Field(
+        description="file, folder, pattern or list of files, from the study's folder"
+    )
+    columns: dict[str, str] = Field(default_factory=dict, description="contract column: source column")
+    table: str | None = Field(None, description="name of the table in a DuckDB file")
+    sheet: str | int | None = Field(None, description="sheet of an Excel file")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="between columns; guessed if absent"
+    )
+    encoding: str | None = Field(None, description="utf-8 if absent")
+    decimal: Literal[".", ","] = Field(".", description="decimal sign of amounts")
+    date_format: tuple[str, ...] = Field(
+        (), description='strptime patterns such as "%d/%m/%Y", or "excel", "unix"; ISO dates if absent'
+    )
+    timezone: str = Field("UTC", description="where the firm's days begin, such as Europe/Berlin")
+
+    @field_validator("date_format", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class StudyFile(Strict):
+    """A firm: its tables, units, policies and facts, and presets for the notebooks' parameters."""
+
+    title: str = Field(description="how reports name the firm")
+    data_kind: Literal["real", "artificial", "simulated"] = Field("real", description="what the data are")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="three letters, such as EUR")
+    as_of: date | Literal["latest"] = Field("latest", description="last day that counts, or latest")
+    time_unit: Literal["H", "D", "W", "M", "Q", "Y"] = Field(
+        "W", description="unit of recency, T and forecasts"
+    )
+    margin: float | None = Field(None, ge=0, le=1, description="contribution margin as a share of revenue")
+    discount_rate_per_year: float | None = Field(None, ge=0, le=1, description="such as 0.10")
+    tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
+    policies: Policies = Field(Policies(), description="how the log is read")
+    notebooks: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="notebook: {parameter: value}"
+    )
+
+    @field_validator("tables")
+    @classmethod
+    def _known_tables(cls, tables: dict[str, TableEntry]) -> dict[str, TableEntry]:
+        for name in tables:
+            if name not in TABLE_NAMES:
+                raise ValueError(
+                    f"{name!r} is no table that notebooks know; {did_you_mean(name, TABLE_NAMES)}"
+                )
+        if "transactions" not in tables:
+            raise ValueError("the purchase log is missing; add transactions: {source: orders.csv}")
+        return tables
+
+    @field_validator("notebooks", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or {}
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read and check a study file.
+
+    Raises
+    ------
+    StudyError
+        Naming every entry that is unknown, of the wrong type or out of range, what it is, what is
+        allowed, and the nearest valid key.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as complaint:
+        raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
+    if not isinstance(content, dict):
+        raise StudyError(f"{path} holds no entries; it starts with, say, `title: My shop`")
+    return check_study(content, str(path))
+
+
+def check_study(content: dict[str, Any], where: str) -> StudyFile:
+    """Check the entries of a study; `where` names it in the refusal."""
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as complaint:
+        faults = [_fault(error) for error in complaint.errors(include_url=False)]
+        raise StudyError(f"{where}:\n" + "\n".join(f"  {fault}" for fault in faults)) from None
+
+
+def _fault(error: Any) -> str:
+    # pydantic appends the branch of a union to the path; a key of the file it is not.
+    steps = [
+        str(step) for step in error["loc"] if str(step) not in ("date", "str", "int") and "[" not in str(step)
+    ]
+    key = ".".join(steps) or "the study"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such entry; {did_you_mean(steps[-1], _allowed_beside(steps))}"
+    if error["type"] == "missing":
+        return f"{key}: missing; it says {_described(steps)}"
+    if error["type"] == "value_error":
+        return f"{key}: {error['ctx']['error']!s}"
+    found = error["input"]
+    meaning = _described(steps)
+    return f"{key}: found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}" + (
+        f" ({meaning})" if meaning else ""
+    )
+
+
+def _allowed_beside(steps: list[str]) -> list[str]:
+    return list(_model_of(steps[:-1]).model_fields)
+
+
+def _described(steps: list[str]) -> str:
+    field = _model_of(steps[:-1]).model_fields.get(steps[-1])
+    return (field.description or "") if field else ""
+
+
+def _model_of(steps: list[str]) -> type[BaseModel]:
+    if steps[:1] == ["policies"]:
+        return Policies
+    if steps[:1] == ["tables"] and len(steps) > 1:
+        return TableEntry
+    return StudyFile
