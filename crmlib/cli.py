@@ -1,0 +1,138 @@
+"""The `crm` command. Each command imports what it needs when it runs, so that `crm --help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crmlib.errors import CrmError, RunError
+
+NOTEBOOK_FAILED, REFUSED = 1, 2
+
+
+class _Group(click.Group):
+    """A group that ends with a sentence, not a traceback, where the library refuses."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except CrmError as error:
+            from crmlib.report.secrets import redact
+
+            click.echo(f"crm: {redact(str(error))}", err=True)
+            context.exit(NOTEBOOK_FAILED if isinstance(error, RunError) else REFUSED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=None, version=__import__("crmlib").__version__, prog_name="crm")
+def main() -> None:
+    """From a purchase log to a customer report.
+
+    A STUDY is a name (data/NAME/study.yaml) or the path of a study.yaml.
+    """
+
+
+_out = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."
+)
+
+
+@main.command()
+@click.argument("study")
+@click.option(
+    "--only", multiple=True, metavar="NOTEBOOK", help="Run this one again (02); others from the cache."
+)
+@click.option("--as-of", metavar="DATE", help="Look at the firm as of this day (1998-06-30).")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter; 02.KEY for one notebook."
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=1800,
+    show_default=True,
+    help="Seconds that one cell may take.",
+)
+@click.option("--fresh", is_flag=True, help="Run every notebook, whatever the cache holds.")
+@_out
+def report(
+    study: str,
+    only: tuple[str, ...],
+    as_of: str | None,
+    settings: tuple[str, ...],
+    jobs: int,
+    timeout: float,
+    fresh: bool,
+    out: Path | None,
+) -> None:
+    """Run a study's notebooks and publish the report.
+
+    Ends with 0 if all ran, 1 if a notebook failed, 2 if the study, a parameter or the data were refused.
+    """
+    from crmlib.report import make_report
+    from crmlib.report.plan import plan_report
+    from crmlib.report.progress import show_failures, watching
+
+    plan = plan_report(study, only=only, as_of=as_of, set=settings, fresh=fresh)
+    with watching(plan) as watch:
+        made = make_report(
+            plan,
+            _reports(plan.study.name, plan.root, out),
+            jobs=jobs,
+            cell_timeout_seconds=timeout,
+            watch=watch,
+        )
+    if made.failures:
+        show_failures(made)
+        sys.exit(NOTEBOOK_FAILED)
+    if made.latest is None:
+        click.echo(
+            "The latest report has chapters that this run left out, so it stays; without --only all are run."
+        )
+    click.echo((made.latest or made.folder) / "index.html")
+
+
+@main.command("list")
+@click.argument("study", required=False)
+def list_(study: str | None) -> None:
+    """Show notebooks and studies, and what each notebook needs."""
+    from crmlib.report.listing import list_notebooks, list_studies
+
+    list_notebooks(study)
+    if study is None:
+        list_studies()
+
+
+@main.command()
+@click.argument("study")
+@_out
+def runs(study: str, out: Path | None) -> None:
+    """Show the runs that are kept, the newest first."""
+    from crmlib.places import find_root
+    from crmlib.report.listing import list_runs
+
+    list_runs(_reports(study, find_root(), out))
+
+
+@main.command()
+@click.argument("study")
+@click.option("--keep", type=click.IntRange(1), default=12, show_default=True, help="How many runs stay.")
+@_out
+def prune(study: str, keep: int, out: Path | None) -> None:
+    """Remove old runs; the latest report always stays."""
+    from crmlib.places import find_root
+
+    removed = _reports(study, find_root(), out).prune(keep)
+    for folder in removed:
+        click.echo(f"removed {folder}")
+    click.echo(f"{len(removed)} runs removed")
+
+
+def _reports(study: str, root: Path, out: Path | None) -> Any:
+    from crmlib.report.runs import Reports
+
+    return Reports((out or root / "reports") / study)

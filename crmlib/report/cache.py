@@ -1,0 +1,131 @@
+"""Reuse a finished notebook while nothing that it depends on has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import crmlib
+from crmlib.data.cleaned import sha256
+from crmlib.places import cache_folder
+from crmlib.report.notebooks import Notebook
+from crmlib.report.plan import Chapter, Plan
+from crmlib.report.record import table_files
+from crmlib.study import Study
+
+KEPT_PER_NOTEBOOK = 8
+_NOT_THE_NOTEBOOKS_CONCERN = ("report", "cli", "__pycache__")
+
+
+class Cache:
+    """Finished notebooks of one study, each under a key of all that can change it.
+
+    The key covers the notebook's cells and parameters, the library, the study's data, the Python environment,
+    and the figures and tables of the notebooks that it reads.
+    """
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder = folder
+        self.common = _digest([_library(), _environment(), _data(plan.study)])
+
+    def key(self, chapter: Chapter, run: Path) -> str:
+        """Return the key under which a chapter is kept, once the chapters it reads are in the run's folder."""
+        upstream = [_file_digest(path) for read in chapter.notebook.reads for path in results_of(read, run)]
+        return _digest([self.common, _code(chapter.notebook), chapter.parameters, upstream])
+
+    def fetch(self, name: str, key: str, run: Path) -> float | None:
+        """Copy a kept notebook and its results into a run; return the seconds it once took, or None."""
+        entry = self.folder / name / key
+        try:
+            kept = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
+            if any(_file_digest(entry / path) != digest for path, digest in kept["files"].items()):
+                return None
+            for path in kept["files"]:
+                (run / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(entry / path, run / path)
+            (entry / "entry.json").touch()
+            return float(kept["seconds"])
+        except (OSError, ValueError, KeyError):  # not kept, or lost meanwhile: it is run
+            return None
+
+    def keep(self, name: str, key: str, run: Path, seconds: float) -> None:
+        """Keep a finished notebook and its results, whole or not at all."""
+        shelf = self.folder / name
+        made = shelf / f".{secrets.token_hex(4)}"
+        files = [run / "notebooks" / f"{name}.ipynb", *results_of(name, run)]
+        try:
+            for path in files:
+                (made / path.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, made / path.relative_to(run))
+            digests = {path.relative_to(run).as_posix(): _file_digest(path) for path in files}
+            (made / "entry.json").write_text(
+                json.dumps({"seconds": seconds, "files": digests}), encoding="utf-8"
+            )
+            shutil.rmtree(shelf / key, ignore_errors=True)
+            made.rename(shelf / key)
+        except FileExistsError:  # another run has kept the same at this moment
+            pass
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        self._forget_the_oldest(shelf)
+
+    def _forget_the_oldest(self, shelf: Path) -> None:
+        entries = sorted(shelf.glob("*/entry.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in entries[KEPT_PER_NOTEBOOK:]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+
+
+def results_of(name: str, run: Path) -> list[Path]:
+    """Return the files in which a notebook of a run left its figures and tables."""
+    metrics = run / "metrics" / f"{name}.json"
+    if not metrics.is_file():
+        return []
+    tables = json.loads(metrics.read_text(encoding="utf-8")).get("tables", {})
+    return [metrics, *(run / "tables" / f"{table}.parquet" for table in tables)]
+
+
+def _code(notebook: Notebook) -> list[Any]:
+    """A notebook's cells without outputs: running it by hand is no change."""
+    return [
+        [cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", []))]
+        for cell in notebook.cells
+    ] + [notebook.title, notebook.question]
+
+
+def _data(study: Study) -> list[Any]:
+    """The study's facts and tables by their content; the presets come with a chapter's parameters."""
+    facts = study.file.model_dump(mode="json", exclude={"notebooks"})
+    files = [path for name in study.file.tables for path in table_files(study, name)]
+    remembered = cache_folder(study.root)
+    return [facts, str(study.as_of), study.data_key, [sha256(path, remembered) for path in files]]
+
+
+def _library() -> list[str]:
+    """The library's files but for the runner's own, which do not touch what a notebook finds."""
+    folder = Path(crmlib.__file__).parent
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    relevant = [
+        path for path in paths if not set(path.relative_to(folder).parts) & set(_NOT_THE_NOTEBOOKS_CONCERN)
+    ]
+    return [f"{path.relative_to(folder).as_posix()} {_file_digest(path)}" for path in relevant]
+
+
+def _environment() -> list[str]:
+    """The interpreter and the names of all installed distributions, which carry their versions."""
+    installed = {path.name for folder in sys.path for path in Path(folder).glob("*.dist-info")}
+    return [sys.version, *sorted(installed)]
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    return hashlib.sha256(json.dumps(list(parts), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

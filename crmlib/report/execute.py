@@ -1,0 +1,145 @@
+"""Run a plan's notebooks, several at a time, in the order in which they read each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from multiprocessing import connection
+from pathlib import Path
+
+from crmlib.report.cache import Cache, results_of
+from crmlib.report.plan import Chapter, Plan
+from crmlib.report.secrets import redact
+from crmlib.report.tasks import Outcome, Task, Worker
+
+Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended
+
+
+def execute(
+    plan: Plan, run: Path, cache: Cache, *, jobs: int, cell_timeout_seconds: float, watch: Watch
+) -> list[Outcome]:
+    """Run the chapters of a plan and say how each ended, in the plan's order.
+
+    Parameters
+    ----------
+    plan : Plan
+    run : Path
+        The staging folder: notebooks, metrics and tables land there.
+    cache : Cache
+    jobs : int
+        How many notebooks run at a time.
+    cell_timeout_seconds : float
+        The longest that one cell may take.
+    watch : callable
+        Told of every start (name, None) and end (name, outcome).
+
+    Returns
+    -------
+    list of Outcome
+        A notebook that fails stops those that read it, and no others.
+    """
+    (run / "notebooks").mkdir(exist_ok=True)
+    return _Execution(plan, run, cache, jobs, cell_timeout_seconds, watch).finish()
+
+
+class _Execution:
+    def __init__(
+        self, plan: Plan, run: Path, cache: Cache, jobs: int, cell_timeout_seconds: float, watch: Watch
+    ) -> None:
+        self.plan, self.run, self.cache = plan, run, cache
+        self.cell_timeout_seconds, self.watch = cell_timeout_seconds, watch
+        self.order = TopologicalSorter({one.name: one.notebook.reads for one in plan.chapters})
+        self.order.prepare()
+        self.outcomes: dict[str, Outcome] = {}
+        self.keys: dict[str, str] = {}
+        self.waiting: list[str] = []
+        self.running: dict[connection.Connection, Worker] = {}
+        self.idle = [Worker() for _ in range(jobs)]
+
+    def finish(self) -> list[Outcome]:
+        try:
+            while self.order.is_active():
+                self._settle_what_need_not_run()
+                self._start_what_can()
+                if self.running:
+                    ended = connection.wait(list(self.running))
+                    for worker in [self.running.pop(one) for one in list(self.running) if one in ended]:
+                        self._collect(worker)
+        finally:
+            for worker in [*self.idle, *self.running.values()]:
+                worker.close()
+        return [self.outcomes[one.name] for one in self.plan.chapters]
+
+    def _settle_what_need_not_run(self) -> None:
+        """Take what is skipped or cached, which may make others ready, until only work is left."""
+        while ready := sorted(self.order.get_ready()):
+            for name in ready:
+                outcome = self._without_running(self.plan.chapter(name))
+                if outcome:
+                    self._record(outcome)
+                else:
+                    self.waiting.append(name)
+
+    def _without_running(self, chapter: Chapter) -> Outcome | None:
+        if chapter.cannot_run:
+            return Outcome(chapter.name, "skipped", reason=chapter.cannot_run)
+        broken = [read for read in chapter.notebook.reads if not self._usable(read)]
+        if broken:
+            number = self.plan.chapter(broken[0]).notebook.number
+            return Outcome(chapter.name, "skipped", reason=f"reads {number}, which {self._fate(broken[0])}")
+        key = self.keys[chapter.name] = self.cache.key(chapter, self.run)
+        seconds = None if chapter.afresh else self.cache.fetch(chapter.name, key, self.run)
+        if seconds is not None:
+            return Outcome(chapter.name, "cached", reason=f"unchanged; took {seconds:.1f} s when it ran")
+        if not chapter.run:
+            return Outcome(
+                chapter.name, "skipped", reason="left out by --only, and the cache has none that fits"
+            )
+        return None
+
+    def _usable(self, name: str) -> bool:
+        """Whether those who read a notebook can go on: also without one whose tables the firm does not have."""
+        outcome = self.outcomes[name]
+        return outcome.succeeded and not outcome.reason.startswith("reads ")
+
+    def _fate(self, name: str) -> str:
+        return "failed" if not self.outcomes[name].succeeded else "was not run"
+
+    def _start_what_can(self) -> None:
+        while self.waiting and self.idle:
+            name, worker = self.waiting.pop(0), self.idle.pop()
+            chapter = self.plan.chapter(name)
+            task = Task(
+                name=name,
+                notebook=str(chapter.notebook.path),
+                output=str(self.run / "notebooks" / f"{name}.ipynb"),
+                parameters=chapter.overrides,
+                run_folder=str(self.run),
+                root=str(self.plan.root),
+                cell_timeout_seconds=self.cell_timeout_seconds,
+            )
+            self.watch(name, None)
+            self.running[worker.submit(task)] = worker
+
+    def _collect(self, worker: Worker) -> None:
+        outcome = worker.outcome()
+        name = outcome.name
+        self.idle.append(worker)
+        for path in [self.run / "notebooks" / f"{name}.ipynb", *results_of(name, self.run)[:1]]:
+            _redact_file(path)
+        if outcome.status == "ok":
+            self.cache.keep(name, self.keys[name], self.run, outcome.seconds)
+        self._record(outcome)
+
+    def _record(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.name] = outcome
+        self.order.done(outcome.name)
+        self.watch(outcome.name, outcome)
+
+
+def _redact_file(path: Path) -> None:
+    if path.is_file():
+        before = path.read_text(encoding="utf-8")
+        after = redact(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")

@@ -1,0 +1,127 @@
+"""One report from beginning to end: staged, run, rendered, published."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shlex
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crmlib.errors import RunError
+from crmlib.places import cache_folder
+from crmlib.report.cache import Cache
+from crmlib.report.execute import Watch, execute
+from crmlib.report.plan import Plan
+from crmlib.report.record import describe
+from crmlib.report.runs import Reports
+from crmlib.report.secrets import redact
+from crmlib.report.tasks import Outcome
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report that was made: where it is, how each notebook ended, and whether it is the latest."""
+
+    folder: Path
+    outcomes: list[Outcome]
+    failures: list[dict[str, Any]]
+    latest: Path | None
+
+
+def make_report(
+    plan: Plan, reports: Reports, *, jobs: int, cell_timeout_seconds: float, watch: Watch
+) -> Made:
+    """Run a plan and publish it, or keep it apart if a notebook failed.
+
+    Parameters
+    ----------
+    plan : Plan
+    reports : Reports
+        Where the study's reports go.
+    jobs : int
+        How many notebooks run at a time.
+    cell_timeout_seconds : float
+        The longest that one cell may take.
+    watch : callable
+        Told of every notebook's start (name, None) and end (name, outcome).
+
+    Returns
+    -------
+    Made
+
+    Raises
+    ------
+    RunError
+        If the disk is full; the latest report is as it was.
+    """
+    try:
+        with reports.new_run() as staged:
+            return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RunError(disk_full(reports.folder)) from error
+
+
+def disk_full(folder: Path) -> str:
+    """Say that the disk is full, and what helps."""
+    return (
+        f"the disk that holds {folder} is full; nothing was published and the latest report is as it was. Free some "
+        "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
+    )
+
+
+def _make(
+    plan: Plan, reports: Reports, staged: Path, jobs: int, cell_timeout_seconds: float, watch: Watch
+) -> Made:
+    started, began = datetime.now(UTC), time.monotonic()
+    cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
+    outcomes = execute(plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch)
+    from crmlib.report import publish  # templates and Markdown: not before there is something to render
+
+    record = describe(
+        plan,
+        outcomes,
+        run_id=staged.name,
+        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=time.monotonic() - began,
+    )
+    broken = [one for one in outcomes if not one.succeeded]
+    kept_in = (reports.failed if broken else reports.runs) / staged.name
+    failures = [_failure(one, plan, kept_in) for one in broken]
+    publish.write_pages(plan, outcomes, staged, record)
+    if failures:
+        publish.write_failures(plan, failures, staged, record)
+    text = redact(json.dumps(record | {"failures": failures}, indent=1, ensure_ascii=False))
+    (staged / "run.json").write_text(text, encoding="utf-8")
+    if failures:
+        return Made(reports.keep_failed(staged), outcomes, failures, None)
+    replaces = _loses_no_chapter(outcomes, reports.latest_run())
+    folder = reports.publish(staged, latest=replaces)
+    return Made(folder, outcomes, [], reports.latest if replaces else None)
+
+
+def _failure(outcome: Outcome, plan: Plan, folder: Path) -> dict[str, Any]:
+    """What a reader needs in order to do something about a failure."""
+    again = ["crm", "report", plan.study.name, "--only", plan.chapter(outcome.name).notebook.number]
+    if plan.asked["as_of"]:
+        again += ["--as-of", plan.asked["as_of"]]
+    for one in plan.asked["set"]:
+        again += ["--set", one]
+    return {
+        key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()
+    } | {
+        "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
+        "again": shlex.join(again),
+    }
+
+
+def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
+    """Whether a run with --only has all that the latest report has; if not, it does not take its place."""
+    left_out = {one.name for one in outcomes if one.status == "skipped" and "--only" in one.reason}
+    shown = {one["name"] for one in latest.get("notebooks", []) if one["status"] in ("ok", "cached")}
+    return not left_out & shown

@@ -1,0 +1,198 @@
+"""What a notebook asks of the runner: its metadata and its parameters cell.
+
+Notebooks are read as JSON and their parameters cell by `ast`, for importing Papermill or nbformat costs a
+second, which a report taken from the cache does not have.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import io
+import json
+import re
+import tokenize
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crmlib.errors import StudyError, did_you_mean
+
+RUNNER_OWNED = ("study", "as_of")
+PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One choice of a notebook: its default, and what else it may be.
+
+    `allowed` comes from the comment beside it: ``top = 20  # rows shown; allowed: 1 to 500``,
+    ``unit = "W"  # allowed: W, M`` or ``end = None  # allowed: a date``.
+    """
+
+    name: str
+    default: Any
+    allowed: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What a value has to be, in words."""
+        kind = "a date such as 1998-06-30" if self._is_date else _KINDS.get(type(self.default), "any value")
+        if self.allowed and self.allowed != "a date":
+            kind = f"{kind}, {self.allowed}" if kind != "any value" else self.allowed
+        return f"{kind}, or none" if self.default is None and kind != "any value" else kind
+
+    @property
+    def _is_date(self) -> bool:
+        return self.allowed == "a date" or (isinstance(self.default, str) and _is_iso_date(self.default))
+
+    def accept(self, value: Any, where: str) -> Any:
+        """Return the value as the notebook will see it, or refuse it."""
+        if isinstance(value, dt.date):
+            value = value.isoformat()
+        accepted = self._convert(value)
+        if accepted is _REFUSED or not self._in_range(accepted):
+            raise StudyError(f"{where}: {self.name} is {value!r}; allowed: {self.expected}")
+        return accepted
+
+    def _convert(self, value: Any) -> Any:
+        kind = type(self.default)
+        if value is None:
+            return None if self.default is None else _REFUSED
+        if self._is_date:
+            return str(value) if _is_iso_date(str(value)) else _REFUSED
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        return value if self.default is None or type(value) is kind else _REFUSED
+
+    def _in_range(self, value: Any) -> bool:
+        if not self.allowed or self.allowed == "a date" or value is None:
+            return True
+        span = re.fullmatch(r"(-?[\d.]+) to (-?[\d.]+)", self.allowed)
+        if span:
+            return isinstance(value, (int, float)) and float(span[1]) <= value <= float(span[2])
+        return str(value) in [one.strip() for one in self.allowed.split(",")]
+
+
+_REFUSED = object()
+
+
+def _is_iso_date(text: str) -> bool:
+    try:
+        return bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of the suite and what it declares of itself."""
+
+    name: str
+    path: Path
+    title: str
+    question: str
+    needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    cells: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def number(self) -> str:
+        """The number its name begins with, such as "02"."""
+        return self.name.split("_")[0]
+
+
+def read_notebooks(folder: Path) -> list[Notebook]:
+    """Read every ``NN_name.ipynb`` of a folder, in the order of their names.
+
+    Raises
+    ------
+    StudyError
+        If the folder has no notebook, or one of them cannot be read.
+    """
+    paths = sorted(path for path in folder.glob("*.ipynb") if re.match(r"\d\d_", path.name))
+    if not paths:
+        raise StudyError(f"{folder} holds no notebook named NN_name.ipynb, such as 01_data_check.ipynb")
+    return [read_notebook(path) for path in paths]
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read one notebook's metadata and parameters.
+
+    Raises
+    ------
+    StudyError
+        If it is no notebook, says nothing of itself under ``metadata["crmlib"]``, or has no parameters cell.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        about = content["metadata"]["crmlib"]
+        cells = content["cells"]
+        title, question = str(about["title"]), str(about["question"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} cannot be run: it needs metadata.crmlib with title, question, needs and reads "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        raise StudyError(f"{path} has {len(tagged)} cells tagged 'parameters'; exactly one is needed")
+    return Notebook(
+        name=path.stem,
+        path=path.resolve(),
+        title=title,
+        question=question,
+        needs=tuple(about.get("needs", ())),
+        reads=tuple(about.get("reads", ())),
+        parameters=read_parameters("".join(tagged[0]["source"]), where=str(path)),
+        cells=tuple(cells),
+    )
+
+
+def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[str, Parameter]:
+    """Read the names, defaults and allowed values of a parameters cell.
+
+    Examples
+    --------
+    >>> read_parameters('top = 20  # rows shown; allowed: 1 to 500')["top"].expected
+    'a whole number, 1 to 500'
+    """
+    try:
+        statements = ast.parse(source).body
+        comments = {
+            token.start[0]: token.string
+            for token in tokenize.generate_tokens(io.StringIO(source).readline)
+            if token.type == tokenize.COMMENT
+        }
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise StudyError(f"{where}: the parameters cell is not Python: {error}") from error
+    found = {}
+    for statement in statements:
+        target = (
+            statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        )
+        if not isinstance(target, ast.Name):
+            raise StudyError(f"{where}: line {statement.lineno} of the parameters cell is no `name = value`")
+        try:
+            default = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+        except ValueError as error:
+            raise StudyError(
+                f"{where}: parameter {target.id} must be a plain value, not an expression"
+            ) from error
+        comment = comments.get(statement.end_lineno or statement.lineno, "")
+        allowed = comment.partition("allowed:")[2].strip().rstrip(".")
+        found[target.id] = Parameter(target.id, default, allowed)
+    return found
+
+
+def choose(notebooks: list[Notebook], word: str) -> Notebook:
+    """Return the notebook meant by a number ("02") or a name, or refuse with the nearest."""
+    word = word.removesuffix(".ipynb")
+    for notebook in notebooks:
+        if word in (notebook.name, notebook.number) or word.zfill(2) == notebook.number:
+            return notebook
+    raise StudyError(f"there is no notebook {word!r}; {did_you_mean(word, [one.name for one in notebooks])}")

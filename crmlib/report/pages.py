@@ -1,0 +1,194 @@
+"""Turn executed notebooks and their figures into pages that need nothing from anywhere.
+
+Everything a notebook puts out is data: it is escaped, or cleaned to the few tags that a table needs.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import bleach
+import jinja2
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from crmlib.report import wording
+from crmlib.report.notebooks import PARAMETER_TAGS
+from crmlib.report.secrets import redact
+
+_LAYOUT_TAGS = {"p", "div", "span", "b", "strong", "i", "em", "br", "ul", "ol", "li"}
+_TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
+_TABLE_ATTRIBUTES = {"td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
+_NUMBER = re.compile(r"<td>(\s*[-−+]?[^\w\s<]{0,3}[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?\s?%?\s*)</td>")
+_IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        figure=wording.figure,
+        change=wording.change,
+        date=wording.date,
+        cell=wording.cell,
+        column=wording.column,
+        seconds=wording.seconds,
+    )
+    return environment
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template; nothing secret gets onto the page."""
+    return redact(_templates().get_template(template).render(**context))
+
+
+def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **context: Any) -> str:
+    """Render an executed notebook without its code, which can be unfolded.
+
+    Parameters
+    ----------
+    path : Path
+        The executed notebook.
+    metrics : dict
+        Its metrics file; the key figures are drawn from it.
+    pages : set of str
+        Names of the notebooks that have a page: links to them lead there.
+    **context
+        What else the template ``notebook.html.j2`` shows: study, chapter, parameters, neighbours.
+    """
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = _Prose(pages)
+    blocks = [block for cell in cells for block in _blocks(cell, prose)]
+    return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
+
+
+def _blocks(cell: dict[str, Any], prose: _Prose) -> list[dict[str, Any]]:
+    """What one cell shows: prose, or its outputs with the code folded away."""
+    tags = set(cell["metadata"].get("tags", []))
+    source = "".join(cell["source"])
+    if tags & PARAMETER_TAGS or not source.strip() or "papermill-error-cell-tag" in tags:
+        return []
+    if cell["cell_type"] == "markdown":
+        text = prose.render(source)
+        return [{"kind": "prose", "html": text}] if text.strip() else []
+    if cell["cell_type"] != "code":
+        return []
+    if "nbval-check-output" in tags:  # its text is for the tests; a page shows the same figures in words
+        return [{"kind": "figures", "source": source}]
+    shown = [one for one in (_output(output, prose) for output in cell["outputs"]) if one]
+    return [{"kind": "code", "source": source, "outputs": shown}]
+
+
+def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
+    """What one output shows; warnings on stderr stay in the notebook."""
+    if output["output_type"] == "stream":
+        return _text("".join(output["text"])) if output["name"] == "stdout" else None
+    if output["output_type"] == "error":
+        return _text("\n".join(output["traceback"]))
+    data = output.get("data", {})
+    image = next((kind for kind in _IMAGES if kind in data), None)
+    if image:
+        return _image(image, "".join(data[image]), output.get("metadata", {}), prose.heading)
+    if "text/html" in data:
+        return _table("".join(data["text/html"]), prose.heading)
+    if "text/markdown" in data:
+        return Markup(f'<div class="prose">{prose.render("".join(data["text/markdown"]))}</div>')
+    return _text("".join(data["text/plain"])) if "text/plain" in data else None
+
+
+def _text(text: str) -> Markup:
+    return Markup('<pre class="output" tabindex="0">{}</pre>').format(_ANSI.sub("", text).rstrip())
+
+
+def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Markup:
+    alt = metadata.get(kind, {}).get("alt") or metadata.get("alt") or f"Chart: {heading}"
+    encoded = base64.b64encode(data.encode()).decode() if kind == "image/svg+xml" else re.sub(r"\s", "", data)
+    return Markup('<figure><img src="data:{};base64,{}" alt="{}"></figure>').format(kind, encoded, alt)
+
+
+def _table(text: str, heading: str) -> Markup:
+    """Keep a table's cells and nothing else of the HTML that a notebook put out."""
+    text = re.sub(r"<(style|script)\b.*?</\1\s*>", "", text, flags=re.S | re.I)
+    cleaned = bleach.clean(
+        text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES, strip=True, strip_comments=True
+    )
+    numbered = _NUMBER.sub(r'<td class="number">\1</td>', cleaned)
+    scroll = Markup('<div class="scroll" role="region" tabindex="0" aria-label="{}">').format(
+        f"Table: {heading}"
+    )
+    return scroll + Markup(numbered) + Markup("</div>")
+
+
+class _Prose:
+    """Markdown of one page, with its headings in order whatever the notebook's levels are."""
+
+    def __init__(self, pages: set[str]) -> None:
+        self.markdown = MarkdownIt("commonmark", {"html": False, "typographer": True}).enable("table")
+        self.markdown.add_render_rule("image", _described)
+        self.pages = pages
+        self.title = ""
+        self.heading = ""
+        self.level = 1
+
+    def render(self, source: str) -> Markup:
+        tokens = self.markdown.parse(source)
+        kept: list[Token] = []
+        index = 0
+        while index < len(tokens):
+            if tokens[index].type == "heading_open":
+                text = _plain(tokens[index + 1])
+                if not self.title and tokens[index].tag == "h1":  # the page's own heading shows it
+                    self.title = self.heading = text
+                    index += 3
+                    continue
+                self._level(tokens[index], tokens[index + 2])
+                self.heading = text
+            self._links(tokens[index])
+            kept.append(tokens[index])
+            index += 1
+        text = self.markdown.renderer.render(kept, self.markdown.options, {})
+        return Markup(
+            text.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
+                "</table>", "</table></div>"
+            )
+        )
+
+    def _level(self, opening: Token, closing: Token) -> None:
+        """Never above 2, for the page has one h1, and never more than one below the heading before."""
+        self.level = min(max(int(opening.tag[1]), 2), self.level + 1)
+        opening.tag = closing.tag = f"h{self.level}"
+
+    def _links(self, token: Token) -> None:
+        for child in token.children or []:
+            if child.type == "link_open":
+                name = str(child.attrGet("href")).rpartition("/")[2].removesuffix(".ipynb")
+                if name in self.pages:
+                    child.attrSet("href", f"{name}.html")
+
+
+def _plain(inline: Token) -> str:
+    return "".join(
+        child.content for child in inline.children or [] if child.type in ("text", "code_inline")
+    ).strip()
+
+
+def _described(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:
+    """A picture that lies within the notebook is shown; for any other its description stands."""
+    address, words = str(tokens[index].attrGet("src")), html.escape(tokens[index].content)
+    if address.startswith("data:image/"):
+        return f'<img src="{html.escape(address)}" alt="{words}">'
+    return f"<em>{words}</em>"

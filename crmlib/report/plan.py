@@ -1,0 +1,229 @@
+"""What a report will run: every refusal happens here, before anything has run."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crmlib.errors import StudyError, did_you_mean
+from crmlib.places import find_root, notebooks_folder
+from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
+from crmlib.report.secrets import holds_secret
+from crmlib.study import Study, open_study
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A notebook of the report, the parameters it gets, and whether it is to run.
+
+    `run` is false for a notebook that ``--only`` left out: it comes from the cache or not at all.
+    `afresh` is true for one that must not come from the cache.
+    """
+
+    notebook: Notebook
+    parameters: dict[str, Any]
+    missing: tuple[str, ...] = ()
+    run: bool = True
+    afresh: bool = False
+
+    @property
+    def name(self) -> str:
+        """The notebook's name, such as "02_customer_base_audit"."""
+        return self.notebook.name
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The parameters that differ from the notebook's own: what Papermill injects."""
+        own = self.notebook.parameters
+        return {name: value for name, value in self.parameters.items() if value != own[name].default}
+
+    @property
+    def cannot_run(self) -> str:
+        """Why the chapter cannot run on this study, or an empty text."""
+        if not self.missing:
+            return ""
+        return f"needs table{'s' if len(self.missing) > 1 else ''} {', '.join(self.missing)}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study, its chapters in an order in which they can run, and what was asked for."""
+
+    study: Study
+    root: Path
+    chapters: tuple[Chapter, ...]
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def chapter(self, name: str) -> Chapter:
+        """Return the chapter of a notebook."""
+        return next(one for one in self.chapters if one.name == name)
+
+
+def plan_report(
+    study: str,
+    *,
+    only: Sequence[str] = (),
+    as_of: str | None = None,
+    set: Sequence[str] = (),
+    fresh: bool = False,
+    root: Path | None = None,
+) -> Plan:
+    """Say what a report on a study will run, or refuse.
+
+    Parameters
+    ----------
+    study : str
+        A study's name, or the path of its study.yaml.
+    only : sequence of str
+        Notebooks to run again ("02" or a name); the rest is taken from the cache. Empty: all.
+    as_of : str, optional
+        A date instead of the study's own.
+    set : sequence of str
+        ``key=value`` for every notebook that has the parameter, ``02.key=value`` for one.
+    fresh : bool
+        Take nothing from the cache.
+    root : Path, optional
+        The project's folder. By default the nearest parent that holds `data` or `notebooks`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    StudyError
+        If the study, a notebook, a preset or a `set` is refused.
+    DataError
+        If the purchase log is refused; it is cleaned here, once for all notebooks.
+    """
+    root = (root or find_root()).resolve()
+    opened = open_study(study, as_of=as_of)
+    notebooks = in_running_order(read_notebooks(notebooks_folder(root)))
+    asked = {choose(notebooks, word).name for word in only}
+    run = _with_all_it_reads(notebooks, asked) if asked else {one.name for one in notebooks}
+    given = _presets(notebooks, opened.file.notebooks)
+    for text in set:
+        _override(given, notebooks, text)
+    opened.as_of  # noqa: B018  the log is cleaned here, so that data are refused before anything runs
+    chapters = [
+        Chapter(
+            notebook=one,
+            parameters=_parameters(one, given[one.name], study, as_of),
+            missing=tuple(table for table in one.needs if not opened.has(table)),
+            run=one.name in run,
+            afresh=fresh or one.name in asked,
+        )
+        for one in notebooks
+    ]
+    return Plan(opened, root, tuple(chapters), {"as_of": as_of, "set": list(set), "only": sorted(asked)})
+
+
+def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
+    """Put each notebook after those it reads; otherwise in the order of names.
+
+    Raises
+    ------
+    StudyError
+        If one reads a notebook that is not there, or two read each other.
+    """
+    by_name = {one.name: one for one in notebooks}
+    for one in notebooks:
+        for read in one.reads:
+            if read not in by_name:
+                raise StudyError(
+                    f"{one.name} reads {read!r}, which is not there; {did_you_mean(read, by_name)}"
+                )
+    sorter = graphlib.TopologicalSorter({one.name: one.reads for one in notebooks})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        raise StudyError(f"notebooks read each other in a circle: {' -> '.join(error.args[1])}") from error
+    order: list[Notebook] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += [by_name[name] for name in ready]
+        sorter.done(*ready)
+    return order
+
+
+def _with_all_it_reads(notebooks: list[Notebook], names: set[str]) -> set[str]:
+    """Add what the named notebooks read, directly or through others (`notebooks` are in running order)."""
+    found = set(names)
+    for one in reversed(notebooks):
+        if one.name in found:
+            found.update(one.reads)
+    return found
+
+
+def _presets(
+    notebooks: list[Notebook], section: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Read the study's `notebooks:` section."""
+    given: dict[str, dict[str, Any]] = {one.name: {} for one in notebooks}
+    for word, values in section.items():
+        notebook = choose(notebooks, str(word))
+        for key, value in values.items():
+            parameter = _known(notebook, key, f"notebooks: {word}")
+            given[notebook.name][key] = parameter.accept(value, f"notebooks: {word}")
+    return given
+
+
+def _override(given: dict[str, dict[str, Any]], notebooks: list[Notebook], text: str) -> None:
+    """Add one ``key=value`` or ``02.key=value`` of the command line to what is given."""
+    path, equals, raw = text.partition("=")
+    if not equals:
+        raise StudyError(f"--set {text!r} has no '='; write --set key=value")
+    if holds_secret(raw):
+        raise StudyError(
+            f"--set {path}: the value holds a password; parameters are stored in notebooks in clear, "
+            "so put it into an environment variable and name that variable in the study file"
+        )
+    word, _, key = path.strip().rpartition(".")
+    owners = [choose(notebooks, word)] if word else [one for one in notebooks if key in one.parameters]
+    if not owners:
+        every = sorted({name for one in notebooks for name in one.parameters} - set(RUNNER_OWNED))
+        raise StudyError(f"--set {text}: no notebook has a parameter {key!r}; {did_you_mean(key, every)}")
+    for notebook in owners:
+        parameter = _known(notebook, key, f"--set {text}")
+        value = raw if isinstance(parameter.default, str) else _plain_value(raw, text)
+        given[notebook.name][key] = parameter.accept(value, f"--set {text}")
+
+
+def _plain_value(raw: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise StudyError(
+            f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)"
+        ) from error
+
+
+def _known(notebook: Notebook, key: str, where: str) -> Parameter:
+    if key in RUNNER_OWNED:
+        cure = (
+            "name the study as the argument" if key == "study" else "use --as-of, or as_of in the study file"
+        )
+        raise StudyError(f"{where}: {key!r} is not set here; {cure}")
+    if key not in notebook.parameters:
+        allowed = [name for name in notebook.parameters if name not in RUNNER_OWNED]
+        raise StudyError(f"{where}: {notebook.name} has no parameter {key!r}; {did_you_mean(key, allowed)}")
+    return notebook.parameters[key]
+
+
+def _parameters(notebook: Notebook, given: dict[str, Any], study: str, as_of: str | None) -> dict[str, Any]:
+    """Return every parameter of a notebook with the value it gets, in the order of its cell."""
+    values = {name: parameter.default for name, parameter in notebook.parameters.items()} | given
+    if "study" not in values:
+        raise StudyError(f"{notebook.path}: the parameters cell must hold `study = ...`")
+    # A name is found again from the project's root; a path has to be absolute, for the kernel works elsewhere.
+    values["study"] = study if Path(study).suffix == "" else str(Path(study).resolve())
+    if as_of is not None:
+        if "as_of" not in values:
+            raise StudyError(f"--as-of {as_of}: {notebook.name} has no parameter as_of, so it cannot follow")
+        values["as_of"] = as_of
+    return values

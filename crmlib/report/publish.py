@@ -1,0 +1,135 @@
+"""Make the pages of a run: one per notebook, the index, and what failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+
+from crmlib.report import pages
+from crmlib.report.plan import Chapter, Plan
+from crmlib.report.tasks import Outcome
+
+_TONES = {"ok": "good", "pass": "good", "good": "good", "fail": "bad", "failed": "bad", "bad": "bad"}
+_MARKS = {"good": "✓", "care": "!", "bad": "✗"}
+
+
+def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
+    """Merge the figures of all notebooks into metrics.json and return them by notebook."""
+    metrics = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("metrics/*.json"))
+    }
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
+    return metrics
+
+
+def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str, Any]) -> None:
+    """Write a page per notebook that ran, and the index.
+
+    Parameters
+    ----------
+    plan : Plan
+    outcomes : list of Outcome
+        How each chapter ended.
+    run : Path
+        The run's folder, with notebooks, metrics and tables in it.
+    record : dict
+        What run.json says.
+    """
+    metrics = write_metrics(run)
+    by_name = {one.name: one for one in outcomes}
+    shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
+    shown.sort(key=lambda one: one.name)
+    for position, chapter in enumerate(shown):
+        page = pages.notebook_page(
+            run / "notebooks" / f"{chapter.name}.ipynb",
+            metrics=_metrics_of(chapter.name, metrics),
+            pages={one.name for one in shown},
+            study=plan.study,
+            chapter=chapter,
+            parameters={name: value for name, value in chapter.parameters.items() if name != "study"},
+            before=shown[position - 1] if position else None,
+            after=shown[position + 1] if position + 1 < len(shown) else None,
+        )
+        (run / f"{chapter.name}.html").write_text(page, encoding="utf-8")
+    (run / "index.html").write_text(_index(plan, by_name, metrics, run, record), encoding="utf-8")
+
+
+def write_failures(plan: Plan, failures: list[dict[str, Any]], run: Path, record: dict[str, Any]) -> None:
+    """Write failure.html, which says the same as the screen."""
+    page = pages.render("failure.html.j2", study=plan.study, failures=failures, record=record)
+    (run / "failure.html").write_text(page, encoding="utf-8")
+
+
+def _index(
+    plan: Plan,
+    outcomes: dict[str, Outcome],
+    metrics: dict[str, dict[str, Any]],
+    run: Path,
+    record: dict[str, Any],
+) -> str:
+    cards = [figure for one in metrics.values() for figure in one["figures"].values() if figure.get("card")]
+    gates = _frame(run / "tables" / "fitness_gates.parquet")
+    return pages.render(
+        "index.html.j2",
+        study=plan.study,
+        record=record,
+        cards=cards,
+        gates=[_gate(row) for row in gates["rows"]] if gates else [],
+        lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
+        chapters=[_entry(one, outcomes[one.name], metrics, plan) for one in sorted(plan.chapters, key=_name)],
+        failures=[one.name for one in outcomes.values() if not one.succeeded],
+    )
+
+
+def _name(chapter: Chapter) -> str:
+    return chapter.name
+
+
+def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return metrics.get(name) or {"headline": "", "figures": {}}
+
+
+def _entry(
+    chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]], plan: Plan
+) -> dict[str, Any]:
+    """What the index says of one chapter."""
+    ran = outcome.status in ("ok", "cached")
+    note = "" if ran else outcome.reason
+    if chapter.cannot_run:
+        note = f"Not run: {chapter.cannot_run}. {how_to_supply(chapter, plan)}"
+    return {
+        "notebook": chapter.notebook,
+        "page": f"{chapter.name}.html" if ran else None,
+        "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
+        "note": note,
+        "status": "" if ran else "not run" if outcome.status == "skipped" else outcome.status,
+        "tone": "bad" if not outcome.succeeded else "",
+    }
+
+
+def how_to_supply(chapter: Chapter, plan: Plan) -> str:
+    """Say where a missing table goes."""
+    table = chapter.missing[0]
+    return f"To supply it, add `{table}:` under `tables:` in the study file of {plan.study.name}."
+
+
+def _gate(row: dict[str, Any]) -> dict[str, Any]:
+    tone = _TONES.get(str(row["status"]).lower(), "care")
+    return row | {"tone": tone, "mark": _MARKS[tone]}
+
+
+def _frame(path: Path) -> dict[str, Any] | None:
+    """Read a small table for the index: its columns, which are numbers, and its rows."""
+    if not path.is_file():
+        return None
+    table = pyarrow.parquet.read_table(path)
+    columns = [name for name in table.column_names if not name.startswith("__index")]
+    numeric = {
+        field.name
+        for field in table.schema
+        if pyarrow.types.is_floating(field.type) or pyarrow.types.is_integer(field.type)
+    }
+    return {"columns": columns, "numeric": numeric, "rows": table.select(columns).to_pylist()}

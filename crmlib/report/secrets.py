@@ -1,0 +1,51 @@
+"""Keep passwords out of everything a run leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+_IN_ADDRESS = re.compile(
+    r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>]*:)(?P<secret>[^\s@/'\"<>]+)(?=@)", re.I
+)
+_IN_SETTING = re.compile(
+    r"(?P<before>\b(?:password|passwd|pwd|secret|token|api_?key|access_?key)\s*[=:]\s*['\"]?)(?P<secret>[^\s'\"&;,<>]+)",
+    re.I,
+)
+_SECRET_NAME = re.compile(r"passw|secret|token|api_?key|access_?key|private_?key|credential", re.I)
+_SHORTEST = 6  # a shorter value, such as "yes", would blot out ordinary words
+HIDDEN = "•••"
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text holds a password, such as ``postgres://me:hunter2@host/shop``.
+
+    Examples
+    --------
+    >>> holds_secret("postgres://me:hunter2@host/shop"), holds_secret("postgres://me@host/shop")
+    (True, False)
+    """
+    return bool(_IN_ADDRESS.search(text) or _IN_SETTING.search(text))
+
+
+def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """Hide passwords in addresses, and the values of environment variables that are named like secrets.
+
+    Examples
+    --------
+    >>> redact("cannot reach postgres://me:hunter2@host/shop", {})
+    'cannot reach postgres://me:•••@host/shop'
+    """
+    text = _IN_ADDRESS.sub(rf"\g<before>{HIDDEN}", text)
+    for secret in _known_secrets(os.environ if environment is None else environment):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def _known_secrets(environment: Mapping[str, str]) -> list[str]:
+    """Values that must not appear, the longest first, so that no part of one is left standing."""
+    found = {value for name, value in environment.items() if _SECRET_NAME.search(name)}
+    for value in environment.values():
+        found.update(match["secret"] for match in _IN_ADDRESS.finditer(value))
+    return sorted((one for one in found if len(one) >= _SHORTEST), key=len, reverse=True)

@@ -1,0 +1,113 @@
+"""What the runner hands to a worker, what it gets back, and the worker's life.
+
+Nothing heavy is imported here: the runner itself never imports Papermill.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook to run: absolute paths only, for the worker stands elsewhere."""
+
+    name: str
+    notebook: str
+    output: str
+    parameters: dict[str, Any]
+    run_folder: str
+    root: str
+    cell_timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a notebook ended: ok, cached, skipped, failed, timeout or kernel died."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+    heading: str = ""
+    cell: int | None = None
+    source_line: str = ""
+    traceback: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the report may be published with it."""
+        return self.status in ("ok", "cached", "skipped")
+
+
+class Worker:
+    """A process that runs one notebook after another, started when it gets its first."""
+
+    def __init__(self) -> None:
+        self.process: multiprocessing.process.BaseProcess | None = None
+
+    def submit(self, task: Task) -> connection.Connection:
+        """Start a task; the connection returned becomes readable when it ended or the process is gone."""
+        if self.process is None:
+            processes = _processes()
+            self.pipe, there = processes.Pipe()
+            self.process = processes.Process(target=_serve, args=(there,), daemon=True)
+            self.process.start()
+            there.close()
+        self.task = task
+        self.pipe.send(task)
+        return self.pipe
+
+    def outcome(self) -> Outcome:
+        """Return how the task ended, also where the process that ran it was killed."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.close()
+            reason = "the process that ran it was killed, most often because memory ran out; try --jobs 1"
+            return Outcome(self.task.name, "kernel died", reason=reason)
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        if self.process is not None:
+            self.pipe.close()
+            self.process.terminate()
+            self.process.join()
+            self.process = None
+
+
+def _processes() -> Any:
+    """Fork workers from a server that has imported Papermill once, where the system has such servers."""
+    if os.name == "nt":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["crmlib.report.worker"])
+    return context
+
+
+def _serve(pipe: connection.Connection) -> None:
+    """Run tasks until the runner closes the pipe, or is killed."""
+    from crmlib.report import worker
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C ends
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        threading.Thread(target=_end_with, args=(runner.sentinel,), daemon=True).start()
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(worker.run(task))
+
+
+def _end_with(sentinel: int) -> None:
+    """Do not outlive a runner that was killed in mid-notebook; the kernel follows within a second."""
+    connection.wait([sentinel])
+    os._exit(1)
