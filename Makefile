@@ -1,0 +1,73 @@
+# `make report` and `make test` need Python 3.11+ and nothing else; uv is used when it is there.
+PYTHON ?= python3
+STUDY ?= cdnow
+BIN := .venv/bin
+LAB := .venv-lab/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lab notebooks lint bench lock clean
+
+help:       ## list what there is
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+report: .venv/.run  ## run the suite on a study (STUDY=cdnow) and print where its report is
+	@$(BIN)/crm report $(STUDY)
+
+test: .venv/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/pytest -q -n 2 --dist loadscope
+	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+
+lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
+	$(LAB)/jupyter lab notebooks
+
+notebooks: .venv/.test  ## run every notebook on the small study, keep its key figures, strip the rest
+	$(BIN)/python -m tests.notebooks.refresh
+
+lint: .venv/.test   ## check and format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/mypy
+
+bench: .venv/.test  ## measure against peers and floors; writes tests/benchmarks/README.md
+	$(BIN)/python -m tests.benchmarks
+
+lock:       ## compile the locks anew from pyproject.toml (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
+
+clean:      ## remove environments and caches; reports stay
+	rm -rf .venv .venv-lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# $(1) environment, $(2) lock. uv leaves bytecode to the first import unless told, which would cost each kernel seconds.
+ifdef UV
+define install
+	@test -x $(1)/bin/python || uv venv -q --python $(PYTHON) $(1)
+	@uv pip install -q --python $(1)/bin/python --compile-bytecode --require-hashes -r $(2)
+	@uv pip install -q --python $(1)/bin/python --no-deps -e .
+endef
+else
+define install
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(2)
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+endef
+endif
+
+.venv/.run: requirements.lock pyproject.toml
+	@echo "Setting up .venv (once; about a minute with pip)"
+	$(call install,.venv,requirements.lock)
+	@touch $@
+
+.venv/.test: requirements-test.lock pyproject.toml
+	@echo "Setting up .venv with the tools for tests (once; about a minute with pip)"
+	$(call install,.venv,requirements-test.lock)
+	@touch .venv/.run $@
+
+.venv-lab/.lab: requirements-lab.lock pyproject.toml
+	@echo "Setting up .venv-lab (once; about a minute with pip)"
+	$(call install,.venv-lab,requirements-lab.lock)
+	@touch $@

@@ -1,0 +1,146 @@
+"""Which purchase a return undoes: against a stack walked by hand, row by row."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmlib.data.returns import match_returns
+from crmlib.data.sources import open_table
+
+DAY_ZERO = datetime(2024, 1, 1)
+
+
+def log(rows):
+    """A log of (customer, day, amount, product)."""
+    frame = pd.DataFrame(
+        [(i, c, DAY_ZERO + timedelta(days=d), float(a), p) for i, (c, d, a, p) in enumerate(rows)],
+        columns=["source_row", "customer_id", "date", "amount", "product"],
+    )
+    return frame.astype({"source_row": "int64", "customer_id": "string", "date": "datetime64[us]", "amount": float, "product": "string"})
+
+
+def matched(frame, **options):
+    """Each matched row's (reversed_on, returned_purchase_date), in days since the start."""
+    found = match_returns(open_table(frame), **options).to_pandas()
+    assert not found["source_row"].duplicated().any()
+
+    def days(column):
+        return [None if pd.isna(one) else (one - DAY_ZERO).days for one in found[column]]
+
+    return dict(
+        zip(found["source_row"], zip(days("reversed_on"), days("returned_purchase_date"), strict=True), strict=True)
+    )
+
+
+def by_hand(frame):
+    """The rule of the docstring, one row after the other: first the pairs, then what is left over."""
+    out, purchases, loose = {}, [], []
+    rows = frame.assign(is_return=frame["amount"] < 0).sort_values(["date", "is_return", "source_row"])
+    for row in rows.itertuples():
+        day = (row.date - DAY_ZERO).days
+        key = (row.customer_id, row.product, abs(row.amount))
+        if not row.is_return:
+            purchases.append({"key": key, "row": row.source_row, "day": day, "gone": None})
+            continue
+        same = [one for one in purchases if one["key"] == key and one["gone"] is None]
+        if same:
+            same[-1]["gone"] = day
+            out[same[-1]["row"]] = (day, None)
+            out[row.source_row] = (None, same[-1]["day"])
+        else:
+            loose.append((row.source_row, row.customer_id, day))
+    for source_row, customer, day in loose:
+        standing = [
+            one["day"]
+            for one in purchases
+            if one["key"][0] == customer and one["day"] <= day and (one["gone"] is None or one["gone"] > day)
+        ]
+        if standing:
+            out[source_row] = (None, max(standing))
+    return out
+
+
+def test_the_last_bought_goes_back_first():
+    frame = log([("a", 0, 50, None), ("a", 1, 50, None), ("a", 2, -50, None)])
+    assert matched(frame) == {1: (2, None), 2: (None, 1)}
+
+
+def test_one_return_undoes_one_purchase():
+    frame = log([("a", 0, 50, None), ("a", 2, -50, None), ("a", 3, -50, None)])
+    assert matched(frame) == {0: (2, None), 1: (None, 0)}
+
+
+def test_a_partial_return_reduces_the_latest_purchase():
+    frame = log([("a", 0, 50, None), ("a", 4, 30, None), ("a", 5, -20, None)])
+    assert matched(frame) == {2: (None, 4)}
+
+
+def test_a_return_before_any_purchase_touches_nothing():
+    frame = log([("a", 1, -50, None), ("a", 2, 50, None)])
+    assert matched(frame) == {}
+
+
+def test_another_product_is_not_undone():
+    frame = log([("a", 0, 50, "hat"), ("a", 1, 50, "bag"), ("a", 2, -50, "hat")])
+    assert matched(frame) == {0: (2, None), 2: (None, 0)}
+
+
+def test_another_customer_is_not_undone():
+    frame = log([("a", 0, 50, None), ("b", 1, -50, None)])
+    assert matched(frame) == {}
+
+
+def test_a_purchase_that_goes_back_later_still_stands_before():
+    # The partial return of day 2 comes while the purchase of day 1 still stands.
+    frame = log([("a", 0, 40, None), ("a", 1, 50, None), ("a", 2, -5, None), ("a", 3, -50, None)])
+    assert matched(frame) == {1: (3, None), 2: (None, 1), 3: (None, 1)}
+
+
+def test_without_matching_every_return_only_reduces_spend():
+    frame = log([("a", 0, 50, None), ("a", 2, -50, None)])
+    assert matched(frame, in_full=False) == {1: (None, 0)}
+
+
+# Many customers in one log: a query costs the same for one as for eight.
+events = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.integers(0, 12),
+        st.sampled_from([10, 20, -10, -20, -5]),
+        st.sampled_from(["hat", "bag"]),
+    ),
+    min_size=1,
+    max_size=90,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(events)
+def test_equals_the_rule_walked_by_hand(rows):
+    frame = log(rows)
+    assert matched(frame) == by_hand(frame)
+
+
+@settings(max_examples=10, deadline=None)
+@given(events, st.integers(0, 12))
+def test_what_happens_after_a_day_changes_nothing_before_it(rows, cut):
+    """A log cut off at a day says the same about that day as the whole log does."""
+    frame = log(rows)
+    until = frame[frame["date"] <= DAY_ZERO + timedelta(days=cut)]
+    seen = matched(until)
+    whole = {
+        row: (on if on is not None and on <= cut else None, back)
+        for row, (on, back) in matched(frame).items()
+        if row in set(until["source_row"])
+    }
+    assert {row: pair for row, pair in whole.items() if pair != (None, None)} == seen
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_long_run_of_returns_pairs_one_to_one(times):
+    frame = log([("a", i, 10, None) for i in range(times)] + [("a", 20 + i, -10, None) for i in range(times)])
+    found = matched(frame)
+    assert sum(on is not None for on, _back in found.values()) == times
