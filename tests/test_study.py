@@ -1,0 +1,111 @@
+"""A study file is refused before anything runs, naming key, value, what is allowed and the nearest key."""
+
+import datetime as dt
+
+import pandas as pd
+import polars as pl
+import pytest
+
+import crmlib as crm
+from crmlib.errors import StudyError
+from crmlib.study_file import check_study
+
+GOOD = {"title": "A shop", "tables": {"transactions": {"source": "orders.csv"}}}
+
+
+def refusal(**entries):
+    with pytest.raises(StudyError) as caught:
+        check_study(GOOD | entries, "study.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"curency": "EUR"}, "curency: no such entry; did you mean 'currency'?"),
+        ({"currency": "euro"}, "currency: found 'euro'"),
+        ({"margin": 40}, "margin: found 40; input should be less than or equal to 1"),
+        ({"margin": "high"}, "margin: found 'high'; input should be a valid number"),
+        ({"discount_rate_per_year": -0.1}, "discount_rate_per_year: found -0.1; input should be greater"),
+        ({"as_of": "yesterday"}, "as_of: found 'yesterday'"),
+        ({"time_unit": "weeks"}, "time_unit: found 'weeks'; input should be 'H', 'D', 'W', 'M', 'Q' or 'Y'"),
+        ({"policies": {"return": "match"}}, "policies.return: no such entry; did you mean 'returns'?"),
+        ({"policies": {"returns": "ignore"}}, "policies.returns: found 'ignore'; input should be 'match'"),
+        ({"tables": {"orders": {"source": "x.csv"}}}, "tables: 'orders' is no table that notebooks know"),
+        ({"tables": {}}, "tables: the purchase log is missing"),
+        (
+            {"tables": {"transactions": {"source": "x.csv", "colums": {}}}},
+            "tables.transactions.colums: no such entry; did you mean 'columns'?",
+        ),
+        (
+            {"tables": {"transactions": {"source": "x.csv", "decimal": ";"}}},
+            "tables.transactions.decimal: found ';'; input should be '.' or ','",
+        ),
+        ({"tables": {"transactions": {}}}, "tables.transactions.source: missing"),
+    ],
+)
+def test_what_is_not_allowed_is_named_with_what_is(entries, said):
+    assert said in refusal(**entries)
+
+
+def test_every_fault_is_named_at_once():
+    text = refusal(curency="EUR", margin=40, time_unit="weeks")
+    assert all(key in text for key in ("curency", "margin", "time_unit"))
+
+
+def test_a_file_that_is_no_yaml_says_where(tmp_path):
+    (tmp_path / "study.yaml").write_text("title: [unclosed")
+    with pytest.raises(StudyError, match="no readable YAML"):
+        crm.open_study(tmp_path / "study.yaml")
+
+
+def test_a_name_is_found_from_a_folder_below(monkeypatch, tmp_path):
+    below = tmp_path / "deep" / "er"
+    below.mkdir(parents=True)
+    folder = tmp_path / "data" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text("title: A shop\ntables: {transactions: {source: x.csv}}")
+    monkeypatch.chdir(below)
+    assert crm.open_study("shop").title == "A shop"
+    assert crm.open_study(str(folder)).folder == folder.resolve()
+
+
+def test_an_unknown_name_lists_the_known():
+    with pytest.raises(StudyError, match="no data/cdnw/study.yaml.*did you mean 'cdnow'"):
+        crm.open_study("cdnw")
+
+
+def test_facts_of_the_bundled_study():
+    study = crm.open_study("cdnow-sample")
+    assert (study.currency, study.as_of, study.time_unit) == ("USD", dt.date(1998, 6, 30), "W")
+    assert (study.margin, study.has("transactions"), study.has("marketing_spend")) == (None, True, False)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_a_frame_with_a_column_mapping_opens(make):
+    log = {"CustNo": ["007", "007", "012"], "day": ["2024-01-05", "2024-02-01", "2024-02-03"], "paid": [1.5, 2.0, 3.0]}
+    columns = {"customer_id": "CustNo", "date": "day", "amount": "paid"}
+    study = crm.open_study(make(log), columns=columns, currency="EUR", margin=0.4)
+    summary = crm.rfm_summary(study.transactions, as_of=study.as_of, time_unit="W")
+    assert summary["customer_id"].tolist() == ["007", "012"]
+    assert summary["net"].tolist() == [3.5, 3.0]
+
+
+def test_columns_do_not_go_with_a_name():
+    with pytest.raises(StudyError, match="columns go with a frame"):
+        crm.open_study("cdnow", columns={"customer_id": "x"})
+
+
+def test_a_study_that_is_open_already_is_returned():
+    study = crm.open_study("cdnow-sample")
+    assert crm.open_study(study) is study
+
+
+def test_as_of_that_is_no_day_is_refused():
+    with pytest.raises(StudyError, match="as_of is 'soon'; give a day such as"):
+        crm.open_study("cdnow", as_of="soon")
+
+
+def test_a_table_that_the_firm_lacks_says_how_to_add_it():
+    with pytest.raises(StudyError, match=r"no table 'marketing_spend'.*Add it under tables"):
+        crm.open_study("cdnow").table("marketing_spend")
