@@ -1,0 +1,125 @@
+"""The project's own promises: what is declared in two places agrees, and imports run one way."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+# A package's name at conda-forge where it differs from its name at PyPI.
+CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
+
+ROOMS = [
+    {"errors", "units"},
+    {"data"},
+    {"places", "study_file", "results"},
+    {"study"},
+    {"customers"},
+    {"models"},
+    {"economics"},
+    {"relationship"},
+    {"report"},
+    {"cli", "cli_data"},
+]
+
+
+def bounds(requirement):
+    name, limits = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(.*)", requirement).groups()
+    return CONDA_NAMES.get(name.lower(), name.lower()), limits.replace(" ", "")
+
+
+def test_conda_environment_has_the_names_and_bounds_of_the_project():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    found = dict(bounds(one) for one in listed if isinstance(one, str) and one != "pip")
+    wanted = dict(bounds(one) for one in PROJECT["dependencies"])
+    wanted |= dict(bounds(one) for one in PROJECT["optional-dependencies"]["lab"])
+    wanted |= {"python": PROJECT["requires-python"]}
+    wanted |= dict(bounds(one) for one in PROJECT["optional-dependencies"]["test"] if one.startswith("nbval"))
+    assert found == wanted
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock", "requirements-lab.lock"])
+def test_locks_are_hashed_and_name_no_address(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", text, flags=re.M)
+    assert len(pinned) > 50
+    hashed = re.findall(r"^[A-Za-z0-9._-]+==[^\n]*\\\n    --hash=sha256:", text, flags=re.M)
+    assert len(hashed) == len(pinned)
+
+
+def test_locks_pin_the_same_versions():
+    def pins(lock):
+        text = (ROOT / lock).read_text(encoding="utf-8")
+        return set(re.findall(r"^([A-Za-z0-9._-]+==[^ \\]+)", text, flags=re.M))
+
+    run = pins("requirements.lock")
+    assert run <= pins("requirements-test.lock")
+    assert run <= pins("requirements-lab.lock")
+    assert "jupyterlab" not in {one.split("==")[0] for one in run}
+
+
+def test_every_dependency_is_locked():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower()
+    for requirement in PROJECT["dependencies"]:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower()
+        assert re.search(rf"^{re.escape(name)}==", text, flags=re.M), f"{name} is not locked; run make lock"
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[0] == "crmlib" else None
+
+
+def imports():
+    for path in sorted((ROOT / "crmlib").rglob("*.py")):
+        relative = path.relative_to(ROOT).with_suffix("")
+        if relative.name == "__init__" and len(relative.parts) == 2:
+            continue  # the public face re-exports from every room
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            for name in names:
+                if room(name):
+                    yield relative, relative.parts[1], room(name)
+
+
+def test_a_room_imports_only_from_rooms_below_it():
+    floor = {name: level for level, names in enumerate(ROOMS) for name in names}
+    wrong = [
+        f"{path} imports {imported}"
+        for path, own, imported in imports()
+        if own != imported and (own == "charts" or floor[imported] > floor[own])
+    ]
+    assert wrong == []
+
+
+def test_every_room_has_its_floor():
+    floor = {name for names in ROOMS for name in names} | {"charts"}
+    assert {own for _path, own, _imported in imports()} <= floor
+
+
+def test_nothing_in_the_tree_is_larger_than_two_megabytes():
+    large = [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not {".git", ".venv", ".venv-lab", "reports", ".cache", ".mypy_cache"} & set(path.relative_to(ROOT).parts)
+        and path.stat().st_size > 2_000_000
+    ]
+    assert large == []
+
+
+@pytest.mark.parametrize("study", sorted((ROOT / "data").glob("*/study.yaml")), ids=lambda path: path.parent.name)
+def test_every_data_set_says_what_it_is(study):
+    kind = yaml.safe_load(study.read_text(encoding="utf-8"))["data_kind"]
+    text = (study.parent / "README.md").read_text(encoding="utf-8")
+    assert f"**{kind.capitalize()}.**" in text
+    assert "**Origin.**" in text
+    assert "**Licence.**" in text
