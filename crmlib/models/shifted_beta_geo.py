@@ -247,8 +247,7 @@ def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
     weight = numbers(data, "weight") if "weight" in data.columns else np.ones(len(data))
     refuse_values(data, "weight", weight, None)
     period, size = age.astype(int), int(age.max()) + 1
-    left, kept = (np.bincount(period[one], weight[one], size) for one in (~alive, alive))
-    return left, kept
+    return np.bincount(period[~alive], weight[~alive], size), np.bincount(period[alive], weight[alive], size)
 
 
 def _lifetimes(data: pd.DataFrame) -> tuple[Array, np.ndarray]:

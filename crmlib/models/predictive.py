@@ -1,0 +1,168 @@
+"""What one customer may spend in future: quantiles of purchase counts compounded with spend, closed form.
+
+Three facts keep this exact and fast. Given that a customer is alive, future purchases depend on frequency
+and T alone, and smoothly on T. A Gamma-Gamma customer's spend on k purchases, in units of x m + v, is beta
+prime with shapes p k and p x + q, so its distribution does not depend on what the customer spent. Hence one
+quantile per distinct (frequency, recency, T), to be multiplied by each customer's own x m + v.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, betaincinv, expit, logit
+
+from crmlib.models._inference import Array
+
+CountsGivenAlive = Callable[[int, Array, Array], Array]
+
+GRID = 128  # points of the distribution function of spend, evenly in log-odds: quantiles to about 0.1 %
+AGES = 32  # values of T, evenly in log T, at which a distribution function is computed: good to about 1e-4
+FIRST_COUNTS = 32  # counts looked at first; twice as many while a customer may well buy more often
+TAIL = 1e-5  # probability of more purchases than are looked at
+ONE_BY_ONE = 256  # counts above it stand for their neighbours too, 256 for each doubling
+
+
+def spend_quantiles(
+    counts_given_alive: CountsGivenAlive,
+    frequency: Array,
+    T: Array,
+    p_alive: Array,
+    levels: tuple[float, ...],
+    p: float,
+    q: float,
+) -> Array:
+    """Quantiles of future spend in units of x m + v, for customers whose spend is Gamma-Gamma.
+
+    Parameters
+    ----------
+    counts_given_alive : callable
+        (n, frequency, T) -> probabilities of n purchases by living customers, shape (customers,).
+    frequency, T, p_alive : array, shape (customers,)
+        Distinct customers; P(alive) above 0.
+    levels : tuple of float
+        Probabilities, such as (0.1, 0.9).
+    p, q : float
+        Parameters of the Gamma-Gamma model.
+
+    Returns
+    -------
+    ndarray, shape (customers, len(levels))
+    """
+    found = np.zeros((len(frequency), len(levels)))
+    for group in _groups(counts_given_alive, frequency, T):
+        a = p * group.frequency + q
+        points = _grid(p, a, group.n[-1])
+        reached = betainc(p * group.n[1:, None], a, expit(points))
+        none = group.counts[:, :1]
+        curves = group.at_every_age(np.hstack([none, none + group.counts[:, 1:] @ reached]))
+        wanted = _of_the_living(levels, p_alive[group.rows])
+        for column, one in enumerate(wanted):
+            found[group.rows, column] = np.where(one > curves[:, 0], _invert(points, curves[:, 1:], one), 0.0)
+    return found
+
+
+def count_quantiles(
+    counts_given_alive: CountsGivenAlive,
+    frequency: Array,
+    T: Array,
+    p_alive: Array,
+    levels: tuple[float, ...],
+) -> Array:
+    """Quantiles of the number of future purchases; parameters as in `spend_quantiles`."""
+    found = np.zeros((len(frequency), len(levels)))
+    for group in _groups(counts_given_alive, frequency, T):
+        curves = group.at_every_age(np.cumsum(group.counts, axis=1))
+        for column, one in enumerate(_of_the_living(levels, p_alive[group.rows])):
+            place = np.sum(curves < one[:, None], axis=1)
+            found[group.rows, column] = group.n[np.minimum(place, len(group.n) - 1)]
+    return found
+
+
+def _of_the_living(levels: tuple[float, ...], p_alive: Array) -> Array:
+    """The level among living customers that is `levels` among all, of whom 1 - P(alive) buy nothing."""
+    return 1.0 - (1.0 - np.asarray(levels)[:, None]) / p_alive
+
+
+@dataclass
+class _Group:
+    """Customers of one frequency, and how often they will buy if they live, at some values of T."""
+
+    frequency: float
+    rows: NDArray[np.intp]
+    ages: Array  # distinct T
+    age: NDArray[np.intp]  # which of them each customer has
+    nodes: NDArray[np.intp]  # places of the ages that are looked at
+    n: Array  # numbers of purchases
+    counts: Array  # their probabilities, shape (nodes, len(n))
+
+    def at_every_age(self, curves: Array) -> Array:
+        """Distribution functions at the nodes -> at each customer's T."""
+        if len(self.nodes) == len(self.ages):
+            return curves[self.age]
+        from scipy.interpolate import CubicSpline
+
+        scale = _scale(self.ages)
+        return CubicSpline(scale[self.nodes], curves)(scale)[self.age]
+
+
+def _groups(counts_given_alive: CountsGivenAlive, frequency: Array, T: Array) -> list[_Group]:
+    order = np.argsort(frequency, kind="stable")
+    values, starts = np.unique(frequency[order], return_index=True)
+    groups = []
+    for x, rows in zip(values.tolist(), np.split(order, starts[1:]), strict=True):
+        ages, age = np.unique(T[rows], return_inverse=True)
+        nodes = np.arange(len(ages))
+        if len(ages) > AGES:
+            scale = _scale(ages)
+            nodes = np.unique(np.searchsorted(scale, np.linspace(scale[0], scale[-1], AGES)))
+        groups.append(_Group(x, rows, ages, age, nodes, np.empty(0), np.empty((len(nodes), 0))))
+    _fill_counts(counts_given_alive, groups)
+    return groups
+
+
+def _scale(ages: Array) -> Array:
+    """Logarithms of ages, which may begin at 0."""
+    return np.log(ages + max(np.diff(ages).min(), 1e-4 * ages[-1]))
+
+
+def _fill_counts(counts_given_alive: CountsGivenAlive, groups: list[_Group]) -> None:
+    """Go through the numbers of purchases, for all groups at once, until hardly anybody may buy more often."""
+    n, size = _numbers_of_purchases()
+    left, start, reach = groups, 0, FIRST_COUNTS
+    while left and start < len(n):
+        x = np.concatenate([np.full(len(one.nodes), one.frequency) for one in left])
+        ages = np.concatenate([one.ages[one.nodes] for one in left])
+        now = slice(start, reach)
+        fresh = np.stack([counts_given_alive(int(k), x, ages) for k in n[now]], axis=1) * size[now]
+        pieces = np.split(fresh, np.cumsum([len(one.nodes) for one in left])[:-1])
+        for one, piece in zip(left, pieces, strict=True):
+            one.n, one.counts = n[:reach], np.hstack([one.counts, piece])
+        left = [one for one in left if one.counts.sum(axis=1).min() < 1.0 - TAIL]
+        start, reach = reach, 2 * reach
+
+
+def _numbers_of_purchases() -> tuple[Array, Array]:
+    """Numbers of purchases, each with how many numbers it stands for."""
+    first = np.unique(np.round(ONE_BY_ONE * 2 ** (np.arange(1, 12 * ONE_BY_ONE) / ONE_BY_ONE)))
+    first = np.concatenate([np.arange(ONE_BY_ONE + 1), first])
+    size = np.diff(first, append=first[-1] + 1)
+    return first + (size - 1) // 2, size
+
+
+def _grid(p: float, a: float, most: float) -> Array:
+    """Log spend, in units of x m + v, from below a small purchase to above the sum of the most purchases."""
+    lowest, highest = logit(betaincinv(p, a, 1e-3)), -logit(betaincinv(a, p * most, 1e-5))
+    return np.linspace(lowest, max(highest, lowest + 1.0), GRID)
+
+
+def _invert(points: Array, curves: Array, wanted: Array) -> Array:
+    """The spend at which each customer's distribution function reaches what is wanted of it."""
+    upper = np.clip(np.sum(curves < wanted[:, None], axis=1), 1, curves.shape[1] - 1)
+    rows = np.arange(len(curves))
+    below, above = curves[rows, upper - 1], curves[rows, upper]
+    share = np.clip((wanted - below) / np.maximum(above - below, 1e-300), 0.0, 1.0)
+    return np.exp(points[upper - 1] + share * (points[upper] - points[upper - 1]))
