@@ -1,0 +1,170 @@
+"""BG/NBD: customers buy at random at their own rate and may drop out after any repeat purchase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, betaincc, digamma, gammaln
+
+from crmlib.models._dropout_curve import DropoutCurve
+from crmlib.models._histories import Histories
+from crmlib.models._inference import Array, LogLikelihood
+from crmlib.models._special import log_rising
+from crmlib.models.purchase import PurchaseModel
+
+_MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
+_DROPOUT = (
+    "The data show almost no dropout, or cannot tell it from slow buying: use a longer calibration period, and "
+    "do not read a and b one by one."
+)
+
+
+class BetaGeoModel(PurchaseModel):
+    """How often customers will buy if each may drop out after any repeat purchase (BG/NBD).
+
+    While alive, a customer buys at a Poisson rate; rates are Gamma(r, alpha) across customers. After each
+    repeat purchase the customer drops out with a probability that is Beta(a, b) across customers. So a
+    customer without repeat purchases is alive for certain; `ModifiedBetaGeoModel` lifts that.
+
+    Parameters
+    ----------
+    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
+        The unit of recency, T and forecasts, for data that do not carry one.
+
+    Attributes
+    ----------
+    params_ : dict
+        r, alpha (a length of time), a, b.
+
+    Notes
+    -----
+    Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2), 275–284.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
+    >>> customer = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]})
+    >>> model.expected_purchases(customer, future_t="39W").round(3).tolist()
+    [1.226]
+    >>> model.expected_probability_alive(customer).round(3).tolist()
+    [0.727]
+    """
+
+    name: ClassVar[str] = "BG/NBD"
+    parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    cures: ClassVar[dict[str, str]] = {"r": _MIXING, "alpha": _MIXING, "a": _DROPOUT, "b": _DROPOUT}
+    _chances_at_start: ClassVar[int] = 0  # chances to drop out before the first repeat purchase
+
+    def _chances(self, x: Array) -> Array:
+        """How many chances to drop out a customer has survived or met."""
+        return x + self._chances_at_start
+
+    def _starts(self, histories: Histories) -> list[dict[str, float]]:
+        rate = histories.weight @ histories.frequency / (histories.weight @ histories.T)
+        return [
+            {"r": r, "alpha": r / rate, "a": a, "b": b}
+            for r, a, b in ((0.5, 0.5, 1.5), (2.0, 0.2, 5.0), (0.1, 1.0, 1.0))
+        ]
+
+    def _log_likelihood(self, histories: Histories) -> LogLikelihood:
+        return _LogLikelihood(histories, self._chances_at_start)
+
+    def _log_odds_dead(self, x: Array, t_x: Array, age: Array) -> Array:
+        r, alpha, a, b = self._values()
+        met = self._chances(x)
+        since = (r + x) * np.log1p((age - t_x) / (alpha + t_x))
+        odds = np.log(a) - np.log(b + np.maximum(met - 1, 0)) + since
+        return np.where(met > 0, odds, -np.inf)
+
+    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+        r, alpha, a, b = self._values()
+        scale = alpha + age
+        curve = DropoutCurve(r, a, b + self._chances_at_start, x, furthest / scale.min())
+        return lambda t: curve(t / scale)
+
+    def _purchases_of_new(self, t: Array) -> Array:
+        r, alpha, a, b = self._values()
+        survived = b + self._chances_at_start
+        stays = b / (a + b) if self._chances_at_start else 1.0
+        return stays * DropoutCurve(r, a, survived, np.zeros_like(t), t.max() / alpha)(t / alpha)
+
+    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
+        """n purchases and none fatal, or a fatal n-th one and however many more there would have been."""
+        r, alpha, a, b = self._values()
+        rate, v = r + x, t / (alpha + age)
+        if n == 0:
+            return np.exp(-rate * np.log1p(v))
+        if t == 0:
+            return np.zeros_like(rate)
+        survived = b + self._chances(x)
+        log_exactly = log_rising(rate, n) - gammaln(n + 1) - rate * np.log1p(v) - n * np.log1p(1 / v)
+        at_least = np.where(v < 1, betainc(n, rate, v / (1 + v)), betaincc(rate, n, 1 / (1 + v)))
+        log_stay = log_rising(survived, n - 1) - log_rising(a + survived, n - 1)
+        total = a + survived + n - 1
+        return np.exp(log_stay) * ((survived + n - 1) * np.exp(log_exactly) + a * at_least) / total
+
+    def _sample_if_alive(
+        self, x: Array, age: Array, t: float, random: np.random.Generator
+    ) -> NDArray[np.int64]:
+        r, alpha, a, b = self._values()
+        wished = random.poisson(random.gamma(r + x, t / (alpha + age)))
+        dropout = random.beta(a, b + self._chances(x))
+        with np.errstate(divide="ignore", over="ignore"):  # a dropout probability of 0 or 1
+            fatal = np.ceil(random.standard_exponential(len(x)) / -np.log1p(-dropout))
+        return np.minimum(wished, np.maximum(fatal, 1)).astype(np.int64)
+
+
+class _LogLikelihood:
+    """Log-likelihood of BG/NBD and MBG/NBD and its gradient in log parameters, by unique histories.
+
+    What depends on x alone, or on T alone, is summed over the distinct x or T once.
+    """
+
+    def __init__(self, known: Histories, chances_at_start: int) -> None:
+        x, t_x, age, weight = known.frequency, known.recency, known.T, known.weight
+        self.x, of_x = np.unique(x, return_inverse=True)
+        self.age, of_age = np.unique(age, return_inverse=True)
+        self.n_of_x = np.bincount(of_x, weight)
+        self.n_of_age = np.bincount(of_age, weight)
+        self.purchases_of_age = np.bincount(of_age, weight * x)
+        self.met = self.x + chances_at_start
+        fallible = x + chances_at_start > 0  # the others cannot have dropped out
+        self.of_x, self.of_age, self.weight = of_x[fallible], of_age[fallible], weight[fallible]
+        self.t_x, self.of_t_x = np.unique(t_x[fallible], return_inverse=True)
+
+    def __call__(self, log_params: Array) -> tuple[float, Array]:
+        r, alpha, a, b = np.exp(log_params)
+        n, met = self.n_of_x, self.met
+        value = n @ (log_rising(r, self.x) + log_rising(b, met) - log_rising(a + b, met))
+        value -= r * (self.n_of_age @ np.log1p(self.age / alpha))
+        value -= self.purchases_of_age @ np.log(alpha + self.age)
+
+        later = self.age / (alpha + self.age)  # α·d/dα of −r·log(1 + T/α), over r
+        slope_r = n @ (digamma(r + self.x) - digamma(r)) - self.n_of_age @ np.log1p(self.age / alpha)
+        slope_alpha = r * (self.n_of_age @ later) - alpha * (self.purchases_of_age @ (1 / (alpha + self.age)))
+        both = digamma(a + b + met) - digamma(a + b)
+        slope_a, slope_b = -(n @ both), n @ (digamma(b + met) - digamma(b) - both)
+
+        dead, more = self._dead(r, alpha, a, b)
+        value += dead
+        slopes = np.array([r * slope_r, slope_alpha, a * slope_a, b * slope_b])
+        return float(value), slopes + more
+
+    def _dead(self, r: float, alpha: float, a: float, b: float) -> tuple[float, Array]:
+        """What the chance of having dropped out adds: sum of log(1 + odds), and its gradient."""
+        last = b + np.maximum(self.met - 1, 0)
+        log_age, log_t_x = np.log(alpha + self.age), np.log(alpha + self.t_x)
+        since = log_age[self.of_age] - log_t_x[self.of_t_x]
+        rate = (r + self.x)[self.of_x]
+        log_odds = rate * since + (np.log(a) - np.log(last))[self.of_x]
+        small = np.exp(-np.abs(log_odds))
+        value = self.weight @ (np.maximum(log_odds, 0) + np.log1p(small))
+        dead = self.weight * np.where(log_odds > 0, 1, small) / (1 + small)
+        by_alpha = (alpha / (alpha + self.age))[self.of_age] - (alpha / (alpha + self.t_x))[self.of_t_x]
+        slope_b = -np.bincount(self.of_x, dead, len(self.x)) @ (b / last)
+        return value, np.array([r * (dead @ since), dead @ (rate * by_alpha), dead.sum(), slope_b])

@@ -1,0 +1,172 @@
+"""Pareto/NBD: customers buy at random at their own rate and drop out at any time, unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, expit, exprel, gammaln
+
+from crmlib.models._dropout_time import dropout_time
+from crmlib.models._histories import Histories
+from crmlib.models._inference import Array, LogLikelihood
+from crmlib.models._special import bisect, log_rising
+from crmlib.models.purchase import PurchaseModel
+
+_MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
+_RIDGE = (
+    "s and beta trade off along a ridge: predictions within the calibration period's length hardly depend on "
+    "where on it they are, but do not read them one by one; a longer calibration period pins them down."
+)
+_NODES = 64
+
+
+class ParetoNBDModel(PurchaseModel):
+    """How often customers will buy if each may drop out at any time, bought or not (Pareto/NBD).
+
+    While alive, a customer buys at a Poisson rate; rates are Gamma(r, alpha) across customers. Lifetimes are
+    exponential, with dropout rates that are Gamma(s, beta) across customers.
+
+    Parameters
+    ----------
+    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
+        The unit of recency, T and forecasts, for data that do not carry one.
+
+    Attributes
+    ----------
+    params_ : dict
+        r, alpha (a length of time), s, beta (a length of time).
+
+    Notes
+    -----
+    Schmittlein, Morrison & Colombo (1987), Counting your customers, Management Science 33(1), 1–24; Fader &
+    Hardie (2005), A note on deriving the Pareto/NBD model and related expressions.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customer = pd.DataFrame({"frequency": [26], "recency": [30.86], "T": [31.0]})
+    >>> model.expected_purchases(customer, future_t="52W").round(2).tolist()
+    [25.46]
+    >>> model.expected_probability_alive(customer).round(3).tolist()
+    [0.998]
+    """
+
+    name: ClassVar[str] = "Pareto/NBD"
+    parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    cures: ClassVar[dict[str, str]] = {"r": _MIXING, "alpha": _MIXING, "s": _RIDGE, "beta": _RIDGE}
+
+    def _starts(self, histories: Histories) -> list[dict[str, float]]:
+        rate = histories.weight @ histories.frequency / (histories.weight @ histories.T)
+        age = histories.weight @ histories.T / histories.weight.sum()
+        return [
+            {"r": r, "alpha": 0.5 * r / rate, "s": s, "beta": beta * age}
+            for r, s, beta in ((0.5, 0.5, 0.5), (2.0, 0.2, 2.0), (0.5, 3.0, 10.0))
+        ]
+
+    def _log_likelihood(self, histories: Histories) -> LogLikelihood:
+        return _LogLikelihood(histories)
+
+    def _log_odds_dead(self, x: Array, t_x: Array, age: Array) -> Array:
+        r, alpha, s, beta = self._values()
+        return dropout_time(r + x, alpha, s, beta, t_x, age).log_odds
+
+    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+        r, alpha, s, beta = self._values()
+        return lambda t: (r + x) / (alpha + age) * _mean_time_alive(t, s, beta + age)
+
+    def _purchases_of_new(self, t: Array) -> Array:
+        r, alpha, s, beta = self._values()
+        return r / alpha * _mean_time_alive(t, s, np.full_like(t, beta))
+
+    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
+        """n purchases by a customer who lives through t, or by one who drops out within it."""
+        if t == 0:
+            return np.full_like(x, float(n == 0))
+        r, alpha, s, beta = self._values()
+        rate, scale = r + x, beta + age
+        density = _log_nbd(n, rate, t / (alpha + age)) - s * np.log1p(t / scale)
+        return np.exp(density) + _pmf_if_dropped_out(n, rate, s, alpha + age, scale, t)
+
+    def _sample_if_alive(
+        self, x: Array, age: Array, t: float, random: np.random.Generator
+    ) -> NDArray[np.int64]:
+        r, alpha, s, beta = self._values()
+        rate = random.gamma(r + x, 1 / (alpha + age))
+        with np.errstate(divide="ignore", over="ignore"):  # a dropout rate of 0
+            lifetime = random.standard_exponential(len(x)) / random.gamma(s, 1 / (beta + age))
+        return random.poisson(rate * np.minimum(lifetime, t))
+
+
+def _mean_time_alive(t: float | Array, s: float, scale: Array) -> Array:
+    """The mean of min(lifetime, t) when the dropout rate is Gamma(s, scale); s = 1 is no special case."""
+    log_growth = np.log1p(t / scale)
+    return scale * log_growth * exprel((1 - s) * log_growth)
+
+
+def _log_nbd(n: int, rate: Array, v: Array) -> Array:
+    """Logarithm of P(n purchases) in v times the length that the rate has been learned from."""
+    return log_rising(rate, n) - gammaln(n + 1) - rate * np.log1p(v) - n * np.log1p(1 / v)
+
+
+def _pmf_if_dropped_out(n: int, rate: Array, s: float, alpha: Array, beta: Array, t: float) -> Array:
+    """P(n purchases and a dropout within t): an integral over y = log(time of dropout / alpha)."""
+    ratio = alpha / beta
+
+    def height(y: Array) -> Array:
+        v = np.exp(y)
+        return y + np.log(ratio) - (s + 1) * np.log1p(ratio * v) + _log_nbd(n, rate, v)
+
+    # The summit is where (n + 1) = (n + rate) v / (1 + v) + (s + 1) ratio v / (1 + ratio v).
+    def rises(y: Array) -> NDArray[np.bool_]:
+        return n + 1 > (n + rate) * expit(y) + (s + 1) * expit(y + np.log(ratio))
+
+    end = np.log(t / alpha)
+    low = np.minimum(end, -np.log1p((n + rate + s) * (1 + ratio))) - 50
+    top = np.minimum(bisect(rises, low, np.full_like(end, 700.0)), end)
+    floor = height(top) - 38
+    first = bisect(lambda y: height(y) < floor, low, top)
+    last = bisect(lambda y: height(y) > floor, top, end)
+    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    y = first[:, None] + (last - first)[:, None] * (node + 1) / 2
+    density = np.exp(_spread(height, y))
+    return s * (last - first) / 2 * (density @ weight)
+
+
+def _spread(height: Callable[[Array], Array], y: Array) -> Array:
+    return np.stack([height(column) for column in y.T], axis=1)
+
+
+class _LogLikelihood:
+    """Log-likelihood of Pareto/NBD and its gradient in log parameters, by unique histories."""
+
+    def __init__(self, known: Histories) -> None:
+        self.known = known
+        self.x, of_x = np.unique(known.frequency, return_inverse=True)
+        self.n_of_x = np.bincount(of_x, known.weight)
+
+    def __call__(self, log_params: Array) -> tuple[float, Array]:
+        r, alpha, s, beta = np.exp(log_params)
+        x, age, weight = self.known.frequency, self.known.T, self.known.weight
+        rate = r + x
+        tau = dropout_time(rate, alpha, s, beta, self.known.recency, age)
+        dead = weight * expit(tau.log_odds)
+        log_alpha, log_beta = np.log1p(age / alpha), np.log1p(age / beta)
+
+        value = self.n_of_x @ log_rising(r, self.x) - weight @ (r * log_alpha + x * np.log(alpha + age))
+        value += weight @ (np.logaddexp(0, tau.log_odds) - s * log_beta)
+
+        since_alpha = np.log1p((age - self.known.recency) / (alpha + self.known.recency))
+        since_beta = np.log1p((age - self.known.recency) / (beta + self.known.recency))
+        slope_r = self.n_of_x @ (digamma(r + self.x) - digamma(r)) - weight @ log_alpha
+        slope_r += dead @ (since_alpha - tau.log_alpha)
+        slope_alpha = weight @ ((r * age / alpha - x) / (alpha + age))
+        slope_alpha += dead @ (rate * (1 / (alpha + age) - tau.per_alpha))
+        slope_s = -(weight @ log_beta) + dead @ (1 / s + since_beta - tau.log_beta)
+        slope_beta = s * (weight @ (age / (beta * (beta + age))))
+        slope_beta += dead @ (s / (beta + age) - (s + 1) * tau.per_beta)
+        return float(value), np.array([r * slope_r, alpha * slope_alpha, s * slope_s, beta * slope_beta])

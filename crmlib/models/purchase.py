@@ -1,0 +1,311 @@
+"""What every model of repeat purchases answers about customers, once per unique history."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Self, overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from crmlib.errors import CrmError, FitError
+from crmlib.models._histories import Histories, read_histories
+from crmlib.models._inference import Array, LogLikelihood
+from crmlib.models._special import legendre_from_zero
+from crmlib.models.base import LikelihoodModel
+
+
+class PurchaseModel(LikelihoodModel, ABC):
+    """A model in which customers buy at their own rate until they silently drop out.
+
+    Data are frames with a row per customer and the columns `frequency` (number of repeat purchases),
+    `recency` (age at the last purchase) and `T` (age now), as `crmlib.rfm_summary` makes them; to `fit`, a
+    column `weight` may say how many customers a row stands for. Lengths of time are numbers in the model's
+    unit of time or texts such as "12M".
+    """
+
+    def fit(self, data: pd.DataFrame) -> Self:
+        """Estimate the parameters by maximum likelihood.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`; optionally `weight` and `customer_id`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If a row holds what no purchase history can be, or a customer is there twice.
+        FitError
+            If the data cannot identify the parameters.
+        """
+        unit = self._unit_of(data)
+        histories = read_histories(data, weighted=True)
+        _refuse_unidentified(histories)
+        self.time_unit_ = unit
+        self._estimate(self._log_likelihood(histories), self._starts(histories), histories.weight.sum())
+        return self
+
+    def expected_purchases(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:
+        """How many purchases each customer is expected to make in the next `future_t`.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+        future_t : float or str
+            A number in the model's unit of time, or a text such as "12M".
+
+        Returns
+        -------
+        Series
+            Aligned with `data`.
+        """
+        t = self._periods(future_t)
+
+        def answer(x: Array, t_x: Array, age: Array) -> Array:
+            return self._alive(x, t_x, age) * self._purchases_if_alive(x, age, t)(t)
+
+        return self._score(data, "expected_purchases", answer)
+
+    def expected_purchases_discounted(
+        self, data: pd.DataFrame, horizon: float | str, discount_rate: float
+    ) -> pd.Series:
+        """What each customer's purchases in the next `horizon` are worth today, in purchases.
+
+        The expected rate of purchases u from now counts exp(−discount_rate · u).
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+        horizon : float or str
+            A number in the model's unit of time, or a text such as "12M".
+        discount_rate : float
+            Continuously compounded, per unit of the model's time.
+
+        Returns
+        -------
+        Series
+            Aligned with `data`.
+        """
+        length = self._periods(horizon, "horizon")
+        if not (np.isfinite(discount_rate) and discount_rate >= 0):
+            raise CrmError(
+                f"discount_rate is {discount_rate!r}; give a finite rate, 0 or more, per unit of time"
+            )
+
+        def answer(x: Array, t_x: Array, age: Array) -> Array:
+            return self._alive(x, t_x, age) * self._discounted_if_alive(x, age, length, discount_rate)
+
+        return self._score(data, "expected_purchases_discounted", answer)
+
+    @overload
+    def expected_purchases_new_customer(self, t: float | str) -> float: ...
+    @overload
+    def expected_purchases_new_customer(self, t: Sequence[float] | Array) -> Array: ...
+    def expected_purchases_new_customer(self, t: float | str | Sequence[float] | Array) -> float | Array:
+        """How many repeat purchases a customer is expected to make within `t` after the first purchase.
+
+        Parameters
+        ----------
+        t : float, str or array of float
+            Numbers in the model's unit of time, or a text such as "12M".
+
+        Returns
+        -------
+        float, or an array of the shape of `t`
+        """
+        if isinstance(t, str) or np.ndim(t) == 0:
+            return float(self._purchases_of_new(np.array([self._periods(t, "t")]))[0])  # type: ignore[arg-type]
+        ages = np.asarray(t, dtype=float)
+        if not (np.all(np.isfinite(ages)) and np.all(ages >= 0)):
+            raise CrmError("t holds values that are negative, missing or infinite; give lengths of time")
+        return self._purchases_of_new(ages.ravel()).reshape(ages.shape)
+
+    def expected_probability_alive(self, data: pd.DataFrame) -> pd.Series:
+        """How probable it is that each customer has not dropped out yet.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+
+        Returns
+        -------
+        Series
+            Aligned with `data`.
+        """
+        return self._score(data, "probability_alive", self._alive)
+
+    def expected_probability_no_purchase(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:
+        """How probable it is that each customer buys nothing in the next `future_t`.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+        future_t : float or str
+            A number in the model's unit of time, or a text such as "12M".
+
+        Returns
+        -------
+        Series
+            Aligned with `data`.
+        """
+        t = self._periods(future_t)
+        answer = self._pmf(0, t)
+        return self._score(data, "probability_no_purchase", answer)
+
+    @overload
+    def probability_of_purchases(self, n: int, data: pd.DataFrame, future_t: float | str) -> pd.Series: ...
+    @overload
+    def probability_of_purchases(
+        self, n: Sequence[int], data: pd.DataFrame, future_t: float | str
+    ) -> pd.DataFrame: ...
+    def probability_of_purchases(
+        self, n: int | Sequence[int], data: pd.DataFrame, future_t: float | str
+    ) -> pd.Series | pd.DataFrame:
+        """How probable it is that each customer makes exactly `n` purchases in the next `future_t`.
+
+        Parameters
+        ----------
+        n : int or sequence of int
+            Numbers of purchases, 0 or more.
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+        future_t : float or str
+            A number in the model's unit of time, or a text such as "12M".
+
+        Returns
+        -------
+        Series aligned with `data`, or for several `n` a DataFrame with a column for each.
+        """
+        t = self._periods(future_t)
+        counts = [n] if np.ndim(n) == 0 else list(n)  # type: ignore[arg-type]
+        if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
+            raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
+        self._check_unit(data)
+        histories = read_histories(data)
+        known = histories.frequency, histories.recency, histories.T
+        columns = {int(one): self._pmf(int(one), t)(*known)[histories.row] for one in counts}
+        frame = pd.DataFrame(columns, index=data.index)
+        frame.columns.name = "purchases"
+        return frame[int(counts[0])].rename("probability") if np.ndim(n) == 0 else frame
+
+    def sample_purchases(
+        self, data: pd.DataFrame, future_t: float | str, n: int, random_state: int | np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Draw each customer's number of purchases in the next `future_t`, given the history.
+
+        Each draw takes the customer's own rate and lifetime from their exact distribution given the history.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Columns `frequency`, `recency`, `T`.
+        future_t : float or str
+            A number in the model's unit of time, or a text such as "12M".
+        n : int
+            Draws per customer.
+        random_state : int or numpy Generator
+
+        Returns
+        -------
+        array of int, shape (n, n_customers)
+        """
+        t = self._periods(future_t)
+        self._check_unit(data)
+        known = read_histories(data)
+        random = np.random.default_rng(random_state)
+        alive = self._alive(known.frequency, known.recency, known.T)[known.row]
+        x, age = known.frequency[known.row], known.T[known.row]
+        drawn = np.zeros((n, len(x)), dtype=np.int64)
+        for draw in drawn:  # a draw at a time, so that memory stays that of the answer
+            lives = random.random(len(x)) < alive
+            draw[lives] = self._sample_if_alive(x[lives], age[lives], t, random)
+        return drawn
+
+    # -- what a model supplies, on arrays of unique histories ------------------------------------------------
+
+    @abstractmethod
+    def _log_likelihood(self, histories: Histories) -> LogLikelihood:
+        """Log parameters -> (total log-likelihood, its gradient)."""
+
+    @abstractmethod
+    def _starts(self, histories: Histories) -> list[dict[str, float]]:
+        """Parameters to start the search from, lengths of time in proportion to the data's."""
+
+    @abstractmethod
+    def _log_odds_dead(self, x: Array, t_x: Array, age: Array) -> Array:
+        """Logarithm of P(dropped out) / P(alive)."""
+
+    @abstractmethod
+    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+        """Expected purchases, within any t up to the furthest, of customers who are alive now."""
+
+    @abstractmethod
+    def _purchases_of_new(self, t: Array) -> Array:
+        """Expected repeat purchases within each t of a new customer."""
+
+    @abstractmethod
+    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
+        """P(n purchases within t) of a customer who is alive now."""
+
+    @abstractmethod
+    def _sample_if_alive(
+        self, x: Array, age: Array, t: float, random: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """A draw of the purchases within t of customers who are alive now."""
+
+    # -- shared ----------------------------------------------------------------------------------------------
+
+    def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
+        return expit(-self._log_odds_dead(x, t_x, age))
+
+    def _discounted_if_alive(self, x: Array, age: Array, horizon: float, discount_rate: float) -> Array:
+        """The integral of exp(−δu) over the purchase rate; by parts, so that it needs purchases and no rate."""
+        purchases = self._purchases_if_alive(x, age, horizon)
+        total = np.exp(-discount_rate * horizon) * purchases(horizon)
+        if discount_rate > 0:
+            for u, weight in zip(*legendre_from_zero(horizon), strict=True):
+                total += weight * discount_rate * np.exp(-discount_rate * u) * purchases(u)
+        return total
+
+    def _pmf(self, n: int, t: float) -> Callable[[Array, Array, Array], Array]:
+        def answer(x: Array, t_x: Array, age: Array) -> Array:
+            log_odds = self._log_odds_dead(x, t_x, age)
+            dead = expit(log_odds) if n == 0 else 0.0
+            return dead + expit(-log_odds) * self._pmf_if_alive(n, x, age, t)
+
+        return answer
+
+    def _score(
+        self, data: pd.DataFrame, name: str, answer: Callable[[Array, Array, Array], ArrayLike]
+    ) -> pd.Series:
+        """Answer once per unique history and give each customer the answer of theirs."""
+        self._check_unit(data)
+        known = read_histories(data)
+        values = np.asarray(answer(known.frequency, known.recency, known.T), dtype=float)
+        return pd.Series(values[known.row], index=data.index, name=name)
+
+
+def _refuse_unidentified(known: Histories) -> None:
+    counted = known.weight > 0
+    if not (known.T[counted] > 0).any():
+        raise FitError(
+            "T is 0 for every customer: nobody has been watched after the first purchase, so nothing can be "
+            "learned; move the end of the calibration period to a later date"
+        )
+    if not (known.frequency[counted] > 0).any():
+        raise FitError(
+            "frequency is 0 for every customer: without a repeat purchase the parameters are not "
+            "identifiable; use a longer calibration period, or a log that covers several purchases"
+        )
