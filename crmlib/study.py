@@ -88,7 +88,7 @@ class Study:
         reading = Reading(entry.columns, entry.date_format, entry.decimal, entry.timezone, self.file.currency)
 
         def clean(folder: Path) -> CleaningReport:
-            return clean_transactions(self._raw(entry), reading, self.file.policies, folder)
+            return clean_transactions(self._raw(entry, True), reading, self.file.policies, folder)
 
         if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
@@ -162,12 +162,12 @@ class Study:
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
         return source_files(source, base=self.folder)
 
-    def _raw(self, entry: TableEntry) -> ibis.Table:
+    def _raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
         if self.frame is not None:
             return open_table(self.frame)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
-        return open_table(source, base=self.folder, **options)
+        return open_table(source, base=self.folder, keep_bad_lines=keep_bad_lines, **options)
 
 
 class DataQuality:

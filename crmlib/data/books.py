@@ -15,7 +15,12 @@ from crmlib.data.sources import engine
 
 LARGEST_AMOUNT = 1e12  # beyond it a sum no longer keeps its cents in the engine's decimals
 MONEY = "decimal(38, 4)"
-EQUAL_ROWS = ["row_hash", "customer_id", "date", "amount"]  # the hash finds candidates, the columns confirm
+EQUAL_ROWS = [
+    "row_hash",
+    "customer_id",
+    "date",
+    "amount",
+]  # the hash of the whole row, confirmed by three columns
 
 # A date in 2099 is a typing error, not the last day: fewer than one row in 200 after a gap of a quarter.
 STRAY_GAP_DAYS = 92
@@ -28,11 +33,25 @@ def readable_money(rows: ibis.Table) -> ir.Value:
     return ibis.ifelse(countable, rows.amount, ibis.null("float64")).cast(MONEY)
 
 
-def later_of(staged: ibis.Table, key: list[str]) -> ibis.Table:
+def later_of(staged: ibis.Table, key: str) -> ibis.Table:
     """Usable rows whose key stands in an earlier usable row."""
-    usable = staged.filter(_.reason.isnull() & staged[key[0]].notnull())
-    repeated = usable.group_by(key).agg(first=_["source_row"].min(), times=_.count()).filter(_.times > 1)
-    return usable.join(repeated, key).filter(_["source_row"] > _["first"]).select("source_row", "amount")
+    usable = staged.filter(_.reason.isnull() & staged[key].notnull())
+    return _later(usable.mutate(candidate=usable[key].hash()), "candidate", [key])
+
+
+def equal_to_earlier(staged: ibis.Table) -> ibis.Table:
+    """Usable rows that equal an earlier usable row in every column of the source."""
+    return _later(staged.filter(_.reason.isnull()), "row_hash", EQUAL_ROWS)
+
+
+def _later(rows: ibis.Table, candidate: str, key: list[str]) -> ibis.Table:
+    # Counting 64-bit hashes first: a table of a hundred million texts would not fit.
+    several = rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1)
+    rows = rows.semi_join(several, candidate).select(
+        "source_row", "amount", *[k for k in key if k != "amount"]
+    )
+    first = rows.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
+    return rows.join(first, key).filter(_.source_row > _.first).select("source_row", "amount")
 
 
 Tally = dict[str | None, tuple[int, Decimal]]
@@ -76,44 +95,67 @@ def assert_reconciled(tally: Tally, folder: Path) -> None:
 
 def policy_counts(staged: ibis.Table, folder: Path, policies: Policies) -> list[dict[str, Any]]:
     """What each decision concerns, in rows and money, whichever way it was taken."""
-    used = staged.filter(_.reason.isnull())
     clean = engine().read_parquet(str(folder / "transactions.parquet"))
-    day = clean.filter(_.is_purchase).mutate(
-        period=_.date.truncate(policies.purchases_merged_within), money=_.amount.cast(MONEY)
+    equal = equal_to_earlier(staged)
+    counted = _count_flagged(staged, _concerned(staged, policies))
+    counted["equal_rows"] = _counted(equal.agg(rows=_.count(), money=_.amount.cast(MONEY).sum()))
+    counted["returned in full"] = _counted(
+        clean.filter(_.reversed_on.notnull()).agg(rows=_.count(), money=_.amount.cast(MONEY).sum())
     )
-    merged = day.group_by("customer_id", "period").agg(rows=_.count() - 1, money=_.money.sum())
+    counted["purchases_merged_within"] = _counted(_merged(clean, policies.purchases_merged_within))
+    settings = policies.model_dump()
+    return [{"policy": name, "setting": _setting(settings.get(name)), **one} for name, one in counted.items()]
+
+
+def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.BooleanValue, ir.Value]]:
+    """The rows that each decision is about, and the money of each that it is about."""
+    money = readable_money(staged)
     concerned = {
-        "returns": staged.filter(_.amount < 0),
-        "zero_amounts": used.filter(_.amount == 0),
-        "guests": staged.filter(_.is_guest),
-        "equal_rows": later_of(staged, EQUAL_ROWS),
+        "returns": (staged.amount < 0, money),
+        "zero_amounts": (staged.reason.isnull() & (staged.amount == 0), money),
+        "guests": (staged.is_guest, money),
     }
     if "status" in staged.columns:
         words = [word.lower() for word in policies.excluded_statuses]
-        concerned["excluded_statuses"] = staged.filter(_.status.lower().isin(words))
+        concerned["excluded_statuses"] = (staged.status.lower().isin(words), money)
+    if "cancelled_at" in staged.columns:
+        concerned["cancelled_at (filled)"] = (staged.cancelled_at.notnull(), money)
     if "flipped" in staged.columns:
-        concerned["returned (positive amounts made negative)"] = staged.filter(_.flipped.fill_null(False))
-    counts = {
-        name: rows.agg(rows=_.count(), money=readable_money(rows).sum()) for name, rows in concerned.items()
+        concerned["returned (positive amounts made negative)"] = (staged.flipped.fill_null(False), money)
+    if "taken_off" in staged.columns:
+        concerned["amount_includes"] = (staged.taken_off != 0, staged.taken_off.cast(MONEY))
+    if "refunded" in staged.columns:
+        usable = staged.reason.isnull() & (staged.refunded > 0)
+        concerned["refunded (taken off the amount)"] = (usable, staged.refunded.cast(MONEY))
+    return concerned
+
+
+def _count_flagged(
+    rows: ibis.Table, concerned: dict[str, tuple[ir.BooleanValue, ir.Value]]
+) -> dict[str, dict[str, Any]]:
+    """Rows and money under each flag, in one pass over the log."""
+    measures: dict[str, ir.Value] = {}
+    for place, (flag, money) in enumerate(concerned.values()):
+        measures |= {f"rows{place}": flag.sum(), f"money{place}": money.sum(where=flag)}
+    found = rows.agg(**measures).to_pyarrow().to_pylist()[0]
+    return {
+        name: {"rows": int(found[f"rows{place}"] or 0), "amount": float(found[f"money{place}"] or 0)}
+        for place, name in enumerate(concerned)
     }
-    counts["returned in full"] = clean.filter(_.reversed_on.notnull()).agg(
-        rows=_.count(), money=_.amount.cast(MONEY).sum()
-    )
-    counts["purchases_merged_within"] = merged.filter(_.rows > 0).agg(
-        rows=_.rows.sum().fill_null(0), money=_.money.sum()
-    )
-    settings = policies.model_dump()
-    return [
-        {"policy": name, "setting": _setting(settings.get(name)), **_count_and_money(query)}
-        for name, query in counts.items()
-    ]
+
+
+def _merged(clean: ibis.Table, unit: str) -> ibis.Table:
+    """Purchases beyond the first within a customer's period, and the money of such periods."""
+    purchases = clean.filter(_.is_purchase).mutate(period=_.date.truncate(unit), money=_.amount.cast(MONEY))
+    periods = purchases.group_by("customer_id", "period").agg(rows=_.count() - 1, money=_.money.sum())
+    return periods.filter(_.rows > 0).agg(rows=_.rows.sum(), money=_.money.sum())
 
 
 def _setting(value: Any) -> str:
     return ", ".join(value) if isinstance(value, (tuple, list)) else str(value or "")
 
 
-def _count_and_money(query: ibis.Table) -> dict[str, Any]:
+def _counted(query: ibis.Table) -> dict[str, Any]:
     found = query.to_pyarrow().to_pylist()[0]
     return {"rows": int(found["rows"] or 0), "amount": float(found["money"] or 0)}
 

@@ -42,6 +42,9 @@ class Policies(Strict):
     amount_is: Literal["row", "order_total"] = Field(
         "row", description="order_total: every line of an order repeats its total, which is counted once"
     )
+    amount_includes: tuple[Literal["tax", "shipping"], ...] = Field(
+        (), description="parts of the amount that are no revenue of the firm, and are taken off it"
+    )
     missing_ids: tuple[str, ...] = Field(
         ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>"),
         description="words that mean that there is no id",

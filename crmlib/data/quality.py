@@ -16,27 +16,37 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from crmlib.data.amounts import earned_amounts
 from crmlib.data.books import (
-    EQUAL_ROWS,
-    LARGEST_AMOUNT,
     Tally,
     assert_reconciled,
     calendar,
-    later_of,
     policy_counts,
     readable_money,
     rows_by_fate,
     rows_by_file,
     tally_by_reason,
 )
+from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Policies
 from crmlib.data.reading import read_date, read_number, read_text
+from crmlib.data.reasons import first_reason, set_aside_repeats
 from crmlib.data.returns import match_returns
 from crmlib.data.sources import engine
 from crmlib.data.tables import TRANSACTIONS
 from crmlib.errors import DataError
 
-_ROW, _FILE = "source_row", "filename"
+_ROW = "source_row"
+_ADDED = (_ROW, FILE_COLUMN, UNSPLIT)
+_NOT_KEPT = (
+    "unit_price",
+    "status",
+    "cancelled_at",
+    "returned",
+    "refunded",
+    "tax",
+    "shipping",
+)  # spent by now
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,10 @@ def clean_transactions(raw: ibis.Table, reading: Reading, policies: Policies, fo
     DataError
         If a required column is missing, or no row can be used, with the reasons and an example.
     """
-    columns = TRANSACTIONS.resolve(dict(reading.columns), [c for c in raw.columns if c not in (_ROW, _FILE)])
+    columns = TRANSACTIONS.resolve(dict(reading.columns), [c for c in raw.columns if c not in _ADDED])
     staged_file = folder / "staged.parquet"
-    engine().to_parquet(_judge(raw, columns, reading, policies), staged_file)
-    staged = engine().read_parquet(str(staged_file))
-    staged = _set_aside_repeats(staged, policies)
+    _write(_judge(raw, columns, reading, policies), staged_file)
+    staged = set_aside_repeats(engine().read_parquet(str(staged_file)), policies)
     used = staged.filter(_.reason.isnull())
     tally = tally_by_reason(staged)
     if not tally.get(None, (0, 0))[0]:
@@ -117,6 +126,19 @@ def clean_transactions(raw: ibis.Table, reading: Reading, policies: Policies, fo
     return report
 
 
+def _write(rows: ibis.Table, file: Path) -> None:
+    """Run the reading; what the engine cannot do with these data is said in our words."""
+    import duckdb
+
+    try:
+        engine().to_parquet(rows, file)
+    except duckdb.Error as complaint:
+        raise DataError(
+            f"transactions: the source cannot be read: {str(complaint).strip().splitlines()[0]} Check timezone, "
+            "date_format and the source in the study"
+        ) from complaint
+
+
 def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies: Policies) -> ibis.Table:
     """Read every column and give each row that cannot be used its reason."""
     present = {ours: raw[theirs] for ours, theirs in columns.items()}
@@ -125,23 +147,23 @@ def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies:
         for column in TRANSACTIONS.columns
         if column.name in present
     }
-    own = [raw[name] for name in raw.columns if name not in (_ROW, _FILE)]
+    written = {
+        name: present[name].cast("string") for name in ("customer_id", "date", "amount") if name in present
+    }
+    if "amount" not in read:
+        read["amount"] = read["quantity"] * read["unit_price"]
+        written["amount"] = present["quantity"].cast("string") + " × " + present["unit_price"].cast("string")
+    own = [raw[name] for name in raw.columns if name not in (_ROW, FILE_COLUMN)]
     rows = raw.select(
         **read,
-        written_customer_id=present["customer_id"].cast("string"),
-        written_date=present["date"].cast("string"),
-        written_amount=present["amount"].cast("string"),
+        **{f"written_{name}": text for name, text in written.items()},
+        **({"unsplit_line": raw[UNSPLIT]} if UNSPLIT in raw.columns else {}),
         row_hash=ibis.struct({f"c{i}": column.cast("string") for i, column in enumerate(own)}).hash(),
-        source_file=raw[_FILE] if _FILE in raw.columns else ibis.literal("frame"),
+        source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
         source_row=ibis.row_number() + 1,
     )
-    if "returned" in read:
-        rows = rows.mutate(
-            flipped=_.returned.fill_null(False) & (_.amount > 0),
-            amount=ibis.ifelse(_.returned.fill_null(False), -_.amount.abs(), _.amount),
-        )
-    rows = _name_guests(rows, policies)
-    return rows.mutate(reason=_first_reason(rows, reading, policies))
+    rows = _name_guests(earned_amounts(rows, policies), policies)
+    return rows.mutate(reason=first_reason(rows, reading.currency, policies))
 
 
 def _read(column: ir.Column, kind: str, reading: Reading, policies: Policies, name: str) -> ir.Value:
@@ -156,60 +178,24 @@ def _read(column: ir.Column, kind: str, reading: Reading, policies: Policies, na
 
 def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
     guest = rows.customer_id.isnull()
-    if policies.guests == "one_customer_per_order" and "order_id" in rows.columns:
-        named = ibis.literal("guest of order ") + rows.order_id
-        return rows.mutate(is_guest=guest, customer_id=rows.customer_id.fill_null(named))
-    return rows.mutate(is_guest=guest)
-
-
-def _first_reason(rows: ibis.Table, reading: Reading, policies: Policies) -> ir.StringValue:
-    missing = rows.written_customer_id.fill_null("").strip() == ""
-    cases: list[tuple[ir.BooleanValue, str | ir.StringValue]] = [
-        (rows.customer_id.isnull() & missing, "no customer id"),
-        (rows.customer_id.isnull(), "customer id is a word for missing"),
-        (rows.date.isnull() & (rows.written_date.fill_null("").strip() == ""), "no date"),
-        (rows.date.isnull(), "unreadable date"),
-        (rows.amount.isnull() & (rows.written_amount.fill_null("").strip() == ""), "no amount"),
-        (rows.amount.isnull() | rows.amount.isnan(), "unreadable amount"),
-        (rows.amount.abs() > LARGEST_AMOUNT, "infinite or impossibly large amount"),
-    ]
-    if "currency" in rows.columns and reading.currency:
-        other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
-        cases.append((other, "other currency"))
-    if "status" in rows.columns:
-        excluded = [word.lower() for word in policies.excluded_statuses]
-        cases.append((rows.status.fill_null("").lower().isin(excluded), "cancelled or test order"))
-    if policies.returns == "set_aside":
-        cases.append((rows.amount < 0, "return (policy returns: set_aside)"))
-    return ibis.cases(*cases, else_=ibis.null("string"))
-
-
-def _set_aside_repeats(staged: ibis.Table, policies: Policies) -> ibis.Table:
-    """Give repeated line ids, repeated order totals and (if so decided) equal rows their reason."""
-    later = []
-    if "line_id" in staged.columns:
-        later.append((later_of(staged, ["line_id"]), "repeated line id"))
-    if policies.equal_rows == "set_aside":
-        later.append((later_of(staged, EQUAL_ROWS), "equal to an earlier row"))
-    if policies.amount_is == "order_total":
-        if "order_id" not in staged.columns:
-            raise DataError(
-                "policies.amount_is is 'order_total', but there is no column order_id to tell which lines are one "
-                "order; name it under columns, or use amount_is: row"
-            )
-        later.append((later_of(staged, ["order_id"]), "order total repeated on a later line"))
-    for rows, reason in later:
-        repeated = rows.select(_ROW, repeats=ibis.literal(reason))
-        staged = staged.left_join(repeated, _ROW).drop(f"{_ROW}_right")
-        staged = staged.mutate(reason=_.reason.fill_null(_.repeats)).drop("repeats")
-    return staged
+    if policies.guests == "set_aside":
+        return rows.mutate(is_guest=guest)
+    if "order_id" not in rows.columns:
+        raise DataError(
+            "policies.guests is 'one_customer_per_order', but there is no column order_id; name it under columns, "
+            "or use guests: set_aside"
+        )
+    named = ibis.literal("guest of order ") + rows.order_id
+    return rows.mutate(is_guest=guest, customer_id=rows.customer_id.fill_null(named))
 
 
 def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
     """The cleaned log: contract columns, and what is a purchase, from when to when."""
-    kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in ("status", "returned")]
+    kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in _NOT_KEPT]
     never = ibis.null("timestamp(6)")
     is_purchase = used.amount > 0 if policies.zero_amounts == "no_purchase" else used.amount >= 0
+    if "refunded_in_full" in used.columns:
+        is_purchase = is_purchase & ~used.refunded_in_full
     has_returns = used.filter(_.amount < 0).limit(1).count().to_pyarrow().as_py() > 0
     if not has_returns:
         return used.select(*kept, is_purchase=is_purchase, reversed_on=never, returned_purchase_date=never)
@@ -230,6 +216,7 @@ def _quarantine_columns(staged: ibis.Table) -> ibis.Table:
             customer_id="written_customer_id",
             date="written_date",
             amount="written_amount",
+            line=_.unsplit_line if "unsplit_line" in staged.columns else ibis.null("string"),
             readable_amount=readable_money(staged),
         )
         .order_by(_ROW)
@@ -250,5 +237,5 @@ def _nothing_usable(staged: ibis.Table, columns: dict[str, str], tally: Tally) -
     }.get(name, "say which column it is under columns, or see policies")
     return (
         f"transactions: no row can be used; {rows} of {sum(r for r, _m in tally.values())} have the fault: {reason}. "
-        f"Column {columns[name]!r} holds, for example, {example['written_' + name]!r}; {cure}"
+        f"Column {columns.get(name, name)!r} holds, for example, {example['written_' + name]!r}; {cure}"
     )

@@ -17,7 +17,8 @@ _AMOUNT = (
     rf"([0-9][0-9.,'’{_SPACES}]*|[.,][0-9]+){_BLANK}*{_CURRENCY}?{_BLANK}*[-−]?{_BLANK}*\)?$"
 )
 _NEGATIVE = r"^\(.*\)$|[-−]"
-_OFFSET = r"[0-9](Z|[+-][0-9]{2}:?[0-9]{2})$"
+_OFFSET = r" ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"
+AS_WRITTEN = "as written"  # a timezone: the clock in the text is the firm's own, whatever offset follows it
 EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
 
 
@@ -78,11 +79,13 @@ def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "U
         strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970. None:
         ISO 8601.
     timezone : str
-        Where the firm's days begin; moments that carry an offset are converted to it.
+        Where the firm's days begin; moments that carry an offset are converted to it. "as written" takes
+        the clock in the text, as a shop's own export has it.
     """
     kind = column.type()
     if kind.is_timestamp() and kind.timezone is not None:
-        return _within_calendar(wall_clock(timezone, column.cast(dt.Timestamp(timezone="UTC"))))
+        zone = "UTC" if timezone == AS_WRITTEN else timezone
+        return _within_calendar(wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC"))))
     if kind.is_date() or kind.is_timestamp():
         return _within_calendar(column)
     text = column.cast("string").strip()
@@ -101,8 +104,14 @@ def _within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
-    moment = wall_clock(timezone, text.try_cast(dt.Timestamp(timezone="UTC")))
-    return ibis.ifelse(text.re_search(_OFFSET) & text.contains(":"), moment, text.try_cast("timestamp(6)"))
+    has_offset = text.re_search(f"[0-9]{_OFFSET}") & text.contains(":")
+    if timezone == AS_WRITTEN:
+        bare = ibis.ifelse(has_offset, text.re_replace(f"{_OFFSET}", ""), text)
+        return bare.try_cast("timestamp(6)")
+    # The engine wants +02:00 right behind the time, where exports write " +0200".
+    joined = text.re_replace(r" ?([+-][0-9]{2}):?([0-9]{2})$", r"\1:\2")
+    moment = wall_clock(timezone, joined.try_cast(dt.Timestamp(timezone="UTC")))
+    return ibis.ifelse(has_offset, moment, text.try_cast("timestamp(6)"))
 
 
 def _read_one_format(text: ir.StringColumn, pattern: str) -> ir.TimestampColumn:

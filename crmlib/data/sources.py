@@ -14,11 +14,15 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.csv_files import FILE_COLUMN, open_csv_files
+from crmlib.data.excel import open_workbooks
 from crmlib.errors import DataError, did_you_mean
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 DUCKDB_SUFFIXES = (".duckdb", ".ddb")
+EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+SUFFIXES = CSV_SUFFIXES + PARQUET_SUFFIXES + EXCEL_SUFFIXES + DUCKDB_SUFFIXES
 
 
 @functools.cache
@@ -33,17 +37,20 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     Parameters
     ----------
     source : str, Path, list of str, DataFrame or ibis.Table
-        A CSV (also .gz), TSV or Parquet file, a folder or glob of either, a DuckDB file, a list of such
-        files, or a pandas, Polars or PyArrow frame.
+        A CSV (also .gz), TSV, Parquet or Excel file, a folder or glob of one kind, a DuckDB file, a list of
+        such files, or a pandas, Polars or PyArrow frame.
     base : Path, optional
         Folder that a relative path starts from; the working directory by default.
     **options
-        How to read it: `delimiter`, `encoding` and `quote` of a CSV, `table` of a DuckDB file.
+        How to read it: `delimiter`, `encoding` and `quote` of a CSV, `sheet` of a workbook, `table` of a
+        DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with
+        their text in a column of its own, where otherwise the file is refused.
 
     Returns
     -------
     ibis.Table
-        Every column of the source under its own name; columns of a CSV as text. Files add `filename`.
+        Every column of the source under its own name; columns of a CSV or a workbook as text. Files add
+        a column with their name.
 
     Raises
     ------
@@ -92,14 +99,14 @@ def _expand(path: Path, written: str) -> list[Path]:
         raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
     if not files:
         raise DataError(
-            f"source {written!r}: no CSV or Parquet file found there; name a file, a folder of such files, "
-            "or a pattern such as orders/*.csv"
+            f"source {written!r}: no CSV or Parquet file found there, nor a workbook; name a file, a folder of such "
+            "files, or a pattern such as orders/*.csv"
         )
     return files
 
 
 def _known(path: Path) -> bool:
-    return path.name.lower().endswith(CSV_SUFFIXES + PARQUET_SUFFIXES + DUCKDB_SUFFIXES)
+    return path.name.lower().endswith(SUFFIXES)
 
 
 Reader = Callable[[list[Path], Mapping[str, Any]], ibis.Table]
@@ -112,25 +119,24 @@ def _reader(path: Path) -> Reader:
         return _read_csv
     if name.endswith(PARQUET_SUFFIXES):
         return _read_parquet
+    if name.endswith(EXCEL_SUFFIXES):
+        return _read_excel
     if name.endswith(DUCKDB_SUFFIXES):
         return _read_duckdb
-    known = ", ".join(CSV_SUFFIXES + PARQUET_SUFFIXES + DUCKDB_SUFFIXES)
+    known = ", ".join(SUFFIXES)
     raise DataError(f"source {path.name!r}: its ending is none that can be read; allowed: {known}")
 
 
 def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    for file in files:
-        if file.stat().st_size == 0:
-            raise DataError(f"{file.name} is empty (0 bytes); export it again, with its header line")
-    settings: dict[str, Any] = {"all_varchar": True, "header": True, "filename": True}
-    settings["union_by_name"] = len(files) > 1
-    names = {"delimiter": "delim", "encoding": "encoding", "quote": "quote"}
-    settings |= {names[key]: value for key, value in options.items() if key in names}
-    return _opened(files, lambda paths: engine().read_csv(paths, **settings))
+    return open_csv_files(engine(), files, options)
+
+
+def _read_excel(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
+    return open_workbooks(files, options.get("sheet"))
 
 
 def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return _opened(files, lambda paths: engine().read_parquet(paths, filename=True))
+    return _opened(files, lambda paths: engine().read_parquet(paths, filename=FILE_COLUMN))
 
 
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:

@@ -45,7 +45,8 @@ class Contract:
         Returns
         -------
         dict of str
-            Contract column to source column, required ones always among them.
+            Contract column to source column; required ones are among them, but `amount` not where `quantity`
+            and `unit_price` stand for it.
 
         Raises
         ------
@@ -67,6 +68,8 @@ class Contract:
         resolved = {name: mapping.get(name, name) for name in self.names}
         resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
         missing = [column.name for column in self.columns if column.required and column.name not in resolved]
+        if {"quantity", "unit_price"} <= resolved.keys():
+            missing = [name for name in missing if name != "amount"]
         if missing:
             raise DataError(
                 f"{self.name}: no column {missing[0]!r}; say which one it is under `columns`, as in "
@@ -91,13 +94,18 @@ TRANSACTIONS = Contract(
         ),
         Column("category", "text", "the product's group"),
         Column("quantity", "number", "how many"),
+        Column("unit_price", "money", "price of one; where there is no amount, it is quantity times this"),
         Column("cost", "money", "cost of goods of the row, so that profit is measured, not assumed"),
         Column("discount", "money", "price taken off, as a positive amount"),
         Column("channel", "text", "where it was bought"),
         Column("market", "text", "country or market"),
         Column("currency", "text", "currency of the amount; other ones than the study's are set aside"),
         Column("status", "text", "state of the order; cancelled and test orders are set aside"),
+        Column("cancelled_at", "text", "when the order was cancelled; a row where it is filled is set aside"),
         Column("returned", "flag", "the row is a return, whatever the sign of its amount"),
+        Column("refunded", "money", "given back of the amount later on, as a positive amount; taken off it"),
+        Column("tax", "money", "tax within the amount; see policies.amount_includes"),
+        Column("shipping", "money", "shipping within the amount; see policies.amount_includes"),
     ),
 )
 

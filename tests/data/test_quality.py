@@ -65,7 +65,7 @@ def test_every_unusable_row_keeps_its_reason_and_its_text():
     study = shop(rows)
     assert study.quality.quarantine[["reason", "source_row"]].to_numpy().tolist() == [
         ["no customer id", 2],
-        ["customer id is a word for missing", 3],
+        ["customer id is a word for missing (policies.missing_ids)", 3],
         ["unreadable date", 4],
         ["no date", 5],
         ["unreadable amount", 6],
@@ -86,7 +86,9 @@ def test_money_adds_up_where_floating_point_would_not():
 
 
 def test_a_log_without_one_usable_row_is_refused_with_the_cure():
-    with pytest.raises(DataError, match=r"unreadable date.*'day' holds, for example, '31/12/2024'.*date_format"):
+    with pytest.raises(
+        DataError, match=r"unreadable date.*'day' holds, for example, '31/12/2024'.*date_format"
+    ):
         shop([["a", "31/12/2024", 1]]).as_of  # noqa: B018
 
 
@@ -112,7 +114,9 @@ def project(tmp_path, monkeypatch):
     """A project of its own with one study."""
     folder = tmp_path / "data" / "shop"
     folder.mkdir(parents=True)
-    (folder / "orders.csv").write_text("customer_id,date,amount\n007,2024-01-05,10.00\n007,2024-02-05,12.50\n")
+    (folder / "orders.csv").write_text(
+        "customer_id,date,amount\n007,2024-01-05,10.00\n007,2024-02-05,12.50\n"
+    )
     (folder / "study.yaml").write_text("title: A shop\ntables: {transactions: {source: orders.csv}}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -177,7 +181,10 @@ def test_a_notebook_publishes_figures_and_tables_that_others_read(project):
     results.table("best", pd.DataFrame({"customer_id": ["007"], "net": [22.5]}))
     assert study.figures("02_customer_base_audit")["customers"]["value"] == 1
     folder = project / "reports" / "shop" / "by-hand"
-    assert json.loads((folder / "metrics" / "02_customer_base_audit.json").read_text())["headline"] == "One customer."
+    assert (
+        json.loads((folder / "metrics" / "02_customer_base_audit.json").read_text())["headline"]
+        == "One customer."
+    )
     assert pd.read_parquet(folder / "tables" / "best.parquet")["customer_id"].tolist() == ["007"]
 
 

@@ -1,0 +1,155 @@
+"""CSV files in the engine: every column as text, every line accounted for."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from crmlib.data.bad_lines import split_again
+from crmlib.data.text_file import TextFile, inspect_text_file, open_bytes, wrong_encoding
+from crmlib.errors import DataError
+
+# Columns that are added to those of a source; no firm names its own like this.
+FILE_COLUMN = "crmlib_source_file"
+UNSPLIT = "crmlib_unsplit_line"  # text of a line that could not be split into columns
+_numbers = count()
+
+
+def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any]) -> ibis.Table:
+    """Open CSV files as one table: its columns, the file's name, and unsplit lines if there are any.
+
+    Parameters
+    ----------
+    engine : ibis DuckDB backend
+    paths : sequence of Path
+        Files; a column that one of them lacks is null in its rows.
+    options : mapping
+        `encoding`, `delimiter` and `quote`; and `keep_bad_lines`: whether lines that cannot be split
+        into columns are kept, as rows with their text under UNSPLIT, or the file is refused.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read to its last line, naming the line and the cure.
+    """
+    how = {key: options.get(key) for key in ("encoding", "delimiter", "quote")}
+    groups: dict[Any, list[TextFile]] = {}
+    for path in paths:
+        file = inspect_text_file(path, **how)
+        groups.setdefault((file.encoding, file.delimiter, file.quote, file.header), []).append(file)
+    keep = bool(options.get("keep_bad_lines"))
+    return _stacked(
+        [_open_alike(engine, [_as_utf8(file) for file in group], keep) for group in groups.values()]
+    )
+
+
+def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibis.Table:
+    """Open files that one scan can read: the same header, delimiter, quote and encoding."""
+    table = _scan(engine, files)
+    fault = _fault_in(table)
+    if fault is None:
+        return table
+    if len(files) > 1:  # then find the one at fault
+        return _stacked([_open_alike(engine, [file], keep_bad_lines) for file in files])
+    file = files[0]
+    copy = _scratch_file()
+    split = split_again(file, copy)
+    if split.bad_lines and not keep_bad_lines:
+        raise DataError(
+            f"{file.source.name}, line {split.first_line}: it cannot be split into the {len(file.header)} columns of "
+            f"the header by {file.delimiter!r} and quotes {file.quote!r} ({split.first_text[:80]!r}); "
+            "mend the line, or say under `delimiter` what stands between the columns"
+        )
+    again = replace(file, path=copy, delimiter=",", quote='"', header=(*file.header, UNSPLIT))
+    table = _scan(engine, [again])
+    fault = _fault_in(table)
+    if fault is not None:
+        raise DataError(f"{file.source.name} cannot be read: {fault}") from fault
+    return table if split.bad_lines else table.drop(UNSPLIT)
+
+
+def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
+    """The engine's view of files, under neutral names first: no header can then mean anything to it."""
+    file = files[0]
+    neutral = [f"c{place}" for place in range(len(file.header))]
+    table = engine.read_csv(
+        [str(one.path) for one in files],
+        columns=dict.fromkeys(neutral, "VARCHAR"),
+        header=True,
+        delim=file.delimiter,
+        quote=file.quote,
+        escape=file.quote,
+        strict_mode=True,
+        filename=FILE_COLUMN,
+    )
+    moved = {str(one.path): str(one.source) for one in files if one.path != one.source}
+    where = table[FILE_COLUMN].substitute(moved) if moved else table[FILE_COLUMN]
+    named = {ours: table[c] for ours, c in zip(file.header, neutral, strict=True)}
+    return table.select(**named, **{FILE_COLUMN: where})
+
+
+def _fault_in(table: ibis.Table) -> Exception | None:
+    """The engine's complaint on reading every value once, if it has any.
+
+    Scans are lazy: without this, a fault in the last line would come up in the midst of an analysis. And
+    values that a query does not ask for are not checked, so all are asked for.
+    """
+    import duckdb
+
+    try:
+        table.agg([table[name].count().name(f"n{i}") for i, name in enumerate(table.columns)]).to_pyarrow()
+    except duckdb.Error as complaint:
+        return complaint
+    return None
+
+
+def _as_utf8(file: TextFile) -> TextFile:
+    """The file in the encoding that the engine reads, rewritten piece by piece if it is in another."""
+    if file.encoding == "utf-8":
+        return file
+    copy = _scratch_file()
+    try:
+        with (
+            io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline="") as text,
+            copy.open("w", encoding="utf-8", newline="") as target,
+        ):
+            shutil.copyfileobj(text, target, 1 << 20)
+    except UnicodeError as complaint:
+        raise wrong_encoding(file.path, file.encoding, _place_in(complaint)) from None
+    return replace(file, path=copy, encoding="utf-8")
+
+
+def _place_in(complaint: UnicodeError) -> str:
+    found = re.search(r"position (\d+)", str(complaint))
+    return f"near byte {found[1]}" if found else "at its end"
+
+
+def _stacked(tables: list[ibis.Table]) -> ibis.Table:
+    """Tables one below the other, columns matched by name; what a table lacks is null in its rows."""
+    if len(tables) == 1:
+        return tables[0]
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    absent = ibis.null("string")
+    return ibis.union(
+        *[table.select(**{n: table[n] if n in table.columns else absent for n in names}) for table in tables]
+    )
+
+
+def _scratch_file() -> Path:
+    return Path(_scratch_folder().name) / f"{next(_numbers)}.csv"
+
+
+@functools.cache
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """Where rewritten files stay as long as this process can read them."""
+    return tempfile.TemporaryDirectory(prefix="crmlib-csv-")

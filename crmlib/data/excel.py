@@ -1,0 +1,86 @@
+"""Excel and OpenDocument workbooks: a sheet as a table of text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from crmlib.data.csv_files import FILE_COLUMN
+from crmlib.data.text_file import unique_names
+from crmlib.errors import DataError, did_you_mean
+
+
+def open_workbooks(files: Sequence[Path], sheet: str | int | None = None) -> ibis.Table:
+    """Open one sheet of each workbook as one table: its columns as text, and the file's name.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) of the same columns.
+    sheet : str or int, optional
+        Its name, or its place counted from 1; needed where a workbook has several that hold rows.
+
+    Raises
+    ------
+    DataError
+        If a workbook cannot be read, the sheet is not there or not named, or a column stands twice.
+    """
+    import pyarrow as pa
+
+    tables = []
+    for file in files:
+        header, rows = read_sheet(file, sheet)
+        columns = zip_longest(*rows) if rows else [()] * len(header)
+        data = {name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)}
+        data[FILE_COLUMN] = pa.array([str(file)] * len(rows), pa.string())
+        tables.append(pa.table(data))
+    return ibis.memtable(pa.concat_tables(tables, promote_options="default"))
+
+
+def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, ...], list[list[str | None]]]:
+    """Header and rows of a sheet, as text; rows without any value are left out, as blank lines are."""
+    from python_calamine import CalamineError, CalamineWorkbook, ZipError
+
+    try:
+        workbook = CalamineWorkbook.from_path(str(file))
+        name = _sheet_name(workbook, file, sheet)
+        cells = workbook.get_sheet_by_name(name).to_python()
+    except (CalamineError, ZipError, OSError) as complaint:
+        raise DataError(
+            f"{file.name} cannot be read as a workbook ({complaint}); open it in a spreadsheet program and "
+            "save it again as .xlsx or CSV"
+        ) from complaint
+    if not cells:
+        raise DataError(f"{file.name}: sheet {name!r} is empty; export it again, with its header line")
+    header = unique_names(cells[0], f"{file.name}, sheet {name!r}")
+    rows = [[_text(value) for value in row[: len(header)]] for row in cells[1:]]
+    return header, [row for row in rows if any(value is not None for value in row)]
+
+
+def _sheet_name(workbook: Any, file: Path, sheet: str | int | None) -> str:
+    names = workbook.sheet_names
+    if isinstance(sheet, int) and 1 <= sheet <= len(names):
+        return names[sheet - 1]
+    if sheet in names:
+        return str(sheet)
+    filled = [name for name in names if workbook.get_sheet_by_name(name).total_height > 1]
+    if sheet is None and len(filled) <= 1:
+        return (filled or names)[0]
+    asked = f"no sheet {sheet!r}" if sheet is not None else f"{len(filled)} sheets hold rows"
+    raise DataError(f"{file.name}: {asked}; name one under `sheet`: {did_you_mean(str(sheet), names)}")
+
+
+def _text(value: Any) -> str | None:
+    """A cell as a CSV export would hold it: 12 for 12.0, ISO for dates, nothing for an empty cell."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    return str(value)

@@ -1,0 +1,186 @@
+"""What a text file is before any row of it is read: its encoding, its delimiter and its header."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from crmlib.errors import DataError
+
+DELIMITERS = (",", ";", "\t", "|")
+HEAD_BYTES = 256 * 1024  # enough lines to tell a delimiter by, and read in a blink
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_CONTROLS = bytes([*range(9), *range(14, 32)])  # all but tab, line ends and form feed: no text holds many
+_KINDS = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive; name it .xlsx if it is a workbook, else unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; name it .xls",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"%PDF": "a PDF; export the table itself",
+    b"SQLite": "an SQLite database; export the table as CSV",
+    b"\x1f\x8b": "compressed; name it .csv.gz",
+}
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """One delimited text file: how its bytes become lines, and its lines columns.
+
+    `path` is where it is read, `source` where the firm has it: another one for a rewritten file.
+    """
+
+    path: Path
+    source: Path
+    encoding: str
+    delimiter: str
+    quote: str
+    header: tuple[str, ...]
+
+
+def inspect_text_file(
+    path: Path, *, encoding: str | None = None, delimiter: str | None = None, quote: str | None = None
+) -> TextFile:
+    """Find a text file's encoding (UTF-8, or what its byte-order mark says), delimiter and header.
+
+    Parameters
+    ----------
+    path : Path
+        A delimited text file, possibly compressed (.gz).
+    encoding, delimiter, quote : str, optional
+        What the study says about them.
+
+    Raises
+    ------
+    DataError
+        If the file is empty or binary, is not in the encoding, or names a column twice.
+    """
+    head = read_head(path)
+    encoding = encoding or mark_of(head) or "utf-8"
+    text = decode_head(path, head, encoding)
+    delimiter = delimiter or guess_delimiter(text)
+    quote = quote or '"'
+    first = next(_records(text, delimiter, quote), None)
+    if not first:
+        raise DataError(f"{path.name} has no header line; export it again, with the names of its columns")
+    return TextFile(path, path, encoding, delimiter, quote, unique_names(first, path.name))
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked."""
+    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a text file.
+
+    Raises
+    ------
+    DataError
+        If there are none, or they are no text.
+    """
+    try:
+        with open_bytes(path) as content:
+            head = content.read(HEAD_BYTES)
+    except (OSError, EOFError) as complaint:
+        raise DataError(f"{path.name} cannot be read: {complaint}; export or copy it again") from complaint
+    if not head.strip(b"\0 \r\n\t\xff\xfe\xef\xbb\xbf"):
+        raise DataError(
+            f"{path.name} is empty ({path.stat().st_size} bytes); export it again, with its header line"
+        )
+    kind = next((meaning for magic, meaning in _KINDS.items() if head.startswith(magic)), None)
+    odd_bytes = len(head) - len(head.translate(None, _CONTROLS))
+    if kind is None and mark_of(head) is None and odd_bytes > len(head) / 100:
+        kind = "not text; export the table as CSV, Parquet or Excel"
+    if kind:
+        raise DataError(f"{path.name} holds binary data, not lines of text: it is {kind}")
+    return head
+
+
+def mark_of(head: bytes) -> str | None:
+    """The encoding that a byte-order mark names, or that every second byte being zero gives away."""
+    for mark, encoding in _BOMS.items():
+        if head.startswith(mark):
+            return encoding
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) > len(head) / 4 and min(even, odd) < len(head) / 100:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return None
+
+
+def decode_head(path: Path, head: bytes, encoding: str) -> str:
+    """The first lines as text; the last, cut off one is left out where there are others."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        text = decoder.decode(head, final=False).lstrip("\ufeff")
+    except LookupError:
+        raise DataError(
+            f"{path.name}: encoding {encoding!r} is unknown; say, for example, utf-8, utf-16, latin-1 or cp1252"
+        ) from None
+    except UnicodeDecodeError as complaint:
+        line = head[: complaint.start].count(b"\n") + 1
+        raise wrong_encoding(path, encoding, f"line {line}") from None
+    cut = max(text.rfind("\n"), text.rfind("\r"))
+    return text[: cut + 1] if len(head) == HEAD_BYTES and cut > 0 else text
+
+
+def wrong_encoding(path: Path, encoding: str, where: str) -> DataError:
+    """The refusal of a file whose bytes are not what they are said to be."""
+    cure = "cp1252 (Windows), latin-1 or utf-16" if encoding.startswith("utf-8") else "utf-8"
+    return DataError(
+        f"{path.name}, {where}: this is not {encoding} text; say under `encoding` what it is: {cure} "
+        "is the usual one, and crm new finds it out"
+    )
+
+
+def guess_delimiter(text: str) -> str:
+    """The delimiter under which most records have as many fields as the header, and the most of them.
+
+    Examples
+    --------
+    >>> guess_delimiter("id;date;paid\\n7;2024-01-05;9,50\\n8;2024-01-06;1,20\\n")
+    ';'
+    """
+    scores = {}
+    for delimiter in DELIMITERS:
+        counts = [len(record) for record in _records(text, delimiter, '"') if record]
+        alike = sum(count == counts[0] for count in counts) / len(counts) if counts else 0.0
+        scores[delimiter] = (counts[0] > 1, round(alike, 2), counts[0]) if counts else (False, 0.0, 0)
+    return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+
+
+def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
+    """A header's names; a blank one becomes column_3, and one that stands twice is refused.
+
+    The engine tells names apart without regard to case, and would rename the second in silence.
+    """
+    named: dict[str, int] = {}
+    result = []
+    for place, raw in enumerate(names, start=1):
+        name = ("" if raw is None else str(raw)).strip() or f"column_{place}"
+        if name.lower() in named:
+            raise DataError(
+                f"{where}: column {name!r} stands twice in the header, as columns {named[name.lower()]} and {place}; "
+                "rename or remove one of them, so that it is clear which is meant"
+            )
+        named[name.lower()] = place
+        result.append(name)
+    while len(result) > 1 and result[-1] == f"column_{len(result)}":
+        result.pop()  # a header line that ends with a delimiter
+    return tuple(result)
+
+
+def _records(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
+    except csv.Error:
+        return
