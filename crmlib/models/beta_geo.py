@@ -81,7 +81,10 @@ class BetaGeoModel(PurchaseModel):
         odds = np.log(a) - np.log(b + np.maximum(met - 1, 0)) + since
         return np.where(met > 0, odds, -np.inf)
 
-    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+    def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
+        return self._purchase_curve(x, age, t)(t)
+
+    def _purchase_curve(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
         r, alpha, a, b = self._values()
         scale = alpha + age
         curve = DropoutCurve(r, a, b + self._chances_at_start, x, furthest / scale.min())

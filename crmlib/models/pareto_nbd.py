@@ -75,9 +75,9 @@ class ParetoNBDModel(PurchaseModel):
         r, alpha, s, beta = self._values()
         return dropout_time(r + x, alpha, s, beta, t_x, age).log_odds
 
-    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+    def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
         r, alpha, s, beta = self._values()
-        return lambda t: (r + x) / (alpha + age) * _mean_time_alive(t, s, beta + age)
+        return (r + x) / (alpha + age) * _mean_time_alive(t, s, beta + age)
 
     def _purchases_of_new(self, t: Array) -> Array:
         r, alpha, s, beta = self._values()

@@ -71,7 +71,7 @@ class PurchaseModel(LikelihoodModel, ABC):
         t = self._periods(future_t)
 
         def answer(x: Array, t_x: Array, age: Array) -> Array:
-            return self._alive(x, t_x, age) * self._purchases_if_alive(x, age, t)(t)
+            return self._alive(x, t_x, age) * self._purchases_if_alive(x, age, t)
 
         return self._score(data, "expected_purchases", answer)
 
@@ -248,8 +248,8 @@ class PurchaseModel(LikelihoodModel, ABC):
         """Logarithm of P(dropped out) / P(alive)."""
 
     @abstractmethod
-    def _purchases_if_alive(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
-        """Expected purchases, within any t up to the furthest, of customers who are alive now."""
+    def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
+        """Expected purchases within t of customers who are alive now."""
 
     @abstractmethod
     def _purchases_of_new(self, t: Array) -> Array:
@@ -270,9 +270,13 @@ class PurchaseModel(LikelihoodModel, ABC):
     def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
         return expit(-self._log_odds_dead(x, t_x, age))
 
+    def _purchase_curve(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+        """Expected purchases of living customers within any t up to the furthest, for repeated use."""
+        return lambda t: self._purchases_if_alive(x, age, t)
+
     def _discounted_if_alive(self, x: Array, age: Array, horizon: float, discount_rate: float) -> Array:
         """The integral of exp(−δu) over the purchase rate; by parts, so that it needs purchases and no rate."""
-        purchases = self._purchases_if_alive(x, age, horizon)
+        purchases = self._purchase_curve(x, age, horizon)
         total = np.exp(-discount_rate * horizon) * purchases(horizon)
         if discount_rate > 0:
             for u, weight in zip(*legendre_from_zero(horizon), strict=True):
