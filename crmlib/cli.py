@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ def report(
     from crmlib.report.plan import plan_report
     from crmlib.report.progress import show_failures, watching
 
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that a stopped run clears up
     plan = plan_report(study, only=only, as_of=as_of, set=settings, fresh=fresh)
     with watching(plan) as watch:
         made = make_report(

@@ -14,9 +14,9 @@ from typing import Any
 import crmlib
 from crmlib.data.cleaned import sha256
 from crmlib.places import cache_folder
+from crmlib.report.inputs import table_files
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.record import table_files
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8

@@ -64,13 +64,12 @@ def make_report(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise RunError(disk_full(reports.folder)) from error
+        raise RunError(_disk_full(Path(error.filename or reports.folder))) from error
 
 
-def disk_full(folder: Path) -> str:
-    """Say that the disk is full, and what helps."""
+def _disk_full(path: Path) -> str:
     return (
-        f"the disk that holds {folder} is full; nothing was published and the latest report is as it was. Free some "
+        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
         "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
     )
 
@@ -92,7 +91,7 @@ def _make(
     )
     broken = [one for one in outcomes if not one.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
-    failures = [_failure(one, plan, kept_in) for one in broken]
+    failures = [_failure(one, plan, reports, kept_in) for one in broken]
     publish.write_pages(plan, outcomes, staged, record)
     if failures:
         publish.write_failures(plan, failures, staged, record)
@@ -105,19 +104,25 @@ def _make(
     return Made(folder, outcomes, [], reports.latest if replaces else None)
 
 
-def _failure(outcome: Outcome, plan: Plan, folder: Path) -> dict[str, Any]:
+def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
     """What a reader needs in order to do something about a failure."""
-    again = ["crm", "report", plan.study.name, "--only", plan.chapter(outcome.name).notebook.number]
-    if plan.asked["as_of"]:
-        again += ["--as-of", plan.asked["as_of"]]
-    for one in plan.asked["set"]:
-        again += ["--set", one]
-    return {
-        key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()
-    } | {
+    told = {key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()}
+    return told | {
         "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
-        "again": shlex.join(again),
+        "again": _again(plan, reports, plan.chapter(outcome.name).notebook.number),
     }
+
+
+def _again(plan: Plan, reports: Reports, number: str) -> str:
+    """The command that runs just one notebook again, as this run was asked for."""
+    words = ["crm", "report", plan.asked["study"], "--only", number]
+    if plan.asked["as_of"]:
+        words += ["--as-of", plan.asked["as_of"]]
+    for one in plan.asked["set"]:
+        words += ["--set", one]
+    if reports.folder.parent != plan.root / "reports":
+        words += ["--out", str(reports.folder.parent)]
+    return shlex.join(words)
 
 
 def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:

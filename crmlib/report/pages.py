@@ -15,6 +15,7 @@ from typing import Any
 
 import bleach
 import jinja2
+from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
@@ -26,7 +27,7 @@ from crmlib.report.secrets import redact
 _LAYOUT_TAGS = {"p", "div", "span", "b", "strong", "i", "em", "br", "ul", "ol", "li"}
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
-_NUMBER = re.compile(r"<td>(\s*[-−+]?[^\w\s<]{0,3}[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?\s?%?\s*)</td>")
+_NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|nan|NaN|NaT|<NA>|None|–|")
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -72,25 +73,38 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     prose = _Prose(pages)
-    blocks = [block for cell in cells for block in _blocks(cell, prose)]
+    blocks = _blocks(cells, prose)
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
 
-def _blocks(cell: dict[str, Any], prose: _Prose) -> list[dict[str, Any]]:
-    """What one cell shows: prose, or its outputs with the code folded away."""
-    tags = set(cell["metadata"].get("tags", []))
-    source = "".join(cell["source"])
-    if tags & PARAMETER_TAGS or not source.strip() or "papermill-error-cell-tag" in tags:
-        return []
-    if cell["cell_type"] == "markdown":
-        text = prose.render(source)
-        return [{"kind": "prose", "html": text}] if text.strip() else []
-    if cell["cell_type"] != "code":
-        return []
-    if "nbval-check-output" in tags:  # its text is for the tests; a page shows the same figures in words
-        return [{"kind": "figures", "source": source}]
-    shown = [one for one in (_output(output, prose) for output in cell["outputs"]) if one]
-    return [{"kind": "code", "source": source, "outputs": shown}]
+def _blocks(cells: list[dict[str, Any]], prose: _Prose) -> list[dict[str, Any]]:
+    """What the cells show: prose, or outputs with the code folded away beneath them."""
+    blocks: list[dict[str, Any]] = []
+    sources: list[str] = []  # of cells that show nothing; they stand in the fold of the next that does
+    for cell in cells:
+        tags = set(cell["metadata"].get("tags", []))
+        source = "".join(cell["source"])
+        if tags & PARAMETER_TAGS or not source.strip():
+            continue
+        if cell["cell_type"] == "markdown":
+            html_text = prose.render(source)
+            if html_text.strip():
+                blocks.append({"kind": "prose", "html": html_text})
+        if cell["cell_type"] == "code":
+            sources.append(source)
+            # The key figures' text is for the tests; a page shows the same figures in words.
+            figures = "nbval-check-output" in tags
+            shown = (
+                [] if figures else [one for one in (_output(put, prose) for put in cell["outputs"]) if one]
+            )
+            if figures or shown:
+                blocks.append(
+                    {"kind": "figures" if figures else "code", "sources": sources, "outputs": shown}
+                )
+                sources = []
+    if sources:
+        blocks.append({"kind": "code", "sources": sources, "outputs": []})
+    return blocks
 
 
 def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
@@ -126,18 +140,36 @@ def _table(text: str, heading: str) -> Markup:
     cleaned = bleach.clean(
         text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES, strip=True, strip_comments=True
     )
-    numbered = _NUMBER.sub(r'<td class="number">\1</td>', cleaned)
+    soup = BeautifulSoup(cleaned, "html.parser")
+    for table in soup.find_all("table"):
+        _tidy(table)
     scroll = Markup('<div class="scroll" role="region" tabindex="0" aria-label="{}">').format(
         f"Table: {heading}"
     )
-    return scroll + Markup(numbered) + Markup("</div>")
+    return scroll + Markup(str(soup)) + Markup("</div>")
+
+
+def _tidy(table: Tag) -> None:
+    """Set numbers flush right, heading included, and leave out row numbers that say nothing."""
+    body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
+    head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
+    if not body or any(len(row) != len(body[0]) for row in [*body, *head]):
+        return  # merged cells: as it came
+    columns = [[cell.get_text().strip() for cell in column] for column in zip(*body, strict=True)]
+    for position, values in enumerate(columns):
+        if all(_NUMBER.fullmatch(value) for value in values) and any(values):
+            for row in [*head, *body]:
+                row[position]["class"] = "number"
+    if body[0][0].name == "th" and columns[0] == [str(number) for number in range(len(body))]:
+        for row in [*head, *body]:
+            row[0].decompose()
 
 
 class _Prose:
     """Markdown of one page, with its headings in order whatever the notebook's levels are."""
 
     def __init__(self, pages: set[str]) -> None:
-        self.markdown = MarkdownIt("commonmark", {"html": False, "typographer": True}).enable("table")
+        self.markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
         self.markdown.add_render_rule("image", _described)
         self.pages = pages
         self.title = ""

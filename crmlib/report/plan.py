@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.places import find_root, notebooks_folder
+from crmlib.places import find_root, find_study, notebooks_folder
+from crmlib.report.inputs import inputs
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.report.secrets import holds_secret
 from crmlib.study import Study, open_study
@@ -52,12 +53,13 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study, its chapters in an order in which they can run, and what was asked for."""
+    """A study, its chapters in an order in which they can run, what was asked for, and the files it is made from."""
 
     study: Study
     root: Path
     chapters: tuple[Chapter, ...]
-    asked: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any]
+    inputs: list[dict[str, Any]]
 
     def chapter(self, name: str) -> Chapter:
         """Return the chapter of a notebook."""
@@ -104,23 +106,25 @@ def plan_report(
     root = (root or find_root()).resolve()
     opened = open_study(study, as_of=as_of)
     notebooks = in_running_order(read_notebooks(notebooks_folder(root)))
-    asked = {choose(notebooks, word).name for word in only}
-    run = _with_all_it_reads(notebooks, asked) if asked else {one.name for one in notebooks}
+    chosen = {choose(notebooks, word).name for word in only}
+    run = _with_all_it_reads(notebooks, chosen) if chosen else {one.name for one in notebooks}
     given = _presets(notebooks, opened.file.notebooks)
     for text in set:
         _override(given, notebooks, text)
+    address = _as_the_kernel_finds_it(study, root)
     opened.as_of  # noqa: B018  the log is cleaned here, so that data are refused before anything runs
     chapters = [
         Chapter(
             notebook=one,
-            parameters=_parameters(one, given[one.name], study, as_of),
+            parameters=_parameters(one, given[one.name], address, as_of),
             missing=tuple(table for table in one.needs if not opened.has(table)),
             run=one.name in run,
-            afresh=fresh or one.name in asked,
+            afresh=fresh or one.name in chosen,
         )
         for one in notebooks
     ]
-    return Plan(opened, root, tuple(chapters), {"as_of": as_of, "set": list(set), "only": sorted(asked)})
+    asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
+    return Plan(opened, root, tuple(chapters), asked, inputs(opened))
 
 
 def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
@@ -215,13 +219,22 @@ def _known(notebook: Notebook, key: str, where: str) -> Parameter:
     return notebook.parameters[key]
 
 
+def _as_the_kernel_finds_it(study: str, root: Path) -> str:
+    """A study's name where it means the same from the project's root, in which kernels work; else its path."""
+    path = find_study(study)
+    try:
+        same = find_study(path.parent.name, root) == path
+    except StudyError:
+        same = False
+    return path.parent.name if same else str(path)
+
+
 def _parameters(notebook: Notebook, given: dict[str, Any], study: str, as_of: str | None) -> dict[str, Any]:
     """Return every parameter of a notebook with the value it gets, in the order of its cell."""
     values = {name: parameter.default for name, parameter in notebook.parameters.items()} | given
     if "study" not in values:
         raise StudyError(f"{notebook.path}: the parameters cell must hold `study = ...`")
-    # A name is found again from the project's root; a path has to be absolute, for the kernel works elsewhere.
-    values["study"] = study if Path(study).suffix == "" else str(Path(study).resolve())
+    values["study"] = study
     if as_of is not None:
         if "as_of" not in values:
             raise StudyError(f"--as-of {as_of}: {notebook.name} has no parameter as_of, so it cannot follow")

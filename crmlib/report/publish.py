@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet
 
 from crmlib.report import pages
+from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome
 
@@ -49,7 +50,7 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
             pages={one.name for one in shown},
             study=plan.study,
             chapter=chapter,
-            parameters={name: value for name, value in chapter.parameters.items() if name != "study"},
+            parameters={key: value for key, value in chapter.parameters.items() if key not in RUNNER_OWNED},
             before=shown[position - 1] if position else None,
             after=shown[position + 1] if position + 1 < len(shown) else None,
         )
@@ -105,15 +106,15 @@ def _entry(
         "page": f"{chapter.name}.html" if ran else None,
         "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
         "note": note,
-        "status": "" if ran else "not run" if outcome.status == "skipped" else outcome.status,
-        "tone": "bad" if not outcome.succeeded else "",
+        "status": "not run" if outcome.status == "skipped" else outcome.status,
+        "tone": "" if outcome.succeeded else "bad",
     }
 
 
 def how_to_supply(chapter: Chapter, plan: Plan) -> str:
     """Say where a missing table goes."""
-    table = chapter.missing[0]
-    return f"To supply it, add `{table}:` under `tables:` in the study file of {plan.study.name}."
+    entries = " and ".join(f"“{table}: {{source: {table}.csv}}”" for table in chapter.missing)
+    return f"To supply it, add {entries} under “tables:” in {plan.study.name}/study.yaml."
 
 
 def _gate(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from crmlib import __version__
-from crmlib.data.cleaned import sha256
-from crmlib.data.sources import source_files
-from crmlib.places import cache_folder
 from crmlib.report.plan import Plan
 from crmlib.report.tasks import Outcome
-from crmlib.study import Study
 
 _NAMED = (
     "pandas",
@@ -55,7 +51,7 @@ def describe(
         "asked": plan.asked,
         "versions": _versions(),
         "commit": _commit(plan.root),
-        "inputs": inputs(plan.study),
+        "inputs": plan.inputs,
         "notebooks": [
             {
                 "name": one.name,
@@ -67,32 +63,6 @@ def describe(
             for one in outcomes
         ],
     }
-
-
-def inputs(study: Study) -> list[dict[str, Any]]:
-    """Return every file that the report was made from, with its table, rows and SHA-256."""
-    found = [{"table": "transactions", **one} for one in study.quality.sources.to_dict("records")]
-    remembered = cache_folder(study.root)
-    for name in study.file.tables:
-        if name != "transactions":
-            rows = study.table(name).count().to_pyarrow().as_py()
-            files = table_files(study, name)
-            found += [
-                {
-                    "table": name,
-                    "file": path.name,
-                    "rows": rows if len(files) == 1 else None,
-                    "sha256": sha256(path, remembered),
-                }
-                for path in files
-            ]
-    return found
-
-
-def table_files(study: Study, table: str) -> list[Path]:
-    """Return the files that one of a study's tables is read from."""
-    source = study.file.tables[table].source
-    return source_files(source if isinstance(source, str) else list(source), base=study.folder)
 
 
 def _versions() -> dict[str, str]:

@@ -96,6 +96,7 @@ def _serve(pipe: connection.Connection) -> None:
     from crmlib.report import worker
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # kernels chat on stderr; what fails is in their notebooks
     runner = multiprocessing.parent_process()
     if runner is not None:
         threading.Thread(target=_end_with, args=(runner.sentinel,), daemon=True).start()

@@ -14,10 +14,18 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import execute_notebook
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from crmlib.report.tasks import Outcome, Task
 
 START_TIMEOUT_SECONDS = 120
+# Sockets in the file system where there are such: two kernels that start at once cannot pick the same port,
+# and nobody else on the machine can listen.
+_KERNELS = Config() if os.name == "nt" else Config(KernelManager={"transport": "ipc"})
+_ADDED = {
+    "injected-parameters",
+    "papermill-error-cell-tag",
+}  # by Papermill: cells are counted as in the source
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -57,6 +65,7 @@ def run(task: Task) -> Outcome:
             cwd=task.root,
             execution_timeout=task.cell_timeout_seconds,
             start_timeout=START_TIMEOUT_SECONDS,
+            config=_KERNELS,
         )
     except Exception as error:
         return _explain(task, error, time.monotonic() - began)
@@ -99,8 +108,7 @@ def _partial_cells(path: Path) -> list[dict[str, Any]]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError):  # it never came to be written
         return []
-    # Papermill puts a notice above the failing cell; it is no cell of the notebook.
-    return [one for one in cells if "papermill-error-cell-tag" not in one["metadata"].get("tags", [])]
+    return [one for one in cells if not _ADDED & set(one["metadata"].get("tags", []))]
 
 
 def _stopped_at(cells: list[dict[str, Any]]) -> int | None:

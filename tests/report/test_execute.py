@@ -1,0 +1,128 @@
+"""Real runs: how each way of ending is told, and that the others go on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+HEADING = "The step that may go wrong"
+
+
+@pytest.fixture(scope="module")
+def broken(published, tmp_path_factory):
+    """A project, and a report of it in which 02 raises."""
+    project = published.copy(tmp_path_factory.mktemp("broken") / "project")
+    return project, project.crm("report", "tiny", "--set", "02.how=raises")
+
+
+def the_failure(done) -> dict:
+    assert done.code == 1
+    (failure,) = done.record["failures"]
+    return failure
+
+
+def test_a_published_run_holds_all_it_says(published):
+    latest = published.latest
+    record = json.loads((latest / "run.json").read_text())
+    assert record["run"] == latest.resolve().name
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", record["run"])
+    assert {one["name"]: one["status"] for one in record["notebooks"]} == {
+        "01_data_check": "ok",
+        "02_base": "ok",
+        "03_acquisition": "skipped",
+        "04_decisions": "ok",
+    }
+    assert [one["reason"] for one in record["notebooks"] if one["status"] == "skipped"] == [
+        "needs table marketing_spend"
+    ]
+    (source,) = record["inputs"]
+    assert (source["file"], source["rows"], len(source["sha256"])) == ("orders.csv", 30, 64)
+    assert {"crmlib", "python", "pandas", "duckdb", "papermill"} <= set(record["versions"])
+    figures = json.loads((latest / "metrics.json").read_text())
+    assert figures["01_data_check"]["figures"]["customers"]["value"] == 5
+    assert figures["02_base"]["figures"]["top"]["value"] == 3
+    assert (latest / "tables/lapsing_customers.parquet").is_file()
+    assert not list((published.reports / ".staging").glob("2*"))
+
+
+def test_a_failure_ends_with_1_and_fits_one_screen(broken):
+    _, done = broken
+    assert done.code == 1
+    assert len(done.err.splitlines()) < 40
+    assert "02_base: failed" in done.err
+    assert f"cell 5, under the heading “{HEADING}”" in done.err
+    assert 'before["no such figure"]' in done.err
+    assert "KeyError: 'no such figure'" in done.err
+    assert "again      crm report tiny --only 02 --set 02.how=raises\n" in done.err
+    partial = Path(re.search(r"so far +(\S+)", done.err)[1])
+    assert json.loads(partial.read_text())["cells"]
+    assert "\x1b" not in done.out + done.err
+
+
+def test_a_failed_run_is_kept_apart_and_latest_stays(published, broken):
+    project, done = broken
+    assert project.latest.resolve().name == published.latest.resolve().name
+    assert done.folder.parent == project.reports / "failed"
+    page = (done.folder / "failure.html").read_text()
+    for word in ("02_base", HEADING, "no such figure", "--only 02", str(done.folder)):
+        assert word in page
+    assert [one["reason"] for one in done.record["notebooks"] if one["name"] == "04_decisions"] == [
+        "reads 02, which failed"
+    ]
+    assert "was not published" in (done.folder / "index.html").read_text()
+
+
+def test_what_did_run_is_cached_also_after_a_failed_run(broken):
+    project, done = broken
+    assert done.ended["01_data_check"] == "cached"
+    assert re.search(r"01_data_check +cached", done.out)
+    assert project.crm("report", "tiny").ended["02_base"] == "cached"
+
+
+def test_a_timeout_is_told_from_an_exception(project):
+    done = project.crm("report", "tiny", "--set", "how=hangs", "--timeout", "2")
+    failure = the_failure(done)
+    assert failure["status"] == "timeout"
+    assert "longer than 2 seconds" in failure["reason"]
+    assert "--timeout" in failure["reason"]
+    assert (failure["cell"], failure["heading"]) == (5, HEADING)
+    assert done.ended["04_decisions"] == "skipped"
+
+
+@pytest.mark.parametrize("how", ["dies", "ends its worker"])
+def test_a_killed_kernel_or_worker_is_told_and_hangs_nothing(project, how):
+    done = project.crm("report", "tiny", "--set", f"how={how}")
+    failure = the_failure(done)
+    assert failure["status"] == "kernel died"
+    assert "memory" in failure["reason"]
+    assert "--jobs 1" in failure["reason"]
+    assert done.ended["01_data_check"] == "cached"
+
+
+def test_only_reruns_one_and_takes_the_rest_from_the_cache(project):
+    done = project.crm("report", "tiny", "--only", "02")
+    assert done.ended == {
+        "01_data_check": "cached",
+        "02_base": "ok",
+        "03_acquisition": "skipped",
+        "04_decisions": "cached",  # the figures that it reads came out the same
+    }
+    assert project.latest.resolve() == done.folder
+
+
+def test_only_without_a_cache_takes_no_chapter_from_latest(project):
+    before = project.latest.resolve()
+    done = project.crm("report", "tiny", "--only", "01", "--as-of", "2024-05-31")
+    assert done.code == 0
+    assert done.ended["02_base"] == "skipped"
+    assert project.latest.resolve() == before
+    assert done.folder.parent.name == "runs"
+    assert done.out.splitlines()[-1] == str(done.folder / "index.html")
+
+
+def test_notebooks_that_cannot_run_do_not_fail_the_report(published):
+    page = (published.latest / "index.html").read_text()
+    assert "Not run: needs table marketing_spend. To supply it, add" in page

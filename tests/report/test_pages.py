@@ -1,0 +1,172 @@
+"""The pages: nothing from outside, nothing hostile alive, readable on a phone, in order for a screen reader."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import pytest
+
+from . import chromium
+
+HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]
+WIDTHS = [390, 1280]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if chromium.executable() is None:
+        pytest.skip("there is no Chromium on this system")
+    with chromium.browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def pages(published, tmp_path_factory):
+    """Every page that a run can have: chapters, the index, a failure."""
+    project = published.copy(tmp_path_factory.mktemp("pages") / "project")
+    failed = project.crm("report", "tiny", "--set", "02.how=raises", "--set", f"02.say={HOSTILE[0]}")
+    found = [*project.latest.glob("*.html"), failed.folder / "failure.html", failed.folder / "index.html"]
+    assert {one.name for one in found} == {
+        "index.html",
+        "01_data_check.html",
+        "02_base.html",
+        "04_decisions.html",
+        "failure.html",
+    }
+    return found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_request_leaves_a_page_and_no_error_is_told(browser, pages, width):
+    for page in pages:
+        events = browser.open(page, width)
+        asked = [
+            one["params"]["request"]["url"]
+            for one in events
+            if one.get("method") == "Network.requestWillBeSent"
+        ]
+        assert asked[0] == page.resolve().as_uri()
+        assert [url for url in asked[1:] if not url.startswith("data:")] == []
+        methods = {one.get("method") for one in events}
+        said = [
+            one["params"]
+            for one in events
+            if one.get("method") in ("Log.entryAdded", "Runtime.consoleAPICalled")
+        ]
+        assert said == []
+        assert not methods & {
+            "Network.loadingFailed",
+            "Runtime.exceptionThrown",
+            "Page.javascriptDialogOpening",
+        }
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_its_window(browser, pages, width):
+    for page in pages:
+        browser.open(page, width)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, page
+
+
+def test_hostile_names_are_shown_and_are_dead(browser, pages):
+    for page in pages:
+        browser.open(page, 1280)
+        assert browser.evaluate("document.scripts.length") == 0
+        assert (
+            browser.evaluate(
+                "document.querySelectorAll('[onerror], [onload], img:not([src^=\"data:\"])').length"
+            )
+            == 0
+        )
+    for name in ("index.html", "01_data_check.html"):
+        browser.open(next(one for one in pages if one.name == name), 1280)
+        text = browser.evaluate("document.body.innerText")
+        for hostile in [*HOSTILE, "=1+1", "00012"]:
+            assert hostile in text
+
+
+def test_headings_are_in_order_and_every_figure_has_its_alt_text(browser, pages):
+    for page in pages:
+        browser.open(page, 1280)
+        levels = browser.evaluate(
+            "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])"
+        )
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), page
+        assert browser.evaluate("[...document.images].every(one => one.alt && one.naturalWidth > 0)")
+    browser.open(next(one for one in pages if one.name == "01_data_check.html"), 1280)
+    assert browser.evaluate("document.images[0].alt") == 'Spend <by> "customer"'
+
+
+def test_text_stands_out_from_its_ground(browser, pages):
+    """WCAG AA for text: at least 4.5 to 1, everywhere."""
+    measure = """
+    (() => {
+      const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+      const light = rgb => { const [r, g, b] = rgb.slice(0, 3).map(linear);
+        return .2126 * r + .7152 * g + .0722 * b; };
+      const numbers = text => text.match(/[\\d.]+/g).map(Number);
+      const ground = e => { for (; e; e = e.parentElement) { const c = numbers(getComputedStyle(e).backgroundColor);
+        if (c.length < 4 || c[3] > 0) return c.slice(0, 3); } return [255, 255, 255]; };
+      const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); let worst = 21;
+      for (let n; n = walk.nextNode();) { if (!n.data.trim()) continue;
+        const a = light(numbers(getComputedStyle(n.parentElement).color)), b = light(ground(n.parentElement));
+        worst = Math.min(worst, (Math.max(a, b) + .05) / (Math.min(a, b) + .05)); }
+      return worst; })()
+    """
+    for page in pages:
+        browser.open(page, 1280)
+        assert browser.evaluate(measure) >= 4.5, page
+
+
+def test_code_and_parameters_are_folded_away_but_there(published):
+    page = (published.latest / "01_data_check.html").read_text()
+    opened = re.sub(r"<details.*?</details>", "", page, flags=re.S)
+    assert "crm.open_study" not in opened
+    assert "crm.open_study" in page
+    assert "which firm" not in page  # the parameters cell
+    assert re.search(r"<dt>top</dt><dd>3</dd>", (published.latest / "02_base.html").read_text())
+
+
+def test_warnings_stay_in_the_notebook(published):
+    assert (
+        "a warning for the notebook alone" in (published.latest / "notebooks/01_data_check.ipynb").read_text()
+    )
+    page = (published.latest / "01_data_check.html").read_text()
+    assert "a warning for the notebook alone" not in re.sub(r"<details.*?</details>", "", page, flags=re.S)
+
+
+def test_links_between_notebooks_lead_to_pages(published):
+    page = (published.latest / "01_data_check.html").read_text()
+    assert 'href="02_base.html">the base</a>' in page
+    assert "example.org" not in page  # a picture from elsewhere is named, not fetched
+
+
+def test_the_index_says_who_when_and_what_was_found(published):
+    page = (published.latest / "index.html").read_text()
+    record = json.loads((published.latest / "run.json").read_text())
+    for words in (
+        "Tiny &lt;b&gt;&amp; Sons&lt;/b&gt;",
+        "30 June 2024",
+        "EUR",
+        "€843.75",
+        "▲ +12.5%",
+        "against year before",
+        "5 customers &amp; every row accounted for &lt;i&gt;.",
+        "Too few for models.",
+        "Best customers who are lapsing",
+        record["run"],
+        record["inputs"][0]["sha256"],
+        record["versions"]["duckdb"],
+    ):
+        assert words in page, words
+
+
+def test_tables_keep_numbers_flush_right_and_drop_row_numbers(published):
+    page = (published.latest / "01_data_check.html").read_text()
+    assert '<td class="number">183.75</td>' in page
+    assert "<td>00012</td>" in page  # an id among names is text
+    assert "<th>4</th>" not in page
