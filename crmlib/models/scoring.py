@@ -50,8 +50,10 @@ def score_histories(
     """
     x, age = known.frequency, known.T
     # what is expected of a living customer depends on frequency and T alone
-    pair = pd.MultiIndex.from_arrays([x, age]).factorize()[0] if len(x) else np.zeros(0, dtype=np.intp)
-    first = np.unique(pair, return_index=True)[1]
+    ages = pd.factorize(age)
+    pair, _ = pd.factorize(x.astype(np.int64) * len(ages[1]) + ages[0])
+    first = np.zeros(pair.max(initial=-1) + 1, dtype=np.intp)
+    first[pair[::-1]] = np.arange(len(pair))[::-1]
     alive = model._alive(x, known.recency, age)
     purchases = model._purchases_if_alive(x[first], age[first], horizon)
     discounted = model._discounted_if_alive(x[first], age[first], horizon, discount_rate)
