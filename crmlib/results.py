@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -97,20 +98,21 @@ class NotebookResults:
         self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
         self._write()
 
-    def key_figures(self) -> pd.DataFrame:
-        """The figures so far, as a reader wants them: label, value with its unit, change."""
+    def key_figures(self) -> str:
+        """The figures so far as lines of text: label, value with its unit, change; for printing."""
         rows = [
-            {"figure": one["label"], "value": show(one), "change": _show_change(one)}
+            {"figure": one["label"], "value": show(one), "change": show_change(one)}
             for one in self.content["figures"].values()
         ]
-        return pd.DataFrame(rows, columns=["figure", "value", "change"]).set_index("figure")
+        width = max((len(one["figure"]) for one in rows), default=0)
+        return "\n".join(f"{one['figure']:<{width}}  {one['value']}{one['change']}" for one in rows)
 
     def _write(self) -> None:
         text = json.dumps(self.content, indent=1, ensure_ascii=False)
         write_whole(self.folder / "metrics" / f"{self.notebook}.json", text)
 
 
-def show(figure: dict[str, Any]) -> str:
+def show(figure: Mapping[str, Any]) -> str:
     """A figure's value with its unit, as text.
 
     Examples
@@ -134,10 +136,11 @@ def show(figure: dict[str, Any]) -> str:
     return str(value)
 
 
-def _show_change(figure: dict[str, Any]) -> str:
+def show_change(figure: Mapping[str, Any]) -> str:
+    """A figure's relative change and what it is measured against, in brackets; empty without one."""
     if figure["change"] is None:
         return ""
-    return f"{100 * figure['change']:+.1f} % against {figure['against']}"
+    return f" ({100 * figure['change']:+.1f} % against {figure['against']})"
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from crmlib.errors import RunError, StudyError
 from crmlib.report.secrets import redact
-from crmlib.results import show
+from crmlib.results import show, show_change
 
 FILE = "mail.eml"
 _SENDER = "crm-report@localhost"
@@ -74,14 +74,8 @@ def _of_failure(notebook: Mapping[str, Any]) -> str:
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     cards = [one for notebook in metrics.values() for one in notebook["figures"].values() if one.get("card")]
-    figures = [f"{one['label']}: {show(one)}" + _change(one) for one in cards]
+    figures = [f"{one['label']}: {show(one)}{show_change(one)}" for one in cards]
     return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
-
-
-def _change(figure: Mapping[str, Any]) -> str:
-    return (
-        "" if figure["change"] is None else f" ({100 * figure['change']:+.1f} % against {figure['against']})"
-    )
 
 
 def write(message: EmailMessage, folder: Path) -> Path:
