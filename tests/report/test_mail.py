@@ -44,7 +44,7 @@ def server(monkeypatch):
         def __init__(self):
             self.got = []
 
-        async def handle_DATA(self, server, session, envelope):  # noqa: N802  (the server's own name)
+        async def handle_DATA(self, server, session, envelope):
             self.got.append(envelope)
             return "250 kept"
 
