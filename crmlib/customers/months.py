@@ -1,0 +1,144 @@
+"""The last complete month against the month before, the year before and the budget."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, belongs_to, seen_by
+from crmlib.errors import CrmError
+
+GROUPS = ("all", "existing", "new")
+
+
+def month_review(
+    transactions: Any, *, as_of: Any, budget: pd.DataFrame | None = None, margin: float | None = None
+) -> pd.DataFrame:
+    """How the last complete month went, for existing and for new customers.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts. A month is complete if its last day is not after it.
+    budget : DataFrame, optional
+        Planned revenue: columns `month` (any day of it) and `revenue`.
+    margin : float, optional
+        Contribution margin as a share of revenue; adds the measure `profit`. Where the log has `cost` for
+        its rows, profit is measured instead.
+
+    Returns
+    -------
+    DataFrame
+        One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
+        orders, revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
+        `year_before`, `budget` (of all customers' revenue), and the relative changes `change_month`,
+        `change_year`, `against_budget`. NaN where the log does not reach back to the first day of the month
+        that is compared, or the comparison would divide by zero.
+
+    Raises
+    ------
+    CrmError
+        If the log has no complete month.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> review = month_review(log, as_of="2024-03-10")
+    >>> review.loc[review["measure"] == "revenue", ["customers", "value", "month_before", "change_month"]]
+      customers  value  month_before  change_month
+    2       all   35.0          10.0           2.5
+    5  existing   30.0           0.0           NaN
+    8       new    5.0          10.0          -0.5
+    """
+    month = last_complete_month(as_day(as_of, "as_of"))
+    monthly, first_day = _by_month(transactions, as_day(as_of, "as_of"), margin)
+    if first_day is None or first_day > month.end_time:
+        raise CrmError(f"no complete month before {as_of}: the first purchase is on {str(first_day)[:10]}")
+    table = pd.concat(
+        {
+            name: _of_month(monthly, first_day, then)
+            for name, then in {"value": month, "month_before": month - 1, "year_before": month - 12}.items()
+        },
+        axis=1,
+    )
+    review = table.rename_axis(["customers", "measure"]).reset_index()
+    review.insert(0, "month", month.start_time)
+    review["budget"] = float("nan")
+    planned = _planned(budget, month)
+    review.loc[(review["customers"] == "all") & (review["measure"] == "revenue"), "budget"] = planned
+    for name, base in {
+        "change_month": "month_before",
+        "change_year": "year_before",
+        "against_budget": "budget",
+    }.items():
+        review[name] = review["value"] / review[base].where(review[base] > 0) - 1
+    return review
+
+
+def last_complete_month(day: dt.date) -> pd.Period:
+    """The last month that is over by the end of a day.
+
+    Examples
+    --------
+    >>> str(last_complete_month(dt.date(2024, 2, 28))), str(last_complete_month(dt.date(2024, 2, 29)))
+    ('2024-01', '2024-02')
+    """
+    month = pd.Period(day, "M")
+    return month if month.end_time.date() == day else month - 1
+
+
+def _by_month(
+    transactions: Any, day: dt.date, margin: float | None
+) -> tuple[pd.DataFrame, pd.Timestamp | None]:
+    """Each month's measures for new and existing customers, and the log's first day."""
+    rows = seen_by(transactions, day)
+    bought = rows.filter(rows.counted)
+    born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
+    cost = rows.cost.fill_null(0.0) if "cost" in rows.columns else None
+    profit = rows.amount - cost if cost is not None else rows.amount * margin if margin is not None else None
+    narrow = rows.select(
+        "customer_id",
+        month=belongs_to(rows).fill_null(rows.date).truncate("M"),
+        amount="amount",
+        order=rows.counted.cast("int64"),
+        **({} if profit is None else {"profit": profit}),
+    )
+    joined = narrow.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
+    measures = {
+        "buyers": _.customer_id.nunique(where=_.order == 1),
+        "orders": _.order.sum(),
+        "revenue": _.amount.sum(),
+    }
+    if profit is not None:
+        measures["profit"] = _.profit.sum()
+    monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
+    first = bought.date.min().to_pyarrow().as_py()
+    return monthly.assign(month=pd.to_datetime(monthly["month"]).dt.to_period("M")), first and pd.Timestamp(
+        first
+    )
+
+
+def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period) -> pd.Series:
+    """All measures of one month; not known where the log begins after its first day."""
+    measures = [name for name in monthly.columns if name not in ("month", "is_new")]
+    known = first_day.normalize() <= month.start_time
+    rows = monthly[monthly["month"] == month]
+    groups = {"all": rows, "existing": rows[~rows["is_new"]], "new": rows[rows["is_new"]]}
+    sums = {(group, name): float(groups[group][name].sum()) for group in GROUPS for name in measures}
+    return pd.Series(sums) if known else pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(sums))
+
+
+def _planned(budget: pd.DataFrame | None, month: pd.Period) -> float:
+    if budget is None:
+        return float("nan")
+    for column in ("month", "revenue"):
+        if column not in budget.columns:
+            raise CrmError(f"budget has no column {column!r}; it needs month and revenue, one row per month")
+    months = pd.to_datetime(budget["month"]).dt.to_period("M")
+    return float(budget.loc[months == month, "revenue"].sum(min_count=1))
