@@ -42,8 +42,9 @@ def lapsing_customers(
 
     Examples
     --------
-    >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [4, 4], "recency": [8.0, 8.0], "net": [90.0, 50.0],
-    ...     "time_since_last_purchase": [7.0, 1.0], "last_purchase": pd.to_datetime(["2024-01-01", "2024-02-12"])})
+    >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [4, 4], "recency": [8.0, 8.0],
+    ...     "time_since_last_purchase": [7.0, 1.0], "net": [90.0, 50.0],
+    ...     "last_purchase": pd.to_datetime(["2024-01-01", "2024-02-12"])})
     >>> lapsing_customers(summary)[["customer_id", "mean_gap", "gaps_silent"]]
       customer_id  mean_gap  gaps_silent
     0           a       2.0          3.5
