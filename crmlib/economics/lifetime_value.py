@@ -80,7 +80,8 @@ def customer_lifetime_value(
     Notes
     -----
     The predictive interval needs no simulation (see `crmlib.models.predictive`). It discounts every purchase
-    of a customer by the mean factor; over a year at 10 % that moves its ends by less than 2 %.
+    of a customer by the mean factor. Against brute force that moves its upper end by up to 1 % over a year and
+    3 % over three years at a rate of 10 %, and 9 % over five years at 15 %: there it is too wide.
 
     Examples
     --------

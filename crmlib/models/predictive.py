@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, expit, logit
+from scipy.special import betainc, betaincinv, expit, logit, ndtri
 
 from crmlib.models._inference import Array
 
@@ -21,6 +21,7 @@ CountsGivenAlive = Callable[[int, Array, Array], Array]
 
 GRID = 128  # points of the distribution function of spend, evenly in log-odds: quantiles to about 0.1 %
 AGES = 32  # values of T, evenly in log T, at which a distribution function is computed: good to about 1e-4
+NARROW = 16.0  # frequency above which distributions are so narrow that they need the more values of T
 FIRST_COUNTS = 32  # counts looked at first; twice as many while a customer may well buy more often
 TAIL = 1e-5  # probability of more purchases than are looked at
 ONE_BY_ONE = 256  # counts above it stand for their neighbours too, 256 for each doubling
@@ -55,7 +56,7 @@ def spend_quantiles(
     found = np.zeros((len(frequency), len(levels)))
     for group in _groups(counts_given_alive, frequency, T):
         a = p * group.frequency + q
-        points = _grid(p, a, group.n[-1])
+        points = _grid(p, a, group)
         reached = betainc(p * group.n[1:, None], a, expit(points))
         none = group.counts[:, :1]
         curves = group.at_every_age(np.hstack([none, none + group.counts[:, 1:] @ reached]))
@@ -116,9 +117,10 @@ def _groups(counts_given_alive: CountsGivenAlive, frequency: Array, T: Array) ->
     for x, rows in zip(values.tolist(), np.split(order, starts[1:]), strict=True):
         ages, age = np.unique(T[rows], return_inverse=True)
         nodes = np.arange(len(ages))
-        if len(ages) > AGES:
+        looked_at = int(AGES * max(1.0, np.sqrt(x / NARROW)))
+        if len(ages) > looked_at:
             scale = _scale(ages)
-            nodes = np.unique(np.searchsorted(scale, np.linspace(scale[0], scale[-1], AGES)))
+            nodes = np.unique(np.searchsorted(scale, np.linspace(scale[0], scale[-1], looked_at)))
         groups.append(_Group(x, rows, ages, age, nodes, np.empty(0), np.empty((len(nodes), 0))))
     _fill_counts(counts_given_alive, groups)
     return groups
@@ -153,16 +155,24 @@ def _numbers_of_purchases() -> tuple[Array, Array]:
     return first + (size - 1) // 2, size
 
 
-def _grid(p: float, a: float, most: float) -> Array:
-    """Log spend, in units of x m + v, from below a small purchase to above the sum of the most purchases."""
-    lowest, highest = logit(betaincinv(p, a, 1e-3)), -logit(betaincinv(a, p * most, 1e-5))
+def _grid(p: float, a: float, group: _Group) -> Array:
+    """Log spend, in units of x m + v, from below a few likely purchases to above many."""
+    reached = np.cumsum(group.counts[:, 1:], axis=1).max(axis=0) > TAIL
+    fewest, most = group.n[1:][reached][0] if reached.any() else 1.0, group.n[-1]
+    lowest, highest = logit(betaincinv(p * fewest, a, 1e-3)), -logit(betaincinv(a, p * most, 1e-5))
     return np.linspace(lowest, max(highest, lowest + 1.0), GRID)
 
 
 def _invert(points: Array, curves: Array, wanted: Array) -> Array:
-    """The spend at which each customer's distribution function reaches what is wanted of it."""
+    """The spend at which each customer's distribution function reaches what is wanted of it.
+
+    Between two points the function is taken to be straight on normal probability paper.
+    """
     upper = np.clip(np.sum(curves < wanted[:, None], axis=1), 1, curves.shape[1] - 1)
     rows = np.arange(len(curves))
-    below, above = curves[rows, upper - 1], curves[rows, upper]
-    share = np.clip((wanted - below) / np.maximum(above - below, 1e-300), 0.0, 1.0)
+    below, above, here = (
+        ndtri(np.clip(one, 1e-12, 1 - 1e-12))
+        for one in (curves[rows, upper - 1], curves[rows, upper], wanted)
+    )
+    share = np.clip((here - below) / np.maximum(above - below, 1e-12), 0.0, 1.0)
     return np.exp(points[upper - 1] + share * (points[upper] - points[upper - 1]))
