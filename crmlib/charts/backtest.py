@@ -1,0 +1,226 @@
+"""Charts of a backtest: what was predicted for the holdout beside what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from crmlib.charts import words
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
+
+_MODEL_COLOURS = (BLUE, ORANGE, TEAL, RED, SOFT)
+
+
+@house_style()
+def tracking(frame: pd.DataFrame, *, calibration_end: float, time_unit: str = "week") -> Chart:
+    """Draw cumulative purchases beside what each model expected, before and after the calibration's end.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `period` (in `time_unit` since the start), `actual_cumulative` and
+        `predicted_cumulative` (purchases up to the period's end); where there are several models,
+        `model`; optionally `predicted_cumulative_low` and
+        `predicted_cumulative_high`, a band drawn for a single model.
+    calibration_end : float
+        The last period that the models were fitted to.
+    time_unit : str
+        The name of one period.
+    """
+    return _tracking(frame, "_cumulative", calibration_end, time_unit, f"Cumulative purchases by {time_unit}")
+
+
+@house_style()
+def tracking_per_period(frame: pd.DataFrame, *, calibration_end: float, time_unit: str = "week") -> Chart:
+    """Draw the purchases of each period beside what each model expected.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `tracking`, with `actual` and `predicted` (purchases in the period), optionally
+        `predicted_low` and `predicted_high`.
+    calibration_end, time_unit
+        As for `tracking`.
+    """
+    return _tracking(frame, "", calibration_end, time_unit, f"Purchases per {time_unit}")
+
+
+def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_unit: str, unit: str) -> Chart:
+    actual, predicted = f"actual{suffix}", f"predicted{suffix}"
+    frame = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
+    if frame.empty:
+        return no_data("No period to compare with what happened")
+    by_model = _by_model(frame)
+    first = next(iter(by_model.values()))
+    start, end = float(first["period"].min()), float(first["period"].max())
+    _, axes = sheet(2.6)
+    _lines(axes, by_model, "period", actual, predicted)
+    ends = [f"{predicted}_low", f"{predicted}_high"]
+    if len(by_model) == 1 and set(ends) <= set(first):
+        axes.fill_between(
+            first["period"], *first[ends].T.to_numpy(dtype=float), color=LIGHT_BLUE, alpha=0.5, lw=0
+        )
+    axes.set_xlim(start, end if end > start else start + 1)
+    axes.set_ylim(0, max(axes.dataLim.y1 * 1.04, 1))
+    _name_lines(axes, end, by_model, actual, predicted)
+    if start < calibration_end < end:
+        axes.axvline(calibration_end, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(
+            "holdout →", (calibration_end, 1), xycoords=("data", "axes fraction"), xytext=(5, 3),
+            textcoords="offset points", color=SOFT,
+        )  # fmt: skip
+    value_axis(axes, "y", kind="count")
+    value_axis(axes, "x", kind="count", bins=6)
+    axes.xaxis.grid(False)
+    axes.set_xlabel(f"{time_unit}s since the start")
+    found = {
+        model: _holdout(rows, actual, predicted, calibration_end, bool(suffix))
+        for model, rows in by_model.items()
+    }
+    told = "; ".join(f"{model} {words.number(round(expected))}" for model, (_, expected) in found.items())
+    happened = words.number(round(next(iter(found.values()))[0]))
+    alt = (
+        f"Lines of {unit[0].lower()}{unit[1:]}, {words.number(start)} to {words.number(end)}. After {time_unit} "
+        f"{words.number(calibration_end)}: {happened} happened; {told}."
+    )
+    if end <= calibration_end:
+        return finish(axes, f"No {time_unit} after the calibration to judge predictions by", alt, unit=unit)
+    return finish(axes, _tracking_title(found), alt, unit=unit)
+
+
+def _lines(axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, predicted: str) -> None:
+    """What happened in black, what each model predicted in its colour."""
+    dots = "o" if max(len(rows) for rows in by_model.values()) <= 12 else ""
+    for rows, colour in zip(by_model.values(), _MODEL_COLOURS, strict=False):
+        axes.plot(rows[x], rows[predicted], color=colour, marker=dots, markersize=4)
+    first = next(iter(by_model.values()))
+    axes.plot(first[x], first[actual], color=INK, linewidth=1.4, marker=dots, markersize=4)
+
+
+def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual: str, predicted: str) -> None:
+    lasts = [float(rows[predicted].iloc[-1]) for rows in by_model.values()]
+    first = next(iter(by_model.values()))
+    names = ["actual", *(words.name(model) for model in by_model)]
+    end_labels(
+        axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_MODEL_COLOURS[: len(by_model)]]
+    )
+
+
+def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each model, in the order in which they come; as many as there are colours."""
+    if "model" not in frame:
+        return {"predicted": frame}
+    models = list(dict.fromkeys(frame["model"].astype(str)))[: len(_MODEL_COLOURS)]
+    return {model: frame[frame["model"].astype(str) == model] for model in models}
+
+
+def _holdout(
+    rows: pd.DataFrame, actual: str, predicted: str, calibration_end: float, cumulative: bool
+) -> tuple[float, float]:
+    """Purchases after the calibration's end: what happened and what was predicted."""
+    after = rows["period"] > calibration_end
+    if not cumulative:
+        return float(rows.loc[after, actual].sum()), float(rows.loc[after, predicted].sum())
+    if not after.any():
+        return 0.0, 0.0
+    before = rows[~after].tail(1)
+    grown = [
+        float(rows[name].iloc[-1]) - (float(before[name].iloc[0]) if len(before) else 0.0)
+        for name in (actual, predicted)
+    ]
+    return grown[0], grown[1]
+
+
+def _tracking_title(found: dict[str, tuple[float, float]]) -> str:
+    happened = next(iter(found.values()))[0]
+    if not happened > 0:
+        most = max(predicted for _, predicted in found.values())
+        return f"No purchase happened in the holdout; {words.number(most)} predicted"
+    errors = {model: predicted / happened - 1 for model, (_, predicted) in found.items()}
+    purchases = f"the {words.plural(happened, 'holdout purchase')}"
+    if len(errors) == 1:
+        model, error = next(iter(errors.items()))
+        who = "The model" if model == "predicted" else words.name(model)
+        return f"{who} predicts {_off(error)} {purchases} that happened"
+    best = min(errors, key=lambda model: abs(errors[model]))
+    worst = max(errors, key=lambda model: abs(errors[model]))
+    if abs(errors[best]) == abs(errors[worst]):
+        return f"All predictions are equally far from {purchases} ({_signed(errors[best])})"
+    return (
+        f"{words.name(best)} comes closest to {purchases} ({_signed(errors[best])}); "
+        f"{words.name(worst)} is furthest off ({_signed(errors[worst])})"
+    )
+
+
+def _off(error: float) -> str:
+    if abs(error) < 0.0005:
+        return "just about"
+    return f"{words.share(abs(error))} {'fewer' if error < 0 else 'more'} than"
+
+
+def _signed(error: float) -> str:
+    return f"{'+' if error > 0 else ''}{words.share(error)}"
+
+
+@house_style()
+def calibration(
+    frame: pd.DataFrame,
+    *,
+    group: str = "frequency_group",
+    group_label: str = "Repeat purchases in the calibration",
+    unit: str = "Purchases per customer in the holdout",
+) -> Chart:
+    """Draw what groups of customers did in the holdout beside what was predicted for them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per group, in order: `group` (its name), `actual_mean` and `predicted_mean`; where there
+        are several models, `model`. Groups by frequency or by decile of prediction.
+    group : str
+        The column that names the group.
+    group_label, unit : str
+        Words below and above the drawing.
+    """
+    frame = frame.dropna(subset=["actual_mean", "predicted_mean"])
+    if frame.empty:
+        return no_data("No group to compare with what happened")
+    by_model = _by_model(frame)
+    first = next(iter(by_model.values()))
+    names = [str(name) for name in first[group]]
+    place = {name: number for number, name in enumerate(names)}
+    by_model = {
+        model: rows.assign(place=rows[group].astype(str).map(place)) for model, rows in by_model.items()
+    }
+    _, axes = sheet(2.5)
+    _lines(axes, by_model, "place", "actual_mean", "predicted_mean")
+    axes.set_xticks(range(len(names)), [words.name(name) for name in names])
+    axes.set_xlabel(group_label)
+    axes.set_xlim(-0.2, max(len(names) - 0.8, 0.6))
+    axes.set_ylim(min(axes.dataLim.y0, 0), max(axes.dataLim.y1 * 1.04, 1e-9))
+    value_axis(axes, "y")
+    _name_lines(axes, len(names) - 1, by_model, "actual_mean", "predicted_mean")
+    title = _calibration_title(by_model, names)
+    told = "; ".join(
+        f"{name}: {words.number(actual)} actual, {words.number(predicted)} predicted"
+        for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
+    )
+    return finish(axes, title, f"{unit} by {group_label.lower()}. {told}.", unit=unit)
+
+
+def _calibration_title(by_model: dict[str, pd.DataFrame], names: Sequence[str]) -> str:
+    """The group where the first model is furthest off, in purchases per customer."""
+    model, rows = next(iter(by_model.items()))
+    gaps = (rows["predicted_mean"] - rows["actual_mean"]).to_numpy(dtype=float)
+    worst = int(abs(gaps).argmax())
+    actual, predicted = (float(rows[name].iloc[worst]) for name in ("actual_mean", "predicted_mean"))
+    whose = "Predictions are" if model == "predicted" else f"{words.name(model)} is"
+    if words.number(actual) == words.number(predicted):
+        return f"{whose} within {words.number(abs(predicted - actual))} of what happened in every group"
+    return (
+        f"{whose} furthest off in group {names[worst]}: {words.number(predicted)} predicted, "
+        f"{words.number(actual)} happened"
+    )

@@ -1,0 +1,125 @@
+"""What every chart shares: the chart itself, its colours and its type."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+WIDTH_INCHES = 5.0
+DPI = 200
+SHOWN_WIDTH_PIXELS = 600  # half a screen; the picture itself has 1,000, for sharp screens and paper
+
+INK = "#1c2127"
+SOFT = "#565f6b"
+GRID = "#dcdfe3"
+PALE = "#c3cad3"
+BLUE = "#174f8a"
+LIGHT_BLUE = "#9cc3e4"
+ORANGE = "#be550e"
+TEAL = "#1b8574"
+RED = "#9b2c1f"
+
+# The same tier has the same colour wherever it is drawn. Lightness tells them apart without hue.
+TIER_COLOURS: Mapping[str, str] = {
+    "Platinum": "#173f6b",
+    "Gold": "#dda520",
+    "Iron": "#8f98a3",
+    "Lead": "#9b2c1f",
+}
+
+_RC: dict[Any, Any] = {
+    "axes.edgecolor": SOFT,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.unicode_minus": True,
+    "figure.facecolor": "white",
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same picture on every machine
+    "font.size": 10,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "patch.linewidth": 0,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "text.usetex": False,
+    "xtick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 10,
+    "xtick.major.size": 3,
+    "ytick.color": SOFT,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 10,
+    "ytick.major.size": 0,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The settings under which charts are made and drawn; whatever was set before comes back after."""
+    with mpl.rc_context(_RC):
+        yield
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A picture, the finding it shows and the words for those who cannot see it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Not known to pyplot: nothing has to be closed.
+    title : str
+        The finding, computed from the data drawn.
+    alt : str
+        What the picture shows, with its key numbers.
+
+    Examples
+    --------
+    >>> from crmlib.charts import new_customers_per_month
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=2, freq="MS"), "new_customers": [3, 1]})
+    >>> chart = new_customers_per_month(frame)
+    >>> chart.title
+    'New customers fell from 3 in January 2024 to 1 in February 2024'
+    >>> chart.png()[:4]
+    b'\\x89PNG'
+    """
+
+    figure: Figure
+    title: str
+    alt: str
+
+    def png(self) -> bytes:
+        """The picture as PNG; the same data give the same bytes."""
+        picture = io.BytesIO()
+        with house_style():
+            FigureCanvasAgg(self.figure).print_png(picture, metadata={"Software": None})
+        return picture.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture to a PNG file, and return its path."""
+        path = Path(path)
+        path.write_bytes(self.png())
+        return path
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, bytes | str], dict[str, dict[str, str | int]]]:
+        width, height = self.figure.get_size_inches()
+        shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
+        return {"image/png": self.png(), "text/plain": self.title}, {"image/png": {"alt": self.alt, **shown}}

@@ -1,0 +1,124 @@
+"""The chart itself, its colours and its words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmlib.charts import TIER_COLOURS, purchases_per_month, style, words
+from crmlib.charts.layout import spread
+
+MONTHS = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=4, freq="MS"), "purchases": [5, 9, 4, 7]})
+
+# Machado, Oliveira & Fernandes (2009), complete deficiency, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+def _linear(colour: str) -> np.ndarray:
+    rgb = np.array(mpl.colors.to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _lab(linear: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ np.clip(linear, 0, 1) / np.array([0.9505, 1.0, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_tiers_and_lines_differ_for_every_eye(deficiency: str) -> None:
+    seen = np.array(DEFICIENCIES[deficiency])
+    for palette in (list(TIER_COLOURS.values()), [style.INK, style.BLUE, style.ORANGE, style.TEAL]):
+        for one, other in combinations(palette, 2):
+            distance = np.linalg.norm(_lab(seen @ _linear(one)) - _lab(seen @ _linear(other)))
+            assert distance > 18, f"{one} and {other} look alike under {deficiency}: {distance:.0f}"
+
+
+@pytest.mark.parametrize("colour", [style.INK, style.SOFT, style.BLUE, style.ORANGE, style.TEAL, style.RED])
+def test_words_in_colour_are_readable_on_white(colour: str) -> None:
+    luminance = float(_linear(colour) @ [0.2126, 0.7152, 0.0722])
+    assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG 2, level AA
+
+
+def test_tiers_are_the_pyramids_four() -> None:
+    assert list(TIER_COLOURS) == ["Platinum", "Gold", "Iron", "Lead"]
+
+
+def test_shows_itself_with_alt_text_and_size() -> None:
+    chart = purchases_per_month(MONTHS)
+    data, metadata = chart._repr_mimebundle_()
+    assert data["image/png"][:8] == b"\x89PNG\r\n\x1a\n"
+    assert data["text/plain"] == chart.title
+    about = metadata["image/png"]
+    width, height = chart.figure.get_size_inches()
+    assert about["alt"] == chart.alt
+    assert about["height"] / about["width"] == pytest.approx(height / width, rel=0.01)
+
+
+def test_same_data_same_bytes(tmp_path) -> None:
+    one, other = purchases_per_month(MONTHS), purchases_per_month(MONTHS.copy())
+    assert one.png() == one.png() == other.png() == one.save(tmp_path / "a.png").read_bytes()
+
+
+def test_settings_of_the_reader_neither_leak_in_nor_out() -> None:
+    plain = purchases_per_month(MONTHS).png()
+    with mpl.rc_context({"font.size": 30, "axes.spines.top": True, "text.color": "red"}):
+        before = dict(mpl.rcParams)
+        assert purchases_per_month(MONTHS).png() == plain
+        assert dict(mpl.rcParams) == before
+
+
+def test_leaves_pyplot_and_seaborn_alone() -> None:
+    code = (
+        "import sys, pandas as pd; from crmlib.charts import purchases_per_month as chart;"
+        "chart(pd.DataFrame({'month': ['2024-01-01'], 'purchases': [3]})).png();"
+        "print([name for name in ('matplotlib.pyplot', 'seaborn') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_charts_import_no_other_room() -> None:
+    code = (
+        "import sys, crmlib.charts;"
+        "print(sorted(m for m in sys.modules if m.startswith('crmlib.') and not m.startswith('crmlib.charts')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@given(st.floats(0, 1))
+def test_a_share_never_rounds_to_all_or_nothing(value: float) -> None:
+    text = words.share(value)
+    assert (text == "100%") == (value == 1)
+    assert (text == "0%") == (value == 0)
+
+
+@given(st.floats(-1e12, 1e12, allow_nan=False))
+def test_money_is_within_its_rounding(value: float) -> None:
+    sign, _, text = words.money(value, "USD").partition("USD ")
+    amount, _, unit = text.partition(" ")
+    read = float(amount.replace(",", "")) * {"": 1.0, "million": 1e6, "billion": 1e9}[unit]
+    assert read == pytest.approx(abs(value), abs=0.5 if abs(value) > 100 else 0.006, rel=0.006)
+    assert sign == ("−" if value < 0 else "")
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=9), st.floats(0.1, 30))
+def test_spread_labels_keep_their_order_and_their_distance(places: list[float], gap: float) -> None:
+    moved = spread(places, gap, 0.0, 100.0)
+    assert -1e-9 <= moved.min() <= moved.max() <= 100 + 1e-9
+    kept = np.diff(moved[np.argsort(places, kind="stable")])
+    room = min(gap, 100.0 / max(len(places) - 1, 1))
+    assert (kept >= room - 1e-9).all()
