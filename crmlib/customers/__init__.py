@@ -12,8 +12,13 @@ _HOMES = {
     "BornInHoldout": "crmlib.customers.summary",
     "CustomerSummary": "crmlib.customers.summary",
     "LeftOut": "crmlib.customers.summary",
+    "RfmCutOffs": "crmlib.customers.rfm_cut_offs",
+    "RfmSegments": "crmlib.customers.segments",
+    "default_segments": "crmlib.customers.segment_rules",
+    "rfm_segments": "crmlib.customers.segments",
     "rfm_summary": "crmlib.customers.rfm",
     "rfm_train_test_split": "crmlib.customers.rfm",
+    "segment_table": "crmlib.customers.segments",
 }
 
 __all__ = sorted(_HOMES)
