@@ -1,0 +1,145 @@
+"""What the five lenses look through: the log reduced to days on which customers bought."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, belongs_to, floor, seen_by
+from crmlib.data.sources import as_transactions
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.units import TimeUnit
+
+
+def purchase_days(
+    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None
+) -> ibis.Table:
+    """One row per customer and purchase period, as whoever looks at the end of `as_of` sees it.
+
+    Columns `customer_id, date` (start of the period), `purchase` (1, or 0 where only a return without an
+    earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as
+    revenue less `cost` where the log has it, else assumed as `margin` times revenue.
+    """
+    rows = seen_by(transactions, as_day(as_of, "as_of"))
+    measures = {"revenue": rows.amount}
+    profit = profit_of(rows, margin)
+    if profit is not None:
+        measures["profit"] = profit
+    # A return's money belongs to its purchase; one without an earlier purchase counts where it stands.
+    day = floor(belongs_to(rows).fill_null(rows.date), TimeUnit.parse(collapse))
+    narrow = rows.select("customer_id", date=day.cast("timestamp(6)"), counted=rows.counted, **measures)
+    sums = {name: narrow[name].sum() for name in measures}
+    daily = narrow.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
+    return daily.select("customer_id", "date", "purchase", *measures)
+
+
+def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
+    """A row's profit: measured where the log has costs, else assumed from the margin, else None."""
+    if "cost" in rows.columns:
+        return rows.amount - rows.cost.fill_null(0.0)
+    if margin is None:
+        return None
+    if not 0 <= margin <= 1:
+        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
+    return rows.amount * margin
+
+
+def customer_totals(
+    transactions: Any, *, start: Any, end: Any, collapse: str = "D", margin: float | None = None
+) -> pd.DataFrame:
+    """What each customer bought in a period.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    start, end : date or str
+        First and last day of the period, both within it.
+    collapse : {"D", "H", "W", "M", "Q", "Y"}
+        Purchases of one customer within one such period are one purchase.
+    margin : float, optional
+        Contribution margin as a share of revenue, used where the log has no `cost`.
+
+    Returns
+    -------
+    DataFrame
+        One row per customer active in the period (with a purchase in it): `customer_id, purchases, revenue`
+        and, where it is known, `profit`. `first_purchase` is the customer's first ever.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> customer_totals(log, start="2024-02-01", end="2024-02-29")[["customer_id", "purchases", "revenue"]]
+      customer_id  purchases  revenue
+    0           a          1     30.0
+    1           b          1      5.0
+    """
+    first, last = as_day(start, "start"), as_day(end, "end")
+    if first > last:
+        raise CrmError(
+            f"the period starts on {first} and ends on {last}; the start must not be after the end"
+        )
+    days = purchase_days(transactions, last, collapse=collapse, margin=margin)
+    within = days.date >= first
+    measures = {
+        name: days[name].sum(where=within).fill_null(0.0)
+        for name in ("revenue", "profit")
+        if name in days.columns
+    }
+    totals = days.group_by("customer_id").agg(
+        purchases=_.purchase.sum(where=within).fill_null(0),
+        first_purchase=_.date.min(where=_.purchase == 1),
+        **measures,
+    )
+    active = totals.filter(_.purchases > 0).order_by("customer_id").to_pandas()
+    return active.astype({"first_purchase": "datetime64[s]", "purchases": "int64"})
+
+
+def acquired_by(transactions: Any, day: Any) -> int:
+    """How many customers have bought at least once by the end of a day."""
+    rows = seen_by(transactions, as_day(day, "day"))
+    return int(rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py())
+
+
+def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options: Any) -> dict[str, Any]:
+    """Look through a lens at each market, channel or other group apart.
+
+    Parameters
+    ----------
+    lens : callable
+        Any function of this room that takes transactions first, such as `period_profile`.
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    by : str
+        A column of the log, such as "market" or "channel".
+    **options
+        What the lens takes besides.
+
+    Returns
+    -------
+    dict
+        Group to what the lens returned, in the order of the groups' names; rows without one are "(none)".
+        A customer of two groups is a customer of each.
+
+    Raises
+    ------
+    DataError
+        If the log has no such column.
+    """
+    rows = as_transactions(transactions)
+    if by not in rows.columns:
+        raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
+    named = rows.mutate(**{by: rows[by].cast("string").fill_null("(none)")})
+    groups = sorted(named[by].as_table().distinct().to_pyarrow().column(0).to_pylist())
+    return {group: lens(named.filter(named[by] == group), **options) for group in groups}
+
+
+def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:
+    """Read a period's first and last day."""
+    return as_day(start, "start"), as_day(end, "end")

@@ -1,0 +1,299 @@
+"""Lenses 3, 4 and 5: how one cohort behaves, how cohorts compare, and how healthy the base is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, floor
+from crmlib.customers.activity import purchase_days
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.units import TimeUnit
+
+_PERIODS = ("W", "M", "Q", "Y")
+
+
+def cohort_comparison(
+    transactions: Any,
+    *,
+    as_of: Any,
+    period: str = "M",
+    collapse: str = "D",
+    margin: float | None = None,
+) -> pd.DataFrame:
+    """How do cohorts compare at the same age, and in the same calendar period?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts, to its end.
+    period : {"M", "W", "Q", "Y"}
+        A cohort is who first bought in one such calendar period; behaviour is counted by the same.
+    collapse : {"D", "H", "W", "M", "Q", "Y"}
+        Purchases of one customer within one such period are one purchase.
+    margin : float, optional
+        Contribution margin as a share of revenue, used where the log has no `cost`.
+
+    Returns
+    -------
+    DataFrame
+        One row per `cohort` and calendar `period` from its first on (both by their first day), with `age`
+        (periods since the first, which is 0) and `complete` (the period is over by `as_of`):
+        `customers` (acquired), `active`, `active_share`, `purchases`, `purchases_per_active`,
+        `spend_per_purchase`, `revenue`, where it is known `profit` and `margin`, and
+        `value_per_customer` up to then (cumulative profit, else revenue, per acquired customer). The
+        product customers × active_share × purchases_per_active × spend_per_purchase (× margin) is the
+        revenue (profit) of the row. `revenue` adds up to the log, less the money of customers who have no
+        purchase.
+
+    References
+    ----------
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 4.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> cohort_comparison(log, as_of="2024-02-29")[["age", "customers", "active", "value_per_customer"]]
+       age  customers  active  value_per_customer
+    0    0          1       1                10.0
+    1    1          1       1                40.0
+    2    0          1       1                 5.0
+    """
+    unit = _period(period)
+    day = as_day(as_of, "as_of")
+    sums, sizes = _cohort_sums(purchase_days(transactions, day, collapse=collapse, margin=margin), unit)
+    table = _every_period(sizes, day, unit).merge(sums, on=["cohort", "period"], how="left")
+    measures = [name for name in ("active", "purchases", "revenue", "profit") if name in sums.columns]
+    table[measures] = table[measures].fillna(0)
+    assert np.isclose(table["revenue"].sum(), sums["revenue"].sum()), "money was lost between cohorts"
+    value = "profit" if "profit" in measures else "revenue"
+    told = table.astype({"active": "int64", "purchases": "int64"}).assign(
+        active_share=table["active"] / table["customers"],
+        purchases_per_active=table["purchases"] / table["active"].where(table["active"] > 0),
+        spend_per_purchase=table["revenue"] / table["purchases"].where(table["purchases"] > 0),
+        value_per_customer=table.groupby("cohort")[value].cumsum() / table["customers"],
+    )
+    if value == "profit":
+        told["margin"] = told["profit"] / told["revenue"].where(told["revenue"] != 0)
+    return told
+
+
+def cohort_history(
+    transactions: Any,
+    *,
+    cohort: tuple[Any, Any],
+    as_of: Any,
+    age_unit: str = "M",
+    collapse: str = "D",
+    margin: float | None = None,
+) -> pd.DataFrame:
+    """How does one cohort behave as it grows older?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    cohort : pair of date or str
+        First and last day of the acquisition, both within it.
+    as_of : date or str
+        Last day that counts, to its end.
+    age_unit : {"M", "D", "W", "Q", "Y"}
+        Unit of age, counted from each customer's own first purchase (a month is 30.4375 days).
+    collapse, margin
+        As in `cohort_comparison`.
+
+    Returns
+    -------
+    DataFrame
+        One row per `age` (0 is the time from the first purchase to the end of the first unit) that every
+        customer of the cohort has lived to the end: `customers, active, active_share, purchases,
+        purchases_per_active, spend_per_purchase, revenue`, where it is known `profit`,
+        `value_per_customer` (cumulative), and `bought_twice_share`: who has made a second purchase by the
+        end of this age. Empty if the youngest has not lived one unit.
+
+    References
+    ----------
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 3.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-01-29"])})
+    >>> history = cohort_history(log, cohort=("2024-01-01", "2024-01-31"), as_of="2024-04-15")
+    >>> history[["age", "active", "value_per_customer", "bought_twice_share"]]
+       age  active  value_per_customer  bought_twice_share
+    0    0       2                 7.5                 0.0
+    1    1       1                22.5                 0.5
+    """
+    start, end, day = (
+        as_day(one, name) for one, name in zip((*cohort, as_of), ("cohort", "cohort", "as_of"), strict=True)
+    )
+    days = _with_birth(purchase_days(transactions, day, collapse=collapse, margin=margin))
+    rows = days.filter((days.born >= start) & (days.born <= end))
+    lived = rows.agg(customers=_.customer_id.nunique(), youngest=_.born.max()).to_pyarrow().to_pylist()[0]
+    if not lived["customers"]:
+        raise CrmError(f"nobody first bought from {start} to {end}; choose a cohort within the log")
+    length = TimeUnit.parse(age_unit).days
+    ages = int(((pd.Timestamp(day) - lived["youngest"]).days + 1) // length)
+    rows = rows.mutate(age=((rows.date.delta(rows.born, unit="day")) / length).floor().cast("int64"))
+    value = "profit" if "profit" in days.columns else "revenue"
+    sums = rows.group_by("age").agg(**_measures(rows)).to_pandas()
+    table = pd.DataFrame({"age": range(ages), "customers": lived["customers"]}).merge(
+        sums, on="age", how="left"
+    )
+    table = table.fillna(0).astype({"active": "int64", "purchases": "int64"})
+    return table.assign(
+        active_share=table["active"] / table["customers"],
+        purchases_per_active=table["purchases"] / table["active"].where(table["active"] > 0),
+        spend_per_purchase=table["revenue"] / table["purchases"].where(table["purchases"] > 0),
+        value_per_customer=table[value].cumsum() / table["customers"],
+        bought_twice_share=_bought_twice(rows, ages) / table["customers"],
+    )
+
+
+def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
+    """How healthy is the base: who brings each period's money, and how much hangs on the newest?
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        What `cohort_comparison` returned; its rows by cohort and period are also the C3 chart
+        (revenue stacked by cohort).
+
+    Returns
+    -------
+    DataFrame
+        One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all
+        acquired by then), `purchases, revenue`, where it is known `profit`, `new_share` (of the period's
+        revenue from customers acquired in it) and `repeat_revenue` (from all others).
+
+    References
+    ----------
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 5.
+    """
+    measures = [one for one in ("active", "purchases", "revenue", "profit") if one in comparison.columns]
+    table = comparison.groupby("period")[measures].sum()
+    newest = comparison[comparison["age"] == 0].set_index("period")
+    table["new_customers"] = newest["customers"].reindex(table.index, fill_value=0)
+    newest_revenue = newest["revenue"].reindex(table.index, fill_value=0.0)
+    table["active_share"] = table["active"] / table["new_customers"].cumsum()
+    table["new_share"] = newest_revenue / table["revenue"].where(table["revenue"] > 0)
+    table["repeat_revenue"] = table["revenue"] - newest_revenue
+    table["complete"] = comparison.groupby("period")["complete"].first()
+    return table.reset_index()
+
+
+def repeat_rate(
+    transactions: Any, *, as_of: Any, within_days: int = 180, period: str = "M", collapse: str = "D"
+) -> pd.DataFrame:
+    """Which share of each vintage of customers comes back within a time that all of them have lived?
+
+    Parameters
+    ----------
+    transactions, as_of, period, collapse
+        As in `cohort_comparison`.
+    within_days : int
+        The second purchase counts if it comes within so many days of the first.
+
+    Returns
+    -------
+    DataFrame
+        One row per `cohort` whose youngest customer has lived `within_days` by `as_of`: `customers`,
+        `came_back`, `repeat_rate` and its 95 % interval `low, high` (Wilson 1927).
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-29"])})
+    >>> repeat_rate(log, as_of="2024-03-31", within_days=30)[["customers", "came_back", "repeat_rate"]]
+       customers  came_back  repeat_rate
+    0          2          1          0.5
+    """
+    day, unit = as_day(as_of, "as_of"), _period(period)
+    days = _with_birth(purchase_days(transactions, day, collapse=collapse))
+    gap = days.date.delta(days.born, unit="day")
+    people = days.group_by("customer_id", "born").agg(
+        came_back=((gap > 0) & (gap <= within_days) & (days.purchase == 1)).any()
+    )
+    vintages = people.group_by(cohort=floor(people.born, unit)).agg(
+        customers=_.count(), came_back=_.came_back.sum(), youngest=_.born.max()
+    )
+    table = vintages.order_by("cohort").to_pandas()
+    lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(days=within_days)
+    table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
+    rate, z = table["came_back"] / table["customers"], 1.959963984540054
+    centre = (rate + z**2 / (2 * table["customers"])) / (1 + z**2 / table["customers"])
+    reach = z * np.sqrt(rate * (1 - rate) / table["customers"] + (z / table["customers"]) ** 2 / 4)
+    reach = reach / (1 + z**2 / table["customers"])
+    return table.assign(repeat_rate=rate, low=centre - reach, high=centre + reach)
+
+
+def _period(period: str) -> TimeUnit:
+    if period not in _PERIODS:
+        raise CrmError(f"period is {period!r}; {did_you_mean(str(period), _PERIODS)}")
+    return TimeUnit(period)
+
+
+def _with_birth(days: ibis.Table) -> ibis.Table:
+    """Add each customer's first purchase; who has none is left out."""
+    born = days.filter(days.purchase == 1).group_by("customer_id").agg(born=_.date.min())
+    # A return without an earlier purchase can stand before the first one: it counts at age 0.
+    return days.inner_join(born, "customer_id").mutate(date=ibis.greatest(_.date, _.born))
+
+
+def _measures(rows: ibis.Table) -> dict[str, Any]:
+    sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
+    return {
+        "active": rows.customer_id.nunique(where=rows.purchase == 1),
+        "purchases": rows.purchase.sum(),
+        **sums,
+    }
+
+
+def _cohort_sums(days: ibis.Table, unit: TimeUnit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measures by cohort and period, and each cohort's size."""
+    rows = _with_birth(days)
+    rows = rows.mutate(cohort=floor(rows.born, unit), period=floor(rows.date, unit))
+    sums = rows.group_by("cohort", "period").agg(**_measures(rows)).to_pandas()
+    sizes = rows.group_by("cohort").agg(customers=_.customer_id.nunique()).order_by("cohort").to_pandas()
+    dates = {"cohort": "datetime64[s]", "period": "datetime64[s]"}
+    return sums.astype(dates), sizes.astype({"cohort": "datetime64[s]"})
+
+
+def _every_period(sizes: pd.DataFrame, day: dt.date, unit: TimeUnit) -> pd.DataFrame:
+    """Cohort by calendar period, those without a purchase among them."""
+    if sizes.empty:
+        return sizes.assign(period=pd.Series(dtype="datetime64[s]"), age=0, complete=False)
+    frequency = {"W": "W-MON", "M": "MS", "Q": "QS", "Y": "YS"}[unit.value]
+    periods = pd.DataFrame(
+        {"period": pd.date_range(sizes["cohort"].min(), pd.Timestamp(day), freq=frequency, unit="s")}
+    )
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    ends = periods["period"].map(lambda start: start + offset)
+    periods = periods.assign(
+        number=range(len(periods)), complete=ends <= pd.Timestamp(day) + pd.Timedelta(days=1)
+    )
+    numbers = periods.set_index("period")["number"]
+    whole = sizes.merge(periods, how="cross")
+    whole = whole[whole["period"] >= whole["cohort"]].reset_index(drop=True)
+    whole["age"] = whole.pop("number") - whole["cohort"].map(numbers)
+    return whole[["cohort", "period", "age", "customers", "complete"]]
+
+
+def _bought_twice(rows: ibis.Table, ages: int) -> np.ndarray:
+    """How many customers have made their second purchase by the end of each age."""
+    second = (
+        rows.filter((rows.purchase == 1) & (rows.date > rows.born))
+        .group_by("customer_id")
+        .agg(age=_.age.min())
+    )
+    counts = second.group_by("age").agg(customers=_.count()).to_pandas().set_index("age")["customers"]
+    return counts.reindex(range(ages), fill_value=0).cumsum().to_numpy()
