@@ -20,7 +20,7 @@ from crmlib.report.plan import Chapter, Plan
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8
-_NOT_THE_NOTEBOOKS_CONCERN = ("report", "cli", "__pycache__")
+_NOT_THE_NOTEBOOKS_CONCERN = ("report", "cli.py", "__pycache__")
 
 
 class Cache:

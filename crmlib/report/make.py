@@ -56,18 +56,21 @@ def make_report(
     Raises
     ------
     RunError
-        If the disk is full; the latest report is as it was.
+        If the reports cannot be written, as when the disk is full; the latest report is as it was.
     """
     try:
         with reports.new_run() as staged:
             return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise RunError(_disk_full(Path(error.filename or reports.folder))) from error
+        path = error.filename or reports.folder
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(_disk_full(path)) from error
+        raise RunError(
+            f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+        ) from error
 
 
-def _disk_full(path: Path) -> str:
+def _disk_full(path: object) -> str:
     return (
         f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
         "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"

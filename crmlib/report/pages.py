@@ -73,11 +73,11 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     prose = _Prose(pages)
-    blocks = _blocks(cells, prose)
+    blocks = _blocks(cells, prose, has_figures=bool(metrics["figures"]))
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
 
-def _blocks(cells: list[dict[str, Any]], prose: _Prose) -> list[dict[str, Any]]:
+def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) -> list[dict[str, Any]]:
     """What the cells show: prose, or outputs with the code folded away beneath them."""
     blocks: list[dict[str, Any]] = []
     sources: list[str] = []  # of cells that show nothing; they stand in the fold of the next that does
@@ -93,7 +93,7 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose) -> list[dict[str, Any]]:
         if cell["cell_type"] == "code":
             sources.append(source)
             # The key figures' text is for the tests; a page shows the same figures in words.
-            figures = "nbval-check-output" in tags
+            figures = has_figures and "nbval-check-output" in tags
             shown = (
                 [] if figures else [one for one in (_output(put, prose) for put in cell["outputs"]) if one]
             )

@@ -40,6 +40,7 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
         What run.json says.
     """
     metrics = write_metrics(run)
+    plan.study.quality.quarantine.to_parquet(run / "quarantine.parquet", index=False)
     by_name = {one.name: one for one in outcomes}
     shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>]*:)(?P<secret>[^\s@/'\"<>]+)(?=@)", re.I
@@ -44,8 +47,23 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def _known_secrets(environment: Mapping[str, str]) -> list[str]:
-    """Values that must not appear, the longest first, so that no part of one is left standing."""
+    """Values that must not appear, as they are and as JSON, HTML and addresses write them.
+
+    The longest comes first, so that no part of one is left standing.
+    """
     found = {value for name, value in environment.items() if _SECRET_NAME.search(name)}
     for value in environment.values():
         found.update(match["secret"] for match in _IN_ADDRESS.finditer(value))
-    return sorted((one for one in found if len(one) >= _SHORTEST), key=len, reverse=True)
+    forms = {
+        form
+        for one in found
+        if len(one) >= _SHORTEST
+        for form in (
+            one,
+            json.dumps(one)[1:-1],
+            json.dumps(one, ensure_ascii=False)[1:-1],
+            html.escape(one),
+            quote(one),
+        )
+    }
+    return sorted(forms, key=len, reverse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -83,8 +84,8 @@ class Worker:
 
 
 def _processes() -> Any:
-    """Fork workers from a server that has imported Papermill once, where the system has such servers."""
-    if os.name == "nt":
+    """Fork workers from a server that has imported Papermill once; elsewhere than on Linux that is not safe."""
+    if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["crmlib.report.worker"])

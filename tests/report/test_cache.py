@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 
-import pytest
-
+from crmlib.report.cache import Cache
+from crmlib.report.plan import plan_report
 from crmlib.report.secrets import redact
 
 
@@ -51,22 +54,48 @@ def test_outputs_stored_in_a_notebook_are_no_change(project):
     assert project.crm("report", "tiny").ended["02_base"] == "cached"
 
 
-@pytest.mark.parametrize("what", ["data", "fact", "library"])
-def test_changed_data_facts_and_library_run_everything_again(project, tmp_path, what):
-    import shutil
+def key_of(project, name="01_data_check", **options) -> str:
+    planned = plan_report("data/tiny/study.yaml", root=project.root, **options)
+    return Cache(project.root / "cache", planned).key(planned.chapter(name), project.latest)
 
-    if what == "data":
-        with (project.root / "data/tiny/orders.csv").open("a") as orders:
-            orders.write("Anna,2024-06-29,5.00\n")
-    if what == "fact":
-        study = project.root / "data/tiny/study.yaml"
-        study.write_text(study.read_text() + "margin: 0.4\n")
-    if what == "library":
-        shutil.copytree(project.library, tmp_path / "library")
-        project.library = tmp_path / "library"
-        with (project.library / "crmlib/units.py").open("a") as module:
-            module.write("# changed\n")
-    assert "cached" not in project.crm("report", "tiny", "--only", "04").ended.values()
+
+def test_the_key_covers_data_facts_parameters_and_upstream(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    keys = [key_of(project), key_of(project, as_of="2024-05-31"), key_of(project, "02_base")]
+    assert key_of(project) == keys[0]
+    keys.append(key_of(project, "02_base", set=["top=4"]))
+    with (project.root / "data/tiny/orders.csv").open("a") as orders:
+        orders.write("Anna,2024-06-29,5.00\n")
+    keys.append(key_of(project))
+    with (project.root / "data/tiny/study.yaml").open("a") as study:
+        study.write("margin: 0.4\n")
+    keys += [key_of(project), key_of(project, "02_base")]
+    metrics = project.latest / "metrics/01_data_check.json"
+    metrics.write_text(metrics.read_text().replace("every row", "each row"))
+    keys.append(key_of(project, "02_base"))
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_key_covers_the_library(project, tmp_path):
+    shutil.copytree(project.library, tmp_path / "library")
+    script = (
+        "from pathlib import Path; from crmlib.report.cache import Cache; from crmlib.report.plan import plan_report; "
+        "print(Cache(Path(), plan_report('tiny')).common)"
+    )
+
+    def common() -> str:
+        environment = project.environment(PYTHONPATH=str(tmp_path / "library"))
+        return subprocess.check_output(
+            [sys.executable, "-c", script], cwd=project.root, env=environment, text=True
+        )
+
+    before = common()
+    with (tmp_path / "library/crmlib/report/pages.py").open("a") as module:
+        module.write("# a page's looks are no concern of a notebook's\n")
+    assert common() == before
+    with (tmp_path / "library/crmlib/units.py").open("a") as module:
+        module.write("# changed\n")
+    assert common() != before
 
 
 def test_a_damaged_entry_is_not_used(project):
@@ -98,3 +127,9 @@ def test_secrets_of_the_environment_reach_no_artefact(project):
 def test_redaction_leaves_ordinary_words():
     assert redact("yes, the data are good", {"API_TOKEN": "yes", "HOME": "good"}) == "yes, the data are good"
     assert redact("token=abc123xyz", {"API_TOKEN": "abc123xyz"}) == "token=•••"
+
+
+def test_redaction_finds_a_secret_as_json_and_html_write_it():
+    environment = {"DB_PASSWORD": 'pa"ss<wörd>'}
+    for written in ('pa"ss<wörd>', json.dumps('pa"ss<wörd>'), "pa&quot;ss&lt;wörd&gt;"):
+        assert "ss" not in redact(written, environment)

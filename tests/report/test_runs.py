@@ -132,7 +132,7 @@ def test_a_run_that_is_stopped_clears_up_itself(project):
 
 
 def test_runs_side_by_side_both_end_and_neither_clears_the_others_staging(project):
-    slow = project.start("report", "tiny", "--fresh")
+    slow = project.start("report", "tiny", "--only", "02")
     wait_for(lambda: list((project.reports / ".staging").glob("*.lock")))
     beside = [project.start("report", "tiny") for _ in range(2)]
     for one in [*beside, slow]:
@@ -193,6 +193,17 @@ def test_a_full_disk_is_a_clear_error_and_latest_stays(project, tmp_path):
     assert "the latest report is as it was" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.count(f"{small}/tiny/latest/index.html") >= 2
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(project):
+    taken = project.root / "taken"
+    taken.mkdir()
+    (taken / "tiny").write_text("a file")
+    done = project.crm("report", "tiny", "--out", "taken")
+    assert done.code == 1
+    assert str(taken / "tiny") in done.err
+    assert "nothing was published" in done.err
+    assert "Traceback" not in done.err
 
 
 def command(process: psutil.Process) -> str:

@@ -1,0 +1,87 @@
+"""What the command prints: plain lines in a log, a display on a terminal, lists that say what is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import RUN_CRM
+
+
+def test_help_names_every_command_and_imports_nothing_heavy(published):
+    script = (
+        "import sys; from crmlib.cli import main; main(['--help'], standalone_mode=False); "
+        "print(sorted({'pandas', 'ibis', 'papermill', 'jinja2', 'rich'} & set(sys.modules)))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=published.environment(), capture_output=True, text=True
+    ).stdout
+    for command in ("report", "list", "runs", "prune"):
+        assert f"\n  {command} " in told
+    assert told.splitlines()[-1] == "[]"
+
+
+def test_list_says_what_each_notebook_needs(published):
+    told = published.crm("list").out
+    assert "03_acquisition\n    What does a customer cost?\n    needs transactions, marketing_spend" in told
+    assert "04_decisions" in told
+    assert "reads 02_base, 03_acquisition" in told
+    assert "tiny" in told.partition("Studies")[2]
+
+
+def test_list_of_a_study_says_what_is_there(published):
+    told = published.crm("list", "tiny").out
+    assert "needs transactions, marketing_spend: not there: marketing_spend" in told
+    assert "needs transactions: there" in told
+
+
+def test_a_log_has_plain_lines(project):
+    done = project.crm("report", "tiny", TERM="xterm-256color")
+    lines = done.out.splitlines()
+    assert lines[0] == "Tiny <b>& Sons</b>, as of 30 June 2024"
+    assert "03_acquisition                   not run: needs table marketing_spend" in lines
+    assert "\x1b" not in done.out
+    assert "\r" not in done.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_terminal_has_a_moving_display_and_ends_with_the_path(project):
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [*RUN_CRM, "report", "tiny", "--only", "02"],
+        cwd=project.root,
+        env=project.environment(TERM="xterm-256color", COLUMNS="120"),
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    told = b""
+    while True:
+        try:
+            told += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    assert command.wait() == 0
+    text = told.decode()
+    assert "\x1b[" in text
+    assert "02_base" in text
+    assert text.splitlines()[-1].endswith(str(project.latest / "index.html"))
+
+
+def test_it_works_from_a_folder_within_the_project_and_for_a_path(project):
+    inner = project.root / "notebooks"
+    done = project.crm("report", "../data/tiny/study.yaml", cwd=inner)
+    assert done.code == 0, done.err
+    assert done.ended["02_base"] == "cached"
+    assert done.folder.parent == project.reports / "runs"
+
+
+def test_out_says_where_reports_go(project, tmp_path):
+    done = project.crm("report", "tiny", "--out", str(tmp_path / "elsewhere"))
+    assert done.out.splitlines()[-1] == str(tmp_path / "elsewhere/tiny/latest/index.html")
+    assert (tmp_path / "elsewhere/tiny/latest/index.html").is_file()
