@@ -10,15 +10,17 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, floor, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.errors import CrmError
+from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
+
+COLUMNS = ("first_product", "customers", "came_back_share", "value_per_customer", "standard_error")
 
 
 def first_products(
     transactions: Any,
     *,
     as_of: Any,
-    by: str = "category",
+    by: str | None = None,
     within_days: int = 365,
     margin: float | None = None,
 ) -> pd.DataFrame:
@@ -27,11 +29,11 @@ def first_products(
     Parameters
     ----------
     transactions : ibis.Table or DataFrame
-        Cleaned purchase log with the column `by`.
+        Cleaned purchase log.
     as_of : date or str
         Last day that counts, to its end.
-    by : str
-        Column that names the product, such as "product" or "category".
+    by : str, optional
+        Column that says what was bought; `category`, else `product` where none is named.
     within_days : int
         Each customer's value is counted over so many days from their first purchase; only customers who
         have lived them count.
@@ -43,7 +45,8 @@ def first_products(
     DataFrame
         One row per first product, by value per customer, highest first: `first_product, customers,
         came_back_share, value_per_customer` (profit where it is known, else revenue) and its
-        `standard_error`. Who bought several on the first day counts for each of them.
+        `standard_error`. Who bought several on the first day counts for each of them. Empty where the log
+        names no product.
 
     Notes
     -----
@@ -67,8 +70,12 @@ def first_products(
     """
     day = as_day(as_of, "as_of")
     rows = seen_by(transactions, day)
+    named = [one for one in ("category", "product") if one in rows.columns]
+    by = by or next(iter(named), None)
+    if by is None:
+        return pd.DataFrame(columns=list(COLUMNS))
     if by not in rows.columns:
-        raise CrmError(f"the log has no column {by!r}; by names the column that says what was bought")
+        raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
     profit = profit_of(rows, margin)
     rows = rows.mutate(
         value=rows.amount if profit is None else profit,

@@ -93,6 +93,31 @@ def last_complete_month(day: dt.date) -> pd.Period:
     return month if month.end_time.date() == day else month - 1
 
 
+def last_months(as_of: Any, months: int, *, back: int = 0) -> tuple[dt.date, dt.date]:
+    """First and last day of the last so many complete months, or of as many that lie before them.
+
+    Parameters
+    ----------
+    as_of : date or str
+        Last day that counts.
+    months : int
+        Length of the period.
+    back : int
+        How many such periods to go back; 1 is the period before.
+
+    Examples
+    --------
+    >>> last_months("1998-06-30", 6)
+    (datetime.date(1998, 1, 1), datetime.date(1998, 6, 30))
+    >>> last_months("1998-06-30", 6, back=1)
+    (datetime.date(1997, 7, 1), datetime.date(1997, 12, 31))
+    """
+    if months < 1 or back < 0:
+        raise CrmError(f"months is {months} and back is {back}; allowed: months from 1, back from 0")
+    last = last_complete_month(as_day(as_of, "as_of")) - months * back
+    return (last - (months - 1)).start_time.date(), last.end_time.date()
+
+
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
 ) -> tuple[pd.DataFrame, pd.Timestamp | None]:

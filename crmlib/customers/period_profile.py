@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.activity import customer_totals
+from crmlib.customers.activity import by_group, customer_totals
+from crmlib.data.sources import as_transactions
 
 TOP_SHARES = (0.01, 0.05, 0.10, 0.20)
 MANY = 10  # purchases from which on the distribution says "10 or more"
@@ -81,6 +83,43 @@ def period_profile(
         assert table["customers"].sum() == len(ranked), "a customer was lost between tables"
         assert np.isclose(table["value"].sum(), ranked[value].sum()), "value was lost between tables"
     return PeriodProfile(value, _totals(ranked, value), distribution, deciles)
+
+
+def profile_by_group(
+    transactions: Any, *, start: Any, end: Any, by: Sequence[str] = ("market", "channel"), **options: Any
+) -> pd.DataFrame:
+    """How do the markets and channels of one period differ?
+
+    Parameters
+    ----------
+    transactions, start, end, **options
+        As in `period_profile`.
+    by : sequence of str
+        Columns to group by; those that the log lacks are passed over.
+
+    Returns
+    -------
+    DataFrame
+        One row per group, `by` and `group` and then the totals of `PeriodProfile`; empty where the log has
+        none of the columns. A customer of two groups is a customer of each.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 30.0], "market": ["DE", "FR"],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15"])})
+    >>> profile_by_group(log, start="2024-01-01", end="2024-01-31")[["by", "group", "revenue"]]
+           by group  revenue
+    0  market    DE     10.0
+    1  market    FR     30.0
+    """
+    rows = as_transactions(transactions)
+    told = [
+        {"by": name, "group": group, **profile.totals.to_dict()}
+        for name in by
+        if name in rows.columns
+        for group, profile in by_group(period_profile, rows, by=name, start=start, end=end, **options).items()
+    ]
+    return pd.DataFrame(told, columns=None if told else ["by", "group"])
 
 
 def _totals(ranked: pd.DataFrame, value: str) -> pd.Series:

@@ -11,7 +11,7 @@ from crmlib.customers.activity import acquired_by, by_group, customer_totals
 from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.first_products import first_products
 from crmlib.customers.period_change import period_change
-from crmlib.customers.period_profile import gini, period_profile, top_share
+from crmlib.customers.period_profile import gini, period_profile, profile_by_group, top_share
 from crmlib.errors import CrmError
 
 
@@ -254,6 +254,17 @@ def test_each_market_is_seen_apart():
     parts = by_group(period_profile, SHOP, by="market", start="2023-01-01", end="2023-12-31")
     assert list(parts) == ["(none)", "DE", "FR"]
     assert [part.totals["revenue"] for part in parts.values()] == [20.0, 135.0, 8.0]
+
+
+def test_groups_that_a_log_lacks_are_passed_over(cdnow):
+    table = profile_by_group(SHOP, start="2023-01-01", end="2023-12-31")
+    assert table[["by", "group", "revenue"]].to_numpy().tolist() == [
+        ["market", "(none)", 20.0],
+        ["market", "DE", 135.0],
+        ["market", "FR", 8.0],
+    ]
+    assert profile_by_group(cdnow, start="1997-01-01", end="1997-12-31").empty
+    assert first_products(cdnow, as_of="1998-06-30").empty
 
 
 def test_a_group_that_the_log_lacks_is_refused():
