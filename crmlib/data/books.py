@@ -96,9 +96,7 @@ def assert_reconciled(tally: Tally, folder: Path) -> None:
 def policy_counts(staged: ibis.Table, folder: Path, policies: Policies) -> list[dict[str, Any]]:
     """What each decision concerns, in rows and money, whichever way it was taken."""
     clean = engine().read_parquet(str(folder / "transactions.parquet"))
-    equal = equal_to_earlier(staged)
     counted = _count_flagged(staged, _concerned(staged, policies))
-    counted["equal_rows"] = _counted(equal.agg(rows=_.count(), money=_.amount.cast(MONEY).sum()))
     counted["returned in full"] = _counted(
         clean.filter(_.reversed_on.notnull()).agg(rows=_.count(), money=_.amount.cast(MONEY).sum())
     )
@@ -114,6 +112,7 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
         "returns": (staged.amount < 0, money),
         "zero_amounts": (staged.reason.isnull() & (staged.amount == 0), money),
         "guests": (staged.is_guest, money),
+        "equal_rows": (staged.equals_earlier, money),
     }
     if "status" in staged.columns:
         words = [word.lower() for word in policies.excluded_statuses]
@@ -147,7 +146,13 @@ def _count_flagged(
 def _merged(clean: ibis.Table, unit: str) -> ibis.Table:
     """Purchases beyond the first within a customer's period, and the money of such periods."""
     purchases = clean.filter(_.is_purchase).mutate(period=_.date.truncate(unit), money=_.amount.cast(MONEY))
-    periods = purchases.group_by("customer_id", "period").agg(rows=_.count() - 1, money=_.money.sum())
+    key = ["customer_id", "period"]
+    # Hashes first, as few periods hold several purchases; then the periods themselves.
+    hashed = purchases.mutate(candidate=ibis.struct({name: purchases[name] for name in key}).hash())
+    several = hashed.group_by("candidate").agg(times=_.count()).filter(_.times > 1)
+    periods = (
+        hashed.semi_join(several, "candidate").group_by(key).agg(rows=_.count() - 1, money=_.money.sum())
+    )
     return periods.filter(_.rows > 0).agg(rows=_.rows.sum(), money=_.money.sum())
 
 

@@ -107,7 +107,10 @@ def clean_transactions(raw: ibis.Table, reading: Reading, policies: Policies, fo
     columns = TRANSACTIONS.resolve(dict(reading.columns), [c for c in raw.columns if c not in _ADDED])
     staged_file = folder / "staged.parquet"
     _write(_judge(raw, columns, reading, policies), staged_file)
-    staged = set_aside_repeats(engine().read_parquet(str(staged_file)), policies)
+    # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
+    staged = engine().read_parquet(str(staged_file), file_row_number=True)
+    staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
+    staged = set_aside_repeats(staged, policies)
     used = staged.filter(_.reason.isnull())
     tally = tally_by_reason(staged)
     if not tally.get(None, (0, 0))[0]:
@@ -160,9 +163,9 @@ def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies:
         **({"unsplit_line": raw[UNSPLIT]} if UNSPLIT in raw.columns else {}),
         row_hash=ibis.struct({f"c{i}": column.cast("string") for i, column in enumerate(own)}).hash(),
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
-        source_row=ibis.row_number() + 1,
     )
-    rows = _name_guests(earned_amounts(rows, policies), policies)
+    # As a view, what was read is computed once, however often the reasons ask for it.
+    rows = _name_guests(earned_amounts(rows.view(), policies), policies).view()
     return rows.mutate(reason=first_reason(rows, reading.currency, policies))
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-_SPACES = " \t\u00a0\u202f"
+# Spaces, the unbreakable ones among them, as the engine's patterns write them.
+_SPACES = r" \t\x{a0}\x{202f}"
+_BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
 _BLANK = f"[{_SPACES}]"
 _CURRENCY = r"(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹₩₽₺₴฿])"
 # An amount: sign and currency on either side of digits with separators, or all of it in accounting brackets.
@@ -17,7 +21,6 @@ _AMOUNT = (
     rf"([0-9][0-9.,'’{_SPACES}]*|[.,][0-9]+){_BLANK}*{_CURRENCY}?{_BLANK}*[-−]?{_BLANK}*\)?$"
 )
 _NEGATIVE = r"^\(.*\)$|[-−]"
-_OFFSET = r" ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"
 AS_WRITTEN = "as written"  # a timezone: the clock in the text is the firm's own, whatever offset follows it
 EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
 
@@ -25,6 +28,16 @@ EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 F
 @ibis.udf.scalar.builtin
 def try_strptime(text: str, pattern: str) -> dt.timestamp:
     """DuckDB's date parser that answers null where it cannot read."""
+
+
+@ibis.udf.scalar.builtin(name="chr")
+def character(code: int) -> str:
+    """A sign by its number."""
+
+
+@ibis.udf.scalar.builtin(name="trim")
+def trim_signs(text: str, signs: str) -> str:
+    """Text without any of these signs at its ends."""
 
 
 @ibis.udf.scalar.builtin(name="timezone")
@@ -38,9 +51,13 @@ def read_text(column: ir.Column, missing: Sequence[str] = ()) -> ir.StringColumn
         column = ibis.ifelse(
             column == column.floor(), column.try_cast("int64").cast("string"), column.cast("string")
         )
-    text = column.cast("string").re_replace(f"^{_BLANK}+|{_BLANK}+$", "")
-    absent = ["", *(word.lower() for word in missing)]
-    return ibis.ifelse(text.lower().isin(absent), ibis.null("string"), text)
+    text = _tidy(column)
+    absent = text == ""
+    if missing:
+        longest = max(len(word) for word in missing)
+        short = ibis.ifelse(text.length() <= longest, text.lower(), ibis.null("string"))
+        absent = absent | short.isin([word.lower() for word in missing]).fill_null(False)
+    return ibis.ifelse(absent, ibis.null("string"), text)
 
 
 def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
@@ -51,7 +68,7 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
     """
     if column.type().is_numeric():
         return column.cast("float64")
-    text = column.cast("string").strip()
+    text = _tidy(column)
     thousands = "," if decimal == "." else r"\."
     grouped = rf"^[0-9]{{1,3}}(?:[{thousands}'’{_SPACES}][0-9]{{3}})+(?:\{decimal}[0-9]*)?$"
     plain = rf"^[0-9]*(?:\{decimal}[0-9]*)?$"
@@ -76,8 +93,8 @@ def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "U
     column : ibis column
         Dates, timestamps, or text.
     formats : sequence of str
-        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970. None:
-        ISO 8601.
+        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970, "iso"
+        for ISO 8601, which is also what no format means.
     timezone : str
         Where the firm's days begin; moments that carry an offset are converted to it. "as written" takes
         the clock in the text, as a shop's own export has it.
@@ -88,33 +105,53 @@ def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "U
         return _within_calendar(wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC"))))
     if kind.is_date() or kind.is_timestamp():
         return _within_calendar(column)
-    text = column.cast("string").strip()
-    text = ibis.ifelse(text.re_search("[0-9]"), text, ibis.null("string"))  # "infinity" parses as a date
-    read = [_read_one_format(text, pattern) for pattern in formats] or [_read_iso(text, timezone)]
-    return _within_calendar(ibis.coalesce(*read))
+    text = _tidy(column)
+    read = [_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]]
+    moment = _within_calendar(ibis.coalesce(*read))
+    # The engine reads the word "epoch" as 1970.
+    return ibis.ifelse(text.contains("poch") | text.contains("POCH"), ibis.null("timestamp(6)"), moment)
 
 
 def _within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
     """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
     moment = moment.cast("timestamp(6)")
-    inside = (moment >= ibis.timestamp("1900-01-01 00:00:00")) & (
-        moment < ibis.timestamp("2200-01-01 00:00:00")
-    )
-    return ibis.ifelse(inside, moment, ibis.null("timestamp(6)"))
+    first, last = ibis.timestamp("1900-01-01 00:00:00"), ibis.timestamp("2199-12-31 23:59:59.999999")
+    return ibis.ifelse(moment.between(first, last), moment, ibis.null("timestamp(6)"))
+
+
+def _tidy(column: ir.Column) -> ir.StringColumn:
+    """Text without blanks at its ends; only where there are such does it take time."""
+    text = column.cast("string")
+    blank = (text < "!") | (text > "~")
+    for code in _BLANK_CODES:
+        blank = blank | text.endswith(character(code))
+    signs = functools.reduce(operator.add, map(character, _BLANK_CODES))
+    return ibis.ifelse(blank, trim_signs(text, signs), text)
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
-    has_offset = text.re_search(f"[0-9]{_OFFSET}") & text.contains(":")
+    # Patterns are slow: only the rows that hold a sign of an offset are matched.
+    suspect = text.like(["%:%-%", "%:%+%"]) | text.endswith("Z") | text.endswith("C") | text.endswith("T")
+    dated = ibis.ifelse(suspect, _read_offset(text, timezone), ibis.null("timestamp(6)"))
+    return ibis.coalesce(dated, text.try_cast("timestamp(6)"))
+
+
+def _read_offset(text: ir.StringColumn, timezone: str) -> ir.TimestampValue:
+    """The moment of a text that ends with an offset or Z; null for others."""
+    offset = r" ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"
     if timezone == AS_WRITTEN:
-        bare = ibis.ifelse(has_offset, text.re_replace(f"{_OFFSET}", ""), text)
-        return bare.try_cast("timestamp(6)")
-    # The engine wants +02:00 right behind the time, where exports write " +0200".
-    joined = text.re_replace(r" ?([+-][0-9]{2}):?([0-9]{2})$", r"\1:\2")
-    moment = wall_clock(timezone, joined.try_cast(dt.Timestamp(timezone="UTC")))
-    return ibis.ifelse(has_offset, moment, text.try_cast("timestamp(6)"))
+        moment = text.re_replace(offset, "").try_cast("timestamp(6)")
+    else:
+        # The engine wants +02:00 right behind the time, where exports write " +0200".
+        joined = text.re_replace(r" ?([+-][0-9]{2}):?([0-9]{2})$", r"\1:\2")
+        moment = wall_clock(timezone, joined.try_cast(dt.Timestamp(timezone="UTC")))
+    has_offset = text.contains(":") & text.re_search(f"[0-9]{offset}")
+    return ibis.ifelse(has_offset, moment, ibis.null("timestamp(6)"))
 
 
-def _read_one_format(text: ir.StringColumn, pattern: str) -> ir.TimestampColumn:
+def _read_one_format(text: ir.StringColumn, pattern: str, timezone: str) -> ir.TimestampColumn:
+    if pattern == "iso":
+        return _read_iso(text, timezone)
     if pattern == "excel":
         return _from_day_zero(text.try_cast("float64") * 86_400, EXCEL_DAY_ZERO)
     if pattern == "unix":

@@ -13,6 +13,7 @@ from crmlib.errors import DataError
 UNSPLIT_LINE = "line cannot be split into columns"
 MISSING_WORD = "customer id is a word for missing (policies.missing_ids)"
 LATER_LINE = "later line of an order, whose total is counted once"
+EQUAL_ROW = "equal to an earlier row"
 OTHER_TOTAL = "later line of an order, with another total than its first"
 
 
@@ -51,6 +52,8 @@ def _is_written(text: ir.StringValue) -> ir.BooleanValue:
 def set_aside_repeats(staged: ibis.Table, policies: Policies) -> ibis.Table:
     """Give repeated line ids, repeated order totals and (if so decided) equal rows their reason.
 
+    Adds `equals_earlier`: whether a row that is usable so far equals an earlier one in every column.
+
     `staged` is the judged log; a row that has a reason already keeps it, but for later lines of an order
     whose total is counted on its first line: that is why they are not used, whatever else they lack.
 
@@ -63,8 +66,13 @@ def set_aside_repeats(staged: ibis.Table, policies: Policies) -> ibis.Table:
         staged = _with_reasons(staged, _later_lines(staged), override=True)
     if "line_id" in staged.columns:
         staged = _with_reasons(staged, _named(later_of(staged, "line_id"), "repeated line id"))
+    equal = _named(equal_to_earlier(staged), EQUAL_ROW).cache()
+    staged = staged.left_join(equal, "source_row").drop("source_row_right")
+    staged = staged.mutate(equals_earlier=_.why.notnull()).drop("why")
     if policies.equal_rows == "set_aside":
-        staged = _with_reasons(staged, _named(equal_to_earlier(staged), "equal to an earlier row"))
+        staged = staged.mutate(
+            reason=_.reason.fill_null(ibis.ifelse(_.equals_earlier, EQUAL_ROW, ibis.null("string")))
+        )
     return staged
 
 
