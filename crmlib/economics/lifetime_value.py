@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from crmlib.economics.formula_clv import check_share
+from crmlib.economics._terms import Terms, read_terms
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array
 from crmlib.models._spend_data import read_spend
-from crmlib.models.base import unit_of
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
-from crmlib.units import TimeUnit, periods
 
 INTERVALS = ("predictive", "parameters")
 STEP = 1e-3  # of the differences, in log parameters, that tell how much a forecast depends on them
@@ -89,21 +87,25 @@ def customer_lifetime_value(
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> spend = GammaGammaModel.from_params(p=6.25, q=3.74, v=15.44)
     >>> data = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
-    >>> customer_lifetime_value(model, spend, data, horizon="1Y", discount_rate_per_year=0.1, margin=0.3).round(2)
-       expected_purchases  expected_spend  p_alive    clv  clv_low  clv_high
-    0                1.56           24.66     0.73  11.07      0.0     30.26
+    >>> customer_lifetime_value(model, spend, data, horizon="1Y", discount_rate_per_year=0.1, margin=0.3).round(1)
+       expected_purchases  expected_spend  p_alive   clv  clv_low  clv_high
+    0                 1.6            24.7      0.7  11.1      0.0      30.3
     """
-    _check_terms(discount_rate_per_year, margin, level, interval)
-    transaction_model._check_unit(data)
-    unit = _unit(
-        transaction_model, data, time_unit, needed=discount_rate_per_year > 0 or isinstance(horizon, str)
+    _check_interval(interval, level)
+    terms = read_terms(
+        transaction_model,
+        data,
+        horizon=horizon,
+        discount_rate_per_year=discount_rate_per_year,
+        margin=margin,
+        time_unit=time_unit,
     )
-    length = _length(horizon, unit)
-    rate = _rate(discount_rate_per_year, unit)
     known = read_histories(data)
     spend = _expected_spend(spend_model, data)
     asked = level if interval == "predictive" else None
-    scores = score_histories(transaction_model, spend_model, known, length, discount_rate=rate, level=asked)
+    scores = score_histories(
+        transaction_model, spend_model, known, terms.horizon, discount_rate=terms.discount_rate, level=asked
+    )
     of = {name: values.to_numpy()[known.row] for name, values in scores.items()}
     clv = margin * of["discounted_purchases"] * spend
     low = high = np.full_like(clv, np.nan)
@@ -111,7 +113,7 @@ def customer_lifetime_value(
         scale = margin * _spend_scale(spend_model, data)
         low, high = scale * of["spend_low"], scale * of["spend_high"]
     elif interval == "parameters":
-        relative = _relative_error(transaction_model, known, length, rate)[known.row]
+        relative = _relative_error(transaction_model, known, terms)[known.row]
         if isinstance(spend_model, GammaGammaModel):
             relative = np.hypot(relative, _relative_spend_error(spend_model, data))
         half = ndtri((1 + level) / 2) * relative
@@ -161,7 +163,7 @@ def customer_equity(
     >>> equity.value, round(equity.low), round(equity.high)
     (150.0, 131, 172)
     """
-    check_share("level", level)
+    _check_interval(None, level)
     total = float(values["clv"].sum())
     if origin_errors is None:
         basis = "no interval: give origin_errors of a backtest, since customers' own intervals do not add up"
@@ -232,20 +234,30 @@ def value_of_new_customer(
     >>> print(value_of_new_customer(model, 35.0, **terms, include_first_order=True))
     25.14 with the first order
     """
-    _check_terms(discount_rate_per_year, margin, 0.8, "predictive")
-    unit = _unit(
-        transaction_model, None, time_unit, needed=discount_rate_per_year > 0 or isinstance(horizon, str)
+    terms = read_terms(
+        transaction_model,
+        None,
+        horizon=horizon,
+        discount_rate_per_year=discount_rate_per_year,
+        margin=margin,
+        time_unit=time_unit,
     )
     none = np.zeros(1)
     newborn = Histories(none, none, none, np.ones(1), np.zeros(1, dtype=np.intp))
-    rate = _rate(discount_rate_per_year, unit)
     scores = score_histories(
-        transaction_model, spend_model, newborn, _length(horizon, unit), discount_rate=rate
+        transaction_model, spend_model, newborn, terms.horizon, discount_rate=terms.discount_rate
     )
     spend = float(_expected_spend(spend_model, pd.DataFrame({"frequency": [0], "monetary_value": [0.0]}))[0])
     orders = float(scores["discounted_purchases"].iloc[0]) + include_first_order
     expected = float(scores["expected_purchases"].iloc[0])
     return NewCustomerValue(margin * orders * spend, expected, spend, include_first_order)
+
+
+def _check_interval(interval: str | None, level: float) -> None:
+    if interval is not None and interval not in INTERVALS:
+        raise CrmError(f"interval is {interval!r}; {did_you_mean(interval, INTERVALS)}, None")
+    if not 0 < level < 1:
+        raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.8")
 
 
 # -- spend ---------------------------------------------------------------------------------------------------
@@ -273,14 +285,14 @@ def _spend_scale(spend: Spend, data: pd.DataFrame) -> Array | float:
 # -- uncertainty of the parameters ---------------------------------------------------------------------------
 
 
-def _relative_error(model: PurchaseModel, known: Histories, horizon: float, rate: float) -> Array:
+def _relative_error(model: PurchaseModel, known: Histories, terms: Terms) -> Array:
     """Standard error of the logarithm of discounted purchases, by the delta method."""
     covariance = _covariance(model)
 
     def log_purchases(name: str, step: float) -> Array:
         params = model.params_ | {name: model.params_[name] * np.exp(step)}
         moved = type(model).from_params(**params)
-        scores = score_histories(moved, 1.0, known, horizon, discount_rate=rate)
+        scores = score_histories(moved, 1.0, known, terms.horizon, discount_rate=terms.discount_rate)
         return np.log(np.maximum(scores["discounted_purchases"].to_numpy(), 1e-300))
 
     slopes = [
@@ -305,48 +317,3 @@ def _covariance(model: PurchaseModel | GammaGammaModel) -> Array:
             f"{type(model).__name__} (see its diagnosis_); use interval='predictive'"
         )
     return covariance
-
-
-# -- terms ---------------------------------------------------------------------------------------------------
-
-
-def _check_terms(discount_rate_per_year: float, margin: float, level: float, interval: str | None) -> None:
-    check_share("margin", margin)
-    if not 0 <= discount_rate_per_year < np.inf:
-        raise CrmError(
-            f"discount_rate_per_year is {discount_rate_per_year}; give a rate, 0 or more (10 % is 0.10)"
-        )
-    if not 0 < level < 1:
-        raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.8")
-    if interval is not None and interval not in INTERVALS:
-        raise CrmError(f"interval is {interval!r}; {did_you_mean(interval, INTERVALS)}, None")
-
-
-def _unit(
-    model: PurchaseModel, data: pd.DataFrame | None, time_unit: str | None, *, needed: bool
-) -> TimeUnit | None:
-    """The unit in which model and data count time: a discount rate per year must be brought to it."""
-    known = model._fitted("time_unit_") or unit_of(data)
-    given = None if time_unit is None else TimeUnit.parse(time_unit)
-    if known and given and known != given:
-        raise CrmError(
-            f"time_unit is {given.value!r}, but the model or data count {known.plural}; drop time_unit="
-        )
-    if needed and not (known or given):
-        raise CrmError(
-            "time_unit is unknown to the model and the data, but discounting per year or a horizon given as text "
-            "needs it; say time_unit='W' if recency and T are weeks, 'D' if days"
-        )
-    return known or given
-
-
-def _length(horizon: float | str, unit: TimeUnit | None) -> float:
-    length = periods(horizon, unit) if unit else float(horizon)
-    if not 0 <= length < np.inf:
-        raise CrmError(f"horizon is {horizon!r}; give a length of time that is finite and not negative")
-    return length
-
-
-def _rate(discount_rate_per_year: float, unit: TimeUnit | None) -> float:
-    """The yearly rate as a continuous one per unit of time."""
-    return float(np.log1p(discount_rate_per_year)) * unit.days / TimeUnit.Y.days if unit else 0.0

@@ -2,16 +2,105 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array
+from crmlib.models._parquet import join_scores
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.predictive import count_quantiles, spend_quantiles
 from crmlib.models.purchase import PurchaseModel
 
 Spend = GammaGammaModel | float
+
+
+def score_parquet(
+    transaction_model: PurchaseModel,
+    source: str | Path,
+    target: str | Path,
+    *,
+    future_t: float | str,
+    spend_model: GammaGammaModel | None = None,
+    memory_limit: str = "2GB",
+) -> int:
+    """Score a Parquet table of customers that may be larger than memory.
+
+    Distinct histories are scored once and joined back by DuckDB, from Parquet to Parquet.
+
+    Parameters
+    ----------
+    transaction_model : BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel or BetaGeoBetaBinomModel
+    source : path
+        Parquet file, or a pattern such as "customers/*.parquet", with `frequency`, `recency` and `T` in the
+        model's unit of time, and `monetary_value` if there is a spend model.
+    target : path
+        Parquet file to write, at once when it is complete: all columns of `source` and `expected_purchases`,
+        `p_alive` and, with a spend model, `expected_spend`. The order of rows may differ.
+    future_t : float or str
+        A number in the model's unit of time, or a text such as "12M".
+    spend_model : GammaGammaModel, optional
+    memory_limit : str, default "2GB"
+        What the engine may hold at once; beyond it, it spills to disk beside `target`.
+
+    Returns
+    -------
+    int
+        Rows written: as many as were read.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, is there already, or holds impossible values.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from crmlib.models import BetaGeoModel
+    >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
+    >>> with TemporaryDirectory() as folder:
+    ...     source, target = Path(folder, "customers.parquet"), Path(folder, "scored.parquet")
+    ...     pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]}).to_parquet(source)
+    ...     score_parquet(model, source, target, future_t="39W")
+    ...     pd.read_parquet(target).round(3)
+    1
+       frequency  recency      T  expected_purchases  p_alive
+    0          2    30.43  38.86               1.226    0.727
+    """
+    horizon = transaction_model._periods(future_t)
+
+    def score(known: Histories) -> pd.DataFrame:
+        return score_histories(transaction_model, 1.0, known, horizon)
+
+    columns = {"expected_purchases": "s.expected_purchases", "p_alive": "s.p_alive"}
+    if spend_model is not None:
+        columns["expected_spend"] = spend_sql(spend_model)
+    spend = spend_model is not None
+    return join_scores(source, target, score, columns, spend=spend, memory_limit=memory_limit)
+
+
+def spend_sql(spend: Spend) -> str:
+    """Expected spend per purchase, as SQL of the customer `c`."""
+    if not isinstance(spend, GammaGammaModel):
+        return double_sql(spend)
+    p, q, _ = (double_sql(one) for one in spend._values())
+    shape = f"({p} * c.frequency + {q} - 1)"
+    return f"CASE WHEN {shape} > 0 THEN {p} * {spend_scale_sql(spend)} / {shape} ELSE 'inf'::DOUBLE END"
+
+
+def spend_scale_sql(spend: Spend) -> str:
+    """The unit of `spend_low` and `spend_high`, x m + v, as SQL of the customer `c`."""
+    if not isinstance(spend, GammaGammaModel):
+        return double_sql(1.0)
+    money = "CASE WHEN c.frequency > 0 THEN c.frequency * greatest(c.monetary_value, 0) ELSE 0 END"
+    return f"({double_sql(spend.params_['v'])} + {money})"
+
+
+def double_sql(value: float) -> str:
+    """A number as SQL that keeps all its digits: a bare literal would be a decimal."""
+    return f"'{float(value)!r}'::DOUBLE"
 
 
 def score_histories(

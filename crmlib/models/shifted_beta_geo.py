@@ -247,7 +247,8 @@ def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
     weight = numbers(data, "weight") if "weight" in data.columns else np.ones(len(data))
     refuse_values(data, "weight", weight, None)
     period, size = age.astype(int), int(age.max()) + 1
-    return np.bincount(period[~alive], weight[~alive], size), np.bincount(period[alive], weight[alive], size)
+    left, kept = (np.bincount(period, weight * one, size).astype(float) for one in (~alive, alive))
+    return left, kept
 
 
 def _lifetimes(data: pd.DataFrame) -> tuple[Array, np.ndarray]:
