@@ -5,6 +5,13 @@ writes a PNG; `.figure` is a matplotlib figure to change at will. An empty frame
 """
 
 from crmlib.charts.backtest import calibration, tracking, tracking_per_period
+from crmlib.charts.base_health import new_and_repeat_revenue, revenue_by_cohort
+from crmlib.charts.cohorts import (
+    cohort_activity,
+    cohort_value,
+    cohorts_by_age,
+    repeat_rate_by_cohort,
+)
 from crmlib.charts.data_check import new_customers_per_month, purchases_per_month, rows_by_fate
 from crmlib.charts.lifetime_value import (
     clv_by_acquisition_month,
@@ -14,24 +21,40 @@ from crmlib.charts.lifetime_value import (
     clv_sensitivity,
 )
 from crmlib.charts.months import month_against_others
-from crmlib.charts.style import TIER_COLOURS, Chart
+from crmlib.charts.period_change import change_by_customers, change_by_factors, decile_migration
+from crmlib.charts.period_profile import purchase_distribution, value_deciles
+from crmlib.charts.segments import segment_bars
+from crmlib.charts.style import SEGMENT_COLOURS, TIER_COLOURS, Chart
 from crmlib.charts.surfaces import expected_purchases_surface, p_alive_surface
 
 __all__ = [
+    "SEGMENT_COLOURS",
     "TIER_COLOURS",
     "Chart",
     "calibration",
+    "change_by_customers",
+    "change_by_factors",
     "clv_by_acquisition_month",
     "clv_by_group",
     "clv_concentration",
     "clv_distribution",
     "clv_sensitivity",
+    "cohort_activity",
+    "cohort_value",
+    "cohorts_by_age",
+    "decile_migration",
     "expected_purchases_surface",
     "month_against_others",
+    "new_and_repeat_revenue",
     "new_customers_per_month",
     "p_alive_surface",
+    "purchase_distribution",
     "purchases_per_month",
+    "repeat_rate_by_cohort",
+    "revenue_by_cohort",
     "rows_by_fate",
+    "segment_bars",
     "tracking",
     "tracking_per_period",
+    "value_deciles",
 ]

@@ -63,7 +63,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
         axes.fill_between(
             first["period"], *first[ends].T.to_numpy(dtype=float), color=LIGHT_BLUE, alpha=0.5, lw=0
         )
-    axes.set_xlim(start, end if end > start else start + 1)
+    axes.set_xlim(*((start, end) if end > start else (start - 0.5, end + 0.5)))
     axes.set_ylim(0, max(axes.dataLim.y1 * 1.04, 1))
     _name_lines(axes, end, by_model, actual, predicted)
     if start < calibration_end < end:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib.charts import words
-from crmlib.charts.layout import bars, every_month, finish, month_axis, no_data, sheet, value_axis
+from crmlib.charts.layout import bars, every_month, finish, no_data, period_axis, sheet, value_axis
 from crmlib.charts.style import BLUE, ORANGE, PALE, Chart, house_style
 
 
@@ -152,7 +152,7 @@ def _month_bars(months: list[pd.Timestamp], values: np.ndarray, complete: int) -
     axes.bar(np.arange(len(months)), values, width=0.8 if len(months) < 60 else 1.0, color=colours)
     axes.set_xlim(-0.6, max(len(months), 6) - 0.4)  # a single month is no wall
     axes.set_ylim(0, max(values.max() * 1.05, 1))
-    month_axis(axes, months)
+    period_axis(axes, months)
     value_axis(axes, "y", kind="count")
     return axes
 

@@ -42,7 +42,9 @@ def finish(axes: Axes, title: str, alt: str, *, unit: str = "") -> Chart:
     figure: Figure = axes.figure  # type: ignore[assignment]
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     width, plot_height = (float(size) for size in figure.get_size_inches())
-    tight, plain = axes.get_tightbbox(renderer), axes.get_window_extent(renderer)
+    # Of all that is drawn, only words stand out over the axes.
+    outside = [text for text in axes.texts if text.get_in_layout()]
+    tight, plain = axes.get_tightbbox(renderer, bbox_extra_artists=outside), axes.get_window_extent(renderer)
     assert tight is not None, "a sheet's axes are visible"
     left = _MARGIN + max(plain.x0 - tight.x0, 0) / DPI
     right = _MARGIN + max(tight.x1 - plain.x1, 0) / DPI
@@ -127,11 +129,11 @@ def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float =
     return f"{word} " if word else ""
 
 
-def month_axis(axes: Axes, months: Sequence[Any], *, most: int = 6) -> None:
-    """Name a few months under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
-    step = max(1, -(-len(months) // most))
-    places = list(range(0, len(months), step))
-    axes.set_xticks(places, [words.month(months[place], short=True).replace(" ", "\n") for place in places])
+def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M", *, most: int = 6) -> None:
+    """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
+    places = range(0, len(starts), max(1, -(-len(starts) // most)))
+    names = [words.period(starts[place], length, short=True) for place in places]
+    axes.set_xticks(list(places), ["\n".join(name.rsplit(" ", 1)) for name in names])
 
 
 def every_month(frame: pd.DataFrame, column: str = "month") -> pd.DataFrame:
@@ -195,7 +197,7 @@ def bars(
     places = np.arange(len(names))
     widths = np.nan_to_num(np.asarray(values, dtype=float), posinf=0.0, neginf=0.0)
     axes.barh(places, widths, color=list(colours), height=0.68)
-    axes.set_yticks(places, [words.name(one) for one in names])
+    axes.set_yticks(places, [words.stacked(one) for one in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.45, -0.55)
     low, high = min(float(widths.min()), 0.0), max(float(widths.max()), 0.0)
     axes.set_xlim(low, high if high > low else low + 1.0)

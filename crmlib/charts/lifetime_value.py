@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.charts import words
-from crmlib.charts.layout import bars, every_month, finish, month_axis, no_data, sheet, value_axis
+from crmlib.charts.layout import bars, every_month, finish, no_data, period_axis, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style
 
 _GROUPS = 20
@@ -144,7 +144,7 @@ def clv_by_group(
     if has_interval:
         ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
         texts = [f"{text}\n({words.number(low)} to {words.number(high)})" for text, low, high in ends]
-    _, axes = sheet((0.44 if has_interval else 0.32) * len(names))
+    _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
     bars(axes, names, means.tolist(), [(colours or {}).get(one, BLUE) for one in names], texts)
     told = "; ".join(
         f"{one} ({words.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
@@ -188,7 +188,7 @@ def clv_by_acquisition_month(frame: pd.DataFrame, *, currency: str = "") -> Char
     axes.set_xlim(-0.6, max(len(months), 6) - 0.4)
     bottom, top = axes.get_ylim()
     axes.set_ylim(min(bottom, 0), max(top, 0))
-    month_axis(axes, months.tolist())
+    period_axis(axes, months.tolist())
     scale = value_axis(axes, "y", kind="money", largest=float(np.nanmax(np.abs(means))))
     told = "; ".join(
         f"{words.month(when)} {words.money(mean, currency)}" for when, mean in zip(months, means, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 WIDTH_INCHES = 5.0
@@ -34,6 +35,23 @@ TIER_COLOURS: Mapping[str, str] = {
     "Iron": "#8f98a3",
     "Lead": "#9b2c1f",
 }
+
+# Segments by state: blue thrive, green are new, yellow waver, red leave, grey have left.
+SEGMENT_COLOURS: Mapping[str, str] = {
+    "Champions": "#173f6b",
+    "Loyal": "#2f6fb0",
+    "Potential loyalists": "#7fb2dd",
+    "New customers": "#1b8574",
+    "Promising": "#7cc4b4",
+    "Need attention": "#e3b23c",
+    "About to sleep": "#d98c2b",
+    "Cannot lose": "#9b2c1f",
+    "At risk": "#c9573f",
+    "Hibernating": "#9aa3ad",
+    "Lost": "#6b7480",
+}
+
+SHADES = LinearSegmentedColormap.from_list("paper to blue", ["#f4f6f9", LIGHT_BLUE, BLUE, "#0d2745"])
 
 _RC: dict[Any, Any] = {
     "axes.edgecolor": SOFT,

@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from crmlib.charts import words
 from crmlib.charts.layout import finish, no_data, sheet
-from crmlib.charts.style import INK, Chart, house_style
-
-_SHADES = LinearSegmentedColormap.from_list("paper to blue", ["#f4f6f9", "#9cc3e4", "#174f8a", "#0d2745"])
+from crmlib.charts.style import INK, SHADES, Chart, house_style
 
 
 @house_style()
@@ -99,7 +96,7 @@ def _surface(
     lowest, highest = float(values.min()), float(values.max())
     _, axes = sheet(2.9)
     top = 1.0 if levels[-1] < 1 else highest or 1.0
-    axes.pcolormesh(_edges(recency), _edges(frequency), values, cmap=_SHADES, vmin=0, vmax=top)
+    axes.pcolormesh(_edges(recency), _edges(frequency), values, cmap=SHADES, vmin=0, vmax=top)
     repeat = frequency > 0  # between none and one the model jumps: no line leads across
     drawn = values[repeat]
     inside = [level for level in levels if drawn.count() and drawn.min() < level < drawn.max()]

@@ -12,7 +12,7 @@ _MONTHS = [
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 ]
-_LONGEST_NAME = 26
+_LONGEST_NAME, _LONGEST_LINE = 36, 20
 
 
 def number(value: float) -> str:
@@ -98,10 +98,40 @@ def month(date: Any, *, short: bool = False) -> str:
     return f"{name[:3] if short else name} {when.year}"
 
 
+PERIODS = {"W": "week", "M": "month", "Q": "quarter", "Y": "year"}
+
+
+def period(date: Any, length: str, *, short: bool = False) -> str:
+    """A calendar period by name, from its first day.
+
+    Examples
+    --------
+    >>> [period("2024-04-01", length) for length in "MQY"], period("2024-04-08", "W")
+    (['April 2024', 'Q2 2024', '2024'], 'the week of 8 Apr 2024')
+    """
+    when = pd.Timestamp(date)
+    day = f"{when.day} {_MONTHS[when.month - 1][:3]} {when.year}"
+    return {
+        "W": day if short else f"the week of {day}",
+        "Q": f"Q{when.quarter} {when.year}",
+        "Y": str(when.year),
+    }.get(length) or month(when, short=short)
+
+
 def name(value: Any) -> str:
     """A category's name, cut where it would push the picture aside."""
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1].rstrip() + "…"
+
+
+def stacked(value: Any) -> str:
+    """A category's name beside its bar: on two lines where it is long."""
+    text = name(value)
+    spaces = [place for place, sign in enumerate(text) if sign == " "]
+    if len(text) <= _LONGEST_LINE or not spaces:
+        return text
+    middle = min(spaces, key=lambda place: abs(2 * place - len(text)))
+    return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
 def plural(count: float, one: str, many: str | None = None) -> str:

@@ -1,0 +1,245 @@
+"""Charts of the audit's lenses 3 and 4: how one cohort ages, and how cohorts compare."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from crmlib.charts import words
+from crmlib.charts.layout import end_labels, finish, no_data, period_axis, sheet, value_axis
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style
+
+_MEASURES = {
+    "active_share": ("Share of customers active", "share"),
+    "purchases_per_active": ("Purchases per active customer", "number"),
+    "spend_per_purchase": ("Spend per purchase", "money"),
+    "margin": ("Margin", "share"),
+    "value_per_customer": ("Cumulative value per customer acquired", "money"),
+}
+
+
+@house_style()
+def cohort_activity(history: pd.DataFrame, *, age_unit: str = "month") -> Chart:
+    """Draw how many of one cohort are active at each age, and how many have come back at all.
+
+    Parameters
+    ----------
+    history : DataFrame
+        One row per `age` from 0 on: `customers`, `active_share` and `bought_twice_share`.
+    age_unit : str
+        The name of one unit of age.
+    """
+    later = history[history["age"] > 0]
+    if later.empty:
+        return no_data(f"No cohort has lived a second {age_unit}")
+    last = later.iloc[-1]
+    age = f"{age_unit} {words.number(last['age'])}"
+    title = (
+        f"By {age}, {words.share(last['bought_twice_share'])} of the cohort have bought again; "
+        f"{words.share(last['active_share'])} are active in it"
+    )
+    _, axes = sheet(2.4)
+    dots = "o" if len(later) == 1 else ""
+    for name, colour in (("bought_twice_share", BLUE), ("active_share", ORANGE)):
+        axes.plot(later["age"], later[name], color=colour, marker=dots)
+    _age_axis(axes, later["age"], age_unit)
+    axes.set_ylim(0, max(axes.dataLim.y1 * 1.05, 0.01))
+    value_axis(axes, "y", kind="share")
+    end_labels(
+        axes, float(last["age"]), [last["bought_twice_share"], last["active_share"]], ["bought again", "active"],
+        [BLUE, ORANGE],
+    )  # fmt: skip
+    first = later.iloc[0]
+    alt = (
+        f"Lines by age of a cohort of {words.plural(last['customers'], 'customer')}, {age_unit} "
+        f"{words.number(first['age'])} to {words.number(last['age'])}: bought again, "
+        f"{words.share(first['bought_twice_share'])} to {words.share(last['bought_twice_share'])}; active in the "
+        f"{age_unit}, {words.share(first['active_share'])} to {words.share(last['active_share'])}."
+    )
+    return finish(axes, title, alt, unit="Share of the cohort")
+
+
+@house_style()
+def cohort_value(
+    history: pd.DataFrame, *, value: str = "revenue", currency: str = "", age_unit: str = "month"
+) -> Chart:
+    """Draw what a customer of one cohort has brought by each age.
+
+    Parameters
+    ----------
+    history : DataFrame
+        One row per `age` from 0 on: `customers` and `value_per_customer` (money, cumulative).
+    value : str
+        What the value is: "revenue" or "profit".
+    currency : str
+        The name of the money.
+    age_unit : str
+        The name of one unit of age.
+    """
+    if history.empty:
+        return no_data(f"No cohort has lived one {age_unit}")
+    ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
+    title = (
+        f"A customer brings {words.money(values[-1], currency)} by {age_unit} {words.number(ages.iloc[-1])}"
+    )
+    if len(values) > 1 and values[-1] > 0:
+        title += f", {words.share(values[0] / values[-1])} of it in the first {age_unit}"
+    _, axes = sheet(2.4)
+    axes.plot(ages, values, color=BLUE, marker="o" if len(values) == 1 else "")
+    _age_axis(axes, ages, age_unit)
+    axes.set_ylim(min(values.min(), 0), max(values.max() * 1.05, 0) or 1)
+    scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
+    alt = (
+        f"Line of cumulative {value} per customer acquired ({words.plural(history['customers'].iloc[0], 'customer')}): "
+        f"{words.money(values[0], currency)} in the first {age_unit}, {words.money(values[-1], currency)} by "
+        f"{age_unit} {words.number(ages.iloc[-1])}."
+    )
+    return finish(
+        axes, title, alt, unit=f"Cumulative {value} per customer acquired, {scale}{currency or 'money'}"
+    )
+
+
+@house_style()
+def cohorts_by_age(
+    comparison: pd.DataFrame, *, measure: str = "active_share", currency: str = "", period: str = "M"
+) -> Chart:
+    """Draw one measure of each cohort at the same age, the newer the darker.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        One row per `cohort` and calendar period: `age`, `complete` and the measure.
+    measure : {"active_share", "purchases_per_active", "spend_per_purchase", "margin", "value_per_customer"}
+    currency : str
+        The name of the money.
+    period : {"W", "M", "Q", "Y"}
+        The length of a cohort's period.
+    """
+    label, kind = _MEASURES[measure]
+    # In its first period every customer of a cohort is active by definition.
+    youngest = 1 if measure == "active_share" else 0
+    rows = comparison[comparison["complete"] & (comparison["age"] >= youngest)].dropna(subset=[measure])
+    if rows.empty:
+        return no_data(f"No complete period to compare cohorts in by {label.lower()}")
+    table = rows.pivot(index="age", columns="cohort", values=measure)
+    found = _newest_against_oldest(table)
+    _, axes = sheet(2.6)
+    for cohort in table.columns:
+        line = table[cohort].dropna()
+        colour = INK if cohort == found.oldest else ORANGE if cohort == found.newest else PALE
+        above, width = (1, 1.0) if colour == PALE else (3, 1.8)
+        dot = "o" if len(line) == 1 else ""
+        axes.plot(
+            line.index, line, color=colour, lw=width, zorder=above, marker=dot, markersize=4, clip_on=False
+        )
+    low, high = float(np.nanmin(table)), float(np.nanmax(table))
+    axes.set_ylim(min(low, 0.0) * 1.05, max(high, 0.0) * 1.05 or 1.0)
+    unit_name = words.PERIODS[period]
+    _age_axis(axes, table.index, unit_name)
+    scale = value_axis(axes, "y", kind=kind, largest=high)
+    unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
+    title = found.told(label, kind, currency, period)
+    alt = (
+        f"Lines of {label.lower()} by age in {unit_name}s, {words.plural(table.shape[1], 'cohort')}. {title}."
+    )
+    return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]))
+
+
+class _Pair(NamedTuple):
+    """The oldest cohort and a young one, both at the greatest age that is known of both."""
+
+    oldest: pd.Timestamp
+    newest: pd.Timestamp
+    age: float
+    first: float
+    second: float
+
+    def told(self, label: str, kind: str, currency: str, period: str) -> str:
+        def written(value: float) -> str:
+            return {"share": words.share, "number": words.number}.get(
+                kind, lambda v: words.money(v, currency)
+            )(value)
+
+        at = f"{label} at age {words.number(self.age)}"
+        if self.newest == self.oldest:
+            return f"{at}: {written(self.first)} for the only cohort, {words.period(self.oldest, period)}"
+        new = f"{written(self.second)} for the cohort of {words.period(self.newest, period)}"
+        old = f"{written(self.first)} for that of {words.period(self.oldest, period)}"
+        than = "above" if self.second > self.first else "below"
+        if written(self.second) == written(self.first):
+            than = "about the same as"
+        return f"{at}: {new}, {than} {old}"
+
+    def legend(self, period: str, cohorts: int) -> str:
+        if self.newest == self.oldest:
+            return ""
+        named = f"; black: {words.period(self.oldest, period, short=True)}, orange: "
+        return (
+            named + words.period(self.newest, period, short=True) + ("; pale: others" if cohorts > 2 else "")
+        )
+
+
+def _newest_against_oldest(table: pd.DataFrame) -> _Pair:
+    """Choose the cohorts to name: a very young one has little to compare, so a third of the ages must be known."""
+    oldest = table.columns[0]
+    together = table.notna() & table[[oldest]].notna().to_numpy()
+    reach = together.apply(lambda known: known[::-1].idxmax() if known.any() else -1.0)
+    later = reach[1:][reach[1:] >= 0]
+    newest = later[later >= min(table.index.max() / 3, later.max())].index[-1] if len(later) else oldest
+    age = reach[newest]
+    return _Pair(oldest, newest, float(age), float(table.loc[age, oldest]), float(table.loc[age, newest]))
+
+
+@house_style()
+def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period: str = "M") -> Chart:
+    """Draw which share of each cohort came back within a time that all have lived, with its interval.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        One row per `cohort`: `customers`, `repeat_rate`, `low` and `high` (95% interval).
+    within_days : int
+        The time that counts.
+    period : {"W", "M", "Q", "Y"}
+        The length of a cohort's period.
+    """
+    if rates.empty:
+        return no_data(f"No cohort has lived {within_days} days")
+    rows = rates.reset_index(drop=True)
+    first, last = rows.iloc[0], rows.iloc[-1]
+    newest = f"{words.share(last['repeat_rate'])} of the customers of {words.period(last['cohort'], period)}"
+    title = f"{newest} came back within {within_days} days"
+    if len(rows) > 1:
+        apart = last["low"] > first["high"] or first["low"] > last["high"]
+        before = f"{words.share(first['repeat_rate'])} of {words.period(first['cohort'], period)}"
+        title += f", {'against' if apart else 'not clearly different from'} {before}"
+    _, axes = sheet(2.3)
+    places = np.arange(len(rows))
+    axes.vlines(places, rows["low"], rows["high"], color=PALE, linewidth=5 if len(rows) < 30 else 3)
+    axes.plot(places, rows["repeat_rate"], color=BLUE, marker="o", markersize=4, linewidth=1.2)
+    axes.set_xlim(-0.6, max(len(rows), 6) - 0.4)
+    axes.set_ylim(0, float(rows["high"].max()) * 1.05)
+    period_axis(axes, rows["cohort"].tolist(), period)
+    value_axis(axes, "y", kind="share")
+    alt = (
+        f"Points of the share that came back within {within_days} days, by cohort, "
+        f"{words.period(first['cohort'], period)} to {words.period(last['cohort'], period)}: from "
+        f"{words.share(rows['repeat_rate'].min())} to {words.share(rows['repeat_rate'].max())}. {title}."
+    )
+    return finish(
+        axes,
+        title,
+        alt,
+        unit=f"Share of customers who came back within {within_days} days; bars: 95% interval",
+    )
+
+
+def _age_axis(axes: Axes, ages: pd.Series | pd.Index, unit: str) -> None:
+    low, high = float(min(ages)), float(max(ages))
+    axes.set_xlim(*((low, high) if high > low else (low - 0.5, high + 0.5)))
+    value_axis(axes, "x", kind="count", bins=8)
+    axes.xaxis.grid(False)
+    axes.set_xlabel(f"Age in {unit}s since the first purchase", color=SOFT)

@@ -1,0 +1,183 @@
+"""Charts of the audit's second lens: what changed between two periods, through whom and through what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crmlib.charts import words
+from crmlib.charts.layout import finish, no_data, sheet
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+
+
+@house_style()
+def change_by_customers(
+    waterfall: pd.DataFrame,
+    *,
+    value: str = "revenue",
+    currency: str = "",
+    before: str = "before",
+    after: str = "after",
+) -> Chart:
+    """Draw how lapsed, staying and new customers moved a total from one period to the next.
+
+    Parameters
+    ----------
+    waterfall : DataFrame
+        Columns `step`, `customers` and `change` (money): the first row is the total before, the last the
+        total after, the rows between are groups of customers whose changes lead from one to the other.
+    value : str
+        What the total is: "revenue" or "profit".
+    currency : str
+        The name of the money.
+    before, after : str
+        The names of the two periods.
+    """
+    if len(waterfall) < 3:
+        return no_data(f"No {value} of two periods to compare")
+    groups = waterfall.iloc[1:-1]
+    names = [
+        f"{one} ({words.number(count)})"
+        for one, count in zip(groups["step"], groups["customers"], strict=True)
+    ]
+    start, end = float(waterfall["change"].iloc[0]), float(waterfall["change"].iloc[-1])
+    told = _Periods(value, currency, before, after)
+    return _waterfall(
+        told, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
+    )
+
+
+@house_style()
+def change_by_factors(
+    factors: pd.DataFrame,
+    *,
+    value: str = "revenue",
+    currency: str = "",
+    before: str = "before",
+    after: str = "after",
+) -> Chart:
+    """Draw how each factor, such as spend per purchase, moved a total from one period to the next.
+
+    Parameters
+    ----------
+    factors : DataFrame
+        One row per factor: `factor`, `before`, `after` and `effect` (money). The products of the factors are
+        the totals; the effects add up to their difference.
+    value, currency, before, after
+        As for `change_by_customers`.
+    """
+    if factors.empty:
+        return no_data(f"No factor of {value} to compare")
+    names = factors["factor"].astype(str).tolist()
+    start, end = float(factors["before"].prod()), float(factors["after"].prod())
+    told = _Periods(value, currency, before, after)
+    return _waterfall(told, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
+
+
+@house_style()
+def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Chart:
+    """Draw where the customers of each tenth went from one period to the next.
+
+    Parameters
+    ----------
+    migration : DataFrame
+        Customers by decile before (index) and after (columns), 1 the best; the last row and column are
+        those who were not active.
+    value : str
+        What deciles are made of: "revenue" or "profit".
+    """
+    migration = migration[migration.sum(axis=1) > 0]
+    counts = migration.to_numpy(dtype=float)
+    rows = counts.sum(axis=1)
+    if migration.empty or migration.index[0] != migration.columns[0]:
+        return no_data("No customer of the first period to follow")
+    shares = counts / rows[:, None]
+    stayed, gone = (words.share(shares[0, place]) for place in (0, -1))
+    title = (
+        f"Of the best tenth by {value}, {stayed} stayed in it and {gone} were not active in the next period"
+    )
+    _, axes = sheet(3.4)
+    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=max(0.5, float(shares.max())))
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            axes.text(
+                column + 0.5, row + 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=9,
+                color="white" if share > 0.3 else INK, in_layout=False,
+            )  # fmt: skip
+    axes.set_yticks(np.arange(len(rows)) + 0.5, migration.index.astype(str))
+    axes.set_xticks(
+        np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in migration.columns]
+    )
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xlabel("Tenth in the second period, 1 the best")
+    kept = "; ".join(
+        f"{one}: {words.share(shares[row, row])}"
+        for row, one in enumerate(migration.index)
+        if one in range(1, 11)
+    )
+    alt = f"Table of shares by tenth in the first and the second period. {title}. Stayed in the same tenth: {kept}."
+    return finish(axes, title, alt, unit="% of each tenth of the first period (rows)")
+
+
+class _Periods(NamedTuple):
+    """What is compared: its name and money, and the names of the two periods."""
+
+    value: str
+    currency: str
+    before: str
+    after: str
+
+    def signed(self, effect: float) -> str:
+        return f"{'+' if effect > 0 else ''}{words.money(effect, self.currency)}"
+
+
+def _waterfall(
+    told: _Periods,
+    totals: tuple[float, float],
+    effects: np.ndarray,
+    steps: Sequence[str],
+    labels: Sequence[str],
+) -> Chart:
+    start, end = totals
+    levels = np.concatenate([[start], start + np.cumsum(effects)])
+    left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(end, 0.0)]])
+    width = np.concatenate([[abs(start)], np.abs(effects), [abs(end)]])
+    texts = [words.money(start, told.currency), *map(told.signed, effects), words.money(end, told.currency)]
+    names = [told.before, *labels, told.after]
+    _, axes = sheet(0.36 * len(names))
+    places = np.arange(len(names))
+    axes.barh(places, width, left=left, color=[PALE, *np.where(effects < 0, ORANGE, BLUE), PALE], height=0.66)
+    axes.vlines(levels, places[:-1] - 0.33, places[1:] + 0.33, color=SOFT, linewidth=0.7)
+    for place, edge, text in zip(places, np.maximum(left + width, 0), texts, strict=True):
+        axes.annotate(
+            text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
+        )
+    axes.set_yticks(places, [words.stacked(one) for one in names], linespacing=1.0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(min(0.0, float(levels.min())), max(0.0, float(levels.max())) or 1.0)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    axes.axvline(0, color=SOFT, linewidth=0.8)
+    listed = "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
+    return finish(
+        axes,
+        _change_title(told, start, end, effects, steps),
+        f"Waterfall of {told.value} from {told.before} to {told.after}. {listed}.",
+        unit=f"{told.value.capitalize()}, {told.currency or 'money'}: from {told.before} to {told.after}",
+    )
+
+
+def _change_title(told: _Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
+    value, largest = told.value.capitalize(), int(np.abs(effects).argmax())
+    reason = f"largest effect: {words.name(steps[largest])} ({told.signed(effects[largest])})"
+    if np.isclose(start, end, rtol=1e-9, atol=1e-9):
+        stayed = f"{value} stayed at {words.money(end, told.currency)}"
+        return f"{stayed}; {reason}" if abs(effects[largest]) > 1e-9 else stayed
+    verb = "fell" if end < start else "rose"
+    size = f" by {words.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
+    return f"{value} {verb}{size} to {words.money(end, told.currency)}; {reason}"
