@@ -75,8 +75,8 @@ def dropout_time(rate: Array, alpha: float, s: float, beta: float, t_x: Array, a
 
 def _reach(rate: Array, alpha: float, s: float, beta: float, t_x: Array, age: Array) -> Array:
     """How long after t_x the integrand still matters."""
-    by_rate = (alpha + t_x) * np.expm1(np.minimum(_NEGLIGIBLE / rate, 700))
-    by_dropout = (beta + t_x) * np.expm1(min(_NEGLIGIBLE / s, 700))
+    by_rate = (alpha + t_x) * np.expm1(np.minimum(_NEGLIGIBLE / rate, 600))
+    by_dropout = (beta + t_x) * np.expm1(min(_NEGLIGIBLE / s, 600))
     return np.minimum(age - t_x, np.minimum(by_rate, by_dropout))
 
 

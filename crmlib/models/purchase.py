@@ -14,7 +14,7 @@ from scipy.special import expit
 from crmlib.errors import CrmError, FitError
 from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import legendre_from_zero
+from crmlib.models._special import discount_rule
 from crmlib.models.base import LikelihoodModel
 
 
@@ -276,11 +276,12 @@ class PurchaseModel(LikelihoodModel, ABC):
 
     def _discounted_if_alive(self, x: Array, age: Array, horizon: float, discount_rate: float) -> Array:
         """The integral of exp(−δu) over the purchase rate; by parts, so that it needs purchases and no rate."""
+        if discount_rate == 0:
+            return self._purchases_if_alive(x, age, horizon)
         purchases = self._purchase_curve(x, age, horizon)
         total = np.exp(-discount_rate * horizon) * purchases(horizon)
-        if discount_rate > 0:
-            for u, weight in zip(*legendre_from_zero(horizon), strict=True):
-                total += weight * discount_rate * np.exp(-discount_rate * u) * purchases(u)
+        for u, weight in zip(*discount_rule(discount_rate, horizon), strict=True):
+            total += weight * purchases(u)
         return total
 
     def _pmf(self, n: int, t: float) -> Callable[[Array, Array, Array], Array]:
