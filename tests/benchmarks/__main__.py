@@ -16,9 +16,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HEAD = """# Benchmarks
 
-Ratios against a named peer or floor, measured in the same run; medians of whole processes where a line says seconds. Written by
-`make bench`; absolute times depend on the machine, the ratios are what is promised. A bench ends with an error where its
-promise does not hold.
+Ratios against a named peer or floor, measured in the same run; medians of whole processes where a line says
+seconds. Written by `make bench`; absolute times depend on the machine, the ratios are what is promised. A bench
+ends with an error where its promise does not hold.
 
 Measured on {day}, {machine}, Python {python}.
 """
