@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from crmlib.cli_data import check, new
 from crmlib.errors import CrmError, RunError
 
 NOTEBOOK_FAILED, REFUSED = 1, 2
@@ -35,6 +36,9 @@ def main() -> None:
     A STUDY is a name (data/NAME/study.yaml) or the path of a study.yaml.
     """
 
+
+main.add_command(new)
+main.add_command(check)
 
 _out = click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."

@@ -108,9 +108,12 @@ def policy_counts(staged: ibis.Table, folder: Path, policies: Policies) -> list[
 def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.BooleanValue, ir.Value]]:
     """The rows that each decision is about, and the money of each that it is about."""
     money = readable_money(staged)
+    zero = staged.reason.isnull() & (staged.amount == 0)
+    if "refunded_in_full" in staged.columns:
+        zero = zero & ~staged.refunded_in_full
     concerned = {
         "returns": (staged.amount < 0, money),
-        "zero_amounts": (staged.reason.isnull() & (staged.amount == 0), money),
+        "zero_amounts": (zero, money),
         "guests": (staged.is_guest, money),
         "equal_rows": (staged.equals_earlier, money),
     }

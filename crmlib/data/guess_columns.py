@@ -82,6 +82,7 @@ class Profile:
     decimals: float
     distinct: float
     longest: int
+    largest: float
     example: str
 
 
@@ -115,7 +116,7 @@ def _profile(column: pd.Series) -> Profile:
     text = column.dropna().astype(str).str.strip()
     text = text[text != ""]
     if text.empty:
-        return Profile(0.0, 0.0, 0.0, 0.0, 0.0, 0, "")
+        return Profile(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, "")
     sign = r"[-−+(]*\s*(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹])?\s*[-−+]?"
     number = text.str.fullmatch(sign + r"\s*[\d.,'’\s]*\d[\d.,'’\s]*(?:[A-Za-z]{1,3}|[$€£¥₹])?\s*[-−)]?")
     date = text.str.match(
@@ -129,6 +130,7 @@ def _profile(column: pd.Series) -> Profile:
         decimals=float(text.str.contains(r"[.,]\d{1,2}\D*$").mean()),
         distinct=text.nunique() / len(text),
         longest=int(text.str.len().max()),
+        largest=float(pd.to_numeric(text.str.replace(",", "."), errors="coerce").max()),
         example=text.iloc[0][:40],
     )
 
@@ -153,12 +155,12 @@ def match_columns(profiles: Mapping[str, Profile], given: Mapping[str, str]) -> 
     for purpose, words in WORDS.items():
         for column, profile in profiles.items():
             rank = _rank(plain_name(column), words.split())
-            if rank is not None and purpose not in found and _holds(purpose, profile):
+            if rank is not None and purpose not in found and _holds(purpose, profile, exact=rank < 1):
                 ranked.append((rank, purpose, column))
     # The clearest name is served first, so that "order_date" is no order and "total_tax" no total.
     for _rank_of, purpose, column in sorted(ranked, key=lambda one: one[0]):
         if purpose not in found and column not in {match.column for match in found.values()}:
-            found[purpose] = Match(column, _by_name(column, profiles[column]))
+            found[purpose] = Match(column, f"by its name{_example(purpose, profiles[column])}")
     _by_content(found, profiles)
     if "amount" in found and "unit_price" in found:
         del found["unit_price"]
@@ -180,10 +182,12 @@ def _rank(name: str, words: Sequence[str]) -> float | None:
     return None
 
 
-def _holds(purpose: str, profile: Profile) -> bool:
+def _holds(purpose: str, profile: Profile, exact: bool) -> bool:
     """Whether what a column holds can be what its name promises."""
-    if profile.filled == 0:
+    if profile.filled == 0 or (purpose == "cost" and not exact):  # "item cost" is a price of one
         return False
+    if purpose == "discount" and profile.largest <= 1:
+        return False  # a share, not money
     if purpose == "date":
         return profile.date >= _MOSTLY or profile.number >= _MOSTLY  # serial days and seconds are numbers
     if purpose in _NUMBERS:
@@ -197,8 +201,9 @@ def _holds(purpose: str, profile: Profile) -> bool:
     return True
 
 
-def _by_name(column: str, profile: Profile) -> str:
-    return f"by its name; it holds, for example, {profile.example!r}"
+def _example(purpose: str, profile: Profile) -> str:
+    # Who a customer is has no place in a study file or on a screen.
+    return "" if purpose == "customer_id" else f"; it holds, for example, {profile.example!r}"
 
 
 def _by_content(found: dict[str, Match], profiles: Mapping[str, Profile]) -> None:
@@ -218,5 +223,5 @@ def _by_content(found: dict[str, Match], profiles: Mapping[str, Profile]) -> Non
         if purpose not in found and len(left) == 1:
             found[purpose] = Match(
                 left[0],
-                f"by its content: no other column holds such values; for example {profiles[left[0]].example!r}",
+                f"by its content: no other column holds such values{_example(purpose, profiles[left[0]])}",
             )

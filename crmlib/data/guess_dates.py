@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -101,20 +100,24 @@ def _reads(text: ir.StringColumn, pattern: str) -> ir.BooleanValue:
 
 
 def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
+    proofs: list[str] = []
     for sign in ("/", ".", "-"):
         day_first = [one for one in formats if one.startswith(f"%d{sign}%m")]
         month_first = [one for one in formats if one.startswith(f"%m{sign}%d")]
         order = _day_order(seen, day_first, month_first)
         if isinstance(order, DateGuess):
             return order
-        formats = [one for one in formats if one not in (month_first if order == "day" else day_first)]
-    return _cover(seen, formats)
+        formats = [one for one in formats if one not in order[0]]
+        proofs += order[1]
+    return _cover(seen, formats, "".join(proofs))
 
 
-def _day_order(seen: pd.DataFrame, day_first: list[str], month_first: list[str]) -> str | DateGuess:
-    """Which of day and month stands first; a guess with a question where that cannot be told."""
+def _day_order(
+    seen: pd.DataFrame, day_first: list[str], month_first: list[str]
+) -> tuple[list[str], list[str]] | DateGuess:
+    """The formats to drop and the proof of it; a guess with a question where that cannot be told."""
     if not day_first or not month_first:
-        return "day" if day_first else "month"
+        return [], []
     day, month = seen[day_first].any(axis=1), seen[month_first].any(axis=1)
     total = seen["rows"].sum()
     only_day, only_month = seen.loc[day & ~month, "rows"].sum(), seen.loc[month & ~day, "rows"].sum()
@@ -133,7 +136,9 @@ def _day_order(seen: pd.DataFrame, day_first: list[str], month_first: list[str])
             + " or ".join(f"{_spoken(example, one)} ({one})" for one in readings)
         )
         return DateGuess((), None, question, question, readings)
-    return "day" if only_day > only_month else "month"
+    dropped, only = (month_first, day & ~month) if only_day > only_month else (day_first, month & ~day)
+    proof = f"; {_longest(seen, dropped)} cannot read {seen.loc[only, 'example'].min()!r}"
+    return dropped, [proof]
 
 
 def _longest(seen: pd.DataFrame, formats: list[str]) -> str:
@@ -145,7 +150,7 @@ def _spoken(text: str, pattern: str) -> str:
     return f"{pd.to_datetime(text, format=pattern):%-d %B %Y}"
 
 
-def _cover(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
+def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
     """As few formats as read (nearly) every date, the most frequent first."""
     total, left = int(seen["rows"].sum()), seen
     chosen: list[str] = []
@@ -157,16 +162,12 @@ def _cover(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
         chosen.append(best)
         left = left[~left[best]]
     read = total - int(left["rows"].sum())
-    evidence = f"{read:,} of {total:,} dates are read by {' and '.join(map(_named, chosen))}"
+    evidence = f"{read:,} of {total:,} dates are read by {' and '.join(map(_named, chosen))}{proof}"
     if read < total:
         evidence += f"; not, for example, {left['example'].min()!r}"
     offset = "iso" in chosen and bool(seen["offset"].any())
     if offset:
         evidence += "; they carry offsets, and the clock as written is the firm's own"
-    swapped = [one for one in chosen if re.match("%[dm].%[dm]", one)]
-    if swapped:
-        proof = seen.loc[seen[swapped[0]], "example"].max()
-        evidence += f"; the other order of day and month cannot read all of them, such as {proof!r}"
     formats_needed = () if chosen == ["iso"] else tuple(chosen)
     return DateGuess(formats_needed, AS_WRITTEN if offset else None, evidence)
 

@@ -1,0 +1,136 @@
+"""The commands about a firm's own data: `crm new` and `crm check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmlib.errors import StudyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crmlib.data.findings import Guess, Question
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--transactions", required=True, metavar="FILE", help="The purchase log: CSV, Excel or Parquet."
+)
+@click.option("--currency", metavar="CODE", help="Currency of the amounts, such as EUR.")
+@click.option("--date-format", "date_formats", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the amounts.")
+@click.option("--sheet", metavar="SHEET", help="Sheet of an Excel file.")
+@click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo.")
+@click.option("--title", help="How reports name the firm.")
+@click.option(
+    "--yes", is_flag=True, help="Ask nothing; end with 2 if something cannot be told from the file."
+)
+@click.option("--force", is_flag=True, help="Replace a study of this name.")
+def new(
+    name: str,
+    transactions: str,
+    currency: str | None,
+    date_formats: tuple[str, ...],
+    decimal: str | None,
+    sheet: str | None,
+    columns: tuple[str, ...],
+    title: str | None,
+    yes: bool,
+    force: bool,
+) -> None:
+    """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry."""
+    from crmlib.data.guess import guess_transactions
+    from crmlib.new_study import write_study
+
+    given: dict[str, Any] = {
+        "currency": currency,
+        "date_format": date_formats,
+        "decimal": decimal,
+        "sheet": sheet,
+    }
+    given |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
+    given = {entry: value for entry, value in given.items() if value}
+    guess = guess_transactions(transactions, given=given)
+    while guess.questions and not yes and all(one.answers for one in guess.questions):
+        answers = {one.entry: _ask(one) for one in guess.questions}
+        given |= {key: (value,) if key == "date_format" else value for key, value in answers.items()}
+        guess = guess_transactions(transactions, given=given)
+    click.echo(_described(guess))
+    path = write_study(name, guess, title=title, force=force)
+    click.echo(f"\nWritten: {path}\nNext: crm check {name}")
+
+
+@click.command()
+@click.argument("study")
+def check(study: str) -> None:
+    """Check a study's data alone: every row accounted for, what each policy concerns, and what the log is fit for.
+
+    Ends with 0, or with 2 if the study or the data were refused.
+    """
+    from crmlib.data.fitness import fitness_gates
+    from crmlib.study import open_study
+
+    firm = open_study(study)
+    quality, money = firm.quality, f"amount, {firm.currency}"
+    click.echo(f"{firm.title}, up to {firm.as_of}\n\nRows")
+    click.echo(_table(quality.rows.rename(columns={"amount": money})))
+    click.echo("\nPolicies: what each concerns, and how it is set")
+    click.echo(
+        _table(quality.policies[["policy", "rows", "amount", "setting"]].rename(columns={"amount": money}))
+    )
+    gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
+    click.echo("\nFitness")
+    click.echo(_table(gates[["status", "gate", "found", "threshold"]]))
+    for gate in gates[gates["status"] != "pass"].itertuples():
+        click.echo(
+            f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}"
+        )
+    files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
+    click.echo(f"\nRead: {files}")
+
+
+def _named_column(text: str) -> tuple[str, str]:
+    ours, sign, theirs = text.partition("=")
+    if not sign or not ours or not theirs:
+        raise StudyError(f"--column {text!r}: write it as customer_id=CustNo")
+    return ours.strip(), theirs.strip()
+
+
+def _ask(question: Question) -> str:
+    click.echo(question.text)
+    return click.prompt(question.entry, type=click.Choice(list(question.answers)), show_choices=True)
+
+
+def _described(guess: Guess) -> str:
+    width = max(len(one.entry) for one in guess.findings)
+    return "\n".join(
+        f"{one.entry:<{width}}  {_shown(one.value)}\n{'':<{width}}    {one.evidence}"
+        for one in guess.findings
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "as it is"
+    return str(value)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    """A frame as plain lines: numbers to the right, text to the left."""
+    shown = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind in "if":
+            digits = ",.2f" if frame[name].dtype.kind == "f" else ","
+            shown[name] = [format(value, digits) for value in frame[name]]
+    widths = [max(len(str(name)), *(len(text) for text in shown[name].astype(str))) for name in shown.columns]
+    right = [frame[name].dtype.kind in "if" for name in frame.columns]
+    rows = [tuple(shown.columns), *shown.astype(str).itertuples(index=False, name=None)]
+    return "\n".join(
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,255 @@
+"""Is this log fit for the analyses? Each gate with what was found, what is needed, and what follows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.data.books import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.sources import as_transactions
+from crmlib.errors import DataError
+
+# Klaviyo shows predictions from 500 buyers, 180 days and an order within 30 days on; below the second
+# number of each pair the models' parameters are guesswork.
+BUYERS = (500, 100)
+HISTORY_DAYS = (180, 90)
+DAYS_SINCE_LAST = (30, 90)
+# Repeat buying is what the models learn from: below one in twenty its rate is hardly known, and the spread
+# between customers shows only in those who came three times.
+REPEAT_SHARE = 0.05
+THRICE_BUYERS = 30
+# A pause is suspicious where at least 20 purchases were to be expected (by chance: once in 500 million), and
+# it lasts longer than a weekend with holidays.
+PAUSE_EXPECTED_PURCHASES = 20.0
+PAUSE_DAYS = 5
+PAUSE_NEIGHBOUR_DAYS = 28
+# A shift is sudden where from one week to the next sales double or halve, and four weeks on either side
+# do not overlap; weeks of fewer than 20 purchases jump by chance.
+SHIFT_RATIO = 2.0
+SHIFT_WEEKS = 4
+SHIFT_PURCHASES = 20
+# Nobody new for two months and a tenth of the history: customers of one period were followed, or it was filtered.
+CLOSED_DAYS = 60
+CLOSED_SHARE = 0.1
+
+COLUMNS = ["gate", "found", "threshold", "status", "meaning", "analyses"]
+
+
+def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
+    """Check whether a purchase log can carry the analyses, gate by gate.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        A cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not used.
+    as_of : date
+        Last day that counts.
+
+    Returns
+    -------
+    DataFrame
+        Columns `gate, found, threshold, status` ("pass", "warn" or "fail"), `meaning` and `analyses` (those
+        that it concerns); one row per gate.
+
+    Raises
+    ------
+    DataError
+        If there is no purchase up to `as_of`.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "date": pd.to_datetime(["2024-01-05"] * 2 + ["2024-03-01"]),
+    ...                     "amount": [5.0, 7.0, 9.0]})
+    >>> fitness_gates(log, as_of="2024-03-31")[["gate", "found", "status"]].head(3)
+                           gate                 found status
+    0                    buyers              2 buyers   fail
+    1                   history               57 days   fail
+    2  time since last purchase  30 days before as_of   pass
+    """
+    last_day = dt.date.fromisoformat(str(as_of)[:10])
+    rows = as_transactions(transactions)
+    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date())
+    seen = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
+    customers = _customers(seen)
+    if not customers["buyers"]:
+        raise DataError(f"transactions: there is no purchase up to {last_day}; choose a later as_of")
+    days = _days(seen)
+    strays = _early_strays(days["purchases"])
+    later = int(rows.filter(rows.day > ibis.date(last_day.isoformat())).count().to_pyarrow().as_py())
+    stray_dates = _stray_dates(days["purchases"][:strays], later, last_day)
+    days = days[strays:]
+    span = pd.date_range(days.index[0], pd.Timestamp(last_day))
+    last_new = days.index[days["new"] > 0][-1]
+    gates = [
+        _buyers(customers["buyers"]),
+        _history(days),
+        _last_purchase(days, last_day),
+        _repeat_buyers(customers),
+        _pauses(days["purchases"].reindex(span[span <= days.index[-1]], fill_value=0)),
+        _level_shifts((days["purchases"] - days["new"]).reindex(span, fill_value=0)),
+        _closed_cohort(last_new, days.index[0], last_day),
+        stray_dates,
+    ]
+    return pd.DataFrame(gates, columns=COLUMNS)
+
+
+def _customers(seen: ibis.Table) -> dict[str, int]:
+    times = seen.group_by("customer_id").agg(days=_.day.nunique())
+    counts = times.agg(buyers=times.count(), twice=(times.days >= 2).sum(), thrice=(times.days >= 3).sum())
+    return {key: int(value or 0) for key, value in counts.to_pyarrow().to_pylist()[0].items()}
+
+
+def _days(seen: ibis.Table) -> pd.DataFrame:
+    """Customers who bought on each day, and those of them who did for the first time."""
+    first = seen.group_by("customer_id").agg(day=_.day.min()).group_by("day").agg(new=_.count())
+    daily = seen.distinct().group_by("day").agg(purchases=_.count())
+    frame = daily.left_join(first, "day").select("day", "purchases", "new").order_by("day").to_pandas()
+    frame["day"] = pd.to_datetime(frame["day"])
+    return frame.set_index("day").fillna(0).astype("int64")
+
+
+def _graded(value: float, limits: tuple[float, float], *, more_is_better: bool = True) -> str:
+    good, bearable = limits if more_is_better else (-limits[0], -limits[1])
+    value = value if more_is_better else -value
+    return "pass" if value >= good else "warn" if value >= bearable else "fail"
+
+
+def _buyers(buyers: int) -> tuple[str, ...]:
+    return (
+        "buyers",
+        f"{buyers:,} buyers",
+        f"at least {BUYERS[0]}",
+        _graded(buyers, BUYERS),
+        "with few buyers every figure has a wide interval, and segments hold a handful of people",
+        "models, lifetime value, segments",
+    )
+
+
+def _history(days: pd.DataFrame) -> tuple[str, ...]:
+    length = (days.index[-1] - days.index[0]).days + 1
+    return (
+        "history",
+        f"{length:,} days",
+        f"at least {HISTORY_DAYS[0]}",
+        _graded(length, HISTORY_DAYS),
+        "a forecast reaches about as far as the history; a season is seen only in a whole year",
+        "models, lifetime value, cohorts",
+    )
+
+
+def _last_purchase(days: pd.DataFrame, last_day: dt.date) -> tuple[str, ...]:
+    since = (pd.Timestamp(last_day) - days.index[-1]).days
+    return (
+        "time since last purchase",
+        f"{since:,} days before as_of",
+        f"at most {DAYS_SINCE_LAST[0]} days",
+        _graded(since, DAYS_SINCE_LAST, more_is_better=False),
+        "a log that ends before as_of makes every customer look as if leaving: set as_of to the last complete day",
+        "who is leaving, lifetime value, actions",
+    )
+
+
+def _repeat_buyers(customers: dict[str, int]) -> tuple[str, ...]:
+    share = customers["twice"] / customers["buyers"]
+    enough = share >= REPEAT_SHARE and customers["thrice"] >= THRICE_BUYERS
+    return (
+        "repeat buyers",
+        f"{share:.1%} bought again, {customers['thrice']:,} on three days or more",
+        f"at least {REPEAT_SHARE:.0%}, and {THRICE_BUYERS} on three days",
+        "pass" if enough else "warn" if customers["twice"] else "fail",
+        "models learn from repeat purchases; without them there is no telling who comes back",
+        "models, lifetime value, who is leaving",
+    )
+
+
+def _pauses(daily: pd.Series) -> tuple[str, ...]:
+    """Days on end without a purchase, where the days around them let many be expected."""
+    groups = (daily > 0).cumsum()[daily == 0]
+    found = []
+    for _group, pause in groups.groupby(groups):
+        around = daily[pause.index[0] - pd.Timedelta(days=PAUSE_NEIGHBOUR_DAYS) : pause.index[-1]][
+            : -len(pause)
+        ]
+        after = daily[pause.index[-1] :][1 : PAUSE_NEIGHBOUR_DAYS + 1]
+        expected = float(min(around.mean(), after.mean())) * len(pause) if len(around) and len(after) else 0.0
+        if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
+            found.append((pause.index[0].date(), len(pause), expected))
+    start, length, expected = max(found, key=lambda one: one[1]) if found else (None, 0, 0.0)
+    text = f"{len(found)}, the longest {length} days from {start} ({expected:,.0f} purchases to be expected)"
+    return (
+        "gaps in the calendar",
+        text if found else "none",
+        f"no pause of {PAUSE_DAYS} days or more where {PAUSE_EXPECTED_PURCHASES:.0f} purchases were to be expected",
+        "warn" if found else "pass",
+        "such a pause looks like missing data, not like customers who stayed away: export those days again",
+        "audit, models, comparisons between periods",
+    )
+
+
+def _level_shifts(daily_repeats: pd.Series) -> tuple[str, ...]:
+    """Weeks in which purchases of known customers doubled or halved at once, and stayed so."""
+    weekly = daily_repeats.resample("7D").sum().to_numpy(dtype=float)
+    full_weeks = weekly[: len(daily_repeats) // 7]
+    found = []
+    for week in range(SHIFT_WEEKS, len(full_weeks) - SHIFT_WEEKS + 1):
+        before, after = full_weeks[week - SHIFT_WEEKS : week], full_weeks[week : week + SHIFT_WEEKS]
+        low, high = sorted((before, after), key=np.median)
+        jump = max(before[-1], after[0]) / max(min(before[-1], after[0]), 1.0)
+        if low.max() < high.min() and jump >= SHIFT_RATIO and np.median(high) >= SHIFT_PURCHASES:
+            ratio = np.median(after) / max(np.median(before), 1.0)
+            if ratio >= SHIFT_RATIO or ratio <= 1 / SHIFT_RATIO:
+                found.append((daily_repeats.index[0].date() + dt.timedelta(weeks=week), ratio))
+    start, ratio = max(found, key=lambda one: abs(np.log(max(one[1], 1e-9)))) if found else (None, 1.0)
+    return (
+        "sudden level shifts",
+        f"repeat purchases ×{ratio:.2f} from {start} on" if found else "none",
+        f"no lasting change by a factor of {SHIFT_RATIO:g} from one week to the next",
+        "warn" if found else "pass",
+        "a change at one stroke is rarely the customers': a channel, a system or a definition changed",
+        "models, audit, comparisons between periods",
+    )
+
+
+def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> tuple[str, ...]:
+    since = (pd.Timestamp(last_day) - last_new).days
+    closed = since >= max(CLOSED_DAYS, CLOSED_SHARE * (pd.Timestamp(last_day) - first).days)
+    return (
+        "closed cohort",
+        f"nobody new after {last_new.date()}" if closed else f"newest customer on {last_new.date()}",
+        f"a new customer within {CLOSED_DAYS} days or a tenth of the history",
+        "warn" if closed else "pass",
+        "the log follows the customers of one period and leaves out later ones: falling sales are their ageing, "
+        "not a dying firm"
+        if closed
+        else "customers were acquired to the end, so sales and customer counts speak for the firm",
+        "growth, audit, acquisition",
+    )
+
+
+def _early_strays(purchases: pd.Series) -> int:
+    """How many of the first days stand alone, long before the others."""
+    gaps = purchases.index.to_series().diff().dt.days.to_numpy()
+    before = purchases.cumsum().shift(fill_value=0).to_numpy()
+    stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * purchases.sum())
+    return int(np.flatnonzero(stray)[-1]) if stray.any() else 0
+
+
+def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> tuple[str, ...]:
+    parts = []
+    if len(early):
+        parts.append(f"{early.sum():,} purchases from {early.index[0].date()} on, long before the others")
+    if later:
+        parts.append(f"{later:,} purchases after {last_day}")
+    return (
+        "stray dates",
+        "; ".join(parts) or "none",
+        f"no lone dates {STRAY_GAP_DAYS} days before the others, none after as_of",
+        "warn" if parts else "pass",
+        "a typing error in one date makes a history, or a customer, look years older; these gates leave them out",
+        "history, models, cohorts",
+    )

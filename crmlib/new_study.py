@@ -1,0 +1,140 @@
+"""Write the study file of a firm whose log was looked at: every entry with a comment, nothing overwritten."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crmlib.data.cleaned import write_whole
+from crmlib.data.findings import Finding, Guess
+from crmlib.data.policies import Policies
+from crmlib.errors import StudyError
+from crmlib.places import find_root
+from crmlib.study_file import StudyFile, TableEntry, read_study_file
+
+LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
+_READING = ("sheet", "delimiter", "encoding", "decimal", "date_format", "timezone")
+
+
+def write_study(
+    name: str, guess: Guess, *, root: Path | None = None, title: str | None = None, force: bool = False
+) -> Path:
+    """Write `data/NAME/study.yaml` from what was found in a log.
+
+    A log inside the project is referred to where it is; another file is copied into `data/NAME/`, unless it
+    is larger than 200 MB, and folders and patterns are referred to by their whole path.
+
+    Parameters
+    ----------
+    name : str
+        Name of the study: letters, digits, - and _.
+    guess : Guess
+        What `guess_transactions` found; its questions have to be answered.
+    root : Path, optional
+        The project; by default the nearest folder above that holds `data/`.
+    title : str, optional
+        How reports name the firm.
+    force : bool
+        Whether a study of that name may be replaced.
+
+    Returns
+    -------
+    Path
+        The study file.
+
+    Raises
+    ------
+    StudyError
+        If the name is taken or unusable, or questions are open.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise StudyError(f"a study cannot be called {name!r}; use letters, digits, - and _, as in my-shop")
+    if guess.questions:
+        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.questions)
+        raise StudyError(
+            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n"
+            "  Say it: crm new has --date-format, --decimal, --currency and --column customer_id=CustNo"
+        )
+    root = (root or find_root()).resolve()
+    path = root / "data" / name / "study.yaml"
+    if path.exists() and not force:
+        raise StudyError(
+            f"study {name!r} exists already: {path}; choose another name, or replace it with --force"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source, why = _place(guess, root, path.parent)
+    write_whole(path, _study_text(title or name, guess, source, why))
+    read_study_file(path)
+    return path
+
+
+def _place(guess: Guess, root: Path, folder: Path) -> tuple[str, str]:
+    """Where the study looks for the log, and why there."""
+    source = Path(os.path.abspath(guess.source))
+    if source.is_relative_to(root):
+        return os.path.relpath(source, folder), "where it is in this project, seen from this file"
+    if not source.is_file():
+        return str(source), "where it is; new files that fit are read as well"
+    if source.stat().st_size > LARGEST_COPY_BYTES:
+        return str(source), "where it is, too large for a copy in the project"
+    copy = folder / source.name
+    if source != copy:
+        shutil.copyfile(source, copy)
+    return copy.name, f"a copy of {source}"
+
+
+def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
+    found = {one.entry: one for one in guess.findings}
+    lines = [
+        "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
+        "",
+    ]
+    lines += _entry("title", title, "how reports name the firm")
+    lines += _entry("data_kind", "real", "real, artificial or simulated")
+    lines += _entry("currency", found["currency"].value, f"of every amount; {found['currency'].evidence}")
+    for key in ("as_of", "time_unit", "margin", "discount_rate_per_year"):
+        field = StudyFile.model_fields[key]
+        lines += _entry(key, field.default, str(field.description))
+    lines += ["", "tables:", "  # what customers bought", "  transactions:"]
+    lines += _entry("source", source, why, 4)
+    for key in _READING:
+        default = TableEntry.model_fields[key].default
+        if key in found and found[key].value != default:
+            lines += _entry(key, found[key].value, found[key].evidence, 4)
+    lines += ["    # which column is which; left out ones are not used", "    columns:"]
+    for one in guess.findings:
+        if one.entry.startswith("columns."):
+            lines += _entry(one.entry.removeprefix("columns."), one.value, one.evidence, 6)
+    lines += ["", "# what is done where two readings of a row are honest", "policies:"]
+    lines += _policies(found)
+    lines += [
+        "",
+        "# parameters of single notebooks, as in 02_customer_base_audit: {horizon_weeks: 26}",
+        "notebooks: {}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _policies(found: dict[str, Finding]) -> list[str]:
+    lines = []
+    for key, field in Policies.model_fields.items():
+        one = found.get(f"policies.{key}")
+        comment = f"{field.description}; {one.evidence}" if one else str(field.description)
+        lines += _entry(key, one.value if one else field.default, comment, 2)
+    return lines
+
+
+def _entry(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:
+    """One entry of the file under its comment."""
+    margin = " " * indent
+    clean = " ".join(comment.split())  # a value shown in a comment must not end it
+    commented = textwrap.wrap(clean, 110 - indent, initial_indent="# ", subsequent_indent="# ")
+    plain = list(value) if isinstance(value, tuple) else value
+    written = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000).strip()
+    return [*(margin + line for line in commented), f"{margin}{key}: {written.removesuffix('...').strip()}"]
