@@ -3,7 +3,7 @@
 >>> from crmlib.models import BetaGeoModel
 >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
 >>> print(f"{model.expected_purchases_new_customer('1Y'):.2f}")
-1.44
+1.45
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ _HOMES = {
     "BetaGeoBetaBinomModel": "beta_geo_beta_binom",
     "ShiftedBetaGeoModel": "shifted_beta_geo",
     "GammaGammaModel": "gamma_gamma",
+    "spend_frequency_check": "spend_frequency",
+    "score_parquet": "scoring",
 }
 
 __all__ = list(_HOMES)

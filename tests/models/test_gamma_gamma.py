@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood, spend_frequency_check
+from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood
+from crmlib.models.spend_frequency import spend_frequency_check
 
 PAPER = {"p": 6.25, "q": 3.74, "v": 15.44}
 
@@ -97,6 +98,18 @@ def test_currency_does_not_move_the_shapes(factor: float) -> None:
     other = GammaGammaModel().fit(data.assign(monetary_value=data["monetary_value"] * factor)).params_
     assert (other["p"], other["q"]) == pytest.approx((one["p"], one["q"]), rel=1e-6)
     assert other["v"] == pytest.approx(one["v"] * factor, rel=1e-6)
+
+
+def test_a_large_base_is_fitted_as_well_as_a_small_one() -> None:
+    """Large bases start from a sample's fit; the maximum must be the one that other starts find."""
+    data = simulate(60_000, 9)
+    model = GammaGammaModel().fit(data)
+    repeat = data[data["frequency"] > 0]
+    loglik = _LogLikelihood(*repeat.to_numpy(dtype=float).T, np.ones(len(repeat)))
+    value, gradient = loglik(np.log(list(model.params_.values())))
+    assert model.loglik_ == pytest.approx(value, rel=1e-12)
+    assert np.abs(gradient).max() / len(repeat) < 1e-9
+    assert model.loglik_ > loglik(np.log(list(PAPER.values())))[0]
 
 
 def test_weight_stands_for_repeated_rows() -> None:

@@ -1,0 +1,102 @@
+"""Does spend go with frequency? The Gamma-Gamma model assumes that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from crmlib.errors import CrmError
+from crmlib.models._spend_data import read_spend
+
+HARMLESS = 0.05  # relative change of spend per doubling of frequency that changes no decision
+
+
+@dataclass(frozen=True)
+class SpendFrequencyCheck:
+    """How far mean spend goes with frequency among repeat customers.
+
+    Attributes
+    ----------
+    customers : int
+    pearson, spearman : float
+        Correlations of frequency and mean spend.
+    per_doubling, low, high : float
+        Relative change of mean spend when frequency doubles, with its 95 % interval.
+    consequence : str
+        What follows for the Gamma-Gamma model.
+    """
+
+    customers: int
+    pearson: float
+    spearman: float
+    per_doubling: float
+    low: float
+    high: float
+    consequence: str
+
+
+def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
+    """Does spend depend on frequency, as the Gamma-Gamma model says it does not?
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `frequency` and `monetary_value`; repeat customers with positive spend are looked at.
+
+    Returns
+    -------
+    SpendFrequencyCheck
+
+    Raises
+    ------
+    CrmError
+        If fewer than 3 customers, or one frequency only, are left to compare.
+
+    Notes
+    -----
+    The effect is the slope of mean spend on log frequency, relative to mean spend, with standard errors
+    that allow for the smaller variance of larger frequencies (HC1). A large base makes any correlation
+    significant: judge by the effect.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"frequency": [1, 1, 2, 2, 4, 4], "monetary_value": [9, 11, 19, 21, 29, 31.]})
+    >>> spend_frequency_check(data).per_doubling
+    0.5
+    """
+    read = read_spend(data)
+    used = (read.frequency > 0) & (read.monetary_value > 0)
+    x, m = read.frequency[used], read.monetary_value[used]
+    if len(x) < 3 or np.ptp(x) == 0:
+        raise CrmError(
+            f"frequency: {len(x)} repeat customers with {len(np.unique(x))} distinct frequencies; at least 3 "
+            "customers and 2 frequencies are needed to compare their spend"
+        )
+    doublings = np.log2(x) - np.log2(x).mean()
+    spread = doublings @ doublings
+    slope = doublings @ m / spread
+    residual = m - m.mean() - slope * doublings
+    error = np.sqrt((doublings * residual) @ (doublings * residual) * len(x) / (len(x) - 2)) / spread
+    half = stdtrit(len(x) - 2, 0.975) * error
+    effect, low, high = (float(one / m.mean()) for one in (slope, slope - half, slope + half))
+    ranks = pd.DataFrame({"x": x, "m": m}).rank()
+    spearman = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(ranks["x"], ranks["m"])[0, 1])
+    pearson = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(x, m)[0, 1])
+    return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _consequence(effect, low, high))
+
+
+def _consequence(effect: float, low: float, high: float) -> str:
+    size = f"mean spend changes by {effect:+.1%} when frequency doubles (95 %: {low:+.1%} to {high:+.1%})"
+    if abs(effect) < HARMLESS and max(abs(low), abs(high)) < 2 * HARMLESS:
+        return f"{size}: close enough to independent for the Gamma-Gamma model."
+    if low <= 0 <= high:
+        return f"{size}: no dependence is shown, but these customers are too few to rule one out."
+    rare, heavy = ("too high", "too low") if effect > 0 else ("too low", "too high")
+    return (
+        f"{size}: the Gamma-Gamma model draws customers with few purchases towards the mean of all "
+        f"and so values them {rare}, frequent ones slightly {heavy}; model spend by frequency group where "
+        "that decides."
+    )
