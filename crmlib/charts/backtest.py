@@ -147,6 +147,8 @@ def _tracking_title(found: dict[str, tuple[float, float]]) -> str:
         return f"{who} predicts {_off(error)} {purchases} that happened"
     best = min(errors, key=lambda model: abs(errors[model]))
     worst = max(errors, key=lambda model: abs(errors[model]))
+    if not errors[worst]:
+        return f"All predictions meet {purchases}"
     if abs(errors[best]) == abs(errors[worst]):
         return f"All predictions are equally far from {purchases} ({_signed(errors[best])})"
     return (
@@ -200,7 +202,7 @@ def calibration(
     axes.set_xticks(range(len(names)), [words.name(name) for name in names])
     axes.set_xlabel(group_label)
     axes.set_xlim(-0.2, max(len(names) - 0.8, 0.6))
-    axes.set_ylim(min(axes.dataLim.y0, 0), max(axes.dataLim.y1 * 1.04, 1e-9))
+    axes.set_ylim(min(axes.dataLim.y0, 0), max(axes.dataLim.y1 * 1.04, 0) or 1.0)
     value_axis(axes, "y")
     _name_lines(axes, len(names) - 1, by_model, "actual_mean", "predicted_mean")
     title = _calibration_title(by_model, names)

@@ -123,7 +123,9 @@ def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float =
         "money": lambda value, _: f"{value / divisor:,.10g}".replace("-", "−"),
         "number": lambda value, _: f"{value:,.10g}".replace("-", "−"),
     }
-    axis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=kind == "count"))
+    axis.set_major_locator(
+        MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=kind == "count", min_n_ticks=1)
+    )
     axis.set_major_formatter(FuncFormatter(written.get(kind, written["number"])))
     axis.grid(True, color=GRID)
     return f"{word} " if word else ""

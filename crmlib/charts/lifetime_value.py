@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from crmlib.charts import words
 from crmlib.charts.layout import bars, every_month, finish, no_data, period_axis, sheet, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style
+from crmlib.charts.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    SEGMENT_COLOURS,
+    SOFT,
+    TIER_COLOURS,
+    Chart,
+    house_style,
+)
 
 _GROUPS = 20
 _TOP = 0.2
+_COLOURS = {**SEGMENT_COLOURS, **TIER_COLOURS}
 
 
 @house_style()
@@ -106,13 +115,7 @@ def clv_concentration(frame: pd.DataFrame, *, currency: str = "") -> Chart:
 
 
 @house_style()
-def clv_by_group(
-    frame: pd.DataFrame,
-    *,
-    group: str = "segment",
-    currency: str = "",
-    colours: Mapping[str, str] | None = None,
-) -> Chart:
+def clv_by_group(frame: pd.DataFrame, *, group: str = "segment", currency: str = "") -> Chart:
     """Draw the mean lifetime value of groups of customers, such as segments or tiers.
 
     Parameters
@@ -124,8 +127,6 @@ def clv_by_group(
         The column that names the group.
     currency : str
         The name of the money.
-    colours : mapping, optional
-        The colour of each group, such as `TIER_COLOURS`.
     """
     frame = frame.dropna(subset=["clv_mean"])
     if frame.empty:
@@ -145,7 +146,7 @@ def clv_by_group(
         ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
         texts = [f"{text}\n({words.number(low)} to {words.number(high)})" for text, low, high in ends]
     _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
-    bars(axes, names, means.tolist(), [(colours or {}).get(one, BLUE) for one in names], texts)
+    bars(axes, names, means.tolist(), [_COLOURS.get(one, BLUE) for one in names], texts)
     told = "; ".join(
         f"{one} ({words.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
         for one, count, text in zip(names, frame["customers"], texts, strict=True)

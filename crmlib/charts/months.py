@@ -65,7 +65,7 @@ def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", curr
 def _change(value: float, base: float, against: str) -> str:
     if value == base:
         return f"the same as {against}"
-    if base <= 0:
+    if base <= 0 or value < 0:
         return f"{'more' if value > base else 'less'} than {against}"
     change = value / base - 1
     return f"{words.share(abs(change))} {'more' if change > 0 else 'less'} than {against}"

@@ -69,15 +69,16 @@ def expected_purchases_surface(
     values = grid.to_numpy(dtype=float)
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     most, frequency, recency = float(values[row, column]), grid.index[row], grid.columns[column]
-    title = (
-        f"Most is expected at {words.plural(frequency, 'repeat purchase')}, the last in {time_unit} "
-        f"{words.number(float(recency))}: {words.number(most)} in {horizon}"
-    )
+    title = f"No purchases are expected in {horizon}, whatever the history"
+    if most > 0:
+        title = (
+            f"Most is expected at {words.plural(frequency, 'repeat purchase')}, the last in {time_unit} "
+            f"{words.number(float(recency))}: {words.number(most)} in {horizon}"
+        )
     same = grid.iloc[row].dropna()
     if len(same) > 1 and same.iloc[0] < most:
-        title += (
-            f"; only {words.number(float(same.iloc[0]))} if it was at {words.number(float(same.index[0]))}"
-        )
+        fewest, earliest = float(same.iloc[0]), float(same.index[0])
+        title += f", but {words.number(fewest)} if it was in {time_unit} {words.number(earliest)}"
     levels = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, most)
     return _surface(grid, title, f"Purchases expected in {horizon}", age, time_unit, levels, words.number)
 

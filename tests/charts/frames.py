@@ -1,0 +1,200 @@
+"""Frames as the other rooms return them, small enough to check by hand, and what each chart makes of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from crmlib import charts
+
+Case = tuple[Callable[..., charts.Chart], pd.DataFrame, dict]
+
+
+def months(count: int) -> pd.DatetimeIndex:
+    return pd.date_range("2023-01-01", periods=count, freq="MS")
+
+
+def fates(used: int = 90, undated: int = 10) -> pd.DataFrame:
+    rows = [used + undated, used, 0, undated]
+    names = ["in the source", "used", "after 2024-06-30", "date cannot be read"]
+    return pd.DataFrame({"fate": names, "rows": rows, "amount": [2.5 * one for one in rows]})
+
+
+def monthly(values: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"month": months(len(values)), "purchases": values, "new_customers": values})
+
+
+def review(value: float, before: float, year: float = np.nan, budget: float = np.nan) -> pd.DataFrame:
+    parts = {"all": 1.0, "existing": 0.75, "new": 0.25}
+    rows = [
+        [name, "revenue", *(part * one for one in (value, before, year, budget))]
+        for name, part in parts.items()
+    ]
+    names = ["customers", "measure", "value", "month_before", "year_before", "budget"]
+    return pd.DataFrame(rows, columns=names).assign(month=pd.Timestamp("2024-06-01"))
+
+
+def distribution(customers: list[int], value: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"purchases": [*map(str, range(1, len(value))), f"{len(value)}+"], "customers": customers}
+    )
+    shares = np.array(value, dtype=float) / (sum(value) or np.nan)
+    return frame.assign(customer_share=frame["customers"] / max(sum(customers), 1), value_share=shares)
+
+
+def deciles(values: list[float], customers: int = 10) -> pd.DataFrame:
+    total = sum(values) or np.nan
+    frame = pd.DataFrame({"decile": range(1, len(values) + 1), "customers": customers, "value": values})
+    return frame.assign(value_share=frame["value"] / total)
+
+
+def waterfall(before: float, changes: list[float]) -> pd.DataFrame:
+    steps = ["before", *["lapsed", "bought less", "bought more", "new"][: len(changes)], "after"]
+    return pd.DataFrame({"step": steps, "customers": 7, "change": [before, *changes, before + sum(changes)]})
+
+
+def factors(before: list[float], after: list[float]) -> pd.DataFrame:
+    """Two factors; the effects by Shapley weights."""
+    (a, b), (c, d) = before, after
+    effects = [(c - a) * (b + d) / 2, (d - b) * (a + c) / 2]
+    names = ["acquired customers", "spend per customer"]
+    return pd.DataFrame({"factor": names, "before": before, "after": after, "effect": effects})
+
+
+def migration(counts: np.ndarray) -> pd.DataFrame:
+    names = [*range(1, 11), "not active"]
+    return pd.DataFrame(counts, index=names, columns=names)
+
+
+def history(active: list[float], twice: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"age": range(len(active)), "customers": 200, "active_share": active})
+    return frame.assign(bought_twice_share=twice, value_per_customer=np.cumsum(np.array(active) * 30.0))
+
+
+def comparison(cohorts: int = 4, periods: int = 8, level: float = 100.0, seed: int = 1) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    rows = [
+        {
+            "cohort": months(cohorts)[c],
+            "period": months(periods)[p],
+            "age": p - c,
+            "complete": p < periods - 1,
+        }
+        for c in range(cohorts)
+        for p in range(c, periods)
+    ]
+    frame = pd.DataFrame(rows)
+    revenue = level * random.gamma(2.0, 1.0, len(frame)) / (1 + frame["age"])
+    return frame.assign(
+        customers=50, active_share=1 / (1 + frame["age"]), purchases_per_active=1.5, spend_per_purchase=revenue / 10,
+        revenue=revenue, profit=0.4 * revenue, margin=0.4,
+        value_per_customer=revenue.groupby(frame["cohort"]).cumsum() / 50,
+    )  # fmt: skip
+
+
+def health(revenue: list[float], new: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"period": months(len(revenue)), "complete": True, "revenue": revenue})
+    repeat = frame["revenue"] - new
+    return frame.assign(repeat_revenue=repeat, new_share=new / frame["revenue"].where(frame["revenue"] > 0))
+
+
+def rates(values: list[float], reach: float = 0.05) -> pd.DataFrame:
+    frame = pd.DataFrame({"cohort": months(len(values)), "customers": 100, "repeat_rate": values})
+    return frame.assign(low=frame["repeat_rate"] - reach, high=frame["repeat_rate"] + reach)
+
+
+def segments(customers: list[int], net: list[float]) -> pd.DataFrame:
+    names = ["Champions", "Loyal", "At risk", "Lost", "A segment with a very long name of its own"][
+        : len(net)
+    ]
+    total = sum(net) if sum(net) > 0 else np.nan
+    frame = pd.DataFrame({"segment": names, "customers": customers, "net": net})
+    people = frame["customers"] / max(sum(customers), 1)
+    return frame.assign(share_of_customers=people, share_of_net=frame["net"] / total)
+
+
+def track(actual: list[float], predicted: dict[str, list[float]]) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame(
+            {"model": model, "period": range(1, len(actual) + 1), "actual": actual, "predicted": values}
+        )
+        for model, values in predicted.items()
+    ]
+    for frame in frames:
+        for name in ("actual", "predicted"):
+            frame[f"{name}_cumulative"] = frame[name].cumsum()
+    return pd.concat(frames, ignore_index=True)
+
+
+def groups(actual: list[float], predicted: list[float]) -> pd.DataFrame:
+    names = [*map(str, range(len(actual) - 1)), f"{len(actual) - 1}+"]
+    return pd.DataFrame({"frequency_group": names, "actual_mean": actual, "predicted_mean": predicted})
+
+
+def grid(values: np.ndarray) -> pd.DataFrame:
+    values = np.atleast_2d(values)
+    return pd.DataFrame(
+        values, index=range(values.shape[0]), columns=[5.0 * one for one in range(values.shape[1])]
+    )
+
+
+def clv(values: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"clv": values}, dtype=float)
+    return frame.assign(clv_low=0.2 * frame["clv"], clv_high=2.0 * frame["clv"])
+
+
+def clv_of(names: list[str], means: list[float], column: str = "segment") -> pd.DataFrame:
+    frame = pd.DataFrame({column: names, "customers": 50, "clv_mean": means})
+    return frame.assign(clv_low=0.9 * frame["clv_mean"], clv_high=1.1 * frame["clv_mean"])
+
+
+def sensitivity(lows: list[float], highs: list[float]) -> pd.DataFrame:
+    names = ["horizon", "margin", "discount rate per year"][: len(lows)]
+    ends = [{"assumption": n, "setting": s, "clv": v} for n, *vs in zip(names, lows, highs, strict=True)
+            for s, v in zip(("26 weeks", "156 weeks"), vs, strict=True)]  # fmt: skip
+    return pd.DataFrame(ends, columns=["assumption", "setting", "clv"])
+
+
+SURFACE = 1 / (1 + np.arange(8)[:, None] * np.exp(1 - np.arange(9)[None, :] / 2))
+USUAL: dict[str, Case] = {
+    "rows_by_fate": (charts.rows_by_fate, fates(), {"currency": "USD"}),
+    "purchases_per_month": (charts.purchases_per_month, monthly([5, 0, 9, 7] * 6), {}),
+    "new_customers_per_month": (charts.new_customers_per_month, monthly([5, 2, 9, 7]), {"as_of": "2023-04-11"}),
+    "month_against_others": (charts.month_against_others, review(80, 90, 70, 100), {"currency": "USD"}),
+    "purchase_distribution": (charts.purchase_distribution, distribution([60, 30, 10], [20.0, 30.0, 50.0]), {}),
+    "value_deciles": (charts.value_deciles, deciles([50.0, 20, 10, 8, 5, 4, 3, 2, 1, -3]), {}),
+    "change_by_customers": (charts.change_by_customers, waterfall(900, [-500, -50, 100, 30]), {"currency": "USD"}),
+    "change_by_factors": (charts.change_by_factors, factors([100, 20], [90, 25]), {"currency": "USD"}),
+    "decile_migration": (charts.decile_migration, migration(np.eye(11) * 60 + 10), {}),
+    "cohort_activity": (charts.cohort_activity, history([1.0, 0.3, 0.2, 0.1], [0, 0.2, 0.3, 0.35]), {}),
+    "cohort_value": (charts.cohort_value, history([1.0, 0.3, 0.2], [0, 0.1, 0.2]), {"currency": "USD"}),
+    "cohorts_by_age": (charts.cohorts_by_age, comparison(), {}),
+    "revenue_by_cohort": (charts.revenue_by_cohort, comparison(), {"currency": "USD"}),
+    "new_and_repeat_revenue": (charts.new_and_repeat_revenue, health([80, 90], [80, 30]), {"currency": "USD"}),
+    "repeat_rate_by_cohort": (charts.repeat_rate_by_cohort, rates([0.3, 0.35, 0.2]), {}),
+    "segment_bars": (charts.segment_bars, segments([10, 0, 30, 50, 10], [600, 0, 300, 50, 50]), {}),
+    "tracking": (
+        charts.tracking,
+        track([9.0] * 20, {"BG/NBD": [8.0] * 20, "Pareto/NBD": [8.1] * 20, "as last year": [5.0] * 20}),
+        {"calibration_end": 10},
+    ),
+    "tracking_per_period": (
+        charts.tracking_per_period, track([9.0, 4] * 9, {"BG/NBD": [8.0] * 18}), {"calibration_end": 10},
+    ),
+    "calibration": (charts.calibration, groups([0.2, 0.7, 1.5, 3.1], [0.25, 0.7, 1.4, 2.2]), {}),
+    "p_alive_surface": (charts.p_alive_surface, grid(SURFACE), {"age": 40}),
+    "expected_purchases_surface": (
+        charts.expected_purchases_surface, grid(SURFACE * np.arange(8)[:, None]), {"age": 40, "horizon": "52 weeks"},
+    ),
+    "clv_distribution": (charts.clv_distribution, clv([1.0, 2, 3, 5, 9, 30, 99]), {"currency": "USD"}),
+    "clv_concentration": (charts.clv_concentration, clv([1.0, 2, 3, 5, 9, 30, 99]), {"currency": "USD"}),
+    "clv_by_group": (charts.clv_by_group, clv_of(["Champions", "At risk"], [90, 4]), {"currency": "USD"}),
+    "clv_by_acquisition_month": (
+        charts.clv_by_acquisition_month, clv_of(list(months(3)), [40, 38, 41], "month"), {"currency": "USD"},
+    ),
+    "clv_sensitivity": (
+        charts.clv_sensitivity, sensitivity([3e5, 4e5, 5.9e5], [13e5, 8e5, 6.1e5]), {"base": 6e5, "currency": "USD"},
+    ),
+}  # fmt: skip

@@ -1,0 +1,273 @@
+"""The title is the finding: computed from the frame, and true whatever the frame says."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from crmlib import charts
+from crmlib.charts import words
+from tests.charts import frames
+
+counts = st.integers(0, 10_000)
+amounts = st.floats(-1e6, 1e6).map(lambda value: round(value, 2))
+positive = st.floats(1, 1e6).map(lambda value: round(value, 2))
+shares = st.floats(0, 1)
+few = settings(max_examples=15, deadline=None)
+
+
+def listed(values: st.SearchStrategy, least: int = 1, most: int = 8) -> st.SearchStrategy:
+    return st.lists(values, min_size=least, max_size=most)
+
+
+@few
+@given(counts, counts)
+def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
+    assume(used + aside > 0)
+    title = charts.rows_by_fate(frames.fates(used, aside)).title
+    if aside:
+        assert title.lower().startswith(words.share(used / (used + aside)))
+        assert f"{aside:,} are set apart as “date cannot be read”" in title
+        assert "100%" not in title
+    else:
+        assert title.startswith(f"All {used:,} rows" if used > 1 else "The only row")
+
+
+@few
+@given(listed(counts))
+def test_gaps_come_first_else_the_course(purchases: list[int]) -> None:
+    assume(purchases[0] and purchases[-1])
+    title = charts.purchases_per_month(frames.monthly(purchases)).title
+    empty, first, last = purchases.count(0), purchases[0], purchases[-1]
+    if empty:
+        assert title.startswith("No purchase in")
+        assert empty == 1 or f"in {empty} of {len(purchases)} months" in title
+    else:
+        assert (" fell " in title) == (last < first)
+        assert (" rose " in title) == (last > first)
+        assert ("the peak was" in title) == (max(purchases) > max(first, last))
+        assert f"{last:,}" in title
+
+
+def test_months_missing_from_the_frame_are_gaps() -> None:
+    frame = frames.monthly([4, 4, 4, 4]).drop(index=[1, 2])
+    assert charts.purchases_per_month(frame).title == "No purchase in 2 of 4 months, first in February 2023"
+
+
+@pytest.mark.parametrize(("as_of", "last"), [("2023-03-15", 6), ("2023-03-31", 1), (None, 1)])
+def test_a_month_that_is_not_over_is_no_finding(as_of: str | None, last: int) -> None:
+    title = charts.purchases_per_month(frames.monthly([9, 6, 1]), as_of=as_of).title
+    assert title.startswith(f"Purchases fell from 9 in January 2023 to {last} in")
+
+
+def test_nobody_new_since() -> None:
+    chart = charts.new_customers_per_month(frames.monthly([7, 3, 0, 0]))
+    assert chart.title == "All 10 customers came by February 2023; nobody new in the 2 months after"
+
+
+@few
+@given(positive, positive, positive)
+def test_month_says_more_and_less(value: float, before: float, year: float) -> None:
+    title = charts.month_against_others(frames.review(value, before, year), currency="USD").title
+    for base, against in ((before, "the month before"), (year, "the year before")):
+        word = "more than" if value > base else "less than" if value < base else "the same as"
+        assert f"{word} {against}" in title
+    assert "budget" not in title
+
+
+@few
+@given(listed(positive, 2, 10))
+def test_deciles_share_out_the_whole(values: list[float]) -> None:
+    values = sorted(values, reverse=True)
+    title = charts.value_deciles(frames.deciles(values), value="profit").title
+    half = sum(values[len(values) // 2 :]) / sum(values)
+    assert f"bring {words.share(values[0] / sum(values))} of profit" in title
+    assert title.endswith(words.share(half))
+
+
+@few
+@given(amounts, listed(amounts, 1, 4))
+def test_change_names_its_direction_and_its_largest_part(before: float, changes: list[float]) -> None:
+    after, largest = before + sum(changes), int(np.abs(changes).argmax())
+    assume(not np.isclose(before, after) and abs(changes[largest]) > 1)
+    title = charts.change_by_customers(frames.waterfall(before, changes), currency="USD").title
+    assert (" rose " in title) == (after > before)
+    assert (" fell " in title) == (after < before)
+    step = frames.waterfall(before, changes)["step"].iloc[1 + largest]
+    assert f"largest effect: {step} ({'+' if changes[largest] > 0 else '−'}USD" in title
+
+
+def test_factors_lead_from_product_to_product() -> None:
+    chart = charts.change_by_factors(frames.factors([100, 20.0], [110, 18.0]), currency="USD", after="2024")
+    # 2,000 to 1,980: +190 by ten more customers, -210 by two less each
+    assert chart.title == "Revenue fell by 1% to USD 1,980; largest effect: spend per customer (−USD 210)"
+    assert "2024: USD 1,980" in chart.alt
+
+
+def test_migration_reads_the_row_of_the_best() -> None:
+    counts = np.zeros((11, 11))
+    counts[0, [0, 1, 10]] = [6, 1, 3]
+    counts[10, 0] = 4
+    title = charts.decile_migration(frames.migration(counts)).title
+    assert (
+        title == "Of the best tenth by revenue, 60% stayed in it and 30% were not active in the next period"
+    )
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(3, 12))
+def test_cohorts_are_compared_at_an_age_both_have(seed: int, cohorts: int, periods: int) -> None:
+    frame = frames.comparison(cohorts, max(periods, cohorts + 1), seed=seed)
+    title = charts.cohorts_by_age(frame, measure="spend_per_purchase", currency="USD").title
+    done = frame[frame["complete"]]
+    age = int(re.search(r"at age (\d+)", title)[1])
+    named = [one for one in done["cohort"].unique() if words.month(one) in title]
+    values = done[done["age"] == age].set_index("cohort")["spend_per_purchase"]
+    assert len(named) == min(2, done["cohort"].nunique())
+    assert all(words.money(values[one], "USD") in title for one in named)
+    if len(named) == 2 and words.money(values[named[0]], "USD") != words.money(values[named[1]], "USD"):
+        assert ("above" in title) == (values[named[1]] > values[named[0]])
+
+
+@few
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_base_names_the_strongest_cohort_of_the_last_complete_month(seed: int, cohorts: int) -> None:
+    frame = frames.comparison(cohorts, cohorts + 1, seed=seed)
+    title = charts.revenue_by_cohort(frame).title
+    last = frame[frame["period"] == frame.loc[frame["complete"], "period"].max()].set_index("cohort")[
+        "revenue"
+    ]
+    assert words.share(last.max() / last.sum()) in title
+    if last.idxmax() == last.index[-1]:
+        assert title.startswith("New customers bring most")
+    else:
+        assert f"cohort of {words.month(last.idxmax())}" in title
+        assert f"{words.share(last.iloc[-1] / last.sum())} from new customers" in title
+
+
+@few
+@given(listed(st.floats(0.1, 0.9), 2), st.floats(0.01, 0.09))
+def test_repeat_rates_differ_only_where_intervals_are_apart(values: list[float], reach: float) -> None:
+    table = frames.rates(values, reach)
+    first, last = table.iloc[0], table.iloc[-1]
+    apart = last["low"] > first["high"] or first["low"] > last["high"]
+    assert ("not clearly different" in charts.repeat_rate_by_cohort(table).title) != apart
+
+
+@few
+@given(st.lists(st.tuples(counts, positive), min_size=1, max_size=5))
+def test_segments_name_the_richest_and_the_largest(rows: list[tuple[int, float]]) -> None:
+    assume(sum(count for count, _ in rows))
+    table = frames.segments([count for count, _ in rows], [net for _, net in rows])
+    title = charts.segment_bars(table).title
+    for column in ("customers", "net"):
+        assert words.name(table.loc[table[column].idxmax(), "segment"]) in title
+    assert words.share(table["share_of_net"].max()) in title
+
+
+@few
+@given(listed(st.integers(1, 100), 4, 30), st.floats(0.2, 3))
+def test_tracking_judges_by_the_holdout_alone(actual: list[int], factor: float) -> None:
+    predicted = [5000.0, *(factor * one for one in actual[1:])]
+    frame = frames.track(actual, {"BG/NBD": predicted})
+    for draw in (charts.tracking, charts.tracking_per_period):
+        title = draw(frame, calibration_end=1).title
+        assert f"the {sum(actual[1:]):,} holdout purchases" in title
+        if abs(factor - 1) > 0.001:
+            assert ("fewer" if factor < 1 else "more") in title
+            assert float(re.search(r"([\d.]+)%", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
+
+
+def test_tracking_names_best_and_worst() -> None:
+    frame = frames.track([10.0] * 6, {"a": [9.0] * 6, "b": [10.5] * 6, "c": [4.0] * 6})
+    title = charts.tracking(frame, calibration_end=3).title
+    assert title == "b comes closest to the 30 holdout purchases (+5%); c is furthest off (−60%)"
+
+
+def test_no_holdout_purchase() -> None:
+    frame = frames.track([3.0, 0.0], {"BG/NBD": [3.0, 2.5]})
+    assert (
+        charts.tracking(frame, calibration_end=1).title
+        == "No purchase happened in the holdout; 2.50 predicted"
+    )
+
+
+@few
+@given(listed(st.tuples(st.floats(0, 9), st.floats(0, 9)), 1, 9))
+def test_calibration_names_the_worst_group(pairs: list[tuple[float, float]]) -> None:
+    table = frames.groups([one for one, _ in pairs], [other for _, other in pairs])
+    gaps = (table["predicted_mean"] - table["actual_mean"]).abs()
+    title = charts.calibration(table).title
+    if "in every group" in title:
+        assert gaps.max() <= 0.01
+    else:
+        worst = table.loc[gaps.idxmax()]
+        assert f"group {worst['frequency_group']}:" in title
+        assert f"{words.number(worst['predicted_mean'])} predicted" in title
+
+
+def test_surfaces_read_their_grids() -> None:
+    grid = frames.grid(np.array([[1.0, 1.0, 1.0], [np.nan, 0.6, 0.9], [np.nan, 0.2, 0.95]]))
+    title = charts.p_alive_surface(grid, age=10).title
+    assert title == "Last bought in week 5 of 10: P(alive) is 60% after 1 repeat purchase, 20% after 2"
+    title = charts.expected_purchases_surface(10 * grid, age=10, horizon="52 weeks").title
+    assert title.startswith("Most is expected at 0 repeat purchases, the last in week 0: 10 in 52 weeks")
+
+
+@few
+@given(listed(positive, 5, 40))
+def test_concentration_counts_the_best_fifth(values: list[float]) -> None:
+    title = charts.clv_concentration(frames.clv(values)).title
+    top = round(len(values) / 5)
+    if max(values) - min(values) <= 1e-9 * max(values):
+        assert "the same" in title
+    else:
+        held = sum(sorted(values, reverse=True)[:top]) / sum(values)
+        assert title.startswith(
+            f"The best {words.share(top / len(values))} of customers hold {words.share(held)}"
+        )
+
+
+def test_distribution_has_median_and_top() -> None:
+    title = charts.clv_distribution(frames.clv([*[10.0] * 19, 200.0]), currency="USD").title
+    assert title == "The middle customer is worth USD 10.00, the best 5% USD 200 each"
+
+
+@few
+@given(listed(amounts, 2, 5))
+def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
+    names = ["Platinum", "Gold", "Iron", "Lead", "Other"][: len(means)]
+    title = charts.clv_by_group(frames.clv_of(names, means), currency="USD").title
+    if max(means) > min(means):
+        assert title.startswith(f"{names[int(np.argmax(means))]}: worth most")
+        assert f"{names[int(np.argmin(means))]}: least" in title
+    else:
+        assert "worth the same" in title
+
+
+def test_tiers_and_segments_keep_their_colours() -> None:
+    chart = charts.clv_by_group(frames.clv_of(["Lead", "Platinum", "Champions"], [1, 9, 5]))
+    faces = [bar.get_facecolor() for bar in chart.figure.axes[0].patches]
+    colours = [
+        charts.TIER_COLOURS["Lead"],
+        charts.TIER_COLOURS["Platinum"],
+        charts.SEGMENT_COLOURS["Champions"],
+    ]
+    assert [words_of(face) for face in faces] == colours
+
+
+def words_of(face: tuple[float, ...]) -> str:
+    return "#" + "".join(f"{round(255 * one):02x}" for one in face[:3])
+
+
+def test_sensitivity_leads_with_the_widest() -> None:
+    table = pd.concat([frames.sensitivity([5.0, 2.0], [6.0, 9.0])]).sample(frac=1, random_state=1)
+    title = charts.clv_sensitivity(table, base=5.5).title
+    assert title.startswith(
+        "Margin matters most: from 26 weeks to 156 weeks, lifetime value goes from 2.00 to 9.00"
+    )

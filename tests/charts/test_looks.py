@@ -1,0 +1,113 @@
+"""Every chart is whole, legible and described: on usual data, on none, on one row and on odd data."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlib import charts
+from tests.charts import frames
+from tests.charts.frames import USUAL
+from tests.charts.looks import assert_described, assert_legible, drawn_words
+
+
+def test_every_public_chart_is_tried() -> None:
+    assert set(USUAL) == {name for name in charts.__all__ if name[0].islower()}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_usual_data(name: str) -> None:
+    draw, frame, options = USUAL[name]
+    before = frame.copy(deep=True)
+    chart = draw(frame, **options)
+    assert_described(chart)
+    assert_legible(chart)
+    width, height = chart.figure.get_size_inches()
+    assert 4.8 <= width <= 5.2
+    assert height < 1.25 * width
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_no_rows_are_said_in_words(name: str) -> None:
+    draw, frame, options = USUAL[name]
+    empty = frame.iloc[:0] if "surface" not in name else frame * np.nan
+    chart = draw(empty, **options)
+    assert_described(chart)
+    assert "No data to draw." in [text.get_text() for text in drawn_words(chart)]
+    assert "no data" in chart.alt
+
+
+ODD = {
+    "one fate": (charts.rows_by_fate, frames.fates(1, 0), {}),
+    "one month": (charts.purchases_per_month, frames.monthly([3]), {}),
+    "twenty years": (charts.purchases_per_month, frames.monthly([3, 9] * 120), {}),
+    "only a running month": (charts.purchases_per_month, frames.monthly([3]), {"as_of": "2023-01-10"}),
+    "month of returns": (charts.month_against_others, frames.review(-80, 90, -70, 0), {"currency": "USD"}),
+    "month of nothing": (charts.month_against_others, frames.review(0, 0), {}),
+    "value unknown": (charts.purchase_distribution, frames.distribution([3, 1], [0.0, 0.0]), {}),
+    "one tenth": (charts.value_deciles, frames.deciles([5.0]), {}),
+    "all equal tenths": (charts.value_deciles, frames.deciles([5.0] * 10), {}),
+    "loss before and after": (charts.change_by_customers, frames.waterfall(-100, [-50, 20]), {"currency": "USD"}),
+    "from nothing": (charts.change_by_customers, frames.waterfall(0, [0, 0, 0, 500]), {"currency": "USD"}),
+    "no change": (charts.change_by_factors, frames.factors([10, 2], [10, 2]), {}),
+    "billions": (charts.change_by_factors, frames.factors([1e7, 300], [2e7, 250]), {"currency": "JPY"}),
+    "nobody active again": (charts.decile_migration, frames.migration(np.diag([1.0] * 11)), {}),
+    "one age": (charts.cohort_activity, frames.history([1.0, 0.2], [0, 0.2]), {}),
+    "one age of value": (charts.cohort_value, frames.history([1.0], [0]), {}),
+    "one cohort": (charts.cohorts_by_age, frames.comparison(1, 5), {}),
+    "cohorts of two ages": (charts.cohorts_by_age, frames.comparison(2, 3), {"measure": "spend_per_purchase"}),
+    "sixty cohorts": (charts.revenue_by_cohort, frames.comparison(60, 70, 1e6), {"currency": "USD"}),
+    "weeks": (charts.revenue_by_cohort, frames.comparison(), {"period": "W"}),
+    "one repeat rate": (charts.repeat_rate_by_cohort, frames.rates([0.2]), {}),
+    "one segment": (charts.segment_bars, frames.segments([4], [10]), {}),
+    "spend below zero": (charts.segment_bars, frames.segments([4, 2], [-10, 2]), {}),
+    "a segment that costs": (charts.segment_bars, frames.segments([4, 2, 1], [100, 20, -15]), {}),
+    "one period": (charts.tracking, frames.track([3.0], {"BG/NBD": [2.0]}), {"calibration_end": 5}),
+    "five models alike": (
+        charts.tracking, frames.track([3.0] * 9, {f"model {n}": [3.0] * 9 for n in range(5)}), {"calibration_end": 4},
+    ),
+    "one group": (charts.calibration, frames.groups([0.2], [0.3]), {}),
+    "nothing predicted": (charts.calibration, frames.groups([0.0, 0.0], [0.0, 0.0]), {}),
+    "flat surface": (charts.p_alive_surface, frames.grid(np.ones((5, 6))), {"age": 30}),
+    "surface of one row": (charts.p_alive_surface, frames.grid(np.array([1.0, 0.5])), {"age": 30}),
+    "nothing expected": (
+        charts.expected_purchases_surface, frames.grid(np.zeros((3, 3))), {"age": 30, "horizon": "1 week"},
+    ),
+    "one customer": (charts.clv_distribution, frames.clv([5.0]), {}),
+    "losses": (charts.clv_distribution, frames.clv([-5.0, -1, 0, 3]), {"currency": "USD"}),
+    "losses in concentration": (charts.clv_concentration, frames.clv([9.0, 5, -1, -2]), {}),
+    "groups at a loss": (charts.clv_by_group, frames.clv_of(["Platinum", "Lead"], [9, -4]), {"currency": "USD"}),
+    "dollar signs and long names": (
+        charts.clv_by_group,
+        frames.clv_of(["$100 to $200 a year or thereabouts", "x" * 90], [9, 4]),
+        {"currency": "US$"},
+    ),
+    "one acquisition": (charts.clv_by_acquisition_month, frames.clv_of(list(frames.months(1)), [4], "month"), {}),
+    "nothing matters": (charts.clv_sensitivity, frames.sensitivity([5.0], [5.0]), {"base": 5.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data(name: str) -> None:
+    draw, frame, options = ODD[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chart = draw(frame, **options)
+        assert_described(chart)
+        assert_legible(chart)
+
+
+def test_drawing_is_quick() -> None:
+    draw, frame, options = USUAL["revenue_by_cohort"]
+    draw(frame, **options).png()
+    started = time.process_time()
+    for _ in range(3):
+        draw(frame, **options).png()
+    assert (
+        time.process_time() - started
+    ) / 3 < 0.6  # about .1 on an idle core; a slip to pyplot or a tight box shows
