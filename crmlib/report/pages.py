@@ -28,6 +28,9 @@ _LAYOUT_TAGS = {"p", "div", "span", "b", "strong", "i", "em", "br", "ul", "ol", 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 _NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|nan|NaN|NaT|<NA>|None|–|")
+# Digits in a column so named are no quantity.
+_NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
+_FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -150,19 +153,30 @@ def _table(text: str, heading: str) -> Markup:
 
 
 def _tidy(table: Tag) -> None:
-    """Set numbers flush right, heading included, and leave out row numbers that say nothing."""
+    """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
     head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
     if not body or any(len(row) != len(body[0]) for row in [*body, *head]):
         return  # merged cells: as it came
-    columns = [[cell.get_text().strip() for cell in column] for column in zip(*body, strict=True)]
-    for position, values in enumerate(columns):
-        if all(_NUMBER.fullmatch(value) for value in values) and any(values):
-            for row in [*head, *body]:
-                row[position]["class"] = "number"
-    if body[0][0].name == "th" and columns[0] == [str(number) for number in range(len(body))]:
-        for row in [*head, *body]:
-            row[0].decompose()
+    numbered = [str(number) for number in range(len(body))]
+    for position, cells in enumerate(zip(*body, strict=True)):
+        values = [cell.get_text().strip() for cell in cells]
+        headings = [row[position] for row in head]
+        if position == 0 and cells[0].name == "th" and values == numbered:
+            for cell in [*headings, *cells]:
+                cell.decompose()
+        elif _are_numbers(values) and not any(_NAMES_THINGS.search(cell.get_text()) for cell in headings):
+            for cell in [*headings, *cells]:
+                cell["class"] = "number"
+            if cells[0].name == "td" and any(
+                _FIVE_DIGITS.search(value) for value in values
+            ):  # four alone may be a year
+                for cell, value in zip(cells, values, strict=True):
+                    cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
+
+
+def _are_numbers(values: list[str]) -> bool:
+    return any(values) and all(_NUMBER.fullmatch(value) for value in values)
 
 
 class _Prose:

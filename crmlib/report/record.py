@@ -60,7 +60,7 @@ def describe(
                 "reason": one.reason,
                 "parameters": plan.chapter(one.name).parameters,
             }
-            for one in outcomes
+            for one in sorted(outcomes, key=lambda outcome: outcome.name)
         ],
     }
 

@@ -10,9 +10,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing import connection
+from pathlib import Path
 from typing import Any
+
+from crmlib.report.partial import stopped_at
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Worker:
             self.process = processes.Process(target=_serve, args=(there,), daemon=True)
             self.process.start()
             there.close()
-        self.task = task
+        self.task, self.began = task, time.monotonic()
         self.pipe.send(task)
         return self.pipe
 
@@ -71,8 +75,16 @@ class Worker:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.close()
-            reason = "the process that ran it was killed, most often because memory ran out; try --jobs 1"
-            return Outcome(self.task.name, "kernel died", reason=reason)
+            stop = stopped_at(Path(self.task.output))
+            return Outcome(
+                self.task.name,
+                "kernel died",
+                time.monotonic() - self.began,
+                "the process that ran it was killed, most often because memory ran out; try --jobs 1",
+                stop.heading,
+                stop.cell,
+                stop.first_line,
+            )
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

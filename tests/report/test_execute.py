@@ -100,6 +100,7 @@ def test_a_killed_kernel_or_worker_is_told_and_hangs_nothing(project, how):
     assert failure["status"] == "kernel died"
     assert "memory" in failure["reason"]
     assert "--jobs 1" in failure["reason"]
+    assert (failure["cell"], failure["heading"], failure["source_line"]) == (5, HEADING, 'if how == "hangs":')
     assert done.ended["01_data_check"] == "cached"
 
 

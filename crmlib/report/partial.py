@@ -1,0 +1,59 @@
+"""Where a notebook that did not finish stopped, read from what it left."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_ADDED = {
+    "injected-parameters",
+    "papermill-error-cell-tag",
+}  # by Papermill: cells are counted as in the source
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The cell in which a notebook stopped: its number, the heading above it and its source."""
+
+    cell: int | None = None
+    heading: str = ""
+    source: str = ""
+
+    @property
+    def first_line(self) -> str:
+        """The cell's first line that is not empty."""
+        return next((line.strip() for line in self.source.splitlines() if line.strip()), "")
+
+    def failing_line(self, traceback: str) -> str:
+        """The line of the cell that raised, as IPython's traceback numbers it."""
+        found = re.search(r"Cell In\[\d+\], line (\d+)", traceback)
+        lines = self.source.splitlines()
+        return lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else self.first_line
+
+
+def stopped_at(path: Path) -> Stop:
+    """Return where an executed notebook stopped: the last cell that was begun, whatever its status says."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError):  # it never came to be written
+        return Stop()
+    cells = [one for one in cells if not _ADDED & set(one["metadata"].get("tags", []))]
+    begun = [index for index, cell in enumerate(cells) if _begun(cell)]
+    if not begun:
+        return Stop()
+    return Stop(begun[-1] + 1, _heading_above(cells[: begun[-1]]), "".join(cells[begun[-1]]["source"]))
+
+
+def _begun(cell: dict[str, Any]) -> bool:
+    return cell["cell_type"] == "code" and bool(cell["metadata"].get("papermill", {}).get("start_time"))
+
+
+def _heading_above(cells: list[dict[str, Any]]) -> str:
+    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    headings = [
+        line.lstrip("# ").strip() for text in prose for line in text.splitlines() if line.startswith("#")
+    ]
+    return headings[-1] if headings else ""
