@@ -3,28 +3,45 @@
 A purchase log comes in (an Ibis table, or a frame with `customer_id, date, amount`), frames go out.
 """
 
-from __future__ import annotations
+from crmlib.customers.activity import by_group, customer_totals
+from crmlib.customers.calendar import purchases_by_month
+from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
+from crmlib.customers.decompose import decompose_change
+from crmlib.customers.first_products import first_products
+from crmlib.customers.lapsing import lapsing_customers
+from crmlib.customers.months import month_review
+from crmlib.customers.period_change import PeriodChange, period_change
+from crmlib.customers.period_profile import PeriodProfile, period_profile
+from crmlib.customers.rfm import rfm_summary, rfm_train_test_split
+from crmlib.customers.rfm_cut_offs import RfmCutOffs
+from crmlib.customers.segment_rules import default_segments
+from crmlib.customers.segments import RfmSegments, rfm_segments, segment_table
+from crmlib.customers.summary import BornInHoldout, CustomerSummary, LeftOut
 
-from importlib import import_module
-from typing import Any
-
-_HOMES = {
-    "BornInHoldout": "crmlib.customers.summary",
-    "CustomerSummary": "crmlib.customers.summary",
-    "LeftOut": "crmlib.customers.summary",
-    "RfmCutOffs": "crmlib.customers.rfm_cut_offs",
-    "RfmSegments": "crmlib.customers.segments",
-    "default_segments": "crmlib.customers.segment_rules",
-    "rfm_segments": "crmlib.customers.segments",
-    "rfm_summary": "crmlib.customers.rfm",
-    "rfm_train_test_split": "crmlib.customers.rfm",
-    "segment_table": "crmlib.customers.segments",
-}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'crmlib.customers' has no attribute {name!r}")
+__all__ = [
+    "BornInHoldout",
+    "CustomerSummary",
+    "LeftOut",
+    "PeriodChange",
+    "PeriodProfile",
+    "RfmCutOffs",
+    "RfmSegments",
+    "base_health",
+    "by_group",
+    "cohort_comparison",
+    "cohort_history",
+    "customer_totals",
+    "decompose_change",
+    "default_segments",
+    "first_products",
+    "lapsing_customers",
+    "month_review",
+    "period_change",
+    "period_profile",
+    "purchases_by_month",
+    "repeat_rate",
+    "rfm_segments",
+    "rfm_summary",
+    "rfm_train_test_split",
+    "segment_table",
+]

@@ -18,6 +18,8 @@ _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
 def as_day(value: Any, name: str) -> dt.date:
     """Read a day, or refuse it by the parameter's name."""
     try:
+        if isinstance(value, (int, float)):  # pandas would take 20240131 for nanoseconds since 1970
+            raise ValueError
         stamp = pd.Timestamp(value)
         if pd.isna(stamp):
             raise ValueError

@@ -141,14 +141,15 @@ def segment_table(segments: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame
     >>> table.loc[table["customers"] > 0, ["segment", "customers", "share_of_net"]].values.tolist()
     [['Loyal', 1, 0.75], ['New customers', 1, 0.25]]
     """
-    if sorted(segments["customer_id"]) != sorted(summary["customer_id"]):
-        raise CrmError(
-            f"segments hold {len(segments)} customers and the summary {len(summary)}, not the same ones; "
-            "pass the summary that the segments were made from"
-        )
     joined = pd.DataFrame(segments[["customer_id", "segment"]]).merge(
-        pd.DataFrame(summary), on="customer_id", validate="one_to_one"
+        pd.DataFrame(summary), on="customer_id", how="inner"
     )
+    unique = segments["customer_id"].is_unique and summary["customer_id"].is_unique
+    if not unique or not len(joined) == len(segments) == len(summary):
+        raise CrmError(
+            f"segments hold {len(segments)} customers and the summary {len(summary)}, {len(joined)} in both; they "
+            "must be the same, each once: pass the summary that the segments were made from"
+        )
     table = joined.groupby("segment", observed=False).agg(
         customers=("customer_id", "size"),
         net=("net", "sum"),

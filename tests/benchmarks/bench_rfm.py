@@ -4,7 +4,8 @@
 
 `--peer` is the Python of an environment that has lifetimes 0.11.3, pandas and pyarrow; without it one is
 made in a temporary folder. Every measurement runs in a process of its own, the engine held to 800 MB
-(it spills what does not fit). Prints a table in Markdown and ends with 1 if a bound is missed.
+(it spills what does not fit). Prints a table in Markdown and ends with 1 if a bound
+is missed; the bounds are meant for ten million rows, where starting up no longer counts.
 """
 
 from __future__ import annotations

@@ -215,6 +215,7 @@ def test_polars_and_arrow_frames_give_the_same():
     [
         ({"as_of": "yesterdayish"}, "as_of is 'yesterdayish'"),
         ({"as_of": None}, "as_of is None"),
+        ({"as_of": 20240131}, "as_of is 20240131"),
         ({"as_of": "2024-01-01", "time_unit": "fortnight"}, "time_unit is 'fortnight'"),
     ],
 )

@@ -239,6 +239,9 @@ def test_refusals_name_what_is_wrong():
         RfmCutOffs.from_dict({"scores": 2, "recency": [1], "frequency": [1]})
     with pytest.raises(CrmError, match="segments hold 10 customers and the summary 9"):
         segment_table(rfm_segments(summary), summary.head(9))
+    twice = summary.assign(customer_id="a")
+    with pytest.raises(CrmError, match="each once"):
+        segment_table(rfm_segments(twice), twice)
 
 
 def test_cut_offs_of_another_unit_are_refused():
