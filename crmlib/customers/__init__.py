@@ -9,9 +9,9 @@ from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_hist
 from crmlib.customers.decompose import decompose_change
 from crmlib.customers.first_products import first_products
 from crmlib.customers.lapsing import lapsing_customers
-from crmlib.customers.months import month_review
+from crmlib.customers.months import last_months, month_review
 from crmlib.customers.period_change import PeriodChange, period_change
-from crmlib.customers.period_profile import PeriodProfile, period_profile
+from crmlib.customers.period_profile import PeriodProfile, period_profile, profile_by_group
 from crmlib.customers.rfm import rfm_summary, rfm_train_test_split
 from crmlib.customers.rfm_cut_offs import RfmCutOffs
 from crmlib.customers.segment_rules import default_segments
@@ -35,9 +35,11 @@ __all__ = [
     "default_segments",
     "first_products",
     "lapsing_customers",
+    "last_months",
     "month_review",
     "period_change",
     "period_profile",
+    "profile_by_group",
     "purchases_by_month",
     "repeat_rate",
     "rfm_segments",
