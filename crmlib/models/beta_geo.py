@@ -65,7 +65,7 @@ class BetaGeoModel(PurchaseModel):
         return x + self._chances_at_start
 
     def _starts(self, histories: Histories) -> list[dict[str, float]]:
-        rate = histories.weight @ histories.frequency / (histories.weight @ histories.T)
+        rate = float(histories.weight @ histories.frequency / (histories.weight @ histories.T))
         return [
             {"r": r, "alpha": r / rate, "a": a, "b": b}
             for r, a, b in ((0.5, 0.5, 1.5), (2.0, 0.2, 5.0), (0.1, 1.0, 1.0))
@@ -110,6 +110,26 @@ class BetaGeoModel(PurchaseModel):
         log_stay = log_rising(survived, n - 1) - log_rising(a + survived, n - 1)
         total = a + survived + n - 1
         return np.exp(log_stay) * ((survived + n - 1) * np.exp(log_exactly) + a * at_least) / total
+
+    def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
+        """The same for many n at once: what only n changes is multiplied up from the first."""
+        if t == 0 or (np.diff(n) != 1).any():
+            return super()._pmfs_if_alive(n, x, age, t)
+        r, alpha, a, b = self._values()
+        rate, v = (r + x)[:, None], (t / (alpha + age))[:, None]
+        survived, first = (b + self._chances(x))[:, None], n[0]
+        rises = np.log((rate + n[:-1]) / n[1:]) - np.log1p(1 / v)
+        start = log_rising(rate, first) - gammaln(first + 1) - rate * np.log1p(v) - first * np.log1p(1 / v)
+        exactly = np.exp(start + np.hstack([np.zeros_like(v), np.cumsum(rises, axis=1)]))
+        at_least = betainc(first, rate, v / (1 + v)) if first > 0 else np.ones_like(v)
+        at_least = np.maximum(at_least - np.cumsum(exactly, axis=1) + exactly, 0)
+        stays = np.exp(log_rising(survived, first) - log_rising(a + survived, first))
+        stays = stays * np.hstack(
+            [np.ones_like(v), np.cumprod((survived + n[:-1]) / (a + survived + n[:-1]), axis=1)]
+        )
+        # of those who stayed before the n-th purchase, a / (survived + n - 1) for each who stays drop out at it
+        drops = np.where(n > 0, stays * a / (survived + np.maximum(n - 1, 0)), 0)
+        return stays * exactly + drops * at_least
 
     def _sample_if_alive(
         self, x: Array, age: Array, t: float, random: np.random.Generator

@@ -17,9 +17,9 @@ from scipy.special import betainc, betaincinv, expit, logit, ndtri
 
 from crmlib.models._inference import Array
 
-CountsGivenAlive = Callable[[int, Array, Array], Array]
+CountsGivenAlive = Callable[[Array, Array, Array], Array]
 
-GRID = 128  # points of the distribution function of spend, evenly in log-odds: quantiles to about 0.1 %
+GRID = 96  # points of the distribution function of spend, evenly in log-odds: quantiles to about 0.1 %
 AGES = 32  # values of T, evenly in log T, at which a distribution function is computed: good to about 1e-4
 NARROW = 16.0  # frequency above which distributions are so narrow that they need the more values of T
 FIRST_COUNTS = 32  # counts looked at first; twice as many while a customer may well buy more often
@@ -41,7 +41,7 @@ def spend_quantiles(
     Parameters
     ----------
     counts_given_alive : callable
-        (n, frequency, T) -> probabilities of n purchases by living customers, shape (customers,).
+        (n, frequency, T) -> probabilities of n purchases by living customers, shape (customers, len(n)).
     frequency, T, p_alive : array, shape (customers,)
         Distinct customers; P(alive) above 0.
     levels : tuple of float
@@ -100,6 +100,14 @@ class _Group:
     n: Array  # numbers of purchases
     counts: Array  # their probabilities, shape (nodes, len(n))
 
+    def has_enough(self) -> bool:
+        """Whether hardly anybody may buy more often; if so, leave out what is more than enough."""
+        enough = np.cumsum(self.counts, axis=1).min(axis=0) >= 1.0 - TAIL
+        if enough[-1]:
+            last = max(int(np.argmax(enough)), 1) + 1
+            self.n, self.counts = self.n[:last], self.counts[:, :last]
+        return bool(enough[-1])
+
     def at_every_age(self, curves: Array) -> Array:
         """Distribution functions at the nodes -> at each customer's T."""
         if len(self.nodes) == len(self.ages):
@@ -139,11 +147,11 @@ def _fill_counts(counts_given_alive: CountsGivenAlive, groups: list[_Group]) -> 
         x = np.concatenate([np.full(len(one.nodes), one.frequency) for one in left])
         ages = np.concatenate([one.ages[one.nodes] for one in left])
         now = slice(start, reach)
-        fresh = np.stack([counts_given_alive(int(k), x, ages) for k in n[now]], axis=1) * size[now]
+        fresh = counts_given_alive(n[now], x, ages) * size[now]
         pieces = np.split(fresh, np.cumsum([len(one.nodes) for one in left])[:-1])
         for one, piece in zip(left, pieces, strict=True):
             one.n, one.counts = n[:reach], np.hstack([one.counts, piece])
-        left = [one for one in left if one.counts.sum(axis=1).min() < 1.0 - TAIL]
+        left = [one for one in left if not one.has_enough()]
         start, reach = reach, 2 * reach
 
 

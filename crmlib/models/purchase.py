@@ -189,7 +189,7 @@ class PurchaseModel(LikelihoodModel, ABC):
         Series aligned with `data`, or for several `n` a DataFrame with a column for each.
         """
         t = self._periods(future_t)
-        counts = [n] if np.ndim(n) == 0 else list(n)  # type: ignore[arg-type]
+        counts = list(n) if isinstance(n, Sequence | np.ndarray) else [n]
         if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
             raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
         self._check_unit(data)
@@ -198,7 +198,7 @@ class PurchaseModel(LikelihoodModel, ABC):
         columns = {int(one): self._pmf(int(one), t)(*known)[histories.row] for one in counts}
         frame = pd.DataFrame(columns, index=data.index)
         frame.columns.name = "purchases"
-        return frame[int(counts[0])].rename("probability") if np.ndim(n) == 0 else frame
+        return frame if isinstance(n, Sequence | np.ndarray) else frame[int(n)].rename("probability")
 
     def sample_purchases(
         self, data: pd.DataFrame, future_t: float | str, n: int, random_state: int | np.random.Generator
@@ -266,6 +266,10 @@ class PurchaseModel(LikelihoodModel, ABC):
         """A draw of the purchases within t of customers who are alive now."""
 
     # -- shared ----------------------------------------------------------------------------------------------
+
+    def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
+        """P(n purchases within t) for several n, shape (customers, len(n)); good to about 1e-12."""
+        return np.stack([self._pmf_if_alive(int(one), x, age, t) for one in n], axis=1)
 
     def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
         return expit(-self._log_odds_dead(x, t_x, age))

@@ -164,8 +164,8 @@ def score_histories(
 def _spend_interval(
     model: PurchaseModel, spend: Spend, known: Histories, alive: Array, horizon: float, level: float
 ) -> Array:
-    def counts_given_alive(n: int, x: Array, age: Array) -> Array:
-        return model._pmf_if_alive(n, x, age, horizon)
+    def counts_given_alive(n: Array, x: Array, age: Array) -> Array:
+        return model._pmfs_if_alive(n, x, age, horizon)
 
     levels = ((1 - level) / 2, (1 + level) / 2)
     found = np.zeros((len(alive), 2))

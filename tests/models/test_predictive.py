@@ -8,15 +8,16 @@ from scipy.optimize import brentq
 from scipy.special import betainc
 from scipy.stats import nbinom
 
+from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel
 from crmlib.models.predictive import _numbers_of_purchases, count_quantiles, spend_quantiles
 
 P, Q = 6.25, 3.74
 LEVELS = (0.1, 0.9)
 
 
-def nbd(n: int, frequency: np.ndarray, T: np.ndarray) -> np.ndarray:
+def nbd(n: np.ndarray, frequency: np.ndarray, T: np.ndarray) -> np.ndarray:
     """Counts of living customers: negative binomial, Gamma(0.5 + x, 6 + T) rates over 52 weeks."""
-    return nbinom.pmf(n, 0.5 + frequency, (6 + T) / (58 + T))
+    return nbinom.pmf(n, 0.5 + frequency[:, None], ((6 + T) / (58 + T))[:, None])
 
 
 def exact_spend(x: float, T: float, p_alive: float, level: float) -> float:
@@ -65,3 +66,13 @@ def test_every_count_is_stood_for_once() -> None:
     assert (n[:257] == np.arange(257)).all()
     assert ((first <= n) & (n < first + size)).all()
     assert (size <= 1 + 0.003 * n).all()
+
+
+@pytest.mark.parametrize("model", [BetaGeoModel, ModifiedBetaGeoModel])
+@pytest.mark.parametrize("t", [0.0, 0.01, 52.0])
+def test_many_counts_at_once_are_the_counts_one_by_one(model: type, t: float) -> None:
+    fitted = model.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    x, age = np.array([0.0, 1.0, 30.0, 900.0]), np.array([0.0, 5.0, 38.0, 38.0])
+    for n in (np.arange(300.0), np.arange(40.0, 90.0), np.array([3.0, 7.0])):
+        one_by_one = np.stack([fitted._pmf_if_alive(int(one), x, age, t) for one in n], axis=1)
+        np.testing.assert_allclose(fitted._pmfs_if_alive(n, x, age, t), one_by_one, atol=1e-11)
