@@ -83,7 +83,11 @@ def test_facts_of_the_bundled_study():
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_a_frame_with_a_column_mapping_opens(make):
-    log = {"CustNo": ["007", "007", "012"], "day": ["2024-01-05", "2024-02-01", "2024-02-03"], "paid": [1.5, 2.0, 3.0]}
+    log = {
+        "CustNo": ["007", "007", "012"],
+        "day": ["2024-01-05", "2024-02-01", "2024-02-03"],
+        "paid": [1.5, 2.0, 3.0],
+    }
     columns = {"customer_id": "CustNo", "date": "day", "amount": "paid"}
     study = crm.open_study(make(log), columns=columns, currency="EUR", margin=0.4)
     summary = crm.rfm_summary(study.transactions, as_of=study.as_of, time_unit="W")
