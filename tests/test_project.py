@@ -18,7 +18,7 @@ ROOMS = [
     {"errors", "units"},
     {"data"},
     {"places", "study_file", "results"},
-    {"study"},
+    {"study", "new_study"},
     {"customers"},
     {"models"},
     {"economics"},
