@@ -163,4 +163,4 @@ def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
     refuse_values(data, "weight", weight, None)
     if not weight.sum() > 0:
         raise DataError("weight is 0 in every row; it says how many customers a row stands for")
-    return np.bincount(row, weights=weight, minlength=n_unique)
+    return np.bincount(row, weights=weight, minlength=n_unique).astype(float)

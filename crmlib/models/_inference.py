@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 Array = NDArray[np.float64]
 LogLikelihood = Callable[[Array], tuple[float, Array]]
 
-REACH = np.log(1e6)  # a parameter may move this far, in logs, from its start: beyond it is a boundary
+REACH = np.log(1e4)  # a parameter may move this far, in logs, from the first start: there is the boundary
 STEP = 1e-4  # of the differences that turn the gradient into the Hessian
 GRADIENT_TOLERANCE = 1e-6  # per customer: a maximum whose gradient is larger has not converged
 NEWTON_STEPS = 8
@@ -85,17 +85,18 @@ def maximise(loglik: LogLikelihood, starts: Sequence[Array], n_customers: float)
     n_customers : float
         Total weight: the objective is the mean.
     """
-    best = _climb(loglik, np.asarray(starts[0], float), n_customers)
+    bounds = np.stack([starts[0] - REACH, starts[0] + REACH], axis=1)
+    best = _climb(loglik, starts[0], bounds, n_customers)
     for start in starts[1:]:
         if best.converged and not best.at_boundary.any():
             break
-        other = _climb(loglik, np.asarray(start, float), n_customers)
+        other = _climb(loglik, start, bounds, n_customers)
         if other.loglik > best.loglik + 1e-6:
             best = other
     return best
 
 
-def _climb(loglik: LogLikelihood, start: Array, n_customers: float) -> Maximum:
+def _climb(loglik: LogLikelihood, start: Array, bounds: Array, n_customers: float) -> Maximum:
     offset = loglik(start)[0]
 
     def loss(theta: Array) -> tuple[float, Array]:
@@ -104,7 +105,6 @@ def _climb(loglik: LogLikelihood, start: Array, n_customers: float) -> Maximum:
             return np.inf, np.zeros_like(theta)
         return (offset - value) / n_customers, -gradient / n_customers
 
-    bounds = np.stack([start - REACH, start + REACH], axis=1)
     options = {"gtol": 1e-7, "ftol": 1e-15, "maxiter": 1000, "maxfun": 4000}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     at_boundary = np.min(np.abs(found[:, None] - bounds), axis=1) < 1e-3

@@ -13,6 +13,7 @@ from crmlib.models._inference import Array
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
 _LARGE = 40.0  # from here on the Stirling series above is exact to double precision
 _NEGLIGIBLE = 40.0  # in logs: what adds less than exp(-40) of the largest term is left out
+_HALVINGS = 32  # where an integrand is cut off need not be known more precisely
 _STEP = 0.25  # of the trapezoidal rule on a scale where nothing changes faster than a logistic curve
 
 
@@ -98,7 +99,7 @@ def _cut(a: Array, b: Array, reach: Array, peak: Array, left: Array, right: Arra
 
 def bisect(holds: Callable[[Array], NDArray[np.bool_]], here: Array, there: Array) -> Array:
     """Where a condition that holds from `here` on ceases to hold, on the way `there`."""
-    for _ in range(60):
+    for _ in range(_HALVINGS):
         middle = (here + there) / 2
         met = holds(middle)
         here, there = np.where(met, middle, here), np.where(met, there, middle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from crmlib.models._summary import ModelSummary
 from crmlib.units import TimeUnit, periods
 
 FILE_FORMAT = 1
+RIDGE = 0.95  # correlation of two log parameters
 WEAK = 1.0  # a standard error of 1 in a log parameter: the 95 % interval spans a factor of 50
 
 
@@ -128,11 +130,20 @@ class LikelihoodModel:
             found.append(
                 Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
             )
-        errors = np.sqrt(np.diag(best.covariance))
+        return (*found, *self._weak_findings(best.covariance))
+
+    def _weak_findings(self, covariance: Array) -> tuple[Finding, ...]:
+        names, errors = self.parameter_names, np.sqrt(np.diag(covariance))
+        found: list[Finding] = []
         weak = tuple(one for one, error in zip(names, errors, strict=True) if error > WEAK)
         if weak:
             what = "weakly identified: the 95 % interval spans more than a factor of 50."
             found.append(Finding(weak, what, self._cure(weak)))
+        correlation = covariance / np.outer(errors, errors)
+        for i, j in combinations(range(len(names)), 2):
+            if abs(correlation[i, j]) > RIDGE and max(errors[i], errors[j]) > WEAK / 2:
+                what = f"on a ridge: known together, hardly one by one (correlation {correlation[i, j]:.2f})."
+                found.append(Finding((names[i], names[j]), what, self._cure((names[i], names[j]))))
         return tuple(found)
 
     def _cure(self, parameters: Sequence[str]) -> str:

@@ -61,8 +61,8 @@ class ParetoNBDModel(PurchaseModel):
     cures: ClassVar[dict[str, str]] = {"r": _MIXING, "alpha": _MIXING, "s": _RIDGE, "beta": _RIDGE}
 
     def _starts(self, histories: Histories) -> list[dict[str, float]]:
-        rate = histories.weight @ histories.frequency / (histories.weight @ histories.T)
-        age = histories.weight @ histories.T / histories.weight.sum()
+        rate = float(histories.weight @ histories.frequency / (histories.weight @ histories.T))
+        age = float(histories.weight @ histories.T / histories.weight.sum())
         return [
             {"r": r, "alpha": 0.5 * r / rate, "s": s, "beta": beta * age}
             for r, s, beta in ((0.5, 0.5, 0.5), (2.0, 0.2, 2.0), (0.5, 3.0, 10.0))
@@ -116,10 +116,11 @@ def _log_nbd(n: int, rate: Array, v: Array) -> Array:
 def _pmf_if_dropped_out(n: int, rate: Array, s: float, alpha: Array, beta: Array, t: float) -> Array:
     """P(n purchases and a dropout within t): an integral over y = log(time of dropout / alpha)."""
     ratio = alpha / beta
+    constant = np.log(ratio) + log_rising(rate, n) - gammaln(n + 1)
 
     def height(y: Array) -> Array:
         v = np.exp(y)
-        return y + np.log(ratio) - (s + 1) * np.log1p(ratio * v) + _log_nbd(n, rate, v)
+        return constant + (n + 1) * y - (n + rate) * np.log1p(v) - (s + 1) * np.log1p(ratio * v)
 
     # The summit is where (n + 1) = (n + rate) v / (1 + v) + (s + 1) ratio v / (1 + ratio v).
     def rises(y: Array) -> NDArray[np.bool_]:

@@ -199,13 +199,15 @@ def discounted(rate: Callable[[mp.mpf], mp.mpf], horizon: float, discount_rate: 
 # -- simulation ------------------------------------------------------------------------------------------------
 
 
-def simulate(model: str, params: Params, n: int, length: float, seed: int) -> pd.DataFrame:
-    """Customers who were acquired evenly over the first half of a period, bought and dropped out as the model says.
+def simulate(
+    model: str, params: Params, n: int, length: float, seed: int, all_aged: bool = False
+) -> pd.DataFrame:
+    """Customers who bought and dropped out as the model ("bg", "mbg" or "pareto") says.
 
-    `model` is "bg", "mbg" or "pareto"; times are in units of the parameters.
+    They were acquired evenly over the first half of the period, or all at its start.
     """
     random = np.random.default_rng(seed)
-    age = random.uniform(length / 2, length, n)
+    age = np.full(n, length) if all_aged else random.uniform(length / 2, length, n)
     rate = random.gamma(params["r"], 1 / params["alpha"], n)
     if model == "pareto":
         until = np.minimum(age, random.exponential(size=n) / random.gamma(params["s"], 1 / params["beta"], n))
