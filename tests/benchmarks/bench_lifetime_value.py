@@ -31,7 +31,7 @@ from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.models import BetaGeoModel, GammaGammaModel
 data = pd.read_parquet(sys.argv[1])
 model = BetaGeoModel(time_unit="W").fit(data)
-spend = report("Gamma-Gamma, fit", lambda: GammaGammaModel().fit(data))
+spend = report("Gamma-Gamma, fit", lambda: GammaGammaModel().fit(data[["frequency", "monetary_value"]]), 15)
 terms = {"horizon": "12M", "discount_rate_per_year": 0.1268, "margin": 1.0}
 value = lambda interval: customer_lifetime_value(model, spend, data, **terms, interval=interval)
 report("lifetime value, 12 months", lambda: value(None))
@@ -43,7 +43,7 @@ from lifetimes import BetaGeoFitter, GammaGammaFitter
 data = pd.read_parquet(sys.argv[1])
 x, t_x, T, m = (data[one] for one in ("frequency", "recency", "T", "monetary_value"))
 model = BetaGeoFitter().fit(x, t_x, T)
-spend = report("Gamma-Gamma, fit", lambda: GammaGammaFitter().fit(x[x > 0], m[x > 0]))
+spend = report("Gamma-Gamma, fit", lambda: GammaGammaFitter().fit(x[x > 0], m[x > 0]), 5)
 value = lambda: spend.customer_lifetime_value(model, x, t_x, T, m, time=12, discount_rate=0.01, freq="W")
 report("lifetime value, 12 months", value, 2)
 """
