@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,13 +18,7 @@ from crmlib.report.partial import stopped_at
 from crmlib.report.tasks import Outcome, Task
 
 START_TIMEOUT_SECONDS = 120
-# Sockets in the file system where there are such: two kernels that start at once cannot pick the same port,
-# and nobody else on the machine can listen.
-_KERNELS = Config() if os.name == "nt" else Config(KernelManager={"transport": "ipc"})
-_ADDED = {
-    "injected-parameters",
-    "papermill-error-cell-tag",
-}  # by Papermill: cells are counted as in the source
+_LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -38,22 +33,34 @@ def run(task: Task) -> Outcome:
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
     began = time.monotonic()
-    try:
-        execute_notebook(
-            task.notebook,
-            task.output,
-            parameters=task.parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=task.root,
-            execution_timeout=task.cell_timeout_seconds,
-            start_timeout=START_TIMEOUT_SECONDS,
-            config=_KERNELS,
-            shutdown_kernel="immediate",  # all it made is on disk; a farewell takes another third of a second
-        )
-    except Exception as error:
-        return _explain(task, error, time.monotonic() - began)
+    with tempfile.TemporaryDirectory(prefix="crm-", ignore_cleanup_errors=True) as sockets:
+        try:
+            execute_notebook(
+                task.notebook,
+                task.output,
+                parameters=task.parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=task.root,
+                execution_timeout=task.cell_timeout_seconds,
+                start_timeout=START_TIMEOUT_SECONDS,
+                config=_transport(Path(sockets)),
+                shutdown_kernel="immediate",  # all it made is on disk; a farewell takes another third of a second
+            )
+        except Exception as error:
+            return _explain(task, error, time.monotonic() - began)
     return Outcome(task.name, "ok", time.monotonic() - began)
+
+
+def _transport(folder: Path) -> Config:
+    """Talk to the kernel through sockets in a folder of its own, where there are such.
+
+    Jupyter's network ports are picked before they are taken, so that two kernels that start at once can pick
+    the same one and wait for ever; and everybody on the machine can reach them.
+    """
+    if os.name == "nt" or len(str(folder)) > _LONGEST_SOCKET_FOLDER:
+        return Config()
+    return Config(KernelManager={"transport": "ipc", "ip": str(folder / "kernel")})
 
 
 def _explain(task: Task, error: Exception, seconds: float) -> Outcome:

@@ -31,6 +31,7 @@ def test_a_published_run_holds_all_it_says(published):
     assert record["run"] == latest.resolve().name
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", record["run"])
     assert {one["name"]: one["status"] for one in record["notebooks"]} == {
+        "00_aside": "ok",  # starts at the same moment as the next
         "01_data_check": "ok",
         "02_base": "ok",
         "03_acquisition": "skipped",
@@ -107,6 +108,7 @@ def test_a_killed_kernel_or_worker_is_told_and_hangs_nothing(project, how):
 def test_only_reruns_one_and_takes_the_rest_from_the_cache(project):
     done = project.crm("report", "tiny", "--only", "02")
     assert done.ended == {
+        "00_aside": "cached",
         "01_data_check": "cached",
         "02_base": "ok",
         "03_acquisition": "skipped",

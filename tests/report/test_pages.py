@@ -34,6 +34,7 @@ def pages(published, tmp_path_factory):
     found = [*project.latest.glob("*.html"), failed.folder / "failure.html", failed.folder / "index.html"]
     assert {one.name for one in found} == {
         "index.html",
+        "00_aside.html",
         "01_data_check.html",
         "02_base.html",
         "04_decisions.html",
