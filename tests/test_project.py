@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -123,3 +124,27 @@ def test_every_data_set_says_what_it_is(study):
     assert f"**{kind.capitalize()}.**" in text
     assert "**Origin.**" in text
     assert "**Licence.**" in text
+
+
+# Names under which packages are imported, where they differ from the packages' own.
+IMPORT_NAMES = {
+    "beautifulsoup4": "bs4",
+    "ibis-framework": "ibis",
+    "markdown-it-py": "markdown_it",
+    "python-calamine": "python_calamine",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+}
+
+
+def test_every_import_of_the_library_is_declared():
+    named = [re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in PROJECT["dependencies"]]
+    declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in named} | {"crmlib"}
+    found = set()
+    for path in (ROOT / "crmlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {one.name.split(".")[0] for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module.split(".")[0])
+    assert found - set(sys.stdlib_module_names) <= declared

@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import bleach
 import jinja2
+import nh3
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -24,9 +24,8 @@ from crmlib.report import wording
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.report.secrets import redact
 
-_LAYOUT_TAGS = {"p", "div", "span", "b", "strong", "i", "em", "br", "ul", "ol", "li"}
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
-_TABLE_ATTRIBUTES = {"td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
+_TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 _NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|nan|NaN|NaT|<NA>|None|–|")
 # Digits in a column so named are no quantity.
 _NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
@@ -51,6 +50,7 @@ def _templates() -> jinja2.Environment:
         cell=wording.cell,
         column=wording.column,
         seconds=wording.seconds,
+        sentence=wording.sentence,
     )
     return environment
 
@@ -139,10 +139,7 @@ def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Mark
 
 def _table(text: str, heading: str) -> Markup:
     """Keep a table's cells and nothing else of the HTML that a notebook put out."""
-    text = re.sub(r"<(style|script)\b.*?</\1\s*>", "", text, flags=re.S | re.I)
-    cleaned = bleach.clean(
-        text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES, strip=True, strip_comments=True
-    )
+    cleaned = nh3.clean(text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES)
     soup = BeautifulSoup(cleaned, "html.parser")
     for table in soup.find_all("table"):
         _tidy(table)
