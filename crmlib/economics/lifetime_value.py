@@ -87,9 +87,9 @@ def customer_lifetime_value(
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> spend = GammaGammaModel.from_params(p=6.25, q=3.74, v=15.44)
     >>> data = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
-    >>> customer_lifetime_value(model, spend, data, horizon="1Y", discount_rate_per_year=0.1, margin=0.3).round(1)
-       expected_purchases  expected_spend  p_alive   clv  clv_low  clv_high
-    0                 1.6            24.7      0.7  11.1      0.0      30.3
+    >>> customer_lifetime_value(model, spend, data, horizon="1Y", discount_rate_per_year=0.1, margin=0.2).round(1)
+       expected_purchases  expected_spend  p_alive  clv  clv_low  clv_high
+    0                 1.6            24.7      0.7  7.4      0.0      20.2
     """
     _check_interval(interval, level)
     terms = read_terms(
