@@ -99,6 +99,18 @@ def column(name: str) -> str:
     return name.removesuffix("_id").replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """Write a phrase as a sentence.
+
+    Examples
+    --------
+    >>> sentence("too few buyers")
+    'Too few buyers.'
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+
+
 def seconds(value: float) -> str:
     """Write a duration."""
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
