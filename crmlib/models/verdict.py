@@ -1,0 +1,277 @@
+"""Use, use with care, do not use: what a backtest says about a model, and why, in words.
+
+The thresholds are conventions: no theorem gives them. They are named and explained, to be edited where a
+decision can bear more, or less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.errors import CrmError, did_you_mean
+
+USE, CARE, REFUSE = "use", "use with care", "do not use"
+_SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
+
+
+def _limit(value: float, why: str) -> Any:
+    return field(default=value, metadata={"why": why})
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Beyond which values a model is to be used with care (`_care`), or not at all (`_refuse`).
+
+    Every field is explained by `explain()`.
+
+    Examples
+    --------
+    >>> Thresholds(total_error_care=0.2).explain().loc[0, "why"]
+    'a total off by a tenth moves a budget'
+    """
+
+    total_error_care: float = _limit(0.10, "a total off by a tenth moves a budget")
+    total_error_refuse: float = _limit(0.30, "a total off by a third misleads whoever plans by it")
+    group_error_care: float = _limit(0.20, "purchases predicted for the wrong group of customers, of all")
+    group_error_refuse: float = _limit(0.50, "half the purchases are predicted for the wrong customers")
+    probability_gap_care: float = _limit(
+        0.10, "a stated 30 % chance to buy that is 20 % or 40 % picks others"
+    )
+    probability_gap_refuse: float = _limit(0.20, "stated chances to buy hardly mean anything")
+    coverage_gap_care: float = _limit(0.05, "intervals hold fewer or more customers than the model says")
+    coverage_gap_refuse: float = _limit(0.15, "intervals of customers are wrong by every seventh customer")
+    pit_distance_care: float = _limit(0.06, "the distribution of counts is off by as much somewhere")
+    pit_distance_refuse: float = _limit(0.20, "counts do not follow the predicted distribution")
+    rmse_ratio_care: float = _limit(1.00, "a rule without a model errs no more per customer")
+    rmse_ratio_refuse: float = _limit(1.10, "a rule without a model errs clearly less per customer")
+    gini_behind_care: float = _limit(0.05, "RFM or last year's revenue finds the best customers better")
+    gini_behind_refuse: float = _limit(
+        0.20, "RFM or last year's revenue finds far more of the best customers"
+    )
+    origin_error_care: float = _limit(0.20, "totals from other starting days were off by as much")
+    origin_error_refuse: float = _limit(0.50, "totals from other starting days were off by half")
+    fewest_purchases: float = _limit(100.0, "fewer holdout purchases prove nothing: chance alone is 10 %")
+    fewest_customers: float = _limit(500.0, "fewer customers leave the parameters loose")
+
+    def explain(self) -> pd.DataFrame:
+        """What each threshold is and why: `threshold`, `value`, `why`."""
+        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
+        return pd.DataFrame(rows, columns=["threshold", "value", "why"])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to make of a model; `reasons` in words, the gravest first."""
+
+    model: str
+    verdict: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.verdict}. {' '.join(self.reasons)}"
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is judged: the model's row, and what it is compared with."""
+
+    row: pd.Series
+    rmse_ratio: float
+    best_rule: str
+    gini_behind: float
+    best_ranking: str
+    origin_error: float
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A value, the stem of its two thresholds, and how it reads."""
+
+    stem: str
+    value: Callable[[_Facts], float]
+    words: Callable[[_Facts], str]
+
+
+def _percent(value: float) -> str:
+    return f"{abs(value):.0%}" if abs(value) >= 0.0095 else f"{abs(value):.1%}"
+
+
+def _total(facts: _Facts) -> str:
+    error = facts.row["total_error"]
+    side = "fewer" if error < 0 else "more"
+    return (
+        f"It predicts {_percent(error)} {side} purchases than the {facts.row['actual']:,.0f} that happened."
+    )
+
+
+def _chances(facts: _Facts) -> str:
+    return f"Its chances that a customer buys are off by {_percent(facts.row['probability_gap'])} on average."
+
+
+def _coverage(facts: _Facts) -> str:
+    gap = facts.row["coverage_gap"]
+    side = "fewer" if gap < 0 else "more"
+    return f"Its 80% intervals hold {_percent(gap)} of customers {side} than it says."
+
+
+_TESTS = (
+    _Test("total_error", lambda one: abs(one.row["total_error"]), _total),
+    _Test(
+        "group_error",
+        lambda one: one.row["group_error"],
+        lambda one: (
+            f"{_percent(one.row['group_error'])} of purchases are predicted for the wrong groups of customers."
+        ),
+    ),
+    _Test("probability_gap", lambda one: one.row["probability_gap"], _chances),
+    _Test("coverage_gap", lambda one: abs(one.row["coverage_gap"]), _coverage),
+    _Test(
+        "pit_distance",
+        lambda one: one.row["pit_distance"],
+        lambda one: f"Its distribution of counts is off by up to {_percent(one.row['pit_distance'])}.",
+    ),
+    _Test(
+        "rmse_ratio",
+        lambda one: one.rmse_ratio,
+        lambda one: (
+            f"The rule “{one.best_rule}” errs no more per customer (RMSE {one.rmse_ratio:.2f} of the rule's)."
+        ),
+    ),
+    _Test(
+        "gini_behind",
+        lambda one: one.gini_behind,
+        lambda one: (
+            f"{one.best_ranking} ranks customers by later spend better (Gini {one.row['gini']:.2f} against "
+            f"{one.row['gini'] + one.gini_behind:.2f})."
+        ),
+    ),
+    _Test(
+        "origin_error",
+        lambda one: one.origin_error,
+        lambda one: (
+            f"From other starting days its totals were off by {_percent(one.origin_error)} (root mean square)."
+        ),
+    ),
+)
+
+
+def verdict(
+    scores: pd.DataFrame,
+    model: str,
+    *,
+    origins: pd.DataFrame | None = None,
+    thresholds: Thresholds | None = None,
+) -> Verdict:
+    """Whether a model is to be used, by its backtest; a pure function of the frame.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `BacktestResult.scores`. The likelihood of the calibration is in it, and is not looked at.
+    model : str
+        Which of its models.
+    origins : DataFrame, optional
+        `RollingOrigins.totals`, to judge the totals from several starting days too.
+    thresholds : Thresholds, optional
+        The usual ones by default.
+
+    Returns
+    -------
+    Verdict
+        As grave as its gravest reason: "use", "use with care" or "do not use". What cannot be told (nan)
+        is a reason for care.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"model": ["BG/NBD", "same rate", "RFM score"], "kind": ["model", "rule", "ranking"],
+    ...     "customers": 2357, "actual": 1882.0, "total_error": [-0.12, 0.56, None], "group_error": 0.12,
+    ...     "probability_gap": 0.05, "coverage_gap": -0.02, "pit_distance": 0.03, "rmse": [1.61, 2.21, None],
+    ...     "gini": [0.64, 0.68, 0.68], "converged": True})
+    >>> print(verdict(scores, "BG/NBD"))
+    BG/NBD: use with care. It predicts 12% fewer purchases than the 1,882 that happened.
+    """
+    limits = thresholds or Thresholds()
+    facts = _facts(scores, model, origins)
+    judged = [_conclude(test, facts, limits, origins is not None) for test in _TESTS]
+    judged += _evidence(facts.row, limits)
+    found = sorted((one for one in judged if one), key=lambda one: -_SEVERITY[one[0]])
+    worst = found[0][0] if found else USE
+    words = tuple(reason for _, reason in found) or (_good(facts),)
+    return Verdict(model, worst, words)
+
+
+def verdicts(
+    scores: pd.DataFrame, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
+) -> pd.DataFrame:
+    """The verdict on every model, the best first: by verdict, then by the holdout's log score.
+
+    Columns `model, verdict, reasons` and `log_score` (mean -log P(what happened); smaller is better). The
+    likelihood of the calibration decides nothing. Choosing the best of a few on one holdout flatters it a
+    little: differences in the second digit are none.
+    """
+    models = scores.loc[scores["kind"] == "model"].set_index("model")
+    rows = [verdict(scores, one, origins=origins, thresholds=thresholds) for one in models.index]
+    frame = pd.DataFrame(
+        [(one.model, one.verdict, " ".join(one.reasons), models.loc[one.model, "log_score"]) for one in rows],
+        columns=["model", "verdict", "reasons", "log_score"],
+    )
+    order = frame.assign(rank=frame["verdict"].map(_SEVERITY)).sort_values(
+        ["rank", "log_score"], kind="stable"
+    )
+    return order.drop(columns="rank").reset_index(drop=True)
+
+
+def _facts(scores: pd.DataFrame, model: str, origins: pd.DataFrame | None) -> _Facts:
+    names = scores.loc[scores["kind"] == "model", "model"].tolist()
+    if model not in names:
+        raise CrmError(f"model is {model!r}, which the backtest has not; {did_you_mean(model, names)}")
+    by_name = scores.set_index("model")
+    row, rules = by_name.loc[model], by_name.loc[by_name["kind"] == "rule", "rmse"]
+    others = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
+    error = np.nan
+    if origins is not None:
+        errors = origins.loc[origins["model"] == model, "total_error"]
+        error = float(np.sqrt((errors**2).mean()))
+    return _Facts(
+        row=row,
+        rmse_ratio=row["rmse"] / rules.min() if len(rules) else 0.0,
+        best_rule=str(rules.idxmin()) if len(rules) else "",
+        gini_behind=others.max() - row["gini"] if len(others) else 0.0,
+        best_ranking=str(others.idxmax()) if len(others) else "",
+        origin_error=error,
+    )
+
+
+def _conclude(test: _Test, facts: _Facts, limits: Thresholds, has_origins: bool) -> tuple[str, str] | None:
+    if test.stem == "origin_error" and not has_origins:
+        return None
+    value = test.value(facts)
+    if np.isnan(value):
+        return CARE, f"Its {test.stem.replace('_', ' ')} cannot be told from this holdout."
+    if value > getattr(limits, f"{test.stem}_refuse"):
+        return REFUSE, test.words(facts)
+    if value > getattr(limits, f"{test.stem}_care"):
+        return CARE, test.words(facts)
+    return None
+
+
+def _evidence(row: pd.Series, limits: Thresholds) -> list[tuple[str, str] | None]:
+    found: list[tuple[str, str] | None] = []
+    if not row["converged"]:
+        found.append((REFUSE, "Its fit did not converge, so its parameters are not those of the data."))
+    if row["actual"] < limits.fewest_purchases:
+        found.append(
+            (CARE, f"Only {row['actual']:,.0f} purchases happened in the holdout: too few to prove much.")
+        )
+    if row["customers"] < limits.fewest_customers:
+        found.append((CARE, f"Only {row['customers']:,.0f} customers were known: parameters are loose."))
+    return found
+
+
+def _good(facts: _Facts) -> str:
+    return f"{_total(facts)} Nothing else is beyond its threshold."

@@ -1,0 +1,140 @@
+"""The verdict is a pure function of the scores; every threshold turns it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlib.errors import CrmError
+from crmlib.models.verdict import CARE, REFUSE, USE, Thresholds, verdict, verdicts
+
+GOOD = {
+    "kind": "model",
+    "customers": 5000,
+    "actual": 4000.0,
+    "predicted": 4040.0,
+    "total_error": 0.01,
+    "group_error": 0.03,
+    "probability_gap": 0.01,
+    "coverage_gap": 0.005,
+    "pit_distance": 0.01,
+    "rmse": 1.0,
+    "gini": 0.70,
+    "log_score": 1.0,
+    "loglik": -9000.0,
+    "converged": True,
+}
+
+
+def scores(**changes):
+    rows = [
+        {"model": "M"} | GOOD | changes,
+        {"model": "same rate", "kind": "rule", "rmse": 1.5},
+        {"model": "hiatus rule", "kind": "rule", "rmse": 1.4},
+        {"model": "RFM score", "kind": "ranking", "gini": 0.65},
+    ]
+    return pd.DataFrame(rows)
+
+
+def origins(error):
+    return pd.DataFrame({"model": ["M", "M", "other"], "total_error": [error, -error, 9.0]})
+
+
+# what lies just within and just beyond each threshold
+WORSE = {
+    "total_error": lambda value: {"total_error": -value},
+    "group_error": lambda value: {"group_error": value},
+    "probability_gap": lambda value: {"probability_gap": value},
+    "coverage_gap": lambda value: {"coverage_gap": -value},
+    "pit_distance": lambda value: {"pit_distance": value},
+    "rmse_ratio": lambda value: {"rmse": 1.4 * value},
+    "gini_behind": lambda value: {"gini": 0.65 - value},
+}
+
+
+def test_a_good_model_is_to_be_used_and_why():
+    said = verdict(scores(), "M", origins=origins(0.05))
+    assert said.verdict == USE
+    assert said.reasons == (
+        "It predicts 1% more purchases than the 4,000 that happened. Nothing else is beyond its threshold.",
+    )
+
+
+@pytest.mark.parametrize("stem", WORSE)
+@pytest.mark.parametrize(("suffix", "below", "above"), [("care", USE, CARE), ("refuse", CARE, REFUSE)])
+def test_each_threshold_turns_the_verdict(stem, suffix, below, above):
+    limit = getattr(Thresholds(), f"{stem}_{suffix}")
+    assert verdict(scores(**WORSE[stem](limit * 0.999)), "M").verdict == below
+    worse = verdict(scores(**WORSE[stem](limit * 1.001)), "M")
+    assert worse.verdict == above
+    assert len(worse.reasons) == 1
+    # the threshold is the reader's to edit
+    moved = replace(Thresholds(), **{f"{stem}_{suffix}": limit * 1.01})
+    assert verdict(scores(**WORSE[stem](limit * 1.001)), "M", thresholds=moved).verdict == below
+
+
+@pytest.mark.parametrize(("suffix", "below", "above"), [("care", USE, CARE), ("refuse", CARE, REFUSE)])
+def test_errors_from_other_origins(suffix, below, above):
+    limit = getattr(Thresholds(), f"origin_error_{suffix}")
+    assert verdict(scores(), "M", origins=origins(limit * 0.999)).verdict == below
+    assert verdict(scores(), "M", origins=origins(limit * 1.001)).verdict == above
+
+
+@pytest.mark.parametrize(
+    ("threshold", "column"), [("fewest_purchases", "actual"), ("fewest_customers", "customers")]
+)
+def test_little_evidence_asks_for_care(threshold, column):
+    limit = getattr(Thresholds(), threshold)
+    assert verdict(scores(**{column: limit}), "M").verdict == USE
+    assert verdict(scores(**{column: limit - 1}), "M").verdict == CARE
+
+
+def test_a_fit_that_did_not_converge_is_refused():
+    assert verdict(scores(converged=False), "M").verdict == REFUSE
+
+
+@pytest.mark.parametrize("column", ["total_error", "probability_gap", "pit_distance"])
+def test_what_cannot_be_told_asks_for_care(column):
+    said = verdict(scores(**{column: np.nan}), "M")
+    assert said.verdict == CARE
+    assert "cannot be told" in str(said)
+
+
+def test_the_gravest_reason_comes_first():
+    said = verdict(scores(total_error=0.15, pit_distance=0.5), "M")
+    assert said.verdict == REFUSE
+    assert "distribution of counts" in said.reasons[0]
+    assert "15% more" in said.reasons[1]
+
+
+def test_it_is_pure_and_ignores_the_likelihood_of_the_calibration():
+    frame = scores()
+    before = frame.copy()
+    said = verdict(frame, "M")
+    pd.testing.assert_frame_equal(frame, before)
+    assert verdict(scores(loglik=-1.0), "M") == said
+
+
+def test_models_are_ordered_by_verdict_then_by_the_holdout():
+    frame = pd.concat(
+        [
+            scores(),
+            scores(log_score=0.9, loglik=-9e9).head(1).assign(model="N"),
+            scores(log_score=0.1, total_error=0.2).head(1).assign(model="O"),
+        ]
+    )
+    assert verdicts(frame)["model"].tolist() == ["N", "M", "O"]
+
+
+def test_every_threshold_is_explained():
+    told = Thresholds().explain()
+    assert told["threshold"].tolist() == [one.name for one in fields(Thresholds)]
+    assert told["why"].str.len().min() > 20
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(CrmError, match="allowed: M"):
+        verdict(scores(), "m")
