@@ -47,6 +47,18 @@ _HOMES = {
     "month_review": "crmlib.customers.months",
     "lapsing_customers": "crmlib.customers.lapsing",
     "purchases_by_month": "crmlib.customers.calendar",
+    "BetaGeoModel": "crmlib.models.beta_geo",
+    "ModifiedBetaGeoModel": "crmlib.models.modified_beta_geo",
+    "ParetoNBDModel": "crmlib.models.pareto_nbd",
+    "BetaGeoBetaBinomModel": "crmlib.models.beta_geo_beta_binom",
+    "ShiftedBetaGeoModel": "crmlib.models.shifted_beta_geo",
+    "GammaGammaModel": "crmlib.models.gamma_gamma",
+    "spend_frequency_check": "crmlib.models.spend_frequency",
+    "score_parquet": "crmlib.models.scoring",
+    "backtest": "crmlib.models.backtest",
+    "customer_equity": "crmlib.economics.lifetime_value",
+    "customer_lifetime_value": "crmlib.economics.lifetime_value",
+    "value_of_new_customer": "crmlib.economics.lifetime_value",
 }
 
 __all__ = sorted(_HOMES)

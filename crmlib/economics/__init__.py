@@ -1,1 +1,34 @@
 """What customers are worth: lifetime value, acquisition, retention, growth and experiments."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+# Where each public name lives; imported on first use.
+_HOMES = {
+    "customer_equity": "lifetime_value",
+    "customer_lifetime_value": "lifetime_value",
+    "value_of_new_customer": "lifetime_value",
+    "lifetime_value_parquet": "lifetime_value_parquet",
+    "berger_nasr_clv": "formula_clv",
+    "blattberg_deighton_equity": "formula_clv",
+    "margin_multiple": "formula_clv",
+    "margin_multiple_table": "formula_clv",
+    "response_steepness": "formula_clv",
+    "retention_elasticity": "formula_clv",
+    "simple_clv": "formula_clv",
+    "markov_value": "markov_clv",
+    "recency_migration": "markov_clv",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,33 @@
+"""The public face: every name is there, is documented, and loads only what it needs."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import crmlib as crm
+import crmlib.customers
+import crmlib.economics
+import crmlib.models
+
+
+@pytest.mark.parametrize(
+    "room", [crm, crmlib.customers, crmlib.models, crmlib.economics], ids=lambda one: one.__name__
+)
+def test_every_name_is_there_and_says_what_it_answers(room):
+    for name in room.__all__:
+        documented = inspect.getdoc(getattr(room, name))
+        assert documented, f"{room.__name__}.{name} has no docstring"
+        assert documented.splitlines()[0].rstrip().endswith((".", "?")), f"{room.__name__}.{name}"
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'rfm_sumary'"):
+        crm.rfm_sumary  # noqa: B018
+
+
+def test_importing_the_library_loads_nothing_heavy():
+    heavy = {"pandas", "ibis", "scipy", "matplotlib", "sklearn", "seaborn"}
+    code = f"import sys, crmlib; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
