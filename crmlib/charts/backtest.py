@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -11,7 +12,7 @@ from crmlib.charts import words
 from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
 
-_MODEL_COLOURS = (BLUE, ORANGE, TEAL, RED, SOFT)
+_FIRST_COLOURS = [BLUE, ORANGE, TEAL, RED]
 
 
 @house_style()
@@ -94,7 +95,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
 def _lines(axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, predicted: str) -> None:
     """What happened in black, what each model predicted in its colour."""
     dots = "o" if max(len(rows) for rows in by_model.values()) <= 12 else ""
-    for rows, colour in zip(by_model.values(), _MODEL_COLOURS, strict=False):
+    for rows, colour in zip(by_model.values(), _colours(len(by_model)), strict=True):
         axes.plot(rows[x], rows[predicted], color=colour, marker=dots, markersize=4)
     first = next(iter(by_model.values()))
     axes.plot(first[x], first[actual], color=INK, linewidth=1.4, marker=dots, markersize=4)
@@ -104,17 +105,20 @@ def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual:
     lasts = [float(rows[predicted].iloc[-1]) for rows in by_model.values()]
     first = next(iter(by_model.values()))
     names = ["actual", *(words.name(model) for model in by_model)]
-    end_labels(
-        axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_MODEL_COLOURS[: len(by_model)]]
-    )
+    end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_colours(len(by_model))])
 
 
 def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each model, in the order in which they come; as many as there are colours."""
+    """The rows of each model, in the order in which they come."""
     if "model" not in frame:
         return {"predicted": frame}
-    models = list(dict.fromkeys(frame["model"].astype(str)))[: len(_MODEL_COLOURS)]
+    models = list(dict.fromkeys(frame["model"].astype(str)))
     return {model: frame[frame["model"].astype(str) == model] for model in models}
+
+
+def _colours(models: int) -> list[str]:
+    """A colour for each of the first four models; those beyond are told apart by their names alone."""
+    return [*_FIRST_COLOURS, *[SOFT] * models][:models]
 
 
 def _holdout(
@@ -149,8 +153,12 @@ def _tracking_title(found: dict[str, tuple[float, float]]) -> str:
     worst = max(errors, key=lambda model: abs(errors[model]))
     if not errors[worst]:
         return f"All predictions meet {purchases}"
+    if _signed(errors[best]) == _signed(errors[worst]):
+        return (
+            f"{'Both' if len(errors) == 2 else 'All'} predict {_off(errors[best])} {purchases} that happened"
+        )
     if abs(errors[best]) == abs(errors[worst]):
-        return f"All predictions are equally far from {purchases} ({_signed(errors[best])})"
+        return f"{words.name(best)} and {words.name(worst)} are equally far from {purchases}, on both sides"
     return (
         f"{words.name(best)} comes closest to {purchases} ({_signed(errors[best])}); "
         f"{words.name(worst)} is furthest off ({_signed(errors[worst])})"
@@ -181,17 +189,29 @@ def calibration(
     ----------
     frame : DataFrame
         One row per group, in order: `group` (its name), `actual_mean` and `predicted_mean`; where there
-        are several models, `model`. Groups by frequency or by decile of prediction.
+        are several models, `model`. Groups by frequency hold the same customers for all models; deciles
+        of a model's own prediction do not, and are drawn for one model at a time.
     group : str
         The column that names the group.
     group_label, unit : str
         Words below and above the drawing.
+
+    Raises
+    ------
+    ValueError
+        If the groups of several models do not hold the same customers.
     """
     frame = frame.dropna(subset=["actual_mean", "predicted_mean"])
     if frame.empty:
         return no_data("No group to compare with what happened")
     by_model = _by_model(frame)
     first = next(iter(by_model.values()))
+    for model, rows in by_model.items():
+        if not np.array_equal(rows["actual_mean"], first["actual_mean"]):
+            raise ValueError(
+                f"the groups of {model!r} hold other customers than those of {next(iter(by_model))!r}: actual_mean "
+                f"differs; draw one model at a time, such as frame[frame['model'] == {model!r}]"
+            )
     names = [str(name) for name in first[group]]
     place = {name: number for number, name in enumerate(names)}
     by_model = {
@@ -210,7 +230,8 @@ def calibration(
         f"{name}: {words.number(actual)} actual, {words.number(predicted)} predicted"
         for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
     )
-    return finish(axes, title, f"{unit} by {group_label.lower()}. {told}.", unit=unit)
+    whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
+    return finish(axes, title, f"{unit} by {group_label.lower()}{whose}. {told}.", unit=unit)
 
 
 def _calibration_title(by_model: dict[str, pd.DataFrame], names: Sequence[str]) -> str:

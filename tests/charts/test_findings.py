@@ -150,13 +150,13 @@ def test_base_names_the_strongest_cohort_of_the_last_complete_month(seed: int, c
         assert f"{words.share(last.iloc[-1] / last.sum())} from new customers" in title
 
 
-@few
-@given(listed(st.floats(0.1, 0.9), 2), st.floats(0.01, 0.09))
-def test_repeat_rates_differ_only_where_intervals_are_apart(values: list[float], reach: float) -> None:
-    table = frames.rates(values, reach)
-    first, last = table.iloc[0], table.iloc[-1]
-    apart = last["low"] > first["high"] or first["low"] > last["high"]
-    assert ("not clearly different" in charts.repeat_rate_by_cohort(table).title) != apart
+@pytest.mark.parametrize(("last", "words_between"), [(0.35, "not clearly different from"), (0.45, "against")])
+def test_repeat_rates_differ_only_where_intervals_are_apart(last: float, words_between: str) -> None:
+    for values in ([0.3, 0.1, last], [last, 0.9, 0.3]):
+        assert (
+            f"{words_between} {words.share(values[0])}"
+            in charts.repeat_rate_by_cohort(frames.rates(values)).title
+        )
 
 
 @few
@@ -271,3 +271,23 @@ def test_sensitivity_leads_with_the_widest() -> None:
     assert title.startswith(
         "Margin matters most: from 26 weeks to 156 weeks, lifetime value goes from 2.00 to 9.00"
     )
+
+
+def test_models_that_agree_are_not_ranked() -> None:
+    frame = frames.track([100.0] * 4, {"BG/NBD": [88.0] * 4, "Pareto/NBD": [88.4] * 4})
+    assert charts.tracking(frame, calibration_end=2).title == (
+        "Both predict 12% fewer than the 200 holdout purchases that happened"
+    )
+
+
+def test_every_model_is_drawn_and_named() -> None:
+    frame = frames.track([10.0] * 4, {f"rule {n}": [float(n)] * 4 for n in range(7)})
+    named = [text.get_text() for text in charts.tracking(frame, calibration_end=2).figure.axes[0].texts]
+    assert {f"rule {n}" for n in range(7)} <= set(named)
+
+
+def test_groups_of_other_customers_are_not_laid_over_each_other() -> None:
+    one, other = frames.groups([1.0, 2.0], [1.0, 2.0]), frames.groups([1.5, 2.0], [1.0, 2.0])
+    both = pd.concat([one.assign(model="BG/NBD"), other.assign(model="Pareto/NBD")])
+    with pytest.raises(ValueError, match="Pareto/NBD.*one model at a time"):
+        charts.calibration(both)
