@@ -45,8 +45,10 @@ def equal_to_earlier(staged: ibis.Table) -> ibis.Table:
 
 
 def _later(rows: ibis.Table, candidate: str, key: list[str]) -> ibis.Table:
-    # Counting 64-bit hashes first: a table of a hundred million texts would not fit.
-    several = rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1)
+    # Counting 64-bit hashes first: a table of a hundred million texts would not fit. Few stand twice.
+    several = rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
+    if not several.count().to_pyarrow().as_py():
+        return rows.select("source_row", "amount").limit(0)
     rows = rows.semi_join(several, candidate).select(
         "source_row", "amount", *[k for k in key if k != "amount"]
     )
@@ -117,7 +119,7 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
         "guests": (staged.is_guest, money),
         "equal_rows": (staged.equals_earlier, money),
     }
-    if "status" in staged.columns:
+    if "status" in staged.columns and policies.excluded_statuses:
         words = [word.lower() for word in policies.excluded_statuses]
         concerned["excluded_statuses"] = (staged.status.lower().isin(words), money)
     if "cancelled_at" in staged.columns:

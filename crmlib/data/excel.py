@@ -68,7 +68,7 @@ def _sheet_name(workbook: Any, file: Path, sheet: str | int | None) -> str:
         return names[sheet - 1]
     if sheet in names:
         return str(sheet)
-    filled = [name for name in names if workbook.get_sheet_by_name(name).total_height > 1]
+    filled = [name for name in names if workbook.get_sheet_by_name(name).height > 1]
     if sheet is None and len(filled) <= 1:
         return (filled or names)[0]
     asked = f"no sheet {sheet!r}" if sheet is not None else f"{len(filled)} sheets hold rows"

@@ -89,12 +89,10 @@ def guess_transactions(
     named = {
         one.entry.removeprefix("columns."): one.value for one in columns if one.entry.startswith("columns.")
     }
-    decimal = str(given.get("decimal", "."))
-    for one in guess_decimal(table, named, given):
-        (questions if isinstance(one, Question) else found).append(one)
-        decimal = one.value if isinstance(one, Finding) else decimal
-    for one in _dates(table, named, given):
-        (questions if isinstance(one, Question) else found).append(one)
+    seen = [*guess_decimal(table, named, given), *_dates(table, named, given)]
+    questions += [one for one in seen if isinstance(one, Question)]
+    found += [one for one in seen if isinstance(one, Finding)]
+    decimal = next((str(one.value) for one in found if one.entry == "decimal"), ".")
     found += _orders(table, named, decimal)
     found += guess_money(table, named, given, decimal)
     if any(one.value == "order_total" for one in found):

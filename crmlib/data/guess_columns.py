@@ -186,7 +186,7 @@ def _holds(purpose: str, profile: Profile, exact: bool) -> bool:
     """Whether what a column holds can be what its name promises."""
     if profile.filled == 0 or (purpose == "cost" and not exact):  # "item cost" is a price of one
         return False
-    if purpose == "discount" and profile.largest <= 1:
+    if purpose == "discount" and 0 < profile.largest <= 1:
         return False  # a share, not money
     if purpose == "date":
         return profile.date >= _MOSTLY or profile.number >= _MOSTLY  # serial days and seconds are numbers

@@ -38,6 +38,8 @@ from crmlib.errors import DataError
 
 _ROW = "source_row"
 _ADDED = (_ROW, FILE_COLUMN, UNSPLIT)
+# Writing dictionaries of millions of ids takes longer than the ids themselves.
+_QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 100_000}
 _NOT_KEPT = (
     "unit_price",
     "status",
@@ -110,23 +112,34 @@ def clean_transactions(raw: ibis.Table, reading: Reading, policies: Policies, fo
     # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
     staged = engine().read_parquet(str(staged_file), file_row_number=True)
     staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
-    staged = set_aside_repeats(staged, policies)
-    used = staged.filter(_.reason.isnull())
+    view = ibis.util.gen_name("judged")
+    try:
+        judged = set_aside_repeats(staged, policies)  # holds on to tables that the view reads
+        # As a view of the engine, what the questions below have in common is put into SQL once.
+        return _keep_books(engine().create_view(view, judged), columns, policies, folder)
+    finally:
+        engine().drop_view(view, force=True)
+        staged_file.unlink()
+
+
+def _keep_books(
+    staged: ibis.Table, columns: dict[str, str], policies: Policies, folder: Path
+) -> CleaningReport:
+    """Write the rows that are used and those set aside, and the report of both."""
     tally = tally_by_reason(staged)
     if not tally.get(None, (0, 0))[0]:
         raise DataError(_nothing_usable(staged, columns, tally))
-    engine().to_parquet(_used_columns(used, policies), folder / "transactions.parquet")
+    used = _used_columns(staged.filter(_.reason.isnull()), policies)
+    engine().to_parquet(used, folder / "transactions.parquet", **_QUICK)
     engine().to_parquet(_quarantine_columns(staged), folder / "quarantine.parquet")
-    report = CleaningReport(
+    assert_reconciled(tally, folder)
+    return CleaningReport(
         rows=rows_by_fate(tally),
         policies=policy_counts(staged, folder, policies),
         sources=rows_by_file(staged),
         columns=sorted(columns),
         days=calendar(folder),
     )
-    assert_reconciled(tally, folder)
-    staged_file.unlink()
-    return report
 
 
 def _write(rows: ibis.Table, file: Path) -> None:
@@ -134,7 +147,7 @@ def _write(rows: ibis.Table, file: Path) -> None:
     import duckdb
 
     try:
-        engine().to_parquet(rows, file)
+        engine().to_parquet(rows, file, **_QUICK)
     except duckdb.Error as complaint:
         raise DataError(
             f"transactions: the source cannot be read: {str(complaint).strip().splitlines()[0]} Check timezone, "

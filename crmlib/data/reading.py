@@ -31,12 +31,12 @@ def try_strptime(text: str, pattern: str) -> dt.timestamp:
 
 
 @ibis.udf.scalar.builtin(name="chr")
-def character(code: int) -> str:
+def character(code: int) -> str:  # type: ignore[empty-body]
     """A sign by its number."""
 
 
 @ibis.udf.scalar.builtin(name="trim")
-def trim_signs(text: str, signs: str) -> str:
+def trim_signs(text: str, signs: str) -> str:  # type: ignore[empty-body]
     """Text without any of these signs at its ends."""
 
 
@@ -122,11 +122,11 @@ def _within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
 def _tidy(column: ir.Column) -> ir.StringColumn:
     """Text without blanks at its ends; only where there are such does it take time."""
     text = column.cast("string")
-    blank = (text < "!") | (text > "~")
+    suspect = (text < "!") | (text > "~")
     for code in _BLANK_CODES:
-        blank = blank | text.endswith(character(code))
+        suspect = suspect | text.endswith(character(code))
     signs = functools.reduce(operator.add, map(character, _BLANK_CODES))
-    return ibis.ifelse(blank, trim_signs(text, signs), text)
+    return ibis.ifelse(suspect, trim_signs(text, signs), text)
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:

@@ -173,6 +173,10 @@ def _open_frame(frame: Any) -> ibis.Table:
         if twice:
             raise DataError(f"column {twice[0]!r} stands twice in the frame; rename or drop one of them")
         frame = frame.rename(columns=str).reset_index(drop=True)
+        mixed = [name for name in frame.columns if _is_mixed(frame[name])]
+        frame = frame.assign(
+            **{name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
+        )
     try:
         return ibis.memtable(frame)
     except Exception as complaint:
@@ -180,6 +184,13 @@ def _open_frame(frame: Any) -> ibis.Table:
             f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
             "pass a pandas, Polars or PyArrow frame, or a path"
         ) from complaint
+
+
+def _is_mixed(column: pd.Series) -> bool:
+    """Whether a column is a category, or holds objects of several kinds."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return True
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
 
 
 def as_transactions(log: Any) -> ibis.Table:

@@ -19,7 +19,15 @@ def log(rows):
         [(i, c, DAY_ZERO + timedelta(days=d), float(a), p) for i, (c, d, a, p) in enumerate(rows)],
         columns=["source_row", "customer_id", "date", "amount", "product"],
     )
-    return frame.astype({"source_row": "int64", "customer_id": "string", "date": "datetime64[us]", "amount": float, "product": "string"})
+    return frame.astype(
+        {
+            "source_row": "int64",
+            "customer_id": "string",
+            "date": "datetime64[us]",
+            "amount": float,
+            "product": "string",
+        }
+    )
 
 
 def matched(frame, **options):
@@ -31,7 +39,11 @@ def matched(frame, **options):
         return [None if pd.isna(one) else (one - DAY_ZERO).days for one in found[column]]
 
     return dict(
-        zip(found["source_row"], zip(days("reversed_on"), days("returned_purchase_date"), strict=True), strict=True)
+        zip(
+            found["source_row"],
+            zip(days("reversed_on"), days("returned_purchase_date"), strict=True),
+            strict=True,
+        )
     )
 
 

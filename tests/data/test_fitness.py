@@ -1,0 +1,110 @@
+"""Each gate passes, warns and fails where it should, on logs made to do so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.data.fitness import fitness_gates
+from crmlib.errors import DataError
+
+AS_OF = "2024-12-31"
+
+
+def log(customers=600, days=365, per_day=20, seed=1):
+    """A steady shop: the same chance to buy every day, new customers to the end."""
+    rng = np.random.default_rng(seed)
+    day = np.repeat(pd.date_range(end=AS_OF, periods=days), per_day)
+    who = rng.integers(0, customers, len(day)) + np.arange(len(day)) * customers // (4 * len(day))
+    return pd.DataFrame({"customer_id": who.astype(str), "date": day, "amount": 10.0})
+
+
+def gates(frame, as_of=AS_OF):
+    return fitness_gates(frame, as_of=as_of).set_index("gate")
+
+
+def test_a_steady_shop_passes_every_gate():
+    found = gates(log())
+    assert found["status"].unique().tolist() == ["pass"]
+    assert found.columns.tolist() == ["found", "threshold", "status", "meaning", "analyses"]
+    assert found.loc["history", "found"] == "365 days"
+
+
+def test_cdnow_is_fit_but_for_its_closed_cohort():
+    study = crm.open_study("cdnow")
+    found = gates(study.all_transactions, study.as_of)
+    assert found.index[found["status"] != "pass"].tolist() == ["closed cohort"]
+    assert found.loc["buyers", "found"] == "23,570 buyers"
+    assert found.loc["repeat buyers", "found"].startswith("48.9% bought again")
+    assert found.loc["closed cohort", "found"] == "nobody new after 1997-03-25"
+    assert "not a dying firm" in found.loc["closed cohort", "meaning"]
+
+
+@pytest.mark.parametrize(("buyers", "status"), [(500, "pass"), (499, "warn"), (100, "warn"), (99, "fail")])
+def test_buyers(buyers, status):
+    frame = pd.DataFrame(
+        {"customer_id": [str(i) for i in range(buyers)], "date": pd.Timestamp(AS_OF), "amount": 1.0}
+    )
+    assert gates(frame).loc["buyers", "status"] == status
+
+
+@pytest.mark.parametrize(("days", "status"), [(180, "pass"), (179, "warn"), (89, "fail")])
+def test_history(days, status):
+    assert gates(log(days=days)).loc["history", "status"] == status
+
+
+@pytest.mark.parametrize(
+    ("as_of", "status"), [("2025-01-30", "pass"), ("2025-01-31", "warn"), ("2025-05-01", "fail")]
+)
+def test_time_since_the_last_purchase(as_of, status):
+    assert gates(log(), as_of).loc["time since last purchase", "status"] == status
+
+
+def test_repeat_buyers():
+    once = pd.DataFrame(
+        {"customer_id": [str(i) for i in range(700)], "date": pd.Timestamp(AS_OF), "amount": 1.0}
+    )
+    assert gates(once).loc["repeat buyers", "status"] == "fail"
+    again = once[:20].assign(date=pd.Timestamp("2024-12-01"))
+    assert gates(pd.concat([once, again])).loc["repeat buyers", "status"] == "warn"
+
+
+def test_a_gap_of_missing_days_is_found_and_weekends_are_not():
+    frame = log()
+    missing = frame[(frame["date"] < "2024-06-03") | (frame["date"] > "2024-06-09")]
+    found = gates(missing).loc["gaps in the calendar"]
+    assert found["status"] == "warn"
+    assert found["found"].startswith("1, the longest 7 days from 2024-06-03 (1")  # of 140 purchases, about
+    assert gates(frame[frame["date"].dt.dayofweek < 5]).loc["gaps in the calendar", "status"] == "pass"
+
+
+def test_a_sudden_shift_is_found_and_slow_growth_is_not():
+    frame = log()
+    halved = pd.concat([frame[frame["date"] < "2024-07-01"], frame[frame["date"] >= "2024-07-01"][::3]])
+    found = gates(halved).loc["sudden level shifts"]
+    assert found["status"] == "warn"
+    assert abs(
+        pd.Timestamp(found["found"].split("from ")[1][:10]) - pd.Timestamp("2024-07-01")
+    ) <= pd.Timedelta(days=8)
+    rng = np.random.default_rng(2)
+    growing = frame[rng.random(len(frame)) < np.linspace(0.1, 1, len(frame))]
+    assert gates(growing).loc["sudden level shifts", "status"] == "pass"
+
+
+def test_stray_dates_do_not_make_a_history():
+    strays = pd.DataFrame(
+        {"customer_id": ["1", "2"], "date": pd.to_datetime(["1970-01-01", "2099-12-31"]), "amount": 1.0}
+    )
+    found = gates(pd.concat([log(), strays]))
+    assert found.loc["stray dates", "status"] == "warn"
+    assert found.loc["stray dates", "found"] == (
+        "1 purchases from 1970-01-01 on, long before the others; 1 purchases after 2024-12-31"
+    )
+    assert found.loc["history", "found"] == "365 days"
+
+
+def test_returns_are_no_purchases():
+    frame = pd.concat([log(), log().assign(amount=-5.0, date=pd.Timestamp("2023-01-01"))])
+    assert gates(frame).loc["history", "found"] == "365 days"
+    with pytest.raises(DataError, match="there is no purchase up to 2020-01-01; choose a later as_of"):
+        fitness_gates(frame, as_of="2020-01-01")
