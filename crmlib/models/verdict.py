@@ -208,22 +208,19 @@ def verdict(
 def verdicts(
     scores: pd.DataFrame, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
 ) -> pd.DataFrame:
-    """The verdict on every model, the best first: by verdict, then by the holdout's log score.
+    """The verdict on every model, the best first: by verdict, then by how far its total was off.
 
-    Columns `model, verdict, reasons` and `log_score` (mean -log P(what happened); smaller is better). The
-    likelihood of the calibration decides nothing. Choosing the best of a few on one holdout flatters it a
-    little: differences in the second digit are none.
+    Columns `model, verdict, total_error, log_score` (mean -log P(what happened); smaller is better) and
+    `reasons`. The likelihood of the calibration decides nothing. Choosing the best of a few on one holdout
+    flatters it: differences of a few percent are none.
     """
     models = scores.loc[scores["kind"] == "model"].set_index("model")
     rows = [verdict(scores, one, origins=origins, thresholds=thresholds) for one in models.index]
-    frame = pd.DataFrame(
-        [(one.model, one.verdict, " ".join(one.reasons), models.loc[one.model, "log_score"]) for one in rows],
-        columns=["model", "verdict", "reasons", "log_score"],
-    )
-    order = frame.assign(rank=frame["verdict"].map(_SEVERITY)).sort_values(
-        ["rank", "log_score"], kind="stable"
-    )
-    return order.drop(columns="rank").reset_index(drop=True)
+    told = {one.model: {"verdict": one.verdict, "reasons": " ".join(one.reasons)} for one in rows}
+    frame = models[["total_error", "log_score"]].join(pd.DataFrame.from_dict(told, orient="index"))
+    frame["_rank"], frame["_off"] = frame["verdict"].map(_SEVERITY), frame["total_error"].abs()
+    ordered = frame.sort_values(["_rank", "_off"], kind="stable").rename_axis("model").reset_index()
+    return ordered[["model", "verdict", "total_error", "log_score", "reasons"]]
 
 
 def _facts(scores: pd.DataFrame, model: str, origins: pd.DataFrame | None) -> _Facts:

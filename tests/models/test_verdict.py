@@ -118,12 +118,12 @@ def test_it_is_pure_and_ignores_the_likelihood_of_the_calibration():
     assert verdict(scores(loglik=-1.0), "M") == said
 
 
-def test_models_are_ordered_by_verdict_then_by_the_holdout():
+def test_models_are_ordered_by_verdict_then_by_the_holdouts_total():
     frame = pd.concat(
         [
             scores(),
-            scores(log_score=0.9, loglik=-9e9).head(1).assign(model="N"),
-            scores(log_score=0.1, total_error=0.2).head(1).assign(model="O"),
+            scores(total_error=-0.005, loglik=-9e9).head(1).assign(model="N"),
+            scores(pit_distance=0.1, total_error=0.0).head(1).assign(model="O"),
         ]
     )
     assert verdicts(frame)["model"].tolist() == ["N", "M", "O"]

@@ -1,0 +1,250 @@
+"""Lifetime value told to those who decide: by segment and month, under other assumptions, and of whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import belongs_to, fetch, seen_by
+from crmlib.economics.lifetime_value import customer_lifetime_value
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.models.purchase import PurchaseModel
+from crmlib.models.scoring import Spend
+from crmlib.units import TimeUnit, periods
+
+ASSUMPTIONS = {"horizon": "horizon", "margin": "margin", "discount_rate_per_year": "discount rate"}
+
+
+def clv_by_segment(values: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    """Where lifetime value sits among segments that were made by looking back.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Of `customer_lifetime_value`: `customer_id, clv`.
+    segments : DataFrame
+        Of `rfm_segments`: `customer_id` and a categorical `segment`; the same customers.
+
+    Returns
+    -------
+    DataFrame
+        One row per segment, in their order: `segment, customers, clv_mean, clv` (the segment's total),
+        `share_of_clv`; the mean is nan where nobody is.
+
+    Raises
+    ------
+    CrmError
+        If the two do not hold the same customers.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"customer_id": ["a", "b", "c"], "clv": [10.0, 20.0, 30.0]})
+    >>> segments = pd.DataFrame({"customer_id": ["a", "b", "c"], "segment": pd.Categorical(["x", "x", "y"])})
+    >>> clv_by_segment(values, segments)
+      segment  customers  clv_mean   clv  share_of_clv
+    0       x          2      15.0  30.0           0.5
+    1       y          1      30.0  30.0           0.5
+    """
+    if set(values["customer_id"]) != set(segments["customer_id"]):
+        raise CrmError(
+            f"values hold {len(values):,} customers and segments {len(segments):,}, not the same ones; make "
+            "both from one summary"
+        )
+    plain = pd.DataFrame(segments)[["customer_id", "segment"]]
+    joined = values[["customer_id", "clv"]].merge(plain, on="customer_id", validate="one_to_one")
+    table = (
+        joined.groupby("segment", observed=False)["clv"]
+        .agg(customers="size", clv_mean="mean", clv="sum")
+        .reset_index()
+    )
+    total = values["clv"].sum()
+    assert np.isclose(table["clv"].sum(), total), "value was lost between segments"
+    return table.assign(share_of_clv=table["clv"] / total if total > 0 else np.nan)
+
+
+def clv_sensitivity(
+    transaction_model: PurchaseModel,
+    spend_model: Spend,
+    data: pd.DataFrame,
+    *,
+    base: Mapping[str, Any],
+    changes: Mapping[str, Sequence[Any]],
+) -> pd.DataFrame:
+    """How far the total moves when one assumption is changed and the others stay.
+
+    Parameters
+    ----------
+    transaction_model, spend_model, data
+        As in `customer_lifetime_value`.
+    base : mapping
+        `horizon`, `margin` and `discount_rate_per_year`.
+    changes : mapping
+        Other settings of some of these.
+
+    Returns
+    -------
+    DataFrame
+        One row per setting, the base among them: `assumption, setting` (in words), `value, clv` (money)
+        and `change` (against the base, relative).
+
+    Raises
+    ------
+    CrmError
+        If an assumption is none of these.
+
+    Examples
+    --------
+    >>> from crmlib.models import BetaGeoModel
+    >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
+    >>> data = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]})
+    >>> base = {"horizon": "52W", "margin": 0.5, "discount_rate_per_year": 0.1}
+    >>> clv_sensitivity(model, 20.0, data, base=base, changes={"margin": [0.25]})[["setting", "change"]]
+      setting  change
+    0     25%    -0.5
+    1     50%     0.0
+    """
+    if unknown := [name for name in changes if name not in ASSUMPTIONS]:
+        raise CrmError(f"changes has {unknown[0]!r}; {did_you_mean(unknown[0], list(ASSUMPTIONS))}")
+
+    def total(terms: Mapping[str, Any]) -> float:
+        values = customer_lifetime_value(transaction_model, spend_model, data, **terms, interval=None)
+        return float(values["clv"].sum())
+
+    whole, tables = total(base), []
+    for name, settings in changes.items():
+        every = [*settings, base[name]]
+        table = pd.DataFrame(
+            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, one) for one in every]}
+        )
+        table["value"], table["clv"] = every, [total({**base, name: one}) for one in every]
+        tables.append(table.sort_values("clv", kind="stable"))
+    found = pd.concat(tables, ignore_index=True)
+    return found.assign(change=found["clv"] / whole - 1 if whole > 0 else np.nan)
+
+
+def value_by_acquisition_month(
+    transactions: Any,
+    transaction_model: PurchaseModel,
+    spend_model: Spend,
+    summary: pd.DataFrame,
+    *,
+    life: str,
+    discount_rate_per_year: float,
+    margin: float,
+) -> pd.DataFrame:
+    """What a customer is worth within the first `life` after the first purchase, by month of acquisition.
+
+    What has happened is counted, what has not is expected: a young cohort is mostly expectation.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log that `summary` was made from.
+    transaction_model, spend_model, discount_rate_per_year, margin
+        As in `customer_lifetime_value`.
+    summary : CustomerSummary
+        Of `rfm_summary`.
+    life : str
+        Such as "2Y", the same for every month.
+
+    Returns
+    -------
+    DataFrame
+        One row per month: `month` (its first day), `customers`, `clv_mean` (money per customer acquired: the
+        sum of the two that follow), `so_far` (margin on net spend within `life`, the first order included,
+        not discounted), `expected` (until the cohort's mean age is `life`, discounted to now) and
+        `share_expected`.
+    """
+    unit = TimeUnit.parse(summary.time_unit)
+    length = periods(life, unit)
+    month = pd.to_datetime(summary["first_purchase"]).dt.to_period("M").dt.start_time
+    cohorts = pd.DataFrame({"month": month, "T": summary["T"]}).groupby("month")["T"].agg(["size", "mean"])
+    expected = {}
+    for start, rows in summary.groupby(month):
+        left = max(length - float(rows["T"].mean()), 0.0)
+        values = customer_lifetime_value(
+            transaction_model,
+            spend_model,
+            rows,
+            horizon=left,
+            discount_rate_per_year=discount_rate_per_year,
+            margin=margin,
+            interval=None,
+        )
+        expected[start] = float(values["clv"].mean())
+    realised = _realised(transactions, summary.as_of, round(length * unit.days)).reindex(cohorts.index)
+    table = pd.DataFrame({"customers": cohorts["size"], "so_far": margin * realised / cohorts["size"]})
+    table["expected"] = pd.Series(expected)
+    table.insert(1, "clv_mean", table["so_far"] + table["expected"])
+    table["share_expected"] = table["expected"] / table["clv_mean"].where(table["clv_mean"] > 0)
+    return table.rename_axis("month").reset_index()
+
+
+def top_customers(
+    values: pd.DataFrame, summary: pd.DataFrame, *, number: int = 10, currency: str = ""
+) -> pd.DataFrame:
+    """The customers worth most, and why.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Of `customer_lifetime_value`.
+    summary : CustomerSummary
+        That the values were made from, in the same order.
+    number : int
+    currency : str
+        The name of the money.
+
+    Returns
+    -------
+    DataFrame
+        `customer_id, clv, clv_low, clv_high` and `why`: the history, the probability of being alive and what
+        is expected, in words. The best first; of equals the one who comes first in the summary.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"customer_id": ["a"], "expected_purchases": [8.13], "expected_spend": [41.2],
+    ...     "p_alive": [0.98], "clv": [310.0], "clv_low": [120.0], "clv_high": [520.0]})
+    >>> summary = pd.DataFrame({"customer_id": ["a"], "frequency": [12], "time_since_last_purchase": [2.0]})
+    >>> top_customers(values, summary, currency="USD").loc[0, "why"]
+    '12 repeat purchases, the last 2.0 ago; a customer still at 98%; 8.1 purchases expected at USD 41'
+    """
+    if list(values["customer_id"]) != list(summary["customer_id"]):
+        raise CrmError(
+            "values and summary are not the same customers in the same order; make one from the other"
+        )
+    best = values["clv"].sort_values(ascending=False, kind="stable").index[:number]
+    unit = getattr(summary, "time_unit", None)
+    names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
+    money = f"{currency} " if currency else ""
+    chosen = values.loc[best]
+    since = summary.loc[best, "time_since_last_purchase"]
+    told = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
+    why = [
+        f"{frequency:,.0f} repeat purchases, the last {ago:.1f}{names} ago; a customer still at {one.p_alive:.0%}; "
+        f"{one.expected_purchases:.1f} purchases expected at {money}{one.expected_spend:,.0f}"
+        for frequency, ago, one in told
+    ]
+    kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
+    return kept.assign(why=why).reset_index(drop=True)
+
+
+def _setting(name: str, value: Any) -> str:
+    """A setting as a chart says it."""
+    return str(value) if name == "horizon" else f"{value:.0%}"
+
+
+def _realised(transactions: Any, as_of: dt.date, days: int) -> pd.Series:
+    """Net spend of each month's new customers within so many days of their first purchase."""
+    rows = seen_by(transactions, as_of)
+    born = rows.filter(_.counted).group_by("customer_id").agg(born=_.date.min())
+    money = rows.select("customer_id", "amount", when=belongs_to(rows).fill_null(rows.date))
+    joined = money.inner_join(born, "customer_id")
+    within = joined.filter(joined.when.date().delta(joined.born.date(), unit="day") < days)
+    sums = fetch(within.group_by(month=within.born.truncate("M")).agg(net=_.amount.sum()))
+    return pd.Series(sums["net"].to_numpy(), index=pd.to_datetime(sums["month"]).astype("datetime64[ns]"))
