@@ -63,6 +63,11 @@ _out = click.option(
     help="Seconds that one cell may take.",
 )
 @click.option("--fresh", is_flag=True, help="Run every notebook, whatever the cache holds.")
+@click.option(
+    "--mail-to", metavar="ADDRESS", help="Write (and send, where SMTP is set up) a mail on the report."
+)
+@click.option("--mail-failures-to", metavar="ADDRESS", help="Who hears of failures instead.")
+@click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, where Chromium is there.")
 @_out
 def report(
     study: str,
@@ -72,6 +77,9 @@ def report(
     jobs: int,
     timeout: float,
     fresh: bool,
+    mail_to: str | None,
+    mail_failures_to: str | None,
+    pdf: bool,
     out: Path | None,
 ) -> None:
     """Run a study's notebooks and publish the report.
@@ -85,6 +93,7 @@ def report(
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
     )  # so that a stopped run clears up
+    delivery = _delivery(mail_to, mail_failures_to, pdf)
     plan = plan_report(study, only=only, as_of=as_of, set=settings, fresh=fresh)
     with watching(plan) as watch:
         made = make_report(
@@ -93,14 +102,17 @@ def report(
             jobs=jobs,
             cell_timeout_seconds=timeout,
             watch=watch,
+            delivery=delivery,
         )
     if made.failures:
         show_failures(made)
+        made.delivery.send()
         sys.exit(NOTEBOOK_FAILED)
     if made.latest is None:
         click.echo(
             "The latest report has chapters that this run left out, so it stays; without --only all are run."
         )
+    made.delivery.send()
     click.echo((made.latest or made.folder) / "index.html")
 
 
@@ -138,6 +150,21 @@ def prune(study: str, keep: int, out: Path | None) -> None:
     for folder in removed:
         click.echo(f"removed {folder}")
     click.echo(f"{len(removed)} runs removed")
+
+
+def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
+    from crmlib.report.deliver import Delivery
+
+    if mail_to or mail_failures_to:
+        from crmlib.report.mail import check_addresses
+
+        check_addresses(mail_to, mail_failures_to)
+    chromium = None
+    if pdf:
+        from crmlib.report.pdf import find_chromium
+
+        chromium = find_chromium()
+    return Delivery(mail_to, mail_failures_to, chromium)
 
 
 def _reports(study: str, root: Path, out: Path | None) -> Any:

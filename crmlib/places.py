@@ -23,6 +23,11 @@ def find_root(start: Path | None = None) -> Path:
     return start
 
 
+def root_of(study: Path) -> Path:
+    """The project that a study file belongs to; a bundled one is looked at from the project one is in."""
+    return find_root() if study.is_relative_to(_SHIPPED[0]) else find_root(study.parent)
+
+
 def find_study(name: str | Path, start: Path | None = None) -> Path:
     """The study file that a name or path stands for.
 

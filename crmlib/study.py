@@ -19,7 +19,7 @@ from crmlib.data.cleaned import cache_key, cleaned_folder, describe, read_report
 from crmlib.data.quality import CleaningReport, Reading, clean_transactions
 from crmlib.data.sources import engine, open_table, source_files
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.places import cache_folder, find_root, find_study
+from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
 from crmlib.units import TimeUnit
@@ -146,8 +146,11 @@ class Study:
         return NotebookResults(notebook, self._run_folder, self.currency)
 
     def figures(self, notebook: str) -> dict[str, Any]:
-        """Key figures that another notebook published in this run, else in the latest report."""
-        for folder in (self._run_folder, self.root / "reports" / self.name / "latest"):
+        """Key figures that another notebook published in this run; by hand, also those of the latest report."""
+        folders = [self._run_folder]
+        if "CRMLIB_RUN_DIR" not in os.environ:  # a run never mixes with the figures of another one
+            folders.append(self.root / "reports" / self.name / "latest")
+        for folder in folders:
             path = folder / "metrics" / f"{notebook}.json"
             if path.exists():
                 return json.loads(path.read_text(encoding="utf-8"))["figures"]
@@ -279,9 +282,7 @@ def open_study(
             given = ", ".join(["columns"] if columns else []) or ", ".join(facts)
             raise StudyError(f"{given} go with a frame; of a study by name they stand in its study.yaml")
         path = find_study(study)
-        return Study(
-            path.parent.name, read_study_file(path), path.parent, find_root(path.parent), None, override
-        )
+        return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
     entry = {"source": "frame", "columns": dict(columns or {})}
     entry |= {key: facts.pop(key) for key in ("date_format", "decimal", "timezone") if key in facts}
     content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}

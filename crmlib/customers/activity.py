@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, floor, seen_by
+from crmlib.customers._log import as_day, belongs_to, fetch, floor, seen_by
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
@@ -39,14 +39,22 @@ def purchase_days(
 
 
 def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
-    """A row's profit: measured where the log has costs, else assumed from the margin, else None."""
-    if "cost" in rows.columns:
-        return rows.amount - rows.cost.fill_null(0.0)
-    if margin is None:
-        return None
-    if not 0 <= margin <= 1:
+    """A row's profit: measured where the log has costs, else assumed from the margin, else None.
+
+    A row without a cost in a log that has costs gets the margin's, or else the share of revenue that the
+    costs of the other rows are: taking it for free would overstate profit in silence.
+    """
+    if margin is not None and not 0 <= margin <= 1:
         raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
-    return rows.amount * margin
+    if "cost" in rows.columns:
+        known = rows.cost.notnull() & (rows.amount > 0)
+        share = (
+            (rows.cost.sum(where=known) / rows.amount.sum(where=known)).as_scalar()
+            if margin is None
+            else 1 - margin
+        )
+        return rows.amount - rows.cost.fill_null(rows.amount * share)
+    return None if margin is None else rows.amount * margin
 
 
 def customer_totals(
@@ -97,7 +105,7 @@ def customer_totals(
         first_purchase=_.date.min(where=_.purchase == 1),
         **measures,
     )
-    active = totals.filter(_.purchases > 0).order_by("customer_id").to_pandas()
+    active = fetch(totals.filter(_.purchases > 0).order_by("customer_id"))
     return active.astype({"first_purchase": "datetime64[s]", "purchases": "int64"})
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, seen_by
+from crmlib.customers.activity import profit_of
 from crmlib.errors import CrmError
 
 GROUPS = ("all", "existing", "new")
@@ -125,8 +126,7 @@ def _by_month(
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    cost = rows.cost.fill_null(0.0) if "cost" in rows.columns else None
-    profit = rows.amount - cost if cost is not None else rows.amount * margin if margin is not None else None
+    profit = profit_of(rows, margin)
     narrow = rows.select(
         "customer_id",
         month=belongs_to(rows).fill_null(rows.date).truncate("M"),

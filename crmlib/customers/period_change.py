@@ -178,16 +178,27 @@ def _decile(values: pd.Series, active: pd.Series, customer_id: pd.Series) -> pd.
 
 
 def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.DataFrame:
-    sides = []
-    for customers, base in zip(totals, acquired, strict=True):
-        active, purchases, revenue = len(customers), customers["purchases"].sum(), customers["revenue"].sum()
-        side = {
-            "acquired customers": base,
-            "share active": active / base if base else 0.0,
-            "purchases per active customer": purchases / active if active else 0.0,
-            "spend per purchase": revenue / purchases if purchases else 0.0,
-        }
-        if value == "profit":
-            side["margin"] = customers["profit"].sum() / revenue if revenue else 0.0
-        sides.append(side)
-    return decompose_change(*sides)
+    sides = [_side(customers, base, value) for customers, base in zip(totals, acquired, strict=True)]
+    # What nobody did has no mean: it takes the other period's, so that the whole effect is that nobody was active.
+    before, after = (
+        {name: _or(one[name], other[name]) for name in one} for one, other in (sides, sides[::-1])
+    )
+    return decompose_change(before, after)
+
+
+def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
+    active, purchases, revenue = len(customers), customers["purchases"].sum(), customers["revenue"].sum()
+    side = {
+        "acquired customers": float(base),
+        "share active": active / base if base else np.nan,
+        "purchases per active customer": purchases / active if active else np.nan,
+        "spend per purchase": revenue / purchases if purchases else np.nan,
+    }
+    if value == "profit":
+        side["margin"] = customers["profit"].sum() / revenue if revenue else np.nan
+    return side
+
+
+def _or(mean: float, others: float) -> float:
+    """A mean, or else the other period's, or else nothing."""
+    return next((one for one in (mean, others) if np.isfinite(one)), 0.0)

@@ -14,6 +14,7 @@ from typing import Any
 from crmlib.errors import RunError
 from crmlib.places import cache_folder
 from crmlib.report.cache import Cache
+from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
 from crmlib.report.plan import Plan
 from crmlib.report.record import describe
@@ -30,10 +31,17 @@ class Made:
     outcomes: list[Outcome]
     failures: list[dict[str, Any]]
     latest: Path | None
+    delivery: Prepared
 
 
 def make_report(
-    plan: Plan, reports: Reports, *, jobs: int, cell_timeout_seconds: float, watch: Watch
+    plan: Plan,
+    reports: Reports,
+    *,
+    jobs: int,
+    cell_timeout_seconds: float,
+    watch: Watch,
+    delivery: Delivery = Delivery(),  # noqa: B008  (frozen)
 ) -> Made:
     """Run a plan and publish it, or keep it apart if a notebook failed.
 
@@ -48,6 +56,8 @@ def make_report(
         The longest that one cell may take.
     watch : callable
         Told of every notebook's start (name, None) and end (name, outcome).
+    delivery : Delivery
+        Whether the report is printed, and who gets a mail.
 
     Returns
     -------
@@ -60,7 +70,7 @@ def make_report(
     """
     try:
         with reports.new_run() as staged:
-            return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch)
+            return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch, delivery)
     except OSError as error:
         path = error.filename or reports.folder
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -78,7 +88,13 @@ def _disk_full(path: object) -> str:
 
 
 def _make(
-    plan: Plan, reports: Reports, staged: Path, jobs: int, cell_timeout_seconds: float, watch: Watch
+    plan: Plan,
+    reports: Reports,
+    staged: Path,
+    jobs: int,
+    cell_timeout_seconds: float,
+    watch: Watch,
+    delivery: Delivery,
 ) -> Made:
     started, began = datetime.now(UTC), time.monotonic()
     cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
@@ -101,10 +117,13 @@ def _make(
     text = redact(json.dumps(record | {"failures": failures}, indent=1, ensure_ascii=False))
     (staged / "run.json").write_text(text, encoding="utf-8")
     if failures:
-        return Made(reports.keep_failed(staged), outcomes, failures, None)
+        prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
+        return Made(reports.keep_failed(staged), outcomes, failures, None, prepared)
     replaces = _loses_no_chapter(outcomes, reports.latest_run())
+    page = (reports.latest if replaces else kept_in) / "index.html"
+    prepared = delivery.prepare(staged, record, page, failed=False)
     folder = reports.publish(staged, latest=replaces)
-    return Made(folder, outcomes, [], reports.latest if replaces else None)
+    return Made(folder, outcomes, [], reports.latest if replaces else None, prepared)
 
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:

@@ -81,6 +81,20 @@ def test_measured_costs_go_before_an_assumed_margin():
     assert profile.deciles["value"].sum() == -1.0
 
 
+def test_a_row_without_a_cost_is_not_taken_for_free():
+    log = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"],
+            "date": pd.Timestamp("2024-01-02"),
+            "amount": [10.0, 20.0],
+            "cost": [4.0, None],
+        }
+    )
+    assert period_profile(log, start="2024-01-01", end="2024-01-31").totals["profit"] == pytest.approx(6 + 12)
+    assumed = period_profile(log, start="2024-01-01", end="2024-01-31", margin=0.1)
+    assert assumed.totals["profit"] == pytest.approx(6 + 2)
+
+
 def test_gini_by_hand():
     assert gini(np.array([600.0, 1000, 1200, 2200, 5000])) == pytest.approx(0.40)
     assert gini(np.array([5.0, 5, 5])) == pytest.approx(0)
@@ -128,6 +142,13 @@ def test_a_customer_who_came_back_is_not_new(cdnow, rows):
     now = set(rows[rows["day"].between(*after)]["customer_id"])
     assert found.loc["came back", "customers"] == len(now - quarter)
     assert found.loc["new", "customers"] == 0
+
+
+def test_a_period_in_which_nobody_bought_is_explained_by_nobody_being_active(cdnow):
+    found = period_change(cdnow, before=H1, after=("2001-01-01", "2001-06-30"))
+    effects = found.factors.set_index("factor")["effect"]
+    assert effects["share active"] == pytest.approx(found.change)
+    assert effects.drop("share active").abs().max() == 0
 
 
 def test_periods_that_overlap_are_refused(cdnow):

@@ -78,29 +78,39 @@ def test_cdnow_in_june_1998():
 
 
 def summary(rows):
-    frame = pd.DataFrame(
-        rows, columns=["customer_id", "frequency", "recency", "time_since_last_purchase", "net"]
-    )
-    return frame.assign(last_purchase=pd.Timestamp("2024-01-01"))
+    frame = pd.DataFrame(rows, columns=["customer_id", "frequency", "recency", "T", "net"])
+    silence = frame["T"] - frame["recency"]
+    return frame.assign(last_purchase=pd.Timestamp("2024-01-01"), time_since_last_purchase=silence)
 
 
-def test_lapsing_is_by_a_customers_own_gaps_and_ordered_by_spend():
+def test_lapsing_is_by_a_customers_own_habit_and_ordered_by_spend():
     rows = [
-        ("regular", 10, 20.0, 4.0, 900.0),  # two gaps of silence: usual
-        ("slipping", 10, 20.0, 6.0, 500.0),  # three
-        ("big and slipping", 4, 20.0, 20.0, 800.0),  # four
-        ("gone", 10, 20.0, 20.0, 700.0),  # ten
-        ("twice", 1, 1.0, 5.0, 999.0),  # one gap is no habit
+        ("regular", 10, 20.0, 24.0, 900.0),  # (20/24)^10 = .16: usual
+        ("slipping", 10, 20.0, 28.0, 500.0),  # .035
+        ("big and slipping", 4, 20.0, 50.0, 800.0),  # .026
+        ("gone", 10, 20.0, 40.0, 700.0),  # silent for ten gaps of two
+        ("twice", 1, 10.0, 30.0, 999.0),  # .33: one gap is no habit
         ("once", 0, 0.0, 50.0, 999.0),
     ]
     found = lapsing_customers(summary(rows))
     assert found["customer_id"].tolist() == ["big and slipping", "slipping"]
-    assert found["gaps_silent"].tolist() == [4.0, 3.0]
+    assert found["chance_of_silence"].tolist() == pytest.approx([0.4**4, (20 / 28) ** 10])
     assert lapsing_customers(summary(rows), n=1)["customer_id"].tolist() == ["big and slipping"]
 
 
 def test_a_buyer_of_today_is_not_lapsing():
-    assert lapsing_customers(summary([("a", 5, 10.0, 0.0, 1.0)])).empty
+    assert lapsing_customers(summary([("a", 5, 10.0, 10.0, 1.0)])).empty
+
+
+def test_one_in_twenty_of_the_unchanged_is_listed_however_often_they_buy():
+    rng = np.random.default_rng(1)
+    for purchases in (2, 5, 20):
+        last = rng.uniform(0, 100, size=(4000, purchases)).max(axis=1)
+        rows = pd.DataFrame(
+            {"customer_id": range(4000), "frequency": purchases, "recency": last, "T": 100.0, "net": 1.0}
+        )
+        listed = lapsing_customers(summary(rows.to_numpy()), n=4000, lost_gaps=1e9)
+        assert abs(len(listed) / 4000 - 0.05) < 4 * (0.05 * 0.95 / 4000) ** 0.5
 
 
 def test_lapsing_does_not_depend_on_the_unit():
@@ -115,6 +125,6 @@ def test_lapsing_does_not_depend_on_the_unit():
     assert len(lists[0]) == 20
 
 
-def test_thresholds_that_contradict_each_other_are_refused():
-    with pytest.raises(CrmError, match="0 < from_gaps < to_gaps"):
-        lapsing_customers(summary([]), from_gaps=5, to_gaps=2)
+def test_thresholds_that_cannot_be_are_refused():
+    with pytest.raises(CrmError, match="0 < chance < 1"):
+        lapsing_customers(summary([]), chance=5)
