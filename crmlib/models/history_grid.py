@@ -13,11 +13,15 @@ from crmlib.models.purchase import PurchaseModel
 
 @dataclass(frozen=True)
 class HistoryGrids:
-    """Grids by frequency (index) and recency (columns, in the model's unit); nan where no customer can be."""
+    """Grids by frequency (index) and recency (columns, in the model's unit); nan where no customer can be.
+
+    `age` is that of all these customers, `horizon` what purchases are expected within, in words.
+    """
 
     p_alive: pd.DataFrame
     expected_purchases: pd.DataFrame
     age: float
+    horizon: str
 
 
 def history_grids(
@@ -69,4 +73,6 @@ def history_grids(
     }
     for grid in grids.values():
         grid.columns.name = "recency"
-    return HistoryGrids(grids["p_alive"], grids["expected_purchases"], float(age))
+    unit = model.time_unit_.plural if model.time_unit_ else "periods"
+    horizon = f"{model._periods(future_t):.4g} {unit}"
+    return HistoryGrids(grids["p_alive"], grids["expected_purchases"], float(age), horizon)

@@ -1,67 +1,18 @@
-"""Use, use with care, do not use: what a backtest says about a model, and why, in words.
-
-The thresholds are conventions: no theorem gives them. They are named and explained, to be edited where a
-decision can bear more, or less.
-"""
+"""Use, use with care, do not use: what a backtest says about a model, and why, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.models.thresholds import Thresholds
 
 USE, CARE, REFUSE = "use", "use with care", "do not use"
 _SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
-
-
-def _limit(value: float, why: str) -> Any:
-    return field(default=value, metadata={"why": why})
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Beyond which values a model is to be used with care (`_care`), or not at all (`_refuse`).
-
-    Every field is explained by `explain()`.
-
-    Examples
-    --------
-    >>> Thresholds(total_error_care=0.2).explain().loc[0, "why"]
-    'a total off by a tenth moves a budget'
-    """
-
-    total_error_care: float = _limit(0.10, "a total off by a tenth moves a budget")
-    total_error_refuse: float = _limit(0.30, "a total off by a third misleads whoever plans by it")
-    group_error_care: float = _limit(0.20, "purchases predicted for the wrong group of customers, of all")
-    group_error_refuse: float = _limit(0.50, "half the purchases are predicted for the wrong customers")
-    probability_gap_care: float = _limit(
-        0.10, "a stated 30 % chance to buy that is 20 % or 40 % picks others"
-    )
-    probability_gap_refuse: float = _limit(0.20, "stated chances to buy hardly mean anything")
-    coverage_gap_care: float = _limit(0.05, "intervals hold fewer or more customers than the model says")
-    coverage_gap_refuse: float = _limit(0.15, "intervals of customers are wrong by every seventh customer")
-    pit_distance_care: float = _limit(0.06, "the distribution of counts is off by as much somewhere")
-    pit_distance_refuse: float = _limit(0.20, "counts do not follow the predicted distribution")
-    rmse_ratio_care: float = _limit(1.00, "a rule without a model errs no more per customer")
-    rmse_ratio_refuse: float = _limit(1.10, "a rule without a model errs clearly less per customer")
-    gini_behind_care: float = _limit(0.05, "RFM or last year's revenue finds the best customers better")
-    gini_behind_refuse: float = _limit(
-        0.20, "RFM or last year's revenue finds far more of the best customers"
-    )
-    origin_error_care: float = _limit(0.20, "totals from other starting days were off by as much")
-    origin_error_refuse: float = _limit(0.50, "totals from other starting days were off by half")
-    fewest_purchases: float = _limit(100.0, "fewer holdout purchases prove nothing: chance alone is 10 %")
-    fewest_customers: float = _limit(500.0, "fewer customers leave the parameters loose")
-
-    def explain(self) -> pd.DataFrame:
-        """What each threshold is and why: `threshold`, `value`, `why`."""
-        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
-        return pd.DataFrame(rows, columns=["threshold", "value", "why"])
 
 
 @dataclass(frozen=True)
@@ -86,6 +37,7 @@ class _Facts:
     gini_behind: float
     best_ranking: str
     origin_error: float
+    totals_held: tuple[int, int]  # of how many origins
 
 
 @dataclass(frozen=True)
@@ -198,7 +150,7 @@ def verdict(
     limits = thresholds or Thresholds()
     facts = _facts(scores, model, origins)
     judged = [_conclude(test, facts, limits, origins is not None) for test in _TESTS]
-    judged += _evidence(facts.row, limits)
+    judged += [*_evidence(facts.row, limits), _held(facts, limits)]
     found = sorted((one for one in judged if one), key=lambda one: -_SEVERITY[one[0]])
     worst = found[0][0] if found else USE
     words = tuple(reason for _, reason in found) or (_good(facts),)
@@ -230,10 +182,11 @@ def _facts(scores: pd.DataFrame, model: str, origins: pd.DataFrame | None) -> _F
     by_name = scores.set_index("model")
     row, rules = by_name.loc[model], by_name.loc[by_name["kind"] == "rule", "rmse"]
     others = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
-    error = np.nan
+    error, held = np.nan, (0, 0)
     if origins is not None:
-        errors = origins.loc[origins["model"] == model, "total_error"]
-        error = float(np.sqrt((errors**2).mean()))
+        mine = origins[origins["model"] == model]
+        error = float(np.sqrt((mine["total_error"] ** 2).mean()))
+        held = int(mine["inside"].sum()), len(mine)
     return _Facts(
         row=row,
         rmse_ratio=row["rmse"] / rules.min() if len(rules) else 0.0,
@@ -241,6 +194,7 @@ def _facts(scores: pd.DataFrame, model: str, origins: pd.DataFrame | None) -> _F
         gini_behind=others.max() - row["gini"] if len(others) else 0.0,
         best_ranking=str(others.idxmax()) if len(others) else "",
         origin_error=error,
+        totals_held=held,
     )
 
 
@@ -268,6 +222,16 @@ def _evidence(row: pd.Series, limits: Thresholds) -> list[tuple[str, str] | None
     if row["customers"] < limits.fewest_customers:
         found.append((CARE, f"Only {row['customers']:,.0f} customers were known: parameters are loose."))
     return found
+
+
+def _held(facts: _Facts, limits: Thresholds) -> tuple[str, str] | None:
+    held, origins = facts.totals_held
+    if not origins or held / origins >= limits.totals_held_fewest:
+        return None
+    return (
+        CARE,
+        f"Its own 80% interval of the total held it from {held} of {origins} starting days: widen it.",
+    )
 
 
 def _good(facts: _Facts) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from crmlib.errors import CrmError
-from crmlib.models.verdict import CARE, REFUSE, USE, Thresholds, verdict, verdicts
+from crmlib.models.thresholds import Thresholds
+from crmlib.models.verdict import CARE, REFUSE, USE, verdict, verdicts
 
 GOOD = {
     "kind": "model",
@@ -39,8 +40,10 @@ def scores(**changes):
     return pd.DataFrame(rows)
 
 
-def origins(error):
-    return pd.DataFrame({"model": ["M", "M", "other"], "total_error": [error, -error, 9.0]})
+def origins(error, inside=(True, True)):
+    return pd.DataFrame(
+        {"model": ["M", "M", "other"], "total_error": [error, -error, 9.0], "inside": [*inside, False]}
+    )
 
 
 # what lies just within and just beyond each threshold
