@@ -16,6 +16,7 @@ import ibis
 import pandas as pd
 
 from crmlib.data.cleaned import cache_key, cleaned_folder, describe, read_report, sha256
+from crmlib.data.privacy import fingerprint, hash_secret, pseudonym
 from crmlib.data.quality import CleaningReport, Reading, clean_transactions
 from crmlib.data.sources import engine, open_table, source_files
 from crmlib.errors import StudyError, did_you_mean
@@ -85,7 +86,8 @@ class Study:
     def _cleaned(self) -> Path:
         """Folder of the cleaned log, from the cache where nothing has changed."""
         entry = self.file.tables["transactions"]
-        reading = Reading(entry.columns, entry.date_format, entry.decimal, entry.timezone, self.file.currency)
+        formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
+        reading = Reading(*formats, self.file.currency, self._hash_secret)
 
         def clean(folder: Path) -> CleaningReport:
             return clean_transactions(self._raw(entry, True), reading, self.file.policies, folder)
@@ -101,7 +103,8 @@ class Study:
     def data_key(self) -> str:
         """Names the content of the purchase log and how it is read; unchanged data keep their key."""
         entry = self.file.tables["transactions"]
-        settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency])
+        hashed = fingerprint(self._hash_secret) if self._hash_secret else None
+        settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency, hashed])
         return cache_key(self._files(entry), settings, cache_folder(self.root))
 
     @cached_property
@@ -139,7 +142,14 @@ class Study:
                 f"study {self.name!r} has no table {name!r}; {did_you_mean(name, self.file.tables)}. "
                 f"Add it under tables: {name}: {{source: {name}.csv}}"
             )
-        return self._raw(self.file.tables[name])
+        table = self._raw(self.file.tables[name])
+        if self._hash_secret and "customer_id" in table.columns:
+            table = table.mutate(customer_id=pseudonym(table.customer_id.cast("string"), self._hash_secret))
+        return table
+
+    @cached_property
+    def _hash_secret(self) -> str | None:
+        return hash_secret() if self.file.privacy == "hash" else None
 
     def results(self, notebook: str) -> NotebookResults:
         """Where a notebook publishes its figures, its finding and its tables."""

@@ -51,6 +51,9 @@ class StudyFile(Strict):
     )
     margin: float | None = Field(None, ge=0, le=1, description="contribution margin as a share of revenue")
     discount_rate_per_year: float | None = Field(None, ge=0, le=1, description="such as 0.10")
+    privacy: Literal["none", "hash"] = Field(
+        "none", description="hash: customer ids become keyed hashes in everything that is written"
+    )
     tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(

@@ -29,7 +29,8 @@ from crmlib.data.books import (
 )
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Policies
-from crmlib.data.reading import read_date, read_number, read_text
+from crmlib.data.privacy import pseudonym
+from crmlib.data.reading import read_moment, read_number, read_text, within_calendar
 from crmlib.data.reasons import first_reason, set_aside_repeats
 from crmlib.data.returns import match_returns
 from crmlib.data.sources import engine
@@ -53,13 +54,14 @@ _NOT_KEPT = (
 
 @dataclass(frozen=True)
 class Reading:
-    """How the text of a table is read: the firm's formats, and its currency."""
+    """How the text of a table is read: the firm's formats, its currency, and the key that hides its ids."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     date_format: Sequence[str] = ()
     decimal: str = "."
     timezone: str = "UTC"
     currency: str | None = None
+    hash_secret: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,14 +179,24 @@ def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies:
         row_hash=ibis.struct({f"c{i}": column.cast("string") for i, column in enumerate(own)}).hash(),
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     )
-    # As a view, what was read is computed once, however often the reasons ask for it.
-    rows = _name_guests(earned_amounts(rows.view(), policies), policies).view()
-    return rows.mutate(reason=first_reason(rows, reading.currency, policies))
+    # As a view, what was read is computed once, however often the next step asks for it.
+    rows = earned_amounts(rows.view().mutate(date=within_calendar(_.date)), policies)
+    rows = _name_guests(rows, policies).view()
+    judged = rows.mutate(reason=first_reason(rows, reading.currency, policies))
+    return judged if reading.hash_secret is None else _pseudonymised(judged, reading.hash_secret)
+
+
+def _pseudonymised(rows: ibis.Table, secret: str) -> ibis.Table:
+    """No id as the firm writes it, and no line that may hold one, gets any further than this."""
+    hidden = {name: pseudonym(rows[name], secret) for name in ("customer_id", "written_customer_id")}
+    if "unsplit_line" in rows.columns:
+        hidden["unsplit_line"] = ibis.ifelse(rows.unsplit_line.isnull(), ibis.null("string"), "(hidden)")
+    return rows.mutate(**hidden)
 
 
 def _read(column: ir.Column, kind: str, reading: Reading, policies: Policies, name: str) -> ir.Value:
     if kind == "date":
-        return read_date(column, reading.date_format, reading.timezone)
+        return read_moment(column, reading.date_format, reading.timezone)
     if kind in ("money", "number"):
         return read_number(column, reading.decimal)
     if kind == "flag":

@@ -99,20 +99,24 @@ def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "U
         Where the firm's days begin; moments that carry an offset are converted to it. "as written" takes
         the clock in the text, as a shop's own export has it.
     """
+    return within_calendar(read_moment(column, formats, timezone))
+
+
+def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
+    """What `read_date` reads, before moments that no calendar of a shop holds become null."""
     kind = column.type()
     if kind.is_timestamp() and kind.timezone is not None:
         zone = "UTC" if timezone == AS_WRITTEN else timezone
-        return _within_calendar(wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC"))))
+        return wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC")))
     if kind.is_date() or kind.is_timestamp():
-        return _within_calendar(column)
+        return column.cast("timestamp(6)")
     text = _tidy(column)
-    read = [_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]]
-    moment = _within_calendar(ibis.coalesce(*read))
     # The engine reads the word "epoch" as 1970.
-    return ibis.ifelse(text.contains("poch") | text.contains("POCH"), ibis.null("timestamp(6)"), moment)
+    text = ibis.ifelse(text.endswith("h") | text.endswith("H"), ibis.null("string"), text)
+    return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
 
 
-def _within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
+def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
     """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
     moment = moment.cast("timestamp(6)")
     first, last = ibis.timestamp("1900-01-01 00:00:00"), ibis.timestamp("2199-12-31 23:59:59.999999")

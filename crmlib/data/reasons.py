@@ -67,13 +67,13 @@ def set_aside_repeats(staged: ibis.Table, policies: Policies) -> ibis.Table:
     if "line_id" in staged.columns:
         staged = _with_reasons(staged, _named(later_of(staged, "line_id"), "repeated line id"))
     equal = _named(equal_to_earlier(staged), EQUAL_ROW).cache()
+    if _is_empty(equal):
+        return staged.mutate(equals_earlier=ibis.literal(False))
     staged = staged.left_join(equal, "source_row").drop("source_row_right")
-    staged = staged.mutate(equals_earlier=_.why.notnull()).drop("why")
+    staged = staged.mutate(equals_earlier=_.why.notnull())
     if policies.equal_rows == "set_aside":
-        staged = staged.mutate(
-            reason=_.reason.fill_null(ibis.ifelse(_.equals_earlier, EQUAL_ROW, ibis.null("string")))
-        )
-    return staged
+        staged = staged.mutate(reason=_.reason.fill_null(_.why))
+    return staged.drop("why")
 
 
 def _named(rows: ibis.Table, reason: str) -> ibis.Table:
@@ -81,9 +81,16 @@ def _named(rows: ibis.Table, reason: str) -> ibis.Table:
 
 
 def _with_reasons(staged: ibis.Table, reasons: ibis.Table, override: bool = False) -> ibis.Table:
-    joined = staged.left_join(reasons.cache(), "source_row").drop("source_row_right")
+    reasons = reasons.cache()
+    if _is_empty(reasons):
+        return staged
+    joined = staged.left_join(reasons, "source_row").drop("source_row_right")
     order = (joined.why, joined.reason) if override else (joined.reason, joined.why)
     return joined.mutate(reason=ibis.coalesce(*order)).drop("why")
+
+
+def _is_empty(rows: ibis.Table) -> bool:
+    return rows.count().to_pyarrow().as_py() == 0
 
 
 def _later_lines(staged: ibis.Table) -> ibis.Table:

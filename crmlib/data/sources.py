@@ -7,6 +7,8 @@ it is counted; what is a date or an amount is decided, and reported, by the clea
 from __future__ import annotations
 
 import functools
+import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,9 @@ SUFFIXES = CSV_SUFFIXES + PARQUET_SUFFIXES + EXCEL_SUFFIXES + DUCKDB_SUFFIXES
 @functools.cache
 def engine() -> Any:
     """The in-memory DuckDB in which this process works (one, opened on first use)."""
-    return ibis.duckdb.connect()
+    # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
+    spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
+    return ibis.duckdb.connect(temp_directory=str(spill))
 
 
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:

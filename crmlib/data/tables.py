@@ -95,7 +95,11 @@ TRANSACTIONS = Contract(
         Column("category", "text", "the product's group"),
         Column("quantity", "number", "how many"),
         Column("unit_price", "money", "price of one; where there is no amount, it is quantity times this"),
-        Column("cost", "money", "cost of goods of the row, so that profit is measured, not assumed; negative where a return comes back to stock"),
+        Column(
+            "cost",
+            "money",
+            "cost of goods of the row, so that profit is measured; negative where a return comes back to stock",
+        ),
         Column("discount", "money", "price taken off, as a positive amount"),
         Column("channel", "text", "where it was bought"),
         Column("market", "text", "country or market"),
