@@ -21,7 +21,11 @@ RECORD = {
 FAILED = RECORD | {
     "notebooks": [
         {"name": "01_data_check", "status": "ok", "reason": ""},
-        {"name": "02_customer_base_audit", "status": "failed", "reason": "KeyError: 'cost' (postgres://me:hunter2@db/x)"},
+        {
+            "name": "02_customer_base_audit",
+            "status": "failed",
+            "reason": "KeyError: 'cost' (postgres://me:hunter2@db/x)",
+        },
     ]
 }
 
@@ -31,7 +35,9 @@ def run(tmp_path):
     card = {"label": "revenue", "value": 1234.5, "unit": "money", "currency": "EUR"}
     card |= {"change": 0.05, "against": "the month before", "card": True}
     quiet = card | {"label": "not on page one", "card": False}
-    metrics = {"02_customer_base_audit": {"headline": "Half bought once.", "figures": {"a": card, "b": quiet}}}
+    metrics = {
+        "02_customer_base_audit": {"headline": "Half bought once.", "figures": {"a": card, "b": quiet}}
+    }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     return tmp_path
 
