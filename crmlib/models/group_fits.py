@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crmlib.customers.activity import by_group
@@ -19,7 +20,7 @@ COLUMNS = ("group", "customers", "model", "parameter", "estimate", "low", "high"
 def fit_by_group(
     transactions: Any,
     *,
-    by: str,
+    by: str | None,
     as_of: Any,
     models: Sequence[PurchaseModel],
     time_unit: str = "W",
@@ -31,8 +32,9 @@ def fit_by_group(
     ----------
     transactions : ibis.Table or DataFrame
         Cleaned purchase log.
-    by : str
-        A column of it, such as "market". A customer of two groups is a customer of each.
+    by : str or None
+        A column of it, such as "market". A customer of two groups is a customer of each. None: everybody,
+        as the group "(all)".
     as_of, models, time_unit, collapse
         As in `backtest`.
 
@@ -48,9 +50,11 @@ def fit_by_group(
         If the log has no such column.
     """
     given = check_models(models)
-    summaries = by_group(
-        rfm_summary, transactions, by=by, as_of=as_of, time_unit=time_unit, collapse=collapse
-    )
+    counted = {"as_of": as_of, "time_unit": time_unit, "collapse": collapse}
+    if by is None:
+        summaries = {"(all)": rfm_summary(transactions, **counted)}
+    else:
+        summaries = by_group(rfm_summary, transactions, by=by, **counted)
     frames = [
         _parameters(model, summary).assign(group=group, customers=len(summary), model=model.name)
         for group, summary in summaries.items()
@@ -63,9 +67,8 @@ def _parameters(model: PurchaseModel, summary: pd.DataFrame) -> pd.DataFrame:
     try:
         fitted = fit_fresh(model, summary)
     except CrmError as error:
-        return pd.DataFrame(
-            {"parameter": [None], "estimate": None, "low": None, "high": None, "note": str(error)}
-        )
+        numbers = dict.fromkeys(("estimate", "low", "high"), np.nan)
+        return pd.DataFrame([{"parameter": "", **numbers, "note": str(error)}])
     frame = fitted.confint(0.95).rename_axis("parameter").reset_index()
     note = " ".join(str(one) for one in fitted.diagnosis_.findings)
     return frame.assign(estimate=list(fitted.params_.values()), note=note)
