@@ -47,8 +47,9 @@ class BacktestResult:
         verdict needs: `model`; `kind` (model, rule, ranking); `customers`;
         `actual`, `predicted` (purchases of all), `total_error` (predicted / actual - 1);
         `mae`, `rmse`, `correlation`, `spearman` (per customer); `brier`, `log_loss` (of P(at least one
-        purchase)); `group_error` (purchases predicted for the wrong frequency group, share of actual);
-        `probability_gap` (mean distance of predicted and actual share of buyers over tenths);
+        purchase)); `group_error` (purchases predicted for the wrong frequency group, as a share of actual) and
+        `probability_gap` (mean distance of predicted and actual share of buyers over tenths), both beyond
+        chance: one standard error of each group is taken off;
         `actual_spend`, `predicted_spend`, `spend_error` (money; nan without a spend model);
         `gini`, `top_10_share` (of the holdout's spend, captured by the ranking; 1 = as it came true);
         for models also `predicted_low`, `predicted_high` (80 % by the model's own account), `log_score`
@@ -62,7 +63,7 @@ class BacktestResult:
     by_frequency, by_decile, by_probability : DataFrame
         One row per model or rule and group: `model`, `frequency_group` ("0" … "7+") or `decile` (of the
         prediction, 10 the highest), `customers`, `actual_mean`, `predicted_mean`: purchases per
-        customer, in `by_probability` the share with at least one.
+        customer, in `by_probability` the share with at least one; `standard_error` of their difference.
     coverage : DataFrame
         One row per model and level: `model`, `nominal`, `implied` (by the model: counts are discrete, so it
         is more), `actual` (share of customers in their interval).

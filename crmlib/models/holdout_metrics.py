@@ -76,11 +76,15 @@ def tenth(values: Array) -> Array:
 
 
 def gap(table: pd.DataFrame, *, relative: bool) -> float:
-    """Mean distance of prediction and truth over groups, weighted by customers; or relative to the truth."""
+    """How far groups were off beyond chance: mean over customers, or relative to what happened.
+
+    Of each group's distance one standard error is taken off: a few customers in a group stray by as much.
+    """
     weight = table["customers"].to_numpy(float)
-    away = weight @ np.abs(table["predicted_mean"] - table["actual_mean"])
+    away = np.abs(table["predicted_mean"] - table["actual_mean"]) - table["standard_error"]
+    total = weight @ np.maximum(away, 0.0)
     whole = weight @ table["actual_mean"] if relative else weight.sum()
-    return float(away / whole) if whole > 0 else np.nan
+    return float(total / whole) if whole > 0 else np.nan
 
 
 def ranking(score: Array, purchases: Array, spend: Array) -> dict[str, float]:
@@ -139,13 +143,19 @@ def _log_loss(chance: Array, some: Array) -> float:
 
 
 def _means(group: Array, happened: Array, predicted: Array) -> pd.DataFrame:
-    frame = pd.DataFrame({"group": group, "actual_mean": happened, "predicted_mean": predicted})
-    table = frame.groupby("group").agg(
-        customers=("group", "size"),
-        actual_mean=("actual_mean", "mean"),
-        predicted_mean=("predicted_mean", "mean"),
+    columns = {"group": group, "actual": happened, "predicted": predicted, "away": happened - predicted}
+    table = (
+        pd.DataFrame(columns)
+        .groupby("group")
+        .agg(
+            customers=("group", "size"),
+            actual_mean=("actual", "mean"),
+            predicted_mean=("predicted", "mean"),
+            standard_error=("away", "sem"),
+        )
     )
-    return table.rename_axis(None)
+    # of one customer no spread is known, so that nothing can be said beyond chance
+    return table.fillna({"standard_error": np.inf}).rename_axis(None)
 
 
 def _named(forecast: Forecast, table: pd.DataFrame) -> pd.DataFrame:

@@ -44,8 +44,10 @@ class RollingOrigins:
     parameters: pd.DataFrame
     horizon: float
 
-    def errors(self, model: str, of: str = "total_error") -> list[float]:
+    def errors(self, model: str, of: str = "total_error") -> list[float] | None:
         """A model's errors at every origin, as `customer_equity(..., origin_errors=)` takes them.
+
+        None if nothing happened after one of them, so that its error has no size.
 
         Parameters
         ----------
@@ -58,7 +60,8 @@ class RollingOrigins:
             raise CrmError(f"model is {model!r}; {did_you_mean(model, names)}")
         if of not in self.totals.columns:
             raise CrmError(f"of is {of!r}; total_error, or spend_error where a spend_model was given")
-        return self.totals.loc[self.totals["model"] == model, of].tolist()
+        found = self.totals.loc[self.totals["model"] == model, of]
+        return found.tolist() if np.isfinite(found).all() else None
 
     def coverage(self) -> pd.DataFrame:
         """How often the model's own 80 % interval held the total: `model, origins, nominal, actual`.

@@ -89,3 +89,10 @@ def test_unknown_names_are_refused(found):
         found.errors("BGNBD")
     with pytest.raises(CrmError, match="spend_error"):
         found.errors("BG/NBD", of="money")
+
+
+def test_without_a_purchase_in_a_horizon_there_is_no_error_to_tell():
+    world, end, as_of = beta_geo_world(400, seed=7)
+    silent = world[world["date"] <= pd.Timestamp(end)]
+    terms = {"horizon": "26W", "step": "26W", "models": [BetaGeoModel()]}
+    assert rolling_origins(silent, first=end, as_of=as_of, **terms).errors("BG/NBD") is None
