@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 LogLikelihood = Callable[[Array], tuple[float, Array]]
@@ -15,6 +14,7 @@ LogLikelihood = Callable[[Array], tuple[float, Array]]
 REACH = np.log(1e4)  # a parameter may move this far, in logs, from the first start: there is the boundary
 STEP = 1e-4  # of the differences that turn the gradient into the Hessian
 GRADIENT_TOLERANCE = 1e-6  # per customer: a maximum whose gradient is larger has not converged
+NEAR = 1e-8  # log-likelihood per customer still to be gained from where Newton steps finish
 NEWTON_STEPS = 8
 
 
@@ -105,20 +105,58 @@ def _climb(loglik: LogLikelihood, start: Array, bounds: Array, n_customers: floa
             return np.inf, np.zeros_like(theta)
         return (offset - value) / n_customers, -gradient / n_customers
 
-    options = {"gtol": 1e-7, "ftol": 1e-15, "maxiter": 1000, "maxfun": 4000}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-    at_boundary = np.min(np.abs(found[:, None] - bounds), axis=1) < 1e-3
-    theta, hessian = _polish(loss, found, ~at_boundary, bounds)
-    value, gradient = loglik(theta)
-    norm = float(np.max(np.abs(gradient[~at_boundary]), initial=0.0)) / n_customers
+    for search in (_descend, _search_in_bounds):
+        found = search(loss, start, bounds)
+        if found is None:
+            continue
+        at_boundary = np.min(np.abs(found[:, None] - bounds), axis=1) < 1e-3
+        theta, hessian = _polish(loss, found, ~at_boundary, bounds)
+        norm = float(np.max(np.abs(loss(theta)[1][~at_boundary]), initial=0.0))
+        if norm < GRADIENT_TOLERANCE:
+            break
     covariance, flat = _covariance(hessian * n_customers, ~at_boundary)
-    return Maximum(theta, float(value), norm, covariance, at_boundary, flat)
+    return Maximum(theta, float(loglik(theta)[0]), norm, covariance, at_boundary, flat)
+
+
+def _search_in_bounds(loss: LogLikelihood, start: Array, bounds: Array) -> Array:
+    # Not at the top of the module: most fits do without, and it doubles the time of the first import.
+    from scipy.optimize import minimize
+
+    options = {"gtol": 1e-7, "ftol": 1e-15, "maxiter": 1000, "maxfun": 4000}
+    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+
+
+def _descend(loss: LogLikelihood, start: Array, bounds: Array) -> Array | None:
+    """A few quasi-Newton steps (BFGS) from a true Hessian, or None where that is not the easy way down."""
+    theta, (value, gradient) = start, loss(start)
+    values, vectors = np.linalg.eigh(_hessian(loss, theta))
+    hessian = (vectors * np.maximum(np.abs(values), 1e-3 * np.abs(values).max())) @ vectors.T
+    for _ in range(60):
+        step = -np.linalg.solve(hessian, gradient)
+        if -(step @ gradient) < NEAR:
+            return theta
+        step /= max(1.0, float(np.max(np.abs(step))))
+        for share in (1.0, 0.3, 0.1, 0.01):
+            trial = theta + share * step
+            trial_value, trial_gradient = loss(trial)
+            if trial_value < value + 1e-4 * share * (step @ gradient):
+                break
+        else:
+            return None
+        if np.any(trial < bounds[:, 0]) or np.any(trial > bounds[:, 1]):
+            return None
+        moved, change = trial - theta, trial_gradient - gradient
+        if moved @ change > 0:
+            pulled = hessian @ moved
+            hessian = hessian + np.outer(change, change) / (moved @ change)
+            hessian -= np.outer(pulled, pulled) / (moved @ pulled)
+        theta, value, gradient = trial, trial_value, trial_gradient
+    return None
 
 
 def _polish(loss: LogLikelihood, theta: Array, free: NDArray[np.bool_], bounds: Array) -> tuple[Array, Array]:
     """Newton steps from where the quasi-Newton method stopped: ridges need them to be precise."""
-    hessian = _hessian(loss, theta)
-    gradient = loss(theta)[1]
+    hessian, seen_at, gradient = _hessian(loss, theta), theta, loss(theta)[1]
     for _ in range(NEWTON_STEPS):
         inner = hessian[np.ix_(free, free)]
         if not free.any() or np.min(np.linalg.eigvalsh(inner)) <= 1e-14:
@@ -131,11 +169,11 @@ def _polish(loss: LogLikelihood, theta: Array, free: NDArray[np.bool_], bounds: 
             break
         moved = float(np.max(np.abs(trial - theta)))
         theta, gradient = trial, trial_gradient
-        if moved > 1e-3:
-            hessian = _hessian(loss, theta)
         if moved < 1e-10:
             break
-    return theta, _hessian(loss, theta)
+        if np.max(np.abs(theta - seen_at)) > 1e-5:
+            hessian, seen_at = _hessian(loss, theta), theta
+    return theta, hessian
 
 
 def _hessian(loss: LogLikelihood, theta: Array) -> Array:

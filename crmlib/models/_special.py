@@ -29,6 +29,11 @@ def log_rising(start: ArrayLike, count: ArrayLike) -> Array:
     return np.where(a < _LARGE, direct, difference)
 
 
+def dot(one: Array, other: Array) -> float:
+    """Sum of products, on one thread: BLAS would start its threads anew each time, and wait for them."""
+    return float(np.einsum("i,i->", one, other))
+
+
 def beta_rule(a: float, b: Array, reach: Array) -> tuple[Array, Array]:
     """Nodes and weights for expectations over p ~ Beta(a, b).
 

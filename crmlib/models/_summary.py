@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
@@ -30,6 +29,8 @@ class ModelSummary:
         return "\n".join(part for part in (self.title, table, self.fit) if part)
 
     def _repr_html_(self) -> str:
+        from html import escape  # its table of entities is large, and most models are never shown
+
         lines = "<br>".join(escape(line) for line in self.fit.splitlines())
         table = self.frame.to_html(float_format=_number, border=0)
         return f"<p><strong>{escape(self.title)}</strong></p>{table}<p>{lines}</p>"

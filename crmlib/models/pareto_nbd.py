@@ -12,7 +12,7 @@ from scipy.special import digamma, expit, exprel, gammaln
 from crmlib.models._dropout_time import dropout_time
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import bisect, log_rising
+from crmlib.models._special import bisect, dot, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
@@ -154,22 +154,22 @@ class _LogLikelihood:
 
     def __call__(self, log_params: Array) -> tuple[float, Array]:
         r, alpha, s, beta = np.exp(log_params)
-        x, age, weight = self.known.frequency, self.known.T, self.known.weight
+        x, t_x, age, weight = self.known.frequency, self.known.recency, self.known.T, self.known.weight
         rate = r + x
-        tau = dropout_time(rate, alpha, s, beta, self.known.recency, age)
+        tau = dropout_time(rate, alpha, s, beta, t_x, age)
         dead = weight * expit(tau.log_odds)
         log_alpha, log_beta = np.log1p(age / alpha), np.log1p(age / beta)
 
-        value = self.n_of_x @ log_rising(r, self.x) - weight @ (r * log_alpha + x * np.log(alpha + age))
-        value += weight @ (np.logaddexp(0, tau.log_odds) - s * log_beta)
+        value = self.n_of_x @ log_rising(r, self.x) - dot(weight, r * log_alpha + x * np.log(alpha + age))
+        value += dot(weight, np.logaddexp(0, tau.log_odds) - s * log_beta)
 
-        since_alpha = np.log1p((age - self.known.recency) / (alpha + self.known.recency))
-        since_beta = np.log1p((age - self.known.recency) / (beta + self.known.recency))
-        slope_r = self.n_of_x @ (digamma(r + self.x) - digamma(r)) - weight @ log_alpha
-        slope_r += dead @ (since_alpha - tau.log_alpha)
-        slope_alpha = weight @ ((r * age / alpha - x) / (alpha + age))
-        slope_alpha += dead @ (rate * (1 / (alpha + age) - tau.per_alpha))
-        slope_s = -(weight @ log_beta) + dead @ (1 / s + since_beta - tau.log_beta)
-        slope_beta = s * (weight @ (age / (beta * (beta + age))))
-        slope_beta += dead @ (s / (beta + age) - (s + 1) * tau.per_beta)
+        since_alpha = np.log1p((age - t_x) / (alpha + t_x))
+        since_beta = np.log1p((age - t_x) / (beta + t_x))
+        slope_r = self.n_of_x @ (digamma(r + self.x) - digamma(r)) - dot(weight, log_alpha)
+        slope_r += dot(dead, since_alpha - tau.log_alpha)
+        slope_alpha = dot(weight, (r * age / alpha - x) / (alpha + age))
+        slope_alpha += dot(dead, rate * (1 / (alpha + age) - tau.per_alpha))
+        slope_s = dot(dead, 1 / s + since_beta - tau.log_beta) - dot(weight, log_beta)
+        slope_beta = dot(weight, s * age / (beta * (beta + age)))
+        slope_beta += dot(dead, s / (beta + age) - (s + 1) * tau.per_beta)
         return float(value), np.array([r * slope_r, alpha * slope_alpha, s * slope_s, beta * slope_beta])
