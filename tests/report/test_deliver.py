@@ -19,7 +19,7 @@ def test_the_whole_report_in_one_pdf(published, tmp_path):
     assert done.code == 0, done.err
     pdf = PdfReader(project.latest / "report.pdf")
     text = "\n".join(page.extract_text() for page in pdf.pages)
-    chapters = [page for page in project.latest.glob("[0-9][0-9]_*.html")]
+    chapters = list(project.latest.glob("[0-9][0-9]_*.html"))
     assert len(pdf.pages) > len(chapters)
     for page in chapters:
         heading = page.read_text(encoding="utf-8").partition("<h1")[2].partition(">")[2].partition("<")[0]
