@@ -40,7 +40,7 @@ from crmlib.errors import DataError
 _ROW = "source_row"
 _ADDED = (_ROW, FILE_COLUMN, UNSPLIT)
 # Writing dictionaries of millions of ids takes longer than the ids themselves.
-_QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 100_000}
+_QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
 _NOT_KEPT = (
     "unit_price",
     "status",

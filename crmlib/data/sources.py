@@ -32,7 +32,9 @@ def engine() -> Any:
     """The in-memory DuckDB in which this process works (one, opened on first use)."""
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
-    return ibis.duckdb.connect(temp_directory=str(spill))
+    connection = ibis.duckdb.connect(temp_directory=str(spill))
+    connection.raw_sql("SET enable_progress_bar = false")  # in a kernel it is on, and draws over the page
+    return connection
 
 
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
