@@ -88,13 +88,25 @@ class NotebookResults:
         }
         self._write()
 
-    def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Publish a table for other notebooks and for readers of the run."""
+    def table(self, name: str, frame: pd.DataFrame, *, for_spreadsheet: bool = False) -> None:
+        """Publish a table for other notebooks and for readers of the run.
+
+        Parameters
+        ----------
+        name : str
+            Its file's name, without an ending.
+        frame : DataFrame
+        for_spreadsheet : bool
+            Whether to write it as CSV too, for people; text that a spreadsheet would run as a formula gets an
+            apostrophe before it.
+        """
         path = self.folder / "tables" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.writing")
         pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
         draft.replace(path)
+        if for_spreadsheet:
+            write_whole(path.with_suffix(".csv"), harmless(pd.DataFrame(frame)).to_csv(index=False))
         self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
         self._write()
 
@@ -110,6 +122,26 @@ class NotebookResults:
     def _write(self) -> None:
         text = json.dumps(self.content, indent=1, ensure_ascii=False)
         write_whole(self.folder / "metrics" / f"{self.notebook}.json", text)
+
+
+def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose text no spreadsheet runs as a formula.
+
+    Examples
+    --------
+    >>> harmless(pd.DataFrame({"customer_id": ["=1+1", "00012"], "net": [-1.0, 2.0]}))["customer_id"].tolist()
+    ["'=1+1", '00012']
+    """
+
+    def guarded(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
+
+    text = frame.select_dtypes(include=["object", "string", "category"]).columns
+    safe = frame.assign(**{name: frame[name].astype(object).map(guarded) for name in text})
+    return safe.rename(columns=guarded)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
 def show(figure: Mapping[str, Any]) -> str:

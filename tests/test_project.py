@@ -111,13 +111,16 @@ def test_nothing_in_the_tree_is_larger_than_two_megabytes():
         path
         for path in ROOT.rglob("*")
         if path.is_file()
-        and not {".git", ".venv", ".venv-lab", "reports", ".cache", ".mypy_cache"} & set(path.relative_to(ROOT).parts)
+        and not {".git", ".venv", ".venv-lab", "reports", ".cache", ".mypy_cache"}
+        & set(path.relative_to(ROOT).parts)
         and path.stat().st_size > 2_000_000
     ]
     assert large == []
 
 
-@pytest.mark.parametrize("study", sorted((ROOT / "data").glob("*/study.yaml")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "study", sorted((ROOT / "data").glob("*/study.yaml")), ids=lambda path: path.parent.name
+)
 def test_every_data_set_says_what_it_is(study):
     kind = yaml.safe_load(study.read_text(encoding="utf-8"))["data_kind"]
     text = (study.parent / "README.md").read_text(encoding="utf-8")

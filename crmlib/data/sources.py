@@ -33,7 +33,10 @@ def engine() -> Any:
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
     connection = ibis.duckdb.connect(temp_directory=str(spill))
-    connection.raw_sql("SET enable_progress_bar = false")  # in a kernel it is on, and draws over the page
+    # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
+    # even to say so is an error.
+    if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
+        connection.raw_sql("SET enable_progress_bar = false")
     return connection
 
 

@@ -83,8 +83,9 @@ def test_one_notebook_by_hand_with_papermill(tmp_path):
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert not any(
-        one["output_type"] == "error" for cell in code_cells(json.loads(output.read_text())) for one in cell["outputs"]
+        one["output_type"] == "error"
+        for cell in code_cells(json.loads(output.read_text()))
+        for one in cell["outputs"]
     )
     figures = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())["figures"]
     assert figures["customers"]["value"] == 23_570
-
