@@ -52,11 +52,11 @@ def read_text(column: ir.Column, missing: Sequence[str] = ()) -> ir.StringColumn
             column == column.floor(), column.try_cast("int64").cast("string"), column.cast("string")
         )
     text = _tidy(column)
-    absent = text == ""
-    if missing:
-        longest = max(len(word) for word in missing)
-        short = ibis.ifelse(text.length() <= longest, text.lower(), ibis.null("string"))
-        absent = absent | short.isin([word.lower() for word in missing]).fill_null(False)
+    if not missing:
+        return text
+    longest = max(len(word) for word in missing)
+    short = ibis.ifelse(text.length() <= longest, text.lower(), ibis.null("string"))
+    absent = short.isin([word.lower() for word in missing]).fill_null(False)
     return ibis.ifelse(absent, ibis.null("string"), text)
 
 
@@ -124,13 +124,13 @@ def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
 
 
 def _tidy(column: ir.Column) -> ir.StringColumn:
-    """Text without blanks at its ends; only where there are such does it take time."""
+    """Text without blanks at its ends, null if nothing is left; only where there are such does it take time."""
     text = column.cast("string")
     suspect = (text < "!") | (text > "~")
     for code in _BLANK_CODES:
         suspect = suspect | text.endswith(character(code))
     signs = functools.reduce(operator.add, map(character, _BLANK_CODES))
-    return ibis.ifelse(suspect, trim_signs(text, signs), text)
+    return ibis.ifelse(suspect, trim_signs(text, signs).nullif(""), text)
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
