@@ -1,4 +1,7 @@
-"""Sums and integrals that the models share, safe where the textbook formulas overflow or cancel."""
+"""Sums and integrals that the models share, safe where the textbook formulas overflow or cancel.
+
+NumPy is enough for them, so that a first fit need not wait for the import of scipy.special.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,48 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, gammaln
 
 from crmlib.models._inference import Array
 
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
-_LARGE = 40.0  # from here on the Stirling series above is exact to double precision
+_SHIFT = 10  # from here on Stirling's series, to these powers, is exact to double precision
+_STIRLING = (
+    (1, 1 / 12), (3, -1 / 360), (5, 1 / 1260), (7, -1 / 1680), (9, 1 / 1188), (11, -691 / 360360), (13, 1 / 156)
+)  # fmt: skip
 _NEGLIGIBLE = 40.0  # in logs: what adds less than exp(-40) of the largest term is left out
 _HALVINGS = 32  # where an integrand is cut off need not be known more precisely
 _STEP = 0.25  # of the trapezoidal rule on a scale where nothing changes faster than a logistic curve
 
 
 def log_rising(start: ArrayLike, count: ArrayLike) -> Array:
-    """Logarithm of start · (start + 1) ⋯ (start + count − 1), without cancellation for a large start."""
-    a, n = np.broadcast_arrays(np.asarray(start, float), np.asarray(count, float))
-    small = np.minimum(a, _LARGE)
-    direct = gammaln(small + n) - gammaln(small)
-    large = np.maximum(a, _LARGE)
-    difference = (large - 0.5) * np.log1p(n / large) + n * (np.log(large + n) - 1)
-    for power, term in zip((1, 3, 5, 7), _STIRLING, strict=True):
-        difference = difference + term * ((large + n) ** -power - large**-power)
-    return np.where(a < _LARGE, direct, difference)
+    """Logarithm of Γ(start + count) / Γ(start), without cancellation for a large start."""
+    a, n = np.asarray(start, float), np.asarray(count, float)
+    shifted, above = a + _SHIFT, a + n + _SHIFT
+    difference = (shifted - 0.5) * np.log1p(n / shifted) + n * (np.log(above) - 1)
+    for power, term in _STIRLING:
+        difference = difference + term * (above**-power - shifted**-power)
+    ratio = np.ones(difference.shape)
+    for i in range(_SHIFT):
+        ratio *= 1 + n / (a + i)
+    return difference - np.log(ratio)
+
+
+def digamma_rise(start: ArrayLike, count: ArrayLike) -> Array:
+    """ψ(start + count) − ψ(start): the slope of `log_rising` by its start, without cancellation either."""
+    a, n = np.asarray(start, float), np.asarray(count, float)
+    shifted, above = a + _SHIFT, a + n + _SHIFT
+    difference = np.log1p(n / shifted) + n / (2 * shifted * above)
+    for power, term in _STIRLING:
+        difference = difference - power * term * (above ** -(power + 1) - shifted ** -(power + 1))
+    for i in range(_SHIFT):
+        difference = difference + n / ((a + i) * (a + n + i))
+    return difference
+
+
+def expit(x: ArrayLike) -> Array:
+    """1 / (1 + exp(−x)), as precise for a large negative x."""
+    x = np.asarray(x, dtype=float)
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def dot(one: Array, other: Array) -> float:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lgamma
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincc, digamma, gammaln
 
 from crmlib.models._dropout_curve import DropoutCurve
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import dot, log_rising
+from crmlib.models._special import digamma_rise, dot, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
@@ -108,8 +108,8 @@ class BetaGeoModel(PurchaseModel):
         if t == 0:
             return np.zeros_like(rate)
         survived = b + self._chances(x)
-        log_exactly = log_rising(rate, n) - gammaln(n + 1) - rate * np.log1p(v) - n * np.log1p(1 / v)
-        at_least = np.where(v < 1, betainc(n, rate, v / (1 + v)), betaincc(rate, n, 1 / (1 + v)))
+        log_exactly = log_rising(rate, n) - lgamma(n + 1) - rate * np.log1p(v) - n * np.log1p(1 / v)
+        at_least = _at_least(n, rate, v)
         log_stay = log_rising(survived, n - 1) - log_rising(a + survived, n - 1)
         total = a + survived + n - 1
         return np.exp(log_stay) * ((survived + n - 1) * np.exp(log_exactly) + a * at_least) / total
@@ -122,9 +122,9 @@ class BetaGeoModel(PurchaseModel):
         rate, v = (r + x)[:, None], (t / (alpha + age))[:, None]
         survived, first = (b + self._chances(x))[:, None], n[0]
         rises = np.log((rate + n[:-1]) / n[1:]) - np.log1p(1 / v)
-        start = log_rising(rate, first) - gammaln(first + 1) - rate * np.log1p(v) - first * np.log1p(1 / v)
+        start = log_rising(rate, first) - lgamma(first + 1) - rate * np.log1p(v) - first * np.log1p(1 / v)
         exactly = np.exp(start + np.hstack([np.zeros_like(v), np.cumsum(rises, axis=1)]))
-        at_least = betainc(first, rate, v / (1 + v)) if first > 0 else np.ones_like(v)
+        at_least = _at_least(first, rate, v) if first > 0 else np.ones_like(v)
         at_least = np.maximum(at_least - np.cumsum(exactly, axis=1) + exactly, 0)
         stays = np.exp(log_rising(survived, first) - log_rising(a + survived, first))
         stays = stays * np.hstack(
@@ -143,6 +143,13 @@ class BetaGeoModel(PurchaseModel):
         with np.errstate(divide="ignore", over="ignore"):  # a dropout probability of 0 or 1
             fatal = np.ceil(random.standard_exponential(len(x)) / -np.log1p(-dropout))
         return np.minimum(wished, np.maximum(fatal, 1)).astype(np.int64)
+
+
+def _at_least(n: int, rate: Array, v: Array) -> Array:
+    """P(n purchases or more, if none is fatal) in v times the length that the rate has been learned from."""
+    from scipy.special import betainc, betaincc  # not at the top: a first fit is faster without its import
+
+    return np.where(v < 1, betainc(n, rate, v / (1 + v)), betaincc(rate, n, 1 / (1 + v)))
 
 
 class _LogLikelihood:
@@ -171,10 +178,10 @@ class _LogLikelihood:
         value -= self.purchases_of_age @ np.log(alpha + self.age)
 
         later = self.age / (alpha + self.age)  # α·d/dα of −r·log(1 + T/α), over r
-        slope_r = n @ (digamma(r + self.x) - digamma(r)) - self.n_of_age @ np.log1p(self.age / alpha)
+        slope_r = n @ digamma_rise(r, self.x) - self.n_of_age @ np.log1p(self.age / alpha)
         slope_alpha = r * (self.n_of_age @ later) - alpha * (self.purchases_of_age @ (1 / (alpha + self.age)))
-        both = digamma(a + b + met) - digamma(a + b)
-        slope_a, slope_b = -(n @ both), n @ (digamma(b + met) - digamma(b) - both)
+        both = digamma_rise(a + b, met)
+        slope_a, slope_b = -(n @ both), n @ (digamma_rise(b, met) - both)
 
         dead, more = self._dead(r, alpha, a, b)
         value += dead

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, expit, exprel, gammaln
+from scipy.special import exprel, gammaln
 
 from crmlib.models._dropout_time import dropout_time
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import bisect, dot, log_rising
+from crmlib.models._special import bisect, digamma_rise, dot, expit, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
@@ -165,7 +165,7 @@ class _LogLikelihood:
 
         since_alpha = np.log1p((age - t_x) / (alpha + t_x))
         since_beta = np.log1p((age - t_x) / (beta + t_x))
-        slope_r = self.n_of_x @ (digamma(r + self.x) - digamma(r)) - dot(weight, log_alpha)
+        slope_r = self.n_of_x @ digamma_rise(r, self.x) - dot(weight, log_alpha)
         slope_r += dot(dead, since_alpha - tau.log_alpha)
         slope_alpha = dot(weight, (r * age / alpha - x) / (alpha + age))
         slope_alpha += dot(dead, rate * (1 / (alpha + age) - tau.per_alpha))

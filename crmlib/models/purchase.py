@@ -9,12 +9,11 @@ from typing import Self, overload
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from crmlib.errors import CrmError, FitError
 from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import discount_rule
+from crmlib.models._special import discount_rule, expit
 from crmlib.models.base import LikelihoodModel
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from crmlib.errors import CrmError, DataError
 from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
-from crmlib.models._special import beta_rule, log_rising
+from crmlib.models._special import beta_rule, digamma_rise, expit, log_rising
 
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 MODELS = [BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel]
@@ -192,14 +194,33 @@ def test_answers_are_aligned_and_nothing_is_mutated(model, cdnow_summary):
     assert np.array_equal(draws, fitted.sample_purchases(table, 39, n=3, random_state=5))
 
 
-def test_rising_factorials_do_not_cancel():
+def test_rising_factorials_and_their_slopes_do_not_cancel():
     from mpmath import mp, mpf
 
-    with mp.workdps(40):
-        for start in (1e-8, 0.3, 39.9, 40.1, 1e4, 1e9):
-            for count in (0, 1, 7, 500, 20_000):
-                exact = mp.loggamma(mpf(start) + count) - mp.loggamma(mpf(start))
-                assert float(log_rising(start, count)) == pytest.approx(float(exact), rel=1e-13, abs=1e-13)
+    with mp.workdps(60):
+        for start in (1e-8, 0.3, 9.9, 40.1, 1e4, 1e9):
+            for count in (0, 0.7, 1, 7, 500, 20_000):
+                a, n = mpf(start), mpf(count)
+                exact = float(mp.loggamma(a + n) - mp.loggamma(a))
+                assert float(log_rising(start, count)) == pytest.approx(exact, rel=2e-14, abs=2e-14)
+                exact = float(mp.digamma(a + n) - mp.digamma(a))
+                assert float(digamma_rise(start, count)) == pytest.approx(exact, rel=2e-14)
+
+
+def test_expit_keeps_its_digits_and_does_not_overflow():
+    found = expit(np.array([-1e4, -40.0, 0.0, 40.0, np.inf, -np.inf]))
+    assert found == pytest.approx([0, np.exp(-40), 0.5, 1, 1, 0], rel=1e-15)
+
+
+def test_a_first_fit_does_not_wait_for_scipy():
+    """Most of the time from the start of a process to a first fit is imports."""
+    program = (
+        "import sys, pandas as pd; from crmlib.models import BetaGeoModel; "
+        "BetaGeoModel().fit(pd.DataFrame({'frequency': [0, 2, 1, 0, 5], 'recency': [0, 9, 3, 0, 30], "
+        "'T': [40, 38, 20, 15, 35]})); print('scipy' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("a", [1e-6, 0.3, 1.0, 6.0, 1e6])
