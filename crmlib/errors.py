@@ -21,7 +21,14 @@ class DataError(CrmError):
     """A table was refused: it cannot be read, or lacks what its contract asks for."""
 
 
-class FitError(CrmError):
+class CannotAnswerError(CrmError):
+    """These data cannot answer the question, whatever the parameters: too short, too few, none that came back.
+
+    A report lists a notebook that ends so as not run, with the reason, and is published all the same.
+    """
+
+
+class FitError(CannotAnswerError):
     """A model was refused these data: they cannot identify it, or break its assumptions."""
 
 

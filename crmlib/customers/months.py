@@ -10,7 +10,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
 
 GROUPS = ("all", "existing", "new")
 
@@ -43,8 +43,10 @@ def month_review(
 
     Raises
     ------
-    CrmError
+    CannotAnswerError
         If the log has no complete month.
+    CrmError
+        If the budget lacks a column.
 
     Examples
     --------
@@ -60,7 +62,9 @@ def month_review(
     month = last_complete_month(as_day(as_of, "as_of"))
     monthly, first_day = _by_month(transactions, as_day(as_of, "as_of"), margin)
     if first_day is None or first_day > month.end_time:
-        raise CrmError(f"no complete month before {as_of}: the first purchase is on {str(first_day)[:10]}")
+        raise CannotAnswerError(
+            f"no complete month by {as_of}: the first purchase is on {str(first_day)[:10]}"
+        )
     table = pd.concat(
         {
             name: _of_month(monthly, first_day, then)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmlib.customers._log import as_day, seen_by
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError
 from crmlib.units import periods
 
 ORIGINS = 4
@@ -70,7 +70,7 @@ def plan_backtest(
     start = seen_by(transactions, last).filter(lambda rows: rows.counted).date.min().to_pyarrow().as_py()
     days = (last - start.date()).days + 1 if start else 0
     if not start or days < FEWEST_DAYS:
-        raise CrmError(
+        raise CannotAnswerError(
             f"the log covers {days} days up to {last}; a backtest needs {FEWEST_DAYS} to learn from and to judge by"
         )
     wanted = round(periods(horizon, "D"))

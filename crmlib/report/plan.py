@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.errors import DataError, StudyError, did_you_mean
 from crmlib.places import find_root, find_study, notebooks_folder
 from crmlib.report.inputs import inputs
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
@@ -112,7 +112,9 @@ def plan_report(
     for text in set:
         _override(given, notebooks, text)
     address = _as_the_kernel_finds_it(study, root)
-    opened.as_of  # noqa: B018  the log is cleaned here, so that data are refused before anything runs
+    _refuse_without_purchases(
+        opened
+    )  # the log is cleaned here, so that data are refused before anything runs
     chapters = [
         Chapter(
             notebook=one,
@@ -125,6 +127,15 @@ def plan_report(
     ]
     asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
     return Plan(opened, root, tuple(chapters), asked, inputs(opened))
+
+
+def _refuse_without_purchases(study: Study) -> None:
+    rows = study.transactions
+    if not rows.filter(rows.is_purchase).limit(1).count().to_pyarrow().as_py():
+        raise DataError(
+            f"transactions: there is no purchase up to {study.as_of}, only returns; check which column is the amount, "
+            "its sign, and as_of"
+        )
 
 
 def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:

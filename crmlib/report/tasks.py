@@ -18,6 +18,9 @@ from typing import Any
 
 from crmlib.report.partial import stopped_at
 
+# What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
+CANNOT_ANSWER = "these data cannot answer it"
+
 
 @dataclass(frozen=True)
 class Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -14,11 +15,13 @@ from papermill import execute_notebook
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from crmlib.errors import CannotAnswerError, FitError
 from crmlib.report.partial import stopped_at
-from crmlib.report.tasks import Outcome, Task
+from crmlib.report.tasks import CANNOT_ANSWER, Outcome, Task
 
 START_TIMEOUT_SECONDS = 120
 _LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path
+_CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -63,8 +66,21 @@ def _transport(folder: Path) -> Config:
     return Config(KernelManager={"transport": "ipc", "ip": str(folder / "kernel")})
 
 
+def _withdraw(task: Task) -> None:
+    """Take back what a notebook published before it found that the data cannot answer its question."""
+    metrics = Path(task.run_folder) / "metrics" / f"{task.name}.json"
+    if metrics.is_file():
+        for table in json.loads(metrics.read_text(encoding="utf-8"))["tables"]:
+            for path in (Path(task.run_folder) / "tables").glob(f"{table}.*"):
+                path.unlink()
+        metrics.unlink()
+
+
 def _explain(task: Task, error: Exception, seconds: float) -> Outcome:
     """Tell a failing cell, a timeout and a killed kernel apart; Papermill's own record does not."""
+    if isinstance(error, PapermillExecutionError) and error.ename in _CANNOT_ANSWER:
+        _withdraw(task)
+        return Outcome(task.name, "skipped", seconds, f"{CANNOT_ANSWER}: {_ANSI.sub('', error.evalue)}")
     stop = stopped_at(Path(task.output))
     status, reason, traceback = "failed", f"{type(error).__name__}: {error}", ""
     line = stop.first_line

@@ -64,7 +64,7 @@ def test_profit_is_assumed_from_a_margin_or_measured_from_cost():
 
 
 def test_a_log_without_a_complete_month_is_refused():
-    with pytest.raises(CrmError, match="no complete month before 2023-02-20"):
+    with pytest.raises(CrmError, match="no complete month by 2023-02-20"):
         month_review(LOG, as_of="2023-02-20")
 
 

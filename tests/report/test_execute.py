@@ -131,3 +131,14 @@ def test_only_without_a_cache_takes_no_chapter_from_latest(project):
 def test_notebooks_that_cannot_run_do_not_fail_the_report(published):
     page = (published.latest / "index.html").read_text()
     assert "Not run: needs table marketing_spend. To supply it, add" in page
+
+
+def test_data_that_cannot_answer_are_no_failure(project):
+    """A model refused these data: its notebook is not run, takes back what it published, and the report is published."""
+    done = project.crm("report", "tiny", "--set", "02.how=cannot_answer", "--fresh")
+    assert done.code == 0
+    assert done.ended["02_base"] == "skipped"
+    reason = next(one["reason"] for one in done.record["notebooks"] if one["name"] == "02_base")
+    assert reason == "these data cannot answer it: too few customers came back"
+    assert "these data cannot answer it" in (project.latest / "index.html").read_text(encoding="utf-8")
+    assert not (project.latest / "metrics" / "02_base.json").exists()

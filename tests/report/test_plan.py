@@ -69,7 +69,7 @@ def test_preset_then_set_for_all_then_set_for_one(unrun):
         ("top=2.5", "top is 2.5; allowed: a whole number, 1 to 100"),
         ("top=true", "top is True; allowed: a whole number, 1 to 100"),
         ("top=0", "top is 0; allowed: a whole number, 1 to 100"),
-        ("how=badly", "how is 'badly'; allowed: a text, well, raises, hangs, dies"),
+        ("how=badly", "how is 'badly'; allowed: a text, well, raises, cannot_answer, hangs, dies"),
         ("05.top=1", "there is no notebook '05'"),
         ("top", "has no '='; write --set key=value"),
         ("study=other", "'study' is not set here; name the study as the argument"),
