@@ -98,7 +98,7 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
     lines += _entry("title", title, "how reports name the firm")
     lines += _entry("data_kind", "real", "real, artificial or simulated")
     lines += _entry("currency", found["currency"].value, f"of every amount; {found['currency'].evidence}")
-    for key in ("as_of", "time_unit", "margin", "discount_rate_per_year"):
+    for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
         lines += _entry(key, field.default, str(field.description))
     lines += ["", "tables:", "  # what customers bought", "  transactions:"]
@@ -115,7 +115,7 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
     lines += _policies(found)
     lines += [
         "",
-        "# parameters of single notebooks, as in 02_customer_base_audit: {horizon_weeks: 26}",
+        "# parameters of single notebooks, as in 02_customer_base_audit: {compare_months: 3}",
         "notebooks: {}",
     ]
     return "\n".join(lines) + "\n"

@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from crmlib.data.cleaned import write_whole
 from crmlib.errors import CrmError
+
+if TYPE_CHECKING:  # the runner reads figures without it
+    import pandas as pd
 
 Unit = Literal["count", "money", "share", "ratio", "days", "date", "text"]
 UNITS = ("count", "money", "share", "ratio", "days", "date", "text")
@@ -100,6 +101,8 @@ class NotebookResults:
             Whether to write it as CSV too, for people; text that a spreadsheet would run as a formula gets an
             apostrophe before it.
         """
+        import pandas as pd
+
         path = self.folder / "tables" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.writing")
@@ -129,6 +132,7 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> harmless(pd.DataFrame({"customer_id": ["=1+1", "00012"], "net": [-1.0, 2.0]}))["customer_id"].tolist()
     ["'=1+1", '00012']
     """
@@ -179,6 +183,6 @@ def _plain(value: Any) -> Any:
     """A value that JSON holds: NumPy's numbers become Python's, NaN becomes null, dates ISO text."""
     if hasattr(value, "item"):
         value = value.item()
-    if value is None or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or value != value or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value.isoformat()[:10] if isinstance(value, dt.date) else value

@@ -10,20 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ibis
-import pandas as pd
-
-from crmlib.data.cleaned import cache_key, cleaned_folder, describe, read_report, sha256
-from crmlib.data.privacy import fingerprint, hash_secret, pseudonym
-from crmlib.data.quality import CleaningReport, Reading, clean_transactions
-from crmlib.data.sources import engine, open_table, source_files
+from crmlib.data.cleaned import cache_key, describe, keep_cleaned, read_report
+from crmlib.data.files import source_files
+from crmlib.data.privacy import fingerprint, hash_secret
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
 from crmlib.units import TimeUnit
+
+# The engine and pandas load when a table is opened: a report taken from the cache opens none.
+if TYPE_CHECKING:
+    import ibis
+
+    from crmlib.data.cleaning_report import CleaningReport
+    from crmlib.data_quality import DataQuality
 
 
 @dataclass
@@ -83,8 +86,10 @@ class Study:
         return wanted
 
     @cached_property
-    def _cleaned(self) -> Path:
+    def cleaned_folder(self) -> Path:
         """Folder of the cleaned log, from the cache where nothing has changed."""
+        from crmlib.data.quality import Reading, clean_transactions
+
         entry = self.file.tables["transactions"]
         formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
         reading = Reading(*formats, self.file.currency, self._hash_secret)
@@ -95,9 +100,9 @@ class Study:
         if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
             self._kept = tempfile.TemporaryDirectory(prefix="crmlib-")
-            return cleaned_folder("frame", Path(self._kept.name), clean)
+            return keep_cleaned("frame", Path(self._kept.name), clean)
         cache = cache_folder(self.root)
-        return cleaned_folder(self.data_key, cache, clean, self._files(entry))
+        return keep_cleaned(self.data_key, cache, clean, self._files(entry))
 
     @cached_property
     def data_key(self) -> str:
@@ -110,16 +115,20 @@ class Study:
     @cached_property
     def cleaning(self) -> CleaningReport:
         """What became of every row of the source."""
-        return read_report(self._cleaned)
+        return read_report(self.cleaned_folder)
 
     @cached_property
     def all_transactions(self) -> ibis.Table:
         """The cleaned log, rows after `as_of` included."""
-        return engine().read_parquet(str(self._cleaned / "transactions.parquet"))
+        from crmlib.data.sources import engine
+
+        return engine().read_parquet(str(self.cleaned_folder / "transactions.parquet"))
 
     @cached_property
     def transactions(self) -> ibis.Table:
         """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
+        import ibis
+
         end = dt.datetime.combine(self.as_of, dt.time()) + dt.timedelta(days=1)
         rows = self.all_transactions
         return rows.filter(rows.date < ibis.timestamp(end.isoformat(sep=" ")))
@@ -127,6 +136,8 @@ class Study:
     @cached_property
     def quality(self) -> DataQuality:
         """Rows and money by fate, and what each policy concerns."""
+        from crmlib.data_quality import DataQuality
+
         return DataQuality(self)
 
     def has(self, table: str) -> bool:
@@ -144,6 +155,8 @@ class Study:
             )
         table = self._raw(self.file.tables[name])
         if self._hash_secret and "customer_id" in table.columns:
+            from crmlib.data.pseudonyms import pseudonym
+
             table = table.mutate(customer_id=pseudonym(table.customer_id.cast("string"), self._hash_secret))
         return table
 
@@ -176,72 +189,13 @@ class Study:
         return source_files(source, base=self.folder)
 
     def _raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
+        from crmlib.data.sources import open_table
+
         if self.frame is not None:
             return open_table(self.frame)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
         return open_table(source, base=self.folder, keep_bad_lines=keep_bad_lines, **options)
-
-
-class DataQuality:
-    """The data check of a study: every row accounted for."""
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-
-    @cached_property
-    def rows(self) -> pd.DataFrame:
-        """Rows and money by fate: in the source = used + after `as_of` + set aside with a reason.
-
-        Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
-        """
-        rows = pd.DataFrame(self._study.cleaning.rows)
-        everything, seen = self._study.all_transactions, self._study.transactions
-        counts = [
-            table.agg(rows=table.count(), amount=table.amount.cast("decimal(38, 4)").sum())
-            .to_pyarrow()
-            .to_pylist()[0]
-            for table in (everything, seen)
-        ]
-        used, within = ({**one, "amount": one["amount"] or 0} for one in counts)
-        rows.loc[1, ["rows", "amount"]] = [within["rows"], float(within["amount"])]
-        after = {
-            "fate": f"after {self._study.as_of}",
-            "rows": used["rows"] - within["rows"],
-            "amount": float(used["amount"] - within["amount"]),
-        }
-        rows = pd.concat([rows[:2], pd.DataFrame([after]), rows[2:]], ignore_index=True)
-        assert rows["rows"][0] == rows["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
-        assert abs(rows["amount"][0] - rows["amount"][1:].sum()) < 0.005, "money does not add up"
-        return rows.astype({"rows": "int64"})
-
-    @property
-    def policies(self) -> pd.DataFrame:
-        """What each decision concerns: columns `policy, setting, rows, amount`."""
-        return pd.DataFrame(self._study.cleaning.policies)
-
-    @property
-    def sources(self) -> pd.DataFrame:
-        """The source files: columns `file, rows, sha256`."""
-        study, entries = self._study, self._study.cleaning.sources
-        if study.frame is not None:
-            return pd.DataFrame(entries).assign(sha256=None)
-        cache = cache_folder(study.root)
-        return pd.DataFrame(
-            [
-                {
-                    "file": Path(one["file"]).name,
-                    "rows": one["rows"],
-                    "sha256": sha256(Path(one["file"]), cache),
-                }
-                for one in entries
-            ]
-        )
-
-    @cached_property
-    def quarantine(self) -> pd.DataFrame:
-        """The rows set aside, with `reason`, place in the source and their text as written."""
-        return pd.read_parquet(self._study._cleaned / "quarantine.parquet")
 
 
 def open_study(

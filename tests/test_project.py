@@ -19,7 +19,7 @@ ROOMS = [
     {"errors", "units"},
     {"data"},
     {"places", "study_file", "results"},
-    {"study", "new_study"},
+    {"study", "data_quality", "new_study"},
     {"customers"},
     {"models"},
     {"economics"},

@@ -175,15 +175,18 @@ def rows_by_file(staged: ibis.Table) -> list[dict[str, Any]]:
 
 
 def calendar(folder: Path) -> dict[str, Any]:
-    """First and last day, and the last day that is no stray: what `as_of: latest` means."""
+    """First and last day, the first with a purchase, and the last that is no stray: what `as_of: latest` means."""
     clean = engine().read_parquet(str(folder / "transactions.parquet"))
-    days = clean.group_by(day=_.date.date()).agg(rows=_.count()).order_by("day").to_pandas()
+    days = clean.group_by(day=_.date.date()).agg(rows=_.count(), bought=_.is_purchase.any())
+    days = days.order_by("day").to_pandas()
+    bought = days["day"][days["bought"]]
     gaps = days["day"].diff().dt.days if len(days) > 1 else days["rows"] * 0
     after = days["rows"][::-1].cumsum()[::-1]
     stray = (gaps > STRAY_GAP_DAYS) & (after < STRAY_SHARE * days["rows"].sum())
     latest = days["day"][: stray.idxmax()].iloc[-1] if stray.any() else days["day"].iloc[-1]
     return {
         "first": str(days["day"].iloc[0])[:10],
+        "first_purchase": str(bought.iloc[0])[:10] if len(bought) else None,
         "last": str(days["day"].iloc[-1])[:10],
         "latest": str(latest)[:10],
     }

@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 
-from crmlib.data.quality import CleaningReport
+from crmlib.data.cleaning_report import CleaningReport
 from crmlib.errors import DataError
 
 REPORT = "report.json"
@@ -28,10 +29,7 @@ def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
     cache : Path
         Folder of the cache, where digests of unchanged files are remembered.
     """
-    import duckdb
-    import ibis
-
-    parts = [settings, duckdb.__version__, ibis.__version__]
+    parts = [settings, version("duckdb"), version("ibis-framework")]
     parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.glob("*.py"))]
     parts += [f"{file.name} {sha256(file, cache)}" for file in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
@@ -59,7 +57,7 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(name, path)
 
 
-def cleaned_folder(
+def keep_cleaned(
     key: str, cache: Path, clean: Callable[[Path], CleaningReport], files: Iterable[Path] = ()
 ) -> Path:
     """The folder of the cleaned log, made now if it is not there yet.

@@ -10,6 +10,7 @@ import ibis
 import pandas as pd
 
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.files import source_files
 from crmlib.data.findings import Finding, Guess, Question
 from crmlib.data.guess_columns import REQUIRED, Match, match_columns, profile_columns
 from crmlib.data.guess_dates import guess_dates
@@ -17,7 +18,7 @@ from crmlib.data.guess_format import guess_format
 from crmlib.data.guess_grain import guess_grain
 from crmlib.data.guess_money import guess_decimal, guess_money, guess_states
 from crmlib.data.reading import read_number, read_text
-from crmlib.data.sources import open_table, source_files
+from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds

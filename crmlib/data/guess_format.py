@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
+from crmlib.data.files import CSV_SUFFIXES
 from crmlib.data.findings import Finding
-from crmlib.data.sources import CSV_SUFFIXES
 from crmlib.data.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
 
 

@@ -6,9 +6,8 @@ are split off later, by whoever asks for a date, so that one cleaned log serves 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,10 @@ from crmlib.data.books import (
     rows_by_file,
     tally_by_reason,
 )
+from crmlib.data.cleaning_report import CleaningReport
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Policies
-from crmlib.data.privacy import pseudonym
+from crmlib.data.pseudonyms import pseudonym
 from crmlib.data.reading import read_moment, read_number, read_text, within_calendar
 from crmlib.data.reasons import first_reason, set_aside_repeats
 from crmlib.data.returns import match_returns
@@ -62,26 +62,6 @@ class Reading:
     timezone: str = "UTC"
     currency: str | None = None
     hash_secret: str | None = None
-
-
-@dataclass(frozen=True)
-class CleaningReport:
-    """What became of every row: `rows` by fate and `policies` by decision, as lists of records."""
-
-    rows: list[dict[str, Any]]
-    policies: list[dict[str, Any]]
-    sources: list[dict[str, Any]]
-    columns: list[str]
-    days: dict[str, Any]
-
-    def to_json(self) -> str:
-        """The report as text, for the folder of the cleaned log."""
-        return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> CleaningReport:
-        """Read back what `to_json` wrote."""
-        return cls(**json.loads(text))
 
 
 def clean_transactions(raw: ibis.Table, reading: Reading, policies: Policies, folder: Path) -> CleaningReport:

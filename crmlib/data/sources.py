@@ -18,13 +18,8 @@ import pandas as pd
 
 from crmlib.data.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.excel import open_workbooks
+from crmlib.data.files import kind_of, source_files
 from crmlib.errors import DataError, did_you_mean
-
-CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-PARQUET_SUFFIXES = (".parquet", ".pq")
-DUCKDB_SUFFIXES = (".duckdb", ".ddb")
-EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-SUFFIXES = CSV_SUFFIXES + PARQUET_SUFFIXES + EXCEL_SUFFIXES + DUCKDB_SUFFIXES
 
 
 @functools.cache
@@ -77,63 +72,9 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     if not isinstance(source, (str, Path, list, tuple)):
         return _open_frame(source)
     files = source_files(source, base=base)
-    return _reader(files[0])(files, {key: value for key, value in options.items() if value is not None})
-
-
-def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path | None = None) -> list[Path]:
-    """The files that a path, folder, glob or list of them stands for, in a fixed order."""
-    parts = list(source) if isinstance(source, (list, tuple)) else [source]
-    files: list[Path] = []
-    for part in parts:
-        files += _expand((base or Path.cwd()) / Path(part).expanduser(), str(part))
-    kinds = {_reader(file) for file in files}
-    if len(kinds) > 1:
-        raise DataError(
-            f"source {source!r} mixes kinds of files ({', '.join(sorted({f.suffix for f in files}))}); "
-            "keep one kind in a table, or name the ones you mean"
-        )
-    return files
-
-
-def _expand(path: Path, written: str) -> list[Path]:
-    if any(sign in written for sign in "*?["):
-        files = sorted(path.parent.glob(path.name))
-    elif path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.is_file() and _known(one))
-    elif path.exists():
-        return [path]
-    else:
-        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, sorted(beside)[:20]) if beside else "the folder does not exist either"
-        raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
-    if not files:
-        raise DataError(
-            f"source {written!r}: no CSV or Parquet file found there, nor a workbook; name a file, a folder of such "
-            "files, or a pattern such as orders/*.csv"
-        )
-    return files
-
-
-def _known(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
-
-
-Reader = Callable[[list[Path], Mapping[str, Any]], ibis.Table]
-
-
-def _reader(path: Path) -> Reader:
-    """Which reader opens a file; another engine joins by another line here."""
-    name = path.name.lower()
-    if name.endswith(CSV_SUFFIXES):
-        return _read_csv
-    if name.endswith(PARQUET_SUFFIXES):
-        return _read_parquet
-    if name.endswith(EXCEL_SUFFIXES):
-        return _read_excel
-    if name.endswith(DUCKDB_SUFFIXES):
-        return _read_duckdb
-    known = ", ".join(SUFFIXES)
-    raise DataError(f"source {path.name!r}: its ending is none that can be read; allowed: {known}")
+    return _READERS[kind_of(files[0])](
+        files, {key: value for key, value in options.items() if value is not None}
+    )
 
 
 def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
@@ -159,6 +100,15 @@ def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
             f"{files[0].name} has no table {wanted!r}; name it under `table`: {did_you_mean(str(wanted), tables)}"
         )
     return connection.table(wanted)
+
+
+# Another engine joins by another line here, and a kind in `files`.
+_READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
+    "csv": _read_csv,
+    "parquet": _read_parquet,
+    "excel": _read_excel,
+    "duckdb": _read_duckdb,
+}
 
 
 def _opened(files: list[Path], opener: Callable[[list[str]], Any]) -> Any:

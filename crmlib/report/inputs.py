@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.data.cleaned import sha256
-from crmlib.data.sources import source_files
+from crmlib.data.files import source_files
 from crmlib.places import cache_folder
 from crmlib.study import Study
 

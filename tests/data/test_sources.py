@@ -8,7 +8,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from crmlib.data.sources import as_transactions, open_table, source_files
+from crmlib.data.files import source_files
+from crmlib.data.sources import as_transactions, open_table
 from crmlib.errors import DataError
 
 ROWS = pd.DataFrame(

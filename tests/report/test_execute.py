@@ -134,7 +134,7 @@ def test_notebooks_that_cannot_run_do_not_fail_the_report(published):
 
 
 def test_data_that_cannot_answer_are_no_failure(project):
-    """A model refused these data: its notebook is not run, takes back what it published, and the report is published."""
+    """A model refused these data: its notebook takes back what it published, and the report is published."""
     done = project.crm("report", "tiny", "--set", "02.how=cannot_answer", "--fresh")
     assert done.code == 0
     assert done.ended["02_base"] == "skipped"
