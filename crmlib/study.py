@@ -88,13 +88,13 @@ class Study:
     @cached_property
     def cleaned_folder(self) -> Path:
         """Folder of the cleaned log, from the cache where nothing has changed."""
-        from crmlib.data.quality import Reading, clean_transactions
-
         entry = self.file.tables["transactions"]
-        formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
-        reading = Reading(*formats, self.file.currency, self._hash_secret)
 
         def clean(folder: Path) -> CleaningReport:
+            from crmlib.data.quality import Reading, clean_transactions
+
+            formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
+            reading = Reading(*formats, self.file.currency, self._hash_secret)
             return clean_transactions(self._raw(entry, True), reading, self.file.policies, folder)
 
         if self.frame is not None:

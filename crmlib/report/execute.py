@@ -107,7 +107,9 @@ class _Execution:
 
     def _start_what_can(self) -> None:
         while self.waiting and self.idle:
-            name, worker = self.waiting.pop(0), self.idle.pop()
+            # The longest first: begun last, it would run alone in the end, with the other workers idle.
+            name, worker = max(self.waiting, key=self._length), self.idle.pop()
+            self.waiting.remove(name)
             chapter = self.plan.chapter(name)
             task = Task(
                 name=name,
@@ -120,6 +122,10 @@ class _Execution:
             )
             self.watch(name, None)
             self.running[worker.submit(task)] = worker
+
+    def _length(self, name: str) -> int:
+        """How long a notebook is expected to take, beside others: by its number of code cells."""
+        return sum(cell["cell_type"] == "code" for cell in self.plan.chapter(name).notebook.cells)
 
     def _collect(self, worker: Worker) -> None:
         outcome = worker.outcome()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
         What run.json says.
     """
     metrics = write_metrics(run)
-    plan.study.quality.quarantine.to_parquet(run / "quarantine.parquet", index=False)
+    shutil.copyfile(plan.study.cleaned_folder / "quarantine.parquet", run / "quarantine.parquet")
     by_name = {one.name: one for one in outcomes}
     shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)
@@ -127,7 +128,7 @@ def _frame(path: Path) -> dict[str, Any] | None:
     """Read a small table for the index: its columns, which are numbers, and its rows."""
     if not path.is_file():
         return None
-    table = pyarrow.parquet.read_table(path)
+    table = pyarrow.parquet.ParquetFile(path).read()
     columns = [name for name in table.column_names if not name.startswith("__index")]
     numeric = {
         field.name
