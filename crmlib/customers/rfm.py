@@ -81,7 +81,7 @@ def rfm_summary(
     """
     unit, merged, day = TimeUnit.parse(time_unit), TimeUnit.parse(collapse), as_day(as_of, "as_of")
     rows = seen_by(transactions, day)
-    customers = _customers(purchase_periods(rows, belongs_to(rows), merged), rows, merged, end_of(day))
+    customers = _customers(rows, merged, end_of(day))
     frame = fetch(customers.order_by("customer_id"))
     bought = frame.first_purchase.notna()
     left_out = LeftOut(int((~bought).sum()), float(frame.net[~bought].sum()))
@@ -186,19 +186,25 @@ def purchase_periods(rows: ibis.Table, money_of: ibis.Value, collapse: TimeUnit)
     return grouped.mutate(spend=_.gross + _.returns)
 
 
-def _customers(periods: ibis.Table, rows: ibis.Table, collapse: TimeUnit, end: dt.datetime) -> ibis.Table:
+def _customers(rows: ibis.Table, collapse: TimeUnit, end: dt.datetime) -> ibis.Table:
     """One row per customer, ages in days."""
-    bought = periods["first"].notnull()
-    customers = periods.group_by("customer_id").agg(
-        frequency=_["first"].count() - 1,
-        first_purchase=_["first"].min(),
-        last_purchase=_["last"].max(),
-        orders=_.purchases.sum().cast("int64"),
-        gross=_.gross.sum(),
-        returns=_.returns.sum(),
-        spend=_.spend.sum(where=bought),
-        first_spend=_.spend.argmin(_["first"]),
+    # Nearly every row is a period of its own: what need not be known by period is summed apart, by customer.
+    narrow = rows.select("customer_id", "amount", "counted", period=floor(belongs_to(rows), collapse))
+    periods = narrow.group_by("customer_id", "period").agg(spend=_.amount.sum(), bought=_.counted.any())
+    by_period = periods.group_by("customer_id").agg(
+        frequency=_.bought.sum() - 1,
+        spend=_.spend.sum(where=_.bought),
+        first_spend=_.spend.argmin(_.period, where=_.bought),
     )
+    purchased = ibis.ifelse(rows.counted, rows.date, ibis.null("timestamp(6)"))
+    totals = rows.group_by("customer_id").agg(
+        first_purchase=purchased.min(),
+        last_purchase=purchased.max(),
+        orders=purchased.count(),
+        gross=ibis.ifelse(rows.is_purchase, rows.amount, 0.0).sum(),
+        returns=ibis.ifelse(rows.is_purchase, 0.0, rows.amount).sum(),
+    )
+    customers = totals.inner_join(by_period, "customer_id")
     if "order_id" in rows.columns:
         customers = _count_orders(customers, rows)
     start, latest = (floor(customers[name], collapse) for name in ("first_purchase", "last_purchase"))
