@@ -85,7 +85,9 @@ def rfm_summary(
     frame = fetch(customers.order_by("customer_id"))
     bought = frame.first_purchase.notna()
     left_out = LeftOut(int((~bought).sum()), float(frame.net[~bought].sum()))
-    frame = _in_units(frame[bought].reset_index(drop=True), unit, merged)
+    if left_out.customers:
+        frame = frame[bought].reset_index(drop=True)
+    frame = _in_units(frame, unit, merged)
     return CustomerSummary(frame).with_facts(time_unit=unit, as_of=day, left_out=left_out)
 
 

@@ -84,8 +84,8 @@ class CustomerSummary(pd.DataFrame):
         return CustomerSummary
 
     def with_facts(self, **facts: Any) -> CustomerSummary:
-        """A copy that carries these attributes."""
-        told = self.copy()
+        """A new summary of the same columns that carries these attributes."""
+        told = self.copy(deep=False)
         for name, fact in facts.items():
             if name not in self._metadata:
                 raise AttributeError(f"a customer summary carries {', '.join(self._metadata)}, not {name!r}")
