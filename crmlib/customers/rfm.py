@@ -188,6 +188,11 @@ def purchase_periods(rows: ibis.Table, money_of: ibis.Value, collapse: TimeUnit)
     return grouped.mutate(spend=_.gross + _.returns)
 
 
+@ibis.udf.agg.builtin(name="arg_min")
+def _arg_min(value: float, at: dt.datetime) -> float:  # type: ignore[empty-body]
+    """The value where `at` is smallest and not null; Ibis' own argmin sorts every group, at half the speed."""
+
+
 def _customers(rows: ibis.Table, collapse: TimeUnit, end: dt.datetime) -> ibis.Table:
     """One row per customer, ages in days."""
     # Nearly every row is a period of its own: what need not be known by period is summed apart, by customer.
@@ -196,7 +201,7 @@ def _customers(rows: ibis.Table, collapse: TimeUnit, end: dt.datetime) -> ibis.T
     by_period = periods.group_by("customer_id").agg(
         frequency=_.bought.sum() - 1,
         spend=_.spend.sum(where=_.bought),
-        first_spend=_.spend.argmin(_.period, where=_.bought),
+        first_spend=_arg_min(_.spend, ibis.ifelse(_.bought, _.period, ibis.null("date"))),
     )
     purchased = ibis.ifelse(rows.counted, rows.date, ibis.null("timestamp(6)"))
     totals = rows.group_by("customer_id").agg(
