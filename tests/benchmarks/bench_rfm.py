@@ -21,7 +21,7 @@ from pathlib import Path
 MOST_TIMES_A_SCAN = 12
 LEAST_TIMES_FASTER = 8
 MOST_GIGABYTES = 1.5
-ENGINE_MEMORY = "800MB"
+ENGINE_MEMORY = "1GB"
 AS_OF = "2024-12-31"
 PEER = ["lifetimes==0.11.3", "pandas==2.3.3", "pyarrow"]
 
