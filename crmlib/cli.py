@@ -22,7 +22,7 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except CrmError as error:
-            from crmlib.report.secrets import redact
+            from crmlib.secrets import redact
 
             click.echo(f"crm: {redact(str(error))}", err=True)
             context.exit(NOTEBOOK_FAILED if isinstance(error, RunError) else REFUSED)

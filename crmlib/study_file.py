@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from crmlib.data.policies import Policies, Strict
 from crmlib.data.tables import TABLE_NAMES
 from crmlib.errors import StudyError, did_you_mean
+from crmlib.secrets import holds_secret
 
 
 class TableEntry(Strict):
@@ -88,7 +89,13 @@ def read_study_file(path: Path) -> StudyFile:
         allowed, and the nearest valid key.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if holds_secret(text):
+            raise StudyError(
+                f"{path} holds a password; a study is read by many and kept in reports, so take it out and put it into "
+                "the environment, where nothing of it is written down"
+            )
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as complaint:
         raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
     if not isinstance(content, dict):

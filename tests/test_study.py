@@ -113,3 +113,14 @@ def test_as_of_that_is_no_day_is_refused():
 def test_a_table_that_the_firm_lacks_says_how_to_add_it():
     with pytest.raises(StudyError, match=r"no table 'marketing_spend'.*Add it under tables"):
         crm.open_study("cdnow").table("marketing_spend")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['tables: {transactions: {source: "postgres://me:hunter2secret@db/shop"}}', "password: hunter2secret"],
+)
+def test_a_password_in_a_study_file_is_refused_and_not_repeated(tmp_path, line):
+    (tmp_path / "study.yaml").write_text(f"title: A shop\n{line}\n")
+    with pytest.raises(StudyError, match="holds a password.*environment") as caught:
+        crm.open_study(tmp_path / "study.yaml")
+    assert "hunter2secret" not in str(caught.value)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from crmlib.report.cache import Cache, results_of
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.secrets import redact
 from crmlib.report.tasks import Outcome, Task, Worker
+from crmlib.secrets import redact
 
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import RunError, StudyError
-from crmlib.report.secrets import redact
 from crmlib.results import show, show_change
+from crmlib.secrets import redact
 
 FILE = "mail.eml"
 _SENDER = "crm-report@localhost"

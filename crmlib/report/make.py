@@ -19,8 +19,8 @@ from crmlib.report.execute import Watch, execute
 from crmlib.report.plan import Plan
 from crmlib.report.record import describe
 from crmlib.report.runs import Reports
-from crmlib.report.secrets import redact
 from crmlib.report.tasks import Outcome
+from crmlib.secrets import redact
 
 
 @dataclass(frozen=True)

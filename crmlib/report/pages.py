@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from crmlib.report import wording
 from crmlib.report.notebooks import PARAMETER_TAGS
-from crmlib.report.secrets import redact
+from crmlib.secrets import redact
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}

@@ -14,7 +14,7 @@ from crmlib.errors import DataError, StudyError, did_you_mean
 from crmlib.places import find_root, find_study, notebooks_folder
 from crmlib.report.inputs import inputs
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
-from crmlib.report.secrets import holds_secret
+from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
 
 

@@ -12,8 +12,8 @@ from crmlib.report import wording
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.plan import Plan
-from crmlib.report.secrets import redact
 from crmlib.report.tasks import Outcome
+from crmlib.secrets import redact
 
 _TRACEBACK_LINES = 8
 

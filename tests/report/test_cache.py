@@ -10,7 +10,7 @@ import time
 
 from crmlib.report.cache import Cache
 from crmlib.report.plan import plan_report
-from crmlib.report.secrets import redact
+from crmlib.secrets import redact
 
 
 def edit_cell(project, name, before, after):
