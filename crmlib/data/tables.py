@@ -1,82 +1,8 @@
-"""The contracts of the tables: which columns a firm supplies, and what each is for."""
+"""The tables that a firm can supply: the purchase log, which every study has, and those beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from crmlib.errors import DataError, did_you_mean
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a contract: its name, kind (text, date, number, money, flag) and purpose."""
-
-    name: str
-    kind: str
-    purpose: str
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a table must and may hold."""
-
-    name: str
-    grain: str
-    columns: tuple[Column, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """Every column that the contract knows."""
-        return [column.name for column in self.columns]
-
-    def resolve(self, mapping: dict[str, str], found: Iterable[str]) -> dict[str, str]:
-        """Match the contract's columns to those of a source.
-
-        Parameters
-        ----------
-        mapping : dict of str
-            The study's own words: contract column to source column. What it leaves out is taken from a
-            source column of the same name, if there is one.
-        found : iterable of str
-            Columns of the source.
-
-        Returns
-        -------
-        dict of str
-            Contract column to source column; required ones are among them, but `amount` not where `quantity`
-            and `unit_price` stand for it.
-
-        Raises
-        ------
-        DataError
-            If a named column is not in the source, or a required one is nowhere.
-        """
-        available = list(found)
-        for ours, theirs in mapping.items():
-            if ours not in self.names:
-                raise DataError(
-                    f"{self.name}: columns names {ours!r}, which the contract lacks; "
-                    f"{did_you_mean(ours, self.names)}"
-                )
-            if theirs not in available:
-                raise DataError(
-                    f"{self.name}: columns.{ours} names {theirs!r}, which the source lacks; "
-                    f"{did_you_mean(theirs, available[:40])}"
-                )
-        resolved = {name: mapping.get(name, name) for name in self.names}
-        resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
-        missing = [column.name for column in self.columns if column.required and column.name not in resolved]
-        if {"quantity", "unit_price"} <= resolved.keys():
-            missing = [name for name in missing if name != "amount"]
-        if missing:
-            raise DataError(
-                f"{self.name}: no column {missing[0]!r}; say which one it is under `columns`, as in "
-                f"{missing[0]}: <source column>. The source has: {', '.join(available[:40])}"
-            )
-        return resolved
-
+from crmlib.data.contracts import Column, Contract
 
 TRANSACTIONS = Contract(
     "transactions",
@@ -113,21 +39,333 @@ TRANSACTIONS = Contract(
     ),
 )
 
-# Tables that a firm can supply beside the purchase log; a notebook that needs one says so.
-OPTIONAL_TABLES = (
-    "customers",
-    "touchpoints",
-    "service_cases",
-    "marketing_spend",
-    "leads",
-    "subscriptions",
-    "loyalty_ledger",
-    "surveys",
-    "experiments",
-    "network_partners",
-    "staff_hours",
-    "capacity",
-    "budget",
-    "maturity_scores",
+_CUSTOMER = Column(
+    "customer_id", "text", "whom it concerns", required=True, refers_to="customers.customer_id"
 )
-TABLE_NAMES = ("transactions", *OPTIONAL_TABLES)
+_CHANNEL = Column("channel", "text", "the channel, in the words of marketing_spend", required=True)
+_MARKET = Column("market", "text", "country or market")
+_PRODUCT_TYPE = Column(
+    "product_type", "text", "physical, web/mobile, web platform, bank: whose life cycle differs"
+)
+_PARTNER = Column("partner_id", "text", "the partner who brought it", refers_to="network_partners.partner_id")
+
+CUSTOMERS = Contract(
+    "customers",
+    "one row per customer known by name, whether or not they have bought",
+    (
+        Column("customer_id", "text", "the same id as in the purchase log", required=True),
+        Column("name", "text", "to find one person under two ids", personal=True),
+        Column("email", "text", "to find one person under two ids", personal=True),
+        Column("phone", "text", "to find one person under two ids", personal=True),
+        Column("birthday", "date", "whom a birthday message would reach", personal=True),
+        Column("consent", "flag", "whether the firm may write to the customer"),
+        Column("birthday_consent", "flag", "whether it may use the birthday to do so"),
+        Column("joined", "date", "first known to the firm"),
+        Column("acquisition_channel", "text", "what brought the customer, in the words of marketing_spend"),
+        _PARTNER,
+        _PRODUCT_TYPE,
+        _MARKET,
+        Column(
+            "referrer_id", "text", "the customer who recommended the firm", refers_to="customers.customer_id"
+        ),
+        Column("recommender_type", "text", "who recommended it", words=("family", "friend", "associate")),
+        Column("won_from", "text", "the rival that served the customer before"),
+        Column("manager_id", "text", "the account's manager", refers_to="staff_hours.employee_id"),
+        Column(
+            "share_of_wallet",
+            "number",
+            "share of the customer's need that is bought here",
+            unit="share",
+            low=0,
+            high=1,
+        ),
+        Column("goal_reached", "flag", "whether the customer got done what the purchase was for"),
+        Column("adoption", "number", "share of what was bought that is in use", unit="share", low=0, high=1),
+        Column("planned_value", "money", "profit per year that the account plan names"),
+    ),
+    key="customer_id",
+)
+
+TOUCHPOINTS = Contract(
+    "touchpoints",
+    "one row per contact with a customer, whoever began it",
+    (
+        Column("touchpoint_id", "text", "the contact's own number"),
+        _CUSTOMER,
+        Column("date", "date", "when", required=True),
+        Column("channel", "text", "e-mail, phone, social, web, shop", required=True),
+        Column(
+            "kind",
+            "text",
+            "what it was: visit, newsletter, offer, reminder, birthday, welcome, question, promise",
+        ),
+        Column("direction", "text", "who began it", words=("in", "out")),
+        Column(
+            "response",
+            "text",
+            "what the customer did about it",
+            words=("none", "opened", "clicked", "replied", "bought", "unsubscribed"),
+        ),
+        Column("replied_at", "date", "when the firm answered a contact that the customer began"),
+        Column("customised", "flag", "whether it was made for this customer"),
+        Column(
+            "fields_learned",
+            "number",
+            "fields of the customer's profile that it filled",
+            unit="fields",
+            low=0,
+        ),
+        Column("minutes", "number", "time it took the firm", unit="minutes", low=0),
+        Column("cost", "money", "what it cost beside the time"),
+        Column("promise_due", "date", "the day by which something was promised in it"),
+        Column("promise_kept_on", "date", "the day on which that was done; empty if never"),
+    ),
+    key="touchpoint_id",
+)
+
+SERVICE_CASES = Contract(
+    "service_cases",
+    "one row per case: a question, a complaint, a return, a request",
+    (
+        Column("case_id", "text", "the case's own number"),
+        _CUSTOMER,
+        Column("opened", "date", "when the customer came with it", required=True),
+        Column("first_reply", "date", "when the firm first answered"),
+        Column("closed", "date", "when it was settled; empty while it is open"),
+        Column("channel", "text", "e-mail, phone, social, web, shop"),
+        Column("kind", "text", "what it is", words=("question", "complaint", "return", "request")),
+        Column("theme", "text", "what it is about, such as delivery or price"),
+        Column("order_id", "text", "the order that it concerns"),
+        Column("contacts", "number", "contacts until it was settled", unit="contacts", low=0),
+        Column("minutes", "number", "time it took the firm", unit="minutes", low=0),
+        Column("cost", "money", "what it cost beside the time: postage, goodwill"),
+        Column(
+            "public", "flag", "whether others could read it: negative word of mouth where it is a complaint"
+        ),
+    ),
+    key="case_id",
+)
+
+MARKETING_SPEND = Contract(
+    "marketing_spend",
+    "one row per period and channel, and per component, market or partner where they are told apart",
+    (
+        Column(
+            "date", "date", "the day, or the first day of the month, that the money was for", required=True
+        ),
+        _CHANNEL,
+        Column(
+            "amount",
+            "money",
+            "money spent to win customers, wages included where there is no staff_hours",
+            required=True,
+        ),
+        Column(
+            "component",
+            "text",
+            "the part of acquisition cost",
+            words=("inbound", "trials", "conversion", "inside sales", "channels", "partnerships"),
+        ),
+        _MARKET,
+        _PRODUCT_TYPE,
+        _PARTNER,
+        Column("impressions", "number", "times it was shown", unit="impressions", low=0),
+        Column("clicks", "number", "clicks, or other answers", unit="clicks", low=0),
+        Column("organic", "flag", "visits that were not paid for"),
+    ),
+)
+
+LEADS = Contract(
+    "leads",
+    "one row per prospect, won, lost or open; the dates are those of the stages reached",
+    (
+        Column("lead_id", "text", "the prospect's own number", required=True),
+        Column("created", "date", "when the firm first knew of the prospect", required=True),
+        _CHANNEL,
+        _MARKET,
+        _PRODUCT_TYPE,
+        _PARTNER,
+        Column("interested_on", "date", "asked for more: a sign-up, a trial, a visit to the shop"),
+        Column("considered_on", "date", "looked at an offer"),
+        Column("activated_on", "date", "first use or first contact that counted, paid for or not"),
+        Column("won_on", "date", "first purchase"),
+        Column("lost_on", "date", "given up by either side"),
+        Column("lost_reason", "text", "why"),
+        Column("customer_id", "text", "who the prospect became", refers_to="customers.customer_id"),
+        Column("won_from", "text", "the rival who served the prospect"),
+        Column("employee_id", "text", "who worked on it", refers_to="staff_hours.employee_id"),
+        Column("hours", "number", "hours of prospecting and selling", unit="hours", low=0),
+    ),
+    key="lead_id",
+)
+
+SUBSCRIPTIONS = Contract(
+    "subscriptions",
+    "one row per contract and price: a change of price or plan begins a new row of the same contract",
+    (
+        _CUSTOMER,
+        Column("subscription_id", "text", "the contract's own number; the customer's, if absent"),
+        Column("start", "date", "first day at this price", required=True),
+        Column("end", "date", "last day at this price; empty while it runs"),
+        Column("price_per_month", "money", "what is due per month", required=True),
+        Column("plan", "text", "what is subscribed to"),
+        Column("end_reason", "text", "why this row ended", words=("cancelled", "payment failed", "changed")),
+        _MARKET,
+        _PRODUCT_TYPE,
+    ),
+)
+
+LOYALTY_LEDGER = Contract(
+    "loyalty_ledger",
+    "one row per movement of a loyalty account",
+    (
+        _CUSTOMER,
+        Column("date", "date", "when", required=True),
+        Column(
+            "kind", "text", "what moved", required=True, words=("joined", "earned", "redeemed", "expired")
+        ),
+        Column(
+            "points", "number", "points added (positive) or used up (negative)", required=True, unit="points"
+        ),
+        Column("amount", "money", "what a redemption cost the firm"),
+    ),
+)
+
+SURVEYS = Contract(
+    "surveys",
+    "one row per question answered",
+    (
+        _CUSTOMER,
+        Column("date", "date", "when", required=True),
+        Column(
+            "question",
+            "text",
+            "what was asked: likelihood to recommend (nps), satisfaction, trust, expectation before, met after",
+            required=True,
+            words=("nps", "satisfaction", "trust", "expectation", "expectation met"),
+        ),
+        Column(
+            "score",
+            "number",
+            "the answer; 0 to 10 for nps, else 1 to 5 unless scale_max says otherwise",
+            required=True,
+            low=0,
+        ),
+        Column("scale_max", "number", "the best answer possible", low=1),
+        Column("comment", "text", "the customer's own words, in which names may stand", personal=True),
+        Column("theme", "text", "what the comment is about"),
+        Column("followed_up_on", "date", "when the firm came back on it; empty if never"),
+    ),
+)
+
+EXPERIMENTS = Contract(
+    "experiments",
+    "one row per experiment and customer in it",
+    (
+        Column("experiment", "text", "the experiment's name", required=True),
+        _CUSTOMER,
+        Column("assigned", "date", "when chance decided", required=True),
+        Column("group", "text", "what chance decided", required=True, words=("control", "treated")),
+        Column("kind", "text", "what the treated get: reminder, birthday, offer, newsletter, price"),
+        Column("cost", "money", "what it cost to treat this customer"),
+        Column("outcome", "number", "what was measured; from the purchase log if absent"),
+        Column("unsubscribed_on", "date", "when the customer asked for no more"),
+    ),
+)
+
+NETWORK_PARTNERS = Contract(
+    "network_partners",
+    "one row per partner of the firm",
+    (
+        Column("partner_id", "text", "the partner's own number", required=True),
+        Column(
+            "kind",
+            "text",
+            "which part of the network",
+            required=True,
+            words=("supplier", "customer", "owner", "partner", "employee"),
+        ),
+        Column("since", "date", "partner since"),
+        Column("cost_per_year", "money", "what the firm pays for it"),
+        Column("value_received_per_year", "money", "what the firm gets from it beside customers"),
+        Column("value_given_per_year", "money", "what the partner gets from the firm"),
+    ),
+    key="partner_id",
+)
+
+STAFF_HOURS = Contract(
+    "staff_hours",
+    "one row per employee, month and activity",
+    (
+        Column("employee_id", "text", "who; a number, no name", required=True),
+        Column("date", "date", "first day of the month", required=True),
+        Column(
+            "activity",
+            "text",
+            "what for",
+            required=True,
+            words=("prospecting", "selling", "account management", "service", "marketing", "administration"),
+        ),
+        Column("hours", "number", "hours worked on it", required=True, unit="hours", low=0),
+        Column("cost", "money", "wages for these hours"),
+        Column("hired_on", "date", "first day with the firm"),
+        Column("left_on", "date", "last day with the firm; empty while employed"),
+    ),
+)
+
+CAPACITY = Contract(
+    "capacity",
+    "one row per month and resource",
+    (
+        Column("date", "date", "first day of the month", required=True),
+        Column("resource", "text", "what is limited: seats, rooms, machine hours", required=True),
+        Column("capacity", "number", "how much there is", required=True, low=0),
+        Column("used", "number", "how much of it was used", required=True, low=0),
+        Column("fixed_cost", "money", "what it costs, used or not"),
+    ),
+)
+
+BUDGET = Contract(
+    "budget",
+    "one row per month",
+    (
+        Column("date", "date", "first day of the month", required=True),
+        Column("revenue", "money", "planned revenue", required=True),
+        Column("marketing_spend", "money", "planned money to win customers"),
+        Column("new_customers", "number", "planned new customers", unit="customers", low=0),
+    ),
+)
+
+MATURITY_SCORES = Contract(
+    "maturity_scores",
+    "one row per model, element and rater",
+    (
+        Column("model", "text", "which scorecard", required=True, words=("qci", "buttle", "payne", "idic")),
+        Column("element", "text", "element, stage or process of it", required=True),
+        Column("rater", "text", "who scored; two raters show how far they agree", required=True),
+        Column(
+            "score", "number", "from nothing in place to proven", required=True, unit="points", low=0, high=4
+        ),
+        Column("evidence", "text", "what the score rests on"),
+        Column("date", "date", "when it was scored"),
+    ),
+)
+
+OPTIONAL = (
+    CUSTOMERS,
+    TOUCHPOINTS,
+    SERVICE_CASES,
+    MARKETING_SPEND,
+    LEADS,
+    SUBSCRIPTIONS,
+    LOYALTY_LEDGER,
+    SURVEYS,
+    EXPERIMENTS,
+    NETWORK_PARTNERS,
+    STAFF_HOURS,
+    CAPACITY,
+    BUDGET,
+    MATURITY_SCORES,
+)
+CONTRACTS = {contract.name: contract for contract in (TRANSACTIONS, *OPTIONAL)}
+TABLE_NAMES = tuple(CONTRACTS)
