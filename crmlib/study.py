@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import ibis
 
     from crmlib.data.cleaning_report import CleaningReport
+    from crmlib.data.costs import Costs
     from crmlib.data_quality import DataQuality
 
 
@@ -60,6 +61,11 @@ class Study:
     def discount_rate_per_year(self) -> float | None:
         """Discount rate per year, or None where the study gives none."""
         return self.file.discount_rate_per_year
+
+    @property
+    def costs(self) -> Costs | None:
+        """What serving a customer costs per minute, contact, order or return, or None where the study gives none."""
+        return self.file.costs
 
     @property
     def time_unit(self) -> TimeUnit:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
 from crmlib.data.tables import TABLE_NAMES
 from crmlib.errors import StudyError, did_you_mean
@@ -52,6 +53,9 @@ class StudyFile(Strict):
     )
     margin: float | None = Field(None, ge=0, le=1, description="contribution margin as a share of revenue")
     discount_rate_per_year: float | None = Field(None, ge=0, le=1, description="such as 0.10")
+    costs: Costs | None = Field(
+        None, description="what serving a customer costs, where no table says, such as per_return: 6"
+    )
     privacy: Literal["none", "hash"] = Field(
         "none", description="hash: customer ids become keyed hashes in everything that is written"
     )
@@ -143,6 +147,8 @@ def _described(steps: list[str]) -> str:
 def _model_of(steps: list[str]) -> type[BaseModel]:
     if steps[:1] == ["policies"]:
         return Policies
+    if steps[:1] == ["costs"]:
+        return Costs
     if steps[:1] == ["tables"] and len(steps) > 1:
         return TableEntry
     return StudyFile
