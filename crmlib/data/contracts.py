@@ -14,7 +14,9 @@ class Column:
 
     `kind` is text, date, number, money or flag; `words` are the only ones allowed where there are any, `low`
     and `high` bound a number; `refers_to` names the column of another table that holds the same key, as in
-    "customers.customer_id"; a `personal` column says who a customer is.
+    "customers.customer_id"; a `personal` column says who a customer is. Of the same row, `not_before` names the
+    date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
+    `planned` date may lie ahead of the day on which it is known.
     """
 
     name: str
@@ -27,16 +29,24 @@ class Column:
     high: float | None = None
     refers_to: str = ""
     personal: bool = False
+    not_before: str = ""
+    known_from: str = ""
+    planned: bool = False
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What a table must and may hold; `key` is the column in which no value may stand twice, if there is one."""
+    """What a table must and may hold.
+
+    `key` is the column in which no value may stand twice, and `dated_by` the date from which the firm knows
+    of a row; either is empty where there is no such column.
+    """
 
     name: str
     grain: str
     columns: tuple[Column, ...]
     key: str = ""
+    dated_by: str = ""
 
     @property
     def names(self) -> list[str]:

@@ -84,6 +84,7 @@ CUSTOMERS = Contract(
         Column("planned_value", "money", "profit per year that the account plan names"),
     ),
     key="customer_id",
+    dated_by="joined",
 )
 
 TOUCHPOINTS = Contract(
@@ -106,7 +107,12 @@ TOUCHPOINTS = Contract(
             "what the customer did about it",
             words=("none", "opened", "clicked", "replied", "bought", "unsubscribed"),
         ),
-        Column("replied_at", "date", "when the firm answered a contact that the customer began"),
+        Column(
+            "replied_at",
+            "date",
+            "when the firm answered a contact that the customer began",
+            not_before="date",
+        ),
         Column("customised", "flag", "whether it was made for this customer"),
         Column(
             "fields_learned",
@@ -117,10 +123,13 @@ TOUCHPOINTS = Contract(
         ),
         Column("minutes", "number", "time it took the firm", unit="minutes", low=0),
         Column("cost", "money", "what it cost beside the time"),
-        Column("promise_due", "date", "the day by which something was promised in it"),
-        Column("promise_kept_on", "date", "the day on which that was done; empty if never"),
+        Column("promise_due", "date", "the day by which something was promised in it", planned=True),
+        Column(
+            "promise_kept_on", "date", "the day on which that was done; empty if never", not_before="date"
+        ),
     ),
     key="touchpoint_id",
+    dated_by="date",
 )
 
 SERVICE_CASES = Contract(
@@ -130,20 +139,28 @@ SERVICE_CASES = Contract(
         Column("case_id", "text", "the case's own number"),
         _CUSTOMER,
         Column("opened", "date", "when the customer came with it", required=True),
-        Column("first_reply", "date", "when the firm first answered"),
-        Column("closed", "date", "when it was settled; empty while it is open"),
+        Column("first_reply", "date", "when the firm first answered", not_before="opened"),
+        Column("closed", "date", "when it was settled; empty while it is open", not_before="opened"),
         Column("channel", "text", "e-mail, phone, social, web, shop"),
         Column("kind", "text", "what it is", words=("question", "complaint", "return", "request")),
         Column("theme", "text", "what it is about, such as delivery or price"),
         Column("order_id", "text", "the order that it concerns"),
-        Column("contacts", "number", "contacts until it was settled", unit="contacts", low=0),
-        Column("minutes", "number", "time it took the firm", unit="minutes", low=0),
-        Column("cost", "money", "what it cost beside the time: postage, goodwill"),
+        Column(
+            "contacts",
+            "number",
+            "contacts until it was settled",
+            unit="contacts",
+            low=0,
+            known_from="closed",
+        ),
+        Column("minutes", "number", "time it took the firm", unit="minutes", low=0, known_from="closed"),
+        Column("cost", "money", "what it cost beside the time: postage, goodwill", known_from="closed"),
         Column(
             "public", "flag", "whether others could read it: negative word of mouth where it is a complaint"
         ),
     ),
     key="case_id",
+    dated_by="opened",
 )
 
 MARKETING_SPEND = Contract(
@@ -173,6 +190,7 @@ MARKETING_SPEND = Contract(
         Column("clicks", "number", "clicks, or other answers", unit="clicks", low=0),
         Column("organic", "flag", "visits that were not paid for"),
     ),
+    dated_by="date",
 )
 
 LEADS = Contract(
@@ -188,15 +206,22 @@ LEADS = Contract(
         Column("interested_on", "date", "asked for more: a sign-up, a trial, a visit to the shop"),
         Column("considered_on", "date", "looked at an offer"),
         Column("activated_on", "date", "first use or first contact that counted, paid for or not"),
-        Column("won_on", "date", "first purchase"),
-        Column("lost_on", "date", "given up by either side"),
-        Column("lost_reason", "text", "why"),
-        Column("customer_id", "text", "who the prospect became", refers_to="customers.customer_id"),
+        Column("won_on", "date", "first purchase", not_before="created"),
+        Column("lost_on", "date", "given up by either side", not_before="created"),
+        Column("lost_reason", "text", "why", known_from="lost_on"),
+        Column(
+            "customer_id",
+            "text",
+            "who the prospect became",
+            refers_to="customers.customer_id",
+            known_from="won_on",
+        ),
         Column("won_from", "text", "the rival who served the prospect"),
         Column("employee_id", "text", "who worked on it", refers_to="staff_hours.employee_id"),
         Column("hours", "number", "hours of prospecting and selling", unit="hours", low=0),
     ),
     key="lead_id",
+    dated_by="created",
 )
 
 SUBSCRIPTIONS = Contract(
@@ -206,13 +231,20 @@ SUBSCRIPTIONS = Contract(
         _CUSTOMER,
         Column("subscription_id", "text", "the contract's own number; the customer's, if absent"),
         Column("start", "date", "first day at this price", required=True),
-        Column("end", "date", "last day at this price; empty while it runs"),
+        Column("end", "date", "last day at this price; empty while it runs", not_before="start"),
         Column("price_per_month", "money", "what is due per month", required=True),
         Column("plan", "text", "what is subscribed to"),
-        Column("end_reason", "text", "why this row ended", words=("cancelled", "payment failed", "changed")),
+        Column(
+            "end_reason",
+            "text",
+            "why this row ended",
+            words=("cancelled", "payment failed", "changed"),
+            known_from="end",
+        ),
         _MARKET,
         _PRODUCT_TYPE,
     ),
+    dated_by="start",
 )
 
 LOYALTY_LEDGER = Contract(
@@ -229,6 +261,7 @@ LOYALTY_LEDGER = Contract(
         ),
         Column("amount", "money", "what a redemption cost the firm"),
     ),
+    dated_by="date",
 )
 
 SURVEYS = Contract(
@@ -254,8 +287,9 @@ SURVEYS = Contract(
         Column("scale_max", "number", "the best answer possible", low=1),
         Column("comment", "text", "the customer's own words, in which names may stand", personal=True),
         Column("theme", "text", "what the comment is about"),
-        Column("followed_up_on", "date", "when the firm came back on it; empty if never"),
+        Column("followed_up_on", "date", "when the firm came back on it; empty if never", not_before="date"),
     ),
+    dated_by="date",
 )
 
 EXPERIMENTS = Contract(
@@ -269,8 +303,9 @@ EXPERIMENTS = Contract(
         Column("kind", "text", "what the treated get: reminder, birthday, offer, newsletter, price"),
         Column("cost", "money", "what it cost to treat this customer"),
         Column("outcome", "number", "what was measured; from the purchase log if absent"),
-        Column("unsubscribed_on", "date", "when the customer asked for no more"),
+        Column("unsubscribed_on", "date", "when the customer asked for no more", not_before="assigned"),
     ),
+    dated_by="assigned",
 )
 
 NETWORK_PARTNERS = Contract(
@@ -291,6 +326,7 @@ NETWORK_PARTNERS = Contract(
         Column("value_given_per_year", "money", "what the partner gets from the firm"),
     ),
     key="partner_id",
+    dated_by="since",
 )
 
 STAFF_HOURS = Contract(
@@ -309,8 +345,9 @@ STAFF_HOURS = Contract(
         Column("hours", "number", "hours worked on it", required=True, unit="hours", low=0),
         Column("cost", "money", "wages for these hours"),
         Column("hired_on", "date", "first day with the firm"),
-        Column("left_on", "date", "last day with the firm; empty while employed"),
+        Column("left_on", "date", "last day with the firm; empty while employed", not_before="hired_on"),
     ),
+    dated_by="date",
 )
 
 CAPACITY = Contract(
@@ -323,13 +360,14 @@ CAPACITY = Contract(
         Column("used", "number", "how much of it was used", required=True, low=0),
         Column("fixed_cost", "money", "what it costs, used or not"),
     ),
+    dated_by="date",
 )
 
 BUDGET = Contract(
     "budget",
     "one row per month",
     (
-        Column("date", "date", "first day of the month", required=True),
+        Column("date", "date", "first day of the month", required=True, planned=True),
         Column("revenue", "money", "planned revenue", required=True),
         Column("marketing_spend", "money", "planned money to win customers"),
         Column("new_customers", "number", "planned new customers", unit="customers", low=0),
@@ -349,6 +387,7 @@ MATURITY_SCORES = Contract(
         Column("evidence", "text", "what the score rests on"),
         Column("date", "date", "when it was scored"),
     ),
+    dated_by="date",
 )
 
 OPTIONAL = (
