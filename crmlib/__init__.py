@@ -70,6 +70,14 @@ _HOMES = {
     "customer_equity": "crmlib.economics.lifetime_value",
     "customer_lifetime_value": "crmlib.economics.lifetime_value",
     "value_of_new_customer": "crmlib.economics.lifetime_value",
+    "contacts_by_risk": "crmlib.economics.contact_profit",
+    "contacts_by_effect": "crmlib.economics.contact_profit",
+    "profit_curve": "crmlib.economics.campaign",
+    "best_cut_off": "crmlib.economics.campaign",
+    "campaign_list": "crmlib.economics.campaign",
+    "campaign_sensitivity": "crmlib.economics.campaign",
+    "expected_maximum_profit": "crmlib.economics.expected_profit",
+    "expected_maximum_profit_by_value": "crmlib.economics.expected_profit",
 }
 
 __all__ = sorted(_HOMES)

@@ -19,6 +19,14 @@ _HOMES = {
     "simple_clv": "formula_clv",
     "markov_value": "markov_clv",
     "recency_migration": "markov_clv",
+    "contacts_by_risk": "contact_profit",
+    "contacts_by_effect": "contact_profit",
+    "profit_curve": "campaign",
+    "best_cut_off": "campaign",
+    "campaign_list": "campaign",
+    "campaign_sensitivity": "campaign",
+    "expected_maximum_profit": "expected_profit",
+    "expected_maximum_profit_by_value": "expected_profit",
 }
 
 __all__ = list(_HOMES)
