@@ -81,6 +81,8 @@ class Study:
     def as_of(self) -> dt.date:
         """The last day that counts, to its end."""
         wanted = self.as_of_override or self.file.as_of
+        if not self.has("transactions") and not isinstance(wanted, str):
+            return wanted  # there is no log that it could precede
         days = self.cleaning.days
         if isinstance(wanted, str):
             return dt.date.fromisoformat(days["latest"])
@@ -94,7 +96,7 @@ class Study:
     @cached_property
     def cleaned_folder(self) -> Path:
         """Folder of the cleaned log, from the cache where nothing has changed."""
-        entry = self.file.tables["transactions"]
+        entry = self._log_entry
 
         def clean(folder: Path) -> CleaningReport:
             from crmlib.data.quality import Reading, clean_transactions
@@ -113,10 +115,21 @@ class Study:
     @cached_property
     def data_key(self) -> str:
         """Names the content of the purchase log and how it is read; unchanged data keep their key."""
-        entry = self.file.tables["transactions"]
         hashed = fingerprint(self._hash_secret) if self._hash_secret else None
+        if not self.has("transactions"):
+            return describe([self.currency, hashed])
+        entry = self._log_entry
         settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency, hashed])
         return cache_key(self._files(entry), settings, cache_folder(self.root))
+
+    @property
+    def _log_entry(self) -> TableEntry:
+        if not self.has("transactions"):
+            raise StudyError(
+                f"study {self.name!r} has no purchase log, only {', '.join(self.file.tables)}; add it under tables: "
+                "transactions: {source: orders.csv}"
+            )
+        return self.file.tables["transactions"]
 
     @cached_property
     def cleaning(self) -> CleaningReport:

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
 from crmlib.data.tables import TABLE_NAMES
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
+
+# A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
+WITHOUT_A_LOG = ("subscriptions", "customer_features")
 
 
 class TableEntry(Strict):
@@ -73,9 +76,21 @@ class StudyFile(Strict):
                 raise ValueError(
                     f"{name!r} is no table that notebooks know; {did_you_mean(name, TABLE_NAMES)}"
                 )
-        if "transactions" not in tables:
-            raise ValueError("the purchase log is missing; add transactions: {source: orders.csv}")
+        if not {"transactions", *WITHOUT_A_LOG} & tables.keys():
+            raise ValueError(
+                "the purchase log is missing; add transactions: {source: orders.csv} (a firm without one can "
+                f"supply {' or '.join(WITHOUT_A_LOG)} instead)"
+            )
         return tables
+
+    @model_validator(mode="after")
+    def _a_day_to_look_from(self) -> StudyFile:
+        if self.as_of == "latest" and "transactions" not in self.tables:
+            raise ValueError(
+                "as_of is latest, which is the last day of the purchase log, and there is no log; give the day up to "
+                "which the tables are known, such as as_of: 2024-06-30"
+            )
+        return self
 
     @field_validator("notebooks", mode="before")
     @classmethod

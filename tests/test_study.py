@@ -1,6 +1,7 @@
 """A study file is refused before anything runs, naming key, value, what is allowed and the nearest key."""
 
 import datetime as dt
+from pathlib import Path
 
 import pandas as pd
 import polars as pl
@@ -33,6 +34,7 @@ def refusal(**entries):
         ({"policies": {"returns": "ignore"}}, "policies.returns: found 'ignore'; input should be 'match'"),
         ({"tables": {"orders": {"source": "x.csv"}}}, "tables: 'orders' is no table that notebooks know"),
         ({"tables": {}}, "tables: the purchase log is missing"),
+        ({"tables": {"subscriptions": {"source": "x.csv"}}}, "the study: as_of is latest, which is the last"),
         (
             {"tables": {"transactions": {"source": "x.csv", "colums": {}}}},
             "tables.transactions.colums: no such entry; did you mean 'columns'?",
@@ -124,3 +126,13 @@ def test_a_password_in_a_study_file_is_refused_and_not_repeated(tmp_path, line):
     with pytest.raises(StudyError, match="holds a password.*environment") as caught:
         crm.open_study(tmp_path / "study.yaml")
     assert "hunter2secret" not in str(caught.value)
+
+
+def test_a_firm_without_a_log_has_a_day_and_tables_but_no_transactions():
+    tables = {"subscriptions": {"source": "contracts.csv"}}
+    file = check_study({"title": "A gym", "as_of": "2024-06-30", "tables": tables}, "here")
+    study = crm.Study("gym", file, Path(), Path())
+    assert study.as_of == dt.date(2024, 6, 30)
+    assert not study.has("transactions")
+    with pytest.raises(StudyError, match="no purchase log, only subscriptions; add it under tables"):
+        study.transactions  # noqa: B018
