@@ -47,6 +47,7 @@ _HOMES = {
     "month_review": "crmlib.customers.months",
     "lapsing_customers": "crmlib.customers.lapsing",
     "purchases_by_month": "crmlib.customers.calendar",
+    "contract_spells": "crmlib.customers.contract_spells",
     "plan_backtest": "crmlib.models.backtest_plan",
     "rolling_origins": "crmlib.models.rolling",
     "fit_by_group": "crmlib.models.group_fits",
@@ -66,6 +67,9 @@ _HOMES = {
     "GammaGammaModel": "crmlib.models.gamma_gamma",
     "spend_frequency_check": "crmlib.models.spend_frequency",
     "score_parquet": "crmlib.models.scoring",
+    "survival_curves": "crmlib.models.survival",
+    "survival_table": "crmlib.models.survival",
+    "log_rank": "crmlib.models.survival",
     "backtest": "crmlib.models.backtest",
     "customer_equity": "crmlib.economics.lifetime_value",
     "customer_lifetime_value": "crmlib.economics.lifetime_value",
@@ -78,6 +82,10 @@ _HOMES = {
     "campaign_sensitivity": "crmlib.economics.campaign",
     "expected_maximum_profit": "crmlib.economics.expected_profit",
     "expected_maximum_profit_by_value": "crmlib.economics.expected_profit",
+    "break_even_programme": "crmlib.economics.break_even",
+    "affordable_programme_cost": "crmlib.economics.break_even",
+    "break_even_price_cut": "crmlib.economics.break_even",
+    "break_even_price_cut_retention": "crmlib.economics.break_even",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,0 +1,232 @@
+"""How long contracts last, from those that have ended and those that still run: Kaplan–Meier and log-rank.
+
+Frames have one row per contract with its tenure and whether it has ended, as `crmlib.contract_spells` makes
+them. lifelines does the counting; it is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crmlib.errors import CrmError, DataError, FitError, did_you_mean
+from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns
+
+TENURE, ENDED = "tenure_months", "ended"
+_WORDS = {"yes": True, "no": False, "true": True, "false": False}
+
+
+def survival_curves(
+    spells: pd.DataFrame, *, by: str | None = None, tenure: str = TENURE, ended: str = ENDED
+) -> pd.DataFrame:
+    """Which share of contracts is still there at each tenure, those that still run counted as long as seen?
+
+    Parameters
+    ----------
+    spells : DataFrame
+        One row per contract: its tenure, and whether it has ended (bool, 0 or 1, or "Yes" and "No").
+    by : str, optional
+        A column to compare, such as "plan"; at most 12 values.
+    tenure, ended : str
+        The columns that hold them; the tenure's unit, months by default, is that of the answer.
+
+    Returns
+    -------
+    DataFrame
+        One row per `group` ("all" without `by`) and `tenure` at which somebody left or was last seen, from 0:
+        `at_risk` (contracts that reached it), `left` (ended at it), `survival` and its 95 % interval
+        `low, high` (log–log).
+
+    Raises
+    ------
+    DataError, CrmError
+        If a column is missing or holds what is no tenure or no answer to whether it has ended.
+
+    Notes
+    -----
+    Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958. A contract that
+    runs says nothing about how long it will: it counts for as long as it was seen. This holds where contracts
+    seen from late on (table begins when they were old) are left out or few.
+
+    Examples
+    --------
+    >>> spells = pd.DataFrame({"tenure_months": [1, 2, 2, 3], "ended": [True, True, False, False]})
+    >>> survival_curves(spells)[["tenure", "at_risk", "left", "survival"]]
+       tenure  at_risk  left  survival
+    0     0.0        4     0      1.00
+    1     1.0        4     1      0.75
+    2     2.0        3     1      0.50
+    3     3.0        1     0      0.50
+    """
+    known = read_spells(spells, by=by, tenure=tenure, ended=ended)
+    curves = [_curve(rows).assign(group=name) for name, rows in known.groupby("group", sort=True)]
+    frame = pd.concat(curves, ignore_index=True)
+    return frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
+
+
+def survival_table(curves: pd.DataFrame, at: Sequence[float] = (12, 24, 36)) -> pd.DataFrame:
+    """How long do contracts of each group last: median, and share still there at some tenures?
+
+    Parameters
+    ----------
+    curves : DataFrame
+        What `survival_curves` returned.
+    at : sequence of float
+        Tenures; beyond the longest one seen in a group nothing is known.
+
+    Returns
+    -------
+    DataFrame
+        One row per `group`: `contracts`, `left`, `median` (tenure at which half have left; nan where fewer
+        have) and `S(12)`, ... for each tenure (nan beyond the longest seen).
+
+    Examples
+    --------
+    >>> spells = pd.DataFrame({"tenure_months": [1, 2, 2, 3], "ended": [True, True, False, False]})
+    >>> survival_table(survival_curves(spells), at=(1, 4))
+      group  contracts  left  median  S(1)  S(4)
+    0   all          4     2     2.0  0.75   NaN
+    """
+    rows = []
+    for name, curve in curves.groupby("group", sort=False):
+        seen, survival = curve["tenure"].to_numpy(), curve["survival"].to_numpy()
+        half = np.flatnonzero(survival <= 0.5)
+        row = {"group": name, "contracts": int(curve["at_risk"].iloc[0]), "left": int(curve["left"].sum())}
+        row["median"] = seen[half[0]] if len(half) else np.nan
+        place = np.searchsorted(seen, np.asarray(at, dtype=float), side="right") - 1
+        row |= {f"S({t:g})": survival[p] if t <= seen[-1] else np.nan for t, p in zip(at, place, strict=True)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class LogRank:
+    """Whether groups leave at different rates; `words` says so in a sentence."""
+
+    by: str
+    groups: int
+    statistic: float
+    p_value: float
+
+    @property
+    def words(self) -> str:
+        chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+        differ = (
+            "last differently long" if self.p_value < 0.05 else "cannot be told apart by how long they last"
+        )
+        return f"The {self.groups} groups of {self.by} {differ} (log-rank test, chance of such a difference {chance})."
+
+
+def log_rank(spells: pd.DataFrame, *, by: str, tenure: str = TENURE, ended: str = ENDED) -> LogRank:
+    """Do the groups of a column last differently long, beyond chance?
+
+    Parameters
+    ----------
+    spells, by, tenure, ended
+        As in `survival_curves`.
+
+    Returns
+    -------
+    LogRank
+
+    Raises
+    ------
+    FitError
+        If there are fewer than two groups, or nobody left.
+
+    Notes
+    -----
+    Mantel (1966); chi-squared with one degree of freedom less than groups. With many contracts a difference
+    too small to matter is still beyond chance: look at the curves.
+
+    Examples
+    --------
+    >>> spells = pd.DataFrame({"tenure_months": [1, 2, 3, 8, 9, 9], "ended": [1, 1, 1, 1, 0, 0],
+    ...                        "plan": list("aaabbb")})
+    >>> round(log_rank(spells, by="plan").p_value, 3)
+    0.025
+    """
+    from lifelines.statistics import multivariate_logrank_test
+
+    known = read_spells(spells, by=by, tenure=tenure, ended=ended)
+    groups = known["group"].nunique()
+    if groups < 2 or not known["ended"].any():
+        raise FitError(
+            f"by={by!r} has {groups} group and {int(known['ended'].sum())} contracts that ended; a comparison needs "
+            "two groups and somebody who left"
+        )
+    counted = _counted(known, ["group", "tenure", "ended"])
+    test = multivariate_logrank_test(
+        counted["tenure"], counted["group"], counted["ended"], weights=counted["contracts"]
+    )
+    return LogRank(by, groups, float(test.test_statistic), float(test.p_value))
+
+
+MOST_GROUPS = 12
+
+
+def read_spells(
+    spells: pd.DataFrame, *, by: str | None = None, tenure: str = TENURE, ended: str = ENDED
+) -> pd.DataFrame:
+    """Check tenures and ends, and give them as `group, tenure, ended` with the frame's index."""
+    require_columns_of_spells(spells, [tenure, ended, *([by] if by else [])])
+    length = numbers(spells, tenure)
+    refuse_values(spells, tenure, length, None)
+    known = pd.DataFrame({"tenure": length, "ended": read_ends(spells, ended)}, index=spells.index)
+    known["group"] = "all" if by is None else spells[by].astype(object).fillna("(none)").astype(str)
+    if known["group"].nunique() > MOST_GROUPS:
+        raise CrmError(
+            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: cut numbers "
+            "into bands with pandas.cut, or merge rare values"
+        )
+    return known
+
+
+def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a frame that lacks a column, naming the nearest one."""
+    require_columns(spells, ())
+    for one in columns:
+        if one not in spells.columns:
+            raise DataError(
+                f"spells lacks {one!r}; {did_you_mean(one, map(str, spells.columns))}. crmlib.contract_spells makes "
+                "such frames; other columns are named by tenure= and ended="
+            )
+
+
+def read_ends(spells: pd.DataFrame, ended: str) -> np.ndarray:
+    """Whether each contract has ended, from flags, 0 and 1, or yes and no."""
+    column = spells[ended]
+    if column.dtype.kind not in "biuf":
+        text = column.astype("string").str.strip().str.lower()
+        column = text.map(_WORDS)
+    wrong = ~column.isin([0, 1]).to_numpy(dtype=bool, na_value=False)
+    if wrong.any():
+        what = f"{ended} does not say whether a contract has ended"
+        refuse_rows(spells, wrong, what, "give true or false, 1 or 0, or Yes or No, and no blanks")
+    return column.to_numpy(dtype=bool)
+
+
+def _curve(known: pd.DataFrame) -> pd.DataFrame:
+    from lifelines import KaplanMeierFitter
+
+    counted = _counted(known, ["tenure", "ended"])
+    fitted = KaplanMeierFitter().fit(counted["tenure"], counted["ended"], weights=counted["contracts"])
+    table = fitted.event_table
+    low, high = fitted.confidence_interval_.to_numpy(dtype=float).T
+    survival = fitted.survival_function_.iloc[:, 0].to_numpy(dtype=float)
+    certain = survival == 1.0  # before anybody left the log–log interval has no width to tell
+    frame = pd.DataFrame({"tenure": table.index.to_numpy(dtype=float), "survival": survival})
+    frame["at_risk"], frame["left"] = (
+        table[one].to_numpy().astype("int64") for one in ("at_risk", "observed")
+    )
+    frame["low"], frame["high"] = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
+    assert frame["left"].sum() == known["ended"].sum(), "an end was lost between tables"
+    return frame
+
+
+def _counted(known: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Distinct rows and how many contracts each stands for: tenures are few, contracts many."""
+    return known.groupby(columns, sort=True).size().rename("contracts").reset_index()
