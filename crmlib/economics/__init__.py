@@ -27,6 +27,10 @@ _HOMES = {
     "campaign_sensitivity": "campaign",
     "expected_maximum_profit": "expected_profit",
     "expected_maximum_profit_by_value": "expected_profit",
+    "break_even_programme": "break_even",
+    "affordable_programme_cost": "break_even",
+    "break_even_price_cut": "break_even",
+    "break_even_price_cut_retention": "break_even",
 }
 
 __all__ = list(_HOMES)

@@ -152,7 +152,8 @@ def campaign_sensitivity(
     DataFrame
         One row per assumption and truth, the base first: `assumption, truth` (times the assumed), `customers`
         (of the best list, were it known), `customers_in_both` lists, `profit_as_planned` (of the list chosen
-        under the assumption), `profit_if_known` (of the best list) and `regret`, their difference (money).
+        under the assumption, contacted in its order until the budget is spent), `profit_if_known` (of the best
+        list) and `regret`, their difference (money).
 
     Examples
     --------
@@ -179,7 +180,10 @@ def campaign_sensitivity(
     for column, said, factor in cases:
         true = _as_if(numbered, column, factor)
         best = campaign_list(true, budget=budget)
-        as_planned, known = float(true.loc[planned, "profit"].sum()), float(best["profit"].sum())
+        done = true.loc[planned]
+        if budget is not None:  # the plan is carried out until the money is gone
+            done = done[done["cost"].cumsum() <= budget * (1 + 1e-12)]
+        as_planned, known = float(done["profit"].sum()), float(best["profit"].sum())
         both = len(planned.intersection(best.index))
         rows.append((said, factor, len(best), both, as_planned, known, known - as_planned))
     names = ["assumption", "truth", "customers", "customers_in_both"]
