@@ -39,7 +39,8 @@ class Contract:
     """What a table must and may hold.
 
     `key` is the column in which no value may stand twice, and `dated_by` the date from which the firm knows
-    of a row; either is empty where there is no such column.
+    of a row; either is empty where there is no such column. With `free_columns` whatever else the source has is
+    part of the table too.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Contract:
     columns: tuple[Column, ...]
     key: str = ""
     dated_by: str = ""
+    free_columns: bool = False
 
     @property
     def names(self) -> list[str]:

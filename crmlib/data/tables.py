@@ -390,6 +390,30 @@ MATURITY_SCORES = Contract(
     dated_by="date",
 )
 
+CUSTOMER_FEATURES = Contract(
+    "customer_features",
+    "one row per customer, or per customer and cut-off: what was known then, and who left afterwards",
+    (
+        _CUSTOMER,
+        Column(
+            "churned",
+            "text",
+            "whether the customer left afterwards: yes or no, 1 or 0, churned or stayed; empty if not known yet",
+            known_from="outcome_known_on",
+        ),
+        Column("date", "date", "the cut-off: the day on which the other columns were known"),
+        Column(
+            "outcome_known_on",
+            "date",
+            "the day on which it was known who left",
+            not_before="date",
+            planned=True,
+        ),
+    ),
+    dated_by="date",
+    free_columns=True,
+)
+
 OPTIONAL = (
     CUSTOMERS,
     TOUCHPOINTS,
@@ -405,6 +429,7 @@ OPTIONAL = (
     CAPACITY,
     BUDGET,
     MATURITY_SCORES,
+    CUSTOMER_FEATURES,
 )
 CONTRACTS = {contract.name: contract for contract in (TRANSACTIONS, *OPTIONAL)}
 TABLE_NAMES = tuple(CONTRACTS)
