@@ -57,6 +57,23 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     if weighted:
         refuse_duplicates(data)
     row, (x, t_x, age) = _unique_rows(data)
+    _refuse_impossible(data, x, t_x, age, row)
+    weight = _weights(data, row, len(x)) if weighted else np.ones(len(x))
+    return Histories(x, t_x, age, weight, row)
+
+
+def read_distinct_histories(data: pd.DataFrame) -> Histories:
+    """Check a frame in which no history stands twice, without looking for repetitions."""
+    row = np.arange(len(data))
+    x, t_x, age = (numbers(data, name) for name in HISTORY)
+    for name, values in zip(HISTORY, (x, t_x, age), strict=True):
+        refuse_values(data, name, values, None)
+    _refuse_fractions(data, x, row)
+    _refuse_impossible(data, x, t_x, age, row)
+    return Histories(x, t_x, age, np.ones(len(data)), row)
+
+
+def _refuse_impossible(data: pd.DataFrame, x: Array, t_x: Array, age: Array, row: NDArray[np.intp]) -> None:
     wrong = {
         "recency is later than T": t_x > age,
         "frequency is above 0 although recency is 0": (x > 0) & (t_x == 0),
@@ -66,8 +83,11 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
         if bad.any():
             cure = "recency is the age at the last purchase: 0 without repeat purchases, at most T"
             refuse_rows(data, bad[row], what, cure)
-    weight = _weights(data, row, len(x)) if weighted else np.ones(len(x))
-    return Histories(x, t_x, age, weight, row)
+
+
+def _refuse_fractions(data: pd.DataFrame, frequency: Array, row: NDArray[np.intp]) -> None:
+    if (bad := frequency != np.floor(frequency)).any():
+        refuse_rows(data, bad[row], "frequency is no whole number", "it counts repeat purchases")
 
 
 def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -145,8 +165,8 @@ def _levels(data: pd.DataFrame, column: str) -> tuple[NDArray[np.intp], Array]:
     """Distinct values of a column, checked, and which of them each row has."""
     row, values = pd.factorize(numbers(data, column), use_na_sentinel=False)
     refuse_values(data, column, values, row)
-    if column == "frequency" and (bad := values != np.floor(values)).any():
-        refuse_rows(data, bad[row], "frequency is no whole number", "it counts repeat purchases")
+    if column == "frequency":
+        _refuse_fractions(data, values, row)
     return row, values
 
 

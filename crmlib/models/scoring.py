@@ -145,7 +145,9 @@ def score_histories(
     first[pair[::-1]] = np.arange(len(pair))[::-1]
     alive = model._alive(x, known.recency, age)
     purchases = model._purchases_if_alive(x[first], age[first], horizon)
-    discounted = model._discounted_if_alive(x[first], age[first], horizon, discount_rate)
+    discounted = purchases
+    if discount_rate:
+        discounted = model._discounted_if_alive(x[first], age[first], horizon, discount_rate)
     scores = pd.DataFrame(
         {
             "p_alive": alive,

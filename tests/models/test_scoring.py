@@ -11,7 +11,7 @@ import pytest
 from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.economics.lifetime_value_parquet import lifetime_value_parquet
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel
+from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel, _parquet
 from crmlib.models.scoring import score_parquet
 
 BG = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
@@ -50,6 +50,15 @@ def test_scores_are_those_in_memory(source: Path, model) -> None:
         "expected_spend": SPEND.expected_customer_spend(before),
     }.items():
         np.testing.assert_allclose(after[column], expected, rtol=1e-9)
+
+
+def test_histories_that_share_a_number_are_told_apart(source: Path, monkeypatch) -> None:
+    one_for_all = f"{_parquet._hash('c')} IS NOT NULL AND s.history IS NOT NULL"
+    monkeypatch.setattr(_parquet, "_SAME_HISTORY", (one_for_all, _parquet._SAME_HISTORY[1]))
+    rows = score_parquet(BG, source, source.with_name("scored.parquet"), future_t="39W")
+    before, after = scored(source)
+    assert rows == len(before)
+    np.testing.assert_allclose(after["p_alive"], BG.expected_probability_alive(before), rtol=1e-9)
 
 
 @pytest.mark.parametrize("spend", [SPEND, 20.0])
