@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from crmlib.data.cleaned import cache_key, describe, keep_cleaned, read_report
 from crmlib.data.files import source_files
 from crmlib.data.privacy import fingerprint, hash_secret
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.data.tables import CONTRACTS
+from crmlib.errors import StudyError
 from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
+from crmlib.study_tables import OptionalTables
 from crmlib.units import TimeUnit
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from crmlib.data.cleaning_report import CleaningReport
     from crmlib.data.costs import Costs
+    from crmlib.data.table_report import TableReport
     from crmlib.data_quality import DataQuality
 
 
@@ -102,25 +105,25 @@ class Study:
             from crmlib.data.quality import Reading, clean_transactions
 
             formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
-            reading = Reading(*formats, self.file.currency, self._hash_secret)
-            return clean_transactions(self._raw(entry, True), reading, self.file.policies, folder)
+            reading = Reading(*formats, self.file.currency, self.hash_secret)
+            return clean_transactions(self.raw(entry, True), reading, self.file.policies, folder)
 
         if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
             self._kept = tempfile.TemporaryDirectory(prefix="crmlib-")
             return keep_cleaned("frame", Path(self._kept.name), clean)
         cache = cache_folder(self.root)
-        return keep_cleaned(self.data_key, cache, clean, self._files(entry))
+        return keep_cleaned(self.data_key, cache, clean, self.files_of(entry))
 
     @cached_property
     def data_key(self) -> str:
         """Names the content of the purchase log and how it is read; unchanged data keep their key."""
-        hashed = fingerprint(self._hash_secret) if self._hash_secret else None
+        hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         if not self.has("transactions"):
             return describe([self.currency, hashed])
         entry = self._log_entry
         settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency, hashed])
-        return cache_key(self._files(entry), settings, cache_folder(self.root))
+        return cache_key(self.files_of(entry), settings, cache_folder(self.root))
 
     @property
     def _log_entry(self) -> TableEntry:
@@ -159,28 +162,56 @@ class Study:
 
         return DataQuality(self)
 
-    def has(self, table: str) -> bool:
-        """Whether the firm supplies a table."""
-        return table in self.file.tables
+    def has(self, table: str, *columns: str) -> bool:
+        """Whether the firm supplies a table, and in it these columns, each with a value in one row at least."""
+        if table not in self.file.tables or not columns:
+            return table in self.file.tables
+        if table == "transactions":
+            return set(columns) <= set(self.cleaning.columns)
+        filled = self.table_cleaning(table).filled
+        return all(filled.get(column, 0) > 0 for column in columns)
 
     def table(self, name: str) -> ibis.Table:
-        """Open one of the firm's tables; the purchase log as it was cleaned."""
+        """Open one of the firm's tables, cleaned, as the firm knew it at the end of `as_of`.
+
+        Parameters
+        ----------
+        name : str
+            A table of the study file, such as "service_cases".
+
+        Returns
+        -------
+        ibis.Table
+            The purchase log as `transactions` has it; of another table every column of its contract, empty where
+            the firm has none (see `has`), dates as timestamps. Personal columns are left out, unless the study
+            says `personal_columns: keep`; `has_birthday` and the like say whether they are filled.
+
+        Raises
+        ------
+        StudyError
+            If the study has no such table.
+        DataError
+            If it lacks a required column, or none of its rows can be used.
+        """
         if name == "transactions":
             return self.transactions
-        if not self.has(name):
-            raise StudyError(
-                f"study {self.name!r} has no table {name!r}; {did_you_mean(name, self.file.tables)}. "
-                f"Add it under tables: {name}: {{source: {name}.csv}}"
-            )
-        table = self._raw(self.file.tables[name])
-        if self._hash_secret and "customer_id" in table.columns:
-            from crmlib.data.pseudonyms import pseudonym
+        from crmlib.data.known_at import known_at
+        from crmlib.data.sources import engine
 
-            table = table.mutate(customer_id=pseudonym(table.customer_id.cast("string"), self._hash_secret))
-        return table
+        rows = engine().read_parquet(str(self._tables.folder(name) / "table.parquet"))
+        return known_at(rows, CONTRACTS[name], self.as_of)
+
+    def table_cleaning(self, name: str) -> TableReport:
+        """What became of every row of an optional table."""
+        return self._tables.report(name)
 
     @cached_property
-    def _hash_secret(self) -> str | None:
+    def _tables(self) -> OptionalTables:
+        return OptionalTables(self)
+
+    @cached_property
+    def hash_secret(self) -> str | None:
+        """The key of the hashes that stand for customer ids, or None where they stay as they are."""
         return hash_secret() if self.file.privacy == "hash" else None
 
     def results(self, notebook: str) -> NotebookResults:
@@ -203,11 +234,13 @@ class Study:
         named = os.environ.get("CRMLIB_RUN_DIR")
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
 
-    def _files(self, entry: TableEntry) -> list[Path]:
+    def files_of(self, entry: TableEntry) -> list[Path]:
+        """The files that a table is read from."""
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
         return source_files(source, base=self.folder)
 
-    def _raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
+    def raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
+        """A table as it stands in its source."""
         from crmlib.data.sources import open_table
 
         if self.frame is not None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
-from crmlib.data.tables import TABLE_NAMES
+from crmlib.data.tables import CONTRACTS, TABLE_NAMES
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
 
@@ -38,6 +38,11 @@ class TableEntry(Strict):
     )
     timezone: str = Field("UTC", description="where the firm's days begin, such as Europe/Berlin")
 
+    rename: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description='other words for values of a column, such as channel: {"google-ads": "Google Ads"}',
+    )
+
     @field_validator("date_format", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
@@ -62,6 +67,9 @@ class StudyFile(Strict):
     privacy: Literal["none", "hash"] = Field(
         "none", description="hash: customer ids become keyed hashes in everything that is written"
     )
+    personal_columns: Literal["drop", "keep"] = Field(
+        "drop", description="keep: names, addresses, birthdays and comments are kept in what is written"
+    )
     tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(
@@ -71,11 +79,14 @@ class StudyFile(Strict):
     @field_validator("tables")
     @classmethod
     def _known_tables(cls, tables: dict[str, TableEntry]) -> dict[str, TableEntry]:
-        for name in tables:
+        for name, entry in tables.items():
             if name not in TABLE_NAMES:
                 raise ValueError(
                     f"{name!r} is no table that notebooks know; {did_you_mean(name, TABLE_NAMES)}"
                 )
+            for column in entry.rename:
+                if column not in (texts := _renamable(name)):
+                    raise ValueError(f"rename of {name} names {column!r}; {did_you_mean(column, texts)}")
         if not {"transactions", *WITHOUT_A_LOG} & tables.keys():
             raise ValueError(
                 "the purchase log is missing; add transactions: {source: orders.csv} (a firm without one can "
@@ -96,6 +107,12 @@ class StudyFile(Strict):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return value or {}
+
+
+def _renamable(table: str) -> list[str]:
+    """Columns of a table whose words can be replaced; the purchase log is read as it is."""
+    columns = () if table == "transactions" else CONTRACTS[table].columns
+    return [column.name for column in columns if column.kind == "text" and not column.personal]
 
 
 def read_study_file(path: Path) -> StudyFile:

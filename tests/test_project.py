@@ -19,7 +19,7 @@ ROOMS = [
     {"errors", "secrets", "units"},
     {"data"},
     {"places", "study_file", "results"},
-    {"study", "data_quality", "new_study"},
+    {"study", "study_tables", "data_quality", "new_study"},
     {"customers"},
     {"models"},
     {"economics"},

@@ -10,11 +10,19 @@ import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from crmlib.data.cleaning_report import CleaningReport
 from crmlib.errors import DataError
 
 REPORT = "report.json"
+
+
+class Report(Protocol):
+    """What a cleaning tells of the rows, as text."""
+
+    def to_json(self) -> str:
+        """The report as text, for the folder of what was cleaned."""
 
 
 def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
@@ -57,10 +65,8 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(name, path)
 
 
-def keep_cleaned(
-    key: str, cache: Path, clean: Callable[[Path], CleaningReport], files: Iterable[Path] = ()
-) -> Path:
-    """The folder of the cleaned log, made now if it is not there yet.
+def keep_cleaned(key: str, cache: Path, clean: Callable[[Path], Report], files: Iterable[Path] = ()) -> Path:
+    """The folder of a cleaned log or table, made now if it is not there yet.
 
     Two processes may clean at once; both finish, and the first to be done is kept.
 

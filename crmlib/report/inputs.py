@@ -35,7 +35,7 @@ def table_files(study: Study, table: str) -> list[Path]:
 
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
-    if table == "transactions":  # the cleaning has counted what the source holds, used or not
-        counted = {Path(one["file"]): int(one["rows"]) for one in study.cleaning.sources}
-        return {files[0]: sum(counted.values())} if len(files) == 1 else counted
-    return {files[0]: study.table(table).count().to_pyarrow().as_py()} if len(files) == 1 else {}
+    # The cleaning has counted what the source holds, used or not.
+    cleaning = study.cleaning if table == "transactions" else study.table_cleaning(table)
+    counted = {Path(one["file"]): int(one["rows"]) for one in cleaning.sources}
+    return {files[0]: sum(counted.values())} if len(files) == 1 else counted
