@@ -70,6 +70,8 @@ _HOMES = {
     "survival_curves": "crmlib.models.survival",
     "survival_table": "crmlib.models.survival",
     "log_rank": "crmlib.models.survival",
+    "cox_model": "crmlib.models.cox",
+    "remaining_lifetime": "crmlib.models.remaining_lifetime",
     "backtest": "crmlib.models.backtest",
     "customer_equity": "crmlib.economics.lifetime_value",
     "customer_lifetime_value": "crmlib.economics.lifetime_value",
