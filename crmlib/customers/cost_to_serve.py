@@ -1,0 +1,105 @@
+"""What customers asked of the firm in a period: minutes, contacts and money of cases and touchpoints."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import end_of, fetch
+from crmlib.data.costs import Costs
+from crmlib.data.sources import open_table
+from crmlib.errors import CrmError, DataError, did_you_mean
+
+# Table, the day on which a row counts, and what of it costs the firm.
+CASES = ("service_cases", "opened", ("minutes", "contacts", "cost"))
+TOUCHPOINTS = ("touchpoints", "date", ("minutes", "cost"))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one table says: sums per customer, the measures that it has, and what had to be filled in."""
+
+    per_customer: pd.DataFrame
+    measures: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def priced(self, prices: Costs) -> pd.Series:
+        """Money per customer: the table's own, and minutes and contacts at what one costs."""
+        rates = {"minutes": prices.per_service_minute, "contacts": prices.per_contact, "cost": 1.0}
+        units = self.per_customer[list(self.measures)]
+        return (units * [rates[one] or 0.0 for one in self.measures]).sum(axis=1)
+
+
+def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
+    """The study's assumptions, checked; none where there are none."""
+    if costs is None or isinstance(costs, Costs):
+        return costs or Costs()
+    for name in costs:
+        if name not in Costs.model_fields:
+            raise CrmError(f"costs name {name!r}; {did_you_mean(name, Costs.model_fields)}")
+    for name, money in costs.items():
+        if money is not None and not (np.isfinite(money) and money >= 0):
+            raise CrmError(f"costs: {name} is {money}; allowed: money of 0 or more")
+    return Costs(**costs)
+
+
+def effort_of(
+    table: Any, about: tuple[str, str, tuple[str, ...]], first: dt.date, last: dt.date
+) -> Effort | None:
+    """Sum what a table says of each customer in a period; None where there is no table.
+
+    A row without a figure that others have is taken for the mean of the others, and that is noted: to take
+    it for nothing would make the customer look cheap.
+    """
+    if table is None:
+        return None
+    name, day, wanted = about
+    rows = open_table(table)
+    for needed in ("customer_id", day):
+        if needed not in rows.columns:
+            raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")
+    when = rows[day].cast("timestamp(6)")
+    rows = rows.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
+    measures = tuple(one for one in wanted if one in rows.columns)
+    numbers = {one: _known(rows[one], f"{name}.{one}") for one in measures}
+    sums = {one: value.sum() for one, value in numbers.items()}
+    sums |= {f"{one}_known": value.count() for one, value in numbers.items()}
+    lowest = {f"{one}_low": value.min() for one, value in numbers.items()}
+    grouped = rows.group_by(customer_id=rows.customer_id.cast("string")).agg(
+        rows=rows.count(), **sums, **lowest
+    )
+    frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
+    notes = [note for one in measures for note in _filled_in(frame, name, one)]
+    return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
+
+
+def _known(column: ibis.Value, name: str) -> ibis.Value:
+    if not column.type().is_numeric():
+        raise DataError(f"{name} is {column.type()}; numbers are needed")
+    number = column.cast("float64")
+    return ibis.ifelse(number.isnan(), ibis.null("float64"), number)
+
+
+def _filled_in(frame: pd.DataFrame, table: str, measure: str) -> list[str]:
+    """Fill what is missing, in the frame that was made here; say how much that was."""
+    if (frame[f"{measure}_low"] < 0).any() or not np.isfinite(frame[measure]).all():
+        raise DataError(
+            f"{table}.{measure} holds a value that is negative or infinite; allowed: finite numbers from 0"
+        )
+    missing = frame["rows"] - frame[f"{measure}_known"]
+    if not missing.any():
+        return []
+    known = frame[f"{measure}_known"].sum()
+    if not known:
+        return [f"{table}.{measure} is empty in the period"]
+    frame[measure] += missing * (frame[measure].sum() / known)
+    return [
+        f"{int(missing.sum()):,} of {int(frame['rows'].sum()):,} rows of {table} have no {measure} and count "
+        "as the mean of the others"
+    ]

@@ -1,0 +1,132 @@
+"""Profit per customer adds up to the log and the tables, and says what of it is measured."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmlib.customers import customer_totals
+from crmlib.customers.profit import customer_profit
+from crmlib.errors import CrmError, DataError
+from tests.customers.logs import log_of, purchase_logs
+
+YEAR = {"start": "2024-01-01", "end": "2024-12-31"}
+
+
+def cases_of(*rows: tuple, **extra: list) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["customer_id", "opened"]).assign(**extra)
+    return frame.assign(opened=pd.to_datetime(frame["opened"]))
+
+
+def by_hand() -> pd.DataFrame:
+    """a buys twice and sends one back, b buys once, c bought the year before."""
+    return log_of(
+        ("a", "2024-01-01", 100.0), ("a", "2024-03-01", 60.0), ("a", "2024-03-10", -60.0),
+        ("b", "2024-12-22", 40.0), ("c", "2023-06-01", 70.0),
+    ).assign(
+        order_id=["1", "2", "2", "3", "0"], cost=[50.0, 30.0, -30.0, 25.0, 30.0], discount=[10.0, 0.0, 0.0, 5.0, 0.0]
+    )  # fmt: skip
+
+
+def test_every_component_by_hand():
+    cases = cases_of(
+        ("a", "2024-03-09"), ("c", "2024-05-01"), ("x", "2024-05-01"), minutes=[10.0, 30.0, 5.0], contacts=[2, 1, 1],
+        cost=[4.0, 0.0, 1.0],
+    )  # fmt: skip
+    letters = pd.DataFrame({"customer_id": ["b"], "date": pd.to_datetime(["2024-12-24"]), "cost": [0.7]})
+    prices = {
+        "per_service_minute": 0.5, "per_contact": 1.0, "per_return": 6.0, "per_order": 3.0, "fixed_per_year": 36.525,
+    }  # fmt: skip
+    found = customer_profit(by_hand(), **YEAR, service_cases=cases, touchpoints=letters, costs=prices)
+    told = found.set_index("customer_id")
+    assert found["customer_id"].tolist() == ["a", "b", "c"]
+    assert told["exposure_days"].tolist() == [366, 10, 366]
+    assert told["revenue"].tolist() == [100.0, 40.0, 0.0]
+    assert told["returns"].tolist() == [-60.0, 0.0, 0.0]
+    assert told["discounts"].tolist() == [10.0, 5.0, 0.0]
+    assert told["cost_of_goods"].tolist() == [50.0, 25.0, 0.0]
+    assert told["orders"].tolist() == [2, 1, 0]
+    assert told["cost_of_cases"].tolist() == [10 * 0.5 + 2 + 4, 0.0, 15.0 + 1]
+    assert told["cost_of_contacts"].tolist() == [0.0, 0.7, 0.0]
+    assert told["cost_of_returns"].tolist() == [6.0, 0.0, 0.0]
+    assert told["cost_of_orders"].tolist() == [6.0, 3.0, 0.0]
+    assert told["cost_of_account"].tolist() == pytest.approx([36.6, 1.0, 36.6])
+    assert told["profit"].tolist() == pytest.approx([50 - 11 - 6 - 6 - 36.6, 15 - 0.7 - 3 - 1, -16 - 36.6])
+    basis = found.basis.set_index("component")
+    assert basis["money"].drop("discounts (already off)").sum() == pytest.approx(found["profit"].sum())
+    assert basis.loc["cost of goods", "basis"] == "measured"
+    assert basis.loc["cost of service cases", "basis"] == "assumed"
+    assert basis.loc["cost of contacts", "basis"] == "measured"
+    assert "minutes × 0.5 (costs.per_service_minute)" in basis.loc["cost of service cases", "source"]
+    assert found.unknown.values.tolist() == [["x", "service_cases", 1, 5 * 0.5 + 1 + 1.0]]
+
+
+def test_without_costs_there_is_no_profit():
+    log = by_hand().drop(columns="cost")
+    found = customer_profit(log, **YEAR)
+    assert "profit" not in found
+    assert (found["cost_to_serve"] == 0).all()
+    assumed = customer_profit(log, **YEAR, margin=0.4)
+    assert assumed["profit"].tolist() == pytest.approx([40.0, 16.0])
+    assert assumed.basis.set_index("component").loc["cost of goods", "basis"] == "assumed"
+    served = customer_profit(log, **YEAR, costs={"per_order": 60.0})
+    assert served["profit"].tolist() == [-20.0, -20.0]
+    assert "upper bound" in served.basis.set_index("component").loc["cost of goods", "source"]
+
+
+@pytest.mark.parametrize("wrap", [lambda frame: frame, pl.from_pandas], ids=["pandas", "polars"])
+def test_gaps_are_filled_with_the_mean_and_stated(wrap):
+    log = by_hand().assign(cost=[50.0, np.nan, np.nan, 20.0, 35.0])
+    cases = wrap(cases_of(*[("a", "2024-03-09")] * 2, ("b", "2024-05-01"), minutes=[10.0, np.nan, 20.0]))
+    if wrap is pl.from_pandas:
+        cases = cases.with_columns(pl.col("minutes").fill_null(float("nan")))
+    found = customer_profit(wrap(log), **YEAR, service_cases=cases, costs={"per_service_minute": 1.0})
+    told, basis = found.set_index("customer_id"), found.basis.set_index("component")
+    assert told.loc["a", "cost_of_goods"] == pytest.approx(50.0)  # what came back cost what went out
+    assert told.loc["a", "service_minutes"] == pytest.approx(25.0)
+    assert "2 of 4 rows have none" in basis.loc["cost of goods", "source"]
+    assert "1 of 3 rows of service_cases have no minutes" in basis.loc["cost of service cases", "source"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"margin": 1.4}, "margin is 1.4"),
+        ({"start": "2025-01-01"}, "the start must not be after the end"),
+        ({"costs": {"per_retrun": 3}}, "did you mean 'per_return'"),
+        ({"costs": {"per_return": -3}}, "per_return is -3"),
+        ({"costs": {"per_return": float("nan")}}, "per_return is nan"),
+        ({"service_cases": cases_of(("a", "2024-01-01"), minutes=[-1.0])}, "negative or infinite"),
+        ({"service_cases": cases_of(("a", "2024-01-01"), minutes=["x"])}, "numbers are needed"),
+        ({"service_cases": pd.DataFrame({"customer_id": ["a"]})}, "service_cases: no column 'opened'"),
+        ({"transactions": by_hand().assign(cost=np.inf)}, "infinite"),
+    ],
+)
+def test_bad_input_is_refused(changed, says):
+    given_ = {"transactions": by_hand(), **YEAR, **changed}
+    with pytest.raises((CrmError, DataError), match=says):
+        customer_profit(given_.pop("transactions"), **given_)
+
+
+def test_an_empty_period_has_no_customers():
+    found = customer_profit(by_hand(), start="2022-01-01", end="2022-12-31", margin=0.4)
+    assert found.empty
+    assert found.basis["money"].fillna(0).sum() == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(purchase_logs(), st.integers(0, 60), st.integers(0, 30))
+def test_money_and_customers_agree_with_the_lenses(log, after, days):
+    start = dt.date(2023, 12, 28) + dt.timedelta(days=after)
+    period = {"start": start, "end": start + dt.timedelta(days=days)}
+    found = customer_profit(log, **period, margin=0.5).set_index("customer_id")
+    seen = customer_totals(log, **period, margin=0.5).set_index("customer_id")
+    assert set(seen.index) <= set(found.index)
+    assert found.loc[seen.index, "revenue"].tolist() == pytest.approx(seen["revenue"].tolist())
+    assert found["profit"].tolist() == pytest.approx((found["revenue"] * 0.5).tolist())
+    assert (found["gross"] + found["returns"]).tolist() == pytest.approx(found["revenue"].tolist())
+    assert found["exposure_days"].between(1, days + 1).all()
