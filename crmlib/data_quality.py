@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from crmlib.data.cleaned import sha256
+from crmlib.data.tables import CONTRACTS
 from crmlib.places import cache_folder
 
 if TYPE_CHECKING:
+    import ibis
+
     from crmlib.study import Study
 
 
 class DataQuality:
-    """The data check of a study: every row accounted for."""
+    """The data check of a study: rows and money by fate, of the purchase log and of the tables beside it."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
@@ -74,3 +77,104 @@ class DataQuality:
     def quarantine(self) -> pd.DataFrame:
         """The rows set aside, with `reason`, place in the source and their text as written."""
         return pd.read_parquet(self._study.cleaned_folder / "quarantine.parquet")
+
+    @cached_property
+    def tables(self) -> pd.DataFrame:
+        """Rows and money of the optional tables by fate: in the source = used + after `as_of` + set aside.
+
+        Columns `table, fate, rows, amount, amount_of`: the money of the table's first money column, which
+        `amount_of` names. Every money column was reconciled when the table was cleaned.
+        """
+        found = []
+        for name in self._study.optional_tables.names:
+            rows = self._fates(name)
+            assert rows["rows"][0] == rows["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
+            assert abs(rows["amount"][0] - rows["amount"][1:].sum()) < 0.005, "money does not add up"
+            found.append(rows.assign(table=name))
+        columns = ["table", "fate", "rows", "amount", "amount_of"]
+        return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+    def _fates(self, name: str) -> pd.DataFrame:
+        from crmlib.data.known_at import dated_up_to
+        from crmlib.data.optional_tables import countable
+
+        study, records = self._study, self._study.optional_tables.report(name).rows
+        amount_of = next(iter(records[0]["money"]), "")
+        fates = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        seen = dated_up_to(study.optional_tables.rows(name), CONTRACTS[name], study.as_of)
+        sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
+        within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
+        _fate, rows, amount = fates[1]
+        fates[1] = ["used", within["rows"], float(within.get("amount") or 0)]
+        fates.insert(2, [f"after {study.as_of}", rows - fates[1][1], amount - fates[1][2]])
+        return pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+
+    @cached_property
+    def table_values(self) -> pd.DataFrame:
+        """Values of used rows that are left empty, or read as another word than was written.
+
+        Columns `table, column, what, rows`; a value that was known only after `as_of` is among them.
+        """
+        tables = self._study.optional_tables
+        found = []
+        for name in tables.names:
+            found += [{"table": name, **one} for one in tables.report(name).values]
+            found += self._known_later(name)
+        return pd.DataFrame(found, columns=["table", "column", "what", "rows"])
+
+    def _known_later(self, name: str) -> list[dict[str, Any]]:
+        """Values that `Study.table` leaves empty, for they were known after `as_of`."""
+        from crmlib.data.known_at import dated_up_to
+
+        study, contract = self._study, CONTRACTS[name]
+        whole, known = dated_up_to(study.optional_tables.rows(name), contract, study.as_of), study.table(name)
+        before, after = (
+            rows.agg([rows[column].count().name(column) for column in rows.columns])
+            .to_pyarrow()
+            .to_pylist()[0]
+            for rows in (whole, known)
+        )
+        what = f"known only after {study.as_of}, and left empty"
+        return [
+            {"table": name, "column": column, "what": what, "rows": rows - after[column]}
+            for column, rows in before.items()
+            if rows > after[column]
+        ]
+
+    @cached_property
+    def orphans(self) -> pd.DataFrame:
+        """Keys of the optional tables that point to nothing; see `crmlib.data.orphans.orphan_keys`."""
+        from crmlib.data.orphans import orphan_keys
+
+        log = self._study.all_transactions if self._study.has("transactions") else None
+        return orphan_keys(self._whole_tables(), log)
+
+    @cached_property
+    def spellings(self) -> pd.DataFrame:
+        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.spellings.near_spellings`."""
+        from crmlib.data.spellings import near_spellings
+
+        return near_spellings(self._whole_tables())
+
+    def table_quarantine(self, table: str) -> pd.DataFrame:
+        """The rows of an optional table that were set aside, with `reason` and place in the source."""
+        return pd.read_parquet(self._study.optional_tables.folder(table) / "quarantine.parquet")
+
+    @property
+    def tables_in_words(self) -> str:
+        """What the study supplies beside its purchase log, and how much of it can be used, in a sentence."""
+        names = self._study.optional_tables.names
+        if not names:
+            return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
+        rows = self.tables.groupby("fate")["rows"].sum()
+        aside = rows["in the source"] - rows["used"] - rows[f"after {self._study.as_of}"]
+        lost, near = int(self.orphans["orphans"].sum()), len(self.spellings)
+        return (
+            f"Beside its purchase log this study supplies {', '.join(names)}: {rows['used']:,} rows used, "
+            f"{rows[f'after {self._study.as_of}']:,} of a later day, {aside:,} set aside; {lost:,} keys point to "
+            f"nothing, and {near:,} words are nearly spelt like another."
+        )
+
+    def _whole_tables(self) -> dict[str, ibis.Table]:
+        tables = self._study.optional_tables
+        return {name: tables.rows(name) for name in tables.names}

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from crmlib.data.cleaning_report import CleaningReport
     from crmlib.data.costs import Costs
-    from crmlib.data.table_report import TableReport
     from crmlib.data_quality import DataQuality
 
 
@@ -168,7 +167,7 @@ class Study:
             return table in self.file.tables
         if table == "transactions":
             return set(columns) <= set(self.cleaning.columns)
-        filled = self.table_cleaning(table).filled
+        filled = self.optional_tables.report(table).filled
         return all(filled.get(column, 0) > 0 for column in columns)
 
     def table(self, name: str) -> ibis.Table:
@@ -196,17 +195,12 @@ class Study:
         if name == "transactions":
             return self.transactions
         from crmlib.data.known_at import known_at
-        from crmlib.data.sources import engine
 
-        rows = engine().read_parquet(str(self._tables.folder(name) / "table.parquet"))
-        return known_at(rows, CONTRACTS[name], self.as_of)
-
-    def table_cleaning(self, name: str) -> TableReport:
-        """What became of every row of an optional table."""
-        return self._tables.report(name)
+        return known_at(self.optional_tables.rows(name), CONTRACTS[name], self.as_of)
 
     @cached_property
-    def _tables(self) -> OptionalTables:
+    def optional_tables(self) -> OptionalTables:
+        """The tables beside the purchase log, and what became of their rows."""
         return OptionalTables(self)
 
     @cached_property

@@ -14,6 +14,8 @@ from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import cache_folder
 
 if TYPE_CHECKING:
+    import ibis
+
     from crmlib.study import Study
     from crmlib.study_file import TableEntry
 
@@ -35,6 +37,12 @@ class OptionalTables:
         if name not in self._folders:
             self._folders[name] = self._cleaned(name, self._entry(name))
         return self._folders[name]
+
+    def rows(self, name: str) -> ibis.Table:
+        """A cleaned table whole: what the firm learnt after `as_of` is in it as well."""
+        from crmlib.data.sources import engine
+
+        return engine().read_parquet(str(self.folder(name) / "table.parquet"))
 
     def report(self, name: str) -> TableReport:
         """What became of every row of a table."""

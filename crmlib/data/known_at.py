@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import ibis
+import ibis.expr.types as ir
 
 from crmlib.data.contracts import Contract
 
@@ -36,10 +37,7 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     >>> seen.end.to_pandas().isna().tolist(), seen.end_reason.to_pandas().isna().tolist()
     ([True], [True])
     """
-    end = ibis.timestamp((dt.datetime.combine(as_of, dt.time()) + dt.timedelta(days=1)).isoformat(sep=" "))
-    if contract.dated_by in rows.columns:
-        date = rows[contract.dated_by]
-        rows = rows.filter(date.isnull() | (date < end))
+    end = _end_of(as_of)
     later = {
         column.name: rows[column.name] >= end
         for column in contract.columns
@@ -51,9 +49,26 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
         for source in (column.name, column.known_from)
         if source in later and column.name in rows.columns
     }
-    return rows.mutate(
-        **{
-            name: ibis.ifelse(unknown.fill_null(False), ibis.null(rows[name].type()), rows[name])
-            for name, unknown in hidden.items()
-        }
+    return dated_up_to(
+        rows.mutate(
+            **{
+                name: ibis.ifelse(unknown.fill_null(False), ibis.null(rows[name].type()), rows[name])
+                for name, unknown in hidden.items()
+                if name != contract.dated_by
+            }
+        ),
+        contract,
+        as_of,
     )
+
+
+def dated_up_to(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
+    """Rows that the firm knew of at the end of a day; one without a date is among them."""
+    if contract.dated_by not in rows.columns:
+        return rows
+    date = rows[contract.dated_by]
+    return rows.filter(date.isnull() | (date < _end_of(as_of)))
+
+
+def _end_of(day: dt.date) -> ir.TimestampScalar:
+    return ibis.timestamp((dt.datetime.combine(day, dt.time()) + dt.timedelta(days=1)).isoformat(sep=" "))

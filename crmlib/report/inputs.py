@@ -36,6 +36,6 @@ def table_files(study: Study, table: str) -> list[Path]:
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
     # The cleaning has counted what the source holds, used or not.
-    cleaning = study.cleaning if table == "transactions" else study.table_cleaning(table)
+    cleaning = study.cleaning if table == "transactions" else study.optional_tables.report(table)
     counted = {Path(one["file"]): int(one["rows"]) for one in cleaning.sources}
     return {files[0]: sum(counted.values())} if len(files) == 1 else counted
