@@ -41,6 +41,7 @@ _HOMES = {
     "cohort_comparison": "crmlib.customers.cohorts",
     "cohort_history": "crmlib.customers.cohorts",
     "repeat_rate": "crmlib.customers.cohorts",
+    "experiment_outcomes": "crmlib.customers.experiment_outcomes",
     "first_products": "crmlib.customers.first_products",
     "decompose_change": "crmlib.customers.decompose",
     "last_months": "crmlib.customers.months",
@@ -95,6 +96,7 @@ _HOMES = {
     "affordable_programme_cost": "crmlib.economics.break_even",
     "break_even_price_cut": "crmlib.economics.break_even",
     "break_even_price_cut_retention": "crmlib.economics.break_even",
+    "read_experiments": "crmlib.economics.experiments",
 }
 
 __all__ = sorted(_HOMES)

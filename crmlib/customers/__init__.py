@@ -7,6 +7,7 @@ from crmlib.customers.activity import by_group, customer_totals
 from crmlib.customers.calendar import purchases_by_month
 from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.decompose import decompose_change
+from crmlib.customers.experiment_outcomes import experiment_outcomes
 from crmlib.customers.first_products import first_products
 from crmlib.customers.lapsing import lapsing_customers
 from crmlib.customers.months import last_months, month_review
@@ -43,6 +44,7 @@ __all__ = [
     "customer_totals",
     "decompose_change",
     "default_segments",
+    "experiment_outcomes",
     "first_products",
     "lapsing_customers",
     "last_months",

@@ -31,6 +31,7 @@ _HOMES = {
     "affordable_programme_cost": "break_even",
     "break_even_price_cut": "break_even",
     "break_even_price_cut_retention": "break_even",
+    "read_experiments": "experiments",
 }
 
 __all__ = list(_HOMES)

@@ -1,0 +1,151 @@
+"""What the customers of an experiment did after chance decided, from the purchase log."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
+from crmlib.customers.activity import profit_of
+from crmlib.data.sources import open_table
+from crmlib.errors import CrmError, DataError, did_you_mean
+
+GROUPS = ("control", "treated")
+
+
+def experiment_outcomes(
+    transactions: Any, experiments: Any, *, days: int, as_of: Any, margin: float | None = None
+) -> pd.DataFrame:
+    """What did each customer of each experiment buy in the days after chance decided, and before?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    experiments : ibis.Table or DataFrame
+        One row per experiment and customer: `experiment, customer_id, assigned, group` ("control" or
+        "treated"); optionally `kind, cost` (money), `outcome, unsubscribed_on`.
+    days : int
+        Length of the window from `assigned` on, that day included, and of the window just before it.
+    as_of : date or str
+        Last day that is known.
+    margin : float, optional
+        Contribution margin as a share of revenue, used where the log has no `cost`.
+
+    Returns
+    -------
+    DataFrame
+        One row per experiment and customer: `experiment, customer_id, kind, group, assigned, complete` (the
+        window had ended by `as_of`), `purchases` (days with one), `bought` (0 or 1), `spend` (net of returns)
+        and, where it is known, `profit`, of the window; `purchases_before, spend_before`; `cost` (money, 0
+        where unknown), `unsubscribed` (0 or 1, in the window) and, where the table has one, `outcome`.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a group is another word, a day of assignment is missing, or a customer stands
+        twice in an experiment.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a"], "amount": [10.0, 30.0],
+    ...                     "date": pd.to_datetime(["2024-02-28", "2024-03-05"])})
+    >>> test = pd.DataFrame({"experiment": "birthday", "customer_id": ["a", "b"], "group": ["treated", "control"],
+    ...                      "assigned": pd.to_datetime("2024-03-01")})
+    >>> found = experiment_outcomes(log, test, days=28, as_of="2024-06-30")
+    >>> found[["customer_id", "bought", "spend", "spend_before"]]
+      customer_id  bought  spend  spend_before
+    0           a       1   30.0          10.0
+    1           b       0    0.0           0.0
+    """
+    if not days >= 1:
+        raise CrmError(f"days is {days}; give the length of the window in days, 1 or more")
+    last = as_day(as_of, "as_of")
+    people = _read_people(experiments)
+    done = fetch(_measures(transactions, people, days, last, margin))
+    told = fetch(people)
+    _check_people(told)
+    found = told.merge(done, on=["experiment", "customer_id"], how="left", validate="one_to_one")
+    numbers = [name for name in done.columns if name not in ("experiment", "customer_id")]
+    found[numbers] = found[numbers].fillna(0.0)
+    counts = ["purchases", "purchases_before"]
+    found[counts] = found[counts].astype("int64")
+    end = found["assigned"] + pd.Timedelta(days=days)
+    left = found.pop("unsubscribed_on").between(found["assigned"], end, inclusive="left")
+    found = found.assign(
+        complete=end <= pd.Timestamp(end_of(last)),
+        bought=(found["purchases"] > 0).astype("int64"),
+        unsubscribed=left.astype("int64"),
+    )
+    assert len(found) == len(told), "a customer was lost between experiment and purchase log"
+    return found.sort_values(["experiment", "customer_id"], kind="stable").reset_index(drop=True)
+
+
+def _read_people(experiments: Any) -> ibis.Table:
+    """The table of experiments with every column that is read here."""
+    table = open_table(experiments)
+    for name in ("experiment", "customer_id", "assigned", "group"):
+        if name not in table.columns:
+            raise DataError(f"experiments: no column {name!r}; {did_you_mean(name, table.columns)}")
+    absent = {
+        "kind": ibis.literal(""),
+        "cost": ibis.literal(0.0),
+        "unsubscribed_on": ibis.null("timestamp(6)"),
+    }
+    told = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
+    told = told.mutate(
+        experiment=told.experiment.cast("string"),
+        customer_id=told.customer_id.cast("string"),
+        kind=told.kind.cast("string").fill_null(""),
+        assigned=told.assigned.cast("timestamp(6)"),
+        group=told.group.cast("string"),
+        cost=told.cost.cast("float64").fill_null(0.0),
+        unsubscribed_on=told.unsubscribed_on.cast("timestamp(6)"),
+    )
+    names = ["experiment", "customer_id", "kind", "group", "assigned", "cost", "unsubscribed_on"]
+    return told.select(*names, *(["outcome"] if "outcome" in table.columns else []))
+
+
+def _check_people(told: pd.DataFrame) -> None:
+    other = set(told["group"].dropna()) - set(GROUPS)
+    if other or told["group"].isna().any():
+        found = repr(sorted(other)[0]) if other else "nothing"
+        raise DataError(f"experiments: group has {found}; allowed: {', '.join(GROUPS)}")
+    if told["assigned"].isna().any():
+        missing = int(told["assigned"].isna().sum())
+        raise DataError(f"experiments: assigned is missing in {missing:,} rows; without it no window begins")
+    twice = told.duplicated(["experiment", "customer_id"])
+    if twice.any():
+        one = told[twice].iloc[0]
+        raise DataError(
+            f"experiments: customer {one['customer_id']!r} stands twice in {one['experiment']!r} ({int(twice.sum()):,} "
+            "such rows); keep the first assignment, or name each round of the experiment"
+        )
+
+
+def _measures(
+    transactions: Any, people: ibis.Table, days: int, last: dt.date, margin: float | None
+) -> ibis.Table:
+    """Purchases and money of the customers who bought in a window, or in the one before."""
+    rows = seen_by(transactions, last)
+    profit = profit_of(rows, margin)
+    money = {"spend": rows.amount} | ({} if profit is None else {"profit": profit})
+    log = rows.select(
+        "customer_id", when=belongs_to(rows).fill_null(rows.date), counted=rows.counted, **money
+    )
+    windows = people.select("experiment", "customer_id", "assigned").distinct()
+    both = log.inner_join(windows, "customer_id")
+    length = ibis.interval(days=days)
+    within = (both.when >= both.assigned) & (both.when < both.assigned + length)
+    before = (both.when < both.assigned) & (both.when >= both.assigned - length)
+    near = both.mutate(within=within, before=before).filter(within | before)
+    return near.group_by("experiment", "customer_id").agg(
+        purchases=_.when.date().nunique(where=_.within & _.counted),
+        purchases_before=_.when.date().nunique(where=_.before & _.counted),
+        spend_before=_.spend.sum(where=_.before).fill_null(0.0),
+        **{name: near[name].sum(where=near.within).fill_null(0.0) for name in money},
+    )

@@ -1,0 +1,276 @@
+"""Readout of randomised experiments: does the message work, does it pay, and what could have been seen?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.models.differences import (
+    Difference,
+    check_level,
+    difference_of_means,
+    difference_of_shares,
+    minimal_detectable_effect,
+)
+
+FEWEST = 30  # customers in a group, below which no readout is given
+SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
+POWER = 0.8
+
+
+def read_experiments(
+    outcomes: pd.DataFrame,
+    *,
+    outcome: str = "spend",
+    value_per_unit: float | None = None,
+    adjust_by: str | None = None,
+    planned_share: float | Mapping[str, float] | None = None,
+    unsubscribe_cost: float = 0.0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Which experiments made a difference, how large, and is it worth its cost?
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        Of `experiment_outcomes`, or one row per experiment and customer: `experiment, group` ("control" or
+        "treated") and the outcome; optionally `kind, cost, unsubscribed, complete`. Rows whose window is not
+        complete are counted and left out.
+    outcome : str, default "spend"
+        The one column that decides, chosen before the data were seen. Of 0 and 1, it is read as a share.
+    value_per_unit : float, optional
+        Money per unit of the outcome, such as the margin for spend; without it, no value is told.
+    adjust_by : str, optional
+        A column known before chance decided, such as "spend_before": what it explains is taken off, which
+        narrows the interval and moves the difference only by chance.
+    planned_share : float or mapping, optional
+        Share of customers that was to be treated, of all experiments or by name; without it, the split is not
+        checked.
+    unsubscribe_cost : float, default 0.0
+        Money that an unsubscribed customer costs in contacts that can no longer be made.
+    level : float, default 0.95
+        Of every interval.
+
+    Returns
+    -------
+    DataFrame
+        One row per experiment, by name: `experiment, kind, treated, control, incomplete` (customers),
+        `treated_mean, control_mean, difference, low, high, z, p_value`, `p_holm` (for all experiments read
+        together), `detectable` (the difference that would have been shown with a chance of 80 %),
+        `variance_saved` (share, by the adjustment), `extra_unsubscribed, extra_unsubscribed_low,
+        extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
+        value_high` (money per treated customer, net of cost), `p_split`, `verdict` and `reason`.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or an outcome is.
+    CannotAnswerError
+        If no experiment has 30 customers in each group whose window is over.
+
+    Notes
+    -----
+    Means: Welch; shares: Newcombe's interval and the pooled z. Adjustment: Deng, Xu, Kohavi & Walker, WSDM
+    2013 (CUPED). Several experiments: Holm, Scandinavian Journal of Statistics 6, 1979.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(1)
+    >>> data = pd.DataFrame({"experiment": "birthday", "group": ["treated", "control"] * 500, "cost": 0.1})
+    >>> data["spend"] = random.gamma(1.0, 10.0, 1000) + 4.0 * (data["group"] == "treated")
+    >>> told = read_experiments(data, value_per_unit=0.4).iloc[0]
+    >>> told["verdict"], bool(told["low"] < 4.0 < told["high"])
+    ('pays', True)
+    """
+    check_level(level)
+    _check(outcomes, outcome, adjust_by)
+    rows = []
+    for name, people in outcomes.groupby("experiment", sort=True):
+        done = people[people["complete"]] if "complete" in people else people
+        planned = planned_share.get(str(name)) if isinstance(planned_share, Mapping) else planned_share
+        row = {
+            "experiment": name,
+            "kind": str(people["kind"].iloc[0]) if "kind" in people else "",
+            "incomplete": len(people) - len(done),
+            **_read(done, outcome, adjust_by, level),
+            "p_split": split_p_value(done["group"], planned),
+        }
+        rows.append(row | _worth(row, done, value_per_unit, unsubscribe_cost, level))
+    table = pd.DataFrame(rows)
+    if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
+        sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
+        raise CannotAnswerError(
+            f"experiments: no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
+            "shorten the window or wait"
+        )
+    assert table[["treated", "control", "incomplete"]].to_numpy().sum() == len(outcomes), (
+        "a customer was lost"
+    )
+    table["p_holm"] = holm(table["p_value"])
+    verdicts = [_verdict(row, level) for _, row in table.iterrows()]
+    return table.assign(verdict=[one for one, _ in verdicts], reason=[why for _, why in verdicts])[_COLUMNS]
+
+
+_COLUMNS = [
+    *("experiment", "kind", "treated", "control", "incomplete", "treated_mean", "control_mean"),
+    *("difference", "low", "high", "z", "p_value", "p_holm", "detectable", "variance_saved"),
+    *("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high"),
+    *("cost_per_message", "value_per_message", "value_low", "value_high", "p_split", "verdict", "reason"),
+]
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
+
+    Examples
+    --------
+    >>> holm(pd.Series([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    known = p_values.dropna().sort_values(kind="stable")
+    steps = known * np.arange(len(known), 0, -1)
+    return steps.cummax().clip(upper=1.0).reindex(p_values.index)
+
+
+def split_p_value(group: pd.Series, planned_share: float | None) -> float:
+    """How likely a split at least this far from the plan is by chance; nan where no plan is known.
+
+    Below .001 the readout is not to be trusted (Fabijan et al., KDD 2019: sample ratio mismatch).
+
+    Examples
+    --------
+    >>> round(split_p_value(pd.Series(["treated"] * 520 + ["control"] * 480), 0.5), 3)
+    0.206
+    """
+    if planned_share is None or not len(group):
+        return np.nan
+    if not 0 < planned_share < 1:
+        raise CrmError(
+            f"planned_share is {planned_share}; give the share that was to be treated, between 0 and 1"
+        )
+    expected = planned_share * len(group)
+    z = abs((group == "treated").sum() - expected) / np.sqrt(expected * (1 - planned_share))
+    return float(2 * ndtr(-z))
+
+
+def _check(outcomes: pd.DataFrame, outcome: str, adjust_by: str | None) -> None:
+    for name in ("experiment", "group", outcome, *([adjust_by] if adjust_by else [])):
+        if name not in outcomes:
+            raise DataError(f"outcomes: no column {name!r}; {did_you_mean(name, outcomes.columns)}")
+    for name in (outcome, *([adjust_by] if adjust_by else [])):
+        if missing := int(outcomes[name].isna().sum()):
+            raise DataError(
+                f"outcomes: {name} is missing in {missing:,} rows; a customer without purchases has 0"
+            )
+    if other := set(outcomes["group"]) - {"control", "treated"}:
+        raise DataError(f"outcomes: group has {min(map(str, other))!r}; allowed: control, treated")
+
+
+def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: float) -> dict[str, float]:
+    """The difference that one experiment made."""
+    treated = (people["group"] == "treated").to_numpy()
+    values = people[outcome].to_numpy(dtype=float)
+    sizes = {"treated": int(treated.sum()), "control": int((~treated).sum())}
+    if min(sizes.values()) < FEWEST:
+        names = ("treated_mean", "control_mean", "difference", "low", "high", "z", "p_value", "detectable")
+        return {**sizes, **dict.fromkeys(names, np.nan), "variance_saved": np.nan}
+    plain = _difference(values, treated, level)
+    found, saved = plain, 0.0
+    if adjust_by is not None:
+        found = difference_of_means(
+            *_split(_adjusted(values, people[adjust_by], treated), treated), level=level
+        )
+        saved = 1.0 - (found.standard_error / plain.standard_error) ** 2 if plain.standard_error else 0.0
+    return {
+        **sizes,
+        "treated_mean": plain.treated,
+        "control_mean": plain.control,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "z": found.z,
+        "p_value": found.p_value,
+        "detectable": minimal_detectable_effect(found.standard_error, power=POWER, significance=1 - level),
+        "variance_saved": saved,
+    }
+
+
+def _difference(values: np.ndarray, treated: np.ndarray, level: float) -> Difference:
+    """Of shares where the outcome is 0 and 1, else of means."""
+    one, other = _split(values, treated)
+    if np.isin(values, (0.0, 1.0)).all():
+        return difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
+    return difference_of_means(one, other, level=level)
+
+
+def _split(values: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return values[treated], values[~treated]
+
+
+def _adjusted(values: np.ndarray, before: pd.Series, treated: np.ndarray) -> np.ndarray:
+    """Outcomes less what the time before explains; the slope is taken within groups, so no effect leaks in."""
+    known = before.to_numpy(dtype=float)
+    within, moved = known.copy(), values.copy()
+    for group in (treated, ~treated):
+        within[group] -= known[group].mean()
+        moved[group] -= values[group].mean()
+    spread = float(within @ within)
+    slope = float(within @ moved) / spread if spread > 0 else 0.0
+    return values - slope * (known - known.mean())
+
+
+def _worth(
+    row: Mapping[str, float],
+    people: pd.DataFrame,
+    value_per_unit: float | None,
+    unsubscribe_cost: float,
+    level: float,
+) -> dict[str, float]:
+    """Unsubscribes, cost and value per message of one experiment."""
+    names = ("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high")
+    treated = (people["group"] == "treated").to_numpy()
+    told = dict.fromkeys((*names, "cost_per_message", "value_per_message", "value_low", "value_high"), np.nan)
+    if min(row["treated"], row["control"]) < FEWEST:
+        return told
+    extra = 0.0
+    if "unsubscribed" in people:
+        one, other = _split(people["unsubscribed"].to_numpy(dtype=int), treated)
+        found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
+        extra = found.difference
+        told |= dict(zip(names, (extra, found.low, found.high), strict=True))
+    told["cost_per_message"] = float(people.loc[treated, "cost"].mean()) if "cost" in people else 0.0
+    if value_per_unit is not None:
+        paid = told["cost_per_message"] + extra * unsubscribe_cost
+        ends = {"value_per_message": "difference", "value_low": "low", "value_high": "high"}
+        told |= {name: value_per_unit * row[end] - paid for name, end in ends.items()}
+    return told
+
+
+def _verdict(row: pd.Series, level: float) -> tuple[str, str]:
+    """A word and its reason."""
+    if np.isnan(row["p_value"]):
+        return (
+            "cannot be told",
+            f"{row['treated']} treated and {row['control']} control customers are too few.",
+        )
+    if row["p_split"] < SPLIT_BROKEN:
+        sizes = f"{row['treated']:,} treated and {row['control']:,} control customers"
+        return "do not use", f"{sizes} are not what chance makes of the plan; find out what sorted them."
+    said = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
+    if not row["p_holm"] < 1 - level:
+        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {POWER:.0%}"
+        return "no difference shown", f"{said[0].upper()}{said[1:]}; {seen}."
+    if row["difference"] < 0:
+        return "harms", f"The treated did worse: {said}."
+    if np.isnan(row["value_per_message"]):
+        return "works", f"The treated did better: {said}."
+    worth = f"{row['value_per_message']:.2f} per message ({row['value_low']:.2f} to {row['value_high']:.2f})"
+    if row["value_low"] > 0:
+        return "pays", f"The treated did better: {said}, worth {worth} after its cost."
+    if row["value_high"] < 0:
+        return "works at a loss", f"The treated did better: {said}, but is worth {worth}."
+    return "works", f"The treated did better: {said}; whether it pays is open: {worth}."

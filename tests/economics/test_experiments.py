@@ -1,0 +1,209 @@
+"""Experiments: published intervals, hand-made logs, and worlds in which the truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import crmlib as crm
+from crmlib.economics.experiments import holm, split_p_value
+from crmlib.errors import CannotAnswerError, CrmError, DataError
+from crmlib.models.differences import difference_of_means, difference_of_shares, minimal_detectable_effect
+
+# Newcombe, Statistics in Medicine 17 (1998), 873–890, table II, method 10.
+NEWCOMBE = [
+    ((56, 70, 48, 80), (0.0524, 0.3339)),
+    ((9, 10, 3, 10), (0.1705, 0.8090)),
+    ((6, 7, 2, 7), (0.0582, 0.8062)),
+    ((5, 56, 0, 29), (-0.0381, 0.1926)),
+    ((0, 10, 0, 20), (-0.1611, 0.2775)),
+    ((0, 10, 0, 10), (-0.2775, 0.2775)),
+    ((10, 10, 0, 20), (0.6791, 1.0)),
+    ((10, 10, 0, 10), (0.6075, 1.0)),
+]
+
+
+@pytest.mark.parametrize(("counts", "interval"), NEWCOMBE)
+def test_shares_have_newcombes_intervals(counts, interval):
+    found = difference_of_shares(*counts)
+    assert (found.low, found.high) == pytest.approx(interval, abs=6e-5)
+
+
+def test_means_are_welchs():
+    random = np.random.default_rng(1)
+    one, other = random.gamma(1, 10, 40), random.gamma(2, 3, 90)
+    found, theirs = difference_of_means(one, other), stats.ttest_ind(one, other, equal_var=False)
+    assert (found.z, found.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
+    interval = theirs.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_holm_by_hand():
+    assert holm(pd.Series([0.01, 0.04, 0.03, np.nan])).iloc[:3].tolist() == [0.03, 0.06, 0.06]
+    assert holm(pd.Series([0.6, 0.7])).tolist() == [1.0, 1.0]
+
+
+def world(seed, *, effect=0.0, customers=600, treated_share=0.5, kind="money"):
+    """Spend before and after of customers who differ, with a constant effect on those treated."""
+    random = np.random.default_rng(seed)
+    rate = random.gamma(1.0, 1.0, customers)
+    before, after = (random.poisson(rate) * random.gamma(2.0, 10.0, customers) for _ in range(2))
+    treated = random.random(customers) < treated_share
+    frame = pd.DataFrame({"experiment": "test", "group": np.where(treated, "treated", "control")})
+    frame["spend"] = after + effect * treated
+    if kind == "share":
+        frame["spend"] = (after > 0).astype(float)
+    return frame.assign(spend_before=before, cost=0.5)
+
+
+@pytest.mark.parametrize(("kind", "adjust_by"), [("money", None), ("share", None), ("money", "spend_before")])
+def test_without_an_effect_p_values_are_uniform(kind, adjust_by):
+    worlds = [world(seed, kind=kind, treated_share=0.3 + 0.4 * (seed % 2)) for seed in range(300)]
+    p = [crm.read_experiments(one, adjust_by=adjust_by)["p_value"].iloc[0] for one in worlds]
+    # A uniform p-value fails this in one of a thousand choices of seeds.
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_intervals_hold_the_truth_and_adjusting_narrows_them():
+    held, widths = {None: 0, "spend_before": 0}, {None: 0.0, "spend_before": 0.0}
+    for seed in range(200):
+        data = world(1000 + seed, effect=5.0)
+        for name in held:
+            row = crm.read_experiments(data, adjust_by=name).iloc[0]
+            held[name] += row["low"] < 5.0 < row["high"]
+            widths[name] += row["high"] - row["low"]
+    for count in held.values():  # 95 % of 200; beyond these bounds by chance once in a thousand
+        assert 179 <= count <= 199
+    # Purchases are Poisson at a rate of variance 1, worth 20 on average (400 + 200 squared): the correlation of
+    # spend before and after is 400 / (3 · 600 − 400), and its square is the share of the variance that goes.
+    assert widths["spend_before"] / widths[None] == pytest.approx(np.sqrt(1 - (400 / 1400) ** 2), abs=0.01)
+
+
+def test_the_detectable_difference_is_shown_four_times_of_five():
+    sd, sizes = 10.0, (200, 300)
+    error = sd * np.sqrt(1 / sizes[0] + 1 / sizes[1])
+    effect = minimal_detectable_effect(error)
+    random = np.random.default_rng(3)
+    shown = [
+        difference_of_means(random.normal(effect, sd, sizes[0]), random.normal(0, sd, sizes[1])).p_value
+        < 0.05
+        for _ in range(500)
+    ]
+    assert 0.74 < np.mean(shown) < 0.86  # .8, within 3.3 standard errors
+
+
+def test_value_is_the_difference_less_cost_and_unsubscribes():
+    data = world(7, effect=20.0)
+    treated = data["group"] == "treated"
+    data["unsubscribed"] = (treated & (treated.cumsum() <= 30)).astype(int)
+    row = crm.read_experiments(data, value_per_unit=0.4, unsubscribe_cost=2.0).iloc[0]
+    assert row["extra_unsubscribed"] == pytest.approx(30 / row["treated"])
+    by_hand = 0.4 * row["difference"] - 0.5 - 2.0 * 30 / row["treated"]
+    assert row["value_per_message"] == pytest.approx(by_hand)
+    assert row["verdict"] == "pays"
+    dear = crm.read_experiments(data.assign(cost=50.0), value_per_unit=0.4).iloc[0]
+    assert dear["verdict"] == "works at a loss"
+    assert crm.read_experiments(world(7, effect=-20.0)).iloc[0]["verdict"] == "harms"
+
+
+def test_several_experiments_are_read_together():
+    null = [world(seed).assign(experiment=f"null {seed:02}") for seed in range(20)]
+    both = pd.concat([*null, world(99, effect=15.0).assign(experiment="real")])
+    told = crm.read_experiments(both).set_index("experiment")
+    assert told.loc["real", "verdict"] == "works"
+    assert (told["p_holm"] >= told["p_value"]).all()
+    assert (told.drop("real")["verdict"] == "no difference shown").all()
+
+
+def test_a_broken_split_is_not_read():
+    data = world(1, effect=15.0, treated_share=0.6)
+    assert crm.read_experiments(data, planned_share=0.5).iloc[0]["verdict"] == "do not use"
+    assert crm.read_experiments(data, planned_share={"test": 0.6}).iloc[0]["verdict"] == "works"
+    exact = stats.binomtest(520, 1000, 0.5).pvalue
+    assert split_p_value(pd.Series(["treated"] * 520 + ["control"] * 480), 0.5) == pytest.approx(
+        exact, abs=0.02
+    )
+
+
+LOG = pd.DataFrame(
+    [
+        ("a", "2024-02-20", 5.0),
+        ("a", "2024-03-01", 10.0),  # the first day of the window counts
+        ("a", "2024-03-10", 20.0),
+        ("a", "2024-03-11", 40.0),  # the first day after ten
+        ("b", "2024-02-29", 7.0),
+        ("b", "2024-02-19", 9.0),  # the day before the window before
+        ("c", "2024-03-28", 3.0),
+    ],
+    columns=["customer_id", "date", "amount"],
+).astype({"date": "datetime64[ns]"})
+TEST = pd.DataFrame(
+    {
+        "experiment": "reminder",
+        "customer_id": ["a", "b", "c", "d"],
+        "group": ["treated", "control", "treated", "control"],
+        "assigned": pd.to_datetime(["2024-03-01", "2024-03-01", "2024-03-25", "2024-03-01"]),
+        "unsubscribed_on": pd.to_datetime(["2024-03-05", None, None, "2024-04-20"]),
+    }
+)
+
+
+def test_outcomes_by_hand():
+    found = crm.experiment_outcomes(LOG, TEST, days=10, as_of="2024-03-31", margin=0.5)
+    found = found.set_index("customer_id")
+    assert found["spend"].to_dict() == {"a": 30.0, "b": 0.0, "c": 3.0, "d": 0.0}
+    assert found["profit"].to_dict() == {"a": 15.0, "b": 0.0, "c": 1.5, "d": 0.0}
+    assert found["purchases"].to_dict() == {"a": 2, "b": 0, "c": 1, "d": 0}
+    assert found["spend_before"].to_dict() == {"a": 5.0, "b": 7.0, "c": 0.0, "d": 0.0}
+    assert found["unsubscribed"].to_dict() == {"a": 1, "b": 0, "c": 0, "d": 0}
+    assert found["complete"].to_dict() == {"a": True, "b": True, "c": False, "d": True}
+
+
+def test_a_return_reduces_the_window_of_its_purchase():
+    log = LOG.assign(is_purchase=True, reversed_on=pd.NaT, returned_purchase_date=pd.NaT)
+    back = pd.DataFrame(
+        {
+            "customer_id": ["a"],
+            "date": pd.to_datetime(["2024-03-20"]),
+            "amount": [-15.0],
+            "is_purchase": False,
+            "reversed_on": pd.NaT,
+            "returned_purchase_date": pd.to_datetime(["2024-03-10"]),
+        }
+    )
+    found = crm.experiment_outcomes(pd.concat([log, back]), TEST, days=10, as_of="2024-03-31")
+    assert found.set_index("customer_id").loc["a", "spend"] == 15.0
+
+
+def test_windows_that_are_not_over_are_counted_and_left_out():
+    people = [f"c{one}" for one in range(200)]
+    test = pd.DataFrame({"experiment": "x", "customer_id": people, "group": ["treated", "control"] * 100})
+    test["assigned"] = pd.to_datetime(["2024-03-01"] * 150 + ["2024-03-30"] * 50)
+    found = crm.experiment_outcomes(LOG, test, days=10, as_of="2024-03-31")
+    row = crm.read_experiments(found, outcome="bought").iloc[0]
+    assert (row["treated"], row["control"], row["incomplete"]) == (75, 75, 50)
+    assert row["p_value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"group": "exposed"}, "group has 'exposed'; allowed: control, treated"),
+        ({"customer_id": "a"}, "customer 'a' stands twice in 'reminder'"),
+        ({"assigned": pd.NaT}, "assigned is missing in 4 rows"),
+    ],
+)
+def test_refuses_a_broken_table(change, words):
+    with pytest.raises(DataError, match=words):
+        crm.experiment_outcomes(LOG, TEST.assign(**change), days=10, as_of="2024-03-31")
+
+
+def test_refuses_by_name():
+    with pytest.raises(DataError, match="no column 'group'; did you mean 'grup'"):
+        crm.experiment_outcomes(LOG, TEST.rename(columns={"group": "grup"}), days=10, as_of="2024-03-31")
+    with pytest.raises(CrmError, match="days is 0"):
+        crm.experiment_outcomes(LOG, TEST, days=0, as_of="2024-03-31")
+    with pytest.raises(CannotAnswerError, match="30 customers in each group"):
+        crm.read_experiments(world(1, customers=40))
+    with pytest.raises(DataError, match="spend is missing in 600 rows"):
+        crm.read_experiments(world(1).assign(spend=np.nan))
