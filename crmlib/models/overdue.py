@@ -1,0 +1,225 @@
+"""Who is silent for longer than their own purchases make likely, at a chosen rate of false alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+from scipy.special import betainc, betaln, gammaln
+
+from crmlib.customers._log import as_day, fetch, floor, seen_by
+from crmlib.errors import CrmError, FitError
+from crmlib.models._histories import read_histories
+from crmlib.models._inference import Array
+from crmlib.models._special import bisect
+from crmlib.models.purchase import PurchaseModel
+from crmlib.units import TimeUnit
+
+FEWEST = 50  # customers with two gaps, below which regularity is not told
+MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
+
+
+@dataclass(frozen=True)
+class Regularity:
+    """How evenly customers buy: the shape of their gaps, 1 for purchases at random, more for a rhythm.
+
+    `low` and `high` are the 95 % interval, `customers` those with two gaps that it was learned from.
+    """
+
+    shape: float
+    low: float
+    high: float
+    customers: int
+
+    @property
+    def phases(self) -> int:
+        """The whole number nearest to the shape, at least 1: phases of an Erlang gap."""
+        return int(np.clip(round(self.shape), 1, MOST_REGULAR))
+
+    @property
+    def words(self) -> str:
+        """The finding in a sentence."""
+        told = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
+        if self.low > 1:
+            return f"Customers buy in a rhythm ({told}): a silence is unusual sooner than for purchases at random."
+        if self.high < 1:
+            return (
+                f"Purchases come in clusters ({told}): long silences are usual, so more of those who have not lapsed "
+                "are called overdue than the chosen rate."
+            )
+        return f"Purchases come at random as far as can be told ({told})."
+
+
+def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -> Regularity:
+    """Do customers buy at random or in a rhythm?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts, to its end.
+    collapse : {"D", "H", "W", "M", "Q", "Y"}
+        Purchases of one customer within one such period are one purchase.
+
+    Returns
+    -------
+    Regularity
+
+    Raises
+    ------
+    FitError
+        If fewer than 50 customers have bought three times.
+
+    Notes
+    -----
+    Wheat & Morrison, "Estimating purchase regularity with two interpurchase times", Journal of Marketing
+    Research 27(1), 1990: the first gap's share of a customer's first two is Beta(k, k), whatever their rate,
+    when gaps are Gamma with shape k; its variance around one half gives k. Which customers have two gaps
+    depends on the gaps' sum alone, which their share is independent of.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> found = purchase_regularity(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30")
+    >>> round(found.shape, 2), found.customers
+    (0.91, 736)
+    """
+    unit = TimeUnit.parse(collapse)
+    rows = seen_by(transactions, as_day(as_of, "as_of"))
+    rows = rows.filter(rows.counted)
+    periods = rows.select("customer_id", period=floor(rows.date, unit).cast("timestamp(6)")).distinct()
+    number = ibis.row_number().over(group_by=periods.customer_id, order_by=periods.period)
+    first = periods.mutate(number=number).filter(_.number < 3)
+    dates = {f"p{one}": _.period.max(where=_.number == one) for one in range(3)}
+    three = first.group_by("customer_id").agg(**dates).filter(_.p2.notnull())
+    gaps = fetch(three.select("p0", "p1", "p2"))
+    if len(gaps) < FEWEST:
+        raise FitError(
+            f"{len(gaps)} customers have bought three times; regularity needs {FEWEST}: use a longer log, or "
+            "take purchases to come at random"
+        )
+    share = ((gaps["p1"] - gaps["p0"]) / (gaps["p2"] - gaps["p0"])).to_numpy(float)
+    away = (share - 0.5) ** 2
+    variance, error = away.mean(), away.std(ddof=1) / np.sqrt(len(away))
+    low, shape, high = (_shape(float(variance + one * error)) for one in (1.96, 0.0, -1.96))
+    return Regularity(shape, low, high, len(gaps))
+
+
+def _shape(variance: float) -> float:
+    """k of Beta(k, k) with this variance; infinite for a perfect rhythm."""
+    return max(1 / (8 * variance) - 0.5, 0.0) if variance > 0 else np.inf
+
+
+def overdue_customers(
+    summary: pd.DataFrame,
+    model: PurchaseModel,
+    *,
+    false_alarm_rate: float = 0.05,
+    regularity: Regularity | int = 1,
+    hiatus: float | None = None,
+) -> pd.DataFrame:
+    """Which customers are silent for longer than their own purchases make likely?
+
+    Parameters
+    ----------
+    summary : CustomerSummary or DataFrame
+        Columns `frequency, recency, T`; optionally `customer_id`.
+    model : ParetoNBDModel, ModifiedBetaGeoModel or BetaGeoModel
+        Fitted; how rates differ between customers (r, alpha) is taken from it.
+    false_alarm_rate : float, default 0.05
+        Of those who go on buying as ever, the share that is called overdue on a day.
+    regularity : Regularity or int, default 1
+        From `purchase_regularity`, or the phases of a gap: 1 for purchases at random.
+    hiatus : float, optional
+        In the model's unit of time: says beside it whom the rule "silent for longer than this" calls gone.
+
+    Returns
+    -------
+    DataFrame
+        Aligned with `summary`: `customer_id` where there is one, `usual_gap` (recency / frequency),
+        `time_since_last_purchase`, `overdue_after` (silence from which the customer is called overdue),
+        `chance_of_silence` (of one at least as long, had the customer gone on buying), `overdue` (bool) and,
+        given a hiatus, `silent_beyond_hiatus`. For who bought once there is no gap to judge by: nan, never
+        overdue; use P(active).
+
+    Raises
+    ------
+    CrmError
+        If the rate is no share, or the model has no rates of its own (r, alpha).
+
+    Notes
+    -----
+    Given that a customer is alive and made x repeat purchases by age T, the last of them falls before t_x with
+    a chance that is (t_x / T)^x for purchases at random, whatever the rate: the posterior-predictive tail of the
+    gap with shape x and scale t_x (Pareto II). Gaps of k phases (Erlang): the current gap is in its j-th phase,
+    j = 0 … k − 1, and then t_x / T is Beta(k x, j + 1); phases are weighted by their posterior chance
+    under rates that are Gamma(r, alpha) across customers. The share of alarms among those who never lapse is
+    the chosen rate for every x; a customer's own 80th percentile of past gaps would alarm about a quarter.
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 20.0], "T": [40.0, 40.0]})
+    >>> told = overdue_customers(customers, model)
+    >>> told[["usual_gap", "overdue_after", "chance_of_silence", "overdue"]].round(3)
+       usual_gap  overdue_after  chance_of_silence  overdue
+    0        NaN            NaN                NaN    False
+    1        5.0         22.295              0.062    False
+    """
+    if not 0 < false_alarm_rate < 1:
+        raise CrmError(
+            f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
+        )
+    phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
+    rates = model._fitted("params_")
+    if "alpha" not in rates or not 1 <= phases <= MOST_REGULAR:
+        raise CrmError(
+            f"model is {type(model).__name__} and regularity {phases}; give a Pareto/NBD, BG/NBD or MBG/NBD model "
+            f"and 1 to {MOST_REGULAR} phases"
+        )
+    model._check_unit(summary)
+    known = read_histories(summary)
+    some = known.frequency > 0
+    x, t_x, age = known.frequency[some], known.recency[some], known.T[some]
+    law = _Silence(phases, rates["r"], rates["alpha"], x)
+    chance, after = np.full((2, len(known.frequency)), np.nan)
+    chance[some] = law.chance(t_x, age)
+    after[some] = law.longest(t_x, false_alarm_rate)
+    with np.errstate(invalid="ignore"):
+        gap = known.recency / np.where(known.frequency > 0, known.frequency, np.nan)
+    told = pd.DataFrame({"customer_id": summary["customer_id"]} if "customer_id" in summary else None,
+                        index=summary.index)  # fmt: skip
+    silent = known.T - known.recency
+    columns = {"usual_gap": gap, "time_since_last_purchase": silent, "overdue_after": after}
+    columns |= {"chance_of_silence": chance, "overdue": chance <= false_alarm_rate}
+    if hiatus is not None:
+        columns["silent_beyond_hiatus"] = silent > hiatus
+    return told.assign(**{name: values[known.row] for name, values in columns.items()})
+
+
+class _Silence:
+    """The law of a living customer's last purchase, given frequency and age, when gaps have some phases."""
+
+    def __init__(self, phases: int, r: float, alpha: float, x: Array) -> None:
+        self.k, self.r, self.alpha = phases, r, alpha
+        self.a = phases * x
+
+    def chance(self, t_x: Array, age: Array) -> Array:
+        """P(the last purchase lies at t_x or before)."""
+        j = np.arange(self.k)[:, None]
+        log_weight = gammaln(self.a + j + self.r) - gammaln(j + 1) + betaln(self.a, j + 1)
+        log_weight = log_weight + j * np.log(self.k * age / (self.alpha + self.k * age))
+        weight = np.exp(log_weight - log_weight.max(axis=0))
+        return np.sum(weight * betainc(self.a, j + 1, t_x / age), axis=0) / weight.sum(axis=0)
+
+    def longest(self, t_x: Array, chance: float) -> Array:
+        """The silence from which the chance is at most this: found on the logarithm of silence / t_x."""
+        low, high = np.full_like(t_x, -30.0), np.full_like(t_x, 60.0)
+        end = bisect(lambda y: self.chance(t_x, t_x * (1 + np.exp(y))) > chance, low, high)
+        return t_x * np.exp(end)
