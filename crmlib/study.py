@@ -228,10 +228,19 @@ class Study:
         named = os.environ.get("CRMLIB_RUN_DIR")
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
 
+    @cached_property
+    def tables_folder(self) -> Path:
+        """Where sources are looked for: beside the study file; a simulated firm is made, once, in the cache."""
+        if self.file.simulation is None:
+            return self.folder
+        from crmlib.data.simulation.writer import keep_simulated
+
+        return keep_simulated(self.file.simulation, cache_folder(self.root))
+
     def files_of(self, entry: TableEntry) -> list[Path]:
         """The files that a table is read from."""
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
-        return source_files(source, base=self.folder)
+        return source_files(source, base=self.tables_folder)
 
     def raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
         """A table as it stands in its source."""
@@ -241,7 +250,7 @@ class Study:
             return open_table(self.frame)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         source = entry.source if isinstance(entry.source, str) else list(entry.source)
-        return open_table(source, base=self.folder, keep_bad_lines=keep_bad_lines, **options)
+        return open_table(source, base=self.tables_folder, keep_bad_lines=keep_bad_lines, **options)
 
 
 def open_study(

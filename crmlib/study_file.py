@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
+from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
+from crmlib.data.simulation.settings import Simulation
 from crmlib.data.tables import CONTRACTS, TABLE_NAMES
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
@@ -70,11 +72,24 @@ class StudyFile(Strict):
     personal_columns: Literal["drop", "keep"] = Field(
         "drop", description="keep: names, addresses, birthdays and comments are kept in what is written"
     )
+    simulation: Simulation | None = Field(
+        None, description="instead of tables: a firm made from n_customers, years, random_state and effects"
+    )
     tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="notebook: {parameter: value}"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_a_simulated_firm(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or content.get("simulation") is None:
+            return content
+        made = {name: {"source": f"{name}.parquet"} for name in SIMULATED_TABLES}
+        if content.get("tables", made) != made:
+            raise ValueError("simulation makes the tables of this firm; take out `tables`, or `simulation`")
+        return {**content, "tables": made, "data_kind": "simulated"}
 
     @field_validator("tables")
     @classmethod
@@ -181,6 +196,8 @@ def _model_of(steps: list[str]) -> type[BaseModel]:
         return Policies
     if steps[:1] == ["costs"]:
         return Costs
+    if steps[:1] == ["simulation"]:
+        return Simulation
     if steps[:1] == ["tables"] and len(steps) > 1:
         return TableEntry
     return StudyFile

@@ -19,13 +19,13 @@ ROOMS = [
     {"errors", "secrets", "units"},
     {"data"},
     {"places", "study_file", "results"},
-    {"study", "study_tables", "data_quality", "new_study"},
+    {"study", "study_tables", "data_quality", "new_study", "add_table"},
     {"customers"},
     {"models"},
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_data"},
+    {"cli", "cli_data", "cli_simulate", "cli_tables"},
 ]
 
 

@@ -31,7 +31,7 @@ def inputs(study: Study) -> list[dict[str, Any]]:
 def table_files(study: Study, table: str) -> list[Path]:
     """Return the files that one of a study's tables is read from."""
     source = study.file.tables[table].source
-    return source_files(source if isinstance(source, str) else list(source), base=study.folder)
+    return source_files(source if isinstance(source, str) else list(source), base=study.tables_folder)
 
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:

@@ -1,0 +1,73 @@
+"""What the firm is: its markets, lines of business, channels, products and prices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+CURRENCY = "EUR"
+WAGE_PER_HOUR = 36.0
+
+MARKETS = ("Germany", "France", "Poland")
+MARKET_SHARES = np.array([0.5, 0.3, 0.2])
+MARKET_SPEEDS = np.array([1.0, 0.75, 1.5])  # how fast purchases, leaving and decisions go
+MARKET_GROWTH_PER_YEAR = np.array([0.05, -0.10, 0.30])  # of the number who join
+MARKET_PRICES = np.array([1.0, 1.1, 0.8])
+
+PRODUCT_TYPES = ("physical", "web/mobile", "web platform", "bank")
+TYPE_SHARES = np.array([0.5, 0.2, 0.18, 0.12])
+ORDERS_PER_YEAR = np.array([4.2, 5.5, 3.2, 4.0])  # of the median customer while there
+LEAVING_PER_YEAR = np.array([0.45, 0.6, 0.4, 0.22])
+TRIES_FIRST = np.array([0.0, 0.3, 0.4, 0.1])  # share that is active before they buy, if they ever do
+CONTRACT_SHARE = np.array([0.0, 0.15, 0.5, 0.65])
+SEASON_SIZE = np.array([0.30, 0.15, 0.10, 0.05])
+HOLIDAY_SIZE = np.array([0.9, 0.5, 0.1, 0.1])
+SALES_CHANNELS = (("web shop", "store"), ("app", "web shop"), ("platform", "partner"), ("branch", "app"))
+
+CATEGORIES = (
+    ("kitchen", "garden", "office"),
+    ("games", "music", "learning"),
+    ("storage", "analytics", "support plan"),
+    ("cards", "insurance", "brokerage"),
+)
+GRADES = ("entry", "basic", "plus", "premium")
+_LEVEL = np.array([22.0, 12.0, 45.0, 30.0])  # price of the basic grade by type
+PRICES = (
+    _LEVEL[:, None, None]
+    * np.array([0.8, 1.0, 1.3])[None, :, None]
+    * np.array([0.5, 1.0, 1.8, 3.4])[None, None, :]
+).round(2)
+COST_SHARES = (
+    np.array([0.58, 0.40, 0.30, 0.35])[:, None, None]
+    + np.array([0.0, 0.04, -0.04])[None, :, None]
+    + np.array([0.10, 0.03, 0.0, -0.05])[None, None, :]
+)
+GRADE_SHARES = np.array([[0.40, 0.40, 0.15, 0.05], [0.20, 0.40, 0.30, 0.10], [0.08, 0.27, 0.35, 0.30]])
+
+
+class Channel(NamedTuple):
+    """A way to the firm: its share of customers, what a lead costs, how many leads close, and whom it brings."""
+
+    name: str
+    share: float
+    cost_per_lead: float
+    closes: float
+    rate: float
+    leaving: float
+    component: str
+
+
+CHANNELS = (
+    Channel("search", 0.28, 7.0, 0.30, 1.00, 1.00, "inbound"),
+    Channel("social", 0.18, 3.0, 0.15, 0.85, 1.20, "channels"),
+    Channel("display", 0.12, 5.0, 0.12, 0.75, 1.35, "channels"),
+    Channel("price comparison", 0.14, 4.0, 0.35, 0.90, 1.45, "conversion"),
+    Channel("partner", 0.10, 12.0, 0.45, 1.15, 0.85, "partnerships"),
+    Channel("organic", 0.18, 0.0, 0.35, 1.15, 0.80, "inbound"),
+    Channel("referral", 0.0, 1.0, 0.55, 1.0, 1.0, "inside sales"),
+)
+CHANNEL_NAMES = np.array([channel.name for channel in CHANNELS], dtype=object)
+REFERRAL = len(CHANNELS) - 1
+PARTNER = 4
+RIVALS = np.array(["Nordhaus", "Bazar24", "Okto"], dtype=object)

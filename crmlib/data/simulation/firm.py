@@ -1,0 +1,44 @@
+"""A firm as pieces of tables: block after block of customers, then what is summed over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from crmlib.data.simulation.block import Block, blocks
+from crmlib.data.simulation.effects import check_effects
+from crmlib.data.simulation.rows import Rows, block_tables
+from crmlib.data.simulation.settings import Simulation
+from crmlib.data.simulation.streams import Streams
+from crmlib.data.simulation.totals import Totals
+from crmlib.data.simulation.world import World
+from crmlib.data.tables import CONTRACTS
+
+
+def world_of(settings: Simulation) -> World:
+    """The world in which a firm lives."""
+    seed = settings.random_state
+    return World(settings.years, seed, check_effects(settings.effects), Streams(seed))
+
+
+def pieces(settings: Simulation) -> Iterator[tuple[str, Rows]]:
+    """Every table in pieces, with its contract's columns in the contract's order."""
+    world = world_of(settings)
+    totals = Totals(world)
+    for block in blocks(world, settings.n_customers):
+        tables = block_tables(world, block)
+        totals.add(block, tables)
+        yield from ((name, _in_order(name, columns)) for name, columns in tables.items())
+    for name, frame in totals.tables(settings.n_customers).items():
+        yield name, _in_order(name, {column: frame[column].to_numpy() for column in frame})
+
+
+def blocks_ahead(settings: Simulation, ahead_days: float) -> tuple[World, Iterator[Block]]:
+    """The same customers again, followed beyond the last day of the history."""
+    world = world_of(settings)
+    return world, blocks(world, settings.n_customers, ahead_days)
+
+
+def _in_order(name: str, columns: Rows) -> dict[str, np.ndarray]:
+    return {column: columns[column] for column in CONTRACTS[name].names if column in columns}

@@ -1,0 +1,163 @@
+"""A simulated firm on disk: written block by block, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from crmlib.data.simulation.settings import Simulation
+from crmlib.errors import DataError
+
+_STUDY = """# A simulated firm: every person, purchase and letter in it is made up.
+title: {title}
+data_kind: simulated
+currency: EUR
+as_of: 2025-12-31            # the last day of the simulation
+time_unit: W
+margin: null                 # cost is known line by line
+discount_rate_per_year: 0.10
+
+# made by: {made_by}
+tables:
+{tables}
+"""
+
+
+def write_firm(settings: Simulation, folder: Path, *, force: bool = False) -> Path:
+    """Write a firm's tables as Parquet, and the study.yaml that opens them.
+
+    Raises
+    ------
+    DataError
+        If the folder is there already, or cannot be written; nothing half-written is left behind.
+    """
+    folder = Path(folder).absolute()
+    _refuse_to_overwrite(folder, force)
+    with _staged(folder, f"{folder} cannot be written") as draft:
+        write_tables(settings, draft)
+        (draft / "study.yaml").write_text(_study_text(settings, folder.name), encoding="utf-8")
+        if folder.exists():
+            aside = draft.with_name(draft.name + "-old")
+            folder.rename(aside)
+            draft.rename(folder)
+            shutil.rmtree(aside)
+        else:
+            draft.rename(folder)
+    return folder
+
+
+def keep_simulated(settings: Simulation, cache: Path) -> Path:
+    """The folder of a firm's tables in the cache, made now if it is not there yet.
+
+    Two processes may make it at once; both finish, and the first to be done is kept.
+    """
+    folder = cache / "simulated" / _key(settings)
+    if folder.is_dir():
+        return folder
+    with _staged(folder, f"the simulated firm cannot be kept in {cache}") as draft:
+        write_tables(settings, draft)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def write_tables(settings: Simulation, folder: Path) -> None:
+    """Write every table of a firm as NAME.parquet, without holding more than a block of customers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from crmlib.data.simulation.firm import pieces
+
+    open_files: dict[str, Any] = {}
+    try:
+        for name, columns in pieces(settings):
+            schema = _schema(name, list(columns))
+            arrays = [
+                pa.array(columns[one.name], one.type, from_pandas=True) for one in schema
+            ]  # nan is null
+            piece = pa.table(arrays, schema=schema)
+            if name not in open_files:
+                open_files[name] = pq.ParquetWriter(
+                    folder / f"{name}.parquet", piece.schema, compression="zstd"
+                )
+            open_files[name].write_table(piece)
+    finally:
+        for file in open_files.values():
+            file.close()
+
+
+def _schema(name: str, columns: list[str]) -> Any:
+    import pyarrow as pa
+
+    from crmlib.data.tables import CONTRACTS
+
+    types = {"text": pa.string(), "date": pa.timestamp("us"), "flag": pa.bool_()}
+    kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
+    return pa.schema([(column, types.get(kinds[column], pa.float64())) for column in columns])
+
+
+@contextmanager
+def _staged(folder: Path, complaint: str) -> Iterator[Path]:
+    """A folder beside the wanted one, which is gone afterwards unless it was renamed."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".simulating-"))
+    except OSError as error:
+        raise DataError(f"{complaint}: {error.strerror or error}; choose another folder") from error
+    try:
+        draft.chmod(0o755)
+        yield draft
+    except OSError as error:
+        raise DataError(
+            f"{complaint}: {error.strerror or error}. Nothing was left behind; free some space, simulate fewer "
+            "customers, or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _refuse_to_overwrite(folder: Path, force: bool) -> None:
+    if not folder.exists():
+        return
+    if not force:
+        raise DataError(f"{folder} exists already; choose another name, or replace it with force (--force)")
+    study = folder / "study.yaml"
+    if not folder.is_dir() or (
+        any(folder.iterdir())
+        and not (study.is_file() and "data_kind: simulated" in study.read_text(encoding="utf-8"))
+    ):
+        raise DataError(
+            f"{folder} holds something else than a simulated firm, which is not replaced; move it away"
+        )
+
+
+def _study_text(settings: Simulation, name: str) -> str:
+    from crmlib.data.simulation.settings import TABLES
+
+    given = settings.model_dump()
+    made_by = f"crm simulate {name} " + " ".join(
+        [f"--customers {given['n_customers']} --years {given['years']} --seed {given['random_state']}"]
+        + [f"--effect {mechanism}={strength:g}" for mechanism, strength in given["effects"].items()]
+    )
+    tables = "\n".join(f"  {table}:\n    source: {table}.parquet" for table in TABLES)
+    return _STUDY.format(title=f"{name} (simulated firm)", made_by=made_by, tables=tables)
+
+
+def _key(settings: Simulation) -> str:
+    """A name for what these parameters, this code and these libraries make."""
+    here = Path(__file__).parent
+    parts = [settings.model_dump_json(), *(version(one) for one in ("numpy", "scipy", "pandas", "pyarrow"))]
+    parts += [
+        path.read_text(encoding="utf-8") for path in [*sorted(here.glob("*.py")), here.parent / "tables.py"]
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24] + f"-{os.name}"
