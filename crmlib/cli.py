@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from crmlib.cli_data import check, new
+from crmlib.cli_tables import add
 from crmlib.errors import CrmError, RunError
 
 NOTEBOOK_FAILED, REFUSED = 1, 2
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 main.add_command(new)
+main.add_command(add)
 main.add_command(check)
 
 _out = click.option(

@@ -51,14 +51,14 @@ def new(
         "decimal": decimal,
         "sheet": sheet,
     }
-    given |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
+    given |= {f"columns.{ours}": theirs for ours, theirs in map(named_column, columns)}
     given = {entry: value for entry, value in given.items() if value}
     guess = guess_transactions(transactions, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):
-        answers = {one.entry: _ask(one) for one in guess.questions}
+        answers = {one.entry: ask(one) for one in guess.questions}
         given |= {key: (value,) if key == "date_format" else value for key, value in answers.items()}
         guess = guess_transactions(transactions, given=given)
-    click.echo(_described(guess))
+    click.echo(described(guess))
     path = write_study(name, guess, title=title, force=force)
     click.echo(f"\nWritten: {path}\nNext: crm check {name}")
 
@@ -76,35 +76,44 @@ def check(study: str) -> None:
     firm = open_study(study)
     quality, money = firm.quality, f"amount, {firm.currency}"
     click.echo(f"{firm.title}, up to {firm.as_of}\n\nRows")
-    click.echo(_table(quality.rows.rename(columns={"amount": money})))
+    click.echo(table_lines(quality.rows.rename(columns={"amount": money})))
     click.echo("\nPolicies: what each concerns, and how it is set")
     click.echo(
-        _table(quality.policies[["policy", "rows", "amount", "setting"]].rename(columns={"amount": money}))
+        table_lines(
+            quality.policies[["policy", "rows", "amount", "setting"]].rename(columns={"amount": money})
+        )
     )
     gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
     click.echo("\nFitness")
-    click.echo(_table(gates[["status", "gate", "found", "threshold"]]))
+    click.echo(table_lines(gates[["status", "gate", "found", "threshold"]]))
     for gate in gates[gates["status"] != "pass"].itertuples():
         click.echo(
             f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}"
         )
     files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
     click.echo(f"\nRead: {files}")
+    if firm.optional_tables.names:
+        from crmlib.cli_tables import show_tables
+
+        show_tables(firm)
 
 
-def _named_column(text: str) -> tuple[str, str]:
+def named_column(text: str) -> tuple[str, str]:
+    """The two sides of a --column option."""
     ours, sign, theirs = text.partition("=")
     if not sign or not ours or not theirs:
         raise StudyError(f"--column {text!r}: write it as customer_id=CustNo")
     return ours.strip(), theirs.strip()
 
 
-def _ask(question: Question) -> str:
+def ask(question: Question) -> str:
+    """Put a question to the person at the keyboard."""
     click.echo(question.text)
     return click.prompt(question.entry, type=click.Choice(list(question.answers)), show_choices=True)
 
 
-def _described(guess: Guess) -> str:
+def described(guess: Guess) -> str:
+    """What was guessed, each with what speaks for it."""
     width = max(len(one.entry) for one in guess.findings)
     return "\n".join(
         f"{one.entry:<{width}}  {_shown(one.value)}\n{'':<{width}}    {one.evidence}"
@@ -118,7 +127,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _table(frame: pd.DataFrame) -> str:
+def table_lines(frame: pd.DataFrame) -> str:
     """A frame as plain lines: numbers to the right, text to the left."""
     shown = frame.copy()
     for name in frame.columns:

@@ -19,7 +19,7 @@ from crmlib.places import find_root
 from crmlib.study_file import StudyFile, TableEntry, read_study_file
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
-_READING = ("sheet", "delimiter", "encoding", "decimal", "date_format", "timezone")
+READING = ("sheet", "delimiter", "encoding", "decimal", "date_format", "timezone")
 
 
 def write_study(
@@ -68,14 +68,14 @@ def write_study(
             f"study {name!r} exists already: {path}; choose another name, or replace it with --force"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    source, why = _place(guess, root, path.parent)
+    source, why = place_source(guess, root, path.parent)
     write_whole(path, _study_text(title or name, guess, source, why))
     read_study_file(path)
     return path
 
 
-def _place(guess: Guess, root: Path, folder: Path) -> tuple[str, str]:
-    """Where the study looks for the log, and why there."""
+def place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str]:
+    """Where the study looks for a table's file, copied into its folder if it has to be, and why there."""
     source = Path(os.path.abspath(guess.source))
     if source.is_relative_to(root):
         return os.path.relpath(source, folder), "where it is in this project, seen from this file"
@@ -95,22 +95,24 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
         "",
     ]
-    lines += _entry("title", title, "how reports name the firm")
-    lines += _entry("data_kind", "real", "real, artificial or simulated")
-    lines += _entry("currency", found["currency"].value, f"of every amount; {found['currency'].evidence}")
+    lines += entry_lines("title", title, "how reports name the firm")
+    lines += entry_lines("data_kind", "real", "real, artificial or simulated")
+    lines += entry_lines(
+        "currency", found["currency"].value, f"of every amount; {found['currency'].evidence}"
+    )
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
-        lines += _entry(key, field.default, str(field.description))
+        lines += entry_lines(key, field.default, str(field.description))
     lines += ["", "tables:", "  # what customers bought", "  transactions:"]
-    lines += _entry("source", source, why, 4)
-    for key in _READING:
+    lines += entry_lines("source", source, why, 4)
+    for key in READING:
         default = TableEntry.model_fields[key].default
         if key in found and found[key].value != default:
-            lines += _entry(key, found[key].value, found[key].evidence, 4)
+            lines += entry_lines(key, found[key].value, found[key].evidence, 4)
     lines += ["    # which column is which; left out ones are not used", "    columns:"]
     for one in guess.findings:
         if one.entry.startswith("columns."):
-            lines += _entry(one.entry.removeprefix("columns."), one.value, one.evidence, 6)
+            lines += entry_lines(one.entry.removeprefix("columns."), one.value, one.evidence, 6)
     lines += ["", "# what is done where two readings of a row are honest", "policies:"]
     lines += _policies(found)
     lines += [
@@ -126,11 +128,11 @@ def _policies(found: dict[str, Finding]) -> list[str]:
     for key, field in Policies.model_fields.items():
         one = found.get(f"policies.{key}")
         comment = f"{field.description}; {one.evidence}" if one else str(field.description)
-        lines += _entry(key, one.value if one else field.default, comment, 2)
+        lines += entry_lines(key, one.value if one else field.default, comment, 2)
     return lines
 
 
-def _entry(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:
+def entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:
     """One entry of the file under its comment."""
     margin = " " * indent
     clean = " ".join(comment.split())  # a value shown in a comment must not end it

@@ -25,7 +25,12 @@ def find_root(start: Path | None = None) -> Path:
 
 def root_of(study: Path) -> Path:
     """The project that a study file belongs to; a bundled one is looked at from the project one is in."""
-    return find_root() if study.is_relative_to(_SHIPPED[0]) else find_root(study.parent)
+    return find_root() if is_bundled(study) else find_root(study.parent)
+
+
+def is_bundled(study: Path) -> bool:
+    """Whether a study file came with the package, and is not the project's own."""
+    return study.is_relative_to(_SHIPPED[0])
 
 
 def find_study(name: str | Path, start: Path | None = None) -> Path:

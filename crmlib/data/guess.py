@@ -84,7 +84,7 @@ def guess_transactions(
     options = {one.entry: one.value for one in found}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
-    sample = _sample(table, own)
+    sample = sample_of(table, own)
     columns, questions = _columns(sample, own, given)
     found += columns
     named = {
@@ -103,7 +103,8 @@ def guess_transactions(
     )
 
 
-def _sample(table: ibis.Table, own: list[str]) -> pd.DataFrame:
+def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
+    """The first rows of a table, enough to see what each of its own columns holds."""
     rows = max(200, _SAMPLE_VALUES // max(len(own), 1))
     sample = table.select(*own).limit(rows).to_pandas()
     if sample.empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -151,20 +151,46 @@ def match_columns(profiles: Mapping[str, Profile], given: Mapping[str, str]) -> 
     dict
         Contract column to its match; only what was found.
     """
+    found = match_by_name(profiles, given, WORDS, _holds)
+    _by_content(found, profiles)
+    if "amount" in found and "unit_price" in found:
+        del found["unit_price"]
+    return found
+
+
+def match_by_name(
+    profiles: Mapping[str, Profile],
+    given: Mapping[str, str],
+    words: Mapping[str, str],
+    holds: Callable[[str, Profile, bool], bool],
+    hidden: Collection[str] = ("customer_id",),
+) -> dict[str, Match]:
+    """Find columns by their names.
+
+    Parameters
+    ----------
+    profiles, given
+        As in `match_columns`.
+    words : mapping
+        Contract column to the names that it goes by, the usual ones first.
+    holds : callable
+        Whether a column of this profile can serve a purpose; its third argument says whether the name is one of
+        the words, or only contains one.
+    hidden : collection of str
+        Purposes of which no value may be shown: who a customer is has no place in a study file or on a screen.
+    """
     found = {purpose: Match(column, "named by you") for purpose, column in given.items()}
     ranked = []
-    for purpose, words in WORDS.items():
+    for purpose, names in words.items():
         for column, profile in profiles.items():
-            rank = _rank(plain_name(column), words.split())
-            if rank is not None and purpose not in found and _holds(purpose, profile, exact=rank < 1):
+            rank = _rank(plain_name(column), names.split())
+            if rank is not None and purpose not in found and holds(purpose, profile, rank < 1):
                 ranked.append((rank, purpose, column))
     # The clearest name is served first, so that "order_date" is no order and "total_tax" no total.
     for _rank_of, purpose, column in sorted(ranked, key=lambda one: one[0]):
         if purpose not in found and column not in {match.column for match in found.values()}:
-            found[purpose] = Match(column, f"by its name{_example(purpose, profiles[column])}")
-    _by_content(found, profiles)
-    if "amount" in found and "unit_price" in found:
-        del found["unit_price"]
+            example = "" if purpose in hidden else _example(profiles[column])
+            found[purpose] = Match(column, f"by its name{example}")
     return found
 
 
@@ -202,9 +228,8 @@ def _holds(purpose: str, profile: Profile, exact: bool) -> bool:
     return True
 
 
-def _example(purpose: str, profile: Profile) -> str:
-    # Who a customer is has no place in a study file or on a screen.
-    return "" if purpose == "customer_id" else f"; it holds, for example, {profile.example!r}"
+def _example(profile: Profile) -> str:
+    return f"; it holds, for example, {profile.example!r}"
 
 
 def _by_content(found: dict[str, Match], profiles: Mapping[str, Profile]) -> None:
@@ -222,7 +247,5 @@ def _by_content(found: dict[str, Match], profiles: Mapping[str, Profile]) -> Non
         if purpose == "customer_id" and len(left) > 1:
             continue  # a product or a place repeats as well
         if purpose not in found and len(left) == 1:
-            found[purpose] = Match(
-                left[0],
-                f"by its content: no other column holds such values{_example(purpose, profiles[left[0]])}",
-            )
+            example = "" if purpose == "customer_id" else _example(profiles[left[0]])
+            found[purpose] = Match(left[0], f"by its content: no other column holds such values{example}")

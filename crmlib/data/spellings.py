@@ -71,8 +71,10 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
     pairs = words.join(own, ["vocabulary", "written"]).join(whole, ["vocabulary", "digits"])
     pairs = pairs.filter((_.written != _.suggested) & _near(pairs) & _more_frequent(pairs))
     found = pairs.select(*COLUMNS).to_pandas()
-    found = found.sort_values(["rows_suggested", "suggested"], ascending=[False, True], kind="stable")
-    found = found.drop_duplicates(["table", "column", "written"])
+    found = found.assign(letters=found["suggested"].str.len()).sort_values(
+        ["rows_suggested", "letters", "suggested"], ascending=[False, False, True]
+    )
+    found = found.drop_duplicates(["table", "column", "written"]).drop(columns="letters")
     return found.sort_values(["table", "column", "written"], ignore_index=True)
 
 
@@ -102,5 +104,8 @@ def _near(pairs: ibis.Table) -> ir.BooleanValue:
 
 
 def _more_frequent(pairs: ibis.Table) -> ir.BooleanValue:
-    tie = (pairs.rows_suggested == pairs.rows_of_written) & (pairs.suggested < pairs.written)
-    return (pairs.rows_suggested > pairs.rows_of_written) | tie
+    """Whether the other spelling has more rows; of two that have as many, the longer one, then the first one."""
+    tie = pairs.rows_suggested == pairs.rows_of_written
+    longer = pairs.suggested.length() - pairs.written.length()
+    first = (longer > 0) | ((longer == 0) & (pairs.suggested < pairs.written))
+    return (pairs.rows_suggested > pairs.rows_of_written) | (tie & first)

@@ -7,27 +7,43 @@ from pathlib import Path
 
 import click
 
+from crmlib.data.tables import CONTRACTS
 from crmlib.errors import CrmError
 from crmlib.places import notebooks_folder, studies
 from crmlib.report import wording
-from crmlib.report.notebooks import read_notebooks
+from crmlib.report.notebooks import Notebook, read_notebooks
 from crmlib.report.runs import Reports
-from crmlib.study import open_study
+from crmlib.study import Study, open_study
 
 
 def list_notebooks(study: str | None) -> None:
-    """Print each notebook, its question and what it needs; for a study, whether that is there."""
-    opened = open_study(study) if study else None
-    for one in read_notebooks(notebooks_folder()):
-        click.echo(f"{one.name}\n    {one.question}")
-        there = "" if opened is None else _there([table for table in one.needs if not opened.has(table)])
-        click.echo(f"    needs {', '.join(one.needs) or 'no table'}{there}")
+    """Print each notebook, its question and what it needs; for a study, which ones are possible."""
+    notebooks = read_notebooks(notebooks_folder())
+    if study is not None:
+        _list_possible(study, open_study(study), notebooks)
+        return
+    for one in notebooks:
+        click.echo(f"{one.name}\n    {one.question}\n    needs {', '.join(one.needs) or 'no table'}")
         if one.reads:
             click.echo(f"    reads {', '.join(one.reads)}")
 
 
-def _there(missing: Sequence[str]) -> str:
-    return f": not there: {', '.join(missing)}" if missing else ": there"
+def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
+    lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
+    click.echo(f"Possible with {', '.join(study.file.tables)}")
+    for one in notebooks:
+        if not lacking[one.name]:
+            click.echo(f"  {one.name}\n      {one.question}")
+    missing = list(dict.fromkeys(table for tables in lacking.values() for table in tables))
+    if not missing:
+        return
+    click.echo("\nNot yet")
+    for one in notebooks:
+        if lacking[one.name]:
+            click.echo(f"  {one.name}\n      {one.question}\n      lacks {', '.join(lacking[one.name])}")
+    click.echo(f"\nTo add a table: crm add {name} TABLE FILE")
+    for table in missing:
+        click.echo(f"  {table}: {CONTRACTS[table].grain}")
 
 
 def list_studies() -> None:

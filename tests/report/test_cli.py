@@ -32,10 +32,13 @@ def test_list_says_what_each_notebook_needs(published):
     assert "tiny" in told.partition("Studies")[2]
 
 
-def test_list_of_a_study_says_what_is_there(published):
-    told = published.crm("list", "tiny").out
-    assert "needs transactions, marketing_spend: not there: marketing_spend" in told
-    assert "needs transactions: there" in told
+def test_list_of_a_study_says_what_is_possible_and_what_the_others_lack(published):
+    possible, _, others = published.crm("list", "tiny").out.partition("\nNot yet\n")
+    assert possible.startswith("Possible with transactions\n")
+    assert "  02_base\n" in possible
+    assert "03_acquisition" not in possible
+    assert "  03_acquisition\n      What does a customer cost?\n      lacks marketing_spend\n" in others
+    assert "  marketing_spend: one row per period and channel" in others
 
 
 def test_a_log_has_plain_lines(project):
