@@ -49,6 +49,12 @@ _HOMES = {
     "lapsing_customers": "crmlib.customers.lapsing",
     "purchases_by_month": "crmlib.customers.calendar",
     "contract_spells": "crmlib.customers.contract_spells",
+    "retention_rate": "crmlib.customers.retention",
+    "contract_retention": "crmlib.customers.retention",
+    "retention_by_age": "crmlib.customers.retention",
+    "repurchase_rate": "crmlib.customers.retention",
+    "RevenueMovement": "crmlib.customers.recurring_revenue",
+    "revenue_movements": "crmlib.customers.recurring_revenue",
     "customer_profit": "crmlib.customers.profit",
     "value_tiers": "crmlib.customers.tiers",
     "TierCutOffs": "crmlib.customers.tier_cut_offs",
@@ -121,7 +127,7 @@ _HOMES = {
     "UpliftModel": "crmlib.models.uplift",
     "uplift_curves": "crmlib.models.uplift_evaluation",
     "heterogeneity_test": "crmlib.models.uplift_evaluation",
-    "treatment_balance": "crmlib.models.treatment_balance",
+    "treatment_balance": "crmlib.models.assignment",
 }
 
 __all__ = sorted(_HOMES)

@@ -20,6 +20,10 @@ _HOMES = {
     "GammaGammaModel": "gamma_gamma",
     "spend_frequency_check": "spend_frequency",
     "score_parquet": "scoring",
+    "UpliftModel": "uplift",
+    "uplift_curves": "uplift_evaluation",
+    "heterogeneity_test": "uplift_evaluation",
+    "treatment_balance": "assignment",
 }
 
 __all__ = list(_HOMES)

@@ -1,0 +1,156 @@
+"""Was it an experiment? Whether who was treated can be told from what was known before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from crmlib.errors import DataError
+
+FOLDS = 5
+WORDS = {"treated": True, "control": False}
+
+
+@dataclass(frozen=True)
+class TreatmentBalance:
+    """How well features tell the treated from the control group.
+
+    Attributes
+    ----------
+    auc : float
+        Area under the ROC curve of telling them apart, on customers not fitted to: .5 if chance decided.
+    p_value : float
+        Of an area at least as large if chance decided.
+    features : DataFrame
+        One row per feature (per word, where it holds words), the least balanced first: `feature,
+        treated_mean, control_mean, standardised_difference` (in standard deviations).
+    """
+
+    auc: float
+    p_value: float
+    features: pd.DataFrame
+
+
+def treatment_balance(
+    features: pd.DataFrame, treated: ArrayLike, *, random_state: int = 0
+) -> TreatmentBalance:
+    """Can who was treated be predicted from what was known before?
+
+    Parameters
+    ----------
+    features : DataFrame, shape (customers, features)
+        Numbers, flags or words that were known before the treatment.
+    treated : array, shape (customers,)
+        Booleans, 0 and 1, or "treated" and "control".
+    random_state : int
+
+    Returns
+    -------
+    TreatmentBalance
+
+    Raises
+    ------
+    DataError
+        If a feature is neither number nor word, or all are in one group.
+
+    Notes
+    -----
+    On a fold that the classifier has not seen, labels that chance gave are exchangeable, so the area follows the
+    Mann–Whitney law; the folds' areas are averaged.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> features = pd.DataFrame({"age": random.normal(40, 10, 400)})
+    >>> by_chance = treatment_balance(features, random.random(400) < 0.5)
+    >>> by_age = treatment_balance(features, features["age"] > 45)
+    >>> by_chance.p_value > 0.05, by_age.p_value < 0.001
+    (True, True)
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+
+    label = as_treatment(treated, features)
+    known = encoder(features).fit_transform(features)
+    areas, variances = [], []
+    splits = StratifiedKFold(FOLDS, shuffle=True, random_state=random_state)
+    for seen, unseen in splits.split(known, label):
+        classifier = HistGradientBoostingClassifier(
+            max_iter=40, max_leaf_nodes=8, early_stopping=False, random_state=random_state
+        )
+        score = classifier.fit(known.iloc[seen], label[seen]).predict_proba(known.iloc[unseen])[:, 1]
+        ones = int(label[unseen].sum())
+        zeros = len(unseen) - ones
+        areas.append(roc_auc_score(label[unseen], score))
+        variances.append((ones + zeros + 1) / (12 * ones * zeros))
+    area = float(np.mean(areas))
+    z = (area - 0.5) / (np.sqrt(np.sum(variances)) / FOLDS)
+    return TreatmentBalance(area, float(ndtr(-z)), _differences(known, label))
+
+
+def as_treatment(treated: ArrayLike, features: pd.DataFrame) -> np.ndarray:
+    """Who was treated as booleans, or a refusal."""
+    if isinstance(treated, pd.Series) and not treated.index.equals(features.index):
+        raise DataError(
+            "treated and features have different indexes; give both for the same customers in one order"
+        )
+    told = pd.Series(np.asarray(treated)).reset_index(drop=True)
+    if told.dtype == object:
+        told = told.map(WORDS)
+    if len(told) != len(features) or told.isna().any() or not told.isin([0, 1]).all():
+        raise DataError(
+            f"treated has {len(told):,} values for {len(features):,} customers, or other ones than True and False, "
+            "1 and 0, or 'treated' and 'control'; give one of these for each customer"
+        )
+    label = told.to_numpy(dtype=bool)
+    if min(label.sum(), (~label).sum()) < FOLDS:
+        raise DataError(
+            f"treated has {label.sum():,} treated and {(~label).sum():,} control customers; without both groups no "
+            "effect can be told: leave some customers untreated, by chance"
+        )
+    return label
+
+
+def encoder(features: pd.DataFrame) -> Any:
+    """A transformer to numbers: words become a column for each that is not rare; the missing stays missing."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.preprocessing import OneHotEncoder
+
+    if features.columns.empty:
+        raise DataError("features has no column; give what was known of the customers before")
+    words = [name for name in features if _is_words(features[name])]
+    for name in features:
+        if name not in words and not pd.api.types.is_numeric_dtype(features[name]):
+            raise DataError(
+                f"features has {name!r} of type {features[name].dtype}; give numbers, flags or words (a date as the "
+                "days since then)"
+            )
+    one_hot = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=20, max_categories=20, sparse_output=False
+    )
+    transformer = make_column_transformer(
+        (one_hot, words), remainder="passthrough", verbose_feature_names_out=False
+    )
+    return transformer.set_output(transform="pandas")
+
+
+def _is_words(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column)
+
+
+def _differences(known: pd.DataFrame, label: np.ndarray) -> pd.DataFrame:
+    numbers = known.astype(float)
+    one, other = numbers[label], numbers[~label]
+    spread = np.sqrt((one.var() + other.var()) / 2)
+    gap = (one.mean() - other.mean()) / spread.where(spread > 0)
+    table = pd.DataFrame(
+        {"treated_mean": one.mean(), "control_mean": other.mean(), "standardised_difference": gap.fillna(0.0)}
+    )
+    order = table["standardised_difference"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].rename_axis("feature").reset_index()

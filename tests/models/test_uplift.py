@@ -1,0 +1,254 @@
+"""Uplift: by hand, in worlds whose effects are known, and where there is nothing to find."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import crmlib as crm
+from crmlib.errors import CrmError, DataError, FitError
+
+
+def world(seed, *, customers=600, slope=0.0, treated_share=0.5):
+    """Features, who was treated, outcome and true effects: .5 for all, plus `slope` per unit of the first."""
+    random = np.random.default_rng(seed)
+    features = pd.DataFrame(random.normal(size=(customers, 3)), columns=["age", "orders", "spend"])
+    features.index = [f"c{one}" for one in range(customers)]
+    treated = random.random(customers) < treated_share
+    effect = 0.5 + slope * features["age"]
+    outcome = features["orders"] + treated * effect + random.normal(size=customers)
+    return features, treated, outcome, effect
+
+
+def cross_fitted(seed, *, customers=400, folds=5):
+    """The frame that `UpliftModel` makes, by least squares in each group: quick enough for many worlds."""
+    features, treated, outcome, _ = world(seed, customers=customers)
+    known = np.column_stack([np.ones(customers), features])
+    fold = np.arange(customers) % folds
+    frame = pd.DataFrame({"fold": fold, "treated": treated, "outcome": outcome.to_numpy()})
+    for number in range(folds):
+        here = fold == number
+        control, one = (
+            known[here] @ np.linalg.lstsq(known[group & ~here], outcome[group & ~here], rcond=None)[0]
+            for group in (~treated, treated)
+        )
+        frame.loc[here, "control_outcome"], frame.loc[here, "effect"] = control, one - control
+    return frame
+
+
+@pytest.fixture(scope="module")
+def null_worlds():
+    """Tests of 300 worlds in which the effect is .5 for all."""
+    return [crm.heterogeneity_test(cross_fitted(seed)) for seed in range(300)]
+
+
+def fitted(features, treated, outcome, learner="t", **options):
+    return crm.UpliftModel(learner, **options).fit(features, treated, outcome)
+
+
+@pytest.mark.parametrize("learner", ["t", "x"])
+def test_finds_effects_that_are_there(learner):
+    features, treated, outcome, effect = world(1, customers=4000, slope=0.5)
+    model = fitted(features, treated, outcome, learner)
+    assert np.corrcoef(model.individual_effect_, effect)[0, 1] > 0.8
+    found = crm.heterogeneity_test(model.cross_fitted_)
+    assert found.usable
+    assert found.average_low < effect.mean() < found.average_high
+    assert found.groups["customers"].sum() == 4000
+    assert found.groups["effect"].iloc[0] > found.groups["effect"].iloc[-1]
+    new = world(2, customers=1000, slope=0.5)
+    assert np.corrcoef(model.predict(new[0]), new[3])[0, 1] > 0.8
+
+
+def test_the_x_learner_is_better_where_few_are_treated():
+    features, treated, outcome, effect = world(3, customers=6000, slope=0.3, treated_share=0.1)
+    error = {
+        learner: float(
+            ((fitted(features, treated, outcome, learner).individual_effect_ - effect) ** 2).mean()
+        )
+        for learner in ("t", "x")
+    }
+    assert error["x"] < 0.7 * error["t"]
+
+
+def test_nobody_is_predicted_by_models_that_saw_them():
+    # A model that remembers everything: seen customers would get their own outcome back.
+    from sklearn.neighbors import KNeighborsRegressor
+
+    features, treated, outcome, _ = world(4)
+    model = fitted(features, treated, outcome, model=KNeighborsRegressor(n_neighbors=1))
+    left_alone = model.cross_fitted_["control_outcome"]
+    assert not np.isclose(left_alone[~treated], outcome[~treated]).any()
+    shuffled = outcome.copy()
+    shuffled.iloc[0] += 1000.0  # one customer's outcome moves everybody's prediction but their own fold's
+    other = fitted(features, treated, shuffled, model=KNeighborsRegressor(n_neighbors=1))
+    own = model.cross_fitted_["fold"] == model.cross_fitted_["fold"].iloc[0]
+    pd.testing.assert_series_equal(model.individual_effect_[own], other.individual_effect_[own])
+
+
+def test_a_constant_effect_is_rarely_taken_for_a_difference(null_worlds):
+    p = np.array([one.p_value for one in null_worlds])
+    # 5 % of 300 worlds are expected below .05; 28 or more in one of a thousand choices of seeds.
+    assert (p < 0.05).sum() < 28
+    assert (p < 0.5).sum() < 177
+
+
+def test_says_plainly_that_there_is_nothing_to_use(null_worlds):
+    dull = next(one for one in null_worlds if not one.usable)
+    assert dull.answer.startswith("No difference between customers can be shown")
+    assert "choose by value and cost alone" in dull.answer
+    held = [one.average_low < 0.5 < one.average_high for one in null_worlds]
+    assert 272 <= sum(held) <= 296  # 95 % of 300; beyond these in one of a thousand choices of seeds
+
+
+def test_predictions_that_are_all_the_same_are_no_difference():
+    _, treated, outcome, _ = world(5)
+    frame = pd.DataFrame(
+        {"effect": 0.4, "control_outcome": 0.0, "fold": 0, "treated": treated, "outcome": outcome}
+    )
+    found = crm.heterogeneity_test(frame)
+    assert not found.usable
+    assert np.isnan(found.loading)
+    # The average is the plain difference of means, then.
+    assert found.average_effect == pytest.approx(outcome[treated].mean() - outcome[~treated].mean())
+
+
+def test_loading_is_one_where_predictions_are_right():
+    features, treated, outcome, effect = world(6, customers=20_000, slope=0.5)
+    frame = pd.DataFrame({"effect": effect, "control_outcome": features["orders"], "fold": 0})
+    found = crm.heterogeneity_test(frame.assign(treated=treated, outcome=outcome))
+    assert abs(found.loading - 1.0) < 3 * found.loading_error < 0.2
+
+
+def test_curves_by_hand():
+    frame = pd.DataFrame(
+        {
+            "effect": [8, 7, 6, 5, 4, 3, 2, 1],
+            "treated": [1, 0, 1, 0, 1, 0, 1, 0],
+            "outcome": [1, 0, 1, 0, 0, 0, 0, 1],
+        }
+    )
+    with pytest.raises(DataError, match="without both groups"):
+        crm.uplift_curves(frame)
+    twice = pd.concat([frame, frame], ignore_index=True)
+    curves = crm.uplift_curves(twice, steps=4, bootstrap=0)
+    # Differences of means down to each quarter: 1, 1, 2/3, 1/2 − 1/4.
+    assert curves.curve["uplift"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
+    assert curves.curve["qini"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
+    assert curves.curve["at_random"].tolist() == pytest.approx([0, 0.0625, 0.125, 0.1875, 0.25])
+    # Trapezoids between curve and line: heights 0, 3/16, 6/16, 5/16, 0.
+    assert curves.qini_coefficient == pytest.approx(14 / 16 / 4)
+
+
+def test_the_curve_of_true_effects_is_their_running_sum():
+    _, treated, outcome, effect = world(7, customers=40_000, slope=0.5)
+    frame = pd.DataFrame({"effect": effect, "treated": treated, "outcome": outcome})
+    curve = crm.uplift_curves(frame, steps=10).curve
+    ranked = np.sort(effect)[::-1]
+    truth = [ranked[: int(share * 40_000)].sum() / 40_000 for share in curve["share"]]
+    inside = (curve["uplift_low"] - 1e-9 <= truth) & (truth <= curve["uplift_high"] + 1e-9)
+    assert inside.sum() >= 10  # of 11; they move together, so all or nearly all hold
+
+
+def test_a_score_that_says_nothing_has_no_qini():
+    held, widths = 0, []
+    for seed in range(60):
+        _, treated, outcome, _ = world(seed, customers=800)
+        noise = np.random.default_rng(seed + 500).normal(size=800)
+        frame = pd.DataFrame({"effect": noise, "treated": treated, "outcome": outcome})
+        curves = crm.uplift_curves(frame, bootstrap=100)
+        held += curves.qini_low <= 0 <= curves.qini_high
+        widths.append(curves.qini_high - curves.qini_low)
+    # 95 % of 60, less a little for the bootstrap's own noise; fewer than 50 in one of a thousand choices of seeds
+    assert held >= 50
+    assert max(widths) < 0.5
+
+
+def test_equal_scores_are_ordered_by_chance_and_not_by_the_file():
+    _, treated, outcome, _ = world(8, customers=4000)
+    frame = pd.DataFrame({"effect": 1.0, "treated": treated, "outcome": outcome})
+    filed = frame.sort_values("outcome", ascending=False, key=lambda one: one * np.where(treated, 1, -1))
+    assert abs(crm.uplift_curves(filed, bootstrap=0).qini_coefficient) < 0.05  # four standard errors
+    by_file = filed.assign(effect=-np.arange(4000.0))
+    assert crm.uplift_curves(by_file, bootstrap=0).qini_coefficient > 0.2
+
+
+def test_words_flags_and_holes_are_taken_as_they_are():
+    features, treated, outcome, _ = world(9, customers=3000)
+    plan = pd.Series(np.where(features["spend"] > 0, "annual", "monthly"), index=features.index)
+    outcome = outcome + treated * (plan == "annual") * 1.0
+    features = features.assign(
+        plan=plan, member=features["orders"] > 0, age=features["age"].where(features["age"] > -1)
+    )
+    words = np.where(treated, "treated", "control")
+    model = fitted(features, words, outcome)
+    by_plan = model.individual_effect_.groupby(plan).mean()
+    assert by_plan["annual"] - by_plan["monthly"] == pytest.approx(1.0, abs=0.25)
+    unseen = model.predict(features.head(3).assign(plan="lifetime"))
+    assert np.isfinite(unseen).all()
+
+
+def test_a_share_stays_between_its_bounds_in_sum():
+    features, treated, _, _ = world(10, customers=4000)
+    random = np.random.default_rng(10)
+    stay = stats.norm.cdf(0.5 + features["orders"] + 0.6 * treated * (features["age"] > 0))
+    outcome = (random.random(4000) < stay).astype(int)
+    model = fitted(features, treated, outcome, "x")
+    assert model.cross_fitted_["control_outcome"].between(-0.1, 1.1).all()
+    assert crm.heterogeneity_test(model.cross_fitted_).usable
+
+
+def test_the_same_seed_gives_the_same_effects():
+    features, treated, outcome, _ = world(11)
+    one, other = (fitted(features, treated, outcome).individual_effect_ for _ in range(2))
+    pd.testing.assert_series_equal(one, other)
+
+
+def test_refuses_what_is_no_experiment():
+    features, _, outcome, _ = world(12, customers=2000)
+    chosen = features["age"] + np.random.default_rng(12).normal(size=2000) > 0
+    with pytest.raises(FitError, match=r"tell who was treated .* Furthest apart: age"):
+        fitted(features, chosen, outcome)
+
+
+def test_balance_is_rarely_refused_where_chance_decided():
+    p = [
+        crm.treatment_balance(world(seed, customers=500)[0], world(seed, customers=500)[1]).p_value
+        for seed in range(25)
+    ]
+    # Uniform, or nearly: fails in one of a thousand choices of seeds.
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda f, t, y: (f, np.ones(len(f)), y), DataError, "600 treated and 0 control"),
+        (lambda f, t, y: (f[:30], t[:30], y[:30]), FitError, "too few to learn effects"),
+        (lambda f, t, y: (f, t, np.zeros(len(f))), FitError, "outcome is 0.0 for everybody"),
+        (lambda f, t, y: (f, t, np.where(y > 0, "Yes", "No")), DataError, "outcome holds words"),
+        (lambda f, t, y: (f, np.where(t, "yes", "no"), y), DataError, "'treated' and 'control'"),
+        (lambda f, t, y: (f, t, y.to_numpy()[:-1]), DataError, "outcome has 599 values"),
+        (lambda f, t, y: (f, t, y.reset_index(drop=True)), DataError, "different indexes"),
+        (lambda f, t, y: (f.set_axis(["a"] * 600), t, y.to_numpy()), DataError, "customer 'a' twice"),
+        (
+            lambda f, t, y: (f.assign(day=pd.Timestamp("2024-01-01")), t, y),
+            DataError,
+            "'day' of type datetime64",
+        ),
+        (lambda f, t, y: (f[[]], t, y), DataError, "features has no column"),
+    ],
+)
+def test_refuses_bad_input_by_name(change, error, words):
+    with pytest.raises(error, match=words):
+        fitted(*change(*world(13)[:3]))
+
+
+def test_refuses_an_unknown_learner_and_a_missing_column():
+    features, treated, outcome, _ = world(14)
+    with pytest.raises(CrmError, match="learner is 's'; allowed: t, x"):
+        fitted(features, treated, outcome, "s")
+    with pytest.raises(CrmError, match="has not been fitted"):
+        crm.UpliftModel().predict(features)
+    with pytest.raises(DataError, match="no column 'age'"):
+        fitted(features, treated, outcome).predict(features.drop(columns="age"))
