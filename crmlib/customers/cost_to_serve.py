@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,20 @@ def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
     return Costs(**costs)
 
 
+def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
+    """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
+    begin = ibis.literal(dt.datetime.combine(first, dt.time()))
+    if weeks is None:
+        return when >= begin
+    return (when >= begin) & (when.delta(begin, unit="day") // 7).isin(list(weeks))
+
+
 def effort_of(
-    table: Any, about: tuple[str, str, tuple[str, ...]], first: dt.date, last: dt.date
+    table: Any,
+    about: tuple[str, str, tuple[str, ...]],
+    first: dt.date,
+    last: dt.date,
+    weeks: Sequence[int] | None = None,
 ) -> Effort | None:
     """Sum what a table says of each customer in a period; None where there is no table.
 
@@ -65,7 +77,7 @@ def effort_of(
         if needed not in rows.columns:
             raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")
     when = rows[day].cast("timestamp(6)")
-    rows = rows.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
+    rows = rows.filter(within(when, first, weeks) & (when < end_of(last)))
     measures = tuple(one for one in wanted if one in rows.columns)
     numbers = {one: _known(rows[one], f"{name}.{one}") for one in measures}
     sums = {one: value.sum() for one, value in numbers.items()}

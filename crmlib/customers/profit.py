@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
-from crmlib.customers.cost_to_serve import CASES, TOUCHPOINTS, Effort, as_costs, effort_of
+from crmlib.customers.cost_to_serve import CASES, TOUCHPOINTS, Effort, as_costs, effort_of, within
 from crmlib.customers.profit_basis import basis_of, has_costs
 from crmlib.data.costs import Costs
 from crmlib.errors import CrmError, DataError
@@ -99,7 +99,20 @@ def customer_profit(
     0           a    100.0            0.0    50.0             31
     1           b     20.0           30.0   -20.0             12
     """
-    first, last = as_day(start, "start"), as_day(end, "end")
+    tables = (service_cases, touchpoints)
+    return profit_in_weeks(transactions, (as_day(start, "start"), as_day(end, "end")), margin, tables, costs)
+
+
+def profit_in_weeks(
+    transactions: Any,
+    period: tuple[dt.date, dt.date],
+    margin: float | None = None,
+    tables: tuple[Any, Any] = (None, None),
+    costs: Costs | Mapping[str, float] | None = None,
+    weeks: Sequence[int] | None = None,
+) -> CustomerProfit:
+    """What `customer_profit` says, of some weeks of the period alone; a year's fixed cost is not divided."""
+    first, last = period
     if first > last:
         raise CrmError(
             f"the period starts on {first} and ends on {last}; the start must not be after the end"
@@ -107,10 +120,10 @@ def customer_profit(
     if margin is not None and not 0 <= margin <= 1:
         raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
     prices = as_costs(costs)
-    sales = fetch(_sales(seen_by(transactions, last), first).order_by("customer_id"))
+    sales = fetch(_sales(seen_by(transactions, last), first, weeks).order_by("customer_id"))
     cases, contacts = (
-        effort_of(service_cases, CASES, first, last),
-        effort_of(touchpoints, TOUCHPOINTS, first, last),
+        effort_of(table, about, first, last, weeks)
+        for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
     )
     known = _with_effort(sales, cases, contacts, prices)
     counted = known[(known["rows_within"] > 0) | (known["cases"] > 0) | (known["touches"] > 0)]
@@ -124,12 +137,11 @@ def customer_profit(
     return found
 
 
-def _sales(rows: ibis.Table, first: dt.date) -> ibis.Table:
+def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
     """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
-    begin = ibis.literal(dt.datetime.combine(first, dt.time()))
-    own = belongs_to(rows).fill_null(rows.date) >= begin
+    own = within(belongs_to(rows).fill_null(rows.date), first, weeks)
     bought = rows.is_purchase & own
-    back = ~rows.is_purchase & (rows.date >= begin)
+    back = ~rows.is_purchase & within(rows.date, first, weeks)
     ordered = rows.counted & own
     orders = (
         rows.order_id.nunique(where=ordered) + (ordered & rows.order_id.isnull()).sum()

@@ -50,7 +50,9 @@ def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
             f"tiers hold {len(tiers):,} rows and profit {len(profit):,}, not the same customers under the same "
             "index; pass the frame that the tiers were made from"
         )
-    money = [name for name in _MONEY if name in profit.columns]
+    money = [
+        name for name in _MONEY if name in profit.columns and (name != "cost_to_serve" or profit[name].any())
+    ]
     grouped = profit[money].groupby(tiers["tier"].astype(str).to_numpy())
     order = list(reversed(TIERS))
     sums = grouped.sum().reindex(order, fill_value=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,25 @@ import pandas as pd
 from crmlib.customers.tier_cut_offs import TIERS, TierCutOffs, in_money
 from crmlib.errors import CrmError, did_you_mean
 
+if TYPE_CHECKING:
+    from crmlib.customers.clusters import ClusterSegments
+
 METHODS = ("shares", "clusters")
 MINIMUM_EXPOSURE_DAYS = 90  # a first order's costs come at once, its customer's profit over months
 
 
 class ValueTiers(pd.DataFrame):
-    """A tier per customer; `.cut_offs` in money, `.value` says what was cut, `.notes` what was decided."""
+    """A tier per customer; `.cut_offs` in money, `.value` says what was cut, `.notes` what was decided.
 
-    _metadata = ["cut_offs", "value", "notes"]  # noqa: RUF012  (pandas' own protocol)
+    `.clusters` holds the fitted clusters, with their stability and the verdict on them, where tiers were cut so.
+    """
+
+    _metadata = ["cut_offs", "value", "notes", "clusters"]  # noqa: RUF012  (pandas' own protocol)
 
     cut_offs: TierCutOffs | None = None
     value: str | None = None
     notes: tuple[str, ...] = ()
+    clusters: ClusterSegments | None = None
 
     @property
     def _constructor(self) -> Callable[..., ValueTiers]:
@@ -105,8 +112,8 @@ def value_tiers(
     if method == "clusters":
         from crmlib.customers.tier_clusters import cluster_codes
 
-        codes, notes = cluster_codes(profit, column, ~lead, tuple(features), random_state)
-        found.cut_offs = None if features else _least_values(values, codes)
+        codes, found.clusters = cluster_codes(profit, column, ~lead, tuple(features), random_state)
+        found.cut_offs, notes = None if features else _least_values(values, codes), [found.clusters.verdict_]
     else:
         found.cut_offs, notes = in_money(values[~lead], cuts)
         codes = 1 + (values >= found.cut_offs.gold).astype("int8") + (values >= found.cut_offs.platinum)

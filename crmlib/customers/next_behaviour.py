@@ -1,0 +1,89 @@
+"""What customers did in a period, by the behaviours that the theory claims for the tiers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from crmlib.customers._log import end_of, fetch, seen_by
+from crmlib.data.sources import open_table
+
+
+def next_behaviour(
+    customer_ids: pd.Series,
+    transactions: Any,
+    first: dt.date,
+    last: dt.date,
+    *,
+    customers: Any = None,
+    service_cases: Any = None,
+) -> pd.DataFrame:
+    """One row per customer; a column for each behaviour that the tables hold, NaN where it is not known.
+
+    `purchases` (rows), `active`, `tenure_years` at the start, `discount_share` of what was bought,
+    `new_product_share` (purchases of products first sold in the period), `share_of_wallet`, `complaints`,
+    `public_complaints` and `minutes_beyond` (service minutes above those that the firm gives for such revenue).
+    """
+    found = pd.DataFrame(index=pd.Index(customer_ids, name="customer_id"))
+    bought = fetch(_bought(seen_by(transactions, last), first)).set_index("customer_id").reindex(found.index)
+    found["purchases"] = bought["purchases"].fillna(0)
+    found["active"] = (found["purchases"] > 0).astype(float)
+    found["tenure_years"] = (pd.Timestamp(first) - bought["first_seen"]).dt.days / 365.25
+    if "discounts" in bought:
+        list_price = bought["revenue"] + bought["discounts"]
+        found["discount_share"] = bought["discounts"] / list_price.where(
+            (list_price > 0) & (found["purchases"] > 0)
+        )
+    if "new_products" in bought:
+        found["new_product_share"] = bought["new_products"] / found["purchases"].where(found["purchases"] > 0)
+    if customers is not None and "share_of_wallet" in open_table(customers).columns:
+        known = open_table(customers)
+        wallet = fetch(
+            known.select(customer_id=known.customer_id.cast("string"), share=known.share_of_wallet)
+        )
+        found["share_of_wallet"] = wallet.set_index("customer_id")["share"].astype(float).reindex(found.index)
+    if service_cases is not None:
+        cases = fetch(_cases(open_table(service_cases), first, last)).set_index("customer_id")
+        found[cases.columns] = cases.reindex(found.index).fillna(0.0)
+        if "minutes" in found:
+            revenue = bought["revenue"].fillna(0).clip(lower=0)
+            usual = found["minutes"].sum() / revenue.sum() if revenue.sum() > 0 else float("nan")
+            found["minutes_beyond"] = found.pop("minutes") - usual * revenue
+    return found
+
+
+def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:
+    within = rows.counted & (rows.date >= ibis.literal(dt.datetime.combine(first, dt.time())))
+    sums = {
+        "first_seen": rows.date.min(),
+        "purchases": within.sum(),
+        "revenue": rows.amount.sum(where=within),
+    }
+    if "discount" in rows.columns:
+        sums["discounts"] = rows.discount.cast("float64").fill_null(0.0).sum(where=within)
+    if "product" in rows.columns:
+        sold = rows.filter(rows.is_purchase & rows["product"].notnull())
+        debuts = sold.group_by("product").agg(debut=sold.date.min())
+        rows = rows.left_join(debuts, "product")
+        is_new = within & (rows.debut >= ibis.literal(dt.datetime.combine(first, dt.time())))
+        sums["new_products"] = is_new.fill_null(False).sum()
+    return rows.group_by("customer_id").agg(**sums)
+
+
+def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
+    when = cases.opened.cast("timestamp(6)")
+    rows = cases.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
+    sums = {}
+    if "kind" in rows.columns:
+        complaint = rows.kind == "complaint"
+        sums["complaints"] = complaint.sum().cast("float64")
+        if "public" in rows.columns:
+            sums["public_complaints"] = (complaint & rows.public.cast("boolean")).sum().cast("float64")
+    if "minutes" in rows.columns:
+        sums["minutes"] = rows.minutes.cast("float64").sum()
+    return rows.group_by(customer_id=rows.customer_id.cast("string")).agg(
+        **(sums or {"cases": rows.count().cast("float64")})
+    )
