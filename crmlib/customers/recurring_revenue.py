@@ -129,8 +129,8 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
         raise CannotAnswerError(f"no month with contracts is complete by {day}; movements need one")
     told = max(complete - (months - 1), pd.Period(first, freq="M"))
     calendar = pd.period_range(told, complete, freq="M")
-    moved = _moved(_one_price_a_day(rows), pd.DataFrame({"month": calendar.start_time, "last_day": calendar.end_time.normalize(),
-                                       "before": (calendar - 1).end_time.normalize()}))  # fmt: skip
+    days = {"last_day": calendar.end_time.normalize(), "before": (calendar - 1).end_time.normalize()}
+    moved = _moved(_one_price_a_day(rows), pd.DataFrame({"month": calendar.start_time, **days}))
     table = pd.DataFrame({"month": calendar.start_time}).merge(moved, on="month", how="left").fillna(0.0)
     money = table[["start", "new", "expansion", "contraction", "churn"]]
     ratios = [RevenueMovement(*row) for row in money.itertuples(index=False)]

@@ -151,7 +151,7 @@ def retention_by_age(
     if not ages or ages[0] < 1 or sorted(set(ages)) != ages:
         raise CrmError(f"days is {list(days)!r}; give ages in days, 1 or more, ascending")
     last = as_day(as_of, "as_of")
-    spans = [("N-day", one, one) for one in ages]
+    spans: list[tuple[str, int, int | None]] = [("N-day", one, one) for one in ages]
     spans += [("bracket", before + 1, one) for before, one in zip([0, *ages[:-1]], ages, strict=True)]
     spans += [("rolling", one, None) for one in ages]
     counts = _came_back(transactions, last, spans, collapse)
