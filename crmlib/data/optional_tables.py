@@ -21,6 +21,7 @@ from ibis import _
 from crmlib.data.books import LARGEST_AMOUNT, MONEY
 from crmlib.data.contracts import Column, Contract
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.free_columns import with_free_columns
 from crmlib.data.optional_values import HOW_READ, judge_values, read_values
 from crmlib.data.sources import engine
 from crmlib.data.table_report import TableReport
@@ -74,7 +75,8 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: TableReading, fold
     DataError
         If a required column is missing, or there are rows and none can be used.
     """
-    columns = contract.resolve(dict(reading.columns), [c for c in raw.columns if c not in _ADDED])
+    contract, named = with_free_columns(contract, raw, reading.columns, reading.decimal)
+    columns = contract.resolve(named, [c for c in raw.columns if c not in _ADDED])
     staged_file = folder / "staged.parquet"
     rows = judge_values(read_values(raw, contract, columns, reading), contract, columns, reading)
     _write(rows, staged_file, contract.name)
