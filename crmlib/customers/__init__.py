@@ -23,6 +23,7 @@ from crmlib.customers.profit_halves import profit_halves
 from crmlib.customers.profit_noise import ProfitNoise, profit_noise
 from crmlib.customers.rfm import rfm_summary, rfm_train_test_split
 from crmlib.customers.rfm_cut_offs import RfmCutOffs
+from crmlib.customers.segment_migration import SegmentMigration, segment_migration
 from crmlib.customers.segment_rules import default_segments
 from crmlib.customers.segments import RfmSegments, rfm_segments, segment_table
 from crmlib.customers.summary import BornInHoldout, CustomerSummary, LeftOut
@@ -46,6 +47,7 @@ __all__ = [
     "ProfitNoise",
     "RfmCutOffs",
     "RfmSegments",
+    "SegmentMigration",
     "TierAgreement",
     "TierCutOffs",
     "TierMigration",
@@ -82,6 +84,7 @@ __all__ = [
     "rfm_segments",
     "rfm_summary",
     "rfm_train_test_split",
+    "segment_migration",
     "segment_table",
     "tier_claims",
     "tier_migration",
