@@ -157,6 +157,111 @@ def sensitivity(lows: list[float], highs: list[float]) -> pd.DataFrame:
     return pd.DataFrame(ends, columns=["assumption", "setting", "clv"])
 
 
+def tier_rows(customers: list[int], profit: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"tier": ["Platinum", "Gold", "Iron", "Lead"], "customers": customers, "profit": profit}
+    )
+    total = sum(profit) if sum(profit) > 0 else np.nan
+    people = frame["customers"] / max(sum(customers), 1)
+    return frame.assign(share_of_customers=people, share_of_profit=frame["profit"] / total)
+
+
+def efforts(value: list[float], effort: list[float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"tier": ["Platinum", "Gold", "Iron", "Lead"], "customers": 9, "value": value})
+    shares = {
+        "share_of_value": frame["value"] / sum(value),
+        "share_of_effort": np.array(effort) / (sum(effort) or np.nan),
+    }
+    return frame.assign(
+        **shares, effort_per_value=np.array(effort) / frame["value"].where(frame["value"] > 0)
+    )
+
+
+def tier_moves(counts: np.ndarray) -> pd.DataFrame:
+    names = ["Platinum", "Gold", "Iron", "Lead"]
+    return pd.DataFrame(counts, index=[*names, "new"], columns=[*names, "not active"])
+
+
+def stays(stayed: list[float], by_chance: list[float]) -> pd.DataFrame:
+    names = ["Platinum", "Gold", "Iron", "Lead"][: len(stayed)]
+    return pd.DataFrame({"tier": names, "customers": 50, "stayed": stayed, "by_chance": by_chance})
+
+
+def allocations(shares: list[float]) -> pd.DataFrame:
+    keys = ["as calculated", "per minute of service", "per order", "by revenue", "equally"][: len(shares)]
+    frame = pd.DataFrame({"key": keys, "share_changed": shares})
+    return frame.assign(changed=(1000 * frame["share_changed"]).astype(int), Lead=range(len(keys)))
+
+
+def whale(profits: list[float]) -> pd.DataFrame:
+    money = np.concatenate([[0.0], np.cumsum(np.sort(np.array(profits))[::-1])])
+    frame = pd.DataFrame({"customers": range(len(money)), "profit": money})
+    return frame.assign(share_of_customers=frame["customers"] / max(len(profits), 1))
+
+
+def ranks(profits: list[float]) -> pd.DataFrame:
+    """The customers in the order of their revenue."""
+    rank = pd.Series(profits).rank(ascending=False)
+    tiers = np.where(np.array(profits) < 0, "Lead", np.where(rank <= 2, "Platinum", "Iron"))
+    return pd.DataFrame({"revenue_rank": range(1, len(rank) + 1), "profit_rank": rank, "tier": tiers})
+
+
+WORKED = [400.0, 250, 150, 80, 40, 20, 10, -20, -130, -200]
+
+
+def value_by_retention(cost: float = 175.0) -> pd.DataFrame:
+    """Margin 100, discount 10 %: gross value and what five points more add to the net one."""
+    rates = np.linspace(0.4, 0.95, 56)
+    gross = 100 * rates / (1.1 - rates)
+    after = np.where(rates <= 0.95, 100 * (rates + 0.05) / (1.05 - rates), np.nan)
+    change = np.where(gross > cost, (after - gross) / np.where(gross > cost, gross - cost, 1), np.nan)
+    frame = pd.DataFrame({"retention_rate": rates, "gross": gross, "net": gross - cost, "net_change": change})
+    return frame
+
+
+def published(rises: tuple[float, ...] = (0.85, 0.75, 0.5, 0.45, 0.35, 0.3, 0.25)) -> pd.DataFrame:
+    return pd.DataFrame({"industry": [f"industry number {one}" for one in range(len(rises))], "rise": rises})
+
+
+def survival(rates: dict[str, float], until: int = 48) -> pd.DataFrame:
+    frames = []
+    for name, rate in rates.items():
+        tenure = np.arange(until + 1.0)
+        frame = pd.DataFrame({"group": name, "tenure": tenure, "survival": rate**tenure})
+        frames.append(
+            frame.assign(low=0.95 * frame["survival"], high=np.minimum(1.05 * frame["survival"], 1))
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def movements(start: float, moves: list[list[float]]) -> pd.DataFrame:
+    """Rows of new, expansion, contraction and churn."""
+    frame = pd.DataFrame(moves, columns=["new", "expansion", "contraction", "churn"], dtype=float)
+    change = frame["new"] + frame["expansion"] - frame["contraction"] - frame["churn"]
+    frame["end"] = start + change.cumsum()
+    return frame.assign(start=frame["end"] - change, month=months(len(moves)))
+
+
+def tenths(away: dict[str, float]) -> pd.DataFrame:
+    """Shares who bought from 5 % to 95 %, and forecasts that miss each by so much."""
+    happened = np.linspace(0.05, 0.95, 10)
+    frames = [
+        pd.DataFrame(
+            {"model": name, "decile": range(1, 11), "customers": 50, "actual_mean": happened,
+             "predicted_mean": np.clip(happened + one, 0, 1)}
+        )
+        for name, one in away.items()
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def overdue(shares: list[float], hiatus: list[float] | None = None) -> pd.DataFrame:
+    names = [*map(str, range(len(shares) - 1)), f"{len(shares) - 1}+"]
+    frame = pd.DataFrame({"frequency_group": names, "customers": 200, "overdue_share": shares})
+    frame["overdue"] = (200 * frame["overdue_share"]).fillna(0).round().astype(int)
+    return frame if hiatus is None else frame.assign(hiatus_share=hiatus)
+
+
 SURFACE = 1 / (1 + np.arange(8)[:, None] * np.exp(1 - np.arange(9)[None, :] / 2))
 USUAL: dict[str, Case] = {
     "rows_by_fate": (charts.rows_by_fate, fates(), {"currency": "USD"}),
@@ -196,5 +301,36 @@ USUAL: dict[str, Case] = {
     ),
     "clv_sensitivity": (
         charts.clv_sensitivity, sensitivity([3e5, 4e5, 5.9e5], [13e5, 8e5, 6.1e5]), {"base": 6e5, "currency": "USD"},
+    ),
+    "tier_pyramid": (charts.tier_pyramid, tier_rows([50, 150, 700, 100], [600.0, 400, 200, -200]), {"currency": "USD"}),
+    "effort_and_value": (charts.effort_and_value, efforts([60.0, 25, 12, 3], [10.0, 20, 40, 30]), {}),
+    "tier_flows": (
+        charts.tier_flows,
+        tier_moves(np.array([[20, 15, 10, 0, 5], [9, 60, 50, 1, 30], [3, 40, 400, 3, 99], [0, 2, 6, 20, 1], [5] * 5])),
+        {},
+    ),
+    "stayed_by_chance": (charts.stayed_by_chance, stays([0.4, 0.45, 0.8, 0.2], [0.7, 0.6, 0.9, 0.5]), {}),
+    "tiers_by_allocation": (charts.tiers_by_allocation, allocations([0.0, 0.08, 0.05, 0.12, 0.1]), {}),
+    "profit_whale": (charts.profit_whale, whale(WORKED), {"currency": "USD"}),
+    "revenue_against_profit": (charts.revenue_against_profit, ranks([-200.0, 250, 400, 80, 150, 20, -20, 10]), {}),
+    "profit_by_retention": (
+        charts.profit_by_retention, value_by_retention(), {"retention_rate": 0.8, "currency": "USD"},
+    ),
+    "rise_by_retention": (
+        charts.rise_by_retention, value_by_retention(),
+        {"retention_rate": 0.8, "published": published(), "interval": (0.71, 0.98)},
+    ),
+    "survival_by_group": (
+        charts.survival_by_group, survival({"Month-to-month": 0.96, "One year": 0.99, "Two year": 0.998}), {},
+    ),
+    "revenue_movement": (
+        charts.revenue_movement, movements(1000, [[300, 200, 50, 100], [50, 0, 20, 10]]), {"currency": "USD"},
+    ),
+    "activity_calibration": (
+        charts.activity_calibration,
+        tenths({"Pareto/NBD": 0.01, "MBG/NBD": -0.02, "RFM logistic": 0.03, "time since last purchase": -0.1}), {},
+    ),
+    "overdue_share": (
+        charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2], [0.9, 0.6, 0.5, 0.4, 0.2]), {"false_alarm_rate": 0.05},
     ),
 }  # fmt: skip

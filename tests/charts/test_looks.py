@@ -89,6 +89,19 @@ ODD = {
     ),
     "one acquisition": (charts.clv_by_acquisition_month, frames.clv_of(list(frames.months(1)), [4], "month"), {}),
     "nothing matters": (charts.clv_sensitivity, frames.sensitivity([5.0], [5.0]), {"base": 5.0}),
+    "nobody but Lead": (charts.tier_pyramid, frames.tier_rows([0, 0, 0, 3], [0.0, 0, 0, -5]), {"currency": "USD"}),
+    "one tier": (charts.tier_pyramid, frames.tier_rows([1, 0, 0, 0], [5.0, 0, 0, 0]), {}),
+    "Lead costs more than there is": (charts.tier_pyramid, frames.tier_rows([9, 9, 9, 9], [5.0, 2, 1, -7]), {}),
+    "service in proportion": (charts.effort_and_value, frames.efforts([4.0, 3, 2, 1], [4.0, 3, 2, 1]), {}),
+    "Lead without margin": (charts.effort_and_value, frames.efforts([4.0, 3, 2, -1], [4.0, 3, 2, 1]), {}),
+    "nobody stayed": (charts.tier_flows, frames.tier_moves(np.roll(np.diag([9] * 5), 1, axis=1)), {}),
+    "one tier to follow": (charts.stayed_by_chance, frames.stays([1.0], [1.0]), {}),
+    "no key matters": (charts.tiers_by_allocation, frames.allocations([0.0, 0.0]), {}),
+    "no tail": (charts.profit_whale, frames.whale([5.0, 3, 2]), {"currency": "USD"}),
+    "only a tail": (charts.profit_whale, frames.whale([-5.0, -3]), {"currency": "USD"}),
+    "whale of no profit": (charts.profit_whale, frames.whale([0.0, 0.0]), {}),
+    "whale that sinks": (charts.profit_whale, frames.whale([5.0, 3, -20]), {"currency": "USD"}),
+    "ten thousand ranks": (charts.revenue_against_profit, frames.ranks([*range(9999, 0, -1)]), {}),
 }  # fmt: skip
 
 

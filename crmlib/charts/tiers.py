@@ -1,0 +1,220 @@
+"""Charts of the Customer Pyramid: what each tier brings, what it takes, and where its customers go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from crmlib.charts import words
+from crmlib.charts.layout import bars, finish, no_data, sheet
+from crmlib.charts.style import BLUE, INK, PALE, SHADES, SOFT, TIER_COLOURS, Chart, house_style
+
+
+@house_style()
+def tier_pyramid(table: pd.DataFrame, *, value: str = "profit", currency: str = "") -> Chart:
+    """Draw each tier's share of the customers beside what it brings or costs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per tier, the best first: `tier`, `customers`, `share_of_customers` and, of the value, its sum
+        and `share_of_…` (NaN where the total is not positive).
+    value : str
+        The column drawn: "profit" or "revenue".
+    currency : str
+        The name of the money.
+    """
+    table = table[table["customers"] > 0]
+    if table.empty:
+        return no_data("No customer has a tier")
+    names, people = table["tier"].astype(str).tolist(), table["share_of_customers"].to_numpy(dtype=float)
+    brought = table[f"share_of_{value}"].to_numpy(dtype=float)
+    money = [words.money(one, currency) for one in table[value].astype(float)]
+    parts = [
+        f"{words.share(one)} · {words.share(other)}" if np.isfinite(other) else f"{words.share(one)} · {paid}"
+        for one, other, paid in zip(people, brought, money, strict=True)
+    ]
+    axes = _pairs(names, people, brought, parts)
+    told = "; ".join(
+        f"{name}: {words.plural(count, 'customer')} ({words.share(one)}), {value} {paid}"
+        for name, count, one, paid in zip(names, table["customers"], people, money, strict=True)
+    )
+    unit = f"Share of customers (full colour) · of {value} (pale)"
+    title = _pyramid_title(names, people, brought, money, value)
+    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+
+
+def _pyramid_title(
+    names: Sequence[str], people: np.ndarray, brought: np.ndarray, money: Sequence[str], value: str
+) -> str:
+    first = f"{names[0]}, {words.share(people[0])} of customers,"
+    if not np.isfinite(brought).any():
+        return f"{first} makes {value} of {money[0]}; all together make none"
+    title = f"{first} brings {words.share(brought[0])} of {value}"
+    if brought[-1] < 0 and len(names) > 1:
+        title += (
+            f"; {names[-1]}, {words.share(people[-1])}, costs as much as {words.share(-brought[-1])} of it"
+        )
+    elif len(names) > 1:
+        title += f"; {names[-1]}, {words.share(people[-1])}, brings {words.share(brought[-1])}"
+    return title
+
+
+@house_style()
+def effort_and_value(table: pd.DataFrame) -> Chart:
+    """Draw each tier's share of the value before service beside its share of the service.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per tier, the best first: `tier`, `customers`, `share_of_value`, `share_of_effort` and
+        `effort_per_value` (NaN where there is none).
+    """
+    table = table[(table["customers"] > 0) & table["share_of_effort"].notna()]
+    if table.empty or table["share_of_value"].isna().all():
+        return no_data("No service to set against value")
+    names = table["tier"].astype(str).tolist()
+    value, effort, per = (
+        table[one].to_numpy(dtype=float) for one in ("share_of_value", "share_of_effort", "effort_per_value")
+    )
+    parts = [f"{words.share(one)} · {words.share(other)}" for one, other in zip(value, effort, strict=True)]
+    axes = _pairs(names, value, effort, parts)
+    most = int(np.argmax(effort - value))
+    title = (
+        f"{names[most]} takes {words.share(effort[most])} of the service and brings {words.share(value[most])} of "
+        "the value before it"
+    )
+    if effort[most] - value[most] < 0.01:
+        title = "Each tier gets service in proportion to its value"
+    told = "; ".join(
+        f"{name}: {words.share(one)} of value, {words.share(other)} of service"
+        + (f", {words.share(rate)} of its own value" if np.isfinite(rate) else "")
+        for name, one, other, rate in zip(names, value, effort, per, strict=True)
+    )
+    unit = "Share of value before service (full colour) · of service (pale)"
+    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+
+
+def _pairs(names: Sequence[str], full: np.ndarray, pale: np.ndarray, texts: Sequence[str]) -> Axes:
+    """Two bars per tier in its colour, the second one pale, and their figures at the right end."""
+    colours = [TIER_COLOURS.get(name, BLUE) for name in names]
+    _, axes = sheet(0.5 * len(names) + 0.15)
+    places = np.arange(len(names))
+    for offset, shares, opacity in ((-0.19, full, 1.0), (0.19, np.nan_to_num(pale), 0.5)):
+        axes.barh(places + offset, np.nan_to_num(shares), height=0.36, color=colours, alpha=opacity)
+    for place, edge, text in zip(places, np.nanmax([full, pale, full * 0], axis=0), texts, strict=True):
+        axes.annotate(
+            text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
+        )
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    drawn = np.nan_to_num(np.concatenate([full, pale, [0.0]]))
+    axes.set_xlim(drawn.min(), drawn.max() if drawn.max() > drawn.min() else drawn.min() + 1.0)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    axes.axvline(0, color=SOFT, linewidth=0.8)
+    return axes
+
+
+@house_style()
+def tier_flows(matrix: pd.DataFrame) -> Chart:
+    """Draw where the customers of each tier went by the next period.
+
+    Parameters
+    ----------
+    matrix : DataFrame
+        Customers by tier before (index, the best first, "new" last) and after (columns, "not active" last).
+    """
+    counts = matrix.drop(index="new", errors="ignore")
+    counts = counts[counts.sum(axis=1) > 0]
+    if counts.empty:
+        return no_data("No customer of the first period to follow")
+    counts = counts.loc[:, (counts.sum(axis=0) > 0) | counts.columns.isin(counts.index)]
+    shares = counts.to_numpy(dtype=float) / counts.sum(axis=1).to_numpy(dtype=float)[:, None]
+    best = str(counts.index[0])
+    stayed = shares[0, list(counts.columns).index(best)]
+    title = f"Of {best}, {words.share(float(stayed))} are {best} again in the next period"
+    _, axes = sheet(0.5 * len(counts) + 0.1)
+    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        if share > 0:
+            axes.text(
+                column + 0.5, row + 0.5, words.share(float(share)), ha="center", va="center", in_layout=False,
+                color="white" if share > 0.45 else INK,
+            )  # fmt: skip
+    names = [f"{one} ({words.number(count)})" for one, count in counts.sum(axis=1).items()]
+    axes.set_yticks(np.arange(len(counts)) + 0.5, names)
+    axes.set_xticks(np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in counts.columns])
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xlabel("Tier in the second period, by the same cut-offs")
+    told = "; ".join(
+        f"{one} to {other}: {words.share(float(shares[row, column]))}"
+        for row, one in enumerate(counts.index)
+        for column, other in enumerate(counts.columns)
+        if shares[row, column] > 0
+    )
+    alt = f"Table of shares by tier in the first and the second period. {told}."
+    return finish(axes, title, alt, unit="Share of each tier of the first period (rows)")
+
+
+@house_style()
+def stayed_by_chance(stayed: pd.DataFrame) -> Chart:
+    """Draw how many of each tier stayed in it, beside how many would have, had nobody changed.
+
+    Parameters
+    ----------
+    stayed : DataFrame
+        One row per tier, the best first: `tier`, `customers`, `stayed` and `by_chance` (shares).
+    """
+    stayed = stayed[(stayed["customers"] > 0) & stayed["by_chance"].notna()]
+    if stayed.empty:
+        return no_data("No tier to tell noise from change in")
+    names = stayed["tier"].astype(str).tolist()
+    real, noise = (stayed[one].to_numpy(dtype=float) for one in ("stayed", "by_chance"))
+    texts = [f"{words.share(one)} · {words.share(other)}" for one, other in zip(real, noise, strict=True)]
+    axes = _pairs(names, real, noise, texts)
+    title = (
+        f"{words.share(real[0])} of {names[0]} stayed; had nobody changed, noise alone would have kept "
+        f"{words.share(noise[0])}"
+    )
+    told = "; ".join(
+        f"{name}: {words.share(one)} stayed, {words.share(other)} expected by noise alone"
+        for name, one, other in zip(names, real, noise, strict=True)
+    )
+    unit = "Share that stayed (full colour) · by noise alone, nobody changing (pale)"
+    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+
+
+@house_style()
+def tiers_by_allocation(sensitivity: pd.DataFrame) -> Chart:
+    """Draw how many customers change tier when the cost to serve is shared out by another key.
+
+    Parameters
+    ----------
+    sensitivity : DataFrame
+        One row per key, "as calculated" first: `key`, `changed`, `share_changed` and `Lead` (customers).
+    """
+    others = sensitivity[sensitivity["key"] != "as calculated"]
+    if others.empty:
+        return no_data("No other key to share costs out by")
+    others = others.sort_values("share_changed", ascending=False, kind="stable")
+    shares = others["share_changed"].to_numpy(dtype=float)
+    texts = [
+        f"{words.share(share)} · Lead: {words.number(lead)}"
+        for share, lead in zip(shares, others["Lead"], strict=True)
+    ]
+    _, axes = sheet(0.36 * len(others) + 0.1)
+    bars(axes, others["key"].tolist(), shares, [BLUE, *[PALE] * (len(others) - 1)], texts)
+    moved = f"moves {words.share(shares[0])} of customers to another tier"
+    title = f"Shared out {others['key'].iloc[0]}, the same cost {moved}"
+    if not shares[0]:
+        title = "No customer changes tier, however the cost to serve is shared out"
+    told = "; ".join(f"{key}: {text}" for key, text in zip(others["key"], texts, strict=True))
+    return finish(
+        axes, title, f"Bars by key. {told}.", unit="Share of customers who change tier · customers in Lead"
+    )
