@@ -37,7 +37,7 @@ def won_leads(world: World, people: People, found: Orders, left: np.ndarray) -> 
         "won_on": first,
         "lost_on": np.where(gave_up, left, np.nan),
         "channel": people.channel,
-        "hours": np.round(1.5 * SLOW_TYPES[people.kind] * streams.exponential("lead hours", index), 2),
+        "hours": np.round(0.3 * SLOW_TYPES[people.kind] * streams.exponential("lead hours", index), 2),
         "is_customer": np.ones(len(people), bool),
     }
 
@@ -71,7 +71,7 @@ def lost_leads(world: World, people: People, won: dict[str, np.ndarray]) -> dict
         "won_on": np.full(len(row), np.nan),
         "lost_on": known[4],
         "channel": people.channel[row],
-        "hours": np.round(0.6 * pace * streams.exponential("lost hours", who, number), 2),
+        "hours": np.round(0.1 * pace * streams.exponential("lost hours", who, number), 2),
         "is_customer": np.zeros(len(row), bool),
     }
 

@@ -31,7 +31,9 @@ class Block:
     people: People
     trials: list[Trial]
     promises: Promises
+    contract: Window  # when contracts would run if nothing ended them early
     contracts: Contracts
+    quiet: list[Window]
     buying: Clock
     leaving: Clock
     left: np.ndarray  # day on which each left for good, infinite if not within the look ahead
@@ -60,8 +62,8 @@ def blocks(world: World, n_customers: int, ahead_days: float = 0.0) -> Iterator[
 def live(world: World, people: People, trials: list[Trial], contract: Window, ahead_days: float) -> Block:
     """Let customers live through the firm's history and the days ahead."""
     promised = service.promises(world, people)
-    windows = purchases.quiet_windows(world, people)
-    windows += [trial.buying_window() for trial in trials if trial.buying_days]
+    quiet = purchases.quiet_windows(world, people)
+    windows = quiet + [trial.buying_window() for trial in trials if trial.buying_days]
     buying = purchases.buying_clock(world, people, windows, ahead_days)
     due = purchases.orders(world, people, buying)
     since = loyalty.joined(world, people, due)
@@ -71,7 +73,9 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
     due = purchases.orders(world, people, buying)
     held = purchases.lines(world, people, due)
     asked = service.cases(world, people, due, held)
-    leaving, left = _leaving(world, people, trials, promised, due, asked, ahead_days)
+    leaving = leaving_clock(world, people, trials, promised, due, asked, ahead_days)
+    age = leaving.when(np.arange(len(people)), world.streams.exponential("leaves", people.index))
+    left = people.join + np.maximum(age, 1e-6)
     kept = due.day < left[due.row]
     found, held, asked = _only(kept, due, held, asked)
     still = [
@@ -84,7 +88,9 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
         people=people,
         trials=still,
         promises=promised,
+        contract=contract,
         contracts=subscriptions.contracts(world, people, left, trials, contract),
+        quiet=quiet,
         buying=buying,
         leaving=leaving,
         left=left,
@@ -95,7 +101,7 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
     )
 
 
-def _leaving(
+def leaving_clock(
     world: World,
     people: People,
     trials: list[Trial],
@@ -103,17 +109,15 @@ def _leaving(
     due: Orders,
     asked: Cases,
     ahead_days: float,
-) -> tuple[Clock, np.ndarray]:
-    """When each customer leaves, from risks that grow with age and with what went wrong."""
+) -> Clock:
+    """The clock, by age, on which customers leave: fast at first, and for a year after something went wrong."""
     windows = service.broken_promise_windows(world, promised)
     windows += service.slow_reply_windows(world, people, due, asked)
     windows += [one.leaving_window() for one in trials if one.leaving_days and one.kind != "price"]
     by_age = [Window(one.start - people.join, one.end - people.join, one.factor) for one in windows]
     n = len(people)
     end = world.days + ahead_days - people.join
-    clock = Clock(world.ageing, np.zeros(n, int), np.zeros(n), end, people.leaving_per_year, by_age)
-    age = clock.when(np.arange(n), world.streams.exponential("leaves", people.index))
-    return clock, people.join + np.maximum(age, 1e-6)
+    return Clock(world.ageing, np.zeros(n, int), np.zeros(n), end, people.leaving_per_year, by_age)
 
 
 def _only(kept: np.ndarray, due: Orders, held: Lines, asked: Cases) -> tuple[Orders, Lines, Cases]:

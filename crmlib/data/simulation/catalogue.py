@@ -13,7 +13,7 @@ MARKETS = ("Germany", "France", "Poland")
 MARKET_SHARES = np.array([0.5, 0.3, 0.2])
 MARKET_SPEEDS = np.array([1.0, 0.75, 1.5])  # how fast purchases, leaving and decisions go
 MARKET_GROWTH_PER_YEAR = np.array([0.05, -0.10, 0.30])  # of the number who join
-MARKET_PRICES = np.array([1.0, 1.1, 0.8])
+MARKET_PRICES = np.array([1.0, 1.05, 0.85])
 
 PRODUCT_TYPES = ("physical", "web/mobile", "web platform", "bank")
 TYPE_SHARES = np.array([0.5, 0.2, 0.18, 0.12])
@@ -32,11 +32,11 @@ CATEGORIES = (
     ("cards", "insurance", "brokerage"),
 )
 GRADES = ("entry", "basic", "plus", "premium")
-_LEVEL = np.array([22.0, 12.0, 45.0, 30.0])  # price of the basic grade by type
+_LEVEL = np.array([14.5, 11.5, 19.0, 16.0])  # price of the basic grade by type
 PRICES = (
     _LEVEL[:, None, None]
-    * np.array([0.8, 1.0, 1.3])[None, :, None]
-    * np.array([0.5, 1.0, 1.8, 3.4])[None, None, :]
+    * np.array([0.85, 1.0, 1.2])[None, :, None]
+    * np.array([0.6, 1.0, 1.6, 2.5])[None, None, :]
 ).round(2)
 COST_SHARES = (
     np.array([0.58, 0.40, 0.30, 0.35])[:, None, None]

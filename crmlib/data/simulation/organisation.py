@@ -8,7 +8,7 @@ import pandas as pd
 from crmlib.data.simulation import catalogue
 from crmlib.data.simulation.world import World
 
-CUSTOMERS_PER_SEAT = {"prospecting": 500, "selling": 500, "account management": 800, "service": 1000}
+CUSTOMERS_PER_SEAT = {"prospecting": 1000, "selling": 1000, "account management": 1500, "service": 1500}
 _LETTER = {"prospecting": "R", "selling": "R", "account management": "M", "service": "S"}
 SCORECARDS = {
     "qci": "analysis & planning|proposition|people & organisation|information & technology|process management|"
@@ -101,7 +101,7 @@ def _administration(world: World, n_customers: int) -> pd.DataFrame:
             "employee_id": name,
             "month": month,
             "activity": np.where(marketing, "marketing", "administration"),
-            "hours": np.where(marketing, 140.0, 12.0),
+            "hours": np.where(marketing, 40.0, 8.0),
         }
     )
 

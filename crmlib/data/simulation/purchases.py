@@ -31,11 +31,16 @@ class Orders:
         return Orders(self.row[kept], self.number[kept], self.day[kept])
 
 
+def quiet_pace(world: World) -> float:
+    """The share of the usual pace that is left in a quiet spell."""
+    return max(QUIET_PACE ** world.effects["dormancy"], 1e-3)
+
+
 def quiet_windows(world: World, people: People) -> list[Window]:
-    """Three spells in which a customer all but stops buying, and comes back by themselves."""
-    pace = np.full(len(people), max(QUIET_PACE ** world.effects["dormancy"], 1e-3))
+    """Spells in which a customer all but stops buying, and comes back by themselves."""
+    pace = np.full(len(people), quiet_pace(world))
     windows, day = [], people.join
-    for spell in range(3):
+    for spell in range(3 + world.years // 2):
         start = day + QUIET_AFTER_DAYS * world.streams.exponential("quiet after", people.index, spell)
         day = start + QUIET_FOR_DAYS * world.streams.exponential("quiet for", people.index, spell)
         windows.append(Window(start, day, pace))

@@ -11,7 +11,7 @@ from crmlib.data.simulation.block import Block
 from crmlib.data.simulation.persons import Persons, customer_ids, persons
 from crmlib.data.simulation.referrals import TYPE_SHARES, TYPES
 from crmlib.data.simulation.subscriptions import subscription_rows
-from crmlib.data.simulation.truth import contribution_per_year
+from crmlib.data.simulation.expectations import contribution_per_year
 from crmlib.data.simulation.world import World
 
 Rows = dict[str, np.ndarray]
@@ -114,7 +114,9 @@ def _customers(world: World, block: Block, known: Persons) -> Rows:
     wallet = 1 / (1 + np.exp(-0.3 + 0.7 * people.restless - 0.4 * people.need))
     goal = streams.uniform("goal", index) < 1 / (1 + np.exp(-0.9 + 0.7 * people.restless))
     adoption = 1 / (1 + np.exp(-0.4 + 0.6 * people.restless - 0.8 * streams.normal("adoption", index)))
-    plan = np.maximum(contribution_per_year(people), 0) * np.exp(0.4 * streams.normal("account plan", index))
+    plan = np.maximum(contribution_per_year(world, people), 0) * np.exp(
+        0.4 * streams.normal("account plan", index)
+    )
     recommender = TYPES[streams.choice("recommender", index, 0, TYPE_SHARES)]
     rival = catalogue.RIVALS[(3 * streams.uniform("rival", index)).astype(int)]
     table = {

@@ -24,7 +24,8 @@ class Contracts:
 
     row: np.ndarray
     start: np.ndarray
-    end: np.ndarray  # infinite while it runs
+    end: np.ndarray  # infinite while it runs on the last day
+    end_day: np.ndarray  # the same, whenever it is
     plan: np.ndarray
     failed: np.ndarray  # whether a payment that failed ended it
     dearer_from: np.ndarray  # the day of the price experiment for those treated, else nan
@@ -53,6 +54,7 @@ def contracts(
         row=row,
         start=first.start[row],
         end=np.where(end < world.days, np.floor(end), np.inf),
+        end_day=end,
         plan=people.income_class[row],
         failed=world.streams.uniform("payment", people.index[row]) < 0.12,
         dearer_from=np.where(price.treated[row] & price.inside[row], price.assigned[row], np.nan),
@@ -64,9 +66,7 @@ def _life(world: World, people: People, start: np.ndarray, windows: tuple[Window
     streams = world.streams
     days = world.days + 20 * 365
     curve = Curves(np.arange(days + 1.0)[None, :] / 365.25)
-    pace = CANCELLED_PER_YEAR * np.exp(
-        0.5 * people.restless + 0.7 * streams.normal("contract risk", people.index)
-    )
+    pace = cancelling_per_year(world, people)
     from_day = np.nan_to_num(start)
     clock = Clock(
         curve, np.zeros(len(people), int), from_day, np.full(len(people), float(days)), pace, windows
@@ -74,6 +74,18 @@ def _life(world: World, people: People, start: np.ndarray, windows: tuple[Window
     risk = streams.exponential("contract end", people.index)
     until = clock.when(np.arange(len(people)), risk)
     return np.maximum(np.where(np.isfinite(until), until, days) - from_day, 1.0)
+
+
+def cancelling_per_year(world: World, people: People) -> np.ndarray:
+    """The risk at which each customer would cancel a contract."""
+    return CANCELLED_PER_YEAR * np.exp(
+        0.5 * people.restless + 0.7 * world.streams.normal("contract risk", people.index)
+    )
+
+
+def fee(people: People, found: Contracts) -> np.ndarray:
+    """What each contract costs a month when it begins."""
+    return PLAN_PRICES[found.plan] * catalogue.MARKET_PRICES[people.market[found.row]]
 
 
 def subscription_rows(world: World, people: People, found: Contracts) -> dict[str, np.ndarray]:
@@ -93,7 +105,7 @@ def subscription_rows(world: World, people: People, found: Contracts) -> dict[st
     last = np.isfinite(dates) & ~np.isfinite(until)
     until = np.where(last, np.where(np.isfinite(found.end), found.end, np.nan)[:, None], until)
     at, piece = np.nonzero(np.isfinite(dates))
-    base = PLAN_PRICES[found.plan] * catalogue.MARKET_PRICES[people.market[found.row]]
+    base = fee(people, found)
     ended = np.isfinite(found.end)[at]
     reason = np.where(found.failed[at], "payment failed", "cancelled").astype(object)
     reason = np.where(last[at, piece], np.where(ended, reason, None), "changed")
