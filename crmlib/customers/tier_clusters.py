@@ -1,0 +1,126 @@
+"""Tiers cut where the customers themselves divide, and how far those agree with tiers of fixed shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers.cluster_stability import adjusted_rand, shared_customers
+from crmlib.customers.clusters import ClusterSegments
+from crmlib.customers.tier_cut_offs import TIERS
+from crmlib.errors import CrmError
+
+GROUPS = 3  # Platinum, Gold and Iron; Lead is split off before, at zero
+SAME, STABLE = 0.8, 0.75
+
+
+def cluster_codes(
+    profit: pd.DataFrame, column: str, rest: np.ndarray, features: tuple[str, ...], random_state: int
+) -> tuple[np.ndarray, ClusterSegments]:
+    """Code of each customer's tier (0 Lead to 3 Platinum), by clusters in order of their mean value.
+
+    Only who has a value of 0 or more is clustered; who is spared from Lead stays Iron.
+    """
+    for name in features:
+        if name not in profit.columns:
+            raise CrmError(f"features name {name!r}, which profit lacks; merge it in by customer_id")
+    values = profit[column].to_numpy(dtype=float)
+    kept = rest & (values >= 0)
+    data = profit.loc[kept, list(dict.fromkeys([column, *features]))]
+    found = ClusterSegments(GROUPS, random_state=random_state).fit(pd.DataFrame(data))
+    means = pd.Series(values[kept]).groupby(found.labels_).mean()
+    place = means.rank(method="first").astype("int8").to_numpy()
+    codes = np.where(rest, 1, 0).astype("int8")
+    codes[kept] = place[found.labels_]
+    return codes, found
+
+
+@dataclass(frozen=True)
+class TierAgreement:
+    """Two ways to cut the same customers into tiers.
+
+    Attributes
+    ----------
+    crosstab : DataFrame
+        Customers by tier of the first (rows) and of the second (columns), Platinum first.
+    same : float
+        Share of the customers in the same tier.
+    rand : float
+        Adjusted Rand index: 1 where both agree on everybody, 0 as by chance.
+    """
+
+    crosstab: pd.DataFrame
+    same: float
+    rand: float
+
+
+def compare_tiers(one: pd.DataFrame, other: pd.DataFrame) -> TierAgreement:
+    """Do two ways of cutting tiers put the same customers into them?
+
+    Parameters
+    ----------
+    one, other : ValueTiers
+        Of the same customers, under the same index.
+
+    Returns
+    -------
+    TierAgreement
+
+    Examples
+    --------
+    >>> one, other = (pd.DataFrame({"tier": tiers}) for tiers in (["Gold", "Iron", "Iron"], ["Gold", "Gold", "Iron"]))
+    >>> compare_tiers(one, other).same
+    0.6666666666666666
+    """
+    if not one.index.equals(other.index) or not one.index.is_unique:
+        raise CrmError("the two do not hold the same customers under the same index")
+    codes = [
+        pd.Categorical(frame["tier"], categories=list(TIERS)).codes.astype("int64") for frame in (one, other)
+    ]
+    if min(code.min(initial=0) for code in codes) < 0:
+        raise CrmError(f"a tier is none of {', '.join(TIERS)}")
+    shared = shared_customers(codes[0], codes[1], len(TIERS))
+    names = pd.Index(TIERS, name="tier")
+    table = pd.DataFrame(shared, index=names, columns=names).iloc[::-1, ::-1]
+    assert shared.sum() == len(one), "a customer was lost between tiers"
+    same = float(np.trace(shared) / len(one)) if len(one) else float("nan")
+    return TierAgreement(table, same, adjusted_rand(shared))
+
+
+def which_tiers_to_prefer(agreement: TierAgreement, clusters: ClusterSegments) -> str:
+    """Say which cut to use here, and why: fixed shares unless the clusters are groups that come out again.
+
+    Parameters
+    ----------
+    agreement : TierAgreement
+        Of tiers by shares and by clusters.
+    clusters : ClusterSegments
+        What `value_tiers(..., method="clusters").clusters` holds.
+
+    Returns
+    -------
+    str
+        One sentence, with its figures.
+    """
+    told = f"{agreement.same:.0%} of customers are in the same tier both ways"
+    stable = float(clusters.stability_["jaccard"].min())
+    if not clusters.groups_:
+        return (
+            f"Prefer fixed shares: customers do not divide by themselves (clusters would be cuts, not groups), so a "
+            f"size that the firm can serve is the better reason for a cut; {told}."
+        )
+    if stable < STABLE:
+        return (
+            f"Prefer fixed shares: there are groups, but one of them is not found again in resamples (Jaccard "
+            f"{stable:.2f}); {told}."
+        )
+    if agreement.same >= SAME:
+        return (
+            f"Either will do: {told}; fixed shares are easier to explain and to keep from period to period."
+        )
+    return (
+        f"Prefer the clusters: they are groups that are found again (Jaccard {stable:.2f} or more), and fixed "
+        f"shares cut through them; {told}."
+    )
