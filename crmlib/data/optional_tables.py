@@ -18,11 +18,11 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.books import LARGEST_AMOUNT, MONEY
+from crmlib.data.books import LARGEST_AMOUNT, MONEY, rows_by_file
 from crmlib.data.contracts import Column, Contract
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.free_columns import with_free_columns
-from crmlib.data.optional_values import HOW_READ, judge_values, read_values
+from crmlib.data.optional_values import HOW_READ, judge_values, read_values, spoken
 from crmlib.data.sources import engine
 from crmlib.data.table_report import TableReport
 from crmlib.errors import DataError
@@ -84,8 +84,7 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: TableReading, fold
     staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
     view = ibis.util.gen_name("judged")
     try:
-        repeats = _repeats(staged, contract.key) if contract.key in columns else None  # the view reads it
-        judged = staged if repeats is None else _with_reason(staged, repeats, contract.key)
+        judged = _set_aside_repeats(staged, contract.key) if contract.key in columns else staged
         return _keep_books(engine().create_view(view, judged), contract, columns, reading, folder)
     finally:
         engine().drop_view(view, force=True)
@@ -106,17 +105,17 @@ def _write(rows: ibis.Table, file: Path, name: str) -> None:
         ) from None
 
 
-def _repeats(staged: ibis.Table, key: str) -> ibis.Table:
-    """Usable rows whose key stands in an earlier usable row."""
-    usable = staged.filter(_.reason.isnull() & staged[key].notnull())
-    first = usable.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
-    later = usable.join(first, key).filter(_.source_row > _.first)
-    return later.select("source_row", why=ibis.literal(f"repeated {key.replace('_', ' ')}")).cache()
-
-
-def _with_reason(staged: ibis.Table, reasons: ibis.Table, key: str) -> ibis.Table:
-    joined = staged.left_join(reasons, "source_row").drop("source_row_right")
-    return joined.mutate(reason=ibis.coalesce(_.reason, _.why)).drop("why")
+def _set_aside_repeats(staged: ibis.Table, key: str) -> ibis.Table:
+    """Give a usable row whose key stands in an earlier usable row its reason."""
+    usable = staged.reason.isnull() & staged[key].notnull()
+    keys = (
+        staged.agg(rows=usable.sum(), different=staged[key].nunique(where=usable)).to_pyarrow().to_pylist()[0]
+    )
+    if (keys["rows"] or 0) == keys["different"]:  # then no window over all rows is needed
+        return staged
+    place = ibis.row_number().over(group_by=[staged[key], usable], order_by=staged.source_row)
+    repeated = usable & (place > 0)
+    return staged.mutate(reason=ibis.ifelse(repeated, f"repeated {spoken(key)}", staged.reason))
 
 
 def _keep_books(
@@ -131,17 +130,8 @@ def _keep_books(
     engine().to_parquet(_used_columns(used, contract, reading.keep_personal), folder / "table.parquet")
     engine().to_parquet(_quarantine_columns(staged, contract, money), folder / "quarantine.parquet")
     _assert_reconciled(tally, money, folder, contract.name)
-    return TableReport(
-        rows=_rows_by_fate(tally, money),
-        values=_values(used, contract, columns, reading),
-        sources=staged.group_by(file="source_file")
-        .agg(rows=_.count())
-        .order_by("file")
-        .to_pyarrow()
-        .to_pylist(),
-        columns=columns,
-        filled=_filled(used, contract, columns),
-    )
+    values, filled = _values(used, contract, columns, reading)
+    return TableReport(_rows_by_fate(tally, money), values, rows_by_file(staged), columns, filled)
 
 
 def _used_columns(used: ibis.Table, contract: Contract, keep_personal: bool) -> ibis.Table:
@@ -154,7 +144,7 @@ def _used_columns(used: ibis.Table, contract: Contract, keep_personal: bool) -> 
         if not column.personal or keep_personal:
             there = column.name in used.columns
             kept[column.name] = used[column.name] if there else ibis.null(HOW_READ[column.kind])
-    return used.select(**kept)
+    return used.order_by(_ROW).select(**kept)
 
 
 def _quarantine_columns(staged: ibis.Table, contract: Contract, money: Sequence[str]) -> ibis.Table:
@@ -228,45 +218,43 @@ def _assert_reconciled(tally: Tally, money: Sequence[str], folder: Path, name: s
 
 def _values(
     used: ibis.Table, contract: Contract, columns: Mapping[str, str], reading: TableReading
-) -> list[dict[str, Any]]:
-    """Values of used rows that were left empty or read as another word than was written, and rows that repeat."""
-    found = []
-    for column in contract.columns:
-        if f"fault_{column.name}" in used.columns:
-            faults = used.group_by(what=used[f"fault_{column.name}"]).agg(rows=_.count())
-            found += [{"column": column.name, **one} for one in _listed(faults)]
-        if column.name in columns and (column.words or column.name in reading.rename):
-            read, written = used[column.name], used[f"written_{column.name}"]
-            other = used.filter(read.notnull() & (read != written.lower()) & (read != written))
-            words = other.group_by(what=written + " read as " + read).agg(rows=_.count())
-            found += [{"column": column.name, **one} for one in _listed(words)[:_MOST_WORDS]]
-    repeated = used.agg(rows=used.count() - used.row_hash.nunique()).to_pyarrow().to_pylist()[0]["rows"]
-    if repeated:
-        found.append(
-            {"column": "", "what": "equal to an earlier row, and used all the same", "rows": repeated}
-        )
-    return found
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Values that were left empty or read as another word than was written; and filled values by column."""
+    here = [column for column in contract.columns if column.name in columns]
+    asked: dict[str, ir.Value] = {"repeated": used.count() - used.row_hash.nunique()}
+    changed: dict[str, ir.StringValue] = {}
+    for column in here:
+        name = column.name
+        asked[f"filled_{name}"] = used[f"has_{name}"].sum() if column.personal else used[name].count()
+        if not column.required:
+            changed[f"{name}.fault"] = used[f"fault_{name}"]
+        if column.words or name in reading.rename:
+            read, written = used[name], used[f"written_{name}"]
+            other = read.notnull() & (read != written.lower()) & (read != written)
+            changed[f"{name}.word"] = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
+    asked |= {key: what.count() for key, what in changed.items()}
+    found = {key: int(rows or 0) for key, rows in used.agg(**asked).to_pyarrow().to_pylist()[0].items()}
+    values = [
+        {"column": key.split(".")[0], **one}
+        for key, what in changed.items()
+        if found[key]
+        for one in _most_frequent(used, what)
+    ]
+    if found["repeated"]:
+        what = "equal to an earlier row, and used all the same"
+        values.append({"column": "", "what": what, "rows": found["repeated"]})
+    return values, {column.name: found[f"filled_{column.name}"] for column in here}
 
 
-def _listed(counts: ibis.Table) -> list[dict[str, Any]]:
-    return counts.filter(_.what.notnull()).order_by(_.rows.desc(), "what").to_pyarrow().to_pylist()
-
-
-def _filled(used: ibis.Table, contract: Contract, columns: Mapping[str, str]) -> dict[str, int]:
-    counts = {}
-    for column in contract.columns:
-        if column.name in columns:
-            counts[column.name] = (
-                used[f"has_{column.name}"].sum() if column.personal else used[column.name].count()
-            )
-    found = used.agg(**counts).to_pyarrow().to_pylist()[0]
-    return {name: int(rows or 0) for name, rows in found.items()}
+def _most_frequent(used: ibis.Table, what: ir.StringValue) -> list[dict[str, Any]]:
+    counts = used.group_by(what=what).agg(rows=_.count()).filter(_.what.notnull())
+    return counts.order_by(_.rows.desc(), "what").limit(_MOST_WORDS).to_pyarrow().to_pylist()
 
 
 def _nothing_usable(staged: ibis.Table, contract: Contract, columns: Mapping[str, str], tally: Tally) -> str:
     reason, (rows, _money) = max(tally.items(), key=lambda item: item[1][0])
     total = sum(count for count, _m in tally.values())
-    concerned = [c for c in contract.columns if c.name.replace("_", " ") in str(reason) and c.name in columns]
+    concerned = [c for c in contract.columns if spoken(c.name) in str(reason) and c.name in columns]
     text = f"{contract.name}: no row can be used; {rows} of {total} have the fault: {reason}"
     if not concerned:
         return text

@@ -12,7 +12,7 @@ from crmlib.data.books import LARGEST_AMOUNT
 from crmlib.data.contracts import Column, Contract
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.pseudonyms import pseudonym
-from crmlib.data.reading import read_date, read_number, read_text
+from crmlib.data.reading import read_date, read_number, read_text, trim_signs
 from crmlib.data.reasons import UNSPLIT_LINE
 from crmlib.data.table_words import read_flag, read_word
 
@@ -26,6 +26,7 @@ HOW_READ = {
     "money": "float64",
     "flag": "boolean",
 }
+_BLANKS = " \t\n\r\u00a0\u202f"
 _SCALES = {"nps": 10.0}  # of a survey's questions; others go to 5 unless scale_max says otherwise
 _USUAL_SCALE = 5.0
 
@@ -34,19 +35,36 @@ def read_values(
     raw: ibis.Table, contract: Contract, columns: Mapping[str, str], reading: TableReading
 ) -> ibis.Table:
     """Every column under the contract's name, read by its kind, and as it was written (`written_...`)."""
-    read: dict[str, ir.Value] = {}
-    for column in contract.columns:
-        if column.name in columns:
-            source = raw[columns[column.name]]
-            read[column.name] = _read(source, column, contract.name, reading)
-            read[f"written_{column.name}"] = read_text(source)
     own = [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)]
-    return raw.select(
-        **read,
+    here = [column for column in contract.columns if column.name in columns]
+    typed = {
+        column.name: raw[columns[column.name]]
+        for column in here
+        if not raw[columns[column.name]].type().is_string() and column.kind != "text"
+    }
+    rows = raw.select(
+        **{f"written_{column.name}": _written(raw[columns[column.name]]) for column in here},
+        **{f"typed_{name}": source for name, source in typed.items()},
         row_hash=ibis.struct({f"c{i}": raw[name].cast("string") for i, name in enumerate(own)}).hash(),
         unsplit_line=raw[UNSPLIT].notnull() if UNSPLIT in raw.columns else ibis.literal(False),
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
-    ).view()
+    ).view()  # as a view, what was read is computed once, however often the next step asks for it
+    read = {
+        column.name: _read(
+            rows[f"{'typed' if column.name in typed else 'written'}_{column.name}"],
+            column,
+            contract.name,
+            reading,
+        )
+        for column in here
+    }
+    return rows.mutate(**read).drop(*[f"typed_{name}" for name in typed]).view()
+
+
+def _written(source: ir.Column) -> ir.StringValue:
+    """Text without blanks at its ends, null if nothing is left; whole numbers without a decimal point."""
+    text = source if source.type().is_string() else read_text(source)
+    return trim_signs(text, _BLANKS).nullif("")
 
 
 def _read(source: ir.Column, column: Column, table: str, reading: TableReading) -> ir.Value:
@@ -58,7 +76,10 @@ def _read(source: ir.Column, column: Column, table: str, reading: TableReading) 
         )
     if column.kind == "flag":
         return read_flag(source)
-    text = read_text(source, reading.missing_ids if names_customer(column) else ())
+    text = source
+    if names_customer(column) and reading.missing_ids:
+        missing = text.lower().isin([word.lower() for word in reading.missing_ids])
+        text = ibis.ifelse(missing, ibis.null("string"), text)
     renamed = reading.rename.get(column.name)
     if renamed:
         text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
@@ -69,9 +90,8 @@ def _read_share(source: ir.Column, reading: TableReading) -> ir.FloatingValue:
     """A share of one, also where it is written in per cent."""
     if source.type().is_numeric():
         return source.cast("float64")
-    text = read_text(source)
-    percent = read_number(text.re_replace(r"[\s]*%$", ""), reading.decimal) / 100
-    return ibis.ifelse(text.endswith("%"), percent, read_number(text, reading.decimal))
+    size = read_number(source.re_replace(r"\s*%$", ""), reading.decimal)
+    return ibis.ifelse(source.endswith("%"), size / 100, size)
 
 
 def names_customer(column: Column) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.reading import read_text
-
 # Without blanks, dots, hyphens and capitals: English, German, French, Spanish, Italian, Dutch, Portuguese.
 YES = (
     *"1 10 true t yes y x ja j oui o si sí sim s on wahr vrai verdadero verdadeiro vero waar".split(),
@@ -99,7 +97,7 @@ def read_flag(column: ir.Column) -> ir.BooleanValue:
     """
     if column.type().is_boolean():
         return column
-    word = read_text(column).lower().re_replace(r"[\s._/-]+", "")
+    word = column.cast("string").lower().re_replace(r"[\s._/-]+", "")
     return ibis.cases((word.isin(YES), True), (word.isin(NO), False), else_=ibis.null("boolean"))
 
 
@@ -114,7 +112,7 @@ def read_word(column: ir.Column, table: str, name: str, words: Iterable[str]) ->
     ['complaint', 'return', 'question', None]
     """
     spellings = spellings_of(table, name, words)
-    text = read_text(column).lower().re_replace(r"[\s_-]+", " ")
+    text = column.cast("string").lower().re_replace(r"[\s_-]+", " ").strip()
     cases = [(text.isin(known), word) for word, known in spellings.items()]
     return ibis.cases(*cases, else_=ibis.null("string"))
 
