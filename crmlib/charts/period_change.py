@@ -44,8 +44,8 @@ def change_by_customers(
         for one, count in zip(groups["step"], groups["customers"], strict=True)
     ]
     start, end = float(waterfall["change"].iloc[0]), float(waterfall["change"].iloc[-1])
-    told = _Periods(value, currency, before, after)
-    return _waterfall(
+    told = Periods(value, currency, before, after)
+    return draw_waterfall(
         told, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
     )
 
@@ -73,8 +73,8 @@ def change_by_factors(
         return no_data(f"No factor of {value} to compare")
     names = factors["factor"].astype(str).tolist()
     start, end = float(factors["before"].prod()), float(factors["after"].prod())
-    told = _Periods(value, currency, before, after)
-    return _waterfall(told, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
+    told = Periods(value, currency, before, after)
+    return draw_waterfall(told, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
 
 
 @house_style()
@@ -124,7 +124,7 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
     return finish(axes, title, alt, unit="% of each tenth of the first period (rows)")
 
 
-class _Periods(NamedTuple):
+class Periods(NamedTuple):
     """What is compared: its name and money, and the names of the two periods."""
 
     value: str
@@ -136,13 +136,14 @@ class _Periods(NamedTuple):
         return f"{'+' if effect > 0 else ''}{words.money(effect, self.currency)}"
 
 
-def _waterfall(
-    told: _Periods,
+def draw_waterfall(
+    told: Periods,
     totals: tuple[float, float],
     effects: np.ndarray,
     steps: Sequence[str],
     labels: Sequence[str],
 ) -> Chart:
+    """Draw the effects that lead from one total to another; `steps` name them in the title, `labels` beside bars."""
     start, end = totals
     levels = np.concatenate([[start], start + np.cumsum(effects)])
     left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(end, 0.0)]])
@@ -172,7 +173,7 @@ def _waterfall(
     )
 
 
-def _change_title(told: _Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
+def _change_title(told: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
     value, largest = told.value.capitalize(), int(np.abs(effects).argmax())
     reason = f"largest effect: {words.name(steps[largest])} ({told.signed(effects[largest])})"
     if np.isclose(start, end, rtol=1e-9, atol=1e-9):

@@ -20,6 +20,7 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not told
+MANY = 7  # repeat purchases from which customers are one group
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 
@@ -201,6 +202,46 @@ def overdue_customers(
     if hiatus is not None:
         columns["silent_beyond_hiatus"] = silent > hiatus
     return told.assign(**{name: values[known.row] for name, values in columns.items()})
+
+
+def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """How many customers are overdue, by how often they had bought before?
+
+    Parameters
+    ----------
+    overdue : DataFrame
+        What `overdue_customers` returned.
+    summary : DataFrame
+        The customers it was asked about.
+
+    Returns
+    -------
+    DataFrame
+        By `frequency_group` (repeat purchases, "0" to "6", "7+"): `customers`, `overdue` (of them),
+        `overdue_share` (nan for "0": there is no gap to judge by) and, where a hiatus was given, `hiatus_share`
+        (silent beyond it).
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 10.0], "T": [40.0, 40.0]})
+    >>> overdue_by_frequency(overdue_customers(customers, model), customers)
+      frequency_group  customers  overdue  overdue_share
+    0               0          1        0            NaN
+    1               4          1        1            1.0
+    """
+    group = np.minimum(summary["frequency"].to_numpy(), MANY).astype(int)
+    columns = {"group": group, "overdue": overdue["overdue"].to_numpy()}
+    if "silent_beyond_hiatus" in overdue:
+        columns["hiatus"] = overdue["silent_beyond_hiatus"].to_numpy()
+    grouped = pd.DataFrame(columns).groupby("group")
+    table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped["overdue"].sum()})
+    table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
+    if "hiatus" in columns:
+        table["hiatus_share"] = grouped["hiatus"].mean()
+    table.insert(0, "frequency_group", [f"{one}+" if one == MANY else str(one) for one in table.index])
+    return table.reset_index(drop=True)
 
 
 class _Silence:

@@ -331,6 +331,7 @@ USUAL: dict[str, Case] = {
         tenths({"Pareto/NBD": 0.01, "MBG/NBD": -0.02, "RFM logistic": 0.03, "time since last purchase": -0.1}), {},
     ),
     "overdue_share": (
-        charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2], [0.9, 0.6, 0.5, 0.4, 0.2]), {"false_alarm_rate": 0.05},
+        charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2], [0.9, 0.6, 0.5, 0.4, 0.2]),
+        {"false_alarm_rate": 0.05},
     ),
 }  # fmt: skip

@@ -1,0 +1,108 @@
+"""Charts of who buys again: forecasts beside what happened, and who is silent for unusually long."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crmlib.charts import words
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
+
+_COLOURS = [BLUE, ORANGE, TEAL, RED]
+
+
+@house_style()
+def activity_calibration(deciles: pd.DataFrame) -> Chart:
+    """Draw the share of customers who bought beside what each forecast expected, by tenths of it.
+
+    Parameters
+    ----------
+    deciles : DataFrame
+        By `model` (the first four are drawn) and tenth of its forecast: `customers`, `predicted_mean` and
+        `actual_mean` (shares of customers who buy).
+    """
+    deciles = deciles.dropna(subset=["predicted_mean", "actual_mean"])
+    if deciles.empty:
+        return no_data("No forecast of who buys to compare with what happened")
+    names = list(dict.fromkeys(deciles["model"].astype(str)))[: len(_COLOURS)]
+    by_model = {name: deciles[deciles["model"].astype(str) == name] for name in names}
+    by_model = {name: rows.sort_values("predicted_mean") for name, rows in by_model.items()}
+    end = 1.03 * max(float(deciles[["predicted_mean", "actual_mean"]].to_numpy().max()), 0.01)
+    _, axes = sheet(3.0)
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, end)
+    axes.plot([0, end], [0, end], color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    lasts = []
+    for rows, colour in zip(by_model.values(), _COLOURS, strict=False):
+        axes.plot(rows["predicted_mean"], rows["actual_mean"], color=colour, marker="o", markersize=4)
+        lasts.append(float(rows["actual_mean"].iloc[-1]))
+    end_labels(axes, end, [*lasts, end], [*map(words.name, names), "as predicted"],
+               [*_COLOURS[: len(names)], SOFT])  # fmt: skip
+    value_axis(axes, "y", kind="share")
+    value_axis(axes, "x", kind="share")
+    axes.set_xlabel("Share expected to buy, by tenths of customers")
+    gaps = {name: _gap(rows) for name, rows in by_model.items()}
+    told = "; ".join(
+        f"{name}: off by {words.share(gap)} of customers on average" for name, gap in gaps.items()
+    )
+    alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {told}."
+    return finish(axes, _calibration_title(gaps), alt, unit="Share who bought")
+
+
+def _gap(rows: pd.DataFrame) -> float:
+    away = (rows["predicted_mean"] - rows["actual_mean"]).abs()
+    return float(np.average(away, weights=rows["customers"]))
+
+
+def _calibration_title(gaps: dict[str, float]) -> str:
+    best, worst = min(gaps, key=lambda one: gaps[one]), max(gaps, key=lambda one: gaps[one])
+    near = f"{words.name(best)}'s chances are off by {words.share(gaps[best])} of customers on average"
+    if len(gaps) == 1:
+        return near
+    if words.share(gaps[best]) == words.share(gaps[worst]):
+        return f"All forecasts are off by {words.share(gaps[best])} of customers on average"
+    return f"{near}, {words.name(worst)}'s by {words.share(gaps[worst])}"
+
+
+@house_style()
+def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
+    """Draw the share of customers who are overdue, by how often they had bought, beside the false-alarm rate.
+
+    Parameters
+    ----------
+    table : DataFrame
+        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be told) and
+        optionally `hiatus_share`.
+    false_alarm_rate : float
+        The share that would be overdue if nobody had lapsed.
+    """
+    table = table.reset_index(drop=True)
+    if table.empty or table["overdue_share"].isna().all():
+        return no_data("No repeat buyer whose silence could be judged")
+    places = np.arange(len(table))
+    lines = {"overdue": "overdue_share", "hiatus rule": "hiatus_share"}
+    lines = {name: column for name, column in lines.items() if column in table}
+    _, axes = sheet(2.6)
+    axes.set_xlim(-0.2, max(len(table) - 0.8, 0.6))
+    axes.set_ylim(0, 1.06 * max(table[list(lines.values())].max().max(), 1.5 * false_alarm_rate))
+    for column, colour in zip(lines.values(), [BLUE, ORANGE], strict=False):
+        axes.plot(places, table[column], color=colour, marker="o", markersize=5)
+    axes.hlines(false_alarm_rate, -0.2, len(table) - 1, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
+    axes.set_xticks(places, table["frequency_group"].astype(str))
+    axes.set_xlabel("Repeat purchases so far")
+    value_axis(axes, "y", kind="share")
+    known = table.dropna(subset=["overdue_share"])
+    lasts = [float(table[column].dropna().iloc[-1]) for column in lines.values()]
+    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"],
+               [*[BLUE, ORANGE][: len(lines)], INK])  # fmt: skip
+    share = float(known["overdue"].sum() / known["customers"].sum())
+    count = words.plural(float(known["overdue"].sum()), "customer is", "customers are")
+    title = (
+        f"{count} overdue: {words.share(share)} of repeat buyers, where {words.share(false_alarm_rate)} would be if "
+        "nobody had lapsed"
+    )
+    listed = "; ".join(
+        f"{one.frequency_group}: {words.share(one.overdue_share)}" for one in known.itertuples()
+    )
+    return finish(axes, title, f"Share overdue by repeat purchases. {listed}.", unit="Share of customers")
