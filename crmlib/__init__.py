@@ -114,6 +114,7 @@ _HOMES = {
     "permutation_importance": "crmlib.models.churn_reasons",
     "score_churn_parquet": "crmlib.models.churn_scoring",
     "backtest": "crmlib.models.backtest",
+    "segment_backtest": "crmlib.models.segment_backtest",
     "RetentionTerms": "crmlib.economics.retention",
     "retention_steps": "crmlib.economics.retention",
     "retention_profit_curve": "crmlib.economics.retention",
