@@ -133,9 +133,8 @@ def segment_backtest(
     if resamples < 1:
         raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
     forecast = _forecast(halves, transaction_model, spend_model)
-    assert forecast.spend is not None and halves.as_of is not None, (
-        "a split has a day, a spend model gives money"
-    )
+    assert forecast.spend is not None, "a spend model gives money"
+    assert halves.as_of is not None, "a split knows its day"
     random = np.random.default_rng(random_state)
     half = random.permutation(len(halves)) % 2
     named = {name: _group_of(name, groups, halves) for name, groups in groupings.items()}
