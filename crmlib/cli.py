@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from crmlib.cli_data import check, new
+from crmlib.cli_simulate import simulate
 from crmlib.cli_tables import add
 from crmlib.errors import CrmError, RunError
 
@@ -41,6 +42,7 @@ def main() -> None:
 main.add_command(new)
 main.add_command(add)
 main.add_command(check)
+main.add_command(simulate)
 
 _out = click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."

@@ -33,7 +33,7 @@ def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[st
     settings = simulation(customers, years, seed, dict(map(_strength, effects)))
     folder = write_firm(settings, find_root() / "data" / name, force=force)
     click.echo(
-        f"{folder / 'study.yaml'}: a simulated firm of {customers:,} customers, {years} years, seed {seed}"
+        f"{folder / 'study.yaml'}: a simulated firm of {customers:,} customers and {years} years, seed {seed}"
     )
 
 

@@ -42,12 +42,12 @@ class SimulatedFirm:
         """What is true, for tests and lessons: no analysis may look at it.
 
         `customers` has one row per person: whether they are still there (`alive`, `left_on`), their true
-        `orders_per_year`, `expected_purchases_12m`, `expected_spend_12m`, `expected_profit_12m` and `expected_value` (of
-        five years, at 10 % a year) as of the last day, `profit_per_year` while a customer and the `tier` by it, what they
-        do in the year after the last day (`purchases_next_12m`, `spend_next_12m`), and the traits that no table shows.
-        `treatments` has one row per experiment and customer in it, with the effect on that customer, realised and
-        expected. `referrals` says who would not have come without a recommendation; `channels` what the customers
-        of each channel are worth.
+        `orders_per_year`, `expected_purchases_12m`, `expected_spend_12m`, `expected_profit_12m` and
+        `expected_value` (of five years, at 10 % a year) as of the last day, `profit_per_year` while a customer
+        and the `tier` by it, what they do in the year after the last day (`purchases_next_12m`,
+        `spend_next_12m`), and the traits that no table shows. `treatments` has one row per experiment and
+        customer in it, with the effect on that customer, realised and expected. `referrals` says who would not
+        have come without a recommendation; `channels` what the customers of each channel are worth.
         """
         from crmlib.data.simulation.truth import truth
 

@@ -7,7 +7,7 @@ import numpy as np
 from crmlib.data.simulation import catalogue
 from crmlib.data.simulation.customers import People
 from crmlib.data.simulation.purchases import Orders
-from crmlib.data.simulation.world import World
+from crmlib.data.simulation.world import World, only_where
 
 LOST_REASONS = np.array(["price", "went to a rival", "no need", "no answer"], dtype=object)
 SLOW_TYPES = np.array([1.0, 0.8, 2.5, 2.0])  # how long a decision takes, by product type
@@ -80,7 +80,7 @@ def partner(world: World, index: np.ndarray, channel: np.ndarray) -> np.ndarray:
     """Which partner brought a customer of the partner channel."""
     which = (world.streams.uniform("partner", index) * PARTNERS).astype(int)
     names = np.array([f"P{one + 1:02d}" for one in range(PARTNERS)], dtype=object)
-    return np.where(channel == catalogue.PARTNER, names[which], None)
+    return only_where(channel == catalogue.PARTNER, names[which])
 
 
 def spend(world: World, leads_by_month: np.ndarray) -> dict[str, np.ndarray]:

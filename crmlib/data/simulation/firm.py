@@ -8,7 +8,8 @@ import numpy as np
 
 from crmlib.data.simulation.block import Block, blocks
 from crmlib.data.simulation.effects import check_effects
-from crmlib.data.simulation.rows import Rows, block_tables
+from crmlib.data.simulation.labels import Rows
+from crmlib.data.simulation.rows import block_tables
 from crmlib.data.simulation.settings import Simulation
 from crmlib.data.simulation.streams import Streams
 from crmlib.data.simulation.totals import Totals

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crmlib.data.simulation.customers import People
-from crmlib.data.simulation.world import World
+from crmlib.data.simulation.world import World, only_where
 
 _FIRST = "Anna Ben Carla David Elena Felix Greta Hugo Ida Jan Klara Luis Maria Nils Olga Paul Rosa Simon Tina Viktor"
 _LAST = (
@@ -68,7 +68,7 @@ def persons(world: World, people: People) -> Persons:
         second_id=customer_ids(index[second] + SECOND_ID_OFFSET),
         second_name=mistyped,
         second_email=np.where(keeps_mail, email[second], other),
-        second_phone=np.where(keeps_mail, None, phone[second]),
+        second_phone=only_where(~keeps_mail, phone[second]),
     )
 
 

@@ -10,7 +10,7 @@ from crmlib.data.simulation import catalogue
 from crmlib.data.simulation.clock import Clock, Curves, Window
 from crmlib.data.simulation.customers import People
 from crmlib.data.simulation.trials import Trial
-from crmlib.data.simulation.world import World
+from crmlib.data.simulation.world import World, only_where
 
 PLANS = np.array(["light", "standard", "full"], dtype=object)
 PLAN_PRICES = np.array([9.9, 19.9, 39.9])
@@ -107,8 +107,9 @@ def subscription_rows(world: World, people: People, found: Contracts) -> dict[st
     at, piece = np.nonzero(np.isfinite(dates))
     base = fee(people, found)
     ended = np.isfinite(found.end)[at]
-    reason = np.where(found.failed[at], "payment failed", "cancelled").astype(object)
-    reason = np.where(last[at, piece], np.where(ended, reason, None), "changed")
+    why = np.where(found.failed[at], "payment failed", "cancelled")
+    changed = ~last[at, piece]
+    reason = only_where(ended | changed, np.where(changed, "changed", why).astype(object))
     return {
         "row": found.row[at],
         "start": dates[at, piece],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.data.simulation.block import Block
-from crmlib.data.simulation.world import World
+from crmlib.data.simulation.world import World, only_where
 
 ASKED_SHARE, MOST_WAIT_DAYS = 0.12, 7
 QUESTIONS = np.array(["nps", "satisfaction", "trust", "expectation", "expectation met"], dtype=object)
@@ -53,7 +53,8 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
     said = np.array([SAID[name] for name in THEMES], dtype=object)
     back = day + 1 + 10 * streams.exponential("follow-up", who, number)
     followed = (streams.uniform("followed up", who, number) < 0.4) & (back < world.days) & speaks
-    n, five = len(order), np.ones((1, 5), bool)
+    n = len(order)
+    answer = said[theme, (score[:, 0] >= 7).astype(int)]
     first = np.zeros((n, 5), bool)
     first[:, 0] = True  # the comment stands beside the first question
     return {
@@ -62,11 +63,9 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
         "question": np.tile(QUESTIONS, n),
         "score": score.ravel(),
         "scale_max": np.tile([10.0, 5, 5, 5, 5], n),
-        "comment": np.where(
-            first & speaks[:, None], said[theme, (score[:, 0] >= 7).astype(int)][:, None], None
-        ).ravel(),
-        "theme": np.where(first & speaks[:, None], THEMES[theme][:, None], None).ravel(),
-        "followed_up_on": np.where(first & followed[:, None] & five, back[:, None], np.nan).ravel(),
+        "comment": only_where(first & speaks[:, None], answer[:, None]).ravel(),
+        "theme": only_where(first & speaks[:, None], THEMES[theme][:, None]).ravel(),
+        "followed_up_on": np.where(first & followed[:, None], back[:, None], np.nan).ravel(),
     }
 
 

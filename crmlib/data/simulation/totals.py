@@ -7,7 +7,8 @@ import pandas as pd
 
 from crmlib.data.simulation import acquisition, catalogue, organisation
 from crmlib.data.simulation.block import Block
-from crmlib.data.simulation.rows import Rows, case_minutes
+from crmlib.data.simulation.labels import Rows
+from crmlib.data.simulation.rows_of_service import case_minutes
 from crmlib.data.simulation.world import World
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -28,14 +30,14 @@ def treatment_effects(world: World, block: Block, ahead_days: int) -> pd.DataFra
 def _of(world: World, block: Block, trial: Trial, ahead_days: int) -> pd.DataFrame:
     inside = np.flatnonzero(trial.inside)
     horizon = float(HORIZON_DAYS[trial.kind])
-    lives = [_live_with(world, block, trial, treated, ahead_days) for treated in (True, False)]
+    lives = [_live_with(world, block, trial, all_treated, ahead_days) for all_treated in (True, False)]
     if trial.kind == "price":
-        with_it, without = (_fees(block, trial, life, horizon) for life in lives)
-        bought = np.zeros(len(block.people))
-        spent, expected, money = with_it - without, bought, _expected_fees(world, block, trial, horizon)
+        dearer, same = (_fees(block, trial, life, horizon) for life in lives)
+        bought = expected = np.zeros(len(block.people))
+        spent, money = dearer - same, _expected_fees(world, block, trial, horizon)
     else:
-        with_it, without = (_orders(trial, life, horizon) for life in lives)
-        bought, spent = with_it[0] - without[0], with_it[1] - without[1]
+        treated, control = (_orders(trial, life, horizon) for life in lives)
+        bought, spent = treated[0] - control[0], treated[1] - control[1]
         expected = _expected_orders(trial, lives[0], horizon) - _expected_orders(trial, lives[1], horizon)
         expected *= block.left > trial.assigned
         money = expected * expectations.contribution_per_order(block.people)
@@ -80,7 +82,7 @@ def _expected_orders(trial: Trial, life: Block, horizon: float) -> np.ndarray:
     start_risk = life.leaving.read(row, day - joined)
     found = np.zeros(len(life.people))
     steps = np.linspace(0, horizon, 1 + int(np.ceil(horizon / 10)))
-    for low, high in zip(steps[:-1], steps[1:], strict=True):
+    for low, high in pairwise(steps):
         there = np.exp(start_risk - life.leaving.read(row, day + (low + high) / 2 - joined))
         found[row] += there * (life.buying.read(row, day + high) - life.buying.read(row, day + low))
     return found

@@ -11,7 +11,7 @@ from crmlib.data.simulation.firm import blocks_ahead
 from crmlib.data.simulation.persons import SECOND_ID_OFFSET, customer_ids, persons
 from crmlib.data.simulation.settings import Simulation
 from crmlib.data.simulation.treatment_effects import treatment_effects
-from crmlib.data.simulation.world import World
+from crmlib.data.simulation.world import World, only_where
 
 AHEAD_DAYS = 365
 GAP_SHAPES = np.array(["memoryless", "regular", "clumpy"], dtype=object)
@@ -45,7 +45,7 @@ def _customers(world: World, block: Block) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "customer_id": customer_ids(people.index),
-            "second_id": np.where(second, customer_ids(people.index + SECOND_ID_OFFSET), None),
+            "second_id": only_where(second, customer_ids(people.index + SECOND_ID_OFFSET)),
             "alive": alive,
             "left_on": world.date(np.where(alive, np.inf, block.left)),
             "quiet": quiet,
@@ -106,15 +106,14 @@ def _tiers(profit: pd.Series) -> pd.Categorical:
 def _referrals(world: World, block: Block) -> pd.DataFrame:
     people = block.people
     row = np.flatnonzero(people.referrer >= 0)
+    otherwise = catalogue.CHANNEL_NAMES[people.own_channel[row]]
     return pd.DataFrame(
         {
             "customer_id": customer_ids(people.index[row]),
             "referrer_id": customer_ids(people.referrer[row]),
             "joined": world.date(people.join[row]),
             "only_by_referral": people.only_by_referral[row],
-            "channel_otherwise": np.where(
-                people.only_by_referral[row], None, catalogue.CHANNEL_NAMES[people.own_channel[row]]
-            ),
+            "channel_otherwise": only_where(~people.only_by_referral[row], otherwise),
             "value_at_joining": expectations.value_at_joining(world, people)[row],
         }
     )

@@ -87,3 +87,10 @@ class World:
         """Years of risk passed by age: the first weeks count four times as much as later ones."""
         age = np.arange(self.days + LOOK_AHEAD_DAYS + 1)
         return Curves(((age + 3 * 45 * -np.expm1(-age / 45)) / DAYS_PER_YEAR)[None, :])
+
+
+def only_where(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Texts where they are known, and nothing elsewhere."""
+    found = np.full(known.shape, None, dtype=object)
+    found[known] = np.broadcast_to(values, known.shape)[known]
+    return found
