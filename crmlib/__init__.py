@@ -49,6 +49,7 @@ _HOMES = {
     "decompose_change": "crmlib.customers.decompose",
     "last_months": "crmlib.customers.months",
     "month_review": "crmlib.customers.months",
+    "joiners": "crmlib.customers.joiners",
     "lapsing_customers": "crmlib.customers.lapsing",
     "purchases_by_month": "crmlib.customers.calendar",
     "contract_spells": "crmlib.customers.contract_spells",
@@ -146,6 +147,9 @@ _HOMES = {
     "uplift_curves": "crmlib.models.uplift_evaluation",
     "heterogeneity_test": "crmlib.models.uplift_evaluation",
     "treatment_balance": "crmlib.models.assignment",
+    "programme_liability": "crmlib.economics.loyalty",
+    "programme_payback_months": "crmlib.economics.loyalty",
+    "loyalty_uplift": "crmlib.economics.loyalty_effect",
 }
 
 __all__ = sorted(_HOMES)

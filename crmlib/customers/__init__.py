@@ -13,6 +13,7 @@ from crmlib.customers.decompose import decompose_change
 from crmlib.customers.effort import effort_against_value
 from crmlib.customers.experiment_outcomes import experiment_outcomes
 from crmlib.customers.first_products import first_products
+from crmlib.customers.joiners import joiners
 from crmlib.customers.lapsing import lapsing_customers
 from crmlib.customers.lead_options import ways_out_of_lead
 from crmlib.customers.months import last_months, month_review
@@ -67,6 +68,7 @@ __all__ = [
     "effort_against_value",
     "experiment_outcomes",
     "first_products",
+    "joiners",
     "lapsing_customers",
     "last_months",
     "lorenz_curve",

@@ -43,6 +43,9 @@ _HOMES = {
     "break_even_price_cut": "break_even",
     "break_even_price_cut_retention": "break_even",
     "read_experiments": "experiments",
+    "programme_liability": "loyalty",
+    "programme_payback_months": "loyalty",
+    "loyalty_uplift": "loyalty_effect",
 }
 
 __all__ = list(_HOMES)
