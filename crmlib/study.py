@@ -230,7 +230,11 @@ class Study:
 
     @cached_property
     def tables_folder(self) -> Path:
-        """Where sources are looked for: beside the study file; a simulated firm is made, once, in the cache."""
+        """Where sources are looked for: beside the study file; simulated firms and samples are made in the cache."""
+        if self.file.sample is not None:
+            from crmlib.data.samples import keep_sample
+
+            return keep_sample(self.file.sample, cache_folder(self.root))
         if self.file.simulation is None:
             return self.folder
         from crmlib.data.simulation.writer import keep_simulated

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
+from crmlib.data.samples import SAMPLE_TABLES
 from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
 from crmlib.data.tables import CONTRACTS, TABLE_NAMES
@@ -75,6 +76,9 @@ class StudyFile(Strict):
     simulation: Simulation | None = Field(
         None, description="instead of tables: a firm made from n_customers, years, random_state and effects"
     )
+    sample: Literal["complete-journey"] | None = Field(
+        None, description="instead of tables: a public data set that a package of its own carries"
+    )
     tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(
@@ -90,6 +94,16 @@ class StudyFile(Strict):
         if content.get("tables", made) != made:
             raise ValueError("simulation makes the tables of this firm; take out `tables`, or `simulation`")
         return {**content, "tables": made, "data_kind": "simulated"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_a_sample(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or content.get("sample") not in SAMPLE_TABLES:
+            return content
+        made = {name: {"source": f"{name}.parquet"} for name in SAMPLE_TABLES[content["sample"]]}
+        if content.get("tables", made) != made:
+            raise ValueError("sample brings the tables of this firm; take out `tables`, or `sample`")
+        return {**content, "tables": made}
 
     @field_validator("tables")
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from crmlib.data.samples import CURE, is_installed
 from crmlib.data.tables import CONTRACTS
 from crmlib.errors import CrmError
 from crmlib.places import notebooks_folder, studies
@@ -55,7 +56,9 @@ def list_studies() -> None:
 
 def _title(path: Path) -> str:
     try:
-        return open_study(path).title
+        study = open_study(path)
+        sample = study.file.sample
+        return study.title if sample is None or is_installed(sample) else f"{study.title} (first: {CURE})"
     except CrmError as error:
         return f"cannot be opened: {str(error).splitlines()[0]}"
 

