@@ -127,7 +127,7 @@ def _match(contract: Contract, profiles: dict[str, Profile], named: dict[str, st
 def _holds(column: Column, profile: Profile, exact: bool) -> bool:
     """Whether what a column of the file holds can be what its name promises."""
     if profile.filled == 0:
-        return False
+        return exact and column.required  # the cleaning then says what is missing
     if column.kind == "date":  # serial days and seconds are numbers; then only a whole name will do
         return profile.date >= _MOSTLY or (exact and profile.number >= _MOSTLY)
     if column.kind in ("number", "money"):
