@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,8 +120,6 @@ def cox_model(
               feature  hazard_ratio
     0   plan = Gold             0.3
     """
-    from lifelines import CoxPHFitter
-
     require_columns_of_spells(spells, [*features, *strata])
     known = read_spells(spells, tenure=tenure, ended=ended)
     levels = _levels(spells, features)
@@ -133,14 +132,41 @@ def cox_model(
     frame = design.assign(_tenure=known["tenure"], _ended=known["ended"])
     for one in strata:
         frame[one] = spells[one].astype(str)
-    fitted = CoxPHFitter().fit(frame, "_tenure", "_ended", strata=list(strata) or None)
+    fitted, settled = _fit(frame, strata)
     table = _table(fitted, frame)
     numeric = {one for one in features if one not in levels and spells[one].nunique() > 2}
-    findings = (*_findings(table, numeric), *_thin(known, design.shape[1]))
+    findings = (*_findings(table, numeric), *_thin(known, design.shape[1]), *_unsettled(table, settled))
     return CoxModel(
         table, findings, left_out, float(fitted.concordance_index_), len(known), int(known["ended"].sum()),
         tuple(features), tuple(strata), fitted, levels,
     )  # fmt: skip
+
+
+def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
+    """The fitted model, and whether the search for it came to rest."""
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            fitted = CoxPHFitter().fit(frame, "_tenure", "_ended", strata=list(strata) or None)
+        except ConvergenceError:
+            raise FitError(
+                "the Cox model found no ratios: a feature decides alone who leaves, or levels hold too few contracts; "
+                "leave it out or merge its levels"
+            ) from None
+    return fitted, not any(issubclass(one.category, ConvergenceWarning) for one in said)
+
+
+def _unsettled(table: pd.DataFrame, settled: bool) -> tuple[str, ...]:
+    if settled:
+        return ()
+    widest = table.loc[(table["high"] / table["low"]).fillna(np.inf).idxmax(), "feature"]
+    return (
+        f"The search for the ratios did not come to rest: {widest} nearly decides alone who leaves; leave it out or "
+        "merge its levels before the ratios are used.",
+    )
 
 
 def _levels(spells: pd.DataFrame, features: Sequence[str]) -> dict[str, list[str]]:

@@ -176,7 +176,7 @@ def read_spells(
     length = numbers(spells, tenure)
     refuse_values(spells, tenure, length, None)
     known = pd.DataFrame({"tenure": length, "ended": read_ends(spells, ended)}, index=spells.index)
-    known["group"] = "all" if by is None else spells[by].astype(object).fillna("(none)").astype(str)
+    known["group"] = "all" if by is None else spells[by].astype("string").fillna("(none)").astype(object)
     if known["group"].nunique() > MOST_GROUPS:
         raise CrmError(
             f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: cut numbers "
