@@ -5,6 +5,7 @@ A purchase log comes in (an Ibis table, or a frame with `customer_id, date, amou
 
 from crmlib.customers.activity import by_group, customer_totals
 from crmlib.customers.calendar import purchases_by_month
+from crmlib.customers.category_shares import category_shares
 from crmlib.customers.cluster_profile import profile_table
 from crmlib.customers.clusters import ClusterSegments
 from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
@@ -58,6 +59,7 @@ __all__ = [
     "allocation_sensitivity",
     "base_health",
     "by_group",
+    "category_shares",
     "cohort_comparison",
     "cohort_history",
     "compare_tiers",
