@@ -7,6 +7,14 @@ writes a PNG; `.figure` is a matplotlib figure to change at will. An empty frame
 from crmlib.charts.activity import activity_calibration, overdue_share
 from crmlib.charts.backtest import calibration, tracking, tracking_per_period
 from crmlib.charts.base_health import new_and_repeat_revenue, revenue_by_cohort
+from crmlib.charts.campaign import campaign_profit, qini_curve
+from crmlib.charts.churn import (
+    churn_by_decile,
+    churn_calibration,
+    churn_gains,
+    churn_importance,
+    churn_reason_bars,
+)
 from crmlib.charts.cohorts import (
     cohort_activity,
     cohort_value,
@@ -14,6 +22,7 @@ from crmlib.charts.cohorts import (
     repeat_rate_by_cohort,
 )
 from crmlib.charts.data_check import new_customers_per_month, purchases_per_month, rows_by_fate
+from crmlib.charts.experiments import experiment_effects, loyalty_effect
 from crmlib.charts.lifetime_value import (
     clv_by_acquisition_month,
     clv_by_group,
@@ -48,8 +57,14 @@ __all__ = [
     "Chart",
     "activity_calibration",
     "calibration",
+    "campaign_profit",
     "change_by_customers",
     "change_by_factors",
+    "churn_by_decile",
+    "churn_calibration",
+    "churn_gains",
+    "churn_importance",
+    "churn_reason_bars",
     "clv_by_acquisition_month",
     "clv_by_group",
     "clv_concentration",
@@ -61,6 +76,8 @@ __all__ = [
     "decile_migration",
     "effort_and_value",
     "expected_purchases_surface",
+    "experiment_effects",
+    "loyalty_effect",
     "month_against_others",
     "new_and_repeat_revenue",
     "new_customers_per_month",
@@ -70,6 +87,7 @@ __all__ = [
     "profit_whale",
     "purchase_distribution",
     "purchases_per_month",
+    "qini_curve",
     "repeat_rate_by_cohort",
     "revenue_against_profit",
     "revenue_by_cohort",

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
+from crmlib.models.churn_calibration import Calibration, calibrate
 from crmlib.models.churn_data import ChurnData, churn_data
 from crmlib.models.churn_estimators import CANDIDATES, LINEAR, make_estimator
+from crmlib.models.churn_metrics import area_under_roc, log_losses
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -28,7 +30,7 @@ class ChurnModel:
 
     The candidates are compared on customers that they were not fitted to (five folds); taken is the simplest
     whose log loss is within one standard error of the best. The same held-out predictions calibrate its
-    probabilities (Platt), so that they are calibrated on data of their own. Then it is fitted to all.
+    probabilities, so that they are calibrated on data of their own. Then it is fitted to all.
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ class ChurnModel:
     candidates_ : DataFrame
         One row per candidate, the simplest first: `estimator`, `log_loss` and `roc_auc` on customers it was
         not fitted to, `behind` and `standard_error` (its log loss behind the best one's), `chosen`.
-    calibration_ : tuple of float
-        Intercept and slope by which the estimator's log odds become calibrated ones.
+    calibration_ : Calibration
+        How the estimator's log odds become calibrated ones.
     base_rate_ : float
         Share of the customers fitted who left.
     n_customers_ : int
@@ -59,7 +61,7 @@ class ChurnModel:
     split (trees); a missing category is a category; one never seen counts as none of those known, and
     `surprises` names it.
 
-    Sources: Platt, J. (1999), Probabilistic outputs for support vector machines; Neslin et al. (2006), Defection
+    Sources: Kull, Silva Filho & Flach (2017), Beta calibration; Neslin et al. (2006), Defection
     detection, Journal of Marketing Research 43(2); Hastie, Tibshirani & Friedman (2009), section 7.10 (the rule
     of one standard error).
 
@@ -69,12 +71,12 @@ class ChurnModel:
     >>> data = churn_data(crm.open_study("telco").table("customer_features"))
     >>> model = ChurnModel(estimator="logistic").fit(data)
     >>> model.p_churn(data.features[:2]).round(2).tolist()
-    [0.63, 0.05]
+    [0.65, 0.05]
     """
 
     estimator_: str
     candidates_: pd.DataFrame
-    calibration_: tuple[float, float]
+    calibration_: Calibration
     base_rate_: float
     n_customers_: int
     notes_: tuple[str, ...]
@@ -137,7 +139,7 @@ class ChurnModel:
             )
             for name in CANDIDATES[self.estimator]
         }
-        calibrated = {name: _calibrate(log_odds, churned) for name, log_odds in held_out.items()}
+        calibrated = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
         self.candidates_ = _compare(held_out, calibrated, churned)
         self.estimator_ = str(self.candidates_.loc[self.candidates_["chosen"], "estimator"].iloc[0])
         self.calibration_ = calibrated[self.estimator_]
@@ -178,9 +180,7 @@ class ChurnModel:
 
     def log_odds(self, features: pd.DataFrame) -> Array:
         """The calibrated log odds that each customer leaves."""
-        read = self.read(features)
-        intercept, slope = self.calibration_
-        return intercept + slope * self.pipeline().decision_function(read)
+        return self.calibration_(self.pipeline().decision_function(self.read(features)))
 
     def surprises(self, features: pd.DataFrame) -> list[str]:
         """What there is in a table that the model has never seen, in words; empty where there is nothing."""
@@ -230,21 +230,10 @@ def _held_out(pipeline: Pipeline, features: pd.DataFrame, churned: Array, splits
     return cross_val_predict(pipeline, features, churned, cv=splits, method="decision_function")
 
 
-def _calibrate(log_odds: Array, churned: Array) -> tuple[float, float]:
-    """Intercept and slope of the log odds that were found on customers not fitted to."""
-    from crmlib.models.churn_metrics import calibration_line
-
-    return calibration_line(log_odds, np.ones(len(churned)), churned.astype(float))
-
-
-def _compare(
-    held_out: dict[str, Array], calibrated: dict[str, tuple[float, float]], churned: Array
-) -> pd.DataFrame:
+def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:
     """The candidates by log loss, and the simplest that is within one standard error of the best."""
-    from crmlib.models.churn_metrics import area_under_roc, log_losses
-
     losses = {
-        name: log_losses(_probability(calibrated[name][0] + calibrated[name][1] * log_odds), churned)
+        name: log_losses(_probability(calibrated[name](log_odds)), churned)
         for name, log_odds in held_out.items()
     }
     best = min(losses, key=lambda name: float(losses[name].mean()))

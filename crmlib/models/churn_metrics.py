@@ -69,7 +69,7 @@ def metrics(ranking: Ranking, weights: NDArray[Any] | None = None) -> dict[str, 
         "pr_auc": _pr_area(n, left),
         "brier": float((left * (1 - p) ** 2 + (n - left) * p**2).sum() / total),
         "log_loss": float(-(left * np.log(p) + (n - left) * np.log1p(-p)).sum() / total),
-        "calibration_slope": np.nan if flat else calibration_line(log_odds, n, left)[1],
+        "calibration_slope": np.nan if flat else float(logistic_line(log_odds[:, None], n, left)[1]),
         "calibration_intercept": np.nan if flat else _shift(log_odds, n, left),
         "mean_predicted": float((n * p).sum() / total),
         "lift_top_10": float(gains(ranking, weights)[0] / TENTHS[0]),
@@ -108,20 +108,20 @@ def _pr_area(n: Array, left: Array) -> float:
     return float((left * precision).sum() / left.sum())
 
 
-def calibration_line(log_odds: Array, n: Array, left: Array) -> tuple[float, float]:
-    """Intercept and slope of the logistic regression of `left` out of `n` on log odds (Cox 1958)."""
-    design = np.column_stack([np.ones_like(log_odds), log_odds])
+def logistic_line(columns: Array, n: Array, left: Array) -> Array:
+    """Intercept and slopes of the logistic regression of `left` out of `n` on columns, by Newton's method."""
+    design = np.column_stack([np.ones(len(n)), columns])
     rate = left.sum() / n.sum()
-    line = np.array([np.log(rate / (1 - rate)), 0.0])
+    line = np.zeros(design.shape[1])
+    line[0] = np.log(rate / (1 - rate))
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
-        step = np.linalg.lstsq(
-            (design * (n * p * (1 - p))[:, None]).T @ design, design.T @ (left - n * p), rcond=None
-        )[0]
+        curvature = (design * (n * p * (1 - p))[:, None]).T @ design
+        step = np.linalg.lstsq(curvature, design.T @ (left - n * p), rcond=None)[0]
         line = line + np.clip(step, -2, 2)  # far steps only where the two kinds hardly overlap
         if np.abs(step).max() < 1e-9:
             break
-    return float(line[0]), float(line[1])
+    return line
 
 
 def _shift(log_odds: Array, n: Array, left: Array) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crmlib.errors import CrmError
 from crmlib.models._inference import Array
+from crmlib.models.churn_calibration import Calibration
 from crmlib.models.churn_estimators import LINEAR
 from crmlib.models.churn_features import CATEGORY, NUMBER, of_kind
 
@@ -55,7 +56,8 @@ def churn_contributions(model: ChurnModel, features: pd.DataFrame) -> pd.DataFra
     Notes
     -----
     Trees by path-dependent Shapley values (Lundberg et al. 2020, Nature Machine Intelligence 2, 56–67). They
-    share what two features say together between them, and tell what the model uses, not what causes churn.
+    share what two features say together between them, and tell what the model uses, not what causes churn. The
+    calibration stretches all contributions of a customer alike, so that they add up to the calibrated log odds.
 
     Examples
     --------
@@ -64,20 +66,22 @@ def churn_contributions(model: ChurnModel, features: pd.DataFrame) -> pd.DataFra
     >>> model = crm.ChurnModel(estimator="logistic").fit(data)
     >>> found = churn_contributions(model, data.features[:2])
     >>> found[["contract", "tenure", "base"]].round(1).values.tolist()
-    [[0.5, 1.8, -1.7], [-0.2, -0.1, -1.7]]
+    [[0.5, 1.9, -1.8], [-0.2, -0.1, -1.8]]
     >>> bool(np.allclose(found.sum(axis=1), model.log_odds(data.features[:2])))
     True
     """
     read = model.read(features)
     if model.estimator_ == LINEAR or find_spec("shap"):
-        name, (intercept, slope) = model.estimator_, model.calibration_
+        name, calibration = model.estimator_, model.calibration_
     else:
-        name, (intercept, slope) = LINEAR, (0.0, 1.0)
+        name, calibration = LINEAR, Calibration(0.0, 1.0, 1.0)
     pipeline = model.pipeline(name)
     parts, base = (_linear if name == LINEAR else _shapley)(pipeline, read, model)
-    found = pd.DataFrame(slope * parts, index=features.index, columns=list(model.kinds))
-    found[BASE] = intercept + slope * base
-    expected = intercept + slope * pipeline.decision_function(read)
+    log_odds = pipeline.decision_function(read)
+    stretched = parts * calibration.stretch(log_odds, base)[:, None]
+    found = pd.DataFrame(stretched, index=features.index, columns=list(model.kinds))
+    found[BASE] = float(calibration(np.array([base]))[0])
+    expected = calibration(log_odds)
     gap = float(np.abs(found.to_numpy().sum(axis=1) - expected).max())
     if not gap < _ADDS_UP * (1 + float(np.abs(expected).max())):
         raise CrmError(
@@ -110,7 +114,7 @@ def churn_reasons(model: ChurnModel, features: pd.DataFrame, n: int = 3) -> pd.D
     >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
     >>> model = crm.ChurnModel(estimator="logistic").fit(data)
     >>> churn_reasons(model, data.features[:1], n=2).iloc[0].tolist()[1:]
-    ['tenure 1: +1.8 in log odds', 'total charges 29.85: −0.7 in log odds']
+    ['tenure 1: +1.9 in log odds', 'total charges 29.85: −0.7 in log odds']
     """
     if not 1 <= n <= len(model.kinds):
         raise CrmError(f"n is {n}; the model has 1 to {len(model.kinds)} features to name")

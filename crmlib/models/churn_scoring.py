@@ -62,7 +62,7 @@ def score_churn_parquet(
     ...     score_churn_parquet(model, source, target, reasons=1)
     ...     pd.read_parquet(target).loc[0, "reason_1"]
     5
-    'tenure 1: +1.8 in log odds'
+    'tenure 1: +1.9 in log odds'
     """
     source, target = Path(source), Path(target)
     part = target.with_name(target.name + ".part")

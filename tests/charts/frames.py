@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import charts
+from tests.charts import churn_frames
 
 Case = tuple[Callable[..., charts.Chart], pd.DataFrame, dict]
 
@@ -262,6 +263,29 @@ def overdue(shares: list[float], hiatus: list[float] | None = None) -> pd.DataFr
     return frame if hiatus is None else frame.assign(hiatus_share=hiatus)
 
 
+def profit_curves(**profits: list[float]) -> pd.DataFrame:
+    """Cumulative profit by ranking, at even shares of customers."""
+    curves = [
+        pd.DataFrame({"ranking": name, "share_contacted": np.linspace(0, 1, len(values)), "profit": values})
+        for name, values in profits.items()
+    ]
+    return pd.concat(curves, ignore_index=True)
+
+
+def qini(values: list[float], reach: float = 0.1) -> pd.DataFrame:
+    frame = pd.DataFrame({"share": np.linspace(0, 1, len(values)), "qini": values}, dtype=float)
+    return frame.assign(
+        qini_low=frame["qini"] - reach * frame["share"], qini_high=frame["qini"] + reach * frame["share"]
+    )
+
+
+def differences(
+    names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
+) -> pd.DataFrame:
+    frame = pd.DataFrame({column: names, "difference": values, "verdict": verdicts, "members": 80})
+    return frame.assign(low=frame["difference"] - 1.5, high=frame["difference"] + 1.5)
+
+
 SURFACE = 1 / (1 + np.arange(8)[:, None] * np.exp(1 - np.arange(9)[None, :] / 2))
 USUAL: dict[str, Case] = {
     "rows_by_fate": (charts.rows_by_fate, fates(), {"currency": "USD"}),
@@ -333,5 +357,22 @@ USUAL: dict[str, Case] = {
     "overdue_share": (
         charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2], [0.9, 0.6, 0.5, 0.4, 0.2]),
         {"false_alarm_rate": 0.05},
+    ),
+    **churn_frames.USUAL,
+    "campaign_profit": (
+        charts.campaign_profit,
+        profit_curves(**{"by effect": [0, 900.0, 1200, 800], "by risk": [0, 300.0, 700, 800]}),
+        {"currency": "USD"},
+    ),
+    "qini_curve": (charts.qini_curve, qini([0, 0.3, 0.45, 0.5]), {"qini_low": 0.02, "qini_high": 0.2}),
+    "experiment_effects": (
+        charts.experiment_effects,
+        differences(["reminder", "birthday", "price"], [4.0, 0.5, -3.0], ["pays", "no difference shown", "harms"]),
+        {"outcome": "spend in 60 days", "currency": "USD"},
+    ),
+    "loyalty_effect": (
+        charts.loyalty_effect,
+        differences(["before joining", "after joining", "matched"], [2.0, 7.0, 3.0], [""] * 3, "comparison"),
+        {"currency": "USD"},
     ),
 }  # fmt: skip
