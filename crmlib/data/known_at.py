@@ -41,12 +41,12 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     later = {
         column.name: rows[column.name] >= end
         for column in contract.columns
-        if column.kind == "date" and not column.planned and column.name in rows.columns
+        if column.kind == "date" and column.name in rows.columns
     }
     hidden = {
         column.name: later[source]
         for column in contract.columns
-        for source in (column.name, column.known_from)
+        for source in ("" if column.planned else column.name, column.known_from)
         if source in later and column.name in rows.columns
     }
     return dated_up_to(

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import hypothesis.strategies as st
 import ibis
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 import crmlib as crm
+from crmlib.data.dictionary import dictionary
 from crmlib.data.known_at import known_at
 from crmlib.data.optional_tables import TableReading, clean_table
 from crmlib.data.spellings import near_spellings
@@ -488,3 +490,22 @@ def test_the_sentence_counts_what_the_frames_count(shop):
     )
     report = json.loads((study.optional_tables.folder("service_cases") / "report.json").read_text())
     assert report["filled"] == {"customer_id": 2, "opened": 2}
+
+
+def test_the_data_dictionary_is_that_of_the_contracts():
+    path = Path(__file__).parents[2] / "data" / "README.md"
+    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.dictionary"
+    for contract in CONTRACTS.values():
+        part = dictionary().split(f"## {contract.name}\n")[1].split("\n## ")[0]
+        listed = [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]
+        assert listed == contract.names
+    assert "| `birthday` | date | personal |" in dictionary()
+    assert "one of: control, treated" in dictionary()
+
+
+def test_what_is_known_from_a_planned_day_is_not_known_before():
+    day = [dt.datetime(2024, 9, 1)]
+    rows = ibis.memtable(pd.DataFrame({"churned": ["Yes"], "outcome_known_on": day}))
+    seen = known_at(rows, CONTRACTS["customer_features"], dt.date(2024, 3, 1)).to_pandas()
+    assert seen["churned"].isna().all()
+    assert seen["outcome_known_on"].tolist() == day
