@@ -15,6 +15,7 @@ from crmlib.charts.churn import (
     churn_importance,
     churn_reason_bars,
 )
+from crmlib.charts.clusters import cluster_choice, cluster_profile
 from crmlib.charts.cohorts import (
     cohort_activity,
     cohort_value,
@@ -39,6 +40,7 @@ from crmlib.charts.retention import (
     rise_by_retention,
     survival_by_group,
 )
+from crmlib.charts.segment_moves import holdout_by_group, holdout_by_ranking, segment_migration
 from crmlib.charts.segments import segment_bars
 from crmlib.charts.style import SEGMENT_COLOURS, TIER_COLOURS, Chart
 from crmlib.charts.surfaces import expected_purchases_surface, p_alive_surface
@@ -70,6 +72,8 @@ __all__ = [
     "clv_concentration",
     "clv_distribution",
     "clv_sensitivity",
+    "cluster_choice",
+    "cluster_profile",
     "cohort_activity",
     "cohort_value",
     "cohorts_by_age",
@@ -78,6 +82,8 @@ __all__ = [
     "expected_purchases_surface",
     "experiment_effects",
     "loyalty_effect",
+    "holdout_by_group",
+    "holdout_by_ranking",
     "month_against_others",
     "new_and_repeat_revenue",
     "new_customers_per_month",
@@ -95,6 +101,7 @@ __all__ = [
     "rise_by_retention",
     "rows_by_fate",
     "segment_bars",
+    "segment_migration",
     "stayed_by_chance",
     "survival_by_group",
     "tier_flows",

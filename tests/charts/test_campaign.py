@@ -1,0 +1,110 @@
+"""Charts of campaigns and experiments: the words follow the data."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmlib import charts
+from crmlib.charts import words
+from tests.charts import frames
+from tests.charts.looks import assert_described, assert_legible
+
+profits = st.lists(st.floats(-1e6, 1e6).map(lambda one: round(one, 2)), min_size=1, max_size=6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(profits)
+def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
+    values = [0.0, *values]
+    title = charts.campaign_profit(frames.profit_curves(one=values), currency="USD").title
+    if max(values) <= 0:
+        assert title == "No contact pays: leave everybody alone"
+    else:
+        assert words.money(max(values), "USD") in title
+        share = int(np.argmax(values)) / (len(values) - 1)
+        assert ("everybody" if share == 1 else words.share(share)) in title
+
+
+def test_rankings_are_compared() -> None:
+    curves = frames.profit_curves(**{"by effect": [0, 900.0, 500], "by risk": [0, 300.0, 500]})
+    assert charts.campaign_profit(curves, currency="USD").title == (
+        "By effect earns USD 900 at 50% of customers; by risk at most USD 500"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "said"),
+    [
+        ([0, 0.4, 0.5], 0.01, 0.2, "The 50% with the highest predicted effect bring 80% of what contacting"),
+        ([0, 0.9, 0.5], 0.01, 0.2, "some are better left alone"),
+        ([0, 0.52, 0.5], 0.01, 0.2, "bring as much as contacting everybody"),
+        ([0, 0.3, -0.1], 0.01, 0.2, "gain; contacting everybody gains nothing"),
+        ([0, 0.4, 0.5], -0.01, 0.2, "no better than by chance"),
+        ([0, 0.1, 0.5], -0.2, -0.01, "worse than by chance"),
+    ],
+)
+def test_qini_says_what_the_order_is_good_for(
+    values: list[float], low: float, high: float, said: str
+) -> None:
+    assert said in charts.qini_curve(frames.qini(values), qini_low=low, qini_high=high).title
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["pays", "no difference shown"], "1 of 2 experiments made things better, a most: USD 4.00 each"),
+        (["no difference shown", "cannot be told"], "None of 2 experiments shows a difference"),
+        (
+            ["works", "harms"],
+            "1 of 2 experiments made things better, a most: USD 4.00 each; b made them worse: −USD 3.00 each",
+        ),
+        (["do not use", "harms"], "b made them worse: −USD 3.00 each"),
+    ],
+)
+def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], said: str) -> None:
+    frame = frames.differences(["a", "b"], [4.0, -3.0], verdicts)
+    assert charts.experiment_effects(frame, currency="USD").title == said
+
+
+def test_loyalty_sets_the_matched_beside_the_naive() -> None:
+    names = ["before joining", "after joining", "matched"]
+    title = charts.loyalty_effect(
+        frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison"), currency="USD"
+    ).title
+    assert title == (
+        "Members buy USD 7.00 a month more than others; beside others like them it is USD 3.00 a month (USD 1.50 to "
+        "USD 4.50)"
+    )
+    none = charts.loyalty_effect(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"))
+    assert "no difference is shown" in none.title
+
+
+ODD = {
+    "one cut-off": (charts.campaign_profit, frames.profit_curves(one=[0.0, -5.0]), {"currency": "USD"}),
+    "five rankings": (
+        charts.campaign_profit, frames.profit_curves(**{f"by rule {n}": [0, 3e6 + n, 2e6] for n in range(5)}), {},
+    ),
+    "without intervals": (
+        charts.qini_curve, frames.qini([0.0, 0.0, 0.0], np.nan), {"qini_low": np.nan, "qini_high": np.nan},
+    ),
+    "one experiment": (charts.experiment_effects, frames.differences(["a"], [0.2], ["works at a loss"]), {}),
+    "long names": (
+        charts.experiment_effects, frames.differences(["x" * 60, "y" * 60], [1e6, -2e6], ["harms", "pays"]), {},
+    ),
+    "only matched": (charts.loyalty_effect, frames.differences(["matched"], [3.0], [""], "comparison"), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data(name: str) -> None:
+    draw, frame, options = ODD[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chart = draw(frame, **options)
+        assert_described(chart)
+        assert_legible(chart)
