@@ -77,15 +77,15 @@ def effort_of(
         if needed not in rows.columns:
             raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")
     when = rows[day].cast("timestamp(6)")
-    rows = rows.filter(within(when, first, weeks) & (when < end_of(last)))
+    rows = rows.filter(within(when, first, None) & (when < end_of(last)))
+    dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
     measures = tuple(one for one in wanted if one in rows.columns)
-    numbers = {one: _known(rows[one], f"{name}.{one}") for one in measures}
-    sums = {one: value.sum() for one, value in numbers.items()}
-    sums |= {f"{one}_known": value.count() for one, value in numbers.items()}
-    lowest = {f"{one}_low": value.min() for one, value in numbers.items()}
-    grouped = rows.group_by(customer_id=rows.customer_id.cast("string")).agg(
-        rows=rows.count(), **sums, **lowest
-    )
+    sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
+    for one in measures:
+        number = _known(rows[one], f"{name}.{one}")
+        sums |= {one: number.sum(where=dealt), f"{one}_missing": (dealt & number.isnull()).sum()}
+        sums |= {f"{one}_all": number.sum(), f"{one}_known": number.count(), f"{one}_low": number.min()}
+    grouped = rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
     notes = [note for one in measures for note in _filled_in(frame, name, one)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
@@ -104,13 +104,12 @@ def _filled_in(frame: pd.DataFrame, table: str, measure: str) -> list[str]:
         raise DataError(
             f"{table}.{measure} holds a value that is negative or infinite; allowed: finite numbers from 0"
         )
-    missing = frame["rows"] - frame[f"{measure}_known"]
+    missing, known = frame[f"{measure}_missing"], frame[f"{measure}_known"].sum()
+    if not known and len(frame):
+        return [f"{table}.{measure} is empty in the period"]
     if not missing.any():
         return []
-    known = frame[f"{measure}_known"].sum()
-    if not known:
-        return [f"{table}.{measure} is empty in the period"]
-    frame[measure] += missing * (frame[measure].sum() / known)
+    frame[measure] += missing * (frame[f"{measure}_all"].sum() / known)
     return [
         f"{int(missing.sum()):,} of {int(frame['rows'].sum()):,} rows of {table} have no {measure} and count "
         "as the mean of the others"

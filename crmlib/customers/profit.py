@@ -20,12 +20,12 @@ PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders
 
 
 class CustomerProfit(pd.DataFrame):
-    """Profit per customer; `.basis` says what is measured and what assumed, `.unknown` whom the log lacks."""
+    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row."""
 
-    _metadata = ["basis", "unknown"]  # noqa: RUF012  (pandas' own protocol)
+    _metadata = ["basis", "left_out"]  # noqa: RUF012  (pandas' own protocol)
 
     basis: pd.DataFrame | None = None
-    unknown: pd.DataFrame | None = None
+    left_out: pd.DataFrame | None = None
 
     @property
     def _constructor(self) -> Callable[..., CustomerProfit]:
@@ -60,7 +60,7 @@ def customer_profit(
     Returns
     -------
     CustomerProfit
-        One row per customer of the log with a purchase, return, case or contact in the period, by customer:
+        One row per customer of the log with a purchase, return or case in the period, by customer:
 
         customer_id : str
         orders, return_rows : int, purchases, and rows that were money back
@@ -74,8 +74,9 @@ def customer_profit(
         first_seen : timestamp, that row
 
         `.basis`: `component, money, basis` (measured, assumed or missing) and `source`; what is missing
-        counts as nothing, so that profit is then an upper bound. `.unknown`: `customer_id, table, rows, money`
-        of cases and contacts of people who are not in the log, whose cost is in no row.
+        counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
+        of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
+        were only written to. A letter to somebody who did nothing makes no customer who costs money.
 
     Raises
     ------
@@ -111,7 +112,10 @@ def profit_in_weeks(
     costs: Costs | Mapping[str, float] | None = None,
     weeks: Sequence[int] | None = None,
 ) -> CustomerProfit:
-    """What `customer_profit` says, of some weeks of the period alone; a year's fixed cost is not divided."""
+    """What `customer_profit` says, of some weeks of the period alone: then of everybody in the log.
+
+    A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
+    """
     first, last = period
     if first > last:
         raise CrmError(
@@ -126,11 +130,12 @@ def profit_in_weeks(
         for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
     )
     known = _with_effort(sales, cases, contacts, prices)
-    counted = known[(known["rows_within"] > 0) | (known["cases"] > 0) | (known["touches"] > 0)]
+    counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
     told = _priced(counted.reset_index(drop=True), first, last, margin, prices)
     found = CustomerProfit(told)
     found.basis = basis_of(told, counted, margin, prices, cases, contacts)
-    found.unknown = _unknown(sales, prices, (CASES[0], cases), (TOUCHPOINTS[0], contacts))
+    ids = (sales["customer_id"], counted["customer_id"])
+    found.left_out = _left_out(*ids, prices, {CASES[0]: cases, TOUCHPOINTS[0]: contacts})
     if (found.basis["basis"][found.basis["component"].str.startswith("cost")] == "missing").all():
         found = found.drop(columns="profit")
     _reconcile(found)
@@ -139,7 +144,8 @@ def profit_in_weeks(
 
 def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
     """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
-    own = within(belongs_to(rows).fill_null(rows.date), first, weeks)
+    day = belongs_to(rows).fill_null(rows.date)
+    whole, own = within(day, first, None), within(day, first, weeks)
     bought = rows.is_purchase & own
     back = ~rows.is_purchase & within(rows.date, first, weeks)
     ordered = rows.counted & own
@@ -160,13 +166,13 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
         sums["discounts"] = rows.discount.cast("float64").sum(where=own)
     if "cost" in rows.columns:
         cost = rows.cost.cast("float64")
-        has = own & cost.notnull() & ~cost.isnan()
+        has = cost.notnull() & ~cost.isnan()
         sums |= {
-            "goods_known": cost.sum(where=has),
+            "goods_known": cost.sum(where=own & has),
             "amount_without_cost": rows.amount.sum(where=own & ~has),
             "rows_without_cost": (own & ~has).sum(),
-            "goods_sold": cost.sum(where=has & rows.is_purchase),
-            "amount_sold": rows.amount.sum(where=has & rows.is_purchase),
+            "goods_sold": cost.sum(where=whole & has & rows.is_purchase),
+            "amount_sold": rows.amount.sum(where=whole & has & rows.is_purchase),
         }
     return rows.group_by("customer_id").agg(**{name: value.fill_null(0) if name != "first_seen" else value
                                                for name, value in sums.items()})  # fmt: skip
@@ -223,17 +229,18 @@ def _goods(known: pd.DataFrame, revenue: pd.Series, margin: float | None) -> pd.
     return revenue * (0.0 if margin is None else 1 - margin)
 
 
-def _unknown(sales: pd.DataFrame, prices: Costs, *tables: tuple[str, Effort | None]) -> pd.DataFrame:
-    """Cases and contacts of people who have no row in the log."""
-    found = [
-        pd.DataFrame({"customer_id": [], "table": [], "rows": [], "money": []}).astype({"table": object})
-    ]
-    for name, effort in tables:
+def _left_out(
+    known: pd.Series, counted: pd.Series, prices: Costs, tables: Mapping[str, Effort | None]
+) -> pd.DataFrame:
+    """Cases and contacts whose cost is in no row, and why."""
+    found = [pd.DataFrame(columns=["customer_id", "table", "rows", "money", "why"])]
+    for name, effort in tables.items():
         if effort is not None:
-            stray = ~effort.per_customer["customer_id"].isin(sales["customer_id"])
-            told = effort.per_customer.assign(table=name, money=effort.priced(prices))[stray]
-            found.append(told[["customer_id", "table", "rows", "money"]])
-    return pd.concat([one for one in found if len(one)] or found, ignore_index=True)
+            ids = effort.per_customer["customer_id"]
+            why = np.where(ids.isin(known), "only written to", "not in the log")
+            told = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
+            found.append(told.loc[~ids.isin(counted), list(found[0].columns)])
+    return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
 
 
 def _reconcile(found: CustomerProfit) -> None:

@@ -62,7 +62,19 @@ def test_every_component_by_hand():
     assert basis.loc["cost of service cases", "basis"] == "assumed"
     assert basis.loc["cost of contacts", "basis"] == "measured"
     assert "minutes × 0.5 (costs.per_service_minute)" in basis.loc["cost of service cases", "source"]
-    assert found.unknown.values.tolist() == [["x", "service_cases", 1, 5 * 0.5 + 1 + 1.0]]
+    assert found.left_out.values.tolist() == [["x", "service_cases", 1, 5 * 0.5 + 1 + 1.0, "not in the log"]]
+
+
+def test_who_was_only_written_to_is_no_customer_at_a_loss():
+    letters = pd.DataFrame(
+        {"customer_id": ["a", "c", "y"], "date": pd.to_datetime(["2024-12-24"] * 3), "cost": 0.5}
+    )
+    found = customer_profit(by_hand(), **YEAR, touchpoints=letters)
+    assert found["customer_id"].tolist() == ["a", "b"]
+    assert found["cost_of_contacts"].sum() == 0.5
+    assert found.left_out[["customer_id", "money", "why"]].values.tolist() == [
+        ["c", 0.5, "only written to"], ["y", 0.5, "not in the log"],
+    ]  # fmt: skip
 
 
 def test_without_costs_there_is_no_profit():
