@@ -43,7 +43,8 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
         f"{one.verdict}"
         for one in known.itertuples()
     )
-    unit = f"Difference of {outcome} per customer{f', {scale}{currency}' if currency else ''}, with its interval · verdicts allow for reading all together"
+    money = f", {scale}{currency}" if currency else ""
+    unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
     return finish(axes, _effects_title(known, value), f"{unit}. {told}.", unit=unit)
 
 
