@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import charts
-from tests.charts import churn_frames
+from tests.charts import churn_frames, segment_frames
 
 Case = tuple[Callable[..., charts.Chart], pd.DataFrame, dict]
 
@@ -359,6 +359,7 @@ USUAL: dict[str, Case] = {
         {"false_alarm_rate": 0.05},
     ),
     **churn_frames.USUAL,
+    **segment_frames.USUAL,
     "campaign_profit": (
         charts.campaign_profit,
         profit_curves(**{"by effect": [0, 900.0, 1200, 800], "by risk": [0, 300.0, 700, 800]}),

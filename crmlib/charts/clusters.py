@@ -1,0 +1,146 @@
+"""Charts of clusters: what sets them apart, and whether they are groups or cuts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+
+from crmlib.charts import words
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib.charts.style import BLUE, INK, ORANGE, TEAL, Chart, house_style
+
+_SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
+_FAR = 1.5  # standard deviations from which a colour is full
+_VALLEY = 0.01  # p-value of a valley that is there
+
+
+@house_style()
+def cluster_profile(profile: pd.DataFrame, *, kind: str = "number") -> Chart:
+    """Draw the mean of each feature in each cluster, coloured by how far it is from that of all customers.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        One row per cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean` and `standing`
+        (distance from the mean of all, in standard deviations).
+    kind : {"number", "share"}
+        How means are written.
+    """
+    if profile.empty:
+        return no_data("No cluster to describe")
+    clusters = profile.drop_duplicates("cluster").set_index("cluster")
+    features = list(dict.fromkeys(profile["feature"]))
+    means, standing = (
+        profile.pivot(index="feature", columns="cluster", values=name).loc[features].to_numpy(dtype=float)
+        for name in ("mean", "standing")
+    )
+    _, axes = sheet(0.42 * len(features) + 0.1)
+    axes.pcolormesh(
+        np.clip(standing / _FAR, -1, 1), cmap=_SIDES, vmin=-1, vmax=1, edgecolors="white", linewidth=1
+    )
+    for (row, column), mean in np.ndenumerate(means):
+        text = words.share(mean) if kind == "share" else words.number(mean)
+        dark = abs(standing[row, column]) > 0.85 * _FAR
+        axes.text(
+            column + 0.5, row + 0.5, text.replace("under ", "<"), ha="center", va="center", fontsize=9,
+            color="white" if dark else INK, in_layout=False,
+        )  # fmt: skip
+    axes.set_yticks(
+        np.arange(len(features)) + 0.5, [words.stacked(_plain(one)) for one in features], linespacing=1.0
+    )
+    people = clusters["customers"] / clusters["customers"].sum()
+    heads = [f"{number}\n{words.share(one)}" for number, one in people.items()]
+    axes.set_xticks(np.arange(len(heads)) + 0.5, heads)
+    axes.invert_yaxis()
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines["bottom"].set_visible(False)
+    named = " · ".join(f"{number} {words.name(one)}" for number, one in clusters["name"].items())
+    told = "; ".join(
+        f"{row.cluster} {row.name_}, {_plain(row.feature)}: {words.number(row.mean_)}"
+        for row in profile.rename(columns={"name": "name_", "mean": "mean_"}).itertuples()
+    )
+    return finish(
+        axes,
+        _profile_title(clusters, features, standing, people),
+        f"Table of means by cluster. {told}.",
+        unit=f"Mean per customer, share of customers above · blue more, orange less than all · {named}",
+    )
+
+
+def _plain(feature: object) -> str:
+    return str(feature).replace("_", " ")
+
+
+def _profile_title(clusters: pd.DataFrame, features: list, standing: np.ndarray, people: pd.Series) -> str:
+    """The largest cluster, and the feature in which clusters differ most."""
+    if len(clusters) == 1:
+        return "All customers are one cluster"
+    largest = people.idxmax()
+    apart = np.nan_to_num((standing**2) @ people.to_numpy())
+    most = _plain(features[int(apart.argmax())])
+    name = words.name(clusters.loc[largest, "name"])
+    held = f"The largest of {len(clusters)} clusters, “{name}”, holds {words.share(people[largest])}"
+    return f"{held}; they differ most in {most}"
+
+
+@house_style()
+def cluster_choice(choice: pd.DataFrame) -> Chart:
+    """Draw silhouette and stability by number of clusters, beside those of clouds without groups.
+
+    Parameters
+    ----------
+    choice : DataFrame
+        One row per number of clusters: `clusters`, `silhouette`, `stability`, each with `_null` (95 % of clouds
+        without groups are below), `valley_p` (a valley between every two, at .01) and `groups`.
+    """
+    if choice.empty:
+        return no_data("No number of clusters was tried")
+    numbers = choice["clusters"].to_numpy(dtype=float)
+    _, axes = sheet(2.5)
+    valley = choice["valley_p"].to_numpy(dtype=float) <= _VALLEY
+    for name, colour in (("silhouette", BLUE), ("stability", TEAL)):
+        axes.plot(numbers, choice[f"{name}_null"], color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.plot(numbers, choice[name], color=colour)
+        for there, face in ((valley, colour), (~valley, "white")):
+            axes.plot(
+                numbers[there], choice[name][there], "o", color=colour, markerfacecolor=face, markersize=6,
+                markeredgewidth=1.5, clip_on=False,
+            )  # fmt: skip
+    lowest = float(min(0.0, choice[["silhouette", "stability"]].min().min()))
+    axes.set_ylim(lowest, 1.0)
+    axes.set_xlim(numbers.min() - 0.2, numbers.max() + 0.2)
+    axes.set_xticks(numbers, [f"{one:.0f}" for one in numbers])
+    axes.set_xlabel("Number of clusters")
+    value_axis(axes, "y")
+    last = choice.iloc[-1]
+    end_labels(
+        axes, numbers[-1], [last["silhouette"], last["stability"]], ["silhouette", "stability"], [BLUE, TEAL]
+    )
+    told = "; ".join(
+        f"{row.clusters}: silhouette {row.silhouette:.2f} (without groups up to {row.silhouette_null:.2f}), stability "
+        f"{row.stability:.2f} ({row.stability_null:.2f}), {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
+        for row in choice.itertuples()
+    )
+    return finish(
+        axes,
+        _choice_title(choice, valley),
+        f"Lines by number of clusters. {told}.",
+        unit="Dashed: 95% of clouds without groups lie below · filled: a valley between every two clusters",
+    )
+
+
+def _choice_title(choice: pd.DataFrame, valley: np.ndarray) -> str:
+    tried = choice["clusters"].astype(int).tolist()
+    span = f"{tried[0]}" if len(tried) == 1 else f"{tried[0]} to {tried[-1]}"
+    if choice["groups"].any():
+        number = int(choice.loc[choice["groups"], "clusters"].iloc[-1])
+        return f"{number} clusters are groups: beyond a cloud without groups, with a valley between every two"
+    beyond = (choice["silhouette"] >= choice["silhouette_null"]).all()
+    if not valley.any():
+        why = "no valley between every two clusters"
+        why += ", though silhouettes are beyond those of a bell" if beyond else ""
+    else:
+        why = "where there are valleys, the clusters do not come out again or are no tighter than cuts"
+    return f"Cuts, not groups, with {span} clusters: {why}"
