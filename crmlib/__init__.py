@@ -64,6 +64,8 @@ _HOMES = {
     "value_tiers": "crmlib.customers.tiers",
     "TierCutOffs": "crmlib.customers.tier_cut_offs",
     "tier_table": "crmlib.customers.tier_table",
+    "tier_list": "crmlib.customers.tier_table",
+    "missing_costs": "crmlib.customers.profit_basis",
     "profit_halves": "crmlib.customers.profit_halves",
     "tier_probabilities": "crmlib.customers.tier_probabilities",
     "tier_migration": "crmlib.customers.tier_migration",

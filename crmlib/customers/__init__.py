@@ -21,6 +21,7 @@ from crmlib.customers.months import last_months, month_review
 from crmlib.customers.period_change import PeriodChange, period_change
 from crmlib.customers.period_profile import PeriodProfile, period_profile, profile_by_group
 from crmlib.customers.profit import CustomerProfit, customer_profit
+from crmlib.customers.profit_basis import missing_costs
 from crmlib.customers.profit_halves import profit_halves
 from crmlib.customers.profit_noise import ProfitNoise, profit_noise
 from crmlib.customers.rfm import rfm_summary, rfm_train_test_split
@@ -34,7 +35,7 @@ from crmlib.customers.tier_clusters import TierAgreement, compare_tiers, which_t
 from crmlib.customers.tier_cut_offs import TierCutOffs
 from crmlib.customers.tier_migration import TierMigration, regression_to_the_mean, tier_migration
 from crmlib.customers.tier_probabilities import TierProbabilities, tier_probabilities
-from crmlib.customers.tier_table import tier_table
+from crmlib.customers.tier_table import tier_list, tier_table
 from crmlib.customers.tiers import ValueTiers, value_tiers
 from crmlib.customers.whale import WhaleCurve, lorenz_curve, revenue_and_profit_ranks, whale_curve
 
@@ -74,6 +75,7 @@ __all__ = [
     "lapsing_customers",
     "last_months",
     "lorenz_curve",
+    "missing_costs",
     "month_review",
     "period_change",
     "period_profile",
@@ -91,6 +93,7 @@ __all__ = [
     "segment_migration",
     "segment_table",
     "tier_claims",
+    "tier_list",
     "tier_migration",
     "tier_probabilities",
     "tier_table",

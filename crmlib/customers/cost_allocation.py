@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib.customers.tier_cut_offs import TIERS, TierCutOffs
 from crmlib.customers.tiers import value_tiers
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.errors import CrmError
 
 # What a cost can be shared out by, as columns of customer_profit, and how it reads.
 KEYS = {
@@ -42,12 +42,7 @@ def allocation_sensitivity(
         One row per key, "as calculated" first: `key`, `changed` (customers whose tier differs from "as calculated"),
         `share_changed`, `Platinum, Gold, Iron, Lead` (customers), `lead_profit` (money that Lead loses) and
         `peak_share` of the whale curve. The total of the cost is the same in every row; keys that the
-        tables do not hold are left out.
-
-    Raises
-    ------
-    CannotAnswerError
-        If there is no cost to serve to share out.
+        tables do not hold are left out, and without any cost to serve there is no row.
 
     Examples
     --------
@@ -60,13 +55,14 @@ def allocation_sensitivity(
     2      by revenue        1     0
     3         equally        1     0
     """
-    needed = ("revenue", "cost_of_goods", "cost_to_serve", "profit")
-    absent = [name for name in needed if name not in profit.columns]
-    if absent:
-        raise CrmError(f"profit has no column {absent[0]!r}; pass what customer_profit returns")
+    for name in ("revenue", "cost_of_goods", "cost_to_serve"):
+        if name not in profit.columns:
+            raise CrmError(f"profit has no column {name!r}; pass what customer_profit returns")
     pool = float(profit["cost_to_serve"].sum())
     if not pool > 0:
-        raise CannotAnswerError("no cost to serve is known, so there is none to share out another way")
+        return pd.DataFrame(
+            columns=["key", "changed", "share_changed", *reversed(TIERS), "lead_profit", "peak_share"]
+        )
     before = value_tiers(profit, cut_offs=cut_offs, **options)["tier"]
     rows = [_row("as calculated", profit["profit"], before, before)]
     for name, key in KEYS.items():

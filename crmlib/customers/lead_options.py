@@ -38,7 +38,7 @@ def ways_out_of_lead(
         One row per `way` ("drop them", "raise prices", "serve them more cheaply", "charge until nobody loses
         money"): `gain` (money per period against today), `of_loss` (the same as a share of what Lead loses) and
         `assumes`, in words. To drop them forgoes their margin and saves only what is avoidable: the gain can be
-        negative.
+        negative. No row where nobody is Lead.
 
     Examples
     --------
@@ -54,9 +54,11 @@ def ways_out_of_lead(
     if not tiers.index.equals(profit.index):
         raise CrmError("tiers and profit do not hold the same customers under the same index")
     lead = profit[(tiers["tier"] == "Lead").to_numpy()]
-    revenue, loss = float(lead["revenue"].sum()), -float(lead["profit"].sum())
-    margin = revenue - float(lead["cost_of_goods"].sum())
-    avoidable = avoidable_share * float(lead["cost_to_serve"].sum())
+    revenue, goods, service = (
+        float(lead[name].sum()) for name in ("revenue", "cost_of_goods", "cost_to_serve")
+    )
+    margin, loss = revenue - goods, service + goods - revenue
+    avoidable = avoidable_share * service
     lost_by_leaving = margin - avoidable
     ways = [
         ("drop them", -lost_by_leaving, f"{avoidable_share:.0%} of the cost to serve them falls away"),
@@ -70,4 +72,4 @@ def ways_out_of_lead(
     ]
     told = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
     told.insert(2, "of_loss", told["gain"] / loss if loss > 0 else float("nan"))
-    return told
+    return told if len(lead) else told.iloc[:0]

@@ -68,3 +68,35 @@ def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
         table[f"share_of_{name}"] = table[name] / total if total > 0 else np.nan
         table[f"{name}_per_customer"] = table[name] / table["customers"].where(table["customers"] > 0)
     return table
+
+
+def tier_list(profit: pd.DataFrame, tiers: pd.DataFrame, chances: pd.DataFrame) -> pd.DataFrame:
+    """The list to work with: each customer, the tier, how sure it is, and the money behind it.
+
+    Parameters
+    ----------
+    profit, tiers : CustomerProfit, ValueTiers
+        Of the same customers, under the same index.
+    chances : TierProbabilities
+        Of the same customers, by `customer_id`.
+
+    Returns
+    -------
+    DataFrame
+        The best first: `customer_id, tier, most_likely` (the tier that the true value is most likely in), `chance` (of
+        that one), `is_new`, `revenue`, `cost_to_serve` and `profit` where they are known, and `expected` (the value
+        with the noise taken off).
+    """
+    shown = [
+        name
+        for name in ("revenue", "cost_to_serve", "profit")
+        if name in profit.columns and profit[name].any()
+    ]
+    listed = profit[["customer_id", *shown]].assign(tier=tiers["tier"], is_new=tiers["is_new"])
+    sure = chances[["customer_id", "most_likely"]].assign(
+        chance=chances[list(TIERS)].max(axis=1), expected=chances["shrunk"]
+    )
+    told = pd.DataFrame(listed).merge(pd.DataFrame(sure), on="customer_id", how="left", validate="one_to_one")
+    assert len(told) == len(profit), "a customer was lost between tables"
+    columns = ["customer_id", "tier", "most_likely", "chance", "is_new", *shown, "expected"]
+    return told.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]

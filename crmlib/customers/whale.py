@@ -134,14 +134,15 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
     Parameters
     ----------
     profit : DataFrame
-        `revenue` and `profit` per customer.
+        `revenue` and, where a cost is known, `profit` per customer.
     top : float
         The share of customers taken as the largest.
 
     Returns
     -------
     ranks : DataFrame
-        Indexed like `profit`: `revenue_rank` and `profit_rank`, 1 the best, equal values share the mean.
+        Indexed like `profit`: `revenue_rank` and `profit_rank`, 1 the best, equal values share the mean; empty
+        where no cost is known, for then the two are one.
     told : Series
         `rank_correlation` (Spearman); `top` (how many customers); `shared` (their share that is among the
         best by profit too); `top_at_a_loss` (their share that loses money).
@@ -152,9 +153,8 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
     >>> ranks["profit_rank"].tolist(), float(told["top_at_a_loss"])
     ([3.0, 1.0, 2.0], 1.0)
     """
-    for name in ("revenue", "profit"):
-        if name not in profit.columns:
-            raise CrmError(f"profit has no column {name!r}; both are needed, as customer_profit returns them")
+    if "revenue" not in profit.columns:
+        raise CrmError("profit has no column 'revenue'; pass what customer_profit returns")
     if not 0 < top <= 1:
         raise CrmError(f"top is {top}; allowed: a share above 0, such as 0.1")
     ranks = pd.DataFrame(
