@@ -2,47 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from crmlib.data.simulation import catalogue
+from crmlib.data.simulation.block import Block
 from crmlib.data.simulation.customers import People
-from crmlib.data.simulation.purchases import Orders
 from crmlib.data.simulation.world import World, only_where
 
 LOST_REASONS = np.array(["price", "went to a rival", "no need", "no answer"], dtype=object)
 SLOW_TYPES = np.array([1.0, 0.8, 2.5, 2.0])  # how long a decision takes, by product type
+HOP_DAYS = np.array([[12.0], [8.0], [5.0]])  # from stage to stage, on average
 CLICKS_PER_LEAD, IMPRESSIONS_PER_CLICK = 12, 80
 PARTNERS = 4
 
 
-def won_leads(world: World, people: People, found: Orders, left: np.ndarray) -> dict[str, np.ndarray]:
-    """The lead that each customer was: dates of the stages, and none after the last day of history."""
-    streams, index = world.streams, people.index
+@dataclass
+class Leads:
+    """Prospects of a block, one position each; times of the stages that they reached, else nan."""
+
+    row: np.ndarray  # position of the customer, or of whom the prospect came at about the time of
+    number: np.ndarray  # 0 for who became a customer
+    created: np.ndarray
+    interested: np.ndarray
+    considered: np.ndarray
+    activated: np.ndarray
+    won: np.ndarray
+    lost: np.ndarray
+    channel: np.ndarray
+    hours: np.ndarray
+
+
+def leads(world: World, block: Block) -> Leads:
+    """Every prospect: those who became customers, and those who did not."""
+    won = _won(world, block)
+    both = (won, _lost(world, block.people, won.created))
+    return Leads(**{name: np.concatenate([getattr(one, name) for one in both]) for name in vars(won)})
+
+
+def _won(world: World, block: Block) -> Leads:
+    """The lead that each customer was; it is won by the first purchase, which not all have made."""
+    people, found, streams = block.people, block.orders, world.streams
     first = np.full(len(people), np.nan)
     seen = (found.number == 0) & (found.day < world.days)
     first[found.row[seen]] = found.day[seen]
     pace = SLOW_TYPES[people.kind] / catalogue.MARKET_SPEEDS[people.market] ** world.effects["market_speeds"]
-    hops = np.stack([streams.exponential("hop", index, hop) for hop in range(3)]) * np.array([[12], [8], [5]])
-    hops = np.where(people.referrer >= 0, 0.0, hops * pace)  # who is recommended comes at once
+    hops = np.stack([streams.exponential("hop", people.index, hop) for hop in range(3)])
+    hops = np.where(people.referrer >= 0, 0.0, hops * HOP_DAYS * pace)  # who is recommended comes at once
     considered = np.maximum(people.join - hops[2], 0)
     interested = np.maximum(considered - hops[1], 0)
-    gave_up = np.isnan(first) & (left < world.days)
-    return {
-        "row": np.arange(len(people)),
-        "number": np.zeros(len(people), int),
-        "created": np.maximum(interested - hops[0], 0),
-        "interested_on": interested,
-        "considered_on": considered,
-        "activated_on": people.join,
-        "won_on": first,
-        "lost_on": np.where(gave_up, left, np.nan),
-        "channel": people.channel,
-        "hours": np.round(0.3 * SLOW_TYPES[people.kind] * streams.exponential("lead hours", index), 2),
-        "is_customer": np.ones(len(people), bool),
-    }
+    return Leads(
+        row=np.arange(len(people)),
+        number=np.zeros(len(people), int),
+        created=np.maximum(interested - hops[0], 0),
+        interested=interested,
+        considered=considered,
+        activated=people.join,
+        won=first,
+        lost=np.where(np.isnan(first) & (block.left < world.days), block.left, np.nan),
+        channel=people.channel,
+        hours=np.round(0.3 * SLOW_TYPES[people.kind] * streams.exponential("lead hours", people.index), 2),
+    )
 
 
-def lost_leads(world: World, people: People, won: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _lost(world: World, people: People, created: np.ndarray) -> Leads:
     """Prospects who came at about the same time by the same channel, and did not become customers."""
     streams = world.streams
     closes = np.array([one.closes for one in catalogue.CHANNELS])[people.channel]
@@ -50,30 +74,19 @@ def lost_leads(world: World, people: People, won: dict[str, np.ndarray]) -> dict
     row = np.repeat(np.arange(len(people)), many)
     number = 1 + np.arange(len(row)) - np.repeat(np.cumsum(many) - many, many)
     who = people.index[row]
-    near = won["created"][row] + 60 * (streams.uniform("lost when", who, number) - 0.5)
-    created = np.clip(near, 0, world.days - 1e-6)
-    stage = streams.uniform("lost stage", who, number)
+    near = created[row] + 60 * (streams.uniform("lost when", who, number) - 0.5)
     pace = SLOW_TYPES[people.kind[row]] / catalogue.MARKET_SPEEDS[people.market[row]]
-    dates = [created]
-    for hop, (share, mean) in enumerate([(0.7, 12), (0.4, 8), (0.15, 5)]):
-        wait = mean * pace * streams.exponential("lost hop", who, 3 * number + hop)
+    stage = streams.uniform("lost stage", who, number)
+    dates = [np.clip(near, 0, world.days - 1e-6)]
+    for hop, share in enumerate((0.7, 0.4, 0.15)):
+        wait = HOP_DAYS[hop, 0] * pace * streams.exponential("lost hop", who, 3 * number + hop)
         dates.append(np.where(stage < share, dates[-1] + wait, np.nan))
-    last = np.nanmax(np.stack(dates), axis=0)
-    lost = last + 10 + 30 * pace * streams.exponential("lost after", who, number)
-    known = [np.where(day < world.days, day, np.nan) for day in (*dates, lost)]
-    return {
-        "row": row,
-        "number": number,
-        "created": created,
-        "interested_on": known[1],
-        "considered_on": known[2],
-        "activated_on": known[3],
-        "won_on": np.full(len(row), np.nan),
-        "lost_on": known[4],
-        "channel": people.channel[row],
-        "hours": np.round(0.1 * pace * streams.exponential("lost hours", who, number), 2),
-        "is_customer": np.zeros(len(row), bool),
-    }
+    given_up = np.fmax.reduce(dates) + 10 + 30 * pace * streams.exponential("lost after", who, number)
+    known = [np.where(day < world.days, day, np.nan) for day in (*dates, given_up)]
+    hours = np.round(0.1 * pace * streams.exponential("lost hours", who, number), 2)
+    never = np.full(len(row), np.nan)
+    stages = dict(zip(("created", "interested", "considered", "activated", "lost"), known, strict=True))
+    return Leads(row=row, number=number, **stages, won=never, channel=people.channel[row], hours=hours)
 
 
 def partner(world: World, index: np.ndarray, channel: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from crmlib.data.simulation.subscriptions import Contracts
 from crmlib.data.simulation.trials import Trial, draw_trials
 from crmlib.data.simulation.world import World
 
-SMALLEST, LARGEST = 64, 16_384
+SMALLEST, LARGEST = 128, 16_384
 
 
 @dataclass

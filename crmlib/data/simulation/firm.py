@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crmlib.data.simulation import acquisition
 from crmlib.data.simulation.block import Block, blocks
 from crmlib.data.simulation.effects import check_effects
 from crmlib.data.simulation.labels import Rows
@@ -28,8 +29,9 @@ def pieces(settings: Simulation) -> Iterator[tuple[str, Rows]]:
     world = world_of(settings)
     totals = Totals(world)
     for block in blocks(world, settings.n_customers):
-        tables = block_tables(world, block)
-        totals.add(block, tables)
+        leads = acquisition.leads(world, block)
+        tables = block_tables(world, block, leads)
+        totals.add(block, leads, tables["transactions"])
         yield from ((name, _in_order(name, columns)) for name, columns in tables.items())
     for name, frame in totals.tables(settings.n_customers).items():
         yield name, _in_order(name, {column: frame[column].to_numpy() for column in frame})

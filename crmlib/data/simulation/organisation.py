@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -35,17 +37,22 @@ PARTNERS = (
 )
 
 
-def employee(world: World, activity: str, index: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Who looks after a customer at a time: one seat for some hundreds of customers, at times newly filled."""
+def seat_code(world: World, activity: str, index: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Who looks after a customer at a time: twice the seat's number, and one more once it is newly filled."""
     seat = index // CUSTOMERS_PER_SEAT[activity]
-    letter = _LETTER[activity]
-    successor = day >= _change(world, letter, seat)
-    seats, place = np.unique(seat * 2 + successor, return_inverse=True)
-    return np.array([_name(letter, one) for one in seats.tolist()], dtype=object)[place]
+    return seat * 2 + (day >= _change(world, _LETTER[activity], seat))
 
 
-def _name(letter: str, code: int) -> str:
-    return f"{letter}{code // 2 + 1:04d}" + ("b" if code % 2 else "")
+def employee(world: World, activity: str, index: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """The employee's number of who looks after a customer at a time."""
+    codes, place = np.unique(seat_code(world, activity, index, day), return_inverse=True)
+    return _names(_LETTER[activity], codes)[place]
+
+
+def _names(letter: str, codes: np.ndarray) -> np.ndarray:
+    names = np.empty(len(codes), dtype=object)
+    names[:] = [f"{letter}{code // 2 + 1:04d}" + ("b" if code % 2 else "") for code in codes.tolist()]
+    return names
 
 
 def _change(world: World, letter: str, seat: np.ndarray) -> np.ndarray:
@@ -57,62 +64,87 @@ def _change(world: World, letter: str, seat: np.ndarray) -> np.ndarray:
     return np.append(days, np.inf)[np.minimum(month, len(days))]
 
 
-def staff_hours(world: World, worked: pd.DataFrame, n_customers: int) -> pd.DataFrame:
-    """Hours by employee, month and activity; those not spent on customers are administration.
+@dataclass(frozen=True)
+class Hours:
+    """Hours that seats worked on an activity: by code of the seat and position of the month."""
 
-    `worked` has `employee_id`, `month`, `activity` and `hours`.
-    """
-    books = [worked, _administration(world, n_customers)]
-    table = pd.concat(books).groupby(["employee_id", "month", "activity"], as_index=False)["hours"].sum()
-    table["hours"] = table["hours"].round(2)
-    table["cost"] = (table["hours"] * catalogue.WAGE_PER_HOUR).round(2)
-    table["date"] = world.months[table["month"].to_numpy()].astype("datetime64[us]")
-    return table.drop(columns="month").merge(_contracts(world, n_customers), on="employee_id")
+    activity: str
+    code: np.ndarray
+    month: np.ndarray
+    hours: np.ndarray
+
+
+def sum_hours(activity: str, code: np.ndarray, month: np.ndarray, hours: np.ndarray) -> Hours:
+    """Sum hours by seat and month."""
+    slots, place = np.unique(code * 4096 + month, return_inverse=True)
+    return Hours(activity, slots // 4096, slots % 4096, np.bincount(place, hours, minlength=len(slots)))
+
+
+def staff_hours(world: World, worked: list[Hours], n_customers: int) -> pd.DataFrame:
+    """Hours by employee, month and activity; those not spent on customers are administration or marketing."""
+    seats = _seats(world, n_customers)
+    parts = [_administration(world, seats)]
+    for activity in CUSTOMERS_PER_SEAT:
+        mine = [one for one in worked if one.activity == activity]
+        code, month, hours = (
+            np.concatenate([getattr(one, name) for one in mine]) for name in ("code", "month", "hours")
+        )
+        total = sum_hours(activity, code, month, hours)
+        name = _names(_LETTER[activity], total.code)
+        parts.append(
+            pd.DataFrame(
+                {"employee_id": name, "month": total.month, "activity": activity, "hours": total.hours}
+            )
+        )
+    table = pd.concat(parts, ignore_index=True).sort_values(
+        ["employee_id", "month", "activity"], ignore_index=True
+    )
+    place = pd.Index(seats["employee_id"]).get_indexer(table["employee_id"])
+    hours = table["hours"].to_numpy().round(2)
+    return pd.DataFrame(
+        {
+            "employee_id": table["employee_id"],
+            "date": world.months[table["month"].to_numpy()].astype("datetime64[us]"),
+            "activity": table["activity"],
+            "hours": hours,
+            "cost": (hours * catalogue.WAGE_PER_HOUR).round(2),
+            "hired_on": world.date(seats["from"].to_numpy()[place]),
+            "left_on": world.date(seats["to"].to_numpy()[place]),
+        }
+    )
 
 
 def _seats(world: World, n_customers: int) -> pd.DataFrame:
     """Every employee there ever was, with the first and the last day in days of the history."""
-    found = []
+    found = [pd.DataFrame({"employee_id": ["K0001"], "from": [-400.0], "to": [np.inf]})]  # marketing
     for activity in ("selling", "account management", "service"):
         seat = np.arange((n_customers - 1) // CUSTOMERS_PER_SEAT[activity] + 1)
         letter = _LETTER[activity]
         change = _change(world, letter, seat)
+        again = np.isfinite(change)
         hired = -np.floor(900 * world.streams.uniform(f"hired {letter}", seat))
-        names = [_name(letter, 2 * one) for one in seat.tolist()]
-        found.append(pd.DataFrame({"employee_id": names, "from": hired, "to": change - 1}))
-        again = np.flatnonzero(np.isfinite(change))
-        names = [_name(letter, 2 * one + 1) for one in again.tolist()]
-        found.append(pd.DataFrame({"employee_id": names, "from": change[again], "to": np.inf}))
-    team = pd.DataFrame({"employee_id": ["K0001"], "from": -400.0, "to": np.inf})  # marketing
-    return pd.concat([*found, team], ignore_index=True)
+        columns = {
+            "employee_id": _names(letter, np.concatenate([2 * seat, 2 * seat[again] + 1])),
+            "from": np.concatenate([hired, change[again]]),
+            "to": np.concatenate([change - 1, np.full(again.sum(), np.inf)]),
+        }
+        found.append(pd.DataFrame(columns))
+    return pd.concat(found, ignore_index=True)
 
 
-def _administration(world: World, n_customers: int) -> pd.DataFrame:
-    seats = _seats(world, n_customers)
+def _administration(world: World, seats: pd.DataFrame) -> pd.DataFrame:
+    """The hours of every employee that go to no customer."""
     months = (world.months.astype("datetime64[D]") - world.start).astype(float)
-    there = (seats["from"].to_numpy()[:, None] <= months[None, :]) & (
-        months[None, :] <= seats["to"].to_numpy()[:, None]
-    )
-    row, month = np.nonzero(there)
+    since, until = seats["from"].to_numpy(), seats["to"].to_numpy()
+    row, month = np.nonzero((since[:, None] <= months) & (months <= until[:, None]))
     name = seats["employee_id"].to_numpy()[row]
-    marketing = np.array([one.startswith("K") for one in name])
+    marketing = name == "K0001"
     return pd.DataFrame(
         {
             "employee_id": name,
             "month": month,
             "activity": np.where(marketing, "marketing", "administration"),
             "hours": np.where(marketing, 40.0, 8.0),
-        }
-    )
-
-
-def _contracts(world: World, n_customers: int) -> pd.DataFrame:
-    seats = _seats(world, n_customers)
-    return pd.DataFrame(
-        {
-            "employee_id": seats["employee_id"],
-            "hired_on": world.date(seats["from"].to_numpy()),
-            "left_on": world.date(seats["to"].to_numpy()),
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.data.simulation import acquisition, catalogue, loyalty, messages, organisation, surveys
+from crmlib.data.simulation.acquisition import Leads
 from crmlib.data.simulation.block import Block
 from crmlib.data.simulation.labels import MARKETS, TYPES, Rows, numbered, order_ids
 from crmlib.data.simulation.persons import (
@@ -25,17 +26,16 @@ _GRADES = np.array(catalogue.GRADES, dtype=object)
 _SALES_CHANNELS = np.array(catalogue.SALES_CHANNELS, dtype=object)
 
 
-def block_tables(world: World, block: Block) -> dict[str, Rows]:
+def block_tables(world: World, block: Block, leads: Leads) -> dict[str, Rows]:
     """The tables that have rows of customers; what is summed over customers is left to `Totals`."""
     known = persons(world, block.people)
     buyer = _buyers(world, block, known)
-    won = acquisition.won_leads(world, block.people, block.orders, block.left)
     return {
         "transactions": _transactions(world, block, buyer),
         "customers": customers(world, block, known),
         "touchpoints": touchpoints(world, block, known),
         "service_cases": service_cases(world, block, buyer),
-        "leads": _leads(world, block, known, won),
+        "leads": _leads(world, block, known, leads),
         "subscriptions": _subscriptions(world, block, known),
         "loyalty_ledger": _ledger(world, block, known),
         "surveys": _surveys(world, block, known),
@@ -86,28 +86,28 @@ def _transactions(world: World, block: Block, buyer: np.ndarray) -> Rows:
     }
 
 
-def _leads(world: World, block: Block, known: Persons, won: Rows) -> Rows:
-    lost = acquisition.lost_leads(world, block.people, won)
-    both = {name: np.concatenate([won[name], lost[name]]) for name in won}
-    row, channel = both["row"], both["channel"]
+def _leads(world: World, block: Block, known: Persons, found: Leads) -> Rows:
+    row, channel = found.row, found.channel
     index = block.people.index[row]
     reason = acquisition.LOST_REASONS[
-        (4 * world.streams.uniform("lost reason", index, both["number"])).astype(int)
+        (4 * world.streams.uniform("lost reason", index, found.number)).astype(int)
     ]
     return {
-        "lead_id": numbered("L", block, row, both["number"]),
-        "created": world.date(both["created"]),
+        "lead_id": numbered("L", block, row, found.number),
+        "created": world.date(found.created),
         "channel": catalogue.CHANNEL_NAMES[channel],
         "market": MARKETS[block.people.market[row]],
         "product_type": TYPES[block.people.kind[row]],
         "partner_id": acquisition.partner(world, index, channel),
-        **{name: world.date(both[name]) for name in ("interested_on", "considered_on", "activated_on")},
-        "won_on": world.date(both["won_on"]),
-        "lost_on": world.date(both["lost_on"]),
-        "lost_reason": only_where(np.isfinite(both["lost_on"]), reason),
-        "customer_id": only_where(both["is_customer"], known.customer_id[row]),
-        "employee_id": organisation.employee(world, "selling", index, both["created"]),
-        "hours": both["hours"],
+        "interested_on": world.date(found.interested),
+        "considered_on": world.date(found.considered),
+        "activated_on": world.date(found.activated),
+        "won_on": world.date(found.won),
+        "lost_on": world.date(found.lost),
+        "lost_reason": only_where(np.isfinite(found.lost), reason),
+        "customer_id": only_where(found.number == 0, known.customer_id[row]),
+        "employee_id": organisation.employee(world, "selling", index, found.created),
+        "hours": found.hours,
     }
 
 

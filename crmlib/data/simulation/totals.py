@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.data.simulation import acquisition, catalogue, organisation
+from crmlib.data.simulation.acquisition import Leads
 from crmlib.data.simulation.block import Block
 from crmlib.data.simulation.labels import Rows
 from crmlib.data.simulation.rows_of_service import case_minutes
@@ -21,65 +22,49 @@ class Totals:
         sizes = (months, len(catalogue.CHANNELS), len(catalogue.MARKETS), len(catalogue.PRODUCT_TYPES))
         self.leads = np.zeros(sizes)
         self.revenue, self.orders, self.service, self.joined = (np.zeros(months) for _ in range(4))
-        self.worked: list[pd.DataFrame] = []
+        self.worked: list[organisation.Hours] = []
 
-    def add(self, block: Block, tables: dict[str, Rows]) -> None:
-        """Add a block."""
-        world, people = self.world, block.people
-        leads = tables["leads"]
-        month = self._month(leads["created"])
-        channel = _place(leads["channel"], catalogue.CHANNEL_NAMES)
-        market = _place(leads["market"], catalogue.MARKETS)
-        kind = _place(leads["product_type"], catalogue.PRODUCT_TYPES)
-        np.add.at(self.leads, (month, channel, market, kind), 1)
-        bought = tables["transactions"]
-        size = len(self.revenue)
-        self.revenue += np.bincount(self._month(bought["date"]), bought["amount"], minlength=size)
+    def add(self, block: Block, leads: Leads, bought: Rows) -> None:
+        """Add a block: its leads and its rows of the purchase log."""
+        world, people, size = self.world, block.people, len(self.revenue)
+        place = (world.month(leads.created), leads.channel, people.market[leads.row], people.kind[leads.row])
+        np.add.at(self.leads, place, 1)
+        month = (bought["date"].astype("datetime64[M]") - world.months[0]).astype(int)
+        self.revenue += np.bincount(month, bought["amount"], minlength=size)
         inside = block.orders.day < world.days
         self.orders += np.bincount(world.month(block.orders.day[inside]), minlength=size)
         self.joined += np.bincount(world.month(people.join), minlength=size)
-        self._add_hours(block, leads, month)
+        self._add_hours(block, leads)
 
-    def _add_hours(self, block: Block, leads: Rows, month: np.ndarray) -> None:
-        world, asked = self.world, block.cases
+    def _add_hours(self, block: Block, leads: Leads) -> None:
+        world, asked, people = self.world, block.cases, block.people
+        index = people.index[leads.row]
+        sold = np.isfinite(leads.considered)
+        for activity, mine in (("selling", sold), ("prospecting", ~sold)):
+            self._book(activity, index[mine], leads.created[mine], leads.hours[mine])
         row = block.orders.row[asked.order]
         inside = (asked.opened < world.days) & (asked.opened < block.left[row])
-        row, day = row[inside], asked.opened[inside]
         hours = case_minutes(world, block)[inside] / 60
-        self.service += np.bincount(world.month(day), hours, minlength=len(self.service))
-        index = block.people.index[row]
-        selling = pd.notna(leads["considered_on"])
-        self._book(leads["employee_id"], month, np.where(selling, "selling", "prospecting"), leads["hours"])
-        self._book(organisation.employee(world, "service", index, day), world.month(day), "service", hours)
+        self.service += np.bincount(world.month(asked.opened[inside]), hours, minlength=len(self.service))
+        self._book("service", people.index[row[inside]], asked.opened[inside], hours)
         given = block.promises
         at, which = np.nonzero((given.made < world.days) & (given.made < block.left[:, None]))
-        made = given.made[at, which]
-        who = organisation.employee(world, "account management", block.people.index[at], made)
-        self._book(who, world.month(made), "account management", np.full(len(at), 0.4))
+        self._book("account management", people.index[at], given.made[at, which], np.full(len(at), 0.4))
 
-    def _book(self, employee: np.ndarray, month: np.ndarray, activity: object, hours: np.ndarray) -> None:
-        frame = pd.DataFrame({"employee_id": employee, "month": month, "activity": activity, "hours": hours})
-        self.worked.append(frame.groupby(["employee_id", "month", "activity"], as_index=False)["hours"].sum())
-
-    def _month(self, date: np.ndarray) -> np.ndarray:
-        return (date.astype("datetime64[M]") - self.world.months[0]).astype(int)
+    def _book(self, activity: str, index: np.ndarray, day: np.ndarray, hours: np.ndarray) -> None:
+        code = organisation.seat_code(self.world, activity, index, day)
+        self.worked.append(organisation.sum_hours(activity, code, self.world.month(day), hours))
 
     def tables(self, n_customers: int) -> dict[str, pd.DataFrame]:
         """The tables of the firm as a whole."""
         world = self.world
         spend = pd.DataFrame(acquisition.spend(world, self.leads))
-        spent = np.bincount(
-            self._month(spend["date"].to_numpy()), spend["amount"], minlength=len(self.revenue)
-        )
+        spent = spend.groupby("date")["amount"].sum().reindex(world.months, fill_value=0.0).to_numpy()
         return {
             "marketing_spend": spend,
             "network_partners": organisation.partners(world),
-            "staff_hours": organisation.staff_hours(world, pd.concat(self.worked), n_customers),
+            "staff_hours": organisation.staff_hours(world, self.worked, n_customers),
             "capacity": organisation.capacity(world, self.orders, self.service),
             "budget": organisation.budget(world, self.revenue, spent, self.joined),
             "maturity_scores": organisation.maturity_scores(world),
         }
-
-
-def _place(values: np.ndarray, words: object) -> np.ndarray:
-    return pd.Index(list(words)).get_indexer(values)  # type: ignore[call-overload]
