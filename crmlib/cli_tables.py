@@ -68,21 +68,16 @@ def _guess(table: str, file: str, given: dict[str, Any], yes: bool) -> Guess:
 
 def show_tables(firm: Study, only: str | None = None) -> None:
     """Print what became of the rows of the optional tables, or of one of them."""
-    quality = firm.quality
-    parts = {
-        "Rows": quality.tables.rename(columns={"amount": f"amount, {firm.currency}"}),
-        "Values left empty, or read as another word": quality.table_values,
-        "Keys that point to nothing; their rows are used": quality.orphans[quality.orphans["orphans"] > 0],
-        "Words nearly spelt alike; none was merged": quality.spellings,
-    }
-    for title, frame in parts.items():
+    for title, frame in firm.quality.tables_found.items():
         shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
-        if "amount_of" in shown and not shown["amount_of"].any():  # there is no money in it
-            shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
+        if "amount" in shown:
+            shown = shown.rename(columns={"amount": f"amount, {firm.currency}"})
+            if not shown["amount_of"].any():  # there is no money in it
+                shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
         if len(shown):
             click.echo(f"\n{title}\n{table_lines(shown)}")
-    near = quality.spellings if only is None else quality.spellings[quality.spellings["table"] == only]
-    for one in near.head(1).itertuples():
+    near = firm.quality.spellings
+    for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
         click.echo(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
 
 

@@ -169,11 +169,22 @@ class DataQuality:
         rows = self.tables.groupby("fate")["rows"].sum()
         aside = rows["in the source"] - rows["used"] - rows[f"after {self._study.as_of}"]
         lost, near = int(self.orphans["orphans"].sum()), len(self.spellings)
+        later = rows[f"after {self._study.as_of}"]
         return (
-            f"Beside its purchase log this study supplies {', '.join(names)}: {rows['used']:,} rows used, "
-            f"{rows[f'after {self._study.as_of}']:,} of a later day, {aside:,} set aside; {lost:,} keys point to "
-            f"nothing, and {near:,} words are nearly spelt like another."
+            f"Beside its purchase log this study supplies {', '.join(names)}: {rows['used']:,} rows used, {later:,} "
+            f"of a later day, {aside:,} set aside. Keys that point to nothing: {lost:,}; words nearly spelt alike: {near:,}."
         )
+
+    @property
+    def tables_found(self) -> dict[str, pd.DataFrame]:
+        """What there is to show of the optional tables, each frame under a title; nothing where there is nothing."""
+        frames = {
+            "Rows by fate": self.tables,
+            "Values left empty, or read as another word": self.table_values,
+            "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
+            "Words nearly spelt alike; none was merged": self.spellings,
+        }
+        return {title: frame.reset_index(drop=True) for title, frame in frames.items() if len(frame)}
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
         tables = self._study.optional_tables

@@ -18,8 +18,11 @@ _HEAD = """\
 
 Each folder here is a study: a firm's `study.yaml`, which says where its tables are and how they are read. Every
 study has `transactions`, or in their place `subscriptions` or `customer_features`; each other table lets more
-notebooks run (`crm list STUDY` says which). `crm new NAME --transactions FILE` begins a study, `crm add STUDY TABLE
-FILE` adds a table to it, and `crm check STUDY` shows what became of every row.
+notebooks run, and `crm list STUDY` says which.
+
+- `crm new NAME --transactions FILE` begins a study.
+- `crm add STUDY TABLE FILE` adds a table to it.
+- `crm check STUDY` shows what became of every row.
 
 How a table is read:
 

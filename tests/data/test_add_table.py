@@ -1,7 +1,10 @@
 """`crm add`: a stranger's file becomes a table of the study, and nothing else in the study file changes."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +19,11 @@ from crmlib.data.guess_table import guess_table
 from crmlib.data.guess_table_words import names_of
 from crmlib.data.tables import CONTRACTS, OPTIONAL
 from crmlib.errors import StudyError
+from crmlib.places import find_study
+from crmlib.report.cache import Cache
+from crmlib.report.plan import plan_report
+
+ROOT = Path(__file__).parents[2]
 
 ORDERS = "customer_id,date,amount\n007,2024-01-05,10\n007,2024-02-05,12\n008,2024-02-06,7\n009,2024-06-30,9\n"
 STUDY = """\
@@ -296,3 +304,34 @@ def test_names_are_given_to_columns_that_there_are():
         table, _, name = key.rpartition(".")
         assert name in (CONTRACTS[table].names if table else known), key
     assert names_of(CONTRACTS["leads"])["lead_id"].startswith("lead_id lead ")
+
+
+def test_a_changed_table_or_fact_runs_the_notebooks_again(project, spend):
+    def key():
+        planned = plan_report("shop")
+        return Cache(Path(), planned).key(planned.chapter("01_check"), Path())
+
+    keys = [key()]
+    add_table(find_study("shop"), "marketing_spend", spend)
+    keys.append(key())
+    with Path("data/shop/spend.csv").open("a") as file:
+        file.write("2024-01-02,TV,6\n")
+    keys.append(key())
+    with Path("data/shop/study.yaml").open("a") as file:
+        file.write("personal_columns: keep\n")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[-1]
+
+
+def test_a_report_from_the_cache_opens_no_table(project, spend):
+    add_table(find_study("shop"), "marketing_spend", spend)
+    script = (
+        "import sys; from crmlib.report.inputs import inputs; from crmlib.report.plan import plan_report; "
+        "from crmlib.study import open_study; study = open_study('shop'); plan_report('shop'); "
+        "print([one['rows'] for one in inputs(study)], sorted({'pandas', 'ibis', 'duckdb'} & set(sys.modules)))"
+    )
+    told = subprocess.check_output(
+        [sys.executable, "-c", script], text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert told == "[4, 1] []\n"

@@ -480,14 +480,17 @@ def test_a_study_without_optional_tables_says_so(shop):
     assert quality.tables.empty
     assert quality.orphans.empty
     assert quality.spellings.empty
+    assert quality.tables_found == {}
 
 
 def test_the_sentence_counts_what_the_frames_count(shop):
     study = shop(service_cases="customer_id,opened\n1,2024-01-06\n88,2024-01-06\n2,soon\n")
     assert study.quality.tables_in_words == (
-        "Beside its purchase log this study supplies service_cases: 2 rows used, 0 of a later day, 1 set aside; "
-        "1 keys point to nothing, and 0 words are nearly spelt like another."
+        "Beside its purchase log this study supplies service_cases: 2 rows used, 0 of a later day, 1 set aside. "
+        "Keys that point to nothing: 1; words nearly spelt alike: 0."
     )
+    titles = ["Rows by fate", "Keys that point to nothing; their rows are used"]
+    assert list(study.quality.tables_found) == titles
     report = json.loads((study.optional_tables.folder("service_cases") / "report.json").read_text())
     assert report["filled"] == {"customer_id": 2, "opened": 2}
 
