@@ -34,6 +34,8 @@ _HOMES = {
     "segment_table": "crmlib.customers.segments",
     "segment_migration": "crmlib.customers.segment_migration",
     "category_shares": "crmlib.customers.category_shares",
+    "behaviour_clusters": "crmlib.customers.customer_clusters",
+    "needs_clusters": "crmlib.customers.customer_clusters",
     "ClusterSegments": "crmlib.customers.clusters",
     "profile_table": "crmlib.customers.cluster_profile",
     "by_group": "crmlib.customers.activity",

@@ -10,6 +10,7 @@ from crmlib.customers.cluster_profile import profile_table
 from crmlib.customers.clusters import ClusterSegments
 from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.cost_allocation import allocation_sensitivity
+from crmlib.customers.customer_clusters import CustomerClusters, behaviour_clusters, needs_clusters
 from crmlib.customers.decompose import decompose_change
 from crmlib.customers.effort import effort_against_value
 from crmlib.customers.experiment_outcomes import experiment_outcomes
@@ -42,6 +43,7 @@ from crmlib.customers.whale import WhaleCurve, lorenz_curve, revenue_and_profit_
 __all__ = [
     "BornInHoldout",
     "ClusterSegments",
+    "CustomerClusters",
     "CustomerProfit",
     "CustomerSummary",
     "LeftOut",
@@ -59,6 +61,7 @@ __all__ = [
     "WhaleCurve",
     "allocation_sensitivity",
     "base_health",
+    "behaviour_clusters",
     "by_group",
     "category_shares",
     "cohort_comparison",
@@ -77,6 +80,7 @@ __all__ = [
     "lorenz_curve",
     "missing_costs",
     "month_review",
+    "needs_clusters",
     "period_change",
     "period_profile",
     "profile_by_group",
