@@ -172,7 +172,8 @@ class DataQuality:
         later = rows[f"after {self._study.as_of}"]
         return (
             f"Beside its purchase log this study supplies {', '.join(names)}: {rows['used']:,} rows used, {later:,} "
-            f"of a later day, {aside:,} set aside. Keys that point to nothing: {lost:,}; words nearly spelt alike: {near:,}."
+            f"of a later day, {aside:,} set aside. Keys that point to nothing: {lost:,}; words nearly spelt alike: "
+            f"{near:,}."
         )
 
     @property

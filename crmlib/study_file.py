@@ -40,7 +40,6 @@ class TableEntry(Strict):
         (), description='strptime patterns such as "%d/%m/%Y", or "excel", "unix"; ISO dates if absent'
     )
     timezone: str = Field("UTC", description="where the firm's days begin, such as Europe/Berlin")
-
     rename: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description='other words for values of a column, such as channel: {"google-ads": "Google Ads"}',
