@@ -1,0 +1,222 @@
+"""Retention measures: hand calculations, brute force, and money that adds up."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import crmlib as crm
+from crmlib.errors import CannotAnswerError, CrmError
+
+START = pd.Timestamp("2024-01-01")
+
+
+def subscriptions(rows: list[tuple[str, int, int | None, float]]) -> pd.DataFrame:
+    """Customer, first and last day (days after the start of 2024), price."""
+    frame = pd.DataFrame(rows, columns=["customer_id", "start", "end", "price_per_month"])
+    days = {name: START + pd.to_timedelta(frame[name].astype("Int64"), unit="D") for name in ("start", "end")}
+    return frame.assign(**days, subscription_id=frame.index.astype(str))
+
+
+contracts = st.lists(
+    st.tuples(
+        st.sampled_from("abcde"),
+        st.integers(0, 200),
+        st.one_of(st.none(), st.integers(0, 150)),
+        st.integers(0, 40).map(float),
+    ),
+    min_size=1,
+    max_size=14,
+).map(
+    lambda rows: [(who, day, None if long is None else day + long, price) for who, day, long, price in rows]
+)
+
+
+class TestRate:
+    def test_by_its_definition(self) -> None:
+        assert crm.retention_rate(start=200, new=40, end=210) == 0.85
+        assert crm.retention_rate(start=10, new=5, end=5) == 0
+
+    @pytest.mark.parametrize("wrong", [(0, 0, 0), (10, 5, 4), (10, 0, 11), (10, -1, 5)])
+    def test_impossible_numbers_are_refused(self, wrong: tuple) -> None:
+        start, new, end = wrong
+        with pytest.raises(CrmError, match="give customers at the start"):
+            crm.retention_rate(start=start, new=new, end=end)
+
+
+class TestRevenue:
+    def test_worked_example(self) -> None:
+        moved = crm.RevenueMovement(start=100, new=30, expansion=20, contraction=5, churn=10)
+        assert moved.end == 135
+        assert (round(moved.nrr, 4), round(moved.grr, 4), round(moved.quick_ratio, 2)) == (1.05, 0.85, 3.33)
+
+    def test_without_a_start_or_a_loss(self) -> None:
+        moved = crm.RevenueMovement(start=0, new=30, expansion=0, contraction=0, churn=0)
+        assert np.isnan(moved.nrr)
+        assert np.isnan(moved.grr)
+        assert moved.quick_ratio == np.inf
+
+    def test_more_lost_than_there_was_is_refused(self) -> None:
+        with pytest.raises(CrmError, match="exceed the start"):
+            crm.RevenueMovement(start=10, new=0, expansion=0, contraction=5, churn=6)
+        with pytest.raises(CrmError, match="churn is -1"):
+            crm.RevenueMovement(start=10, new=0, expansion=0, contraction=0, churn=-1)
+
+    @settings(max_examples=25, deadline=None)
+    @given(contracts)
+    def test_movements_by_brute_force(self, rows: list) -> None:
+        table = subscriptions(rows)
+        told = crm.revenue_movements(table, as_of="2024-12-31", months=12).set_index("month")
+        ends = pd.date_range("2023-12-31", "2024-12-31", freq="ME")
+
+        def due(day: pd.Timestamp) -> pd.Series:
+            there = table[(table["start"] <= day) & (table["end"].isna() | (table["end"] >= day))]
+            return (
+                there.groupby("customer_id")["price_per_month"].sum().reindex(list("abcde"), fill_value=0.0)
+            )
+
+        for before, after in pairwise(ends):
+            if after.replace(day=1) not in told.index:
+                assert due(after).sum() == 0  # before the first contract
+                continue
+            was, now = due(before), due(after)
+            row = told.loc[after.replace(day=1)]
+            stayed = (was > 0) & (now > 0)
+            expected = {
+                "start": was.sum(),
+                "new": now[was == 0].sum(),
+                "expansion": (now - was)[stayed].clip(lower=0).sum(),
+                "contraction": (was - now)[stayed].clip(lower=0).sum(),
+                "churn": was[now == 0].sum(),
+                "end": now.sum(),
+                "customers": (now > 0).sum(),
+            }
+            assert row[list(expected)].to_dict() == pytest.approx(expected)
+            assert row["returned"] <= row["new"]
+
+    def test_a_change_of_price_is_no_churn(self) -> None:
+        rows = subscriptions(
+            [("a", 0, 30, 10.0), ("a", 31, None, 14.0), ("b", 0, 30, 9.0), ("b", 30, None, 7.0)]
+        )
+        rows["subscription_id"] = rows["customer_id"]
+        february = crm.revenue_movements(rows, as_of="2024-02-29").iloc[1]
+        assert february[["expansion", "contraction", "churn", "new"]].tolist() == [4.0, 0.0, 0.0, 0.0]
+        # b's rows share 31 January: the later price is due, so February starts with it
+        assert february["start"] == 17.0
+
+    def test_who_returns_is_new_and_told(self) -> None:
+        rows = subscriptions([("a", 0, 20, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0)])
+        march = crm.revenue_movements(rows, as_of="2024-03-31").iloc[-1]
+        assert march[["new", "returned"]].tolist() == [
+            12.0,
+            0.0,
+        ]  # gone before the first month's end: never seen
+        rows = subscriptions([("a", 0, 40, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0)])
+        march = crm.revenue_movements(rows, as_of="2024-03-31").iloc[-1]
+        assert march[["new", "returned"]].tolist() == [15.0, 12.0]
+
+    def test_no_complete_month(self) -> None:
+        with pytest.raises(CannotAnswerError, match="no month with contracts is complete"):
+            crm.revenue_movements(subscriptions([("a", 3, None, 1.0)]), as_of="2024-01-20")
+
+
+class TestContracts:
+    @settings(max_examples=20, deadline=None)
+    @given(contracts)
+    def test_customers_add_up_and_retention_is_what_it_says(self, rows: list) -> None:
+        told = crm.contract_retention(subscriptions(rows), as_of="2024-12-31")
+        assert (told["start"] + told["new"] - told["left"] == told["end"]).all()
+        assert (told["end"].iloc[:-1].to_numpy() == told["start"].iloc[1:].to_numpy()).all()
+        known = told[told["start"] > 0]
+        for row in known.itertuples():
+            assert row.retention == crm.retention_rate(start=row.start, new=row.new, end=row.end)
+            assert row.low <= row.retention <= row.high
+        assert told.loc[told["start"] == 0, "retention"].isna().all()
+
+    def test_quarters_and_those_who_come_and_go_within(self) -> None:
+        rows = subscriptions([("a", 0, None, 1.0), ("b", 0, 100, 1.0), ("c", 95, 120, 1.0)])
+        told = crm.contract_retention(rows, as_of="2024-06-30", period="Q")
+        assert told[["start", "new", "left", "joined_and_left", "end"]].to_numpy().tolist() == [
+            [0, 2, 0, 0, 2],
+            [2, 0, 1, 1, 1],
+        ]
+
+
+logs = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 120)), min_size=1, max_size=30).map(
+    lambda rows: pd.DataFrame(
+        {
+            "customer_id": [who for who, _ in rows],
+            "amount": 5.0,
+            "date": [START + pd.Timedelta(days=day) for _, day in rows],
+        }
+    )
+)
+
+
+class TestByAge:
+    @settings(max_examples=25, deadline=None)
+    @given(logs)
+    def test_each_definition_by_brute_force(self, log: pd.DataFrame) -> None:
+        ages, last = [7, 30, 60], START + pd.Timedelta(days=120)
+        told = crm.retention_by_age(log, as_of=last, days=ages).set_index(["definition", "from_day"])
+        first = log.groupby("customer_id")["date"].min()
+        age = (log["date"] - log["customer_id"].map(first)).dt.days
+        lived = (last - first).dt.days
+        for before, day in zip([0, 7, 30], ages, strict=True):
+            spans = {
+                ("N-day", day): (day, day),
+                ("bracket", before + 1): (before + 1, day),
+                ("rolling", day): (day, 999),
+            }
+            for key, (low, high) in spans.items():
+                old = lived[lived >= (low if key[0] == "rolling" else high)].index
+                back = log.loc[age.between(low, high), "customer_id"].unique()
+                assert told.loc[key, "customers"] == len(old)
+                assert told.loc[key, "retained"] == len(set(back) & set(old))
+
+    def test_rolling_is_at_least_the_others(self) -> None:
+        told = crm.retention_by_age(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30")
+        exact, rolling = (
+            told[told["definition"] == one]["retention"].to_numpy() for one in ("N-day", "rolling")
+        )
+        assert (rolling >= exact).all()
+        assert (np.diff(rolling) <= 0).all()
+
+    @pytest.mark.parametrize("days", [[], [0, 7], [30, 7], [7, 7]])
+    def test_ages_are_ascending(self, days: list[int]) -> None:
+        log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": [START]})
+        with pytest.raises(CrmError, match="ascending"):
+            crm.retention_by_age(log, as_of="2024-12-31", days=days)
+
+
+class TestRepurchase:
+    def test_by_hand(self) -> None:
+        day = [START + pd.Timedelta(days=one) for one in (0, 35, 70, 5, 75, 40, 8)]
+        log = pd.DataFrame(
+            {"customer_id": list("aaabbcd"), "amount": [10.0, 20, 30, 40, 50, 60, 70], "date": day}
+        )
+        # periods of 30 days up to day 89: 0–29, 30–59, 60–89
+        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(days=89), days=30, margin=0.5)
+        assert told[["buyers", "bought_again", "rate"]].tolist() == [2, 1, 0.5]
+        assert told["value_per_buyer"] == pytest.approx(20)  # half of 30 and 50
+        assert told["value_error"] == pytest.approx(np.std([15, 25], ddof=1) / np.sqrt(2))
+        assert told[["skipped", "came_back"]].tolist() == [2, 1]  # b and d skipped the second; b came back
+        shorter = crm.repurchase_rate(log, as_of=START + pd.Timedelta(days=89), days=31)
+        assert shorter[["skipped", "came_back"]].isna().all()  # the first period is not covered
+
+    def test_interval_is_wilsons(self) -> None:
+        told = crm.repurchase_rate(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30", days=182)
+        from scipy.stats import binomtest
+
+        interval = binomtest(int(told["bought_again"]), int(told["buyers"])).proportion_ci(method="wilson")
+        assert (told["low"], told["high"]) == pytest.approx((interval.low, interval.high))
+
+    def test_nobody_in_a_period(self) -> None:
+        log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": [START]})
+        with pytest.raises(CannotAnswerError, match="needs buyers in both"):
+            crm.repurchase_rate(log, as_of="2024-12-31", days=30)
