@@ -130,13 +130,11 @@ class ChurnModel:
 
     def fit_rows(self, data: ChurnData, rows: Rows) -> Self:
         """Choose, calibrate and fit by some rows of the data alone, without looking for leaks."""
-        features, churned = data.features.iloc[rows], data.churned[rows]
+        coded, churned = data.codes.iloc[rows], data.churned[rows]
         groups = None if data.groups is None else data.groups[rows]
         splits = split_customers(churned, groups, INNER_FOLDS, self.random_state)
         held_out = {
-            name: _held_out(
-                make_estimator(name, data.read.kinds, self.random_state), features, churned, splits
-            )
+            name: _held_out(make_estimator(name, data.read.kinds, self.random_state), coded, churned, splits)
             for name in CANDIDATES[self.estimator]
         }
         calibrated = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
@@ -155,7 +153,7 @@ class ChurnModel:
         data, wanted = self._fitted("_data"), name or self.estimator_
         if wanted not in self._pipelines:
             made = make_estimator(wanted, data.read.kinds, self.random_state)
-            self._pipelines[wanted] = made.fit(data.features.iloc[self._rows], data.churned[self._rows])
+            self._pipelines[wanted] = made.fit(data.codes.iloc[self._rows], data.churned[self._rows])
         return self._pipelines[wanted]
 
     def p_churn(self, features: pd.DataFrame) -> pd.Series:
@@ -176,11 +174,16 @@ class ChurnModel:
         DataError
             If a column is missing, or holds text where there were numbers.
         """
-        return pd.Series(_probability(self.log_odds(features)), index=features.index, name="p_churn")
+        chances = self.p_churn_coded(self.coded(features))
+        return pd.Series(chances, index=features.index, name="p_churn")
 
     def log_odds(self, features: pd.DataFrame) -> Array:
         """The calibrated log odds that each customer leaves."""
-        return self.calibration_(self.pipeline().decision_function(self.read(features)))
+        return self.calibration_(self.pipeline().decision_function(self.coded(features)))
+
+    def p_churn_coded(self, coded: pd.DataFrame) -> Array:
+        """The chance that each customer leaves, from features as `coded` returns them."""
+        return _probability(self.calibration_(self.pipeline().decision_function(coded)))
 
     def surprises(self, features: pd.DataFrame) -> list[str]:
         """What there is in a table that the model has never seen, in words; empty where there is nothing."""
@@ -192,17 +195,21 @@ class ChurnModel:
         return self._fitted("_data").read.kinds
 
     def read(self, features: pd.DataFrame) -> pd.DataFrame:
-        """A table as the model takes it: the columns of the fit, numbers as floats, categories as text."""
+        """A table as it was understood: the columns of the fit, numbers as floats, categories as text."""
         read = self._fitted("_data").read.read(features)
         if not len(read):
             raise DataError("there is no customer to score; the table has no rows")
         return read
 
+    def coded(self, features: pd.DataFrame) -> pd.DataFrame:
+        """A table as the estimators take it: numbers alone, categories by their place."""
+        return self._fitted("_data").read.coded(self.read(features))
+
     @cached_property
     def mean_encoded(self) -> Array:
         """The mean customer of the fit, as the logistic regression takes it."""
         data = self._fitted("_data")
-        return self.pipeline(LINEAR)["encode"].transform(data.features.iloc[self._rows]).mean(axis=0)
+        return self.pipeline(LINEAR)["encode"].transform(data.codes.iloc[self._rows]).mean(axis=0)
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, attribute):
@@ -224,10 +231,10 @@ def split_customers(churned: Array, groups: Array | None, folds: int, random_sta
     return list(splitter.split(np.zeros(len(churned)), churned, groups))
 
 
-def _held_out(pipeline: Pipeline, features: pd.DataFrame, churned: Array, splits: Splits) -> Array:
+def _held_out(pipeline: Pipeline, coded: pd.DataFrame, churned: Array, splits: Splits) -> Array:
     from sklearn.model_selection import cross_val_predict
 
-    return cross_val_predict(pipeline, features, churned, cv=splits, method="decision_function")
+    return cross_val_predict(pipeline, coded, churned, cv=splits, method="decision_function")
 
 
 def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:

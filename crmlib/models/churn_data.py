@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ class ChurnData:
     known_on: pd.Series | None
     unlabelled: pd.DataFrame
     notes: tuple[str, ...]
+
+    @cached_property
+    def codes(self) -> pd.DataFrame:
+        """The features as numbers alone, as estimators take them."""
+        return self.read.coded(self.features)
 
     def without(self, *columns: str, why: str = "by choice") -> ChurnData:
         """The same data without some features, which is noted."""

@@ -65,10 +65,8 @@ def _for_trees(kinds: dict[str, str]) -> object:
     places = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=_MOST_CATEGORIES
     )
-    return ColumnTransformer(
-        [
-            ("numbers", "passthrough", of_kind(kinds, NUMBER)),
-            ("categories", places, of_kind(kinds, CATEGORY)),
-        ],
-        sparse_threshold=0,
-    )
+    columns = [
+        ("categories", places, of_kind(kinds, CATEGORY)),
+        ("numbers", "passthrough", of_kind(kinds, NUMBER)),
+    ]
+    return ColumnTransformer(columns, sparse_threshold=0)

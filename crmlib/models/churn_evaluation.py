@@ -139,7 +139,7 @@ def evaluate_churn(
                 {
                     "row": test,
                     "fold": number,
-                    "p_churn": model.p_churn(data.features.iloc[test]).to_numpy(),
+                    "p_churn": model.p_churn_coded(data.codes.iloc[test]),
                     "p_tenure": _by_tenure(data, column, train, test, random_state),
                     "p_base_rate": data.churned[train].mean(),
                 }
@@ -247,8 +247,8 @@ def _by_tenure(data: ChurnData, column: str | None, train: Rows, test: Rows, ran
     if column is None:
         return np.full(len(test), np.nan)
     alone = make_estimator(LINEAR, {column: data.read.kinds[column]}, random_state)
-    alone.fit(data.features[[column]].iloc[train], data.churned[train])
-    return alone.predict_proba(data.features[[column]].iloc[test])[:, 1]
+    alone.fit(data.codes[[column]].iloc[train], data.churned[train])
+    return alone.predict_proba(data.codes[[column]].iloc[test])[:, 1]
 
 
 def _subgroup_columns(data: ChurnData) -> tuple[str, ...]:

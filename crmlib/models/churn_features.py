@@ -26,14 +26,14 @@ class Features:
     ----------
     kinds : dict of str to str
         Column -> "number" or "category".
-    levels : dict of str to frozenset
-        The categories of each category column.
+    levels : dict of str to tuple of str
+        The categories of each category column, in the order of the alphabet.
     notes : tuple of str
         What was left out, and how text was read.
     """
 
     kinds: dict[str, str]
-    levels: dict[str, frozenset[str]]
+    levels: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -51,6 +51,14 @@ class Features:
             )
         read = {name: _as_kind(frame[name], kind) for name, kind in self.kinds.items()}
         return pd.DataFrame(read, index=frame.index)
+
+    def coded(self, read: pd.DataFrame) -> pd.DataFrame:
+        """What `read` returns as numbers alone: a category as its place in `levels`, one never seen after the last."""
+        codes = {
+            name: _places(read[name], self.levels[name]) if kind == CATEGORY else read[name]
+            for name, kind in self.kinds.items()
+        }
+        return pd.DataFrame(codes, index=read.index)
 
     def surprises(self, read: pd.DataFrame) -> list[str]:
         """What there is in a frame (as `read` returns it) that the model has not seen, in words."""
@@ -92,7 +100,7 @@ def read_features(frame: pd.DataFrame) -> Features:
     if twice:
         raise DataError(f"column {twice[0]!r} stands twice; rename or drop one of them")
     kinds: dict[str, str] = {}
-    levels: dict[str, frozenset[str]] = {}
+    levels: dict[str, tuple[str, ...]] = {}
     notes = []
     for name in map(str, frame.columns):
         kind, values, why = _judge(frame[name])
@@ -101,7 +109,7 @@ def read_features(frame: pd.DataFrame) -> Features:
             continue
         kinds[name] = kind
         if kind == CATEGORY:
-            levels[name] = frozenset(values.dropna().unique())
+            levels[name] = tuple(sorted(values.dropna().unique()))
     if not kinds:
         raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'the table has none'}")
     return Features(kinds, levels, tuple(notes))
@@ -158,6 +166,12 @@ def _as_kind(column: pd.Series, kind: str) -> pd.Series:
                 f"({len(unread):,} rows); correct them or leave them empty"
             )
     return numbers.where(np.isfinite(numbers), np.nan)
+
+
+def _places(column: pd.Series, levels: Sequence[str]) -> pd.Series:
+    places = pd.Categorical(column, categories=levels).codes.astype("float64")
+    places[places < 0] = len(levels)
+    return pd.Series(places, index=column.index).where(column.notna())
 
 
 def of_kind(kinds: dict[str, str], kind: str) -> Sequence[str]:

@@ -70,14 +70,14 @@ def churn_contributions(model: ChurnModel, features: pd.DataFrame) -> pd.DataFra
     >>> bool(np.allclose(found.sum(axis=1), model.log_odds(data.features[:2])))
     True
     """
-    read = model.read(features)
+    coded = model.coded(features)
     if model.estimator_ == LINEAR or find_spec("shap"):
         name, calibration = model.estimator_, model.calibration_
     else:
         name, calibration = LINEAR, Calibration(0.0, 1.0, 1.0)
     pipeline = model.pipeline(name)
-    parts, base = (_linear if name == LINEAR else _shapley)(pipeline, read, model)
-    log_odds = pipeline.decision_function(read)
+    parts, base = (_linear if name == LINEAR else _shapley)(pipeline, coded, model)
+    log_odds = pipeline.decision_function(coded)
     stretched = parts * calibration.stretch(log_odds, base)[:, None]
     found = pd.DataFrame(stretched, index=features.index, columns=list(model.kinds))
     found[BASE] = float(calibration(np.array([base]))[0])
@@ -163,13 +163,13 @@ def permutation_importance(
     random = np.random.default_rng(random_state)
     rises: dict[str, list[tuple[float, float]]] = {name: [] for name in evaluation.data.features}
     for model, test in evaluation.folds:
-        features, churned = evaluation.data.features.iloc[test], evaluation.data.churned[test]
-        p = model.p_churn(features).to_numpy()
+        coded, churned = evaluation.data.codes.iloc[test], evaluation.data.churned[test]
+        p = model.p_churn_coded(coded)
         loss, area = log_losses(p, churned).mean(), area_under_roc(p, churned)
         for name, rise in rises.items():
             for _ in range(repeats):
-                mixed = features.assign(**{name: random.permutation(features[name].to_numpy())})
-                q = model.p_churn(mixed).to_numpy()
+                mixed = coded.assign(**{name: random.permutation(coded[name].to_numpy())})
+                q = model.p_churn_coded(mixed)
                 rise.append((log_losses(q, churned).mean() - loss, area - area_under_roc(q, churned)))
     rows = [
         (name, *np.mean(rise, axis=0), np.std(rise, axis=0, ddof=1)[0] / np.sqrt(len(rise)))
@@ -180,10 +180,10 @@ def permutation_importance(
     return ordered[["feature", "importance", "standard_error", "auc_drop"]]
 
 
-def _linear(pipeline: Pipeline, read: pd.DataFrame, model: ChurnModel) -> tuple[Array, float]:
+def _linear(pipeline: Pipeline, coded: pd.DataFrame, model: ChurnModel) -> tuple[Array, float]:
     """Coefficient times distance from the mean customer, gathered by feature."""
     encode, classify = pipeline["encode"], pipeline["classify"]
-    encoded, coefficients = encode.transform(read), classify.coef_[0]
+    encoded, coefficients = encode.transform(coded), classify.coef_[0]
     mean = model.mean_encoded
     owner = _owners(encode, model.kinds)
     gathered = np.zeros((len(model.kinds), len(coefficients)))
@@ -208,12 +208,12 @@ def _owners(encode: Any, kinds: dict[str, str]) -> Array:
     return np.array(owners)
 
 
-def _shapley(pipeline: Pipeline, read: pd.DataFrame, model: ChurnModel) -> tuple[Array, float]:
+def _shapley(pipeline: Pipeline, coded: pd.DataFrame, model: ChurnModel) -> tuple[Array, float]:
     from shap import TreeExplainer
 
     explainer = TreeExplainer(pipeline["classify"], feature_perturbation="tree_path_dependent")
-    values = explainer.shap_values(pipeline["encode"].transform(read), check_additivity=False)
-    order = [*of_kind(model.kinds, NUMBER), *of_kind(model.kinds, CATEGORY)]
+    values = explainer.shap_values(pipeline["encode"].transform(coded), check_additivity=False)
+    order = [*of_kind(model.kinds, CATEGORY), *of_kind(model.kinds, NUMBER)]
     place = [order.index(name) for name in model.kinds]
     return values[:, place], float(np.ravel(explainer.expected_value)[0])
 
