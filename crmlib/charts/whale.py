@@ -84,7 +84,7 @@ def revenue_against_profit(customers: pd.DataFrame) -> Chart:
     """
     count = len(customers)
     if count < 2:
-        return no_data("Ranks of customers need two of them")
+        return no_data("No two rankings to compare")
     ranked = customers.sort_values("revenue_rank", kind="stable")
     top = ranked.head(max(1, round(0.1 * count)))
     poor = float((top["profit_rank"] > count / 2).mean())

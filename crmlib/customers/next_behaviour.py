@@ -37,7 +37,7 @@ def next_behaviour(
         found["discount_share"] = bought["discounts"] / list_price.where(
             (list_price > 0) & (found["purchases"] > 0)
         )
-    if "new_products" in bought:
+    if "new_products" in bought and bought["new_products"].any():
         found["new_product_share"] = bought["new_products"] / found["purchases"].where(found["purchases"] > 0)
     if customers is not None and "share_of_wallet" in open_table(customers).columns:
         known = open_table(customers)

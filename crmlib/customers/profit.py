@@ -22,10 +22,11 @@ PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders
 class CustomerProfit(pd.DataFrame):
     """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row."""
 
-    _metadata = ["basis", "left_out"]  # noqa: RUF012  (pandas' own protocol)
+    _metadata = ["basis", "left_out", "days"]  # noqa: RUF012  (pandas' own protocol)
 
     basis: pd.DataFrame | None = None
     left_out: pd.DataFrame | None = None
+    days: int | None = None  # length of the period
 
     @property
     def _constructor(self) -> Callable[..., CustomerProfit]:
@@ -133,6 +134,7 @@ def profit_in_weeks(
     counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
     told = _priced(counted.reset_index(drop=True), first, last, margin, prices)
     found = CustomerProfit(told)
+    found.days = (last - first).days + 1
     found.basis = basis_of(told, counted, margin, prices, cases, contacts)
     ids = (sales["customer_id"], counted["customer_id"])
     found.left_out = _left_out(*ids, prices, {CASES[0]: cases, TOUCHPOINTS[0]: contacts})

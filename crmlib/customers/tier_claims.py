@@ -32,7 +32,7 @@ CLAIMS = (
         "Platinum", "buy less at a discount (which is not price sensitivity)", "discount_share", -1, "the others",
         "transactions.discount",
     ),
-    Claim("Platinum", "try new offers", "new_product_share", 1, "the others", "transactions.product"),
+    Claim("Platinum", "try new offers", "new_product_share", 1, "the others", "a product first sold in the period"),
     Claim("Platinum", "are loyal: buy in the next period", "active", 1, "the others", "transactions"),
     Claim("Platinum", "have been customers for longer", "tenure_years", 1, "the others", "transactions"),
     Claim("Gold", "take more discounts than Platinum", "discount_share", 1, "Platinum", "transactions.discount"),

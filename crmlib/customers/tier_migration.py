@@ -23,9 +23,9 @@ class TierMigration:
     matrix : DataFrame
         Customers by tier before (rows, Platinum first, and "new") and after (columns, and "not active").
     stayed : DataFrame
-        `tier`, `customers`, `stayed` (share still in it) and, where chances were given, `by_chance` (share that would
-        still be measured in it, had nobody changed) and `noise_share`: how much of the moving out chance
-        explains, at most 1.
+        `tier`, `customers`, `stayed` (share still in it; who is not active measures 0 and so is Iron) and, where
+        chances were given, `by_chance` (share that would still be measured in it, had nobody changed) and
+        `noise_share`: how much of the moving out chance explains, at most 1.
     """
 
     matrix: pd.DataFrame
@@ -77,7 +77,9 @@ def tier_migration(
     matrix = counts.reindex(index=[*_BEST_FIRST, NEW], columns=[*_BEST_FIRST, GONE], fill_value=0)
     assert matrix.to_numpy().sum() == len(both), "a customer was lost between periods"
     rows = matrix.loc[_BEST_FIRST].sum(axis=1)
-    same = pd.Series({tier: matrix.loc[tier, tier] for tier in _BEST_FIRST}) / rows.where(rows > 0)
+    same = pd.Series({tier: matrix.loc[tier, tier] for tier in _BEST_FIRST}, dtype=float)
+    same["Iron"] += matrix.loc["Iron", GONE]
+    same /= rows.where(rows > 0)
     stayed = pd.DataFrame({"tier": _BEST_FIRST, "customers": rows.to_numpy(), "stayed": same.to_numpy()})
     if chances is not None:
         stayed["by_chance"] = _by_chance(was, chances)

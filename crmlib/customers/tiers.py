@@ -68,7 +68,8 @@ def value_tiers(
     features : sequence of str
         For "clusters": further columns, such as frequency and recency; groups are ordered by mean value.
     minimum_exposure_days : int
-        Who has been a customer for fewer days is not judged Lead but Iron, with `is_new` true.
+        Who has been a customer for fewer days is not judged Lead but Iron, with `is_new` true; in a period that is
+        shorter, who has not been there for all of it.
     random_state : int
         For "clusters".
 
@@ -147,7 +148,9 @@ def _is_new(profit: pd.DataFrame, minimum: int) -> np.ndarray:
         raise CrmError(f"minimum_exposure_days is {minimum}; allowed: 0 or more")
     if "exposure_days" not in profit.columns:
         return np.zeros(len(profit), dtype=bool)
-    return profit["exposure_days"].to_numpy() < minimum
+    # Nobody can have been there for longer than the period that was looked at.
+    whole = getattr(profit, "days", None) or minimum
+    return profit["exposure_days"].to_numpy() < min(minimum, whole)
 
 
 def _least_values(values: np.ndarray, codes: np.ndarray) -> TierCutOffs:

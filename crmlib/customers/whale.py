@@ -157,6 +157,8 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
         raise CrmError("profit has no column 'revenue'; pass what customer_profit returns")
     if not 0 < top <= 1:
         raise CrmError(f"top is {top}; allowed: a share above 0, such as 0.1")
+    if "profit" not in profit.columns:
+        profit = pd.DataFrame({"revenue": [], "profit": []})
     ranks = pd.DataFrame(
         {f"{name}_rank": profit[name].rank(ascending=False) for name in ("revenue", "profit")}
     )

@@ -93,11 +93,15 @@ def test_customers_who_changed_are_not_called_noise():
 def test_who_came_and_who_left_are_counted():
     before = pd.DataFrame({"customer_id": list("abc"), "tier": ["Platinum", "Gold", "Lead"]})
     after = pd.DataFrame({"customer_id": list("abd"), "tier": ["Gold", "Gold", "Iron"]})
-    matrix = tier_migration(before, after).matrix
+    found = tier_migration(before, after)
+    matrix = found.matrix
     assert matrix.loc["Platinum", "Gold"] == 1
     assert matrix.loc["Lead", "not active"] == 1
     assert matrix.loc["new", "Iron"] == 1
     assert matrix.to_numpy().sum() == 4
+    idle = tier_migration(before.assign(tier=["Iron", "Gold", "Iron"]), after).stayed.set_index("tier")
+    assert idle.loc["Iron", "stayed"] == 0.5  # c did nothing, which measures 0
+    assert found.stayed["customers"].tolist() == [1, 1, 0, 1]
     with pytest.raises(CrmError, match="each once"):
         tier_migration(before, pd.concat([after, after]))
     with pytest.raises(CrmError, match="other customers"):

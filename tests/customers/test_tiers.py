@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crmlib.customers.profit import customer_profit
 from crmlib.customers.tier_cut_offs import TIERS, TierCutOffs
 from crmlib.customers.tier_table import tier_table
 from crmlib.customers.tiers import value_tiers
 from crmlib.customers.whale import lorenz_curve, revenue_and_profit_ranks, whale_curve
 from crmlib.errors import CrmError
+from tests.customers.logs import log_of
 
 WORKED = [400, 250, 150, 80, 40, 20, 10, -20, -130, -200]
 FEW = settings(max_examples=80, deadline=None)
@@ -108,6 +110,12 @@ def test_a_customer_of_three_weeks_is_not_lead():
     assert value_tiers(profits([-30], exposure_days=[21]), minimum_exposure_days=0)["tier"].tolist() == [
         "Lead"
     ]
+
+
+def test_in_a_short_period_a_customer_of_long_standing_is_not_new():
+    log = log_of(("a", "2023-01-01", 5.0), ("a", "2024-01-10", 5.0), ("b", "2024-01-25", 5.0))
+    profit = customer_profit(log, start="2024-01-01", end="2024-01-31", costs={"per_order": 9.0})
+    assert value_tiers(profit)["tier"].tolist() == ["Lead", "Iron"]
 
 
 def test_without_costs_nobody_is_lead():
