@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import crmlib as crm
+from crmlib.data.simulate import simulate_firm
 from crmlib.economics.experiments import holm, split_p_value
 from crmlib.errors import CannotAnswerError, CrmError, DataError
 from crmlib.models.differences import difference_of_means, difference_of_shares, minimal_detectable_effect
@@ -207,3 +208,22 @@ def test_refuses_by_name():
         crm.read_experiments(world(1, customers=40))
     with pytest.raises(DataError, match="spend is missing in 600 rows"):
         crm.read_experiments(world(1).assign(spend=np.nan))
+
+
+def test_on_the_simulated_firm_intervals_hold_the_true_effects():
+    firm = simulate_firm(6000, 2, random_state=3)
+    truth = (
+        firm.truth["treatments"].query("horizon_days == 90").groupby("experiment")["effect_purchases"].mean()
+    )
+    outcomes = crm.experiment_outcomes(
+        firm.tables["transactions"], firm.tables["experiments"], days=90, as_of=firm.as_of
+    )
+    told = crm.read_experiments(
+        outcomes, outcome="purchases", adjust_by="purchases_before", planned_share=0.5
+    )
+    told = told.set_index("experiment").loc[truth.index]
+    held = (told["low"] < truth) & (truth < told["high"])
+    assert len(truth) == 5  # reminders and birthdays of two years, and a newsletter that does nothing
+    assert held.sum() >= 4  # three or fewer in about one of fifty choices of seeds
+    assert told.loc["newsletter-2025", "verdict"] == "no difference shown"
+    assert told.loc["reminder-2025", "verdict"] == "works"
