@@ -40,7 +40,7 @@ def redundant_features(features: pd.DataFrame, numbers: Sequence[str]) -> dict[s
     if len(features) > _ROWS:
         features = features.iloc[:: -(-len(features) // _ROWS)]
     found = dict(_multiples(features, numbers))
-    found |= {name: what for name, what in _products(features, numbers) if name not in found}
+    found |= dict(_products(features, [name for name in numbers if name not in found]))
     categories = [name for name in features if name not in set(numbers)]
     return found | dict(_same_partition(features, categories))
 

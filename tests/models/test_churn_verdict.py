@@ -1,0 +1,60 @@
+"""The verdict is a pure function of the figures, as grave as its gravest reason."""
+
+import pandas as pd
+import pytest
+
+import crmlib as crm
+
+GOOD = {
+    "model": "churn model", "roc_auc": 0.85, "roc_auc_low": 0.84, "roc_auc_high": 0.86, "brier": 0.135,
+    "calibration_slope": 1.0, "mean_predicted": 0.266, "base_rate": 0.265, "churned": 1869,
+}  # fmt: skip
+TENURE = GOOD | {"model": "tenure alone", "roc_auc": 0.74, "roc_auc_low": 0.73, "roc_auc_high": 0.75}
+
+
+def judged(tenure=TENURE, subgroups=None, leaks=None, **changes):
+    return crm.churn_verdict(pd.DataFrame([GOOD | changes, tenure]), subgroups=subgroups, leaks=leaks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "said"),
+    [
+        ({}, "use", "It puts 85% of pairs in order, with chances that are right on average."),
+        ({"roc_auc": 0.65}, "use with care", "It puts 65% of pairs in order."),
+        ({"roc_auc": 0.55}, "do not use", "It puts 55% of pairs in order."),
+        ({"roc_auc": 0.99}, "use with care", "too good"),
+        ({"brier": 0.20}, "do not use", "err 103% as much as the base rate"),
+        ({"calibration_slope": 0.8}, "use with care", "too extreme (calibration slope 0.80)"),
+        ({"calibration_slope": 1.6}, "do not use", "too timid (calibration slope 1.60)"),
+        ({"calibration_slope": float("nan")}, "use with care", "slope gap cannot be told"),
+        ({"mean_predicted": 0.30}, "use with care", "It expects 30% to leave, and 26% did."),
+        ({"churned": 60}, "use with care", "Only 60 of the held-out customers left"),
+        ({"roc_auc_low": 0.70}, "use with care", "Tenure alone puts 74% of pairs in order"),
+    ],
+)
+def test_each_threshold(changes, verdict, said):
+    found = judged(**changes)
+    assert found.verdict == verdict
+    assert said in " ".join(found.reasons)
+
+
+def test_the_gravest_reason_comes_first():
+    found = judged(calibration_slope=0.8, roc_auc=0.55)
+    assert found.verdict == "do not use"
+    assert "55%" in found.reasons[0]
+    assert "extreme" in found.reasons[1]
+
+
+def test_a_kind_of_customer_judged_wrongly_counts_only_beyond_chance():
+    group = {"column": "senior_citizen", "group": "1", "predicted": 0.30, "actual": 0.36, "gap": -0.06}
+    assert judged(subgroups=pd.DataFrame([group | {"beyond_chance": False}])).verdict == "use"
+    found = judged(subgroups=pd.DataFrame([group | {"beyond_chance": True}]))
+    assert found.verdict == "use with care"
+    assert "Of customers with senior citizen 1 it expects 30% to leave, and 36% did." in found.reasons
+
+
+def test_leaks_count_and_redundant_columns_do_not():
+    leak = {"column": "why", "finding": "leak", "what": "why alone tells who left"}
+    assert judged(leaks=pd.DataFrame([leak | {"finding": "redundant"}])).verdict == "use"
+    assert judged(leaks=pd.DataFrame([leak])).verdict == "do not use"
+    assert judged(leaks=pd.DataFrame([leak | {"finding": "suspect"}])).verdict == "use with care"
