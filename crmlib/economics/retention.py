@@ -219,13 +219,13 @@ def _nearest_rate(terms: RetentionTerms, claimed: float, points: float) -> float
     """The retention rate nearest to the firm's at which the step's rise is as claimed."""
     from scipy.optimize import brentq
 
-    def excess(r: float) -> float:
-        net = terms.net(r)
-        rise = terms.net(r + points) - terms.programme(r + points) - net
-        return float(rise - claimed * net)
+    def excess(r: ArrayLike) -> np.ndarray:
+        rates = np.asarray(r, dtype=float)
+        net, raised = terms.net(rates), rates + points
+        return terms.net(raised) - terms.programme(raised) - net - claimed * net
 
     grid = np.linspace(1e-6, 1 - points - 1e-9, 2000)
-    signs = np.sign([excess(r) for r in grid])
+    signs = np.sign(excess(grid))
     found = [brentq(excess, grid[k], grid[k + 1]) for k in np.flatnonzero(signs[1:] * signs[:-1] < 0)]
     found = [r for r in found if terms.net(r) > 0]
     return float(min(found, key=lambda r: abs(r - terms.retention_rate))) if found else np.nan

@@ -110,13 +110,9 @@ class TestRevenue:
         assert february["start"] == 17.0
 
     def test_who_returns_is_new_and_told(self) -> None:
-        rows = subscriptions([("a", 0, 20, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0)])
-        march = crm.revenue_movements(rows, as_of="2024-03-31").iloc[-1]
-        assert march[["new", "returned"]].tolist() == [
-            12.0,
-            0.0,
-        ]  # gone before the first month's end: never seen
-        rows = subscriptions([("a", 0, 40, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0)])
+        rows = subscriptions(
+            [("a", 0, 40, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0), ("c", 62, None, 3.0)]
+        )
         march = crm.revenue_movements(rows, as_of="2024-03-31").iloc[-1]
         assert march[["new", "returned"]].tolist() == [15.0, 12.0]
 

@@ -1,0 +1,162 @@
+"""Response curves: which share of people a spend per head wins or keeps, judged or learned from the past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crmlib.economics.formula_clv import response_steepness
+from crmlib.errors import CrmError, FitError
+
+NEAR = 1.05  # times a spend that was observed: no other one
+_CHI_SQUARED = 1.920729  # half the 95 % point with one degree of freedom
+
+
+@dataclass(frozen=True)
+class ResponseCurve:
+    """What share of people a spend per head reaches: ceiling (1 − exp(−steepness × spend)).
+
+    Attributes
+    ----------
+    ceiling : float
+        The share that no spend would pass.
+    steepness : float
+        Per money per head.
+    observed : tuple of float
+        Smallest and largest spend per head that it was learned from: beyond them it is an assumption.
+    ceiling_low, ceiling_high : float
+        95 % interval of the ceiling; nan where the ceiling was a judgement.
+    """
+
+    ceiling: float
+    steepness: float
+    observed: tuple[float, float]
+    ceiling_low: float = math.nan
+    ceiling_high: float = math.nan
+
+    def rate(self, spend: float) -> float:
+        """Share reached at a spend per head."""
+        return self.ceiling * -math.expm1(-self.steepness * spend)
+
+    def slope(self, spend: float) -> float:
+        """How much the share rises per unit of money, at a spend per head."""
+        return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
+
+    def words(self, spend: float) -> str:
+        """How far a spend lies from what was observed."""
+        low, high = self.observed
+        if low / NEAR <= spend <= high * NEAR:
+            return f"{spend:,.2f} per head is about what was observed ({low:,.2f} to {high:,.2f})"
+        edge, side = (high, "above") if spend > high else (low, "below")
+        times = spend / edge if edge > 0 else math.inf
+        far = f"{times:.1f} times the {edge:,.2f} observed, {side} it"
+        return f"{spend:,.2f} per head is {far}: an assumption, no finding"
+
+
+def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
+    """The response curve through today's spend and rate, with a ceiling that is a judgement.
+
+    Examples
+    --------
+    >>> curve = judged_curve(spend=5, rate=0.20, ceiling=0.40)
+    >>> round(curve.steepness, 4), round(curve.rate(10), 2)
+    (0.1386, 0.3)
+    """
+    return ResponseCurve(ceiling, response_steepness(rate, ceiling, spend), (spend, spend))
+
+
+def fit_response(spend: Sequence[float], people: Sequence[float], reached: Sequence[float]) -> ResponseCurve:
+    """Learn a response curve from several periods' spend per head and what it reached.
+
+    Parameters
+    ----------
+    spend : sequence of float
+        Money per head in each period or test cell, at least two different ones.
+    people, reached : sequence of float
+        Prospects addressed and won, or customers addressed and retained.
+
+    Returns
+    -------
+    ResponseCurve
+        With the interval of its ceiling (profile likelihood): where it runs to 1, these spends do not show how
+        far more money could go.
+
+    Raises
+    ------
+    FitError
+        If fewer than two spends differ, or nobody was reached.
+
+    Notes
+    -----
+    Binomial maximum likelihood. Spend was not set by chance: if more was spent where more was to be had, the
+    curve is too steep; an experiment would tell.
+
+    Examples
+    --------
+    >>> found = fit_response([2, 5, 10], [10_000, 10_000, 10_000], [969, 2000, 3000])
+    >>> round(found.ceiling, 2), round(found.steepness, 3)
+    (0.4, 0.139)
+    """
+    x, n, y = (np.asarray(one, dtype=float) for one in (spend, people, reached))
+    if not (x.ndim == 1 and x.shape == n.shape == y.shape and np.isfinite([x, n, y]).all()):
+        raise CrmError(
+            "spend, people and reached are of different lengths or hold blanks; give one of each a period"
+        )
+    if (x < 0).any() or (n <= 0).any() or (y < 0).any() or (y > n).any():
+        raise CrmError(
+            "spend below 0, people not above 0, or more reached than people; correct these periods"
+        )
+    if len(np.unique(x[x > 0])) < 2 or not y.sum() > 0:
+        raise FitError(
+            f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {y.sum():,.0f} people were reached; a "
+            "curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
+        )
+    ceilings = np.unique(np.concatenate([np.linspace(0.005, 1.0, 200), np.geomspace(1e-4, 0.05, 60)]))
+    height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])
+    best = int(np.argmax(height))
+    around = ceilings[max(best - 1, 0)], ceilings[min(best + 1, len(ceilings) - 1)]
+    ceiling = maximum(lambda one: _steepest(x, n, y, one)[1], *around)
+    steepness, highest = _steepest(x, n, y, ceiling)
+    ends = _ends(ceilings, height - highest, lambda one: _steepest(x, n, y, one)[1] - highest)
+    return ResponseCurve(ceiling, steepness, (float(x.min()), float(x.max())), *ends)
+
+
+def _ends(ceilings: np.ndarray, below: np.ndarray, drop: Callable[[float], float]) -> tuple[float, float]:
+    """Ends of the ceilings whose log-likelihood is not too far below the highest."""
+    from scipy.optimize import brentq
+
+    within = np.flatnonzero(below >= -_CHI_SQUARED)
+    if not len(within):  # narrower than the grid
+        within = np.array([int(np.argmax(below))])
+    ends = []
+    for edge, outside in ((within[0], within[0] - 1), (within[-1], within[-1] + 1)):
+        if not 0 <= outside < len(ceilings) or below[edge] < -_CHI_SQUARED:
+            ends.append(float(ceilings[edge]))
+            continue
+        bracket = sorted((float(ceilings[edge]), float(ceilings[outside])))
+        ends.append(float(brentq(lambda one: drop(one) + _CHI_SQUARED, *bracket, xtol=1e-6)))
+    return ends[0], ends[1]
+
+
+def _steepest(x: np.ndarray, n: np.ndarray, y: np.ndarray, ceiling: float) -> tuple[float, float]:
+    """The steepness that fits best below a ceiling, and its log-likelihood."""
+
+    def loglik(log_steepness: float) -> float:
+        p = np.clip(ceiling * -np.expm1(-math.exp(log_steepness) * x), 1e-12, 1 - 1e-12)
+        return float(y @ np.log(p) + (n - y) @ np.log1p(-p))
+
+    scale = -math.log(float(x.max()))
+    best = maximum(loglik, scale - 12, scale + 6)
+    return math.exp(best), loglik(best)
+
+
+def maximum(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one summit is highest between two ends."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda one: -function(one), bounds=(low, high), method="bounded",
+                            options={"xatol": 1e-10 * max(abs(low), abs(high), 1e-6)})  # fmt: skip
+    return float(found.x)
