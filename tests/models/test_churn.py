@@ -159,12 +159,12 @@ def test_a_leak_is_refused_left_out_or_kept_as_asked(firm):
 def test_redundant_columns_are_told_apart_from_leaks(firm):
     total = firm["tenure"] * firm["price"]
     frame = firm.assign(
-        total=total.round(2), cents=100 * firm["price"] + 7, terms=firm["contract"].str.lower()
+        total=total.round(2), cents=100 * firm["price"] + 700, terms=firm["contract"].str.lower()
     )
     found = crm.leak_check(crm.churn_data(frame)).set_index("column")
     assert found["finding"].eq("redundant").all()
     assert found.loc["total", "what"].startswith("total is tenure × price (R² 1.000)")
-    assert found.loc["cents", "what"].startswith("cents is 100 × price + 7 (R² 1.000)")
+    assert found.loc["cents", "what"].startswith("cents is 100 × price + 700 (R² 1.000)")
     assert found.loc["terms", "what"] == "terms tells the same customers apart as contract"
 
 
