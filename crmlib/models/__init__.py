@@ -22,7 +22,8 @@ _HOMES = {
     "score_parquet": "scoring",
     "UpliftModel": "uplift",
     "uplift_curves": "uplift_evaluation",
-    "heterogeneity_test": "uplift_evaluation",
+    "heterogeneity_test": "heterogeneity",
+    "calibrated_effects": "heterogeneity",
     "treatment_balance": "assignment",
 }
 

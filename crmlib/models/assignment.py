@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from crmlib.errors import DataError
+from crmlib.errors import DataError, did_you_mean
 
 FOLDS = 5
 WORDS = {"treated": True, "control": False}
@@ -115,6 +115,23 @@ def as_treatment(treated: ArrayLike, features: pd.DataFrame) -> np.ndarray:
             "effect can be told: leave some customers untreated, by chance"
         )
     return label
+
+
+def read_effects(frame: pd.DataFrame, *more: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predicted effect, treatment and outcome of each customer, or a refusal; `more` are columns that must be there."""
+    for name in ("effect", "treated", "outcome", *more):
+        if name not in frame:
+            raise DataError(
+                f"cross_fitted has no column {name!r}; {did_you_mean(name, map(str, frame.columns))}"
+            )
+    treated = as_treatment(frame["treated"], frame)
+    effect, outcome = (frame[name].to_numpy(dtype=float) for name in ("effect", "outcome"))
+    for name, values in (("effect", effect), ("outcome", outcome)):
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"cross_fitted has {int((~np.isfinite(values)).sum()):,} customers without a number in {name!r}"
+            )
+    return effect, treated, outcome
 
 
 def encoder(features: pd.DataFrame) -> Any:

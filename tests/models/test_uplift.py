@@ -121,6 +121,16 @@ def test_loading_is_one_where_predictions_are_right():
     assert abs(found.loading - 1.0) < 3 * found.loading_error < 0.2
 
 
+def test_planned_effects_are_no_larger_than_what_comes_about(null_worlds):
+    features, treated, outcome, effect = world(6, customers=20_000, slope=0.5)
+    frame = pd.DataFrame({"effect": 3 * effect, "control_outcome": features["orders"], "fold": 0})
+    planned = crm.calibrated_effects(frame.assign(treated=treated, outcome=outcome))
+    assert planned.mean() == pytest.approx(effect.mean(), abs=0.05)
+    assert planned.std() == pytest.approx(effect.std(), rel=0.1)
+    dull = next(seed for seed, one in enumerate(null_worlds) if not one.usable)
+    assert crm.calibrated_effects(cross_fitted(dull)).nunique() == 1
+
+
 def test_curves_by_hand():
     frame = pd.DataFrame(
         {
