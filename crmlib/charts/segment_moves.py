@@ -59,10 +59,10 @@ def segment_migration(
         for name, count, row in zip(matrix.index, matrix.sum(axis=1), shares, strict=True)
     )
     unit = f"% of each segment of {before} (rows) by segment of {after} (columns)"
-    return finish(axes, _moved_title(matrix, shares, after), f"Table of shares. {told}.", unit=unit)
+    return finish(axes, _moved_title(matrix, shares, before), f"Table of shares. {told}.", unit=unit)
 
 
-def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, after: str) -> str:
+def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, before: str) -> str:
     """What became of the best segment that anybody was in."""
     name, row = str(matrix.index[0]), shares[0]
     places = [str(one) for one in matrix.columns]
@@ -70,7 +70,7 @@ def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, after: str) -> str:
     others = [(share, place) for share, place in zip(row, places, strict=True) if place != name]
     share, place = max(others, default=(0.0, ""))
     people = words.plural(int(matrix.iloc[0].sum()), "customer")
-    title = f"Of {people} in “{words.name(name)}”, {words.share(stayed)} stayed"
+    title = f"Of {people} in “{words.name(name)}” on {before}, {words.share(stayed)} stayed"
     return title + (f"; {words.share(share)} went to “{words.name(place)}”" if share > 0 else "")
 
 

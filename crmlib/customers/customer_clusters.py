@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from crmlib.customers.category_shares import category_shares
+from crmlib.customers.cluster_choice import COLUMNS
 from crmlib.customers.clusters import ClusterSegments
 from crmlib.customers.rfm import rfm_summary
 from crmlib.errors import CannotAnswerError
@@ -15,6 +16,7 @@ from crmlib.errors import CannotAnswerError
 BEHAVIOUR = ("frequency", "time_since_last_purchase", "mean_spend_per_period")
 ONCE = "bought once"
 TOO_FEW = "too few purchases to tell"
+NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class CustomerClusters:
     Attributes
     ----------
     customers : DataFrame
-        One row per customer: `customer_id` and `cluster` (categorical, the largest first, the others last).
+        One row per customer: `customer_id` and `cluster` (categorical, the largest first, the others last;
+        "not known" for all where there are no clusters).
     verdict : str
         Whether the clusters are groups, with the figures; or why there are none.
     groups : bool
@@ -102,7 +105,7 @@ def needs_clusters(
             transactions, as_of=as_of, by=by, fewest_purchases=fewest_purchases, collapse=collapse
         )
     except CannotAnswerError as missing:
-        return _without(known, TOO_FEW, missing)
+        return _without(known, missing)
     return _clusters(shares, known, TOO_FEW, ClusterSegments(scale="share", **options))
 
 
@@ -112,7 +115,7 @@ def _clusters(
     try:
         model.fit(features)
     except CannotAnswerError as refusal:
-        return _without(known, others, refusal)
+        return _without(known, refusal)
     found = model.assign(features).set_index("customer_id")["cluster"]
     told = found.cat.add_categories(others).reindex(known.to_numpy()).fillna(others)
     assert (told != others).sum() == len(features), "a customer was lost between clusters"
@@ -121,17 +124,11 @@ def _clusters(
     return CustomerClusters(customers, model.verdict_, model.groups_, *frames, model)
 
 
-def _without(known: pd.Series, others: str, reason: Exception) -> CustomerClusters:
-    everybody = pd.Categorical([others] * len(known), categories=[others])
+def _without(known: pd.Series, reason: CannotAnswerError) -> CustomerClusters:
+    everybody = pd.Categorical([NOT_KNOWN] * len(known), categories=[NOT_KNOWN])
     customers = pd.DataFrame({"customer_id": known.to_numpy(), "cluster": everybody})
-    text = str(reason)
-    empty = (_EMPTY_PROFILE.copy(), _EMPTY_CHOICE.copy(), pd.DataFrame())
-    return CustomerClusters(customers, f"No clusters: {text}.", False, *empty, None)
+    empty = (_EMPTY_PROFILE.copy(), pd.DataFrame(columns=list(COLUMNS)), pd.DataFrame())
+    return CustomerClusters(customers, f"No clusters: {reason}.", False, *empty, None)
 
 
-_EMPTY_PROFILE = pd.DataFrame(
-    columns=["cluster", "name", "customers", "feature", "mean", "mean_of_all", "standing"]
-)
-_EMPTY_CHOICE = pd.DataFrame(
-    columns=["clusters", "silhouette", "silhouette_null", "stability", "stability_null"]
-)
+_EMPTY_PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])

@@ -42,7 +42,7 @@ def test_choice_says_groups_only_where_they_are() -> None:
 def test_moves_follow_the_best_segment() -> None:
     matrix = moves([[50, 5, 30, 2, 13], [0] * 5, [0] * 5, [0] * 5, [0, 1, 0, 0, 0]], SEGMENTS)
     title = charts.segment_migration(matrix).title
-    assert title == "Of 100 customers in “Champions”, 50% stayed; 30% went to “At risk”"
+    assert title == "Of 100 customers in “Champions” on the first day, 50% stayed; 30% went to “At risk”"
 
 
 def test_holdout_titles() -> None:

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
 from crmlib.customers import ClusterSegments, profile_table, rfm_summary
-from crmlib.customers.cluster_choice import SIGNIFICANT
+from crmlib.customers.cluster_choice import SIGNIFICANT, silhouette
 from crmlib.customers.cluster_stability import adjusted_rand, shared_customers, stability
 from crmlib.customers.cluster_valleys import shallowest_valley, spread_ties
 from crmlib.customers.cluster_verdict import CUTS
@@ -114,6 +115,17 @@ def test_the_index_is_that_of_scikit_learn(pairs):
     one, other = np.array(pairs, dtype=np.intp).T
     ours = adjusted_rand(shared_customers(one, other, 4))
     assert ours == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9), st.integers(-9, 9)), min_size=5, max_size=40)
+)
+def test_the_silhouette_is_that_of_scikit_learn(rows):
+    labels, points = np.array(rows)[:, 0], np.array(rows, dtype=float)[:, 1:]
+    found = silhouette(cdist(points, points), labels)
+    several = 2 <= len(np.unique(labels)) < len(labels)
+    assert found == pytest.approx(silhouette_score(points, labels) if several else 0.0, abs=1e-9)
 
 
 def test_jaccard_by_hand():
