@@ -146,6 +146,10 @@ def _entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
 def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tuple[dict[str, Any], str]:
     """The study's content with the new table, and its text with the entry put in."""
     content = yaml.safe_load(text)
+    if "tables" not in content:
+        raise StudyError(
+            f"{path} names no tables, for they are made; a table can be added to a study of files only"
+        )
     content["tables"] = {**content["tables"], table: _value(entry)}
     changed = _put_in(text, table, entry)
     try:

@@ -70,10 +70,8 @@ def show_tables(firm: Study, only: str | None = None) -> None:
     """Print what became of the rows of the optional tables, or of one of them."""
     for title, frame in firm.quality.tables_found.items():
         shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
-        if "amount" in shown:
-            shown = shown.rename(columns={"amount": f"amount, {firm.currency}"})
-            if not shown["amount_of"].any():  # there is no money in it
-                shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
+        if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
+            shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
         if len(shown):
             click.echo(f"\n{title}\n{table_lines(shown)}")
     near = firm.quality.spellings

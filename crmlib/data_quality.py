@@ -179,13 +179,35 @@ class DataQuality:
     @property
     def tables_found(self) -> dict[str, pd.DataFrame]:
         """What there is to show of the optional tables, each frame under a title; nothing where there is nothing."""
+        fates = self.tables
+        aside = fates[~fates["fate"].isin(["in the source", "used", f"after {self._study.as_of}"])]
         frames = {
-            "Rows by fate": self.tables,
+            "Rows by table": self._rows_by_table(fates),
+            "Set aside, by reason": aside.rename(columns={"fate": "reason"}),
             "Values left empty, or read as another word": self.table_values,
             "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
             "Words nearly spelt alike; none was merged": self.spellings,
         }
         return {title: frame.reset_index(drop=True) for title, frame in frames.items() if len(frame)}
+
+    def _rows_by_table(self, fates: pd.DataFrame) -> pd.DataFrame:
+        """One row per table: what its source holds, and how much of it is used, of a later day, or set aside."""
+        if fates.empty:
+            return fates
+        wide = fates.pivot_table(index="table", columns="fate", values=["rows", "amount"], sort=False).fillna(
+            0
+        )
+        rows, later = wide["rows"].astype("int64"), f"after {self._study.as_of}"
+        found = {
+            "in_the_source": rows["in the source"],
+            "used": rows["used"],
+            "later": rows[later],
+            "set_aside": rows["in the source"] - rows["used"] - rows[later],
+            "amount": wide["amount"]["in the source"],
+            "amount_used": wide["amount"]["used"],
+            "amount_of": fates.drop_duplicates("table").set_index("table")["amount_of"],
+        }
+        return pd.DataFrame(found).rename_axis(None, axis=1).reset_index()
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
         tables = self._study.optional_tables

@@ -131,6 +131,14 @@ class StudyFile(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _hashed_or_named(self) -> StudyFile:
+        if self.privacy == "hash" and self.personal_columns == "keep":
+            raise ValueError(
+                "privacy is hash and personal_columns keep: names would stand beside hashed ids; drop one"
+            )
+        return self
+
     @field_validator("notebooks", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:

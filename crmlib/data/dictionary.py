@@ -29,6 +29,7 @@ How a table is read:
 - **Columns** may have any name in the file: `columns: {customer_id: CustNo}` in the study says which is which.
 - **Required** columns have to hold something readable in every row; a row in which one does not is set aside with
   the reason. A fault in any other column leaves that value empty and is counted. Rows and money add up to the cent.
+  Empty is what is blank, or says NULL, NaN or n/a.
 - **Dates** are days or moments in any format (`date_format`), numbers and **money** in any usual dress (`decimal`),
   shares also in per cent. **Flags** are yes and no in several languages: opt-in, ja, oui, 1; withdrawn, nein, 0.
 - **Words** of a column that allows only some are known in several spellings; for others, and for a channel that is

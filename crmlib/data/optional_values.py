@@ -27,6 +27,7 @@ HOW_READ = {
     "flag": "boolean",
 }
 _BLANKS = " \t\n\r\u00a0\u202f"
+_EMPTY = ("null", "nan", "nat", "n/a", "#n/a", "<na>", "\\n")  # as databases and programs write an empty cell
 _SCALES = {"nps": 10.0}  # of a survey's questions; others go to 5 unless scale_max says otherwise
 _USUAL_SCALE = 5.0
 
@@ -43,7 +44,7 @@ def read_values(
         if not raw[columns[column.name]].type().is_string() and column.kind != "text"
     }
     rows = raw.select(
-        **{f"written_{column.name}": _written(raw[columns[column.name]]) for column in here},
+        **{f"written_{column.name}": _written(raw[columns[column.name]], column) for column in here},
         **{f"typed_{name}": source for name, source in typed.items()},
         row_hash=ibis.struct({f"c{i}": raw[name].cast("string") for i, name in enumerate(own)}).hash(),
         unsplit_line=raw[UNSPLIT].notnull() if UNSPLIT in raw.columns else ibis.literal(False),
@@ -61,10 +62,12 @@ def read_values(
     return rows.mutate(**read).drop(*[f"typed_{name}" for name in typed]).view()
 
 
-def _written(source: ir.Column) -> ir.StringValue:
+def _written(source: ir.Column, column: Column) -> ir.StringValue:
     """Text without blanks at its ends, null if nothing is left; whole numbers without a decimal point."""
-    text = source if source.type().is_string() else read_text(source)
-    return trim_signs(text, _BLANKS).nullif("")
+    text = trim_signs(source if source.type().is_string() else read_text(source), _BLANKS).nullif("")
+    if names_customer(column):  # what a missing id looks like is the study's to say
+        return text
+    return ibis.ifelse(text.lower().isin(_EMPTY), ibis.null("string"), text)
 
 
 def _read(source: ir.Column, column: Column, table: str, reading: TableReading) -> ir.Value:

@@ -267,6 +267,25 @@ def test_people_are_added_without_a_word_of_them(project, shared_cache):
     assert crm.open_study("shop").table("customers").has_birthday.to_pandas().all()
 
 
+def test_the_order_of_day_and_month_in_birthdays_is_that_of_the_other_dates(project):
+    (project / "people.csv").write_text(
+        "customer_id,joined,birthday\n007,31/01/2024,05/06/1980\n008,01/02/2024,07/08/1981\n"
+    )
+    guess = guess_table(CONTRACTS["customers"], project / "people.csv")
+    assert guess.values["date_format"] == ("%d/%m/%Y",)
+    (project / "people.csv").write_text("customer_id,birthday\n007,05/06/1980\n008,07/08/1981\n")
+    (question,) = guess_table(CONTRACTS["customers"], project / "people.csv").questions
+    assert question.answers == ("%d/%m/%Y", "%m/%d/%Y")
+    assert "19" not in question.text
+
+
+def test_a_study_whose_tables_are_made_cannot_be_added_to(project, spend):
+    path = Path("data/shop/study.yaml")
+    path.write_text("title: A firm\nas_of: 2025-12-31\nsimulation: {n_customers: 10}\n")
+    with pytest.raises(StudyError, match="a table can be added to a study of files only"):
+        add_table(path.resolve(), "marketing_spend", spend)
+
+
 def test_check_and_list_know_of_the_new_table(project):
     told = run("list", "shop")
     assert "lacks service_cases" in told.partition("Not yet")[2]
@@ -274,11 +293,11 @@ def test_check_and_list_know_of_the_new_table(project):
     (project / "cases.csv").write_text(
         "customer_id,opened,channel\n007,2024-01-06,e-mail\n099,2024-01-07,E-Mail\n"
     )
-    assert "Rows\ntable" not in run("check", "shop")
+    assert "Rows by table" not in run("check", "shop")
     run("add", "shop", "service_cases", project / "cases.csv", "--yes")
     assert "08_service" in run("list", "shop").partition("Not yet")[0]
     checked = run("check", "shop")
-    assert re.search(r"service_cases +used +2", checked)
+    assert re.search(r"service_cases +2 +2 +0 +0", checked)
     assert re.search(r"service_cases +customer_id +transactions +2 +1 +1", checked)
     assert "channel: {e-mail: E-Mail}" in checked
 

@@ -236,6 +236,16 @@ def test_a_table_without_rows_is_empty_and_one_without_a_usable_row_is_refused(s
         ).table("leads")
 
 
+def test_what_a_database_writes_for_nothing_is_nothing(shop):
+    study = shop(
+        service_cases="customer_id,opened,closed,theme,minutes\n1,2024-01-06,NULL,nan,\\N\n2,2024-01-06,NaT,n/a,7\n1,NULL,,,\n"
+    )
+    assert values(study, "service_cases") == {}
+    assert column(study, "service_cases", "theme") == [None, None]
+    assert column(study, "service_cases", "minutes") == [None, 7]
+    assert fates(study, "service_cases")["no opened"] == 1
+
+
 def test_a_missing_column_is_named_with_the_cure(shop):
     with pytest.raises(DataError, match="leads: no column 'created'; say which one it is under `columns`"):
         shop(leads="lead_id,channel\n1,TV\n").table("leads")
@@ -423,6 +433,11 @@ def test_a_study_may_say_that_personal_columns_are_kept(shop):
     assert "Bob Quellworth" in study.quality.table_quarantine("customers")["name"].tolist()
 
 
+def test_names_beside_hashed_ids_are_refused(shop):
+    with pytest.raises(StudyError, match="names would stand beside hashed ids"):
+        shop("privacy: hash\npersonal_columns: keep", NAMED, customers=PEOPLE)
+
+
 def test_a_refusal_quotes_nothing_personal(shop):
     with pytest.raises(DataError, match="no row can be used") as caught:
         shop(entries=NAMED, customers="customer_id,full name,Mail\n,Zoe Zimmerquist,zoe@example.org\n").table(
@@ -489,8 +504,20 @@ def test_the_sentence_counts_what_the_frames_count(shop):
         "Beside its purchase log this study supplies service_cases: 2 rows used, 0 of a later day, 1 set aside. "
         "Keys that point to nothing: 1; words nearly spelt alike: 0."
     )
-    titles = ["Rows by fate", "Keys that point to nothing; their rows are used"]
-    assert list(study.quality.tables_found) == titles
+    found = study.quality.tables_found
+    assert list(found) == [
+        "Rows by table",
+        "Set aside, by reason",
+        "Keys that point to nothing; their rows are used",
+    ]
+    by_table = found["Rows by table"].iloc[0]
+    assert by_table[["table", "in_the_source", "used", "later", "set_aside"]].tolist() == [
+        "service_cases",
+        3,
+        2,
+        0,
+        1,
+    ]
     report = json.loads((study.optional_tables.folder("service_cases") / "report.json").read_text())
     assert report["filled"] == {"customer_id": 2, "opened": 2}
 
