@@ -12,7 +12,7 @@ from crmlib.customers.cluster_valleys import Labels, Points
 
 Method = Literal["kmeans", "gaussian_mixture"]
 METHODS = ("kmeans", "gaussian_mixture")
-STARTS = 3  # random starts, the best of which counts
+STARTS = 2  # random starts, the best of which counts
 MOST_FITTED = 100_000  # customers that one fit looks at; all are assigned
 
 

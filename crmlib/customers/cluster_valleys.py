@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 Points = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -107,6 +106,8 @@ def _between(points: Points, of_both: NDArray[np.bool_], one: Points, other: Poi
     at_one, halfway, at_other = (
         int((np.abs(along - place) <= HALF_WINDOW).sum()) for place in (0.0, 0.5, 1.0)
     )
+    from scipy.special import bdtr  # here, because only who clusters needs it
+
     chances = [float(bdtr(halfway, halfway + count, 0.5)) if count else 1.0 for count in (at_one, at_other)]
     emptier = min(at_one, at_other)
     return Valley(halfway / emptier if emptier else np.inf, max(chances))

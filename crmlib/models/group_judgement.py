@@ -30,40 +30,58 @@ class Holdout(NamedTuple):
         return cls(spend, (purchases > 0).astype(float), rank, np.argsort(-spend, kind="stable"))
 
 
+class _Sample(NamedTuple):
+    """One resample: how often each customer is in it, sums of that times what they did, and facts of the whole."""
+
+    weights: Array
+    spend: Array
+    active: Array
+    rank: Array
+    customers: float
+    variance: dict[str, float]  # sums of squares about the mean, of spend, active and rank
+    best_area: float
+
+    @classmethod
+    def of(cls, holdout: Holdout, weights: Array) -> Self:
+        weighted = {name: weights * getattr(holdout, name) for name in ("spend", "active", "rank")}
+        customers = float(weights.sum())
+        variance = {name: _squares(weighted[name], getattr(holdout, name), customers) for name in weighted}
+        order = holdout.best_first
+        area = _area(_cumulative(weights[order]), _cumulative(weighted["spend"][order]))
+        return cls(weights, **weighted, customers=customers, variance=variance, best_area=area)
+
+
 @dataclass(frozen=True)
 class Grouping:
-    """Customers in groups, and in the levels by which they are ranked.
+    """Customers in levels by which they are ranked, and levels in groups.
 
     Attributes
     ----------
     name : str
-    group : array of int, shape (customers,)
     level : array of int, shape (customers,)
         Customers of one level are ranked alike: of a grouping a group's half, of a ranking its value.
+    group : array of int, shape (levels,)
+        Of a ranking its tenths.
     ranked : bool
         Whether levels are in order, the lowest first; else a level is worth what the other half spent.
     """
 
     name: str
-    group: NDArray[np.intp]
     level: NDArray[np.intp]
+    group: NDArray[np.intp]
     ranked: bool
 
     @classmethod
     def of(cls, name: str, groups: pd.Categorical, half: NDArray[np.intp]) -> Self:
         codes = np.asarray(groups.codes, dtype=np.intp)
-        return cls(name, codes, 2 * codes + half, ranked=False)
-
-    @property
-    def levels(self) -> int:
-        """Number of levels, made even: the two halves of a group stand together."""
-        return (int(self.level.max()) // 2 + 1) * 2
+        return cls(name, 2 * codes + half, np.repeat(np.arange(codes.max() + 1), 2), ranked=False)
 
 
 def ranking_as_grouping(name: str, ranking: Array) -> Grouping:
     """A ranking, and the tenths of customers by it as groups; equal values share one."""
-    level = np.unique(ranking, return_inverse=True)[1]
-    return Grouping(name, np.unique(tenth(ranking), return_inverse=True)[1], level, ranked=True)
+    _, first, level = np.unique(ranking, return_index=True, return_inverse=True)
+    tenths = np.unique(tenth(ranking)[first], return_inverse=True)[1]
+    return Grouping(name, level, tenths, ranked=True)
 
 
 class Judgement(NamedTuple):
@@ -87,9 +105,11 @@ def judge(
     means: dict[str, list[Array]] = {one.name: [] for one in groupings}
     weights = np.ones(customers)
     for _ in range(resamples + 1):  # the first round is the customers as they are
+        sample = _Sample.of(holdout, weights)
         for one in groupings:
-            found[one.name].append(_measure(one, holdout, weights))
-            means[one.name].append(_means(one, holdout, weights))
+            by_level = _sums(one, sample)
+            found[one.name].append(_measure(one, by_level, sample))
+            means[one.name].append(_means(one, by_level))
         weights = np.bincount(random.integers(customers, size=customers), minlength=customers).astype(float)
     scores = [
         {"model": one.name, "groups": GROUPS if one.ranked else int(one.group.max()) + 1}
@@ -119,63 +139,61 @@ def _interval(rounds: Array, level: float) -> Array:
     return np.where(np.isnan(rounds).all(axis=0), np.nan, ends)
 
 
-def _means(one: Grouping, holdout: Holdout, weights: Array) -> Array:
+def _squares(weighted: Array, values: Array, customers: float) -> float:
+    """Sum of squares about the mean; the dust of a difference of two sums is no variance."""
+    raw = float(weighted @ values)
+    squares = raw - float(weighted.sum()) ** 2 / customers
+    return squares if squares > 1e-12 * abs(raw) else 0.0
+
+
+def _sums(one: Grouping, sample: _Sample) -> dict[str, Array]:
+    """Customers of each level, and the sums of what they did."""
+    levels = len(one.group)
+    names = {"size": "weights", "spend": "spend", "active": "active", "rank": "rank"}
+    return {name: np.bincount(one.level, getattr(sample, of), levels) for name, of in names.items()}
+
+
+def _means(one: Grouping, by_level: dict[str, Array]) -> Array:
     """Spend per customer and share active of each group; nan where a resample holds nobody of it."""
-    groups = int(one.group.max()) + 1
-    size = np.bincount(one.group, weights, groups)
-    sums = [np.bincount(one.group, weights * values, groups) for values in (holdout.spend, holdout.active)]
-    return np.array([_divide(total, size) for total in sums])
+    of_group = {name: np.bincount(one.group, values) for name, values in by_level.items()}
+    return np.array([_divide(of_group[name], of_group["size"]) for name in ("spend", "active")])
 
 
-def _measure(one: Grouping, holdout: Holdout, weights: Array) -> Array:
-    explained = [_explained(one.group, values, weights) for values in (holdout.spend, holdout.active)]
-    size = np.bincount(one.level, weights, one.levels)
-    spend = np.bincount(one.level, weights * holdout.spend, one.levels)
+def _measure(one: Grouping, by_level: dict[str, Array], sample: _Sample) -> Array:
+    size, spend = by_level["size"], by_level["spend"]
     worth = np.arange(len(size), dtype=float) if one.ranked else _worth_by_other_half(size, spend)
     order = np.argsort(-worth, kind="stable")
     customers, held = _cumulative(size[order]), _cumulative(spend[order])
-    best = _area(
-        _cumulative(weights[holdout.best_first]), _cumulative((weights * holdout.spend)[holdout.best_first])
-    )
-    ranks = _rank_correlation(one.level, worth, size, holdout.rank, weights)
-    gini = _area(customers, held) / best if best > 0 else np.nan
+    gini = _area(customers, held) / sample.best_area if sample.best_area > 0 else np.nan
+    explained = [_explained(one, by_level, name, sample) for name in ("spend", "active")]
+    ranks = _rank_correlation(worth, by_level, sample)
     return np.array([*explained, ranks, gini, np.interp(TOP, customers, held)])
 
 
-def _explained(group: NDArray[np.intp], values: Array, weights: Array) -> float:
+def _explained(one: Grouping, by_level: dict[str, Array], name: str, sample: _Sample) -> float:
     """Share of variance between groups, adjusted for as many groups as there are (epsilon squared)."""
-    size, total = np.bincount(group, weights), np.bincount(group, weights * values)
-    everybody = weights.sum()
-    mean = total.sum() / everybody
-    whole = weights @ (values - mean) ** 2
-    if not whole > 0:
+    size, total = (np.bincount(one.group, by_level[of]) for of in ("size", name))
+    groups, everybody, whole = int((size > 0).sum()), sample.customers, sample.variance[name]
+    if not whole > 0 or everybody <= groups:
         return np.nan
-    between = (size * (_divide(total, size, mean) - mean) ** 2).sum()
-    groups = int((size > 0).sum())
-    if everybody <= groups:
-        return np.nan
+    between = (_divide(total**2, size, 0.0)).sum() - total.sum() ** 2 / everybody
     return float(1 - (1 - between / whole) * (everybody - 1) / (everybody - groups))
 
 
 def _worth_by_other_half(size: Array, spend: Array) -> Array:
     """Mean spend of the same group's other half; where it is empty, of everybody."""
-    mean = spend.sum() / size.sum()
     other = np.arange(len(size)) ^ 1
-    return _divide(spend[other], size[other], mean)
+    return _divide(spend[other], size[other], spend.sum() / size.sum())
 
 
-def _rank_correlation(
-    level: NDArray[np.intp], worth: Array, size: Array, rank: Array, weights: Array
-) -> float:
+def _rank_correlation(worth: Array, by_level: dict[str, Array], sample: _Sample) -> float:
     """Spearman's, equal worth sharing a rank; holdout ranks are those of the customers as they are."""
+    size = by_level["size"]
     _, place = np.unique(worth, return_inverse=True)
     shared = np.bincount(place, size)
-    middle = np.cumsum(shared) - shared / 2
-    own = middle[place][level]
-    total = weights.sum()
-    one, other = own - weights @ own / total, rank - weights @ rank / total
-    spread = np.sqrt((weights @ one**2) * (weights @ other**2))
-    return float(weights @ (one * other) / spread) if spread > 0 else np.nan
+    own = (np.cumsum(shared) - shared / 2)[place] - sample.customers / 2  # its weighted mean is 0
+    spread = np.sqrt((size @ own**2) * sample.variance["rank"])
+    return float(own @ by_level["rank"] / spread) if spread > 0 else np.nan
 
 
 def _cumulative(parts: Array) -> Array:
