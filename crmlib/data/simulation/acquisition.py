@@ -14,6 +14,7 @@ from crmlib.data.simulation.world import World, only_where
 LOST_REASONS = np.array(["price", "went to a rival", "no need", "no answer"], dtype=object)
 SLOW_TYPES = np.array([1.0, 0.8, 2.5, 2.0])  # how long a decision takes, by product type
 HOP_DAYS = np.array([[12.0], [8.0], [5.0]])  # from stage to stage, on average
+FROM_A_RIVAL, SLOWER_FROM_A_RIVAL = 0.25, 1.8
 CLICKS_PER_LEAD, IMPRESSIONS_PER_CLICK = 12, 80
 PARTNERS = 4
 
@@ -30,6 +31,7 @@ class Leads:
     activated: np.ndarray
     won: np.ndarray
     lost: np.ndarray
+    rival: np.ndarray  # who served the prospect before, or None
     channel: np.ndarray
     hours: np.ndarray
 
@@ -49,7 +51,10 @@ def _won(world: World, block: Block) -> Leads:
     first[found.row[seen]] = found.day[seen]
     pace = SLOW_TYPES[people.kind] / catalogue.MARKET_SPEEDS[people.market] ** world.effects["market_speeds"]
     hops = np.stack([streams.exponential("hop", people.index, hop) for hop in range(3)])
-    hops = np.where(people.referrer >= 0, 0.0, hops * HOP_DAYS * pace)  # who is recommended comes at once
+    rival = rivals(world, people.index)
+    slow = np.where(rival == None, 1.0, SLOWER_FROM_A_RIVAL)  # noqa: E711
+    hops = np.where(people.referrer >= 0, 0.0, hops * HOP_DAYS * pace * slow)  # the recommended come at once
+    work = SLOW_TYPES[people.kind] * slow * streams.exponential("lead hours", people.index)
     considered = np.maximum(people.join - hops[2], 0)
     interested = np.maximum(considered - hops[1], 0)
     return Leads(
@@ -61,8 +66,9 @@ def _won(world: World, block: Block) -> Leads:
         activated=people.join,
         won=first,
         lost=np.where(np.isnan(first) & (block.left < world.days), block.left, np.nan),
+        rival=rival,
         channel=people.channel,
-        hours=np.round(0.3 * SLOW_TYPES[people.kind] * streams.exponential("lead hours", people.index), 2),
+        hours=np.round(0.3 * work, 2),
     )
 
 
@@ -86,7 +92,14 @@ def _lost(world: World, people: People, created: np.ndarray) -> Leads:
     hours = np.round(0.1 * pace * streams.exponential("lost hours", who, number), 2)
     never = np.full(len(row), np.nan)
     stages = dict(zip(("created", "interested", "considered", "activated", "lost"), known, strict=True))
-    return Leads(row=row, number=number, **stages, won=never, channel=people.channel[row], hours=hours)
+    served = {"rival": rivals(world, who, number), "channel": people.channel[row]}
+    return Leads(row=row, number=number, **stages, won=never, **served, hours=hours)
+
+
+def rivals(world: World, index: np.ndarray, number: np.ndarray | int = 0) -> np.ndarray:
+    """The rival who served a prospect before; None for most."""
+    names = catalogue.RIVALS[(3 * world.streams.uniform("rival", index, number)).astype(int)]
+    return only_where(world.streams.uniform("had a rival", index, number) < FROM_A_RIVAL, names)
 
 
 def partner(world: World, index: np.ndarray, channel: np.ndarray) -> np.ndarray:

@@ -32,11 +32,11 @@ CATEGORIES = (
     ("cards", "insurance", "brokerage"),
 )
 GRADES = ("entry", "basic", "plus", "premium")
-_LEVEL = np.array([14.5, 11.5, 19.0, 16.0])  # price of the basic grade by type
+_LEVEL = np.array([14.2, 11.3, 18.5, 15.6])  # price of the basic grade by type
 PRICES = (
     _LEVEL[:, None, None]
     * np.array([0.85, 1.0, 1.2])[None, :, None]
-    * np.array([0.6, 1.0, 1.6, 2.5])[None, None, :]
+    * np.array([0.6, 1.0, 1.6, 2.8])[None, None, :]
 ).round(2)
 COST_SHARES = (
     np.array([0.58, 0.40, 0.30, 0.35])[:, None, None]

@@ -72,7 +72,7 @@ def draw_people(world: World, index: np.ndarray) -> People:
     own = streams.normal("trait rate", index)
     often = 0.55 * need + 0.2 * social + 0.81 * own  # the unseen need is part of why somebody buys often
     with_spend, with_leaving = (np.minimum(strength[name], 2) for name in ("rate_spend", "rate_leaving"))
-    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.25 * with_spend * often
+    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.18 * with_spend * often
     leaving = 0.6 * restless - 0.35 * with_leaving * often - 0.15 * social
     bargain = 0.9 * (channel == 3) - 0.4 * income + streams.normal("trait bargain", index) - 1.6
     return People(
@@ -86,13 +86,13 @@ def draw_people(world: World, index: np.ndarray) -> People:
         income=income,
         temper=temper,
         restless=restless,
-        orders_per_year=catalogue.ORDERS_PER_YEAR[kind] * speed * quality[:, 0] * np.exp(0.65 * often),
+        orders_per_year=catalogue.ORDERS_PER_YEAR[kind] * speed * quality[:, 0] * np.exp(0.56 * often),
         leaving_per_year=strength["leaving"]
         * catalogue.LEAVING_PER_YEAR[kind]
         * speed
         * quality[:, 1]
         * np.exp(0.9 * leaving),
-        extra_quantity=np.exp(-1.1 + 0.7 * spend),
+        extra_quantity=np.exp(-1.2 + 0.8 * spend),
         income_class=np.digitize(income + 0.3 * with_spend * often, [-0.6, 0.7]),
         discount_share=np.minimum(strength["discounts"] * 0.6 / (1 + np.exp(-1.5 * bargain)), 0.95),
         return_share=np.minimum(

@@ -15,6 +15,7 @@ QUIET_AFTER_DAYS, QUIET_FOR_DAYS, QUIET_PACE = 600.0, 130.0, 0.03
 MORE_LINES, MOST_LINES = 0.45, 4
 DISCOUNTS = (0.10, 0.35)
 RESTOCKED = 0.85  # share of the cost of goods that a return brings back
+NEW_CATEGORY, LAUNCHED_AFTER = 2, 0.35  # sold from this share of the history on
 ENTRY_FIRST = 0.5  # share of first orders that start small
 
 
@@ -95,6 +96,11 @@ def _gaps(world: World, people: People, rows: np.ndarray, done: int, width: int)
     return gaps
 
 
+def launch_day(world: World) -> float:
+    """The first day on which the new category is sold."""
+    return np.floor(LAUNCHED_AFTER * world.days)
+
+
 @dataclass
 class Lines:
     """The lines of a block's orders; `order` is the position of the order."""
@@ -122,6 +128,8 @@ def lines(world: World, people: People, found: Orders) -> Lines:
     own = streams.uniform("category", who, 2 * draw) < 0.6
     any_one = streams.choice("category", who, 2 * draw + 1, np.full(3, 1 / 3))
     category = np.where(own, people.favourite[row], any_one)
+    # The third category of every line of business is new: it is not sold before its launch.
+    category = np.where((category == NEW_CATEGORY) & (found.day[order] < launch_day(world)), 0, category)
     grade = streams.choice("grade", who, 2 * draw, catalogue.GRADE_SHARES[people.income_class[row]])
     small = (found.number[order] == 0) & (streams.uniform("grade", who, 2 * draw + 1) < ENTRY_FIRST)
     grade = np.where(small, 0, grade)

@@ -106,6 +106,7 @@ def _leads(world: World, block: Block, known: Persons, found: Leads) -> Rows:
         "lost_on": world.date(found.lost),
         "lost_reason": only_where(np.isfinite(found.lost), reason),
         "customer_id": only_where(found.number == 0, known.customer_id[row]),
+        "won_from": found.rival,
         "employee_id": organisation.employee(world, "selling", index, found.created),
         "hours": found.hours,
     }

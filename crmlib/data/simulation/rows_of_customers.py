@@ -33,7 +33,6 @@ def customers(world: World, block: Block, known: Persons) -> Rows:
         0.4 * streams.normal("account plan", index)
     )
     recommender = RECOMMENDERS[streams.choice("recommender", index, 0, TYPE_SHARES)]
-    rival = catalogue.RIVALS[(3 * streams.uniform("rival", index)).astype(int)]
     table = {
         "customer_id": known.customer_id,
         "name": known.name,
@@ -49,7 +48,7 @@ def customers(world: World, block: Block, known: Persons) -> Rows:
         "market": MARKETS[people.market],
         "referrer_id": only_where(people.referrer >= 0, customer_ids(np.maximum(people.referrer, 0))),
         "recommender_type": only_where(people.referrer >= 0, recommender),
-        "won_from": only_where(streams.uniform("rival", index, 1) < 0.25, rival),
+        "won_from": acquisition.rivals(world, index),
         "manager_id": only_where(managed, manager),
         "share_of_wallet": np.round(wallet, 2),
         "goal_reached": goal,
