@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlib.data.findings import Guess, Question
+    from crmlib.study import Study
 
 
 @click.command()
@@ -70,19 +71,28 @@ def check(study: str) -> None:
 
     Ends with 0, or with 2 if the study or the data were refused.
     """
-    from crmlib.data.fitness import fitness_gates
     from crmlib.study import open_study
 
     firm = open_study(study)
+    click.echo(f"{firm.title}, up to {firm.as_of}")
+    if firm.has("transactions"):
+        _show_log(firm)
+    if firm.optional_tables.names:
+        from crmlib.cli_tables import show_tables
+
+        show_tables(firm)
+
+
+def _show_log(firm: Study) -> None:
+    """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
+    from crmlib.data.fitness import fitness_gates
+
     quality, money = firm.quality, f"amount, {firm.currency}"
-    click.echo(f"{firm.title}, up to {firm.as_of}\n\nRows")
+    click.echo("\nRows")
     click.echo(table_lines(quality.rows.rename(columns={"amount": money})))
     click.echo("\nPolicies: what each concerns, and how it is set")
-    click.echo(
-        table_lines(
-            quality.policies[["policy", "rows", "amount", "setting"]].rename(columns={"amount": money})
-        )
-    )
+    policies = quality.policies[["policy", "rows", "amount", "setting"]]
+    click.echo(table_lines(policies.rename(columns={"amount": money})))
     gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
     click.echo("\nFitness")
     click.echo(table_lines(gates[["status", "gate", "found", "threshold"]]))
@@ -92,10 +102,6 @@ def check(study: str) -> None:
         )
     files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
     click.echo(f"\nRead: {files}")
-    if firm.optional_tables.names:
-        from crmlib.cli_tables import show_tables
-
-        show_tables(firm)
 
 
 def named_column(text: str) -> tuple[str, str]:

@@ -169,9 +169,14 @@ class DataQuality:
         rows = self.tables.groupby("fate")["rows"].sum()
         aside = rows["in the source"] - rows["used"] - rows[f"after {self._study.as_of}"]
         lost, near = int(self.orphans["orphans"].sum()), len(self.spellings)
+        log = (
+            "Beside its purchase log this study supplies"
+            if self._study.has("transactions")
+            else "This study supplies"
+        )
         later = rows[f"after {self._study.as_of}"]
         return (
-            f"Beside its purchase log this study supplies {', '.join(names)}: {rows['used']:,} rows used, {later:,} "
+            f"{log} {', '.join(names)}: {rows['used']:,} rows used, {later:,} "
             f"of a later day, {aside:,} set aside. Keys that point to nothing: {lost:,}; words nearly spelt alike: "
             f"{near:,}."
         )

@@ -302,6 +302,19 @@ def test_check_and_list_know_of_the_new_table(project):
     assert "channel: {e-mail: E-Mail}" in checked
 
 
+def test_a_firm_without_a_log_is_checked_by_its_tables(project):
+    shop = project / "project" / "data" / "shop"
+    (shop / "contracts.csv").write_text("customer_id,start,price_per_month\n1,2024-01-01,5\n2,soon,5\n")
+    text = "title: A gym\nas_of: 2024-06-30\ntables: {subscriptions: {source: contracts.csv}}\n"
+    (shop / "study.yaml").write_text(text)
+    checked = run("check", "shop")
+    assert re.search(r"subscriptions +2 +1 +0 +1 +10.00 +5.00  price_per_month", checked)
+    assert "Fitness" not in checked
+    assert crm.open_study("shop").quality.tables_in_words.startswith(
+        "This study supplies subscriptions: 1 rows used"
+    )
+
+
 @pytest.mark.parametrize("contract", OPTIONAL, ids=lambda contract: contract.name)
 def test_a_file_in_the_contracts_own_names_is_recognised(contract, tmp_path):
     example = {"text": "x", "date": "2024-03-01", "number": "0.5", "money": "2.25", "flag": "yes"}
