@@ -49,6 +49,16 @@ def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
     return Costs(**costs)
 
 
+def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those columns that a table has with a value in one row at least; a study's table has all, if empty."""
+    rows = open_table(table)
+    there = [one for one in wanted if one in rows.columns]
+    if not there:
+        return ()
+    counts = fetch(rows.agg(**{one: rows[one].count() for one in there})).iloc[0]
+    return tuple(one for one in there if counts[one])
+
+
 def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
     """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
     begin = ibis.literal(dt.datetime.combine(first, dt.time()))
@@ -79,7 +89,7 @@ def effort_of(
     when = rows[day].cast("timestamp(6)")
     rows = rows.filter(within(when, first, None) & (when < end_of(last)))
     dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
-    measures = tuple(one for one in wanted if one in rows.columns)
+    measures = filled_columns(table, wanted)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
     for one in measures:
         number = _known(rows[one], f"{name}.{one}")
@@ -105,10 +115,10 @@ def _filled_in(frame: pd.DataFrame, table: str, measure: str) -> list[str]:
             f"{table}.{measure} holds a value that is negative or infinite; allowed: finite numbers from 0"
         )
     missing, known = frame[f"{measure}_missing"], frame[f"{measure}_known"].sum()
-    if not known and len(frame):
-        return [f"{table}.{measure} is empty in the period"]
     if not missing.any():
         return []
+    if not known:
+        return [f"{table}.{measure} is empty in the period"]
     frame[measure] += missing * (frame[f"{measure}_all"].sum() / known)
     return [
         f"{int(missing.sum()):,} of {int(frame['rows'].sum()):,} rows of {table} have no {measure} and count "

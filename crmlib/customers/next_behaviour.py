@@ -9,6 +9,8 @@ import ibis
 import pandas as pd
 
 from crmlib.customers._log import end_of, fetch, seen_by
+from crmlib.customers.cost_to_serve import filled_columns
+from crmlib.customers.profit import orders_among
 from crmlib.data.sources import open_table
 
 
@@ -23,7 +25,7 @@ def next_behaviour(
 ) -> pd.DataFrame:
     """One row per customer; a column for each behaviour that the tables hold, NaN where it is not known.
 
-    `purchases` (rows), `active`, `tenure_years` at the start, `discount_share` of what was bought,
+    `purchases` (orders), `active`, `tenure_years` at the start, `discount_share` of what was bought,
     `new_product_share` (purchases of products first sold in the period), `share_of_wallet`, `complaints`,
     `public_complaints` and `minutes_beyond` (service minutes above those that the firm gives for such revenue).
     """
@@ -38,8 +40,8 @@ def next_behaviour(
             (list_price > 0) & (found["purchases"] > 0)
         )
     if "new_products" in bought and bought["new_products"].any():
-        found["new_product_share"] = bought["new_products"] / found["purchases"].where(found["purchases"] > 0)
-    if customers is not None and "share_of_wallet" in open_table(customers).columns:
+        found["new_product_share"] = bought["new_products"] / bought["rows"].where(bought["rows"] > 0)
+    if customers is not None and filled_columns(customers, ["share_of_wallet"]):
         known = open_table(customers)
         wallet = fetch(
             known.select(customer_id=known.customer_id.cast("string"), share=known.share_of_wallet)
@@ -59,7 +61,8 @@ def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:
     within = rows.counted & (rows.date >= ibis.literal(dt.datetime.combine(first, dt.time())))
     sums = {
         "first_seen": rows.date.min(),
-        "purchases": within.sum(),
+        "purchases": orders_among(rows, within),
+        "rows": within.sum(),
         "revenue": rows.amount.sum(where=within),
     }
     if "discount" in rows.columns:
@@ -76,14 +79,14 @@ def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:
 def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
     when = cases.opened.cast("timestamp(6)")
     rows = cases.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
-    sums = {}
-    if "kind" in rows.columns:
-        complaint = rows.kind == "complaint"
+    filled = filled_columns(cases, ["kind", "public", "minutes"])
+    sums = {"cases": rows.count().cast("float64")}
+    if "kind" in filled:
+        complaint = (rows.kind == "complaint").fill_null(False)
         sums["complaints"] = complaint.sum().cast("float64")
-        if "public" in rows.columns:
-            sums["public_complaints"] = (complaint & rows.public.cast("boolean")).sum().cast("float64")
-    if "minutes" in rows.columns:
+        if "public" in filled:
+            seen = complaint & rows.public.cast("boolean").fill_null(False)
+            sums["public_complaints"] = seen.sum().cast("float64")
+    if "minutes" in filled:
         sums["minutes"] = rows.minutes.cast("float64").sum()
-    return rows.group_by(customer_id=rows.customer_id.cast("string")).agg(
-        **(sums or {"cases": rows.count().cast("float64")})
-    )
+    return rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)

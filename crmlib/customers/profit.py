@@ -150,16 +150,10 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
     whole, own = within(day, first, None), within(day, first, weeks)
     bought = rows.is_purchase & own
     back = ~rows.is_purchase & within(rows.date, first, weeks)
-    ordered = rows.counted & own
-    orders = (
-        rows.order_id.nunique(where=ordered) + (ordered & rows.order_id.isnull()).sum()
-        if "order_id" in rows.columns
-        else ordered.sum()
-    )
     sums = {
         "first_seen": rows.date.min(),
         "rows_within": (own | back).sum(),
-        "orders": orders,
+        "orders": orders_among(rows, rows.counted & own),
         "return_rows": back.sum(),
         "gross": rows.amount.sum(where=bought),
         "returns": rows.amount.sum(where=own & ~rows.is_purchase),
@@ -178,6 +172,13 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
         }
     return rows.group_by("customer_id").agg(**{name: value.fill_null(0) if name != "first_seen" else value
                                                for name, value in sums.items()})  # fmt: skip
+
+
+def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
+    """How many orders there are among the rows wanted: distinct ids, and each row without one."""
+    if "order_id" not in rows.columns:
+        return wanted.sum()
+    return rows.order_id.nunique(where=wanted) + (wanted & rows.order_id.isnull()).sum()
 
 
 def _with_effort(

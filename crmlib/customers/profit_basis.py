@@ -66,6 +66,8 @@ def _effort(table: str, effort: Effort | None, prices: Costs) -> tuple[str, str]
     """Minutes and contacts are measured, what one costs is assumed; money in the table is measured."""
     if effort is None:
         return "missing", f"no table {table}"
+    if not effort.measures:
+        return "missing", f"{table} says neither minutes nor cost"
     rates = {"minutes": prices.per_service_minute, "contacts": prices.per_contact}
     names = {"minutes": "per_service_minute", "contacts": "per_contact"}
     assumed = [

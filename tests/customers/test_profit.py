@@ -124,6 +124,19 @@ def test_bad_input_is_refused(changed, says):
         customer_profit(given_.pop("transactions"), **given_)
 
 
+def test_an_empty_column_is_no_cost_of_nothing():
+    letters = pd.DataFrame(
+        {"customer_id": ["a"], "date": pd.to_datetime(["2024-12-24"]), "cost": [None], "minutes": [np.nan]}
+    )
+    found = customer_profit(
+        by_hand().drop(columns="cost"), **YEAR, touchpoints=letters, costs={"per_service_minute": 1.0}
+    )
+    assert "profit" not in found
+    assert found.basis.set_index("component").loc["cost of contacts"].tolist() == [
+        0.0, "missing", "touchpoints says neither minutes nor cost",
+    ]  # fmt: skip
+
+
 def test_an_empty_period_has_no_customers():
     found = customer_profit(by_hand(), start="2022-01-01", end="2022-12-31", margin=0.4)
     assert found.empty
