@@ -21,6 +21,7 @@ from crmlib.customers.lead_options import ways_out_of_lead
 from crmlib.customers.months import last_months, month_review
 from crmlib.customers.period_change import PeriodChange, period_change
 from crmlib.customers.period_profile import PeriodProfile, period_profile, profile_by_group
+from crmlib.customers.points_pressure import points_pressure
 from crmlib.customers.profit import CustomerProfit, customer_profit
 from crmlib.customers.profit_basis import missing_costs
 from crmlib.customers.profit_halves import profit_halves
@@ -83,6 +84,7 @@ __all__ = [
     "needs_clusters",
     "period_change",
     "period_profile",
+    "points_pressure",
     "profile_by_group",
     "profile_table",
     "profit_halves",

@@ -70,6 +70,43 @@ def test_joiners_by_hand():
         crm.joiners(log, ledger, as_of="2024-12-15", months=6)
 
 
+def waiting_world(seed, *, hurry=1.0):
+    """Members who get a reward at every fifth purchase; the last three gaps before it shrink by `hurry`."""
+    random = np.random.default_rng(seed)
+    gaps = random.gamma(2.0, random.gamma(2.0, 5.0, (150, 1)), (150, 15))
+    gaps[:, [2, 3, 4, 7, 8, 9, 12, 13, 14]] /= hurry
+    days = np.ceil(np.cumsum(gaps + 1, axis=1))
+    start = pd.Timestamp("2023-01-01")
+    log = pd.DataFrame({"customer_id": np.repeat([f"c{one:03}" for one in range(150)], 15), "amount": 10.0})
+    log["date"] = start + pd.to_timedelta(days.ravel(), unit="D")
+    rewards = log[np.tile(np.arange(15) % 5 == 4, 150)].assign(kind="redeemed")
+    joined = rewards.drop_duplicates("customer_id").assign(kind="joined", date=start)
+    return log, pd.concat([joined, rewards])[["customer_id", "date", "kind"]]
+
+
+def test_nobody_is_said_to_hurry_who_does_not():
+    held = 0
+    for seed in range(40):
+        told = crm.points_pressure(*waiting_world(seed), as_of="2033-12-31").iloc[0]
+        assert told["waits"] == 450
+        assert told["purchases"] == 150 * 12
+        held += told["low"] <= 0.5 <= told["high"]
+    assert held >= 33  # 95 % of 40; fewer in one of a thousand choices of seeds
+
+
+def test_those_who_hurry_are_seen():
+    told = crm.points_pressure(*waiting_world(0, hurry=2.0), as_of="2033-12-31").set_index("members")
+    assert told.loc["all", "low"] > 0.5
+    assert told.loc[["heavy", "light"], "customers"].sum() == told.loc["all", "customers"] == 150
+    assert told.loc[["heavy", "light"], "purchases"].sum() == told.loc["all", "purchases"]
+
+
+def test_no_reward_no_pressure():
+    log, ledger = waiting_world(0)
+    with pytest.raises(CannotAnswerError, match="nobody has waited for a reward"):
+        crm.points_pressure(log, ledger[ledger["kind"] == "joined"], as_of="2033-12-31")
+
+
 def matched_world(seed, *, uplift=1.0):
     """Heavy and light buyers, of whom the heavy join more often; nothing else tells joiners apart."""
     random = np.random.default_rng(seed)
@@ -136,6 +173,13 @@ def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_
     assert truth < matched < naive
     assert matched - truth < 0.7 * (naive - truth)
     assert told.loc["before joining", "low"] > 0  # heavy buyers before they joined
+
+
+def test_on_the_simulated_firm_nobody_hurries(firms):
+    firm = firms[1.0]
+    tables = firm.tables["transactions"], firm.tables["loyalty_ledger"]
+    told = crm.points_pressure(*tables, as_of=firm.as_of)
+    assert ((told["low"] < 0.5) & (told["high"] > 0.5)).all()  # no mechanism of it draws purchases nearer
 
 
 def test_points_add_up_on_the_simulated_firm(firms):
