@@ -13,6 +13,7 @@ from crmlib.customers.cost_allocation import allocation_sensitivity
 from crmlib.customers.customer_clusters import CustomerClusters, behaviour_clusters, needs_clusters
 from crmlib.customers.decompose import decompose_change
 from crmlib.customers.effort import effort_against_value
+from crmlib.customers.experiment_features import experiment_features
 from crmlib.customers.experiment_outcomes import experiment_outcomes
 from crmlib.customers.first_products import first_products
 from crmlib.customers.joiners import joiners
@@ -73,6 +74,7 @@ __all__ = [
     "decompose_change",
     "default_segments",
     "effort_against_value",
+    "experiment_features",
     "experiment_outcomes",
     "first_products",
     "joiners",

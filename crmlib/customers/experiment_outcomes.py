@@ -65,7 +65,7 @@ def experiment_outcomes(
     if not days >= 1:
         raise CrmError(f"days is {days}; give the length of the window in days, 1 or more")
     last = as_day(as_of, "as_of")
-    people = _read_people(experiments)
+    people = read_people(experiments)
     done = fetch(_measures(transactions, people, days, last, margin))
     told = fetch(people)
     _check_people(told)
@@ -85,7 +85,7 @@ def experiment_outcomes(
     return found.sort_values(["experiment", "customer_id"], kind="stable").reset_index(drop=True)
 
 
-def _read_people(experiments: Any) -> ibis.Table:
+def read_people(experiments: Any) -> ibis.Table:
     """The table of experiments with every column that is read here."""
     table = open_table(experiments)
     for name in ("experiment", "customer_id", "assigned", "group"):

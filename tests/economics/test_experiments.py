@@ -186,6 +186,29 @@ def test_windows_that_are_not_over_are_counted_and_left_out():
     assert row["p_value"] == 1.0
 
 
+def test_features_hold_only_what_was_known_then():
+    log = LOG.assign(is_purchase=True, reversed_on=pd.NaT, returned_purchase_date=pd.NaT)
+    log.loc[0, "reversed_on"] = pd.Timestamp(
+        "2024-02-25"
+    )  # a's purchase of February went back before the day
+    log.loc[4, "reversed_on"] = pd.Timestamp("2024-03-20")  # b's of the day before went back later
+    returns = log.loc[[0, 4]].assign(
+        amount=lambda one: -one["amount"], is_purchase=False, date=log["reversed_on"]
+    )
+    people = pd.DataFrame({"customer_id": ["a", "b"], "market": ["DE", None], "planned_value": 1.0})
+    found = crm.experiment_features(
+        pd.concat([log, returns]), TEST, experiment="reminder", customers=people, recent_days=5
+    )
+    assert found.index.tolist() == ["a", "b", "c", "d"]
+    assert found["purchases"].tolist() == [0, 2, 0, 0]
+    assert found["spend"].tolist() == [0.0, 16.0, 0.0, 0.0]
+    assert found["recent_purchases"].tolist() == [0, 1, 0, 0]
+    assert found.loc["b", ["days_since_first", "days_since_last"]].tolist() == [11.0, 1.0]
+    assert list(found.columns[-1:]) == ["market"]
+    with pytest.raises(CrmError, match="did you mean 'reminder'"):
+        crm.experiment_features(LOG, TEST, experiment="remindr")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -268,13 +268,11 @@ def test_refuses_an_unknown_learner_and_a_missing_column():
 def test_on_the_simulated_firm_the_chosen_list_beats_the_list_by_risk():
     # Reminders three times as strong as documented, so that 4,000 customers suffice to learn from.
     firm = simulate_firm(10_000, 2, random_state=1, effects={"reminders": 3})
-    log, customers = firm.tables["transactions"], firm.tables["customers"].set_index("customer_id")
+    log = firm.tables["transactions"]
     test = firm.tables["experiments"].query("experiment == 'reminder-2025'")
     outcomes = crm.experiment_outcomes(log, test, days=60, as_of=firm.as_of).set_index("customer_id")
-    summary = crm.rfm_summary(log, as_of=test["assigned"].iloc[0] - pd.Timedelta(days=1), time_unit="D")
-    names = ["frequency", "recency", "T", "time_since_last_purchase", "monetary_value"]
-    features = outcomes[["purchases_before", "spend_before"]].join(
-        [pd.DataFrame(summary).set_index("customer_id")[names], customers[["product_type", "market"]]]
+    features = crm.experiment_features(
+        log, test, experiment="reminder-2025", customers=firm.tables["customers"]
     )
     model = fitted(features, outcomes["group"], outcomes["purchases"], "x")
     assert crm.heterogeneity_test(model.cross_fitted_).usable
@@ -286,7 +284,7 @@ def test_on_the_simulated_firm_the_chosen_list_beats_the_list_by_risk():
     chosen = crm.campaign_list(planned).index
     truth = firm.truth["treatments"].query("experiment == 'reminder-2025'").set_index("customer_id")
     profit = truth["expected_effect_profit"].reindex(outcomes.index) - cost
-    silent = features["time_since_last_purchase"].fillna(np.inf).nlargest(len(chosen)).index  # at risk first
+    silent = features["days_since_last"].fillna(np.inf).nlargest(len(chosen)).index  # at risk first
     earned, oracle = profit[chosen].sum(), profit[profit > 0].sum()
     assert earned > max(profit[silent].sum(), profit.sum(), 0)
     assert earned > 0.6 * oracle  # who knows every trait, those that no table shows among them
