@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.cluster_fits import Method, cluster
+from crmlib.customers.cluster_fits import REFERENCE_STARTS, Method, cluster
 from crmlib.customers.cluster_stability import stability
 from crmlib.customers.cluster_valleys import Labels, Points, shallowest_valley
 
@@ -60,7 +60,9 @@ def judge_clusters(
     with config_context(assume_finite=True, skip_parameter_validation=True):  # a third of a small fit's time
         found = [
             _judge(points, labels, method, resamples, random)
-            for labels in (cluster(points, number, method, random).labels for number in numbers)
+            for labels in (
+                cluster(points, number, method, random, starts=REFERENCE_STARTS).labels for number in numbers
+            )
         ]
         bells = (_bell(points, random) for _ in range(nulls))
         null = np.array([_null_scores(bell, numbers, method, random) for bell in bells])

@@ -12,7 +12,8 @@ from crmlib.customers.cluster_valleys import Labels, Points
 
 Method = Literal["kmeans", "gaussian_mixture"]
 METHODS = ("kmeans", "gaussian_mixture")
-STARTS = 2  # random starts, the best of which counts
+STARTS = 2  # random starts of a resample, the best of which counts
+REFERENCE_STARTS = 10  # of the clustering that resamples are compared with
 MOST_FITTED = 100_000  # customers that one fit looks at; all are assigned
 
 
@@ -32,7 +33,13 @@ class Clustering(NamedTuple):
 
 
 def cluster(
-    points: Points, clusters: int, method: Method, random: np.random.Generator, *, drawn: Labels | None = None
+    points: Points,
+    clusters: int,
+    method: Method,
+    random: np.random.Generator,
+    *,
+    drawn: Labels | None = None,
+    starts: int = STARTS,
 ) -> Clustering:
     """Fit to the points, or to those `drawn` from them, and assign all.
 
@@ -41,25 +48,27 @@ def cluster(
     """
     if drawn is None and len(points) > MOST_FITTED:
         drawn = random.choice(len(points), MOST_FITTED, replace=False)
-    fitted = _estimator(clusters, method, int(random.integers(2**31)))
-    with (
-        warnings.catch_warnings()
-    ):  # few customers may hold fewer different ones than clusters; stability tells
+    fitted = _estimator(clusters, method, starts, int(random.integers(2**31)))
+    with warnings.catch_warnings():
+        # A resample of few customers may hold fewer different ones than clusters; stability tells.
         warnings.simplefilter("ignore", category=UserWarning)
         fitted.fit(points if drawn is None else points[drawn])
     raw = fitted.predict(points)
-    # A cluster of a mixture may be nobody's best: it comes last, and counts as one cluster fewer.
-    order = np.argsort(-np.bincount(raw, minlength=clusters), kind="stable")
+    sizes = np.bincount(raw, minlength=clusters)
+    if (
+        not sizes.all()
+    ):  # a component that is nobody's best: as many clusters as there are, so that none is empty
+        return cluster(points, int((sizes > 0).sum()), method, random, drawn=drawn, starts=starts)
     place = np.empty(clusters, dtype=np.intp)
-    place[order] = np.arange(clusters)
+    place[np.argsort(-sizes, kind="stable")] = np.arange(clusters)
     return Clustering(place[raw], lambda others: place[fitted.predict(others)])
 
 
-def _estimator(clusters: int, method: Method, seed: int) -> Any:
+def _estimator(clusters: int, method: Method, starts: int, seed: int) -> Any:
     if method == "kmeans":
         from sklearn.cluster import KMeans
 
-        return KMeans(clusters, n_init=STARTS, random_state=seed)
+        return KMeans(clusters, n_init=starts, random_state=seed)
     from sklearn.mixture import GaussianMixture
 
-    return GaussianMixture(clusters, n_init=1, reg_covar=1e-4, random_state=seed)
+    return GaussianMixture(clusters, n_init=max(starts // STARTS, 1), reg_covar=1e-4, random_state=seed)

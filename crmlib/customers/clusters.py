@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.cluster_choice import judge_clusters
-from crmlib.customers.cluster_fits import METHODS, Method, cluster
+from crmlib.customers.cluster_fits import METHODS, REFERENCE_STARTS, Method, cluster
 from crmlib.customers.cluster_profile import cluster_names, standings
 from crmlib.customers.cluster_scale import (
     ID,
@@ -149,7 +149,7 @@ class ClusterSegments:
         self.choice_ = self._judge(points, different, random)
         row = choose(self.choice_)
         self.groups_, self.verdict_ = bool(row["groups"]), cluster_verdict(self.choice_)
-        self._clustering = cluster(points, int(row["clusters"]), self.method, random)
+        self._clustering = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
         self.labels_ = self._clustering.labels
         self.n_clusters_ = int(self.labels_.max()) + 1
         self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)

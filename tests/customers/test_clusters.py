@@ -10,8 +10,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crmlib.customers import ClusterSegments, profile_table, rfm_summary
+from crmlib.customers import ClusterSegments, behaviour_clusters, needs_clusters, profile_table, rfm_summary
 from crmlib.customers.cluster_choice import SIGNIFICANT, silhouette
+from crmlib.customers.cluster_fits import cluster
 from crmlib.customers.cluster_stability import adjusted_rand, shared_customers, stability
 from crmlib.customers.cluster_valleys import shallowest_valley, spread_ties
 from crmlib.customers.cluster_verdict import CUTS
@@ -253,6 +254,46 @@ def test_a_handful_are_cut_and_called_cuts(customers):
 def test_amounts_on_both_sides_of_zero_are_torn_by_no_logarithm():
     profit = np.random.default_rng(0).normal(0, 1000, (600, 2))
     assert not ClusterSegments(**QUICK).fit(frame(profit)).groups_
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture"])
+def test_no_cluster_is_empty(method):
+    points = np.repeat([[0.0, 0.0], [5.0, 5.0]], [30, 20], axis=0)
+    found = cluster(points, 4, method, np.random.default_rng(0))
+    assert np.bincount(found.labels).tolist() == [30, 20]
+    assert found.assign(points[[0, 49]]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("make", ["behaviour", "needs"])
+def test_every_customer_has_a_cluster_or_a_reason(make):
+    log = cdnow_sample().assign(category=lambda rows: np.where(rows["amount"] > 15, "box", "single"))
+    summary = rfm_summary(log, as_of="1998-06-30")
+    options = dict(n_clusters=2, nulls=1, resamples=2, sample=200)
+    found = (
+        behaviour_clusters(summary, **options)
+        if make == "behaviour"
+        else needs_clusters(log, as_of="1998-06-30", **options)
+    )
+    assert found.customers["customer_id"].tolist() == summary["customer_id"].tolist()
+    others = "bought once" if make == "behaviour" else "too few purchases to tell"
+    least = 1 if make == "behaviour" else 4
+    assert (found.customers["cluster"] == others).tolist() == (summary["frequency"] < least).tolist()
+    assert (
+        found.profile.drop_duplicates("cluster")["customers"].sum() == (summary["frequency"] >= least).sum()
+    )
+
+
+def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
+    log = cdnow_sample()
+    found = needs_clusters(log, as_of="1998-06-30")
+    assert found.verdict == "No clusters: the purchase log has no category, so that needs do not show in it."
+    assert set(found.customers["cluster"]) == {"not known"}
+    assert len(found.customers) == 2357
+    assert found.profile.empty
+    once = rfm_summary(log, as_of="1998-06-30").query("frequency == 0")
+    found = behaviour_clusters(once)
+    assert found.verdict.startswith("No clusters: data holds 0 customers")
+    assert found.model is None
 
 
 def test_fit_changes_no_data():
