@@ -167,18 +167,13 @@ class DataQuality:
         if not names:
             return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
         rows = self.tables.groupby("fate")["rows"].sum()
-        aside = rows["in the source"] - rows["used"] - rows[f"after {self._study.as_of}"]
-        lost, near = int(self.orphans["orphans"].sum()), len(self.spellings)
-        log = (
-            "Beside its purchase log this study supplies"
-            if self._study.has("transactions")
-            else "This study supplies"
-        )
         later = rows[f"after {self._study.as_of}"]
+        aside = rows["in the source"] - rows["used"] - later
+        beside = "Beside its purchase log t" if self._study.has("transactions") else "T"
         return (
-            f"{log} {', '.join(names)}: {rows['used']:,} rows used, {later:,} "
-            f"of a later day, {aside:,} set aside. Keys that point to nothing: {lost:,}; words nearly spelt alike: "
-            f"{near:,}."
+            f"{beside}his study supplies {', '.join(names)}. Rows used: {rows['used']:,}; of a later day: {later:,}; "
+            f"set aside: {aside:,}; keys that point to nothing: {self.orphans['orphans'].sum():,}; words nearly spelt "
+            f"alike: {len(self.spellings):,}."
         )
 
     @property

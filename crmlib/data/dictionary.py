@@ -14,7 +14,7 @@ from crmlib.data.tables import CONTRACTS
 _HEAD = """\
 # The tables of a study
 
-<!-- Written by `python -m crmlib.data.dictionary` from crmlib/data/tables.py; change the contracts, not this file. -->
+<!-- Written by `python -m crmlib.data.dictionary` from the contracts in crmlib/data/tables.py and beside it. -->
 
 Each folder here is a study: a firm's `study.yaml`, which says where its tables are and how they are read. Every
 study has `transactions`, or in their place `subscriptions` or `customer_features`; each other table lets more

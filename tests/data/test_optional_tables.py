@@ -501,8 +501,8 @@ def test_a_study_without_optional_tables_says_so(shop):
 def test_the_sentence_counts_what_the_frames_count(shop):
     study = shop(service_cases="customer_id,opened\n1,2024-01-06\n88,2024-01-06\n2,soon\n")
     assert study.quality.tables_in_words == (
-        "Beside its purchase log this study supplies service_cases: 2 rows used, 0 of a later day, 1 set aside. "
-        "Keys that point to nothing: 1; words nearly spelt alike: 0."
+        "Beside its purchase log this study supplies service_cases. Rows used: 2; of a later day: 0; set aside: 1; "
+        "keys that point to nothing: 1; words nearly spelt alike: 0."
     )
     found = study.quality.tables_found
     assert list(found) == [
