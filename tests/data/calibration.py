@@ -109,9 +109,8 @@ def complete_journey() -> list[float]:
     rows = rows.rename(
         columns={"household_id": "customer_id", "transaction_timestamp": "date", "sales_value": "amount"}
     )
-    days = purchase_days(
-        rows[["customer_id", "date", "amount"]].astype({"date": "datetime64[ns]"}), "2017-01-01", "2017-12-31"
-    )
+    rows = rows[["customer_id", "date", "amount"]].astype({"date": "datetime64[ns]"})
+    days = purchase_days(rows, "2017-01-01", "2017-12-31")
     return [float(compute(days)) for compute, _ in FIGURES.values()]
 
 
