@@ -9,13 +9,18 @@ import ibis
 
 from crmlib.data.contracts import Column, Contract
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.guess_columns import plain_name
+from crmlib.data.guess_table_words import names_of
 from crmlib.data.reading import read_number, read_text
 from crmlib.data.tables import CUSTOMERS
 
 # What the cleaning itself calls its columns.
 _TAKEN = {"reason", "row_hash", "source_file", "source_row", "unsplit_line"}
 _NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
-_PERSONAL = {column.name for column in CUSTOMERS.columns if column.personal}
+# A feature may well be called "mobile"; a name, an address or a birthday is one under any of its names.
+_PERSONAL = {"phone", "phone_number", "telephone"} | {
+    word for name in ("name", "email", "birthday") for word in names_of(CUSTOMERS)[name].split()
+}
 
 
 def with_free_columns(
@@ -43,10 +48,10 @@ def with_free_columns(
     Examples
     --------
     >>> from crmlib.data.tables import CUSTOMER_FEATURES
-    >>> raw = ibis.memtable({"CustNo": ["1"], "Churn": ["Yes"], "tenure": ["4"], "email": ["a@b.c"]})
+    >>> raw = ibis.memtable({"CustNo": ["1"], "Churn": ["Yes"], "tenure": ["4"], "E-Mail": ["a@b.c"]})
     >>> opened, _ = with_free_columns(CUSTOMER_FEATURES, raw, {"customer_id": "CustNo", "churned": "Churn"})
     >>> [(one.name, one.kind, one.personal) for one in opened.columns[4:]]
-    [('tenure', 'number', False), ('email', 'text', True)]
+    [('tenure', 'number', False), ('E-Mail', 'text', True)]
     """
     if not contract.free_columns:
         return contract, dict(columns)
@@ -58,7 +63,7 @@ def with_free_columns(
             ours,
             "number" if theirs in numbers else "text",
             "a feature of the firm's own",
-            personal=theirs in _PERSONAL,
+            personal=plain_name(theirs) in _PERSONAL,
         )
         for ours, theirs in names.items()
     )

@@ -78,6 +78,13 @@ def guess_table(
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
     matches = _match(contract, profile_columns(sample_of(table, own)), _named(given, contract, own))
     found += [_finding(contract, name, one) for name, one in matches.items()]
+    unused = [name for name in own if name not in {one.column for one in matches.values()}]
+    if unused and not contract.free_columns:
+        found.append(
+            Finding(
+                "not used", tuple(unused), "no column of the contract; --column NAME=COLUMN says otherwise"
+            )
+        )
     questions = [
         Question(
             f"columns.{column.name}",

@@ -130,6 +130,7 @@ def test_a_messy_file_is_added_and_reconciles(project):
         "unreadable opened": (1, 0.0),
     }
     assert rows["rows"][0] == rows["rows"][1:].sum()
+    assert re.search(r"not used +Bearbeiterin\n", told)
     assert re.search(r"closed before opened +1 +3.00", told)
     assert "Gerücht" not in told
     assert re.search(r"kind +kind is none of: question, complaint, return, request +1", told)
@@ -311,7 +312,7 @@ def test_a_firm_without_a_log_is_checked_by_its_tables(project):
     assert re.search(r"subscriptions +2 +1 +0 +1 +10.00 +5.00  price_per_month", checked)
     assert "Fitness" not in checked
     assert crm.open_study("shop").quality.tables_in_words.startswith(
-        "This study supplies subscriptions: 1 rows used"
+        "This study supplies subscriptions. Rows used: 1;"
     )
 
 
