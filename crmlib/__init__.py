@@ -133,6 +133,7 @@ _HOMES = {
     "segment_backtest": "crmlib.models.segment_backtest",
     "RetentionTerms": "crmlib.economics.retention",
     "retention_steps": "crmlib.economics.retention",
+    "worth_of_points": "crmlib.economics.retention",
     "retention_profit_curve": "crmlib.economics.retention",
     "claim_reversal": "crmlib.economics.retention",
     "equity_elasticities": "crmlib.economics.retention",

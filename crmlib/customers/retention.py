@@ -18,9 +18,8 @@ from ibis import _
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.activity import purchase_days
 from crmlib.customers.contract_spells import contract_spells
+from crmlib.customers.repurchase import with_interval
 from crmlib.errors import CannotAnswerError, CrmError
-
-_Z = 1.959963984540054
 
 
 def retention_rate(*, start: float, new: float, end: float) -> float:
@@ -103,7 +102,7 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         there = now
     table = pd.DataFrame(rows, columns=["period", "start", "new", "left", "joined_and_left", "end"])
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"
-    return _with_interval(table, table["end"] - table["new"], table["start"]).astype(
+    return with_interval(table, table["end"] - table["new"], table["start"]).astype(
         {"period": "datetime64[s]"}
     )
 
@@ -170,92 +169,7 @@ def retention_by_age(
             "retained": [int(counts[f"retained_{place}"]) for place in range(len(spans))],
         }
     )
-    return _with_interval(table, table["retained"], table["customers"])
-
-
-def repurchase_rate(
-    transactions: Any, *, as_of: Any, days: int, margin: float | None = None, collapse: str = "D"
-) -> pd.Series:
-    """Of those who bought in one period, which share bought in the next, and how many came back later?
-
-    The translation of "retention" for customers without a contract. It understates who is still a customer:
-    who skips a period is not gone.
-
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day of the later period.
-    days : int
-        Length of each period.
-    margin : float, optional
-        Profit as a share of revenue, where the log has no `cost`.
-    collapse : {"D", "W", "M", "Q", "Y"}
-
-    Returns
-    -------
-    Series
-        `buyers` (in the earlier period), `bought_again` (of them, in the later one), `rate`, `low, high` (95 %,
-        Wilson); `value_per_buyer` in the later period (profit where it is known, else revenue) and its standard error
-        `value_error`; and where the log has a third period before: `skipped` (bought in the first, not in the
-        second) and `came_back` (of them, in the third), which a retention rate takes for lost.
-
-    Raises
-    ------
-    CannotAnswerError
-        If nobody bought in one of the two periods.
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-01-09"])})
-    >>> repurchase_rate(log, as_of="2024-02-29", days=30)[["buyers", "bought_again", "rate"]].tolist()
-    [2.0, 1.0, 0.5]
-    """
-    last = as_day(as_of, "as_of")
-    if days < 1:
-        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
-    counts = _buyers(purchase_days(transactions, last, collapse=collapse, margin=margin), last, days)
-    if not (counts["buyers"] > 0 and counts["now"] > 0):
-        raise CannotAnswerError(
-            f"{counts['buyers']:.0f} customers bought in the {days} days before the last {days} to {last}, and "
-            f"{counts['now']:.0f} in these; a repurchase rate needs buyers in both: choose other lengths"
-        )
-    told = pd.DataFrame([counts[["buyers", "bought_again"]]])
-    told = (
-        _with_interval(told, told["bought_again"], told["buyers"])
-        .rename(columns={"retention": "rate"})
-        .iloc[0]
-    )
-    told["value_per_buyer"] = counts["value_per_buyer"]
-    told["value_error"] = counts["spread"] / np.sqrt(counts["now"])
-    for name in ("skipped", "came_back"):
-        told[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
-    return told.astype(float).rename(None)
-
-
-def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
-    """Customers by which of the three periods up to a day they bought in, and their value in the last."""
-    value = "profit" if "profit" in rows.columns else "revenue"
-    rows = rows.mutate(last=ibis.literal(last))
-    rows = rows.mutate(since=_.last.delta(_.date.date(), unit="day"), value=_[value])
-    rows = rows.mutate(ago=(_.since / days).floor().cast("int64"))
-    bought = {f"p{one}": ((_.ago == one) & (_.purchase == 1)).any() for one in range(3)}
-    people = rows.group_by("customer_id").agg(
-        **bought, value=_.value.sum(where=_.ago == 0).fill_null(0.0), since=_.since.max()
-    )
-    counts = people.agg(
-        buyers=_.p1.sum(),
-        bought_again=(_.p1 & _.p0).sum(),
-        now=_.p0.sum(),
-        skipped=(_.p2 & ~_.p1).sum(),
-        came_back=(_.p2 & ~_.p1 & _.p0).sum(),
-        value_per_buyer=_.value.mean(where=_.p0),
-        spread=_.value.std(where=_.p0),
-        covered=_.since.max() + 1,
-    )
-    return fetch(counts).iloc[0].astype(float)
+    return with_interval(table, table["retained"], table["customers"])
 
 
 def _came_back(
@@ -279,17 +193,6 @@ def _came_back(
         counts[f"customers_{place}"] = lived.sum()
         counts[f"retained_{place}"] = (lived & people[f"in_{place}"]).sum()
     return fetch(people.agg(**counts)).iloc[0].fillna(0)
-
-
-def _with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.DataFrame:
-    """Add `retention` and its 95 % interval (Wilson 1927)."""
-    n = of.where(of > 0).astype(float)
-    rate = kept / n
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z * np.sqrt(rate * (1 - rate) / n + (_Z / n) ** 2 / 4) / (1 + _Z**2 / n)
-    return table.assign(
-        retention=rate, low=(centre - reach).clip(lower=0), high=(centre + reach).clip(upper=1)
-    )
 
 
 def _calendar(period: str) -> str:

@@ -139,6 +139,35 @@ def retention_steps(terms: RetentionTerms, *, points: float = POINTS) -> pd.Data
     return table
 
 
+def worth_of_points(terms: RetentionTerms, points: Sequence[float] = (0.01, 0.02, 0.05)) -> pd.DataFrame:
+    """What are some points more of retention worth, and what may a programme that brings them cost?
+
+    Parameters
+    ----------
+    terms : RetentionTerms
+    points : sequence of float
+        Such as .01 for one point.
+
+    Returns
+    -------
+    DataFrame
+        By `points`: `retention_rate`, `gain` (money per customer acquired, present value) and `affordable_cost` (money
+        per customer and period, paid at the start of each, that would use up the gain); nan where retention would be
+        no probability.
+
+    Examples
+    --------
+    >>> worth_of_points(RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1), [0.05]).round(2)
+       points  retention_rate   gain  affordable_cost
+    0    0.05            0.85  73.33            16.67
+    """
+    more = np.asarray(points, dtype=float)
+    rates = np.where(terms.retention_rate + more <= 1, terms.retention_rate + more, np.nan)
+    gain = terms.gross(rates) - terms.gross()
+    cost = gain * (1 + terms.discount_rate - rates) / (1 + terms.discount_rate)
+    return pd.DataFrame({"points": more, "retention_rate": rates, "gain": gain, "affordable_cost": cost})
+
+
 def retention_profit_curve(
     terms: RetentionTerms, retention_rates: Sequence[float] | None = None, *, points: float = POINTS
 ) -> pd.DataFrame:

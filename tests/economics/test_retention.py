@@ -96,6 +96,29 @@ class TestSteps:
             crm.RetentionTerms(**(EXAMPLE | wrong))
 
 
+class TestPoints:
+    def test_a_programme_at_its_affordable_cost_gains_nothing(self) -> None:
+        terms = crm.RetentionTerms(**EXAMPLE)
+        for row in crm.worth_of_points(terms, [0.01, 0.05, 0.1]).itertuples():
+            assert row.gain == pytest.approx(by_period(terms, row.retention_rate) - by_period(terms, 0.8))
+            with_cost = crm.RetentionTerms(**EXAMPLE, programme_cost=row.affordable_cost)
+            assert by_period(with_cost, row.retention_rate, programme=True) == pytest.approx(
+                by_period(terms, 0.8)
+            )
+            affordable = crm.affordable_programme_cost(
+                margin_per_period=100,
+                retention_rate=0.8,
+                discount_rate=0.1,
+                retention_with_programme=row.retention_rate,
+            )
+            assert row.affordable_cost == pytest.approx(affordable)
+
+    def test_beyond_certainty_there_is_none(self) -> None:
+        assert crm.worth_of_points(crm.RetentionTerms(100, 0.98, 0.1), [0.01, 0.05])[
+            "gain"
+        ].isna().tolist() == [False, True]
+
+
 class TestMultiples:
     def test_table_of_margin_multiples(self) -> None:
         assert margin_multiple_table().round(2).to_numpy().tolist() == [

@@ -1,0 +1,167 @@
+"""Who buys again in the next period: what stands for retention where customers have no contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, fetch
+from crmlib.customers.activity import purchase_days
+from crmlib.errors import CannotAnswerError, CrmError
+
+_Z = 1.959963984540054
+_MOST_PERIODS = 12
+
+
+def repurchase_rate(
+    transactions: Any, *, as_of: Any, days: int, margin: float | None = None, collapse: str = "D"
+) -> pd.Series:
+    """Of those who bought in one period, which share bought in the next, and how many came back later?
+
+    The translation of "retention" for customers without a contract. It understates who is still a customer:
+    who skips a period is not gone.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day of the later period.
+    days : int
+        Length of each period.
+    margin : float, optional
+        Profit as a share of revenue, where the log has no `cost`.
+    collapse : {"D", "W", "M", "Q", "Y"}
+
+    Returns
+    -------
+    Series
+        `buyers` (in the earlier period), `bought_again` (of them, in the later one), `rate`, `low, high` (95 %,
+        Wilson); `value_per_buyer` in the later period (profit where it is known, else revenue) and its standard error
+        `value_error`; and where the log has a third period before: `skipped` (bought in the first, not in the
+        second) and `came_back` (of them, in the third), which a retention rate takes for lost.
+
+    Raises
+    ------
+    CannotAnswerError
+        If nobody bought in one of the two periods.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-01-09"])})
+    >>> repurchase_rate(log, as_of="2024-02-29", days=30)[["buyers", "bought_again", "rate"]].tolist()
+    [2.0, 1.0, 0.5]
+    """
+    last = as_day(as_of, "as_of")
+    if days < 1:
+        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
+    counts = _buyers(purchase_days(transactions, last, collapse=collapse, margin=margin), last, days)
+    if not (counts["buyers"] > 0 and counts["now"] > 0):
+        raise CannotAnswerError(
+            f"{counts['buyers']:.0f} customers bought in the {days} days before the last {days} to {last}, and "
+            f"{counts['now']:.0f} in these; a repurchase rate needs buyers in both: choose other lengths"
+        )
+    told = pd.DataFrame([counts[["buyers", "bought_again"]]])
+    told = (
+        with_interval(told, told["bought_again"], told["buyers"])
+        .rename(columns={"retention": "rate"})
+        .iloc[0]
+    )
+    told["value_per_buyer"] = counts["value_per_buyer"]
+    told["value_error"] = counts["spread"] / np.sqrt(counts["now"])
+    for name in ("skipped", "came_back"):
+        told[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
+    return told.astype(float).rename(None)
+
+
+def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = "D") -> pd.Series:
+    """How many customers bought in every one of the periods since the first of them?
+
+    The survivors of a cohort, as `ShiftedBetaGeoModel` takes them, for customers without a contract: who skips
+    a period has ended their streak, though not for good.
+
+    Parameters
+    ----------
+    transactions, as_of, days, collapse
+        As in `repurchase_rate`; periods are counted back from `as_of`, as far as the log covers whole ones, at
+        most 12.
+
+    Returns
+    -------
+    Series
+        `survivors` by period: 0 holds the buyers of the earliest one.
+
+    Raises
+    ------
+    CannotAnswerError
+        If the log covers fewer than two periods.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-01-09"])})
+    >>> buying_streaks(log, as_of="2024-02-29", days=30).tolist()
+    [2, 1]
+    """
+    last = as_day(as_of, "as_of")
+    if days < 1:
+        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
+    rows = purchase_days(transactions, last, collapse=collapse).filter(_.purchase == 1)
+    rows = rows.mutate(last=ibis.literal(last))
+    rows = rows.mutate(since=_.last.delta(_.date.date(), unit="day"))
+    covered = rows.since.max().to_pyarrow().as_py()
+    periods = min((covered + 1) // days, _MOST_PERIODS) if covered is not None else 0
+    if periods < 2:
+        raise CannotAnswerError(
+            f"the log covers {0 if covered is None else covered + 1} days up to {last}; a streak needs two periods of "
+            f"{days}: choose a shorter one"
+        )
+    rows = rows.mutate(period=(periods - 1 - (_.since / days).floor()).cast("int64")).filter(_.period >= 0)
+    bought = rows.select("customer_id", "period").distinct()
+    number = ibis.row_number().over(group_by=bought.customer_id, order_by=bought.period)
+    # in an unbroken streak from the first period on, the nth period with a purchase is period n
+    counts = fetch(
+        bought.mutate(number=number).filter(_.number == _.period).group_by("period").agg(n=_.count())
+    )
+    found = counts.set_index("period")["n"].reindex(range(periods), fill_value=0)
+    return found.rename("survivors").astype("int64")
+
+
+def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
+    """Customers by which of the three periods up to a day they bought in, and their value in the last."""
+    value = "profit" if "profit" in rows.columns else "revenue"
+    rows = rows.mutate(last=ibis.literal(last))
+    rows = rows.mutate(since=_.last.delta(_.date.date(), unit="day"), value=_[value])
+    rows = rows.mutate(ago=(_.since / days).floor().cast("int64"))
+    bought = {f"p{one}": ((_.ago == one) & (_.purchase == 1)).any() for one in range(3)}
+    people = rows.group_by("customer_id").agg(
+        **bought, value=_.value.sum(where=_.ago == 0).fill_null(0.0), since=_.since.max()
+    )
+    counts = people.agg(
+        buyers=_.p1.sum(),
+        bought_again=(_.p1 & _.p0).sum(),
+        now=_.p0.sum(),
+        skipped=(_.p2 & ~_.p1).sum(),
+        came_back=(_.p2 & ~_.p1 & _.p0).sum(),
+        value_per_buyer=_.value.mean(where=_.p0),
+        spread=_.value.std(where=_.p0),
+        covered=_.since.max() + 1,
+    )
+    return fetch(counts).iloc[0].astype(float)
+
+
+def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.DataFrame:
+    """Add `retention` and its 95 % interval (Wilson 1927)."""
+    n = of.where(of > 0).astype(float)
+    rate = kept / n
+    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    reach = _Z * np.sqrt(rate * (1 - rate) / n + (_Z / n) ** 2 / 4) / (1 + _Z**2 / n)
+    return table.assign(
+        retention=rate, low=(centre - reach).clip(lower=0), high=(centre + reach).clip(upper=1)
+    )
