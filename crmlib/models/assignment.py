@@ -77,7 +77,8 @@ def treatment_balance(
     from sklearn.model_selection import StratifiedKFold
 
     label = as_treatment(treated, features)
-    known = encoder(features).fit_transform(features)
+    read = as_features(features)
+    known = encoder(read).fit_transform(read)
     areas, variances = [], []
     splits = StratifiedKFold(FOLDS, shuffle=True, random_state=random_state)
     for seen, unseen in splits.split(known, label):
@@ -134,31 +135,55 @@ def read_effects(frame: pd.DataFrame, *more: str) -> tuple[np.ndarray, np.ndarra
     return effect, treated, outcome
 
 
+def as_features(features: pd.DataFrame) -> pd.DataFrame:
+    """Features as floats and plain words, a missing word as one of its own; or a refusal.
+
+    Raises
+    ------
+    DataError
+        If there is no column, one stands twice, is neither number nor words, or holds an infinite number.
+    """
+    if features.columns.empty:
+        raise DataError("features has no column; give what was known of the customers before")
+    if features.columns.has_duplicates:
+        raise DataError(
+            f"features has {features.columns[features.columns.duplicated()][0]!r} twice; rename one"
+        )
+    read = {}
+    for name, column in features.items():
+        if pd.api.types.is_numeric_dtype(column):
+            read[str(name)] = column.astype("float64")
+            if np.isinf(read[str(name)]).any():
+                raise DataError(
+                    f"features has infinite numbers in {name!r}; give a finite one, or leave them missing"
+                )
+        elif isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dropna()):
+            read[str(name)] = column.astype(object).map(str, na_action="ignore").fillna("(missing)")
+        else:
+            raise DataError(
+                f"features has {name!r} of type {column.dtype}; give numbers, flags or words (a date as the days since "
+                "then)"
+            )
+    known = pd.DataFrame(read, index=features.index)
+    if known.isna().all(axis=None):
+        raise DataError("features holds no value at all; give what was known of the customers before")
+    return known
+
+
 def encoder(features: pd.DataFrame) -> Any:
-    """A transformer to numbers: words become a column for each that is not rare; the missing stays missing."""
+    """A transformer of `as_features` to numbers: each word that is not rare becomes a column, empty ones go."""
     from sklearn.compose import make_column_transformer
     from sklearn.preprocessing import OneHotEncoder
 
-    if features.columns.empty:
-        raise DataError("features has no column; give what was known of the customers before")
-    words = [name for name in features if _is_words(features[name])]
-    for name in features:
-        if name not in words and not pd.api.types.is_numeric_dtype(features[name]):
-            raise DataError(
-                f"features has {name!r} of type {features[name].dtype}; give numbers, flags or words (a date as the "
-                "days since then)"
-            )
+    words = [name for name in features if features[name].dtype == object]
+    numbers = [name for name in features if name not in words and features[name].notna().any()]
     one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=20, max_categories=20, sparse_output=False
     )
     transformer = make_column_transformer(
-        (one_hot, words), remainder="passthrough", verbose_feature_names_out=False
+        (one_hot, words), ("passthrough", numbers), verbose_feature_names_out=False
     )
     return transformer.set_output(transform="pandas")
-
-
-def _is_words(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column)
 
 
 def _differences(known: pd.DataFrame, label: np.ndarray) -> pd.DataFrame:

@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
-from crmlib.models.assignment import TreatmentBalance, as_treatment, encoder, treatment_balance
+from crmlib.models.assignment import TreatmentBalance, as_features, as_treatment, encoder, treatment_balance
 
 LEARNERS = ("t", "x")
 FEWEST = 200  # customers in each group; with fewer no model tells effects from noise
-NO_EXPERIMENT = (
-    0.001  # p-value of the balance below which assignment was no chance; so many true experiments fall
-)
+# An assignment that features tell by so small a p-value, and to so large a ROC AUC, was no chance; of true experiments
+# one in a thousand falls under it.
+NO_EXPERIMENT, NOTICEABLE = 0.001, 0.52
 
 
 class UpliftModel:
@@ -99,7 +99,8 @@ class UpliftModel:
         from sklearn.model_selection import StratifiedKFold
 
         label, result = self._check(features, treated, outcome)
-        self.balance_ = _check_balance(features, label, self.random_state)
+        known = as_features(features)
+        self.balance_ = _check_balance(known, label, self.random_state)
         self._columns, self._share = list(features.columns), float(label.mean())
         binary = np.isin(result, (0.0, 1.0)).all()
         strata = label * 2 + result.astype(int) if binary else label
@@ -107,11 +108,11 @@ class UpliftModel:
         effect, left_alone = np.empty(len(label)), np.empty(len(label))
         self._fitted: list[tuple[Any, ...]] = []
         splits = StratifiedKFold(self.folds, shuffle=True, random_state=self.random_state)
-        for number, (seen, unseen) in enumerate(splits.split(features, strata)):
-            fitted = self._fit_fold(features.iloc[seen], label[seen], result[seen])
+        for number, (seen, unseen) in enumerate(splits.split(known, strata)):
+            fitted = self._fit_fold(known.iloc[seen], label[seen], result[seen])
             self._fitted.append(fitted)
             fold[unseen] = number
-            effect[unseen], left_alone[unseen] = self._effects(fitted, features.iloc[unseen])
+            effect[unseen], left_alone[unseen] = self._effects(fitted, known.iloc[unseen])
         told = {
             "effect": effect,
             "control_outcome": left_alone,
@@ -152,7 +153,8 @@ class UpliftModel:
                 raise DataError(
                     f"features has no column {name!r}; {did_you_mean(name, map(str, features.columns))}"
                 )
-        told = [self._effects(fitted, features[self._columns])[0] for fitted in self._fitted]
+        known = as_features(features[self._columns])
+        told = [self._effects(fitted, known)[0] for fitted in self._fitted]
         return pd.Series(np.mean(told, axis=0), index=features.index, name="effect")
 
     def _known(self) -> pd.DataFrame:
@@ -195,14 +197,14 @@ class UpliftModel:
 
     def _fit_fold(self, features: pd.DataFrame, label: np.ndarray, result: np.ndarray) -> tuple[Any, ...]:
         """Models of the outcome in both groups and, for the X-learner, of the effect in both."""
-        control = self._regressor(features).fit(features[~label], result[~label])
-        treated = self._regressor(features).fit(features[label], result[label])
+        control = self._learn(features[~label], result[~label])
+        treated = self._learn(features[label], result[label])
         if self.learner == "t":
             return control, treated
         beyond = result[label] - control.predict(features[label])
         short = treated.predict(features[~label]) - result[~label]
-        of_treated = self._regressor(features).fit(features[label], beyond)
-        of_control = self._regressor(features).fit(features[~label], short)
+        of_treated = self._learn(features[label], beyond)
+        of_control = self._learn(features[~label], short)
         return control, treated, of_control, of_treated
 
     def _effects(self, fitted: tuple[Any, ...], features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -213,22 +215,23 @@ class UpliftModel:
         # The group that is larger gives the better model of the outcome, and so the other's effects.
         return self._share * of_control + (1 - self._share) * of_treated, left_alone
 
-    def _regressor(self, features: pd.DataFrame) -> Any:
+    def _learn(self, features: pd.DataFrame, target: np.ndarray) -> Any:
         from sklearn.base import clone
         from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.pipeline import make_pipeline
 
         # Effects are small beside what customers differ in anyway: few splits, of many customers each.
         default = HistGradientBoostingRegressor(
-            max_iter=60, learning_rate=0.05, max_leaf_nodes=6, min_samples_leaf=min(200, max(20, len(features) // 60)),
+            max_iter=60, learning_rate=0.05, max_leaf_nodes=6, min_samples_leaf=min(200, max(20, len(features) // 30)),
             early_stopping=False, random_state=self.random_state,
         )  # fmt: skip
-        return make_pipeline(encoder(features), default if self.model is None else clone(self.model))
+        model = default if self.model is None else clone(self.model)
+        return make_pipeline(encoder(features), model).fit(features, target)
 
 
 def _check_balance(features: pd.DataFrame, label: np.ndarray, random_state: int) -> TreatmentBalance:
     balance = treatment_balance(features, label, random_state=random_state)
-    if balance.p_value < NO_EXPERIMENT:
+    if balance.p_value < NO_EXPERIMENT and balance.auc > NOTICEABLE:
         worst = ", ".join(
             f"{one.feature} ({one.treated_mean:.3g} against {one.control_mean:.3g})"
             for one in balance.features.head(3).itertuples()

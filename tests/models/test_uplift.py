@@ -199,6 +199,26 @@ def test_words_flags_and_holes_are_taken_as_they_are():
     assert np.isfinite(unseen).all()
 
 
+def test_a_column_of_any_kind_that_holds_numbers_or_words_is_taken():
+    features, treated, outcome, _ = world(15)
+    odd = pd.DataFrame(
+        {
+            0: features["age"].astype("Float64").mask(features["age"] > 1),
+            "flag": (features["age"] > 0).astype("boolean").mask(features["age"] > 1),
+            "nothing": np.nan,
+            "same": 1,
+            "plan": pd.Series(np.where(features["age"] > 0, "a", None), index=features.index, dtype="string"),
+            "mixed": pd.Series(
+                np.where(features["spend"] > 0, "a", None), index=features.index, dtype=object
+            ),
+            "kind": pd.Categorical(np.where(features["orders"] > 0, 1, 2)),
+        }
+    )
+    model = fitted(odd, treated, outcome)
+    assert np.isfinite(model.individual_effect_).all()
+    assert np.isfinite(model.predict(odd.head(2))).all()
+
+
 def test_a_share_stays_between_its_bounds_in_sum():
     features, treated, _, _ = world(10, customers=4000)
     random = np.random.default_rng(10)
@@ -248,6 +268,9 @@ def test_balance_is_rarely_refused_where_chance_decided():
             "'day' of type datetime64",
         ),
         (lambda f, t, y: (f[[]], t, y), DataError, "features has no column"),
+        (lambda f, t, y: (f[["age", "age"]], t, y), DataError, "features has 'age' twice"),
+        (lambda f, t, y: (f * np.nan, t, y), DataError, "features holds no value at all"),
+        (lambda f, t, y: (f.assign(age=np.inf), t, y), DataError, "infinite numbers in 'age'"),
     ],
 )
 def test_refuses_bad_input_by_name(change, error, words):
