@@ -14,7 +14,7 @@ Method = Literal["kmeans", "gaussian_mixture"]
 METHODS = ("kmeans", "gaussian_mixture")
 STARTS = 2  # random starts of a resample, the best of which counts
 REFERENCE_STARTS = 10  # of the clustering that resamples are compared with
-MOST_FITTED = 100_000  # customers that one fit looks at; all are assigned
+MOST_FITTED = 50_000  # customers that one fit looks at; all are assigned
 
 
 class Clustering(NamedTuple):
@@ -43,7 +43,7 @@ def cluster(
 ) -> Clustering:
     """Fit to the points, or to those `drawn` from them, and assign all.
 
-    Of more than 100,000 customers so many are drawn for the fit: centres are then off by less than a
+    Of more than 50,000 customers so many are drawn for the fit: centres are then off by less than a
     hundredth of the spread within a cluster.
     """
     if drawn is None and len(points) > MOST_FITTED:

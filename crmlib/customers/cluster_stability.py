@@ -47,7 +47,7 @@ def stability(
 
     Notes
     -----
-    A resample draws as many customers as there are, at most 100,000, with replacement.
+    A resample draws as many customers as there are, at most 50,000, with replacement.
 
     References
     ----------
