@@ -34,7 +34,7 @@ from crmlib.customers.segment_rules import default_segments
 from crmlib.customers.segments import RfmSegments, rfm_segments, segment_table
 from crmlib.customers.summary import BornInHoldout, CustomerSummary, LeftOut
 from crmlib.customers.tier_claims import tier_claims
-from crmlib.customers.tier_clusters import TierAgreement, compare_tiers, which_tiers_to_prefer
+from crmlib.customers.tier_clusters import TierAgreement, compare_cuts, compare_tiers, which_tiers_to_prefer
 from crmlib.customers.tier_cut_offs import TierCutOffs
 from crmlib.customers.tier_migration import TierMigration, regression_to_the_mean, tier_migration
 from crmlib.customers.tier_probabilities import TierProbabilities, tier_probabilities
@@ -68,6 +68,7 @@ __all__ = [
     "category_shares",
     "cohort_comparison",
     "cohort_history",
+    "compare_cuts",
     "compare_tiers",
     "customer_profit",
     "customer_totals",

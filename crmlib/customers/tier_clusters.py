@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from crmlib.customers.cluster_stability import adjusted_rand, shared_customers
 from crmlib.customers.clusters import ClusterSegments
 from crmlib.customers.tier_cut_offs import TIERS
+from crmlib.customers.tiers import ValueTiers, value_tiers
 from crmlib.errors import CrmError
 
 GROUPS = 3  # Platinum, Gold and Iron; Lead is split off before, at zero
@@ -124,3 +126,61 @@ def which_tiers_to_prefer(agreement: TierAgreement, clusters: ClusterSegments) -
         f"Prefer the clusters: they are groups that are found again (Jaccard {stable:.2f} or more), and fixed "
         f"shares cut through them; {told}."
     )
+
+
+def compare_cuts(
+    profit: pd.DataFrame, summary: pd.DataFrame, *, random_state: int = 0, **options: Any
+) -> pd.DataFrame:
+    """Fixed shares or clusters: how do the ways to cut tiers differ, and which one should be used here?
+
+    Parameters
+    ----------
+    profit : CustomerProfit
+        As for `value_tiers`, with `customer_id`.
+    summary : CustomerSummary
+        `customer_id, frequency, time_since_last_purchase`, for clusters on recency, frequency and value.
+    random_state : int
+        For the clusters.
+    **options
+        As for `value_tiers`: `cut_offs`, `minimum_exposure_days`.
+
+    Returns
+    -------
+    DataFrame
+        Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of customers in
+        the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether the clusters are
+        groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of the cluster that is
+        found again least) and `advice`.
+    """
+    behaviour = ["frequency", "time_since_last_purchase"]
+    known = summary.set_index("customer_id")[behaviour].reindex(profit["customer_id"])
+    # Who only sent back what was bought before the log begins has never bought, as far as it tells.
+    filled = known.fillna(
+        {"frequency": 0, "time_since_last_purchase": known["time_since_last_purchase"].max()}
+    )
+    merged = profit.assign(**{name: filled[name].to_numpy() for name in behaviour})
+    fixed = value_tiers(merged, **options)
+    rows = [_cut("fixed shares", fixed, fixed, "")]
+    for cut, features in (("clusters of value", []), ("clusters of recency, frequency and value", behaviour)):
+        tiers = value_tiers(
+            merged, method="clusters", features=features, random_state=random_state, **options
+        )
+        assert tiers.clusters is not None
+        rows.append(
+            _cut(cut, tiers, fixed, which_tiers_to_prefer(compare_tiers(fixed, tiers), tiers.clusters))
+        )
+    return pd.DataFrame(rows)
+
+
+def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers, advice: str) -> dict[str, Any]:
+    agreement, clusters = compare_tiers(fixed, tiers), tiers.clusters
+    return {
+        "cut": cut,
+        **{tier: int((tiers["tier"] == tier).sum()) for tier in reversed(TIERS)},
+        "same": agreement.same,
+        "rand": agreement.rand,
+        "groups": clusters is not None and clusters.groups_,
+        "stability": np.nan if clusters is None else clusters.rand_,
+        "jaccard": np.nan if clusters is None else float(clusters.stability_["jaccard"].min()),
+        "advice": advice,
+    }

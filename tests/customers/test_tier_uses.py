@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from crmlib.customers import (
     allocation_sensitivity,
+    compare_cuts,
     compare_tiers,
     effort_against_value,
     missing_costs,
@@ -185,6 +186,20 @@ def test_one_smooth_cloud_is_not_divided():
     assert means.is_monotonic_increasing
     advice = which_tiers_to_prefer(compare_tiers(value_tiers(profit), found), found.clusters)
     assert advice.startswith("Prefer fixed shares")
+
+
+def test_three_cuts_side_by_side():
+    random = np.random.default_rng(3)
+    profit = pd.DataFrame({"customer_id": range(400), "profit": random.lognormal(3, 1, 400) - 5})
+    summary = pd.DataFrame({"customer_id": range(1, 400), "frequency": random.poisson(3, 399)})
+    summary["time_since_last_purchase"] = random.exponential(20, 399)
+    found = compare_cuts(profit, summary)
+    assert found[["Platinum", "Gold", "Iron", "Lead"]].sum(axis=1).tolist() == [400] * 3
+    assert found["Lead"].nunique() == 1  # split off before anything is clustered
+    assert found.loc[0, ["same", "rand"]].tolist() == [1, 1]
+    assert found.loc[1:, "same"].between(0, 0.99).all()
+    assert found.loc[1:, "stability"].between(0, 1).all()
+    assert found["advice"].str.startswith("Prefer fixed shares").tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("values", [[5.0] * 30, [5.0], [5.0, 6.0] * 20, [-1.0, -2.0]])
