@@ -127,7 +127,7 @@ def rise_by_retention(
     listed = ", ".join(f"{one.industry} {words.share(one.rise)}" for one in ticks.itertuples())
     alt = f"Rise of a customer's value from five points more retention, by retention. {title}."
     alt += f" Published: {listed}." if listed else ""
-    unit = "Rise of a customer's net value from five points more retention"
+    unit = "Rise of a customer's value from five points more retention"
     return finish(axes, title, alt, unit=unit + (" (grey: published)" if listed else ""))
 
 

@@ -70,6 +70,44 @@ def probability_active(model: PurchaseModel, customers: pd.DataFrame, horizon: f
     return pd.Series(np.clip(buys, 0.0, 1.0)[known.row], index=customers.index, name="p_active")
 
 
+def expected_repurchase(model: PurchaseModel, summary: pd.DataFrame, horizon: float | str) -> pd.Series:
+    """Of those who bought in the last period, which share does a model expect to buy in the next?
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted.
+    summary : CustomerSummary
+        Columns `frequency, recency, T`.
+    horizon : float or str
+        Length of both periods: a number in the model's unit of time, or a text such as "26W".
+
+    Returns
+    -------
+    Series
+        `buyers` (in the last period), `expected_rate` (mean probability that they buy in the next) and
+        `alive` (mean probability that they are still customers now, bought or not).
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 36.0], "T": [39.0, 39.0]})
+    >>> expected_repurchase(model, customers, "26W").round(2).tolist()
+    [1.0, 0.75, 0.96]
+    """
+    length = model._periods(horizon, "horizon")
+    recent = summary[summary["T"] - summary["recency"] < length]
+    if recent.empty:
+        raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
+    told = {
+        "buyers": float(len(recent)),
+        "expected_rate": float(probability_active(model, recent, length).mean()),
+        "alive": float(model.expected_probability_alive(recent).mean()),
+    }
+    return pd.Series(told)
+
+
 @dataclass(frozen=True)
 class ActivityComparison:
     """Forecasts of who buys again, on one holdout that none of them has seen.
