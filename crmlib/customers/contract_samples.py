@@ -67,7 +67,9 @@ def contract_samples(
     frame = pd.concat([one for one in samples if len(one)], ignore_index=True)
     known_on = dict(zip(map(pd.Timestamp, days[:-1]), map(pd.Timestamp, days[1:]), strict=True))
     frame = frame.assign(
-        outcome_known_on=frame["date"].map(known_on), churned=frame.pop("left").map({1.0: "Yes", 0.0: "No"})
+        tenure_months=frame["tenure_months"].round(1),
+        outcome_known_on=frame["date"].map(known_on),
+        churned=frame.pop("left").map({1.0: "Yes", 0.0: "No"}),
     )
     return frame.drop(
         columns=["subscription_id", "spell", "start", "end", "end_reason", "ended"], errors="ignore"

@@ -46,6 +46,10 @@ class RetentionCampaign:
     sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     to_contact: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["customer_id", "p_churn"]))
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to show."""
+        return not self.curve.empty
+
 
 def retention_campaign(
     held_out: pd.DataFrame,

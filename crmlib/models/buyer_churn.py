@@ -55,6 +55,10 @@ class BuyerChurn:
     )
     to_win_back: pd.DataFrame = field(default_factory=lambda: _no_rows("customer_id p_active"))
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to show."""
+        return not self.scores.empty
+
 
 def buyer_churn(
     study: Study, *, horizon: str = "26W", false_alarm_rate: float = 0.05, random_state: int = 0

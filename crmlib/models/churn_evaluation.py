@@ -18,6 +18,7 @@ MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
 TEST_SHARE = 0.25  # of the rows, by date
 _TENURE_NAMES = (
     "tenure",
+    "tenure_months",
     "account_length",
     "months_with_firm",
     "customer_age",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BASE = "base"
 _ADDS_UP = 1e-6
+_SMALLEST = 0.05  # log odds; less is not worth a word
 
 
 def explained_by(model: ChurnModel) -> str:
@@ -106,7 +107,7 @@ def churn_reasons(model: ChurnModel, features: pd.DataFrame, n: int = 3) -> pd.D
     -------
     DataFrame
         Indexed like `features`: `p_churn`, and `reason_1` … with its words, such as "contract Month-to-month:
-        +0.5 in log odds". A plus makes leaving likelier than for the mean customer.
+        +0.5 in log odds". A plus makes leaving likelier than for the mean customer; empty where nothing else moves it.
 
     Examples
     --------
@@ -131,7 +132,8 @@ def churn_reasons(model: ChurnModel, features: pd.DataFrame, n: int = 3) -> pd.D
             mine = column == number
             text[mine] = words[name][mine]
         effect = np.take_along_axis(effects, column[:, None], axis=1)[:, 0]
-        found[f"reason_{place + 1}"] = text + _signed(effect)
+        told = np.abs(effect) >= _SMALLEST
+        found[f"reason_{place + 1}"] = np.where(told, text + _signed(effect), "")
     return found
 
 

@@ -19,11 +19,13 @@ from crmlib.models.churn_reasons import churn_reasons, explained_by, permutation
 from crmlib.models.churn_verdict import churn_verdict
 from crmlib.models.leak_check import LEAK, REDUNDANT, leak_check
 from crmlib.models.survival import survival_curves
+from crmlib.models.verdict import Verdict
 
 if TYPE_CHECKING:
     from crmlib.study import Study
 
 _MOST_GROUPS = 6
+_NOT_JUDGED = Verdict("churn model", "not judged", ("There is no model of contracts.",))
 
 
 def _no_rows(columns: str) -> pd.DataFrame:
@@ -38,7 +40,7 @@ class ContractChurn:
     ----------
     said : str
         Where this was learnt from, or why there is nothing.
-    verdict : str
+    verdict : Verdict
         Whether the model is to be used, and why.
     leaks, scores, calibration, deciles, subgroups, importance : DataFrame
         As of `leak_check`, `evaluate_churn` and `permutation_importance`.
@@ -58,7 +60,7 @@ class ContractChurn:
     """
 
     said: str
-    verdict: str = "There is no model of contracts to judge."
+    verdict: Verdict = _NOT_JUDGED
     leaks: pd.DataFrame = field(default_factory=lambda: _no_rows("column finding roc_auc what"))
     scores: pd.DataFrame = field(
         default_factory=lambda: _no_rows("model customers churned base_rate roc_auc")
@@ -73,6 +75,10 @@ class ContractChurn:
     survival: pd.DataFrame = field(default_factory=lambda: _no_rows("group tenure survival low high"))
     survival_by: str = ""
     notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to show."""
+        return not self.scores.empty
 
 
 def contract_churn(
@@ -122,7 +128,7 @@ def contract_churn(
     survival_by, survival = _survival(study, data, importance)
     return ContractChurn(
         said=said,
-        verdict=str(churn_verdict(found.scores, subgroups=found.subgroups, leaks=kept)),
+        verdict=churn_verdict(found.scores, subgroups=found.subgroups, leaks=kept),
         leaks=leaks,
         scores=found.scores,
         calibration=found.calibration,
@@ -134,7 +140,7 @@ def contract_churn(
         explained_by=explained_by(model),
         survival=survival,
         survival_by=survival_by,
-        notes=found.notes,
+        notes=(*found.notes, *(model.surprises(data.unlabelled) if len(data.unlabelled) else ())),
     )
 
 

@@ -54,6 +54,6 @@ def who_is_leaving(
         study, horizon_months=horizon_months, estimator=estimator, random_state=random_state
     )
     buyers = buyer_churn(study, horizon=horizon, false_alarm_rate=false_alarm_rate, random_state=random_state)
-    if contracts.scores.empty and buyers.scores.empty:
+    if not contracts and not buyers:
         raise CannotAnswerError(f"{contracts.said} {buyers.said}")
     return contracts, buyers
