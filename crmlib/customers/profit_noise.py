@@ -116,6 +116,8 @@ def _regressed(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
     groups = np.array_split(np.argsort(values, kind="stable"), min(60, len(values) // 10))
     noise = np.array([squares[group].mean() for group in groups])
     terms = np.array([_terms(values[group]).mean(axis=0) for group in groups])
+    if not noise.any():
+        return np.zeros(4)
     size = noise + 0.01 * noise.mean()  # relative errors count, but not those of groups without noise
     # Each column by its own size: money squared beside a one is more than the solver can tell apart.
     unit = np.where(terms.max(axis=0) > 0, terms.max(axis=0), 1.0)

@@ -11,7 +11,6 @@ import pandas as pd
 from crmlib.customers.profit_noise import ProfitNoise, profit_noise
 from crmlib.customers.tier_cut_offs import TIERS, TierCutOffs
 from crmlib.customers.tiers import value_tiers
-from crmlib.errors import CrmError
 
 _GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
 _MOST_GROUPS = 4
@@ -134,8 +133,8 @@ def _true_cut_offs(
     support, mass = support[order], mass[order]
     rest = support >= 0 if has_costs else np.ones(len(support), dtype=bool)
     weight = mass[rest] * (np.maximum(support[rest], 0) if cuts.by == "profit" else 1.0)
-    if not weight.sum() > 0:
-        raise CrmError("no true value is above zero: there is nothing to cut Platinum and Gold from")
+    if not weight.sum() > 0:  # nobody can be better than Iron
+        return TierCutOffs(np.inf, np.inf, by="money")
     reached = np.cumsum(weight) / weight.sum()
     platinum, gold = (
         float(np.interp(share, reached, support[rest]))

@@ -152,3 +152,29 @@ def test_too_little_to_learn_from(halves, says):
         profit_halves(log_of(("a", "2024-01-01", 1.0)), start="2024-01-01", end="2024-01-31")
     with pytest.raises(CrmError, match="missing or infinite"):
         profit_noise(halves.assign(one=np.nan))
+
+
+@pytest.mark.parametrize(
+    "shape", ["without noise", "all at a loss", "most do nothing", "one whale", "two values"]
+)
+def test_odd_bases_have_chances_too(shape):
+    random = np.random.default_rng(0)
+    one = random.lognormal(3, 1, 800)
+    halves = {
+        "without noise": (one, one),
+        "all at a loss": (-one, -random.permutation(one)),
+        "most do nothing": (np.where(random.random(800) < 0.9, 0.0, one), np.zeros(800)),
+        "one whale": (np.append(one[1:], 1e9), one),
+        "two values": (np.repeat([0.0, 1.0], 400), random.permutation(np.repeat([0.0, 1.0], 400))),
+    }[shape]
+    frame = pd.DataFrame({"one": halves[0], "other": halves[1], "value": halves[0] + halves[1]})
+    chances = tier_probabilities(frame)
+    for names in (list(TIERS), [f"again_{tier}" for tier in TIERS]):
+        assert np.allclose(chances[names].sum(axis=1), 1)
+        assert chances[names].min().min() > -1e-9
+    assert chances["shrunk"].between(frame["value"].min() - 1e-6, frame["value"].max() + 1e-6).all()
+    if shape == "without noise":
+        assert chances.expected_hits > 0.98
+        assert chances.reliability == 1.0
+    if shape == "all at a loss":
+        assert chances["Lead"].min() > 0.5
