@@ -21,6 +21,10 @@ class Window(NamedTuple):
     end: np.ndarray
     factor: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Window:
+        """The windows of some customers."""
+        return Window(self.start[rows], self.end[rows], self.factor[rows])
+
 
 @dataclass(frozen=True)
 class Curves:

@@ -48,7 +48,7 @@ def persons(world: World, people: People) -> Persons:
     tags = (index + 1).tolist()
     name = given + " " + family
     email = _text(f"{a}.{b}{tag}@mail.example".lower() for a, b, tag in zip(given, family, tags, strict=True))
-    phone = _text(f"+49 30 {number:06d}" for number in numbers)
+    phone = _text(f"+49 30 0{number:06d}" for number in numbers)
     has_second = streams.uniform("second id", index) < SECOND_ID_SHARE * world.effects["data_errors"]
     second = np.flatnonzero(has_second)
     place = streams.uniform("typing error", index[second]).tolist()

@@ -42,6 +42,11 @@ class Trial:
         start = np.where(self.treated & self.inside, self.assigned, np.nan)
         return Window(start, start + self.leaving_days, self.leaving)
 
+    def take(self, rows: np.ndarray) -> Trial:
+        """The experiment among some customers."""
+        parts = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **parts)
+
     def with_treated(self, treated: np.ndarray) -> Trial:
         """The same experiment had chance decided otherwise."""
         return replace(self, treated=treated)

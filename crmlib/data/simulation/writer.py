@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -160,4 +159,4 @@ def _key(settings: Simulation) -> str:
     parts += [
         path.read_text(encoding="utf-8") for path in [*sorted(here.glob("*.py")), here.parent / "tables.py"]
     ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24] + f"-{os.name}"
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
