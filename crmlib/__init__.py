@@ -138,7 +138,7 @@ _HOMES = {
     "worth_of_points": "crmlib.economics.retention",
     "retention_profit_curve": "crmlib.economics.retention",
     "claim_reversal": "crmlib.economics.retention",
-    "equity_elasticities": "crmlib.economics.retention",
+    "equity_elasticities": "crmlib.economics.equity_elasticities",
     "published_lifts": "crmlib.economics.retention",
     "retention_mix": "crmlib.economics.retention_mix",
     "retention_claim": "crmlib.economics.retention_claim",
@@ -173,6 +173,7 @@ _HOMES = {
     "programme_liability": "crmlib.economics.loyalty",
     "programme_payback_months": "crmlib.economics.loyalty",
     "loyalty_uplift": "crmlib.economics.loyalty_effect",
+    "campaign_from_experiment": "crmlib.economics.experiment_campaign",
 }
 
 __all__ = sorted(_HOMES)

@@ -88,17 +88,19 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     if spells.empty:
         raise CannotAnswerError(f"no contract has started by {day}; retention needs some that have")
     first = spells["start"].dt.to_period(_calendar(period)).min()
-    rows, there = [], set[str]()
+    who, people = pd.factorize(spells["customer_id"])
+
+    def customers(rows: pd.Series) -> np.ndarray:
+        return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
+
+    rows, there = [], np.zeros(len(people), dtype=bool)
     for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(days=1), freq=_calendar(period))[:-1]:
         begins, ends = one.start_time, one.end_time.normalize()
-        # a contract is there on its last day; who ends on the period's last day is not there after it
-        still = (spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends))
-        now = set(spells.loc[still, "customer_id"])
-        joined = set(spells.loc[(spells["start"] >= begins) & (spells["start"] <= ends), "customer_id"])
-        rows.append(
-            {"period": begins, "start": len(there), "new": len(now - there), "left": len(there - now),
-             "joined_and_left": len(joined - there - now), "end": len(now)}
-        )  # fmt: skip
+        # who ends on the period's last day is not there after it
+        now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))
+        joined = customers((spells["start"] >= begins) & (spells["start"] <= ends))
+        sizes = (there, now & ~there, there & ~now, joined & ~there & ~now, now)
+        rows.append([begins, *(int(one.sum()) for one in sizes)])
         there = now
     table = pd.DataFrame(rows, columns=["period", "start", "new", "left", "joined_and_left", "end"])
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"

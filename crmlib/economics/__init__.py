@@ -22,7 +22,7 @@ _HOMES = {
     "worth_of_points": "retention",
     "retention_profit_curve": "retention",
     "claim_reversal": "retention",
-    "equity_elasticities": "retention",
+    "equity_elasticities": "equity_elasticities",
     "published_lifts": "retention",
     "retention_mix": "retention_mix",
     "retention_claim": "retention_claim",
@@ -51,6 +51,7 @@ _HOMES = {
     "programme_liability": "loyalty",
     "programme_payback_months": "loyalty",
     "loyalty_uplift": "loyalty_effect",
+    "campaign_from_experiment": "experiment_campaign",
 }
 
 __all__ = list(_HOMES)

@@ -1,0 +1,189 @@
+"""A firm's own figures: where each is from, what is missing, and what follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.errors import CannotAnswerError
+
+DAY = pd.Timestamp("2024-12-31")
+
+
+@pytest.fixture(scope="module")
+def log() -> pd.DataFrame:
+    """Customers who buy every 92 days until they stop, at a chance of their own, with costs line by line."""
+    random = np.random.default_rng(3)
+    stays = random.beta(3, 2, 2000)
+    quarter = [DAY - pd.Timedelta(days=92 * back + 91) for back in reversed(range(8))]
+    rows = []
+    for customer, chance in enumerate(stays):
+        for day in quarter:
+            rows.append((f"c{customer}", day, 50.0))
+            if random.random() > chance:
+                break
+    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
+    return frame.assign(cost=30.0)
+
+
+class TestBuyers:
+    def test_figures_are_those_of_the_log(self, log: pd.DataFrame) -> None:
+        case = crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
+        third, last = (
+            log[log["date"].between(a, b)] for a, b in (("2024-07-01", "2024-09-30"), ("2024-10-01", DAY))
+        )
+        buyers = set(third["customer_id"])
+        assert (case.customers, case.retained) == (len(buyers), len(buyers & set(last["customer_id"])))
+        assert (case.value, case.value_per_customer) == ("profit", 20.0)
+        assert case.discount_rate == pytest.approx(1.1 ** (92 / 365.25) - 1)
+        assert case.basis["figure"].tolist()[2] == "acquisition cost per customer"
+        assert np.isnan(case.basis["amount"][2])
+        assert "missing" in case.basis["origin"][2]
+
+    def test_acquisition_cost_is_spend_over_first_purchases(self, log: pd.DataFrame) -> None:
+        newcomers = log.assign(
+            customer_id="n" + log["customer_id"], date=log["date"] + pd.Timedelta(days=548)
+        )
+        both = pd.concat([log, newcomers[newcomers["date"] <= DAY]])
+        first = both.groupby("customer_id")["date"].min()
+        won = (first > DAY - pd.Timedelta(days=365)).sum()
+        assert won > 0
+        spend = pd.DataFrame(
+            {"date": pd.to_datetime(["2023-06-01", "2024-03-01", "2024-12-01", "2025-01-01"])}
+        )
+        spend["amount"] = [7e5, 3000.0, 1000.0, 9e5]  # the first and the last lie outside
+        case = crm.buyers_case(both, as_of=DAY, period="92D", marketing_spend=spend)
+        assert case.acquisition_cost == pytest.approx(4000 / won)
+        assert case.claim().verdict in ("supported", "not supported", "cannot be tested")
+        assert "no acquisition cost" not in " ".join(case.claim().assumptions)
+
+    def test_revenue_is_not_taken_for_profit(self, log: pd.DataFrame) -> None:
+        case = crm.buyers_case(log.drop(columns="cost"), as_of=DAY, period="92D", acquisition_cost=10)
+        assert case.value == "revenue"
+        assert case.claim().verdict == "cannot be tested"
+        assert "no margin" in case.claim().reason
+        known = crm.buyers_case(
+            log.drop(columns="cost"), as_of=DAY, period="92D", acquisition_cost=10, margin=0.4
+        )
+        assert known.value_per_customer == pytest.approx(20.0)
+
+    def test_the_mix_is_learned_from_streaks(self, log: pd.DataFrame) -> None:
+        case = crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
+        assert case.survivors.iloc[0] == 2000
+        assert (case.survivors.diff().dropna() <= 0).all()
+        mix = case.mix().set_index("customers")
+        # the world's own mean over Beta(3, 2), discounted by the quarter
+        stays = np.random.default_rng(0).beta(3, 2, 200_000)
+        expected = np.mean(20 * stays / (1 + case.discount_rate - stays))
+        assert mix.loc["differ (sBG)", "gross"] == pytest.approx(expected, rel=0.1)
+        assert mix.loc["differ (sBG)", "gross"] > 1.2 * mix.loc["all alike", "gross"]
+
+    def test_a_log_that_is_too_short(self, log: pd.DataFrame) -> None:
+        with pytest.raises(CannotAnswerError):
+            crm.buyers_case(log, as_of="2023-03-10", period="92D")
+
+
+class TestStreaks:
+    def test_by_brute_force(self) -> None:
+        random = np.random.default_rng(5)
+        day = random.integers(0, 120, 400)
+        log = pd.DataFrame({"customer_id": random.integers(0, 60, 400).astype(str), "amount": 1.0})
+        log["date"] = DAY - pd.to_timedelta(day, unit="D")
+        found = crm.buying_streaks(log, as_of=DAY, days=20)
+        periods = [set(log.loc[(day // 20) == one, "customer_id"]) for one in reversed(range(len(found)))]
+        there, expected = periods[0], []
+        for one in periods:
+            there = there & one
+            expected.append(len(there))
+        assert found.tolist() == expected
+
+    def test_needs_two_periods(self, log: pd.DataFrame) -> None:
+        with pytest.raises(CannotAnswerError, match="needs two periods"):
+            crm.buying_streaks(log, as_of=DAY, days=500)
+
+
+class TestContracts:
+    def test_the_last_whole_year(self) -> None:
+        random = np.random.default_rng(1)
+        start = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 1500, 900), unit="D")
+        end = start + pd.to_timedelta(random.exponential(700, 900).round(), unit="D")
+        rows = pd.DataFrame(
+            {"customer_id": [f"c{one}" for one in range(900)], "start": start, "price_per_month": 10.0}
+        )
+        rows["end"] = end.where(end <= pd.Timestamp("2025-06-30"))
+        case = crm.contracts_case(rows, as_of="2025-06-30", margin=0.5)
+        there = (start <= "2023-12-31") & ((end > "2023-12-31") | rows["end"].isna())
+        kept = there & ((end > "2024-12-31") | rows["end"].isna())
+        assert (case.customers, case.retained) == (there.sum(), kept.sum())
+        assert case.value_per_customer == pytest.approx(60)
+        # a constant rate of leaving: 700 days on average
+        assert case.survivors.iloc[1] / case.survivors.iloc[0] == pytest.approx(np.exp(-365 / 700), abs=0.06)
+
+    def test_no_year_is_complete(self) -> None:
+        rows = pd.DataFrame({"customer_id": ["a"], "start": [DAY], "price_per_month": [1.0]})
+        with pytest.raises(CannotAnswerError, match="no calendar year"):
+            crm.contracts_case(rows, as_of="2025-06-30")
+
+
+class TestSpending:
+    @pytest.fixture
+    def case(self, log: pd.DataFrame):
+        return crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
+
+    @staticmethod
+    def months(spend: list[float], ceiling: float, steepness: float) -> pd.DataFrame:
+        head = np.array(spend)
+        table = pd.DataFrame({"spend_per_prospect": head, "prospects": 5000})
+        table["won"] = np.random.default_rng(2).binomial(5000, ceiling * -np.expm1(-steepness * head))
+        return table.assign(spend=table["spend_per_prospect"] * 5000)
+
+    def test_a_response_is_fitted_where_it_shows(self, case) -> None:
+        told = crm.spending_readout(case, self.months([1, 3, 6, 12, 20], 0.3, 0.15))
+        (row,) = told.table.to_dict("records")
+        assert row["curve"] == "fitted"
+        assert row["ceiling"] == pytest.approx(0.3, abs=0.03)
+        # the best spend: the next customer costs what one is worth, the first margin included
+        value = case.value_per_customer + float(case.terms.gross())
+        assert row["value"] == pytest.approx(value)
+        assert row["best_equity"] >= row["equity"]
+
+    def test_spend_that_does_not_vary_leaves_it_to_judgement(self, case) -> None:
+        told = crm.spending_readout(case, self.months([5.0, 5.1, 5.05], 0.3, 0.15))
+        assert told.table["curve"].str.startswith("judged").all()
+        assert "ceilings are judgements" in told.words[1]
+        assert (told.table["next_customer_costs"].diff().dropna() < 0).all()  # the higher the ceiling
+
+    def test_both_sides_with_a_budget(self, case) -> None:
+        told = crm.spending_readout(case, self.months([1, 3, 6, 12], 0.3, 0.15), retention_spend=2.0)
+        (row,) = told.table.to_dict("records")
+        assert row["best_equity"] >= row["equity"]
+        assert "is a judgement" in " ".join(told.words)
+
+    def test_what_is_missing_is_said(self, case) -> None:
+        told = crm.spending_readout(case, None)
+        assert told.table.empty
+        assert "cannot be told" in told.words[0]
+
+    def test_months_of_the_tables(self) -> None:
+        leads = pd.DataFrame(
+            {"created": pd.to_datetime(["2024-01-03", "2024-01-20", "2024-02-02", "2024-11-20"])}
+        )
+        leads["won_on"] = pd.to_datetime(["2024-02-01", "2024-09-01", None, None])
+        spend = pd.DataFrame(
+            {"date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-02-01", "2024-11-01"])}
+        )
+        table = crm.prospects_by_month(leads, spend.assign(amount=[10.0, 20.0, 5.0, 9.0]), as_of=DAY)
+        assert table["spend_per_prospect"].tolist() == [15.0, 5.0]  # November is too young to tell
+        assert table["share_won"].tolist() == [0.5, 0.0]  # one was won after 90 days
+
+
+def test_expected_repurchase_is_the_mean_over_recent_buyers(log: pd.DataFrame) -> None:
+    summary = crm.rfm_summary(log, as_of=DAY, time_unit="W")
+    model = crm.ParetoNBDModel().fit(summary)
+    found = crm.expected_repurchase(model, summary, "92D")
+    recent = summary[summary["time_since_last_purchase"] < 92 / 7]
+    assert found["buyers"] == len(recent)
+    assert found["expected_rate"] == pytest.approx(crm.probability_active(model, recent, "92D").mean())
+    assert found["expected_rate"] <= found["alive"] <= 1
