@@ -77,6 +77,8 @@ def _profit_title(best: dict[str, tuple[float, float]], ends: list[float], curre
     if len(best) == 1:
         title = f"Contacting {who} earns most: {words.money(profit, currency)}"
         return title if share == 1 else f"{title}; contacting all earns {words.money(ends[0], currency)}"
+    if not profit > 0:
+        return f"No contact by {words.name(first)} pays"
     other = max((name for name in best if name != first), key=lambda name: best[name][1])
     return (
         f"{_upper(words.name(first))} earns {words.money(profit, currency)} at {words.share(share)} of customers; "

@@ -112,19 +112,22 @@ def heterogeneity_test(cross_fitted: pd.DataFrame, *, groups: int = 5, level: fl
     )
 
 
-def calibrated_effects(cross_fitted: pd.DataFrame) -> pd.Series:
+def calibrated_effects(cross_fitted: pd.DataFrame, *, predicted: pd.Series | None = None) -> pd.Series:
     """Which effect to plan with for each customer, after what the experiment says of the predictions?
 
     Parameters
     ----------
     cross_fitted : DataFrame
         As in `heterogeneity_test`.
+    predicted : Series, optional
+        Effects predicted for other customers, of `UpliftModel.predict`; by default the experiment's own.
 
     Returns
     -------
     Series
-        Indexed as `cross_fitted`: the average effect and, where there is a difference to use, the predicted
-        differences times their loading, 1 at most: models exaggerate. The same for all where there is none.
+        Indexed as `predicted`, or as `cross_fitted`: the average effect and, where there is a difference to use,
+        the predicted differences times their loading, 1 at most: models exaggerate. The same for all where there
+        is none.
 
     Raises
     ------
@@ -142,7 +145,10 @@ def calibrated_effects(cross_fitted: pd.DataFrame) -> pd.Series:
     """
     found = heterogeneity_test(cross_fitted)
     effect = cross_fitted["effect"]
-    centred = effect - effect.groupby(cross_fitted["fold"]).transform("mean")
+    if predicted is None:
+        centred = effect - effect.groupby(cross_fitted["fold"]).transform("mean")
+    else:
+        centred = predicted - effect.mean()
     loading = min(found.loading, 1.0) if found.usable else 0.0
     return (found.average_effect + loading * centred).rename("effect")
 

@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 import crmlib as crm
-from crmlib.data.simulate import simulate_firm
 from crmlib.errors import CrmError, DataError, FitError
 
 
@@ -286,28 +285,3 @@ def test_refuses_an_unknown_learner_and_a_missing_column():
         crm.UpliftModel().predict(features)
     with pytest.raises(DataError, match="no column 'age'"):
         fitted(features, treated, outcome).predict(features.drop(columns="age"))
-
-
-def test_on_the_simulated_firm_the_chosen_list_beats_the_list_by_risk():
-    # Reminders three times as strong as documented, so that 4,000 customers suffice to learn from.
-    firm = simulate_firm(10_000, 2, random_state=1, effects={"reminders": 3})
-    log = firm.tables["transactions"]
-    test = firm.tables["experiments"].query("experiment == 'reminder-2025'")
-    outcomes = crm.experiment_outcomes(log, test, days=60, as_of=firm.as_of).set_index("customer_id")
-    features = crm.experiment_features(
-        log, test, experiment="reminder-2025", customers=firm.tables["customers"]
-    )
-    model = fitted(features, outcomes["group"], outcomes["purchases"], "x")
-    assert crm.heterogeneity_test(model.cross_fitted_).usable
-
-    profit_per_purchase, cost = outcomes["profit"].sum() / outcomes["purchases"].sum(), 3.0
-    planned = crm.contacts_by_effect(
-        model.individual_effect_, profit_per_purchase, contact_cost=cost, offer_cost=0
-    )
-    chosen = crm.campaign_list(planned).index
-    truth = firm.truth["treatments"].query("experiment == 'reminder-2025'").set_index("customer_id")
-    profit = truth["expected_effect_profit"].reindex(outcomes.index) - cost
-    silent = features["days_since_last"].fillna(np.inf).nlargest(len(chosen)).index  # at risk first
-    earned, oracle = profit[chosen].sum(), profit[profit > 0].sum()
-    assert earned > max(profit[silent].sum(), profit.sum(), 0)
-    assert earned > 0.6 * oracle  # who knows every trait, those that no table shows among them
