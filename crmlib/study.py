@@ -46,8 +46,10 @@ class Study:
 
     @property
     def title(self) -> str:
-        """How reports name the firm."""
-        return self.file.title
+        """How reports name the firm; a simulated one never goes without the word."""
+        told = self.file.title
+        plain = self.file.data_kind != "simulated" or "simulated" in told.lower()
+        return told if plain else f"{told} (simulated)"
 
     @property
     def currency(self) -> str:
@@ -194,7 +196,7 @@ class Study:
         """
         if name == "transactions":
             return self.transactions
-        from crmlib.data.known_at import known_at
+        from crmlib.data.tables.known_at import known_at
 
         return known_at(self.optional_tables.rows(name), CONTRACTS[name], self.as_of)
 

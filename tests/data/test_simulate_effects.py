@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from crmlib.data.simulate import simulate_firm
+from crmlib.data.simulation.block import blocks
 from crmlib.data.simulation.customers import draw_people
 from crmlib.data.simulation.effects import GROUPS, MECHANISMS
 from crmlib.data.simulation.firm import world_of
@@ -138,26 +139,56 @@ def test_uniforms_are_uniform_and_unrelated():
     assert np.abs(correlations).max() < 4 / np.sqrt(len(customer))
 
 
-def readout(seed, effects):
-    """p of a plain comparison of purchases in 90 days, one reminder experiment of a small firm."""
-    tables = simulate_firm(200, 1, effects=effects, random_state=seed).tables
-    trial = tables["experiments"].query("experiment == 'newsletter-2025' or experiment == 'offer-2025'")
-    rows = tables["transactions"].query("~returned").merge(trial, on="customer_id")
-    since = (rows["date"] - rows["assigned"]).dt.days
-    bought = rows[since.between(0, 89)].groupby(["experiment", "customer_id"])["order_id"].nunique()
-    trial = trial.set_index(["experiment", "customer_id"])
-    trial["bought"] = bought.reindex(trial.index).fillna(0)
-    return [
-        stats.ttest_ind(*(arm["bought"] for _, arm in group.groupby("group"))).pvalue
-        for _, group in trial.groupby("experiment")
-    ]
+READ = ("newsletter-2025", "offer-2025")
+
+
+def readouts(arms):
+    """p of a plain comparison of purchases, experiment by experiment."""
+    return [stats.ttest_ind(*arms[name]).pvalue for name in READ]
+
+
+def arms_of_tables(seed, effects):
+    """Purchases in 90 days of the treated and the others, as an analyst would count them in the tables."""
+    tables = simulate_firm(250, 1, effects=effects, random_state=seed).tables
+    rows = tables["transactions"].query("~returned")
+    rows = rows.assign(customer_id=rows["customer_id"].str.replace(r"^C5", "C0", regex=True))
+    found = {}
+    for name, trial in tables["experiments"].groupby("experiment"):
+        mine = rows.merge(trial, on="customer_id")
+        since = (mine["date"] - mine["assigned"]).dt.days
+        bought = mine[since.between(0, 89)].groupby("customer_id")["order_id"].nunique()
+        trial = trial.assign(bought=bought.reindex(trial["customer_id"]).fillna(0).to_numpy())
+        found[name] = [np.sort(arm["bought"].to_numpy(float)) for _, arm in trial.groupby("group")]
+    return found
+
+
+def arms_of_blocks(seed, effects):
+    """The same without the tables, which would take most of the time."""
+    settings = Simulation(n_customers=250, years=1, effects=effects, random_state=seed)
+    found = {}
+    for block in blocks(world_of(settings), 250):
+        for trial in block.trials:
+            since = block.orders.day - np.nan_to_num(trial.assigned, nan=np.inf)[block.orders.row]
+            within = (since >= 0) & (since < 90)
+            bought = np.bincount(block.orders.row[within], minlength=len(block.people)).astype(float)
+            for arm, mine in zip(
+                found.setdefault(trial.name, ([], [])), (~trial.treated, trial.treated), strict=True
+            ):
+                arm.extend(bought[mine & trial.inside])
+    return {name: [np.sort(arm) for arm in arms] for name, arms in found.items()}
 
 
 def test_in_a_world_in_which_nothing_works_a_readout_finds_nothing():
     """p-values of 200 firms are uniform (one false alarm in 1,000)."""
-    found = np.array([readout(seed, {"treatments": 0}) for seed in range(200)]).ravel()
-    assert len(found) == 400
-    assert stats.kstest(found, "uniform").pvalue > 0.001
+    for seed in range(3):
+        tables, quick = arms_of_tables(seed, {"treatments": 0}), arms_of_blocks(seed, {"treatments": 0})
+        assert all(
+            np.array_equal(*pair) for name in READ for pair in zip(tables[name], quick[name], strict=True)
+        )
+    found = np.array([readouts(arms_of_blocks(seed, {"treatments": 0})) for seed in range(200)])
+    for experiment in found.T:
+        assert stats.kstest(experiment, "uniform").pvalue > 0.001
+    assert stats.kstest(found.ravel(), "uniform").pvalue > 0.001
 
 
 def test_in_a_world_in_which_reminders_work_many_customers_show_it():

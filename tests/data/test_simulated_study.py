@@ -36,7 +36,7 @@ def project(tmp_path, monkeypatch):
 def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
     (project / "data" / "toy").mkdir()
     text = {
-        "title": "A simulated toy",
+        "title": "A toy",
         "currency": "EUR",
         "as_of": "2025-12-31",
         "simulation": SMALL.model_dump(),
@@ -45,6 +45,7 @@ def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
     study = crm.open_study("toy")
     tables = simulate_firm(150, 1, random_state=9).tables
     assert study.file.data_kind == "simulated"
+    assert study.title == "A toy (simulated)"
     assert study.transactions.count().to_pyarrow().as_py() == len(tables["transactions"])
     assert study.transactions.amount.sum().to_pyarrow().as_py() == pytest.approx(
         tables["transactions"]["amount"].sum()
