@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.simulation.settings import Simulation
+from crmlib.data.simulation.settings import TABLES, Simulation
 from crmlib.errors import DataError
 
 _STUDY = """# A simulated firm: every person, purchase and letter in it is made up.
@@ -141,8 +141,6 @@ def _refuse_to_overwrite(folder: Path, force: bool) -> None:
 
 
 def _study_text(settings: Simulation, name: str) -> str:
-    from crmlib.data.simulation.settings import TABLES
-
     given = settings.model_dump()
     made_by = f"crm simulate {name} " + " ".join(
         [f"--customers {given['n_customers']} --years {given['years']} --seed {given['random_state']}"]
@@ -154,9 +152,9 @@ def _study_text(settings: Simulation, name: str) -> str:
 
 def _key(settings: Simulation) -> str:
     """A name for what these parameters, this code and these libraries make."""
-    here = Path(__file__).parent
+    from crmlib.data.tables import CONTRACTS
+
     parts = [settings.model_dump_json(), *(version(one) for one in ("numpy", "scipy", "pandas", "pyarrow"))]
-    parts += [
-        path.read_text(encoding="utf-8") for path in [*sorted(here.glob("*.py")), here.parent / "tables.py"]
-    ]
+    parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [str([column.kind for column in CONTRACTS[name].columns]) for name in TABLES]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
