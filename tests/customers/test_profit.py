@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crmlib.customers import customer_totals
 from crmlib.customers.profit import customer_profit
+from crmlib.customers.profit_halves import profit_halves
 from crmlib.errors import CrmError, DataError
 from tests.customers.logs import log_of, purchase_logs
 
@@ -143,7 +144,7 @@ def test_an_empty_period_has_no_customers():
     assert found.basis["money"].fillna(0).sum() == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(purchase_logs(), st.integers(0, 60), st.integers(0, 30))
 def test_money_and_customers_agree_with_the_lenses(log, after, days):
     start = dt.date(2023, 12, 28) + dt.timedelta(days=after)
@@ -155,3 +156,24 @@ def test_money_and_customers_agree_with_the_lenses(log, after, days):
     assert found["profit"].tolist() == pytest.approx((found["revenue"] * 0.5).tolist())
     assert (found["gross"] + found["returns"]).tolist() == pytest.approx(found["revenue"].tolist())
     assert found["exposure_days"].between(1, days + 1).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    purchase_logs(),
+    st.lists(st.tuples(st.sampled_from("abxy"), st.integers(0, 70), st.none() | st.integers(0, 50))),
+)
+def test_halves_and_tables_lose_no_row(log, cases):
+    table = pd.DataFrame(cases, columns=["customer_id", "day", "minutes"]).astype({"customer_id": "object"})
+    table["minutes"] = table["minutes"].astype(float)
+    table["opened"] = table["date"] = pd.Timestamp("2023-12-28") + pd.to_timedelta(
+        table["day"].astype(float), "D"
+    )
+    period = {"start": "2024-01-01", "end": "2024-02-28"}
+    costs = {"per_service_minute": 1.0, "fixed_per_year": 5.0, "per_order": 1.0, "per_return": 2.0}
+    options = {**period, "service_cases": table, "touchpoints": table, "costs": costs, "margin": 0.3}
+    whole = customer_profit(log, **options)
+    counted = whole["cases"].sum() + whole.left_out.query("table == 'service_cases'")["rows"].sum()
+    assert counted == table["opened"].between("2024-01-01", "2024-02-28 23:59").sum()
+    halves = profit_halves(log, **options).set_index("customer_id")["value"]
+    assert halves.to_dict() == pytest.approx(whole.set_index("customer_id")["profit"].to_dict())

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import crmlib as crm
 from crmlib.customers.profit_halves import profit_halves
 from crmlib.customers.profit_noise import profit_noise
 from crmlib.customers.tier_cut_offs import TIERS
@@ -178,3 +179,21 @@ def test_odd_bases_have_chances_too(shape):
         assert chances.reliability == 1.0
     if shape == "all at a loss":
         assert chances["Lead"].min() > 0.5
+
+
+def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
+    """39 weeks and the next 39, all customers of the first ranked in both: 40 %. Noise would keep more."""
+    study = crm.open_study("cdnow")
+    first = crm.customer_profit(study.transactions, start="1997-01-01", end="1997-09-30")
+    second = crm.customer_profit(study.transactions, start="1997-10-01", end="1998-06-30")
+    spent = second.set_index("customer_id")["revenue"].reindex(first["customer_id"]).fillna(0.0)
+    before = value_tiers(first)
+    anew = value_tiers(spent.rename_axis("customer_id").reset_index())
+    stayed = tier_migration(before, anew).stayed.set_index("tier")
+    assert stayed.loc["Platinum", "customers"] == 1179
+    assert stayed.loc["Platinum", "stayed"] == pytest.approx(0.40, abs=0.005)
+    halves = profit_halves(study.transactions, start="1997-01-01", end="1997-09-30")
+    chances = tier_probabilities(halves, has_costs=False)
+    after = value_tiers(spent.rename_axis("customer_id").reset_index(), cut_offs=before.cut_offs)
+    found = tier_migration(before, after, chances=chances).stayed.set_index("tier").loc["Platinum"]
+    assert found["stayed"] < found["by_chance"] < 0.75
