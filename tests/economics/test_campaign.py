@@ -1,6 +1,7 @@
 """Campaigns: by hand, against every subset, against the integral, and against a world whose effects are known."""
 
 import itertools
+import time
 
 import numpy as np
 import pandas as pd
@@ -164,6 +165,19 @@ def test_those_who_respond_earn_more_than_those_at_risk():
     oracle = economics.campaign_list(truth)["profit"].sum()
     assert riskiest < earned
     assert 0.9 * oracle <= earned <= oracle
+
+
+def test_a_million_customers_take_seconds():
+    random = np.random.default_rng(4)
+    risk = random.random(1_000_000)
+    left = random.random(1_000_000) < 0.4 * risk
+    value = random.gamma(1.0, 200.0, 1_000_000)
+    started = time.process_time()
+    economics.expected_maximum_profit(risk, left)
+    contacts = economics.contacts_by_risk(risk, value)
+    economics.best_cut_off(economics.profit_curve(contacts))
+    economics.campaign_list(contacts, budget=1e6)
+    assert time.process_time() - started < 6  # about 1.5 on an idle core; a loop over customers takes minutes
 
 
 @pytest.mark.parametrize(

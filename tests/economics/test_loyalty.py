@@ -86,12 +86,12 @@ def waiting_world(seed, *, hurry=1.0):
 
 def test_nobody_is_said_to_hurry_who_does_not():
     held = 0
-    for seed in range(40):
+    for seed in range(25):
         told = crm.points_pressure(*waiting_world(seed), as_of="2033-12-31").iloc[0]
         assert told["waits"] == 450
         assert told["purchases"] == 150 * 12
         held += told["low"] <= 0.5 <= told["high"]
-    assert held >= 33  # 95 % of 40; fewer in one of a thousand choices of seeds
+    assert held >= 20  # 95 % of 25; fewer in one of a thousand choices of seeds
 
 
 def test_those_who_hurry_are_seen():
@@ -132,11 +132,11 @@ def matched_world(seed, *, uplift=1.0):
 
 def test_matching_holds_the_truth_where_only_known_things_select():
     held, naive = 0, 0
-    for seed in range(200):
+    for seed in range(100):
         table = crm.loyalty_uplift(matched_world(seed)).set_index("comparison")
         held += table.loc["matched", "low"] < 1.0 < table.loc["matched", "high"]
         naive += table.loc["after joining", "low"] < 1.0
-    assert 179 <= held <= 199  # 95 % of 200; beyond these in one of a thousand choices of seeds
+    assert held >= 87  # 95 % of 100; fewer in one of a thousand choices of seeds
     assert naive == 0  # the naive difference holds the heavy buyers
 
 
@@ -144,7 +144,7 @@ def test_matching_holds_the_truth_where_only_known_things_select():
 def firms():
     """The simulated firm with and without an unseen need that makes heavy buyers join."""
     return {
-        need: simulate_firm(15_000, 3, random_state=1, effects={"confounders": need}) for need in (1.0, 0.0)
+        need: simulate_firm(12_000, 3, random_state=1, effects={"confounders": need}) for need in (1.0, 0.0)
     }
 
 
