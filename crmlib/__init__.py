@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 # chart does not wait for the models.
 _HOMES = {
     "CrmError": "crmlib.errors",
+    "if_known": "crmlib.errors",
     "TimeUnit": "crmlib.units",
     "open_table": "crmlib.data.sources",
     "fitness_gates": "crmlib.data.fitness",
@@ -142,6 +143,7 @@ _HOMES = {
     "published_lifts": "crmlib.economics.retention",
     "retention_mix": "crmlib.economics.retention_mix",
     "retention_claim": "crmlib.economics.retention_claim",
+    "RetentionCase": "crmlib.economics.retention_case",
     "buyers_case": "crmlib.economics.retention_case",
     "contracts_case": "crmlib.economics.retention_case",
     "prospects_by_month": "crmlib.economics.spending_case",

@@ -5,8 +5,9 @@ Every message names the column or parameter, what was found, what is allowed and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class CrmError(ValueError):
@@ -50,3 +51,37 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     listed = ", ".join(words)
     near = get_close_matches(str(word), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"
+
+
+def if_known(answer: Callable[..., Any], *tables: Any, **options: Any) -> Any:
+    """What a function answers about tables that a firm may lack, or a sentence that says why it cannot.
+
+    For a page that goes on without the answer: a table that is None is one that the firm does not supply, and
+    a sentence in a table's place is passed on.
+
+    Parameters
+    ----------
+    answer : callable
+        Takes the tables, then the options.
+    *tables
+        Tables, or whatever was answered about them before.
+    **options
+
+    Returns
+    -------
+    What `answer` returns, or str
+
+    Examples
+    --------
+    >>> if_known(sum, [1, 2]), if_known(sum, None)
+    (3, 'Not told: the study has no table for it.')
+    """
+    for table in tables:
+        if table is None:
+            return "Not told: the study has no table for it."
+        if isinstance(table, str):
+            return table
+    try:
+        return answer(*tables, **options)
+    except CannotAnswerError as reason:
+        return f"Not told: {reason}."

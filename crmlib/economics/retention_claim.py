@@ -55,6 +55,9 @@ class RetentionClaim:
         """Verdict and reason in a sentence or two."""
         return f"“5 % more retention gives 80 % more profit”: {self.verdict}. {self.reason}"
 
+    def __str__(self) -> str:
+        return self.words
+
 
 def retention_claim(
     *,
