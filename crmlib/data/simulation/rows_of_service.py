@@ -28,16 +28,17 @@ def touchpoints(world: World, block: Block, known: Persons) -> Rows:
     row, day = column("row", 0, int), column("day", np.nan, float)
     order = np.lexsort((day, row))
     row, day = row[order], day[order]
+    kind = column("kind", None, object)[order]
     nth = np.arange(len(row)) - np.searchsorted(row, row)
     return {
         "touchpoint_id": numbered("T", block, row, nth),
         "customer_id": known.customer_id[row],
-        "date": world.date(day),
+        "date": world.moment(np.where(kind == "question", day, np.floor(day))),
         "channel": column("channel", None, object)[order],
-        "kind": column("kind", None, object)[order],
+        "kind": kind,
         "direction": column("direction", None, object)[order],
         "response": column("response", None, object)[order],
-        "replied_at": world.date(column("replied_at", np.nan, float)[order]),
+        "replied_at": world.moment(column("replied_at", np.nan, float)[order]),
         "customised": column("customised", False, bool)[order],
         "fields_learned": column("fields_learned", 0.0, float)[order],
         "minutes": column("minutes", 0.0, float)[order],
@@ -65,14 +66,14 @@ def service_cases(world: World, block: Block, buyer: np.ndarray) -> Rows:
     theme = np.array(service.THEMES)[asked.kind, (4 * streams.uniform("theme", who, asked.slot)).astype(int)]
     which = (streams.uniform("case channel", who, asked.slot) * len(service.CHANNELS)).astype(int)
     contacts = 1 + streams.geometric("contacts", who, asked.slot, 0.5 * np.sqrt(block.people.demanding[row]))
-    known = lambda day: np.where(day < world.days, day, np.nan)  # noqa: E731
+    replied, closed = (np.where(day < world.days, day, np.nan) for day in (asked.first_reply, asked.closed))
     public = (asked.kind == 1) & (streams.uniform("public", who, asked.slot) < 0.15)
     table = {
         "case_id": numbered("S", block, row, asked.slot),
         "customer_id": buyer[asked.order],
-        "opened": world.date(asked.opened),
-        "first_reply": world.date(known(asked.first_reply)),
-        "closed": world.date(known(asked.closed)),
+        "opened": world.moment(asked.opened),
+        "first_reply": world.moment(replied),
+        "closed": world.moment(closed),
         "channel": service.CHANNELS[which],
         "kind": service.KINDS[asked.kind],
         "theme": theme,

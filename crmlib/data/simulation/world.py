@@ -37,9 +37,13 @@ class World:
 
     def date(self, day: np.ndarray) -> np.ndarray:
         """Dates of times; no date where a time is not finite."""
+        return self.moment(np.floor(day))
+
+    def moment(self, day: np.ndarray) -> np.ndarray:
+        """Dates and times of day, to the minute; none where a time is not finite."""
         known = np.isfinite(day)
-        whole = np.floor(np.where(known, day, 0)).astype("timedelta64[D]")
-        return np.where(known, self.start + whole, np.datetime64("NaT", "D")).astype("datetime64[us]")
+        minutes = np.floor(np.where(known, day, 0) * 1440).astype("timedelta64[m]")
+        return np.where(known, self.start + minutes, np.datetime64("NaT")).astype("datetime64[us]")
 
     def day(self, date: str) -> float:
         """The time of a date's first moment."""

@@ -156,5 +156,5 @@ def _key(settings: Simulation) -> str:
 
     parts = [settings.model_dump_json(), *(version(one) for one in ("numpy", "scipy", "pandas", "pyarrow"))]
     parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
-    parts += [str([column.kind for column in CONTRACTS[name].columns]) for name in TABLES]
+    parts += [str([(column.name, column.kind) for column in CONTRACTS[name].columns]) for name in TABLES]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
