@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BASE = "base"
 _ADDS_UP = 1e-6
+_ROWS_AT_ONCE = 100_000
 _SMALLEST = 0.05  # log odds; less is not worth a word
 
 
@@ -168,11 +170,8 @@ def permutation_importance(
         coded, churned = evaluation.data.codes.iloc[test], evaluation.data.churned[test]
         p = model.p_churn_coded(coded)
         loss, area = log_losses(p, churned).mean(), area_under_roc(p, churned)
-        for name, rise in rises.items():
-            for _ in range(repeats):
-                mixed = coded.assign(**{name: random.permutation(coded[name].to_numpy())})
-                q = model.p_churn_coded(mixed)
-                rise.append((log_losses(q, churned).mean() - loss, area - area_under_roc(q, churned)))
+        for name, q in _shuffled(model, coded, repeats, random):
+            rises[name].append((log_losses(q, churned).mean() - loss, area - area_under_roc(q, churned)))
     rows = [
         (name, *np.mean(rise, axis=0), np.std(rise, axis=0, ddof=1)[0] / np.sqrt(len(rise)))
         for name, rise in rises.items()
@@ -180,6 +179,22 @@ def permutation_importance(
     frame = pd.DataFrame(rows, columns=["feature", "importance", "auc_drop", "standard_error"])
     ordered = frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
     return ordered[["feature", "importance", "standard_error", "auc_drop"]]
+
+
+def _shuffled(
+    model: ChurnModel, coded: pd.DataFrame, repeats: int, random: np.random.Generator
+) -> Iterator[tuple[str, Array]]:
+    """Each feature, as often as asked, and the chances once it is shuffled; many copies are predicted at a time."""
+    wanted = [name for name in coded for _ in range(repeats)]
+    at_once = max(1, _ROWS_AT_ONCE // len(coded))
+    for start in range(0, len(wanted), at_once):
+        names = wanted[start : start + at_once]
+        values = np.tile(coded.to_numpy(), (len(names), 1))
+        for number, name in enumerate(names):
+            rows = slice(number * len(coded), (number + 1) * len(coded))
+            values[rows, coded.columns.get_loc(name)] = random.permutation(coded[name].to_numpy())
+        chances = model.p_churn_coded(pd.DataFrame(values, columns=coded.columns))
+        yield from zip(names, np.split(chances, len(names)), strict=True)
 
 
 def _linear(pipeline: Pipeline, coded: pd.DataFrame, model: ChurnModel) -> tuple[Array, float]:

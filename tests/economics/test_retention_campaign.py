@@ -1,0 +1,55 @@
+"""What a churn score earns: by hand, and for those who really left."""
+
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.errors import DataError
+
+HELD_OUT = pd.DataFrame(
+    {
+        "churned": [True, False, True, False],
+        "p_churn": [0.8, 0.5, 0.4, 0.01],
+        "p_tenure": [0.3, 0.4, 0.2, 0.5],
+    }
+)
+TO_SAVE = pd.DataFrame({"customer_id": ["a", "b", "c"], "p_churn": [0.9, 0.5, 0.01]})
+
+
+def test_profit_is_that_of_those_who_left():
+    """Who leaves brings 0.3 × 200 − 0.3 × 10 − 1 = 56, who would have stayed costs 11."""
+    found = crm.retention_campaign(HELD_OUT, TO_SAVE)
+    curve = found.curve[found.curve["ranking"] == "churn model"]
+    assert curve["profit"].tolist() == pytest.approx([0, 56, 45, 101, 90])
+    tenure = found.curve[found.curve["ranking"] == "tenure alone"]
+    assert tenure["profit"].tolist() == pytest.approx([0, -11, -22, 34, 90])
+    assert found.measures.set_index("ranking").loc["churn model", "best_share"] == 0.75
+    assert (
+        found.said
+        == "Contacting the riskiest 75% earns 25.25 per customer of the base; contacting everybody 22.50."
+    )
+
+
+def test_the_list_holds_those_who_pay_the_best_first():
+    found = crm.retention_campaign(HELD_OUT, TO_SAVE)
+    assert found.to_contact["customer_id"].tolist() == ["a", "b"]
+    expected = [0.9 * 60 - (1 + 10 * (0.1 + 0.27)), 0.5 * 60 - (1 + 10 * (0.5 + 0.15))]
+    assert found.to_contact["profit"].tolist() == pytest.approx(expected)
+    assert crm.retention_campaign(HELD_OUT, TO_SAVE, budget=5.0).to_contact["customer_id"].tolist() == ["a"]
+
+
+def test_wrong_assumptions_move_the_choice():
+    found = crm.retention_campaign(HELD_OUT, TO_SAVE).sensitivity.set_index("assumption")
+    assert found.loc["success rate", "half"] <= found.loc["success rate", "once_more"]
+    assert found.loc["offer cost", "half"] >= found.loc["offer cost", "once_more"]
+    # the planned list is the first three; at half the success two of them leave: 2 × (30 − 1.5 − 1) − 11
+    assert found.loc["success rate", "list_half"] == pytest.approx((2 * 27.5 - 11) / 4)
+
+
+def test_nobody_and_nothing():
+    nobody = crm.retention_campaign(HELD_OUT.head(0), TO_SAVE.head(0))
+    assert not nobody
+    assert nobody.said == "There is nobody with a contract to contact."
+    assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).said.startswith("No contact pays")
+    with pytest.raises(DataError, match="held_out lacks churned"):
+        crm.retention_campaign(TO_SAVE, TO_SAVE)
