@@ -144,7 +144,7 @@ def test_an_empty_period_has_no_customers():
     assert found.basis["money"].fillna(0).sum() == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(purchase_logs(), st.integers(0, 60), st.integers(0, 30))
 def test_money_and_customers_agree_with_the_lenses(log, after, days):
     start = dt.date(2023, 12, 28) + dt.timedelta(days=after)
@@ -158,7 +158,7 @@ def test_money_and_customers_agree_with_the_lenses(log, after, days):
     assert found["exposure_days"].between(1, days + 1).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     purchase_logs(),
     st.lists(st.tuples(st.sampled_from("abxy"), st.integers(0, 70), st.none() | st.integers(0, 50))),
