@@ -113,7 +113,7 @@ _HOMES = {
     "probability_active": "crmlib.models.activity",
     "compare_activity": "crmlib.models.activity",
     "expected_repurchase": "crmlib.models.activity",
-    "fit_hiatus": "crmlib.models.activity",
+    "fit_hiatus": "crmlib.models.activity_rivals",
     "purchase_regularity": "crmlib.models.overdue",
     "overdue_customers": "crmlib.models.overdue",
     "overdue_by_frequency": "crmlib.models.overdue",

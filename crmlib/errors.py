@@ -53,6 +53,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"
 
 
+class NotTold(str):
+    """A sentence that stands where an answer would be; it shows itself without quotation marks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def if_known(answer: Callable[..., Any], *tables: Any, **options: Any) -> Any:
     """What a function answers about tables that a firm may lack, or a sentence that says why it cannot.
 
@@ -69,19 +78,19 @@ def if_known(answer: Callable[..., Any], *tables: Any, **options: Any) -> Any:
 
     Returns
     -------
-    What `answer` returns, or str
+    What `answer` returns, or NotTold
 
     Examples
     --------
     >>> if_known(sum, [1, 2]), if_known(sum, None)
-    (3, 'Not told: the study has no table for it.')
+    (3, Not told: the study has no table for it.)
     """
     for table in tables:
         if table is None:
-            return "Not told: the study has no table for it."
-        if isinstance(table, str):
+            return NotTold("Not told: the study has no table for it.")
+        if isinstance(table, NotTold):
             return table
     try:
         return answer(*tables, **options)
     except CannotAnswerError as reason:
-        return f"Not told: {reason}."
+        return NotTold(f"Not told: {reason}.")

@@ -20,6 +20,7 @@ from crmlib.customers.summary import CustomerSummary
 from crmlib.errors import CannotAnswerError
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
+from crmlib.models.activity_rivals import classifiers, fit_hiatus, rules
 from crmlib.models.activity_scores import activity_scores, judge
 from crmlib.models.forecasts import Forecast, check_models, fit_fresh
 from crmlib.models.holdout_metrics import by_probability
@@ -27,7 +28,6 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
 FEWEST = 30  # buyers, and others, to learn from and to judge by
-_FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 
 
 def probability_active(model: PurchaseModel, customers: pd.DataFrame, horizon: float | str) -> pd.Series:
@@ -218,10 +218,10 @@ def compare_activity(
     told: dict[str, tuple[str, Array]] = {}
     for one in given:
         told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
-    told |= {name: ("rule", chance) for name, chance in _rules(lesson, learned, halves, hiatus).items()}
+    told |= {name: ("rule", chance) for name, chance in rules(lesson, learned, halves, hiatus).items()}
     told |= {
         name: ("classifier", chance)
-        for name, chance in _classifiers(lesson, learned, halves, random_state).items()
+        for name, chance in classifiers(lesson, learned, halves, random_state).items()
     }
     forecasts = [Forecast(name, chance, chance, None) for name, (_, chance) in told.items()]
     deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
@@ -229,34 +229,6 @@ def compare_activity(
     return ActivityComparison(
         scores, deciles, judge(scores), len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
     )  # fmt: skip
-
-
-def fit_hiatus(silence: Array, came_back: Array) -> float:
-    """After which silence is a customer rather gone? The threshold that would have been wrong least often.
-
-    Parameters
-    ----------
-    silence : array, shape (customers,)
-        Time since the last purchase, at a day in the past.
-    came_back : array of bool, shape (customers,)
-        Who bought after it.
-
-    Returns
-    -------
-    float
-        Silences up to it are called active, longer ones gone; in the unit of `silence`.
-
-    Examples
-    --------
-    >>> fit_hiatus(np.array([1.0, 2, 3, 10, 20]), np.array([True, True, False, False, False]))
-    2.0
-    """
-    order = np.argsort(silence, kind="stable")
-    silent, back = np.asarray(silence, dtype=float)[order], np.asarray(came_back, dtype=bool)[order]
-    # wrong at each threshold: those within it who did not come back, and those beyond it who did
-    wrong = np.cumsum(~back) + (back.sum() - np.cumsum(back))
-    ends = np.append(np.diff(silent) > 0, True)  # equal silences share a side
-    return float(silent[ends][np.argmin(wrong[ends])])
 
 
 def _bought(halves: CustomerSummary, day: dt.date) -> Array:
@@ -267,39 +239,3 @@ def _bought(halves: CustomerSummary, day: dt.date) -> Array:
             f"needs {FEWEST} who did and {FEWEST} who did not: choose a shorter horizon or a longer log"
         )
     return bought
-
-
-def _rules(
-    lesson: CustomerSummary, learned: Array, halves: CustomerSummary, hiatus: float
-) -> dict[str, Array]:
-    from sklearn.isotonic import IsotonicRegression
-
-    then, now = (one["time_since_last_purchase"].to_numpy() for one in (lesson, halves))
-    rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
-    falling = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(then, learned)
-    edge = 0.5 / (len(learned) + 1)  # a share of none or all is not taken for certain
-    return {
-        "base rate": np.full(len(halves), learned.mean()),
-        "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
-        "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
-    }
-
-
-def _classifiers(
-    lesson: CustomerSummary, learned: Array, halves: CustomerSummary, random_state: int
-) -> dict[str, Array]:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
-    then, now = (one[list(_FEATURES)].clip(lower=0).to_numpy(float) for one in (lesson, halves))
-    kinds = {
-        "RFM logistic": make_pipeline(
-            FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000)
-        ),
-        "RFM boosting": HistGradientBoostingClassifier(
-            max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
-        ),
-    }
-    return {name: kind.fit(then, learned).predict_proba(now)[:, 1] for name, kind in kinds.items()}

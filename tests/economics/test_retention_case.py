@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.errors import CannotAnswerError
+from crmlib.errors import CannotAnswerError, CrmError
 
 DAY = pd.Timestamp("2024-12-31")
 
@@ -187,3 +187,20 @@ def test_expected_repurchase_is_the_mean_over_recent_buyers(log: pd.DataFrame) -
     assert found["buyers"] == len(recent)
     assert found["expected_rate"] == pytest.approx(crm.probability_active(model, recent, "92D").mean())
     assert found["expected_rate"] <= found["alive"] <= 1
+
+
+class TestIfKnown:
+    def test_a_table_that_is_not_there(self) -> None:
+        assert "no table" in crm.if_known(crm.contract_retention, None, as_of=DAY)
+
+    def test_what_could_not_be_told_is_passed_on(self, log: pd.DataFrame) -> None:
+        first = crm.if_known(crm.buyers_case, log, as_of="2023-03-10")
+        assert first.startswith("Not told: ")
+        assert crm.if_known(crm.RetentionCase.claim, first) is first
+        assert repr(first) == str(first)
+
+    def test_an_answer_is_the_answer_and_a_mistake_is_a_mistake(self, log: pd.DataFrame) -> None:
+        told = crm.if_known(crm.repurchase_rate, log, as_of=DAY, days=92)
+        pd.testing.assert_series_equal(told, crm.repurchase_rate(log, as_of=DAY, days=92))
+        with pytest.raises(CrmError, match="days is 0"):
+            crm.if_known(crm.repurchase_rate, log, as_of=DAY, days=0)
