@@ -101,7 +101,7 @@ def read_people(experiments: Any) -> ibis.Table:
         experiment=told.experiment.cast("string"),
         customer_id=told.customer_id.cast("string"),
         kind=told.kind.cast("string").fill_null(""),
-        assigned=told.assigned.cast("timestamp(6)"),
+        assigned=told.assigned.try_cast("timestamp(6)"),
         group=told.group.cast("string"),
         cost=told.cost.cast("float64").fill_null(0.0),
         unsubscribed_on=told.unsubscribed_on.cast("timestamp(6)"),
@@ -117,7 +117,9 @@ def _check_people(told: pd.DataFrame) -> None:
         raise DataError(f"experiments: group has {found}; allowed: {', '.join(GROUPS)}")
     if told["assigned"].isna().any():
         missing = int(told["assigned"].isna().sum())
-        raise DataError(f"experiments: assigned is missing in {missing:,} rows; without it no window begins")
+        raise DataError(
+            f"experiments: assigned is missing or no date in {missing:,} rows; without it no window begins"
+        )
     twice = told.duplicated(["experiment", "customer_id"])
     if twice.any():
         one = told[twice].iloc[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from crmlib.economics.contact_profit import TERMS, numbers_of, priced
+from crmlib.economics.contact_profit import TERMS, numbers_of, priced, same_customers
 from crmlib.errors import CrmError, DataError
 
 
@@ -30,7 +30,7 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.D
     Raises
     ------
     DataError
-        If there is no customer, or a score is missing.
+        If there is no customer, a score is missing, or scores have another index than contacts.
 
     Examples
     --------
@@ -45,6 +45,7 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.D
     """
     if contacts.empty:
         raise DataError("contacts has no row; give one customer at least")
+    same_customers(contacts=contacts["profit"], by=by)
     score = numbers_of("by", contacts["profit"] if by is None else by)
     if score.shape != (len(contacts),):
         raise DataError(

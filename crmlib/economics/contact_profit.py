@@ -47,7 +47,8 @@ def contacts_by_risk(
     Raises
     ------
     DataError
-        If a value is missing, a probability is outside 0 to 1, or a cost below 0.
+        If a value is missing, a probability is outside 0 to 1, a cost below 0, or two series have different
+        indexes.
 
     Notes
     -----
@@ -61,7 +62,7 @@ def contacts_by_risk(
     1   0.0  11.0   -11.0
     """
     risk, success = _share("p_churn", p_churn), _share("success_rate", success_rate)
-    index = p_churn.index if isinstance(p_churn, pd.Series) else None
+    index = same_customers(p_churn=p_churn, value=value, success_rate=success_rate)
     return _contacts(risk * success, 1.0 - risk, value, offer_cost, contact_cost, index)
 
 
@@ -111,7 +112,7 @@ def contacts_by_effect(
     """
     change = numbers_of("effect", effect)
     stay = 1.0 - change if p_stay is None else _share("p_stay", p_stay)
-    index = effect.index if isinstance(effect, pd.Series) else None
+    index = same_customers(effect=effect, value=value, p_stay=p_stay)
     return _contacts(change, stay, value, offer_cost, contact_cost, index)
 
 
@@ -140,6 +141,17 @@ def priced(terms: pd.DataFrame) -> pd.DataFrame:
     # The offer goes to those who would have stayed and to those who were kept.
     cost = terms["contact_cost"] + terms["offer_cost"] * (terms["p_stay"] + terms["effect"]).clip(0.0, 1.0)
     return terms.assign(gain=gain, cost=cost, profit=gain - cost)
+
+
+def same_customers(**values: ArrayLike | None) -> pd.Index | None:
+    """The index that all series among the values have, or a refusal: they would be matched by place."""
+    indexes = [(name, one.index) for name, one in values.items() if isinstance(one, pd.Series)]
+    for name, index in indexes[1:]:
+        if not index.equals(indexes[0][1]):
+            raise DataError(
+                f"{indexes[0][0]} and {name} have different indexes; give both for the same customers in one order"
+            )
+    return indexes[0][1] if indexes else None
 
 
 def numbers_of(name: str, values: ArrayLike) -> np.ndarray:

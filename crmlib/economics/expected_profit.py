@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
+from crmlib.economics.contact_profit import same_customers
 from crmlib.errors import CrmError, DataError
 
 _TINY = 1e-12
@@ -61,7 +62,7 @@ def expected_maximum_profit(
     Raises
     ------
     DataError
-        If nobody or everybody left, the lengths differ, or a score is missing.
+        If nobody or everybody left, the lengths or indexes differ, or a score is missing.
     CrmError
         If a parameter is out of range.
 
@@ -78,6 +79,7 @@ def expected_maximum_profit(
     >>> print(f"{emp.profit_per_customer:.2f} {emp.share_contacted:.2f}")
     14.00 0.25
     """
+    same_customers(score=score, churned=churned)
     left = _outcome(churned)
     if not clv > 0:
         raise CrmError(f"clv is {clv}; give money above 0, or use expected_maximum_profit_by_value")
@@ -128,6 +130,7 @@ def expected_maximum_profit_by_value(
     >>> by_money.profit_per_customer > by_risk.profit_per_customer
     True
     """
+    same_customers(score=score, churned=churned, value=value)
     left, worth = _outcome(churned), np.asarray(value, dtype=float)
     if worth.shape != left.shape or not np.isfinite(worth).all():
         raise DataError(

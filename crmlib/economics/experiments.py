@@ -70,7 +70,7 @@ def read_experiments(
     DataError
         If a column is missing, or an outcome is.
     CannotAnswerError
-        If no experiment has 30 customers in each group whose window is over.
+        If there is no row, or no experiment has 30 customers in each group whose window is over.
 
     Notes
     -----
@@ -166,6 +166,10 @@ def _check(outcomes: pd.DataFrame, outcome: str, adjust_by: str | None) -> None:
             raise DataError(
                 f"outcomes: {name} is missing in {missing:,} rows; a customer without purchases has 0"
             )
+    if outcomes.empty:
+        raise CannotAnswerError("outcomes has no row: nobody is in an experiment yet")
+    if missing := int(outcomes["experiment"].isna().sum()):
+        raise DataError(f"outcomes: experiment is missing in {missing:,} rows; name it or drop them")
     if other := set(outcomes["group"]) - {"control", "treated"}:
         raise DataError(f"outcomes: group has {min(map(str, other))!r}; allowed: control, treated")
 
@@ -252,13 +256,12 @@ def _worth(
 
 def _verdict(row: pd.Series, level: float) -> tuple[str, str]:
     """A word and its reason."""
+    sizes = f"{row['treated']:,} treated and {row['control']:,} control customers"
+    if np.isnan(row["difference"]):
+        return "cannot be told", f"{sizes} are too few."
     if np.isnan(row["p_value"]):
-        return (
-            "cannot be told",
-            f"{row['treated']} treated and {row['control']} control customers are too few.",
-        )
+        return "cannot be told", "Within each group the outcome is the same for everybody; was it measured?"
     if row["p_split"] < SPLIT_BROKEN:
-        sizes = f"{row['treated']:,} treated and {row['control']:,} control customers"
         return "do not use", f"{sizes} are not what chance makes of the plan; find out what sorted them."
     said = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
     if not row["p_holm"] < 1 - level:

@@ -186,6 +186,20 @@ def test_a_million_customers_take_seconds():
         (lambda: economics.contacts_by_risk([1.2], 200), "p_churn has 1.2"),
         (lambda: economics.contacts_by_risk([np.nan], 200), "p_churn has 1 values that are no number"),
         (lambda: economics.contacts_by_risk([0.2], 200, contact_cost=-1), "contact_cost"),
+        (
+            lambda: economics.contacts_by_risk(pd.Series([0.1, 0.5]), pd.Series([9, 8], index=[1, 0])),
+            "p_churn and value have different indexes",
+        ),
+        (
+            lambda: economics.profit_curve(
+                economics.contacts_by_risk([0.1, 0.5], 200), by=pd.Series([1, 2], index=[1, 0])
+            ),
+            "contacts and by have different indexes",
+        ),
+        (
+            lambda: economics.expected_maximum_profit(pd.Series([1, 2]), pd.Series([1, 0], index=[1, 0])),
+            "score and churned have different indexes",
+        ),
         (lambda: economics.expected_maximum_profit([1, 2], [1, 1]), "needs both kinds"),
         (lambda: economics.expected_maximum_profit([1, 2], ["Yes", "No"]), "something else than 0 and 1"),
         (lambda: economics.expected_maximum_profit([1, np.nan], [1, 0]), "no number"),

@@ -107,6 +107,14 @@ def test_value_is_the_difference_less_cost_and_unsubscribes():
     assert crm.read_experiments(world(7, effect=-20.0)).iloc[0]["verdict"] == "harms"
 
 
+def test_an_outcome_that_never_varies_is_told_so():
+    data = world(1)
+    same = data.assign(spend=np.where(data["group"] == "treated", 6.0, 5.0))
+    row = crm.read_experiments(same).iloc[0]
+    assert row["verdict"] == "cannot be told"
+    assert "the same for everybody" in row["reason"]
+
+
 def test_several_experiments_are_read_together():
     null = [world(seed).assign(experiment=f"null {seed:02}") for seed in range(20)]
     both = pd.concat([*null, world(99, effect=15.0).assign(experiment="real")])
@@ -214,7 +222,8 @@ def test_features_hold_only_what_was_known_then():
     [
         ({"group": "exposed"}, "group has 'exposed'; allowed: control, treated"),
         ({"customer_id": "a"}, "customer 'a' stands twice in 'reminder'"),
-        ({"assigned": pd.NaT}, "assigned is missing in 4 rows"),
+        ({"assigned": pd.NaT}, "assigned is missing or no date in 4 rows"),
+        ({"assigned": "soon"}, "assigned is missing or no date in 4 rows"),
     ],
 )
 def test_refuses_a_broken_table(change, words):
@@ -229,6 +238,10 @@ def test_refuses_by_name():
         crm.experiment_outcomes(LOG, TEST, days=0, as_of="2024-03-31")
     with pytest.raises(CannotAnswerError, match="30 customers in each group"):
         crm.read_experiments(world(1, customers=40))
+    with pytest.raises(CannotAnswerError, match="outcomes has no row"):
+        crm.read_experiments(world(1).iloc[:0])
+    with pytest.raises(DataError, match="experiment is missing in 600 rows"):
+        crm.read_experiments(world(1).assign(experiment=None))
     with pytest.raises(DataError, match="spend is missing in 600 rows"):
         crm.read_experiments(world(1).assign(spend=np.nan))
 
