@@ -93,7 +93,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     ----------
     choice : DataFrame
         One row per number of clusters: `clusters`, `silhouette`, `stability`, each with `_null` (95 % of clouds
-        without groups are below), `valley_p` (a valley between every two, at .01) and `groups`.
+        without groups are below), `valley_p` (a valley between all neighbours, at .01) and `groups`.
     """
     if choice.empty:
         return no_data("No number of clusters was tried")
@@ -127,7 +127,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
         axes,
         _choice_title(choice, valley),
         f"Lines by number of clusters. {told}.",
-        unit="Dashed: 95% of clouds without groups lie below · filled: a valley between every two clusters",
+        unit="Dashed: 95% of clouds without groups lie below · filled: a valley between all neighbours",
     )
 
 
@@ -136,10 +136,10 @@ def _choice_title(choice: pd.DataFrame, valley: np.ndarray) -> str:
     span = f"{tried[0]}" if len(tried) == 1 else f"{tried[0]} to {tried[-1]}"
     if choice["groups"].any():
         number = int(choice.loc[choice["groups"], "clusters"].iloc[-1])
-        return f"{number} clusters are groups: beyond a cloud without groups, with a valley between every two"
+        return f"{number} clusters are groups: beyond a cloud without groups, with a valley between all neighbours"
     beyond = (choice["silhouette"] >= choice["silhouette_null"]).all()
     if not valley.any():
-        why = "no valley between every two clusters"
+        why = "no valley between some neighbours"
         why += ", though silhouettes are beyond those of a bell" if beyond else ""
     else:
         why = "where there are valleys, the clusters do not come out again or are no tighter than cuts"

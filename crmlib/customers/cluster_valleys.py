@@ -7,7 +7,7 @@ single top they are not, be it a bell, a box or a cloud with heavy tails, so tha
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ TUBE = 0.75  # share of the two clusters' customers within the tube through both
 
 
 class Valley(NamedTuple):
-    """The shallowest valley among all pairs of clusters.
+    """The shallowest valley among all pairs of neighbouring clusters.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Valley(NamedTuple):
 
 
 def shallowest_valley(points: Points, labels: Labels, random: np.random.Generator) -> Valley:
-    """The valley between those two clusters that are least apart.
+    """The valley between those two neighbouring clusters that are least apart.
 
     Parameters
     ----------
@@ -60,16 +60,33 @@ def shallowest_valley(points: Points, labels: Labels, random: np.random.Generato
     those within clusters (Mahalanobis), so that an elongated cluster keeps its shape. The question is that
     of Hartigan and Hartigan (1985), The dip test of unimodality, Annals of Statistics 13(1), 70–84, asked
     at one place, where k-means has cut.
+
+    Neighbours have no third centre closer to both than they are to each other (Toussaint 1980, The relative
+    neighbourhood graph of a finite planar set, Pattern Recognition 12, 261–268): between the ends of a row
+    of groups lies another group, and no valley.
     """
     spread = np.column_stack([spread_ties(column, random) for column in points.T])
     centres = np.array([points[labels == one].mean(axis=0) for one in range(labels.max() + 1)])
     sphered = _within_clusters(points - centres[labels], points.var(axis=0).sum())
     spread, centres = spread @ sphered, centres @ sphered
-    # Along one feature the clusters stand in a row: a third one lies between two others, and is no missing valley.
-    in_a_row = points.shape[1] == 1
-    pairs = pairwise(np.argsort(centres[:, 0])) if in_a_row else combinations(range(len(centres)), 2)
-    found = [_between(spread, (labels == a) | (labels == b), centres[a], centres[b]) for a, b in pairs]
+    found = [
+        _between(spread, (labels == a) | (labels == b), centres[a], centres[b])
+        for a, b in neighbours(centres)
+    ]
     return max(found, key=lambda one: (one.p_value, one.depth))
+
+
+def neighbours(centres: Points) -> list[tuple[int, int]]:
+    """Pairs of centres with no third one between them; they hang together.
+
+    Examples
+    --------
+    >>> neighbours(np.array([[0.0], [1.0], [2.5]]))
+    [(0, 1), (1, 2)]
+    """
+    away = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
+    pairs = combinations(range(len(centres)), 2)
+    return [(a, b) for a, b in pairs if not (np.maximum(away[a], away[b]) < away[a, b]).any()]
 
 
 def spread_ties(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:

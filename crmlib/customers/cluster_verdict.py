@@ -23,8 +23,8 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
         silhouette, stable = (f"{row[name]:.2f}" for name in ("silhouette", "stability"))
         null = f"{row['silhouette_null']:.2f} and {row['stability_null']:.2f}"
         return (
-            f"{clusters} groups: halfway between any two of them there are at most {row['valley']:.2f} customers for "
-            f"one around the emptier centre; silhouette {silhouette} and stability {stable}, where a cloud without "
+            f"{clusters} groups: halfway between any two neighbours there are at most {row['valley']:.2f} customers "
+            f"for one around the emptier centre; silhouette {silhouette} and stability {stable}, where a cloud without "
             f"groups has up to {null}; each is found again (Jaccard {row['jaccard']:.2f} or more)."
         )
     first, last = choice["clusters"].min(), choice["clusters"].max()
@@ -40,7 +40,7 @@ def _failed(row: pd.Series) -> list[str]:
     """What keeps the clusters from being groups."""
     valley = f"{row['valley']:.2f} customers for one around the emptier centre"
     reasons = {
-        f"halfway between two of them there are {valley}, no valley beyond chance": row["valley_p"]
+        f"halfway between two neighbours there are {valley}, no valley beyond chance": row["valley_p"]
         > SIGNIFICANT,
         f"silhouette {row['silhouette']:.2f}, where a cloud without groups has up to {row['silhouette_null']:.2f}": (
             row["silhouette"] < row["silhouette_null"]

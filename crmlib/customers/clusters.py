@@ -82,7 +82,7 @@ class ClusterSegments:
 
     Notes
     -----
-    Groups have to pass all of it: between every two of them a valley, with fewer customers halfway than
+    Groups have to pass all of it: between every two neighbours a valley, with fewer customers halfway than
     around either centre; silhouette and stability at least as high as in 95 % of clouds of the same size
     and covariance that have no groups; and each cluster found again in resamples (Jaccard .75 or more). A
     stable clustering alone proves nothing: one elongated bell is cut in the same place every time. A value that

@@ -14,7 +14,7 @@ from crmlib.customers import ClusterSegments, behaviour_clusters, needs_clusters
 from crmlib.customers.cluster_choice import SIGNIFICANT, silhouette
 from crmlib.customers.cluster_fits import cluster
 from crmlib.customers.cluster_stability import adjusted_rand, shared_customers, stability
-from crmlib.customers.cluster_valleys import shallowest_valley, spread_ties
+from crmlib.customers.cluster_valleys import neighbours, shallowest_valley, spread_ties
 from crmlib.customers.cluster_verdict import CUTS
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups
@@ -53,6 +53,14 @@ def test_groups_that_are_well_apart_have_valleys_between_them_and_no_more():
         held = [k for k, p_value in valleys(points, seed).items() if p_value <= SIGNIFICANT]
         found += bool(held) and max(held) == 3
     assert found >= 95
+
+
+def test_groups_in_a_row_have_a_valley_between_neighbours_alone():
+    random = np.random.default_rng(0)
+    row = np.array([0.0, 7, 14, 21])[random.integers(4, size=600)][:, None] * [1.0, 1.0, 0.5]
+    points = row + random.standard_normal((600, 3))
+    assert [k for k, p_value in valleys(points, 0, range(2, 7)).items() if p_value <= SIGNIFICANT][-1] == 4
+    assert neighbours(np.array([[0.0, 0], [2, 0], [1, 1.5], [5, 0]])) == [(0, 2), (1, 2), (1, 3)]
 
 
 @pytest.mark.parametrize("shape", CLOUDS)
