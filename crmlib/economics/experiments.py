@@ -67,6 +67,8 @@ def read_experiments(
 
     Raises
     ------
+    CrmError
+        If a parameter is out of range, or planned_share names no experiment.
     DataError
         If a column is missing, or an outcome is.
     CannotAnswerError
@@ -88,6 +90,10 @@ def read_experiments(
     """
     check_level(level)
     _check(outcomes, outcome, adjust_by)
+    if isinstance(planned_share, Mapping):
+        names = sorted(map(str, outcomes["experiment"].unique()))
+        for name in set(planned_share) - set(names):
+            raise CrmError(f"planned_share names {name!r}; {did_you_mean(name, names)}")
     rows = []
     for name, people in outcomes.groupby("experiment", sort=True):
         done = people[people["complete"]] if "complete" in people else people

@@ -238,6 +238,8 @@ def test_refuses_by_name():
         crm.experiment_outcomes(LOG, TEST, days=0, as_of="2024-03-31")
     with pytest.raises(CannotAnswerError, match="30 customers in each group"):
         crm.read_experiments(world(1, customers=40))
+    with pytest.raises(CrmError, match="planned_share names 'tst'; did you mean 'test'"):
+        crm.read_experiments(world(1), planned_share={"tst": 0.5})
     with pytest.raises(CannotAnswerError, match="outcomes has no row"):
         crm.read_experiments(world(1).iloc[:0])
     with pytest.raises(DataError, match="experiment is missing in 600 rows"):
