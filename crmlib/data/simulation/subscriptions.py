@@ -15,7 +15,7 @@ from crmlib.data.simulation.world import World, only_where
 PLANS = np.array(["light", "standard", "full"], dtype=object)
 PLAN_PRICES = np.array([9.9, 19.9, 39.9])
 YEARLY_RISE, TRIAL_RISE = 0.03, 0.08
-CANCELLED_PER_YEAR = 0.35
+CANCELLED_PER_YEAR, LIGHTER_LEAVES_SOONER = 0.30, np.array([1.5, 1.0, 0.6])
 
 
 @dataclass
@@ -77,10 +77,11 @@ def _life(world: World, people: People, start: np.ndarray, windows: tuple[Window
 
 
 def cancelling_per_year(world: World, people: People) -> np.ndarray:
-    """The risk at which each customer would cancel a contract."""
-    return CANCELLED_PER_YEAR * np.exp(
-        0.5 * people.restless + 0.7 * world.streams.normal("contract risk", people.index)
-    )
+    """The risk at which each customer would cancel a contract: the lighter the plan, the sooner."""
+    usual = CANCELLED_PER_YEAR * LIGHTER_LEAVES_SOONER[people.income_class]
+    usual = usual * catalogue.MARKET_SPEEDS[people.market] ** world.effects["market_speeds"]
+    own = world.streams.normal("contract risk", people.index)
+    return usual * np.exp(0.5 * people.restless + 0.7 * own)
 
 
 def fee(people: People, found: Contracts) -> np.ndarray:
