@@ -22,15 +22,17 @@ def next_behaviour(
     *,
     customers: Any = None,
     service_cases: Any = None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, float]:
     """One row per customer; a column for each behaviour that the tables hold, NaN where it is not known.
 
     `purchases` (orders), `active`, `tenure_years` at the start, `discount_share` of what was bought,
     `new_product_share` (purchases of products first sold in the period), `share_of_wallet`, `complaints`,
     `public_complaints` and `minutes_beyond` (service minutes above those that the firm gives for such revenue).
+    Beside it the purchases of everybody, newcomers among them.
     """
     found = pd.DataFrame(index=pd.Index(customer_ids, name="customer_id"))
-    bought = fetch(_bought(seen_by(transactions, last), first)).set_index("customer_id").reindex(found.index)
+    everybody = fetch(_bought(seen_by(transactions, last), first)).set_index("customer_id")
+    bought = everybody.reindex(found.index)
     found["purchases"] = bought["purchases"].fillna(0)
     found["active"] = (found["purchases"] > 0).astype(float)
     found["tenure_years"] = (pd.Timestamp(first) - bought["first_seen"]).dt.days / 365.25
@@ -54,7 +56,7 @@ def next_behaviour(
             revenue = bought["revenue"].fillna(0).clip(lower=0)
             usual = found["minutes"].sum() / revenue.sum() if revenue.sum() > 0 else float("nan")
             found["minutes_beyond"] = found.pop("minutes") - usual * revenue
-    return found
+    return found, float(everybody["purchases"].sum())
 
 
 def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:

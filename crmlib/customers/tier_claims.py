@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.activity import span
+from crmlib.customers.capacity_claim import capacity_taken, capacity_use
 from crmlib.customers.next_behaviour import next_behaviour
 from crmlib.errors import CrmError
 
@@ -37,7 +38,7 @@ CLAIMS = (
     Claim("Platinum", "have been customers for longer", "tenure_years", 1, "the others", "transactions"),
     Claim("Gold", "take more discounts than Platinum", "discount_share", 1, "Platinum", "transactions.discount"),
     Claim("Gold", "buy from several vendors", "share_of_wallet", -1, "Platinum", "customers.share_of_wallet"),
-    Claim("Iron", "fill capacity", "capacity", 1, "the others", "a capacity and its fixed cost"),
+    Claim("Iron", "fill capacity: more than stands idle anyway", "capacity", 1, "idle capacity", "capacity"),
     Claim(
         "Lead", "demand more attention than their spending merits", "minutes_beyond", 1, "the others",
         "service_cases.minutes",
@@ -55,6 +56,7 @@ def tier_claims(
     end: Any,
     customers: Any = None,
     service_cases: Any = None,
+    capacity: Any = None,
 ) -> pd.DataFrame:
     """Do the tiers behave in the next period as the Customer Pyramid says they do?
 
@@ -67,7 +69,7 @@ def tier_claims(
         Cleaned purchase log.
     start, end : date or str
         First and last day of the next period.
-    customers, service_cases : ibis.Table or DataFrame, optional
+    customers, service_cases, capacity : ibis.Table or DataFrame, optional
         Tables of the study.
 
     Returns
@@ -99,17 +101,36 @@ def tier_claims(
     first, last = span(start, end)
     if "customer_id" not in tiers or not tiers["customer_id"].is_unique:
         raise CrmError("tiers needs a customer_id per row, each once; pass what value_tiers returns")
-    measures = next_behaviour(
+    measures, everybody = next_behaviour(
         tiers["customer_id"], transactions, first, last, customers=customers, service_cases=service_cases
     )
     tier = tiers["tier"].astype(str).to_numpy()
-    return pd.DataFrame([_tested(claim, tier, measures) for claim in CLAIMS])
+    use = capacity_use(capacity, first, last)
+    taken = capacity_taken(tier == "Iron", measures["purchases"].to_numpy(dtype=float), everybody, use)
+    return pd.DataFrame(
+        [
+            _tested(claim, tier, measures) if claim.measure != "capacity" else _of_capacity(claim, taken)
+            for claim in CLAIMS
+        ]
+    )
+
+
+def _of_capacity(claim: Claim, taken: dict[str, float] | None) -> dict[str, Any]:
+    named = _named(claim)
+    if taken is None:
+        return _untested(named, f"needs {claim.needs}")
+    verdict = SUPPORTED if taken["low"] > 0 else NOT_SUPPORTED
+    return named | taken | {"effect": np.nan, "verdict": verdict, "why": ""}
+
+
+def _named(claim: Claim) -> dict[str, Any]:
+    return {
+        "tier": claim.tier, "claim": claim.says, "against": claim.against, "measure": claim.measure,
+    }  # fmt: skip
 
 
 def _tested(claim: Claim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
-    named = {
-        "tier": claim.tier, "claim": claim.says, "against": claim.against, "measure": claim.measure,
-    }  # fmt: skip
+    named = _named(claim)
     if claim.measure not in measures:
         return _untested(named, f"needs {claim.needs}")
     values = measures[claim.measure].to_numpy(dtype=float)

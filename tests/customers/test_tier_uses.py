@@ -105,6 +105,27 @@ def test_new_offers_are_products_first_sold_in_the_period():
     assert (found["tier_mean"], found["other_mean"], found["verdict"]) == (1.0, 0.0, "supported")
 
 
+def test_iron_fills_capacity_if_it_takes_more_than_stands_idle():
+    rows = [(f"c{n}", f"2024-08-{1 + day:02d}", 5.0) for n in range(100) for day in range(1 + n % 3)]
+    log = log_of(*rows, ("newcomer", "2024-09-01", 5.0))
+    tiers = pd.DataFrame(
+        {"customer_id": [f"c{n}" for n in range(100)], "tier": ["Platinum"] * 20 + ["Iron"] * 80}
+    )
+    months = pd.DataFrame(
+        {"date": pd.to_datetime(["2024-07-01", "2024-08-01"]), "capacity": 10.0, "used": [6.0, 8.0]}
+    )
+    found = tier_claims(tiers, log, **NEXT, capacity=months).set_index("measure").loc["capacity"]
+    orders = sum(1 + n % 3 for n in range(20, 100))
+    assert found["tier_mean"] == pytest.approx(0.7 * orders / len(log))
+    assert found["other_mean"] == pytest.approx(0.3)
+    assert found["verdict"] == "supported"
+    idle = (
+        tier_claims(tiers, log, **NEXT, capacity=months.assign(used=4.0)).set_index("measure").loc["capacity"]
+    )
+    assert idle["verdict"] == "not supported"
+    assert tier_claims(tiers, log, **NEXT).set_index("measure").loc["capacity", "why"] == "needs capacity"
+
+
 def served(margins: list[float], service: list[float], **keys: list) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"revenue": margins, "cost_of_goods": 0.0, "cost_to_serve": service, **keys}, dtype=float
