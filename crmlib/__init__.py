@@ -26,6 +26,7 @@ _HOMES = {
     "TimeUnit": "crmlib.units",
     "open_table": "crmlib.data.sources",
     "fitness_gates": "crmlib.data.fitness",
+    "simulate_firm": "crmlib.data.simulate",
     "Study": "crmlib.study",
     "open_study": "crmlib.study",
     "CustomerSummary": "crmlib.customers.summary",
