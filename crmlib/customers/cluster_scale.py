@@ -15,10 +15,22 @@ BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a co
 ID = "customer_id"
 
 
-def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.DataFrame:
-    """The columns to cluster by, checked: those named, else all but `customer_id`."""
+def as_frame(data: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+    """One row per customer, columns named by text; those of an array as scikit-learn names them, x0, x1, …"""
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        return pd.DataFrame(data, columns=[f"x{place}" for place in range(data.shape[1])])
     if not isinstance(data, pd.DataFrame):
         raise CrmError(f"data is a {type(data).__name__}; give a frame with one row per customer")
+    named = pd.DataFrame(data).rename(columns=str)
+    if not named.columns.is_unique:
+        raise CrmError(
+            f"data has two columns named {named.columns[named.columns.duplicated()][0]!r}; drop one"
+        )
+    return named
+
+
+def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.DataFrame:
+    """The columns to cluster by, checked: those named, else all but `customer_id`."""
     wanted = [name for name in data.columns if name != ID] if columns is None else columns
     for name in wanted:
         if name not in data.columns:
@@ -27,14 +39,13 @@ def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.Data
             raise CrmError(f"column {name!r} is {data[name].dtype}, not a number; leave it out")
     if not wanted:
         raise CrmError("data has no column to cluster by beside customer_id; add numbers such as frequency")
-    features = pd.DataFrame(data)[wanted].astype(float)
-    if bad := {name: int((~np.isfinite(features[name])).sum()) for name in wanted}:
-        name, count = max(bad.items(), key=lambda one: one[1])
-        if count:
-            raise CrmError(
-                f"column {name!r} is missing or infinite for {count:,} of {len(features):,} customers; "
-                "leave these customers out, or the column"
-            )
+    features = data[wanted].astype(float)
+    gaps = (~np.isfinite(features)).sum()
+    if gaps.any():
+        raise CrmError(
+            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} of {len(features):,} customers; "
+            "leave these customers out, or the column"
+        )
     return features
 
 

@@ -14,6 +14,7 @@ from crmlib.customers.cluster_scale import (
     ID,
     SCALES,
     Scale,
+    as_frame,
     check_different,
     check_shares,
     features_of,
@@ -124,12 +125,12 @@ class ClusterSegments:
         self.sample = sample
         self.random_state = random_state
 
-    def fit(self, data: pd.DataFrame, y: None = None) -> Self:
+    def fit(self, data: pd.DataFrame | np.ndarray, y: None = None) -> Self:
         """Cluster customers.
 
         Parameters
         ----------
-        data : DataFrame
+        data : DataFrame or array
             One row per customer; all columns but `customer_id` are features, numbers without gaps.
 
         Returns
@@ -138,7 +139,7 @@ class ClusterSegments:
             Itself.
         """
         self._check()
-        features = features_of(data)
+        features = features_of(as_frame(data))
         if self.scale == "share":
             check_shares(features)
         different = check_different(features, self.n_clusters)
@@ -158,14 +159,14 @@ class ClusterSegments:
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self
 
-    def predict(self, data: pd.DataFrame) -> Labels:
+    def predict(self, data: pd.DataFrame | np.ndarray) -> Labels:
         """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
         if not hasattr(self, "labels_"):
             raise CrmError("the clusters are not fitted yet; call fit first")
-        features = features_of(data, self.feature_names_in_)
+        features = features_of(as_frame(data), self.feature_names_in_)
         return self._clustering.assign(self._scaling.transform(features.to_numpy()))
 
-    def assign(self, data: pd.DataFrame) -> pd.DataFrame:
+    def assign(self, data: pd.DataFrame | np.ndarray) -> pd.DataFrame:
         """Name the cluster of each customer, new ones too.
 
         Parameters
@@ -180,7 +181,8 @@ class ClusterSegments:
             first).
         """
         labels = self.predict(data)
-        found = pd.DataFrame(data)[[ID]].copy() if ID in data.columns else pd.DataFrame(index=data.index)
+        known = as_frame(data)
+        found = known[[name for name in known.columns if name == ID]].copy()
         found["cluster"] = pd.Categorical.from_codes(labels, categories=self.names_)
         assert len(found) == len(data), "a customer was lost"
         return found

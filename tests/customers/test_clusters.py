@@ -234,6 +234,7 @@ def test_profile_table_reconciles():
         ({"a": [1.0, np.inf, 2.0]}, {}, "'a' is missing or infinite for 1 of 3"),
         ({"a": ["x", "y"]}, {}, "'a' is object, not a number"),
         ({"customer_id": ["x", "y"]}, {}, "no column to cluster by"),
+        ({"a": [1.0, 2.0], 1: [3.0, 4.0], "1": [3.0, 4.0]}, {}, "two columns named '1'"),
         ({"a": [0.5, -0.5]}, {"scale": "share"}, "a share below 0"),
         ({"a": [1.0, 2.0]}, {"method": "kmean"}, "did you mean 'kmeans'"),
         ({"a": [1.0, 2.0]}, {"n_clusters": 1}, "n_clusters is 1; allowed: a whole number from 2"),
@@ -302,6 +303,22 @@ def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     found = behaviour_clusters(once)
     assert found.verdict.startswith("No clusters: data holds 0 customers")
     assert found.model is None
+
+
+def test_an_array_is_as_good_as_a_frame():
+    points, _ = groups(np.random.default_rng(0), 120, 2)
+    options = dict(most=3, nulls=3, resamples=3)
+    from_array, from_frame = (
+        ClusterSegments(**options).fit(points),
+        ClusterSegments(**options).fit(frame(points)),
+    )
+    assert (from_array.labels_ == from_frame.labels_).all()
+    assert from_array.feature_names_in_ == ["x0", "x1"]
+    assert from_array.assign(points[:7])["cluster"].cat.codes.tolist() == from_array.labels_[:7].tolist()
+    numbered = ClusterSegments(**options).fit(pd.DataFrame(points))
+    assert numbered.feature_names_in_ == ["0", "1"]
+    with pytest.raises(CrmError, match="data is a list"):
+        ClusterSegments().fit([[1.0], [2.0]])
 
 
 def test_fit_changes_no_data():
