@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from crmlib.data.findings import Finding, Guess
+from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.tables import CONTRACTS, TABLE_NAMES
 from crmlib.errors import CrmError, StudyError, did_you_mean
 from crmlib.new_study import LARGEST_COPY_BYTES, READING, entry_lines, place_source

@@ -11,7 +11,7 @@ from crmlib.errors import StudyError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crmlib.data.findings import Guess, Question
+    from crmlib.data.guessing.findings import Guess, Question
     from crmlib.study import Study
 
 
@@ -43,7 +43,7 @@ def new(
     force: bool,
 ) -> None:
     """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry."""
-    from crmlib.data.guess import guess_transactions
+    from crmlib.data.guessing.transactions import guess_transactions
     from crmlib.new_study import write_study
 
     given: dict[str, Any] = {

@@ -9,7 +9,7 @@ import click
 from crmlib.cli_data import ask, described, named_column, table_lines
 
 if TYPE_CHECKING:
-    from crmlib.data.findings import Guess
+    from crmlib.data.guessing.findings import Guess
     from crmlib.study import Study
 
 
@@ -55,7 +55,7 @@ def add(
 
 def _guess(table: str, file: str, given: dict[str, Any], yes: bool) -> Guess:
     """Look at the file, and ask what it does not say, as long as there are answers to choose from."""
-    from crmlib.data.guess_table import guess_table
+    from crmlib.data.guessing.table import guess_table
     from crmlib.data.tables import CONTRACTS
 
     guess = guess_table(CONTRACTS[table], file, given=given)

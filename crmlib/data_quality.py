@@ -95,8 +95,8 @@ class DataQuality:
         return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
     def _fates(self, name: str) -> pd.DataFrame:
-        from crmlib.data.known_at import dated_up_to
-        from crmlib.data.optional_tables import countable
+        from crmlib.data.tables.cleaning import countable
+        from crmlib.data.tables.known_at import dated_up_to
 
         study, records = self._study, self._study.optional_tables.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
@@ -124,7 +124,7 @@ class DataQuality:
 
     def _known_later(self, name: str) -> list[dict[str, Any]]:
         """Values that `Study.table` leaves empty, for they were known after `as_of`."""
-        from crmlib.data.known_at import dated_up_to
+        from crmlib.data.tables.known_at import dated_up_to
 
         study, contract = self._study, CONTRACTS[name]
         whole, known = dated_up_to(study.optional_tables.rows(name), contract, study.as_of), study.table(name)
@@ -143,16 +143,16 @@ class DataQuality:
 
     @cached_property
     def orphans(self) -> pd.DataFrame:
-        """Keys of the optional tables that point to nothing; see `crmlib.data.orphans.orphan_keys`."""
-        from crmlib.data.orphans import orphan_keys
+        """Keys of the optional tables that point to nothing; see `crmlib.data.tables.orphans.orphan_keys`."""
+        from crmlib.data.tables.orphans import orphan_keys
 
         log = self._study.all_transactions if self._study.has("transactions") else None
         return orphan_keys(self._whole_tables(), log)
 
     @cached_property
     def spellings(self) -> pd.DataFrame:
-        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.spellings.near_spellings`."""
-        from crmlib.data.spellings import near_spellings
+        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.tables.spellings.near_spellings`."""
+        from crmlib.data.tables.spellings import near_spellings
 
         return near_spellings(self._whole_tables())
 

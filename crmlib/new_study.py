@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from crmlib.data.cleaned import write_whole
-from crmlib.data.findings import Finding, Guess
+from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
 from crmlib.places import find_root

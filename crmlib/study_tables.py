@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from crmlib.data.cleaned import REPORT, cache_key, describe, keep_cleaned
 from crmlib.data.privacy import fingerprint
-from crmlib.data.table_report import TableReport
 from crmlib.data.tables import CONTRACTS
+from crmlib.data.tables.report import TableReport
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import cache_folder
 
@@ -61,7 +61,7 @@ class OptionalTables:
         study = self._study
 
         def clean(folder: Path) -> TableReport:
-            from crmlib.data.optional_tables import TableReading, clean_table
+            from crmlib.data.tables.cleaning import TableReading, clean_table
 
             reading = TableReading(
                 columns=entry.columns,

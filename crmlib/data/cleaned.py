@@ -38,7 +38,7 @@ def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
         Folder of the cache, where digests of unchanged files are remembered.
     """
     parts = [settings, version("duckdb"), version("ibis-framework")]
-    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.rglob("*.py"))]
     parts += [f"{file.name} {sha256(file, cache)}" for file in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib.add_table import add_table
 from crmlib.cli import main
-from crmlib.data.guess_table import guess_table
-from crmlib.data.guess_table_words import names_of
+from crmlib.data.guessing.table import guess_table
+from crmlib.data.guessing.table_names import names_of
 from crmlib.data.tables import CONTRACTS, OPTIONAL
 from crmlib.errors import StudyError
 from crmlib.places import find_study
@@ -331,7 +331,7 @@ def test_a_file_in_the_contracts_own_names_is_recognised(contract, tmp_path):
 
 def test_names_are_given_to_columns_that_there_are():
     known = {one.name for contract in OPTIONAL for one in contract.columns}
-    from crmlib.data import guess_table_words
+    from crmlib.data.guessing import table_names as guess_table_words
 
     for key in guess_table_words._NAMES:
         table, _, name = key.rpartition(".")

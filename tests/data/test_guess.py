@@ -4,10 +4,10 @@ import ibis
 import pandas as pd
 import pytest
 
-from crmlib.data.findings import Finding
-from crmlib.data.guess import guess_transactions
-from crmlib.data.guess_dates import guess_dates
-from crmlib.data.guess_grain import guess_grain
+from crmlib.data.guessing.dates import guess_dates
+from crmlib.data.guessing.findings import Finding
+from crmlib.data.guessing.grain import guess_grain
+from crmlib.data.guessing.transactions import guess_transactions
 from crmlib.errors import DataError
 
 SHOPIFY = """Name,Email,Financial Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Amount,Created at,\

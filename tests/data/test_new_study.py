@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib import new_study
 from crmlib.cli import main
-from crmlib.data.guess import guess_transactions
+from crmlib.data.guessing.transactions import guess_transactions
 from crmlib.errors import StudyError
 from crmlib.new_study import write_study
 from crmlib.study_file import read_study_file

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 
 import crmlib as crm
-from crmlib.data.dictionary import dictionary
-from crmlib.data.known_at import known_at
-from crmlib.data.optional_tables import TableReading, clean_table
-from crmlib.data.spellings import near_spellings
-from crmlib.data.table_words import NO, YES, spellings_of
 from crmlib.data.tables import CONTRACTS, OPTIONAL
+from crmlib.data.tables.cleaning import TableReading, clean_table
+from crmlib.data.tables.dictionary import dictionary
+from crmlib.data.tables.known_at import known_at
+from crmlib.data.tables.spellings import near_spellings
+from crmlib.data.tables.words import NO, YES, spellings_of
 from crmlib.errors import DataError, StudyError
 
 ORDERS = "customer_id,date,amount\n1,2024-01-05,10\n1,2024-02-05,12\n2,2024-02-06,7\n3,2024-06-30,9\n"
@@ -524,7 +524,7 @@ def test_the_sentence_counts_what_the_frames_count(shop):
 
 def test_the_data_dictionary_is_that_of_the_contracts():
     path = Path(__file__).parents[2] / "data" / "README.md"
-    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.dictionary"
+    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.tables.dictionary"
     for contract in CONTRACTS.values():
         part = dictionary().split(f"## {contract.name}\n")[1].split("\n## ")[0]
         listed = [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]

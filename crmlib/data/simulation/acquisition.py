@@ -51,8 +51,7 @@ def _won(world: World, block: Block) -> Leads:
     first[found.row[seen]] = found.day[seen]
     pace = SLOW_TYPES[people.kind] / catalogue.MARKET_SPEEDS[people.market] ** world.effects["market_speeds"]
     hops = np.stack([streams.exponential("hop", people.index, hop) for hop in range(3)])
-    rival = rivals(world, people.index)
-    slow = np.where(rival == None, 1.0, SLOWER_FROM_A_RIVAL)  # noqa: E711
+    slow = np.where(_had_a_rival(world, people.index), SLOWER_FROM_A_RIVAL, 1.0)
     hops = np.where(people.referrer >= 0, 0.0, hops * HOP_DAYS * pace * slow)  # the recommended come at once
     work = SLOW_TYPES[people.kind] * slow * streams.exponential("lead hours", people.index)
     considered = np.maximum(people.join - hops[2], 0)
@@ -66,7 +65,7 @@ def _won(world: World, block: Block) -> Leads:
         activated=people.join,
         won=first,
         lost=np.where(np.isnan(first) & (block.left < world.days), block.left, np.nan),
-        rival=rival,
+        rival=rivals(world, people.index),
         channel=people.channel,
         hours=np.round(0.3 * work, 2),
     )
@@ -99,7 +98,11 @@ def _lost(world: World, people: People, created: np.ndarray) -> Leads:
 def rivals(world: World, index: np.ndarray, number: np.ndarray | int = 0) -> np.ndarray:
     """The rival who served a prospect before; None for most."""
     names = catalogue.RIVALS[(3 * world.streams.uniform("rival", index, number)).astype(int)]
-    return only_where(world.streams.uniform("had a rival", index, number) < FROM_A_RIVAL, names)
+    return only_where(_had_a_rival(world, index, number), names)
+
+
+def _had_a_rival(world: World, index: np.ndarray, number: np.ndarray | int = 0) -> np.ndarray:
+    return world.streams.uniform("had a rival", index, number) < FROM_A_RIVAL
 
 
 def partner(world: World, index: np.ndarray, channel: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,31 +48,41 @@ def settle_referrals(world: World, people: People, history: History) -> People:
     come by themselves. A recommendation brings a type-one customer to the firm while the recommender is buying;
     a type-two customer comes on the day on which they would have come anyway.
     """
-    strength, streams = world.effects["referrals"], world.streams
-    known = len(history.first)
-    if not known:
+    if not len(history.first):
         return people
-    who = people.index
-    chance = streams.uniform("recommended", who)
     inclined = 1 / (1 + np.exp(-1.2 * people.sociable))
     likely = 2 * RECOMMENDED_SHARE * inclined
-    by_nature = (chance < likely) & people.only_by_referral
-    happens = chance < np.minimum(likely * strength, 0.9)
-    tries = np.arange(_TRIES)[None, :]
-    candidate = (streams.uniform("candidate", who[:, None], tries) * known).astype(int)
-    glad = streams.uniform("glad", who[:, None], tries) < history.gladly[candidate]
+    chance = world.streams.uniform("recommended", people.index)
+    happens = chance < np.minimum(likely * world.effects["referrals"], 0.9)
+    only_so = people.only_by_referral & (chance < likely)
+    referrer, moment = _recommenders(world, people, history, at_any_time=only_so)
+    referred = happens & (referrer >= 0)
+    brought = only_so & referred
+    settled = replace(
+        people,
+        referrer=np.where(referred, referrer, -1),
+        only_by_referral=brought,
+        join=np.where(brought, moment, people.join),
+        channel=np.where(referred, catalogue.REFERRAL, people.channel),
+    )
+    return settled.take(happens | ~only_so)
+
+
+def _recommenders(
+    world: World, people: People, history: History, at_any_time: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first of some candidates who would recommend and buys, at any time or on the day; -1 for none.
+
+    With it a time at which the candidate was buying.
+    """
+    streams, who, tries = world.streams, people.index[:, None], np.arange(_TRIES)[None, :]
+    candidate = (streams.uniform("candidate", who, tries) * len(history.first)).astype(int)
+    glad = streams.uniform("glad", who, tries) < history.gladly[candidate]
     first, until = history.first[candidate], history.until[candidate]
-    fits_day = (first < people.join[:, None]) & (people.join[:, None] < until)
-    type_one = by_nature & happens
-    good = glad & (first < until) & (type_one[:, None] | fits_day)
-    chosen = np.argmax(good, axis=1)
-    rows = np.arange(len(people))
-    referred = happens & good.any(axis=1)
-    start, end = first[rows, chosen], until[rows, chosen]
-    start, end = np.where(referred, start, 0.0), np.where(referred, end, 0.0)
-    moment = start + (end - start) * streams.uniform("referral day", who)
-    people.referrer = np.where(referred, candidate[rows, chosen], -1)
-    people.only_by_referral = by_nature & referred
-    people.join = np.where(people.only_by_referral, moment, people.join)
-    people.channel = np.where(referred, catalogue.REFERRAL, people.channel)
-    return people.take(happens | ~by_nature)
+    on_the_day = (first < people.join[:, None]) & (people.join[:, None] < until)
+    good = glad & np.where(at_any_time[:, None], first < until, on_the_day)
+    rows, chosen = np.arange(len(people)), np.argmax(good, axis=1)
+    found = good[rows, chosen]
+    start, end = (np.where(found, edge[rows, chosen], 0.0) for edge in (first, until))
+    moment = start + (end - start) * streams.uniform("referral day", people.index)
+    return np.where(found, candidate[rows, chosen], -1), moment

@@ -43,13 +43,22 @@ def write_firm(settings: Simulation, folder: Path, *, force: bool = False) -> Pa
         write_tables(settings, draft)
         (draft / "study.yaml").write_text(_study_text(settings, folder.name), encoding="utf-8")
         if folder.exists():
-            aside = draft.with_name(draft.name + "-old")
-            folder.rename(aside)
-            draft.rename(folder)
-            shutil.rmtree(aside)
+            _replace(folder, draft)
         else:
             draft.rename(folder)
     return folder
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    """Put the new folder where the old one is, which comes back if that fails."""
+    aside = draft.with_name(draft.name + "-old")
+    folder.rename(aside)
+    try:
+        draft.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)
 
 
 def keep_simulated(settings: Simulation, cache: Path) -> Path:

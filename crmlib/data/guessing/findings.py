@@ -1,0 +1,40 @@
+"""What looking at a file brings: findings with their evidence, and questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One guess: the entry of the study file, its value, and what speaks for it."""
+
+    entry: str
+    value: Any
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the file does not decide: the entry, the question, and the answers that are possible."""
+
+    entry: str
+    text: str
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What was found in a file, and what has to be asked."""
+
+    source: Path  # a file, a folder or a pattern
+    files: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+    questions: tuple[Question, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Entry of the study file to value, such as "columns.customer_id": "CustNo"."""
+        return {one.entry: one.value for one in self.findings}

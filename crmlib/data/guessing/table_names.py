@@ -1,0 +1,142 @@
+"""The names that the columns of optional tables go by in firms' files, the usual ones first.
+
+English, German, French, Spanish, Italian, Dutch and Portuguese; each column also goes by its own name.
+"""
+
+from __future__ import annotations
+
+from crmlib.data.guessing.columns import WORDS
+from crmlib.data.tables.contracts import Contract
+
+# A column's name, or table.column where that table has names of its own for it.
+_NAMES: dict[str, str] = {
+    "customer_id": WORDS["customer_id"],
+    "date": """day month period week created_at timestamp datum tag monat woche mois jour date_debut fecha mes dia data
+        mese giorno maand""",
+    "channel": "medium media source platform campaign_channel kanal quelle canal canale kanaal utm_source",
+    "amount": """spend cost costs total_spend spent amount_spent media_cost budget_spent betrag kosten ausgaben montant
+        depense cout importe gasto costo importo spesa bedrag uitgaven custo""",
+    "cost": "costs expense total_cost kosten cout costo coste custo aufwand",
+    "market": WORDS["market"],
+    "product_type": "product_line product_category line_of_business produkttyp produktart type_produit",
+    "partner_id": "partner partner_no partner_number partner_code partnernummer",
+    "order_id": WORDS["order_id"],
+    "kind": "type category art typ kategorie tipo soort activity_type interaction_type",
+    "minutes": "duration handling_time minutes_spent duration_minutes time_minutes dauer minuten duree minutos minuti",
+    "hours": "hours_worked time_hours stunden heures horas ore uren",
+    "theme": "topic subject reason category thema betreff grund sujet motif tema argomento onderwerp",
+    "employee_id": """employee employee_no employee_number staff_id personnel_no agent_id owner rep sales_rep
+        mitarbeiter mitarbeiter_id personalnummer employe_id empleado_id dipendente medewerker""",
+    # customers
+    "name": """full_name customer_name display_name first_name last_name surname vorname nachname kundenname nom prenom
+        nombre apellido cognome naam voornaam achternaam""",
+    "email": "e_mail email_address mail mail_address courriel correo indirizzo_email",
+    "phone": "telephone mobile phone_number cell telefon telefonnummer handy telefono tel mobil",
+    "birthday": """birth_date date_of_birth dob birthdate born geburtsdatum geburtstag geb_datum date_naissance
+        date_de_naissance anniversaire fecha_nacimiento fecha_de_nacimiento data_nascita data_di_nascita
+        geboortedatum data_nascimento""",
+    "consent": """marketing_consent opt_in optin newsletter accepts_marketing email_consent gdpr_consent permission
+        subscribed einwilligung werbeeinwilligung consentement consentimiento consenso toestemming""",
+    "birthday_consent": "birthday_opt_in consent_birthday",
+    "joined": """join_date joined_at registered registered_at registration_date signup_date sign_up_date created_at
+        created customer_since member_since kunde_seit registriert_am client_depuis fecha_alta data_iscrizione
+        klant_sinds""",
+    "acquisition_channel": """channel source acquisition_source first_touch_channel utm_source lead_source herkunft
+        kanal canal canale""",
+    "referrer_id": "referrer referred_by referral_id recommended_by geworben_von empfohlen_von parrain recomendado_por",
+    "recommender_type": "referrer_type referral_type",
+    "won_from": "competitor previous_supplier previous_provider former_supplier wettbewerber",
+    "manager_id": "account_manager account_manager_id manager owner_id kundenbetreuer",
+    "share_of_wallet": "sow wallet_share",
+    "goal_reached": "goal_achieved success",
+    "adoption": "adoption_rate usage_share",
+    "planned_value": "plan_value planned_profit",
+    # touchpoints
+    "touchpoint_id": "contact_id interaction_id activity_id event_id message_id",
+    "direction": "in_out inbound_outbound richtung",
+    "response": "reaction result outcome status reaktion",
+    "replied_at": "answered_at replied answered reply_date",
+    "customised": "customized personalised personalized",
+    "fields_learned": "profile_fields_learned new_fields",
+    "promise_due": "promised_by promised_for due_date due",
+    "promise_kept_on": "promise_kept kept_on fulfilled_on",
+    # service_cases
+    "case_id": """ticket_id case_no case_number ticket_no ticket_number ticket case complaint_id id fall_id fallnummer
+        ticketnummer numero_ticket vorgangsnummer""",
+    "opened": """opened_at open_date created_at created date_opened date_created received date reported eroeffnet
+        eroffnet eroffnet_am angelegt_am erstellt_am ouvert ouvert_le date_ouverture abierto fecha_apertura
+        aperto geopend datum fecha""",
+    "first_reply": "first_response first_response_at first_reply_at first_answer answered_at erste_antwort",
+    "closed": """closed_at close_date resolved resolved_at date_closed solved_at settled geschlossen
+        geschlossen_am erledigt_am ferme ferme_le date_fermeture cerrado fecha_cierre chiuso gesloten""",
+    "contacts": "number_of_contacts interactions replies messages kontakte",
+    "public": "is_public visible oeffentlich",
+    # marketing_spend
+    "component": "cost_type spend_type cac_component",
+    "impressions": "views impr impressionen",
+    "clicks": "link_clicks klicks clics clic",
+    "organic": "is_organic unpaid",
+    # leads
+    "lead_id": "lead lead_no lead_number prospect_id opportunity_id deal_id id interessent_id",
+    "created": "created_at created_on lead_date date_created date first_seen erstellt_am angelegt_am cree_le datum",
+    "interested_on": "interested mql_date qualified_on trial_start signup_date",
+    "considered_on": "considered sql_date offer_date proposal_date demo_date angebot_am",
+    "activated_on": "activated activation_date first_use",
+    "won_on": "won won_at won_date closed_won converted_on conversion_date converted_at gewonnen_am",
+    "lost_on": "lost lost_at lost_date closed_lost verloren_am",
+    "lost_reason": "reason_lost loss_reason verlustgrund",
+    # subscriptions
+    "subscription_id": "contract_id contract_no subscription contract abo_id vertragsnummer abonnement_id id",
+    "start": "start_date started started_at begin valid_from beginn vertragsbeginn debut date_debut inicio inizio",
+    "end": "end_date ended ended_at cancelled_at valid_to ende vertragsende fin date_fin fine einde",
+    "price_per_month": """monthly_price mrr price monthly_amount monthly_fee amount monatspreis preis prix_mensuel
+        precio_mensual prezzo_mensile""",
+    "plan": "plan_name tier package tarif paket forfait",
+    "end_reason": "cancel_reason churn_reason cancellation_reason kuendigungsgrund",
+    # loyalty_ledger
+    "points": "points_delta point_change punkte puntos punti punten pontos",
+    "loyalty_ledger.kind": "type transaction_type movement movement_type event art typ tipo",
+    "loyalty_ledger.amount": "cost redemption_cost value",
+    # surveys
+    "question": "question_type metric survey survey_type frage pregunta domanda vraag",
+    "score": "rating answer value response nps_score punktzahl bewertung note puntuacion punteggio",
+    "scale_max": "max_score scale",
+    "comment": "comments verbatim feedback free_text kommentar commentaire comentario commento opmerking",
+    "followed_up_on": "follow_up_date followed_up closed_loop_on",
+    # experiments
+    "experiment": "experiment_name test test_name campaign experiment_id",
+    "assigned": "assigned_at assignment_date date assigned_on",
+    "group": "arm variant treatment assignment gruppe groupe grupo gruppo",
+    "outcome": "result metric_value conversion",
+    "unsubscribed_on": "unsubscribed unsubscribed_at opt_out_date",
+    # network_partners
+    "network_partners.partner_id": "partner partner_no partner_number id supplier_id",
+    "since": "partner_since start_date since_date seit depuis",
+    "cost_per_year": "annual_cost yearly_cost",
+    "value_received_per_year": "value_received annual_value_received",
+    "value_given_per_year": "value_given annual_value_given",
+    # staff_hours
+    "activity": "task taetigkeit activite actividad attivita activiteit",
+    "hired_on": "hired hire_date hired_at eintrittsdatum",
+    "left_on": "left leave_date left_at termination_date austrittsdatum",
+    # capacity, budget, maturity_scores
+    "resource": "facility room machine ressource",
+    "capacity.capacity": "available total kapazitaet kapazitat",
+    "used": "utilised utilized occupied belegt",
+    "fixed_cost": "fixed_costs fixkosten",
+    "revenue": "planned_revenue budget sales turnover umsatz plan_umsatz chiffre_d_affaires ventas ricavi omzet",
+    "marketing_spend": "planned_spend marketing_budget marketing",
+    "new_customers": "planned_new_customers new_customer_target",
+    "model": "scorecard framework instrument",
+    "element": "item criterion stage process dimension",
+    "rater": "scored_by assessor evaluator",
+    "evidence": "proof reason justification",
+}
+
+
+def names_of(contract: Contract) -> dict[str, str]:
+    """The names that each column of a contract goes by, its own first."""
+    return {
+        column.name: f"{column.name} {_NAMES.get(f'{contract.name}.{column.name}', _NAMES.get(column.name, ''))}"
+        for column in contract.columns
+    }

@@ -1,0 +1,102 @@
+"""What a contract is: the columns that a table must and may hold, and what each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from crmlib.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract.
+
+    `kind` is text, date, number, money or flag; `words` are the only ones allowed where there are any, `low`
+    and `high` bound a number; `refers_to` names the column of another table that holds the same key, as in
+    "customers.customer_id"; a `personal` column says who a customer is. Of the same row, `not_before` names the
+    date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
+    `planned` date may lie ahead of the day on which it is known.
+    """
+
+    name: str
+    kind: str
+    purpose: str
+    required: bool = False
+    unit: str = ""
+    words: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    refers_to: str = ""
+    personal: bool = False
+    not_before: str = ""
+    known_from: str = ""
+    planned: bool = False
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a table must and may hold.
+
+    `key` is the column in which no value may stand twice, and `dated_by` the date from which the firm knows
+    of a row; either is empty where there is no such column. With `free_columns` whatever else the source has is
+    part of the table too.
+    """
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: str = ""
+    dated_by: str = ""
+    free_columns: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Every column that the contract knows."""
+        return [column.name for column in self.columns]
+
+    def resolve(self, mapping: dict[str, str], found: Iterable[str]) -> dict[str, str]:
+        """Match the contract's columns to those of a source.
+
+        Parameters
+        ----------
+        mapping : dict of str
+            The study's own words: contract column to source column. What it leaves out is taken from a
+            source column of the same name, if there is one.
+        found : iterable of str
+            Columns of the source.
+
+        Returns
+        -------
+        dict of str
+            Contract column to source column; required ones are among them, but `amount` not where `quantity`
+            and `unit_price` stand for it.
+
+        Raises
+        ------
+        DataError
+            If a named column is not in the source, or a required one is nowhere.
+        """
+        available = list(found)
+        for ours, theirs in mapping.items():
+            if ours not in self.names:
+                raise DataError(
+                    f"{self.name}: columns names {ours!r}, which the contract lacks; "
+                    f"{did_you_mean(ours, self.names)}"
+                )
+            if theirs not in available:
+                raise DataError(
+                    f"{self.name}: columns.{ours} names {theirs!r}, which the source lacks; "
+                    f"{did_you_mean(theirs, available[:40])}"
+                )
+        resolved = {name: mapping.get(name, name) for name in self.names}
+        resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
+        missing = [column.name for column in self.columns if column.required and column.name not in resolved]
+        if {"quantity", "unit_price"} <= resolved.keys():
+            missing = [name for name in missing if name != "amount"]
+        if missing:
+            raise DataError(
+                f"{self.name}: no column {missing[0]!r}; say which one it is under `columns`, as in "
+                f"{missing[0]}: <source column>. The source has: {', '.join(available[:40])}"
+            )
+        return resolved

@@ -1,0 +1,84 @@
+"""Tables whose other columns the firm names itself: each becomes a column of the contract for this source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import ibis
+
+from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.guessing.columns import plain_name
+from crmlib.data.guessing.table_names import names_of
+from crmlib.data.reading import read_number, read_text
+from crmlib.data.tables import CUSTOMERS
+from crmlib.data.tables.contracts import Column, Contract
+
+# What the cleaning itself calls its columns.
+_TAKEN = {"reason", "row_hash", "source_file", "source_row", "unsplit_line"}
+_NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
+# A feature may well be called "mobile"; a name, an address or a birthday is one under any of its names.
+_PERSONAL = {"phone", "phone_number", "telephone"} | {
+    word for name in ("name", "email", "birthday") for word in names_of(CUSTOMERS)[name].split()
+}
+
+
+def with_free_columns(
+    contract: Contract, raw: ibis.Table, columns: Mapping[str, str], decimal: str = "."
+) -> tuple[Contract, dict[str, str]]:
+    """The contract with a column for each one of the source that it does not know, and where each comes from.
+
+    Parameters
+    ----------
+    contract : Contract
+        As it is, unless it has `free_columns`.
+    raw : ibis.Table
+        The source. A column is one of numbers if everything in it can be read as a number, else text.
+    columns : mapping of str
+        The study's own words: contract column to source column.
+    decimal : str
+        The decimal sign.
+
+    Returns
+    -------
+    contract : Contract
+    columns : dict of str
+        As given, and a name with "_" added for a column whose own name the cleaning uses, such as `reason`.
+
+    Examples
+    --------
+    >>> from crmlib.data.tables import CUSTOMER_FEATURES
+    >>> raw = ibis.memtable({"CustNo": ["1"], "Churn": ["Yes"], "tenure": ["4"], "E-Mail": ["a@b.c"]})
+    >>> opened, _ = with_free_columns(CUSTOMER_FEATURES, raw, {"customer_id": "CustNo", "churned": "Churn"})
+    >>> [(one.name, one.kind, one.personal) for one in opened.columns[4:]]
+    [('tenure', 'number', False), ('E-Mail', 'text', True)]
+    """
+    if not contract.free_columns:
+        return contract, dict(columns)
+    known = {*contract.names, *columns.values(), FILE_COLUMN, UNSPLIT}
+    names = {f"{name}_" if name in _TAKEN else name: name for name in raw.columns if name not in known}
+    numbers = _numbers(raw, list(names.values()), decimal)
+    free = tuple(
+        Column(
+            ours,
+            "number" if theirs in numbers else "text",
+            "a feature of the firm's own",
+            personal=plain_name(theirs) in _PERSONAL,
+        )
+        for ours, theirs in names.items()
+    )
+    return replace(contract, columns=contract.columns + free), {**columns, **names}
+
+
+def _numbers(raw: ibis.Table, names: list[str], decimal: str) -> set[str]:
+    """Columns in which there is a number, and nothing but numbers."""
+    asked = {}
+    for place, name in enumerate(names):
+        text, number = read_text(raw[name]), read_number(raw[name], decimal)
+        asked[f"read_{place}"] = number.notnull().sum()
+        asked[f"unread_{place}"] = (number.isnull() & ~text.lower().isin(_NO_VALUE)).sum()
+    if not asked:
+        return set()
+    found = raw.agg(**asked).to_pyarrow().to_pylist()[0]
+    places = range(len(names))
+    return {names[place] for place in places if found[f"read_{place}"] and not found[f"unread_{place}"]}

@@ -1,0 +1,74 @@
+"""What a firm knew of a table at the end of a day: nothing that happened later leaks into an analysis."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import ibis
+import ibis.expr.types as ir
+
+from crmlib.data.tables.contracts import Contract
+
+
+def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
+    """Rows dated up to the end of a day, and of what came later in their course nothing.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        A cleaned table in the contract's columns.
+    contract : Contract
+        It says which column dates a row, and which others are known only from a date on.
+    as_of : date
+        Last day that counts.
+
+    Returns
+    -------
+    ibis.Table
+        Without rows that begin later; a row without a date stays. A later date is empty, unless it was planned
+        ahead, and so is whatever was known from that date only, such as the reason why a contract ended.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crmlib.data.tables import SUBSCRIPTIONS
+    >>> rows = pd.DataFrame({"start": pd.to_datetime(["2024-01-01"]), "end": pd.to_datetime(["2024-05-31"])})
+    >>> seen = known_at(ibis.memtable(rows.assign(end_reason="cancelled")), SUBSCRIPTIONS, dt.date(2024, 3, 1))
+    >>> seen.end.to_pandas().isna().tolist(), seen.end_reason.to_pandas().isna().tolist()
+    ([True], [True])
+    """
+    end = _end_of(as_of)
+    later = {
+        column.name: rows[column.name] >= end
+        for column in contract.columns
+        if column.kind == "date" and column.name in rows.columns
+    }
+    hidden = {
+        column.name: later[source]
+        for column in contract.columns
+        for source in ("" if column.planned else column.name, column.known_from)
+        if source in later and column.name in rows.columns
+    }
+    return dated_up_to(
+        rows.mutate(
+            **{
+                name: ibis.ifelse(unknown.fill_null(False), ibis.null(rows[name].type()), rows[name])
+                for name, unknown in hidden.items()
+                if name != contract.dated_by
+            }
+        ),
+        contract,
+        as_of,
+    )
+
+
+def dated_up_to(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
+    """Rows that the firm knew of at the end of a day; one without a date is among them."""
+    if contract.dated_by not in rows.columns:
+        return rows
+    date = rows[contract.dated_by]
+    return rows.filter(date.isnull() | (date < _end_of(as_of)))
+
+
+def _end_of(day: dt.date) -> ir.TimestampScalar:
+    return ibis.timestamp((dt.datetime.combine(day, dt.time()) + dt.timedelta(days=1)).isoformat(sep=" "))
