@@ -46,6 +46,13 @@ class CustomerClusters:
     stability: pd.DataFrame
     model: ClusterSegments | None
 
+    @property
+    def kind(self) -> str:
+        """The verdict in a few words: such as "4 groups", or "cuts, no groups", or "none"."""
+        if self.model is None:
+            return "none"
+        return f"{self.model.n_clusters_} groups" if self.groups else "cuts, no groups"
+
 
 def behaviour_clusters(summary: pd.DataFrame, **options: Any) -> CustomerClusters:
     """Who buys alike, by recency, frequency and spend?

@@ -303,6 +303,7 @@ def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     found = behaviour_clusters(once)
     assert found.verdict.startswith("No clusters: data holds 0 customers")
     assert found.model is None
+    assert found.kind == "none"
 
 
 def test_an_array_is_as_good_as_a_frame():
