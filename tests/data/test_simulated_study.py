@@ -4,6 +4,7 @@ import ast
 import errno
 import multiprocessing
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,6 +86,22 @@ def test_the_bundled_firm_is_a_seed_and_no_file():
     folder = ROOT / "data" / "simulated-firm"
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "study.yaml"]
     assert "simulated" in yaml.safe_load((folder / "study.yaml").read_text())["title"].lower()
+
+
+def test_another_process_makes_the_same_files_byte_by_byte(tmp_path):
+    write_firm(SMALL, tmp_path / "here")
+    code = (
+        "import sys; from pathlib import Path; from crmlib.data.simulation.settings import Simulation; "
+        "from crmlib.data.simulation.writer import write_firm; "
+        f"write_firm(Simulation.model_validate_json({SMALL.model_dump_json()!r}), Path(sys.argv[1]))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "there")], check=True, env=environment, cwd=ROOT
+    )
+    for name in TABLES:
+        files = [(tmp_path / place / f"{name}.parquet").read_bytes() for place in ("here", "there")]
+        assert files[0] == files[1], name
 
 
 def _make(cache):
