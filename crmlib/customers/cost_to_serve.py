@@ -92,7 +92,7 @@ def effort_of(
     measures = filled_columns(table, wanted)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
     for one in measures:
-        number = _known(rows[one], f"{name}.{one}")
+        number = as_number(rows[one], f"{name}.{one}")
         sums |= {one: number.sum(where=dealt), f"{one}_missing": (dealt & number.isnull()).sum()}
         sums |= {f"{one}_all": number.sum(), f"{one}_known": number.count(), f"{one}_low": number.min()}
     grouped = rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)
@@ -101,7 +101,8 @@ def effort_of(
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
 
 
-def _known(column: ibis.Value, name: str) -> ibis.Value:
+def as_number(column: ibis.Value, name: str) -> ibis.Value:
+    """A column of numbers, in which what is not a number is empty."""
     if not column.type().is_numeric():
         raise DataError(f"{name} is {column.type()}; numbers are needed")
     number = column.cast("float64")

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
-from crmlib.customers.cost_to_serve import CASES, TOUCHPOINTS, Effort, as_costs, effort_of, within
+from crmlib.customers.cost_to_serve import (
+    CASES,
+    TOUCHPOINTS,
+    Effort,
+    as_costs,
+    as_number,
+    effort_of,
+    within,
+)
 from crmlib.customers.profit_basis import basis_of, has_costs
 from crmlib.data.costs import Costs
 from crmlib.errors import CrmError, DataError
@@ -126,6 +134,8 @@ def profit_in_weeks(
         raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
     prices = as_costs(costs)
     sales = fetch(_sales(seen_by(transactions, last), first, weeks).order_by("customer_id"))
+    # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
+    sales = sales.round(6)
     cases, contacts = (
         effort_of(table, about, first, last, weeks)
         for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
@@ -159,10 +169,10 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
         "returns": rows.amount.sum(where=own & ~rows.is_purchase),
     }
     if "discount" in rows.columns:
-        sums["discounts"] = rows.discount.cast("float64").sum(where=own)
+        sums["discounts"] = as_number(rows.discount, "transactions.discount").sum(where=own)
     if "cost" in rows.columns:
-        cost = rows.cost.cast("float64")
-        has = cost.notnull() & ~cost.isnan()
+        cost = as_number(rows.cost, "transactions.cost")
+        has = cost.notnull()
         sums |= {
             "goods_known": cost.sum(where=own & has),
             "amount_without_cost": rows.amount.sum(where=own & ~has),

@@ -112,6 +112,15 @@ def test_a_customer_of_three_weeks_is_not_lead():
     ]
 
 
+def test_the_same_amounts_in_another_order_are_the_same_value():
+    orders = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)]
+    rows = [
+        (f"c{n}", f"2024-01-{day + 1:02d}", paid) for n in range(30) for day, paid in enumerate(orders[n % 3])
+    ]
+    found = value_tiers(customer_profit(log_of(*rows), start="2024-01-01", end="2024-01-31"))
+    assert counts(found)["Iron"] == 30
+
+
 def test_in_a_short_period_a_customer_of_long_standing_is_not_new():
     log = log_of(("a", "2023-01-01", 5.0), ("a", "2024-01-10", 5.0), ("b", "2024-01-25", 5.0))
     profit = customer_profit(log, start="2024-01-01", end="2024-01-31", costs={"per_order": 9.0})
