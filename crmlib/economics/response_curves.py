@@ -114,7 +114,7 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
             f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {y.sum():,.0f} people were reached; a "
             "curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
         )
-    ceilings = np.unique(np.concatenate([np.linspace(0.005, 1.0, 200), np.geomspace(1e-4, 0.05, 60)]))
+    ceilings = np.unique(np.concatenate([np.linspace(0.01, 1.0, 100), np.geomspace(1e-4, 0.05, 40)]))
     height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])
     best = int(np.argmax(height))
     around = ceilings[max(best - 1, 0)], ceilings[min(best + 1, len(ceilings) - 1)]

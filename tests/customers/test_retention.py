@@ -67,7 +67,7 @@ class TestRevenue:
         with pytest.raises(CrmError, match="churn is -1"):
             crm.RevenueMovement(start=10, new=0, expansion=0, contraction=0, churn=-1)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(contracts)
     def test_movements_by_brute_force(self, rows: list) -> None:
         table = subscriptions(rows)
@@ -122,7 +122,7 @@ class TestRevenue:
 
 
 class TestContracts:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(contracts)
     def test_customers_add_up_and_retention_is_what_it_says(self, rows: list) -> None:
         told = crm.contract_retention(subscriptions(rows), as_of="2024-12-31")
@@ -155,7 +155,7 @@ logs = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 120)), min_s
 
 
 class TestByAge:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(logs)
     def test_each_definition_by_brute_force(self, log: pd.DataFrame) -> None:
         ages, last = [7, 30, 60], START + pd.Timedelta(days=120)
