@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import shutil
 import tempfile
@@ -63,7 +64,8 @@ def keep_sample(sample: str, cache: Path) -> Path:
         raise DataError(
             f"the data of {sample} come with the package {package}, which is not installed: {CURE}"
         )
-    folder = cache / "samples" / f"{sample}-{_version(package)}-{len(str(_QUERIES[sample]))}"
+    made_by = hashlib.sha256(str(_QUERIES[sample]).encode()).hexdigest()[:8]
+    folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
