@@ -130,7 +130,7 @@ def evaluate_churn(
     2     base rate     0.50   0.19         1.00
     """
     splits, said = held_out_splits(data, folds, random_state)
-    column = _tenure_column(data, tenure)
+    column = tenure_column(data, tenure)
     predicted, models = [], []
     for number, (train, test) in enumerate(splits, start=1):
         model = ChurnModel(estimator, random_state=random_state).fit_rows(data, train)
@@ -233,7 +233,8 @@ def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFra
     return pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean", "low", "high"])
 
 
-def _tenure_column(data: ChurnData, tenure: str | None) -> str | None:
+def tenure_column(data: ChurnData, tenure: str | None = None) -> str | None:
+    """The column that says for how long a customer has been one: as named, or one of the usual names."""
     if tenure is not None and tenure not in data.features:
         raise DataError(
             f"tenure is {tenure!r}, which is no feature; {did_you_mean(tenure, data.features.columns)}"

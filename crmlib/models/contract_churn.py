@@ -13,7 +13,7 @@ from crmlib.customers.contract_spells import contract_spells
 from crmlib.errors import CannotAnswerError
 from crmlib.models.churn import ChurnModel, Estimator
 from crmlib.models.churn_data import ChurnData, churn_data
-from crmlib.models.churn_evaluation import evaluate_churn
+from crmlib.models.churn_evaluation import evaluate_churn, tenure_column
 from crmlib.models.churn_features import CATEGORY
 from crmlib.models.churn_reasons import churn_reasons, explained_by, permutation_importance
 from crmlib.models.churn_verdict import churn_verdict
@@ -184,7 +184,7 @@ def _survival(study: Study, data: ChurnData, importance: pd.DataFrame) -> tuple[
         spells = contract_spells(study.table("subscriptions"), study.as_of)
         by = "plan" if "plan" in spells and spells["plan"].notna().any() else None
         return by or "", survival_curves(spells, by=by)
-    tenure = next((name for name in data.features if name.lower() in ("tenure", "tenure_months")), None)
+    tenure = tenure_column(data)
     if tenure is None or data.features[tenure].isna().any():
         return "", _no_rows("group tenure survival low high")
     few = [
