@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -24,12 +23,19 @@ class Clustering(NamedTuple):
     ----------
     labels : array, shape (customers,)
         Cluster of each, 0 the largest.
-    assign : callable
-        Points to labels, for other customers.
+    estimator : KMeans or GaussianMixture
+        Fitted.
+    place : array, shape (clusters,)
+        The estimator's number of a cluster to ours.
     """
 
     labels: Labels
-    assign: Callable[[Points], Labels]
+    estimator: Any
+    place: Labels
+
+    def assign(self, others: Points) -> Labels:
+        """Clusters of other customers."""
+        return self.place[self.estimator.predict(others)]
 
 
 def cluster(
@@ -61,7 +67,7 @@ def cluster(
         return cluster(points, int((sizes > 0).sum()), method, random, drawn=drawn, starts=starts)
     place = np.empty(clusters, dtype=np.intp)
     place[np.argsort(-sizes, kind="stable")] = np.arange(clusters)
-    return Clustering(place[raw], lambda others: place[fitted.predict(others)])
+    return Clustering(place[raw], fitted, place)
 
 
 def _estimator(clusters: int, method: Method, starts: int, seed: int) -> Any:

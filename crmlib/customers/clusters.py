@@ -139,9 +139,7 @@ class ClusterSegments:
             Itself.
         """
         self._check()
-        features = features_of(as_frame(data))
-        if self.scale == "share":
-            check_shares(features)
+        features = self._features(data)
         different = check_different(features, self.n_clusters)
         random = np.random.default_rng(self.random_state)
         self.feature_names_in_ = list(features.columns)
@@ -163,7 +161,7 @@ class ClusterSegments:
         """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
         if not hasattr(self, "labels_"):
             raise CrmError("the clusters are not fitted yet; call fit first")
-        features = features_of(as_frame(data), self.feature_names_in_)
+        features = self._features(data, self.feature_names_in_)
         return self._clustering.assign(self._scaling.transform(features.to_numpy()))
 
     def assign(self, data: pd.DataFrame | np.ndarray) -> pd.DataFrame:
@@ -200,6 +198,12 @@ class ClusterSegments:
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < least:
                 raise CrmError(f"{name} is {value!r}; allowed: a whole number from {least}")
+
+    def _features(self, data: pd.DataFrame | np.ndarray, columns: list[str] | None = None) -> pd.DataFrame:
+        features = features_of(as_frame(data), columns)
+        if self.scale == "share":
+            check_shares(features)
+        return features
 
     def _judge(self, points: Points, different: int, random: np.random.Generator) -> pd.DataFrame:
         """What speaks for each number of clusters, by a sample of the customers."""

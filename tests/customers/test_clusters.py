@@ -1,5 +1,7 @@
 """Groups are found where they are, and clouds without groups are called cuts, whatever their shape."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -320,6 +322,12 @@ def test_an_array_is_as_good_as_a_frame():
     assert numbered.feature_names_in_ == ["0", "1"]
     with pytest.raises(CrmError, match="data is a list"):
         ClusterSegments().fit([[1.0], [2.0]])
+
+
+def test_clusters_can_be_kept():
+    points, _ = groups(np.random.default_rng(0), 80, 2)
+    found = ClusterSegments(2, nulls=2, resamples=2).fit(points)
+    assert (pickle.loads(pickle.dumps(found)).predict(points) == found.labels_).all()
 
 
 def test_fit_changes_no_data():
