@@ -11,14 +11,14 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.data.sources import open_table
-from crmlib.errors import DataError
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.units import TimeUnit
 
 SHOWN = 5
-_ALONG = ("plan", "market", "product_type")  # told as they last were
+_ALONG = ("plan", "market", "product_type")
 
 
-def contract_spells(subscriptions: Any, as_of: Any) -> pd.DataFrame:
+def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:
     """How long has each contract run by a day, and has it ended?
 
     Parameters
@@ -29,6 +29,10 @@ def contract_spells(subscriptions: Any, as_of: Any) -> pd.DataFrame:
         `end_reason`, `plan`, `market`, `product_type`.
     as_of : date or str
         Last day that counts, to its end; rows that start later and ends that lie later are not seen.
+    terms : {"last", "first"}
+        Which price, plan, market and product type are told: the last ones seen, or those that the spell began
+        with. To compare how long plans or prices last it has to be the first ones: a contract must have lasted
+        to be changed, so those with a changed plan or a raised price seem to last longer.
 
     Returns
     -------
@@ -40,14 +44,17 @@ def contract_spells(subscriptions: Any, as_of: Any) -> pd.DataFrame:
         start, end : timestamp, first and last day; `end` is missing while the contract runs
         tenure_months : float, days from the first to the last one, both within it, over 30.4375
         ended : bool
-        price_per_month : float, the last price seen
+        price_per_month : float, by `terms`
         price_changes : int, rows of the spell less one
-        plan, market, product_type, end_reason : where the table has them, as in the spell's last row
+        plan, market, product_type : where the table has them, by `terms`
+        end_reason : why the spell's last row ended
 
     Raises
     ------
     DataError
         If a column is missing, or a row ends before it starts.
+    CrmError
+        If `terms` is another word.
 
     Notes
     -----
@@ -65,8 +72,10 @@ def contract_spells(subscriptions: Any, as_of: Any) -> pd.DataFrame:
     1           b            3.0   True              9.0
     """
     day = as_day(as_of, "as_of")
+    if terms not in ("last", "first"):
+        raise CrmError(f"terms is {terms!r}; {did_you_mean(str(terms), ['last', 'first'])}")
     rows = seen_rows(subscriptions, day)
-    spells = _spells(rows, day)
+    spells = _spells(rows, day, terms)
     last_day = ibis.ifelse(_.end.isnull(), ibis.literal(day), _.end)
     spells = spells.mutate(tenure_months=(last_day.delta(_.start, unit="day") + 1) / TimeUnit.M.days)
     spells = spells.order_by("customer_id", "subscription_id", "spell")
@@ -114,7 +123,7 @@ def _refuse_backwards(rows: ibis.Table) -> None:
         )
 
 
-def _spells(rows: ibis.Table, day: dt.date) -> ibis.Table:
+def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
     """One row per unbroken run of a contract's rows."""
     contract = ["customer_id", "subscription_id"]
     order = {"group_by": contract, "order_by": ["start", "price_per_month"]}
@@ -123,12 +132,16 @@ def _spells(rows: ibis.Table, day: dt.date) -> ibis.Table:
     begins = (_.before.isnull() | (_.start.delta(_.before, unit="day") > 1)).cast("int64")
     rows = rows.mutate(begins=begins)
     rows = rows.mutate(spell=_.begins.sum().over(ibis.cumulative_window(**order)))
-    told = [one for one in ("price_per_month", *_ALONG, "end_reason") if one in rows.columns]
-    last = {one: rows[one].last(order_by=rows.start, include_null=True) for one in told}
+    told = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
+    in_order = {"order_by": rows.start, "include_null": True}
+    along = {
+        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order) for one in told
+    }
     spells = rows.group_by(*contract, "spell").agg(
         start=_.start.min(),
         end=ibis.ifelse(_.end.isnull().any(), ibis.null("date"), _.end.max()),
         price_changes=_.count() - 1,
-        **last,
+        **along,
+        end_reason=rows.end_reason.last(**in_order),
     )
     return spells.mutate(end_reason=ibis.ifelse(_.end.isnull(), ibis.null("string"), _.end_reason))

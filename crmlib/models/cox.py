@@ -84,8 +84,9 @@ def cox_model(
     Parameters
     ----------
     spells : DataFrame
-        One row per contract, as for `survival_curves`, with its features as they were at the start: what
-        changes with tenure, or is learned at the end, must not be among them.
+        One row per contract, as for `survival_curves`, with its features as they were at the start, as
+        `contract_spells(..., terms="first")` tells them: what changes with tenure, such as a price that is raised
+        every year, or is learned at the end, gives the answer away.
     features : sequence of str
         Columns with numbers or with levels in words.
     strata : sequence of str

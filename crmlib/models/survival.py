@@ -29,7 +29,7 @@ def survival_curves(
     spells : DataFrame
         One row per contract: its tenure, and whether it has ended (bool, 0 or 1, or "Yes" and "No").
     by : str, optional
-        A column to compare, such as "plan"; at most 12 values.
+        A column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
     tenure, ended : str
         The columns that hold them; the tenure's unit, months by default, is that of the answer.
 

@@ -155,6 +155,31 @@ class TestSpells:
         plain = crm.contract_spells(self.ROWS.drop(columns="end_reason"), "2024-06-30")
         assert plain.set_index(["customer_id", "spell"]).loc[("a", 1), "ended"]
 
+    def test_terms_are_the_last_or_the_first(self) -> None:
+        first = crm.contract_spells(self.ROWS, "2024-12-31", terms="first").set_index(
+            ["customer_id", "spell"]
+        )
+        assert first.loc[("a", 1), ["price_per_month", "plan"]].tolist() == [10.0, "S"]
+        assert first.loc[("b", 1), "end_reason"] == "cancelled"
+        with pytest.raises(CrmError, match="allowed: last, first"):
+            crm.contract_spells(self.ROWS, "2024-12-31", terms="mean")
+
+    def test_only_the_first_terms_compare_fairly(self) -> None:
+        # everybody leaves at the same rate; who stays for a year pays more from then on
+        random = np.random.default_rng(8)
+        start = pd.Timestamp("2020-01-01")
+        days = random.exponential(400, 1200).round() + 1
+        one = pd.DataFrame(
+            {"customer_id": np.arange(1200).astype(str), "start": start, "price_per_month": 10.0}
+        )
+        one["end"] = start + pd.to_timedelta(np.minimum(days, 365), unit="D")
+        two = one[days > 365].assign(start=start + pd.Timedelta(days=366), price_per_month=12.0)
+        two["end"] = start + pd.to_timedelta(days[days > 365], unit="D")
+        rows = pd.concat([one, two]).query("end >= start")
+        fair, unfair = (crm.contract_spells(rows, "2030-01-01", terms=one) for one in ("first", "last"))
+        assert fair["price_per_month"].nunique() == 1
+        assert crm.log_rank(unfair, by="price_per_month").p_value < 1e-9
+
     def test_rows_that_end_before_they_start_are_refused(self) -> None:
         wrong = self.ROWS.assign(end=pd.Timestamp("2023-12-31"))
         with pytest.raises(DataError, match="6 rows end before they start"):
