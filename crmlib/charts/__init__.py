@@ -47,6 +47,7 @@ from crmlib.charts.surfaces import expected_purchases_surface, p_alive_surface
 from crmlib.charts.tiers import (
     effort_and_value,
     stayed_by_chance,
+    tier_certainty,
     tier_flows,
     tier_pyramid,
     tiers_by_allocation,
@@ -104,6 +105,7 @@ __all__ = [
     "segment_migration",
     "stayed_by_chance",
     "survival_by_group",
+    "tier_certainty",
     "tier_flows",
     "tier_pyramid",
     "tiers_by_allocation",

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib.charts import words
-from crmlib.charts.layout import bars, finish, no_data, sheet
+from crmlib.charts.layout import bars, finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, PALE, SHADES, SOFT, TIER_COLOURS, Chart, house_style
 
 
@@ -188,6 +188,48 @@ def stayed_by_chance(stayed: pd.DataFrame) -> Chart:
     )
     unit = "Share that stayed (full colour) · by noise alone, nobody changing (pale)"
     return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+
+
+@house_style()
+def tier_certainty(chances: pd.DataFrame) -> Chart:
+    """Draw how sure a measured tier is: the mean chance of each true tier, by the tier that was measured.
+
+    Parameters
+    ----------
+    chances : DataFrame
+        Mean chances: the measured tier as index, the best first, the true tiers as columns; rows add up to 1.
+    """
+    chances = chances.dropna(how="all")
+    if chances.empty:
+        return no_data("No chances of tiers to draw")
+    names, places = [str(one) for one in chances.index], np.arange(len(chances))
+    right = [float(chances.loc[one, one]) for one in chances.index]
+    _, axes = sheet(0.42 * len(names) + 0.1)
+    left = np.zeros(len(names))
+    for true in chances.columns:
+        shares = chances[true].to_numpy(dtype=float)
+        axes.barh(places, shares, left=left, height=0.66, color=TIER_COLOURS.get(str(true), BLUE))
+        left = left + shares
+    for place, share in zip(places, right, strict=True):
+        axes.annotate(
+            f"{words.share(share)} right", (1.0, place), xytext=(5, 0), textcoords="offset points", va="center",
+            annotation_clip=False,
+        )  # fmt: skip
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    value_axis(axes, "x", kind="share")
+    worst = int(np.argmin(right))
+    title = f"Who measures as {names[0]} is {names[0]} with a chance of {words.share(right[0])}"
+    if worst:
+        title += f"; least sure is {names[worst]}: {words.share(right[worst])}"
+    told = "; ".join(
+        f"{name}: "
+        + ", ".join(f"{words.share(float(chance))} {true}" for true, chance in row.items() if chance > 0)
+        for name, row in zip(names, chances.to_dict("index").values(), strict=True)
+    )
+    alt = f"Stacked bars of chances by measured tier. {told}."
+    return finish(axes, title, alt, unit="Chance of each true tier, in its colour, by the tier measured")
 
 
 @house_style()

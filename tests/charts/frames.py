@@ -194,6 +194,11 @@ def allocations(shares: list[float]) -> pd.DataFrame:
     return frame.assign(changed=(1000 * frame["share_changed"]).astype(int), Lead=range(len(keys)))
 
 
+def certainty(rows: list[list[float]]) -> pd.DataFrame:
+    names = ["Platinum", "Gold", "Iron", "Lead"]
+    return pd.DataFrame(rows, index=names[: len(rows)], columns=names)
+
+
 def whale(profits: list[float]) -> pd.DataFrame:
     money = np.concatenate([[0.0], np.cumsum(np.sort(np.array(profits))[::-1])])
     frame = pd.DataFrame({"customers": range(len(money)), "profit": money})
@@ -335,6 +340,11 @@ USUAL: dict[str, Case] = {
     ),
     "stayed_by_chance": (charts.stayed_by_chance, stays([0.4, 0.45, 0.8, 0.2], [0.7, 0.6, 0.9, 0.5]), {}),
     "tiers_by_allocation": (charts.tiers_by_allocation, allocations([0.0, 0.08, 0.05, 0.12, 0.1]), {}),
+    "tier_certainty": (
+        charts.tier_certainty,
+        certainty([[0.7, 0.3, 0, 0], [0.1, 0.6, 0.3, 0], [0, 0.06, 0.88, 0.06], [0, 0.02, 0.48, 0.5]]),
+        {},
+    ),
     "profit_whale": (charts.profit_whale, whale(WORKED), {"currency": "USD"}),
     "revenue_against_profit": (charts.revenue_against_profit, ranks([-200.0, 250, 400, 80, 150, 20, -20, 10]), {}),
     "profit_by_retention": (

@@ -113,6 +113,7 @@ ODD = {
     "Lead without margin": (charts.effort_and_value, frames.efforts([4.0, 3, 2, -1], [4.0, 3, 2, 1]), {}),
     "nobody stayed": (charts.tier_flows, frames.tier_moves(np.roll(np.diag([9] * 5), 1, axis=1)), {}),
     "one tier to follow": (charts.stayed_by_chance, frames.stays([1.0], [1.0]), {}),
+    "one sure tier": (charts.tier_certainty, frames.certainty([[1.0, 0, 0, 0]]), {}),
     "no key matters": (charts.tiers_by_allocation, frames.allocations([0.0, 0.0]), {}),
     "no tail": (charts.profit_whale, frames.whale([5.0, 3, 2]), {"currency": "USD"}),
     "only a tail": (charts.profit_whale, frames.whale([-5.0, -3]), {"currency": "USD"}),

@@ -115,3 +115,16 @@ def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
     chart = charts.revenue_against_profit(frames.ranks([float(one) for one in profits]))
     poor = sum(one < 10 for one in profits[:2]) / 2
     assert f"{words.share(poor)} are in the worse half by profit" in chart.title
+
+
+@few
+@given(four(four(st.floats(0.01, 1))))
+def test_certainty_names_the_best_and_the_least_sure(chances: list[list[float]]) -> None:
+    frame = frames.certainty([[one / sum(row) for one in row] for row in chances])
+    chart = charts.tier_certainty(frame)
+    right = np.diag(frame)
+    assert chart.title.startswith(
+        f"Who measures as Platinum is Platinum with a chance of {words.share(right[0])}"
+    )
+    assert ("least sure" in chart.title) == (right.argmin() > 0)
+    assert words.share(right.min()) in chart.title
