@@ -181,7 +181,7 @@ def _to_save(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame) -> p
 def _survival(study: Study, data: ChurnData, importance: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """How long customers stay, by the plan or by the category that counts most."""
     if study.has("subscriptions"):
-        spells = contract_spells(study.table("subscriptions"), study.as_of)
+        spells = contract_spells(study.table("subscriptions"), study.as_of, terms="first")
         by = "plan" if "plan" in spells and spells["plan"].notna().any() else None
         return by or "", survival_curves(spells, by=by)
     tenure = tenure_column(data)
