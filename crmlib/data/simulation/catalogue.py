@@ -20,6 +20,7 @@ TYPE_SHARES = np.array([0.5, 0.2, 0.18, 0.12])
 ORDERS_PER_YEAR = np.array([4.2, 5.5, 3.2, 4.0])  # of the median customer while there
 LEAVING_PER_YEAR = np.array([0.45, 0.6, 0.4, 0.22])
 TRIES_FIRST = np.array([0.0, 0.3, 0.4, 0.1])  # share that is active before they buy, if they ever do
+RETURNED = np.array([0.09, 0.02, 0.02, 0.01])  # share of lines, of the median customer
 CONTRACT_SHARE = np.array([0.0, 0.15, 0.5, 0.65])
 SEASON_SIZE = np.array([0.30, 0.15, 0.10, 0.05])
 HOLIDAY_SIZE = np.array([0.9, 0.5, 0.1, 0.1])

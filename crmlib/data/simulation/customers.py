@@ -71,10 +71,8 @@ def draw_people(world: World, index: np.ndarray) -> People:
     speed = catalogue.MARKET_SPEEDS[market] ** strength["market_speeds"]
     own = streams.normal("trait rate", index)
     often = 0.55 * need + 0.2 * social + 0.81 * own  # the unseen need is part of why somebody buys often
-    with_spend, with_leaving = (np.minimum(strength[name], 2) for name in ("rate_spend", "rate_leaving"))
-    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.18 * with_spend * often
-    leaving = 0.6 * restless - 0.35 * with_leaving * often - 0.15 * social
-    bargain = 0.9 * (channel == 3) - 0.4 * income + streams.normal("trait bargain", index) - 1.6
+    usual = catalogue.ORDERS_PER_YEAR[kind], strength["leaving"] * catalogue.LEAVING_PER_YEAR[kind]
+    leaving = 0.6 * restless - 0.35 * min(strength["rate_leaving"], 2) * often - 0.15 * social
     return People(
         index=index,
         market=market,
@@ -86,35 +84,47 @@ def draw_people(world: World, index: np.ndarray) -> People:
         income=income,
         temper=temper,
         restless=restless,
-        orders_per_year=catalogue.ORDERS_PER_YEAR[kind] * speed * quality[:, 0] * np.exp(0.56 * often),
-        leaving_per_year=strength["leaving"]
-        * catalogue.LEAVING_PER_YEAR[kind]
-        * speed
-        * quality[:, 1]
-        * np.exp(0.9 * leaving),
-        extra_quantity=np.exp(-1.2 + 0.8 * spend),
-        income_class=np.digitize(income + 0.3 * with_spend * often, [-0.6, 0.7]),
-        discount_share=np.minimum(strength["discounts"] * 0.6 / (1 + np.exp(-1.5 * bargain)), 0.95),
-        return_share=np.minimum(
-            strength["returns"]
-            * np.array([0.09, 0.02, 0.02, 0.01])[kind]
-            * np.exp(0.8 * streams.normal("trait returns", index)),
-            0.6,
-        ),
+        orders_per_year=usual[0] * speed * quality[:, 0] * np.exp(0.56 * often),
+        leaving_per_year=usual[1] * speed * quality[:, 1] * np.exp(0.9 * leaving),
         demanding=np.exp(strength["demanding_customers"] * (1.1 * temper - 0.3)),
-        response=np.clip(
-            0.7 + 0.6 * np.isin(kind, (1, 2)) + 0.5 * streams.normal("trait response", index), -0.5, 3
-        ),
-        tries_first=streams.uniform("tries first", index) < catalogue.TRIES_FIRST[kind],
-        favourite=streams.choice("favourite", index, 0, np.full(3, 1 / 3)),
-        consent=streams.uniform("consent", index) < 0.8,
-        birthday_consent=streams.uniform("consent", index, 1) < 0.6,
-        birthday=np.floor(-18_000 + 24_000 * streams.uniform("birthday", index)),
         gap_shape=_gap_shape(world, index),
         sociable=social,
         referrer=np.full(len(index), -1),
         only_by_referral=streams.uniform("only by referral", index) < 2 / 3,
+        **_spending(world, index, channel, income, often),
+        **_habits(world, index, kind),
     )
+
+
+def _spending(
+    world: World, index: np.ndarray, channel: np.ndarray, income: np.ndarray, often: np.ndarray
+) -> dict[str, np.ndarray]:
+    """How much at a time, how dear, and how often at a discount; who buys often spends a little more."""
+    streams, often = world.streams, min(world.effects["rate_spend"], 2) * often
+    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.18 * often
+    bargain = 0.9 * (channel == 3) - 0.4 * income + streams.normal("trait bargain", index) - 1.6
+    share = world.effects["discounts"] * 0.6 / (1 + np.exp(-1.5 * bargain))
+    return {
+        "extra_quantity": np.exp(-1.2 + 0.8 * spend),
+        "income_class": np.digitize(income + 0.3 * often, [-0.6, 0.7]),
+        "discount_share": np.minimum(share, 0.95),
+    }
+
+
+def _habits(world: World, index: np.ndarray, kind: np.ndarray) -> dict[str, np.ndarray]:
+    """What has to do with the line of business, or with nothing."""
+    streams = world.streams
+    often_returned = catalogue.RETURNED[kind] * np.exp(0.8 * streams.normal("trait returns", index))
+    response = 0.7 + 0.6 * np.isin(kind, (1, 2)) + 0.5 * streams.normal("trait response", index)
+    return {
+        "return_share": np.minimum(world.effects["returns"] * often_returned, 0.6),
+        "response": np.clip(response, -0.5, 3),
+        "tries_first": streams.uniform("tries first", index) < catalogue.TRIES_FIRST[kind],
+        "favourite": streams.choice("favourite", index, 0, np.full(3, 1 / 3)),
+        "consent": streams.uniform("consent", index) < 0.8,
+        "birthday_consent": streams.uniform("consent", index, 1) < 0.6,
+        "birthday": np.floor(-18_000 + 24_000 * streams.uniform("birthday", index)),
+    }
 
 
 def _joined(world: World, market: np.ndarray, index: np.ndarray) -> np.ndarray:

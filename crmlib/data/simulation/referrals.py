@@ -35,7 +35,8 @@ class History:
         np.minimum.at(first, place[found.row[seen]], found.day[seen])
         np.maximum.at(until, place[found.row[seen]], found.day[seen] + _STILL_ACTIVE_DAYS)
         until[place] = np.minimum(until[place], np.minimum(left, world.days))
-        gladly[place] = 1 / (1 + np.exp(-0.6 * people.sociable - 0.5 * people.need))
+        need = world.effects["confounders"] * people.need
+        gladly[place] = 1 / (1 + np.exp(-0.6 * people.sociable - 0.5 * need))
         self.first = np.concatenate([self.first, first])
         self.until = np.concatenate([self.until, until])
         self.gladly = np.concatenate([self.gladly, gladly])

@@ -30,25 +30,13 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
     order = np.flatnonzero(asked)
     row, day, number = found.row[order], found.day[order] + wait[order], found.number[order]
     who = people.index[row]
-    hurt = _recent(block, row, day, 180.0)
-    given = block.promises
-    passed = (given.due[row] < day[:, None]) & (day[:, None] < given.due[row] + 365) & given.broken[row]
-    broken = passed.any(axis=1)
-    price = next(trial for trial in block.trials if trial.kind == "price")
-    dearer = price.treated[row] & (price.assigned[row] < day)
-    fallen = -1.0 * world.effects["broken_promises"] * broken - 0.5 * world.effects["price_rises"] * dearer
-    mood = -0.5 * people.restless[row] + 0.2 * people.sociable[row] - 0.9 * hurt
-    noise = streams.normal("answer", who[:, None], 8 * number[:, None] + np.arange(5)[None, :])
-    latent = np.stack(
-        [mood + 0.5 * fallen, mood, mood + fallen, 0.3 * people.income[row], mood - 0.3 * people.temper[row]],
-        axis=1,
+    latent, wrong = _moods(world, block, row, day)
+    latent = latent + 0.8 * streams.normal(
+        "answer", who[:, None], 8 * number[:, None] + np.arange(5)[None, :]
     )
-    latent = latent + 0.8 * noise
     score = np.clip(np.round(3.7 + 0.8 * latent), 1, 5)
     score[:, 0] = np.clip(np.round(7.6 + 1.7 * latent[:, 0]), 0, 10)
-    theme = np.select(
-        [broken, hurt, dearer], [3, 2, 1], (streams.uniform("theme", who, number) * 5).astype(int)
-    )
+    theme = np.select(wrong, [3, 2, 1], (streams.uniform("theme", who, number) * 5).astype(int))
     speaks = streams.uniform("comment", who, number) < 0.35
     said = np.array([SAID[name] for name in THEMES], dtype=object)
     back = day + 1 + 10 * streams.exponential("follow-up", who, number)
@@ -67,6 +55,23 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
         "theme": only_where(first & speaks[:, None], THEMES[theme][:, None]).ravel(),
         "followed_up_on": np.where(first & followed[:, None], back[:, None], np.nan).ravel(),
     }
+
+
+def _moods(
+    world: World, block: Block, row: np.ndarray, day: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """How each would answer the five questions but for chance; whether a promise, a complaint, a price weighs."""
+    people, given = block.people, block.promises
+    hurt = _recent(block, row, day, 180.0)
+    passed = (given.due[row] < day[:, None]) & (day[:, None] < given.due[row] + 365) & given.broken[row]
+    broken = passed.any(axis=1)
+    price = next(trial for trial in block.trials if trial.kind == "price")
+    dearer = price.treated[row] & (price.assigned[row] < day)
+    fallen = -1.0 * world.effects["broken_promises"] * broken - 0.5 * world.effects["price_rises"] * dearer
+    mood = -0.5 * people.restless[row] + 0.2 * people.sociable[row] - 0.9 * hurt
+    met = mood - 0.3 * people.temper[row]
+    latent = [mood + 0.5 * fallen, mood, mood + fallen, 0.3 * people.income[row], met]
+    return np.stack(latent, axis=1), [broken, hurt, dearer]
 
 
 def _recent(block: Block, row: np.ndarray, day: np.ndarray, within_days: float) -> np.ndarray:
