@@ -153,7 +153,8 @@ def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
         spread=_.value.std(where=_.p0),
         covered=_.since.max() + 1,
     )
-    return fetch(counts).iloc[0].astype(float)
+    told = fetch(counts).iloc[0].astype(float)
+    return told.fillna({"buyers": 0.0, "bought_again": 0.0, "now": 0.0})
 
 
 def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.DataFrame:

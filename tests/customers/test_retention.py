@@ -214,5 +214,6 @@ class TestRepurchase:
 
     def test_nobody_in_a_period(self) -> None:
         log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": [START]})
-        with pytest.raises(CannotAnswerError, match="needs buyers in both"):
-            crm.repurchase_rate(log, as_of="2024-12-31", days=30)
+        for rows in (log, log.iloc[:0]):
+            with pytest.raises(CannotAnswerError, match=r"^0 customers bought .* needs buyers in both"):
+                crm.repurchase_rate(rows, as_of="2024-12-31", days=30)
