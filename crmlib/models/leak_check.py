@@ -45,8 +45,8 @@ class LeakLimits:
 
 # Parts of names of what a firm learns when, or after, a customer leaves; a call's duration after the call.
 AFTERWARDS = (
-    *("churn", "reason", "cancel", "terminat", "closed", "closing", "exit", "end_date", "left_on", "leave"),
-    *("duration", "refund", "winback", "win_back", "last_day", "status", "final", "deactivat", "disconnect"),
+    *("churn", "reason", "cancel", "terminat", "closed", "closing", "exit", "end_date", "left_on"),
+    *("duration", "refund", "winback", "win_back", "last_day", "deactivat", "disconnect"),
 )
 
 

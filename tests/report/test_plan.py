@@ -167,3 +167,16 @@ def test_a_parameters_cell_holds_plain_values():
         read_parameters("top = 2 * 3")
     with pytest.raises(StudyError, match="line 1 of the parameters cell is no `name = value`"):
         read_parameters("import os")
+
+
+def test_a_firm_with_contracts_alone_is_reported_without_what_rests_on_purchases(unrun):
+    """No log is cleaned, no file of rows set aside is looked for; a chapter that needs no table runs."""
+    path = unrun.root / "data/tiny/study.yaml"
+    path.write_text("title: A gym\nas_of: 2024-06-30\ntables: {subscriptions: {source: contracts.csv}}\n")
+    (path.parent / "contracts.csv").write_text("customer_id,start,price_per_month\na,2024-01-01,10\n")
+    edit_metadata(unrun, "00_aside", needs=["subscriptions"])
+    planned = plan(unrun)
+    assert {one.name for one in planned.chapters if not one.cannot_run} == {"00_aside"}
+    assert planned.chapter("02_base").cannot_run == "needs table transactions"
+    assert [(one["table"], one["rows"]) for one in planned.inputs] == [("subscriptions", 1)]
+    assert str(planned.study.as_of) == "2024-06-30"
