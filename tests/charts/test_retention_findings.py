@@ -1,0 +1,88 @@
+"""Titles of the charts of retention and activity say what their frames say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmlib import charts
+from crmlib.charts import words
+from tests.charts import frames
+
+few = settings(max_examples=15, deadline=None)
+
+
+@few
+@given(st.sampled_from([0.0, 60.0, 175.0, 320.0]), st.integers(40, 95))
+def test_worth_of_the_next_points(cost: float, percent: int) -> None:
+    curve, rate = frames.value_by_retention(cost), percent / 100
+    title = charts.profit_by_retention(curve, retention_rate=rate, currency="USD").title
+    net = 100 * rate / (1.1 - rate) - cost
+    assert title.startswith(f"At {words.share(rate)} retention a customer is worth {words.money(net, 'USD')}")
+    if percent > 90:
+        assert "no room" in title
+    elif net > 0:
+        after = 100 * (rate + 0.05) / (1.05 - rate) - cost
+        assert title.endswith(f"5 points more add {words.share(after / net - 1)}")
+
+
+def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
+    assert (
+        "outside the curve"
+        in charts.profit_by_retention(frames.value_by_retention(), retention_rate=0.2).title
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "rate", "said"),
+    [
+        (175.0, 0.8, "five points more add 80%, as claimed"),
+        (0.0, 0.8, "add 28%, not the claimed 80%"),
+        (240.0, 0.8, "more than the claimed 80%"),
+        (300.0, 0.6, "no net value to take a share of"),
+    ],
+)
+def test_the_claim_is_met_missed_or_passed(cost: float, rate: float, said: str) -> None:
+    assert said in charts.rise_by_retention(frames.value_by_retention(cost), retention_rate=rate).title
+
+
+def test_survival_is_compared_where_all_were_seen() -> None:
+    curves = frames.survival({"monthly": 0.9, "yearly": 0.99}, until=24)
+    assert charts.survival_by_group(curves).title == (
+        f"yearly: {words.share(0.99**12)} of contracts are still there after 12 months; "
+        f"monthly: {words.share(0.9**12)}"
+    )
+    short = curves[(curves["group"] == "yearly") | (curves["tenure"] <= 6)]
+    assert "after 3 months" in charts.survival_by_group(short).title
+    assert charts.survival_by_group(curves[curves["group"] == "yearly"]).title == (
+        f"After 12 months, {words.share(0.99**12)} of contracts are still there"
+    )
+
+
+def test_recurring_revenue_adds_up_and_names_its_largest_effect() -> None:
+    title = charts.revenue_movement(
+        frames.movements(1000, [[50, 0, 0, 300], [10, 0, 20, 0]]), currency="USD"
+    ).title
+    assert title == "Recurring revenue fell by 26% to USD 740; largest effect: churn (−USD 300)"
+
+
+@few
+@given(st.lists(st.floats(-0.3, 0.3), min_size=1, max_size=4))
+def test_best_and_worst_forecast_are_named(away: list[float]) -> None:
+    table = frames.tenths({f"model {place}": one for place, one in enumerate(away)})
+    gaps = {
+        name: float((rows["predicted_mean"] - rows["actual_mean"]).abs().mean())
+        for name, rows in table.groupby("model")
+    }
+    title = charts.activity_calibration(table).title
+    assert words.share(min(gaps.values())) in title
+    if words.share(min(gaps.values())) != words.share(max(gaps.values())):
+        assert title.startswith(f"{min(gaps, key=lambda one: gaps[one])}'s")
+        assert f"{max(gaps, key=lambda one: gaps[one])}'s" in title
+
+
+def test_overdue_counts_repeat_buyers_alone() -> None:
+    title = charts.overdue_share(frames.overdue([np.nan, 0.1, 0.3]), false_alarm_rate=0.05).title
+    assert title == "80 customers are overdue: 20% of repeat buyers, where 5% would be if nobody had lapsed"
