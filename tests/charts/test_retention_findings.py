@@ -19,12 +19,12 @@ few = settings(max_examples=15, deadline=None)
 def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     curve, rate = frames.value_by_retention(cost), percent / 100
     title = charts.profit_by_retention(curve, retention_rate=rate, currency="USD").title
-    net = 100 * rate / (1.1 - rate) - cost
+    net, after = (float(np.interp(one, curve["retention_rate"], curve["net"])) for one in (rate, rate + 0.05))
+    assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
     assert title.startswith(f"At {words.share(rate)} retention a customer is worth {words.money(net, 'USD')}")
     if percent > 90:
         assert "no room" in title
     elif net > 0:
-        after = 100 * (rate + 0.05) / (1.05 - rate) - cost
         assert title.endswith(f"5 points more add {words.share(after / net - 1)}")
 
 
