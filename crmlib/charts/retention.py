@@ -43,7 +43,8 @@ def profit_by_retention(
         axes.plot(rates, curve[name], color=colour)
     key = list(lines.values())[-1]
     values = curve[key].to_numpy(float)
-    marks = [one for one in (retention_rate, retention_rate + points) if rates[0] <= one <= rates[-1]]
+    step = (retention_rate, retention_rate + points)
+    marks = [one for one in step if rates[0] - 1e-9 <= one <= rates[-1] + 1e-9]
     heights = [float(np.interp(one, rates, values)) for one in marks]
     axes.plot(marks, heights, color=INK, marker="o", markersize=6, linewidth=1.2, clip_on=False, zorder=4)
     axes.axhline(0, color=SOFT, linewidth=0.8)
@@ -69,7 +70,7 @@ def _profit_title(
     worth = f"At {words.share(rate)} retention a customer is worth {words.money(heights[0], currency)}"
     worth += " net" if key == "net" else ""
     if len(marks) < 2:
-        return f"{worth}; there is no room for {100 * points:g} points more"
+        return f"{worth}; {100 * points:g} points more lie beyond the curve"
     if heights[0] <= 0:
         return f"{worth}; {100 * points:g} points more give {words.money(heights[1], currency)}"
     return f"{worth}; {100 * points:g} points more add {words.share(heights[1] / heights[0] - 1)}"

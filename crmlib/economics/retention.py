@@ -176,7 +176,8 @@ def retention_profit_curve(
     ----------
     terms : RetentionTerms
     retention_rates : sequence of float, optional
-        Default: .30 to .95, in steps of one point.
+        Default: .30 to .95 in steps of one point, and on to the firm's own rate and its next `points`, where these
+        are more and still below 1.
     points : float, default 0.05
 
     Returns
@@ -194,9 +195,11 @@ def retention_profit_curve(
     1             0.8  266.67        0.80
     2             0.9  450.00        0.67
     """
-    rates = (
-        np.round(np.arange(0.30, 0.951, 0.01), 2) if retention_rates is None else np.asarray(retention_rates)
-    )
+    if retention_rates is None:
+        own = (terms.retention_rate, terms.retention_rate + points)
+        furthest = max([0.95, *(one for one in own if one < 1)])
+        retention_rates = [*np.round(np.arange(0.30, furthest, 0.01), 2), furthest]
+    rates = np.asarray(retention_rates, dtype=float)
     gross, net = terms.gross(rates), terms.net(rates)
     rise = terms.gross(rates + points) - gross
     return pd.DataFrame(

@@ -132,6 +132,12 @@ class TestMultiples:
         curve = crm.retention_profit_curve(crm.RetentionTerms(1, 0.8, 0.12), [0.6, 0.7, 0.8, 0.9])
         assert curve["gross"].round(2).tolist() == [1.15, 1.67, 2.50, 4.09]
 
+    @pytest.mark.parametrize(("rate", "furthest"), [(0.5, 0.95), (0.93, 0.98), (0.97, 0.97), (1.0, 0.95)])
+    def test_curve_reaches_the_firm_and_its_next_points(self, rate: float, furthest: float) -> None:
+        curve = crm.retention_profit_curve(crm.RetentionTerms(1, rate, 0.12))
+        assert curve["retention_rate"].iloc[-1] == pytest.approx(furthest)
+        assert curve["retention_rate"].is_monotonic_increasing
+
 
 class TestElasticities:
     def test_published(self) -> None:
