@@ -48,9 +48,11 @@ def wall_clock(timezone: str, moment: dt.Timestamp(timezone="UTC")) -> dt.timest
 def read_text(column: ir.Column, missing: Sequence[str] = ()) -> ir.StringColumn:
     """Text without blanks at its ends; whole numbers without a decimal point; null where it says "missing"."""
     if column.type().is_floating():
-        column = ibis.ifelse(
-            column == column.floor(), column.try_cast("int64").cast("string"), column.cast("string")
-        )
+        # "nan" is how programs write an empty cell; beyond 2^53 a float holds no id anyway.
+        whole = (column.abs() < 2**53) & (column % 1 == 0)
+        nothing = ibis.null(column.type())
+        number = ibis.ifelse(whole, column, nothing).cast("int64").cast("string")
+        column = ibis.ifelse(whole, number, ibis.ifelse(column.isnan(), nothing, column).cast("string"))
     text = _tidy(column)
     if not missing:
         return text

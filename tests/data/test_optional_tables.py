@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis.strategies as st
 import ibis
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
@@ -244,6 +246,25 @@ def test_what_a_database_writes_for_nothing_is_nothing(shop):
     assert column(study, "service_cases", "theme") == [None, None]
     assert column(study, "service_cases", "minutes") == [None, 7]
     assert fates(study, "service_cases")["no opened"] == 1
+
+
+def test_typed_numbers_that_are_none_are_empty_and_infinite_ones_are_faults(tmp_path):
+    minutes = [1.0, float("nan"), float("inf"), None]
+    ids = pa.array([7.0, 8.0, 2.0**60, float("nan")])
+    opened = pa.array([dt.datetime(2024, 1, 2)] * 4)
+    cases = pa.table({"customer_id": ids, "opened": opened, "minutes": pa.array(minutes)})
+    pq.write_table(cases, tmp_path / "cases.parquet")  # written from pandas, "nan" would be null
+    raw = crm.open_table(tmp_path / "cases.parquet")
+    report = clean_table(raw, CONTRACTS["service_cases"], TableReading(), tmp_path)
+    assert {one["fate"]: one["rows"] for one in report.rows} == {
+        "in the source": 4,
+        "used": 3,
+        "no customer id": 1,
+    }
+    assert [(one["column"], one["rows"]) for one in report.values] == [("minutes", 1)]
+    used = ibis.read_parquet(tmp_path / "table.parquet").to_pandas()
+    assert used["customer_id"].tolist() == ["7", "8", str(2.0**60)]
+    assert used["minutes"].fillna(-1).tolist() == [1.0, -1, -1]
 
 
 def test_a_missing_column_is_named_with_the_cure(shop):

@@ -74,9 +74,10 @@ def _read(source: ir.Column, column: Column, table: str, reading: TableReading) 
     if column.kind == "date":
         return read_date(source, reading.date_format, reading.timezone)
     if column.kind in ("number", "money"):
-        return (
+        size = (
             _read_share(source, reading) if column.unit == "share" else read_number(source, reading.decimal)
         )
+        return ibis.ifelse(size.isnan(), ibis.null("float64"), size)  # how programs write an empty cell
     if column.kind == "flag":
         return read_flag(source)
     text = source
@@ -146,9 +147,7 @@ def _fault(rows: ibis.Table, column: Column, reading: TableReading) -> ir.String
     written = rows[f"written_{column.name}"].notnull()
     cases: list[tuple[Any, Any]] = []
     if column.kind in ("number", "money"):
-        cases.append(
-            (value.isnan() | (value.abs() > LARGEST_AMOUNT), f"{name} is infinite or impossibly large")
-        )
+        cases.append((value.abs() > LARGEST_AMOUNT, f"{name} is infinite or impossibly large"))
     if names_customer(column):
         cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
     elif column.words or column.kind == "flag":
