@@ -143,6 +143,11 @@ def churn_data(
         if later.any():
             notes.append(f"{int(later.sum()):,} outcomes became known after {as_of} and are not used")
     known = ~np.isnan(churned)
+    if not known.any():
+        raise FitError(
+            f"{label} is empty in every row, so nothing is known of who left; say which column it is, in the study "
+            f"under columns: {{{label}: Churn}}, or in label="
+        )
     _refuse_too_few(churned[known], label)
     rows = frame[known].reset_index(drop=True)
     aside = [label, customer_id, date, known_on, *leave_out]

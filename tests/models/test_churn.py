@@ -83,6 +83,8 @@ def test_one_class_few_customers_and_no_label_are_refused(firm):
         crm.churn_data(firm.assign(churned="No"))
     with pytest.raises(FitError, match=r"customers left and \d+ stayed; at least 25 of each"):
         crm.churn_data(firm.head(30))
+    with pytest.raises(FitError, match=r"churned is empty in every row.*columns: {churned: Churn}"):
+        crm.churn_data(firm.assign(churned=None))
     with pytest.raises(DataError, match=r"no column 'churned' that says who left.*label=\"Churn\""):
         crm.churn_data(firm.rename(columns={"churned": "Churn"}))
     with pytest.raises(

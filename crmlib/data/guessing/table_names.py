@@ -71,6 +71,11 @@ _NAMES: dict[str, str] = {
         geschlossen_am erledigt_am ferme ferme_le date_fermeture cerrado fecha_cierre chiuso gesloten""",
     "contacts": "number_of_contacts interactions replies messages kontakte",
     "public": "is_public visible oeffentlich",
+    # customer_features
+    "churned": """churn churn_label churn_flag is_churn is_churned attrition attrition_flag exited exit left lapsed
+        cancelled canceled kuendigung gekuendigt resilie abandono abbandono""",
+    "customer_features.date": "cut_off cutoff cut_off_date snapshot snapshot_date observation_date stichtag",
+    "outcome_known_on": "outcome_date label_date outcome_known",
     # marketing_spend
     "component": "cost_type spend_type cac_component",
     "impressions": "views impr impressionen",
