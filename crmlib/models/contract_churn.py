@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 _MOST_GROUPS = 6
+_MEASURES = {
+    "roc_auc": "pairs in order (ROC AUC)",
+    "pr_auc": "average precision (PR AUC)",
+    "lift_top_10": "lift in the riskiest tenth",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "calibration_slope": "calibration slope (1 is right)",
+    "mean_predicted": "expected to leave",
+}
 _NOT_JUDGED = Verdict("churn model", "not judged", ("There is no model of contracts.",))
 
 
@@ -79,6 +88,15 @@ class ContractChurn:
     def __bool__(self) -> bool:
         """Whether there is anything to show."""
         return not self.scores.empty
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """The scores to be read: a row per measure and a column per model, each with its 95 % interval."""
+        told = {
+            str(row["model"]): {said: _with_interval(row, name) for name, said in _MEASURES.items()}
+            for _, row in self.scores.iterrows()
+        }
+        return pd.DataFrame(told)
 
 
 def contract_churn(
@@ -142,6 +160,11 @@ def contract_churn(
         survival_by=survival_by,
         notes=(*found.notes, *(model.surprises(data.unlabelled) if len(data.unlabelled) else ())),
     )
+
+
+def _with_interval(row: pd.Series, name: str) -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return "–" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _read(study: Study, horizon_months: int) -> tuple[ChurnData, str]:

@@ -21,6 +21,8 @@ def test_a_table_of_customers_takes_the_contractual_road(telco):
     assert contracts.leaks["column"].tolist() == ["total_charges"]
     assert "total_charges is left out: another column says the same" in contracts.notes
     assert contracts.verdict.verdict == "use"
+    assert contracts.measures.loc["pairs in order (ROC AUC)", "churn model"].startswith("0.84")
+    assert contracts.measures.loc["calibration slope (1 is right)", "base rate"] == "–"
     assert contracts.survival_by == "contract"
     assert set(contracts.survival["group"]) == {"Month-to-month", "One year", "Two year"}
 
