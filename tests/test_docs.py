@@ -30,7 +30,9 @@ def commands():
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("[", "").replace("]", "")
         for line in re.findall(
-            r"(?:^|[`/; ])crm ((?:report|new|check|list|runs|prune|add|simulate) ?[^`\n#&>|\"]*)", text, flags=re.M
+            r"(?:^|[`/; ])crm ((?:report|new|check|list|runs|prune|add|simulate) ?[^`\n#&>|\"]*)",
+            text,
+            flags=re.M,
         ):
             found.add(line.strip().rstrip(".,;"))
     return sorted(found)

@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
 
 ROOMS = [
-    {"errors", "secrets", "units"},
+    {"errors", "lazy", "secrets", "units"},
     {"data"},
     {"places", "study_file", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},

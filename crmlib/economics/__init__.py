@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from crmlib.lazy import homes_of, loader
 
-# Where each public name lives; imported on first use.
-_HOMES = {
-    "customer_equity": "lifetime_value",
-    "customer_lifetime_value": "lifetime_value",
-    "value_of_new_customer": "lifetime_value",
-    "lifetime_value_parquet": "lifetime_value_parquet",
-    "berger_nasr_clv": "formula_clv",
-    "blattberg_deighton_equity": "formula_clv",
-    "margin_multiple": "formula_clv",
-    "margin_multiple_table": "formula_clv",
-    "response_steepness": "formula_clv",
-    "retention_elasticity": "formula_clv",
-    "simple_clv": "formula_clv",
-    "RetentionTerms": "retention",
-    "retention_steps": "retention",
-    "worth_of_points": "retention",
-    "retention_profit_curve": "retention",
-    "claim_reversal": "retention",
-    "equity_elasticities": "equity_elasticities",
-    "published_lifts": "retention",
-    "retention_mix": "retention_mix",
-    "retention_claim": "retention_claim",
-    "buyers_case": "retention_case",
-    "contracts_case": "retention_case",
-    "prospects_by_month": "spending_case",
-    "spending_readout": "spending_case",
-    "best_spending": "blattberg_deighton",
-    "fit_response": "response_curves",
-    "judged_curve": "response_curves",
-    "markov_value": "markov_clv",
-    "recency_migration": "markov_clv",
-    "contacts_by_risk": "contact_profit",
-    "contacts_by_effect": "contact_profit",
-    "profit_curve": "campaign",
-    "best_cut_off": "campaign",
-    "campaign_list": "campaign",
-    "campaign_sensitivity": "campaign",
-    "expected_maximum_profit": "expected_profit",
-    "expected_maximum_profit_by_value": "expected_profit",
-    "break_even_programme": "break_even",
-    "affordable_programme_cost": "break_even",
-    "break_even_price_cut": "break_even",
-    "break_even_price_cut_retention": "break_even",
-    "read_experiments": "experiments",
-    "programme_liability": "loyalty",
-    "programme_payback_months": "loyalty",
-    "loyalty_uplift": "loyalty_effect",
-    "campaign_from_experiment": "experiment_campaign",
-}
+HOMES = homes_of(
+    __name__,
+    {
+        "campaigns.campaign": "best_cut_off campaign_list campaign_sensitivity profit_curve",
+        "campaigns.contact_profit": "contacts_by_effect contacts_by_risk",
+        "campaigns.expected_profit": "expected_maximum_profit expected_maximum_profit_by_value",
+        "campaigns.from_churn": "retention_campaign",
+        "campaigns.from_experiment": "campaign_from_experiment",
+        "experiments": "read_experiments",
+        "formula_clv": (
+            "berger_nasr_clv blattberg_deighton_equity margin_multiple margin_multiple_table "
+            "response_steepness retention_elasticity simple_clv"
+        ),
+        "lifetime_value": "customer_equity customer_lifetime_value value_of_new_customer",
+        "loyalty": "programme_liability programme_payback_months",
+        "loyalty_effect": "loyalty_uplift",
+        "markov_clv": "markov_value recency_migration",
+        "retention.blattberg_deighton": "best_spending",
+        "retention.break_even": (
+            "affordable_programme_cost break_even_price_cut break_even_price_cut_retention "
+            "break_even_programme"
+        ),
+        "retention.case": "RetentionCase buyers_case contracts_case",
+        "retention.claim": "retention_claim",
+        "retention.elasticities": "equity_elasticities",
+        "retention.mix": "retention_mix",
+        "retention.profit": (
+            "RetentionTerms claim_reversal published_lifts retention_profit_curve retention_steps "
+            "worth_of_points"
+        ),
+        "retention.response_curves": "fit_response judged_curve",
+        "retention.spending_case": "prospects_by_month spending_readout",
+        "value_parquet": "lifetime_value_parquet",
+        "value_tables": "clv_by_segment clv_sensitivity top_customers value_by_acquisition_month",
+    },
+)
 
-__all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__all__ = list(HOMES)
+__getattr__ = loader(__name__, HOMES)

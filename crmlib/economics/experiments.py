@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
-from crmlib.models.differences import (
+from crmlib.models.uplift.differences import (
     Difference,
     check_level,
     difference_of_means,

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
-from crmlib.models.differences import check_level
+from crmlib.models.uplift.differences import check_level
 
 COMPARISONS = ("before joining", "after joining", "matched")
 

@@ -8,33 +8,49 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from crmlib.lazy import homes_of, loader
 
-# Where each public name lives; imported on first use, so that one model costs no other's import.
-_HOMES = {
-    "BetaGeoModel": "beta_geo",
-    "ModifiedBetaGeoModel": "modified_beta_geo",
-    "ParetoNBDModel": "pareto_nbd",
-    "BetaGeoBetaBinomModel": "beta_geo_beta_binom",
-    "ShiftedBetaGeoModel": "shifted_beta_geo",
-    "GammaGammaModel": "gamma_gamma",
-    "spend_frequency_check": "spend_frequency",
-    "score_parquet": "scoring",
-    "UpliftModel": "uplift",
-    "uplift_curves": "uplift_evaluation",
-    "heterogeneity_test": "heterogeneity",
-    "calibrated_effects": "heterogeneity",
-    "treatment_balance": "assignment",
-}
+HOMES = homes_of(
+    __name__,
+    {
+        "activity.activity": "compare_activity expected_repurchase probability_active",
+        "activity.overdue": "overdue_by_frequency overdue_customers purchase_regularity",
+        "activity.rivals": "fit_hiatus",
+        "backtesting.backtest": "backtest",
+        "backtesting.plan": "plan_backtest",
+        "backtesting.rolling": "rolling_origins",
+        "backtesting.segment_backtest": "segment_backtest",
+        "backtesting.thresholds": "Thresholds",
+        "backtesting.verdict": "verdict verdicts",
+        "beta_geo": "BetaGeoModel",
+        "beta_geo_beta_binom": "BetaGeoBetaBinomModel",
+        "churn.buyer_churn": "buyer_churn",
+        "churn.churn_model": "ChurnModel",
+        "churn.contract_churn": "contract_churn",
+        "churn.data": "churn_data",
+        "churn.evaluation": "evaluate_churn",
+        "churn.leak_check": "leak_check",
+        "churn.reasons": "churn_contributions churn_reasons permutation_importance",
+        "churn.scoring": "score_churn_parquet",
+        "churn.verdict": "ChurnThresholds churn_verdict",
+        "churn.who_is_leaving": "who_is_leaving",
+        "gamma_gamma": "GammaGammaModel",
+        "group_fits": "fit_by_group",
+        "history_grid": "history_grids",
+        "modified_beta_geo": "ModifiedBetaGeoModel",
+        "pareto_nbd": "ParetoNBDModel",
+        "scoring": "score_parquet",
+        "shifted_beta_geo": "ShiftedBetaGeoModel",
+        "spend_frequency": "spend_frequency_check",
+        "survival.cox": "cox_model",
+        "survival.curves": "log_rank survival_curves survival_table",
+        "survival.remaining_lifetime": "remaining_lifetime",
+        "uplift.assignment": "treatment_balance",
+        "uplift.curves": "uplift_curves",
+        "uplift.heterogeneity": "calibrated_effects heterogeneity_test",
+        "uplift.uplift_model": "UpliftModel",
+    },
+)
 
-__all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__all__ = list(HOMES)
+__getattr__ = loader(__name__, HOMES)

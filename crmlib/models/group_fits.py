@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.activity import by_group
-from crmlib.customers.rfm import rfm_summary
+from crmlib.customers.rfm.summarise import rfm_summary
 from crmlib.errors import CrmError
-from crmlib.models.forecasts import check_models, fit_fresh
+from crmlib.models.backtesting.forecasts import check_models, fit_fresh
 from crmlib.models.purchase import PurchaseModel
 
 COLUMNS = ("group", "customers", "model", "parameter", "estimate", "low", "high", "note")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmlib.customers.decompose import decompose_change
+from crmlib.customers.audit.decompose import decompose_change
 from crmlib.errors import CrmError
 
 positive = st.floats(1e-3, 1e4)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 import crmlib as crm
 from crmlib.customers.activity import acquired_by, by_group, customer_totals
-from crmlib.customers.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
-from crmlib.customers.first_products import first_products
-from crmlib.customers.period_change import period_change
-from crmlib.customers.period_profile import gini, period_profile, profile_by_group, top_share
+from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
+from crmlib.customers.audit.first_products import first_products
+from crmlib.customers.audit.period_change import period_change
+from crmlib.customers.audit.period_profile import gini, period_profile, profile_by_group, top_share
 from crmlib.errors import CrmError
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.lapsing import lapsing_customers
-from crmlib.customers.months import month_review
+from crmlib.customers.audit.lapsing import lapsing_customers
+from crmlib.customers.audit.months import month_review
 from crmlib.errors import CrmError
 
 LOG = pd.DataFrame(

@@ -87,7 +87,7 @@ def test_an_interval_holds_the_difference_as_often_as_it_says():
 
 
 def _claim(tiers: pd.DataFrame, log: pd.DataFrame) -> pd.Series:
-    from crmlib.customers.tier_claims import CLAIMS, _tested
+    from crmlib.customers.tiers.claims import CLAIMS, _tested
 
     bought = log.groupby("customer_id").size().reindex(tiers["customer_id"]).fillna(0)
     return pd.Series(_tested(CLAIMS[0], tiers["tier"].to_numpy(), bought.rename("purchases").to_frame()))

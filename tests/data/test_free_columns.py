@@ -33,7 +33,9 @@ def test_free_columns_are_numbers_or_text_and_nobody_s_address_is_kept(tmp_path)
 
 
 def test_an_outcome_that_became_known_after_as_of_is_not_known(tmp_path):
-    text = "CustNo,Gone,date,outcome_known_on,x\n1,Yes,2024-01-31,2024-04-30,5\n2,Yes,2024-11-30,2025-02-28,6\n"
+    text = (
+        "CustNo,Gone,date,outcome_known_on,x\n1,Yes,2024-01-31,2024-04-30,5\n2,Yes,2024-11-30,2025-02-28,6\n"
+    )
     frame = study_of(tmp_path, text).table("customer_features").to_pandas()
     assert frame["churned"].tolist()[0] == "Yes"
     assert frame["churned"].isna().tolist() == [False, True]

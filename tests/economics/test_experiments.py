@@ -9,7 +9,11 @@ import crmlib as crm
 from crmlib.data.simulate import simulate_firm
 from crmlib.economics.experiments import holm, split_p_value
 from crmlib.errors import CannotAnswerError, CrmError, DataError
-from crmlib.models.differences import difference_of_means, difference_of_shares, minimal_detectable_effect
+from crmlib.models.uplift.differences import (
+    difference_of_means,
+    difference_of_shares,
+    minimal_detectable_effect,
+)
 
 # Newcombe, Statistics in Medicine 17 (1998), 873–890, table II, method 10.
 NEWCOMBE = [

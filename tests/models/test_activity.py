@@ -12,10 +12,10 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 import crmlib as crm
 from crmlib.errors import CannotAnswerError, CrmError, FitError
-from crmlib.models.activity import ActivityComparison
-from crmlib.models.activity_scores import activity_scores, judge
-from crmlib.models.forecasts import Forecast
-from crmlib.models.holdout_metrics import by_probability
+from crmlib.models.activity.activity import ActivityComparison
+from crmlib.models.activity.scores import activity_scores, judge
+from crmlib.models.backtesting.forecasts import Forecast
+from crmlib.models.backtesting.holdout_metrics import by_probability
 from tests.models.worlds import beta_geo_world
 
 PARETO = {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}

@@ -8,8 +8,8 @@ import pytest
 
 from crmlib.errors import CrmError, FitError
 from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
-from crmlib.models.backtest import backtest
-from crmlib.models.verdict import CARE, REFUSE, USE, verdict, verdicts
+from crmlib.models.backtesting.backtest import backtest
+from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, verdict, verdicts
 from tests.models.conftest import CDNOW
 from tests.models.worlds import beta_geo_world
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.customers.rfm import rfm_summary
+from crmlib.customers.rfm.summarise import rfm_summary
 from crmlib.errors import CrmError
 from crmlib.models import BetaGeoModel, ParetoNBDModel
-from crmlib.models.backtest_plan import plan_backtest
+from crmlib.models.backtesting.plan import plan_backtest
+from crmlib.models.backtesting.rolling import rolling_origins
 from crmlib.models.group_fits import fit_by_group
 from crmlib.models.history_grid import history_grids
-from crmlib.models.rolling import rolling_origins
 from tests.models.worlds import beta_geo_world
 
 

@@ -10,9 +10,9 @@ import pytest
 import crmlib as crm
 from crmlib.errors import CrmError, DataError, FitError
 from crmlib.models import churn_reasons as reasons_module
-from crmlib.models.churn_evaluation import held_out_splits
-from crmlib.models.churn_labels import read_labels
-from crmlib.models.churn_reasons import explained_by
+from crmlib.models.churn.evaluation import held_out_splits
+from crmlib.models.churn.labels import read_labels
+from crmlib.models.churn.reasons import explained_by
 
 trees_explained = pytest.mark.skipif(find_spec("shap") is None, reason="needs the extra `reasons`")
 

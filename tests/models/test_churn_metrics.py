@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from crmlib.models.churn_calibration import Calibration, calibrate
-from crmlib.models.churn_metrics import gains, logistic_line, metrics, rank
+from crmlib.models.churn.calibration import Calibration, calibrate
+from crmlib.models.churn.metrics import gains, logistic_line, metrics, rank
 
 cases = st.lists(st.tuples(st.integers(1, 19), st.booleans(), st.integers(0, 3)), min_size=8, max_size=60)
 

@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import brier_score_loss, log_loss
 
-from crmlib.models.forecasts import Forecast
-from crmlib.models.holdout_metrics import by_decile, captured, errors, gap, ranking, spearman, tenth
+from crmlib.models.backtesting.forecasts import Forecast
+from crmlib.models.backtesting.holdout_metrics import (
+    by_decile,
+    captured,
+    errors,
+    gap,
+    ranking,
+    spearman,
+    tenth,
+)
 
 
 def forecast(purchases, chance):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
-from crmlib.models.predictive_check import check_counts, distance_to_uniform
+from crmlib.models.backtesting.predictive_check import check_counts, distance_to_uniform
 from crmlib.models.predictive_total import predictive_total
 
 MODELS = [

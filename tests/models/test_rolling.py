@@ -9,8 +9,8 @@ import pytest
 from crmlib.economics.lifetime_value import customer_equity
 from crmlib.errors import CrmError, FitError
 from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
-from crmlib.models.backtest import backtest
-from crmlib.models.rolling import rolling_origins
+from crmlib.models.backtesting.backtest import backtest
+from crmlib.models.backtesting.rolling import rolling_origins
 from tests.models.conftest import CDNOW
 from tests.models.worlds import beta_geo_world
 

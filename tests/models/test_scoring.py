@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from crmlib.economics.lifetime_value import customer_lifetime_value
-from crmlib.economics.lifetime_value_parquet import lifetime_value_parquet
+from crmlib.economics.value_parquet import lifetime_value_parquet
 from crmlib.errors import CrmError, DataError, FitError
 from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel, _parquet
 from crmlib.models.scoring import score_parquet

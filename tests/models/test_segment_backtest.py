@@ -7,9 +7,9 @@ from scipy.stats import spearmanr
 
 import crmlib as crm
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.models.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
-from crmlib.models.holdout_metrics import ranking
-from crmlib.models.segment_backtest import segment_backtest
+from crmlib.models.backtesting.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
+from crmlib.models.backtesting.holdout_metrics import ranking
+from crmlib.models.backtesting.segment_backtest import segment_backtest
 from tests.models.worlds import beta_geo_world
 
 CUT, END = "1997-09-30", "1998-06-30"

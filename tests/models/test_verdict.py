@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from crmlib.errors import CrmError
-from crmlib.models.thresholds import Thresholds
-from crmlib.models.verdict import CARE, REFUSE, USE, verdict, verdicts
+from crmlib.models.backtesting.thresholds import Thresholds
+from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, verdict, verdicts
 
 GOOD = {
     "kind": "model",

@@ -1,0 +1,204 @@
+"""Lens 2: what changed between two periods?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers.activity import acquired_by, customer_totals, span
+from crmlib.customers.audit.decompose import decompose_change
+from crmlib.errors import CrmError
+
+# Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
+GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
+INACTIVE = "not active"
+
+
+@dataclass(frozen=True)
+class PeriodChange:
+    """Two periods of a customer base side by side.
+
+    Attributes
+    ----------
+    value : str
+        What is compared: "profit" where it is known, else "revenue".
+    waterfall : DataFrame
+        `step` ("before", six groups of customers, "after"), `customers`, `before`, `after` and `change` (money);
+        the groups' changes add up from "before" to "after". "came back" bought before the first period and
+        not in it.
+    migration : DataFrame
+        Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
+    factors : DataFrame
+        `factor, before, after, effect, weights`: acquired customers, share active, purchases per active
+        customer, spend per purchase and, for profit, margin; the effects add up to the change.
+    """
+
+    value: str
+    waterfall: pd.DataFrame
+    migration: pd.DataFrame
+    factors: pd.DataFrame
+
+    @property
+    def change(self) -> float:
+        """Change of the value from the first period to the second."""
+        return float(self.factors["effect"].sum())
+
+
+def period_change(
+    transactions: Any,
+    *,
+    before: tuple[Any, Any],
+    after: tuple[Any, Any],
+    collapse: str = "D",
+    margin: float | None = None,
+) -> PeriodChange:
+    """What changed between two periods, which customers changed it, and which factor it came from?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    before, after : pair of date or str
+        First and last day of each period, both within it; the first period ends before the second starts.
+    collapse : {"D", "H", "W", "M", "Q", "Y"}
+        Purchases of one customer within one such period are one purchase.
+    margin : float, optional
+        Contribution margin as a share of revenue; with it, or where the log has `cost`, profit is compared.
+
+    Returns
+    -------
+    PeriodChange
+
+    References
+    ----------
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 2.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> found = period_change(log, before=("2024-01-01", "2024-01-31"), after=("2024-02-01", "2024-02-29"))
+    >>> found.waterfall.loc[found.waterfall["customers"] > 0, ["step", "customers", "change"]]
+              step  customers  change
+    0       before          1    10.0
+    4  bought more          1    20.0
+    6          new          1     5.0
+    7        after          2    35.0
+    """
+    first, second = span(*before), span(*after)
+    if first[1] >= second[0]:
+        raise CrmError(
+            f"before ends on {first[1]} and after starts on {second[0]}; the periods must not overlap"
+        )
+    totals = [
+        customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin)
+        for start, end in (first, second)
+    ]
+    value = "profit" if "profit" in totals[0].columns else "revenue"
+    pairs = _pairs(totals[0], totals[1], value)
+    acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
+    found = PeriodChange(
+        value,
+        _waterfall(pairs, pd.Timestamp(first[0])),
+        _migration(pairs),
+        _factors(totals, acquired, value),
+    )
+    assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
+    return found
+
+
+def _pairs(before: pd.DataFrame, after: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Each customer's value in both periods; NaN became 0 and `was`/`is` say who was active."""
+    columns = ["customer_id", value, "first_purchase"]
+    pairs = before[columns].merge(
+        after[columns], on="customer_id", how="outer", suffixes=("_before", "_after")
+    )
+    earliest = pairs[["first_purchase_before", "first_purchase_after"]].min(axis=1)
+    return pd.DataFrame(
+        {
+            "customer_id": pairs["customer_id"],
+            "was_active": pairs[f"{value}_before"].notna(),
+            "is_active": pairs[f"{value}_after"].notna(),
+            "before": pairs[f"{value}_before"].fillna(0.0),
+            "after": pairs[f"{value}_after"].fillna(0.0),
+            "first_purchase": earliest,
+        }
+    )
+
+
+def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
+    change = (pairs["after"] - pairs["before"]).round(9)
+    was, now = pairs["was_active"], pairs["is_active"]
+    conditions = [
+        was & ~now,
+        was & (change < 0),
+        was & (change == 0),
+        was,
+        pairs["first_purchase"] < first_day,
+    ]
+    group = np.select(conditions, GROUPS[:5], default=GROUPS[5])
+    parts = pairs.assign(change=pairs["after"] - pairs["before"]).groupby(group)
+    table = parts.agg(
+        customers=("customer_id", "size"),
+        before=("before", "sum"),
+        after=("after", "sum"),
+        change=("change", "sum"),
+    ).reindex(list(GROUPS), fill_value=0)
+    totals = pairs["before"].sum(), pairs["after"].sum()
+    ends = pd.DataFrame(
+        {"customers": [was.sum(), now.sum()], "before": totals, "after": totals, "change": totals},
+        index=["before", "after"],
+    )
+    assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
+    assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
+    whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
+    return whole.astype({"customers": "int64", "before": float, "after": float, "change": float})
+
+
+def _migration(pairs: pd.DataFrame) -> pd.DataFrame:
+    names = [*range(1, 11), INACTIVE]
+    deciles = {
+        side: _decile(pairs[side], pairs[active], pairs["customer_id"])
+        for side, active in (("before", "was_active"), ("after", "is_active"))
+    }
+    table = pd.crosstab(deciles["before"], deciles["after"])
+    return table.reindex(index=names, columns=names, fill_value=0)
+
+
+def _decile(values: pd.Series, active: pd.Series, customer_id: pd.Series) -> pd.Series:
+    ranked = pd.DataFrame({"value": values, "customer_id": customer_id})[active]
+    ranked = ranked.sort_values(["value", "customer_id"], ascending=[False, True])
+    decile = pd.Series(
+        np.arange(len(ranked)) * 10 // max(len(ranked), 1) + 1, index=ranked.index, dtype=object
+    )
+    return decile.reindex(values.index, fill_value=INACTIVE)
+
+
+def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.DataFrame:
+    sides = [_side(customers, base, value) for customers, base in zip(totals, acquired, strict=True)]
+    # What nobody did has no mean: it takes the other period's, so that the whole effect is that nobody was active.
+    before, after = (
+        {name: _or(one[name], other[name]) for name in one} for one, other in (sides, sides[::-1])
+    )
+    return decompose_change(before, after)
+
+
+def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
+    active, purchases, revenue = len(customers), customers["purchases"].sum(), customers["revenue"].sum()
+    side = {
+        "acquired customers": float(base),
+        "share active": active / base if base else np.nan,
+        "purchases per active customer": purchases / active if active else np.nan,
+        "spend per purchase": revenue / purchases if purchases else np.nan,
+    }
+    if value == "profit":
+        side["margin"] = customers["profit"].sum() / revenue if revenue else np.nan
+    return side
+
+
+def _or(mean: float, others: float) -> float:
+    """A mean, or else the other period's, or else nothing."""
+    return next((one for one in (mean, others) if np.isfinite(one)), 0.0)

@@ -1,0 +1,220 @@
+"""Customers who are alike, and whether they are groups or only cuts through one cloud."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers.clusters.choice import judge_clusters
+from crmlib.customers.clusters.fits import METHODS, REFERENCE_STARTS, Method, cluster
+from crmlib.customers.clusters.profile import cluster_names, standings
+from crmlib.customers.clusters.scale import (
+    ID,
+    SCALES,
+    Scale,
+    as_frame,
+    check_different,
+    check_shares,
+    features_of,
+    scaling,
+)
+from crmlib.customers.clusters.stability import Stability, stability
+from crmlib.customers.clusters.valleys import Labels, Points
+from crmlib.customers.clusters.verdict import choose, cluster_verdict
+from crmlib.errors import CrmError, did_you_mean
+
+DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
+
+
+class ClusterSegments:
+    """Customers who are alike, and whether they are groups or only cuts through one cloud.
+
+    Parameters
+    ----------
+    n_clusters : int, optional
+        By default the most that hold as groups; where none do, those that are cut most stably.
+    method : {"kmeans", "gaussian_mixture"}
+        A mixture of bells allows clusters of different size and shape, and takes longer.
+    scale : {"log", "share"}
+        "log" for amounts, counts and times (signed logarithm, then equal variance); "share" for shares of
+        a whole, such as of `category_shares` (square roots).
+    most : int
+        Largest number of clusters to try.
+    resamples : int
+        Bootstrap resamples for stability.
+    nulls : int
+        Clouds without groups to compare with; 19 for a 95 % quantile.
+    sample : int
+        Customers by whom the number of clusters is judged, drawn at random where there are more. All are
+        assigned.
+    random_state : int
+
+    Attributes
+    ----------
+    n_clusters_ : int
+    labels_ : array, shape (customers,)
+        Cluster of each customer, 0 the largest.
+    names_ : list of str
+        What stands out in each cluster.
+    groups_ : bool
+        Whether the clusters are groups.
+    verdict_ : str
+        The same in words, with the figures.
+    choice_ : DataFrame
+        One row per number of clusters that was tried: see `judge_clusters`.
+    stability_ : DataFrame
+        One row per cluster: `cluster, name, customers`, `jaccard` (mean over resamples of all customers) and
+        `dissolved` (share of the resamples in which it was below .5).
+    rand_ : float
+        Mean adjusted Rand index of the resamples with the clustering.
+    profile_ : DataFrame
+        One row per cluster and feature: `cluster, name, customers, feature, mean, mean_of_all` and `standing`,
+        the distance of the two in standard deviations on the scale of the clustering.
+    feature_names_in_ : list of str
+
+    Raises
+    ------
+    CrmError
+        By `fit`: if a parameter or the data are refused.
+    CannotAnswerError
+        If all customers are equal, or there are fewer different ones than clusters.
+
+    Notes
+    -----
+    Groups have to pass all of it: between every two neighbours a valley, with fewer customers halfway than
+    around either centre; silhouette and stability at least as high as in 95 % of clouds of the same size
+    and covariance that have no groups; and each cluster found again in resamples (Jaccard .75 or more). A
+    stable clustering alone proves nothing: one elongated bell is cut in the same place every time. A value that
+    many customers share, such as a count of 0, is no group by itself; whom it sets apart is known before.
+
+    References
+    ----------
+    Hennig, C. (2007), Cluster-wise assessment of cluster stability, Computational Statistics & Data
+    Analysis 52(1), 258–271. Dolnicar, S. and Leisch, F. (2010), Evaluation of structure and reproducibility
+    of cluster solutions using the bootstrap, Marketing Letters 21, 83–101.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> spend = np.concatenate([random.normal(10, 1, 60), random.normal(100, 8, 40)])
+    >>> found = ClusterSegments(most=3).fit(pd.DataFrame({"spend": spend, "visits": random.normal(20, 2, 100)}))
+    >>> found.n_clusters_, found.groups_, found.names_
+    (2, True, ['low spend', 'high spend'])
+    """
+
+    def __init__(
+        self,
+        n_clusters: int | None = None,
+        *,
+        method: Method = "kmeans",
+        scale: Scale = "log",
+        most: int = 6,
+        resamples: int = 20,
+        nulls: int = 19,
+        sample: int = 1000,
+        random_state: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.method = method
+        self.scale = scale
+        self.most = most
+        self.resamples = resamples
+        self.nulls = nulls
+        self.sample = sample
+        self.random_state = random_state
+
+    def fit(self, data: pd.DataFrame | np.ndarray, y: None = None) -> Self:
+        """Cluster customers.
+
+        Parameters
+        ----------
+        data : DataFrame or array
+            One row per customer; all columns but `customer_id` are features, numbers without gaps.
+
+        Returns
+        -------
+        ClusterSegments
+            Itself.
+        """
+        self._check()
+        features = self._features(data)
+        different = check_different(features, self.n_clusters)
+        random = np.random.default_rng(self.random_state)
+        self.feature_names_in_ = list(features.columns)
+        self._scaling = scaling(features, self.scale)
+        points = self._scaling.transform(features.to_numpy())
+        self.choice_ = self._judge(points, different, random)
+        row = choose(self.choice_)
+        self.groups_, self.verdict_ = bool(row["groups"]), cluster_verdict(self.choice_)
+        self._clustering = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
+        self.labels_ = self._clustering.labels
+        self.n_clusters_ = int(self.labels_.max()) + 1
+        self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
+        self.profile_ = standings(features, points, self.labels_, self.names_)
+        again = stability(points, self.labels_, self.method, self.resamples, random)
+        self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
+        return self
+
+    def predict(self, data: pd.DataFrame | np.ndarray) -> Labels:
+        """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
+        if not hasattr(self, "labels_"):
+            raise CrmError("the clusters are not fitted yet; call fit first")
+        features = self._features(data, self.feature_names_in_)
+        return self._clustering.assign(self._scaling.transform(features.to_numpy()))
+
+    def assign(self, data: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+        """Name the cluster of each customer, new ones too.
+
+        Parameters
+        ----------
+        data : DataFrame
+            The features that were fitted, and `customer_id` if there is one.
+
+        Returns
+        -------
+        DataFrame
+            One row per customer, under the same index: `customer_id` and `cluster` (categorical, the largest
+            first).
+        """
+        labels = self.predict(data)
+        known = as_frame(data)
+        found = known[[name for name in known.columns if name == ID]].copy()
+        found["cluster"] = pd.Categorical.from_codes(labels, categories=self.names_)
+        assert len(found) == len(data), "a customer was lost"
+        return found
+
+    def _check(self) -> None:
+        for name, allowed in (("method", METHODS), ("scale", SCALES)):
+            if getattr(self, name) not in allowed:
+                raise CrmError(
+                    f"{name} is {getattr(self, name)!r}; {did_you_mean(getattr(self, name), allowed)}"
+                )
+        lowest = {"most": 2, "resamples": 1, "nulls": 1, "sample": 20}
+        if self.n_clusters is not None:
+            lowest["n_clusters"] = 2
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < least:
+                raise CrmError(f"{name} is {value!r}; allowed: a whole number from {least}")
+
+    def _features(self, data: pd.DataFrame | np.ndarray, columns: list[str] | None = None) -> pd.DataFrame:
+        features = features_of(as_frame(data), columns)
+        if self.scale == "share":
+            check_shares(features)
+        return features
+
+    def _judge(self, points: Points, different: int, random: np.random.Generator) -> pd.DataFrame:
+        """What speaks for each number of clusters, by a sample of the customers."""
+        numbers = range(2, min(self.most, different) + 1) if self.n_clusters is None else [self.n_clusters]
+        if len(points) > self.sample:
+            points = points[random.choice(len(points), self.sample, replace=False)]
+        counts = {"resamples": self.resamples, "nulls": self.nulls}
+        return judge_clusters(points, list(numbers), method=self.method, **counts, random=random)
+
+    def _found_again(self, again: Stability) -> pd.DataFrame:
+        sizes = np.bincount(self.labels_, minlength=self.n_clusters_)
+        columns = {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
+        told = {"jaccard": again.jaccard.mean(axis=0), "dissolved": (again.jaccard < DISSOLVED).mean(axis=0)}
+        return pd.DataFrame(columns | told)

@@ -1,0 +1,1 @@
+"""What each customer brings after what they cost, and how much of that is chance."""

@@ -1,0 +1,268 @@
+"""What each customer brings the firm in a period, after what the customer costs it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
+from crmlib.customers.profit.basis import basis_of, has_costs
+from crmlib.customers.profit.cost_to_serve import (
+    CASES,
+    TOUCHPOINTS,
+    Effort,
+    as_costs,
+    as_number,
+    effort_of,
+    within,
+)
+from crmlib.data.costs import Costs
+from crmlib.errors import CrmError, DataError
+
+PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders", "cost_of_account")
+
+
+class CustomerProfit(pd.DataFrame):
+    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row."""
+
+    _metadata = ["basis", "left_out", "days"]  # noqa: RUF012  (pandas' own protocol)
+
+    basis: pd.DataFrame | None = None
+    left_out: pd.DataFrame | None = None
+    days: int | None = None  # length of the period
+
+    @property
+    def _constructor(self) -> Callable[..., CustomerProfit]:
+        return CustomerProfit
+
+
+def customer_profit(
+    transactions: Any,
+    *,
+    start: Any,
+    end: Any,
+    margin: float | None = None,
+    service_cases: Any = None,
+    touchpoints: Any = None,
+    costs: Costs | Mapping[str, float] | None = None,
+) -> CustomerProfit:
+    """What did each customer bring in a period, after the cost of goods and the cost to serve them?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log; where it has `cost` (of goods), the margin is measured.
+    start, end : date or str
+        First and last day of the period, both within it.
+    margin : float, optional
+        Contribution margin as a share of revenue, where the log has no cost.
+    service_cases, touchpoints : ibis.Table or DataFrame, optional
+        Tables of the study: `customer_id`, `opened` or `date`, and of `minutes, contacts, cost` what there is.
+    costs : Costs or mapping, optional
+        `study.costs`: money per service minute, contact, return, order, and per customer and year.
+
+    Returns
+    -------
+    CustomerProfit
+        One row per customer of the log with a purchase, return or case in the period, by customer:
+
+        customer_id : str
+        orders, return_rows : int, purchases, and rows that were money back
+        gross, returns, revenue : float, money of purchases, money back (≤ 0), and both together
+        discounts : float, price taken off, already no part of revenue; where the log has it
+        cost_of_goods : float
+        service_minutes, contacts, cases : float, what the tables say of the customer, 0 without a table
+        cost_of_cases, cost_of_contacts, cost_of_returns, cost_of_orders, cost_of_account, cost_to_serve : float
+        profit : float, revenue − cost_of_goods − cost_to_serve; absent where no cost is known at all
+        exposure_days : int, days of the period since the customer's first row in the log
+        first_seen : timestamp, that row
+
+        `.basis`: `component, money, basis` (measured, assumed or missing) and `source`; what is missing
+        counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
+        of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
+        were only written to. A letter to somebody who did nothing makes no customer who costs money.
+
+    Raises
+    ------
+    CrmError, DataError
+        If a parameter or a table is refused.
+
+    Notes
+    -----
+    A return's money counts in the period of its purchase, its handling when it comes back. Cost of winning
+    customers is none of theirs and is left out.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [100.0, 20.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-20"])})
+    >>> cases = pd.DataFrame({"customer_id": ["b"], "opened": pd.to_datetime(["2024-01-21"]), "minutes": [30.0]})
+    >>> found = customer_profit(log, start="2024-01-01", end="2024-01-31", margin=0.5, service_cases=cases,
+    ...                         costs={"per_service_minute": 1.0})
+    >>> found[["customer_id", "revenue", "cost_to_serve", "profit", "exposure_days"]]
+      customer_id  revenue  cost_to_serve  profit  exposure_days
+    0           a    100.0            0.0    50.0             31
+    1           b     20.0           30.0   -20.0             12
+    """
+    tables = (service_cases, touchpoints)
+    return profit_in_weeks(transactions, (as_day(start, "start"), as_day(end, "end")), margin, tables, costs)
+
+
+def profit_in_weeks(
+    transactions: Any,
+    period: tuple[dt.date, dt.date],
+    margin: float | None = None,
+    tables: tuple[Any, Any] = (None, None),
+    costs: Costs | Mapping[str, float] | None = None,
+    weeks: Sequence[int] | None = None,
+) -> CustomerProfit:
+    """What `customer_profit` says, of some weeks of the period alone: then of everybody in the log.
+
+    A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
+    """
+    first, last = period
+    if first > last:
+        raise CrmError(
+            f"the period starts on {first} and ends on {last}; the start must not be after the end"
+        )
+    if margin is not None and not 0 <= margin <= 1:
+        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
+    prices = as_costs(costs)
+    sales = fetch(_sales(seen_by(transactions, last), first, weeks).order_by("customer_id"))
+    # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
+    sales = sales.round(6)
+    cases, contacts = (
+        effort_of(table, about, first, last, weeks)
+        for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
+    )
+    known = _with_effort(sales, cases, contacts, prices)
+    counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
+    told = _priced(counted.reset_index(drop=True), first, last, margin, prices)
+    found = CustomerProfit(told)
+    found.days = (last - first).days + 1
+    found.basis = basis_of(told, counted, margin, prices, cases, contacts)
+    ids = (sales["customer_id"], counted["customer_id"])
+    found.left_out = _left_out(*ids, prices, {CASES[0]: cases, TOUCHPOINTS[0]: contacts})
+    if (found.basis["basis"][found.basis["component"].str.startswith("cost")] == "missing").all():
+        found = found.drop(columns="profit")
+    _reconcile(found)
+    return found
+
+
+def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
+    """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
+    day = belongs_to(rows).fill_null(rows.date)
+    whole, own = within(day, first, None), within(day, first, weeks)
+    bought = rows.is_purchase & own
+    back = ~rows.is_purchase & within(rows.date, first, weeks)
+    sums = {
+        "first_seen": rows.date.min(),
+        "rows_within": (own | back).sum(),
+        "orders": orders_among(rows, rows.counted & own),
+        "return_rows": back.sum(),
+        "gross": rows.amount.sum(where=bought),
+        "returns": rows.amount.sum(where=own & ~rows.is_purchase),
+    }
+    if "discount" in rows.columns:
+        sums["discounts"] = as_number(rows.discount, "transactions.discount").sum(where=own)
+    if "cost" in rows.columns:
+        cost = as_number(rows.cost, "transactions.cost")
+        has = cost.notnull()
+        sums |= {
+            "goods_known": cost.sum(where=own & has),
+            "amount_without_cost": rows.amount.sum(where=own & ~has),
+            "rows_without_cost": (own & ~has).sum(),
+            "goods_sold": cost.sum(where=whole & has & rows.is_purchase),
+            "amount_sold": rows.amount.sum(where=whole & has & rows.is_purchase),
+        }
+    return rows.group_by("customer_id").agg(**{name: value.fill_null(0) if name != "first_seen" else value
+                                               for name, value in sums.items()})  # fmt: skip
+
+
+def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
+    """How many orders there are among the rows wanted: distinct ids, and each row without one."""
+    if "order_id" not in rows.columns:
+        return wanted.sum()
+    return rows.order_id.nunique(where=wanted) + (wanted & rows.order_id.isnull()).sum()
+
+
+def _with_effort(
+    sales: pd.DataFrame, cases: Effort | None, contacts: Effort | None, prices: Costs
+) -> pd.DataFrame:
+    """Sales with what the tables say of the same customers, 0 where they say nothing."""
+    known = sales.assign(contacts=0.0, service_minutes=0.0)
+    for effort, rows, money in ((cases, "cases", "cost_of_cases"), (contacts, "touches", "cost_of_contacts")):
+        if effort is None:
+            known = known.assign(**{rows: 0, money: 0.0})
+            continue
+        table = effort.per_customer.rename(columns={"rows": rows}).assign(**{money: effort.priced(prices)})
+        told = known[["customer_id"]].merge(table, on="customer_id", how="left").fillna(0.0)
+        minutes, count = (told.get(one, 0.0) for one in ("minutes", "contacts"))
+        known = known.assign(**{rows: told[rows].astype("int64"), money: told[money]})
+        known["service_minutes"] += minutes
+        known["contacts"] += count
+    return known
+
+
+def _priced(
+    known: pd.DataFrame, first: dt.date, last: dt.date, margin: float | None, prices: Costs
+) -> pd.DataFrame:
+    """The public columns: units times what one costs."""
+    revenue = known["gross"] + known["returns"]
+    exposure = (pd.Timestamp(last) - known["first_seen"].dt.normalize()).dt.days + 1
+    exposure = exposure.clip(upper=(last - first).days + 1)
+    shown = ["orders", "return_rows", "gross", "returns"]
+    told = known[["customer_id", *shown]].astype({"orders": "int64", "return_rows": "int64"})
+    told["revenue"] = revenue
+    if "discounts" in known:
+        told["discounts"] = known["discounts"]
+    told["cost_of_goods"] = _goods(known, revenue, margin)
+    told[["service_minutes", "contacts", "cases"]] = known[["service_minutes", "contacts", "cases"]]
+    told[["cost_of_cases", "cost_of_contacts"]] = known[["cost_of_cases", "cost_of_contacts"]]
+    told["cost_of_returns"] = known["return_rows"] * (prices.per_return or 0.0)
+    told["cost_of_orders"] = known["orders"] * (prices.per_order or 0.0)
+    told["cost_of_account"] = exposure / 365.25 * (prices.fixed_per_year or 0.0)
+    told["cost_to_serve"] = told[list(PARTS)].sum(axis=1)
+    told["profit"] = revenue - told["cost_of_goods"] - told["cost_to_serve"]
+    told["exposure_days"] = exposure.astype("int64")
+    told["first_seen"] = known["first_seen"].astype("datetime64[s]")
+    return told
+
+
+def _goods(known: pd.DataFrame, revenue: pd.Series, margin: float | None) -> pd.Series:
+    """Cost of goods: the log's; for rows without one the margin's, else the share of all the others."""
+    if has_costs(known):
+        share = known["goods_sold"].sum() / known["amount_sold"].sum() if margin is None else 1 - margin
+        return known["goods_known"] + known["amount_without_cost"] * share
+    return revenue * (0.0 if margin is None else 1 - margin)
+
+
+def _left_out(
+    known: pd.Series, counted: pd.Series, prices: Costs, tables: Mapping[str, Effort | None]
+) -> pd.DataFrame:
+    """Cases and contacts whose cost is in no row, and why."""
+    found = [pd.DataFrame(columns=["customer_id", "table", "rows", "money", "why"])]
+    for name, effort in tables.items():
+        if effort is not None:
+            ids = effort.per_customer["customer_id"]
+            why = np.where(ids.isin(known), "only written to", "not in the log")
+            told = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
+            found.append(told.loc[~ids.isin(counted), list(found[0].columns)])
+    return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
+
+
+def _reconcile(found: CustomerProfit) -> None:
+    parts = found[["gross", "returns", "cost_of_goods", "cost_to_serve"]]
+    if not np.isfinite(parts.to_numpy(dtype=float)).all():
+        raise DataError("the log's amount or cost holds an infinite value; correct it or leave the row out")
+    if "profit" in found:
+        money = parts.sum()
+        whole = money["gross"] + money["returns"] - money["cost_of_goods"] - money["cost_to_serve"]
+        assert abs(found["profit"].sum() - whole) < 0.005 + 1e-12 * money.abs().sum(), (
+            "profit does not add up"
+        )

@@ -1,0 +1,187 @@
+"""The whale curve: how much profit the best customers make, and how much of it the others lose again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers.audit.period_profile import gini, top_share
+from crmlib.errors import CrmError
+
+_POINTS = 501  # more than a chart can show
+
+
+@dataclass(frozen=True)
+class WhaleCurve:
+    """Cumulative profit of customers, the best first.
+
+    Attributes
+    ----------
+    curve : DataFrame
+        `customers` (how many of the best), `share_of_customers`, `profit` (theirs together) and
+        `share_of_profit` (NaN where the total is not positive); thinned where there are many, the peak kept.
+    total : float
+        Profit of all.
+    peak, peak_share : float
+        Profit of all who bring any, and as a share of the total; above 100 % the others destroy value.
+    peak_customers : int
+        How many they are; who brings nothing is not among them.
+    tail : float
+        What the others lose, 0 or less: total − peak.
+    top_20_share : float
+        Share of the total that the best fifth of customers hold.
+    gini : float
+        NaN where somebody loses money, for the measure is not defined there.
+    """
+
+    curve: pd.DataFrame
+    total: float
+    peak: float
+    peak_share: float
+    peak_customers: int
+    tail: float
+    top_20_share: float
+    gini: float
+
+
+def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
+    """How much more would the firm make from its profitable customers alone?
+
+    Not what it would make without the others: their fixed costs would stay, see `ways_out_of_lead`.
+
+    Parameters
+    ----------
+    profit : array of float
+        Profit per customer, as in `customer_profit(...)["profit"]`.
+
+    Returns
+    -------
+    WhaleCurve
+
+    References
+    ----------
+    Kaplan, R. S. and Narayanan, V. G. (2001), "Measuring and managing customer profitability", Journal of
+    Cost Management 15(5), 5-15.
+
+    Examples
+    --------
+    >>> whale = whale_curve([400, 250, 150, 80, 40, 20, 10, -20, -130, -200])
+    >>> whale.total, whale.peak, round(whale.peak_share, 3), whale.peak_customers, whale.tail
+    (600.0, 950.0, 1.583, 7, -350.0)
+    """
+    values = _checked(profit)
+    ranked = np.sort(values)[::-1]
+    cumulative = np.concatenate([[0.0], np.cumsum(ranked)])
+    peak_customers = int((ranked > 0).sum())
+    total, peak = float(cumulative[-1]), float(cumulative[peak_customers])
+    customers = _thinned(len(ranked), peak_customers)
+    whole = total if total > 0 else np.nan
+    curve = pd.DataFrame({"customers": customers, "share_of_customers": customers / max(len(ranked), 1)})
+    curve["profit"] = cumulative[customers]
+    curve["share_of_profit"] = curve["profit"] / whole
+    return WhaleCurve(
+        curve=curve,
+        total=total,
+        peak=peak,
+        peak_share=peak / whole,
+        peak_customers=peak_customers,
+        tail=total - peak,
+        top_20_share=top_share(values, 0.2),
+        gini=gini(values),
+    )
+
+
+def lorenz_curve(values: pd.Series | np.ndarray) -> pd.DataFrame:
+    """Which share of a total do the smallest customers hold? Equality is the diagonal.
+
+    Parameters
+    ----------
+    values : array of float
+        0 or more, such as revenue per customer.
+
+    Returns
+    -------
+    DataFrame
+        `share_of_customers`, the smallest first, and `share_of_total`; from 0 to 1, thinned where there are
+        many. Twice the area between it and the diagonal is the Gini.
+
+    Examples
+    --------
+    >>> lorenz_curve([600, 1000, 1200, 2200, 5000])["share_of_total"].tolist()
+    [0.0, 0.06, 0.16, 0.28, 0.5, 1.0]
+    """
+    ranked = np.sort(_checked(values))
+    if len(ranked) and ranked[0] < 0:
+        raise CrmError(
+            f"the smallest value is {ranked[0]:g}; a Lorenz curve needs values of 0 or more: use whale_curve"
+        )
+    total = ranked.sum()
+    customers = _thinned(len(ranked), 0)
+    cumulative = np.concatenate([[0.0], np.cumsum(ranked)])[customers]
+    return pd.DataFrame(
+        {
+            "share_of_customers": customers / max(len(ranked), 1),
+            "share_of_total": cumulative / (total if total > 0 else np.nan),
+        }
+    )
+
+
+def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple[pd.DataFrame, pd.Series]:
+    """Are the customers who buy most the ones who bring most?
+
+    Parameters
+    ----------
+    profit : DataFrame
+        `revenue` and, where a cost is known, `profit` per customer.
+    top : float
+        The share of customers taken as the largest.
+
+    Returns
+    -------
+    ranks : DataFrame
+        Indexed like `profit`: `revenue_rank` and `profit_rank`, 1 the best, equal values share the mean; empty
+        where no cost is known, for then the two are one.
+    told : Series
+        `rank_correlation` (Spearman); `top` (how many customers); `shared` (their share that is among the
+        best by profit too); `top_at_a_loss` (their share that loses money).
+
+    Examples
+    --------
+    >>> ranks, told = revenue_and_profit_ranks(pd.DataFrame({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}))
+    >>> ranks["profit_rank"].tolist(), float(told["top_at_a_loss"])
+    ([3.0, 1.0, 2.0], 1.0)
+    """
+    if "revenue" not in profit.columns:
+        raise CrmError("profit has no column 'revenue'; pass what customer_profit returns")
+    if not 0 < top <= 1:
+        raise CrmError(f"top is {top}; allowed: a share above 0, such as 0.1")
+    if "profit" not in profit.columns:
+        profit = pd.DataFrame({"revenue": [], "profit": []})
+    ranks = pd.DataFrame(
+        {f"{name}_rank": profit[name].rank(ascending=False) for name in ("revenue", "profit")}
+    )
+    count = int(np.ceil(top * len(profit) - 1e-9))
+    largest, best = (set(profit[name].nlargest(count).index) for name in ("revenue", "profit"))
+    told = {
+        "rank_correlation": ranks["revenue_rank"].corr(ranks["profit_rank"]) if len(ranks) > 1 else np.nan,
+        "top": float(count),
+        "shared": len(largest & best) / count if count else np.nan,
+        "top_at_a_loss": float((profit.loc[list(largest), "profit"] < 0).mean()) if count else np.nan,
+    }
+    return ranks, pd.Series(told)
+
+
+def _checked(values: pd.Series | np.ndarray) -> np.ndarray:
+    numbers = np.asarray(values, dtype=float)
+    if not np.isfinite(numbers).all():
+        raise CrmError(
+            f"{int((~np.isfinite(numbers)).sum()):,} customers have no finite value; leave them out"
+        )
+    return numbers
+
+
+def _thinned(count: int, keep: int) -> np.ndarray:
+    """Numbers of customers from 0 to all, evenly, `keep` among them."""
+    return np.unique(np.append(np.linspace(0, count, min(count + 1, _POINTS)).round().astype(int), keep))

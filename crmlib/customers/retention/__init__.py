@@ -1,0 +1,1 @@
+"""Retention measures that name their definition, contracts as they ran, and who bought again."""

@@ -1,0 +1,182 @@
+"""How recurring revenue moved from month to month: new, expansion, contraction and churn, and their ratios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, fetch
+from crmlib.customers.retention.contract_spells import seen_rows
+from crmlib.errors import CannotAnswerError, CrmError
+
+
+@dataclass(frozen=True)
+class RevenueMovement:
+    """Monthly recurring revenue at the start of a period, and what moved it; all amounts 0 or more.
+
+    Parameters
+    ----------
+    start : float
+    new : float
+        From customers who had none at the start.
+    expansion, contraction : float
+        More, and less, from customers who stayed.
+    churn : float
+        Lost with customers who have none at the end.
+
+    Examples
+    --------
+    >>> moved = RevenueMovement(start=100, new=30, expansion=20, contraction=5, churn=10)
+    >>> moved.end, moved.nrr, moved.grr, round(moved.quick_ratio, 2)
+    (135, 1.05, 0.85, 3.33)
+    """
+
+    start: float
+    new: float
+    expansion: float
+    contraction: float
+    churn: float
+
+    def __post_init__(self) -> None:
+        for name, amount in vars(self).items():
+            if not 0 <= amount < np.inf:
+                raise CrmError(
+                    f"{name} is {amount!r}; give money, 0 or more: losses are told as positive amounts"
+                )
+        if self.contraction + self.churn > self.start * (1 + 1e-9):
+            raise CrmError(
+                f"contraction {self.contraction} and churn {self.churn} exceed the start {self.start}; no more can be "
+                "lost than there was"
+            )
+
+    @property
+    def end(self) -> float:
+        """Recurring revenue at the end: start + new + expansion − contraction − churn."""
+        return self.start + self.new + self.expansion - self.contraction - self.churn
+
+    @property
+    def nrr(self) -> float:
+        """Net revenue retention: (start + expansion − contraction − churn) / start; nan without a start."""
+        kept = self.start + self.expansion - self.contraction - self.churn
+        return kept / self.start if self.start else np.nan
+
+    @property
+    def grr(self) -> float:
+        """Gross revenue retention: (start − contraction − churn) / start; nan without a start."""
+        return (self.start - self.contraction - self.churn) / self.start if self.start else np.nan
+
+    @property
+    def quick_ratio(self) -> float:
+        """What was won for each unit lost: (new + expansion) / (contraction + churn); inf if nothing was lost."""
+        lost = self.contraction + self.churn
+        return (self.new + self.expansion) / lost if lost else np.inf
+
+
+def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd.DataFrame:
+    """What moved monthly recurring revenue in each of the last complete months?
+
+    Parameters
+    ----------
+    subscriptions : ibis.Table or DataFrame
+        As for `contract_spells`.
+    as_of : date or str
+        Last day that counts.
+    months : int, default 12
+        How many complete months to tell, as far as the table goes back.
+
+    Returns
+    -------
+    DataFrame
+        One row per `month` (its first day): recurring revenue at its `start`, `new` (of which `returned`: from
+        customers who had been there before), `expansion`, `contraction`, `churn` (money, all 0 or more), `end`, and
+        `nrr`, `grr`, `quick_ratio` as `RevenueMovement` has them, `customers` at the end. Money adds up: start and
+        movements are the end, and each end is the next start.
+
+    Raises
+    ------
+    CannotAnswerError
+        If no month is complete by then.
+
+    Notes
+    -----
+    A customer's recurring revenue is the sum of the prices due on the month's last day, a contract's last day
+    included; it moves net over all contracts of a customer. Who joins and leaves within a month is not seen. Of
+    two rows of one contract that overlap, the later one's price is due.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": ["a", "a", "b"], "price_per_month": [10.0, 12.0, 9.0],
+    ...     "start": pd.to_datetime(["2024-01-01", "2024-02-01", "2024-01-05"]),
+    ...     "end": pd.to_datetime(["2024-01-31", None, "2024-02-10"])})
+    >>> moved = revenue_movements(rows, as_of="2024-02-29")
+    >>> moved[["start", "new", "expansion", "contraction", "churn", "end"]]
+       start   new  expansion  contraction  churn   end
+    0    0.0  19.0        0.0          0.0    0.0  19.0
+    1   19.0   0.0        2.0          0.0    9.0  12.0
+    """
+    day = as_day(as_of, "as_of")
+    if months < 1:
+        raise CrmError(f"months is {months!r}; give 1 or more")
+    rows = seen_rows(subscriptions, day)
+    first = rows.start.min().to_pyarrow().as_py()
+    complete = pd.Period(pd.Timestamp(day) + pd.Timedelta(days=1), freq="M") - 1
+    if first is None or pd.Period(first, freq="M") > complete:
+        raise CannotAnswerError(f"no month with contracts is complete by {day}; movements need one")
+    told = max(complete - (months - 1), pd.Period(first, freq="M"))
+    calendar = pd.period_range(told, complete, freq="M")
+    days = {"last_day": calendar.end_time.normalize(), "before": (calendar - 1).end_time.normalize()}
+    moved = _moved(_one_price_a_day(rows), pd.DataFrame({"month": calendar.start_time, **days}))
+    table = pd.DataFrame({"month": calendar.start_time}).merge(moved, on="month", how="left").fillna(0.0)
+    money = table[["start", "new", "expansion", "contraction", "churn"]]
+    ratios = [RevenueMovement(*row) for row in money.itertuples(index=False)]
+    assert np.allclose([one.end for one in ratios], table["end"]), "money was lost between movements"
+    assert np.allclose(table["end"].iloc[:-1], table["start"].iloc[1:]), "an end is not the next start"
+    table = table.assign(
+        nrr=[one.nrr for one in ratios],
+        grr=[one.grr for one in ratios],
+        quick_ratio=[one.quick_ratio for one in ratios],
+    )
+    return table.astype({"customers": "int64", "month": "datetime64[s]"})
+
+
+def _one_price_a_day(rows: ibis.Table) -> ibis.Table:
+    """End each row at latest on the day before the next one of the same contract starts."""
+    window = ibis.window(group_by=["customer_id", "subscription_id"], order_by=["start", "price_per_month"])
+    rows = rows.mutate(until=_.start.lead().over(window) - ibis.interval(days=1))
+    rows = rows.mutate(end=ibis.coalesce(ibis.least(_.end, _.until), _.end, _.until).cast("date"))
+    return rows.filter(_.end.isnull() | (_.end >= _.start))
+
+
+def _moved(rows: ibis.Table, calendar: pd.DataFrame) -> pd.DataFrame:
+    """Movements by month, added up in the engine over customers who are there at either end of it."""
+    dates = ibis.memtable(calendar)
+    dates = dates.mutate(**{name: dates[name].cast("date") for name in dates.columns})
+    pairs = rows.cross_join(dates)
+    due = pairs.end.isnull()
+    at_start, at_end = (
+        ((pairs.start <= pairs[day]) & (due | (pairs.end >= pairs[day]))) for day in ("before", "last_day")
+    )
+    people = pairs.filter(pairs.start <= pairs.last_day).group_by("customer_id", "month").agg(
+        start=pairs.price_per_month.sum(where=at_start).fill_null(0.0),
+        end=pairs.price_per_month.sum(where=at_end).fill_null(0.0),
+        earlier=(pairs.start <= pairs.before).any(),
+    )  # fmt: skip
+    came, left = (_.start == 0) & (_.end > 0), (_.start > 0) & (_.end == 0)
+    stayed = (_.start > 0) & (_.end > 0)
+    rise = _.end - _.start
+    moved = people.group_by("month").agg(
+        start=_.start.sum(),
+        new=_.end.sum(where=came),
+        returned=_.end.sum(where=came & _.earlier),
+        expansion=rise.sum(where=stayed & (rise > 0)),
+        contraction=(-rise).sum(where=stayed & (rise < 0)),
+        churn=_.start.sum(where=left),
+        end=_.end.sum(),
+        customers=(_.end > 0).sum(),
+    )
+    return fetch(moved.order_by("month")).astype({"month": "datetime64[ns]"}).fillna(0.0)

@@ -1,0 +1,1 @@
+"""Recency, frequency and spend of each customer, and the segments that they name."""

@@ -1,0 +1,136 @@
+"""Where the customers of each segment went from one day to a later one, measured with the same ruler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crmlib.customers._log import as_day
+from crmlib.customers.rfm.cut_offs import RfmCutOffs
+from crmlib.customers.rfm.segments import RfmSegments, rfm_segments
+from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.errors import CannotAnswerError, CrmError
+
+NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
+
+
+@dataclass(frozen=True)
+class SegmentMigration:
+    """Segments of the same customers on two days, under one set of cut-offs.
+
+    Attributes
+    ----------
+    matrix : DataFrame
+        Customers by segment on the first day (rows) and on the second (columns), each segment once, empty ones
+        too. The last row, "not yet a customer", came between the days; the last column, "no longer a
+        customer", holds those whose every purchase has gone back since.
+    sizes : DataFrame
+        `segment`; customers `before` and `after`; and `drawn_anew`, after by cut-offs drawn on the second day,
+        under which a fifth always scores highest, however many have left.
+    customers : DataFrame
+        One row per customer of either day: `customer_id, before, after` (categorical).
+    cut_offs : RfmCutOffs
+        Those of the first day, or as given.
+    """
+
+    matrix: pd.DataFrame
+    sizes: pd.DataFrame
+    customers: pd.DataFrame
+    cut_offs: RfmCutOffs
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """The matrix as shares of each row, adding up to 1; a segment that nobody was in has no row."""
+        matrix = self.matrix[self.matrix.sum(axis=1) > 0]
+        return matrix.div(matrix.sum(axis=1), axis=0)
+
+
+def segment_migration(
+    transactions: Any,
+    *,
+    before: Any,
+    after: Any,
+    time_unit: str = "W",
+    collapse: str = "D",
+    scores: int = 5,
+    cut_offs: RfmCutOffs | None = None,
+    segments: pd.DataFrame | None = None,
+) -> SegmentMigration:
+    """Who moved from which segment to which between two days?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    before, after : date or str
+        The two days, each to its end.
+    time_unit, collapse
+        As in `rfm_summary`.
+    scores, cut_offs, segments
+        As in `rfm_segments`; by default cut-offs are drawn on the first day and kept for the second.
+
+    Returns
+    -------
+    SegmentMigration
+
+    Raises
+    ------
+    CrmError, DataError
+        If a parameter or the log is refused.
+    CannotAnswerError
+        If nobody had bought by the first day.
+
+    Notes
+    -----
+    Frequency and spend count all purchases up to each day, so that a customer's frequency score can rise and never
+    fall: decline shows in recency alone, as a move from Champions and Loyal to At risk and Cannot lose.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> log = crm.open_study("cdnow-sample").transactions
+    >>> moved = segment_migration(log, before="1997-09-30", after="1998-06-30")
+    >>> moved.matrix.loc["Champions", ["Champions", "Loyal", "At risk", "Cannot lose"]].tolist()
+    [273, 18, 22, 169]
+    """
+    first, second = as_day(before, "before"), as_day(after, "after")
+    if first >= second:
+        raise CrmError(f"before is {first}, not earlier than after {second}; give the earlier day first")
+    was = rfm_summary(transactions, as_of=first, time_unit=time_unit, collapse=collapse)
+    if was.empty:
+        raise CannotAnswerError(f"nobody had bought by {first}, the day before; give a later one")
+    now = rfm_summary(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
+    earlier = rfm_segments(was, scores=scores, cut_offs=cut_offs, segments=segments)
+    ruler = earlier.cut_offs
+    assert ruler is not None, "segments carry their cut-offs"
+    later = rfm_segments(now, cut_offs=ruler, segments=segments) if len(now) else earlier.iloc[:0]
+    anew = rfm_segments(now, scores=ruler.scores, segments=segments) if len(now) else later
+    customers = _customers(earlier, later)
+    return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, ruler)
+
+
+def _customers(earlier: RfmSegments, later: RfmSegments) -> pd.DataFrame:
+    names = list(earlier["segment"].cat.categories)
+    sides = [pd.DataFrame(one).set_index("customer_id")["segment"].astype(object) for one in (earlier, later)]
+    both = pd.concat(sides, axis=1, keys=["before", "after"]).sort_index()
+    for side, absent in (("before", NOT_YET), ("after", NO_LONGER)):
+        both[side] = pd.Categorical(both[side].fillna(absent), categories=[*names, absent], ordered=True)
+    return both.rename_axis("customer_id").reset_index()
+
+
+def _matrix(customers: pd.DataFrame) -> pd.DataFrame:
+    matrix = pd.crosstab(customers["before"], customers["after"], dropna=False)
+    assert matrix.to_numpy().sum() == len(customers), "a customer was lost between the two days"
+    return matrix
+
+
+def _sizes(earlier: RfmSegments, later: RfmSegments, anew: RfmSegments) -> pd.DataFrame:
+    counts = {
+        name: one["segment"].value_counts(sort=False)
+        for name, one in (("before", earlier), ("after", later), ("drawn_anew", anew))
+    }
+    sizes = pd.DataFrame(counts).rename_axis("segment").reset_index()
+    assert (sizes[["before", "after"]].sum() == [len(earlier), len(later)]).all(), "a customer was lost"
+    return sizes

@@ -1,0 +1,178 @@
+"""RFM scores and the segments that they name.
+
+Scores look back: they say who has bought lately, often and for much, not who will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers.rfm.cut_offs import RfmCutOffs, check_unit, draw_cut_offs, score
+from crmlib.customers.rfm.segment_rules import check_segments, default_segments, segment_of_scores
+from crmlib.errors import CrmError
+
+# Score and the column of the summary that it ranks. M ranks all of a customer's net spend.
+_MEASURES = {"recency": "time_since_last_purchase", "frequency": "frequency", "monetary": "net"}
+
+
+class RfmSegments(pd.DataFrame):
+    """Scores and segment per customer; `.cut_offs` says where the scores were cut."""
+
+    _metadata = ["cut_offs"]  # noqa: RUF012  (pandas' own protocol)
+
+    cut_offs: RfmCutOffs | None = None
+
+    @property
+    def _constructor(self) -> Callable[..., RfmSegments]:
+        return RfmSegments
+
+
+def rfm_segments(
+    summary: pd.DataFrame,
+    *,
+    scores: int = 5,
+    cut_offs: RfmCutOffs | None = None,
+    segments: pd.DataFrame | None = None,
+) -> RfmSegments:
+    """How recently, often and for how much each customer bought, as scores and as a named segment.
+
+    Parameters
+    ----------
+    summary : CustomerSummary
+        Columns `customer_id, frequency, time_since_last_purchase, net`; one row per customer.
+    scores : int
+        Number of scores, 5 for quintiles; a number other than 5 needs `segments` of its own.
+    cut_offs : RfmCutOffs, optional
+        Cut-offs kept from an earlier result; `scores` is then theirs. Drawn from this summary by default.
+    segments : DataFrame, optional
+        Rules to edit: `segment, r_min, r_max, f_min, f_max`, the first that matches wins, and every pair of
+        scores must be covered. `default_segments()` by default.
+
+    Returns
+    -------
+    RfmSegments
+        One row per row of the summary, under its index: `customer_id`, `r_score`, `f_score`, `m_score`
+        (1 to `scores`, highest is best) and `segment` (ordered categorical, in the rules' order);
+        `.cut_offs` to keep, with `.cut_offs.notes` where a score has lost levels.
+
+    Raises
+    ------
+    CrmError
+        If a column is missing or not finite, the rules leave a pair of scores out, or the cut-offs count
+        time in another unit than the summary.
+
+    Notes
+    -----
+    Equal values share a score. Where half the customers bought once, all of them score 1 in frequency and
+    the next higher value starts at the score of its rank, so that some scores are given to nobody. Who
+    bought on the last day scores highest in recency under any cut-offs; who did so for the first time is a
+    new customer.
+
+    References
+    ----------
+    Hughes, A. M. (1994), Strategic Database Marketing, Probus.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"customer_id": list("abcde"), "frequency": [9, 0, 0, 3, 1],
+    ...     "time_since_last_purchase": [1.0, 0.0, 50.0, 40.0, 20.0], "net": [900.0, 10.0, 20.0, 300.0, 80.0]})
+    >>> found = rfm_segments(summary)
+    >>> found[["customer_id", "r_score", "f_score", "segment"]].to_string(header=False, index=False)
+    'a 4 5      Champions\\nb 5 1  New customers\\nc 1 1           Lost\\nd 2 4        At risk\\ne 3 3          Loyal'
+    >>> found.cut_offs.notes
+    ('frequency: 2 of 5 customers share the value 0; nobody has the score 2',)
+    """
+    measured = _measures(summary)
+    unit = getattr(summary, "time_unit", None)
+    cuts = cut_offs if cut_offs is not None else draw_cut_offs(measured, scores, unit)
+    check_unit(cuts, unit)
+    if segments is None and cuts.scores != 5:
+        raise CrmError(
+            f"the usual segments are defined on 5 scores, not {cuts.scores}; pass segments= of your own"
+        )
+    rules = check_segments(default_segments() if segments is None else segments, cuts.scores)
+    r_score = cuts.scores + 1 - score(measured["recency"], cuts.recency)
+    # Bought on the last day: recent by any standard, even by cut-offs edited to below zero.
+    r_score[measured["recency"] <= 0] = cuts.scores
+    f_score, m_score = (score(measured[name], getattr(cuts, name)) for name in ("frequency", "monetary"))
+    frame = {
+        "customer_id": summary["customer_id"],
+        "r_score": r_score,
+        "f_score": f_score,
+        "m_score": m_score,
+    }
+    found = RfmSegments(frame, index=summary.index)
+    found["segment"] = segment_of_scores(rules, cuts.scores, r_score, f_score)
+    found.cut_offs = cuts
+    return found
+
+
+def segment_table(segments: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """How many customers each segment has, and how much of the spend.
+
+    Parameters
+    ----------
+    segments : RfmSegments
+        Result of `rfm_segments`, or any frame with `customer_id` and a categorical `segment`.
+    summary : CustomerSummary
+        Columns `customer_id, net, frequency, time_since_last_purchase`; the same customers.
+
+    Returns
+    -------
+    DataFrame
+        One row per segment, in their order and with those that are empty: `segment`, `customers`,
+        `share_of_customers`, `net`, `share_of_net` (NaN where all net spend is not positive),
+        `net_per_customer`, `mean_frequency`, `mean_time_since_last_purchase` (in the summary's unit). Shares
+        are fractions and add up to 1.
+
+    Raises
+    ------
+    CrmError
+        If the two do not hold the same customers.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "net": [10.0, 30.0],
+    ...     "time_since_last_purchase": [0.0, 2.0]})
+    >>> table = segment_table(rfm_segments(summary), summary)
+    >>> table.loc[table["customers"] > 0, ["segment", "customers", "share_of_net"]].values.tolist()
+    [['Loyal', 1, 0.75], ['New customers', 1, 0.25]]
+    """
+    joined = pd.DataFrame(segments[["customer_id", "segment"]]).merge(
+        pd.DataFrame(summary), on="customer_id", how="inner"
+    )
+    unique = segments["customer_id"].is_unique and summary["customer_id"].is_unique
+    if not unique or not len(joined) == len(segments) == len(summary):
+        raise CrmError(
+            f"segments hold {len(segments)} customers and the summary {len(summary)}, {len(joined)} in both; they "
+            "must be the same, each once: pass the summary that the segments were made from"
+        )
+    table = joined.groupby("segment", observed=False).agg(
+        customers=("customer_id", "size"),
+        net=("net", "sum"),
+        net_per_customer=("net", "mean"),
+        mean_frequency=("frequency", "mean"),
+        mean_time_since_last_purchase=("time_since_last_purchase", "mean"),
+    )
+    total = summary["net"].sum()
+    assert table["customers"].sum() == len(summary), "a customer was lost between segments"
+    assert np.isclose(table["net"].sum(), total), "money was lost between segments"
+    table.insert(1, "share_of_customers", table["customers"] / max(len(summary), 1))
+    table.insert(3, "share_of_net", table["net"] / total if total > 0 else np.nan)
+    return table.reset_index()
+
+
+def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:
+    for column in ("customer_id", *_MEASURES.values()):
+        if column not in summary.columns:
+            raise CrmError(f"summary has no column {column!r}; pass what rfm_summary returns")
+    measured = {name: summary[column].to_numpy(dtype=float) for name, column in _MEASURES.items()}
+    for name, values in measured.items():
+        if not np.isfinite(values).all():
+            raise CrmError(
+                f"summary column {_MEASURES[name]!r} has a value that is missing or infinite; leave it out"
+            )
+    return measured

@@ -1,0 +1,184 @@
+"""From an experiment to a campaign: whom the message moves, what choosing by it earns, and whom to write to now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day, fetch, seen_by
+from crmlib.customers.treatments.features import experiment_features
+from crmlib.customers.treatments.outcomes import experiment_outcomes
+from crmlib.economics.campaigns.campaign import campaign_list
+from crmlib.economics.campaigns.contact_profit import contacts_by_effect
+from crmlib.economics.experiments import read_experiments
+from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.models.uplift.curves import UpliftCurves, uplift_curves
+from crmlib.models.uplift.heterogeneity import Heterogeneity, calibrated_effects, heterogeneity_test
+from crmlib.models.uplift.uplift_model import UpliftModel
+
+RANKINGS = ("predicted effect", "longest silent")
+
+
+@dataclass(frozen=True)
+class ExperimentCampaign:
+    """What an experiment says of whom to contact; frames without rows where it cannot say.
+
+    Attributes
+    ----------
+    experiment : str
+    said : str
+        The finding in a sentence.
+    heterogeneity : Heterogeneity or None
+        Whether there is a difference between customers to use.
+    uplift : UpliftCurves or None
+        Of the predicted effect on purchases, out of fold.
+    curve : DataFrame
+        `ranking` ("predicted effect", "longest silent"), `share_contacted`, `profit`, `profit_low, profit_high`: what
+        the experiment's customers would have earned had only so many been contacted, as measured, not predicted.
+    to_contact : DataFrame
+        Customers of today whom it pays to contact: `customer_id, effect` (purchases), `days_since_last`, `profit`
+        expected per contact and `profit_so_far`. Nobody where chance explains both average and differences.
+    """
+
+    experiment: str
+    said: str
+    heterogeneity: Heterogeneity | None = None
+    uplift: UpliftCurves | None = None
+    curve: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["ranking", "share_contacted", "profit"])
+    )
+    to_contact: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["customer_id", "effect", "profit"])
+    )
+
+
+def campaign_from_experiment(
+    transactions: Any,
+    experiments: Any,
+    *,
+    as_of: Any,
+    experiment: str | None = None,
+    customers: Any = None,
+    days: int = 60,
+    margin: float | None = None,
+    contact_cost: float | None = None,
+    budget: float | None = None,
+    random_state: int = 0,
+) -> ExperimentCampaign:
+    """Whom does the message move, does choosing by that earn more than writing to the longest silent, and whom now?
+
+    The effect on purchases is learned by an X-learner; a purchase is worth the mean profit of one.
+
+    Parameters
+    ----------
+    transactions, experiments, as_of, days, margin
+        As in `experiment_outcomes`; without `cost` in the log, a margin is needed.
+    experiment : str, optional
+        By default the one that moved purchases most surely (highest z).
+    customers : ibis.Table or DataFrame, optional
+        As in `experiment_features`.
+    contact_cost : float, optional
+        Money per contact; by default what treating a customer cost in the experiment.
+    budget : float, optional
+        Money for contacts now.
+    random_state : int
+
+    Returns
+    -------
+    ExperimentCampaign
+        With the reason in `said`, and nothing else, where customers are too few or chance did not decide.
+
+    Raises
+    ------
+    CrmError
+        If there is no such experiment, or neither costs nor a margin.
+    CannotAnswerError
+        If no experiment can be read.
+
+    Notes
+    -----
+    Ascarza, Journal of Marketing Research 55(1), 2018: those at risk are not those who respond.
+
+    Examples
+    --------
+    >>> people = [f"c{number}" for number in range(20)]
+    >>> test = pd.DataFrame({"experiment": "birthday", "customer_id": people, "group": ["treated", "control"] * 10,
+    ...                      "assigned": pd.Timestamp("2024-03-01")})
+    >>> log = pd.DataFrame({"customer_id": people, "date": pd.Timestamp("2024-03-05"), "amount": 10.0})
+    >>> campaign_from_experiment(log, test, as_of="2024-06-30", experiment="birthday", margin=0.4).said
+    'birthday: 10 treated and 10 control customers are too few to learn effects from; ...'
+    """
+    known = {"as_of": as_of, "days": days, "margin": margin}
+    outcomes = experiment_outcomes(transactions, experiments, **known)
+    outcomes = outcomes[outcomes["complete"]]
+    if "profit" not in outcomes:
+        raise CrmError(
+            "margin is None and the log has no cost; give margin, such as 0.4, to know what a purchase is worth"
+        )
+    name = _choose(outcomes, experiment)
+    people = outcomes[outcomes["experiment"] == name].set_index("customer_id")
+    features = experiment_features(transactions, experiments, experiment=name, customers=customers)
+    features = features.loc[people.index]
+    try:
+        model = UpliftModel("x", random_state=random_state).fit(
+            features, people["group"], people["purchases"]
+        )
+    except CannotAnswerError as reason:
+        return ExperimentCampaign(name, f"{name}: {reason}.")
+    value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
+    cost = (
+        float(people.loc[people["group"] == "treated", "cost"].mean())
+        if contact_cost is None
+        else contact_cost
+    )
+    found, fitted = heterogeneity_test(model.cross_fitted_), model.cross_fitted_
+    silent = features["days_since_last"].fillna(np.inf).rank()
+    curves = {
+        ranking: uplift_curves(fitted.assign(effect=score), random_state=random_state)
+        for ranking, score in zip(RANKINGS, (fitted["effect"], silent), strict=True)
+    }
+    earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
+    told = name, f"{name}: {found.answer}", found, curves[RANKINGS[0]], pd.concat(earned, ignore_index=True)
+    if not (found.usable or found.average_low > 0):
+        return ExperimentCampaign(*told)  # nobody is contacted for an effect that chance explains
+    today = _today(transactions, as_of, customers)
+    effect = calibrated_effects(fitted, predicted=model.predict(today[features.columns]))
+    return ExperimentCampaign(*told, _list(effect, today, value, cost, budget))
+
+
+def _choose(outcomes: pd.DataFrame, experiment: str | None) -> str:
+    names = sorted(outcomes["experiment"].unique())
+    if experiment is not None:
+        if experiment not in names:
+            raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
+        return experiment
+    return str(read_experiments(outcomes, outcome="purchases").set_index("experiment")["z"].idxmax())
+
+
+def _earned(curve: pd.DataFrame, customers: int, value: float, cost: float) -> pd.DataFrame:
+    """Money from the outcome gained per customer of the base."""
+    spent = cost * curve["share"] * customers
+    money = {name: curve[of] * value * customers - spent for name, of in _MONEY.items()}
+    return pd.DataFrame({"share_contacted": curve["share"], **money})
+
+
+_MONEY = {"profit": "uplift", "profit_low": "uplift_low", "profit_high": "uplift_high"}
+
+
+def _today(transactions: Any, as_of: Any, customers: Any) -> pd.DataFrame:
+    """What is known now of everybody who has bought."""
+    day = as_day(as_of, "as_of")
+    buyers = fetch(seen_by(transactions, day).select("customer_id").distinct().order_by("customer_id"))
+    now = buyers.assign(experiment="now", group="control", assigned=pd.Timestamp(day) + pd.Timedelta(days=1))
+    return experiment_features(transactions, now, experiment="now", customers=customers)
+
+
+def _list(
+    effect: pd.Series, today: pd.DataFrame, value: float, cost: float, budget: float | None
+) -> pd.DataFrame:
+    contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
+    chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"]).reset_index()
+    return chosen[["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]]

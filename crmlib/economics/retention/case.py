@@ -1,0 +1,311 @@
+"""A firm's own figures for the worth of retention: what was measured, what is assumed and what is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day
+from crmlib.customers.activity import acquired_by
+from crmlib.customers.retention.contract_spells import contract_spells
+from crmlib.customers.retention.measures import contract_retention
+from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
+from crmlib.data.sources import open_table
+from crmlib.economics.retention.claim import RetentionClaim, retention_claim
+from crmlib.economics.retention.mix import retention_mix
+from crmlib.economics.retention.profit import RetentionTerms
+from crmlib.errors import CannotAnswerError, FitError
+from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
+from crmlib.units import TimeUnit, periods
+
+DEFAULT_DISCOUNT = 0.10
+
+
+@dataclass(frozen=True)
+class RetentionCase:
+    """What is known of retention and of what a customer brings, by one definition of retention.
+
+    Attributes
+    ----------
+    definition : str
+        What a retained customer is, in words.
+    period_days : float
+    retained, customers : float
+        Of the customers at the start of the last period, those retained to its end.
+    value : str
+        "profit", or "revenue" where no margin is known.
+    value_per_customer, value_error : float
+        Money per retained customer and period, and its standard error.
+    discount_rate : float
+        Per period.
+    acquisition_cost : float or None
+        Money per customer acquired.
+    programme_cost : float
+        Money per customer and period that raising retention would cost.
+    survivors : Series
+        Customers still there period by period, from the first one on.
+    basis : DataFrame
+        By `figure`: its `amount` and its `origin`: measured, given, assumed or missing, and how.
+    """
+
+    definition: str
+    period_days: float
+    retained: float
+    customers: float
+    value: str
+    value_per_customer: float
+    value_error: float
+    discount_rate: float
+    acquisition_cost: float | None
+    programme_cost: float
+    survivors: pd.Series
+    basis: pd.DataFrame
+
+    @property
+    def terms(self) -> RetentionTerms:
+        """The same as terms of a valuation; a missing cost counts as none, and revenue as margin where it must."""
+        return RetentionTerms(
+            self.value_per_customer,
+            self.retained / self.customers,
+            self.discount_rate,
+            acquisition_cost=self.acquisition_cost or 0.0,
+            programme_cost=self.programme_cost,
+        )
+
+    def claim(self) -> RetentionClaim:
+        """Whether 5 % more retention gives 80 % more profit by these figures."""
+        known = self.value == "profit"
+        return retention_claim(
+            retained=self.retained,
+            customers=self.customers,
+            discount_rate=self.discount_rate,
+            margin=self.value_per_customer if known else None,
+            margin_error=self.value_error if known else 0.0,
+            acquisition_cost=self.acquisition_cost,
+            programme_cost=self.programme_cost,
+            definition=self.definition,
+        )
+
+    def mix(self) -> pd.DataFrame:
+        """What constant retention hides, by an sBG of the survivors; without rows where they do not tell."""
+        try:
+            model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
+        except FitError:
+            return pd.DataFrame(
+                columns=["customers", "retention_rate", "gross", "net", "elasticity", "gross_change"]
+            )
+        return retention_mix(model, self.terms)
+
+
+def buyers_case(
+    transactions: Any,
+    *,
+    as_of: Any,
+    period: str = "26W",
+    margin: float | None = None,
+    discount_rate_per_year: float | None = None,
+    acquisition_cost: float | None = None,
+    programme_cost: float = 0.0,
+    marketing_spend: Any | None = None,
+    collapse: str = "D",
+) -> RetentionCase:
+    """What is known of retention where customers have no contract: who bought again in the next period?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts.
+    period : str
+        Length of a period of retention, such as "26W".
+    margin : float, optional
+        Profit as a share of revenue, where the log has no `cost`.
+    discount_rate_per_year : float, optional
+        .10 where it is not known.
+    acquisition_cost : float, optional
+        Money per customer acquired; else from `marketing_spend`.
+    programme_cost : float, default 0
+        Money per customer and period that raising retention would cost.
+    marketing_spend : ibis.Table or DataFrame, optional
+        Columns `date, amount`: over the last 365 days, divided by the customers who first bought in them.
+    collapse : str
+        As in `rfm_summary`.
+
+    Returns
+    -------
+    RetentionCase
+
+    Raises
+    ------
+    CannotAnswerError
+        If nobody bought in one of the last two periods.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> study = crm.open_study("cdnow-sample")
+    >>> case = buyers_case(study.transactions, as_of=study.as_of, period="26W", discount_rate_per_year=0.1)
+    >>> case.customers, case.retained, case.claim().verdict
+    (612.0, 319.0, 'cannot be tested')
+    """
+    day, days = as_day(as_of, "as_of"), round(periods(period, "D"))
+    told = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
+    known = margin is not None or "cost" in transactions.columns
+    value = "profit" if known else "revenue"
+    cost, cost_origin = _acquisition_cost(transactions, day, acquisition_cost, marketing_spend)
+    rate, rate_origin = _discount(discount_rate_per_year, days)
+    measured = f"measured: {told['buyers']:,.0f} bought in the {days} days before the last {days}"
+    profit_origin = f"measured: {value} per buyer in the last {days} days"
+    profit_origin += "" if known else "; no margin or cost is known, so profit is missing"
+    basis = _basis(
+        ("retention per period", told["rate"], f"{measured}, {told['bought_again']:,.0f} of them again"),
+        (f"{value} per customer and period", told["value_per_buyer"], profit_origin),
+        ("acquisition cost per customer", cost, cost_origin),
+        ("discount rate per period", rate, rate_origin),
+        ("programme cost per customer and period", programme_cost, _programme(programme_cost)),
+    )
+    return RetentionCase(
+        definition=f"bought again within the next {days} days",
+        period_days=days,
+        retained=float(told["bought_again"]),
+        customers=float(told["buyers"]),
+        value=value,
+        value_per_customer=float(told["value_per_buyer"]),
+        value_error=float(np.nan_to_num(told["value_error"])),
+        discount_rate=rate,
+        acquisition_cost=cost,
+        programme_cost=programme_cost,
+        survivors=buying_streaks(transactions, as_of=day, days=days, collapse=collapse),
+        basis=basis,
+    )
+
+
+def contracts_case(
+    subscriptions: Any,
+    *,
+    as_of: Any,
+    margin: float | None = None,
+    discount_rate_per_year: float | None = None,
+    acquisition_cost: float | None = None,
+    programme_cost: float = 0.0,
+) -> RetentionCase:
+    """What is known of retention where customers have contracts: who was there at the year's start and at its end?
+
+    Parameters
+    ----------
+    subscriptions : ibis.Table or DataFrame
+        As for `contract_spells`.
+    as_of : date or str
+        Last day that counts; the last complete calendar year is told.
+    margin : float, optional
+        Profit as a share of the price; without it, value is revenue.
+    discount_rate_per_year, acquisition_cost, programme_cost
+        As in `buyers_case`; a period is a year.
+
+    Returns
+    -------
+    RetentionCase
+
+    Raises
+    ------
+    CannotAnswerError
+        If no year with customers at its start is complete.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": list("abcd"), "start": pd.Timestamp("2023-03-01"), "price_per_month": 10.0,
+    ...     "end": pd.to_datetime([None, None, None, "2024-08-31"])})
+    >>> case = contracts_case(rows, as_of="2024-12-31", discount_rate_per_year=0.1)
+    >>> case.customers, case.retained, case.value_per_customer
+    (4.0, 3.0, 120.0)
+    """
+    day = as_day(as_of, "as_of")
+    years = contract_retention(subscriptions, as_of=day, period="Y")
+    years = years[years["start"] > 0]
+    if years.empty:
+        raise CannotAnswerError(
+            f"no calendar year up to {day} is complete with contracts at its start; wait, or use months"
+        )
+    last = years.iloc[-1]
+    spells = contract_spells(subscriptions, day)
+    yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
+    value = "revenue" if margin is None else "profit"
+    rate, rate_origin = _discount(discount_rate_per_year, TimeUnit.Y.days)
+    kept = last["end"] - last["new"]
+    missing = "" if margin is not None else "; no margin is given, so profit is missing"
+    cost_origin = "given" if acquisition_cost is not None else "missing: spend is not told apart by contracts"
+    basis = _basis(
+        ("retention per period", last["retention"], f"measured: (end − new) / start of {last['period']:%Y}"),
+        (f"{value} per customer and period", yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
+        ("acquisition cost per customer", acquisition_cost, cost_origin),
+        ("discount rate per period", rate, rate_origin),
+        ("programme cost per customer and period", programme_cost, _programme(programme_cost)),
+    )
+    return RetentionCase(
+        definition=f"under contract at the start of {last['period']:%Y} and at its end",
+        period_days=TimeUnit.Y.days,
+        retained=float(kept),
+        customers=float(last["start"]),
+        value=value,
+        value_per_customer=float(yearly.mean()),
+        value_error=float(np.nan_to_num(yearly.sem())),
+        discount_rate=rate,
+        acquisition_cost=acquisition_cost,
+        programme_cost=programme_cost,
+        survivors=_yearly_survivors(spells, day),
+        basis=basis,
+    )
+
+
+def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
+    """Of contracts begun long enough ago, how many were still there after 0, 1, 2, … years.
+
+    As many years as half of all contracts could have been seen for: of contracts begun later, only those that
+    have ended would be known, and they would count as short.
+    """
+    could_be_seen = (pd.Timestamp(day) - spells["start"]).dt.days / TimeUnit.Y.days
+    years = int(could_be_seen.median())
+    cohort = spells.loc[could_be_seen >= years, "tenure_months"]
+    return pd.Series([int((cohort >= 12 * year).sum()) for year in range(years + 1)], name="survivors")
+
+
+def _acquisition_cost(
+    transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None
+) -> tuple[float | None, str]:
+    if given is not None:
+        return given, "given"
+    if marketing_spend is None:
+        return None, "missing: no table marketing_spend"
+    spend = open_table(marketing_spend)
+    start = day - dt.timedelta(days=364)
+    within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
+    total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
+    won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
+    if not won:
+        return None, "missing: nobody bought first in the last 365 days"
+    told = f"measured: {total:,.0f} spent in 365 days for {won:,} first purchases: an average, not what the next costs"
+    return total / won, told
+
+
+def _discount(per_year: float | None, days: float) -> tuple[float, str]:
+    yearly = DEFAULT_DISCOUNT if per_year is None else per_year
+    origin = (
+        f"assumed: the study gives none; {yearly:.0%} a year"
+        if per_year is None
+        else f"given: {yearly:.0%} a year"
+    )
+    return float((1 + yearly) ** (days / TimeUnit.Y.days) - 1), origin
+
+
+def _programme(cost: float) -> str:
+    return "given" if cost else "assumed: raising retention costs nothing"
+
+
+def _basis(*rows: tuple[str, float | None, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["figure", "amount", "origin"])
+    return frame.astype({"amount": float})

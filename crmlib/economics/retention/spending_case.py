@@ -1,0 +1,215 @@
+"""A firm's own spend on winning and keeping customers, put to the customer equity test where it is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, fetch
+from crmlib.data.sources import open_table
+from crmlib.economics.formula_clv import blattberg_deighton_equity
+from crmlib.economics.retention.blattberg_deighton import best_spending
+from crmlib.economics.retention.case import RetentionCase
+from crmlib.economics.retention.response_curves import ResponseCurve, fit_response, judged_curve
+from crmlib.errors import FitError
+
+RIPE_DAYS = 90  # a prospect younger than this may still be won
+_OPEN = 0.99  # a ceiling whose interval reaches this is not known
+_FLAT = 0.95  # of the ceiling reached by the smallest spend: then no response to more is seen
+_TIMES = (1.25, 1.5, 2.0, 3.0)  # ceilings to try, in shares won today
+
+
+def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:
+    """What was spent per prospect in each month, and which share of its prospects was won?
+
+    Parameters
+    ----------
+    leads : ibis.Table or DataFrame
+        One row per prospect: `created`, `won_on` (empty if not won).
+    marketing_spend : ibis.Table or DataFrame
+        Columns `date, amount`.
+    as_of : date or str
+        Last day that counts; months whose prospects had less than 90 days to be won are left out.
+
+    Returns
+    -------
+    DataFrame
+        By `month`: `spend`, `prospects`, `won` (within 90 days), `spend_per_prospect`, `share_won`.
+
+    Examples
+    --------
+    >>> leads = pd.DataFrame({"created": pd.to_datetime(["2024-01-05", "2024-01-09"]),
+    ...                       "won_on": pd.to_datetime(["2024-01-20", None])})
+    >>> spend = pd.DataFrame({"date": pd.to_datetime(["2024-01-01"]), "amount": [10.0]})
+    >>> prospects_by_month(leads, spend, as_of="2024-12-31")[["spend_per_prospect", "share_won"]].values.tolist()
+    [[5.0, 0.5]]
+    """
+    day = as_day(as_of, "as_of")
+    people, money = open_table(leads), open_table(marketing_spend)
+    won = people.won_on.cast("date").delta(people.created.cast("date"), unit="day") <= RIPE_DAYS
+    by_month = people.mutate(month=people.created.cast("date").truncate("M"), won=won.fill_null(False))
+    prospects = by_month.group_by("month").agg(prospects=_.count(), won=_.won.sum())
+    spent = money.mutate(month=money.date.cast("date").truncate("M")).group_by("month")
+    table = prospects.inner_join(spent.agg(spend=_.amount.cast("float64").sum()), "month")
+    ripe = ibis.literal(day - pd.Timedelta(days=RIPE_DAYS + 31).to_pytimedelta())
+    frame = fetch(table.filter(_.month <= ripe).order_by("month"))
+    frame = frame.astype({"month": "datetime64[s]"})[["month", "spend", "prospects", "won"]]
+    return frame.assign(
+        spend_per_prospect=frame["spend"] / frame["prospects"], share_won=frame["won"] / frame["prospects"]
+    )
+
+
+@dataclass(frozen=True)
+class SpendingReadout:
+    """What can be said of a firm's spending.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Findings, and what is missing for more.
+    table : DataFrame
+        One row per response `curve` of acquisition, fitted or judged: its `ceiling`; `next_customer_costs` at
+        today's spend and `value` of a customer (money); `per_prospect` today and `best_per_prospect`, `equity` per
+        prospect today and `best_equity`. Where spend on keeping customers is known also `per_customer`,
+        `best_per_customer` and `multiplier`: what one unit more of today's budget would add. Without rows where
+        nothing can be told.
+    """
+
+    words: tuple[str, ...]
+    table: pd.DataFrame
+
+
+def spending_readout(
+    case: RetentionCase,
+    by_month: pd.DataFrame | None,
+    *,
+    acquisition_ceiling: float | None = None,
+    retention_spend: float | None = None,
+    retention_ceiling: float | None = None,
+) -> SpendingReadout:
+    """Is too much or too little spent on winning and on keeping customers?
+
+    Parameters
+    ----------
+    case : RetentionCase
+        Margin, retention and discount rate.
+    by_month : DataFrame or None
+        Of `prospects_by_month`; None where leads or spend are not known.
+    acquisition_ceiling : float, optional
+        Share of prospects that no spend would pass: a judgement. By default fitted to the months; where they do not
+        show a response, several multiples of today's share are tried.
+    retention_spend : float, optional
+        Money per customer and period that is spent on keeping them today.
+    retention_ceiling : float, optional
+        Retention that no spend would pass: a judgement; half-way from today's to 1 by default.
+
+    Returns
+    -------
+    SpendingReadout
+
+    Notes
+    -----
+    Blattberg & Deighton (1996): win customers until the next one costs what one is worth; the first margin counts.
+    Spend was not varied by chance: months in which more was spent may be those in which more was to be had.
+    """
+    if by_month is None or by_month.empty:
+        return SpendingReadout(
+            ("No tables of leads and marketing spend: best spending cannot be told.",), pd.DataFrame()
+        )
+    today = float(by_month["spend"].sum() / by_month["prospects"].sum())
+    share = float(by_month["won"].sum() / by_month["prospects"].sum())
+    if not (today > 0 and 0 < share < 1):
+        told = f"{today:,.2f} per prospect won {share:.1%}: without spend and wins there is no response to judge."
+        return SpendingReadout((told,), pd.DataFrame())
+    curves, said = _curves(by_month, today, share, acquisition_ceiling)
+    words = [f"{today:,.2f} per prospect wins {share:.1%} of them.", said]
+    keep = None
+    if retention_spend is None:
+        words.append("What is spent on keeping a customer is not known: retention is left as it is.")
+    else:
+        rate = case.terms.retention_rate
+        ceiling = (1 + rate) / 2 if retention_ceiling is None else retention_ceiling
+        keep = judged_curve(spend=retention_spend, rate=rate, ceiling=ceiling)
+        words.append(f"The ceiling of retention, {ceiling:.0%}, is a judgement.")
+    rows = [
+        {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
+    ]
+    table = pd.DataFrame(rows)
+    more = table["next_customer_costs"] < table["value"]
+    side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"
+    words.append(f"Spend {side} per prospect, as long as the next customer costs less than one is worth.")
+    return SpendingReadout(tuple(words), table)
+
+
+def _curves(
+    by_month: pd.DataFrame, today: float, share: float, ceiling: float | None
+) -> tuple[dict[str, ResponseCurve], str]:
+    """Response curves of acquisition to look at, and where they are from."""
+    if ceiling is not None:
+        curve = judged_curve(spend=today, rate=share, ceiling=ceiling)
+        return {"judged": curve}, f"The ceiling of acquisition, {ceiling:.0%}, is a judgement."
+    spend, people, won = (by_month[one].to_numpy(float) for one in ("spend_per_prospect", "prospects", "won"))
+    try:
+        found = fit_response(spend, people, won)
+        if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:
+            told = f"between {found.ceiling_low:.0%} and {found.ceiling_high:.0%}"
+            return {"fitted": found}, f"The months show a response: the ceiling lies {told}."
+    except FitError:
+        pass
+    curves = {
+        f"judged: at most {times:g} × today's share": judged_curve(
+            spend=today, rate=share, ceiling=times * share
+        )
+        for times in _TIMES
+        if times * share < 1
+    }
+    low, high = float(spend.min()), float(spend.max())
+    said = (
+        f"The months' spend of {low:,.2f} to {high:,.2f} per prospect shows no response: ceilings are judgements, and "
+        "the answer hangs on them. Vary the spend by chance to find out."
+    )
+    return curves, said
+
+
+def _row(
+    case: RetentionCase,
+    win: ResponseCurve,
+    today: float,
+    keep: ResponseCurve | None,
+    retention_spend: float | None,
+) -> dict[str, float]:
+    margin, rate = case.value_per_customer, case.discount_rate
+    if keep is None or retention_spend is None:
+        value = margin + float(case.terms.gross())  # the first margin comes with the acquisition
+        first = value * win.slope(0)
+        best = math.log(first) / win.steepness if first > 1 else 0.0
+        told = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
+        told |= {"best_per_prospect": best}
+    else:
+        now = blattberg_deighton_equity(
+            margin, rate, acquisition_spend=today, acquisition_curve=(win.ceiling, win.steepness),
+            retention_spend=retention_spend, retention_curve=(keep.ceiling, keep.steepness),
+        )  # fmt: skip
+        plan = best_spending(margin, rate, win, keep)
+        split = best_spending(margin, rate, win, keep, budget=today + win.rate(today) * retention_spend)
+        value = now.clv
+        told = {
+            "equity": now.equity,
+            "best_equity": plan.found.equity,
+            "best_per_prospect": plan.acquisition_spend,
+        }
+        told |= {"per_customer": retention_spend, "best_per_customer": plan.retention_spend}
+        told |= {"multiplier": split.multiplier}
+    costs = 1 / win.slope(today)
+    return {
+        "ceiling": win.ceiling,
+        "next_customer_costs": costs,
+        "value": value,
+        "per_prospect": today,
+        **told,
+    }

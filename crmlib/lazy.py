@@ -1,0 +1,23 @@
+"""Public names that load on first use: whoever draws one chart does not wait for the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def homes_of(package: str, modules: Mapping[str, str]) -> dict[str, str]:
+    """Where each public name of a package lives, from its modules and the names in each."""
+    return {name: f"{package}.{module}" for module, names in modules.items() for name in names.split()}
+
+
+def loader(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The package's `__getattr__`: imports the module of a name when it is asked for."""
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(homes[name]), name)
+
+    return load

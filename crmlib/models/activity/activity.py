@@ -1,0 +1,241 @@
+"""Who will buy again within a horizon: purchase models, rules and a classifier judged on the same holdout.
+
+P(alive) cannot be observed; whether a customer buys at least once in a horizon can, so that is what is
+forecast, calibrated and compared here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day
+from crmlib.customers.rfm.summarise import rfm_train_test_split
+from crmlib.customers.rfm.summary import CustomerSummary
+from crmlib.errors import CannotAnswerError
+from crmlib.models._histories import read_histories
+from crmlib.models._inference import Array
+from crmlib.models.activity.rivals import classifiers, fit_hiatus, rules
+from crmlib.models.activity.scores import activity_scores, judge
+from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
+from crmlib.models.backtesting.holdout_metrics import by_probability
+from crmlib.models.purchase import PurchaseModel
+from crmlib.units import TimeUnit, periods
+
+FEWEST = 30  # buyers, and others, to learn from and to judge by
+
+
+def probability_active(model: PurchaseModel, customers: pd.DataFrame, horizon: float | str) -> pd.Series:
+    """How probable is it that each customer buys at least once in the horizon?
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted, such as Pareto/NBD or MBG/NBD.
+    customers : DataFrame
+        Columns `frequency, recency, T`.
+    horizon : float or str
+        A number in the model's unit of time, or a text such as "26W".
+
+    Returns
+    -------
+    Series
+        Aligned with `customers`.
+
+    Notes
+    -----
+    P(alive) × (1 − P(no purchase | alive)), computed once per distinct history; what depends on frequency and
+    age alone once per pair of them, so that a million customers take a fraction of a second.
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 36.0], "T": [39.0, 39.0]})
+    >>> probability_active(model, customers, "26W").round(2).tolist()
+    [0.05, 0.75]
+    """
+    length = model._periods(horizon, "horizon")
+    model._check_unit(customers)
+    known = read_histories(customers)
+    pair = pd.MultiIndex.from_arrays([known.frequency, known.T]).factorize()[0]
+    first = np.unique(pair, return_index=True)[1]
+    none = model._pmf_if_alive(0, known.frequency[first], known.T[first], length)
+    buys = model._alive(known.frequency, known.recency, known.T) * (1 - none[pair])
+    return pd.Series(np.clip(buys, 0.0, 1.0)[known.row], index=customers.index, name="p_active")
+
+
+def expected_repurchase(model: PurchaseModel, summary: pd.DataFrame, horizon: float | str) -> pd.Series:
+    """Of those who bought in the last period, which share does a model expect to buy in the next?
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted.
+    summary : CustomerSummary
+        Columns `frequency, recency, T`.
+    horizon : float or str
+        Length of both periods: a number in the model's unit of time, or a text such as "26W".
+
+    Returns
+    -------
+    Series
+        `buyers` (in the last period), `expected_rate` (mean probability that they buy in the next) and
+        `alive` (mean probability that they are still customers now, bought or not).
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 36.0], "T": [39.0, 39.0]})
+    >>> expected_repurchase(model, customers, "26W").round(2).tolist()
+    [1.0, 0.75, 0.96]
+    """
+    length = model._periods(horizon, "horizon")
+    recent = summary[summary["T"] - summary["recency"] < length]
+    if recent.empty:
+        raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
+    told = {
+        "buyers": float(len(recent)),
+        "expected_rate": float(probability_active(model, recent, length).mean()),
+        "alive": float(model.expected_probability_alive(recent).mean()),
+    }
+    return pd.Series(told)
+
+
+@dataclass(frozen=True)
+class ActivityComparison:
+    """Forecasts of who buys again, on one holdout that none of them has seen.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        One row per `forecast`, the best Brier score first: `kind` (model, rule, classifier), `predicted` and
+        `actual` (share of customers who buy), `brier`, `log_loss` and `auc`, each with the 95 % interval of a
+        bootstrap over customers (`brier_low`, ...), `brier_behind` (the best) with `behind_low, behind_high` of the
+        paired difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
+        `verdict`: "best", "as good" (the difference may be chance) or "behind".
+    deciles : DataFrame
+        One row per forecast (`model`) and tenth of it (`decile`, 10 the highest): `customers`, `actual_mean`,
+        `predicted_mean`, `standard_error`.
+    words : str
+        Who is right, and by how much.
+    customers : int
+    horizon, hiatus : float
+        In `time_unit`; the hiatus is the silence after which the rule fitted in the time before calls a
+        customer gone.
+    earlier, calibration_end, as_of : date
+        Rules and classifiers learned who, of those known on `earlier`, bought up to `calibration_end`; all
+        were judged by who bought from then to `as_of`.
+    time_unit : TimeUnit
+    """
+
+    scores: pd.DataFrame
+    deciles: pd.DataFrame
+    words: str
+    customers: int
+    horizon: float
+    hiatus: float
+    earlier: dt.date
+    calibration_end: dt.date
+    as_of: dt.date
+    time_unit: TimeUnit
+
+
+def compare_activity(
+    transactions: Any,
+    *,
+    as_of: Any,
+    models: Sequence[PurchaseModel],
+    horizon: str = "26W",
+    time_unit: str = "W",
+    collapse: str = "D",
+    resamples: int = 200,
+    random_state: int = 0,
+) -> ActivityComparison:
+    """Who tells best which customers will buy again: purchase models, rules of silence, or a classifier?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day of the holdout.
+    models : sequence of PurchaseModel
+        To fit, such as `[ParetoNBDModel(), ModifiedBetaGeoModel()]`; they stay as they are.
+    horizon : str
+        Length of the holdout, such as "26W"; the log must cover more than two of them.
+    time_unit, collapse
+        As in `rfm_summary`.
+    resamples : int
+        Of the bootstrap.
+    random_state : int
+
+    Returns
+    -------
+    ActivityComparison
+
+    Raises
+    ------
+    CannotAnswerError
+        If the log is too short, or too few customers bought again, or too few did not.
+
+    Notes
+    -----
+    Beside the models: everybody's base rate; the hiatus rule with the threshold that misclassified fewest before
+    (Wübben & von Wangenheim 2008) and its two shares of buyers; the share of buyers by time since the last
+    purchase (decreasing, isotonic); logistic regression and gradient boosting on frequency, recency, T, time
+    since the last purchase and spend. These learn from the horizon before the holdout's; a model needs no
+    outcome and learns from all purchases up to the holdout.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> log = crm.open_study("cdnow-sample").transactions
+    >>> found = compare_activity(log, as_of="1998-06-30", models=[crm.ParetoNBDModel()])
+    >>> found.scores.set_index("forecast").loc["Pareto/NBD", ["predicted", "actual", "auc"]].astype(float).round(2)
+    predicted    0.20
+    actual       0.22
+    auc          0.79
+    Name: Pareto/NBD, dtype: float64
+    """
+    given = check_models(models)
+    last = as_day(as_of, "as_of")
+    days = round(periods(horizon, "D"))
+    cut = last - dt.timedelta(days=days)
+    earlier = cut - dt.timedelta(days=days)
+    split = {"time_unit": time_unit, "collapse": collapse}
+    halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
+    lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
+    happened, learned = (_bought(one, day) for one, day in ((halves, last), (lesson, cut)))
+    length = float(halves["holdout_T"].iloc[0])
+    hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
+    told: dict[str, tuple[str, Array]] = {}
+    for one in given:
+        told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
+    told |= {name: ("rule", chance) for name, chance in rules(lesson, learned, halves, hiatus).items()}
+    told |= {
+        name: ("classifier", chance)
+        for name, chance in classifiers(lesson, learned, halves, random_state).items()
+    }
+    forecasts = [Forecast(name, chance, chance, None) for name, (_, chance) in told.items()]
+    deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
+    scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
+    return ActivityComparison(
+        scores, deciles, judge(scores), len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
+    )  # fmt: skip
+
+
+def _bought(halves: CustomerSummary, day: dt.date) -> Array:
+    bought = halves["holdout_frequency"].to_numpy() > 0
+    if min(bought.sum(), (~bought).sum()) < FEWEST:
+        raise CannotAnswerError(
+            f"of {len(bought):,} customers {int(bought.sum()):,} bought in the horizon up to {day}; a comparison "
+            f"needs {FEWEST} who did and {FEWEST} who did not: choose a shorter horizon or a longer log"
+        )
+    return bought

@@ -1,0 +1,1 @@
+"""Would the models have been right? Backtests on holdouts, and the verdicts on them."""

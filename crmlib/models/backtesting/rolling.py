@@ -1,0 +1,198 @@
+"""The same forecast from several starting days: how far totals were off, and whether the parameters drift."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day
+from crmlib.customers.rfm.summarise import rfm_train_test_split
+from crmlib.customers.rfm.summary import CustomerSummary
+from crmlib.errors import CrmError, FitError, did_you_mean
+from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
+from crmlib.models.predictive_total import predictive_total
+from crmlib.models.purchase import PurchaseModel
+from crmlib.units import TimeUnit, periods
+
+LEVEL = 0.8  # nominal, of the model's own interval of a total
+
+
+@dataclass(frozen=True)
+class RollingOrigins:
+    """Totals predicted from several days, beside what happened, and the parameters of each day.
+
+    Attributes
+    ----------
+    totals : DataFrame
+        One row per origin and model: `origin` (last day of the calibration), `model`, `customers`,
+        `actual`, `predicted` (purchases within the horizon), `total_error` (predicted / actual - 1),
+        `log_ratio` (log of predicted / actual), `low`, `high` (80 % by the model's own account), `inside`
+        (whether actual was), and with a spend model `actual_spend`, `predicted_spend`, `spend_error`.
+    parameters : DataFrame
+        One row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
+        (95 %; nan where the data do not identify it).
+    horizon : float
+        In the models' unit of time.
+    """
+
+    totals: pd.DataFrame
+    parameters: pd.DataFrame
+    horizon: float
+
+    def errors(self, model: str, of: str = "total_error") -> list[float] | None:
+        """A model's errors at every origin, as `customer_equity(..., origin_errors=)` takes them.
+
+        None if nothing happened after one of them, so that its error has no size.
+
+        Parameters
+        ----------
+        model : str
+        of : {"total_error", "spend_error"}
+            Of purchases, or of money.
+        """
+        names = self.totals["model"].unique()
+        if model not in names:
+            raise CrmError(f"model is {model!r}; {did_you_mean(model, names)}")
+        if of not in self.totals.columns:
+            raise CrmError(f"of is {of!r}; total_error, or spend_error where a spend_model was given")
+        found = self.totals.loc[self.totals["model"] == model, of]
+        return found.tolist() if np.isfinite(found).all() else None
+
+    def coverage(self) -> pd.DataFrame:
+        """How often the model's own 80 % interval held the total: `model, origins, nominal, actual`.
+
+        Horizons that overlap are not independent: four origins may be little more than one.
+        """
+        told = self.totals.groupby("model", sort=False)["inside"].agg(["size", "mean"]).reset_index()
+        told.insert(2, "nominal", LEVEL)
+        return told.rename(columns={"size": "origins", "mean": "actual"})
+
+
+def rolling_origins(
+    transactions: Any,
+    *,
+    first: Any,
+    as_of: Any,
+    horizon: float | str,
+    step: float | str,
+    models: Sequence[PurchaseModel],
+    time_unit: str = "W",
+    collapse: str = "D",
+    spend_model: Spend | None = None,
+    random_state: int = 0,
+) -> RollingOrigins:
+    """Fit and forecast from several days, each by what was known then.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    first : date or str
+        First origin: last day of the first calibration.
+    as_of : date or str
+        Last day that counts; an origin whose horizon ends later is not used.
+    horizon, step : float or str
+        How far to forecast, and from one origin to the next: numbers of `time_unit`, or such as "26W".
+    models, time_unit, collapse, spend_model, random_state
+        As in `backtest`.
+
+    Returns
+    -------
+    RollingOrigins
+
+    Raises
+    ------
+    CrmError
+        If no origin fits between `first` and `as_of`.
+    FitError
+        If a model cannot be fitted at an origin; the message names it.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> log = crm.open_study("cdnow-sample").transactions
+    >>> found = rolling_origins(log, first="1997-06-30", as_of="1998-06-30", horizon="26W", step="13W",
+    ...                         models=[crm.models.BetaGeoModel()])
+    >>> found.totals[["origin", "actual", "predicted", "total_error"]].round(2)
+           origin  actual  predicted  total_error
+    0  1997-06-30  1443.0     1286.5        -0.11
+    1  1997-09-29  1394.0     1154.8        -0.17
+    2  1997-12-29  1162.0     1165.4         0.00
+    """
+    given, last, unit = check_models(models), as_day(as_of, "as_of"), TimeUnit.parse(time_unit)
+    length, stride = (_days(one, unit, name) for one, name in ((horizon, "horizon"), (step, "step")))
+    totals, parameters = [], []
+    for origin in _origins(as_day(first, "first"), last, length, stride):
+        halves = rfm_train_test_split(
+            transactions,
+            calibration_end=origin,
+            as_of=origin + dt.timedelta(days=length),
+            time_unit=time_unit,
+            collapse=collapse,
+        )
+        try:
+            spend = fit_spend(spend_model, halves)
+            fitted = [fit_fresh(model, halves) for model in given]
+        except CrmError as error:
+            raise FitError(f"at the origin {origin}: {error} (or give a later first)") from error
+        totals += [_total(model, halves, spend, random_state) for model in fitted]
+        parameters += [_parameters(model, origin) for model in fitted]
+    return RollingOrigins(pd.DataFrame(totals), pd.concat(parameters, ignore_index=True), length / unit.days)
+
+
+def _days(length: float | str, unit: TimeUnit, name: str) -> int:
+    days = round(periods(length, unit) * unit.days)
+    if days < 1:
+        raise CrmError(f"{name} is {length!r}, {days} days; give a day or more")
+    return days
+
+
+def _origins(first: dt.date, last: dt.date, length: int, stride: int) -> list[dt.date]:
+    room = (last - first).days - length
+    if room < 0:
+        raise CrmError(
+            f"from first {first}, a horizon of {length} days ends after as_of {last}; give an earlier first or "
+            "a shorter horizon"
+        )
+    return [first + dt.timedelta(days=days) for days in range(0, room + 1, stride)]
+
+
+def _total(
+    model: PurchaseModel, halves: CustomerSummary, spend: Spend | None, random_state: int
+) -> dict[str, Any]:
+    """One origin's total of one model beside what happened."""
+    length, actual = float(halves["holdout_T"].iloc[0]), float(halves["holdout_frequency"].sum())
+    expected = model.expected_purchases(halves, length).to_numpy()
+    total = predictive_total(model, halves, length, random_state, expected=expected)
+    low, high = total.interval(LEVEL)
+    row: dict[str, Any] = {
+        "origin": halves.as_of,
+        "model": model.name,
+        "customers": len(halves),
+        "actual": actual,
+    }
+    row |= _errors("predicted", "total_error", total.mean, actual)
+    row |= {"log_ratio": float(np.log1p(row["total_error"])), "low": low, "high": high}
+    row["inside"] = low <= actual <= high
+    if spend is not None:
+        row["actual_spend"] = float(halves["holdout_spend"].sum())
+        predicted = float((expected * expected_spend(spend, halves)).sum())
+        row |= _errors("predicted_spend", "spend_error", predicted, row["actual_spend"])
+    return row
+
+
+def _errors(predicted_name: str, error_name: str, predicted: float, actual: float) -> dict[str, float]:
+    return {predicted_name: predicted, error_name: predicted / actual - 1 if actual > 0 else np.nan}
+
+
+def _parameters(model: PurchaseModel, origin: dt.date) -> pd.DataFrame:
+    frame = model.confint(0.95).rename_axis("parameter").reset_index()
+    frame.insert(1, "estimate", list(model.params_.values()))
+    frame.insert(0, "model", model.name)
+    frame.insert(0, "origin", origin)
+    return frame

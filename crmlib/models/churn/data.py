@@ -1,0 +1,222 @@
+"""A table of customers with who left, read once: labels, features, groups and dates, with all that was done to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.customers._log import as_day
+from crmlib.errors import DataError, FitError, did_you_mean
+from crmlib.models._inference import Array
+from crmlib.models.churn.features import Features, read_features
+from crmlib.models.churn.labels import read_labels
+
+# Five folds outside and five inside leave four of each kind in the smallest fold.
+FEWEST_OF_EACH = 25
+
+
+@dataclass(frozen=True)
+class ChurnData:
+    """Customers whose outcome is known, and those who are still to be scored.
+
+    Attributes
+    ----------
+    features : DataFrame
+        One row per customer (and cut-off) with a known outcome: numbers as floats, categories as text.
+    churned : ndarray of bool
+        Who left.
+    read : Features
+        How other tables are read into the same columns.
+    customer_id : Series
+        Whose row it is; the number of the row where the table does not say.
+    groups : ndarray of int or None
+        Equal for rows of one customer; None where nobody stands twice.
+    date, known_on : Series or None
+        The cut-off of each row, and when its outcome was known.
+    unlabelled : DataFrame
+        Rows as given whose outcome is not known (yet): whom to score.
+    notes : tuple of str
+        What was read how, and what was left out.
+    """
+
+    features: pd.DataFrame
+    churned: Array
+    read: Features
+    customer_id: pd.Series
+    groups: Array | None
+    date: pd.Series | None
+    known_on: pd.Series | None
+    unlabelled: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @cached_property
+    def codes(self) -> pd.DataFrame:
+        """The features as numbers alone, as estimators take them."""
+        return self.read.coded(self.features)
+
+    def without(self, *columns: str, why: str = "by choice") -> ChurnData:
+        """The same data without some features, which is noted."""
+        for name in columns:
+            if name not in self.features:
+                raise DataError(f"there is no feature {name!r}; {did_you_mean(name, self.features.columns)}")
+        kinds = {name: kind for name, kind in self.read.kinds.items() if name not in columns}
+        if not kinds:
+            raise DataError("no feature is left; keep at least one")
+        levels = {name: one for name, one in self.read.levels.items() if name in kinds}
+        said = tuple(f"{name} is left out: {why}" for name in columns)
+        read = replace(self.read, kinds=kinds, levels=levels)
+        return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *said))
+
+
+def churn_data(
+    table: Any,
+    *,
+    label: str = "churned",
+    positive: str | None = None,
+    customer_id: str = "customer_id",
+    date: str = "date",
+    known_on: str = "outcome_known_on",
+    leave_out: Sequence[str] = (),
+    as_of: dt.date | str | None = None,
+) -> ChurnData:
+    """Read a table of customers with who left.
+
+    Parameters
+    ----------
+    table : DataFrame or ibis.Table
+        One row per customer, or per customer and cut-off: the label, whatever was known at the cut-off, and
+        where the firm has them the other columns named here. `study.table("customer_features")` is one.
+    label : str
+        The column that says who left: Yes and No, churned and stayed, 1 and 0, True and False. Rows where
+        it is empty are the customers to score.
+    positive : str, optional
+        The word that means "left", where it is none of the usual ones.
+    customer_id, date, known_on : str
+        Columns with the customer's id, the cut-off, and the day on which the outcome was known; they are no
+        features. Those that the table lacks are done without.
+    leave_out : sequence of str
+        Columns that must not be used, such as a reason for leaving.
+    as_of : date, optional
+        Outcomes known only after this day are taken as not known.
+
+    Returns
+    -------
+    ChurnData
+
+    Raises
+    ------
+    DataError
+        If the label is missing or has words without a known meaning, or no feature is left.
+    FitError
+        If nobody left, everybody left, or fewer than 25 of either kind are known.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> data = churn_data(crm.open_study("telco").table("customer_features"))
+    >>> len(data.features), int(data.churned.sum()), data.notes[0]
+    (7043, 1869, 'churned: "Yes" means left (1,869), "No" means stayed (5,174)')
+    """
+    frame = _frame(table)
+    if label not in frame.columns:
+        raise DataError(
+            f"there is no column {label!r} that says who left; {did_you_mean(label, frame.columns)}. "
+            'Name it, as in label="Churn"'
+        )
+    if absent := [name for name in leave_out if name not in frame.columns]:
+        raise DataError(
+            f"leave_out names {absent[0]!r}, which is not there; {did_you_mean(absent[0], frame.columns)}"
+        )
+    labels = read_labels(frame[label], positive=positive)
+    notes = [labels.said]
+    days = {name: pd.to_datetime(frame[name]) for name in (date, known_on) if name in frame}
+    churned = labels.churned.copy()
+    if as_of is not None and known_on in days:
+        later = (days[known_on] > pd.Timestamp(as_day(as_of, "as_of"))).to_numpy() & ~np.isnan(churned)
+        churned[later] = np.nan
+        if later.any():
+            notes.append(f"{int(later.sum()):,} outcomes became known after {as_of} and are not used")
+    known = ~np.isnan(churned)
+    if not known.any():
+        raise FitError(
+            f"{label} is empty in every row, so nothing is known of who left; say which column it is, in the study "
+            f"under columns: {{{label}: Churn}}, or in label="
+        )
+    _refuse_too_few(churned[known], label)
+    rows = frame[known].reset_index(drop=True)
+    aside = [label, customer_id, date, known_on, *leave_out]
+    read = read_features(rows.drop(columns=aside, errors="ignore"))
+    notes += [*read.notes, *(f"{name} is left out: by choice" for name in leave_out)]
+    ids, groups = _customers(rows, customer_id, notes)
+    cut_off, told = (_of_every_row(days.get(name), known, notes) for name in (date, known_on))
+    return ChurnData(
+        features=read.read(rows),
+        churned=churned[known] == 1,
+        read=read,
+        customer_id=ids,
+        groups=groups,
+        date=cut_off,
+        known_on=told,
+        unlabelled=frame[~known].reset_index(drop=True),
+        notes=tuple(notes),
+    )
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    if hasattr(table, "to_pandas"):  # ibis, Polars, PyArrow
+        table = table.to_pandas()
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"a {type(table).__name__} is no table of customers; give a frame or a study's table")
+    return table.rename(columns=str)
+
+
+def _refuse_too_few(churned: Array, label: str) -> None:
+    left, stayed = int(churned.sum()), int((1 - churned).sum())
+    if not left or not stayed:
+        what = "nobody left" if not left else "everybody left"
+        raise FitError(
+            f"{label}: {what} among the {len(churned):,} customers with a known outcome, so nothing tells the two "
+            "apart; add customers of the other kind, from the same time"
+        )
+    if min(left, stayed) < FEWEST_OF_EACH:
+        raise FitError(
+            f"{label}: {left:,} customers left and {stayed:,} stayed; at least {FEWEST_OF_EACH} of each are needed, "
+            "so that a model can be judged on customers it has not seen. Add more customers or earlier cut-offs"
+        )
+
+
+def _customers(rows: pd.DataFrame, column: str, notes: list[str]) -> tuple[pd.Series, Array | None]:
+    """Whose rows they are, and which belong together."""
+    if column not in rows:
+        notes.append(f"there is no {column}: each row is taken for a customer")
+        return pd.Series(np.arange(1, len(rows) + 1).astype(str), name="customer_id"), None
+    ids = rows[column].astype(object).rename("customer_id")
+    codes = pd.factorize(ids)[0]
+    codes[codes < 0] = (
+        codes.max() + 1 + np.arange((codes < 0).sum())
+    )  # an unknown customer is one of their own
+    customers = len(np.unique(codes))
+    if customers == len(rows):
+        return ids, None
+    notes.append(
+        f"{len(rows):,} rows are of {customers:,} customers: all rows of a customer stay on the same side of a split"
+    )
+    return ids, codes
+
+
+def _of_every_row(days: pd.Series | None, known: Array, notes: list[str]) -> pd.Series | None:
+    """Days of the rows that are used; None where there is not one for each of them."""
+    kept = None if days is None else days[known].reset_index(drop=True)
+    if kept is None or not kept.isna().any():
+        return kept
+    if kept.notna().any():
+        notes.append(
+            f"{kept.name} is not used: it is empty in {int(kept.isna().sum()):,} of {len(kept):,} rows"
+        )
+    return None

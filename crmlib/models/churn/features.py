@@ -1,0 +1,179 @@
+"""What is known of customers, as numbers and categories that a model can take; nothing is dropped unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crmlib.errors import DataError
+from crmlib.models.churn.labels import MISSING
+
+NUMBER, CATEGORY = "number", "category"
+# Text that differs for most customers names them; a model would learn the names.
+IDENTIFIER_SHARE, IDENTIFIER_LEVELS = 0.5, 50
+_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns that a model uses, by kind, and how frames are read into them.
+
+    Attributes
+    ----------
+    kinds : dict of str to str
+        Column -> "number" or "category".
+    levels : dict of str to tuple of str
+        The categories of each category column, in the order of the alphabet.
+    notes : tuple of str
+        What was left out, and how text was read.
+    """
+
+    kinds: dict[str, str]
+    levels: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns in their order: numbers as floats, categories as text, nan where missing.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or holds text where there were numbers.
+        """
+        if missing := [name for name in self.kinds if name not in frame.columns]:
+            raise DataError(
+                f"the table lacks {', '.join(missing)}, which the model was fitted with; add "
+                f"{'it' if len(missing) == 1 else 'them'}, empty where not known"
+            )
+        read = {name: _as_kind(frame[name], kind) for name, kind in self.kinds.items()}
+        return pd.DataFrame(read, index=frame.index)
+
+    def coded(self, read: pd.DataFrame) -> pd.DataFrame:
+        """What `read` returns as numbers alone: a category as its place in `levels`, one never seen after the last."""
+        codes = {
+            name: _places(read[name], self.levels[name]) if kind == CATEGORY else read[name]
+            for name, kind in self.kinds.items()
+        }
+        return pd.DataFrame(codes, index=read.index)
+
+    def surprises(self, read: pd.DataFrame) -> list[str]:
+        """What there is in a frame (as `read` returns it) that the model has not seen, in words."""
+        said = []
+        for name, levels in self.levels.items():
+            new = read[name].dropna()
+            new = new[~new.isin(levels)]
+            if len(new):
+                shown = ", ".join(repr(one) for one in new.unique()[:_SHOWN])
+                said.append(f"{name}: {len(new):,} customers have a value never seen before ({shown})")
+        return said
+
+
+def read_features(frame: pd.DataFrame) -> Features:
+    """Decide what each column is, and leave out those that can teach nothing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per customer, features alone.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    DataError
+        If a column stands twice, or no column is left.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"tenure": ["1", "34", " "], "plan": ["A", "B", "B"], "country": ["DE"] * 3})
+    >>> read = read_features(frame)
+    >>> read.kinds, read.notes
+    ({'tenure': 'number', 'plan': 'category'}, ('country is left out: it is the same for every customer',))
+    """
+    twice = frame.columns[frame.columns.duplicated()].unique().tolist()
+    if twice:
+        raise DataError(f"column {twice[0]!r} stands twice; rename or drop one of them")
+    kinds: dict[str, str] = {}
+    levels: dict[str, tuple[str, ...]] = {}
+    notes = []
+    for name in map(str, frame.columns):
+        kind, values, why = _judge(frame[name])
+        if why:
+            notes.append(f"{name} is left out: {why}")
+            continue
+        kinds[name] = kind
+        if kind == CATEGORY:
+            levels[name] = tuple(sorted(values.dropna().unique()))
+    if not kinds:
+        raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'the table has none'}")
+    return Features(kinds, levels, tuple(notes))
+
+
+def _judge(column: pd.Series) -> tuple[str, pd.Series, str]:
+    """Kind and values of a column, and why it is left out, if it is."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return CATEGORY, column, "it is a date; give the days from it to the cut-off instead"
+    kind = _kind(column)
+    values = _as_kind(column, kind)
+    known, filled = values.nunique(), int(values.notna().sum())
+    if known == 0:
+        return kind, values, "it is empty for every customer"
+    if known == 1 and filled == len(values):
+        return kind, values, "it is the same for every customer"
+    if kind == CATEGORY:
+        text = values.dropna()
+        if text.str.fullmatch(_DATE).all():
+            return kind, values, "it is a date; give the days from it to the cut-off instead"
+        if known > max(IDENTIFIER_LEVELS, IDENTIFIER_SHARE * filled):
+            return kind, values, f"its {known:,} different texts name customers rather than describe them"
+    return kind, values, ""
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        return NUMBER
+    text = _text(column).dropna()
+    return NUMBER if len(text) and pd.to_numeric(text, errors="coerce").notna().all() else CATEGORY
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """Text without blanks around it; words for "missing" are missing."""
+    codes, values = pd.factorize(column)
+    words = np.array([str(one).strip() for one in values] + [None], dtype=object)
+    words[:-1] = [None if one.lower() in MISSING else one for one in words[:-1]]
+    return pd.Series(words[codes], index=column.index, name=column.name, dtype=object)
+
+
+def _as_kind(column: pd.Series, kind: str) -> pd.Series:
+    if kind == CATEGORY:
+        text = _text(column)
+        return text.where(text.notna(), np.nan)
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        numbers = column.astype("float64")
+    else:
+        text = _text(column)
+        numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+        unread = text[text.notna() & numbers.isna()]
+        if len(unread):
+            raise DataError(
+                f"{column.name}: {unread.iloc[0]!r} is no number, as all values were that the model was fitted with "
+                f"({len(unread):,} rows); correct them or leave them empty"
+            )
+    return numbers.where(np.isfinite(numbers), np.nan)
+
+
+def _places(column: pd.Series, levels: Sequence[str]) -> pd.Series:
+    places = pd.Categorical(column, categories=levels).codes.astype("float64")
+    places[places < 0] = len(levels)
+    return pd.Series(places, index=column.index).where(column.notna())
+
+
+def of_kind(kinds: dict[str, str], kind: str) -> Sequence[str]:
+    """The columns of one kind, in their order."""
+    return [name for name, one in kinds.items() if one == kind]
