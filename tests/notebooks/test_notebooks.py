@@ -3,12 +3,14 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from crmlib.data.tables import TABLE_NAMES
+from crmlib.report.notebooks import read_notebooks
 from tests.notebooks.refresh import CHECKED, NOTEBOOKS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -30,6 +32,19 @@ def tagged(notebook, tag):
 
 def test_the_suite_is_there():
     assert {"00_start_here", "01_data_check", "02_customer_base_audit"} <= NAMES
+
+
+def test_the_runner_reads_every_notebook():
+    assert {one.name for one in read_notebooks(NOTEBOOKS)} == NAMES
+
+
+def test_the_map_and_the_readme_list_every_notebook_with_its_question():
+    asked = {one.name: one.question for one in read_notebooks(NOTEBOOKS)}
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(\d\d_\w+)` \| (.+) \|$", readme, flags=re.M)) == asked
+    start = "".join("".join(cell["source"]) for cell in json.loads(PATHS[0].read_text())["cells"])
+    listed = dict(re.findall(r"^\| \[(\d\d_\w+)\]\(\1\.ipynb\) \| (.+) \|$", start, flags=re.M))
+    assert listed == {name: question for name, question in asked.items() if name != "00_start_here"}
 
 
 def test_it_declares_its_question_and_its_needs(notebook):
