@@ -5,6 +5,9 @@ BIN := .venv/bin
 LAB := .venv-lab/bin
 UV := $(shell command -v uv 2>/dev/null)
 
+# Two test processes with two threads each wait for one another.
+test: export OMP_NUM_THREADS = 1
+
 .DEFAULT_GOAL := help
 .PHONY: help report test lab notebooks lint bench lock clean
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crmlib.cli_data import ask, described, named_column, table_lines
+from crmlib.cli_words import ask, described, named_column, table_lines
 
 if TYPE_CHECKING:
     from crmlib.data.guessing.findings import Guess

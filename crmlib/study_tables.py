@@ -61,7 +61,8 @@ class OptionalTables:
         study = self._study
 
         def clean(folder: Path) -> TableReport:
-            from crmlib.data.tables.cleaning import TableReading, clean_table
+            from crmlib.data.tables.cleaning import clean_table
+            from crmlib.data.tables.table_reading import TableReading
 
             reading = TableReading(
                 columns=entry.columns,

@@ -25,7 +25,7 @@ ROOMS = [
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_data", "cli_simulate", "cli_tables"},
+    {"cli", "cli_data", "cli_simulate", "cli_tables", "cli_words"},
 ]
 
 

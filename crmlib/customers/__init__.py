@@ -40,7 +40,7 @@ HOMES = homes_of(
         "rfm.summarise": "rfm_summary rfm_train_test_split",
         "rfm.summary": "BornInHoldout CustomerSummary LeftOut",
         "tiers.allocation": "allocation_sensitivity",
-        "tiers.by_clusters": "TierAgreement compare_cuts compare_tiers which_tiers_to_prefer",
+        "tiers.agreement": "TierAgreement compare_cuts compare_tiers which_tiers_to_prefer",
         "tiers.claims": "tier_claims",
         "tiers.cut_offs": "TierCutOffs",
         "tiers.effort": "effort_against_value",

@@ -93,8 +93,9 @@ def test_leaves_pyplot_and_seaborn_alone() -> None:
 
 def test_charts_import_no_other_room() -> None:
     code = (
-        "import sys, crmlib.charts;"
-        "print(sorted(m for m in sys.modules if m.startswith('crmlib.') and not m.startswith('crmlib.charts')))"
+        "import sys, crmlib; before = set(sys.modules); import crmlib.charts;"
+        "new = set(sys.modules) - before;"
+        "print(sorted(m for m in new if m.startswith('crmlib.') and not m.startswith('crmlib.charts')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 
 import crmlib as crm
 from crmlib.data.tables import CONTRACTS, OPTIONAL
-from crmlib.data.tables.cleaning import TableReading, clean_table
+from crmlib.data.tables.cleaning import clean_table
 from crmlib.data.tables.dictionary import dictionary
 from crmlib.data.tables.known_at import known_at
 from crmlib.data.tables.spellings import near_spellings
+from crmlib.data.tables.table_reading import TableReading
 from crmlib.data.tables.words import NO, YES, spellings_of
 from crmlib.errors import DataError, StudyError
 

@@ -9,7 +9,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models import churn_reasons as reasons_module
+from crmlib.models.churn import reasons as reasons_module
 from crmlib.models.churn.evaluation import held_out_splits
 from crmlib.models.churn.labels import read_labels
 from crmlib.models.churn.reasons import explained_by

@@ -7,9 +7,7 @@ money column adds up to the cent.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,31 +22,13 @@ from crmlib.data.sources import engine
 from crmlib.data.tables.contracts import Column, Contract
 from crmlib.data.tables.free_columns import with_free_columns
 from crmlib.data.tables.report import TableReport
+from crmlib.data.tables.table_reading import TableReading
 from crmlib.data.tables.values import HOW_READ, judge_values, read_values, spoken
 from crmlib.errors import DataError
 
 _ROW = "source_row"
 _ADDED = (_ROW, FILE_COLUMN, UNSPLIT)
 _MOST_WORDS = 20  # spellings of a column that are listed
-
-
-@dataclass(frozen=True)
-class TableReading:
-    """How the text of an optional table is read, and what of it may be written down.
-
-    `rename` gives other words for values of a column; `known_until` is the last day of the purchase log, after
-    which no customer can have been born; only with `keep_personal` are personal columns kept.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    date_format: Sequence[str] = ()
-    decimal: str = "."
-    timezone: str = "UTC"
-    rename: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    missing_ids: Sequence[str] = ()
-    hash_secret: str | None = None
-    known_until: dt.date = dt.date(2199, 12, 31)
-    keep_personal: bool = False
 
 
 def clean_table(raw: ibis.Table, contract: Contract, reading: TableReading, folder: Path) -> TableReport:

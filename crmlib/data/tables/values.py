@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -14,10 +14,8 @@ from crmlib.data.pseudonyms import pseudonym
 from crmlib.data.reading import read_date, read_number, read_text, trim_signs
 from crmlib.data.reasons import UNSPLIT_LINE
 from crmlib.data.tables.contracts import Column, Contract
+from crmlib.data.tables.table_reading import TableReading
 from crmlib.data.tables.words import read_flag, read_word
-
-if TYPE_CHECKING:
-    from crmlib.data.tables.cleaning import TableReading
 
 HOW_READ = {
     "text": "string",
