@@ -47,7 +47,9 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
         f"{name}: off by {words.share(gap)} of customers on average" for name, gap in gaps.items()
     )
     alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {told}."
-    return finish(axes, _calibration_title(gaps), alt, unit="Share who bought")
+    # One chance for everybody is right on average and tells customers apart in nothing: no best forecast.
+    told_apart = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
+    return finish(axes, _calibration_title(told_apart or gaps), alt, unit="Share who bought")
 
 
 def _gap(rows: pd.DataFrame) -> float:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.benchmarks.bench_rfm import write_log
@@ -77,9 +79,10 @@ def main() -> None:
     sys.exit(0 if all(kept) else 1)
 
 
-def measure(script: str, file: str = "", customers: int = 0, kind: str = "") -> dict:
+def measure(script: str, file: str = "", customers: int = 0, kind: str = "", threads: str = "2") -> dict:
     command = [sys.executable, "-c", PROLOGUE + script, file, str(customers), kind]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    threads_of = {**os.environ, "OMP_NUM_THREADS": threads}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=threads_of)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -125,8 +128,10 @@ def verdicts(clouds: int) -> bool:
         True,
         {"heavy": "heavy tails", "spending": "lognormal", "groups": "three groups, 6 sd apart"},
     )
-    for kind in ("bell", "box", "heavy", "spending", "groups"):
-        right = measure(CLOUDS, customers=clouds, kind=kind)["right"]
+    kinds = ("bell", "box", "heavy", "spending", "groups")
+    with ThreadPoolExecutor(2) as two:  # nothing is timed here
+        found = two.map(lambda kind: measure(CLOUDS, customers=clouds, kind=kind, threads="1"), kinds)
+    for kind, right in zip(kinds, (one["right"] for one in found), strict=True):
         kept &= right >= LEAST_RIGHT * clouds
         print(f"| {names.get(kind, kind)} | {right} | {LEAST_RIGHT * clouds:.0f} |")
     return kept

@@ -19,7 +19,7 @@ from typing import Any
 
 MOST_TIMES_THE_SUMMARY = 3.0
 MOST_TIMES_A_TENTH = (
-    13.0  # ten times the customers; a part of the time does not grow, so less than 10 is usual
+    15.0  # ten times the customers: half as much again as in proportion, as the engine's memory is held
 )
 YEAR = {"start": "2024-01-01", "end": "2024-12-31"}
 COSTS = {"per_service_minute": 0.6, "per_return": 4.0, "per_order": 2.0, "fixed_per_year": 1.0}

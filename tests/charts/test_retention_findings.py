@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +82,18 @@ def test_best_and_worst_forecast_are_named(away: list[float]) -> None:
     if words.share(min(gaps.values())) != words.share(max(gaps.values())):
         assert title.startswith(f"{min(gaps, key=lambda one: gaps[one])}'s")
         assert f"{max(gaps, key=lambda one: gaps[one])}'s" in title
+
+
+def test_one_chance_for_everybody_is_not_named_the_best_forecast() -> None:
+    table = frames.tenths({"model": 0.1, "rule": 0.2})
+    base = (
+        table[table["model"] == "model"]
+        .head(1)
+        .assign(model="base rate", predicted_mean=0.3, actual_mean=0.3)
+    )
+    title = charts.activity_calibration(pd.concat([table, base], ignore_index=True)).title
+    assert title.startswith("model's")
+    assert "base rate" not in title
 
 
 def test_overdue_counts_repeat_buyers_alone() -> None:
