@@ -26,7 +26,7 @@ def _hash(table: str) -> str:
 
 # One number is found faster than three. Should two histories share it, too many rows come out, and all three decide.
 _SAME_HISTORY = (
-    f"{_hash('c')} = s.history",
+    f"{_hash('c')} = {_hash('s')}",
     " AND ".join(f"c.{name} = s.{name}" for name in HISTORY),
 )
 
@@ -73,8 +73,7 @@ def join_scores(
         rows = _check(engine, source, columns, spend)
         known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").df()
         scores = score(read_distinct_histories(known))
-        engine.register("scored", pd.concat([known, scores], axis=1))
-        engine.execute(f"CREATE TABLE s AS SELECT *, {_hash('scored')} AS history FROM scored")
+        engine.register("s", pd.concat([known, scores], axis=1))  # read in place: a copy would cost a tenth
         path = str(part).replace("'", "''")
         for same in _SAME_HISTORY:
             copy = f"COPY (SELECT c.*, {new} FROM c JOIN s ON {same}) TO '{path}' ({_FORMAT})"

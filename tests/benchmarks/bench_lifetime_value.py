@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ LEAST_PREDICTIVE = 1
 MOST_TIMES_READ_AND_WRITE = 1.7
 MOST_GIGABYTES = 2.5
 ENGINE_MEMORY = "1GB"
+PAIRS = 7
 
 OURS = """
 import pandas as pd
@@ -119,15 +121,21 @@ def compare_scoring(folder: Path, customers: int) -> bool:
     """Print how long scoring takes beside reading and writing the scored table, and say whether it is met."""
     source = write_customers(folder / "many.parquet", customers)
     target, copy = folder / "scored.parquet", folder / "copy.parquet"
-    found = measure(sys.executable, SCORING, source, target, ENGINE_MEMORY)
-    floor = measure(sys.executable, COPYING, target, copy, ENGINE_MEMORY)
-    times = found["scoring"] / floor["copy"]
+    pairs = []
+    for _ in range(PAIRS):  # by turns: what the machine does besides, it does to both
+        found = measure(sys.executable, SCORING, source, target, ENGINE_MEMORY)
+        pairs.append((found, measure(sys.executable, COPYING, target, copy, ENGINE_MEMORY)))
+    ours, floor = median(one["scoring"] for one, _ in pairs), median(other["copy"] for _, other in pairs)
+    times = median(one["scoring"] / other["copy"] for one, other in pairs)
+    peak, least = (max(one["gigabytes"] for one in side) for side in zip(*pairs, strict=True))
     print(f"\nScoring {customers:,} customers from Parquet to Parquet, engine held to {ENGINE_MEMORY}\n")
     print("| | seconds | × floor | peak GB |\n|---|---|---|---|")
-    print(f"| reading and writing the scored table | {floor['copy']:.2f} | 1.0 | {floor['gigabytes']:.2f} |")
-    print(f"| score_parquet, 52 weeks | {found['scoring']:.2f} | {times:.1f} | {found['gigabytes']:.2f} |")
-    print(f"\nAt most {MOST_TIMES_READ_AND_WRITE} × the floor and {MOST_GIGABYTES} GB.")
-    return times <= MOST_TIMES_READ_AND_WRITE and found["gigabytes"] <= MOST_GIGABYTES
+    print(f"| reading and writing the scored table | {floor:.2f} | 1.0 | {least:.2f} |")
+    print(f"| score_parquet, 52 weeks | {ours:.2f} | {times:.2f} | {peak:.2f} |")
+    print(
+        f"\nMedians of {PAIRS} pairs; at most {MOST_TIMES_READ_AND_WRITE} × the floor and {MOST_GIGABYTES} GB."
+    )
+    return times <= MOST_TIMES_READ_AND_WRITE and peak <= MOST_GIGABYTES
 
 
 if __name__ == "__main__":

@@ -53,8 +53,7 @@ def test_scores_are_those_in_memory(source: Path, model) -> None:
 
 
 def test_histories_that_share_a_number_are_told_apart(source: Path, monkeypatch) -> None:
-    one_for_all = f"{_parquet._hash('c')} IS NOT NULL AND s.history IS NOT NULL"
-    monkeypatch.setattr(_parquet, "_SAME_HISTORY", (one_for_all, _parquet._SAME_HISTORY[1]))
+    monkeypatch.setattr(_parquet, "_SAME_HISTORY", ("c.T = s.T", _parquet._SAME_HISTORY[1]))
     rows = score_parquet(BG, source, source.with_name("scored.parquet"), future_t="39W")
     before, after = scored(source)
     assert rows == len(before)
