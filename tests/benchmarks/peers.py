@@ -33,8 +33,7 @@ def make_peer(folder: Path, packages: list[str] = LIFETIMES) -> str:
     python = next(
         one for one in (folder / "bin" / "python", folder / "Scripts" / "python.exe") if one.exists()
     )
-    # What pip says is no part of a bench's table.
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, stdout=subprocess.PIPE)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return str(python)
 
 
