@@ -9,16 +9,12 @@ from typing import Any
 import ibis
 from ibis import _
 
-from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
-from crmlib.data.files import source_files
 from crmlib.data.guessing.columns import Match, Profile, match_by_name, profile_columns
 from crmlib.data.guessing.dates import DateGuess, guess_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.money import guess_decimal
+from crmlib.data.guessing.stranger import open_stranger, sample_of
 from crmlib.data.guessing.table_names import names_of
-from crmlib.data.guessing.text_format import guess_format
-from crmlib.data.guessing.transactions import sample_of
-from crmlib.data.sources import open_table
 from crmlib.data.tables.contracts import Column, Contract
 from crmlib.data.tables.values import names_customer
 from crmlib.errors import DataError, did_you_mean
@@ -70,12 +66,8 @@ def guess_table(
     ('Kosten', ',', ('%d.%m.%Y',))
     """
     given = dict(given or {})
-    files = source_files(source, base=base)
-    found = [Finding(entry, value, "named by you") for entry, value in given.items() if entry == "sheet"]
-    found += guess_format(files[0])
-    options = {one.entry: one.value for one in found}
-    table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
-    own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
+    opened = open_stranger(source, base, given)
+    table, own, found = opened.table, opened.own, list(opened.found)
     matches = _match(contract, profile_columns(sample_of(table, own)), _named(given, contract, own))
     found += [_finding(contract, name, one) for name, one in matches.items()]
     unused = [name for name in own if name not in {one.column for one in matches.values()}]
@@ -98,8 +90,7 @@ def guess_table(
     seen = [*_decimal(table, here, given), *_dates(table, here, given)]
     questions += [one for one in seen if isinstance(one, Question)]
     found += [one for one in seen if isinstance(one, Finding)]
-    place = (base or Path.cwd()) / Path(source).expanduser()
-    return Guess(place, tuple(files), tuple(found), tuple(questions))
+    return Guess(opened.place, opened.files, tuple(found), tuple(questions))
 
 
 def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> dict[str, str]:

@@ -9,19 +9,15 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
-from crmlib.data.files import source_files
 from crmlib.data.guessing.columns import REQUIRED, Match, match_columns, profile_columns
 from crmlib.data.guessing.dates import guess_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.grain import guess_grain
 from crmlib.data.guessing.money import guess_decimal, guess_money, guess_states
-from crmlib.data.guessing.text_format import guess_format
+from crmlib.data.guessing.stranger import open_stranger, sample_of
 from crmlib.data.reading import read_number, read_text
-from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 
-_SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 # Shops whose exports are known by columns that nobody else has together.
 _EXPORTS = {
     "Shopify": ("Name", "Email", "Financial Status", "Created at", "Lineitem name", "Total"),
@@ -78,12 +74,8 @@ def guess_transactions(
     ('Betrag', ',', ('%d.%m.%Y',))
     """
     given = dict(given or {})
-    files = source_files(source, base=base)
-    found = [Finding(entry, value, "named by you") for entry, value in given.items() if entry == "sheet"]
-    found += guess_format(files[0])
-    options = {one.entry: one.value for one in found}
-    table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
-    own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
+    opened = open_stranger(source, base, given)
+    table, own, found = opened.table, opened.own, list(opened.found)
     sample = sample_of(table, own)
     columns, questions = _columns(sample, own, given)
     found += columns
@@ -98,27 +90,7 @@ def guess_transactions(
     found += guess_money(table, named, given, decimal)
     if any(one.value == "order_total" for one in found):
         found = [one for one in found if one.entry.removeprefix("columns.") not in _LINE_COLUMNS]
-    return Guess(
-        (base or Path.cwd()) / Path(source).expanduser(), tuple(files), tuple(found), tuple(questions)
-    )
-
-
-def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
-    """The first rows of a table, enough to see what each of its own columns holds."""
-    rows = max(200, _SAMPLE_VALUES // max(len(own), 1))
-    sample = table.select(*own).limit(rows).to_pandas()
-    if sample.empty:
-        raise DataError("the file has a header but no rows; export it again")
-    if all(_looks_like_data(name) for name in own):
-        raise DataError(
-            f"the first line looks like data, not like a header ({', '.join(own[:5])}); "
-            "add a line with the columns' names"
-        )
-    return sample
-
-
-def _looks_like_data(name: str) -> bool:
-    return not any(sign.isalpha() for sign in name) or name.startswith("column_")
+    return Guess(opened.place, opened.files, tuple(found), tuple(questions))
 
 
 def _columns(

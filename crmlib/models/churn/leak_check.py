@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from crmlib.models._inference import Array
+from crmlib.models.backtesting.thresholds import Explained, limit
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
 from crmlib.models.churn.metrics import area_under_roc
@@ -20,27 +20,18 @@ _BINS = 32
 _COLUMNS = ["column", "finding", "roc_auc", "what"]
 
 
-def _limit(value: float, why: str) -> Any:
-    return field(default=value, metadata={"why": why})
-
-
 @dataclass(frozen=True)
-class LeakLimits:
+class LeakLimits(Explained):
     """Beyond which a column is taken for a leak; conventions, explained by `explain()`."""
 
-    leak_auc: float = _limit(0.95, "alone it puts 19 of 20 pairs in order; what is known in time hardly does")
-    suspect_auc: float = _limit(0.80, "alone it ranks as well as a whole model does elsewhere")
-    suspect_lead: float = _limit(0.05, "and no other column comes near it")
-    named_auc: float = _limit(0.60, "it ranks, and its name sounds like what is known only afterwards")
-    pure_share: float = _limit(
+    leak_auc: float = limit(0.95, "alone it puts 19 of 20 pairs in order; what is known in time hardly does")
+    suspect_auc: float = limit(0.80, "alone it ranks as well as a whole model does elsewhere")
+    suspect_lead: float = limit(0.05, "and no other column comes near it")
+    named_auc: float = limit(0.60, "it ranks, and its name sounds like what is known only afterwards")
+    pure_share: float = limit(
         0.20, "share of all who left, or of all who stayed, found in values that only they have"
     )
-    pure_chance: float = _limit(1e-6, "chance that values which mean nothing would be as pure as these")
-
-    def explain(self) -> pd.DataFrame:
-        """What each limit is and why: `limit`, `value`, `why`."""
-        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
-        return pd.DataFrame(rows, columns=["limit", "value", "why"])
+    pure_chance: float = limit(1e-6, "chance that values which mean nothing would be as pure as these")
 
 
 # Parts of names of what a firm learns when, or after, a customer leaves; a call's duration after the call.

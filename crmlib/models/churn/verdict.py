@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError
+from crmlib.models.backtesting.thresholds import Explained, limit
 from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, Verdict
 
 MODEL, TENURE = "churn model", "tenure alone"
 _SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
 
 
-def _limit(value: float, why: str) -> Any:
-    return field(default=value, metadata={"why": why})
-
-
 @dataclass(frozen=True)
-class ChurnThresholds:
+class ChurnThresholds(Explained):
     """Beyond which values a churn model is to be used with care (`_care`), or not at all (`_refuse`).
 
     Conventions, to be edited where a decision can bear more, or less; every field is explained by `explain()`.
@@ -32,28 +28,23 @@ class ChurnThresholds:
     'three of ten pairs are in the wrong order: lists hold many who stay'
     """
 
-    rank_error_care: float = _limit(
+    rank_error_care: float = limit(
         0.30, "three of ten pairs are in the wrong order: lists hold many who stay"
     )
-    rank_error_refuse: float = _limit(0.40, "a coin puts five of ten pairs in the wrong order")
-    too_good_care: float = _limit(
+    rank_error_refuse: float = limit(0.40, "a coin puts five of ten pairs in the wrong order")
+    too_good_care: float = limit(
         0.97, "people are not that predictable: look for what was known only afterwards"
     )
-    brier_ratio_care: float = _limit(0.98, "chances are hardly better than the base rate for everybody")
-    brier_ratio_refuse: float = _limit(1.00, "chances are no better than the base rate for everybody")
-    tenure_lead_care: float = _limit(0.0, "the rule by tenure alone may rank as well")
-    slope_gap_care: float = _limit(0.10, "a stated 30 % is then 28 % or 32 %, a stated 90 % is 88 % or 92 %")
-    slope_gap_refuse: float = _limit(0.40, "stated chances are far too extreme, or far too timid")
-    level_gap_care: float = _limit(0.05, "the number who leave is off by a twentieth")
-    level_gap_refuse: float = _limit(0.25, "the number who leave is off by a quarter")
-    group_gap_care: float = _limit(0.03, "a kind of customer is judged wrongly, beyond chance")
-    group_gap_refuse: float = _limit(0.15, "a kind of customer is judged wrongly by far, beyond chance")
-    fewest_churned: float = _limit(100.0, "fewer who left prove little: chance alone is 10 %")
-
-    def explain(self) -> pd.DataFrame:
-        """What each threshold is and why: `threshold`, `value`, `why`."""
-        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
-        return pd.DataFrame(rows, columns=["threshold", "value", "why"])
+    brier_ratio_care: float = limit(0.98, "chances are hardly better than the base rate for everybody")
+    brier_ratio_refuse: float = limit(1.00, "chances are no better than the base rate for everybody")
+    tenure_lead_care: float = limit(0.0, "the rule by tenure alone may rank as well")
+    slope_gap_care: float = limit(0.10, "a stated 30 % is then 28 % or 32 %, a stated 90 % is 88 % or 92 %")
+    slope_gap_refuse: float = limit(0.40, "stated chances are far too extreme, or far too timid")
+    level_gap_care: float = limit(0.05, "the number who leave is off by a twentieth")
+    level_gap_refuse: float = limit(0.25, "the number who leave is off by a quarter")
+    group_gap_care: float = limit(0.03, "a kind of customer is judged wrongly, beyond chance")
+    group_gap_refuse: float = limit(0.15, "a kind of customer is judged wrongly by far, beyond chance")
+    fewest_churned: float = limit(100.0, "fewer who left prove little: chance alone is 10 %")
 
 
 @dataclass(frozen=True)
