@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -82,6 +83,7 @@ def no_data(title: str) -> Chart:
 def wrap(text: str, font: FontProperties, room_pixels: float, renderer: RendererAgg) -> list[str]:
     """Break a text into lines by its measured width, the last not much shorter; a word too long is cut."""
 
+    @cache  # measuring takes longer than all else here
     def width(piece: str) -> float:
         return renderer.get_text_width_height_descent(piece, font, False)[0]
 

@@ -27,7 +27,9 @@ def engine() -> Any:
     """The in-memory DuckDB in which this process works (one, opened on first use)."""
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
-    connection = ibis.duckdb.connect(temp_directory=str(spill))
+    # A report runs several notebooks at a time, and each is told its share of the processor.
+    threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
+    connection = ibis.duckdb.connect(temp_directory=str(spill), **threads)
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:

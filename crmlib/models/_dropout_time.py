@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from crmlib.models._inference import Array
+from crmlib.models._special import legendre
 
 _NEGLIGIBLE = 36.0  # in logs: beyond this fall the integrand adds nothing
 _COUNTS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
@@ -53,7 +53,7 @@ def dropout_time(rate: Array, alpha: float, s: float, beta: float, t_x: Array, a
     which = np.searchsorted(_COUNTS, needed)
     for bucket in np.unique(which):
         inside = np.flatnonzero(which == bucket)
-        node, weight = _legendre(_COUNTS[bucket])
+        node, weight = legendre(_COUNTS[bucket])
         for rows in np.array_split(inside, len(inside) * len(node) // _BLOCK + 1):
             xi = length[rows, None] * node
             start = t_x[rows, None]
@@ -78,9 +78,3 @@ def _reach(rate: Array, alpha: float, s: float, beta: float, t_x: Array, age: Ar
     by_rate = (alpha + t_x) * np.expm1(np.minimum(_NEGLIGIBLE / rate, 600))
     by_dropout = (beta + t_x) * np.expm1(min(_NEGLIGIBLE / s, 600))
     return np.minimum(age - t_x, np.minimum(by_rate, by_dropout))
-
-
-@cache
-def _legendre(count: int) -> tuple[Array, Array]:
-    node, weight = np.polynomial.legendre.leggauss(count)
-    return (node + 1) / 2, weight / 2

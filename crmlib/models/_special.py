@@ -6,6 +6,7 @@ NumPy is enough for them, so that a first fit need not wait for the import of sc
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ _STIRLING = (
     (1, 1 / 12), (3, -1 / 360), (5, 1 / 1260), (7, -1 / 1680), (9, 1 / 1188), (11, -691 / 360360), (13, 1 / 156)
 )  # fmt: skip
 _NEGLIGIBLE = 40.0  # in logs: what adds less than exp(-40) of the largest term is left out
-_HALVINGS = 32  # where an integrand is cut off need not be known more precisely
+_HALVINGS = 16  # where an integrand is cut off need not be known more precisely
 _STEP = 0.25  # of the trapezoidal rule on a scale where nothing changes faster than a logistic curve
 
 
@@ -126,9 +127,11 @@ def _cut(a: Array, b: Array, reach: Array, peak: Array, left: Array, right: Arra
     return bisect(lambda t: height(t) > top - _NEGLIGIBLE, near, far)
 
 
-def bisect(holds: Callable[[Array], NDArray[np.bool_]], here: Array, there: Array) -> Array:
-    """Where a condition that holds from `here` on ceases to hold, on the way `there`."""
-    for _ in range(_HALVINGS):
+def bisect(
+    holds: Callable[[Array], NDArray[np.bool_]], here: Array, there: Array, halvings: int = _HALVINGS
+) -> Array:
+    """Where a condition that holds from `here` on ceases to hold, on the way `there`, or just beyond."""
+    for _ in range(halvings):
         middle = (here + there) / 2
         met = holds(middle)
         here, there = np.where(met, middle, here), np.where(met, there, middle)
@@ -142,7 +145,16 @@ def discount_rule(rate: float, horizon: float) -> tuple[Array, Array]:
     u, dense near 0, and no further than where the discount leaves nothing. Good to about 1e-11 of f.
     """
     end = min(horizon, _NEGLIGIBLE / rate)
-    root, weight = np.polynomial.legendre.leggauss(32 if rate * end <= 1 else 64)
-    root = (root + 1) / 2
+    root, weight = legendre(32 if rate * end <= 1 else 64)
     u = end * root**4
-    return u, end * 2 * root**3 * weight * rate * np.exp(-rate * u)
+    return u, end * 4 * root**3 * weight * rate * np.exp(-rate * u)
+
+
+@cache
+def legendre(count: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss–Legendre on (0, 1); finding them costs more than most integrals."""
+    node, weight = np.polynomial.legendre.leggauss(count)
+    rule = (node + 1) / 2, weight / 2
+    for one in rule:
+        one.flags.writeable = False  # the same arrays for everybody
+    return rule

@@ -12,7 +12,7 @@ from scipy.special import exprel, gammaln
 from crmlib.models._dropout_time import dropout_time
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import bisect, digamma_rise, dot, expit, log_rising
+from crmlib.models._special import bisect, digamma_rise, dot, expit, legendre, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
@@ -137,11 +137,10 @@ def _pmf_if_dropped_out(n: int, rate: Array, s: float, alpha: Array, beta: Array
 
 def _between(height: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """The integral of exp(height), which rises or falls all the way."""
-    half = (high - low) / 2
-    total = np.zeros_like(half)
-    for node, weight in zip(*np.polynomial.legendre.leggauss(_NODES), strict=True):
-        total += weight * np.exp(height(low + half * (node + 1)))
-    return half * total
+    total = np.zeros_like(low)
+    for node, weight in zip(*legendre(_NODES), strict=True):
+        total += weight * np.exp(height(low + (high - low) * node))
+    return (high - low) * total
 
 
 class _LogLikelihood:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.purchase import PurchaseModel
 
@@ -69,17 +70,19 @@ def predictive_total(
     drawn = model.sample_purchases(customers, future_t, draws, random_state)
     of_customers = np.sqrt(((drawn - mean) ** 2).sum() / draws)
     covariance = np.nan_to_num(model._fitted("_log_covariance"))
-    slopes = np.array([_slope(model, name, customers, future_t) for name in model.parameter_names])
+    slopes = _slopes(model, read_histories(customers), model._periods(future_t))
     of_parameters = np.sqrt(max(slopes @ covariance @ slopes, 0.0))
     return PredictiveTotal(float(mean.sum()), float(of_customers), float(of_parameters))
 
 
-def _slope(model: PurchaseModel, name: str, customers: pd.DataFrame, future_t: float) -> float:
-    """The change of the total with the logarithm of a parameter."""
-    ends = []
-    for step in (STEP, -STEP):
+def _slopes(model: PurchaseModel, known: Histories, t: float) -> Array:
+    """The change of the total with the logarithm of each parameter."""
+    customers = np.bincount(known.row)
+
+    def total(name: str, step: float) -> float:
         moved = type(model).from_params(
             time_unit=model.time_unit_, **model.params_ | {name: model.params_[name] * np.exp(step)}
         )
-        ends.append(moved.expected_purchases(customers, future_t).sum())
-    return float((ends[0] - ends[1]) / (2 * STEP))
+        return float(customers @ moved._expected(t)(known.frequency, known.recency, known.T))
+
+    return np.array([(total(name, STEP) - total(name, -STEP)) / (2 * STEP) for name in model.parameter_names])

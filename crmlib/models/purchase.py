@@ -67,12 +67,7 @@ class PurchaseModel(LikelihoodModel, ABC):
         Series
             Aligned with `data`.
         """
-        t = self._periods(future_t)
-
-        def answer(x: Array, t_x: Array, age: Array) -> Array:
-            return self._alive(x, t_x, age) * self._purchases_if_alive(x, age, t)
-
-        return self._score(data, "expected_purchases", answer)
+        return self._score(data, "expected_purchases", self._expected(self._periods(future_t)))
 
     def expected_purchases_discounted(
         self, data: pd.DataFrame, horizon: float | str, discount_rate: float
@@ -286,6 +281,12 @@ class PurchaseModel(LikelihoodModel, ABC):
         for u, weight in zip(*discount_rule(discount_rate, horizon), strict=True):
             total += weight * purchases(u)
         return total
+
+    def _expected(self, t: float) -> Callable[[Array, Array, Array], Array]:
+        def answer(x: Array, t_x: Array, age: Array) -> Array:
+            return self._alive(x, t_x, age) * self._purchases_if_alive(x, age, t)
+
+        return answer
 
     def _pmf(self, n: int, t: float) -> Callable[[Array, Array, Array], Array]:
         def answer(x: Array, t_x: Array, age: Array) -> Array:

@@ -54,6 +54,14 @@ class Cache:
         except (OSError, ValueError, KeyError):  # not kept, or lost meanwhile: it is run
             return None
 
+    def last_seconds(self, name: str) -> float | None:
+        """How long a notebook took when it last ran on this study, whatever has changed since."""
+        try:
+            newest = _oldest_first(self.folder / name)[-1]
+            return float(json.loads(newest.read_text(encoding="utf-8"))["seconds"])
+        except (OSError, ValueError, KeyError, IndexError):  # none is kept, or it was lost meanwhile
+            return None
+
     def keep(self, name: str, key: str, run: Path, seconds: float) -> None:
         """Keep a finished notebook and its results, whole or not at all."""
         shelf = self.folder / name
@@ -76,9 +84,13 @@ class Cache:
         self._forget_the_oldest(shelf)
 
     def _forget_the_oldest(self, shelf: Path) -> None:
-        entries = sorted(shelf.glob("*/entry.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in entries[KEPT_PER_NOTEBOOK:]:
+        for old in _oldest_first(shelf)[:-KEPT_PER_NOTEBOOK]:
             shutil.rmtree(old.parent, ignore_errors=True)
+
+
+def _oldest_first(shelf: Path) -> list[Path]:
+    """What is kept of a notebook, by when it was last of use."""
+    return sorted(shelf.glob("*/entry.json"), key=lambda path: path.stat().st_mtime)
 
 
 def results_of(name: str, run: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from multiprocessing import connection
@@ -12,6 +13,7 @@ from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome, Task, Worker
 from crmlib.secrets import redact
 
+SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended
 
 
@@ -54,6 +56,8 @@ class _Execution:
         self.keys: dict[str, str] = {}
         self.waiting: list[str] = []
         self.running: dict[connection.Connection, Worker] = {}
+        to_run = sum(one.run and not one.cannot_run for one in plan.chapters)
+        self.at_a_time = max(1, min(jobs, to_run))
         self.idle = [Worker() for _ in range(jobs)]
 
     def finish(self) -> list[Outcome]:
@@ -119,13 +123,15 @@ class _Execution:
                 run_folder=str(self.run),
                 root=str(self.plan.root),
                 cell_timeout_seconds=self.cell_timeout_seconds,
+                engine_threads=max(1, (os.cpu_count() or 1) // self.at_a_time),
             )
             self.watch(name, None)
             self.running[worker.submit(task)] = worker
 
-    def _length(self, name: str) -> int:
-        """How long a notebook is expected to take, beside others: by its number of code cells."""
-        return sum(cell["cell_type"] == "code" for cell in self.plan.chapter(name).notebook.cells)
+    def _length(self, name: str) -> float:
+        """Seconds that a notebook is expected to take: as many as last time, or by its number of code cells."""
+        cells = sum(cell["cell_type"] == "code" for cell in self.plan.chapter(name).notebook.cells)
+        return self.cache.last_seconds(name) or cells * SECONDS_PER_CELL
 
     def _collect(self, worker: Worker) -> None:
         outcome = worker.outcome()

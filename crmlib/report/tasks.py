@@ -33,6 +33,7 @@ class Task:
     run_folder: str
     root: str
     cell_timeout_seconds: float
+    engine_threads: int  # its share of the processor, where several run at a time
 
 
 @dataclass(frozen=True)

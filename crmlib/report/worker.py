@@ -9,9 +9,11 @@ import re
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import execute_notebook
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -28,11 +30,39 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
+class _WritesWhenCodeBegins(NBClientEngine):
+    """Papermill's own engine, which writes the notebook as often as someone could want to read it.
+
+    Papermill checks and writes all of it, pictures too, before and after every cell, of prose as of code. Of a run
+    that is killed one asks which cell had begun: so it is written when code begins, in one line, which takes a
+    fifth of the time; and by Papermill when all has ended.
+    """
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
+    ) -> None:
+        def save(**_: Any) -> None:
+            code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
+            if any(cell.metadata.papermill["status"] == nb_man.RUNNING for cell in code):
+                Path(nb_man.output_path).write_text(json.dumps(nb_man.nb), encoding="utf-8")
+
+        nb_man.save = save
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            del nb_man.save  # what comes last is written whatever has happened
+
+
+papermill_engines.register("crmlib", _WritesWhenCodeBegins)
+
+
 def run(task: Task) -> Outcome:
     """Run a notebook and say how it ended; nothing but a lost worker raises."""
     os.environ.update(
         CRMLIB_RUN_DIR=task.run_folder,
         OMP_NUM_THREADS="1",  # two notebooks at a time share the cores; threads within each only get in the way
+        CRMLIB_ENGINE_THREADS=str(task.engine_threads),
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
     began = time.monotonic()
@@ -42,6 +72,7 @@ def run(task: Task) -> Outcome:
                 task.notebook,
                 task.output,
                 parameters=task.parameters,
+                engine_name="crmlib",
                 kernel_name="python3",
                 progress_bar=False,
                 cwd=task.root,

@@ -2,11 +2,9 @@
 
     python -m tests.benchmarks.bench_report [--runs 3]
 
-Each figure is the time of a whole process. "Reduced to their imports" means notebooks that only touch every
-name of the library that the full ones use, so that what loads lazily is loaded, and call nothing.
-
-The promise is about the main job, from a log to the audit of its customers. The notebooks after it fit, resample
-and backtest, which no import does: what they add is shown beside it.
+Each figure is the time of a whole process. "Reduced to their imports" means notebooks that import the modules
+that the full ones have loaded when they end, in the same order, and call nothing: much loads lazily, on the first
+call that needs it, and an `import` that defers its work is not yet paid for.
 """
 
 from __future__ import annotations
@@ -14,15 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 MAIN_JOB = ("00_start_here", "01_data_check", "02_customer_base_audit")
@@ -46,11 +44,11 @@ def main() -> None:
     again, helps = statistics.median(unchanged), statistics.median(helped)
     print("| | seconds | ratio | at most |")
     print("|---|---|---|---|")
-    for what, (fresh, imports, ratio), most in (
-        ("CDNOW report, 00 to 02, fresh", main_job, f"{MOST_TIMES_THE_IMPORTS} ×"),
-        (f"CDNOW report, all {len(every)} notebooks, fresh", suite, ""),
+    for what, (fresh, imports, ratio) in (
+        ("CDNOW report, 00 to 02, fresh", main_job),
+        (f"CDNOW report, all {len(every)} notebooks, fresh", suite),
     ):
-        print(f"| {what} | {fresh:.1f} | {ratio:.2f} × the imports | {most} |")
+        print(f"| {what} | {fresh:.1f} | {ratio:.2f} × the imports | {MOST_TIMES_THE_IMPORTS} × |")
         print(f"| the same notebooks reduced to their imports | {imports:.1f} | 1 | |")
     share = again / suite[0]
     print(
@@ -58,14 +56,15 @@ def main() -> None:
     )
     print(f"| `crm --help` | {helps:.2f} | | {MOST_SECONDS_HELP} s |")
     held = again <= MOST_SECONDS_UNCHANGED and share <= MOST_SHARE_UNCHANGED and helps <= MOST_SECONDS_HELP
-    sys.exit(not (held and main_job[2] <= MOST_TIMES_THE_IMPORTS))
+    sys.exit(not (held and max(main_job[2], suite[2]) <= MOST_TIMES_THE_IMPORTS))
 
 
 def beside_imports(folder: Path, notebooks: Sequence[str], runs: int) -> tuple[float, float, float]:
     """Medians of the report, of the same notebooks reduced to their imports, and of the ratio of the two."""
     full, reduced = project(folder / "full", notebooks), project(folder / "reduced", notebooks)
+    loaded = modules_loaded(project(folder / "asked", notebooks))
     for path in (reduced / "notebooks").glob("*.ipynb"):
-        reduce_to_imports(path)
+        reduce_to_imports(path, loaded[path.stem])
     report = ["report", "cdnow", "--fresh"]
     pairs = [(seconds(full, report), seconds(reduced, report)) for _ in range(runs + 1)][1:]
     fresh, imports = (statistics.median(side) for side in zip(*pairs, strict=True))
@@ -86,17 +85,30 @@ def project(folder: Path, notebooks: Sequence[str]) -> Path:
     return folder
 
 
-def reduce_to_imports(path: Path) -> None:
-    """Replace a notebook's code by its imports and the names of the library that it uses."""
+def modules_loaded(folder: Path) -> dict[str, list[str]]:
+    """The modules that each notebook has loaded when it ends, in their order: it is run once to tell them."""
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        names = "[name for name, module in sys.modules.items() if getattr(module, '__spec__', None)]"
+        tell = f"pathlib.Path({str(path.with_suffix('.json'))!r}).write_text(json.dumps({names}))"
+        rewrite(path, f"import json, pathlib, sys\n\n_ = {tell}", keep=lambda cell: True)
+    seconds(folder, ["report", "cdnow", "--fresh"])
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("notebooks/*.json")}
+
+
+def reduce_to_imports(path: Path, modules: Sequence[str]) -> None:
+    """Replace a notebook's code by the import of these modules; some are private parts that import nothing."""
+    source = (
+        "from contextlib import suppress\nfrom importlib import import_module\n\n"
+        f"for name in {modules!r}:\n    with suppress(Exception):\n        import_module(name)"
+    )
+    rewrite(path, source, keep=lambda cell: "parameters" in cell["metadata"].get("tags", []))
+
+
+def rewrite(path: Path, last: str, *, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Keep some of a notebook's cells and put one of code behind them."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    imports = [
-        line for source in sources for line in source.splitlines() if re.match(r"(import|from) ", line)
-    ]
-    names = sorted({name for source in sources for name in re.findall(r"\bcrm\.[\w.]+", source)})
-    kept = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    code = {"cell_type": "code", "id": "imports", "metadata": {}, "execution_count": None, "outputs": []}
-    notebook["cells"] = [*kept, code | {"source": "\n".join([*imports, *names[:-1], f"_ = {names[-1]}"])}]
+    cell = {"cell_type": "code", "id": "last", "metadata": {}, "execution_count": None, "outputs": []}
+    notebook["cells"] = [*filter(keep, notebook["cells"]), cell | {"source": last}]
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,18 @@ def test_the_key_covers_the_library(project, tmp_path):
     with (tmp_path / "library/crmlib/units.py").open("a") as module:
         module.write("# changed\n")
     assert common() != before
+
+
+def test_the_last_seconds_are_those_of_the_newest_entry(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    cache = Cache(project.root / "cache", plan_report("data/tiny/study.yaml", root=project.root))
+    assert cache.last_seconds("01_data_check") is None
+    cache.keep("01_data_check", "one", project.latest, 3.0)
+    cache.keep("01_data_check", "two", project.latest, 2.0)
+    os.utime(project.root / "cache/01_data_check/one/entry.json", (0, 0))
+    assert cache.last_seconds("01_data_check") == 2.0
+    (project.root / "cache/01_data_check/two/entry.json").write_text("{")
+    assert cache.last_seconds("01_data_check") is None
 
 
 def test_a_damaged_entry_is_not_used(project):

@@ -117,6 +117,20 @@ def test_only_reruns_one_and_takes_the_rest_from_the_cache(project):
     assert project.latest.resolve() == done.folder
 
 
+@pytest.mark.parametrize("longest", ["00_aside", "01_data_check"])
+def test_what_took_longest_last_time_begins_first(project, longest):
+    for name in ("00_aside", "01_data_check"):  # neither reads the other
+        (entry,) = (project.root / ".cache/crmlib/notebooks/tiny" / name).glob("*/entry.json")
+        kept = json.loads(entry.read_text())
+        entry.write_text(json.dumps(kept | {"seconds": 99.0 if name == longest else 1.0}))
+    done = project.crm("report", "tiny", "--only", "00", "--only", "01", "--jobs", "1")
+    begun = {}
+    for name in ("00_aside", "01_data_check"):
+        executed = json.loads((done.folder / "notebooks" / f"{name}.ipynb").read_text())
+        begun[name] = executed["metadata"]["papermill"]["start_time"]
+    assert min(begun, key=begun.get) == longest
+
+
 def test_only_without_a_cache_takes_no_chapter_from_latest(project):
     before = project.latest.resolve()
     shutil.rmtree(project.root / ".cache/crmlib/notebooks/tiny/04_decisions")

@@ -267,5 +267,5 @@ class _Silence:
     def longest(self, t_x: Array, chance: float) -> Array:
         """The silence from which the chance is at most this: found on the logarithm of silence / t_x."""
         low, high = np.full_like(t_x, -30.0), np.full_like(t_x, 60.0)
-        end = bisect(lambda y: self.chance(t_x, t_x * (1 + np.exp(y))) > chance, low, high)
+        end = bisect(lambda y: self.chance(t_x, t_x * (1 + np.exp(y))) > chance, low, high, halvings=32)
         return t_x * np.exp(end)

@@ -87,22 +87,20 @@ class _Prepared:
     """Losses of every customer, and each forecast's order, computed once for all resamples."""
 
     def __init__(self, chances: Array, happened: Array) -> None:
-        self.bought = happened.astype(float)
         right = np.where(happened, chances, 1 - chances)
         with np.errstate(divide="ignore"):
             self.losses = np.stack([(1 - right) ** 2, -np.log(right)])  # measures, forecasts, customers
         ranks = [np.unique(one, return_inverse=True) for one in chances]
-        self.rank = [(len(values), place) for values, place in ranks]
+        # A level's buyers and its others side by side, so that one count finds both.
+        self.rank = [(len(values), 2 * place + happened) for values, place in ranks]
 
 
 def _measures(known: _Prepared, weight: Array) -> Array:
     """Brier score, log loss and AUC of every forecast, shape (3, forecasts), of weighted customers."""
-    total = weight.sum()
-    losses = known.losses @ weight / total
-    buyers, others = weight * known.bought, weight * (1 - known.bought)
+    losses = known.losses @ weight / weight.sum()
     areas = []
     for levels, place in known.rank:
-        above, below = (np.bincount(place, one, levels) for one in (buyers, others))
+        below, above = np.bincount(place, weight, 2 * levels).reshape(levels, 2).T
         beaten = np.cumsum(below) - below / 2
         areas.append(above @ beaten / (above.sum() * below.sum()))
     return np.vstack([losses, areas])
