@@ -121,7 +121,8 @@ def clv_sensitivity(
         table = pd.DataFrame(
             {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, one) for one in every]}
         )
-        table["value"], table["clv"] = every, [total({**base, name: one}) for one in every]
+        table["value"] = every
+        table["clv"] = [*(total({**base, name: one}) for one in settings), whole]
         tables.append(table.sort_values("clv", kind="stable"))
     found = pd.concat(tables, ignore_index=True)
     return found.assign(change=found["clv"] / whole - 1 if whole > 0 else np.nan)

@@ -108,8 +108,9 @@ def judge(
         sample = _Sample.of(holdout, weights)
         for one in groupings:
             by_level = _sums(one, sample)
-            found[one.name].append(_measure(one, by_level, sample))
-            means[one.name].append(_means(one, by_level))
+            of_group = {name: _sum_by(one.group, values) for name, values in by_level.items()}
+            found[one.name].append(_measure(one, by_level, of_group, sample))
+            means[one.name].append(_means(of_group))
         weights = np.bincount(random.integers(customers, size=customers), minlength=customers).astype(float)
     scores = [
         {"model": one.name, "groups": GROUPS if one.ranked else int(one.group.max()) + 1}
@@ -157,26 +158,25 @@ def _sums(one: Grouping, sample: _Sample) -> dict[str, Array]:
     return {name: _sum_by(one.level, getattr(sample, of), levels) for name, of in names.items()}
 
 
-def _means(one: Grouping, by_level: dict[str, Array]) -> Array:
+def _means(of_group: dict[str, Array]) -> Array:
     """Spend per customer and share active of each group; nan where a resample holds nobody of it."""
-    of_group = {name: _sum_by(one.group, values) for name, values in by_level.items()}
     return np.array([_divide(of_group[name], of_group["size"]) for name in ("spend", "active")])
 
 
-def _measure(one: Grouping, by_level: dict[str, Array], sample: _Sample) -> Array:
+def _measure(one: Grouping, by_level: dict[str, Array], of_group: dict[str, Array], sample: _Sample) -> Array:
     size, spend = by_level["size"], by_level["spend"]
     worth = np.arange(len(size), dtype=float) if one.ranked else _worth_by_other_half(size, spend)
     order = np.argsort(-worth, kind="stable")
     customers, held = _cumulative(size[order]), _cumulative(spend[order])
     gini = _area(customers, held) / sample.best_area if sample.best_area > 0 else np.nan
-    explained = [_explained(one, by_level, name, sample) for name in ("spend", "active")]
+    explained = [_explained(of_group, name, sample) for name in ("spend", "active")]
     ranks = _rank_correlation(worth, by_level, sample)
     return np.array([*explained, ranks, gini, np.interp(TOP, customers, held)])
 
 
-def _explained(one: Grouping, by_level: dict[str, Array], name: str, sample: _Sample) -> float:
+def _explained(of_group: dict[str, Array], name: str, sample: _Sample) -> float:
     """Share of variance between groups, adjusted for as many groups as there are (epsilon squared)."""
-    size, total = (_sum_by(one.group, by_level[of]) for of in ("size", name))
+    size, total = of_group["size"], of_group[name]
     groups, everybody, whole = int((size > 0).sum()), sample.customers, sample.variance[name]
     if not whole > 0 or everybody <= groups:
         return np.nan
