@@ -10,6 +10,7 @@ import functools
 import html
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from crmlib.secrets import redact
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
-_NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|nan|NaN|NaT|<NA>|None|–|")
+_UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
+_NUMBER = re.compile(rf"[-−+]?[^\w\s]{{0,3}}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|{'|'.join(_UNKNOWN)}|–|")
 # Digits in a column so named are no quantity.
 _NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
 _FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
@@ -167,18 +169,30 @@ def _tidy(table: Tag) -> None:
         if position == 0 and cells[0].name == "th" and values == numbered:
             for cell in [*headings, *cells]:
                 cell.decompose()
-        elif _are_numbers(values) and not any(_NAMES_THINGS.search(cell.get_text()) for cell in headings):
+        elif _are_numbers(values) and not _name_things(headings, values):
             for cell in [*headings, *cells]:
                 cell["class"] = "number"
-            if cells[0].name == "td" and any(
-                _FIVE_DIGITS.search(value) for value in values
-            ):  # four alone may be a year
-                for cell, value in zip(cells, values, strict=True):
-                    cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
+            if cells[0].name == "td":
+                _for_the_eye(cells, values)
 
 
 def _are_numbers(values: list[str]) -> bool:
     return any(values) and all(_NUMBER.fullmatch(value) for value in values)
+
+
+def _name_things(headings: list[Tag], values: list[str]) -> bool:
+    """Whether whole numbers are names: `year` and `order_id` are, `change_year` with its fractions is not."""
+    whole = not any("." in value for value in values)
+    return whole and any(_NAMES_THINGS.search(cell.get_text()) for cell in headings)
+
+
+def _for_the_eye(cells: Iterable[Tag], values: list[str]) -> None:
+    grouped = any(_FIVE_DIGITS.search(value) for value in values)  # four digits alone may be a year
+    for cell, value in zip(cells, values, strict=True):
+        if value in _UNKNOWN:
+            cell.string = "–"
+        elif grouped:
+            cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
 
 
 class _Prose:

@@ -37,12 +37,31 @@ def test_existing_and_new_customers_stand_apart():
 
 
 def test_against_the_month_and_the_year_before_and_the_budget():
-    budget = pd.DataFrame({"month": ["2024-01-31", "2024-02-29"], "revenue": [1.0, 70.0]})
+    budget = pd.DataFrame({"date": ["2024-01-31", "2024-02-29"], "revenue": [1.0, 70.0]})
     review = month_review(LOG, as_of="2024-03-15", budget=budget)
     assert cell(review, "all", "revenue", "change_month") == pytest.approx(56 / 50 - 1)
     assert cell(review, "all", "revenue", "change_year") == pytest.approx(56 / 100 - 1)
     assert cell(review, "all", "revenue", "against_budget") == pytest.approx(56 / 70 - 1)
     assert np.isnan(cell(review, "new", "revenue", "budget"))
+    assert np.isnan(cell(review, "new", "buyers", "budget"))
+
+
+def test_the_budget_of_a_firm_is_its_table():
+    """The plan as the firm's table has it: revenue and new customers, each held against its own."""
+    budget = pd.DataFrame({"date": pd.to_datetime(["2024-02-01"]), "revenue": [70.0], "new_customers": [2.0]})
+    review = month_review(LOG, as_of="2024-03-15", budget=budget)
+    assert cell(review, "new", "buyers", "against_budget") == pytest.approx(1 / 2 - 1)
+    assert review["budget"].notna().sum() == 2
+    study = crm.open_study("simulated-firm")
+    review = month_review(study.transactions, as_of=study.as_of, budget=study.table("budget"))
+    plan = study.table("budget").to_pandas().set_index("date").loc[review["month"][0]]
+    assert cell(review, "all", "revenue", "budget") == plan["revenue"]
+    assert cell(review, "new", "buyers", "budget") == plan["new_customers"]
+
+
+def test_a_budget_without_its_columns_is_refused():
+    with pytest.raises(CrmError, match="budget has no column 'revenue'; it needs date and revenue"):
+        month_review(LOG, as_of="2024-03-15", budget=pd.DataFrame({"date": ["2024-02-01"]}))
 
 
 @pytest.mark.parametrize(("as_of", "month"), [("2024-02-29", "2024-02-01"), ("2024-02-28", "2024-01-01")])

@@ -176,3 +176,9 @@ def test_tables_keep_numbers_flush_right_and_drop_row_numbers(published):
     assert '<td class="number">18,375</td>' in page
     assert "<td>00012</td>" in page  # an id is no quantity
     assert "<th>4</th>" not in page
+
+
+def test_a_missing_number_is_a_dash_and_a_year_is_no_quantity(published):
+    page = re.sub(r">\s+<", "><", (published.latest / "01_data_check.html").read_text())
+    assert '<tr><td>1997</td><td class="number">–</td><td class="number">57,830.5</td></tr>' in page
+    assert '<tr><td>1998</td><td class="number">-0.25</td><td class="number">–</td></tr>' in page

@@ -8,15 +8,16 @@ from typing import Any
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, seen_by
+from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
 from crmlib.customers.activity import profit_of
+from crmlib.data.sources import open_table
 from crmlib.errors import CannotAnswerError, CrmError
 
 GROUPS = ("all", "existing", "new")
 
 
 def month_review(
-    transactions: Any, *, as_of: Any, budget: pd.DataFrame | None = None, margin: float | None = None
+    transactions: Any, *, as_of: Any, budget: Any = None, margin: float | None = None
 ) -> pd.DataFrame:
     """How the last complete month went, for existing and for new customers.
 
@@ -26,8 +27,8 @@ def month_review(
         Cleaned purchase log.
     as_of : date or str
         Last day that counts. A month is complete if its last day is not after it.
-    budget : DataFrame, optional
-        Planned revenue: columns `month` (any day of it) and `revenue`.
+    budget : ibis.Table or DataFrame, optional
+        The plan, a row per month: `date` (any day of it), `revenue`, and `new_customers` if these are planned.
     margin : float, optional
         Contribution margin as a share of revenue; adds the measure `profit`. Where the log has `cost` for
         its rows, profit is measured instead.
@@ -37,9 +38,9 @@ def month_review(
     DataFrame
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
         orders, revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
-        `year_before`, `budget` (of all customers' revenue), and the relative changes `change_month`,
-        `change_year`, `against_budget`. NaN where the log does not reach back to the first day of the month
-        that is compared, or the comparison would divide by zero.
+        `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
+        `change_month`, `change_year`, `against_budget`. NaN where the log does not reach back to the first day
+        of the month that is compared, or the comparison would divide by zero.
 
     Raises
     ------
@@ -74,9 +75,8 @@ def month_review(
     )
     review = table.rename_axis(["customers", "measure"]).reset_index()
     review.insert(0, "month", month.start_time)
-    review["budget"] = float("nan")
-    planned = _planned(budget, month)
-    review.loc[(review["customers"] == "all") & (review["measure"] == "revenue"), "budget"] = planned
+    plan = _planned(budget, month)
+    review["budget"] = [plan.get(row, float("nan")) for row in table.index]
     for name, base in {
         "change_month": "month_before",
         "change_year": "year_before",
@@ -163,11 +163,14 @@ def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period) 
     return pd.Series(sums) if known else pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(sums))
 
 
-def _planned(budget: pd.DataFrame | None, month: pd.Period) -> float:
+def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
+    """What a budget plans for a month, by the row of the review that it is held against."""
     if budget is None:
-        return float("nan")
-    for column in ("month", "revenue"):
-        if column not in budget.columns:
-            raise CrmError(f"budget has no column {column!r}; it needs month and revenue, one row per month")
-    months = pd.to_datetime(budget["month"]).dt.to_period("M")
-    return float(budget.loc[months == month, "revenue"].sum(min_count=1))
+        return {}
+    plan = fetch(open_table(budget))
+    for column in ("date", "revenue"):
+        if column not in plan.columns:
+            raise CrmError(f"budget has no column {column!r}; it needs date and revenue, one row per month")
+    plan = plan[pd.to_datetime(plan["date"]).dt.to_period("M") == month]
+    planned = {("all", "revenue"): "revenue", ("new", "buyers"): "new_customers"}
+    return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}
