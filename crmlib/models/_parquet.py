@@ -21,7 +21,7 @@ _FORMAT = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 1000"
 
 
 def _hash(table: str) -> str:
-    return f"hash({', '.join(f'{table}.{name}::DOUBLE' for name in HISTORY)})"
+    return f"hash({', '.join(f'{table}.{name}' for name in HISTORY)})"
 
 
 # One number is found faster than three. Should two histories share it, too many rows come out, and all three decide.
@@ -61,6 +61,7 @@ def join_scores(
         Rows written: as many as were read.
     """
     import duckdb
+    import pyarrow as pa
 
     target = Path(target)
     part = target.with_name(target.name + ".part")
@@ -71,9 +72,10 @@ def join_scores(
         engine.execute("SET preserve_insertion_order = false")  # else row groups queue up in memory
         engine.read_parquet(str(source)).create_view("c")
         rows = _check(engine, source, columns, spend)
-        known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").df()
-        scores = score(read_distinct_histories(known))
-        engine.register("s", pd.concat([known, scores], axis=1))  # read in place: a copy would cost a tenth
+        known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").to_arrow_table()
+        for name, scores in score(read_distinct_histories(known.to_pandas())).items():
+            known = known.append_column(name, pa.array(scores))
+        engine.register("s", known)  # read in place, in the types it came in: a copy would cost a tenth
         path = str(part).replace("'", "''")
         for same in _SAME_HISTORY:
             copy = f"COPY (SELECT c.*, {new} FROM c JOIN s ON {same}) TO '{path}' ({_FORMAT})"
