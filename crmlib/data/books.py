@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from crmlib.data.hashing import hash_of
 from crmlib.data.policies import Policies
 from crmlib.data.sources import engine
 
@@ -36,7 +37,7 @@ def readable_money(rows: ibis.Table) -> ir.Value:
 def later_of(staged: ibis.Table, key: str) -> ibis.Table:
     """Usable rows whose key stands in an earlier usable row."""
     usable = staged.filter(_.reason.isnull() & staged[key].notnull())
-    return _later(usable.mutate(candidate=usable[key].hash()), "candidate", [key])
+    return _later(usable.mutate(candidate=hash_of(usable[key])), "candidate", [key])
 
 
 def equal_to_earlier(staged: ibis.Table) -> ibis.Table:
@@ -45,8 +46,7 @@ def equal_to_earlier(staged: ibis.Table) -> ibis.Table:
 
 
 def _later(rows: ibis.Table, candidate: str, key: list[str]) -> ibis.Table:
-    # Counting 64-bit hashes first: a table of a hundred million texts would not fit. Few stand twice.
-    several = rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
+    several = _several(rows, candidate)
     if not several.count().to_pyarrow().as_py():
         return rows.select("source_row", "amount").limit(0)
     rows = rows.semi_join(several, candidate).select(
@@ -54,6 +54,11 @@ def _later(rows: ibis.Table, candidate: str, key: list[str]) -> ibis.Table:
     )
     first = rows.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
     return rows.join(first, key).filter(_.source_row > _.first).select("source_row", "amount")
+
+
+def _several(rows: ibis.Table, candidate: str) -> ibis.Table:
+    """The 64-bit hashes that stand several times: few do, and a hundred million texts would not fit."""
+    return rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
 
 
 Tally = dict[str | None, tuple[int, Decimal]]
@@ -152,12 +157,9 @@ def _merged(clean: ibis.Table, unit: str) -> ibis.Table:
     """Purchases beyond the first within a customer's period, and the money of such periods."""
     purchases = clean.filter(_.is_purchase).mutate(period=_.date.truncate(unit), money=_.amount.cast(MONEY))
     key = ["customer_id", "period"]
-    # Hashes first, as few periods hold several purchases; then the periods themselves.
-    hashed = purchases.mutate(candidate=ibis.struct({name: purchases[name] for name in key}).hash())
-    several = hashed.group_by("candidate").agg(times=_.count()).filter(_.times > 1)
-    periods = (
-        hashed.semi_join(several, "candidate").group_by(key).agg(rows=_.count() - 1, money=_.money.sum())
-    )
+    hashed = purchases.mutate(candidate=hash_of(*[purchases[name] for name in key]))
+    few = hashed.semi_join(_several(hashed, "candidate"), "candidate")
+    periods = few.group_by(key).agg(rows=_.count() - 1, money=_.money.sum())
     return periods.filter(_.rows > 0).agg(rows=_.rows.sum(), money=_.money.sum())
 
 

@@ -28,6 +28,7 @@ from crmlib.data.books import (
 )
 from crmlib.data.cleaning_report import CleaningReport
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.hashing import hash_of
 from crmlib.data.policies import Policies
 from crmlib.data.pseudonyms import pseudonym
 from crmlib.data.reading import read_moment, read_number, read_text, within_calendar
@@ -156,7 +157,7 @@ def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies:
         **read,
         **{f"written_{name}": text for name, text in written.items()},
         **({"unsplit_line": raw[UNSPLIT]} if UNSPLIT in raw.columns else {}),
-        row_hash=ibis.struct({f"c{i}": column.cast("string") for i, column in enumerate(own)}).hash(),
+        row_hash=hash_of(*[column.cast("string") for column in own]),
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     )
     # As a view, what was read is computed once, however often the next step asks for it.

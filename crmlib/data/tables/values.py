@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from crmlib.data.books import LARGEST_AMOUNT
 from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.hashing import hash_of
 from crmlib.data.pseudonyms import pseudonym
 from crmlib.data.reading import read_date, read_number, read_text, trim_signs
 from crmlib.data.reasons import UNSPLIT_LINE
@@ -44,7 +45,7 @@ def read_values(
     rows = raw.select(
         **{f"written_{column.name}": _written(raw[columns[column.name]], column) for column in here},
         **{f"typed_{name}": source for name, source in typed.items()},
-        row_hash=ibis.struct({f"c{i}": raw[name].cast("string") for i, name in enumerate(own)}).hash(),
+        row_hash=hash_of(*[raw[name].cast("string") for name in own]),
         unsplit_line=raw[UNSPLIT].notnull() if UNSPLIT in raw.columns else ibis.literal(False),
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
