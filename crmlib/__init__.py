@@ -26,6 +26,7 @@ _HOMES = {
     "CrmError": "crmlib.errors",
     "if_known": "crmlib.errors",
     "TimeUnit": "crmlib.units",
+    "length_in_words": "crmlib.units",
     "open_table": "crmlib.data.sources",
     "fitness_gates": "crmlib.data.fitness",
     "simulate_firm": "crmlib.data.simulate",

@@ -86,11 +86,42 @@ def periods(length: float | str, time_unit: str | TimeUnit) -> float:
     39.0
     """
     unit = TimeUnit.parse(time_unit)
+    number, counted = _read_length(length, unit)
+    return number if counted is unit else number * counted.days / unit.days  # its own unit: to the last digit
+
+
+def length_in_words(length: float | str, time_unit: str | TimeUnit) -> str:
+    """How a length of time is written out.
+
+    Parameters
+    ----------
+    length, time_unit
+        As in `periods`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    CrmError
+        If the text is no number followed by a unit.
+
+    Examples
+    --------
+    >>> length_in_words("1Y", "W"), length_in_words(52, "W")
+    ('1 year', '52 weeks')
+    """
+    number, counted = _read_length(length, TimeUnit.parse(time_unit))
+    return f"{number:g} {counted.singular if number == 1 else counted.plural}"
+
+
+def _read_length(length: float | str, unit: TimeUnit) -> tuple[float, TimeUnit]:
     if isinstance(length, Real):
-        return float(length)
+        return float(length), unit
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z])\s*", str(length))
     if not found:
         raise CrmError(
             f"{length!r} is no length of time; give a number of {unit.plural} or a text such as '12M' or '39W'"
         )
-    return float(found[1]) * TimeUnit.parse(found[2]).days / unit.days
+    return float(found[1]), TimeUnit.parse(found[2])

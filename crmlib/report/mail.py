@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import RunError, StudyError
+from crmlib.report.wording import cards
 from crmlib.results import show, show_change
 from crmlib.secrets import redact
 
@@ -73,8 +74,8 @@ def _of_failure(notebook: Mapping[str, Any]) -> str:
 
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    cards = [one for notebook in metrics.values() for one in notebook["figures"].values() if one.get("card")]
-    figures = [f"{one['label']}: {show(one)}{show_change(one)}" for one in cards]
+    shown = [one for figures in cards(metrics).values() for one in figures]
+    figures = [f"{one['label']}: {show(one)}{show_change(one)}" for one in shown]
     return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
 
 

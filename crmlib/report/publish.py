@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from crmlib.report import pages
+from crmlib.report import pages, wording
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome
@@ -74,13 +74,13 @@ def _index(
     run: Path,
     record: dict[str, Any],
 ) -> str:
-    cards = [figure for one in metrics.values() for figure in one["figures"].values() if figure.get("card")]
+    shown = wording.cards(metrics)
     gates = _frame(run / "tables" / "fitness_gates.parquet")
     return pages.render(
         "index.html.j2",
         study=plan.study,
         record=record,
-        cards=cards,
+        figures=[(one, shown[one.name]) for one in sorted(plan.chapters, key=_name) if one.name in shown],
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
         chapters=[_entry(one, outcomes[one.name], metrics, plan) for one in sorted(plan.chapters, key=_name)],

@@ -19,6 +19,15 @@ _SIGNS = {
 NOTHING = "–"
 
 
+def cards(metrics: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What page one and the mail show of each notebook: its figures marked as cards whose value is known."""
+    found = {
+        name: [one for one in notebook["figures"].values() if one.get("card") and _known(one["value"])]
+        for name, notebook in metrics.items()
+    }
+    return {name: figures for name, figures in found.items() if figures}
+
+
 def figure(value: Any, unit: str, currency: str = "") -> str:
     """Write a key figure in its unit.
 
@@ -27,7 +36,7 @@ def figure(value: Any, unit: str, currency: str = "") -> str:
     >>> figure(2500315.63, "money", "USD"), figure(0.4271, "share"), figure("1998-06-30", "date")
     ('$2,500,316', '42.7%', '30 June 1998')
     """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if not _known(value):
         return NOTHING
     if unit == "date":
         return date(value)
@@ -51,7 +60,7 @@ def change(value: Any) -> str:
     >>> change(0.125), change(-0.031), change(None)
     ('+12.5%', '−3.1%', '')
     """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if not _known(value):
         return ""
     return _minus(f"{value:+.1%}")
 
@@ -114,6 +123,10 @@ def sentence(text: str) -> str:
 def seconds(value: float) -> str:
     """Write a duration."""
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def _known(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _minus(text: str) -> str:

@@ -35,9 +35,9 @@ def run(tmp_path):
     card = {"label": "revenue", "value": 1234.5, "unit": "money", "currency": "EUR"}
     card |= {"change": 0.05, "against": "the month before", "card": True}
     quiet = card | {"label": "not on page one", "card": False}
-    metrics = {
-        "02_customer_base_audit": {"headline": "Half bought once.", "figures": {"a": card, "b": quiet}}
-    }
+    unknown = card | {"label": "known to nobody", "value": None}
+    figures = {"a": card, "b": quiet, "c": unknown}
+    metrics = {"02_customer_base_audit": {"headline": "Half bought once.", "figures": figures}}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     return tmp_path
 
@@ -74,6 +74,7 @@ def test_it_says_the_figures_the_finding_and_where_to_look(run):
     assert "- Half bought once." in text
     assert f"Open {run / 'index.html'}" in text
     assert "not on page one" not in text
+    assert "known to nobody" not in text
 
 
 def test_a_title_with_a_line_break_starts_no_header(run):

@@ -170,6 +170,16 @@ def test_the_index_says_who_when_and_what_was_found(published):
         assert words in page, words
 
 
+def test_key_figures_stand_under_their_chapter_and_only_where_they_are_known(published):
+    page = (published.latest / "index.html").read_text()
+    figures = page[page.index('id="figures"') : page.index('id="lapsing"')]
+    chapter, below = figures.split('<a href="01_data_check.html">', 1)
+    assert "net sales" not in chapter
+    assert "net sales" in below
+    assert '<span class="label">margin</span>' not in page
+    assert "margin" in (published.latest / "01_data_check.html").read_text()  # its own chapter says so
+
+
 def test_tables_keep_numbers_flush_right_and_drop_row_numbers(published):
     page = (published.latest / "01_data_check.html").read_text()
     assert '<td class="number">183.75</td>' in page
