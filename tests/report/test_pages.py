@@ -192,3 +192,9 @@ def test_a_missing_number_is_a_dash_and_a_year_is_no_quantity(published):
     page = re.sub(r">\s+<", "><", (published.latest / "01_data_check.html").read_text())
     assert '<tr><td>1997</td><td class="number">–</td><td class="number">57,830.5</td></tr>' in page
     assert '<tr><td>1998</td><td class="number">-0.25</td><td class="number">–</td></tr>' in page
+
+
+def test_an_empty_table_says_so(published):
+    page = (published.latest / "01_data_check.html").read_text()
+    assert "An empty table: no row applies." in page
+    assert "leak" not in re.sub(r"<details.*?</details>", "", page, flags=re.S)
