@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import StudyError, did_you_mean
+from crmlib.report.allowed import admits
 
 RUNNER_OWNED = ("study", "as_of")
 PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
@@ -28,7 +29,7 @@ class Parameter:
     """One choice of a notebook: its default, and what else it may be.
 
     `allowed` comes from the comment beside it: ``top = 20  # rows shown; allowed: 1 to 500``,
-    ``unit = "W"  # allowed: W, M`` or ``end = None  # allowed: a date``.
+    ``unit = "W"  # allowed: W, M`` or ``end = None  # allowed: a date``; all forms: `crmlib.report.allowed`.
     """
 
     name: str
@@ -40,8 +41,12 @@ class Parameter:
         """What a value has to be, in words."""
         kind = "a date such as 1998-06-30" if self._is_date else _KINDS.get(type(self.default), "any value")
         if self.allowed and self.allowed != "a date":
-            kind = f"{kind}, {self.allowed}" if kind != "any value" else self.allowed
+            kind = self.allowed if kind == "any value" or self._says_its_kind else f"{kind}, {self.allowed}"
         return f"{kind}, or none" if self.default is None and kind != "any value" else kind
+
+    @property
+    def _says_its_kind(self) -> bool:
+        return self.allowed.startswith(("a ", "an ", "lengths "))
 
     @property
     def _is_date(self) -> bool:
@@ -69,12 +74,7 @@ class Parameter:
         return value if self.default is None or type(value) is kind else _REFUSED
 
     def _in_range(self, value: Any) -> bool:
-        if not self.allowed or self.allowed == "a date" or value is None:
-            return True
-        span = re.fullmatch(r"(-?[\d.]+) to (-?[\d.]+)", self.allowed)
-        if span:
-            return isinstance(value, (int, float)) and float(span[1]) <= value <= float(span[2])
-        return str(value) in [one.strip() for one in self.allowed.split(",")]
+        return not self.allowed or self.allowed == "a date" or value is None or admits(self.allowed, value)
 
 
 _REFUSED = object()

@@ -94,7 +94,7 @@ def test_a_timeout_is_told_from_an_exception(project):
     assert done.ended["04_decisions"] == "skipped"
 
 
-@pytest.mark.parametrize("how", ["dies", "ends its worker"])
+@pytest.mark.parametrize("how", ["dies", "ends_its_worker"])
 def test_a_killed_kernel_or_worker_is_told_and_hangs_nothing(project, how):
     done = project.crm("report", "tiny", "--set", f"how={how}")
     failure = the_failure(done)
