@@ -37,8 +37,8 @@ class RunError(CrmError):
     """A run could not be carried out or published."""
 
 
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Say which of the allowed words is nearest, or list them all.
+def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -> str:
+    """Say which of the allowed words is nearest, and list them all, or say `listed` where they are too many.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     'allowed: currency, margin'
     """
     words = [str(one) for one in allowed]
-    listed = ", ".join(words)
+    listed = listed or ", ".join(words)
     near = get_close_matches(str(word), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"
 

@@ -15,8 +15,10 @@ from crmlib.data.samples import SAMPLE_TABLES
 from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
 from crmlib.data.tables import CONTRACTS, TABLE_NAMES
+from crmlib.data.timezones import check_timezone
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
+from crmlib.study_yaml import read_yaml
 
 # A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
@@ -50,19 +52,26 @@ class TableEntry(Strict):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return check_timezone(name)
+
 
 class StudyFile(Strict):
     """A firm: its tables, units, policies and facts, and presets for the notebooks' parameters."""
 
-    title: str = Field(description="how reports name the firm")
+    title: str = Field(min_length=1, description="how reports name the firm")
     data_kind: Literal["real", "artificial", "simulated"] = Field("real", description="what the data are")
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="three letters, such as EUR")
     as_of: date | Literal["latest"] = Field("latest", description="last day that counts, or latest")
     time_unit: Literal["H", "D", "W", "M", "Q", "Y"] = Field(
         "W", description="unit of recency, T and forecasts"
     )
-    margin: float | None = Field(None, ge=0, le=1, description="contribution margin as a share of revenue")
-    discount_rate_per_year: float | None = Field(None, ge=0, le=1, description="such as 0.10")
+    margin: float | None = Field(
+        None, ge=0, le=1, strict=True, description="contribution margin as a share of revenue"
+    )
+    discount_rate_per_year: float | None = Field(None, ge=0, le=1, strict=True, description="such as 0.10")
     costs: Costs | None = Field(
         None, description="what serving a customer costs, where no table says, such as per_return: 6"
     )
@@ -141,8 +150,13 @@ class StudyFile(Strict):
 
     @field_validator("notebooks", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return value or {}
+    def _names_and_numbers(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value or {}  # an entry without content is none
+        named = {str(word): preset for word, preset in value.items()}  # YAML reads 02 as a number
+        if len(named) < len(value):
+            raise ValueError(f"a notebook stands twice among {', '.join(map(str, value))}; keep one of them")
+        return named
 
 
 def _renamable(table: str) -> list[str]:
@@ -167,7 +181,7 @@ def read_study_file(path: Path) -> StudyFile:
                 f"{path} holds a password; a study is read by many and kept in reports, so take it out and put it into "
                 "the environment, where nothing of it is written down"
             )
-        content = yaml.safe_load(text)
+        content = read_yaml(text, str(path))
     except (yaml.YAMLError, UnicodeDecodeError) as complaint:
         raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
     if not isinstance(content, dict):
@@ -196,11 +210,20 @@ def _fault(error: Any) -> str:
         return f"{key}: missing; it says {_described(steps)}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}"
-    found = error["input"]
     meaning = _described(steps)
-    return f"{key}: found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}" + (
-        f" ({meaning})" if meaning else ""
-    )
+    allowed = _allowed_numbers(steps) or f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{key}: found {error['input']!r}; {allowed}" + (f" ({meaning})" if meaning else "")
+
+
+def _allowed_numbers(steps: list[str]) -> str:
+    """Both bounds of an entry that is a number between bounds, in words; else an empty text."""
+    field = _model_of(steps[:-1]).model_fields.get(steps[-1])
+    bounds = field.metadata if field else ()
+    low = next((one.ge for one in bounds if hasattr(one, "ge")), None)
+    high = next((one.le for one in bounds if hasattr(one, "le")), None)
+    if low is None:
+        return ""
+    return f"allowed: a number, {low} or more" if high is None else f"allowed: a number, {low} to {high}"
 
 
 def _allowed_beside(steps: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 ROOMS = [
     {"errors", "lazy", "secrets", "units"},
     {"data"},
-    {"places", "study_file", "results"},
+    {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},
     {"customers"},
     {"models"},

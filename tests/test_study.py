@@ -25,9 +25,18 @@ def refusal(**entries):
     [
         ({"curency": "EUR"}, "curency: no such entry; did you mean 'currency'?"),
         ({"currency": "euro"}, "currency: found 'euro'"),
-        ({"margin": 40}, "margin: found 40; input should be less than or equal to 1"),
-        ({"margin": "high"}, "margin: found 'high'; input should be a valid number"),
-        ({"discount_rate_per_year": -0.1}, "discount_rate_per_year: found -0.1; input should be greater"),
+        ({"title": ""}, "title: found ''; string should have at least 1 character (how reports name"),
+        ({"title": " "}, "title: found ' '; string should have at least 1 character"),
+        ({"margin": 40}, "margin: found 40; allowed: a number, 0 to 1 (contribution margin"),
+        ({"margin": "high"}, "margin: found 'high'; allowed: a number, 0 to 1"),
+        ({"margin": True}, "margin: found True; allowed: a number, 0 to 1"),
+        ({"margin": "0.4"}, "margin: found '0.4'; allowed: a number, 0 to 1"),
+        ({"margin": float("nan")}, "margin: found nan; allowed: a number, 0 to 1"),
+        ({"discount_rate_per_year": -0.1}, "discount_rate_per_year: found -0.1; allowed: a number, 0 to 1"),
+        ({"discount_rate_per_year": True}, "discount_rate_per_year: found True; allowed: a number, 0 to 1"),
+        ({"costs": {"per_return": -1}}, "costs.per_return: found -1; allowed: a number, 0 or more"),
+        ({"costs": {"per_return": True}}, "costs.per_return: found True; allowed: a number, 0 or more"),
+        ({"notebooks": {2: {}, "2": {}}}, "notebooks: a notebook stands twice among 2, 2; keep one"),
         ({"as_of": "yesterday"}, "as_of: found 'yesterday'"),
         ({"time_unit": "weeks"}, "time_unit: found 'weeks'; input should be 'H', 'D', 'W', 'M', 'Q' or 'Y'"),
         ({"policies": {"return": "match"}}, "policies.return: no such entry; did you mean 'returns'?"),
@@ -44,6 +53,10 @@ def refusal(**entries):
             "tables.transactions.decimal: found ';'; input should be '.' or ','",
         ),
         ({"tables": {"transactions": {}}}, "tables.transactions.source: missing"),
+        (
+            {"tables": {"transactions": {"source": "x.csv", "timezone": "Europe/Berlim"}}},
+            "tables.transactions.timezone: found 'Europe/Berlim'; did you mean 'Europe/Berlin'? Allowed: 'as written'",
+        ),
     ],
 )
 def test_what_is_not_allowed_is_named_with_what_is(entries, said):
@@ -59,6 +72,56 @@ def test_a_file_that_is_no_yaml_says_where(tmp_path):
     (tmp_path / "study.yaml").write_text("title: [unclosed")
     with pytest.raises(StudyError, match="no readable YAML"):
         crm.open_study(tmp_path / "study.yaml")
+
+
+TABLES = "tables: {transactions: {source: x.csv}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"title: A shop\nas_of: 2024-02-31\n{TABLES}",
+            "as_of: found 2024-02-31 in line 2, which is no day of the calendar; allowed: a day such as 2024-02-29, "
+            "as_of also latest",
+        ),
+        (f"title: A shop\nas_of: 2024-13-01\n{TABLES}", "as_of: found 2024-13-01 in line 2"),
+        (f"notebooks: {{05: {{end: 2023-02-29}}}}\n{TABLES}", "notebooks.05.end: found 2023-02-29 in line 1"),
+        (f"margin: 0.4\n{TABLES}\nmargin: 0.5", "margin: stands twice, in line 1 and in line 3; keep one"),
+        (
+            "tables:\n  transactions:\n    source: a.csv\n    source: b.csv",
+            "tables.transactions.source: stands twice, in line 3 and in line 4",
+        ),
+        ("notebooks: {2: {top: 1}, '2': {top: 2}}", "notebooks.2: stands twice, in line 1 and in line 1"),
+    ],
+)
+def test_days_that_no_calendar_has_and_keys_that_stand_twice_are_named_with_their_line(tmp_path, text, said):
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(StudyError) as refused:
+        crm.open_study(tmp_path / "study.yaml")
+    assert str(refused.value).startswith(f"{tmp_path / 'study.yaml'}:\n  ")
+    assert said in str(refused.value)
+
+
+def test_aliases_and_merged_entries_are_no_repetition(tmp_path):
+    text = (
+        "title: A shop\ntables:\n  transactions: &log {source: x.csv, decimal: ','}\n"
+        "  customers: {<<: *log, source: y.csv}\n"
+    )
+    (tmp_path / "study.yaml").write_text(text)
+    customers = crm.open_study(tmp_path / "study.yaml").file.tables["customers"]
+    assert (customers.source, customers.decimal) == ("y.csv", ",")
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "as written"])
+def test_time_zones_that_are_known(timezone):
+    tables = {"transactions": {"source": "x.csv", "timezone": timezone}}
+    assert check_study(GOOD | {"tables": tables}, "here").tables["transactions"].timezone == timezone
+
+
+def test_whole_numbers_are_numbers():
+    file = check_study(GOOD | {"margin": 1, "costs": {"per_return": 6}}, "here")
+    assert (file.margin, file.costs.per_return) == (1.0, 6.0)
 
 
 def test_a_name_is_found_from_a_folder_below(monkeypatch, tmp_path):

@@ -17,17 +17,33 @@ class Costs(Strict):
     """
 
     per_service_minute: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="money per minute of service or of a contact"
+        None,
+        ge=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="money per minute of service or of a contact",
     )
     per_contact: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="money per contact of a service case, beside its minutes"
+        None,
+        ge=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="money per contact of a service case, beside its minutes",
     )
     per_return: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="money per returned row: postage, check, back to stock"
+        None,
+        ge=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="money per returned row: postage, check, back to stock",
     )
     per_order: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="money per order: picking, postage, payment"
+        None, ge=0, strict=True, allow_inf_nan=False, description="money per order: picking, postage, payment"
     )
     fixed_per_year: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="money per customer and year: account, catalogue"
+        None,
+        ge=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="money per customer and year: account, catalogue",
     )

@@ -10,6 +10,8 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from crmlib.data.timezones import AS_WRITTEN
+
 # Spaces, the unbreakable ones among them, as the engine's patterns write them.
 _SPACES = r" \t\x{a0}\x{202f}"
 _BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
@@ -21,7 +23,6 @@ _AMOUNT = (
     rf"([0-9][0-9.,'’{_SPACES}]*|[.,][0-9]+){_BLANK}*{_CURRENCY}?{_BLANK}*[-−]?{_BLANK}*\)?$"
 )
 _NEGATIVE = r"^\(.*\)$|[-−]"
-AS_WRITTEN = "as written"  # a timezone: the clock in the text is the firm's own, whatever offset follows it
 EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
 
 

@@ -179,8 +179,13 @@ def _presets(
 ) -> dict[str, dict[str, Any]]:
     """Read the study's `notebooks:` section."""
     given: dict[str, dict[str, Any]] = {one.name: {} for one in notebooks}
+    named: dict[str, str] = {}
     for word, values in section.items():
-        notebook = choose(notebooks, str(word))
+        notebook = choose(notebooks, word)
+        if named.setdefault(notebook.name, word) != word:
+            raise StudyError(
+                f"notebooks: {notebook.name} stands there twice, as {named[notebook.name]!r} and as {word!r}; keep one"
+            )
         for key, value in values.items():
             parameter = _known(notebook, key, f"notebooks: {word}")
             given[notebook.name][key] = parameter.accept(value, f"notebooks: {word}")
@@ -215,6 +220,8 @@ def _plain_value(raw: str, text: str) -> Any:
         raise StudyError(
             f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)"
         ) from error
+    except ValueError:  # a day that no calendar has; refused as a text, with what is allowed
+        return raw
 
 
 def _known(notebook: Notebook, key: str, where: str) -> Parameter:

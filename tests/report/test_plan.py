@@ -70,6 +70,7 @@ def test_preset_then_set_for_all_then_set_for_one(unrun):
         ("top=true", "top is True; allowed: a whole number, 1 to 100"),
         ("top=0", "top is 0; allowed: a whole number, 1 to 100"),
         ("how=badly", "how is 'badly'; allowed: a text, well, raises, cannot_answer, hangs, dies"),
+        ("top=2024-02-31", "top is '2024-02-31'; allowed: a whole number, 1 to 100"),
         ("05.top=1", "there is no notebook '05'"),
         ("top", "has no '='; write --set key=value"),
         ("study=other", "'study' is not set here; name the study as the argument"),
@@ -91,6 +92,19 @@ def test_presets_are_held_to_the_same(unrun):
     assert "notebooks: 02_base: 02_base has no parameter 'tops'; did you mean 'top'?" in refusal(unrun)
     study.write_text(study.read_text().replace("tops: 3", "top: 300"))
     assert "top is 300; allowed: a whole number, 1 to 100" in refusal(unrun)
+
+
+@pytest.mark.parametrize("word", ["02", "2", "'02'", "02_base", "02_base.ipynb"])
+def test_a_preset_names_its_notebook_as_only_does(unrun, word):
+    study = unrun.root / "data/tiny/study.yaml"
+    study.write_text(study.read_text().replace("02_base:", f"{word}:"))
+    assert plan(unrun).chapter("02_base").parameters["top"] == 3
+
+
+def test_a_notebook_that_stands_twice_under_two_names_is_refused(unrun):
+    study = unrun.root / "data/tiny/study.yaml"
+    study.write_text(study.read_text().replace("02_base:", "02: {top: 4}\n  02_base:"))
+    assert "notebooks: 02_base stands there twice, as '2' and as '02_base'; keep one" in refusal(unrun)
 
 
 def test_only_runs_what_it_names_and_may_run_what_that_reads(unrun):
