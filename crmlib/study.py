@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -276,7 +277,7 @@ def open_study(
     columns : mapping, optional
         For a frame: contract column to the frame's column, as in `{"customer_id": "CustNo"}`.
     as_of : str or date, optional
-        Last day that counts, instead of the study's own.
+        Last day that counts, instead of the study's own: a text such as "1998-06-30", a date or a timestamp.
     **facts
         For a frame: entries of a study file, such as `currency="EUR"` or `margin=0.4`.
 
@@ -316,9 +317,13 @@ def open_study(
 
 
 def _as_date(as_of: str | dt.date | None) -> dt.date | None:
-    if as_of is None or as_of == "latest":
+    if as_of is None or str(as_of) == "latest":
         return None
+    # Timestamps begin with their day. In a text nothing may follow it: the text itself goes into the run's record.
+    text = as_of if isinstance(as_of, str) else str(as_of)[:10]
     try:
-        return dt.date.fromisoformat(str(as_of)[:10])
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            raise ValueError
+        return dt.date.fromisoformat(text)
     except ValueError:
         raise StudyError(f"as_of is {as_of!r}; give a day such as 1998-06-30, or latest") from None

@@ -1,8 +1,10 @@
 """A study file is refused before anything runs, naming key, value, what is allowed and the nearest key."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -170,9 +172,28 @@ def test_a_study_that_is_open_already_is_returned():
     assert crm.open_study(study) is study
 
 
-def test_as_of_that_is_no_day_is_refused():
-    with pytest.raises(StudyError, match="as_of is 'soon'; give a day such as"):
-        crm.open_study("cdnow", as_of="soon")
+@pytest.mark.parametrize(
+    "day", ["soon", "1998-03-01xyz", "1998-03-01 12:00", "1998-03-01T00:00", "19980301", "1998-02-30", ""]
+)
+def test_as_of_that_is_no_day_is_refused(day):
+    with pytest.raises(
+        StudyError, match=re.escape(f"as_of is {day!r}; give a day such as 1998-06-30, or latest")
+    ):
+        crm.open_study("cdnow", as_of=day)
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "1998-03-01",
+        dt.date(1998, 3, 1),
+        dt.datetime(1998, 3, 1, 12),
+        pd.Timestamp("1998-03-01 12:00"),
+        np.datetime64("1998-03-01", "ns"),
+    ],
+)
+def test_as_of_is_a_text_a_date_or_a_timestamp(day):
+    assert crm.open_study("cdnow", as_of=day).as_of_override == dt.date(1998, 3, 1)
 
 
 def test_a_table_that_the_firm_lacks_says_how_to_add_it():

@@ -119,6 +119,15 @@ def test_as_of_reaches_every_notebook(unrun):
     assert str(planned.study.as_of) == "2024-03-31"
 
 
+def test_as_of_with_anything_after_the_day_is_refused(unrun):
+    assert "as_of is '2024-02-29 12:00'; give a day such as" in refusal(unrun, as_of="2024-02-29 12:00")
+    done = unrun.crm("report", "tiny", "--as-of", "2024-03-01xyz")
+    assert (done.code, done.err) == (
+        2,
+        "crm: as_of is '2024-03-01xyz'; give a day such as 1998-06-30, or latest\n",
+    )
+
+
 def test_unusable_data_are_refused_before_anything_runs(unrun):
     (unrun.root / "data/tiny/orders.csv").write_text("customer_id,date,amount\n")
     with pytest.raises(DataError):
