@@ -21,6 +21,7 @@ from crmlib.report.allowed import admits
 
 RUNNER_OWNED = ("study", "as_of")
 PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
+_WORDS_FOR_NONE = (None, "none", "None", "null")  # messages say none, Python None, YAML null
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
 
 
@@ -63,8 +64,10 @@ class Parameter:
 
     def _convert(self, value: Any) -> Any:
         kind = type(self.default)
+        if self.default is None and value in _WORDS_FOR_NONE:
+            return None
         if value is None:
-            return None if self.default is None else _REFUSED
+            return _REFUSED
         if self._is_date:
             return str(value) if _is_iso_date(str(value)) else _REFUSED
         if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -60,6 +60,14 @@ def test_preset_then_set_for_all_then_set_for_one(unrun):
     assert plan(unrun).chapter("02_base").overrides == {"top": 3}
 
 
+@pytest.mark.parametrize("word", ["none", "None", "null"])
+def test_what_is_none_by_default_is_set_to_none_by_any_word_for_it(unrun, word):
+    path = unrun.root / "notebooks/02_base.ipynb"
+    path.write_text(path.read_text().replace("top = 5 ", "top = None "))
+    assert "top is 'many'; allowed: 1 to 100, or none" in refusal(unrun, "top=many")
+    assert plan(unrun, set=[f"02.top={word}"]).chapter("02_base").overrides == {}
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -163,6 +171,10 @@ def test_a_study_elsewhere_is_given_by_absolute_path_and_one_of_the_project_by_n
         ("x = None  # allowed: a date", "2024-02-29", "2024-02-29"),
         ('x = "2024-01-01"', "2024-02-01", "2024-02-01"),
         ("x = []", [1], [1]),
+        ("x = None  # allowed: 0 to 1", "none", None),
+        ("x = None  # allowed: a date", "None", None),
+        ("x = None", "null", None),
+        ('x = "a"', "none", "none"),
         ("x: int = 3", 4, 4),
     ],
 )
