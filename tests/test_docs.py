@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from crmlib.cli import main
+from crmlib.report.notebooks import choose, read_notebooks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "data").glob("*.md"))]
@@ -58,6 +59,28 @@ def test_python_in_the_pages_parses(page, block):
 @pytest.mark.parametrize(("page", "block"), blocks("yaml"))
 def test_yaml_in_the_pages_parses(page, block):
     assert yaml.safe_load(block)
+
+
+def presets():
+    """What the pages, and the study file that `crm new` writes, show as a preset of a notebook."""
+    return [
+        (page.name, preset)
+        for page in [*PAGES, ROOT / "crmlib/new_study.py"]
+        for preset in re.findall(r"\b\d\d_[a-z_]+: \{[^}]+\}", page.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("page", "preset"), presets())
+def test_every_preset_in_the_pages_is_accepted(page, preset):
+    ((name, values),) = yaml.safe_load(preset).items()
+    parameters = choose(read_notebooks(ROOT / "notebooks"), name).parameters
+    for key, value in values.items():
+        assert key in parameters, f"{name} has no {key}"
+        assert parameters[key].accept(value, page) == value
+
+
+def test_presets_were_found():
+    assert {"README.md", "new_study.py"} <= {page for page, _preset in presets()}
 
 
 def test_links_between_pages_lead_somewhere():
