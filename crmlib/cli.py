@@ -136,10 +136,9 @@ def list_(study: str | None) -> None:
 @_out
 def runs(study: str, out: Path | None) -> None:
     """Show the runs that are kept, the newest first."""
-    from crmlib.places import find_root
     from crmlib.report.listing import list_runs
 
-    list_runs(_reports(study, find_root(), out))
+    list_runs(_reports_so_far(study, out))
 
 
 @main.command()
@@ -148,9 +147,7 @@ def runs(study: str, out: Path | None) -> None:
 @_out
 def prune(study: str, keep: int, out: Path | None) -> None:
     """Remove old runs; the latest report always stays."""
-    from crmlib.places import find_root
-
-    removed = _reports(study, find_root(), out).prune(keep)
+    removed = _reports_so_far(study, out).prune(keep)
     for folder in removed:
         click.echo(f"removed {folder}")
     click.echo(f"{len(removed)} runs removed")
@@ -171,7 +168,14 @@ def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> A
     return Delivery(mail_to, mail_failures_to, chromium)
 
 
-def _reports(study: str, root: Path, out: Path | None) -> Any:
+def _reports_so_far(study: str, out: Path | None) -> Any:
+    """The reports of a study by name or path, which need not be readable: only its name is asked for."""
+    from crmlib.places import find_root, find_study
+
+    return _reports(find_study(study).parent.name, find_root(), out)
+
+
+def _reports(name: str, root: Path, out: Path | None) -> Any:
     from crmlib.report.runs import Reports
 
-    return Reports((out or root / "reports") / study)
+    return Reports((out or root / "reports") / name)

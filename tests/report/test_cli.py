@@ -88,3 +88,37 @@ def test_out_says_where_reports_go(project, tmp_path):
     done = project.crm("report", "tiny", "--out", str(tmp_path / "elsewhere"))
     assert done.out.splitlines()[-1] == str(tmp_path / "elsewhere/tiny/latest/index.html")
     assert (tmp_path / "elsewhere/tiny/latest/index.html").is_file()
+
+
+@pytest.mark.parametrize("study", ["tiny", "data/tiny/study.yaml", "./data/tiny", "ABSOLUTE"])
+def test_runs_and_prune_take_a_name_or_a_path_as_report_does(project, study):
+    study = str(project.root / "data/tiny/study.yaml") if study == "ABSOLUTE" else study
+    told = project.crm("runs", study)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines()[-1].startswith(project.latest.resolve().name)
+    pruned = project.crm("prune", study, "--keep", "1")
+    assert (pruned.code, pruned.out, pruned.err) == (0, "0 runs removed\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report",),
+        ("check",),
+        ("list",),
+        ("runs",),
+        ("prune",),
+        ("add", "customers", "customers.csv"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_command_refuses_an_unknown_study_with_the_nearest_and_leaves_nothing(unrun, arguments):
+    command, *others = arguments
+    done = unrun.crm(command, "tinny", *others)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("crm: study 'tinny': no data/tinny/study.yaml")
+    assert "did you mean 'tiny'?" in done.err
+    gone = unrun.crm(command, "data/tinny/study.yaml", *others)
+    assert (gone.code, gone.out) == (2, "")
+    assert "there is no file data/tinny/study.yaml" in gone.err
+    assert not (unrun.root / "reports").exists()
