@@ -86,7 +86,7 @@ class _Execution:
 
     def _without_running(self, chapter: Chapter) -> Outcome | None:
         if chapter.cannot_run:
-            return Outcome(chapter.name, "skipped", reason=chapter.cannot_run)
+            return Outcome(chapter.name, "skipped", reason=self.plan.why_not(chapter))
         broken = [read for read in chapter.notebook.reads if not self._usable(read)]
         if broken:
             number = self.plan.chapter(broken[0]).notebook.number

@@ -65,6 +65,14 @@ class Plan:
         """Return the chapter of a notebook."""
         return next(one for one in self.chapters if one.name == name)
 
+    def why_not(self, chapter: Chapter) -> str:
+        """Return why a chapter cannot run on this study and what would change that, or an empty text."""
+        if not chapter.missing:
+            return ""
+        entries = " and ".join(f"“{table}: {{source: {table}.csv}}”" for table in chapter.missing)
+        it = "them" if len(chapter.missing) > 1 else "it"
+        return f"{chapter.cannot_run}. To supply {it}, add {entries} under “tables:” in {self.study.name}/study.yaml."
+
 
 def plan_report(
     study: str,

@@ -83,7 +83,7 @@ def _index(
         figures=[(one, shown[one.name]) for one in sorted(plan.chapters, key=_name) if one.name in shown],
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
-        chapters=[_entry(one, outcomes[one.name], metrics, plan) for one in sorted(plan.chapters, key=_name)],
+        chapters=[_entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=_name)],
         failures=[one.name for one in outcomes.values() if not one.succeeded],
     )
 
@@ -96,28 +96,18 @@ def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]
     return metrics.get(name) or {"headline": "", "figures": {}}
 
 
-def _entry(
-    chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]], plan: Plan
-) -> dict[str, Any]:
+def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the index says of one chapter."""
     ran = outcome.status in ("ok", "cached")
-    note = "" if ran else outcome.reason
-    if chapter.cannot_run:
-        note = f"Not run: {chapter.cannot_run}. {how_to_supply(chapter, plan)}"
+    told = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
     return {
         "notebook": chapter.notebook,
         "page": f"{chapter.name}.html" if ran else None,
         "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
-        "note": note,
+        "note": "" if ran else told,
         "status": "not run" if outcome.status == "skipped" else outcome.status,
         "tone": "" if outcome.succeeded else "bad",
     }
-
-
-def how_to_supply(chapter: Chapter, plan: Plan) -> str:
-    """Say where a missing table goes."""
-    entries = " and ".join(f"“{table}: {{source: {table}.csv}}”" for table in chapter.missing)
-    return f"To supply it, add {entries} under “tables:” in {plan.study.name}/study.yaml."
 
 
 def _gate(row: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,10 @@ def test_a_log_has_plain_lines(project):
     done = project.crm("report", "tiny", TERM="xterm-256color")
     lines = done.out.splitlines()
     assert lines[0] == "Tiny <b>& Sons</b>, as of 30 June 2024"
-    assert "03_acquisition                   not run: needs table marketing_spend" in lines
+    assert (
+        "03_acquisition                   not run: needs table marketing_spend. To supply it, add "
+        "“marketing_spend: {source: marketing_spend.csv}” under “tables:” in tiny/study.yaml."
+    ) in lines
     assert "\x1b" not in done.out
     assert "\r" not in done.out
 

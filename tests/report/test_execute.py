@@ -38,7 +38,8 @@ def test_a_published_run_holds_all_it_says(published):
         "04_decisions": "ok",
     }
     assert [one["reason"] for one in record["notebooks"] if one["status"] == "skipped"] == [
-        "needs table marketing_spend"
+        "needs table marketing_spend. To supply it, add “marketing_spend: {source: marketing_spend.csv}” "
+        "under “tables:” in tiny/study.yaml."
     ]
     (source,) = record["inputs"]
     assert (source["file"], source["rows"], len(source["sha256"])) == ("orders.csv", 30, 64)
@@ -144,7 +145,8 @@ def test_only_without_a_cache_takes_no_chapter_from_latest(project):
 
 def test_notebooks_that_cannot_run_do_not_fail_the_report(published):
     page = (published.latest / "index.html").read_text()
-    assert "Not run: needs table marketing_spend. To supply it, add" in page
+    why = "Not run: needs table marketing_spend. To supply it, add “marketing_spend: {source: marketing_spend.csv}”"
+    assert page.count(why) == 1
 
 
 def test_data_that_cannot_answer_are_no_failure(project):

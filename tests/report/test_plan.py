@@ -38,6 +38,16 @@ def test_order_follows_reads_and_missing_tables_are_named(unrun):
     }
 
 
+def test_a_chapter_that_cannot_run_says_how_to_supply_its_tables(unrun):
+    edit_metadata(unrun, "03_acquisition", needs=["transactions", "marketing_spend", "leads"])
+    planned = plan(unrun)
+    assert planned.why_not(planned.chapter("03_acquisition")) == (
+        "needs tables marketing_spend, leads. To supply them, add “marketing_spend: {source: marketing_spend.csv}” "
+        "and “leads: {source: leads.csv}” under “tables:” in tiny/study.yaml."
+    )
+    assert planned.why_not(planned.chapter("02_base")) == ""
+
+
 def test_notebooks_that_read_each_other_are_refused(unrun):
     edit_metadata(unrun, "01_data_check", reads=["04_decisions"])
     with pytest.raises(StudyError, match=r"in a circle: .*01_data_check"):
