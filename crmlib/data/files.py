@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from crmlib.errors import DataError, did_you_mean
 
@@ -18,7 +20,7 @@ def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path
     parts = list(source) if isinstance(source, (list, tuple)) else [source]
     files: list[Path] = []
     for part in parts:
-        files += _expand((base or Path.cwd()) / Path(part).expanduser(), str(part))
+        files += _expand((base or Path.cwd()) / _local(part), str(part))
     kinds = {kind_of(file) for file in files}
     if len(kinds) > 1:
         raise DataError(
@@ -26,6 +28,20 @@ def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path
             "keep one kind in a table, or name the ones you mean"
         )
     return files
+
+
+def _local(part: str | Path) -> Path:
+    """The path that a source names, which may be written as a file:// address."""
+    scheme, sign, rest = str(part).partition("://")
+    if not sign:
+        return Path(part).expanduser()
+    if scheme.lower() != "file":
+        raise DataError(
+            f"source begins with {scheme}://; files are read, not servers. Export the table to Parquet or CSV, or "
+            "into a DuckDB file, and name that"
+        )
+    address = urlsplit(f"file://{rest}")
+    return Path(url2pathname(address.path))
 
 
 def _expand(path: Path, written: str) -> list[Path]:

@@ -17,6 +17,7 @@ import ibis
 import pandas as pd
 
 from crmlib.data.csv_files import FILE_COLUMN, open_csv_files
+from crmlib.data.duckdb_files import open_duckdb_table
 from crmlib.data.excel import open_workbooks
 from crmlib.data.files import kind_of, source_files
 from crmlib.errors import DataError, did_you_mean
@@ -44,7 +45,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     ----------
     source : str, Path, list of str, DataFrame or ibis.Table
         A CSV (also .gz), TSV, Parquet or Excel file, a folder or glob of one kind, a DuckDB file, a list of
-        such files, or a pandas, Polars or PyArrow frame.
+        such files, a file:// address, or a pandas, Polars or PyArrow frame.
     base : Path, optional
         Folder that a relative path starts from; the working directory by default.
     **options
@@ -94,14 +95,7 @@ def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     if len(files) > 1:
         raise DataError(f"source names {len(files)} DuckDB files; name one, and its table under `table`")
-    connection = _opened(files, lambda paths: ibis.duckdb.connect(paths[0], read_only=True))
-    tables = connection.list_tables()
-    wanted = options.get("table") or (tables[0] if len(tables) == 1 else None)
-    if wanted not in tables:
-        raise DataError(
-            f"{files[0].name} has no table {wanted!r}; name it under `table`: {did_you_mean(str(wanted), tables)}"
-        )
-    return connection.table(wanted)
+    return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
 
 
 # Another engine joins by another line here, and a kind in `files`.

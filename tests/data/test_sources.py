@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import crmlib as crm
 from crmlib.data.files import source_files
 from crmlib.data.sources import as_transactions, open_table
 from crmlib.errors import DataError
@@ -117,6 +118,46 @@ def test_a_mixed_folder_is_refused(tmp_path):
 def test_a_duckdb_file_says_which_tables_it_has(tmp_path):
     with pytest.raises(DataError, match="no table 'ordrs'.*did you mean 'orders'"):
         open_table(as_duckdb(tmp_path), table="ordrs")
+
+
+def test_a_table_in_a_schema_of_a_duckdb_file_is_named_with_it(tmp_path):
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        connection.execute(
+            "create schema sales; create table sales.log as select 1 as a; create view b as select 2 as b"
+        )
+    assert open_table(tmp_path / "shop.duckdb", table="sales.log").a.execute().tolist() == [1]
+    assert open_table(tmp_path / "shop.duckdb", table="b").b.execute().tolist() == [2]
+    with pytest.raises(DataError, match=r"no table None.*sales\.log"):
+        open_table(tmp_path / "shop.duckdb")
+
+
+def test_a_duckdb_file_that_changed_is_read_anew(tmp_path):
+    """An export replaces the file, as another process does it, while this one goes on."""
+    for value in (1, 2):
+        with duckdb.connect(str(tmp_path / f"{value}.duckdb")) as connection:
+            connection.execute(f"create table log as select {value} as a from range({value}000)")
+        (tmp_path / f"{value}.duckdb").replace(tmp_path / "shop.duckdb")
+        assert open_table(tmp_path / "shop.duckdb").a.execute().unique().tolist() == [value]
+
+
+def test_a_study_reads_a_duckdb_file(tmp_path):
+    """The log is cleaned and kept, and an optional table beside it: both go through the one engine."""
+    as_duckdb(tmp_path)
+    with duckdb.connect(str(tmp_path / "plan.duckdb")) as connection:
+        connection.execute("create table plan as select date '2024-01-01' as date, 5.0 as revenue")
+    tables = "{transactions: {source: shop.duckdb, table: orders}, budget: {source: plan.duckdb}}"
+    (tmp_path / "study.yaml").write_text(f"title: A shop\ntables: {tables}\n")
+    study = crm.open_study(tmp_path / "study.yaml")
+    assert set(study.transactions.customer_id.execute()) == {"00012", "1e5", "7"}
+    assert study.cleaning.sources[0]["file"].endswith("shop.duckdb")
+    assert study.table("budget").revenue.execute().tolist() == [5.0]
+
+
+def test_an_address_of_a_file_is_its_path_and_a_server_is_refused(tmp_path):
+    path = csv(tmp_path / "my log.csv")
+    assert open_table(path.as_uri()).count().to_pyarrow().as_py() == 3
+    with pytest.raises(DataError, match="source begins with postgresql://; files are read"):
+        open_table("postgresql://me:secret@host/shop")
 
 
 def test_a_frame_with_a_column_twice_is_refused():
