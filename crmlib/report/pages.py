@@ -32,6 +32,7 @@ _NUMBER = re.compile(rf"[-−+]?[^\w\s]{{0,3}}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|
 # Digits in a column so named are no quantity.
 _NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
 _FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
+_WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -162,6 +163,8 @@ def _tidy(table: Tag) -> None:
     """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
     head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
+    if body and len(body[0]) > _WIDE:
+        table["class"] = "wide"
     if not body or any(len(row) != len(body[0]) for row in [*body, *head]):
         return  # merged cells: as it came
     numbered = [str(number) for number in range(len(body))]

@@ -6,13 +6,16 @@ import itertools
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
 from . import chromium
+from .conftest import RUN_CRM
 
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]
 WIDTHS = [390, 1280]
+A4_WIDTH = 688  # pixels: 210 mm less the margins of 14 mm
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(published, tmp_path_factory):
+def pages(published, suite, tmp_path_factory):
     """Every page that a run can have: chapters, the index, a failure."""
     project = published.copy(tmp_path_factory.mktemp("pages") / "project")
     failed = project.crm("report", "tiny", "--set", "02.how=raises", "--set", f"02.say={HOSTILE[0]}")
@@ -40,6 +43,19 @@ def pages(published, tmp_path_factory):
         "04_decisions.html",
         "failure.html",
     }
+    return found + suite
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    """The pages of the real notebooks on real customers."""
+    folder = tmp_path_factory.mktemp("suite")
+    done = subprocess.run(
+        [*RUN_CRM, "report", "cdnow-sample", "--out", str(folder)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = sorted((folder / "cdnow-sample" / "latest").glob("*.html"))
+    assert len(found) > 8
     return found
 
 
@@ -73,6 +89,17 @@ def test_no_page_is_wider_than_its_window(browser, pages, width):
     for page in pages:
         browser.open(page, width)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width, page
+
+
+def test_paper_loses_no_column(browser, pages):
+    """Paper does not scroll: on a sheet of A4 between its margins, nothing reaches beyond the edge."""
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        for page in pages:
+            browser.open(page, A4_WIDTH)
+            assert browser.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH, page
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_hostile_names_are_shown_and_are_dead(browser, pages):
