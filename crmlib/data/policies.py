@@ -24,7 +24,8 @@ class Policies(Strict):
 
     returns: Literal["match", "reduce_spend", "set_aside"] = Field(
         "match",
-        description="match: a purchase returned in full is none, other returns reduce spend; "
+        description="match: a purchase returned in full is none (that of the order which the return names, else "
+        "the latest of that amount), other returns reduce spend; "
         "reduce_spend: every return reduces spend; set_aside: returns are not used",
     )
     zero_amounts: Literal["purchase", "no_purchase"] = Field(

@@ -208,8 +208,10 @@ def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
     has_returns = used.filter(_.amount < 0).limit(1).count().to_pyarrow().as_py() > 0
     if not has_returns:
         return used.select(*kept, is_purchase=is_purchase, reversed_on=never, returned_purchase_date=never)
-    product = used.product if "product" in used.columns else ibis.null("string")
-    rows = used.select("source_row", "customer_id", "date", "amount", product=product)
+    known = {
+        name: used[name] if name in used.columns else ibis.null("string") for name in ("product", "order_id")
+    }
+    rows = used.select("source_row", "customer_id", "date", "amount", **known)
     matched = match_returns(rows, in_full=policies.returns == "match")
     joined = used.mutate(is_purchase=is_purchase).left_join(matched, _ROW)
     return joined.select(*kept, "is_purchase", "reversed_on", "returned_purchase_date")

@@ -17,12 +17,15 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
 
     A return undoes the customer's latest earlier purchase of the same absolute amount (and product,
     where known), one to one: the last bought goes back first. Any other return reduces the spend of the
-    customer's latest purchase that has not gone back by then.
+    customer's latest purchase that has not gone back by then. A return that names an order of this customer
+    is about that order: it undoes no purchase of another, and reduces one of another only if nothing of its
+    own order still stands.
 
     Parameters
     ----------
     rows : ibis.Table
-        Columns `source_row, customer_id, date, amount` (returns are the negative ones) and `product`.
+        Columns `source_row, customer_id, date, amount` (returns are the negative ones), `product` and
+        `order_id` (null where not known).
     in_full : bool
         Whether a purchase of the same amount is undone; if not, every return only reduces spend.
 
@@ -42,13 +45,22 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
         )
         .cache()
     )
-    paired = _pair_equal_amounts(events if in_full else events.limit(0)).cache()
+    paired = _pairs(events if in_full else events.limit(0))
     return _reduce_latest_purchase(events, paired)
 
 
-def _pair_equal_amounts(events: ibis.Table) -> ibis.Table:
-    """Pair like brackets: a purchase opens, a return of the same amount closes the last one open."""
+def _pairs(events: ibis.Table) -> ibis.Table:
+    """Purchases and the returns that undo them: within an order first, then among what names no order."""
     key = ["customer_id", "product", "size"]
+    within = _pair_equal_amounts(events, ["order_id", *key]).cache()
+    orders = events.filter(~_.is_return).select("customer_id", "order_id").distinct()
+    of_an_order = events.filter(_.is_return).semi_join(orders, ["customer_id", "order_id"])
+    rest = events.anti_join(within, "source_row").anti_join(of_an_order, "source_row")
+    return within.union(_pair_equal_amounts(rest, key)).cache()
+
+
+def _pair_equal_amounts(events: ibis.Table, key: list[str]) -> ibis.Table:
+    """Pair like brackets: a purchase opens, a return of the same amount closes the last one open."""
     order = ["date", "is_return", "source_row"]
     so_far = ibis.window(group_by=key, order_by=order, preceding=None, following=0)
     candidates = events.semi_join(events.filter(_.is_return), key)
@@ -69,27 +81,24 @@ def _pair_equal_amounts(events: ibis.Table) -> ibis.Table:
 def _reduce_latest_purchase(events: ibis.Table, paired: ibis.Table) -> ibis.Table:
     """Add the returns without a pair, each with the latest purchase still standing on its day."""
     purchases = events.filter(~_.is_return).left_join(paired, "source_row")
-    purchases = purchases.select("customer_id", "date", "reversed_on")
+    purchases = purchases.select("customer_id", "order_id", "date", "reversed_on")
     loose = events.filter(_.is_return).anti_join(paired, "source_row")
-    loose = loose.select("source_row", "customer_id", "date")
-    never_reversed = purchases.filter(_.reversed_on.isnull()).select("customer_id", bought_on="date")
-    never_reversed = never_reversed.distinct()
-    lasting = loose.asof_join(never_reversed, loose.date >= never_reversed.bought_on, "customer_id")
-    lasting = lasting.select("source_row", "bought_on")
-    # Purchases that go back later still stood on the day of the return; they are few.
-    later = purchases.filter(_.reversed_on.notnull()).select(
-        buyer="customer_id", bought_on="date", reversed_on="reversed_on"
-    )
-    passing = loose.join(
-        later,
-        [
-            loose.customer_id == later.buyer,
-            later.bought_on <= loose.date,
-            later.reversed_on > loose.date,
-        ],
-    ).select("source_row", "bought_on")
-    latest = lasting.union(passing).group_by("source_row").agg(returned_purchase_date=_.bought_on.max())
-    latest = latest.filter(_.returned_purchase_date.notnull())
+    loose = loose.select("source_row", "customer_id", "order_id", "date")
+    own = _latest_standing(loose, purchases, ["customer_id", "order_id"]).cache()
+    others = _latest_standing(loose.anti_join(own, "source_row"), purchases, ["customer_id"])
     return paired.union(
-        latest.select("source_row", reversed_on=_NEVER, returned_purchase_date="returned_purchase_date")
+        own.union(others).select("source_row", reversed_on=_NEVER, returned_purchase_date="bought_on")
     )
+
+
+def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -> ibis.Table:
+    """For each return the day of the latest purchase with its key that has not gone back by then."""
+    bought = purchases.select(*key, "reversed_on", bought_on="date")
+    never_reversed = bought.filter(_.reversed_on.isnull()).drop("reversed_on").distinct()
+    lasting = loose.asof_join(never_reversed, loose.date >= never_reversed.bought_on, key)
+    # Purchases that go back later still stood on the day of the return; they are few.
+    later = bought.filter(_.reversed_on.notnull()).rename({f"{name}_bought": name for name in key})
+    same = [loose[name] == later[f"{name}_bought"] for name in key]
+    passing = loose.join(later, [*same, later.bought_on <= loose.date, later.reversed_on > loose.date])
+    found = lasting.select("source_row", "bought_on").union(passing.select("source_row", "bought_on"))
+    return found.group_by("source_row").agg(bought_on=_.bought_on.max()).filter(_.bought_on.notnull())

@@ -14,10 +14,13 @@ DAY_ZERO = datetime(2024, 1, 1)
 
 
 def log(rows):
-    """A log of (customer, day, amount, product)."""
+    """A log of (customer, day, amount, product) and perhaps order."""
     frame = pd.DataFrame(
-        [(i, c, DAY_ZERO + timedelta(days=d), float(a), p) for i, (c, d, a, p) in enumerate(rows)],
-        columns=["source_row", "customer_id", "date", "amount", "product"],
+        [
+            (i, c, DAY_ZERO + timedelta(days=d), float(a), p, order[0] if order else None)
+            for i, (c, d, a, p, *order) in enumerate(rows)
+        ],
+        columns=["source_row", "customer_id", "date", "amount", "product", "order_id"],
     )
     return frame.astype(
         {
@@ -26,6 +29,7 @@ def log(rows):
             "date": "datetime64[us]",
             "amount": float,
             "product": "string",
+            "order_id": "string",
         }
     )
 
@@ -48,30 +52,45 @@ def matched(frame, **options):
 
 
 def by_hand(frame):
-    """The rule of the docstring, one row after the other: first the pairs, then what is left over."""
-    out, purchases, loose = {}, [], []
+    """The rule of the docstring, one row after the other: pairs of an order, other pairs, what is left over."""
     rows = frame.assign(is_return=frame["amount"] < 0).sort_values(["date", "is_return", "source_row"])
-    for row in rows.itertuples():
-        day = (row.date - DAY_ZERO).days
-        key = (row.customer_id, row.product, abs(row.amount))
-        if not row.is_return:
-            purchases.append({"key": key, "row": row.source_row, "day": day, "gone": None})
-            continue
-        same = [one for one in purchases if one["key"] == key and one["gone"] is None]
-        if same:
-            same[-1]["gone"] = day
-            out[same[-1]["row"]] = (day, None)
-            out[row.source_row] = (None, same[-1]["day"])
-        else:
-            loose.append((row.source_row, row.customer_id, day))
-    for source_row, customer, day in loose:
-        standing = [
-            one["day"]
-            for one in purchases
-            if one["key"][0] == customer and one["day"] <= day and (one["gone"] is None or one["gone"] > day)
-        ]
-        if standing:
-            out[source_row] = (None, max(standing))
+    rows = [row._asdict() | {"day": (row.date - DAY_ZERO).days, "gone": None} for row in rows.itertuples()]
+    out, purchases = {}, [row for row in rows if not row["is_return"]]
+
+    def named(row):
+        return None if pd.isna(row["order_id"]) else (row["customer_id"], row["order_id"])
+
+    def pair(some, key):
+        open_ones = {}
+        for row in some:
+            stack = open_ones.setdefault(key(row), [])
+            if not row["is_return"]:
+                stack.append(row)
+            elif stack:
+                bought = stack.pop()
+                bought["gone"] = row["day"]
+                out[bought["source_row"]] = (row["day"], None)
+                out[row["source_row"]] = (None, bought["day"])
+
+    def same(row):
+        return (row["customer_id"], row["product"], abs(row["amount"]))
+
+    pair([row for row in rows if named(row)], lambda row: (named(row), same(row)))
+    orders = {named(row) for row in purchases} - {None}
+    rest = [row for row in rows if row["source_row"] not in out]
+    pair([row for row in rest if not (row["is_return"] and named(row) in orders)], same)
+    for row in rows:
+        if row["is_return"] and row["source_row"] not in out:
+            standing = [
+                one
+                for one in purchases
+                if one["customer_id"] == row["customer_id"]
+                and one["day"] <= row["day"]
+                and (one["gone"] is None or one["gone"] > row["day"])
+            ]
+            own = [one for one in standing if named(row) and named(one) == named(row)]
+            if standing:
+                out[row["source_row"]] = (None, max(one["day"] for one in own or standing))
     return out
 
 
@@ -111,6 +130,24 @@ def test_a_purchase_that_goes_back_later_still_stands_before():
     assert matched(frame) == {1: (3, None), 2: (None, 1), 3: (None, 1)}
 
 
+def test_a_return_that_names_its_order_undoes_that_order():
+    bought = [("a", 0, 20, None, "A"), ("a", 60, 20, None, "B"), ("a", 240, 15, None, "C")]
+    assert matched(log([*bought, ("a", 75, -20, None, "A")])) == {0: (75, None), 3: (None, 0)}
+
+
+def test_a_part_of_an_order_reduces_that_order_and_no_other():
+    bought = [("a", 0, 50, None, "A"), ("a", 1, 20, None, "B")]
+    assert matched(log([*bought, ("a", 2, -20, None, "A")])) == {2: (None, 0)}
+    # B goes back in full on the same day: what came off A does not vanish with it.
+    back = [("a", 2, -20, None, "A"), ("a", 2, -20, None, "B")]
+    assert matched(log([*bought, *back])) == {1: (2, None), 2: (None, 0), 3: (None, 1)}
+
+
+def test_a_return_with_a_number_of_its_own_is_matched_by_amount():
+    frame = log([("a", 0, 20, None, "A"), ("a", 60, 20, None, "B"), ("a", 75, -20, None, "R1")])
+    assert matched(frame) == {1: (75, None), 2: (None, 60)}
+
+
 def test_without_matching_every_return_only_reduces_spend():
     frame = log([("a", 0, 50, None), ("a", 2, -50, None)])
     assert matched(frame, in_full=False) == {1: (None, 0)}
@@ -123,6 +160,7 @@ events = st.lists(
         st.integers(0, 12),
         st.sampled_from([10, 20, -10, -20, -5]),
         st.sampled_from(["hat", "bag"]),
+        st.sampled_from([None, None, "A", "B", "C"]),
     ),
     min_size=1,
     max_size=90,
