@@ -90,6 +90,9 @@ def _show_log(firm: Study) -> None:
     click.echo("\nPolicies: what each concerns, and how it is set")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
     click.echo(table_lines(policies.rename(columns={"amount": money})))
+    if len(quality.states):
+        click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        click.echo(table_lines(quality.states))
     gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
     click.echo("\nFitness")
     click.echo(table_lines(gates[["status", "gate", "found", "threshold"]]))

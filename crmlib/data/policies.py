@@ -7,6 +7,19 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+# Cancelled, failed and test orders. States that can be a sale as well (returned, pending, declined) are left to the
+# study, which sees what counts in `crm check`.
+EXCLUDED_STATUSES: dict[str, str] = {
+    "English": "cancelled canceled test failed voided expired trash wc-cancelled wc-failed",
+    "German": "storniert storno annulliert abgebrochen fehlgeschlagen testbestellung",
+    "French": "annulé annulée annule annulee échoué échouée echoue echouee",
+    "Spanish": "cancelado cancelada anulado anulada fallido fallida",
+    "Italian": "annullato annullata cancellato cancellata fallito fallita",
+    "Dutch": "geannuleerd mislukt testbestelling",
+    "Portuguese": "falhado falhada falhou",  # its words for cancelled are the Spanish ones
+}
+
+
 class Strict(BaseModel):
     """A part of a study file: unknown keys are refused, and nothing changes after reading."""
 
@@ -50,16 +63,6 @@ class Policies(Strict):
         description="words that mean that there is no id",
     )
     excluded_statuses: tuple[str, ...] = Field(
-        (
-            "cancelled",
-            "canceled",
-            "test",
-            "failed",
-            "voided",
-            "expired",
-            "trash",
-            "wc-cancelled",
-            "wc-failed",
-        ),
+        tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),
         description="states of an order that are no sale",
     )

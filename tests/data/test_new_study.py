@@ -146,3 +146,19 @@ def test_cdnow_is_told_to_be_a_closed_cohort():
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25." in outcome.output
     assert "not a dying firm" in " ".join(outcome.output.split())
+
+
+def test_both_commands_say_which_states_are_sales(project):
+    lines = ["1;05.01.2024;9,50;bezahlt", "2;16.01.2024;8,50;bezahlt", "3;17.01.2024;7,50;Storniert"]
+    text = "\n".join(["Kunde;Datum;Betrag;Status", *lines, "4;18.01.2024;6,50;zurückgewiesen\n"])
+    (project / "orders.csv").write_text(text, encoding="utf-8")
+    made = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert (
+        "states found: bezahlt (2) counted as sales, storniert (1) set aside, "
+        "zurückgewiesen (1) counted as sales" in made.output
+    )
+    checked = run("check", "shop").output
+    assert re.search(r"bezahlt +2  counted as sales\n", checked)
+    assert re.search(r"storniert +1  set aside\n", checked)
+    assert re.search(r"zurückgewiesen +1  counted as sales\n", checked)
+    assert max(map(len, checked.splitlines())) < 160
