@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 # Cancelled, failed and test orders. States that can be a sale as well (returned, pending, declined) are left to the
 # study, which sees what counts in `crm check`.
 EXCLUDED_STATUSES: dict[str, str] = {
@@ -18,6 +17,12 @@ EXCLUDED_STATUSES: dict[str, str] = {
     "Dutch": "geannuleerd mislukt testbestelling",
     "Portuguese": "falhado falhada falhou",  # its words for cancelled are the Spanish ones
 }
+
+_EMPTY_IDS = ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>")  # as programs write an empty cell
+# What shops write for whoever buys without an account: everybody at once, and so the best customer of all.
+GUEST_IDS = tuple(
+    "guest gast invité invitée invitado invitada ospite convidado anonymous anonym unknown unbekannt".split()
+)
 
 
 class Strict(BaseModel):
@@ -59,8 +64,8 @@ class Policies(Strict):
         (), description="parts of the amount that are no revenue of the firm, and are taken off it"
     )
     missing_ids: tuple[str, ...] = Field(
-        ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>"),
-        description="words that mean that there is no id",
+        (*_EMPTY_IDS, *GUEST_IDS),
+        description="words that stand in the place of an id where there is none",
     )
     excluded_statuses: tuple[str, ...] = Field(
         tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),

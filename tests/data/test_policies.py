@@ -308,3 +308,10 @@ def test_every_state_is_said_to_be_a_sale_or_none_and_the_small_ones_are_summed_
 
 def test_a_log_without_a_status_has_no_states():
     assert study([["a", "2024-01-01", 1]]).quality.states.empty
+
+
+@pytest.mark.parametrize("word", ["Gast", "GUEST", "Invité", "Invitado", "ospite", "Anonymous", "Unbekannt"])
+def test_a_word_for_guests_is_no_customer(word):
+    shop = study([["a", "2024-01-01", 1], [word, "2024-01-02", 2]])
+    assert used(shop) == [1]
+    assert concerned(shop, "guests") == (1, 2.0)
