@@ -98,7 +98,7 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
     lines += entry_lines("title", title, "how reports name the firm")
     lines += entry_lines("data_kind", "real", "real, artificial or simulated")
     lines += entry_lines(
-        "currency", found["currency"].value, f"of every amount; {found['currency'].evidence}"
+        "currency", found["currency"].value, f"{found['currency'].evidence}; it is that of every amount"
     )
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]

@@ -162,3 +162,14 @@ def test_both_commands_say_which_states_are_sales(project):
     assert re.search(r"storniert +1  set aside\n", checked)
     assert re.search(r"zurückgewiesen +1  counted as sales\n", checked)
     assert max(map(len, checked.splitlines())) < 160
+
+
+def test_a_currency_that_the_file_does_not_say_is_assumed_and_marked_as_such(project):
+    (project / "orders.csv").write_text("Kunde;Datum;Betrag\n1;31.01.2024;9,50\n2;28.02.2024;8,00\n")
+    made = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert made.exit_code == 0
+    lines = (project / "data" / "shop" / "study.yaml").read_text().splitlines()
+    assert lines[lines.index("currency: USD") - 1].startswith("# assumed: nothing in the file says")
+    assert "USD is assumed where neither this nor the file says" in " ".join(
+        run("new", "--help").output.split()
+    )

@@ -125,4 +125,4 @@ def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, A
             for sign, code in _SIGNS.items():
                 if sign in text:
                     return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
-    return Finding("currency", "USD", "ASSUMED: nothing in the file says; correct it if it is another one")
+    return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
