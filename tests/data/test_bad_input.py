@@ -423,3 +423,38 @@ def test_a_long_scan_draws_nothing_over_the_page():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "(False,)\n"
+
+
+# --- lines above the header ---
+
+PREAMBLE = "Kundennr;Datum;Betrag\n0012;05.01.2025;9,50\n0013;06.01.2025;8,00\n"
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        ("Export vom 01.07.2025;;\n", 2),
+        ("Export vom 01.07.2025\n", 2),
+        ("Export vom 01.07.2025\nShop;;\n\n", 4),
+    ],
+)
+def test_lines_above_the_header_are_refused_with_the_line_that_it_is_in(project, above, line):
+    assert refusal(project(above + PREAMBLE)) == (
+        "orders.csv: line 1 is no header, for it holds 'Export vom 01.07.2025' alone; the columns' names stand in "
+        f"line {line}. Delete the lines above that one and save the file"
+    )
+
+
+def test_lines_above_the_header_of_a_sheet_are_refused(project, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["Export vom 01.07.2025"], ["customer_id", "date", "amount"], ["a", "2024-01-05", 9]):
+        book.active.append(row)
+    book.save(tmp_path / "book.xlsx")
+    study = project((tmp_path / "book.xlsx").read_bytes(), name="book.xlsx")
+    assert refusal(study).startswith("book.xlsx, sheet 'Sheet': line 1 is no header")
+
+
+@pytest.mark.parametrize("text", ['name\n"Meier, Anna"\nBerg\n', "id\n7\n8\n", "note\na, b\nc\nd, e, f\n"])
+def test_a_table_of_one_column_has_its_header_in_line_1(tmp_path, text):
+    (tmp_path / "one.csv").write_text(text)
+    assert open_table(tmp_path / "one.csv").columns[0] == text.split()[0]

@@ -173,3 +173,12 @@ def test_a_currency_that_the_file_does_not_say_is_assumed_and_marked_as_such(pro
     assert "USD is assumed where neither this nor the file says" in " ".join(
         run("new", "--help").output.split()
     )
+
+
+def test_a_file_with_a_title_above_its_header_ends_with_2_and_the_line(project):
+    text = "Export vom 01.07.2025;;;;\nKundennr;Datum;Betrag;Ort;Status\n" + "1;05.01.2025;9,50;Bonn;ok\n" * 3
+    (project / "orders.csv").write_text(text)
+    refused = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert refused.exit_code == 2
+    assert "orders.csv: line 1 is no header" in refused.stderr
+    assert "stand in line 2. Delete the lines above" in refused.stderr
