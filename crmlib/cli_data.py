@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 @click.option(
     "--transactions", required=True, metavar="FILE", help="The purchase log: CSV, Excel or Parquet."
 )
-@click.option("--currency", metavar="CODE", help="Currency of the amounts, such as EUR.")
+@click.option(
+    "--currency",
+    metavar="CODE",
+    help="Currency of the amounts, such as EUR; USD is assumed where neither this nor the file says.",
+)
 @click.option("--date-format", "date_formats", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of the amounts.")
 @click.option("--sheet", metavar="SHEET", help="Sheet of an Excel file.")
 @click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo.")
 @click.option("--title", help="How reports name the firm.")
 @click.option(
-    "--yes", is_flag=True, help="Ask nothing; end with 2 if something cannot be told from the file."
+    "--yes",
+    is_flag=True,
+    help="Ask nothing; end with 2 if a column, the order of day and month or the decimal sign cannot be told "
+    "from the file. Only the currency is assumed.",
 )
 @click.option("--force", is_flag=True, help="Replace a study of this name.")
 def new(
@@ -90,6 +97,9 @@ def _show_log(firm: Study) -> None:
     click.echo("\nPolicies: what each concerns, and how it is set")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
     click.echo(table_lines(policies.rename(columns={"amount": money})))
+    if len(quality.states):
+        click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        click.echo(table_lines(quality.states))
     gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
     click.echo("\nFitness")
     click.echo(table_lines(gates[["status", "gate", "found", "threshold"]]))

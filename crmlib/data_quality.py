@@ -56,6 +56,11 @@ class DataQuality:
         return pd.DataFrame(self._study.cleaning.policies)
 
     @property
+    def states(self) -> pd.DataFrame:
+        """The states of orders: columns `state, rows, fate` (counted as sales or set aside); empty without a status."""
+        return pd.DataFrame(self._study.cleaning.states, columns=["state", "rows", "fate"])
+
+    @property
     def sources(self) -> pd.DataFrame:
         """The source files: columns `file, rows, sha256`."""
         study, entries = self._study, self._study.cleaning.sources

@@ -98,7 +98,7 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
     lines += entry_lines("title", title, "how reports name the firm")
     lines += entry_lines("data_kind", "real", "real, artificial or simulated")
     lines += entry_lines(
-        "currency", found["currency"].value, f"of every amount; {found['currency'].evidence}"
+        "currency", found["currency"].value, f"{found['currency'].evidence}; it is that of every amount"
     )
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
@@ -138,5 +138,7 @@ def entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str
     clean = " ".join(comment.split())  # a value shown in a comment must not end it
     commented = textwrap.wrap(clean, 110 - indent, initial_indent="# ", subsequent_indent="# ")
     plain = list(value) if isinstance(value, tuple) else value
-    written = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000).strip()
-    return [*(margin + line for line in commented), f"{margin}{key}: {written.removesuffix('...').strip()}"]
+    width = 100 - indent if isinstance(plain, list) else 10_000  # a text is not broken, a list of words is
+    written = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=width).strip()
+    entry = f"{key}: {written.removesuffix('...').strip()}".splitlines()
+    return [margin + line for line in (*commented, *entry)]

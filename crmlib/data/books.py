@@ -23,6 +23,8 @@ EQUAL_ROWS = [
     "amount",
 ]  # the hash of the whole row, confirmed by three columns
 
+_MOST_WORDS = 3  # of a setting that is a list; the study file has them all
+
 # A date in 2099 is a typing error, not the last day: fewer than one row in 200 after a gap of a quarter.
 STRAY_GAP_DAYS = 92
 STRAY_SHARE = 0.005
@@ -164,7 +166,11 @@ def _merged(clean: ibis.Table, unit: str) -> ibis.Table:
 
 
 def _setting(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, (tuple, list)) else str(value or "")
+    if not isinstance(value, (tuple, list)):
+        return str(value or "")
+    if len(value) <= _MOST_WORDS:
+        return ", ".join(value)
+    return f"{', '.join(value[:_MOST_WORDS])} and {len(value) - _MOST_WORDS} more"
 
 
 def _counted(query: ibis.Table) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """What became of every row: `rows` by fate and `policies` by decision, as lists of records."""
+    """What became of every row: `rows` by fate, `policies` by decision and `states` of orders, as lists of records."""
 
     rows: list[dict[str, Any]]
     policies: list[dict[str, Any]]
+    states: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     columns: list[str]
     days: dict[str, Any]

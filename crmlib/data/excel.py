@@ -11,7 +11,7 @@ from typing import Any
 import ibis
 
 from crmlib.data.csv_files import FILE_COLUMN
-from crmlib.data.text_file import unique_names
+from crmlib.data.text_file import refuse_preamble, unique_names
 from crmlib.errors import DataError, did_you_mean
 
 
@@ -57,6 +57,7 @@ def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, .
         ) from complaint
     if not cells:
         raise DataError(f"{file.name}: sheet {name!r} is empty; export it again, with its header line")
+    refuse_preamble(f"{file.name}, sheet {name!r}", cells)
     header = unique_names(cells[0], f"{file.name}, sheet {name!r}")
     rows = [[_text(value) for value in row[: len(header)]] for row in cells[1:]]
     return header, [row for row in rows if any(value is not None for value in row)]

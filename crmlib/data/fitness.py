@@ -36,6 +36,11 @@ SHIFT_PURCHASES = 20
 # Nobody new for two months and a tenth of the history: customers of one period were followed, or it was filtered.
 CLOSED_DAYS = 60
 CLOSED_SHARE = 0.1
+# An id that stands for everybody: more purchases than a person makes, a share of the firm's that is felt, and
+# far ahead of the second, which the best of real customers is not.
+PLACEHOLDER_PURCHASES = 50
+PLACEHOLDER_SHARE = 0.01
+PLACEHOLDER_RATIO = 5
 
 COLUMNS = ["gate", "found", "threshold", "status", "meaning", "analyses"]
 
@@ -73,8 +78,10 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
     rows = as_transactions(transactions)
-    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date())
-    seen = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
+    order = rows.order_id if "order_id" in rows.columns else ibis.null("string")
+    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date(), order=order)
+    within = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
+    seen = within.drop("order")
     customers = _customers(seen)
     if not customers["buyers"]:
         raise DataError(f"transactions: there is no purchase up to {last_day}; choose a later as_of")
@@ -94,6 +101,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
         _level_shifts((days["purchases"] - days["new"]).reindex(span, fill_value=0)),
         _closed_cohort(last_new, days.index[0], last_day),
         stray_dates,
+        _placeholder(within),
     ]
     return pd.DataFrame(gates, columns=COLUMNS)
 
@@ -252,4 +260,30 @@ def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> tuple[str, 
         "warn" if parts else "pass",
         "a typing error in one date makes a history, or a customer, look years older; these gates leave them out",
         "history, models, cohorts",
+    )
+
+
+def _placeholder(purchases: ibis.Table) -> tuple[str, ...]:
+    """One id with far more purchases than any other: orders where they are told apart, else rows."""
+    several = _.order.nunique() + _.order.isnull().sum()  # a row without an order is one
+    counts = purchases.group_by("customer_id").agg(purchases=several).mutate(total=_.purchases.sum().over())
+    ranked = counts.order_by(_.purchases.desc(), "customer_id").limit(2).to_pyarrow().to_pylist()
+    first, second = ranked[0], ranked[1]["purchases"] if len(ranked) > 1 else 0
+    share = first["purchases"] / first["total"]
+    outsized = (
+        first["purchases"] >= max(PLACEHOLDER_PURCHASES, PLACEHOLDER_RATIO * second)
+        and share >= PLACEHOLDER_SHARE
+    )
+    return (
+        "one id for many",
+        f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {share:.1%} of all; "
+        f"the next one has {second:,}"
+        if outsized
+        else "none",
+        f"no id with {PLACEHOLDER_PURCHASES} purchases, {PLACEHOLDER_SHARE:.0%} of all and "
+        f"{PLACEHOLDER_RATIO} times those of the next one",
+        "warn" if outsized else "pass",
+        "such an id is a till, a marketplace or all guests rather than a customer: if so, name it under "
+        "policies.missing_ids",
+        "segments, value tiers, lifetime value, actions",
     )

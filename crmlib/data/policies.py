@@ -6,6 +6,24 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Cancelled, failed and test orders. States that can be a sale as well (returned, pending, declined) are left to the
+# study, which sees what counts in `crm check`.
+EXCLUDED_STATUSES: dict[str, str] = {
+    "English": "cancelled canceled test failed voided expired trash wc-cancelled wc-failed",
+    "German": "storniert storno annulliert abgebrochen fehlgeschlagen testbestellung",
+    "French": "annulé annulée annule annulee échoué échouée echoue echouee",
+    "Spanish": "cancelado cancelada anulado anulada fallido fallida",
+    "Italian": "annullato annullata cancellato cancellata fallito fallita",
+    "Dutch": "geannuleerd mislukt testbestelling",
+    "Portuguese": "falhado falhada falhou",  # its words for cancelled are the Spanish ones
+}
+
+_EMPTY_IDS = ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>")  # as programs write an empty cell
+# What shops write for whoever buys without an account: everybody at once, and so the best customer of all.
+GUEST_IDS = tuple(
+    "guest gast invité invitée invitado invitada ospite convidado anonymous anonym unknown unbekannt".split()
+)
+
 
 class Strict(BaseModel):
     """A part of a study file: unknown keys are refused, and nothing changes after reading."""
@@ -47,20 +65,10 @@ class Policies(Strict):
         (), description="parts of the amount that are no revenue of the firm, and are taken off it"
     )
     missing_ids: tuple[str, ...] = Field(
-        ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>"),
-        description="words that mean that there is no id",
+        (*_EMPTY_IDS, *GUEST_IDS),
+        description="words that stand in the place of an id where there is none",
     )
     excluded_statuses: tuple[str, ...] = Field(
-        (
-            "cancelled",
-            "canceled",
-            "test",
-            "failed",
-            "voided",
-            "expired",
-            "trash",
-            "wc-cancelled",
-            "wc-failed",
-        ),
+        tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),
         description="states of an order that are no sale",
     )

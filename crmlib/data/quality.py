@@ -35,6 +35,7 @@ from crmlib.data.reading import read_moment, read_number, read_text, within_cale
 from crmlib.data.reasons import first_reason, set_aside_repeats
 from crmlib.data.returns import match_returns
 from crmlib.data.sources import engine
+from crmlib.data.states import count_states
 from crmlib.data.tables import TRANSACTIONS
 from crmlib.errors import DataError
 
@@ -119,6 +120,7 @@ def _keep_books(
     return CleaningReport(
         rows=rows_by_fate(tally),
         policies=policy_counts(staged, folder, policies),
+        states=count_states(staged.status, policies.excluded_statuses) if "status" in columns else [],
         sources=rows_by_file(staged),
         columns=sorted(columns),
         days=calendar(folder),

@@ -6,7 +6,7 @@ import codecs
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from crmlib.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 256 * 1024  # enough lines to tell a delimiter by, and read in a blink
+_NEARLY_ALL = 0.9  # of the lines below a header have as many cells as it has
 _BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
@@ -62,7 +63,8 @@ def inspect_text_file(
     Raises
     ------
     DataError
-        If the file is empty or binary, is not in the encoding, or names a column twice.
+        If the file is empty or binary, is not in the encoding, does not begin with its header, or names a column
+        twice.
     """
     head = read_head(path)
     encoding = encoding or mark_of(head) or "utf-8"
@@ -70,6 +72,8 @@ def inspect_text_file(
     delimiter = delimiter or guess_delimiter(text)
     quote = quote or '"'
     first = next(_records(text, delimiter, quote), None)
+    if len(_filled(first or [])) <= 1:  # only then are all the others read
+        refuse_preamble(path.name, *([*_records(text, sign, quote)] for sign in (delimiter, *DELIMITERS)))
     if not first:
         raise DataError(f"{path.name} has no header line; export it again, with the names of its columns")
     return TextFile(path, path, encoding, delimiter, quote, unique_names(first, path.name))
@@ -156,6 +160,45 @@ def guess_delimiter(text: str) -> str:
         alike = sum(count == counts[0] for count in counts) / len(counts) if counts else 0.0
         scores[delimiter] = (counts[0] > 1, round(alike, 2), counts[0]) if counts else (False, 0.0, 0)
     return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+
+
+def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
+    """Refuse a table whose first line is a title and whose header stands further down.
+
+    Parameters
+    ----------
+    where : str
+        What is read, for the message.
+    *readings : sequence of records
+        Its first records, empty lines among them: one reading per delimiter that is possible, the likeliest first.
+
+    Raises
+    ------
+    DataError
+        If the first line has one filled cell at most, and the next one that has several is followed by lines of
+        as many cells.
+    """
+    if not readings[0] or len(_filled(readings[0][0])) > 1:
+        return
+    width, line = max((_header_below(records) for records in readings), key=lambda found: found[0])
+    if width:
+        title = " ".join(_filled(readings[0][0]))[:60]
+        raise DataError(
+            f"{where}: line 1 is no header, for it holds {title!r} alone; the columns' names stand in line {line}. "
+            "Delete the lines above that one and save the file"
+        )
+
+
+def _header_below(records: Sequence[Sequence[object]]) -> tuple[int, int]:
+    """Cells and line of the first record with several filled ones, if those below are as wide; else zeros."""
+    place = next((n for n, record in enumerate(records) if len(_filled(record)) > 1), len(records))
+    below = [len(record) == len(records[place]) for record in records[place + 1 :] if _filled(record)]
+    is_header = below and sum(below) >= _NEARLY_ALL * len(below)
+    return (len(records[place]), place + 1) if is_header else (0, 0)
+
+
+def _filled(record: Sequence[object]) -> list[str]:
+    return [str(cell).strip() for cell in record if cell is not None and str(cell).strip()]
 
 
 def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ import gzip
 import subprocess
 import sys
 
+import ibis
 import openpyxl
 import pandas as pd
 import pytest
 
 import crmlib as crm
 from crmlib.data.sources import open_table
+from crmlib.data.tables import CUSTOMER_FEATURES, TRANSACTIONS
+from crmlib.data.tables.free_columns import with_free_columns
 from crmlib.errors import DataError, StudyError
 
 HEADER = "customer_id,date,amount\n"
@@ -422,3 +425,71 @@ def test_a_long_scan_draws_nothing_over_the_page():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "(False,)\n"
+
+
+# --- lines above the header ---
+
+PREAMBLE = "Kundennr;Datum;Betrag\n0012;05.01.2025;9,50\n0013;06.01.2025;8,00\n"
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        ("Export vom 01.07.2025;;\n", 2),
+        ("Export vom 01.07.2025\n", 2),
+        ("Export vom 01.07.2025\nShop;;\n\n", 4),
+    ],
+)
+def test_lines_above_the_header_are_refused_with_the_line_that_it_is_in(project, above, line):
+    assert refusal(project(above + PREAMBLE)) == (
+        "orders.csv: line 1 is no header, for it holds 'Export vom 01.07.2025' alone; the columns' names stand in "
+        f"line {line}. Delete the lines above that one and save the file"
+    )
+
+
+def test_lines_above_the_header_of_a_sheet_are_refused(project, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["Export vom 01.07.2025"], ["customer_id", "date", "amount"], ["a", "2024-01-05", 9]):
+        book.active.append(row)
+    book.save(tmp_path / "book.xlsx")
+    study = project((tmp_path / "book.xlsx").read_bytes(), name="book.xlsx")
+    assert refusal(study).startswith("book.xlsx, sheet 'Sheet': line 1 is no header")
+
+
+@pytest.mark.parametrize("text", ['name\n"Meier, Anna"\nBerg\n', "id\n7\n8\n", "note\na, b\nc\nd, e, f\n"])
+def test_a_table_of_one_column_has_its_header_in_line_1(tmp_path, text):
+    (tmp_path / "one.csv").write_text(text)
+    assert open_table(tmp_path / "one.csv").columns[0] == text.split()[0]
+
+
+# --- headers that are nearly the contract's ---
+
+
+def test_names_that_differ_in_capitals_and_blanks_are_the_contracts(project):
+    study = project("Customer_ID, Date,AMOUNT,Order\na,2024-01-05,9,o1\na,2024-01-05,1,o1\n")
+    assert used(study) == [("a", "2024-01-05 00:00:00", 9.0), ("a", "2024-01-05 00:00:00", 1.0)]
+    assert study.cleaning.columns == ["amount", "customer_id", "date", "order_id"]
+    assert study.transactions.order_id.nunique().to_pyarrow().as_py() == 1
+
+
+def test_an_exact_name_goes_before_a_similar_one_and_two_similar_ones_decide_nothing():
+    names = ["customer_id", "Customer_ID", "DATE", "Date", "amount", "Order", "order_id"]
+    with pytest.raises(DataError, match="no column 'date'; say which one it is.* DATE, Date"):
+        TRANSACTIONS.resolve({}, names)
+    found = TRANSACTIONS.resolve({"date": "Date"}, names)
+    assert found == {"customer_id": "customer_id", "date": "Date", "amount": "amount", "order_id": "order_id"}
+
+
+def test_a_study_that_names_columns_leaves_similar_ones_out_unless_they_are_required():
+    found = TRANSACTIONS.resolve({"date": "day"}, ["Customer_ID", "day", "Amount", "Status", "order"])
+    assert found == {"customer_id": "Customer_ID", "date": "day", "amount": "Amount"}
+
+
+def test_an_id_in_capitals_is_no_feature():
+    raw = ibis.memtable({"Customer_ID": ["1"], "Churned": ["yes"], "Tenure": ["4"]})
+    contract, columns = with_free_columns(CUSTOMER_FEATURES, raw, {})
+    assert contract.resolve(columns, raw.columns) == {
+        "customer_id": "Customer_ID",
+        "churned": "Churned",
+        "Tenure": "Tenure",
+    }

@@ -108,3 +108,40 @@ def test_returns_are_no_purchases():
     assert gates(frame).loc["history", "found"] == "365 days"
     with pytest.raises(DataError, match="there is no purchase up to 2020-01-01; choose a later as_of"):
         fitness_gates(frame, as_of="2020-01-01")
+
+
+def test_one_id_that_stands_for_everybody_is_named():
+    frame = log(per_day=32, customers=1200)[:11_709]
+    till = frame.sample(291, random_state=3).assign(customer_id="0")
+    found = gates(pd.concat([frame, till])).loc["one id for many"]
+    second = frame["customer_id"].value_counts().iloc[0]
+    assert found["status"] == "warn"
+    assert found["found"] == f"customer '0' has 291 purchases, 2.4% of all; the next one has {second}"
+    assert "policies.missing_ids" in found["meaning"]
+
+
+def test_lines_of_an_order_are_one_purchase_of_its_customer():
+    lines = log()[:290].assign(customer_id="0", order_id="o1")
+    orders = log().assign(order_id=lambda rows: rows.index.astype(str))
+    assert gates(pd.concat([orders, lines])).loc["one id for many", "status"] == "pass"
+
+
+@pytest.mark.parametrize("name", ["cdnow", "cdnow-sample", "simulated-firm"])
+def test_the_best_customer_of_a_real_log_stands_for_himself(name):
+    study = crm.open_study(name)
+    assert gates(study.all_transactions, study.as_of).loc["one id for many", "status"] == "pass"
+
+
+def test_the_id_for_everybody_is_shown_as_the_cleaned_log_holds_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("CRMLIB_HASH_SECRET", "only the tests know this")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "shop").mkdir(parents=True)
+    log().assign(customer_id="till 7").to_csv(tmp_path / "data" / "shop" / "log.csv", index=False)
+    (tmp_path / "data" / "shop" / "study.yaml").write_text(
+        "title: Shop\nprivacy: hash\ntables: {transactions: {source: log.csv}}\n"
+    )
+    study = crm.open_study("shop")
+    hashed = study.all_transactions.to_pandas()["customer_id"].unique()
+    found = gates(study.all_transactions, study.as_of).loc["one id for many", "found"]
+    assert found == f"customer {hashed[0]!r} has 7,300 purchases, 100.0% of all; the next one has 0"
+    assert "till" not in found

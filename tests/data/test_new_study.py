@@ -146,3 +146,39 @@ def test_cdnow_is_told_to_be_a_closed_cohort():
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25." in outcome.output
     assert "not a dying firm" in " ".join(outcome.output.split())
+
+
+def test_both_commands_say_which_states_are_sales(project):
+    lines = ["1;05.01.2024;9,50;bezahlt", "2;16.01.2024;8,50;bezahlt", "3;17.01.2024;7,50;Storniert"]
+    text = "\n".join(["Kunde;Datum;Betrag;Status", *lines, "4;18.01.2024;6,50;zurückgewiesen\n"])
+    (project / "orders.csv").write_text(text, encoding="utf-8")
+    made = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert (
+        "states found: bezahlt (2) counted as sales, storniert (1) set aside, "
+        "zurückgewiesen (1) counted as sales" in made.output
+    )
+    checked = run("check", "shop").output
+    assert re.search(r"bezahlt +2  counted as sales\n", checked)
+    assert re.search(r"storniert +1  set aside\n", checked)
+    assert re.search(r"zurückgewiesen +1  counted as sales\n", checked)
+    assert max(map(len, checked.splitlines())) < 160
+
+
+def test_a_currency_that_the_file_does_not_say_is_assumed_and_marked_as_such(project):
+    (project / "orders.csv").write_text("Kunde;Datum;Betrag\n1;31.01.2024;9,50\n2;28.02.2024;8,00\n")
+    made = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert made.exit_code == 0
+    lines = (project / "data" / "shop" / "study.yaml").read_text().splitlines()
+    assert lines[lines.index("currency: USD") - 1].startswith("# assumed: nothing in the file says")
+    assert "USD is assumed where neither this nor the file says" in " ".join(
+        run("new", "--help").output.split()
+    )
+
+
+def test_a_file_with_a_title_above_its_header_ends_with_2_and_the_line(project):
+    text = "Export vom 01.07.2025;;;;\nKundennr;Datum;Betrag;Ort;Status\n" + "1;05.01.2025;9,50;Bonn;ok\n" * 3
+    (project / "orders.csv").write_text(text)
+    refused = run("new", "shop", "--transactions", "orders.csv", "--yes")
+    assert refused.exit_code == 2
+    assert "orders.csv: line 1 is no header" in refused.stderr
+    assert "stand in line 2. Delete the lines above" in refused.stderr

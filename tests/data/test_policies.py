@@ -273,3 +273,45 @@ def test_another_currency_is_set_aside():
     )
     assert used(shop) == [1, 4]
     assert fates(shop) == {"other currency": (1, 2.0)}
+
+
+@pytest.mark.parametrize(
+    "word",
+    "Storniert STORNO annulliert Abgebrochen Fehlgeschlagen Annulé ANNULÉE annule échoué Cancelado cancelada "
+    "Anulado fallido Annullato geannuleerd mislukt falhou".split(),
+)
+def test_cancelled_and_failed_orders_in_other_languages(word):
+    rows = [["a", "2024-01-01", 1, "Bezahlt"], ["a", "2024-01-02", 2, word]]
+    shop = study(rows, "customer day paid state", status="state")
+    assert used(shop) == [1]
+    assert fates(shop) == {"cancelled or test order": (1, 2.0)}
+
+
+def test_every_state_is_said_to_be_a_sale_or_none_and_the_small_ones_are_summed_up():
+    words = ["paid"] * 30 + ["Storniert"] * 20 + [""] * 15
+    words += [word for word in "abcdefgh" for _ in range(3)]  # which makes eleven states
+    words += ["cancelled", "i", "i"]
+    rows = [["a", "2024-01-01", 1, word] for word in words]
+    states = study(rows, "customer day paid state", status="state").quality.states
+    assert states.to_numpy().tolist()[:4] == [
+        ["paid", 30, "counted as sales"],
+        ["storniert", 20, "set aside"],
+        ["(none)", 15, "counted as sales"],
+        ["a", 3, "counted as sales"],
+    ]
+    assert states.to_numpy().tolist()[10:] == [
+        ["(2 others)", 5, "counted as sales"],
+        ["(1 other)", 1, "set aside"],
+    ]
+    assert states["rows"].sum() == len(rows)
+
+
+def test_a_log_without_a_status_has_no_states():
+    assert study([["a", "2024-01-01", 1]]).quality.states.empty
+
+
+@pytest.mark.parametrize("word", ["Gast", "GUEST", "Invité", "Invitado", "ospite", "Anonymous", "Unbekannt"])
+def test_a_word_for_guests_is_no_customer(word):
+    shop = study([["a", "2024-01-01", 1], [word, "2024-01-02", 2]])
+    assert used(shop) == [1]
+    assert concerned(shop, "guests") == (1, 2.0)

@@ -12,8 +12,10 @@ from crmlib.data.guessing.columns import plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import Policies
 from crmlib.data.reading import read_number, read_text
+from crmlib.data.states import count_states
 
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
+_REFUNDED = ("refunded", "wc-refunded")
 _CODES = (
     "EUR",
     "USD",
@@ -71,18 +73,16 @@ def guess_decimal(
 
 def guess_states(table: ibis.Table, named: Mapping[str, str]) -> Finding:
     """The states that orders are in, and which of them are no sale."""
-    states = table.group_by(state=read_text(table[named["status"]]).lower()).agg(rows=_.count())
-    seen = states.filter(_.state.notnull()).order_by(_.rows.desc()).limit(20).to_pandas()
-    listed = ", ".join(f"{state} ({rows:,})" for state, rows in zip(seen["state"], seen["rows"], strict=True))
-    refunded = [state for state in seen["state"] if state.removeprefix("wc-") == "refunded"]
-    usual = Policies().excluded_statuses
-    if refunded and "refunded" not in named:
-        return Finding(
-            "policies.excluded_statuses",
-            (*usual, *refunded),
-            f"states found: {listed}; no column says how much was refunded, so refunded orders are set aside",
-        )
-    return Finding("policies.excluded_statuses", usual, f"states found: {listed}")
+    status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
+    refunded = status.lower().name("state").as_table().distinct().filter(_.state.isin(_REFUNDED))
+    states = sorted(refunded.to_pyarrow()["state"].to_pylist())
+    if states and "refunded" not in named:
+        excluded = (*excluded, *states)
+        why = "; no column says how much was refunded, so refunded orders are set aside"
+    listed = ", ".join(
+        f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
+    )
+    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
 def guess_money(
@@ -125,4 +125,4 @@ def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, A
             for sign, code in _SIGNS.items():
                 if sign in text:
                     return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
-    return Finding("currency", "USD", "ASSUMED: nothing in the file says; correct it if it is another one")
+    return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")

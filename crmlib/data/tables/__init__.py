@@ -30,7 +30,7 @@ TRANSACTIONS = Contract(
         Column("customer_id", "text", "who bought; leading zeros belong to it", required=True),
         Column("date", "date", "when, to the day or finer", required=True),
         Column("amount", "money", "paid for the row, net of discount; negative is money back", required=True),
-        Column("order_id", "text", "which rows are one order"),
+        Column("order_id", "text", "which rows are one order", also="order"),
         Column("line_id", "text", "the row's own number; a repeated one is a fault"),
         Column(
             "product",

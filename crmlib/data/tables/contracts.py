@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from crmlib.errors import DataError, did_you_mean
@@ -16,7 +16,7 @@ class Column:
     and `high` bound a number; `refers_to` names the column of another table that holds the same key, as in
     "customers.customer_id"; a `personal` column says who a customer is. Of the same row, `not_before` names the
     date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
-    `planned` date may lie ahead of the day on which it is known.
+    `planned` date may lie ahead of the day on which it is known. `also` is another name that it goes by.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Column:
     not_before: str = ""
     known_from: str = ""
     planned: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Contract:
         ----------
         mapping : dict of str
             The study's own words: contract column to source column. What it leaves out is taken from a
-            source column of the same name, if there is one.
+            source column of the same name, if there is one; else, where it names none or the column is
+            required, from the only one whose name differs in case and blanks around it alone.
         found : iterable of str
             Columns of the source.
 
@@ -89,7 +91,8 @@ class Contract:
                     f"{self.name}: columns.{ours} names {theirs!r}, which the source lacks; "
                     f"{did_you_mean(theirs, available[:40])}"
                 )
-        resolved = {name: mapping.get(name, name) for name in self.names}
+        named = {**self.alike(mapping, available), **mapping}
+        resolved = {name: named.get(name, name) for name in self.names}
         resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
         missing = [column.name for column in self.columns if column.required and column.name not in resolved]
         if {"quantity", "unit_price"} <= resolved.keys():
@@ -100,3 +103,24 @@ class Contract:
                 f"{missing[0]}: <source column>. The source has: {', '.join(available[:40])}"
             )
         return resolved
+
+    def alike(self, mapping: Mapping[str, str], found: Iterable[str]) -> dict[str, str]:
+        """Source columns of nearly the contract's names, for columns that are neither mapped nor there.
+
+        Examples
+        --------
+        >>> from crmlib.data.tables import TRANSACTIONS
+        >>> TRANSACTIONS.alike({}, ["Customer_ID", " Date", "amount", "Order"])
+        {'customer_id': 'Customer_ID', 'date': ' Date', 'order_id': 'Order'}
+        """
+        available = list(found)
+        left = [one for one in available if one not in self.names and one not in mapping.values()]
+        matched: dict[str, str] = {}
+        for column in self.columns:
+            wanted = column.required or not mapping  # whoever named columns left the others out on purpose
+            if wanted and column.name not in mapping and column.name not in available:
+                own = [one for one in left if one.strip().lower() == column.name]
+                names = own or [one for one in left if one.strip().lower() == column.also]
+                if len(names) == 1:
+                    matched[column.name] = names[0]
+        return matched

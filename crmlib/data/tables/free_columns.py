@@ -43,7 +43,8 @@ def with_free_columns(
     -------
     contract : Contract
     columns : dict of str
-        As given, and a name with "_" added for a column whose own name the cleaning uses, such as `reason`.
+        As given, columns of nearly the contract's names, and a name with "_" added for a column whose own name
+        the cleaning uses, such as `reason`.
 
     Examples
     --------
@@ -55,6 +56,7 @@ def with_free_columns(
     """
     if not contract.free_columns:
         return contract, dict(columns)
+    columns = {**contract.alike(columns, raw.columns), **columns}
     known = {*contract.names, *columns.values(), FILE_COLUMN, UNSPLIT}
     names = {f"{name}_" if name in _TAKEN else name: name for name in raw.columns if name not in known}
     numbers = _numbers(raw, list(names.values()), decimal)
