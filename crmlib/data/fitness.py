@@ -48,7 +48,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     transactions : ibis.Table or DataFrame
         A cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not used.
     as_of : date
-        Last day that counts.
+        Last day that counts. Who has sent back every purchase in full by then is no buyer, as in `rfm_summary`.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no purchase up to `as_of`.
+        If there is no purchase up to `as_of` that was kept.
 
     Examples
     --------
@@ -73,11 +73,16 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
     rows = as_transactions(transactions)
-    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date())
+    over = ibis.literal(dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time()))
+    kept = rows.reversed_on.isnull() | (rows.reversed_on >= over)
+    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date(), kept=kept)
     seen = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
-    customers = _customers(seen)
+    customers = _customers(seen.filter(seen.kept))
     if not customers["buyers"]:
-        raise DataError(f"transactions: there is no purchase up to {last_day}; choose a later as_of")
+        raise DataError(
+            f"transactions: there is no purchase up to {last_day} that was kept; choose a later as_of"
+        )
+    seen = seen.drop("kept")  # of the calendar, what went back later was a purchase all the same
     days = _days(seen)
     strays = _early_strays(days["purchases"])
     later = int(rows.filter(rows.day > ibis.date(last_day.isoformat())).count().to_pyarrow().as_py())
