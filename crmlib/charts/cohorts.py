@@ -82,11 +82,11 @@ def cohort_value(
     if history.empty:
         return no_data(f"No cohort has lived one {age_unit}")
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
-    title = (
-        f"A customer brings {words.money(values[-1], currency)} by {age_unit} {words.number(ages.iloc[-1])}"
-    )
+    lived = int(ages.iloc[-1]) + 1  # age 0 is the first unit, so that value through age 27 is that of 28
+    first_units = f"the first {age_unit}" if lived == 1 else f"the first {lived:,} {age_unit}s"
+    title = f"A customer brings {words.money(values[-1], currency)} in {first_units}"
     if len(values) > 1 and values[-1] > 0:
-        title += f", {words.share(values[0] / values[-1])} of it in the first {age_unit}"
+        title += f", {words.share(values[0] / values[-1])} of it in the first"
     _, axes = sheet(2.4)
     axes.plot(ages, values, color=BLUE, marker="o" if len(values) == 1 else "")
     _age_axis(axes, ages, age_unit)
@@ -94,8 +94,8 @@ def cohort_value(
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
     alt = (
         f"Line of cumulative {value} per customer acquired ({words.plural(history['customers'].iloc[0], 'customer')}): "
-        f"{words.money(values[0], currency)} in the first {age_unit}, {words.money(values[-1], currency)} by "
-        f"{age_unit} {words.number(ages.iloc[-1])}."
+        f"{words.money(values[0], currency)} in the first {age_unit}, {words.money(values[-1], currency)} in "
+        f"{first_units}."
     )
     return finish(
         axes, title, alt, unit=f"Cumulative {value} per customer acquired, {scale}{currency or 'money'}"

@@ -138,6 +138,8 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
     if "refunded" in staged.columns:
         usable = staged.reason.isnull() & (staged.refunded > 0)
         concerned["refunded (taken off the amount)"] = (usable, staged.refunded.cast(MONEY))
+        full = usable & staged.refunded_in_full  # what was taken off them is all that they were
+        concerned["refunded in full (no purchase; the amount before)"] = (full, staged.refunded.cast(MONEY))
     return concerned
 
 

@@ -53,7 +53,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     transactions : ibis.Table or DataFrame
         A cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not used.
     as_of : date
-        Last day that counts.
+        Last day that counts. Who has sent back every purchase in full by then is no buyer, as in `rfm_summary`.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there is no purchase up to `as_of`.
+        If there is no purchase up to `as_of` that was kept.
 
     Examples
     --------
@@ -78,13 +78,17 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
     rows = as_transactions(transactions)
+    over = ibis.literal(dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time()))
+    kept = rows.reversed_on.isnull() | (rows.reversed_on >= over)
     order = rows.order_id if "order_id" in rows.columns else ibis.null("string")
-    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date(), order=order)
+    rows = rows.filter(rows.is_purchase).select("customer_id", day=rows.date.date(), order=order, kept=kept)
     within = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
-    seen = within.drop("order")
-    customers = _customers(seen)
+    customers = _customers(within.filter(within.kept))
     if not customers["buyers"]:
-        raise DataError(f"transactions: there is no purchase up to {last_day}; choose a later as_of")
+        raise DataError(
+            f"transactions: there is no purchase up to {last_day} that was kept; choose a later as_of"
+        )
+    seen = within.drop("kept", "order")  # of the calendar, what went back later was a purchase all the same
     days = _days(seen)
     strays = _early_strays(days["purchases"])
     later = int(rows.filter(rows.day > ibis.date(last_day.isoformat())).count().to_pyarrow().as_py())

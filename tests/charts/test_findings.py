@@ -291,3 +291,17 @@ def test_groups_of_other_customers_are_not_laid_over_each_other() -> None:
     both = pd.concat([one.assign(model="BG/NBD"), other.assign(model="Pareto/NBD")])
     with pytest.raises(ValueError, match="Pareto/NBD.*one model at a time"):
         charts.calibration(both)
+
+
+@pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+def test_value_through_an_age_is_that_of_one_unit_more(unit: str) -> None:
+    """Age counts from 0: 108 customers have brought 378.50 each after 27 months of age, and 388.09 after 28."""
+    ages = range(28)
+    history = pd.DataFrame({"age": ages, "customers": 108, "value_per_customer": np.linspace(50, 388.09, 28)})
+    title = charts.cohort_value(history, currency="EUR", age_unit=unit).title
+    assert title == f"A customer brings EUR 388 in the first 28 {unit}s, 13% of it in the first"
+    one = charts.cohort_value(history[:1], currency="EUR", age_unit=unit)
+    assert one.title == f"A customer brings EUR 50.00 in the first {unit}"
+    assert (
+        f"EUR 388 in the first 28 {unit}s." in charts.cohort_value(history, currency="EUR", age_unit=unit).alt
+    )

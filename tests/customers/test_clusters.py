@@ -1,6 +1,7 @@
 """Groups are found where they are, and clouds without groups are called cuts, whatever their shape."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from crmlib.customers.clusters.choice import SIGNIFICANT, silhouette
 from crmlib.customers.clusters.fits import cluster
 from crmlib.customers.clusters.stability import adjusted_rand, shared_customers, stability
 from crmlib.customers.clusters.valleys import neighbours, shallowest_valley, spread_ties
-from crmlib.customers.clusters.verdict import CUTS
+from crmlib.customers.clusters.verdict import CUTS, cluster_verdict
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups
 from tests.customers.logs import cdnow_sample
@@ -108,6 +109,22 @@ def test_one_bell_cut_in_three_is_stable_all_the_same():
     found = ClusterSegments(3, nulls=9).fit(frame(points))
     assert not found.groups_
     assert "no valley" in found.verdict_
+
+
+def test_where_nobody_is_around_a_centre_the_verdict_says_so_in_words():
+    """The valley is customers halfway per customer around the emptier centre: with none there, no number."""
+    row = dict(
+        clusters=2, silhouette=0.5, silhouette_null=0.4, stability=0.9, stability_null=0.8, jaccard=0.9
+    )
+    for valley in (np.inf, np.nan):
+        said = cluster_verdict(pd.DataFrame([row | dict(valley=valley, valley_p=1.0, groups=False)]))
+        assert not re.search(r"\b(inf|nan)\b", said)
+        assert (
+            "around the emptier of two neighbouring centres there is nobody to compare with, no valley"
+            in said
+        )
+    said = cluster_verdict(pd.DataFrame([row | dict(valley=1.25, valley_p=1.0, groups=False)]))
+    assert "halfway between two neighbours there are 1.25 customers for one around the emptier centre" in said
 
 
 def test_cdnow_has_cuts_but_no_groups():

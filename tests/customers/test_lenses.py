@@ -1,5 +1,6 @@
 """The five lenses against pandas on the raw rows, and the sums that must hold on any log."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohor
 from crmlib.customers.audit.first_products import first_products
 from crmlib.customers.audit.period_change import period_change
 from crmlib.customers.audit.period_profile import gini, period_profile, profile_by_group, top_share
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,17 @@ def test_a_period_in_which_nobody_bought_is_explained_by_nobody_being_active(cdn
 def test_periods_that_overlap_are_refused(cdnow):
     with pytest.raises(CrmError, match="must not overlap"):
         period_change(cdnow, before=H1, after=H1)
+
+
+def test_a_first_period_whose_beginning_the_log_does_not_hold_is_refused(cdnow):
+    late = cdnow.filter(cdnow.date >= pd.Timestamp("1997-01-04")).mutate(market=ibis.literal("DE"))
+    told = "before starts on 1997-01-01, but the first purchase of the log up to 1997-12-31 is on 1997-01-04"
+    with pytest.raises(CannotAnswerError, match=told):
+        period_change(late, before=H1, after=H2)
+    assert period_change(late, before=("1997-01-04", H1[1]), after=H2).change < 0
+    # A market that opened later is no gap in the log: before that day it brought nothing.
+    opened = by_group(period_change, late, by="market", before=H1, after=H2, log_begins="1997-01-01")
+    assert opened["DE"].change < 0
 
 
 # Lenses 3, 4 and 5
@@ -319,7 +331,8 @@ def test_on_any_log_nothing_is_lost_and_order_does_not_matter(rows):
         log[log["customer_id"].isin(buyers)]["amount"].sum(), abs=1e-9
     )
     pd.testing.assert_frame_equal(table, cohort_comparison(log[::-1], as_of="2024-12-31"))
-    found = period_change(log, before=("2023-01-01", "2023-06-30"), after=("2023-07-01", "2024-12-31"))
+    halves = dict(before=("2023-01-01", "2023-06-30"), after=("2023-07-01", "2024-12-31"))
+    found = period_change(log, **halves, log_begins="2023-01-01")
     assert found.waterfall["customers"].iloc[1:-1].sum() == found.migration.to_numpy().sum()
     assert acquired_by(log, "2024-12-31") == len(buyers)
 

@@ -86,7 +86,7 @@ def test_refunds_alone_are_no_purchases(project):
     assert not study.transactions.is_purchase.any().to_pyarrow().as_py()
     from crmlib.data.fitness import fitness_gates
 
-    with pytest.raises(DataError, match="there is no purchase up to 2024-01-06; choose a later as_of"):
+    with pytest.raises(DataError, match="there is no purchase up to 2024-01-06 that was kept; choose"):
         fitness_gates(study.transactions, as_of=study.as_of)
 
 

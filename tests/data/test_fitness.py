@@ -106,7 +106,7 @@ def test_stray_dates_do_not_make_a_history():
 def test_returns_are_no_purchases():
     frame = pd.concat([log(), log().assign(amount=-5.0, date=pd.Timestamp("2023-01-01"))])
     assert gates(frame).loc["history", "found"] == "365 days"
-    with pytest.raises(DataError, match="there is no purchase up to 2020-01-01; choose a later as_of"):
+    with pytest.raises(DataError, match="there is no purchase up to 2020-01-01 that was kept; choose"):
         fitness_gates(frame, as_of="2020-01-01")
 
 
@@ -145,3 +145,33 @@ def test_the_id_for_everybody_is_shown_as_the_cleaned_log_holds_it(monkeypatch, 
     found = gates(study.all_transactions, study.as_of).loc["one id for many", "found"]
     assert found == f"customer {hashed[0]!r} has 7,300 purchases, 100.0% of all; the next one has 0"
     assert "till" not in found
+
+
+def test_buyers_are_those_of_the_summary_where_purchases_went_back_in_full():
+    """Of 4 buyers one returned everything, one a second purchase, and one returns only after as_of."""
+    rows = [
+        ("returned all", "2024-01-10", 50.0, "2024-02-01"),
+        ("kept one", "2024-01-11", 20.0, None),
+        ("kept one", "2024-03-01", 30.0, "2024-12-31 23:00"),
+        ("returns later", "2024-01-12", 20.0, None),
+        ("returns later", "2024-04-01", 40.0, "2025-01-01"),
+        ("loyal", "2024-01-13", 20.0, None),
+        ("loyal", "2024-05-01", 20.0, None),
+        ("loyal", "2024-06-01", 20.0, None),
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "date", "amount", "reversed_on"])
+    frame = frame.assign(
+        date=pd.to_datetime(frame["date"]),
+        reversed_on=pd.to_datetime(frame["reversed_on"], format="ISO8601"),
+        is_purchase=True,
+        returned_purchase_date=pd.NaT,
+    )
+    found = gates(frame)
+    frequency = crm.rfm_summary(frame, as_of=AS_OF)["frequency"]
+    assert found.loc["buyers", "found"] == f"{len(frequency)} buyers" == "3 buyers"
+    assert found.loc["repeat buyers", "found"] == (
+        f"{(frequency >= 1).mean():.1%} bought again, {(frequency >= 2).sum()} on three days or more"
+    )
+    everything_back = frame[frame["customer_id"] == "returned all"]
+    with pytest.raises(DataError, match="no purchase up to 2024-12-31 that was kept; choose a later as_of"):
+        gates(everything_back)

@@ -228,6 +228,7 @@ def test_refunds_are_taken_off_and_a_purchase_refunded_in_full_is_none():
     assert used(shop) == [0, 30, 50, 0]
     assert purchases(shop) == 2
     assert concerned(shop, "refunded (taken off the amount)") == (3, 80.0)
+    assert concerned(shop, "refunded in full (no purchase; the amount before)") == (2, 60.0)
     assert concerned(shop, "zero_amounts") == (0, 0.0)
 
 

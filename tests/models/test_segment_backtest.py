@@ -1,5 +1,7 @@
 """Groups judged by the holdout: measures by brute force, nothing lost, and no peeking for the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,14 @@ def test_nobody_spends_in_the_holdout():
     )
     assert found.groups[["spend", "active"]].to_numpy().tolist() == [[0.0, 0.0]]
     assert found.scores[["gini", "spend_explained", "spearman"]].isna().all(axis=None)
+    assert not found.enough_purchases
+
+
+def test_a_hundred_purchases_of_the_holdout_are_enough_to_judge_by(found):
+    assert found.enough_purchases
+    for purchases, enough in ((99, False), (100, True)):
+        few = pd.DataFrame({"holdout_frequency": [purchases - 40, 40, 0]})
+        assert replace(found, customers=few).enough_purchases is enough
 
 
 def test_refusals(log, segments):

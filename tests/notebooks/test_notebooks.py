@@ -7,7 +7,11 @@ import re
 import subprocess
 import sys
 
+import nbformat
+import numpy as np
+import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
 from crmlib.data.tables import TABLE_NAMES
 from crmlib.report.notebooks import read_notebooks
@@ -104,3 +108,39 @@ def test_one_notebook_by_hand_with_papermill(tmp_path):
     )
     figures = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())["figures"]
     assert figures["customers"]["value"] == 23_570
+
+
+def shop_from(first, folder):
+    """A study of 60 customers who buy now and then from a day to 1 June 2025; its file."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range(first, "2025-06-01")
+    rows = pd.DataFrame(
+        {"customer_id": rng.integers(0, 60, 400), "date": rng.choice(days, 400), "amount": 10.0}
+    )
+    pd.concat([rows, rows[:1].assign(date=days[0])]).to_csv(folder / "transactions.csv", index=False)
+    about = "title: Short\ndata_kind: real\ncurrency: USD\nas_of: 2025-06-01\ntables:\n"
+    (folder / "study.yaml").write_text(f"{about}  transactions:\n    source: transactions.csv\n")
+    return folder / "study.yaml"
+
+
+@pytest.mark.parametrize(("first", "label"), [("2025-01-04", "revenue in 2 months"), ("2025-04-20", None)])
+def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
+    first, label, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
+    notebook = nbformat.read(NOTEBOOKS / "02_customer_base_audit.ipynb", as_version=4)
+    (cell,) = tagged(notebook, "parameters")
+    cell["source"] += f"\nstudy = {str(shop_from(first, tmp_path))!r}"
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    found = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())
+    period = found["figures"]["period"]
+    shown = json.dumps(notebook)
+    assert "2024" not in found["headline"]
+    assert "Dec 2024" not in shown
+    if label:
+        assert (period["label"], period["against"]) == (label, "the 2 before")
+        assert "2 complete months each instead of 6" in shown
+    else:
+        assert period["value"] is None
+        assert "Not told: two periods to compare need a complete month each" in shown
+        assert "Revenue rose" not in found["headline"]

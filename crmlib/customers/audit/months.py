@@ -123,6 +123,61 @@ def last_months(as_of: Any, months: int, *, back: int = 0) -> tuple[dt.date, dt.
     return (last - (months - 1)).start_time.date(), last.end_time.date()
 
 
+def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
+    """How many complete months each of two periods end to end can have, so that the log covers both.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts.
+    months : int
+        As many as are asked for at most.
+
+    Returns
+    -------
+    int
+        The length of `last_months(as_of, ...)` and of the period before it, `back=1`.
+
+    Raises
+    ------
+    CannotAnswerError
+        If the log does not cover two complete months.
+
+    Notes
+    -----
+    The log covers a month if its first purchase is not after the month's first day, whether or not it went
+    back later; what is missing before that day is unknown, and not zero.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 30.0],
+    ...                     "date": pd.to_datetime(["2024-01-04", "2024-05-31"])})
+    >>> comparable_months(log, as_of="2024-05-31", months=6)
+    2
+    """
+    last = last_months(as_of, months)[1]  # refuses what months cannot be
+    first = first_purchase_day(transactions, as_day(as_of, "as_of"))
+    covered = 0
+    if first is not None:
+        begins = pd.Period(first, "M") + int(first.day > 1)
+        covered = (pd.Period(last, "M") - begins).n + 1
+    if covered < 2:
+        raise CannotAnswerError(
+            f"two periods to compare need a complete month each, and up to {as_of} the log covers {max(covered, 0)} "
+            f"(first purchase: {first or 'none'}); give a log that reaches further back, or a later as_of"
+        )
+    return min(months, covered // 2)
+
+
+def first_purchase_day(transactions: Any, day: dt.date) -> dt.date | None:
+    """The day on which a log begins, as far as it is seen at a day: that of its first purchase, or none."""
+    rows = seen_by(transactions, day)
+    first = rows.filter(rows.is_purchase).date.min().to_pyarrow().as_py()
+    return None if first is None else first.date()
+
+
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
 ) -> tuple[pd.DataFrame, pd.Timestamp | None]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from crmlib.customers._log import as_day
 from crmlib.customers.activity import acquired_by, customer_totals, span
 from crmlib.customers.audit.decompose import decompose_change
-from crmlib.errors import CrmError
+from crmlib.customers.audit.months import first_purchase_day
+from crmlib.errors import CannotAnswerError, CrmError
 
 # Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
 GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
@@ -54,6 +57,7 @@ def period_change(
     after: tuple[Any, Any],
     collapse: str = "D",
     margin: float | None = None,
+    log_begins: Any = None,
 ) -> PeriodChange:
     """What changed between two periods, which customers changed it, and which factor it came from?
 
@@ -62,15 +66,26 @@ def period_change(
     transactions : ibis.Table or DataFrame
         Cleaned purchase log.
     before, after : pair of date or str
-        First and last day of each period, both within it; the first period ends before the second starts.
+        First and last day of each period, both within it; the first period ends before the second starts,
+        and the log begins on its first day at the latest.
     collapse : {"D", "H", "W", "M", "Q", "Y"}
         Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue; with it, or where the log has `cost`, profit is compared.
+    log_begins : date or str, optional
+        Since when the log is complete, where that is before its first purchase: of a market that opened
+        later, the day on which the whole log begins.
 
     Returns
     -------
     PeriodChange
+
+    Raises
+    ------
+    CannotAnswerError
+        If the log begins after the first day of `before`: what it does not hold is unknown, and not zero.
+    CrmError
+        If the periods overlap, or a parameter is refused.
 
     References
     ----------
@@ -93,6 +108,7 @@ def period_change(
         raise CrmError(
             f"before ends on {first[1]} and after starts on {second[0]}; the periods must not overlap"
         )
+    _assert_covered(transactions, first[0], second[1], log_begins)
     totals = [
         customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin)
         for start, end in (first, second)
@@ -108,6 +124,16 @@ def period_change(
     )
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
     return found
+
+
+def _assert_covered(transactions: Any, start: dt.date, end: dt.date, log_begins: Any) -> None:
+    """Refuse a first period of which the log does not hold the beginning."""
+    begins = first_purchase_day(transactions, end) if log_begins is None else as_day(log_begins, "log_begins")
+    if begins is None or begins > start:
+        raise CannotAnswerError(
+            f"before starts on {start}, but the first purchase of the log up to {end} is on {begins}; let before start "
+            "no earlier (comparable_months says how many months fit), or say log_begins where nobody bought until then"
+        )
 
 
 def _pairs(before: pd.DataFrame, after: pd.DataFrame, value: str) -> pd.DataFrame:

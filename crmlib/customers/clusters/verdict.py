@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from crmlib.customers.clusters.choice import SIGNIFICANT, STABLE
@@ -38,10 +40,8 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
 
 def _failed(row: pd.Series) -> list[str]:
     """What keeps the clusters from being groups."""
-    valley = f"{row['valley']:.2f} customers for one around the emptier centre"
     reasons = {
-        f"halfway between two neighbours there are {valley}, no valley beyond chance": row["valley_p"]
-        > SIGNIFICANT,
+        f"{_halfway(row['valley'])}, no valley beyond chance": row["valley_p"] > SIGNIFICANT,
         f"silhouette {row['silhouette']:.2f}, where a cloud without groups has up to {row['silhouette_null']:.2f}": (
             row["silhouette"] < row["silhouette_null"]
         ),
@@ -51,3 +51,12 @@ def _failed(row: pd.Series) -> list[str]:
         f"one of them is not found again (Jaccard {row['jaccard']:.2f})": row["jaccard"] < STABLE,
     }
     return [reason for reason, holds in reasons.items() if holds]
+
+
+def _halfway(valley: float) -> str:
+    """How many customers there are between two neighbouring clusters; nobody around a centre leaves no ratio."""
+    if not math.isfinite(valley):
+        return "around the emptier of two neighbouring centres there is nobody to compare with"
+    return (
+        f"halfway between two neighbours there are {valley:.2f} customers for one around the emptier centre"
+    )

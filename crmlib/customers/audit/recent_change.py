@@ -1,0 +1,120 @@
+"""Lens 2 for the last months: two periods end to end that the log covers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crmlib.customers.activity import profit_of
+from crmlib.customers.audit.months import comparable_months, last_months
+from crmlib.customers.audit.period_change import INACTIVE, PeriodChange, period_change
+from crmlib.data.sources import as_transactions
+from crmlib.errors import CannotAnswerError
+
+Period = tuple[dt.date, dt.date]
+
+
+@dataclass(frozen=True)
+class RecentChange:
+    """The last complete months beside as many before them; false where the log does not cover two periods.
+
+    Attributes
+    ----------
+    change : PeriodChange
+        Its tables are empty where the log does not cover two periods.
+    months : int
+        Length of each period; where there are none, the length asked for.
+    before, after : pair of date, or None
+        First and last day of each period.
+    said : str
+        What is compared, and if it is less than was asked for, why.
+    """
+
+    change: PeriodChange
+    months: int
+    before: Period | None
+    after: Period | None
+    said: str
+
+    def __bool__(self) -> bool:
+        return self.before is not None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The periods' names, `before` and `after`, as charts take them."""
+        spans = {"before": self.before, "after": self.after}
+        return {name: _named(one) if one else name for name, one in spans.items()}
+
+    @property
+    def total(self) -> float | None:
+        """Value of the later period; None where it is compared with nothing."""
+        return float(self._totals.iloc[-1]) if self else None
+
+    @property
+    def relative(self) -> float | None:
+        """Relative change of the value; None where there was none before."""
+        return self.change.change / start if self and (start := float(self._totals.iloc[0])) > 0 else None
+
+    @property
+    def _totals(self) -> pd.Series:
+        return self.change.waterfall["change"]
+
+
+def recent_change(
+    transactions: Any, *, as_of: Any, months: int, collapse: str = "D", margin: float | None = None
+) -> RecentChange:
+    """What changed from the months before to the last complete months, as far as the log reaches back?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts.
+    months : int
+        Complete months in each of the two periods; where the log is too short for so many, as many as fit.
+    collapse, margin
+        As in `period_change`.
+
+    Returns
+    -------
+    RecentChange
+        False, with the reason in `.said`, where the log does not cover two complete months.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> found = recent_change(log, as_of="2024-02-29", months=6)
+    >>> found.months, found.total, found.relative
+    (1, 35.0, 2.5)
+    """
+    try:
+        fitting = comparable_months(transactions, as_of=as_of, months=months)
+    except CannotAnswerError as reason:
+        value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "profit"
+        return RecentChange(_nothing(value), months, None, None, f"Not told: {reason}.")
+    before, after = last_months(as_of, fitting, back=1), last_months(as_of, fitting)
+    change = period_change(transactions, before=before, after=after, collapse=collapse, margin=margin)
+    said = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
+    if fitting < months:
+        said += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
+    return RecentChange(change, fitting, before, after, f"{said}.")
+
+
+def _named(period: Period) -> str:
+    first, last = (f"{day:%b %Y}" for day in period)
+    return first if first == last else f"{first} to {last}"
+
+
+def _nothing(value: str) -> PeriodChange:
+    """Tables without a row: nothing is compared."""
+    return PeriodChange(
+        value,
+        waterfall=pd.DataFrame(columns=["step", "customers", "before", "after", "change"]),
+        migration=pd.DataFrame(columns=[INACTIVE]),
+        factors=pd.DataFrame(columns=["factor", "before", "after", "effect", "weights"]),
+    )

@@ -1,0 +1,89 @@
+"""Two periods are compared only as far as the log reaches back; what it does not hold is never zero."""
+
+import pandas as pd
+import pytest
+
+from crmlib import charts
+from crmlib.customers import comparable_months, last_months, period_change, recent_change
+from crmlib.errors import CannotAnswerError, CrmError
+
+
+def log_from(first, last="2025-06-01"):
+    """Two customers who buy for 10 every third day, the second from the third month on."""
+    days = pd.date_range(first, last, freq="3D")
+    one = pd.DataFrame({"customer_id": "a", "date": days, "amount": 10.0})
+    return pd.concat([one, one[20:].assign(customer_id="b")], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "as_of", "asked", "fitting"),
+    [
+        ("2025-01-04", "2025-06-01", 6, 2),  # February to May; January lacks three days
+        ("2025-01-01", "2025-06-01", 6, 2),  # five months
+        ("2025-01-01", "2025-06-30", 6, 3),
+        ("2025-01-01 23:59", "2025-06-30", 6, 3),
+        ("2024-12-01", "2025-06-01", 6, 3),
+        ("2025-01-04", "2025-06-01", 1, 1),
+        ("2024-06-01", "2025-05-31", 6, 6),
+        ("2024-06-02", "2025-05-31", 6, 5),
+        ("2020-01-01", "2025-06-01", 6, 6),
+        ("2025-04-01", "2025-06-01", 6, 1),
+    ],
+)
+def test_the_longest_periods_that_the_log_covers(first, as_of, asked, fitting):
+    log = log_from(first)
+    assert comparable_months(log, as_of=as_of, months=asked) == fitting
+    begins = pd.Timestamp(first).date()
+    assert last_months(as_of, fitting, back=1)[0] >= begins
+    assert fitting == asked or last_months(as_of, fitting + 1, back=1)[0] < begins
+
+
+@pytest.mark.parametrize("first", ["2025-04-02", "2025-05-20", "2025-06-02"])
+def test_a_log_without_two_complete_months_cannot_answer(first):
+    with pytest.raises(
+        CannotAnswerError, match="need a complete month each, and up to 2025-06-01 the log covers"
+    ):
+        comparable_months(log_from(first, "2025-07-01"), as_of="2025-06-01", months=6)
+
+
+def test_months_that_cannot_be_are_refused():
+    with pytest.raises(CrmError, match="months is 0"):
+        comparable_months(log_from("2025-01-04"), as_of="2025-06-01", months=0)
+
+
+def test_a_first_purchase_that_went_back_shows_that_the_log_reaches_it():
+    log = log_from("2025-01-01").assign(reversed_on=pd.NaT, returned_purchase_date=pd.NaT, is_purchase=True)
+    log.loc[0, "reversed_on"] = pd.Timestamp("2025-01-20")
+    assert comparable_months(log, as_of="2025-04-30", months=2) == 2
+
+
+def test_a_short_log_is_compared_over_the_months_that_it_has():
+    log = log_from("2025-01-04")
+    found = recent_change(log, as_of="2025-06-01", months=6)
+    assert found.names == {"before": "Feb 2025 to Mar 2025", "after": "Apr 2025 to May 2025"}
+    assert "2 complete months each instead of 6" in found.said
+    revenue = log.set_index("date")["amount"].sort_index()
+    before, after = revenue["2025-02-01":"2025-03-31"].sum(), revenue["2025-04-01":"2025-05-31"].sum()
+    assert (found.total, found.relative) == (after, pytest.approx(after / before - 1))
+    alone = period_change(log, before=found.before, after=found.after)
+    pd.testing.assert_frame_equal(found.change.waterfall, alone.waterfall)
+    whole = recent_change(log_from("2024-01-01"), as_of="2025-06-01", months=6)
+    assert whole.months == 6
+    assert "instead" not in whole.said
+
+
+@pytest.mark.parametrize(("margin", "value"), [(None, "revenue"), (0.4, "profit")])
+def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
+    found = recent_change(log_from("2025-04-20"), as_of="2025-06-01", months=6, margin=margin)
+    assert not found
+    assert (found.total, found.relative, found.change.value) == (None, None, value)
+    assert found.said.startswith("Not told: two periods to compare need a complete month each")
+    told = dict(value=value, **found.names)
+    assert (
+        charts.change_by_customers(found.change.waterfall, **told).title
+        == f"No {value} of two periods to compare"
+    )
+    assert charts.change_by_factors(found.change.factors, **told).title == f"No factor of {value} to compare"
+    assert (
+        charts.decile_migration(found.change.migration).title == "No customer of the first period to follow"
+    )
