@@ -11,6 +11,7 @@ import crmlib as crm
 from crmlib.customers.activity import acquired_by, by_group, customer_totals
 from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.audit.first_products import first_products
+from crmlib.customers.audit.months import month_review
 from crmlib.customers.audit.period_change import period_change
 from crmlib.customers.audit.period_profile import gini, period_profile, profile_by_group, top_share
 from crmlib.errors import CannotAnswerError, CrmError
@@ -287,6 +288,13 @@ def test_each_market_is_seen_apart():
     parts = by_group(period_profile, SHOP, by="market", start="2023-01-01", end="2023-12-31")
     assert list(parts) == ["(none)", "DE", "FR"]
     assert [part.totals["revenue"] for part in parts.values()] == [20.0, 135.0, 8.0]
+
+
+def test_a_young_market_says_so_and_leaves_the_others_their_answer():
+    young = {"customer_id": ["z"], "date": [pd.Timestamp("2024-02-02")], "amount": [9.0], "market": ["IT"]}
+    parts = by_group(month_review, pd.concat([SHOP, pd.DataFrame(young)]), by="market", as_of="2024-02-10")
+    assert str(parts["IT"]).startswith("Not told: ")
+    assert {"value", "month_before"} <= set(parts["DE"].columns)
 
 
 def test_groups_that_a_log_lacks_are_passed_over(cdnow):
