@@ -126,9 +126,8 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
         "guests": (staged.is_guest, money),
         "equal_rows": (staged.equals_earlier, money),
     }
-    if "status" in staged.columns and policies.excluded_statuses:
-        words = [word.lower() for word in policies.excluded_statuses]
-        concerned["excluded_statuses"] = (staged.status.lower().isin(words), money)
+    if "is_excluded" in staged.columns:
+        concerned["excluded_statuses"] = (staged.is_excluded, money)
     if "cancelled_at" in staged.columns:
         concerned["cancelled_at (filled)"] = (staged.cancelled_at.notnull(), money)
     if "flipped" in staged.columns:

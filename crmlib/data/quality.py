@@ -164,6 +164,9 @@ def _judge(raw: ibis.Table, columns: dict[str, str], reading: Reading, policies:
     )
     # As a view, what was read is computed once, however often the next step asks for it.
     rows = earned_amounts(rows.view().mutate(date=within_calendar(_.date)), policies)
+    if "status" in read and policies.excluded_statuses:  # seven languages of them: looked up once
+        words = [word.lower() for word in policies.excluded_statuses]
+        rows = rows.mutate(is_excluded=_.status.lower().isin(words).fill_null(False))
     rows = _name_guests(rows, policies).view()
     judged = rows.mutate(reason=first_reason(rows, reading.currency, policies))
     return judged if reading.hash_secret is None else _pseudonymised(judged, reading.hash_secret)

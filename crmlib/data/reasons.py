@@ -35,9 +35,8 @@ def first_reason(rows: ibis.Table, currency: str | None, policies: Policies) -> 
     if "currency" in rows.columns and currency:
         other = rows.currency.fill_null(currency).upper() != currency.upper()
         cases.append((other, "other currency"))
-    if "status" in rows.columns:
-        excluded = [word.lower() for word in policies.excluded_statuses]
-        cases.append((rows.status.fill_null("").lower().isin(excluded), "cancelled or test order"))
+    if "is_excluded" in rows.columns:
+        cases.append((rows.is_excluded, "cancelled or test order"))
     if "cancelled_at" in rows.columns:
         cases.append((rows.cancelled_at.notnull(), "cancelled or test order"))
     if policies.returns == "set_aside":

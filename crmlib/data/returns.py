@@ -51,19 +51,19 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
 
 def _pairs(events: ibis.Table) -> ibis.Table:
     """Purchases and the returns that undo them: within an order first, then among what names no order."""
-    key = ["customer_id", "product", "size"]
-    within = _pair_equal_amounts(events, ["order_id", *key]).cache()
-    orders = events.filter(~_.is_return).select("customer_id", "order_id").distinct()
-    of_an_order = events.filter(_.is_return).semi_join(orders, ["customer_id", "order_id"])
-    rest = events.anti_join(within, "source_row").anti_join(of_an_order, "source_row")
-    return within.union(_pair_equal_amounts(rest, key)).cache()
+    key, order = ["customer_id", "product", "size"], ["customer_id", "order_id"]
+    purchases, returns = events.filter(~_.is_return), events.filter(_.is_return)
+    within = _pair_equal_amounts(purchases, returns, ["order_id", *key]).cache()
+    free = returns.anti_join(purchases, order)  # what names an order of the customer is about that one
+    rest = purchases.anti_join(within, "source_row")
+    return within.union(_pair_equal_amounts(rest, free, key)).cache()
 
 
-def _pair_equal_amounts(events: ibis.Table, key: list[str]) -> ibis.Table:
+def _pair_equal_amounts(purchases: ibis.Table, returns: ibis.Table, key: list[str]) -> ibis.Table:
     """Pair like brackets: a purchase opens, a return of the same amount closes the last one open."""
     order = ["date", "is_return", "source_row"]
     so_far = ibis.window(group_by=key, order_by=order, preceding=None, following=0)
-    candidates = events.semi_join(events.filter(_.is_return), key)
+    candidates = purchases.semi_join(returns, key).union(returns)
     walked = candidates.mutate(balance=ibis.ifelse(_.is_return, -1, 1).sum().over(so_far))
     # A return with nothing open takes the balance to a new low; counting from that low, it closes nothing.
     walked = walked.mutate(low=ibis.least(0, _.balance.min().over(so_far)))
@@ -93,7 +93,7 @@ def _reduce_latest_purchase(events: ibis.Table, paired: ibis.Table) -> ibis.Tabl
 
 def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -> ibis.Table:
     """For each return the day of the latest purchase with its key that has not gone back by then."""
-    bought = purchases.select(*key, "reversed_on", bought_on="date")
+    bought = purchases.semi_join(loose, key).select(*key, "reversed_on", bought_on="date")
     never_reversed = bought.filter(_.reversed_on.isnull()).drop("reversed_on").distinct()
     lasting = loose.asof_join(never_reversed, loose.date >= never_reversed.bought_on, key)
     # Purchases that go back later still stood on the day of the return; they are few.
