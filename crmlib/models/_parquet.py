@@ -24,7 +24,8 @@ def _hash(table: str) -> str:
     return f"hash({', '.join(f'{table}.{name}' for name in HISTORY)})"
 
 
-# One number is found faster than three. Should two histories share it, too many rows come out, and all three decide.
+# One number is found faster than three. Should two histories share it, or a type not survive the way to the scores and
+# back, other than all rows come out, and all three decide.
 _SAME_HISTORY = (
     f"{_hash('c')} = {_hash('s')}",
     " AND ".join(f"c.{name} = s.{name}" for name in HISTORY),
@@ -80,7 +81,7 @@ def join_scores(
         for same in _SAME_HISTORY:
             copy = f"COPY (SELECT c.*, {new} FROM c JOIN s ON {same}) TO '{path}' ({_FORMAT})"
             written = engine.execute(copy).fetchall()[0][0]
-            if written <= rows:
+            if written == rows:
                 break
     if written != rows:
         part.unlink()

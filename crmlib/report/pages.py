@@ -149,7 +149,7 @@ def _table(text: str, heading: str) -> Markup:
     """Keep a table's cells and nothing else of the HTML that a notebook put out."""
     cleaned = nh3.clean(text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES)
     soup = BeautifulSoup(cleaned, "html.parser")
-    if not soup.select("tbody tr"):
+    if soup.find("table") and not soup.find("td"):
         return Markup('<p class="soft">An empty table: no row applies.</p>')
     for table in soup.find_all("table"):
         _tidy(table)

@@ -107,3 +107,17 @@ def test_terms_are_checked_before_anything_is_read(source: Path) -> None:
     with pytest.raises(FitError, match=r"q is 0\.8"):
         lifetime_value_parquet(BG, heavy, source, target, **TERMS)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "HUGEINT", "DECIMAL(9, 0)", "FLOAT"])
+def test_every_type_of_number_is_scored(kind, tmp_path):
+    """Whatever the way to the scores and back makes of a type, every customer is found again."""
+    import duckdb
+
+    source, target = tmp_path / "customers.parquet", tmp_path / "scored.parquet"
+    columns = f'i::{kind} AS frequency, (7 * i)::{kind} AS recency, 50::{kind} AS "T"'
+    duckdb.sql(f"COPY (SELECT {columns} FROM range(5) t(i)) TO '{source}' (FORMAT parquet)")
+    assert score_parquet(BG, source, target, future_t=52) == 5
+    found = pd.read_parquet(target).astype(float).sort_values("frequency")
+    expected = BG.expected_purchases(found[["frequency", "recency", "T"]], future_t=52)
+    np.testing.assert_allclose(found["expected_purchases"], expected, rtol=1e-12)
