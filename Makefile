@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 test: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab notebooks lint bench lock clean
+.PHONY: help report test lab notebooks lint house bench lock clean
 
 help:       ## list what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ notebooks: .venv/.test  ## run every notebook on the small study, keep its key f
 
 lint: .venv/.test   ## check and format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/mypy
+
+house: .venv/.test  ## count files, lines, import circles, public names and names that nobody uses
+	@$(BIN)/python -m tests.house
 
 bench: .venv/.test  ## measure against peers and floors; writes tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks

@@ -11,7 +11,7 @@ from scipy.special import ndtri, stdtrit
 
 from crmlib.economics._terms import Terms, read_terms
 from crmlib.errors import CrmError, FitError, did_you_mean
-from crmlib.models._histories import Histories, read_histories
+from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
 from crmlib.models._spend_data import read_spend
 from crmlib.models.gamma_gamma import GammaGammaModel
@@ -100,6 +100,7 @@ def customer_lifetime_value(
         margin=margin,
         time_unit=time_unit,
     )
+    require_rows(data)
     known = read_histories(data)
     spend = _expected_spend(spend_model, data)
     asked = level if interval == "predictive" else None

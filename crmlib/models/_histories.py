@@ -55,6 +55,7 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     """
     require_columns(data, HISTORY)
     if weighted:
+        require_rows(data)
         refuse_duplicates(data)
     row, (x, t_x, age) = _unique_rows(data)
     _refuse_impossible(data, x, t_x, age, row)
@@ -91,7 +92,7 @@ def _refuse_fractions(data: pd.DataFrame, frequency: Array, row: NDArray[np.intp
 
 
 def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse what is no frame, is empty or lacks a column."""
+    """Refuse what is no frame or lacks a column."""
     if not isinstance(data, pd.DataFrame):
         raise DataError(
             f"data is a {type(data).__name__}; give a pandas DataFrame with columns {', '.join(columns)}"
@@ -101,8 +102,12 @@ def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
             f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); "
             "crmlib.rfm_summary makes these columns from a purchase log"
         )
+
+
+def require_rows(data: pd.DataFrame) -> None:
+    """Refuse a frame without customers, where there is nothing to learn or to value."""
     if not len(data):
-        raise DataError("data has no rows; there is no customer to learn from or to score")
+        raise DataError("data has no rows; there is no customer to learn from or to value")
 
 
 def refuse_duplicates(data: pd.DataFrame) -> None:

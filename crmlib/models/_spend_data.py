@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crmlib.models._histories import numbers, refuse_duplicates, refuse_rows, refuse_values, require_columns
+from crmlib.models._histories import (
+    numbers,
+    refuse_duplicates,
+    refuse_rows,
+    refuse_values,
+    require_columns,
+    require_rows,
+)
 from crmlib.models._inference import Array
 
 
@@ -44,6 +51,7 @@ def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
         )
     weight = np.ones(len(data))
     if weighted:
+        require_rows(data)
         refuse_duplicates(data)
         if "weight" in data.columns:
             weight = numbers(data, "weight")

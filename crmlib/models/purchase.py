@@ -302,6 +302,8 @@ class PurchaseModel(LikelihoodModel, ABC):
         """Answer once per unique history and give each customer the answer of theirs."""
         self._check_unit(data)
         known = read_histories(data)
+        if not len(data):
+            return pd.Series(index=data.index, name=name, dtype=float)
         values = np.asarray(answer(known.frequency, known.recency, known.T), dtype=float)
         return pd.Series(values[known.row], index=data.index, name=name)
 

@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, digamma
 
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models._histories import numbers, refuse_duplicates, refuse_rows, refuse_values, require_columns
+from crmlib.models._histories import (
+    numbers,
+    refuse_duplicates,
+    refuse_rows,
+    refuse_values,
+    require_columns,
+    require_rows,
+)
 from crmlib.models._inference import Array
 from crmlib.models._special import beta_rule
 from crmlib.models.base import LikelihoodModel
@@ -242,6 +249,7 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
 
 def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
     require_columns(data, ("T", "alive"))
+    require_rows(data)
     refuse_duplicates(data)
     age, alive = _lifetimes(data)
     weight = numbers(data, "weight") if "weight" in data.columns else np.ones(len(data))

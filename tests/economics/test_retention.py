@@ -244,6 +244,23 @@ class TestMix:
         assert told["gross"].iloc[1] > told["gross"].iloc[0]
         assert told["elasticity"].iloc[1] > told["elasticity"].iloc[0]
 
+    def test_where_retention_is_even_customers_are_alike(self) -> None:
+        model = crm.ShiftedBetaGeoModel().fit([100, 80, 64, 51])  # its boundary: alpha + beta is about 30,000
+        told = crm.retention_mix(model, crm.RetentionTerms(100, 0.5, 0.1))
+        for column in ("retention_rate", "gross", "net", "elasticity", "gross_change"):
+            assert told[column].iloc[1] == pytest.approx(told[column].iloc[0], rel=1e-3)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e5), st.integers(0, 30))
+    def test_it_is_finite_and_its_mean_is_the_betas_wherever_the_fit_ends(
+        self, alpha: float, beta: float, renewals: int
+    ) -> None:
+        model = crm.ShiftedBetaGeoModel.from_params(alpha=alpha, beta=beta)
+        told = crm.retention_mix(model, crm.RetentionTerms(100, 0.5, 0.1), renewals=renewals)
+        assert np.isfinite(told.drop(columns="customers").to_numpy(float)).all()
+        mean = (beta + renewals) / (alpha + beta + renewals)
+        assert told["retention_rate"].iloc[1] == pytest.approx(mean, rel=1e-9, abs=1e-12)
+
     def test_without_discount_it_is_refused(self) -> None:
         with pytest.raises(CrmError, match="discount_rate is 0"):
             crm.retention_mix(self.MODEL, crm.RetentionTerms(100, 0.5, 0.0))

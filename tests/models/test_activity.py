@@ -281,6 +281,13 @@ class TestRegularity:
         assert found.phases == phases
         assert ("rhythm" in found.words) == (phases > 1)
 
+    def test_a_perfect_rhythm_is_as_regular_as_can_be(self) -> None:
+        days = pd.date_range("2022-01-01", periods=10, freq="28D")
+        log = pd.DataFrame([(f"c{n}", day, 1.0) for n in range(60) for day in days])
+        log.columns = ["customer_id", "date", "amount"]
+        found = crm.purchase_regularity(log, as_of="2024-12-31")
+        assert (found.shape, found.phases) == (np.inf, 30)
+
     def test_too_few_are_refused(self) -> None:
         log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": pd.to_datetime(["2024-01-01"])})
         with pytest.raises(FitError, match="0 customers have bought three times"):

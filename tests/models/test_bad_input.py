@@ -170,6 +170,17 @@ def test_only_the_first_ids_are_shown():
         BetaGeoModel().fit(table)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_group_without_customers_gets_an_answer_without_rows(model):
+    fitted, nobody = model.from_params(**PARAMS[model]), few().head(0)
+    assert fitted.expected_purchases(nobody, 39).shape == (0,)
+    assert fitted.expected_purchases_discounted(nobody, 39, 0.01).shape == (0,)
+    assert fitted.expected_probability_alive(nobody).shape == (0,)
+    assert fitted.expected_probability_no_purchase(nobody, 39).shape == (0,)
+    assert fitted.probability_of_purchases([0, 1], nobody, 39).shape == (0, 2)
+    assert fitted.sample_purchases(nobody, 39, n=3, random_state=0).shape == (3, 0)
+
+
 def test_what_is_no_frame_of_customers_is_refused():
     with pytest.raises(DataError, match="data lacks recency"):
         BetaGeoModel().fit(few().drop(columns="recency"))

@@ -84,9 +84,19 @@ def retention_mix(
 
 
 def _retention_of(model: ShiftedBetaGeoModel, renewals: int) -> tuple[np.ndarray, np.ndarray]:
-    """Retention rates of customers who made so many renewals, and their weights, as a quadrature."""
-    from scipy.special import roots_jacobi
+    """Retention rates of customers who made so many renewals, and their weights, as a quadrature.
 
-    alpha, beta = model.params_["alpha"], model.params_["beta"] + renewals
-    nodes, weight = roots_jacobi(_NODES, beta - 1, alpha - 1)  # of the probability to leave, on (-1, 1)
-    return 1 - (nodes + 1) / 2, weight / weight.sum()
+    The rule of Golub & Welsch (1969) for the beta distribution: weights come as shares, so that no beta function is
+    evaluated, which overflows once alpha + beta is about 1,000.
+    """
+    from scipy.linalg import eigh_tridiagonal
+
+    a, b = model.params_["alpha"] - 1, model.params_["beta"] + renewals - 1
+    n = np.arange(1.0, _NODES)
+    size = 2 * n + a + b
+    middle = np.concatenate([[(a - b) / (a + b + 2)], (a * a - b * b) / (size * (size + 2))])
+    first = 4 * (1 + a) * (1 + b) / ((a + b + 2) ** 2 * (a + b + 3))
+    n, size = n[1:], size[1:]
+    others = 4 * n * (n + a) * (n + b) * (n + a + b) / (size**2 * (size + 1) * (size - 1))
+    nodes, vectors = eigh_tridiagonal(middle, np.sqrt(np.concatenate([[first], others])))
+    return 1 - (nodes + 1) / 2, vectors[0] ** 2

@@ -42,7 +42,7 @@ class Regularity:
     @property
     def phases(self) -> int:
         """The whole number nearest to the shape, at least 1: phases of an Erlang gap."""
-        return int(np.clip(round(self.shape), 1, MOST_REGULAR))
+        return max(round(min(self.shape, MOST_REGULAR)), 1)
 
     @property
     def words(self) -> str:

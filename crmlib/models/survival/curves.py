@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
-from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns
+from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns, require_rows
 
 TENURE, ENDED = "tenure_months", "ended"
 _WORDS = {"yes": True, "no": False, "true": True, "false": False}
@@ -188,6 +188,7 @@ def read_spells(
 def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse a frame that lacks a column, naming the nearest one."""
     require_columns(spells, ())
+    require_rows(spells)
     for one in columns:
         if one not in spells.columns:
             raise DataError(
