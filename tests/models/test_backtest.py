@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from crmlib.errors import CrmError, FitError
+from crmlib.findings import CARE, REFUSE, USE
 from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.models.backtesting.backtest import backtest
-from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, verdict, verdicts
+from crmlib.models.backtesting.verdict import verdict, verdicts
 from tests.models.conftest import CDNOW
 from tests.models.worlds import beta_geo_world
 
@@ -66,7 +67,7 @@ class TestPublishedHoldout:
         assert row["total_error"] == pytest.approx(-0.14, abs=0.005)
 
     def test_the_verdict_says_so(self, sample, master):
-        for found, error in ((sample, "12% fewer"), (master, "14% fewer")):
+        for found, error in ((sample, "12 % fewer"), (master, "14 % fewer")):
             said = verdict(found.scores, "BG/NBD")
             assert said.verdict == CARE
             assert error in str(said)

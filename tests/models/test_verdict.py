@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from crmlib.errors import CrmError
-from crmlib.models.backtesting.thresholds import Thresholds
-from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, verdict, verdicts
+from crmlib.findings import CARE, REFUSE, USE
+from crmlib.models.backtesting.verdict import Thresholds, verdict, verdicts
 
 GOOD = {
     "kind": "model",
@@ -62,7 +62,7 @@ def test_a_good_model_is_to_be_used_and_why():
     said = verdict(scores(), "M", origins=origins(0.05))
     assert said.verdict == USE
     assert said.reasons == (
-        "It predicts 1% more purchases than the 4,000 that happened. Nothing else is beyond its threshold.",
+        "It predicts 1 % more purchases than the 4,000 that happened. Nothing else is beyond its threshold.",
     )
 
 
@@ -100,17 +100,17 @@ def test_a_fit_that_did_not_converge_is_refused():
 
 
 @pytest.mark.parametrize("column", ["total_error", "probability_gap", "pit_distance"])
-def test_what_cannot_be_told_asks_for_care(column):
+def test_what_is_not_known_asks_for_care(column):
     said = verdict(scores(**{column: np.nan}), "M")
     assert said.verdict == CARE
-    assert "cannot be told" in str(said)
+    assert "is not known" in str(said)
 
 
 def test_the_gravest_reason_comes_first():
     said = verdict(scores(total_error=0.15, pit_distance=0.5), "M")
     assert said.verdict == REFUSE
     assert "distribution of counts" in said.reasons[0]
-    assert "15% more" in said.reasons[1]
+    assert "15 % more" in said.reasons[1]
 
 
 def test_it_is_pure_and_ignores_the_likelihood_of_the_calibration():

@@ -15,7 +15,7 @@ from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
 from crmlib.models.backtesting.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
-from crmlib.models.backtesting.thresholds import Thresholds
+from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import BetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel

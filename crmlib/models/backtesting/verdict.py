@@ -1,114 +1,54 @@
-"""Use, use with care, do not use: what a backtest says about a model, and why, in words."""
+"""Use, use with care, do not use: what a backtest says about a model, and why.
+
+The limits are conventions: no theorem gives them. They are named and explained, to be edited where a decision can bear
+more, or less.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, did_you_mean
-from crmlib.models.backtesting.thresholds import Thresholds
-
-USE, CARE, REFUSE = "use", "use with care", "do not use"
-_SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
+from crmlib.findings import REFUSE, Reason, Rules, Verdict, judge, limit
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What to make of a model; `reasons` in words, the gravest first."""
+class Thresholds(Rules):
+    """Beyond which values a model is to be used with care (`_care`), or not at all (`_refuse`).
 
-    model: str
-    verdict: str
-    reasons: tuple[str, ...]
+    Every field is explained by `explain()`.
 
-    def __str__(self) -> str:
-        return f"{self.model}: {self.verdict}. {' '.join(self.reasons)}"
+    Examples
+    --------
+    >>> Thresholds(total_error_care=0.2).explain().loc[0, "why"]
+    'a total off by a tenth moves a budget'
+    """
 
-
-@dataclass(frozen=True)
-class _Facts:
-    """What is judged: the model's row, and what it is compared with."""
-
-    row: pd.Series
-    rmse_ratio: float
-    best_rule: str
-    gini_behind: float
-    best_ranking: str
-    origin_error: float
-    totals_held: tuple[int, int]  # of how many origins
-
-
-@dataclass(frozen=True)
-class _Test:
-    """A value, the stem of its two thresholds, and how it reads."""
-
-    stem: str
-    value: Callable[[_Facts], float]
-    words: Callable[[_Facts], str]
-
-
-def _percent(value: float) -> str:
-    return f"{abs(value):.0%}" if abs(value) >= 0.0095 else f"{abs(value):.1%}"
-
-
-def _total(facts: _Facts) -> str:
-    error = facts.row["total_error"]
-    side = "fewer" if error < 0 else "more"
-    return (
-        f"It predicts {_percent(error)} {side} purchases than the {facts.row['actual']:,.0f} that happened."
+    total_error_care: float = limit(0.10, "a total off by a tenth moves a budget")
+    total_error_refuse: float = limit(0.30, "a total off by a third misleads whoever plans by it")
+    group_error_care: float = limit(0.20, "purchases predicted for the wrong group of customers, of all")
+    group_error_refuse: float = limit(0.50, "half the purchases are predicted for the wrong customers")
+    probability_gap_care: float = limit(0.10, "a stated 30 % chance to buy that is 20 % or 40 % picks others")
+    probability_gap_refuse: float = limit(0.20, "stated chances to buy hardly mean anything")
+    coverage_gap_care: float = limit(0.05, "intervals hold fewer or more customers than the model says")
+    coverage_gap_refuse: float = limit(0.15, "intervals of customers are wrong by every seventh customer")
+    pit_distance_care: float = limit(0.06, "the distribution of counts is off by as much somewhere")
+    pit_distance_refuse: float = limit(0.20, "counts do not follow the predicted distribution")
+    rmse_ratio_care: float = limit(1.00, "a rule without a model errs no more per customer")
+    rmse_ratio_refuse: float = limit(1.10, "a rule without a model errs clearly less per customer")
+    gini_behind_care: float = limit(0.05, "RFM or last year's revenue finds the best customers better")
+    gini_behind_refuse: float = limit(0.20, "RFM or last year's revenue finds far more of the best customers")
+    origin_error_care: float = limit(0.20, "totals from other starting days were off by as much")
+    origin_error_refuse: float = limit(0.50, "totals from other starting days were off by half")
+    fewest_totals_held: float = limit(
+        0.50, "the model's own 80 % interval of a total missed it as often as not"
     )
-
-
-def _chances(facts: _Facts) -> str:
-    return f"Its chances that a customer buys are off by {_percent(facts.row['probability_gap'])} on average."
-
-
-def _coverage(facts: _Facts) -> str:
-    gap = facts.row["coverage_gap"]
-    side = "fewer" if gap < 0 else "more"
-    return f"Its 80% intervals hold {_percent(gap)} of customers {side} than it says."
-
-
-def _ranked(facts: _Facts) -> str:
-    mine = facts.row["gini"]
-    name = facts.best_ranking[0].upper() + facts.best_ranking[1:]
-    return f"{name} ranks customers by later spend better (Gini {mine + facts.gini_behind:.2f} against {mine:.2f})."
-
-
-_TESTS = (
-    _Test("total_error", lambda one: abs(one.row["total_error"]), _total),
-    _Test(
-        "group_error",
-        lambda one: one.row["group_error"],
-        lambda one: (
-            f"{_percent(one.row['group_error'])} of purchases are predicted for the wrong groups of customers."
-        ),
-    ),
-    _Test("probability_gap", lambda one: one.row["probability_gap"], _chances),
-    _Test("coverage_gap", lambda one: abs(one.row["coverage_gap"]), _coverage),
-    _Test(
-        "pit_distance",
-        lambda one: one.row["pit_distance"],
-        lambda one: f"Its distribution of counts is off by up to {_percent(one.row['pit_distance'])}.",
-    ),
-    _Test(
-        "rmse_ratio",
-        lambda one: one.rmse_ratio,
-        lambda one: (
-            f"The rule “{one.best_rule}” errs no more per customer (RMSE {one.rmse_ratio:.2f} of the rule's)."
-        ),
-    ),
-    _Test("gini_behind", lambda one: one.gini_behind, _ranked),
-    _Test(
-        "origin_error",
-        lambda one: one.origin_error,
-        lambda one: (
-            f"From other starting days its totals were off by {_percent(one.origin_error)} (root mean square)."
-        ),
-    ),
-)
+    fewest_purchases: float = limit(100.0, "fewer holdout purchases prove nothing: chance alone is 10 %")
+    fewest_customers: float = limit(500.0, "fewer customers leave the parameters loose")
 
 
 def verdict(
@@ -134,7 +74,7 @@ def verdict(
     Returns
     -------
     Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use". What cannot be told (nan)
+        As grave as its gravest reason: "use", "use with care" or "do not use". What is not known (nan)
         is a reason for care.
 
     Examples
@@ -144,16 +84,17 @@ def verdict(
     ...     "probability_gap": 0.05, "coverage_gap": -0.02, "pit_distance": 0.03, "rmse": [1.61, 2.21, None],
     ...     "gini": [0.64, 0.68, 0.68], "converged": True})
     >>> print(verdict(scores, "BG/NBD"))
-    BG/NBD: use with care. It predicts 12% fewer purchases than the 1,882 that happened.
+    BG/NBD: use with care. It predicts 12 % fewer purchases than the 1,882 that happened.
     """
-    limits = thresholds or Thresholds()
-    facts = _facts(scores, model, origins)
-    judged = [_conclude(test, facts, limits, origins is not None) for test in _TESTS]
-    judged += [*_evidence(facts.row, limits), _held(facts, limits)]
-    found = sorted((one for one in judged if one), key=lambda one: -_SEVERITY[one[0]])
-    worst = found[0][0] if found else USE
-    words = tuple(reason for _, reason in found) or (_good(facts),)
-    return Verdict(model, worst, words)
+    rules = thresholds or Thresholds()
+    row = _row(scores, model)
+    reasons = [
+        *_errors(row, rules),
+        *_rivals(row, scores, rules),
+        *([] if origins is None else _origins(origins[origins["model"] == model], rules)),
+        *_evidence(row, rules),
+    ]
+    return judge(model, reasons, f"{_total(row)} Nothing else is beyond its threshold.")
 
 
 def verdicts(
@@ -167,71 +108,107 @@ def verdicts(
     """
     models = scores.loc[scores["kind"] == "model"].set_index("model")
     rows = [verdict(scores, one, origins=origins, thresholds=thresholds) for one in models.index]
-    told = {one.model: {"verdict": one.verdict, "reasons": " ".join(one.reasons)} for one in rows}
-    frame = models[["total_error", "log_score"]].join(pd.DataFrame.from_dict(told, orient="index"))
-    frame["_rank"], frame["_off"] = frame["verdict"].map(_SEVERITY), frame["total_error"].abs()
-    ordered = frame.sort_values(["_rank", "_off"], kind="stable").rename_axis("model").reset_index()
+    frame = models[["total_error", "log_score"]].assign(
+        verdict=[one.verdict for one in rows],
+        reasons=[" ".join(one.reasons) for one in rows],
+        gravity=[one.gravity for one in rows],
+        off=models["total_error"].abs(),
+    )
+    ordered = frame.sort_values(["gravity", "off"], kind="stable").rename_axis("model").reset_index()
     return ordered[["model", "verdict", "total_error", "log_score", "reasons"]]
 
 
-def _facts(scores: pd.DataFrame, model: str, origins: pd.DataFrame | None) -> _Facts:
+def _row(scores: pd.DataFrame, model: str) -> pd.Series:
     names = scores.loc[scores["kind"] == "model", "model"].tolist()
     if model not in names:
         raise CrmError(f"model is {model!r}, which the backtest has not; {did_you_mean(model, names)}")
-    by_name = scores.set_index("model")
-    row, rules = by_name.loc[model], by_name.loc[by_name["kind"] == "rule", "rmse"]
-    others = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
-    error, held = np.nan, (0, 0)
-    if origins is not None:
-        mine = origins[origins["model"] == model]
-        error = float(np.sqrt((mine["total_error"] ** 2).mean()))
-        held = int(mine["inside"].sum()), len(mine)
-    return _Facts(
-        row=row,
-        rmse_ratio=row["rmse"] / rules.min() if len(rules) else 0.0,
-        best_rule=str(rules.idxmin()) if len(rules) else "",
-        gini_behind=others.max() - row["gini"] if len(others) else 0.0,
-        best_ranking=str(others.idxmax()) if len(others) else "",
-        origin_error=error,
-        totals_held=held,
+    return scores.set_index("model").loc[model]
+
+
+def _total(row: pd.Series) -> str:
+    side = "fewer" if row["total_error"] < 0 else "more"
+    error, actual = fmt.share(abs(row["total_error"])), fmt.count(row["actual"])
+    return f"It predicts {error} {side} purchases than the {actual} that happened."
+
+
+def _errors(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
+    """Errors of the total, of groups of customers, and of the predicted distributions."""
+    side = "fewer" if row["coverage_gap"] < 0 else "more"
+    group, chance, covered, distance = (
+        fmt.share(abs(row[name]))
+        for name in ("group_error", "probability_gap", "coverage_gap", "pit_distance")
     )
+    return [
+        rules.reason("total_error", abs(row["total_error"]), _total(row)),
+        rules.reason(
+            "group_error",
+            row["group_error"],
+            f"{group} of purchases are predicted for the wrong groups of customers.",
+        ),
+        rules.reason(
+            "probability_gap",
+            row["probability_gap"],
+            f"Its chances that a customer buys are off by {chance} on average.",
+        ),
+        rules.reason(
+            "coverage_gap",
+            abs(row["coverage_gap"]),
+            f"Its 80 % intervals hold {covered} of customers {side} than it says.",
+        ),
+        rules.reason(
+            "pit_distance", row["pit_distance"], f"Its distribution of counts is off by up to {distance}."
+        ),
+    ]
 
 
-def _conclude(test: _Test, facts: _Facts, limits: Thresholds, has_origins: bool) -> tuple[str, str] | None:
-    if test.stem == "origin_error" and not has_origins:
-        return None
-    value = test.value(facts)
-    if np.isnan(value):
-        return CARE, f"Its {test.stem.replace('_', ' ')} cannot be told from this holdout."
-    if value > getattr(limits, f"{test.stem}_refuse"):
-        return REFUSE, test.words(facts)
-    if value > getattr(limits, f"{test.stem}_care"):
-        return CARE, test.words(facts)
-    return None
-
-
-def _evidence(row: pd.Series, limits: Thresholds) -> list[tuple[str, str] | None]:
-    found: list[tuple[str, str] | None] = []
-    if not row["converged"]:
-        found.append((REFUSE, "Its fit did not converge, so its parameters are not those of the data."))
-    if row["actual"] < limits.fewest_purchases:
-        found.append(
-            (CARE, f"Only {row['actual']:,.0f} purchases happened in the holdout: too few to prove much.")
-        )
-    if row["customers"] < limits.fewest_customers:
-        found.append((CARE, f"Only {row['customers']:,.0f} customers were known: parameters are loose."))
+def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
+    """Against rules without a model, by error per customer, and against rankings, by later spend."""
+    found: list[Reason | None] = []
+    by_name = scores.set_index("model")
+    errors = by_name.loc[by_name["kind"] == "rule", "rmse"]
+    if len(errors):
+        ratio = row["rmse"] / errors.min()
+        sentence = f"The rule “{errors.idxmin()}” errs no more per customer (RMSE {fmt.number(ratio)} of the rule's)."
+        found.append(rules.reason("rmse_ratio", ratio, sentence))
+    rankings = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
+    if len(rankings):
+        name = str(rankings.idxmax())
+        theirs, mine = fmt.number(rankings.max()), fmt.number(row["gini"])
+        sentence = f"{name[0].upper()}{name[1:]} ranks customers by later spend better (Gini {theirs} against {mine})."
+        found.append(rules.reason("gini_behind", rankings.max() - row["gini"], sentence))
     return found
 
 
-def _held(facts: _Facts, limits: Thresholds) -> tuple[str, str] | None:
-    held, origins = facts.totals_held
-    if not origins or held / origins >= limits.totals_held_fewest:
-        return None
-    return (
-        CARE,
-        f"Its own 80% interval of the total held it from {held} of {origins} starting days: widen it.",
-    )
+def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
+    """Totals from other starting days: their errors, and whether the model's own intervals held them."""
+    error = float(np.sqrt((origins["total_error"] ** 2).mean()))
+    inside, count = int(origins["inside"].sum()), len(origins)
+    return [
+        rules.reason(
+            "origin_error",
+            error,
+            f"From other starting days its totals were off by {fmt.share(error)} (root mean square).",
+        ),
+        rules.reason(
+            "totals_held",
+            inside / count if count else np.inf,
+            f"Its own 80 % interval of the total held it from {inside} of {count} starting days: widen it.",
+        ),
+    ]
 
 
-def _good(facts: _Facts) -> str:
-    return f"{_total(facts)} Nothing else is beyond its threshold."
+def _evidence(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
+    """Whether the fit and the holdout are enough to judge by."""
+    unfitted = Reason(REFUSE, "Its fit did not converge, so its parameters are not those of the data.")
+    happened, known = fmt.count(row["actual"]), fmt.count(row["customers"])
+    return [
+        None if row["converged"] else unfitted,
+        rules.reason(
+            "purchases",
+            row["actual"],
+            f"Only {happened} purchases happened in the holdout: too few to prove much.",
+        ),
+        rules.reason(
+            "customers", row["customers"], f"Only {known} customers were known: parameters are loose."
+        ),
+    ]

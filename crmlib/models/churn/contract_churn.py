@@ -11,7 +11,7 @@ import pandas as pd
 from crmlib.customers.retention.contract_samples import contract_samples
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.errors import CannotAnswerError
-from crmlib.models.backtesting.verdict import Verdict
+from crmlib.findings import Verdict
 from crmlib.models.churn.churn_model import ChurnModel, Estimator
 from crmlib.models.churn.data import ChurnData, churn_data
 from crmlib.models.churn.evaluation import evaluate_churn, tenure_column

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib.findings import Rules, limit
 from crmlib.models._inference import Array
-from crmlib.models.backtesting.thresholds import Explained, limit
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
 from crmlib.models.churn.metrics import area_under_roc
@@ -21,7 +21,7 @@ _COLUMNS = ["column", "finding", "roc_auc", "what"]
 
 
 @dataclass(frozen=True)
-class LeakLimits(Explained):
+class LeakLimits(Rules):
     """Beyond which a column is taken for a leak; conventions, explained by `explain()`."""
 
     leak_auc: float = limit(0.95, "alone it puts 19 of 20 pairs in order; what is known in time hardly does")

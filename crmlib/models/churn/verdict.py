@@ -1,23 +1,21 @@
-"""Use, use with care, do not use: what held-out customers say about a churn model, and why, in words."""
+"""Use, use with care, do not use: what held-out customers say about a churn model, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError
-from crmlib.models.backtesting.thresholds import Explained, limit
-from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, Verdict
+from crmlib.findings import CARE, REFUSE, Reason, Rules, Verdict, judge, limit
+from crmlib.models.churn.leak_check import LEAK, REDUNDANT
 
 MODEL, TENURE = "churn model", "tenure alone"
-_SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
 
 
 @dataclass(frozen=True)
-class ChurnThresholds(Explained):
+class ChurnThresholds(Rules):
     """Beyond which values a churn model is to be used with care (`_care`), or not at all (`_refuse`).
 
     Conventions, to be edited where a decision can bear more, or less; every field is explained by `explain()`.
@@ -45,14 +43,6 @@ class ChurnThresholds(Explained):
     group_gap_care: float = limit(0.03, "a kind of customer is judged wrongly, beyond chance")
     group_gap_refuse: float = limit(0.15, "a kind of customer is judged wrongly by far, beyond chance")
     fewest_churned: float = limit(100.0, "fewer who left prove little: chance alone is 10 %")
-
-
-@dataclass(frozen=True)
-class _Facts:
-    row: pd.Series
-    base_brier: float
-    tenure: pd.Series | None
-    worst: pd.Series | None  # the group that is furthest off beyond chance
 
 
 def churn_verdict(
@@ -86,102 +76,85 @@ def churn_verdict(
     ...     "roc_auc_low": [0.84, 0.73, 0.49], "roc_auc_high": [0.86, 0.75, 0.51], "brier": [0.135, 0.169, 0.195],
     ...     "calibration_slope": [1.0, 1.0, None], "mean_predicted": 0.266, "base_rate": 0.265, "churned": 1869})
     >>> print(churn_verdict(scores))
-    churn model: use. It puts 85% of pairs in order, with chances that are right on average.
+    churn model: use. It puts 85 % of pairs in order, with chances that are right on average.
     """
-    limits = thresholds or ChurnThresholds()
-    facts = _facts(scores, subgroups)
-    judged = [_conclude(stem, value(facts), words(facts), limits) for stem, value, words in _TESTS]
-    found = sorted(
-        (one for one in [*judged, *_evidence(facts, leaks, limits)] if one),
-        key=lambda one: -_SEVERITY[one[0]],
-    )
-    worst = found[0][0] if found else USE
-    reasons = tuple(reason for _, reason in found)
-    return Verdict(
-        MODEL, worst, reasons or (f"{_order(facts)[:-1]}, with chances that are right on average.",)
-    )
-
-
-def _facts(scores: pd.DataFrame, subgroups: pd.DataFrame | None) -> _Facts:
+    rules = thresholds or ChurnThresholds()
     rows = scores.set_index("model")
     if MODEL not in rows.index:
         raise CrmError(f"scores has no row {MODEL!r}; give ChurnEvaluation.scores")
     row = rows.loc[MODEL]
-    base = float(row["base_rate"])
-    beyond = None if subgroups is None else subgroups[subgroups["beyond_chance"]]
-    worst = None if beyond is None or beyond.empty else beyond.loc[beyond["gap"].abs().idxmax()]
-    return _Facts(row, base * (1 - base), rows.loc[TENURE] if TENURE in rows.index else None, worst)
+    reasons = [
+        *_errors(row, rules),
+        _worst_group(subgroups, rules),
+        *_leaks(leaks),
+        *_rivals(row, rows.loc[TENURE] if TENURE in rows.index else None, rules),
+    ]
+    return judge(MODEL, reasons, f"{_order(row)}, with chances that are right on average.")
 
 
-def _percent(value: float) -> str:
-    return f"{abs(value):.0%}" if abs(value) >= 0.0095 else f"{abs(value):.1%}"
+def _order(row: pd.Series) -> str:
+    return f"It puts {fmt.share(row['roc_auc'])} of pairs in order"
 
 
-def _order(facts: _Facts) -> str:
-    return f"It puts {_percent(facts.row['roc_auc'])} of pairs in order."
-
-
-def _slope(facts: _Facts) -> str:
-    slope = facts.row["calibration_slope"]
-    return f"Its chances are too {'extreme' if slope < 1 else 'timid'} (calibration slope {slope:.2f})."
-
-
-def _level(facts: _Facts) -> str:
-    predicted, actual = facts.row["mean_predicted"], facts.row["base_rate"]
-    return f"It expects {_percent(predicted)} to leave, and {_percent(actual)} did."
-
-
-def _group(facts: _Facts) -> str:
-    if facts.worst is None:
-        return ""
-    one = facts.worst
-    return (
-        f"Of customers with {one['column'].replace('_', ' ')} {one['group']} it expects {_percent(one['predicted'])} "
-        f"to leave, and {_percent(one['actual'])} did."
-    )
-
-
-_TESTS: tuple[tuple[str, Callable[[_Facts], float], Callable[[_Facts], str]], ...] = (
-    ("rank_error", lambda one: 1 - one.row["roc_auc"], _order),
-    (
-        "brier_ratio",
-        lambda one: one.row["brier"] / one.base_brier,
-        lambda one: (
-            f"Its chances err {one.row['brier'] / one.base_brier:.0%} as much as the base rate for everybody (Brier)."
+def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
+    """The order of customers, and how right the predicted chances are."""
+    base, slope = float(row["base_rate"]), row["calibration_slope"]
+    brier = row["brier"] / (base * (1 - base))
+    level, happened = fmt.share(row["mean_predicted"]), fmt.share(base)
+    return [
+        rules.reason("rank_error", 1 - row["roc_auc"], f"{_order(row)}."),
+        rules.reason(
+            "brier_ratio",
+            brier,
+            f"Its chances err {fmt.share(brier)} as much as the base rate for everybody (Brier).",
         ),
-    ),
-    ("slope_gap", lambda one: abs(one.row["calibration_slope"] - 1), _slope),
-    ("level_gap", lambda one: abs(one.row["mean_predicted"] / one.row["base_rate"] - 1), _level),
-    ("group_gap", lambda one: 0.0 if one.worst is None else abs(one.worst["gap"]), _group),
-)
+        rules.reason(
+            "slope_gap",
+            abs(slope - 1),
+            f"Its chances are too {'extreme' if slope < 1 else 'timid'} (calibration slope {fmt.number(slope)}).",
+        ),
+        rules.reason(
+            "level_gap",
+            abs(row["mean_predicted"] / base - 1),
+            f"It expects {level} to leave, and {happened} did.",
+        ),
+    ]
 
 
-def _conclude(stem: str, value: float, words: str, limits: ChurnThresholds) -> tuple[str, str] | None:
-    if np.isnan(value):
-        return CARE, f"Its {stem.replace('_', ' ')} cannot be told from these customers."
-    if value > getattr(limits, f"{stem}_refuse"):
-        return REFUSE, words
-    return (CARE, words) if value > getattr(limits, f"{stem}_care") else None
+def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reason | None:
+    """The kind of customer that is furthest off beyond chance."""
+    beyond = None if subgroups is None else subgroups[subgroups["beyond_chance"]]
+    if beyond is None or beyond.empty:
+        return None
+    worst = beyond.loc[beyond["gap"].abs().idxmax()]
+    sentence = (
+        f"Of customers with {fmt.column(worst['column'])} {worst['group']} it expects {fmt.share(worst['predicted'])} "
+        f"to leave, and {fmt.share(worst['actual'])} did."
+    )
+    return rules.reason("group_gap", abs(worst["gap"]), sentence)
 
 
-def _evidence(
-    facts: _Facts, leaks: pd.DataFrame | None, limits: ChurnThresholds
-) -> list[tuple[str, str] | None]:
-    row, found = facts.row, list[tuple[str, str] | None]()
-    if leaks is not None:
-        for one in leaks[leaks["finding"] != "redundant"].itertuples():
-            found.append((REFUSE if one.finding == "leak" else CARE, f"Was this known in time: {one.what}?"))
-    if row["roc_auc"] > limits.too_good_care:
-        found.append(
-            (CARE, f"{_order(facts)[:-1]}, which is too good: look for what was known only afterwards.")
+def _leaks(leaks: pd.DataFrame | None) -> list[Reason]:
+    if leaks is None:
+        return []
+    return [
+        Reason(REFUSE if one.finding == LEAK else CARE, f"Was this known in time: {one.what}?")
+        for one in leaks[leaks["finding"] != REDUNDANT].itertuples()
+    ]
+
+
+def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:
+    """Against what no model of people reaches, against tenure alone, and whether there are enough to judge by."""
+    found = [
+        rules.reason(
+            "too_good",
+            row["roc_auc"],
+            f"{_order(row)}, which is too good: look for what was known only afterwards.",
         )
-    tenure = facts.tenure
-    if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= limits.tenure_lead_care:
-        found.append(
-            (CARE, f"Tenure alone puts {_percent(tenure['roc_auc'])} of pairs in order: not clearly fewer.")
-        )
-    if row["churned"] < limits.fewest_churned:
-        found.append(
-            (CARE, f"Only {row['churned']:,.0f} of the held-out customers left: too few to prove much.")
-        )
-    return found
+    ]
+    if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
+        sentence = f"Tenure alone puts {fmt.share(tenure['roc_auc'])} of pairs in order: not clearly fewer."
+        found.append(Reason(CARE, sentence))
+    left = fmt.count(row["churned"])
+    sentence = f"Only {left} of the held-out customers left: too few to prove much."
+    return [*found, rules.reason("churned", row["churned"], sentence)]

@@ -1,0 +1,276 @@
+"""One idea of a finding: an estimate, judged by rules or held against a claim, and the sentence that says so.
+
+The words of every verdict stand here and nowhere else. A model or a table of data is judged by rules: "use", "use
+with care", "do not use". A claim is judged by an interval: "supported", "contradicted", "undecided" or "cannot be
+tested"; a target is "met", "not met" or "undecided". A check of data is passed, warned of or failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from crmlib import format as fmt
+from crmlib.errors import CrmError
+
+if TYPE_CHECKING:  # the runner reads findings without it
+    import pandas as pd
+
+USE, CARE, REFUSE = "use", "use with care", "do not use"
+PASS, WARN, FAIL = "pass", "warn", "fail"
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+MET, NOT_MET = "met", "not met"
+UNTESTED = "cannot be tested"
+ASSOCIATED = "goes with it; cause not tested"
+_GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
+
+Kind = Literal["target", "description", "effect"]
+Evidence = Literal["randomised", "natural", "observational"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, how sure it is, and what it is a number of.
+
+    Parameters
+    ----------
+    value : float, date, str or None
+        None and NaN are not known.
+    unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
+    low, high : float
+        Ends of the interval; NaN where there is none.
+    level : float
+        Of the interval.
+    currency : str
+        Of money.
+    base : str
+        Of whom or what it is a number, such as "customers who bought in 12 months".
+    window : str
+        The time that it was measured in, such as "July 1997 to June 1998".
+
+    Examples
+    --------
+    >>> print(Estimate(0.237, "share", low=0.203, high=0.271))
+    24 % (20 % to 27 %)
+    >>> print(Estimate(None, "money"))
+    not known
+    """
+
+    value: Any
+    unit: fmt.Unit
+    low: float = math.nan
+    high: float = math.nan
+    level: float = 0.95
+    currency: str = ""
+    base: str = ""
+    window: str = ""
+
+    def __post_init__(self) -> None:
+        if self.unit not in fmt.UNITS:
+            raise CrmError(f"unit is {self.unit!r}; allowed: {', '.join(fmt.UNITS)}")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a value."""
+        return fmt.is_known(self.value)
+
+    def __str__(self) -> str:
+        value = fmt.write(self.value, self.unit, self.currency)
+        if not self.is_known or not (fmt.is_known(self.low) or fmt.is_known(self.high)):
+            return value
+        return f"{value} ({fmt.interval(self.low, self.high, self.unit, self.currency)})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found, in a sentence, with the number behind it and the verdict on it."""
+
+    sentence: str
+    estimate: Estimate | None = None
+    verdict: str = ""
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+# -- rules: may it be used? ------------------------------------------------------------------------------------------
+
+
+class Reason(NamedTuple):
+    """Why something is to be used with care, or not at all."""
+
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to make of a model: a verdict, and the reasons for it, the gravest first."""
+
+    subject: str
+    verdict: str
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Subject, verdict and reasons."""
+        return f"{self.subject}: {self.verdict}. {' '.join(self.reasons)}"
+
+    @property
+    def gravity(self) -> int:
+        """For sorting: 0 to use, 1 with care, 2 not at all."""
+        return _GRAVITY[self.verdict]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def limit(value: float, why: str) -> Any:
+    """A limit of `Rules`, and the reason for it."""
+    return field(default=value, metadata={"why": why})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Named limits by which something is judged; conventions, to be edited where a decision can bear more, or less.
+
+    A subclass has, for a measure called `error`, the fields `error_care` and `error_refuse` (beyond them: with care,
+    not at all), either of which may be missing, or `fewest_error`, below which care is needed.
+    """
+
+    def explain(self) -> pd.DataFrame:
+        """What each limit is and why: `threshold`, `value`, `why`."""
+        import pandas as pd
+
+        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
+        return pd.DataFrame(rows, columns=["threshold", "value", "why"])
+
+    def reason(self, name: str, value: float, sentence: str) -> Reason | None:
+        """The reason against use that a measure gives, or None; what is not known is a reason for care."""
+        if math.isnan(value):
+            return Reason(
+                CARE, f"Its {fmt.column(name)} is not known: these customers are too few or all alike."
+            )
+        if value > getattr(self, f"{name}_refuse", math.inf):
+            return Reason(REFUSE, sentence)
+        beyond = value > getattr(self, f"{name}_care", math.inf) or value < getattr(
+            self, f"fewest_{name}", -math.inf
+        )
+        return Reason(CARE, sentence) if beyond else None
+
+
+def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Verdict:
+    """Whether something is to be used: as grave as the gravest reason against it.
+
+    Parameters
+    ----------
+    subject : str
+        What is judged.
+    reasons : iterable of Reason or None
+        None is no reason.
+    otherwise : str
+        The sentence where there is no reason.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> print(judge("BG/NBD", [None, Reason(CARE, "It predicts 14 % fewer purchases.")], "All is well."))
+    BG/NBD: use with care. It predicts 14 % fewer purchases.
+    """
+    found = sorted((one for one in reasons if one), key=lambda one: -_GRAVITY[one.verdict])
+    sentences = tuple(one.sentence for one in found)
+    return Verdict(subject, found[0].verdict if found else USE, sentences or (otherwise,))
+
+
+# -- claims: is it so? -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What somebody says, in a form that data can support or contradict.
+
+    Parameters
+    ----------
+    text : str
+        What is said.
+    source : str
+        Who says it, with the year.
+    needs : str
+        Tables or columns without which it cannot be tested.
+    kind : {"description", "effect", "target"}
+        How things are, what something changes, or what the firm wants to reach.
+    evidence : {"observational", "natural", "randomised"}
+        Where the data come from. No effect is supported by observation alone.
+    bar : float
+        The value that the estimate is held against.
+    direction : {1, -1}
+        Whether the estimate is said to lie above the bar, or below it.
+    smallest_difference : float
+        The smallest distance from the bar that matters; 0 where every difference does.
+    assumptions : tuple of str
+        What is taken for granted.
+
+    Examples
+    --------
+    >>> claim = Claim("Platinum buys more", smallest_difference=0.5)
+    >>> claim.verdict(0.6, 1.4), claim.verdict(-0.4, 0.3), claim.verdict(-2, -1), claim.verdict(-0.4, 1.4)
+    ('supported', 'contradicted', 'contradicted', 'undecided')
+    >>> Claim("the card makes members buy more", kind="effect").verdict(0.6, 1.4)
+    'goes with it; cause not tested'
+    >>> Claim("LTV is 3 × CAC", kind="target", bar=3.0).verdict(3.2, 4.0)
+    'met'
+    """
+
+    text: str
+    source: str = ""
+    needs: str = ""
+    kind: Kind = "description"
+    evidence: Evidence = "observational"
+    bar: float = 0.0
+    direction: Literal[1, -1] = 1
+    smallest_difference: float = 0.0
+    assumptions: tuple[str, ...] = ()
+
+    def verdict(self, low: float, high: float) -> str:
+        """The verdict that the interval of an estimate gives."""
+        if math.isnan(low) or math.isnan(high):
+            return UNTESTED
+        ends = sorted(self.direction * (end - self.bar) for end in (low, high))
+        if self.kind == "target":
+            return MET if ends[0] >= 0 else NOT_MET if ends[1] < 0 else UNDECIDED
+        within = self.smallest_difference > 0 and max(-ends[0], ends[1]) < self.smallest_difference
+        if ends[1] < 0 or within:
+            return CONTRADICTED
+        if not ends[0] > 0:
+            return UNDECIDED
+        return ASSOCIATED if self.kind == "effect" and self.evidence == "observational" else SUPPORTED
+
+    def test(self, estimate: Estimate, why: str = "") -> Finding:
+        """Hold an estimate against the claim.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            With its interval; one that is not known cannot be tested.
+        why : str
+            What was found, or what is missing, in a sentence.
+
+        Returns
+        -------
+        Finding
+        """
+        verdict = self.verdict(estimate.low, estimate.high) if estimate.is_known else UNTESTED
+        return self.finding(verdict, estimate, why)
+
+    def cannot_be_tested(self, why: str, estimate: Estimate | None = None) -> Finding:
+        """The finding where data or figures are missing, with what is missing."""
+        return self.finding(UNTESTED, estimate, why)
+
+    def finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
+        """The claim, its verdict and the reason in a sentence or two."""
+        return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
