@@ -52,8 +52,8 @@ def test_claims_that_hold_and_claims_that_cannot_be_tested():
     holding = ["Platinum purchases", "Platinum discount_share", "Lead complaints", "Lead public_complaints"]
     for claim in [tuple(one.split()) for one in [*holding, "Lead minutes_beyond"]]:
         assert verdicts[claim] == "supported", claim
-    assert verdicts["Platinum", "active"] == "not supported"  # all of both are
-    assert verdicts["Gold", "discount_share"] == "cannot be tested with these tables"
+    assert verdicts["Platinum", "active"] == "undecided"  # all of both are
+    assert verdicts["Gold", "discount_share"] == "cannot be tested"
     assert "0 customers against 30" in found.loc[("Gold", "discount_share"), "why"]
     assert found.loc[("Platinum", "new_product_share"), "why"] == "needs a product first sold in the period"
     assert found.loc[("Gold", "share_of_wallet"), "why"] == "needs customers.share_of_wallet"
@@ -68,6 +68,7 @@ def test_the_other_way_round_nothing_is_supported():
     swapped = tiers.assign(tier=tiers["tier"].map({"Platinum": "Lead", "Lead": "Platinum"}))
     verdicts = tier_claims(swapped, log, **NEXT, service_cases=cases)["verdict"]
     assert "supported" not in verdicts.tolist()
+    assert "contradicted" in verdicts.tolist()
 
 
 def test_an_interval_holds_the_difference_as_often_as_it_says():
@@ -122,7 +123,7 @@ def test_iron_fills_capacity_if_it_takes_more_than_stands_idle():
     idle = (
         tier_claims(tiers, log, **NEXT, capacity=months.assign(used=4.0)).set_index("measure").loc["capacity"]
     )
-    assert idle["verdict"] == "not supported"
+    assert idle["verdict"] == "contradicted"
     assert tier_claims(tiers, log, **NEXT).set_index("measure").loc["capacity", "why"] == "needs capacity"
 
 

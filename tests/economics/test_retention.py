@@ -272,18 +272,18 @@ FIRM = {"retained": 8000, "customers": 10_000, "margin": 100, "discount_rate": 0
 class TestClaim:
     def test_turns_at_its_reversal_point(self) -> None:
         low, high = (crm.retention_claim(**FIRM, acquisition_cost=one) for one in (150, 200))
-        assert (low.verdict, high.verdict) == ("not supported", "supported")
+        assert (low.finding.verdict, high.finding.verdict) == ("contradicted", "supported")
         at = crm.retention_claim(**FIRM, acquisition_cost=175)
-        assert at.verdict == "cannot be tested"
-        assert at.rise == pytest.approx(0.8)
-        assert at.low < 0.8 < at.high
-        assert "The interval holds 80%" in at.reason
+        assert at.finding.verdict == "undecided"
+        assert at.rise.value == pytest.approx(0.8)
+        assert at.rise.low < 0.8 < at.rise.high
+        assert "The interval holds 80 %" in at.finding.sentence
 
     def test_more_customers_narrow_the_interval(self) -> None:
         few = crm.retention_claim(**(FIRM | {"retained": 80, "customers": 100}), acquisition_cost=150)
         many = crm.retention_claim(**FIRM, acquisition_cost=150)
-        assert few.verdict == "cannot be tested"
-        assert few.high - few.low > 5 * (many.high - many.low)
+        assert few.finding.verdict == "undecided"
+        assert few.rise.high - few.rise.low > 5 * (many.rise.high - many.rise.low)
 
     def test_interval_holds_the_truth_nineteen_times_in_twenty(self) -> None:
         truth = crm.retention_steps(crm.RetentionTerms(100, 0.7, 0.1, acquisition_cost=60))[
@@ -300,22 +300,24 @@ class TestClaim:
                 discount_rate=0.1,
                 acquisition_cost=60,
             )
-            hits += found.low <= truth <= found.high
+            hits += found.rise.low <= truth <= found.rise.high
         assert hits >= 180
 
     def test_an_unsure_margin_widens_it(self) -> None:
         sure, unsure = (
             crm.retention_claim(**FIRM, margin_error=one, acquisition_cost=150) for one in (0, 15)
         )
-        assert unsure.high - unsure.low > 2 * (sure.high - sure.low)
+        assert unsure.rise.high - unsure.rise.low > 2 * (sure.rise.high - sure.rise.low)
         gross = [crm.retention_claim(**FIRM, margin_error=one, acquisition_cost=0) for one in (0, 15)]
-        assert gross[0].high == pytest.approx(gross[1].high, abs=0.01)  # without costs the margin cancels
+        assert gross[0].rise.high == pytest.approx(
+            gross[1].rise.high, abs=0.01
+        )  # without costs the margin cancels
 
     def test_without_costs_it_says_what_is_missing(self) -> None:
         found = crm.retention_claim(retained=8000, customers=10_000, discount_rate=0.1)
-        assert found.verdict == "cannot be tested"
-        assert found.rise == pytest.approx(0.275)
-        assert "before acquisition cost, which is not known" in found.reason
+        assert found.finding.verdict == "cannot be tested"
+        assert found.rise.value == pytest.approx(0.275)
+        assert "before acquisition cost, which is not known" in found.finding.sentence
         assert any("no acquisition cost" in one for one in found.assumptions)
         assert found.reversal["acquisition_cost_in_margins"] == pytest.approx(1.75)
 
@@ -331,14 +333,13 @@ class TestClaim:
     )
     def test_what_cannot_be_tested_is_said(self, given: dict, said: str) -> None:
         found = crm.retention_claim(**(FIRM | given))
-        assert found.verdict == "cannot be tested"
-        assert said in found.reason
-        assert said in found.words
-        assert np.isnan(found.rise)
+        assert found.finding.verdict == "cannot be tested"
+        assert said in found.finding.sentence
+        assert not found.rise.is_known
 
     def test_a_pure_function(self) -> None:
         one, other = (crm.retention_claim(**FIRM, acquisition_cost=150) for _ in range(2))
-        assert (one.low, one.high, one.words) == (other.low, other.high, other.words)
+        assert (one.rise.low, one.rise.high, str(one)) == (other.rise.low, other.rise.high, str(other))
         pd.testing.assert_frame_equal(one.steps, other.steps)
 
     def test_more_retained_than_there_were(self) -> None:

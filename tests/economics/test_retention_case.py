@@ -56,14 +56,14 @@ class TestBuyers:
         spend["amount"] = [7e5, 3000.0, 1000.0, 9e5]  # the first and the last lie outside
         case = crm.buyers_case(both, as_of=DAY, period="92D", marketing_spend=spend)
         assert case.acquisition_cost == pytest.approx(4000 / won)
-        assert case.claim().verdict in ("supported", "not supported", "cannot be tested")
+        assert case.claim().finding.verdict in ("supported", "contradicted", "undecided")
         assert "no acquisition cost" not in " ".join(case.claim().assumptions)
 
     def test_revenue_is_not_taken_for_profit(self, log: pd.DataFrame) -> None:
         case = crm.buyers_case(log.drop(columns="cost"), as_of=DAY, period="92D", acquisition_cost=10)
         assert case.value == "revenue"
-        assert case.claim().verdict == "cannot be tested"
-        assert "no margin" in case.claim().reason
+        assert case.claim().finding.verdict == "cannot be tested"
+        assert "no margin" in case.claim().finding.sentence
         known = crm.buyers_case(
             log.drop(columns="cost"), as_of=DAY, period="92D", acquisition_cost=10, margin=0.4
         )

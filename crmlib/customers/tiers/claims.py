@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,41 +12,64 @@ from crmlib.customers.activity import span
 from crmlib.customers.tiers.capacity_claim import capacity_taken, capacity_use
 from crmlib.customers.tiers.next_behaviour import next_behaviour
 from crmlib.errors import CrmError
+from crmlib.findings import UNTESTED, Claim
 
 FEWEST = 30  # customers on either side, below which an interval says nothing
-SUPPORTED, NOT_SUPPORTED, UNTESTED = "supported", "not supported", "cannot be tested with these tables"
+SMALLEST_EFFECT = (
+    0.1  # standard deviations: a difference that is surely smaller is none that a tier is served by
+)
+_SOURCE = "Zeithaml, Rust & Lemon 2001"
+OTHERS = "the others"
 
 
-class Claim(NamedTuple):
-    """What the theory says of a tier: a measure, which way it should differ, and from whom."""
+class TierClaim(NamedTuple):
+    """A claim about a tier: the measure that it is about, and whom the tier is compared with."""
 
     tier: str
-    says: str
+    claim: Claim
     measure: str
-    sign: int
-    against: str
-    needs: str
+    against: str = OTHERS
+
+
+def _claim(text: str, needs: str, direction: Literal[1, -1] = 1) -> Claim:
+    return Claim(text, source=_SOURCE, needs=needs, direction=direction)
 
 
 CLAIMS = (
-    Claim("Platinum", "are heavy users", "purchases", 1, "the others", "transactions"),
-    Claim(
-        "Platinum", "buy less at a discount (which is not price sensitivity)", "discount_share", -1, "the others",
-        "transactions.discount",
+    TierClaim("Platinum", _claim("are heavy users", "transactions"), "purchases"),
+    TierClaim(
+        "Platinum",
+        _claim("buy less at a discount (which is not price sensitivity)", "transactions.discount", -1),
+        "discount_share",
     ),
-    Claim("Platinum", "try new offers", "new_product_share", 1, "the others", "a product first sold in the period"),
-    Claim("Platinum", "are loyal: buy in the next period", "active", 1, "the others", "transactions"),
-    Claim("Platinum", "have been customers for longer", "tenure_years", 1, "the others", "transactions"),
-    Claim("Gold", "take more discounts than Platinum", "discount_share", 1, "Platinum", "transactions.discount"),
-    Claim("Gold", "buy from several vendors", "share_of_wallet", -1, "Platinum", "customers.share_of_wallet"),
-    Claim("Iron", "fill capacity: more than stands idle anyway", "capacity", 1, "idle capacity", "capacity"),
-    Claim(
-        "Lead", "demand more attention than their spending merits", "minutes_beyond", 1, "the others",
-        "service_cases.minutes",
+    TierClaim(
+        "Platinum", _claim("try new offers", "a product first sold in the period"), "new_product_share"
     ),
-    Claim("Lead", "complain", "complaints", 1, "the others", "service_cases.kind"),
-    Claim("Lead", "complain where others read it", "public_complaints", 1, "the others", "service_cases.public"),
-)  # fmt: skip
+    TierClaim("Platinum", _claim("are loyal: buy in the next period", "transactions"), "active"),
+    TierClaim("Platinum", _claim("have been customers for longer", "transactions"), "tenure_years"),
+    TierClaim(
+        "Gold",
+        _claim("take more discounts than Platinum", "transactions.discount"),
+        "discount_share",
+        "Platinum",
+    ),
+    TierClaim(
+        "Gold",
+        _claim("buy from several vendors", "customers.share_of_wallet", -1),
+        "share_of_wallet",
+        "Platinum",
+    ),
+    TierClaim(
+        "Iron", _claim("fill capacity: more than stands idle anyway", "capacity"), "capacity", "idle capacity"
+    ),
+    TierClaim(
+        "Lead",
+        _claim("demand more attention than their spending merits", "service_cases.minutes"),
+        "minutes_beyond",
+    ),
+    TierClaim("Lead", _claim("complain", "service_cases.kind"), "complaints"),
+    TierClaim("Lead", _claim("complain where others read it", "service_cases.public"), "public_complaints"),
+)
 
 
 def tier_claims(
@@ -77,9 +101,9 @@ def tier_claims(
     DataFrame
         One row per claim: `tier, claim, against` (whom it is compared with), `measure`, `customers` (of the tier,
         with a measure), `tier_mean, other_mean, difference`, `low, high` (95 % interval of the difference), `effect`
-        (the difference in standard deviations), `verdict` (supported where the whole interval lies on the
-        claimed side, not supported, cannot be tested with these tables) and `why`, what is missing where it
-        cannot be.
+        (the difference in standard deviations), `verdict` ("supported" where the whole interval lies on the claimed
+        side, "contradicted" where it lies on the other side or within a tenth of a standard deviation of no
+        difference, "undecided", "cannot be tested") and `why`, what is missing where it cannot be.
 
     References
     ----------
@@ -93,10 +117,10 @@ def tier_claims(
     >>> tiers = pd.DataFrame({"customer_id": log["customer_id"], "tier": ["Platinum"] * 40 + ["Iron"] * 40})
     >>> told = tier_claims(tiers, log, start="2024-02-10", end="2024-03-31").set_index("claim")
     >>> told.loc[["are heavy users", "complain"], ["tier_mean", "other_mean", "verdict"]]
-                     tier_mean  other_mean                             verdict
+                     tier_mean  other_mean           verdict
     claim
-    are heavy users        1.0         0.0                           supported
-    complain               NaN         NaN  cannot be tested with these tables
+    are heavy users        1.0         0.0         supported
+    complain               NaN         NaN  cannot be tested
     """
     first, last = span(start, end)
     if "customer_id" not in tiers or not tiers["customer_id"].is_unique:
@@ -109,51 +133,45 @@ def tier_claims(
     taken = capacity_taken(tier == "Iron", measures["purchases"].to_numpy(dtype=float), everybody, use)
     return pd.DataFrame(
         [
-            _tested(claim, tier, measures) if claim.measure != "capacity" else _of_capacity(claim, taken)
-            for claim in CLAIMS
+            _tested(one, tier, measures) if one.measure != "capacity" else _of_capacity(one, taken)
+            for one in CLAIMS
         ]
     )
 
 
-def _of_capacity(claim: Claim, taken: dict[str, float] | None) -> dict[str, Any]:
-    named = _named(claim)
+def _of_capacity(one: TierClaim, taken: dict[str, float] | None) -> dict[str, Any]:
     if taken is None:
-        return _untested(named, f"needs {claim.needs}")
-    verdict = SUPPORTED if taken["low"] > 0 else NOT_SUPPORTED
-    return named | taken | {"effect": np.nan, "verdict": verdict, "why": ""}
+        return _untested(one, f"needs {one.claim.needs}")
+    verdict = one.claim.verdict(taken["low"], taken["high"])
+    return _named(one) | taken | {"effect": np.nan, "verdict": verdict, "why": ""}
 
 
-def _named(claim: Claim) -> dict[str, Any]:
-    return {
-        "tier": claim.tier, "claim": claim.says, "against": claim.against, "measure": claim.measure,
-    }  # fmt: skip
+def _named(one: TierClaim) -> dict[str, Any]:
+    return {"tier": one.tier, "claim": one.claim.text, "against": one.against, "measure": one.measure}
 
 
-def _tested(claim: Claim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
-    named = _named(claim)
-    if claim.measure not in measures:
-        return _untested(named, f"needs {claim.needs}")
-    values = measures[claim.measure].to_numpy(dtype=float)
-    known, mine = np.isfinite(values), tier == claim.tier
-    theirs = ~mine if claim.against == "the others" else tier == claim.against
+def _tested(one: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
+    if one.measure not in measures:
+        return _untested(one, f"needs {one.claim.needs}")
+    values = measures[one.measure].to_numpy(dtype=float)
+    known, mine = np.isfinite(values), tier == one.tier
+    theirs = ~mine if one.against == OTHERS else tier == one.against
     ours, others = values[known & mine], values[known & theirs]
     if min(len(ours), len(others)) < FEWEST:
-        return _untested(
-            named,
-            f"{len(ours):,} customers against {len(others):,}; {FEWEST} are needed on either side",
-            len(ours),
-        )
+        few = f"{len(ours):,} customers against {len(others):,}; {FEWEST} are needed on either side"
+        return _untested(one, few, len(ours))
     difference = ours.mean() - others.mean()
     reach = 1.96 * np.sqrt(ours.var(ddof=1) / len(ours) + others.var(ddof=1) / len(others))
     spread = np.sqrt((ours.var(ddof=1) + others.var(ddof=1)) / 2)
-    holds = claim.sign * difference - reach > 0
-    return named | {
+    claim = replace(one.claim, smallest_difference=SMALLEST_EFFECT * spread)
+    low, high = difference - reach, difference + reach
+    return _named(one) | {
         "customers": len(ours), "tier_mean": ours.mean(), "other_mean": others.mean(), "difference": difference,
-        "low": difference - reach, "high": difference + reach, "effect": difference / spread if spread else 0.0,
-        "verdict": SUPPORTED if holds else NOT_SUPPORTED, "why": "",
+        "low": low, "high": high, "effect": difference / spread if spread else 0.0,
+        "verdict": claim.verdict(low, high), "why": "",
     }  # fmt: skip
 
 
-def _untested(named: dict[str, Any], why: str, count: int = 0) -> dict[str, Any]:
+def _untested(one: TierClaim, why: str, count: int = 0) -> dict[str, Any]:
     empty = dict.fromkeys(("tier_mean", "other_mean", "difference", "low", "high", "effect"), np.nan)
-    return named | {"customers": count} | empty | {"verdict": UNTESTED, "why": why}
+    return _named(one) | {"customers": count} | empty | {"verdict": UNTESTED, "why": why}

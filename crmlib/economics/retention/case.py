@@ -150,7 +150,7 @@ def buyers_case(
     >>> import crmlib as crm
     >>> study = crm.open_study("cdnow-sample")
     >>> case = buyers_case(study.transactions, as_of=study.as_of, period="26W", discount_rate_per_year=0.1)
-    >>> case.customers, case.retained, case.claim().verdict
+    >>> case.customers, case.retained, case.claim().finding.verdict
     (612.0, 319.0, 'cannot be tested')
     """
     day, days = as_day(as_of, "as_of"), round(periods(period, "D"))

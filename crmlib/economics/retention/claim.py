@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.formula_clv import Timing
 from crmlib.economics.retention.profit import POINTS, RetentionTerms, claim_reversal, retention_steps
 from crmlib.errors import CrmError
+from crmlib.findings import SUPPORTED, UNTESTED, Claim, Estimate, Finding
 
 CLAIMED = 0.80
-SUPPORTED, REFUTED, UNTESTED = "supported", "not supported", "cannot be tested"
-_DRAWS = 4000
+CLAIM = Claim(
+    "5 % more retention gives 80 % more profit",
+    source="after Reichheld & Sasser 1990",
+    needs="margin, acquisition cost",
+    bar=CLAIMED,
+)
+_RESAMPLES = 4000
 _LEVEL = 0.95
 
 
@@ -23,12 +30,11 @@ class RetentionClaim:
 
     Attributes
     ----------
-    verdict : str
-        "supported" (at least the claimed rise, beyond doubt), "not supported" (less, beyond doubt) or "cannot be
-        tested" (too few customers to tell, or a figure is missing: without acquisition cost the rise is only
-        known to be more than what is told).
-    rise, low, high : float
-        Rise of a customer's net value from five points more retention, as a share, and its 95 % interval.
+    finding : Finding
+        The verdict: "supported" (more than the claimed rise, beyond chance), "contradicted" (less, beyond chance),
+        "undecided" (too few customers) or "cannot be tested" (a figure is missing: without acquisition cost the rise
+        can only be larger, so that it is supported or cannot be tested); why; and as estimate the rise of a
+        customer's net value from five points more retention, as a share, with its 95 % interval.
     rise_of_share : float
         The same from five per cent more of itself; nan where that is no probability.
     steps : DataFrame
@@ -36,27 +42,21 @@ class RetentionClaim:
     reversal : Series
         As `claim_reversal` has it: where the verdict would turn.
     assumptions : tuple of str
-    reason : str
-        Why, in a sentence.
     """
 
-    verdict: str
-    rise: float
-    low: float
-    high: float
+    finding: Finding
     rise_of_share: float
     steps: pd.DataFrame
     reversal: pd.Series
     assumptions: tuple[str, ...]
-    reason: str
 
     @property
-    def words(self) -> str:
-        """Verdict and reason in a sentence or two."""
-        return f"“5 % more retention gives 80 % more profit”: {self.verdict}. {self.reason}"
+    def rise(self) -> Estimate:
+        """The estimate of the finding; not known where the claim cannot be tested."""
+        return self.finding.estimate or Estimate(None, "share")
 
     def __str__(self) -> str:
-        return self.words
+        return self.finding.sentence
 
 
 def retention_claim(
@@ -87,8 +87,8 @@ def retention_claim(
     margin_error : float, default 0
         Standard error of the margin.
     acquisition_cost : float, optional
-        Money per customer acquired; 0 is a statement. Where it is not known, the rise before it is told, and the
-        cost at which the claim would hold; it can only be called supported.
+        Money per customer acquired; 0 is a statement. Where it is not known, the rise is given before it, with the
+        cost at which the claim would hold; the verdict is then "supported" or "cannot be tested".
     fixed_cost, programme_cost, timing
         As in `RetentionTerms`.
     definition : str
@@ -110,11 +110,11 @@ def retention_claim(
     --------
     >>> firm = dict(retained=8000, customers=10_000, margin=100, discount_rate=0.1)
     >>> found = retention_claim(**firm, acquisition_cost=50)
-    >>> found.verdict, round(found.rise, 3), round(found.reversal["acquisition_cost"])
-    ('not supported', 0.338, 175)
-    >>> retention_claim(**firm, acquisition_cost=200).verdict
+    >>> found.finding.verdict, str(found.rise), round(found.reversal["acquisition_cost"])
+    ('contradicted', '34 % (33 % to 34 %)', 175)
+    >>> retention_claim(**firm, acquisition_cost=200).finding.verdict
     'supported'
-    >>> retention_claim(**firm).verdict
+    >>> retention_claim(**firm).finding.verdict
     'cannot be tested'
     """
     if not 0 <= retained <= customers:
@@ -125,24 +125,26 @@ def retention_claim(
         "programme_cost": programme_cost,
     }
     assumptions = _assumptions(definition, timing, discount_rate, acquisition_cost, margin, costs)
-    if reason := _missing(retained, customers, margin, costs):
-        return _untested(reason, assumptions)
+    if missing := _missing(retained, customers, margin, costs):
+        return _untested(missing, assumptions)
     terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, timing=timing, **costs)
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
-        return _untested(
-            f"Retention of {terms.retention_rate:.1%} leaves no room for five points.", assumptions, reversal
-        )
+        full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
+        return _untested(full, assumptions, reversal)
     if not terms.net() > 0:
-        lost = f"A customer brings {float(terms.net()):,.2f} after acquisition and fixed cost"
+        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition and fixed cost"
         return _untested(f"{lost}: nothing to take a share of.", assumptions, reversal)
     steps = retention_steps(terms)
     rise, of_share = steps["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, margin_error, random_state)
-    short = high < claimed and acquisition_cost is not None
-    verdict = SUPPORTED if low >= claimed else REFUTED if short else UNTESTED
-    reason = _reason((rise, low, high, of_share), claimed, reversal, acquisition_cost is None)
-    return RetentionClaim(verdict, rise, low, high, of_share, steps, reversal, assumptions, reason)
+    estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
+    claim = replace(CLAIM, bar=claimed, assumptions=assumptions)
+    verdict = claim.verdict(low, high)
+    if acquisition_cost is None and verdict != SUPPORTED:
+        verdict = UNTESTED
+    why = _why(estimate, of_share, claimed, reversal, acquisition_cost is None)
+    return RetentionClaim(claim.finding(verdict, estimate, why), of_share, steps, reversal, assumptions)
 
 
 def _missing(retained: float, customers: float, margin: float | None, costs: dict[str, float]) -> str:
@@ -155,12 +157,12 @@ def _missing(retained: float, customers: float, margin: float | None, costs: dic
     return ""
 
 
-def _untested(reason: str, assumptions: tuple[str, ...], reversal: pd.Series | None = None) -> RetentionClaim:
-    unknown = float("nan")
+def _untested(
+    missing: str, assumptions: tuple[str, ...], reversal: pd.Series | None = None
+) -> RetentionClaim:
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
-    return RetentionClaim(
-        UNTESTED, unknown, unknown, unknown, unknown, pd.DataFrame(), nowhere, assumptions, reason
-    )
+    finding = CLAIM.cannot_be_tested(missing)
+    return RetentionClaim(finding, float("nan"), pd.DataFrame(), nowhere, assumptions)
 
 
 def _interval(
@@ -168,8 +170,8 @@ def _interval(
 ) -> tuple[float, float]:
     """Ends of the rise, where retention and margin are only known so far."""
     random = np.random.default_rng(random_state)
-    r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
-    margin = random.normal(terms.margin, margin_error, _DRAWS) / terms.margin
+    r = random.beta(retained + 0.5, customers - retained + 0.5, _RESAMPLES)
+    margin = random.normal(terms.margin, margin_error, _RESAMPLES) / terms.margin
     costs = terms.acquisition_cost + terms.fixed_cost
     today = terms.gross(r) * margin - costs
     after = (
@@ -183,23 +185,18 @@ def _interval(
     return float(low), float(high)
 
 
-def _reason(found: tuple[float, ...], claimed: float, reversal: pd.Series, before_acquisition: bool) -> str:
-    rise, low, high, of_share = found
-    end = f"{high:.0%}" if np.isfinite(high) else "no bound"
+def _why(
+    rise: Estimate, of_share: float, claimed: float, reversal: pd.Series, before_acquisition: bool
+) -> str:
     what = "before acquisition cost, which is not known" if before_acquisition else "net of costs"
-    told = f"Five points more give {rise:.0%} ({low:.0%} to {end}) {what}"
-    told += f", five per cent of itself {of_share:.0%}." if np.isfinite(of_share) else "."
-    if low < claimed <= high:
-        told += f" The interval holds {claimed:.0%}: more customers or a surer margin are needed."
-    cost, rate = reversal["acquisition_cost"], reversal["retention_rate"]
-    where = []
-    if cost > 0:
-        where.append(
-            f"at an acquisition cost of {reversal['acquisition_cost_in_margins']:.1f} periods' margin"
-        )
-    if np.isfinite(rate):
-        where.append(f"at a retention of {rate:.0%}")
-    return told + (f" {claimed:.0%} would hold exactly {' or '.join(where)}." if where else "")
+    text = f"Five points more give {rise} {what}"
+    text += f", five per cent of itself {fmt.share(of_share)}." if np.isfinite(of_share) else "."
+    if rise.low < claimed <= rise.high:
+        text += f" The interval holds {fmt.share(claimed)}: more customers or a surer margin are needed."
+    cost, rate = reversal["acquisition_cost_in_margins"], reversal["retention_rate"]
+    where = [f"at an acquisition cost of {fmt.number(cost, 1)} periods' margin"] if cost > 0 else []
+    where += [f"at a retention of {fmt.share(rate)}"] if np.isfinite(rate) else []
+    return text + (f" {fmt.share(claimed)} would hold exactly {' or '.join(where)}." if where else "")
 
 
 def _assumptions(
@@ -215,16 +212,16 @@ def _assumptions(
         Timing.NEXT_PERIOD_CERTAIN: "one period from now, for certain",
         Timing.NOW: "now",
     }[Timing.parse(timing)]
-    told = [
+    assumed = [
         f"retained means: {definition}",
         "retention is the same at every age and for every customer, and so is the margin",
-        f"the first margin comes {first}; discount {discount_rate:.1%} a period; profit is the present value of a "
-        "customer's margins, not one year's",
+        f"the first margin comes {first}; discount {fmt.share(discount_rate)} a period; profit is the present "
+        "value of a customer's margins, not one year's",
     ]
     if margin is None:
-        told.append("no margin is known: it is taken to be the same before and after")
+        assumed.append("no margin is known: it is taken to be the same before and after")
     if acquisition_cost is None:
-        told.append("no acquisition cost is known: value is before it")
+        assumed.append("no acquisition cost is known: value is before it")
     if not costs["programme_cost"]:
-        told.append("raising retention costs nothing")
-    return tuple(told)
+        assumed.append("raising retention costs nothing")
+    return tuple(assumed)
