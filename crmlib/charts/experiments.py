@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from crmlib.charts import words
 from crmlib.charts.layout import finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNTESTED
 
-_SHOWN = {"pays": TEAL, "works": BLUE, "works at a loss": ORANGE, "harms": RED}
+_BY_PAY = {SUPPORTED: TEAL, CONTRADICTED: ORANGE}  # of those where the treated do better
 
 
 @house_style()
@@ -23,7 +24,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     Parameters
     ----------
     frame : DataFrame
-        `read_experiments`: one row per experiment: `experiment`, `difference`, `low`, `high` and `verdict`.
+        `read_experiments`: one row per experiment: `experiment`, `difference`, `low`, `high`, `verdict` and `pays`.
     outcome : str
         What was measured, such as "spend in 60 days".
     currency : str
@@ -33,14 +34,14 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     if known.empty:
         return no_data("No experiment has been read")
     known = known.sort_values("difference", ascending=False, kind="stable")
-    colours = [_SHOWN.get(verdict, SOFT) for verdict in known["verdict"]]
+    colours = [_colour(one.verdict, one.pays) for one in known.itertuples()]
     names = [words.name(one) for one in known["experiment"]]
-    axes = _intervals(names, known, colours, [str(one) for one in known["verdict"]])
+    axes = _intervals(names, known, colours, [_verdicts(one) for one in known.itertuples()])
     scale = _axis(axes, known, currency)
     value = {one.experiment: _amount(one.difference, currency) for one in known.itertuples()}
     told = "; ".join(
         f"{one.experiment}: {value[one.experiment]} ({_amount(one.low, currency)} to {_amount(one.high, currency)}), "
-        f"{one.verdict}"
+        f"{_verdicts(one)}"
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
@@ -48,9 +49,18 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     return finish(axes, _effects_title(known, value), f"{unit}. {told}.", unit=unit)
 
 
+def _colour(verdict: str, pays: str) -> str:
+    return _BY_PAY.get(pays, BLUE) if verdict == SUPPORTED else RED if verdict == CONTRADICTED else SOFT
+
+
+def _verdicts(one: Any) -> str:
+    known = one.verdict == SUPPORTED and one.pays != UNTESTED
+    return f"{one.verdict}, pays: {one.pays}" if known else str(one.verdict)
+
+
 def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:
-    better = known[known["verdict"].isin(["pays", "works", "works at a loss"])]
-    worse = known[known["verdict"] == "harms"]
+    better = known[known["verdict"] == SUPPORTED]
+    worse = known[known["verdict"] == CONTRADICTED]
     all_of = words.plural(len(known), "experiment")
     if better.empty and worse.empty:
         return (

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from crmlib import format as fmt
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate
 from crmlib.models.uplift.differences import (
     Difference,
     check_level,
@@ -20,6 +22,8 @@ from crmlib.models.uplift.differences import (
 FEWEST = 30  # customers in a group, below which no readout is given
 SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
 POWER = 0.8
+BETTER = Claim("the treated do better than the control", kind="effect", evidence="randomised")
+PAYS = Claim("it is worth more than it costs", kind="effect", evidence="randomised")
 
 
 def read_experiments(
@@ -43,7 +47,7 @@ def read_experiments(
     outcome : str, default "spend"
         The one column that decides, chosen before the data were seen. Of 0 and 1, it is read as a share.
     value_per_unit : float, optional
-        Money per unit of the outcome, such as the margin for spend; without it, no value is told.
+        Money per unit of the outcome, such as the margin for spend; without it, whether it pays cannot be tested.
     adjust_by : str, optional
         A column known before chance decided, such as "spend_before": what it explains is taken off, which
         narrows the interval and moves the difference only by chance.
@@ -63,7 +67,9 @@ def read_experiments(
         together), `detectable` (the difference that would have been shown with a chance of 80 %),
         `variance_saved` (share, by the adjustment), `extra_unsubscribed, extra_unsubscribed_low,
         extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
-        value_high` (money per treated customer, net of cost), `p_split`, `verdict` and `reason`.
+        value_high` (money per treated customer, net of cost), `p_split`, `verdict` (that the treated do better:
+        "supported", "contradicted", "undecided" after reading all experiments together, or "cannot be tested"), `pays`
+        (that it is worth more than it costs, in the same words) and `sentence`, why.
 
     Raises
     ------
@@ -84,9 +90,9 @@ def read_experiments(
     >>> random = np.random.default_rng(1)
     >>> data = pd.DataFrame({"experiment": "birthday", "group": ["treated", "control"] * 500, "cost": 0.1})
     >>> data["spend"] = random.gamma(1.0, 10.0, 1000) + 4.0 * (data["group"] == "treated")
-    >>> told = read_experiments(data, value_per_unit=0.4).iloc[0]
-    >>> told["verdict"], bool(told["low"] < 4.0 < told["high"])
-    ('pays', True)
+    >>> read = read_experiments(data, value_per_unit=0.4).iloc[0]
+    >>> read["verdict"], read["pays"], bool(read["low"] < 4.0 < read["high"])
+    ('supported', 'supported', True)
     """
     check_level(level)
     _check(outcomes, outcome, adjust_by)
@@ -118,14 +124,24 @@ def read_experiments(
     )
     table["p_holm"] = holm(table["p_value"])
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
-    return table.assign(verdict=[one for one, _ in verdicts], reason=[why for _, why in verdicts])[_COLUMNS]
+    table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
+    return table[_COLUMNS]
 
 
 _COLUMNS = [
     *("experiment", "kind", "treated", "control", "incomplete", "treated_mean", "control_mean"),
     *("difference", "low", "high", "z", "p_value", "p_holm", "detectable", "variance_saved"),
     *("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high"),
-    *("cost_per_message", "value_per_message", "value_low", "value_high", "p_split", "verdict", "reason"),
+    *(
+        "cost_per_message",
+        "value_per_message",
+        "value_low",
+        "value_high",
+        "p_split",
+        "verdict",
+        "pays",
+        "sentence",
+    ),
 ]
 
 
@@ -260,26 +276,24 @@ def _worth(
     return told
 
 
-def _verdict(row: pd.Series, level: float) -> tuple[str, str]:
-    """A word and its reason."""
+def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
+    """Whether the treated do better, whether it pays, and why."""
     sizes = f"{row['treated']:,} treated and {row['control']:,} control customers"
     if np.isnan(row["difference"]):
-        return "cannot be told", f"{sizes} are too few."
+        return UNTESTED, UNTESTED, f"{sizes} are too few."
     if np.isnan(row["p_value"]):
-        return "cannot be told", "Within each group the outcome is the same for everybody; was it measured?"
+        return UNTESTED, UNTESTED, "Within each group the outcome is the same for everybody; was it measured?"
     if row["p_split"] < SPLIT_BROKEN:
-        return "do not use", f"{sizes} are not what chance makes of the plan; find out what sorted them."
-    said = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
-    if not row["p_holm"] < 1 - level:
-        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {POWER:.0%}"
-        return "no difference shown", f"{said[0].upper()}{said[1:]}; {seen}."
-    if row["difference"] < 0:
-        return "harms", f"The treated did worse: {said}."
+        broken = f"{sizes} are not what chance makes of the plan; find out what sorted them."
+        return UNTESTED, UNTESTED, broken
+    found = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
+    better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
+    pays = PAYS.verdict(row["value_low"], row["value_high"])
+    if better == UNDECIDED:
+        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {fmt.share(POWER)}"
+        return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
+    side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["value_per_message"]):
-        return "works", f"The treated did better: {said}."
-    worth = f"{row['value_per_message']:.2f} per message ({row['value_low']:.2f} to {row['value_high']:.2f})"
-    if row["value_low"] > 0:
-        return "pays", f"The treated did better: {said}, worth {worth} after its cost."
-    if row["value_high"] < 0:
-        return "works at a loss", f"The treated did better: {said}, but is worth {worth}."
-    return "works", f"The treated did better: {said}; whether it pays is open: {worth}."
+        return better, pays, f"The treated did {side}: {found}."
+    worth = Estimate(row["value_per_message"], "money", low=row["value_low"], high=row["value_high"])
+    return better, pays, f"The treated did {side}: {found}, worth {worth} per message after its cost."

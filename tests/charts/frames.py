@@ -288,6 +288,7 @@ def differences(
     names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
 ) -> pd.DataFrame:
     frame = pd.DataFrame({column: names, "difference": values, "verdict": verdicts, "members": 80})
+    frame["pays"] = "undecided"
     return frame.assign(low=frame["difference"] - 1.5, high=frame["difference"] + 1.5)
 
 
@@ -378,7 +379,7 @@ USUAL: dict[str, Case] = {
     "qini_curve": (charts.qini_curve, qini([0, 0.3, 0.45, 0.5]), {"qini_low": 0.02, "qini_high": 0.2}),
     "experiment_effects": (
         charts.experiment_effects,
-        differences(["reminder", "birthday", "price"], [4.0, 0.5, -3.0], ["pays", "no difference shown", "harms"]),
+        differences(["reminder", "birthday", "price"], [4.0, 0.5, -3.0], ["supported", "undecided", "contradicted"]),
         {"outcome": "spend in 60 days", "currency": "USD"},
     ),
     "loyalty_effect": (

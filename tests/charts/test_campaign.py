@@ -57,13 +57,13 @@ def test_qini_says_what_the_order_is_good_for(
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (["pays", "no difference shown"], "1 of 2 experiments made things better, a most: USD 4.00 each"),
-        (["no difference shown", "cannot be told"], "None of 2 experiments shows a difference"),
+        (["supported", "undecided"], "1 of 2 experiments made things better, a most: USD 4.00 each"),
+        (["undecided", "cannot be tested"], "None of 2 experiments shows a difference"),
         (
-            ["works", "harms"],
+            ["supported", "contradicted"],
             "1 of 2 experiments made things better, a most: USD 4.00 each; b made them worse: −USD 3.00 each",
         ),
-        (["do not use", "harms"], "b made them worse: −USD 3.00 each"),
+        (["cannot be tested", "contradicted"], "b made them worse: −USD 3.00 each"),
     ],
 )
 def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], said: str) -> None:
@@ -92,9 +92,11 @@ ODD = {
     "without intervals": (
         charts.qini_curve, frames.qini([0.0, 0.0, 0.0], np.nan), {"qini_low": np.nan, "qini_high": np.nan},
     ),
-    "one experiment": (charts.experiment_effects, frames.differences(["a"], [0.2], ["works at a loss"]), {}),
+    "one experiment": (charts.experiment_effects, frames.differences(["a"], [0.2], ["supported"]), {}),
     "long names": (
-        charts.experiment_effects, frames.differences(["x" * 60, "y" * 60], [1e6, -2e6], ["harms", "pays"]), {},
+        charts.experiment_effects,
+        frames.differences(["x" * 60, "y" * 60], [1e6, -2e6], ["contradicted", "supported"]),
+        {},
     ),
     "only matched": (charts.loyalty_effect, frames.differences(["matched"], [3.0], [""], "comparison"), {}),
 }  # fmt: skip

@@ -105,33 +105,34 @@ def test_value_is_the_difference_less_cost_and_unsubscribes():
     assert row["extra_unsubscribed"] == pytest.approx(30 / row["treated"])
     by_hand = 0.4 * row["difference"] - 0.5 - 2.0 * 30 / row["treated"]
     assert row["value_per_message"] == pytest.approx(by_hand)
-    assert row["verdict"] == "pays"
+    assert (row["verdict"], row["pays"]) == ("supported", "supported")
     dear = crm.read_experiments(data.assign(cost=50.0), value_per_unit=0.4).iloc[0]
-    assert dear["verdict"] == "works at a loss"
-    assert crm.read_experiments(world(7, effect=-20.0)).iloc[0]["verdict"] == "harms"
+    assert (dear["verdict"], dear["pays"]) == ("supported", "contradicted")
+    worse = crm.read_experiments(world(7, effect=-20.0)).iloc[0]
+    assert (worse["verdict"], worse["pays"]) == ("contradicted", "cannot be tested")
 
 
-def test_an_outcome_that_never_varies_is_told_so():
+def test_an_outcome_that_never_varies_cannot_be_tested():
     data = world(1)
     same = data.assign(spend=np.where(data["group"] == "treated", 6.0, 5.0))
     row = crm.read_experiments(same).iloc[0]
-    assert row["verdict"] == "cannot be told"
-    assert "the same for everybody" in row["reason"]
+    assert row["verdict"] == "cannot be tested"
+    assert "the same for everybody" in row["sentence"]
 
 
 def test_several_experiments_are_read_together():
     null = [world(seed).assign(experiment=f"null {seed:02}") for seed in range(20)]
     both = pd.concat([*null, world(99, effect=15.0).assign(experiment="real")])
     told = crm.read_experiments(both).set_index("experiment")
-    assert told.loc["real", "verdict"] == "works"
+    assert told.loc["real", "verdict"] == "supported"
     assert (told["p_holm"] >= told["p_value"]).all()
-    assert (told.drop("real")["verdict"] == "no difference shown").all()
+    assert (told.drop("real")["verdict"] == "undecided").all()
 
 
 def test_a_broken_split_is_not_read():
     data = world(1, effect=15.0, treated_share=0.6)
-    assert crm.read_experiments(data, planned_share=0.5).iloc[0]["verdict"] == "do not use"
-    assert crm.read_experiments(data, planned_share={"test": 0.6}).iloc[0]["verdict"] == "works"
+    assert crm.read_experiments(data, planned_share=0.5).iloc[0]["verdict"] == "cannot be tested"
+    assert crm.read_experiments(data, planned_share={"test": 0.6}).iloc[0]["verdict"] == "supported"
     exact = stats.binomtest(520, 1000, 0.5).pvalue
     assert split_p_value(pd.Series(["treated"] * 520 + ["control"] * 480), 0.5) == pytest.approx(
         exact, abs=0.02
@@ -267,5 +268,5 @@ def test_on_the_simulated_firm_intervals_hold_the_true_effects():
     held = (told["low"] < truth) & (truth < told["high"])
     assert len(truth) == 5  # reminders and birthdays of two years, and a newsletter that does nothing
     assert held.sum() >= 4  # three or fewer in about one of fifty choices of seeds
-    assert told.loc["newsletter-2025", "verdict"] == "no difference shown"
-    assert told.loc["reminder-2025", "verdict"] == "works"
+    assert told.loc["newsletter-2025", "verdict"] == "undecided"
+    assert told.loc["reminder-2025", "verdict"] == "supported"
