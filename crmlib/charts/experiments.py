@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from crmlib.charts import words
 from crmlib.charts.layout import finish, no_data, sheet, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNTESTED
+from crmlib.charts.style import INK, RED, SOFT, TEAL, Chart, house_style
+from crmlib.findings import CONTRADICTED, SUPPORTED
 
-_BY_PAY = {SUPPORTED: TEAL, CONTRADICTED: ORANGE}  # of those where the treated do better
+_COLOURS = {SUPPORTED: TEAL, CONTRADICTED: RED}
 
 
 @house_style()
@@ -24,7 +24,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     Parameters
     ----------
     frame : DataFrame
-        `read_experiments`: one row per experiment: `experiment`, `difference`, `low`, `high`, `verdict` and `pays`.
+        `read_experiments`: one row per experiment: `experiment`, `difference`, `low`, `high` and `verdict`.
     outcome : str
         What was measured, such as "spend in 60 days".
     currency : str
@@ -34,28 +34,19 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     if known.empty:
         return no_data("No experiment has been read")
     known = known.sort_values("difference", ascending=False, kind="stable")
-    colours = [_colour(one.verdict, one.pays) for one in known.itertuples()]
+    colours = [_COLOURS.get(verdict, SOFT) for verdict in known["verdict"]]
     names = [words.name(one) for one in known["experiment"]]
-    axes = _intervals(names, known, colours, [_verdicts(one) for one in known.itertuples()])
+    axes = _intervals(names, known, colours, known["verdict"].tolist())
     scale = _axis(axes, known, currency)
     value = {one.experiment: _amount(one.difference, currency) for one in known.itertuples()}
     told = "; ".join(
         f"{one.experiment}: {value[one.experiment]} ({_amount(one.low, currency)} to {_amount(one.high, currency)}), "
-        f"{_verdicts(one)}"
+        f"{one.verdict}"
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
     unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
     return finish(axes, _effects_title(known, value), f"{unit}. {told}.", unit=unit)
-
-
-def _colour(verdict: str, pays: str) -> str:
-    return _BY_PAY.get(pays, BLUE) if verdict == SUPPORTED else RED if verdict == CONTRADICTED else SOFT
-
-
-def _verdicts(one: Any) -> str:
-    known = one.verdict == SUPPORTED and one.pays != UNTESTED
-    return f"{one.verdict}, pays: {one.pays}" if known else str(one.verdict)
 
 
 def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:

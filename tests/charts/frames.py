@@ -288,7 +288,6 @@ def differences(
     names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
 ) -> pd.DataFrame:
     frame = pd.DataFrame({column: names, "difference": values, "verdict": verdicts, "members": 80})
-    frame["pays"] = "undecided"
     return frame.assign(low=frame["difference"] - 1.5, high=frame["difference"] + 1.5)
 
 
