@@ -152,13 +152,14 @@ def write(value: Any, unit: Unit, currency: str = "", digits: int | None = None)
     """
     if not is_known(value):
         return NOT_KNOWN
+    if unit == "text" or (isinstance(value, str) and unit != "date"):
+        return str(value)
     if unit == "money":
         return money(value, currency, digits)
-    writers: dict[str, Callable[..., str]] = {"share": share, "points": points, "ratio": number}
-    if unit in writers:
-        return writers[unit](value, digits)
-    others: dict[str, Callable[[Any], str]] = {"count": count, "days": days, "date": date}
-    return others[unit](value) if unit in others else str(value)
+    whole: dict[str, Callable[[Any], str]] = {"count": count, "days": days, "date": date}
+    if unit in whole:
+        return whole[unit](value)
+    return {"share": share, "points": points, "ratio": number}[unit](value, digits)
 
 
 def interval(low: float, high: float, unit: Unit, currency: str = "") -> str:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from crmlib import format as fmt
 from crmlib.data.cleaned import write_whole
 from crmlib.errors import CrmError
 
 if TYPE_CHECKING:  # the runner reads figures without it
     import pandas as pd
-
-Unit = Literal["count", "money", "share", "ratio", "days", "date", "text"]
-UNITS = ("count", "money", "share", "ratio", "days", "date", "text")
 
 
 @dataclass
@@ -55,7 +52,7 @@ class NotebookResults:
         value: Any,
         *,
         label: str,
-        unit: Unit,
+        unit: fmt.Unit,
         change: float | None = None,
         against: str | None = None,
         card: bool = False,
@@ -70,14 +67,14 @@ class NotebookResults:
             NaN and None are published as "not known".
         label : str
             Its name for readers.
-        unit : {"count", "money", "share", "ratio", "days", "date", "text"}
+        unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
         change, against : float and str, optional
             Relative change (0.05 is 5 % more) and what it is measured against.
         card : bool
             Whether it stands on the report's first page.
         """
-        if unit not in UNITS:
-            raise CrmError(f"figure {key!r}: unit is {unit!r}; allowed: {', '.join(UNITS)}")
+        if unit not in fmt.UNITS:
+            raise CrmError(f"figure {key!r}: unit is {unit!r}; allowed: {', '.join(fmt.UNITS)}")
         self.content["figures"][key] = {
             "label": label,
             "value": _plain(value),
@@ -98,8 +95,8 @@ class NotebookResults:
             Its file's name, without an ending.
         frame : DataFrame
         for_spreadsheet : bool
-            Whether to write it as CSV too, for people; text that a spreadsheet would run as a formula gets an
-            apostrophe before it.
+            Whether to write it as CSV too, for people: numbers rounded to six decimals, and an apostrophe before
+            text that a spreadsheet would run as a formula.
         """
         import pandas as pd
 
@@ -109,18 +106,15 @@ class NotebookResults:
         pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
         draft.replace(path)
         if for_spreadsheet:
-            write_whole(path.with_suffix(".csv"), harmless(pd.DataFrame(frame)).to_csv(index=False))
+            write_whole(path.with_suffix(".csv"), harmless(pd.DataFrame(frame).round(6)).to_csv(index=False))
         self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
         self._write()
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
-        rows = [
-            {"figure": one["label"], "value": show(one), "change": show_change(one)}
-            for one in self.content["figures"].values()
-        ]
-        width = max((len(one["figure"]) for one in rows), default=0)
-        return "\n".join(f"{one['figure']:<{width}}  {one['value']}{one['change']}" for one in rows)
+        figures = self.content["figures"].values()
+        width = max((len(one["label"]) for one in figures), default=0)
+        return "\n".join(f"{one['label']:<{width}}  {value_and_change(one)}" for one in figures)
 
     def _write(self) -> None:
         text = json.dumps(self.content, indent=1, ensure_ascii=False)
@@ -148,41 +142,25 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
-def show(figure: Mapping[str, Any]) -> str:
-    """A figure's value with its unit, as text.
+def value_and_change(figure: Mapping[str, Any]) -> str:
+    """A figure's value and, in brackets, its relative change and what that is measured against.
 
     Examples
     --------
-    >>> show({"value": 0.2374, "unit": "share"}), show({"value": 2500315.6, "unit": "money", "currency": "USD"})
-    ('23.7 %', '2,500,316 USD')
+    >>> figure = {"value": 2500315.6, "unit": "money", "currency": "USD", "change": 0.05, "against": "last year"}
+    >>> value_and_change(figure)
+    'USD 2.50 million (+5 % against last year)'
     """
-    value, unit = figure["value"], figure["unit"]
-    if value is None:
-        return "not known"
-    if unit == "count":
-        return f"{value:,.0f}"
-    if unit == "money":
-        return f"{value:,.{0 if abs(value) >= 1000 else 2}f} {figure.get('currency') or ''}".strip()
-    if unit == "share":
-        return f"{100 * value:.1f} %"
-    if unit == "ratio":
-        return f"{value:.2f}"
-    if unit == "days":
-        return f"{value:,.0f} days"
-    return str(value)
-
-
-def show_change(figure: Mapping[str, Any]) -> str:
-    """A figure's relative change and what it is measured against, in brackets; empty without one."""
+    value = fmt.write(figure["value"], figure["unit"], figure["currency"] or "")
     if figure["change"] is None:
-        return ""
-    return f" ({100 * figure['change']:+.1f} % against {figure['against']})"
+        return value
+    return f"{value} ({fmt.change(figure['change'])} against {figure['against']})"
 
 
 def _plain(value: Any) -> Any:
     """A value that JSON holds: NumPy's numbers become Python's, NaN becomes null, dates ISO text."""
     if hasattr(value, "item"):
         value = value.item()
-    if value is None or value != value or (isinstance(value, float) and not math.isfinite(value)):
+    if not fmt.is_known(value):
         return None
     return value.isoformat()[:10] if isinstance(value, dt.date) else value

@@ -38,7 +38,7 @@ def test_key_figures_are_lines_with_units_and_changes(results):
     results.figure("a", 1234.5, label="revenue", unit="money", change=-0.123, against="the month before")
     results.figure("b", None, label="margin", unit="share")
     assert results.key_figures().splitlines() == [
-        "revenue  1,234 EUR (-12.3 % against the month before)",
+        "revenue  EUR 1,234 (−12 % against the month before)",
         "margin   not known",
     ]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
 
 _COLOURS = [BLUE, ORANGE, TEAL, RED]
@@ -37,15 +37,13 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     for rows, colour in zip(by_model.values(), _COLOURS, strict=False):
         axes.plot(rows["predicted_mean"], rows["actual_mean"], color=colour, marker="o", markersize=4)
         lasts.append(float(rows["actual_mean"].iloc[-1]))
-    end_labels(axes, end, [*lasts, end], [*map(words.name, names), "as predicted"],
+    end_labels(axes, end, [*lasts, end], [*map(short_name, names), "as predicted"],
                [*_COLOURS[: len(names)], SOFT])  # fmt: skip
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Share expected to buy, by tenths of customers")
     gaps = {name: _gap(rows) for name, rows in by_model.items()}
-    told = "; ".join(
-        f"{name}: off by {words.share(gap)} of customers on average" for name, gap in gaps.items()
-    )
+    told = "; ".join(f"{name}: off by {fmt.share(gap)} of customers on average" for name, gap in gaps.items())
     alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {told}."
     # One chance for everybody is right on average and tells customers apart in nothing: no best forecast.
     told_apart = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
@@ -59,12 +57,12 @@ def _gap(rows: pd.DataFrame) -> float:
 
 def _calibration_title(gaps: dict[str, float]) -> str:
     best, worst = min(gaps, key=lambda one: gaps[one]), max(gaps, key=lambda one: gaps[one])
-    near = f"{words.name(best)}'s chances are off by {words.share(gaps[best])} of customers on average"
+    near = f"{short_name(best)}'s chances are off by {fmt.share(gaps[best])} of customers on average"
     if len(gaps) == 1:
         return near
-    if words.share(gaps[best]) == words.share(gaps[worst]):
-        return f"All forecasts are off by {words.share(gaps[best])} of customers on average"
-    return f"{near}, {words.name(worst)}'s by {words.share(gaps[worst])}"
+    if fmt.share(gaps[best]) == fmt.share(gaps[worst]):
+        return f"All forecasts are off by {fmt.share(gaps[best])} of customers on average"
+    return f"{near}, {short_name(worst)}'s by {fmt.share(gaps[worst])}"
 
 
 @house_style()
@@ -99,12 +97,10 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"],
                [*[BLUE, ORANGE][: len(lines)], INK])  # fmt: skip
     share = float(known["overdue"].sum() / known["customers"].sum())
-    count = words.plural(float(known["overdue"].sum()), "customer is", "customers are")
+    count = fmt.plural(float(known["overdue"].sum()), "customer is", "customers are")
     title = (
-        f"{count} overdue: {words.share(share)} of repeat buyers, where {words.share(false_alarm_rate)} would be if "
+        f"{count} overdue: {fmt.share(share)} of repeat buyers, where {fmt.share(false_alarm_rate)} would be if "
         "nobody had lapsed"
     )
-    listed = "; ".join(
-        f"{one.frequency_group}: {words.share(one.overdue_share)}" for one in known.itertuples()
-    )
+    listed = "; ".join(f"{one.frequency_group}: {fmt.share(one.overdue_share)}" for one in known.itertuples())
     return finish(axes, title, f"Share overdue by repeat purchases. {listed}.", unit="Share of customers")

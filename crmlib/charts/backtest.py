@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
 
 _FIRST_COLOURS = [BLUE, ORANGE, TEAL, RED]
@@ -81,11 +81,11 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
         model: _holdout(rows, actual, predicted, calibration_end, bool(suffix))
         for model, rows in by_model.items()
     }
-    told = "; ".join(f"{model} {words.number(round(expected))}" for model, (_, expected) in found.items())
-    happened = words.number(round(next(iter(found.values()))[0]))
+    told = "; ".join(f"{model} {fmt.number(round(expected))}" for model, (_, expected) in found.items())
+    happened = fmt.number(round(next(iter(found.values()))[0]))
     alt = (
-        f"Lines of {unit[0].lower()}{unit[1:]}, {words.number(start)} to {words.number(end)}. After {time_unit} "
-        f"{words.number(calibration_end)}: {happened} happened; {told}."
+        f"Lines of {unit[0].lower()}{unit[1:]}, {fmt.number(start)} to {fmt.number(end)}. After {time_unit} "
+        f"{fmt.number(calibration_end)}: {happened} happened; {told}."
     )
     if end <= calibration_end:
         return finish(axes, f"No {time_unit} after the calibration to judge predictions by", alt, unit=unit)
@@ -104,7 +104,7 @@ def _lines(axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, p
 def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual: str, predicted: str) -> None:
     lasts = [float(rows[predicted].iloc[-1]) for rows in by_model.values()]
     first = next(iter(by_model.values()))
-    names = ["actual", *(words.name(model) for model in by_model)]
+    names = ["actual", *(short_name(model) for model in by_model)]
     end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_colours(len(by_model))])
 
 
@@ -142,37 +142,33 @@ def _tracking_title(found: dict[str, tuple[float, float]]) -> str:
     happened = next(iter(found.values()))[0]
     if not happened > 0:
         most = max(predicted for _, predicted in found.values())
-        return f"No purchase happened in the holdout; {words.number(most)} predicted"
+        return f"No purchase happened in the holdout; {fmt.number(most)} predicted"
     errors = {model: predicted / happened - 1 for model, (_, predicted) in found.items()}
-    purchases = f"the {words.plural(happened, 'holdout purchase')}"
+    purchases = f"the {fmt.plural(happened, 'holdout purchase')}"
     if len(errors) == 1:
         model, error = next(iter(errors.items()))
-        who = "The model" if model == "predicted" else words.name(model)
+        who = "The model" if model == "predicted" else short_name(model)
         return f"{who} predicts {_off(error)} {purchases} that happened"
     best = min(errors, key=lambda model: abs(errors[model]))
     worst = max(errors, key=lambda model: abs(errors[model]))
     if not errors[worst]:
         return f"All predictions meet {purchases}"
-    if _signed(errors[best]) == _signed(errors[worst]):
+    if fmt.change(errors[best]) == fmt.change(errors[worst]):
         return (
             f"{'Both' if len(errors) == 2 else 'All'} predict {_off(errors[best])} {purchases} that happened"
         )
     if abs(errors[best]) == abs(errors[worst]):
-        return f"{words.name(best)} and {words.name(worst)} are equally far from {purchases}, on both sides"
+        return f"{short_name(best)} and {short_name(worst)} are equally far from {purchases}, on both sides"
     return (
-        f"{words.name(best)} comes closest to {purchases} ({_signed(errors[best])}); "
-        f"{words.name(worst)} is furthest off ({_signed(errors[worst])})"
+        f"{short_name(best)} comes closest to {purchases} ({fmt.change(errors[best])}); "
+        f"{short_name(worst)} is furthest off ({fmt.change(errors[worst])})"
     )
 
 
 def _off(error: float) -> str:
     if abs(error) < 0.0005:
         return "just about"
-    return f"{words.share(abs(error))} {'fewer' if error < 0 else 'more'} than"
-
-
-def _signed(error: float) -> str:
-    return f"{'+' if error > 0 else ''}{words.share(error)}"
+    return f"{fmt.share(abs(error))} {'fewer' if error < 0 else 'more'} than"
 
 
 @house_style()
@@ -219,7 +215,7 @@ def calibration(
     }
     _, axes = sheet(2.5)
     _lines(axes, by_model, "place", "actual_mean", "predicted_mean")
-    axes.set_xticks(range(len(names)), [words.name(name) for name in names])
+    axes.set_xticks(range(len(names)), [short_name(name) for name in names])
     axes.set_xlabel(group_label)
     axes.set_xlim(-0.2, max(len(names) - 0.8, 0.6))
     axes.set_ylim(min(axes.dataLim.y0, 0), max(axes.dataLim.y1 * 1.04, 0) or 1.0)
@@ -227,7 +223,7 @@ def calibration(
     _name_lines(axes, len(names) - 1, by_model, "actual_mean", "predicted_mean")
     title = _calibration_title(by_model, names)
     told = "; ".join(
-        f"{name}: {words.number(actual)} actual, {words.number(predicted)} predicted"
+        f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
         for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
     )
     whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
@@ -240,10 +236,10 @@ def _calibration_title(by_model: dict[str, pd.DataFrame], names: Sequence[str]) 
     gaps = (rows["predicted_mean"] - rows["actual_mean"]).to_numpy(dtype=float)
     worst = int(abs(gaps).argmax())
     actual, predicted = (float(rows[name].iloc[worst]) for name in ("actual_mean", "predicted_mean"))
-    whose = "Predictions are" if model == "predicted" else f"{words.name(model)} is"
-    if words.number(actual) == words.number(predicted):
-        return f"{whose} within {words.number(abs(predicted - actual))} of what happened in every group"
+    whose = "Predictions are" if model == "predicted" else f"{short_name(model)} is"
+    if fmt.number(actual) == fmt.number(predicted):
+        return f"{whose} within {fmt.number(abs(predicted - actual))} of what happened in every group"
     return (
-        f"{whose} furthest off in group {names[worst]}: {words.number(predicted)} predicted, "
-        f"{words.number(actual)} happened"
+        f"{whose} furthest off in group {names[worst]}: {fmt.number(predicted)} predicted, "
+        f"{fmt.number(actual)} happened"
     )

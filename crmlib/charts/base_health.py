@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import PolyCollection
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import finish, no_data, period_axis, sheet, value_axis
 from crmlib.charts.style import BLUE, LIGHT_BLUE, SHADES, Chart, house_style
 
@@ -53,14 +53,16 @@ def revenue_by_cohort(
     axes.set_ylim(0, float(tops.max()) * 1.04)
     period_axis(axes, table.index.tolist(), period)
     scale = value_axis(axes, "y", kind="money", largest=float(tops.max()))
-    last, when = table.iloc[-1], words.period(table.index[-1], period)
+    last, when = table.iloc[-1], fmt.period(table.index[-1], period)
     negative = int((table < 0).to_numpy().sum())
-    unit = f"{value.capitalize()} per {words.PERIODS[period]}, {scale}{currency or 'money'}; the darker, the older"
-    unit += f"; {words.plural(negative, 'negative value')} drawn as none" if negative else ""
+    unit = (
+        f"{value.capitalize()} per {fmt.PERIODS[period]}, {scale}{currency or 'money'}; the darker, the older"
+    )
+    unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
     title = _base_title(last, when, value, currency, period)
     alt = (
-        f"Stacked steps of {value} by cohort, {words.period(table.index[0], period)} to {when}, "
-        f"{words.plural(table.shape[1], 'cohort')}; in all {words.money(float(table.sum().sum()), currency)}. {title}."
+        f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to {when}, "
+        f"{fmt.plural(table.shape[1], 'cohort')}; in all {fmt.money(float(table.sum().sum()), currency)}. {title}."
     )
     return finish(axes, title, alt, unit=unit)
 
@@ -69,14 +71,14 @@ def _base_title(last: pd.Series, when: str, value: str, currency: str, period: s
     """Who brought the last complete period's value: the customers acquired in it, and the strongest cohort."""
     total, strongest = float(last.sum()), last.idxmax()
     if not total > 0 or last.min() < 0:
-        return f"{value.capitalize()} in {when} comes to {words.money(total, currency)}"
-    part = words.share(float(last[strongest]) / total)
-    whose = f"{part} of {value} in {when} comes from the cohort of {words.period(strongest, period)}"
-    is_new = words.period(last.index[-1], period) == when
+        return f"{value.capitalize()} in {when} comes to {fmt.money(total, currency)}"
+    part = fmt.share(float(last[strongest]) / total)
+    whose = f"{part} of {value} in {when} comes from the cohort of {fmt.period(strongest, period)}"
+    is_new = fmt.period(last.index[-1], period) == when
     new = float(last.iloc[-1]) / total if is_new else 0.0
     if is_new and strongest == last.index[-1]:
         return f"New customers bring most of all cohorts in {when}: {part} of {value}"
-    return f"{whose}; {words.share(new)} from new customers" if new else f"{whose}; none from new customers"
+    return f"{whose}; {fmt.share(new)} from new customers" if new else f"{whose}; none from new customers"
 
 
 @house_style()
@@ -99,9 +101,9 @@ def new_and_repeat_revenue(health: pd.DataFrame, *, currency: str = "", period: 
     new = rows["revenue"].to_numpy(dtype=float) - repeat
     known = rows.dropna(subset=["new_share"])
     first, last = known.iloc[0], known.iloc[-1]
-    title = f"New customers bring {words.share(last['new_share'])} of revenue in {words.period(last['period'], period)}"
+    title = f"New customers bring {fmt.share(last['new_share'])} of revenue in {fmt.period(last['period'], period)}"
     if len(known) > 1:
-        title += f", after {words.share(first['new_share'])} in {words.period(first['period'], period)}"
+        title += f", after {fmt.share(first['new_share'])} in {fmt.period(first['period'], period)}"
     _, axes = sheet(2.4)
     places = np.arange(len(rows))
     axes.bar(places, repeat.clip(0), width=0.8, color=BLUE)
@@ -109,10 +111,10 @@ def new_and_repeat_revenue(health: pd.DataFrame, *, currency: str = "", period: 
     axes.set_xlim(-0.6, max(len(rows), 6) - 0.4)
     period_axis(axes, rows["period"].tolist(), period)
     scale = value_axis(axes, "y", kind="money", largest=float(rows["revenue"].max()))
-    unit = f"Revenue per {words.PERIODS[period]}, {scale}{currency or 'money'}; light: from new customers"
+    unit = f"Revenue per {fmt.PERIODS[period]}, {scale}{currency or 'money'}; light: from new customers"
     alt = (
-        f"Bars of revenue per {words.PERIODS[period]}, {words.period(rows['period'].iloc[0], period)} to "
-        f"{words.period(rows['period'].iloc[-1], period)}: {words.money(float(repeat.sum()), currency)} from existing "
-        f"customers and {words.money(float(new.sum()), currency)} from new ones. {title}."
+        f"Bars of revenue per {fmt.PERIODS[period]}, {fmt.period(rows['period'].iloc[0], period)} to "
+        f"{fmt.period(rows['period'].iloc[-1], period)}: {fmt.money(float(repeat.sum()), currency)} from existing "
+        f"customers and {fmt.money(float(new.sum()), currency)} from new ones. {title}."
     )
     return finish(axes, title, alt, unit=unit)

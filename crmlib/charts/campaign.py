@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
 
 _COLOURS = [BLUE, ORANGE, TEAL, RED]
@@ -51,10 +51,10 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     axes.set_xlabel("Customers contacted, the most promising first")
     if len(curves) > 1:
         # Curves that contact everybody end in one place: their names stand at the side, each in its colour.
-        end_labels(axes, 1.0, ends, [words.name(name) for name in curves], colours)
+        end_labels(axes, 1.0, ends, [short_name(name) for name in curves], colours)
     told = "; ".join(
-        f"{name + ': ' if len(curves) > 1 else ''}at most {words.money(money, currency)} at "
-        f"{words.share(share)} of customers, {words.money(end, currency)} at all"
+        f"{name + ': ' if len(curves) > 1 else ''}at most {fmt.money(money, currency)} at "
+        f"{fmt.share(share)} of customers, {fmt.money(end, currency)} at all"
         for (name, (share, money)), end in zip(best.items(), ends, strict=True)
     )
     unit = f"Profit of the campaign, {scale}{currency or 'money'}"
@@ -73,16 +73,16 @@ def _profit_title(best: dict[str, tuple[float, float]], ends: list[float], curre
     first, (share, profit) = next(iter(best.items()))
     if not max(money for _, money in best.values()) > 0:
         return "No contact pays: leave everybody alone"
-    who = "everybody" if share == 1 else f"{words.share(share)} of customers"
+    who = "everybody" if share == 1 else f"{fmt.share(share)} of customers"
     if len(best) == 1:
-        title = f"Contacting {who} earns most: {words.money(profit, currency)}"
-        return title if share == 1 else f"{title}; contacting all earns {words.money(ends[0], currency)}"
+        title = f"Contacting {who} earns most: {fmt.money(profit, currency)}"
+        return title if share == 1 else f"{title}; contacting all earns {fmt.money(ends[0], currency)}"
     if not profit > 0:
-        return f"No contact by {words.name(first)} pays"
+        return f"No contact by {short_name(first)} pays"
     other = max((name for name in best if name != first), key=lambda name: best[name][1])
     return (
-        f"{_upper(words.name(first))} earns {words.money(profit, currency)} at {words.share(share)} of customers; "
-        f"{words.name(other)} at most {words.money(best[other][1], currency)}"
+        f"{_upper(short_name(first))} earns {fmt.money(profit, currency)} at {fmt.share(share)} of customers; "
+        f"{short_name(other)} at most {fmt.money(best[other][1], currency)}"
     )
 
 
@@ -124,8 +124,8 @@ def qini_curve(frame: pd.DataFrame, *, qini_low: float, qini_high: float, outcom
     title = _qini_title(share, qini, frame["qini_low"].to_numpy(dtype=float), qini_low, qini_high)
     half = float(np.interp(0.5, share, qini))
     alt = (
-        f"Curve of {outcome} gained per treated customer by share contacted: {words.number(half)} at half of them, "
-        f"{words.number(qini[-1])} at all; by chance {words.number(qini[-1] / 2)} at half."
+        f"Curve of {outcome} gained per treated customer by share contacted: {fmt.number(half)} at half of them, "
+        f"{fmt.number(qini[-1])} at all; by chance {fmt.number(qini[-1] / 2)} at half."
     )
     unit = f"{_upper(outcome)} gained per treated customer · dashed: chosen by chance"
     return finish(axes, title, alt, unit=unit)
@@ -137,11 +137,11 @@ def _qini_title(share: np.ndarray, qini: np.ndarray, lows: np.ndarray, low: floa
     if not low > 0:
         return "Choosing by predicted effect is no better than by chance, as far as this experiment tells"
     top = int(np.argmax(qini - qini[-1] * share))
-    found = f"The {words.share(float(share[top]))} with the highest predicted effect"
+    found = f"The {fmt.share(float(share[top]))} with the highest predicted effect"
     if not qini[-1] > 0:
         return f"{found} gain; contacting everybody gains nothing"
     if lows[top] > qini[-1]:
         return f"{found} gain more than contacting everybody would: some are better left alone"
     part = float(qini[top] / qini[-1])
-    brought = "as much as" if part >= 1 else f"{words.share(part)} of what"
+    brought = "as much as" if part >= 1 else f"{fmt.share(part)} of what"
     return f"{found} bring {brought} contacting everybody brings"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import bars, end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import bars, end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
 
 _COLOURS = {"churn model": BLUE, "tenure alone": ORANGE}
@@ -41,24 +41,24 @@ def churn_calibration(frame: pd.DataFrame) -> Chart:
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Predicted chance to leave")
     told = "; ".join(
-        f"{words.share(one)} predicted, {words.share(other)} left"
+        f"{fmt.share(one)} predicted, {fmt.share(other)} left"
         for one, other in zip(predicted, actual, strict=True)
     )
     off = (predicted < low) | (predicted > high)
-    unit = "Share that left, with 95% intervals · dashed: as predicted"
+    unit = "Share that left, with 95 % intervals · dashed: as predicted"
     return finish(
         axes, _calibration_title(predicted, actual, off), f"Groups by predicted chance: {told}.", unit=unit
     )
 
 
 def _calibration_title(predicted: np.ndarray, actual: np.ndarray, off: np.ndarray) -> str:
-    groups = words.plural(len(predicted), "group")
+    groups = fmt.plural(len(predicted), "group")
     if not off.any():
         return f"Predicted chances are right within chance in {'all ' if len(predicted) > 1 else ''}{groups}"
     worst = int(np.where(off, abs(predicted - actual), -1).argmax())
     return (
-        f"Chances are off beyond chance in {int(off.sum())} of {groups}, most where {words.share(predicted[worst])} "
-        f"was predicted and {words.share(actual[worst])} left"
+        f"Chances are off beyond chance in {int(off.sum())} of {groups}, most where {fmt.share(predicted[worst])} "
+        f"was predicted and {fmt.share(actual[worst])} left"
     )
 
 
@@ -97,9 +97,9 @@ def churn_gains(frame: pd.DataFrame) -> Chart:
     axes.set_xlabel("Share of customers, the riskiest first")
     for place, name in enumerate(by_model):  # where no line runs: below the diagonal
         colour = _COLOURS.get(name, INK)
-        axes.text(0.98, 0.28 - 0.1 * place, words.name(name), color=colour, ha="right", va="center")
+        axes.text(0.98, 0.28 - 0.1 * place, short_name(name), color=colour, ha="right", va="center")
     told = "; ".join(
-        f"{name}: {', '.join(f'{words.share(gain)} in the first {10 * d}%' for d, gain in _points(one))}"
+        f"{name}: {', '.join(f'{fmt.share(gain)} in the first {10 * d} %' for d, gain in _points(one))}"
         for name, one in by_model.items()
     )
     unit = "Share of those who left that is found · dashed: at random"
@@ -113,9 +113,9 @@ def _points(rows: pd.DataFrame) -> list[tuple[int, float]]:
 
 def _gains_title(first: str, by_model: dict[str, pd.DataFrame]) -> str:
     found = {name: float(rows["gain"].iloc[0]) for name, rows in by_model.items()}
-    others = [f"{words.name(name)} {words.share(gain)}" for name, gain in found.items() if name != first]
-    against = f"; {words.listing(others)}" if others else ""
-    return f"The riskiest 10% of customers hold {words.share(found[first])} of those who left{against}"
+    others = [f"{short_name(name)} {fmt.share(gain)}" for name, gain in found.items() if name != first]
+    against = f"; {fmt.listing(others)}" if others else ""
+    return f"The riskiest 10 % of customers hold {fmt.share(found[first])} of those who left{against}"
 
 
 @house_style()
@@ -140,21 +140,19 @@ def churn_by_decile(frame: pd.DataFrame) -> Chart:
     axes.set_ylim(0, max(float(rates.max()) * 1.12, 0.01))
     for decile, rate, lift in zip(frame["decile"], rates, lifts, strict=True):
         axes.annotate(
-            f"{lift:.1f}×", (decile, rate), xytext=(0, 3), textcoords="offset points", ha="center",
+            f"{fmt.number(lift, 1)}×", (decile, rate), xytext=(0, 3), textcoords="offset points", ha="center",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
     value_axis(axes, "y", kind="share")
     end_labels(axes, 10.6, [base], ["all"], [INK])
     axes.set_xlabel("Tenth of the customers, 1 the riskiest")
     title = (
-        f"{words.share(rates[0])} of the riskiest tenth left, {lifts[0]:.1f} times the average; "
-        f"{words.share(rates[-1])} of the safest"
+        f"{fmt.share(rates[0])} of the riskiest tenth left, {fmt.number(lifts[0], 1)} times the average; "
+        f"{fmt.share(rates[-1])} of the safest"
     )
-    told = "; ".join(
-        f"tenth {d}: {words.share(rate)}" for d, rate in zip(frame["decile"], rates, strict=True)
-    )
+    told = "; ".join(f"tenth {d}: {fmt.share(rate)}" for d, rate in zip(frame["decile"], rates, strict=True))
     unit = "Share that left · above the bars: times the average"
-    return finish(axes, title, f"Bars by tenth. {told}. All: {words.share(base)}.", unit=unit)
+    return finish(axes, title, f"Bars by tenth. {told}. All: {fmt.share(base)}.", unit=unit)
 
 
 @house_style()
@@ -172,14 +170,14 @@ def churn_importance(frame: pd.DataFrame) -> Chart:
     names = [_spoken(name) for name in frame["feature"]]
     values = frame["importance"].to_numpy(dtype=float)
     _, axes = sheet(0.3 * len(names) + 0.1)
-    bars(axes, names, values, [BLUE] * len(names), [_thousandths(value) for value in values])
-    told = "; ".join(f"{name} {_thousandths(value)}" for name, value in zip(names, values, strict=True))
+    bars(axes, names, values, [BLUE] * len(names), [fmt.number(value, 3) for value in values])
+    told = "; ".join(f"{name} {fmt.number(value, 3)}" for name, value in zip(names, values, strict=True))
     if values[0] <= 0:
         title = "The model goes by nothing that held-out customers confirm"
     elif len(names) > 1 and values[1] > 0:
-        title = f"{words.name(names[0])} counts most, then {words.name(names[1])}"
+        title = f"{short_name(names[0])} counts most, then {short_name(names[1])}"
     else:
-        title = f"{words.name(names[0])} alone counts"
+        title = f"{short_name(names[0])} alone counts"
     unit = "Rise of the log loss when the feature is shuffled"
     return finish(
         axes,
@@ -214,9 +212,11 @@ def churn_reason_bars(contributions: pd.DataFrame, features: pd.DataFrame, *, ro
     )
     chance = 1 / (1 + np.exp(-float(contributions.iloc[row].sum())))
     told = "; ".join(f"{name} {_signed(value)}" for name, value in zip(names, values, strict=True))
-    title = f"This customer leaves with a chance of {words.share(chance)}, most of all for: {words.name(names[0])}"
+    title = (
+        f"This customer leaves with a chance of {fmt.share(chance)}, most of all for: {short_name(names[0])}"
+    )
     if values[0] < 0:
-        title = f"This customer leaves with a chance of {words.share(chance)}; most against it: {words.name(names[0])}"
+        title = f"This customer leaves with a chance of {fmt.share(chance)}; most against it: {short_name(names[0])}"
     unit = "Added to the log odds of leaving: orange for, blue against"
     return finish(axes, title, f"Bars by feature, in log odds. {told}.", unit=unit)
 
@@ -229,10 +229,6 @@ def _shown(value: object) -> str:
     if value is None or value != value:
         return "missing"
     return f"{value:.6g}" if isinstance(value, (int, float, np.number)) else str(value)
-
-
-def _thousandths(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
 
 
 def _signed(value: float) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
-from crmlib.charts import words
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import end_labels, finish, no_data, on_two_lines, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, TEAL, Chart, house_style
 
 _SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
@@ -40,25 +40,25 @@ def cluster_profile(profile: pd.DataFrame, *, kind: str = "number") -> Chart:
         np.clip(standing / _FAR, -1, 1), cmap=_SIDES, vmin=-1, vmax=1, edgecolors="white", linewidth=1
     )
     for (row, column), mean in np.ndenumerate(means):
-        text = words.share(mean) if kind == "share" else words.number(mean)
+        text = fmt.share(mean) if kind == "share" else fmt.number(mean)
         dark = abs(standing[row, column]) > 0.85 * _FAR
         axes.text(
             column + 0.5, row + 0.5, text.replace("under ", "<"), ha="center", va="center", fontsize=9,
             color="white" if dark else INK, in_layout=False,
         )  # fmt: skip
     axes.set_yticks(
-        np.arange(len(features)) + 0.5, [words.stacked(_plain(one)) for one in features], linespacing=1.0
+        np.arange(len(features)) + 0.5, [on_two_lines(_plain(one)) for one in features], linespacing=1.0
     )
     people = clusters["customers"] / clusters["customers"].sum()
-    heads = [f"{number}\n{words.share(one)}" for number, one in people.items()]
+    heads = [f"{number}\n{fmt.share(one)}" for number, one in people.items()]
     axes.set_xticks(np.arange(len(heads)) + 0.5, heads)
     axes.invert_yaxis()
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines["bottom"].set_visible(False)
-    named = " · ".join(f"{number} {words.name(one)}" for number, one in clusters["name"].items())
+    named = " · ".join(f"{number} {short_name(one)}" for number, one in clusters["name"].items())
     told = "; ".join(
-        f"{row.cluster} {row.name_}, {_plain(row.feature)}: {words.number(row.mean_)}"
+        f"{row.cluster} {row.name_}, {_plain(row.feature)}: {fmt.number(row.mean_)}"
         for row in profile.rename(columns={"name": "name_", "mean": "mean_"}).itertuples()
     )
     return finish(
@@ -80,8 +80,8 @@ def _profile_title(clusters: pd.DataFrame, features: list, standing: np.ndarray,
     largest = people.idxmax()
     apart = np.nan_to_num((standing**2) @ people.to_numpy())
     most = _plain(features[int(apart.argmax())])
-    name = words.name(clusters.loc[largest, "name"])
-    held = f"The largest of {len(clusters)} clusters, “{name}”, holds {words.share(people[largest])}"
+    name = short_name(clusters.loc[largest, "name"])
+    held = f"The largest of {len(clusters)} clusters, “{name}”, holds {fmt.share(people[largest])}"
     return f"{held}; they differ most in {most}"
 
 
@@ -111,7 +111,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     lowest = float(min(0.0, choice[["silhouette", "stability"]].min().min()))
     axes.set_ylim(lowest, 1.0)
     axes.set_xlim(numbers.min() - 0.2, numbers.max() + 0.2)
-    axes.set_xticks(numbers, [f"{one:.0f}" for one in numbers])
+    axes.set_xticks(numbers, [fmt.count(one) for one in numbers])
     axes.set_xlabel("Number of clusters")
     value_axis(axes, "y")
     last = choice.iloc[-1]
@@ -119,16 +119,20 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
         axes, numbers[-1], [last["silhouette"], last["stability"]], ["silhouette", "stability"], [BLUE, TEAL]
     )
     told = "; ".join(
-        f"{row.clusters}: silhouette {row.silhouette:.2f} (without groups up to {row.silhouette_null:.2f}), stability "
-        f"{row.stability:.2f} ({row.stability_null:.2f}), {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
+        f"{row.clusters}: silhouette {_beside(row.silhouette, row.silhouette_null)}, stability "
+        f"{_beside(row.stability, row.stability_null)}, {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
         for row in choice.itertuples()
     )
     return finish(
         axes,
         _choice_title(choice, valley),
         f"Lines by number of clusters. {told}.",
-        unit="Dashed: 95% of clouds without groups lie below · filled: a valley between all neighbours",
+        unit="Dashed: 95 % of clouds without groups lie below · filled: a valley between all neighbours",
     )
+
+
+def _beside(value: float, without_groups: float) -> str:
+    return f"{fmt.number(value, 2)} (without groups up to {fmt.number(without_groups, 2)})"
 
 
 def _choice_title(choice: pd.DataFrame, valley: np.ndarray) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import end_labels, finish, no_data, period_axis, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style
 
@@ -36,10 +36,10 @@ def cohort_activity(history: pd.DataFrame, *, age_unit: str = "month") -> Chart:
     if later.empty:
         return no_data(f"No cohort has lived a second {age_unit}")
     last = later.iloc[-1]
-    age = f"{age_unit} {words.number(last['age'])}"
+    age = f"{age_unit} {fmt.number(last['age'])}"
     title = (
-        f"By {age}, {words.share(last['bought_twice_share'])} of the cohort have bought again; "
-        f"{words.share(last['active_share'])} are active in it"
+        f"By {age}, {fmt.share(last['bought_twice_share'])} of the cohort have bought again; "
+        f"{fmt.share(last['active_share'])} are active in it"
     )
     _, axes = sheet(2.4)
     dots = "o" if len(later) == 1 else ""
@@ -54,10 +54,10 @@ def cohort_activity(history: pd.DataFrame, *, age_unit: str = "month") -> Chart:
     )  # fmt: skip
     first = later.iloc[0]
     alt = (
-        f"Lines by age of a cohort of {words.plural(last['customers'], 'customer')}, {age_unit} "
-        f"{words.number(first['age'])} to {words.number(last['age'])}: bought again, "
-        f"{words.share(first['bought_twice_share'])} to {words.share(last['bought_twice_share'])}; active in the "
-        f"{age_unit}, {words.share(first['active_share'])} to {words.share(last['active_share'])}."
+        f"Lines by age of a cohort of {fmt.plural(last['customers'], 'customer')}, {age_unit} "
+        f"{fmt.number(first['age'])} to {fmt.number(last['age'])}: bought again, "
+        f"{fmt.share(first['bought_twice_share'])} to {fmt.share(last['bought_twice_share'])}; active in the "
+        f"{age_unit}, {fmt.share(first['active_share'])} to {fmt.share(last['active_share'])}."
     )
     return finish(axes, title, alt, unit="Share of the cohort")
 
@@ -84,17 +84,17 @@ def cohort_value(
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
     lived = int(ages.iloc[-1]) + 1  # age 0 is the first unit, so that value through age 27 is that of 28
     first_units = f"the first {age_unit}" if lived == 1 else f"the first {lived:,} {age_unit}s"
-    title = f"A customer brings {words.money(values[-1], currency)} in {first_units}"
+    title = f"A customer brings {fmt.money(values[-1], currency)} in {first_units}"
     if len(values) > 1 and values[-1] > 0:
-        title += f", {words.share(values[0] / values[-1])} of it in the first"
+        title += f", {fmt.share(values[0] / values[-1])} of it in the first"
     _, axes = sheet(2.4)
     axes.plot(ages, values, color=BLUE, marker="o" if len(values) == 1 else "")
     _age_axis(axes, ages, age_unit)
     axes.set_ylim(min(values.min(), 0), max(values.max() * 1.05, 0) or 1)
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
     alt = (
-        f"Line of cumulative {value} per customer acquired ({words.plural(history['customers'].iloc[0], 'customer')}): "
-        f"{words.money(values[0], currency)} in the first {age_unit}, {words.money(values[-1], currency)} in "
+        f"Line of cumulative {value} per customer acquired ({fmt.plural(history['customers'].iloc[0], 'customer')}): "
+        f"{fmt.money(values[0], currency)} in the first {age_unit}, {fmt.money(values[-1], currency)} in "
         f"{first_units}."
     )
     return finish(
@@ -137,14 +137,12 @@ def cohorts_by_age(
         )
     low, high = float(np.nanmin(table)), float(np.nanmax(table))
     axes.set_ylim(min(low, 0.0) * 1.05, max(high, 0.0) * 1.05 or 1.0)
-    unit_name = words.PERIODS[period]
+    unit_name = fmt.PERIODS[period]
     _age_axis(axes, table.index, unit_name)
     scale = value_axis(axes, "y", kind=kind, largest=high)
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
     title = found.told(label, kind, currency, period)
-    alt = (
-        f"Lines of {label.lower()} by age in {unit_name}s, {words.plural(table.shape[1], 'cohort')}. {title}."
-    )
+    alt = f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {title}."
     return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]))
 
 
@@ -159,15 +157,15 @@ class _Pair(NamedTuple):
 
     def told(self, label: str, kind: str, currency: str, period: str) -> str:
         def written(value: float) -> str:
-            return {"share": words.share, "number": words.number}.get(
-                kind, lambda v: words.money(v, currency)
-            )(value)
+            return {"share": fmt.share, "number": fmt.number}.get(kind, lambda v: fmt.money(v, currency))(
+                value
+            )
 
-        at = f"{label} at age {words.number(self.age)}"
+        at = f"{label} at age {fmt.number(self.age)}"
         if self.newest == self.oldest:
-            return f"{at}: {written(self.first)} for the only cohort, {words.period(self.oldest, period)}"
-        new = f"{written(self.second)} for the cohort of {words.period(self.newest, period)}"
-        old = f"{written(self.first)} for that of {words.period(self.oldest, period)}"
+            return f"{at}: {written(self.first)} for the only cohort, {fmt.period(self.oldest, period)}"
+        new = f"{written(self.second)} for the cohort of {fmt.period(self.newest, period)}"
+        old = f"{written(self.first)} for that of {fmt.period(self.oldest, period)}"
         than = "above" if self.second > self.first else "below"
         if written(self.second) == written(self.first):
             than = "about the same as"
@@ -176,10 +174,8 @@ class _Pair(NamedTuple):
     def legend(self, period: str, cohorts: int) -> str:
         if self.newest == self.oldest:
             return ""
-        named = f"; black: {words.period(self.oldest, period, short=True)}, orange: "
-        return (
-            named + words.period(self.newest, period, short=True) + ("; pale: others" if cohorts > 2 else "")
-        )
+        named = f"; black: {fmt.period(self.oldest, period, short=True)}, orange: "
+        return named + fmt.period(self.newest, period, short=True) + ("; pale: others" if cohorts > 2 else "")
 
 
 def _newest_against_oldest(table: pd.DataFrame) -> _Pair:
@@ -200,7 +196,7 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
     Parameters
     ----------
     rates : DataFrame
-        One row per `cohort`: `customers`, `repeat_rate`, `low` and `high` (95% interval).
+        One row per `cohort`: `customers`, `repeat_rate`, `low` and `high` (95 % interval).
     within_days : int
         The time that counts.
     period : {"W", "M", "Q", "Y"}
@@ -210,11 +206,11 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
         return no_data(f"No cohort has lived {within_days} days")
     rows = rates.reset_index(drop=True)
     first, last = rows.iloc[0], rows.iloc[-1]
-    newest = f"{words.share(last['repeat_rate'])} of the customers of {words.period(last['cohort'], period)}"
+    newest = f"{fmt.share(last['repeat_rate'])} of the customers of {fmt.period(last['cohort'], period)}"
     title = f"{newest} came back within {within_days} days"
     if len(rows) > 1:
         apart = last["low"] > first["high"] or first["low"] > last["high"]
-        before = f"{words.share(first['repeat_rate'])} of {words.period(first['cohort'], period)}"
+        before = f"{fmt.share(first['repeat_rate'])} of {fmt.period(first['cohort'], period)}"
         title += f", {'against' if apart else 'not clearly different from'} {before}"
     _, axes = sheet(2.3)
     places = np.arange(len(rows))
@@ -226,14 +222,14 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
     value_axis(axes, "y", kind="share")
     alt = (
         f"Points of the share that came back within {within_days} days, by cohort, "
-        f"{words.period(first['cohort'], period)} to {words.period(last['cohort'], period)}: from "
-        f"{words.share(rows['repeat_rate'].min())} to {words.share(rows['repeat_rate'].max())}. {title}."
+        f"{fmt.period(first['cohort'], period)} to {fmt.period(last['cohort'], period)}: from "
+        f"{fmt.share(rows['repeat_rate'].min())} to {fmt.share(rows['repeat_rate'].max())}. {title}."
     )
     return finish(
         axes,
         title,
         alt,
-        unit=f"Share of customers who came back within {within_days} days; bars: 95% interval",
+        unit=f"Share of customers who came back within {within_days} days; bars: 95 % interval",
     )
 
 

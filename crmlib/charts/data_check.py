@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
-from crmlib.charts.layout import bars, every_month, finish, no_data, period_axis, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import (
+    bars,
+    every_month,
+    finish,
+    no_data,
+    period_axis,
+    sheet,
+    short_name,
+    value_axis,
+)
 from crmlib.charts.style import BLUE, ORANGE, PALE, Chart, house_style
 
 
@@ -33,17 +42,17 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     others = parts[~is_used & (parts["rows"] > 0).to_numpy()].sort_values("rows", ascending=False)
     if used == total["rows"]:
         title = (
-            f"All {words.plural(used, 'row')} of the source are used" if used > 1 else "The only row is used"
+            f"All {fmt.plural(used, 'row')} of the source are used" if used > 1 else "The only row is used"
         )
     else:
         largest = others.iloc[0]
         title = (
-            f"{_capital(words.share(used / total['rows']))} of {words.plural(total['rows'], 'row')} are used; "
-            f"{words.number(largest['rows'])} are set apart as “{words.name(largest['fate'])}”"
+            f"{_capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
+            f"{fmt.number(largest['rows'])} are set apart as “{short_name(largest['fate'])}”"
         )
     colours = [PALE, *np.where(is_used, BLUE, ORANGE)]
     texts = [
-        f"{words.plural(rows, 'row')}\n{words.money(amount, currency)}"
+        f"{fmt.plural(rows, 'row')}\n{fmt.money(amount, currency)}"
         for rows, amount in zip(frame["rows"], frame["amount"], strict=True)
     ]
     _, axes = sheet(0.46 * len(frame))
@@ -71,7 +80,7 @@ def purchases_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
         return no_data("The log holds no purchase")
     empty = np.flatnonzero(purchases[:complete] == 0)
     if len(empty):
-        where = words.month(months[empty[0]])
+        where = fmt.month(months[empty[0]])
         title = f"No purchase in {where}"
         if len(empty) > 1:
             title = f"No purchase in {len(empty)} of {complete} months, first in {where}"
@@ -81,7 +90,7 @@ def purchases_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
     for place in empty:
         axes.axvspan(place - 0.5, place + 0.5, color=ORANGE, alpha=0.25, linewidth=0)
     unit = "Purchases per month" + ("; shaded: none" if len(empty) else "")
-    alt = f"{_told('purchases', months, purchases, complete)} Months without a purchase: {words.number(len(empty))}."
+    alt = f"{_told('purchases', months, purchases, complete)} Months without a purchase: {fmt.number(len(empty))}."
     return finish(axes, title, alt, unit=unit + _pale(months, complete))
 
 
@@ -104,9 +113,9 @@ def new_customers_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
     last = int(np.flatnonzero(customers)[-1])
     idle = len(months) - 1 - last
     if idle:
-        who = f"All {words.number(total)} customers" if total > 1 else "The only customer"
+        who = f"All {fmt.number(total)} customers" if total > 1 else "The only customer"
         after = "month" if idle == 1 else f"{idle} months"
-        title = f"{who} came by {words.month(months[last])}; nobody new in the {after} after"
+        title = f"{who} came by {fmt.month(months[last])}; nobody new in the {after} after"
     else:
         title = _course("New customers", months, customers, complete)
     axes = _month_bars(months, customers, complete)
@@ -130,19 +139,17 @@ def _monthly(frame: pd.DataFrame, column: str, as_of: Any) -> tuple[list[pd.Time
 def _course(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: int) -> str:
     """How a monthly figure went from its first month to its last, and where it peaked in between."""
     values = values[:complete]
-    first, last = words.month(months[0]), words.month(months[complete - 1])
+    first, last = fmt.month(months[0]), fmt.month(months[complete - 1])
     if complete == 1:
-        return f"{what}: {words.number(values[0])} in {first}"
+        return f"{what}: {fmt.number(values[0])} in {first}"
     if values[0] == values[-1]:
-        text = f"{what}: {words.number(values[-1])} in {last} as in {first}"
+        text = f"{what}: {fmt.number(values[-1])} in {last} as in {first}"
     else:
         verb = "fell" if values[-1] < values[0] else "rose"
-        text = (
-            f"{what} {verb} from {words.number(values[0])} in {first} to {words.number(values[-1])} in {last}"
-        )
+        text = f"{what} {verb} from {fmt.number(values[0])} in {first} to {fmt.number(values[-1])} in {last}"
     peak = int(values.argmax())
     if values[peak] > max(values[0], values[-1]):
-        text += f"; the peak was {words.number(values[peak])} in {words.month(months[peak])}"
+        text += f"; the peak was {fmt.number(values[peak])} in {fmt.month(months[peak])}"
     return text
 
 
@@ -160,15 +167,15 @@ def _month_bars(months: list[pd.Timestamp], values: np.ndarray, complete: int) -
 def _told(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: int) -> str:
     peak, last = int(values.argmax()), complete - 1
     return (
-        f"Bars of {what} per month, {words.month(months[0])} to {words.month(months[-1])}: "
-        f"{words.number(values.sum())} in all, most in {words.month(months[peak])} "
-        f"({words.number(values[peak])}), {words.number(values[last])} in {words.month(months[last])}, "
+        f"Bars of {what} per month, {fmt.month(months[0])} to {fmt.month(months[-1])}: "
+        f"{fmt.number(values.sum())} in all, most in {fmt.month(months[peak])} "
+        f"({fmt.number(values[peak])}), {fmt.number(values[last])} in {fmt.month(months[last])}, "
         f"the last complete month."
     )
 
 
 def _pale(months: list[pd.Timestamp], complete: int) -> str:
-    return "" if complete == len(months) else f"; pale: {words.month(months[-1], short=True)}, not complete"
+    return "" if complete == len(months) else f"; pale: {fmt.month(months[-1], short=True)}, not complete"
 
 
 def _capital(text: str) -> str:

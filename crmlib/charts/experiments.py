@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
-from crmlib.charts.layout import finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import INK, RED, SOFT, TEAL, Chart, house_style
 from crmlib.findings import CONTRADICTED, SUPPORTED
 
@@ -35,7 +35,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
         return no_data("No experiment has been read")
     known = known.sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in known["verdict"]]
-    names = [words.name(one) for one in known["experiment"]]
+    names = [short_name(one) for one in known["experiment"]]
     axes = _intervals(names, known, colours, known["verdict"].tolist())
     scale = _axis(axes, known, currency)
     value = {one.experiment: _amount(one.difference, currency) for one in known.itertuples()}
@@ -52,7 +52,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
 def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:
     better = known[known["verdict"] == SUPPORTED]
     worse = known[known["verdict"] == CONTRADICTED]
-    all_of = words.plural(len(known), "experiment")
+    all_of = fmt.plural(len(known), "experiment")
     if better.empty and worse.empty:
         return (
             f"None of {all_of} shows a difference" if len(known) > 1 else "The experiment shows no difference"
@@ -61,11 +61,11 @@ def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:
     if len(better):
         first = better.iloc[0]["experiment"]
         said.append(
-            f"{words.number(len(better))} of {all_of} made things better, {words.name(first)} most: {value[first]} each"
+            f"{fmt.number(len(better))} of {all_of} made things better, {short_name(first)} most: {value[first]} each"
         )
     if len(worse):
         last = worse.iloc[-1]["experiment"]
-        said.append(f"{words.name(last)} made them worse: {value[last]} each")
+        said.append(f"{short_name(last)} made them worse: {value[last]} each")
     return "; ".join(said)
 
 
@@ -93,7 +93,7 @@ def loyalty_effect(frame: pd.DataFrame, *, measure: str = "spend", currency: str
     scale = _axis(axes, known, currency)
     told = "; ".join(
         f"{one.comparison}: {_amount(one.difference, currency)} ({_amount(one.low, currency)} to "
-        f"{_amount(one.high, currency)}, {words.plural(one.members, 'member')})"
+        f"{_amount(one.high, currency)}, {fmt.plural(one.members, 'member')})"
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
@@ -142,4 +142,4 @@ def _axis(axes: Axes, rows: pd.DataFrame, currency: str) -> str:
 
 
 def _amount(value: float, currency: str) -> str:
-    return words.money(value, currency) if currency else words.number(value)
+    return fmt.money(value, currency) if currency else fmt.number(value)

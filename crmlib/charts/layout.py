@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -16,15 +16,16 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.style import DPI, GRID, INK, SOFT, WIDTH_INCHES, Chart, house_style
 
 _MARGIN = 0.12  # inches around everything
 _TITLE = FontProperties(family="DejaVu Sans", size=12, weight="bold")
 _UNIT = FontProperties(family="DejaVu Sans", size=10)
-# A word; a currency stays with its amount, and a month with its year.
-_UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+")
+# A word; a currency stays with its amount, a month with its year, and a share with its sign.
+_UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+(?: %\S*)?")
 _LINE = 1.22  # line height in font sizes
+_LONGEST_NAME, _LONGEST_LINE = 36, 20
 
 
 def sheet(plot_height: float = 2.5) -> tuple[Figure, Axes]:
@@ -119,24 +120,39 @@ def _breaks(widths: Sequence[float], space: float, room: float) -> list[int]:
 def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float = 0.0, bins: int = 5) -> str:
     """Grid, few ticks and their format on the axis that carries values; returns the word of its scale."""
     axis = axes.yaxis if which == "y" else axes.xaxis
-    divisor, word = words.scale(largest) if kind == "money" else (1.0, "")
-    written: dict[str, Callable[[float, int], str]] = {
-        "share": lambda value, _: f"{100 * value:.0f}%".replace("-", "−"),
-        "money": lambda value, _: f"{value / divisor:,.10g}".replace("-", "−"),
-        "number": lambda value, _: f"{value:,.10g}".replace("-", "−"),
-    }
+    divisor, word = fmt.scale(largest) if kind == "money" else (0.01 if kind == "share" else 1.0, "")
+    sign = " %" if kind == "share" else ""
     axis.set_major_locator(
         MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=kind == "count", min_n_ticks=1)
     )
-    axis.set_major_formatter(FuncFormatter(written.get(kind, written["number"])))
+    # A tick is a round number: all its digits are written.
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value / divisor:,.10g}{sign}".replace("-", "−"))
+    )
     axis.grid(True, color=GRID)
     return f"{word} " if word else ""
+
+
+def short_name(value: Any) -> str:
+    """A category's name, cut where it would push the picture aside."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1].rstrip() + "…"
+
+
+def on_two_lines(value: Any) -> str:
+    """A category's name beside its bar: on two lines where it is long."""
+    text = short_name(value)
+    spaces = [place for place, sign in enumerate(text) if sign == " "]
+    if len(text) <= _LONGEST_LINE or not spaces:
+        return text
+    middle = min(spaces, key=lambda place: abs(2 * place - len(text)))
+    return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
 def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M", *, most: int = 6) -> None:
     """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
     places = range(0, len(starts), max(1, -(-len(starts) // most)))
-    names = [words.period(starts[place], length, short=True) for place in places]
+    names = [fmt.period(starts[place], length, short=True) for place in places]
     axes.set_xticks(list(places), ["\n".join(name.rsplit(" ", 1)) for name in names])
 
 
@@ -201,7 +217,7 @@ def bars(
     places = np.arange(len(names))
     widths = np.nan_to_num(np.asarray(values, dtype=float), posinf=0.0, neginf=0.0)
     axes.barh(places, widths, color=list(colours), height=0.68)
-    axes.set_yticks(places, [words.stacked(one) for one in names], linespacing=1.0)
+    axes.set_yticks(places, [on_two_lines(one) for one in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.45, -0.55)
     low, high = min(float(widths.min()), 0.0), max(float(widths.max()), 0.0)
     axes.set_xlim(low, high if high > low else low + 1.0)

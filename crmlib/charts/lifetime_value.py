@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import bars, every_month, finish, no_data, period_axis, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import (
+    bars,
+    every_month,
+    finish,
+    no_data,
+    period_axis,
+    sheet,
+    short_name,
+    value_axis,
+)
 from crmlib.charts.style import (
     BLUE,
     INK,
@@ -45,10 +54,10 @@ def clv_distribution(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     means = frame[["clv", *interval]].groupby(group).mean()
     top, median = float(means["clv"].iloc[-1]), float(frame["clv"].median())
     if len(frame) == 1:
-        title = f"The only customer is worth {words.money(median, currency)}"
+        title = f"The only customer is worth {fmt.money(median, currency)}"
     else:
-        size = words.share(float((group == groups - 1).mean()))
-        title = f"The middle customer is worth {words.money(median, currency)}, the best {size} {_each(top, currency)}"
+        size = fmt.share(float((group == groups - 1).mean()))
+        title = f"The middle customer is worth {fmt.money(median, currency)}, the best {size} {_each(top, currency)}"
     _, axes = sheet(2.5)
     axes.bar((np.arange(groups) + 0.5) / groups, means["clv"], width=0.8 / groups, color=BLUE)
     if len(interval) == 2:
@@ -67,9 +76,9 @@ def clv_distribution(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     axes.set_xlabel("Customers, from lowest to highest lifetime value")
     band = "; lines: mean of the customers' intervals" if len(interval) == 2 else ""
     alt = (
-        f"Bars of mean lifetime value of {words.plural(len(frame), 'customer')} in {groups} equal groups, lowest "
-        f"{words.money(float(means['clv'].iloc[0]), currency)}, highest {words.money(top, currency)}; median "
-        f"{words.money(median, currency)}, mean {words.money(float(frame['clv'].mean()), currency)}{band}."
+        f"Bars of mean lifetime value of {fmt.plural(len(frame), 'customer')} in {groups} equal groups, lowest "
+        f"{fmt.money(float(means['clv'].iloc[0]), currency)}, highest {fmt.money(top, currency)}; median "
+        f"{fmt.money(median, currency)}, mean {fmt.money(float(frame['clv'].mean()), currency)}{band}."
     )
     return finish(axes, title, alt, unit=f"Lifetime value per customer, {scale}{currency or 'money'}{band}")
 
@@ -92,7 +101,9 @@ def clv_concentration(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     held = np.concatenate([[0.0], np.cumsum(values) / total])
     customers = np.arange(len(held)) / len(values)
     top = max(1, round(_TOP * len(values)))
-    title = f"The best {words.share(top / len(values))} of customers hold {words.share(held[top])} of lifetime value"
+    title = (
+        f"The best {fmt.share(top / len(values))} of customers hold {fmt.share(held[top])} of lifetime value"
+    )
     if np.ptp(values) <= 1e-9 * values.max():
         title = "Lifetime value is spread evenly: every customer is worth the same"
     _, axes = sheet(2.7)
@@ -107,9 +118,9 @@ def clv_concentration(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     value_axis(axes, "y", kind="share")
     axes.set_xlabel("Customers, the best first")
     alt = (
-        f"Curve of the share of lifetime value ({words.money(total, currency)} of "
-        f"{words.plural(len(values), 'customer')}) held by the best customers: {words.share(held[top])} by the best "
-        f"{words.share(top / len(values))}, {words.share(held[max(1, len(values) // 2)])} by the better half."
+        f"Curve of the share of lifetime value ({fmt.money(total, currency)} of "
+        f"{fmt.plural(len(values), 'customer')}) held by the best customers: {fmt.share(held[top])} by the best "
+        f"{fmt.share(top / len(values))}, {fmt.share(held[max(1, len(values) // 2)])} by the better half."
     )
     return finish(axes, title, alt, unit="Share of all lifetime value")
 
@@ -133,22 +144,22 @@ def clv_by_group(frame: pd.DataFrame, *, group: str = "segment", currency: str =
         return no_data("No group has a lifetime value")
     names, means = frame[group].astype(str).tolist(), frame["clv_mean"].to_numpy(dtype=float)
     best, worst = int(means.argmax()), int(means.argmin())
-    title = f"{words.name(names[best])}: worth most, {_each(means[best], currency)}"
+    title = f"{short_name(names[best])}: worth most, {_each(means[best], currency)}"
     if len(names) == 1:
-        title = f"{words.name(names[0])}: worth {_each(means[0], currency)}"
+        title = f"{short_name(names[0])}: worth {_each(means[0], currency)}"
     elif means[best] > means[worst]:
-        title += f"; {words.name(names[worst])}: least, {words.money(means[worst], currency)}"
+        title += f"; {short_name(names[worst])}: least, {fmt.money(means[worst], currency)}"
     else:
         title = f"All {len(names)} groups are worth the same: {_each(means[0], currency)}"
     has_interval = {"clv_low", "clv_high"} <= set(frame)
-    texts = [words.money(mean, currency) for mean in means]
+    texts = [fmt.money(mean, currency) for mean in means]
     if has_interval:
         ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
-        texts = [f"{text}\n({words.number(low)} to {words.number(high)})" for text, low, high in ends]
+        texts = [f"{text}\n({fmt.number(low)} to {fmt.number(high)})" for text, low, high in ends]
     _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
     bars(axes, names, means.tolist(), [_COLOURS.get(one, BLUE) for one in names], texts)
     told = "; ".join(
-        f"{one} ({words.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
+        f"{one} ({fmt.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
         for one, count, text in zip(names, frame["customers"], texts, strict=True)
     )
     unit = f"Lifetime value per customer, {currency or 'money'}" + (
@@ -175,13 +186,9 @@ def clv_by_acquisition_month(frame: pd.DataFrame, *, currency: str = "") -> Char
     monthly = every_month(frame)
     months, means = monthly["month"], monthly["clv_mean"].to_numpy(dtype=float)
     best, worst = int(np.nanargmax(means)), int(np.nanargmin(means))
-    title = (
-        f"A customer acquired in {words.month(months[best])} is worth {words.money(means[best], currency)}"
-    )
+    title = f"A customer acquired in {fmt.month(months[best])} is worth {fmt.money(means[best], currency)}"
     if means[best] > means[worst]:
-        title += (
-            f", the most; {words.money(means[worst], currency)} in {words.month(months[worst])}, the least"
-        )
+        title += f", the most; {fmt.money(means[worst], currency)} in {fmt.month(months[worst])}, the least"
     _, axes = sheet(2.3)
     if {"clv_low", "clv_high"} <= set(monthly):
         axes.vlines(np.arange(len(months)), monthly["clv_low"], monthly["clv_high"], color=PALE, linewidth=5)
@@ -192,7 +199,7 @@ def clv_by_acquisition_month(frame: pd.DataFrame, *, currency: str = "") -> Char
     period_axis(axes, months.tolist())
     scale = value_axis(axes, "y", kind="money", largest=float(np.nanmax(np.abs(means))))
     told = "; ".join(
-        f"{words.month(when)} {words.money(mean, currency)}" for when, mean in zip(months, means, strict=True)
+        f"{fmt.month(when)} {fmt.money(mean, currency)}" for when, mean in zip(months, means, strict=True)
     )
     unit = f"Lifetime value per customer acquired, {scale}{currency or 'money'}"
     return finish(axes, title, f"{unit}, by month of acquisition: {told}.", unit=unit)
@@ -205,7 +212,7 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
     Parameters
     ----------
     frame : DataFrame
-        Columns `assumption` (such as "margin"), `setting` (such as "30%") and `clv` (money, the total
+        Columns `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total
         under that setting with the other assumptions at their base).
     base : float
         The total under the base assumptions.
@@ -224,11 +231,11 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
         title = "No assumption that was varied moves lifetime value"
     else:
         title = (
-            f"{words.name(first).capitalize()} matters most: from {low.loc[first, 'setting']} to "
+            f"{short_name(first).capitalize()} matters most: from {low.loc[first, 'setting']} to "
             f"{high.loc[first, 'setting']}, lifetime value goes from "
-            f"{words.money(low.loc[first, 'clv'], currency)} to {words.money(high.loc[first, 'clv'], currency)}"
+            f"{fmt.money(low.loc[first, 'clv'], currency)} to {fmt.money(high.loc[first, 'clv'], currency)}"
         )
-    divisor, word = words.scale(float(frame["clv"].abs().max()))
+    divisor, word = fmt.scale(float(frame["clv"].abs().max()))
     _, axes = sheet(0.55 * len(order) + 0.1)
     places = np.arange(len(order))
     axes.hlines(places, low["clv"], high["clv"], color=BLUE, linewidth=6, capstyle="butt")
@@ -238,22 +245,22 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
     for end, ha, away in ((low, "right", -5), (high, "left", 5)):
         for place, value, setting in zip(places, end["clv"], end["setting"], strict=True):
             axes.annotate(
-                words.name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha, va="center",
+                short_name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha, va="center",
                 annotation_clip=False, color=SOFT,
             )  # fmt: skip
     for place, name in zip(places, order, strict=True):
-        axes.text(0, place - 0.42, words.name(name), transform=axes.get_yaxis_transform(), va="center")
+        axes.text(0, place - 0.42, short_name(name), transform=axes.get_yaxis_transform(), va="center")
     axes.set_yticks([])
     axes.set_ylim(len(order) - 0.6, -0.75)
     value_axis(axes, "x", kind="money", largest=divisor, bins=4)
     axes.set_xlabel(f"Total lifetime value, {word + ' ' if word else ''}{currency or 'money'}; line: base")
     told = "; ".join(
-        f"{one}: {words.money(low.loc[one, 'clv'], currency)} ({low.loc[one, 'setting']}) to "
-        f"{words.money(high.loc[one, 'clv'], currency)} ({high.loc[one, 'setting']})"
+        f"{one}: {fmt.money(low.loc[one, 'clv'], currency)} ({low.loc[one, 'setting']}) to "
+        f"{fmt.money(high.loc[one, 'clv'], currency)} ({high.loc[one, 'setting']})"
         for one in order
     )
-    return finish(axes, title, f"Total lifetime value, {words.money(base, currency)} at the base. {told}.")
+    return finish(axes, title, f"Total lifetime value, {fmt.money(base, currency)} at the base. {told}.")
 
 
 def _each(value: float, currency: str) -> str:
-    return f"{words.money(value, currency)} each"
+    return f"{fmt.money(value, currency)} each"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import bars, finish, no_data, sheet
 from crmlib.charts.style import BLUE, LIGHT_BLUE, PALE, Chart, house_style
 
@@ -31,16 +31,14 @@ def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", curr
     rows = review[review["measure"] == measure].set_index("customers")
     if rows.empty or not math.isfinite(rows.loc["all", "value"]):
         return no_data(f"No complete month to show {measure} of")
-    whole, month = rows.loc["all"], words.month(rows["month"].iloc[0])
+    whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
     columns = ["value", *(name for name in _COMPARED if math.isfinite(whole[name]))]
     is_money = measure in ("revenue", "profit")
-    texts = [
-        words.money(whole[name], currency) if is_money else words.number(whole[name]) for name in columns
-    ]
+    texts = [fmt.money(whole[name], currency) if is_money else fmt.number(whole[name]) for name in columns]
     names = [month, *(_COMPARED[name] for name in columns[1:])]
     title = f"{measure.capitalize()} in {month}: {texts[0]}"
     changes = [_change(whole["value"], whole[name], _COMPARED[name]) for name in columns[1:]]
-    title += f", {words.listing(changes)}" if changes else "; nothing to compare it with yet"
+    title += f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
     _, axes = sheet(0.42 * len(columns))
     bars(axes, names, whole[columns].tolist(), [BLUE, *[PALE] * (len(columns) - 1)], texts)
     unit = f"{measure.capitalize()} per month" + (f", {currency or 'money'}" if is_money else "")
@@ -57,7 +55,7 @@ def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", curr
         )
         unit += "; light: by new customers"
     told = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
-    parts = [words.money(one, currency) if is_money else words.number(one) for one in (existing[0], new[0])]
+    parts = [fmt.money(one, currency) if is_money else fmt.number(one) for one in (existing[0], new[0])]
     alt = f"Bars of {measure}: {told}. In {month}, existing customers {parts[0]}, new customers {parts[1]}."
     return finish(axes, title, alt, unit=unit)
 
@@ -68,4 +66,4 @@ def _change(value: float, base: float, against: str) -> str:
     if base <= 0 or value < 0:
         return f"{'more' if value > base else 'less'} than {against}"
     change = value / base - 1
-    return f"{words.share(abs(change))} {'more' if change > 0 else 'less'} than {against}"
+    return f"{fmt.share(abs(change))} {'more' if change > 0 else 'less'} than {against}"

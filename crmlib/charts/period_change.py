@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import finish, no_data, sheet
+from crmlib import format as fmt
+from crmlib.charts.layout import finish, no_data, on_two_lines, sheet, short_name
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
 
 
@@ -40,8 +40,7 @@ def change_by_customers(
         return no_data(f"No {value} of two periods to compare")
     groups = waterfall.iloc[1:-1]
     names = [
-        f"{one} ({words.number(count)})"
-        for one, count in zip(groups["step"], groups["customers"], strict=True)
+        f"{one} ({fmt.number(count)})" for one, count in zip(groups["step"], groups["customers"], strict=True)
     ]
     start, end = float(waterfall["change"].iloc[0]), float(waterfall["change"].iloc[-1])
     told = Periods(value, currency, before, after)
@@ -95,7 +94,7 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
     if migration.empty or migration.index[0] != migration.columns[0]:
         return no_data("No customer of the first period to follow")
     shares = counts / rows[:, None]
-    stayed, gone = (words.share(shares[0, place]) for place in (0, -1))
+    stayed, gone = (fmt.share(shares[0, place]) for place in (0, -1))
     title = (
         f"Of the best tenth by {value}, {stayed} stayed in it and {gone} were not active in the next period"
     )
@@ -104,7 +103,7 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             axes.text(
-                column + 0.5, row + 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=9,
+                column + 0.5, row + 0.5, fmt.count(100 * share), ha="center", va="center", fontsize=9,
                 color="white" if share > 0.3 else INK, in_layout=False,
             )  # fmt: skip
     axes.set_yticks(np.arange(len(rows)) + 0.5, migration.index.astype(str))
@@ -116,7 +115,7 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
     axes.spines["bottom"].set_visible(False)
     axes.set_xlabel("Tenth in the second period, 1 the best")
     kept = "; ".join(
-        f"{one}: {words.share(shares[row, row])}"
+        f"{one}: {fmt.share(shares[row, row])}"
         for row, one in enumerate(migration.index)
         if one in range(1, 11)
     )
@@ -133,7 +132,7 @@ class Periods(NamedTuple):
     after: str
 
     def signed(self, effect: float) -> str:
-        return f"{'+' if effect > 0 else ''}{words.money(effect, self.currency)}"
+        return f"{'+' if effect > 0 else ''}{fmt.money(effect, self.currency)}"
 
 
 def draw_waterfall(
@@ -148,7 +147,7 @@ def draw_waterfall(
     levels = np.concatenate([[start], start + np.cumsum(effects)])
     left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(end, 0.0)]])
     width = np.concatenate([[abs(start)], np.abs(effects), [abs(end)]])
-    texts = [words.money(start, told.currency), *map(told.signed, effects), words.money(end, told.currency)]
+    texts = [fmt.money(start, told.currency), *map(told.signed, effects), fmt.money(end, told.currency)]
     names = [told.before, *labels, told.after]
     _, axes = sheet(0.36 * len(names))
     places = np.arange(len(names))
@@ -158,7 +157,7 @@ def draw_waterfall(
         axes.annotate(
             text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
         )
-    axes.set_yticks(places, [words.stacked(one) for one in names], linespacing=1.0)
+    axes.set_yticks(places, [on_two_lines(one) for one in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(min(0.0, float(levels.min())), max(0.0, float(levels.max())) or 1.0)
     axes.set_xticks([])
@@ -175,10 +174,10 @@ def draw_waterfall(
 
 def _change_title(told: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
     value, largest = told.value.capitalize(), int(np.abs(effects).argmax())
-    reason = f"largest effect: {words.name(steps[largest])} ({told.signed(effects[largest])})"
+    reason = f"largest effect: {short_name(steps[largest])} ({told.signed(effects[largest])})"
     if np.isclose(start, end, rtol=1e-9, atol=1e-9):
-        stayed = f"{value} stayed at {words.money(end, told.currency)}"
+        stayed = f"{value} stayed at {fmt.money(end, told.currency)}"
         return f"{stayed}; {reason}" if abs(effects[largest]) > 1e-9 else stayed
     verb = "fell" if end < start else "rose"
-    size = f" by {words.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
-    return f"{value} {verb}{size} to {words.money(end, told.currency)}; {reason}"
+    size = f" by {fmt.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
+    return f"{value} {verb}{size} to {fmt.money(end, told.currency)}; {reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, LIGHT_BLUE, SOFT, Chart, house_style
 
@@ -28,8 +28,8 @@ def purchase_distribution(distribution: pd.DataFrame, *, value: str = "revenue")
     names = distribution["purchases"].astype(str).tolist()
     customers = distribution["customer_share"].to_numpy(dtype=float)
     brought = distribution["value_share"].to_numpy(dtype=float)
-    fewest = f"{words.share(customers[0])} of customers bought {_times(names[0])}"
-    title = f"{fewest} and brought {words.share(brought[0])} of {value}"
+    fewest = f"{fmt.share(customers[0])} of customers bought {_times(names[0])}"
+    title = f"{fewest} and brought {fmt.share(brought[0])} of {value}"
     if not np.isfinite(brought).all():
         title, brought = fewest, np.zeros(len(names))
     _, axes = sheet(2.3)
@@ -42,10 +42,10 @@ def purchase_distribution(distribution: pd.DataFrame, *, value: str = "revenue")
         axes.axhline(0, color=SOFT, linewidth=0.8)
     value_axis(axes, "y", kind="share")
     told = "; ".join(
-        f"{name}: {words.share(one)} of customers, {words.share(other)} of {value}"
+        f"{name}: {fmt.share(one)} of customers, {fmt.share(other)} of {value}"
         for name, one, other in zip(names, customers, brought, strict=True)
     )
-    alt = f"Bars by purchases in the period, {words.plural(total, 'customer')}. {told}."
+    alt = f"Bars by purchases in the period, {fmt.plural(total, 'customer')}. {told}."
     return finish(axes, title, alt, unit=f"Share of customers (dark) and of {value} (light)")
 
 
@@ -69,12 +69,12 @@ def value_deciles(deciles: pd.DataFrame, *, value: str = "revenue") -> Chart:
         return no_data(f"No positive {value} to share out")
     shares = deciles["value_share"].to_numpy(dtype=float)
     customers = deciles["customers"].to_numpy(dtype=float)
-    best = f"The best {words.share(customers[0] / customers.sum())} of customers bring"
-    title = f"{best} {words.share(shares[0])} of {value}"
+    best = f"The best {fmt.share(customers[0] / customers.sum())} of customers bring"
+    title = f"{best} {fmt.share(shares[0])} of {value}"
     worse = shares[len(shares) // 2 :]
     if len(shares) > 1:
-        half = words.share(customers[len(shares) // 2 :].sum() / customers.sum())
-        title += f", the lowest {half} {words.share(worse.sum())}"
+        half = fmt.share(customers[len(shares) // 2 :].sum() / customers.sum())
+        title += f", the lowest {half} {fmt.share(worse.sum())}"
     else:
         title = f"One group of customers brings all {value}"
     _, axes = sheet(2.3)
@@ -82,7 +82,7 @@ def value_deciles(deciles: pd.DataFrame, *, value: str = "revenue") -> Chart:
     axes.bar(places, shares, width=0.8, color=[BLUE] + [LIGHT_BLUE] * (len(shares) - 1))
     for place, share in zip(places, shares, strict=True):
         axes.annotate(
-            f"{100 * share:.0f}%".replace("-", "−"), (place, max(share, 0)), xytext=(0, 3),
+            fmt.share(share, 0), (place, max(share, 0)), xytext=(0, 3),
             textcoords="offset points", ha="center",
         )  # fmt: skip
     axes.axhline(0, color=SOFT, linewidth=0.8)
@@ -92,7 +92,7 @@ def value_deciles(deciles: pd.DataFrame, *, value: str = "revenue") -> Chart:
     axes.set_xticks(places, deciles["decile"].astype(str).tolist())
     axes.set_xlabel(f"Tenths of customers by {value}, the best first")
     told = "; ".join(
-        f"{one}: {words.share(share)}" for one, share in zip(deciles["decile"], shares, strict=True)
+        f"{one}: {fmt.share(share)}" for one, share in zip(deciles["decile"], shares, strict=True)
     )
     return finish(
         axes, title, f"Bars of the share of {value} by tenth of customers. {told}.", unit=f"Share of {value}"

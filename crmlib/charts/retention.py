@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.period_change import Periods, draw_waterfall
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
 
@@ -56,8 +56,8 @@ def profit_by_retention(
     axes.set_xlabel("Retention per period (dots: this firm, and five points on)")
     title = _profit_title(marks, heights, retention_rate, points, key, currency)
     alt = (
-        f"Value of a customer by retention, {words.share(rates[0])} to {words.share(rates[-1])}: from "
-        f"{words.money(values[0], currency)} to {words.money(values[-1], currency)}. {title}."
+        f"Value of a customer by retention, {fmt.share(rates[0])} to {fmt.share(rates[-1])}: from "
+        f"{fmt.money(values[0], currency)} to {fmt.money(values[-1], currency)}. {title}."
     )
     return finish(axes, title, alt, unit=f"Value of a customer, {scale}{currency or 'money'}")
 
@@ -66,14 +66,14 @@ def _profit_title(
     marks: list[float], heights: list[float], rate: float, points: float, key: str, currency: str
 ) -> str:
     if not marks or marks[0] != rate:
-        return f"The firm's retention of {words.share(rate)} lies outside the curve"
-    worth = f"At {words.share(rate)} retention a customer is worth {words.money(heights[0], currency)}"
+        return f"The firm's retention of {fmt.share(rate)} lies outside the curve"
+    worth = f"At {fmt.share(rate)} retention a customer is worth {fmt.money(heights[0], currency)}"
     worth += " net" if key == "net" else ""
     if len(marks) < 2:
-        return f"{worth}; {100 * points:g} points more lie beyond the curve"
+        return f"{worth}; {fmt.points(points)} more lie beyond the curve"
     if heights[0] <= 0:
-        return f"{worth}; {100 * points:g} points more give {words.money(heights[1], currency)}"
-    return f"{worth}; {100 * points:g} points more add {words.share(heights[1] / heights[0] - 1)}"
+        return f"{worth}; {fmt.points(points)} more give {fmt.money(heights[1], currency)}"
+    return f"{worth}; {fmt.points(points)} more add {fmt.share(heights[1] / heights[0] - 1)}"
 
 
 @house_style()
@@ -120,12 +120,12 @@ def rise_by_retention(
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share", bins=7)
     axes.xaxis.grid(False)
-    names = [f"claimed: {words.share(claimed)}", *(words.name(one) for one in ticks["industry"])]
+    names = [f"claimed: {fmt.share(claimed)}", *(short_name(one) for one in ticks["industry"])]
     places = [claimed, *ticks["rise"]]
     end_labels(axes, float(rates[-1]), places, names, [RED, *[SOFT] * len(ticks)])
     axes.set_xlabel("Retention per period (dot: this firm)")
     title = _rise_title(here, retention_rate, claimed)
-    listed = ", ".join(f"{one.industry} {words.share(one.rise)}" for one in ticks.itertuples())
+    listed = ", ".join(f"{one.industry} {fmt.share(one.rise)}" for one in ticks.itertuples())
     alt = f"Rise of a customer's value from five points more retention, by retention. {title}."
     alt += f" Published: {listed}." if listed else ""
     unit = "Rise of a customer's value from five points more retention"
@@ -134,15 +134,11 @@ def rise_by_retention(
 
 def _rise_title(here: float, rate: float, claimed: float) -> str:
     if not np.isfinite(here):
-        return f"At {words.share(rate)} retention there is no net value to take a share of"
-    side = (
-        "as claimed"
-        if words.share(here) == words.share(claimed)
-        else f"not the claimed {words.share(claimed)}"
-    )
+        return f"At {fmt.share(rate)} retention there is no net value to take a share of"
+    side = "as claimed" if fmt.share(here) == fmt.share(claimed) else f"not the claimed {fmt.share(claimed)}"
     if here > claimed and side != "as claimed":
-        side = f"more than the claimed {words.share(claimed)}"
-    return f"At {words.share(rate)} retention, five points more add {words.share(here)}, {side}"
+        side = f"more than the claimed {fmt.share(claimed)}"
+    return f"At {fmt.share(rate)} retention, five points more add {fmt.share(here)}, {side}"
 
 
 @house_style()
@@ -178,7 +174,7 @@ def survival_by_group(curves: pd.DataFrame, *, time_unit: str = "month", what: s
     axes.xaxis.grid(False)
     if len(groups) > 1:
         lasts = [float(rows["survival"].iloc[-1]) for rows in groups.values()]
-        end_labels(axes, furthest or 1.0, lasts, [words.name(one) for one in groups], colours)
+        end_labels(axes, furthest or 1.0, lasts, [short_name(one) for one in groups], colours)
     axes.set_xlabel(f"Tenure in {time_unit}s")
     title, alt = _survival_words(groups, time_unit, what)
     return finish(axes, title, alt, unit=f"Share of {what} still there")
@@ -191,20 +187,20 @@ def _survival_words(groups: dict[str, pd.DataFrame], time_unit: str, what: str) 
     there = {
         name: float(rows.loc[rows["tenure"] <= at, "survival"].iloc[-1]) for name, rows in groups.items()
     }
-    when = f"After {words.plural(at, time_unit)}"
+    when = f"After {fmt.plural(at, time_unit)}"
     most, least = max(there, key=lambda one: there[one]), min(there, key=lambda one: there[one])
     if len(there) == 1:
-        title = f"{when}, {words.share(there[most])} of {what} are still there"
-    elif words.share(there[most]) == words.share(there[least]):
-        title = f"{when}, {words.share(there[most])} of {what} are still there in every group"
+        title = f"{when}, {fmt.share(there[most])} of {what} are still there"
+    elif fmt.share(there[most]) == fmt.share(there[least]):
+        title = f"{when}, {fmt.share(there[most])} of {what} are still there in every group"
     else:
         title = (
-            f"{words.name(most)}: {words.share(there[most])} of {what} are still there "
-            f"{when[0].lower()}{when[1:]}; {words.name(least)}: {words.share(there[least])}"
+            f"{short_name(most)}: {fmt.share(there[most])} of {what} are still there "
+            f"{when[0].lower()}{when[1:]}; {short_name(least)}: {fmt.share(there[least])}"
         )
     listed = "; ".join(
-        f"{name}: {words.share(there[name])} then, {words.share(float(rows['survival'].iloc[-1]))} after "
-        f"{words.plural(float(rows['tenure'].max()), time_unit)}"
+        f"{name}: {fmt.share(there[name])} then, {fmt.share(float(rows['survival'].iloc[-1]))} after "
+        f"{fmt.plural(float(rows['tenure'].max()), time_unit)}"
         for name, rows in groups.items()
     )
     return title, f"Steps falling with tenure, the share of {what} still there. {listed}."
@@ -227,6 +223,6 @@ def revenue_movement(movements: pd.DataFrame, *, currency: str = "") -> Chart:
     first, last = movements.iloc[0], movements.iloc[-1]
     steps = ["new", "expansion", "contraction", "churn"]
     effects = movements[steps].sum().to_numpy(float) * [1, 1, -1, -1]
-    before = f"start of {words.month(first['month'], short=True)}"
-    told = Periods("recurring revenue", currency, before, f"end of {words.month(last['month'], short=True)}")
+    before = f"start of {fmt.month(first['month'], short=True)}"
+    told = Periods("recurring revenue", currency, before, f"end of {fmt.month(last['month'], short=True)}")
     return draw_waterfall(told, (float(first["start"]), float(last["end"])), effects, steps, steps)

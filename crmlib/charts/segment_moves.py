@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
-from crmlib.charts.layout import finish, no_data, sheet, value_axis
+from crmlib import format as fmt
+from crmlib.charts.layout import finish, no_data, on_two_lines, sheet, short_name, value_axis
 from crmlib.charts.style import (
     BLUE,
     INK,
@@ -44,10 +44,10 @@ def segment_migration(
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             axes.text(
-                column + 0.5, row + 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=9,
+                column + 0.5, row + 0.5, fmt.count(100 * share), ha="center", va="center", fontsize=9,
                 color="white" if share > 0.45 else INK, in_layout=False,
             )  # fmt: skip
-    names = [words.stacked(one) for one in matrix.index.astype(str)]
+    names = [on_two_lines(one) for one in matrix.index.astype(str)]
     axes.set_yticks(np.arange(len(names)) + 0.5, names, linespacing=1.0)
     axes.set_xticks(np.arange(matrix.shape[1]) + 0.5, matrix.columns.astype(str), rotation=90)
     axes.invert_yaxis()
@@ -55,7 +55,7 @@ def segment_migration(
     axes.spines["bottom"].set_visible(False)
     places = [str(one) for one in matrix.columns]
     told = "; ".join(
-        f"{name} ({words.plural(count, 'customer')}): {words.share(float(row.max()))} now {places[int(row.argmax())]}"
+        f"{name} ({fmt.plural(count, 'customer')}): {fmt.share(float(row.max()))} now {places[int(row.argmax())]}"
         for name, count, row in zip(matrix.index, matrix.sum(axis=1), shares, strict=True)
     )
     unit = f"% of each segment of {before} (rows) by segment of {after} (columns)"
@@ -69,9 +69,9 @@ def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, before: str) -> str:
     stayed = row[places.index(name)] if name in places else 0.0
     others = [(share, place) for share, place in zip(row, places, strict=True) if place != name]
     share, place = max(others, default=(0.0, ""))
-    people = words.plural(int(matrix.iloc[0].sum()), "customer")
-    title = f"Of {people} in “{words.name(name)}” on {before}, {words.share(stayed)} stayed"
-    return title + (f"; {words.share(share)} went to “{words.name(place)}”" if share > 0 else "")
+    people = fmt.plural(int(matrix.iloc[0].sum()), "customer")
+    title = f"Of {people} in “{short_name(name)}” on {before}, {fmt.share(stayed)} stayed"
+    return title + (f"; {fmt.share(share)} went to “{short_name(place)}”" if share > 0 else "")
 
 
 @house_style()
@@ -104,17 +104,15 @@ def holdout_by_group(groups: pd.DataFrame, *, currency: str = "") -> Chart:
     axes.set_xlim(smallest, largest * 1.03 or 1.0)
     word = value_axis(axes, "x", kind="money", largest=largest)
     told = "; ".join(
-        f"{name}: {words.money(one, currency)} ({words.money(a, currency)} to {words.money(b, currency)}), expected "
-        f"{words.money(other, currency)}"
+        f"{name}: {fmt.money(one, currency)} ({fmt.money(a, currency)} to {fmt.money(b, currency)}), expected "
+        f"{fmt.money(other, currency)}"
         for name, one, a, b, other in zip(names, spend, low, high, expected, strict=True)
     )
     best, worst = int(spend.argmax()), int(spend.argmin())
-    title = (
-        f"{words.name(names[best])} spent {words.money(spend[best], currency)} per customer in the holdout"
-    )
+    title = f"{short_name(names[best])} spent {fmt.money(spend[best], currency)} per customer in the holdout"
     if len(names) > 1 and spend[best] > spend[worst]:
-        title += f", {words.name(names[worst])} {words.money(spend[worst], currency)}"
-    unit = f"{word}{currency or 'Money'} per customer, with 95% interval · diamond: as the model expected"
+        title += f", {short_name(names[worst])} {fmt.money(spend[worst], currency)}"
+    unit = f"{word}{currency or 'Money'} per customer, with 95 % interval · diamond: as the model expected"
     return finish(axes, title, f"Dots by group. {told}.", unit=unit)
 
 
@@ -140,7 +138,7 @@ def holdout_by_ranking(scores: pd.DataFrame) -> Chart:
     value_axis(axes, "x", kind="share")
     axes.axvline(0.1, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     told = "; ".join(
-        f"{name}: {words.share(one)} ({words.share(a)} to {words.share(b)})"
+        f"{name}: {fmt.share(one)} ({fmt.share(a)} to {fmt.share(b)})"
         for name, one, a, b in zip(names, held, low, high, strict=True)
     )
     return finish(
@@ -152,12 +150,12 @@ def holdout_by_ranking(scores: pd.DataFrame) -> Chart:
 
 
 def _ranking_title(names: list[str], held: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    best = f"The tenth of customers ranked first by {words.name(names[0])}"
-    first = f"{best} brought {words.share(held[0])} of holdout spend"
+    best = f"The tenth of customers ranked first by {short_name(names[0])}"
+    first = f"{best} brought {fmt.share(held[0])} of holdout spend"
     if len(names) == 1:
         return first
     apart = low[0] > high[-1]
-    last = f"by {words.name(names[-1])} {words.share(held[-1])}"
+    last = f"by {short_name(names[-1])} {fmt.share(held[-1])}"
     return f"{first}, {last}" + ("" if apart else ": not told apart by these data")
 
 
@@ -168,6 +166,6 @@ def _dots(
     places = np.arange(len(names))
     axes.hlines(places, low, high, color=colours, linewidth=2.2)
     axes.scatter(values, places, color=colours, s=42, zorder=3, clip_on=False)
-    axes.set_yticks(places, [words.stacked(name) for name in names], linespacing=1.0)
+    axes.set_yticks(places, [on_two_lines(name) for name in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.axvline(0, color=SOFT, linewidth=0.8)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
-from crmlib.charts.layout import finish, no_data, sheet
+from crmlib import format as fmt
+from crmlib.charts.layout import finish, no_data, on_two_lines, sheet, short_name
 from crmlib.charts.style import BLUE, SEGMENT_COLOURS, SOFT, Chart, house_style
 
 
@@ -31,22 +31,20 @@ def segment_bars(table: pd.DataFrame) -> Chart:
     for offset, shares, opacity in ((-0.19, people, 1.0), (0.19, np.nan_to_num(spend), 0.45)):
         axes.barh(places + offset, shares, height=0.36, color=colours, alpha=opacity)
     for place, one, other in zip(places, people, spend, strict=True):
-        text = (
-            words.share(one) + (f" · {words.share(other)}" if np.isfinite(other) else "") if one else "nobody"
-        )
+        text = fmt.share(one) + (f" · {fmt.share(other)}" if np.isfinite(other) else "") if one else "nobody"
         edge = max(one, other if np.isfinite(other) else 0.0, 0.0)
         axes.annotate(
             text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
         )
-    axes.set_yticks(places, [words.stacked(name) for name in names], linespacing=1.0)
+    axes.set_yticks(places, [on_two_lines(name) for name in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(min(0.0, float(np.nanmin([0.0, *spend]))), float(np.nanmax([*people, *spend])))
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=SOFT, linewidth=0.8)
     told = "; ".join(
-        f"{name}: {words.plural(count, 'customer')} ({words.share(one)})"
-        + (f", {words.share(other)} of spend" if np.isfinite(other) else "")
+        f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)})"
+        + (f", {fmt.share(other)} of spend" if np.isfinite(other) else "")
         for name, count, one, other in zip(names, table["customers"], people, spend, strict=True)
     )
     unit = "Share of customers (full colour) · of net spend (pale)"
@@ -58,14 +56,14 @@ def segment_bars(table: pd.DataFrame) -> Chart:
 def _title(names: list[str], people: np.ndarray, spend: np.ndarray) -> str:
     """The segment that spends most, and the one with most customers."""
     largest = int(people.argmax())
-    most = f"{words.name(names[largest])} is the largest segment: {words.share(people[largest])} of customers"
+    most = f"{short_name(names[largest])} is the largest segment: {fmt.share(people[largest])} of customers"
     if not np.isfinite(spend).any():
         return most
     richest = int(np.nanargmax(spend))
     if richest == largest:
-        return f"{most}, {words.share(spend[largest])} of spend"
-    rich = f"{words.name(names[richest])}: {words.share(people[richest])} of customers"
+        return f"{most}, {fmt.share(spend[largest])} of spend"
+    rich = f"{short_name(names[richest])}: {fmt.share(people[richest])} of customers"
     return (
-        f"{rich}, {words.share(spend[richest])} of spend; the largest segment, {words.name(names[largest])}, "
-        f"brings {words.share(spend[largest])}"
+        f"{rich}, {fmt.share(spend[richest])} of spend; the largest segment, {short_name(names[largest])}, "
+        f"brings {fmt.share(spend[largest])}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import finish, no_data, sheet
 from crmlib.charts.style import INK, SHADES, Chart, house_style
 
@@ -31,19 +31,17 @@ def p_alive_surface(grid: pd.DataFrame, *, age: float, time_unit: str = "week") 
         return no_data("No probability to draw")
     recency = grid.columns[grid.shape[1] // 2]
     column = grid[recency].dropna()
-    title = (
-        f"P(alive) runs from {words.share(float(np.nanmin(grid)))} to {words.share(float(np.nanmax(grid)))}"
-    )
+    title = f"P(alive) runs from {fmt.share(float(np.nanmin(grid)))} to {fmt.share(float(np.nanmax(grid)))}"
     repeaters = column[column.index > 0]
     if len(repeaters) > 1:
         few, many = repeaters.index[0], repeaters.index[-1]
         high, low = float(repeaters.iloc[0]), float(repeaters.iloc[-1])
         title = (
-            f"Last bought in {time_unit} {words.number(float(recency))} of {words.number(age)}: P(alive) is "
-            f"{words.share(high)} after {words.plural(few, 'repeat purchase')}, {words.share(low)} after "
-            f"{words.number(many)}"
+            f"Last bought in {time_unit} {fmt.number(float(recency))} of {fmt.number(age)}: P(alive) is "
+            f"{fmt.share(high)} after {fmt.plural(few, 'repeat purchase')}, {fmt.share(low)} after "
+            f"{fmt.number(many)}"
         )
-    return _surface(grid, title, "P(alive)", age, time_unit, [0.1, 0.3, 0.5, 0.7, 0.9], words.share)
+    return _surface(grid, title, "P(alive)", age, time_unit, [0.1, 0.3, 0.5, 0.7, 0.9], fmt.share)
 
 
 @house_style()
@@ -72,15 +70,15 @@ def expected_purchases_surface(
     title = f"No purchases are expected in {horizon}, whatever the history"
     if most > 0:
         title = (
-            f"Most is expected at {words.plural(frequency, 'repeat purchase')}, the last in {time_unit} "
-            f"{words.number(float(recency))}: {words.number(most)} in {horizon}"
+            f"Most is expected at {fmt.plural(frequency, 'repeat purchase')}, the last in {time_unit} "
+            f"{fmt.number(float(recency))}: {fmt.number(most)} in {horizon}"
         )
     same = grid.iloc[row].dropna()
     if len(same) > 1 and same.iloc[0] < most:
         fewest, earliest = float(same.iloc[0]), float(same.index[0])
-        title += f", but {words.number(fewest)} if it was in {time_unit} {words.number(earliest)}"
+        title += f", but {fmt.number(fewest)} if it was in {time_unit} {fmt.number(earliest)}"
     levels = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, most)
-    return _surface(grid, title, f"Purchases expected in {horizon}", age, time_unit, levels, words.number)
+    return _surface(grid, title, f"Purchases expected in {horizon}", age, time_unit, levels, fmt.number)
 
 
 def _surface(
@@ -105,13 +103,13 @@ def _surface(
         lines = axes.contour(recency, frequency[repeat], drawn, levels=inside, colors="white", linewidths=1.2)
         for text in axes.clabel(lines, fmt=written, fontsize=9, colors=INK):
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.2})
-    axes.set_xlabel(f"Recency: {time_unit} of the last purchase, of {words.number(age)}")
+    axes.set_xlabel(f"Recency: {time_unit} of the last purchase, of {fmt.number(age)}")
     axes.spines["bottom"].set_visible(False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     alt = (
-        f"{what}, by repeat purchases ({words.number(frequency[0])} to {words.number(frequency[-1])}) and recency "
-        f"({words.number(recency[0])} to {words.number(recency[-1])} {time_unit}s) at age {words.number(age)}: "
+        f"{what}, by repeat purchases ({fmt.number(frequency[0])} to {fmt.number(frequency[-1])}) and recency "
+        f"({fmt.number(recency[0])} to {fmt.number(recency[-1])} {time_unit}s) at age {fmt.number(age)}: "
         f"from {written(lowest)} to {written(highest)}. {title}."
     )
     return finish(axes, title, alt, unit=f"{what} (shade, lines) by number of repeat purchases (upwards)")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import bars, finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, INK, PALE, SHADES, SOFT, TIER_COLOURS, Chart, house_style
 
@@ -32,14 +32,14 @@ def tier_pyramid(table: pd.DataFrame, *, value: str = "profit", currency: str = 
         return no_data("No customer has a tier")
     names, people = table["tier"].astype(str).tolist(), table["share_of_customers"].to_numpy(dtype=float)
     brought = table[f"share_of_{value}"].to_numpy(dtype=float)
-    money = [words.money(one, currency) for one in table[value].astype(float)]
+    money = [fmt.money(one, currency) for one in table[value].astype(float)]
     parts = [
-        f"{words.share(one)} · {words.share(other)}" if np.isfinite(other) else f"{words.share(one)} · {paid}"
+        f"{fmt.share(one)} · {fmt.share(other)}" if np.isfinite(other) else f"{fmt.share(one)} · {paid}"
         for one, other, paid in zip(people, brought, money, strict=True)
     ]
     axes = _pairs(names, people, brought, parts)
     told = "; ".join(
-        f"{name}: {words.plural(count, 'customer')} ({words.share(one)}), {value} {paid}"
+        f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)}), {value} {paid}"
         for name, count, one, paid in zip(names, table["customers"], people, money, strict=True)
     )
     unit = f"Share of customers (full colour) · of {value} (pale)"
@@ -50,16 +50,14 @@ def tier_pyramid(table: pd.DataFrame, *, value: str = "profit", currency: str = 
 def _pyramid_title(
     names: Sequence[str], people: np.ndarray, brought: np.ndarray, money: Sequence[str], value: str
 ) -> str:
-    first = f"{names[0]}, {words.share(people[0])} of customers,"
+    first = f"{names[0]}, {fmt.share(people[0])} of customers,"
     if not np.isfinite(brought).any():
         return f"{first} makes {value} of {money[0]}; all together make none"
-    title = f"{first} brings {words.share(brought[0])} of {value}"
+    title = f"{first} brings {fmt.share(brought[0])} of {value}"
     if brought[-1] < 0 and len(names) > 1:
-        title += (
-            f"; {names[-1]}, {words.share(people[-1])}, costs as much as {words.share(-brought[-1])} of it"
-        )
+        title += f"; {names[-1]}, {fmt.share(people[-1])}, costs as much as {fmt.share(-brought[-1])} of it"
     elif len(names) > 1:
-        title += f"; {names[-1]}, {words.share(people[-1])}, brings {words.share(brought[-1])}"
+        title += f"; {names[-1]}, {fmt.share(people[-1])}, brings {fmt.share(brought[-1])}"
     return title
 
 
@@ -80,18 +78,18 @@ def effort_and_value(table: pd.DataFrame) -> Chart:
     value, effort, per = (
         table[one].to_numpy(dtype=float) for one in ("share_of_value", "share_of_effort", "effort_per_value")
     )
-    parts = [f"{words.share(one)} · {words.share(other)}" for one, other in zip(value, effort, strict=True)]
+    parts = [f"{fmt.share(one)} · {fmt.share(other)}" for one, other in zip(value, effort, strict=True)]
     axes = _pairs(names, value, effort, parts)
     most = int(np.argmax(effort - value))
     title = (
-        f"{names[most]} takes {words.share(effort[most])} of the service and brings {words.share(value[most])} of "
+        f"{names[most]} takes {fmt.share(effort[most])} of the service and brings {fmt.share(value[most])} of "
         "the value before it"
     )
     if effort[most] - value[most] < 0.01:
         title = "Each tier gets service in proportion to its value"
     told = "; ".join(
-        f"{name}: {words.share(one)} of value, {words.share(other)} of service"
-        + (f", {words.share(rate)} of its own value" if np.isfinite(rate) else "")
+        f"{name}: {fmt.share(one)} of value, {fmt.share(other)} of service"
+        + (f", {fmt.share(rate)} of its own value" if np.isfinite(rate) else "")
         for name, one, other, rate in zip(names, value, effort, per, strict=True)
     )
     unit = "Share of value before service (full colour) · of service (pale)"
@@ -136,16 +134,16 @@ def tier_flows(matrix: pd.DataFrame) -> Chart:
     shares = counts.to_numpy(dtype=float) / counts.sum(axis=1).to_numpy(dtype=float)[:, None]
     best = str(counts.index[0])
     stayed = shares[0, list(counts.columns).index(best)]
-    title = f"Of {best}, {words.share(float(stayed))} are {best} again in the next period"
+    title = f"Of {best}, {fmt.share(float(stayed))} are {best} again in the next period"
     _, axes = sheet(0.5 * len(counts) + 0.1)
     axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         if share > 0:
             axes.text(
-                column + 0.5, row + 0.5, words.share(float(share)), ha="center", va="center", in_layout=False,
+                column + 0.5, row + 0.5, fmt.share(float(share)), ha="center", va="center", in_layout=False,
                 color="white" if share > 0.45 else INK,
             )  # fmt: skip
-    names = [f"{one} ({words.number(count)})" for one, count in counts.sum(axis=1).items()]
+    names = [f"{one} ({fmt.number(count)})" for one, count in counts.sum(axis=1).items()]
     axes.set_yticks(np.arange(len(counts)) + 0.5, names)
     axes.set_xticks(np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in counts.columns])
     axes.invert_yaxis()
@@ -153,7 +151,7 @@ def tier_flows(matrix: pd.DataFrame) -> Chart:
     axes.spines["bottom"].set_visible(False)
     axes.set_xlabel("Tier in the second period, by the same cut-offs")
     told = "; ".join(
-        f"{one} to {other}: {words.share(float(shares[row, column]))}"
+        f"{one} to {other}: {fmt.share(float(shares[row, column]))}"
         for row, one in enumerate(counts.index)
         for column, other in enumerate(counts.columns)
         if shares[row, column] > 0
@@ -176,14 +174,14 @@ def stayed_by_chance(stayed: pd.DataFrame) -> Chart:
         return no_data("No tier to tell noise from change in")
     names = stayed["tier"].astype(str).tolist()
     real, noise = (stayed[one].to_numpy(dtype=float) for one in ("stayed", "by_chance"))
-    texts = [f"{words.share(one)} · {words.share(other)}" for one, other in zip(real, noise, strict=True)]
+    texts = [f"{fmt.share(one)} · {fmt.share(other)}" for one, other in zip(real, noise, strict=True)]
     axes = _pairs(names, real, noise, texts)
     title = (
-        f"{words.share(real[0])} of {names[0]} stayed; had nobody changed, noise alone would have kept "
-        f"{words.share(noise[0])}"
+        f"{fmt.share(real[0])} of {names[0]} stayed; had nobody changed, noise alone would have kept "
+        f"{fmt.share(noise[0])}"
     )
     told = "; ".join(
-        f"{name}: {words.share(one)} stayed, {words.share(other)} expected by noise alone"
+        f"{name}: {fmt.share(one)} stayed, {fmt.share(other)} expected by noise alone"
         for name, one, other in zip(names, real, noise, strict=True)
     )
     unit = "Share that stayed (full colour) · by noise alone, nobody changing (pale)"
@@ -212,7 +210,7 @@ def tier_certainty(chances: pd.DataFrame) -> Chart:
         left = left + shares
     for place, share in zip(places, right, strict=True):
         axes.annotate(
-            f"{words.share(share)} right", (1.0, place), xytext=(5, 0), textcoords="offset points", va="center",
+            f"{fmt.share(share)} right", (1.0, place), xytext=(5, 0), textcoords="offset points", va="center",
             annotation_clip=False,
         )  # fmt: skip
     axes.set_yticks(places, names)
@@ -220,12 +218,12 @@ def tier_certainty(chances: pd.DataFrame) -> Chart:
     axes.set_xlim(0, 1)
     value_axis(axes, "x", kind="share")
     worst = int(np.argmin(right))
-    title = f"Who measures as {names[0]} is {names[0]} with a chance of {words.share(right[0])}"
+    title = f"Who measures as {names[0]} is {names[0]} with a chance of {fmt.share(right[0])}"
     if worst:
-        title += f"; least sure is {names[worst]}: {words.share(right[worst])}"
+        title += f"; least sure is {names[worst]}: {fmt.share(right[worst])}"
     told = "; ".join(
         f"{name}: "
-        + ", ".join(f"{words.share(float(chance))} {true}" for true, chance in row.items() if chance > 0)
+        + ", ".join(f"{fmt.share(float(chance))} {true}" for true, chance in row.items() if chance > 0)
         for name, row in zip(names, chances.to_dict("index").values(), strict=True)
     )
     alt = f"Stacked bars of chances by measured tier. {told}."
@@ -247,12 +245,12 @@ def tiers_by_allocation(sensitivity: pd.DataFrame) -> Chart:
     others = others.sort_values("share_changed", ascending=False, kind="stable")
     shares = others["share_changed"].to_numpy(dtype=float)
     texts = [
-        f"{words.share(share)} · Lead: {words.number(lead)}"
+        f"{fmt.share(share)} · Lead: {fmt.number(lead)}"
         for share, lead in zip(shares, others["Lead"], strict=True)
     ]
     _, axes = sheet(0.36 * len(others) + 0.1)
     bars(axes, others["key"].tolist(), shares, [BLUE, *[PALE] * (len(others) - 1)], texts)
-    moved = f"moves {words.share(shares[0])} of customers to another tier"
+    moved = f"moves {fmt.share(shares[0])} of customers to another tier"
     title = f"Shared out {others['key'].iloc[0]}, the same cost {moved}"
     if not shares[0]:
         title = "No customer changes tier, however the cost to serve is shared out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.charts import words
+from crmlib import format as fmt
 from crmlib.charts.layout import finish, no_data, sheet, value_axis
 from crmlib.charts.style import BLUE, ORANGE, SOFT, TIER_COLOURS, Chart, house_style
 
@@ -45,21 +45,19 @@ def profit_whale(curve: pd.DataFrame, *, value: str = "profit", currency: str = 
     title = _title(people, money, peak, tail, value, currency)
     unit = f"{value.capitalize()} of the best customers together, "
     unit += "share of the total" if total > 0 else f"{word}{currency or 'money'}"
-    everybody = words.plural(curve["customers"].iloc[-1], "customer")
-    alt = f"Curve over {everybody}. {title}. All: {words.money(total, currency)}."
+    everybody = fmt.plural(curve["customers"].iloc[-1], "customer")
+    alt = f"Curve over {everybody}. {title}. All: {fmt.money(total, currency)}."
     return finish(axes, title, alt, unit=unit)
 
 
 def _title(people: np.ndarray, money: np.ndarray, peak: int, tail: bool, value: str, currency: str) -> str:
-    total, lost = float(money[-1]), words.money(float(money[peak] - money[-1]), currency)
+    total, lost = float(money[-1]), fmt.money(float(money[peak] - money[-1]), currency)
     if tail and peak == 0:
         return f"No customer brings {value}; all together lose {lost}"
     if tail:
-        best = f"{words.share(float(people[peak]))} of customers bring "
+        best = f"{fmt.share(float(people[peak]))} of customers bring "
         best += (
-            words.share(float(money[peak] / total))
-            if total > 0
-            else words.money(float(money[peak]), currency)
+            fmt.share(float(money[peak] / total)) if total > 0 else fmt.money(float(money[peak]), currency)
         )
         return (
             f"{best} of {value}; the others lose {lost} again"
@@ -69,7 +67,7 @@ def _title(people: np.ndarray, money: np.ndarray, peak: int, tail: bool, value: 
     if not total > 0:
         return f"No customer brings {value}"
     fifth = float(np.interp(0.2, people, money)) / total
-    return f"The best 20% of customers bring {words.share(fifth)} of {value}; none loses any"
+    return f"The best 20 % of customers bring {fmt.share(fifth)} of {value}; none loses any"
 
 
 @house_style()
@@ -88,7 +86,7 @@ def revenue_against_profit(customers: pd.DataFrame) -> Chart:
     ranked = customers.sort_values("revenue_rank", kind="stable")
     top = ranked.head(max(1, round(0.1 * count)))
     poor = float((top["profit_rank"] > count / 2).mean())
-    title = f"Of the tenth that buys most, {words.share(poor)} are in the worse half by profit"
+    title = f"Of the tenth that buys most, {fmt.share(poor)} are in the worse half by profit"
     _, axes = sheet(3.3)
     dots = ranked.iloc[:: -(-count // _MOST_DOTS)]
     size = min(7.0, max(2.5, 60 / len(dots) ** 0.5))
@@ -109,5 +107,5 @@ def revenue_against_profit(customers: pd.DataFrame) -> Chart:
             0.25 * place, 1.03, f"● {name}", transform=axes.transAxes, color=TIER_COLOURS[name], weight="bold"
         )
     shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."
-    alt = f"Dots of {words.plural(count, 'customer')} by rank, tiers {words.listing(names)}.{shown} {title}."
+    alt = f"Dots of {fmt.plural(count, 'customer')} by rank, tiers {fmt.listing(names)}.{shown} {title}."
     return finish(axes, title, alt, unit="Rank by profit: the customers who bring most at the top")

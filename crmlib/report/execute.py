@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 from multiprocessing import connection
 from pathlib import Path
 
+from crmlib import format as fmt
 from crmlib.report.cache import Cache, results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome, Task, Worker
@@ -94,7 +95,9 @@ class _Execution:
         key = self.keys[chapter.name] = self.cache.key(chapter, self.run)
         seconds = None if chapter.afresh else self.cache.fetch(chapter.name, key, self.run)
         if seconds is not None:
-            return Outcome(chapter.name, "cached", reason=f"unchanged; took {seconds:.1f} s when it ran")
+            return Outcome(
+                chapter.name, "cached", reason=f"unchanged; took {fmt.seconds(seconds)} when it ran"
+            )
         if not chapter.run:
             return Outcome(
                 chapter.name, "skipped", reason="left out by --only, and the cache has none that fits"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from crmlib import format as fmt
 from crmlib.data.samples import CURE, is_installed
 from crmlib.data.tables import CONTRACTS
 from crmlib.errors import CrmError
 from crmlib.places import notebooks_folder, studies
-from crmlib.report import wording
 from crmlib.report.notebooks import Notebook, read_notebooks
 from crmlib.report.runs import Reports
 from crmlib.study import Study, open_study
@@ -73,4 +73,4 @@ def list_runs(reports: Reports) -> None:
         told = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
         mark = " latest" if record["latest"] else ""
         kind = "failed" if record["folder"].parent.name == "failed" else "published"
-        click.echo(f"{record['run']}  {kind:<9}  {wording.seconds(record['seconds']):>9}  {told}{mark}")
+        click.echo(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {told}{mark}")

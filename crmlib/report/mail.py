@@ -12,9 +12,10 @@ from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 
+from crmlib import format as fmt
 from crmlib.errors import RunError, StudyError
-from crmlib.report.wording import cards
-from crmlib.results import show, show_change
+from crmlib.report.publish import cards
+from crmlib.results import value_and_change
 from crmlib.secrets import redact
 
 FILE = "mail.eml"
@@ -59,7 +60,9 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     message = EmailMessage(policy=SMTP)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
     # A line break in a title would start another header; the policy refuses it, so it goes.
-    message["Subject"] = " ".join(f"{record['title']}: {outcome} as of {record['as_of']}".split())
+    message["Subject"] = " ".join(
+        f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split()
+    )
     message["To"] = to
     message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     message["Message-ID"] = f"<{record['run']}.{record['study']}@crm-report>"
@@ -75,7 +78,7 @@ def _of_failure(notebook: Mapping[str, Any]) -> str:
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     shown = [one for figures in cards(metrics).values() for one in figures]
-    figures = [f"{one['label']}: {show(one)}{show_change(one)}" for one in shown]
+    figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
     return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
 
 

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from crmlib.report import wording
+from crmlib import format as fmt
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
 
@@ -47,13 +47,13 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        figure=wording.figure,
-        change=wording.change,
-        date=wording.date,
-        cell=wording.cell,
-        column=wording.column,
-        seconds=wording.seconds,
-        sentence=wording.sentence,
+        write=fmt.write,
+        change=fmt.change,
+        date=fmt.date,
+        cell=fmt.cell,
+        column=fmt.column,
+        seconds=fmt.seconds,
+        sentence=fmt.sentence,
     )
     return environment
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from crmlib.report import wording
+from crmlib import format as fmt
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.plan import Plan
@@ -21,7 +21,7 @@ _TRACEBACK_LINES = 8
 def line(outcome: Outcome) -> str:
     """One line on how a notebook ended."""
     if outcome.status == "ok":
-        return f"{outcome.name:<32} ok          {wording.seconds(outcome.seconds):>8}"
+        return f"{outcome.name:<32} ok          {fmt.seconds(outcome.seconds):>8}"
     status = "not run" if outcome.status == "skipped" else outcome.status
     said = f": {outcome.reason}" if status == "not run" else f"  {outcome.reason.splitlines()[0]}"
     return f"{outcome.name:<32} {status}{said}"
@@ -30,7 +30,7 @@ def line(outcome: Outcome) -> str:
 @contextmanager
 def watching(plan: Plan) -> Iterator[Watch]:
     """Follow a run: a moving display on a terminal, plain lines elsewhere."""
-    click.echo(f"{plan.study.title}, as of {wording.date(plan.study.as_of)}")
+    click.echo(f"{plan.study.title}, as of {fmt.date(plan.study.as_of)}")
     if not sys.stdout.isatty():
         yield lambda name, outcome: click.echo(redact(line(outcome))) if outcome else None
         return

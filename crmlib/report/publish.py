@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow.parquet
 
-from crmlib.report import pages, wording
+from crmlib import format as fmt
+from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome
@@ -25,6 +26,15 @@ def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
     }
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
+
+
+def cards(metrics: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What page one and the mail show of each notebook: its figures marked as cards whose value is known."""
+    found = {
+        name: [one for one in notebook["figures"].values() if one.get("card") and fmt.is_known(one["value"])]
+        for name, notebook in metrics.items()
+    }
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str, Any]) -> None:
@@ -74,7 +84,7 @@ def _index(
     run: Path,
     record: dict[str, Any],
 ) -> str:
-    shown = wording.cards(metrics)
+    shown = cards(metrics)
     gates = _frame(run / "tables" / "fitness_gates.parquet")
     return pages.render(
         "index.html.j2",

@@ -45,5 +45,5 @@ def assert_described(chart: Chart) -> None:
     assert written.replace(" ", "") == chart.title.replace(" ", "")
     for text in (chart.title, chart.alt):
         assert text.strip()
-        assert not any(hole in text for hole in ("nan", "None", "inf%", "NaT")), text
+        assert not any(hole in text for hole in ("nan", "None", "inf %", "NaT")), text
     assert len(chart.alt) > 30

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlib import charts
-from crmlib.charts import words
+from crmlib import format as fmt
 from tests.charts import frames
 from tests.charts.looks import assert_described, assert_legible
 
@@ -25,22 +25,27 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
     if max(values) <= 0:
         assert title == "No contact pays: leave everybody alone"
     else:
-        assert words.money(max(values), "USD") in title
+        assert fmt.money(max(values), "USD") in title
         share = int(np.argmax(values)) / (len(values) - 1)
-        assert ("everybody" if share == 1 else words.share(share)) in title
+        assert ("everybody" if share == 1 else fmt.share(share)) in title
 
 
 def test_rankings_are_compared() -> None:
     curves = frames.profit_curves(**{"by effect": [0, 900.0, 500], "by risk": [0, 300.0, 500]})
     assert charts.campaign_profit(curves, currency="USD").title == (
-        "By effect earns USD 900 at 50% of customers; by risk at most USD 500"
+        "By effect earns USD 900 at 50 % of customers; by risk at most USD 500"
     )
 
 
 @pytest.mark.parametrize(
     ("values", "low", "high", "said"),
     [
-        ([0, 0.4, 0.5], 0.01, 0.2, "The 50% with the highest predicted effect bring 80% of what contacting"),
+        (
+            [0, 0.4, 0.5],
+            0.01,
+            0.2,
+            "The 50 % with the highest predicted effect bring 80 % of what contacting",
+        ),
         ([0, 0.9, 0.5], 0.01, 0.2, "some are better left alone"),
         ([0, 0.52, 0.5], 0.01, 0.2, "bring as much as contacting everybody"),
         ([0, 0.3, -0.1], 0.01, 0.2, "gain; contacting everybody gains nothing"),

@@ -22,15 +22,15 @@ def test_a_gap_within_its_interval_is_chance() -> None:
     assert right.title == "Predicted chances are right within chance in all 2 groups"
     wrong = charts.churn_calibration(groups([0.1, 0.3, 0.5], [0.12, 0.2, 0.44]))
     assert "off beyond chance in 2 of 3 groups" in wrong.title
-    assert "30% was predicted and 20% left" in wrong.title
+    assert "30 % was predicted and 20 % left" in wrong.title
 
 
 def test_gains_and_lift_are_those_of_the_riskiest_tenth() -> None:
     frame = deciles({"churn model": [8, 2, *[0] * 8], "tenure alone": [4, 3, 3, *[0] * 7]})
     title = charts.churn_gains(frame).title
-    assert title == "The riskiest 10% of customers hold 80% of those who left; tenure alone 40%"
+    assert title == "The riskiest 10 % of customers hold 80 % of those who left; tenure alone 40 %"
     assert charts.churn_by_decile(frame).title.startswith(
-        "80% of the riskiest tenth left, 8.0 times the average; 0%"
+        "80 % of the riskiest tenth left, 8.0 times the average; 0 %"
     )
 
 
@@ -44,6 +44,6 @@ def test_what_counts_is_said_only_if_it_counts() -> None:
 
 def test_a_reason_speaks_for_or_against() -> None:
     leaving = charts.churn_reason_bars(contributions(WORTH), FEATURES).title
-    assert leaving == "This customer leaves with a chance of 59%, most of all for: contract Month-to-month"
+    assert leaving == "This customer leaves with a chance of 59 %, most of all for: contract Month-to-month"
     staying = charts.churn_reason_bars(contributions({"tenure": -2.0}), FEATURES).title
-    assert staying == "This customer leaves with a chance of 4.7%; most against it: tenure 1"
+    assert staying == "This customer leaves with a chance of 4.7 %; most against it: tenure 1"

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crmlib import charts
-from crmlib.charts import words
+from crmlib import format as fmt
+from crmlib.charts.layout import short_name
 from tests.charts import frames
 
 counts = st.integers(0, 10_000)
@@ -31,9 +32,9 @@ def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
     assume(used + aside > 0)
     title = charts.rows_by_fate(frames.fates(used, aside)).title
     if aside:
-        assert title.lower().startswith(words.share(used / (used + aside)))
+        assert title.lower().startswith(fmt.share(used / (used + aside)))
         assert f"{aside:,} are set apart as “date cannot be read”" in title
-        assert "100%" not in title
+        assert "100 %" not in title
     else:
         assert title.startswith(f"All {used:,} rows" if used > 1 else "The only row")
 
@@ -86,8 +87,8 @@ def test_deciles_share_out_the_whole(values: list[float]) -> None:
     values = sorted(values, reverse=True)
     title = charts.value_deciles(frames.deciles(values), value="profit").title
     half = sum(values[len(values) // 2 :]) / sum(values)
-    assert f"bring {words.share(values[0] / sum(values))} of profit" in title
-    assert title.endswith(words.share(half))
+    assert f"bring {fmt.share(values[0] / sum(values))} of profit" in title
+    assert title.endswith(fmt.share(half))
 
 
 @few
@@ -105,7 +106,7 @@ def test_change_names_its_direction_and_its_largest_part(before: float, changes:
 def test_factors_lead_from_product_to_product() -> None:
     chart = charts.change_by_factors(frames.factors([100, 20.0], [110, 18.0]), currency="USD", after="2024")
     # 2,000 to 1,980: +190 by ten more customers, -210 by two less each
-    assert chart.title == "Revenue fell by 1% to USD 1,980; largest effect: spend per customer (−USD 210)"
+    assert chart.title == "Revenue fell by 1 % to USD 1,980; largest effect: spend per customer (−USD 210)"
     assert "2024: USD 1,980" in chart.alt
 
 
@@ -115,7 +116,7 @@ def test_migration_reads_the_row_of_the_best() -> None:
     counts[10, 0] = 4
     title = charts.decile_migration(frames.migration(counts)).title
     assert (
-        title == "Of the best tenth by revenue, 60% stayed in it and 30% were not active in the next period"
+        title == "Of the best tenth by revenue, 60 % stayed in it and 30 % were not active in the next period"
     )
 
 
@@ -126,11 +127,11 @@ def test_cohorts_are_compared_at_an_age_both_have(seed: int, cohorts: int, perio
     title = charts.cohorts_by_age(frame, measure="spend_per_purchase", currency="USD").title
     done = frame[frame["complete"]]
     age = int(re.search(r"at age (\d+)", title)[1])
-    named = [one for one in done["cohort"].unique() if words.month(one) in title]
+    named = [one for one in done["cohort"].unique() if fmt.month(one) in title]
     values = done[done["age"] == age].set_index("cohort")["spend_per_purchase"]
     assert len(named) == min(2, done["cohort"].nunique())
-    assert all(words.money(values[one], "USD") in title for one in named)
-    if len(named) == 2 and words.money(values[named[0]], "USD") != words.money(values[named[1]], "USD"):
+    assert all(fmt.money(values[one], "USD") in title for one in named)
+    if len(named) == 2 and fmt.money(values[named[0]], "USD") != fmt.money(values[named[1]], "USD"):
         assert ("above" in title) == (values[named[1]] > values[named[0]])
 
 
@@ -142,19 +143,19 @@ def test_base_names_the_strongest_cohort_of_the_last_complete_month(seed: int, c
     last = frame[frame["period"] == frame.loc[frame["complete"], "period"].max()].set_index("cohort")[
         "revenue"
     ]
-    assert words.share(last.max() / last.sum()) in title
+    assert fmt.share(last.max() / last.sum()) in title
     if last.idxmax() == last.index[-1]:
         assert title.startswith("New customers bring most")
     else:
-        assert f"cohort of {words.month(last.idxmax())}" in title
-        assert f"{words.share(last.iloc[-1] / last.sum())} from new customers" in title
+        assert f"cohort of {fmt.month(last.idxmax())}" in title
+        assert f"{fmt.share(last.iloc[-1] / last.sum())} from new customers" in title
 
 
 @pytest.mark.parametrize(("last", "words_between"), [(0.35, "not clearly different from"), (0.45, "against")])
 def test_repeat_rates_differ_only_where_intervals_are_apart(last: float, words_between: str) -> None:
     for values in ([0.3, 0.1, last], [last, 0.9, 0.3]):
         assert (
-            f"{words_between} {words.share(values[0])}"
+            f"{words_between} {fmt.share(values[0])}"
             in charts.repeat_rate_by_cohort(frames.rates(values)).title
         )
 
@@ -166,8 +167,8 @@ def test_segments_name_the_richest_and_the_largest(rows: list[tuple[int, float]]
     table = frames.segments([count for count, _ in rows], [net for _, net in rows])
     title = charts.segment_bars(table).title
     for column in ("customers", "net"):
-        assert words.name(table.loc[table[column].idxmax(), "segment"]) in title
-    assert words.share(table["share_of_net"].max()) in title
+        assert short_name(table.loc[table[column].idxmax(), "segment"]) in title
+    assert fmt.share(table["share_of_net"].max()) in title
 
 
 @few
@@ -180,13 +181,13 @@ def test_tracking_judges_by_the_holdout_alone(actual: list[int], factor: float) 
         assert f"the {sum(actual[1:]):,} holdout purchases" in title
         if abs(factor - 1) > 0.001:
             assert ("fewer" if factor < 1 else "more") in title
-            assert float(re.search(r"([\d.]+)%", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
+            assert float(re.search(r"([\d.]+) %", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
 
 
 def test_tracking_names_best_and_worst() -> None:
     frame = frames.track([10.0] * 6, {"a": [9.0] * 6, "b": [10.5] * 6, "c": [4.0] * 6})
     title = charts.tracking(frame, calibration_end=3).title
-    assert title == "b comes closest to the 30 holdout purchases (+5%); c is furthest off (−60%)"
+    assert title == "b comes closest to the 30 holdout purchases (+5 %); c is furthest off (−60 %)"
 
 
 def test_no_holdout_purchase() -> None:
@@ -208,13 +209,13 @@ def test_calibration_names_the_worst_group(pairs: list[tuple[float, float]]) -> 
     else:
         worst = table.loc[gaps.idxmax()]
         assert f"group {worst['frequency_group']}:" in title
-        assert f"{words.number(worst['predicted_mean'])} predicted" in title
+        assert f"{fmt.number(worst['predicted_mean'])} predicted" in title
 
 
 def test_surfaces_read_their_grids() -> None:
     grid = frames.grid(np.array([[1.0, 1.0, 1.0], [np.nan, 0.6, 0.9], [np.nan, 0.2, 0.95]]))
     title = charts.p_alive_surface(grid, age=10).title
-    assert title == "Last bought in week 5 of 10: P(alive) is 60% after 1 repeat purchase, 20% after 2"
+    assert title == "Last bought in week 5 of 10: P(alive) is 60 % after 1 repeat purchase, 20 % after 2"
     title = charts.expected_purchases_surface(10 * grid, age=10, horizon="52 weeks").title
     assert title.startswith("Most is expected at 0 repeat purchases, the last in week 0: 10 in 52 weeks")
 
@@ -229,13 +230,13 @@ def test_concentration_counts_the_best_fifth(values: list[float]) -> None:
     else:
         held = sum(sorted(values, reverse=True)[:top]) / sum(values)
         assert title.startswith(
-            f"The best {words.share(top / len(values))} of customers hold {words.share(held)}"
+            f"The best {fmt.share(top / len(values))} of customers hold {fmt.share(held)}"
         )
 
 
 def test_distribution_has_median_and_top() -> None:
     title = charts.clv_distribution(frames.clv([*[10.0] * 19, 200.0]), currency="USD").title
-    assert title == "The middle customer is worth USD 10.00, the best 5% USD 200 each"
+    assert title == "The middle customer is worth USD 10.00, the best 5 % USD 200 each"
 
 
 @few
@@ -276,7 +277,7 @@ def test_sensitivity_leads_with_the_widest() -> None:
 def test_models_that_agree_are_not_ranked() -> None:
     frame = frames.track([100.0] * 4, {"BG/NBD": [88.0] * 4, "Pareto/NBD": [88.4] * 4})
     assert charts.tracking(frame, calibration_end=2).title == (
-        "Both predict 12% fewer than the 200 holdout purchases that happened"
+        "Both predict 12 % fewer than the 200 holdout purchases that happened"
     )
 
 
@@ -299,7 +300,7 @@ def test_value_through_an_age_is_that_of_one_unit_more(unit: str) -> None:
     ages = range(28)
     history = pd.DataFrame({"age": ages, "customers": 108, "value_per_customer": np.linspace(50, 388.09, 28)})
     title = charts.cohort_value(history, currency="EUR", age_unit=unit).title
-    assert title == f"A customer brings EUR 388 in the first 28 {unit}s, 13% of it in the first"
+    assert title == f"A customer brings EUR 388 in the first 28 {unit}s, 13 % of it in the first"
     one = charts.cohort_value(history[:1], currency="EUR", age_unit=unit)
     assert one.title == f"A customer brings EUR 50.00 in the first {unit}"
     assert (

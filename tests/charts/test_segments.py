@@ -25,7 +25,7 @@ def test_profile_names_the_largest_and_the_feature_that_sets_apart() -> None:
     frame = profile(NAMED, RFM).assign(standing=0.1)
     frame.loc[frame["feature"] == "frequency", "standing"] = [1.0, -1.0, -0.5]
     title = charts.cluster_profile(frame).title
-    assert title == f"The largest of 3 clusters, “{NAMED[0]}”, holds 50%; they differ most in frequency"
+    assert title == f"The largest of 3 clusters, “{NAMED[0]}”, holds 50 %; they differ most in frequency"
 
 
 def test_choice_says_groups_only_where_they_are() -> None:
@@ -42,12 +42,12 @@ def test_choice_says_groups_only_where_they_are() -> None:
 def test_moves_follow_the_best_segment() -> None:
     matrix = moves([[50, 5, 30, 2, 13], [0] * 5, [0] * 5, [0] * 5, [0, 1, 0, 0, 0]], SEGMENTS)
     title = charts.segment_migration(matrix).title
-    assert title == "Of 100 customers in “Champions” on the first day, 50% stayed; 30% went to “At risk”"
+    assert title == "Of 100 customers in “Champions” on the first day, 50 % stayed; 30 % went to “At risk”"
 
 
 def test_holdout_titles() -> None:
     title = charts.holdout_by_group(outcomes(["x", "y"], [2.0, 8.0]), currency="EUR").title
     assert title == "y spent EUR 8.00 per customer in the holdout, x EUR 2.00"
     apart = charts.holdout_by_ranking(captured({"x": 0.2, "CLV": 0.5})).title
-    assert apart.endswith("brought 50% of holdout spend, by x 20%")
+    assert apart.endswith("brought 50 % of holdout spend, by x 20 %")
     assert "not told apart" in charts.holdout_by_ranking(captured({"x": 0.45, "CLV": 0.5})).title

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlib import charts
-from crmlib.charts import words
+from crmlib import format as fmt
 from tests.charts import frames
 from tests.charts.looks import assert_described, assert_legible
 
@@ -33,9 +33,7 @@ def test_the_pyramid_names_the_best_and_what_the_last_costs(
         return
     assert_legible(chart)
     first, last = held.iloc[0], held.iloc[-1]
-    assert chart.title.startswith(
-        f"{first['tier']}, {words.share(first['share_of_customers'])} of customers,"
-    )
+    assert chart.title.startswith(f"{first['tier']}, {fmt.share(first['share_of_customers'])} of customers,")
     if np.isfinite(last["share_of_profit"]):
         assert ("costs as much as" in chart.title) == (last["share_of_profit"] < 0 and len(held) > 1)
     else:
@@ -50,13 +48,13 @@ def test_the_whale_says_how_much_is_lost_again(profits: list[float]) -> None:
     assert_described(chart)
     lost = -sum(one for one in profits if one < 0)
     if lost > 0.01:
-        assert words.money(lost, "USD") in chart.title
+        assert fmt.money(lost, "USD") in chart.title
         assert " lose " in chart.title
     elif not lost:
         assert " lose " not in chart.title
     gained = sum(one for one in profits if one > 0)
     if lost > 0.01 and gained > lost + 1:
-        assert words.share(gained / (gained - lost)) in chart.title
+        assert fmt.share(gained / (gained - lost)) in chart.title
 
 
 @few
@@ -64,8 +62,8 @@ def test_the_whale_says_how_much_is_lost_again(profits: list[float]) -> None:
 def test_noise_and_change_stand_side_by_side(stayed: list[float], chance: list[float]) -> None:
     chart = charts.stayed_by_chance(frames.stays(stayed, chance))
     assert chart.title == (
-        f"{words.share(stayed[0])} of Platinum stayed; had nobody changed, noise alone would have kept "
-        f"{words.share(chance[0])}"
+        f"{fmt.share(stayed[0])} of Platinum stayed; had nobody changed, noise alone would have kept "
+        f"{fmt.share(chance[0])}"
     )
     assert_legible(chart)
 
@@ -78,7 +76,7 @@ def test_the_key_that_matters_most_is_named(moved: list[float]) -> None:
     most = frame.iloc[1:]["share_changed"].max()
     if most:
         assert frame.iloc[1:].set_index("key")["share_changed"].idxmax() in chart.title
-        assert words.share(most) in chart.title
+        assert fmt.share(most) in chart.title
     else:
         assert chart.title.startswith("No customer changes tier")
 
@@ -93,7 +91,7 @@ def test_effort_names_who_gets_most_beyond_value(value: list[float], effort: lis
         assert title == "Each tier gets service in proportion to its value"
     else:
         row = table.loc[beyond.idxmax()]
-        assert title.startswith(f"{row['tier']} takes {words.share(row['share_of_effort'])} of the service")
+        assert title.startswith(f"{row['tier']} takes {fmt.share(row['share_of_effort'])} of the service")
 
 
 @few
@@ -106,7 +104,7 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
     assert_legible(chart)
     best = "Platinum" if stayed + fell + gone else "Iron"
     share = stayed / (stayed + fell + gone) if stayed + fell + gone else 1.0
-    assert chart.title == f"Of {best}, {words.share(share)} are {best} again in the next period"
+    assert chart.title == f"Of {best}, {fmt.share(share)} are {best} again in the next period"
 
 
 @few
@@ -114,7 +112,7 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
 def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
     chart = charts.revenue_against_profit(frames.ranks([float(one) for one in profits]))
     poor = sum(one < 10 for one in profits[:2]) / 2
-    assert f"{words.share(poor)} are in the worse half by profit" in chart.title
+    assert f"{fmt.share(poor)} are in the worse half by profit" in chart.title
 
 
 @few
@@ -124,7 +122,7 @@ def test_certainty_names_the_best_and_the_least_sure(chances: list[list[float]])
     chart = charts.tier_certainty(frame)
     right = np.diag(frame)
     assert chart.title.startswith(
-        f"Who measures as Platinum is Platinum with a chance of {words.share(right[0])}"
+        f"Who measures as Platinum is Platinum with a chance of {fmt.share(right[0])}"
     )
     assert ("least sure" in chart.title) == (right.argmin() > 0)
-    assert words.share(right.min()) in chart.title
+    assert fmt.share(right.min()) in chart.title

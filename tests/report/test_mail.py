@@ -70,7 +70,7 @@ def server(monkeypatch):
 def test_it_says_the_figures_the_finding_and_where_to_look(run):
     message = mail.compose(run, RECORD, to="boss@example.org", page=run / "index.html")
     text = message.get_content()
-    assert "revenue: 1,234 EUR (+5.0 % against the month before)" in text
+    assert "revenue: EUR 1,234 (+5 % against the month before)" in text
     assert "- Half bought once." in text
     assert f"Open {run / 'index.html'}" in text
     assert "not on page one" not in text
@@ -80,7 +80,7 @@ def test_it_says_the_figures_the_finding_and_where_to_look(run):
 def test_a_title_with_a_line_break_starts_no_header(run):
     message = mail.compose(run, RECORD, to="boss@example.org", page=run / "index.html")
     assert message["Bcc"] is None
-    assert message["Subject"] == "A shop Bcc: everyone@example.org: customer report as of 2024-01-05"
+    assert message["Subject"] == "A shop Bcc: everyone@example.org: customer report as of 5 Jan 2024"
 
 
 def test_a_failure_says_which_and_why_without_the_password(run):
