@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CrmError": "crmlib.errors",
     "if_known": "crmlib.errors",
+    "Estimate": "crmlib.findings",
     "TimeUnit": "crmlib.units",
     "length_in_words": "crmlib.units",
     "open_table": "crmlib.data.sources",

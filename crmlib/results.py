@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib import format as fmt
 from crmlib.data.cleaned import write_whole
-from crmlib.errors import CrmError
+from crmlib.findings import Estimate, Finding, Verdict
 
 if TYPE_CHECKING:  # the runner reads figures without it
     import pandas as pd
@@ -40,19 +41,18 @@ class NotebookResults:
     def __post_init__(self) -> None:
         self.content = {"notebook": self.notebook, "headline": "", "figures": {}, "tables": {}}
 
-    def headline(self, text: str) -> str:
+    def headline(self, finding: Finding | Verdict | str) -> str:
         """State the chapter's finding in one sentence; returns it."""
-        self.content["headline"] = text
+        self.content["headline"] = str(finding)
         self._write()
-        return text
+        return str(finding)
 
     def figure(
         self,
         key: str,
-        value: Any,
+        found: Estimate | Finding | Verdict,
         *,
         label: str,
-        unit: fmt.Unit,
         change: float | None = None,
         against: str | None = None,
         card: bool = False,
@@ -63,23 +63,27 @@ class NotebookResults:
         ----------
         key : str
             Its name for other notebooks and for runs to come.
-        value : number, date or str
-            NaN and None are published as "not known".
+        found : Estimate, Finding or Verdict
+            A number with its unit; or what was judged, whose verdict is published as text.
         label : str
             Its name for readers.
-        unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
         change, against : float and str, optional
             Relative change (0.05 is 5 % more) and what it is measured against.
         card : bool
             Whether it stands on the report's first page.
         """
-        if unit not in fmt.UNITS:
-            raise CrmError(f"figure {key!r}: unit is {unit!r}; allowed: {', '.join(fmt.UNITS)}")
+        one = found if isinstance(found, Estimate) else Estimate(found.verdict, "text")
+        currency = (one.currency or self.currency) if one.unit == "money" else None
+        has_interval = fmt.is_known(one.low) or fmt.is_known(one.high)
+        ends = {"low": one.low, "high": one.high, "level": one.level if has_interval else None}
         self.content["figures"][key] = {
             "label": label,
-            "value": _plain(value),
-            "unit": unit,
-            "currency": self.currency if unit == "money" else None,
+            "value": _plain(one.value),
+            **{name: _plain(end) for name, end in ends.items()},
+            "unit": one.unit,
+            "currency": currency,
+            "base": one.base,
+            "window": one.window,
             "change": _plain(change),
             "against": against,
             "card": card,
@@ -142,19 +146,34 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
+def interval_of(figure: Mapping[str, Any]) -> str:
+    """A figure's interval with its level; empty where there is none.
+
+    Examples
+    --------
+    >>> interval_of({"low": 0.203, "high": 0.271, "level": 0.95, "unit": "share", "currency": None})
+    '20 % to 27 % (95 % interval)'
+    """
+    if figure.get("level") is None:
+        return ""
+    low, high = (math.nan if figure[end] is None else figure[end] for end in ("low", "high"))
+    ends = fmt.interval(low, high, figure["unit"], figure["currency"] or "")
+    return f"{ends} ({fmt.share(figure['level'], 0)} interval)"
+
+
 def value_and_change(figure: Mapping[str, Any]) -> str:
-    """A figure's value and, in brackets, its relative change and what that is measured against.
+    """A figure's value, its interval, and its relative change and what that is measured against.
 
     Examples
     --------
     >>> figure = {"value": 2500315.6, "unit": "money", "currency": "USD", "change": 0.05, "against": "last year"}
     >>> value_and_change(figure)
-    'USD 2.50 million (+5 % against last year)'
+    'USD 2.50 million; +5 % against last year'
     """
-    value = fmt.write(figure["value"], figure["unit"], figure["currency"] or "")
-    if figure["change"] is None:
-        return value
-    return f"{value} ({fmt.change(figure['change'])} against {figure['against']})"
+    parts = [fmt.write(figure["value"], figure["unit"], figure["currency"] or ""), interval_of(figure)]
+    if figure["change"] is not None:
+        parts.append(f"{fmt.change(figure['change'])} against {figure['against']}")
+    return "; ".join(part for part in parts if part)
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmlib.errors import CrmError
+from crmlib.findings import Estimate, judge
 from crmlib.results import NotebookResults, harmless
 
 
@@ -26,26 +27,44 @@ def written(results):
 
 
 def test_figures_are_plain_values(results):
-    results.figure("a", np.int64(7), label="customers", unit="count")
-    results.figure("b", np.float64("nan"), label="margin", unit="share")
-    results.figure("c", pd.Timestamp("2024-01-05 10:00"), label="last purchase", unit="date")
-    results.figure("d", dt.date(2024, 1, 5), label="as of", unit="date", change=0.1, against="before")
+    results.figure("a", Estimate(np.int64(7), "count"), label="customers")
+    results.figure("b", Estimate(np.float64("nan"), "share"), label="margin")
+    results.figure("c", Estimate(pd.Timestamp("2024-01-05 10:00"), "date"), label="last purchase")
+    day = Estimate(dt.date(2024, 1, 5), "date")
+    results.figure("d", day, label="as of", change=0.1, against="before")
+    results.figure("e", judge("BG/NBD", [], "All is well."), label="verdict")
     values = [one["value"] for one in written(results)["figures"].values()]
-    assert values == [7, None, "2024-01-05", "2024-01-05"]
+    assert values == [7, None, "2024-01-05", "2024-01-05", "use"]
 
 
-def test_key_figures_are_lines_with_units_and_changes(results):
-    results.figure("a", 1234.5, label="revenue", unit="money", change=-0.123, against="the month before")
-    results.figure("b", None, label="margin", unit="share")
-    assert results.key_figures().splitlines() == [
-        "revenue  EUR 1,234 (−12 % against the month before)",
-        "margin   not known",
+def test_a_figure_keeps_what_it_is_a_number_of(results):
+    found = Estimate(0.3, "share", low=0.2, high=0.4, base="customers", window="2024")
+    results.figure("a", found, label="came back")
+    kept = written(results)["figures"]["a"]
+    assert [kept[name] for name in ("low", "high", "level", "base", "window")] == [
+        0.2,
+        0.4,
+        0.95,
+        "customers",
+        "2024",
     ]
 
 
-def test_an_unknown_unit_is_refused(results):
-    with pytest.raises(CrmError, match="figure 'a': unit is 'euros'; allowed: count, money"):
-        results.figure("a", 1, label="x", unit="euros")
+def test_key_figures_are_lines_with_units_and_changes(results):
+    revenue = Estimate(1234.5, "money")
+    results.figure("a", revenue, label="revenue", change=-0.123, against="the month before")
+    results.figure("b", Estimate(None, "share"), label="margin")
+    results.figure("c", Estimate(0.3, "share", low=0.2, high=0.4), label="came back")
+    assert results.key_figures().splitlines() == [
+        "revenue    EUR 1,234; −12 % against the month before",
+        "margin     not known",
+        "came back  30 %; 20 % to 40 % (95 % interval)",
+    ]
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(CrmError, match="unit is 'euros'; allowed: count, money"):
+        Estimate(1, "euros")
 
 
 def test_a_table_reads_back_as_it_was(results):

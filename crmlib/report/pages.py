@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from crmlib import format as fmt
 from crmlib.report.notebooks import PARAMETER_TAGS
+from crmlib.results import interval_of
 from crmlib.secrets import redact
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
@@ -49,6 +50,7 @@ def _templates() -> jinja2.Environment:
     environment.filters.update(
         write=fmt.write,
         change=fmt.change,
+        interval=interval_of,
         date=fmt.date,
         cell=fmt.cell,
         column=fmt.column,

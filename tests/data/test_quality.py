@@ -176,7 +176,7 @@ def test_sources_are_named_with_rows_and_digest(project):
 def test_a_notebook_publishes_figures_and_tables_that_others_read(project):
     study = crm.open_study("shop")
     results = study.results("02_customer_base_audit")
-    results.figure("customers", 1, label="customers", unit="count")
+    results.figure("customers", crm.Estimate(1, "count"), label="customers")
     results.headline("One customer.")
     results.table("best", pd.DataFrame({"customer_id": ["007"], "net": [22.5]}))
     assert study.figures("02_customer_base_audit")["customers"]["value"] == 1
