@@ -25,7 +25,7 @@ class SpendFrequencyCheck:
         Correlations of frequency and mean spend.
     per_doubling, low, high : float
         Relative change of mean spend when frequency doubles, with its 95 % interval.
-    consequence : str
+    sentence : str
         What follows for the Gamma-Gamma model.
     """
 
@@ -35,7 +35,7 @@ class SpendFrequencyCheck:
     per_doubling: float
     low: float
     high: float
-    consequence: str
+    sentence: str
 
 
 def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
@@ -85,10 +85,10 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     ranks = pd.DataFrame({"x": x, "m": m}).rank()
     spearman = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(ranks["x"], ranks["m"])[0, 1])
     pearson = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(x, m)[0, 1])
-    return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _consequence(effect, low, high))
+    return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _sentence(effect, low, high))
 
 
-def _consequence(effect: float, low: float, high: float) -> str:
+def _sentence(effect: float, low: float, high: float) -> str:
     size = f"mean spend changes by {effect:+.1%} when frequency doubles (95 %: {low:+.1%} to {high:+.1%})"
     if abs(effect) < HARMLESS and max(abs(low), abs(high)) < 2 * HARMLESS:
         return f"{size}: close enough to independent for the Gamma-Gamma model."

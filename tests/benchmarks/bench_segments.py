@@ -54,7 +54,7 @@ data = pd.DataFrame({
     "frequency": random.geometric(0.2, customers), "time_since_last_purchase": random.exponential(20, customers),
     "mean_spend_per_period": random.lognormal(3, 0.8, customers),
 })
-report(lambda: ClusterSegments(resamples=20, method=kind).fit(data), verdict=lambda found: found.verdict_[:40])
+report(lambda: ClusterSegments(resamples=20, method=kind).fit(data), verdict=lambda found: found.sentence_[:40])
 """
 CLOUDS = """
 from crmlib.customers import ClusterSegments

@@ -72,7 +72,7 @@ def test_the_verdict_on_a_cloud_without_groups(shape):
         points = CLOUDS[shape](np.random.default_rng(100 + seed), 300, 3)
         found = ClusterSegments(**QUICK).fit(frame(points))
         assert not found.groups_
-        assert found.verdict_.startswith(CUTS)
+        assert found.sentence_.startswith(CUTS)
         assert len(found.labels_) == 300
 
 
@@ -83,7 +83,7 @@ def test_groups_are_found_in_their_number_and_their_members(number):
         found = ClusterSegments(**QUICK).fit(frame(points + 20))
         assert found.groups_, found.choice_
         assert found.n_clusters_ == number
-        assert found.verdict_.startswith(f"{number} groups")
+        assert found.sentence_.startswith(f"{number} groups")
         assert adjusted_rand_score(true, found.labels_) > 0.95
         assert found.stability_["jaccard"].min() > 0.9
         assert found.rand_ > 0.95
@@ -108,7 +108,7 @@ def test_one_bell_cut_in_three_is_stable_all_the_same():
     assert again.jaccard.mean(axis=0).min() > 0.9
     found = ClusterSegments(3, nulls=9).fit(frame(points))
     assert not found.groups_
-    assert "no valley" in found.verdict_
+    assert "no valley" in found.sentence_
 
 
 def test_where_nobody_is_around_a_centre_the_verdict_says_so_in_words():
@@ -189,7 +189,7 @@ def test_same_random_state_same_clusters_and_new_customers_fall_where_equal_ones
     settings_ = dict(method=method, most=3, resamples=3, nulls=3, random_state=4)
     first, second = (ClusterSegments(**settings_).fit(data) for _ in range(2))
     assert (first.labels_ == second.labels_).all()
-    assert first.verdict_ == second.verdict_
+    assert first.sentence_ == second.sentence_
     part = data.iloc[[5, 90, 17]]
     found = first.assign(part[["feature_1", "customer_id", "feature_0"]])
     assert found["customer_id"].tolist() == ["c5", "c90", "c17"]
@@ -314,13 +314,13 @@ def test_every_customer_has_a_cluster_or_a_reason(make):
 def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     log = cdnow_sample()
     found = needs_clusters(log, as_of="1998-06-30")
-    assert found.verdict == "No clusters: the purchase log has no category, so that needs do not show in it."
+    assert found.sentence == "No clusters: the purchase log has no category, so that needs do not show in it."
     assert set(found.customers["cluster"]) == {"not known"}
     assert len(found.customers) == 2357
     assert found.profile.empty
     once = rfm_summary(log, as_of="1998-06-30").query("frequency == 0")
     found = behaviour_clusters(once)
-    assert found.verdict.startswith("No clusters: data holds 0 customers")
+    assert found.sentence.startswith("No clusters: data holds 0 customers")
     assert found.model is None
     assert found.kind == "none"
 

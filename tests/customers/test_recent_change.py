@@ -61,7 +61,7 @@ def test_a_short_log_is_compared_over_the_months_that_it_has():
     log = log_from("2025-01-04")
     found = recent_change(log, as_of="2025-06-01", months=6)
     assert found.names == {"before": "Feb 2025 to Mar 2025", "after": "Apr 2025 to May 2025"}
-    assert "2 complete months each instead of 6" in found.said
+    assert "2 complete months each instead of 6" in found.sentence
     revenue = log.set_index("date")["amount"].sort_index()
     before, after = revenue["2025-02-01":"2025-03-31"].sum(), revenue["2025-04-01":"2025-05-31"].sum()
     assert (found.total, found.relative) == (after, pytest.approx(after / before - 1))
@@ -69,7 +69,7 @@ def test_a_short_log_is_compared_over_the_months_that_it_has():
     pd.testing.assert_frame_equal(found.change.waterfall, alone.waterfall)
     whole = recent_change(log_from("2024-01-01"), as_of="2025-06-01", months=6)
     assert whole.months == 6
-    assert "instead" not in whole.said
+    assert "instead" not in whole.sentence
 
 
 @pytest.mark.parametrize(("margin", "value"), [(None, "revenue"), (0.4, "profit")])
@@ -77,7 +77,7 @@ def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
     found = recent_change(log_from("2025-04-20"), as_of="2025-06-01", months=6, margin=margin)
     assert not found
     assert (found.total, found.relative, found.change.value) == (None, None, value)
-    assert found.said.startswith("Not told: two periods to compare need a complete month each")
+    assert found.sentence.startswith("Not told: two periods to compare need a complete month each")
     told = dict(value=value, **found.names)
     assert (
         charts.change_by_customers(found.change.waterfall, **told).title

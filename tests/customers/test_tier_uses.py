@@ -221,7 +221,7 @@ def test_three_cuts_side_by_side():
     assert found.loc[0, ["same", "rand"]].tolist() == [1, 1]
     assert found.loc[1:, "same"].between(0, 0.99).all()
     assert found.loc[1:, "stability"].between(0, 1).all()
-    assert found["advice"].str.startswith("Prefer fixed shares").tolist() == [False, True, True]
+    assert found["sentence"].str.startswith("Prefer fixed shares").tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("values", [[5.0] * 30, [5.0], [5.0, 6.0] * 20, [-1.0, -2.0]])

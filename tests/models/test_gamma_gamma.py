@@ -219,15 +219,15 @@ def test_independence_is_seen_and_so_is_dependence() -> None:
     data = simulate(20_000, 4)
     apart = spend_frequency_check(data)
     assert apart.low < 0 < apart.high
-    assert "close enough to independent" in apart.consequence
+    assert "close enough to independent" in apart.sentence
     heavier = data.assign(monetary_value=data["monetary_value"] * np.maximum(data["frequency"], 1) ** 0.4)
     together = spend_frequency_check(heavier)
     assert together.low > 0.2
     assert together.pearson > apart.pearson
-    assert "too high" in together.consequence
+    assert "too high" in together.sentence
 
 
 def test_few_customers_show_nothing() -> None:
-    assert "too few to rule one out" in spend_frequency_check(simulate(60, 1)).consequence
+    assert "too few to rule one out" in spend_frequency_check(simulate(60, 1)).sentence
     with pytest.raises(CrmError, match="1 distinct frequencies"):
         spend_frequency_check(pd.DataFrame({"frequency": [1, 1, 1], "monetary_value": [1.0, 2.0, 3.0]}))

@@ -67,13 +67,13 @@ class TestKaplanMeier:
     def test_log_rank_as_published(self, remission: pd.DataFrame) -> None:
         found = crm.log_rank(remission, by="arm")
         assert found.statistic == pytest.approx(16.79, abs=0.005)
-        assert "last differently long" in found.words
+        assert "last differently long" in found.sentence
 
     def test_groups_that_do_not_differ_are_called_so(self) -> None:
         spells = exponential(np.full(400, 0.1), until=20, seed=3).assign(plan=["a", "b"] * 200)
         found = crm.log_rank(spells, by="plan")
         assert found.p_value > 0.05
-        assert "cannot be told apart" in found.words
+        assert "cannot be told apart" in found.sentence
 
     def test_interval_holds_the_truth_nineteen_times_in_twenty(self) -> None:
         # 200 worlds at 95 %: fewer than 180 hits have a chance of less than 1 in 500

@@ -95,8 +95,8 @@ def test_a_constant_effect_is_rarely_taken_for_a_difference(null_worlds):
 
 def test_says_plainly_that_there_is_nothing_to_use(null_worlds):
     dull = next(one for one in null_worlds if not one.usable)
-    assert dull.answer.startswith("No difference between customers can be shown")
-    assert "choose by value and cost alone" in dull.answer
+    assert dull.sentence.startswith("No difference between customers can be shown")
+    assert "choose by value and cost alone" in dull.sentence
     held = [one.average_low < 0.5 < one.average_high for one in null_worlds]
     assert 272 <= sum(held) <= 296  # 95 % of 300; beyond these in one of a thousand choices of seeds
 

@@ -29,7 +29,7 @@ class RecentChange:
         Length of each period; where there are none, the length asked for.
     before, after : pair of date, or None
         First and last day of each period.
-    said : str
+    sentence : str
         What is compared, and if it is less than was asked for, why.
     """
 
@@ -37,7 +37,7 @@ class RecentChange:
     months: int
     before: Period | None
     after: Period | None
-    said: str
+    sentence: str
 
     def __bool__(self) -> bool:
         return self.before is not None
@@ -82,7 +82,7 @@ def recent_change(
     Returns
     -------
     RecentChange
-        False, with the reason in `.said`, where the log does not cover two complete months.
+        False, with the reason in `.sentence`, where the log does not cover two complete months.
 
     Examples
     --------
@@ -99,10 +99,10 @@ def recent_change(
         return RecentChange(_nothing(value), months, None, None, f"Not told: {reason}.")
     before, after = last_months(as_of, fitting, back=1), last_months(as_of, fitting)
     change = period_change(transactions, before=before, after=after, collapse=collapse, margin=margin)
-    said = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
+    sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
     if fitting < months:
-        said += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
-    return RecentChange(change, fitting, before, after, f"{said}.")
+        sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
+    return RecentChange(change, fitting, before, after, f"{sentence}.")
 
 
 def _named(period: Period) -> str:

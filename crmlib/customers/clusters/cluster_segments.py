@@ -60,7 +60,7 @@ class ClusterSegments:
         What stands out in each cluster.
     groups_ : bool
         Whether the clusters are groups.
-    verdict_ : str
+    sentence_ : str
         The same in words, with the figures.
     choice_ : DataFrame
         One row per number of clusters that was tried: see `judge_clusters`.
@@ -147,7 +147,7 @@ class ClusterSegments:
         points = self._scaling.transform(features.to_numpy())
         self.choice_ = self._judge(points, different, random)
         row = choose(self.choice_)
-        self.groups_, self.verdict_ = bool(row["groups"]), cluster_verdict(self.choice_)
+        self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
         self._clustering = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
         self.labels_ = self._clustering.labels
         self.n_clusters_ = int(self.labels_.max()) + 1

@@ -28,7 +28,7 @@ class CustomerClusters:
     customers : DataFrame
         One row per customer: `customer_id` and `cluster` (categorical, the largest first, the others last;
         "not known" for all where there are no clusters).
-    verdict : str
+    sentence : str
         Whether the clusters are groups, with the figures; or why there are none.
     groups : bool
         Whether they are groups.
@@ -39,7 +39,7 @@ class CustomerClusters:
     """
 
     customers: pd.DataFrame
-    verdict: str
+    sentence: str
     groups: bool
     profile: pd.DataFrame
     choice: pd.DataFrame
@@ -48,7 +48,7 @@ class CustomerClusters:
 
     @property
     def kind(self) -> str:
-        """The verdict in a few words: such as "4 groups", or "cuts, no groups", or "none"."""
+        """What was found in a few words, such as "4 groups", or "cuts, no groups", or "none"."""
         if self.model is None:
             return "none"
         return f"{self.model.n_clusters_} groups" if self.groups else "cuts, no groups"
@@ -103,7 +103,7 @@ def needs_clusters(
     Returns
     -------
     CustomerClusters
-        Of the customers with enough purchases; without any clusters, and with the reason as verdict, where the log
+        Of the customers with enough purchases; without any clusters, and with the reason as sentence, where the log
         has no categories.
     """
     known = rfm_summary(transactions, as_of=as_of, collapse=collapse)["customer_id"]
@@ -128,7 +128,7 @@ def _clusters(
     assert (told != others).sum() == len(features), "a customer was lost between clusters"
     customers = told.rename_axis("customer_id").reset_index()
     frames = (model.profile_, model.choice_, model.stability_)
-    return CustomerClusters(customers, model.verdict_, model.groups_, *frames, model)
+    return CustomerClusters(customers, model.sentence_, model.groups_, *frames, model)
 
 
 def _without(known: pd.Series, reason: CannotAnswerError) -> CustomerClusters:

@@ -128,7 +128,7 @@ def compare_cuts(
         Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of customers in
         the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether the clusters are
         groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of the cluster that is
-        found again least) and `advice`.
+        found again least) and `sentence`.
     """
     behaviour = ["frequency", "time_since_last_purchase"]
     known = summary.set_index("customer_id")[behaviour].reindex(profit["customer_id"])
@@ -150,7 +150,7 @@ def compare_cuts(
     return pd.DataFrame(rows)
 
 
-def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers, advice: str) -> dict[str, Any]:
+def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers, sentence: str) -> dict[str, Any]:
     agreement, clusters = compare_tiers(fixed, tiers), tiers.clusters
     return {
         "cut": cut,
@@ -160,5 +160,5 @@ def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers, advice: str) -> dict[st
         "groups": clusters is not None and clusters.groups_,
         "stability": np.nan if clusters is None else clusters.rand_,
         "jaccard": np.nan if clusters is None else float(clusters.stability_["jaccard"].min()),
-        "advice": advice,
+        "sentence": sentence,
     }

@@ -114,7 +114,7 @@ def value_tiers(
         from crmlib.customers.tiers.by_clusters import cluster_codes
 
         codes, found.clusters = cluster_codes(profit, column, ~lead, tuple(features), random_state)
-        found.cut_offs, notes = None if features else _least_values(values, codes), [found.clusters.verdict_]
+        found.cut_offs, notes = None if features else _least_values(values, codes), [found.clusters.sentence_]
     else:
         found.cut_offs, notes = in_money(values[~lead], cuts)
         codes = 1 + (values >= found.cut_offs.gold).astype("int8") + (values >= found.cut_offs.platinum)

@@ -141,7 +141,7 @@ def campaign_from_experiment(
         for ranking, score in zip(RANKINGS, (fitted["effect"], silent), strict=True)
     }
     earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
-    told = name, f"{name}: {found.answer}", found, curves[RANKINGS[0]], pd.concat(earned, ignore_index=True)
+    told = name, f"{name}: {found.sentence}", found, curves[RANKINGS[0]], pd.concat(earned, ignore_index=True)
     if not (found.usable or found.average_low > 0):
         return ExperimentCampaign(*told)  # nobody is contacted for an effect that chance explains
     today = _today(transactions, as_of, customers)

@@ -104,7 +104,7 @@ def survival_table(curves: pd.DataFrame, at: Sequence[float] = (12, 24, 36)) -> 
 
 @dataclass(frozen=True)
 class LogRank:
-    """Whether groups leave at different rates; `words` says so in a sentence."""
+    """Whether groups leave at different rates; `sentence` says so in a sentence."""
 
     by: str
     groups: int
@@ -112,7 +112,7 @@ class LogRank:
     p_value: float
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
         differ = (
             "last differently long" if self.p_value < 0.05 else "cannot be told apart by how long they last"

@@ -32,8 +32,8 @@ class Heterogeneity:
         By `group` of predicted effect, 1 the highest: `customers, predicted, effect, low, high`.
     usable : bool
         Whether to choose by predicted effects.
-    answer : str
-        The plain words.
+    sentence : str
+        The finding.
     """
 
     average_effect: float
@@ -44,7 +44,7 @@ class Heterogeneity:
     p_value: float
     groups: pd.DataFrame
     usable: bool
-    answer: str
+    sentence: str
 
 
 def heterogeneity_test(cross_fitted: pd.DataFrame, *, groups: int = 5, level: float = 0.95) -> Heterogeneity:
@@ -108,7 +108,7 @@ def heterogeneity_test(cross_fitted: pd.DataFrame, *, groups: int = 5, level: fl
     sorted_groups = _groups(centred, effect, fold, treated, outcome, groups, level)
     usable = p < SIGNIFICANT
     return Heterogeneity(
-        *average, loading, error, p, sorted_groups, usable, _answer(average, p, sorted_groups)
+        *average, loading, error, p, sorted_groups, usable, _sentence(average, p, sorted_groups)
     )
 
 
@@ -189,7 +189,7 @@ def _groups(
     return pd.DataFrame(rows, columns=["group", "customers", "predicted", "effect", "low", "high"])
 
 
-def _answer(average: tuple[float, float, float], p_value: float, groups: pd.DataFrame) -> str:
+def _sentence(average: tuple[float, float, float], p_value: float, groups: pd.DataFrame) -> str:
     told = "{:.3g} ({:.3g} to {:.3g})"
     if p_value < SIGNIFICANT:
         first, last = (told.format(*groups.loc[at, ["effect", "low", "high"]]) for at in (0, len(groups) - 1))
