@@ -66,7 +66,7 @@ class TestPublishedHoldout:
         assert row["total_error"] == pytest.approx(-0.14, abs=0.005)
 
     def test_the_verdict_says_so(self, sample, master):
-        for found, error in ((sample, "12% fewer"), (master, "14% fewer")):
+        for found, error in ((sample, "12 % fewer"), (master, "14 % fewer")):
             said = verdict(found.scores, "BG/NBD")
             assert said.verdict == CARE
             assert error in str(said)

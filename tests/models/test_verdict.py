@@ -62,7 +62,7 @@ def test_a_good_model_is_to_be_used_and_why():
     said = verdict(scores(), "M", origins=origins(0.05))
     assert said.verdict == USE
     assert said.reasons == (
-        "It predicts 1% more purchases than the 4,000 that happened. Nothing else is beyond its threshold.",
+        "It predicts 1 % more purchases than the 4,000 that happened. Nothing else is beyond its threshold.",
     )
 
 
@@ -110,7 +110,7 @@ def test_the_gravest_reason_comes_first():
     said = verdict(scores(total_error=0.15, pit_distance=0.5), "M")
     assert said.verdict == REFUSE
     assert "distribution of counts" in said.reasons[0]
-    assert "15% more" in said.reasons[1]
+    assert "15 % more" in said.reasons[1]
 
 
 def test_it_is_pure_and_ignores_the_likelihood_of_the_calibration():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.models.backtesting.thresholds import Thresholds
 
@@ -49,26 +50,23 @@ class _Test:
     words: Callable[[_Facts], str]
 
 
-def _percent(value: float) -> str:
-    return f"{abs(value):.0%}" if abs(value) >= 0.0095 else f"{abs(value):.1%}"
-
-
 def _total(facts: _Facts) -> str:
     error = facts.row["total_error"]
     side = "fewer" if error < 0 else "more"
-    return (
-        f"It predicts {_percent(error)} {side} purchases than the {facts.row['actual']:,.0f} that happened."
-    )
+    happened = fmt.count(facts.row["actual"])
+    return f"It predicts {fmt.share(abs(error))} {side} purchases than the {happened} that happened."
 
 
 def _chances(facts: _Facts) -> str:
-    return f"Its chances that a customer buys are off by {_percent(facts.row['probability_gap'])} on average."
+    return (
+        f"Its chances that a customer buys are off by {fmt.share(facts.row['probability_gap'])} on average."
+    )
 
 
 def _coverage(facts: _Facts) -> str:
     gap = facts.row["coverage_gap"]
     side = "fewer" if gap < 0 else "more"
-    return f"Its 80% intervals hold {_percent(gap)} of customers {side} than it says."
+    return f"Its 80 % intervals hold {fmt.share(abs(gap))} of customers {side} than it says."
 
 
 def _ranked(facts: _Facts) -> str:
@@ -83,7 +81,7 @@ _TESTS = (
         "group_error",
         lambda one: one.row["group_error"],
         lambda one: (
-            f"{_percent(one.row['group_error'])} of purchases are predicted for the wrong groups of customers."
+            f"{fmt.share(one.row['group_error'])} of purchases are predicted for the wrong groups of customers."
         ),
     ),
     _Test("probability_gap", lambda one: one.row["probability_gap"], _chances),
@@ -91,7 +89,7 @@ _TESTS = (
     _Test(
         "pit_distance",
         lambda one: one.row["pit_distance"],
-        lambda one: f"Its distribution of counts is off by up to {_percent(one.row['pit_distance'])}.",
+        lambda one: f"Its distribution of counts is off by up to {fmt.share(one.row['pit_distance'])}.",
     ),
     _Test(
         "rmse_ratio",
@@ -105,7 +103,7 @@ _TESTS = (
         "origin_error",
         lambda one: one.origin_error,
         lambda one: (
-            f"From other starting days its totals were off by {_percent(one.origin_error)} (root mean square)."
+            f"From other starting days its totals were off by {fmt.share(one.origin_error)} (root mean square)."
         ),
     ),
 )
@@ -144,7 +142,7 @@ def verdict(
     ...     "probability_gap": 0.05, "coverage_gap": -0.02, "pit_distance": 0.03, "rmse": [1.61, 2.21, None],
     ...     "gini": [0.64, 0.68, 0.68], "converged": True})
     >>> print(verdict(scores, "BG/NBD"))
-    BG/NBD: use with care. It predicts 12% fewer purchases than the 1,882 that happened.
+    BG/NBD: use with care. It predicts 12 % fewer purchases than the 1,882 that happened.
     """
     limits = thresholds or Thresholds()
     facts = _facts(scores, model, origins)
@@ -216,10 +214,15 @@ def _evidence(row: pd.Series, limits: Thresholds) -> list[tuple[str, str] | None
         found.append((REFUSE, "Its fit did not converge, so its parameters are not those of the data."))
     if row["actual"] < limits.fewest_purchases:
         found.append(
-            (CARE, f"Only {row['actual']:,.0f} purchases happened in the holdout: too few to prove much.")
+            (
+                CARE,
+                f"Only {fmt.count(row['actual'])} purchases happened in the holdout: too few to prove much.",
+            )
         )
     if row["customers"] < limits.fewest_customers:
-        found.append((CARE, f"Only {row['customers']:,.0f} customers were known: parameters are loose."))
+        found.append(
+            (CARE, f"Only {fmt.count(row['customers'])} customers were known: parameters are loose.")
+        )
     return found
 
 
@@ -229,7 +232,7 @@ def _held(facts: _Facts, limits: Thresholds) -> tuple[str, str] | None:
         return None
     return (
         CARE,
-        f"Its own 80% interval of the total held it from {held} of {origins} starting days: widen it.",
+        f"Its own 80 % interval of the total held it from {held} of {origins} starting days: widen it.",
     )
 
 

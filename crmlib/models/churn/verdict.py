@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError
 from crmlib.models.backtesting.thresholds import Explained, limit
 from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, Verdict
@@ -86,7 +87,7 @@ def churn_verdict(
     ...     "roc_auc_low": [0.84, 0.73, 0.49], "roc_auc_high": [0.86, 0.75, 0.51], "brier": [0.135, 0.169, 0.195],
     ...     "calibration_slope": [1.0, 1.0, None], "mean_predicted": 0.266, "base_rate": 0.265, "churned": 1869})
     >>> print(churn_verdict(scores))
-    churn model: use. It puts 85% of pairs in order, with chances that are right on average.
+    churn model: use. It puts 85 % of pairs in order, with chances that are right on average.
     """
     limits = thresholds or ChurnThresholds()
     facts = _facts(scores, subgroups)
@@ -113,12 +114,8 @@ def _facts(scores: pd.DataFrame, subgroups: pd.DataFrame | None) -> _Facts:
     return _Facts(row, base * (1 - base), rows.loc[TENURE] if TENURE in rows.index else None, worst)
 
 
-def _percent(value: float) -> str:
-    return f"{abs(value):.0%}" if abs(value) >= 0.0095 else f"{abs(value):.1%}"
-
-
 def _order(facts: _Facts) -> str:
-    return f"It puts {_percent(facts.row['roc_auc'])} of pairs in order."
+    return f"It puts {fmt.share(facts.row['roc_auc'])} of pairs in order."
 
 
 def _slope(facts: _Facts) -> str:
@@ -128,7 +125,7 @@ def _slope(facts: _Facts) -> str:
 
 def _level(facts: _Facts) -> str:
     predicted, actual = facts.row["mean_predicted"], facts.row["base_rate"]
-    return f"It expects {_percent(predicted)} to leave, and {_percent(actual)} did."
+    return f"It expects {fmt.share(predicted)} to leave, and {fmt.share(actual)} did."
 
 
 def _group(facts: _Facts) -> str:
@@ -136,8 +133,8 @@ def _group(facts: _Facts) -> str:
         return ""
     one = facts.worst
     return (
-        f"Of customers with {one['column'].replace('_', ' ')} {one['group']} it expects {_percent(one['predicted'])} "
-        f"to leave, and {_percent(one['actual'])} did."
+        f"Of customers with {one['column'].replace('_', ' ')} {one['group']} it expects {fmt.share(one['predicted'])} "
+        f"to leave, and {fmt.share(one['actual'])} did."
     )
 
 
@@ -147,7 +144,8 @@ _TESTS: tuple[tuple[str, Callable[[_Facts], float], Callable[[_Facts], str]], ..
         "brier_ratio",
         lambda one: one.row["brier"] / one.base_brier,
         lambda one: (
-            f"Its chances err {one.row['brier'] / one.base_brier:.0%} as much as the base rate for everybody (Brier)."
+            f"Its chances err {fmt.share(one.row['brier'] / one.base_brier)} as much as the base rate for everybody "
+            "(Brier)."
         ),
     ),
     ("slope_gap", lambda one: abs(one.row["calibration_slope"] - 1), _slope),
@@ -178,10 +176,10 @@ def _evidence(
     tenure = facts.tenure
     if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= limits.tenure_lead_care:
         found.append(
-            (CARE, f"Tenure alone puts {_percent(tenure['roc_auc'])} of pairs in order: not clearly fewer.")
+            (CARE, f"Tenure alone puts {fmt.share(tenure['roc_auc'])} of pairs in order: not clearly fewer.")
         )
     if row["churned"] < limits.fewest_churned:
         found.append(
-            (CARE, f"Only {row['churned']:,.0f} of the held-out customers left: too few to prove much.")
+            (CARE, f"Only {fmt.count(row['churned'])} of the held-out customers left: too few to prove much.")
         )
     return found
