@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from crmlib import format as fmt
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
 from crmlib.models.uplift.differences import (
     Difference,
@@ -271,13 +272,14 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str]:
         return "do not use", f"{sizes} are not what chance makes of the plan; find out what sorted them."
     said = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
     if not row["p_holm"] < 1 - level:
-        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {POWER:.0%}"
+        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {fmt.share(POWER)}"
         return "no difference shown", f"{said[0].upper()}{said[1:]}; {seen}."
     if row["difference"] < 0:
         return "harms", f"The treated did worse: {said}."
     if np.isnan(row["value_per_message"]):
         return "works", f"The treated did better: {said}."
-    worth = f"{row['value_per_message']:.2f} per message ({row['value_low']:.2f} to {row['value_high']:.2f})"
+    value, least, most = (fmt.money(row[f"value_{one}"]) for one in ("per_message", "low", "high"))
+    worth = f"{value} per message ({least} to {most})"
     if row["value_low"] > 0:
         return "pays", f"The treated did better: {said}, worth {worth} after its cost."
     if row["value_high"] < 0:

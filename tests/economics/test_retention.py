@@ -277,7 +277,7 @@ class TestClaim:
         assert at.verdict == "cannot be tested"
         assert at.rise == pytest.approx(0.8)
         assert at.low < 0.8 < at.high
-        assert "The interval holds 80%" in at.reason
+        assert "The interval holds 80 %" in at.reason
 
     def test_more_customers_narrow_the_interval(self) -> None:
         few = crm.retention_claim(**(FIRM | {"retained": 80, "customers": 100}), acquisition_cost=150)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.formula_clv import Timing
 from crmlib.economics.retention.profit import POINTS, RetentionTerms, claim_reversal, retention_steps
 from crmlib.errors import CrmError
@@ -131,10 +132,12 @@ def retention_claim(
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
         return _untested(
-            f"Retention of {terms.retention_rate:.1%} leaves no room for five points.", assumptions, reversal
+            f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points.",
+            assumptions,
+            reversal,
         )
     if not terms.net() > 0:
-        lost = f"A customer brings {float(terms.net()):,.2f} after acquisition and fixed cost"
+        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition and fixed cost"
         return _untested(f"{lost}: nothing to take a share of.", assumptions, reversal)
     steps = retention_steps(terms)
     rise, of_share = steps["after_programme_change"].iloc[1:]
@@ -185,12 +188,12 @@ def _interval(
 
 def _reason(found: tuple[float, ...], claimed: float, reversal: pd.Series, before_acquisition: bool) -> str:
     rise, low, high, of_share = found
-    end = f"{high:.0%}" if np.isfinite(high) else "no bound"
+    end = fmt.share(high) if np.isfinite(high) else "no bound"
     what = "before acquisition cost, which is not known" if before_acquisition else "net of costs"
-    told = f"Five points more give {rise:.0%} ({low:.0%} to {end}) {what}"
-    told += f", five per cent of itself {of_share:.0%}." if np.isfinite(of_share) else "."
+    told = f"Five points more give {fmt.share(rise)} ({fmt.share(low)} to {end}) {what}"
+    told += f", five per cent of itself {fmt.share(of_share)}." if np.isfinite(of_share) else "."
     if low < claimed <= high:
-        told += f" The interval holds {claimed:.0%}: more customers or a surer margin are needed."
+        told += f" The interval holds {fmt.share(claimed)}: more customers or a surer margin are needed."
     cost, rate = reversal["acquisition_cost"], reversal["retention_rate"]
     where = []
     if cost > 0:
@@ -198,8 +201,8 @@ def _reason(found: tuple[float, ...], claimed: float, reversal: pd.Series, befor
             f"at an acquisition cost of {reversal['acquisition_cost_in_margins']:.1f} periods' margin"
         )
     if np.isfinite(rate):
-        where.append(f"at a retention of {rate:.0%}")
-    return told + (f" {claimed:.0%} would hold exactly {' or '.join(where)}." if where else "")
+        where.append(f"at a retention of {fmt.share(rate)}")
+    return told + (f" {fmt.share(claimed)} would hold exactly {' or '.join(where)}." if where else "")
 
 
 def _assumptions(
@@ -218,8 +221,8 @@ def _assumptions(
     told = [
         f"retained means: {definition}",
         "retention is the same at every age and for every customer, and so is the margin",
-        f"the first margin comes {first}; discount {discount_rate:.1%} a period; profit is the present value of a "
-        "customer's margins, not one year's",
+        f"the first margin comes {first}; discount {fmt.share(discount_rate)} a period; profit is the present value of "
+        "a customer's margins, not one year's",
     ]
     if margin is None:
         told.append("no margin is known: it is taken to be the same before and after")
