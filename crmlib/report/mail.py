@@ -60,7 +60,9 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     message = EmailMessage(policy=SMTP)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
     # A line break in a title would start another header; the policy refuses it, so it goes.
-    message["Subject"] = " ".join(f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split())
+    message["Subject"] = " ".join(
+        f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split()
+    )
     message["To"] = to
     message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     message["Message-ID"] = f"<{record['run']}.{record['study']}@crm-report>"
