@@ -37,7 +37,7 @@ _HOMES = {
     **models.HOMES,
     **economics.HOMES,
 }
-_ROOMS = ("charts", "data", "report", "study")  # the other three are there already
+_ROOMS = ("charts", "data", "format", "report", "study")  # the other three are there already
 _load = loader(__name__, _HOMES)
 
 __all__ = sorted(_HOMES)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.books import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
 from crmlib.errors import DataError
@@ -171,8 +172,8 @@ def _repeat_buyers(customers: dict[str, int]) -> tuple[str, ...]:
     enough = share >= REPEAT_SHARE and customers["thrice"] >= THRICE_BUYERS
     return (
         "repeat buyers",
-        f"{share:.1%} bought again, {customers['thrice']:,} on three days or more",
-        f"at least {REPEAT_SHARE:.0%}, and {THRICE_BUYERS} on three days",
+        f"{fmt.share(share)} bought again, {customers['thrice']:,} on three days or more",
+        f"at least {fmt.share(REPEAT_SHARE)}, and {THRICE_BUYERS} on three days",
         "pass" if enough else "warn" if customers["twice"] else "fail",
         "models learn from repeat purchases; without them there is no telling who comes back",
         "models, lifetime value, who is leaving",
@@ -192,7 +193,7 @@ def _pauses(daily: pd.Series) -> tuple[str, ...]:
         if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
             found.append((pause.index[0].date(), len(pause), expected))
     start, length, expected = max(found, key=lambda one: one[1]) if found else (None, 0, 0.0)
-    text = f"{len(found)}, the longest {length} days from {start} ({expected:,.0f} purchases to be expected)"
+    text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
     return (
         "gaps in the calendar",
         text if found else "none",
@@ -280,11 +281,11 @@ def _placeholder(purchases: ibis.Table) -> tuple[str, ...]:
     )
     return (
         "one id for many",
-        f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {share:.1%} of all; "
+        f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {fmt.share(share)} of all; "
         f"the next one has {second:,}"
         if outsized
         else "none",
-        f"no id with {PLACEHOLDER_PURCHASES} purchases, {PLACEHOLDER_SHARE:.0%} of all and "
+        f"no id with {PLACEHOLDER_PURCHASES} purchases, {fmt.share(PLACEHOLDER_SHARE)} of all and "
         f"{PLACEHOLDER_RATIO} times those of the next one",
         "warn" if outsized else "pass",
         "such an id is a till, a marketplace or all guests rather than a customer: if so, name it under "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+from crmlib import format as fmt
 from crmlib.economics._terms import Terms, read_terms
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories, require_rows
@@ -177,7 +178,8 @@ def customer_equity(
         )
     spread = float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
     half = float(stdtrit(len(errors), (1 + level) / 2)) * spread
-    basis = f"{level:.0%} by the errors of {len(errors)} rolling origins (root mean square {np.expm1(spread):.1%})"
+    size = f"root mean square {fmt.share(np.expm1(spread))}"
+    basis = f"{fmt.share(level)} by the errors of {len(errors)} rolling origins ({size})"
     return CustomerEquity(len(values), total, total * np.exp(-half), total * np.exp(half), basis)
 
 
@@ -192,7 +194,7 @@ class NewCustomerValue:
 
     def __str__(self) -> str:
         order = "with" if self.includes_first_order else "without"
-        return f"{self.value:,.2f} {order} the first order"
+        return f"{fmt.money(self.value)} {order} the first order"
 
 
 def value_of_new_customer(

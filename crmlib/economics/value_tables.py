@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import belongs_to, fetch, seen_by
 from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.errors import CrmError, did_you_mean
@@ -105,8 +106,8 @@ def clv_sensitivity(
     >>> base = {"horizon": "52W", "margin": 0.5, "discount_rate_per_year": 0.1}
     >>> clv_sensitivity(model, 20.0, data, base=base, changes={"margin": [0.25]})[["setting", "change"]]
       setting  change
-    0     25%    -0.5
-    1     50%     0.0
+    0    25 %    -0.5
+    1    50 %     0.0
     """
     if unknown := [name for name in changes if name not in ASSUMPTIONS]:
         raise CrmError(f"changes has {unknown[0]!r}; {did_you_mean(unknown[0], list(ASSUMPTIONS))}")
@@ -213,7 +214,7 @@ def top_customers(
     ...     "p_alive": [0.98], "clv": [310.0], "clv_low": [120.0], "clv_high": [520.0]})
     >>> summary = pd.DataFrame({"customer_id": ["a"], "frequency": [12], "time_since_last_purchase": [2.0]})
     >>> top_customers(values, summary, currency="USD").loc[0, "why"]
-    '12 repeat purchases, the last 2.0 ago; a customer still at 98%; 8.1 purchases expected at USD 41'
+    '12 repeat purchases, the last 2.0 ago; a customer still at 98 %; 8.1 purchases expected at USD 41.20'
     """
     if list(values["customer_id"]) != list(summary["customer_id"]):
         raise CrmError(
@@ -222,13 +223,13 @@ def top_customers(
     best = values["clv"].sort_values(ascending=False, kind="stable").index[:number]
     unit = getattr(summary, "time_unit", None)
     names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
-    money = f"{currency} " if currency else ""
     chosen = values.loc[best]
     since = summary.loc[best, "time_since_last_purchase"]
     told = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
-        f"{frequency:,.0f} repeat purchases, the last {ago:.1f}{names} ago; a customer still at {one.p_alive:.0%}; "
-        f"{one.expected_purchases:.1f} purchases expected at {money}{one.expected_spend:,.0f}"
+        f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
+        f"{fmt.share(one.p_alive)}; {one.expected_purchases:.1f} purchases expected at "
+        f"{fmt.money(one.expected_spend, currency)}"
         for frequency, ago, one in told
     ]
     kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
@@ -237,7 +238,7 @@ def top_customers(
 
 def _setting(name: str, value: Any) -> str:
     """A setting as a chart says it."""
-    return str(value) if name == "horizon" else f"{value:.0%}"
+    return str(value) if name == "horizon" else fmt.share(value)
 
 
 def _realised(transactions: Any, as_of: dt.date, days: int) -> pd.Series:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, maximise
 from crmlib.models._summary import ModelSummary
@@ -211,7 +212,7 @@ class LikelihoodModel:
             return ModelSummary(f"{self.name}, parameters given, {unit}", frame, "")
         frame["standard error"] = pd.Series(self.standard_errors_)
         frame[["low 95 %", "high 95 %"]] = self.confint(0.95).to_numpy()
-        title = f"{self.name}, {self.n_customers_:,.0f} customers, {unit}"
+        title = f"{self.name}, {fmt.count(self.n_customers_)} customers, {unit}"
         fit = (
             f"log-likelihood {self.loglik_:.2f}, AIC {self.aic_:.2f}, BIC {self.bic_:.2f}; {self.diagnosis_}"
         )

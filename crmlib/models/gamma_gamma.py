@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, digamma, gammaln
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, FitError
 from crmlib.models._inference import Array, Diagnosis, Finding, maximise
 from crmlib.models._special import log_rising
@@ -131,7 +132,7 @@ class GammaGammaModel(LikelihoodModel):
                 Finding(("q",), what, "Look at the largest purchases: a few of them carry the mean.")
             )
         if self.n_left_out_:
-            what = f"{self.n_left_out_:,.0f} repeat customers with monetary_value <= 0 are left out."
+            what = f"{fmt.count(self.n_left_out_)} repeat customers with monetary_value <= 0 are left out."
             cure = (
                 "Check how returns and free orders are booked; their expected spend is scored as at spend 0."
             )

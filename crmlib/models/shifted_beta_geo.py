@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betaln, digamma
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, FitError
 from crmlib.models._histories import (
     numbers,
@@ -85,7 +86,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         if not (left.sum() > 0 and met > 0):
             said = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
             raise FitError(
-                f"T: {said} among {total:,.0f} customers, so alpha and beta cannot be told apart; "
+                f"T: {said} among {fmt.count(total)} customers, so alpha and beta cannot be told apart; "
                 "use a longer history or one constant retention rate"
             )
         first = np.clip(left[1] / (total - kept[0]), 0.02, 0.98)

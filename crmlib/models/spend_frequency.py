@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError
 from crmlib.models._spend_data import read_spend
 
@@ -89,7 +90,8 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
 
 
 def _sentence(effect: float, low: float, high: float) -> str:
-    size = f"mean spend changes by {effect:+.1%} when frequency doubles (95 %: {low:+.1%} to {high:+.1%})"
+    reach = f"95 %: {fmt.change(low)} to {fmt.change(high)}"
+    size = f"mean spend changes by {fmt.change(effect)} when frequency doubles ({reach})"
     if abs(effect) < HARMLESS and max(abs(low), abs(high)) < 2 * HARMLESS:
         return f"{size}: close enough to independent for the Gamma-Gamma model."
     if low <= 0 <= high:

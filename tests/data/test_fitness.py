@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib import format as fmt
 from crmlib.data.fitness import fitness_gates
 from crmlib.errors import DataError
 
@@ -35,7 +36,7 @@ def test_cdnow_is_fit_but_for_its_closed_cohort():
     found = gates(study.all_transactions, study.as_of)
     assert found.index[found["status"] != "pass"].tolist() == ["closed cohort"]
     assert found.loc["buyers", "found"] == "23,570 buyers"
-    assert found.loc["repeat buyers", "found"].startswith("48.9% bought again")
+    assert found.loc["repeat buyers", "found"].startswith("49 % bought again")
     assert found.loc["closed cohort", "found"] == "nobody new after 1997-03-25"
     assert "not a dying firm" in found.loc["closed cohort", "meaning"]
 
@@ -116,7 +117,7 @@ def test_one_id_that_stands_for_everybody_is_named():
     found = gates(pd.concat([frame, till])).loc["one id for many"]
     second = frame["customer_id"].value_counts().iloc[0]
     assert found["status"] == "warn"
-    assert found["found"] == f"customer '0' has 291 purchases, 2.4% of all; the next one has {second}"
+    assert found["found"] == f"customer '0' has 291 purchases, 2.4 % of all; the next one has {second}"
     assert "policies.missing_ids" in found["meaning"]
 
 
@@ -143,7 +144,7 @@ def test_the_id_for_everybody_is_shown_as_the_cleaned_log_holds_it(monkeypatch, 
     study = crm.open_study("shop")
     hashed = study.all_transactions.to_pandas()["customer_id"].unique()
     found = gates(study.all_transactions, study.as_of).loc["one id for many", "found"]
-    assert found == f"customer {hashed[0]!r} has 7,300 purchases, 100.0% of all; the next one has 0"
+    assert found == f"customer {hashed[0]!r} has 7,300 purchases, 100 % of all; the next one has 0"
     assert "till" not in found
 
 
@@ -170,7 +171,7 @@ def test_buyers_are_those_of_the_summary_where_purchases_went_back_in_full():
     frequency = crm.rfm_summary(frame, as_of=AS_OF)["frequency"]
     assert found.loc["buyers", "found"] == f"{len(frequency)} buyers" == "3 buyers"
     assert found.loc["repeat buyers", "found"] == (
-        f"{(frequency >= 1).mean():.1%} bought again, {(frequency >= 2).sum()} on three days or more"
+        f"{fmt.share((frequency >= 1).mean())} bought again, {(frequency >= 2).sum()} on three days or more"
     )
     everything_back = frame[frame["customer_id"] == "returned all"]
     with pytest.raises(DataError, match="no purchase up to 2024-12-31 that was kept; choose a later as_of"):

@@ -73,7 +73,7 @@ def test_a_shopify_export_opens_by_itself(tmp_path):
     assert guess.values["policies.amount_is"] == "order_total"
     assert guess.values["timezone"] == "as written"
     assert guess.values["currency"] == "EUR"
-    assert "tax ('Taxes') is 15.6% of the amount" in evidence(guess, "policies.amount_includes")
+    assert "tax ('Taxes') is 16 % of the amount" in evidence(guess, "policies.amount_includes")
 
 
 def test_a_woocommerce_export_opens_by_itself(tmp_path):

@@ -26,7 +26,7 @@ def test_profit_is_that_of_those_who_left():
     assert found.measures.set_index("ranking").loc["churn model", "best_share"] == 0.75
     assert (
         found.said
-        == "Contacting the riskiest 75% earns 25.25 per customer of the base; contacting everybody 22.50."
+        == "Contacting the riskiest 75 % earns 25.25 per customer of the base; contacting everybody 22.50."
     )
 
 

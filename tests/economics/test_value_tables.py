@@ -70,9 +70,9 @@ class TestSensitivity:
         table = clv_sensitivity(model, spend, summary, base=BASE, changes=changes)
         assert table.groupby("assumption", sort=False).size().to_dict() == {"horizon": 3, "margin": 2}
         found = table.set_index(["assumption", "setting"])
-        assert found.loc[("margin", "40%"), "clv"] == pytest.approx(values["clv"].sum())
+        assert found.loc[("margin", "40 %"), "clv"] == pytest.approx(values["clv"].sum())
         assert found.loc[("horizon", "52W"), "change"] == 0
-        assert found.loc[("margin", "20%"), "change"] == pytest.approx(-0.5)
+        assert found.loc[("margin", "20 %"), "change"] == pytest.approx(-0.5)
         alone = customer_lifetime_value(model, spend, summary, **BASE | {"horizon": "26W"}, interval=None)
         assert found.loc[("horizon", "26W"), "clv"] == pytest.approx(alone["clv"].sum())
 

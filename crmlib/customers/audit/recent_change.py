@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.activity import profit_of
 from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.audit.period_change import INACTIVE, PeriodChange, period_change
@@ -106,7 +107,7 @@ def recent_change(
 
 
 def _named(period: Period) -> str:
-    first, last = (f"{day:%b %Y}" for day in period)
+    first, last = (fmt.month(day, short=True) for day in period)
     return first if first == last else f"{first} to {last}"
 
 

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.clusters.choice import SIGNIFICANT, STABLE
 
 CUTS = "No clusters beyond a smooth cloud: these are cuts, not groups."
@@ -20,7 +21,7 @@ def choose(choice: pd.DataFrame) -> pd.Series:
 def cluster_verdict(choice: pd.DataFrame) -> str:
     """What the figures of `judge_clusters` say of the clusters that were chosen."""
     row = choose(choice)
-    clusters = f"{row['clusters']:.0f}"
+    clusters = fmt.count(row["clusters"])
     if row["groups"]:
         silhouette, stable = (f"{row[name]:.2f}" for name in ("silhouette", "stability"))
         null = f"{row['silhouette_null']:.2f} and {row['stability_null']:.2f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.profit.cost_to_serve import Effort
 from crmlib.data.costs import Costs
 
@@ -54,11 +55,11 @@ def has_costs(known: pd.DataFrame) -> bool:
 def _goods(known: pd.DataFrame, margin: float | None) -> tuple[str, str]:
     if has_costs(known):
         without, rows = int(known["rows_without_cost"].sum()), int(known["rows_within"].sum())
-        filled = "the share that the others cost" if margin is None else f"margin {margin:.0%}"
+        filled = "the share that the others cost" if margin is None else f"margin {fmt.share(margin)}"
         note = f"; {without:,} of {rows:,} rows have none and count at {filled}" if without else ""
         return "measured", f"transactions.cost{note}"
     if margin is not None:
-        return "assumed", f"margin {margin:.0%} of revenue"
+        return "assumed", f"margin {fmt.share(margin)} of revenue"
     return "missing", "neither transactions.cost nor a margin: profit is an upper bound"
 
 

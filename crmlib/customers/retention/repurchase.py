@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.activity import purchase_days
 from crmlib.errors import CannotAnswerError, CrmError
@@ -64,8 +65,8 @@ def repurchase_rate(
     counts = _buyers(purchase_days(transactions, last, collapse=collapse, margin=margin), last, days)
     if not (counts["buyers"] > 0 and counts["now"] > 0):
         raise CannotAnswerError(
-            f"{counts['buyers']:.0f} customers bought in the {days} days before the last {days} to {last}, and "
-            f"{counts['now']:.0f} in these; a repurchase rate needs buyers in both: choose other lengths"
+            f"{fmt.count(counts['buyers'])} customers bought in the {days} days before the last {days} to {last}, and "
+            f"{fmt.count(counts['now'])} in these; a repurchase rate needs buyers in both: choose other lengths"
         )
     told = pd.DataFrame([counts[["buyers", "bought_again"]]])
     told = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.customers.clusters.stability import adjusted_rand, shared_customers
 from crmlib.customers.tiers.cut_offs import TIERS
@@ -84,7 +85,7 @@ def which_tiers_to_prefer(agreement: TierAgreement, clusters: ClusterSegments) -
     str
         One sentence, with its figures.
     """
-    told = f"{agreement.same:.0%} of customers are in the same tier both ways"
+    told = f"{fmt.share(agreement.same)} of customers are in the same tier both ways"
     stable = float(clusters.stability_["jaccard"].min())
     if not clusters.groups_:
         return (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, did_you_mean
 
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
@@ -70,7 +71,7 @@ def in_money(values: np.ndarray, cut_offs: TierCutOffs) -> tuple[TierCutOffs, li
             )
     if cut_offs.by == "customers" and 0 < len(ranked) < round(1 / cut_offs.platinum):
         notes.append(
-            f"{cut_offs.platinum:.0%} of {len(ranked)} customers is rounded up to one who is Platinum"
+            f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one who is Platinum"
         )
     return TierCutOffs(least[0], min(least), by="money"), notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError
 
 
@@ -61,13 +62,13 @@ def ways_out_of_lead(
     avoidable = avoidable_share * service
     lost_by_leaving = margin - avoidable
     ways = [
-        ("drop them", -lost_by_leaving, f"{avoidable_share:.0%} of the cost to serve them falls away"),
+        ("drop them", -lost_by_leaving, f"{fmt.share(avoidable_share)} of the cost to serve them falls away"),
         (
             "raise prices",
             (1 - leave) * price_rise * revenue - leave * lost_by_leaving,
-            f"{price_rise:.0%} more, and {leave:.0%} of them leave for it",
+            f"{fmt.share(price_rise)} more, and {fmt.share(leave)} of them leave for it",
         ),
-        ("serve them more cheaply", cheaper * avoidable, f"{cheaper:.0%} less of the avoidable cost"),
+        ("serve them more cheaply", cheaper * avoidable, f"{fmt.share(cheaper)} less of the avoidable cost"),
         ("charge until nobody loses money", loss, "fees cover each one's loss, and nobody leaves"),
     ]
     told = pd.DataFrame(ways, columns=["way", "gain", "assumes"])

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.reading import read_date
 from crmlib.data.timezones import AS_WRITTEN
 
@@ -148,7 +149,7 @@ def _longest(seen: pd.DataFrame, formats: list[str]) -> str:
 
 
 def _spoken(text: str, pattern: str) -> str:
-    return f"{pd.to_datetime(text, format=pattern):%-d %B %Y}"
+    return fmt.date(pd.to_datetime(text, format=pattern))
 
 
 def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:

@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.guessing.columns import plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import Policies
@@ -61,7 +62,7 @@ def guess_decimal(
         yield Finding(
             "decimal",
             ",",
-            f"{counts.format(format(seen['comma'], ','), 'comma')}, such as {seen['example']!r}",
+            f"{counts.format(fmt.count(seen['comma']), 'comma')}, such as {seen['example']!r}",
         )
     elif seen["comma"] == seen["point"] and seen["differ"]:
         yield Question(
@@ -96,7 +97,7 @@ def guess_money(
     sums = {name: read_number(table[named[name]], decimal).sum() for name in ("amount", *parts)}
     seen = table.agg(**sums).to_pyarrow().to_pylist()[0]
     shares = " and ".join(
-        f"{part} ({named[part]!r}) is {(seen[part] or 0) / seen['amount']:.1%} of the amount"
+        f"{part} ({named[part]!r}) is {fmt.share((seen[part] or 0) / seen['amount'])} of the amount"
         for part in parts
         if seen["amount"]
     )

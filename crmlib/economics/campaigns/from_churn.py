@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.campaigns.campaign import best_cut_off, campaign_list, profit_curve
 from crmlib.economics.campaigns.contact_profit import contacts_by_risk
 from crmlib.economics.campaigns.expected_profit import expected_maximum_profit
@@ -89,7 +90,7 @@ def retention_campaign(
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
     >>> retention_campaign(held_out, held_out.drop(columns="churned")).said
-    'Contacting the riskiest 25% earns 14.00 per customer of the base; contacting everybody 5.75.'
+    'Contacting the riskiest 25 % earns 14.00 per customer of the base; contacting everybody 5.75.'
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
         raise DataError(f"held_out lacks {', '.join(missing)}; give ContractChurn.held_out")
@@ -120,10 +121,11 @@ def _said(curve: pd.DataFrame, customers: int) -> str:
     best = best_cut_off(curve)
     everybody = float(curve["profit"].iloc[-1]) / customers
     if not best["profit"] > 0:
-        return f"No contact pays: contacting everybody would cost {-everybody:.2f} per customer."
+        return f"No contact pays: contacting everybody would cost {fmt.money(-everybody)} per customer."
     return (
-        f"Contacting the riskiest {best['share_contacted']:.0%} earns {best['profit'] / customers:.2f} per customer of "
-        f"the base; contacting everybody {everybody:.2f}."
+        f"Contacting the riskiest {fmt.share(best['share_contacted'])} earns "
+        f"{fmt.money(best['profit'] / customers)} per customer of the base; contacting everybody "
+        f"{fmt.money(everybody)}."
     )
 
 

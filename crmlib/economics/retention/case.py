@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.customers.activity import acquired_by
 from crmlib.customers.retention.contract_spells import contract_spells
@@ -159,11 +160,15 @@ def buyers_case(
     value = "profit" if known else "revenue"
     cost, cost_origin = _acquisition_cost(transactions, day, acquisition_cost, marketing_spend)
     rate, rate_origin = _discount(discount_rate_per_year, days)
-    measured = f"measured: {told['buyers']:,.0f} bought in the {days} days before the last {days}"
+    measured = f"measured: {fmt.count(told['buyers'])} bought in the {days} days before the last {days}"
     profit_origin = f"measured: {value} per buyer in the last {days} days"
     profit_origin += "" if known else "; no margin or cost is known, so profit is missing"
     basis = _basis(
-        ("retention per period", told["rate"], f"{measured}, {told['bought_again']:,.0f} of them again"),
+        (
+            "retention per period",
+            told["rate"],
+            f"{measured}, {fmt.count(told['bought_again'])} of them again",
+        ),
         (f"{value} per customer and period", told["value_per_buyer"], profit_origin),
         ("acquisition cost per customer", cost, cost_origin),
         ("discount rate per period", rate, rate_origin),
@@ -240,14 +245,18 @@ def contracts_case(
     missing = "" if margin is not None else "; no margin is given, so profit is missing"
     cost_origin = "given" if acquisition_cost is not None else "missing: spend is not told apart by contracts"
     basis = _basis(
-        ("retention per period", last["retention"], f"measured: (end − new) / start of {last['period']:%Y}"),
+        (
+            "retention per period",
+            last["retention"],
+            f"measured: (end − new) / start of {last['period'].year}",
+        ),
         (f"{value} per customer and period", yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
         ("acquisition cost per customer", acquisition_cost, cost_origin),
         ("discount rate per period", rate, rate_origin),
         ("programme cost per customer and period", programme_cost, _programme(programme_cost)),
     )
     return RetentionCase(
-        definition=f"under contract at the start of {last['period']:%Y} and at its end",
+        definition=f"under contract at the start of {last['period'].year} and at its end",
         period_days=TimeUnit.Y.days,
         retained=float(kept),
         customers=float(last["start"]),
@@ -288,16 +297,16 @@ def _acquisition_cost(
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won:
         return None, "missing: nobody bought first in the last 365 days"
-    told = f"measured: {total:,.0f} spent in 365 days for {won:,} first purchases: an average, not what the next costs"
-    return total / won, told
+    told = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
+    return total / won, f"{told}: an average, not what the next costs"
 
 
 def _discount(per_year: float | None, days: float) -> tuple[float, str]:
     yearly = DEFAULT_DISCOUNT if per_year is None else per_year
     origin = (
-        f"assumed: the study gives none; {yearly:.0%} a year"
+        f"assumed: the study gives none; {fmt.share(yearly)} a year"
         if per_year is None
-        else f"given: {yearly:.0%} a year"
+        else f"given: {fmt.share(yearly)} a year"
     )
     return float((1 + yearly) ** (days / TimeUnit.Y.days) - 1), origin
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from crmlib import format as fmt
 from crmlib.economics.formula_clv import Timing, check_share
 from crmlib.errors import CrmError
 
@@ -127,7 +128,7 @@ def retention_steps(terms: RetentionTerms, *, points: float = POINTS) -> pd.Data
     now = terms.retention_rate
     rates = np.array([now, now + points, now * (1 + points)])
     rates = np.where(rates <= 1, rates, np.nan)
-    names = ["today", f"+{100 * points:g} points", f"×{1 + points:g}"]
+    names = ["today", f"+{fmt.points(points)}", f"×{1 + points:g}"]
     net = terms.net(rates)
     after = net - np.where(np.arange(3) == 0, 0.0, terms.programme(rates))
     table = pd.DataFrame({"step": names, "retention_rate": rates, "gross": terms.gross(rates)})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crmlib import format as fmt
 from crmlib.economics.formula_clv import response_steepness
 from crmlib.errors import CrmError, FitError
 
@@ -49,11 +50,11 @@ class ResponseCurve:
         """How far a spend lies from what was observed."""
         low, high = self.observed
         if low / NEAR <= spend <= high * NEAR:
-            return f"{spend:,.2f} per head is about what was observed ({low:,.2f} to {high:,.2f})"
+            return f"{fmt.money(spend)} per head is about what was observed ({fmt.money(low)} to {fmt.money(high)})"
         edge, side = (high, "above") if spend > high else (low, "below")
         times = spend / edge if edge > 0 else math.inf
-        far = f"{times:.1f} times the {edge:,.2f} observed, {side} it"
-        return f"{spend:,.2f} per head is {far}: an assumption, no finding"
+        far = f"{times:.1f} times the {fmt.money(edge)} observed, {side} it"
+        return f"{fmt.money(spend)} per head is {far}: an assumption, no finding"
 
 
 def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
@@ -111,8 +112,8 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
         )
     if len(np.unique(x[x > 0])) < 2 or not y.sum() > 0:
         raise FitError(
-            f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {y.sum():,.0f} people were reached; a "
-            "curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
+            f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {fmt.count(y.sum())} people were "
+            "reached; a curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
         )
     ceilings = np.unique(np.concatenate([np.linspace(0.01, 1.0, 100), np.geomspace(1e-4, 0.05, 40)]))
     height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])

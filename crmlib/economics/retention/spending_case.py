@@ -10,6 +10,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
 from crmlib.data.sources import open_table
 from crmlib.economics.formula_clv import blattberg_deighton_equity
@@ -124,10 +125,12 @@ def spending_readout(
     today = float(by_month["spend"].sum() / by_month["prospects"].sum())
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
-        told = f"{today:,.2f} per prospect won {share:.1%}: without spend and wins there is no response to judge."
-        return SpendingReadout((told,), pd.DataFrame())
+        told = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
+        return SpendingReadout(
+            (f"{told}: without spend and wins there is no response to judge.",), pd.DataFrame()
+        )
     curves, said = _curves(by_month, today, share, acquisition_ceiling)
-    words = [f"{today:,.2f} per prospect wins {share:.1%} of them.", said]
+    words = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", said]
     keep = None
     if retention_spend is None:
         words.append("What is spent on keeping a customer is not known: retention is left as it is.")
@@ -135,7 +138,7 @@ def spending_readout(
         rate = case.terms.retention_rate
         ceiling = (1 + rate) / 2 if retention_ceiling is None else retention_ceiling
         keep = judged_curve(spend=retention_spend, rate=rate, ceiling=ceiling)
-        words.append(f"The ceiling of retention, {ceiling:.0%}, is a judgement.")
+        words.append(f"The ceiling of retention, {fmt.share(ceiling)}, is a judgement.")
     rows = [
         {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
     ]
@@ -152,12 +155,12 @@ def _curves(
     """Response curves of acquisition to look at, and where they are from."""
     if ceiling is not None:
         curve = judged_curve(spend=today, rate=share, ceiling=ceiling)
-        return {"judged": curve}, f"The ceiling of acquisition, {ceiling:.0%}, is a judgement."
+        return {"judged": curve}, f"The ceiling of acquisition, {fmt.share(ceiling)}, is a judgement."
     spend, people, won = (by_month[one].to_numpy(float) for one in ("spend_per_prospect", "prospects", "won"))
     try:
         found = fit_response(spend, people, won)
         if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:
-            told = f"between {found.ceiling_low:.0%} and {found.ceiling_high:.0%}"
+            told = f"between {fmt.share(found.ceiling_low)} and {fmt.share(found.ceiling_high)}"
             return {"fitted": found}, f"The months show a response: the ceiling lies {told}."
     except FitError:
         pass
@@ -170,8 +173,8 @@ def _curves(
     }
     low, high = float(spend.min()), float(spend.max())
     said = (
-        f"The months' spend of {low:,.2f} to {high:,.2f} per prospect shows no response: ceilings are judgements, and "
-        "the answer hangs on them. Vary the spend by chance to find out."
+        f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
+        "judgements, and the answer hangs on them. Vary the spend by chance to find out."
     )
     return curves, said
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.holdout_metrics import gap
 
@@ -62,8 +63,8 @@ def judge(scores: pd.DataFrame) -> str:
     actual = best["actual"]
     told = (
         f"{best['forecast']} is nearest to who bought (Brier score {best['brier']:.3f}, base rate "
-        f"{_brier(scores, 'base rate', actual):.3f}) and expected {best['predicted']:.1%} of customers to buy; "
-        f"{actual:.1%} did."
+        f"{_brier(scores, 'base rate', actual):.3f}) and expected {fmt.share(best['predicted'])} of customers to buy; "
+        f"{fmt.share(actual)} did."
     )
     same = others[others["verdict"] == "as good"]["forecast"].tolist()
     if same:

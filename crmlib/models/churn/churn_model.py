@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.calibration import Calibration, calibrate
@@ -219,7 +220,7 @@ class ChurnModel:
     def __repr__(self) -> str:
         if not hasattr(self, "estimator_"):
             return f"ChurnModel({self.estimator!r})"
-        return f"ChurnModel({self.estimator_}, {self.n_customers_:,} customers, {self.base_rate_:.1%} left)"
+        return f"ChurnModel({self.estimator_}, {self.n_customers_:,} customers, {fmt.share(self.base_rate_)} left)"
 
 
 def split_customers(churned: Array, groups: Array | None, folds: int, random_state: int) -> Splits:

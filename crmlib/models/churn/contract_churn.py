@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.retention.contract_samples import contract_samples
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.errors import CannotAnswerError
@@ -180,9 +181,7 @@ def _read(study: Study, horizon_months: int) -> tuple[ChurnData, str]:
     else:
         raise CannotAnswerError("the study has neither customer_features nor subscriptions")
     left = int(data.churned.sum())
-    said = (
-        f"Learnt from {where}: {len(data.features):,} rows, {left:,} left ({left / len(data.features):.1%})."
-    )
+    said = f"Learnt from {where}: {len(data.features):,} rows, {left:,} left ({fmt.share(left / len(data.features))})."
     return data, said
 
 

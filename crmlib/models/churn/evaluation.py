@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.churn_model import ChurnModel, Estimator, Rows, Splits, split_customers
@@ -200,7 +201,9 @@ def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Spl
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()
-        said += f"; {both:.0%} of the held-out rows are of customers with an earlier row too, as in use"
+        said += (
+            f"; {fmt.share(both)} of the held-out rows are of customers with an earlier row too, as in use"
+        )
     for name, part in (("learnt from", train), ("held out", test)):
         left = int(data.churned[part].sum())
         if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:

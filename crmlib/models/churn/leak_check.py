@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.findings import Rules, limit
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
@@ -125,8 +126,8 @@ def _pure(name: str, codes: Array, data: ChurnData, limits: LeakLimits) -> str |
         if covered >= limits.pure_share:
             missing = data.features[name].isna().to_numpy()
             if missing.any() and pure.sum() == 1 and pure[codes[missing][0]]:
-                return f"{name} is empty only for customers who {kind} ({covered:.0%} of them)"
-            return f"{name} has values that only customers have who {kind} ({covered:.0%} of them)"
+                return f"{name} is empty only for customers who {kind} ({fmt.share(covered)} of them)"
+            return f"{name} has values that only customers have who {kind} ({fmt.share(covered)} of them)"
     return None
 
 

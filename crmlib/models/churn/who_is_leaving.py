@@ -48,7 +48,7 @@ def who_is_leaving(
     >>> import crmlib as crm
     >>> contracts, buyers = who_is_leaving(crm.open_study("telco"), estimator="logistic")
     >>> contracts.said
-    'Learnt from a table of customers with who left: 7,043 rows, 1,869 left (26.5%).'
+    'Learnt from a table of customers with who left: 7,043 rows, 1,869 left (27 %).'
     """
     contracts = contract_churn(
         study, horizon_months=horizon_months, estimator=estimator, random_state=random_state
