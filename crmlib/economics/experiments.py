@@ -9,11 +9,12 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
-from crmlib.models.uplift.differences import (
+from crmlib.statistics import (
     Difference,
     check_level,
     difference_of_means,
     difference_of_shares,
+    holm,
     minimal_detectable_effect,
 )
 
@@ -127,19 +128,6 @@ _COLUMNS = [
     *("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high"),
     *("cost_per_message", "value_per_message", "value_low", "value_high", "p_split", "verdict", "reason"),
 ]
-
-
-def holm(p_values: pd.Series) -> pd.Series:
-    """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
-
-    Examples
-    --------
-    >>> holm(pd.Series([0.01, 0.04, 0.03])).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    known = p_values.dropna().sort_values(kind="stable")
-    steps = known * np.arange(len(known), 0, -1)
-    return steps.cummax().clip(upper=1.0).reindex(p_values.index)
 
 
 def split_p_value(group: pd.Series, planned_share: float | None) -> float:

@@ -11,6 +11,7 @@ from crmlib.customers.activity import span
 from crmlib.customers.tiers.capacity_claim import capacity_taken, capacity_use
 from crmlib.customers.tiers.next_behaviour import next_behaviour
 from crmlib.errors import CrmError
+from crmlib.statistics import difference_of_means
 
 FEWEST = 30  # customers on either side, below which an interval says nothing
 SUPPORTED, NOT_SUPPORTED, UNTESTED = "supported", "not supported", "cannot be tested with these tables"
@@ -143,13 +144,13 @@ def _tested(claim: Claim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str,
             f"{len(ours):,} customers against {len(others):,}; {FEWEST} are needed on either side",
             len(ours),
         )
-    difference = ours.mean() - others.mean()
-    reach = 1.96 * np.sqrt(ours.var(ddof=1) / len(ours) + others.var(ddof=1) / len(others))
+    found = difference_of_means(ours, others)
     spread = np.sqrt((ours.var(ddof=1) + others.var(ddof=1)) / 2)
-    holds = claim.sign * difference - reach > 0
+    holds = min(claim.sign * found.low, claim.sign * found.high) > 0
     return named | {
-        "customers": len(ours), "tier_mean": ours.mean(), "other_mean": others.mean(), "difference": difference,
-        "low": difference - reach, "high": difference + reach, "effect": difference / spread if spread else 0.0,
+        "customers": len(ours), "tier_mean": found.treated, "other_mean": found.control,
+        "difference": found.difference, "low": found.low, "high": found.high,
+        "effect": found.difference / spread if spread else 0.0,
         "verdict": SUPPORTED if holds else NOT_SUPPORTED, "why": "",
     }  # fmt: skip
 
