@@ -34,8 +34,8 @@ class Levels(NamedTuple):
     def roc_auc(self) -> float:
         """Probability that one who did has a higher score than one who did not; equals count half."""
         others = self.weight - self.outcome
-        below = others.sum() - others.cumsum()
-        return float(self.outcome @ (below + others / 2) / (self.outcome.sum() * others.sum()))
+        above = others.cumsum() - others / 2
+        return float(1 - self.outcome @ above / (self.outcome.sum() * others.sum()))
 
     def average_precision(self) -> float:
         """Mean, over those who did, of the share who did among all with at least their score."""
@@ -76,14 +76,16 @@ class Ranking:
 
     def __init__(self, score: ArrayLike, outcome: ArrayLike) -> None:
         distinct, self._place = np.unique(-np.asarray(score, dtype=float), return_inverse=True)
-        self._score, self._outcome = -distinct, np.asarray(outcome, dtype=float)
+        self._score, what = -distinct, np.asarray(outcome, dtype=float)
+        self._did = np.flatnonzero(what)  # most customers do nothing, and nothing need not be added
+        self._outcome = what[self._did]
 
     def levels(self, weights: NDArray[Any] | None = None) -> Levels:
         """The customers by score, each once or as often as `weights` say."""
-        size = len(self._score)
-        outcome = self._outcome if weights is None else weights * self._outcome
-        count = np.bincount(self._place, weights, size).astype(float)
-        return Levels(self._score, count, np.bincount(self._place, outcome, size).astype(float))
+        size, did = len(self._score), self._did
+        done = self._outcome if weights is None else weights[did] * self._outcome
+        count = np.bincount(self._place, weights, size).astype(float, copy=False)
+        return Levels(self._score, count, np.bincount(self._place[did], done, size).astype(float, copy=False))
 
 
 def roc_auc(score: ArrayLike, outcome: ArrayLike) -> float:
