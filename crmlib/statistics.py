@@ -5,7 +5,7 @@ SciPy is imported where it is used: it takes longer to load than most functions 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -214,42 +214,6 @@ def difference_of_shares(
     return Difference(p1, p2, gap, low, high, error, z, p)
 
 
-def minimal_detectable_effect(
-    standard_error: float, *, power: float = 0.8, significance: float = 0.05
-) -> float:
-    """How large a true difference has to be for the experiment to show it, as a rule.
-
-    Parameters
-    ----------
-    standard_error : float
-        Of the difference; as it is, or planned: sd · sqrt(1 / treated + 1 / control).
-    power : float, default 0.8
-        Probability that the difference is shown.
-    significance : float, default 0.05
-        Two-sided.
-
-    Returns
-    -------
-    float
-        In the outcome's unit.
-
-    Raises
-    ------
-    CrmError
-        If a share is out of range.
-
-    Examples
-    --------
-    >>> round(minimal_detectable_effect(1.0), 3)
-    2.802
-    """
-    if not (0 < significance < 1 and 0.5 <= power < 1):
-        raise CrmError(
-            f"power is {power} and significance {significance}; give power from 0.5 and both below 1"
-        )
-    return (normal_quantile(1 - significance) + NormalDist().inv_cdf(power)) * standard_error
-
-
 def holm(p_values: pd.Series) -> pd.Series:
     """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
 
@@ -340,6 +304,27 @@ def percentile_interval(resampled: ArrayLike, *, level: float = 0.95) -> tuple[A
     ends = np.nanquantile(known, [(1 - level) / 2, (1 + level) / 2], axis=0)
     low, high = np.where(unknown, np.nan, ends)
     return low, high
+
+
+def with_intervals(
+    names: Sequence[str], measured: ArrayLike, resampled: ArrayLike, *, level: float = 0.95
+) -> dict[str, Any]:
+    """Columns of measures, each beside its `percentile_interval` as NAME_low and NAME_high.
+
+    Parameters
+    ----------
+    names : sequence of str
+    measured : array, shape (names, ...)
+        Of the customers as they are.
+    resampled : array, shape (resamples, names, ...)
+    level : float, default 0.95
+    """
+    columns: dict[str, Any] = {}
+    for name, *found in zip(
+        names, np.asarray(measured), *percentile_interval(resampled, level=level), strict=True
+    ):
+        columns |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    return columns
 
 
 def _outcomes(name: str, values: ArrayLike) -> Array:

@@ -15,7 +15,7 @@ from crmlib.statistics import (
     difference_of_means,
     difference_of_shares,
     holm,
-    minimal_detectable_effect,
+    normal_quantile,
 )
 
 FEWEST = 30  # customers in a group, below which no readout is given
@@ -128,6 +128,42 @@ _COLUMNS = [
     *("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high"),
     *("cost_per_message", "value_per_message", "value_low", "value_high", "p_split", "verdict", "reason"),
 ]
+
+
+def minimal_detectable_effect(
+    standard_error: float, *, power: float = 0.8, significance: float = 0.05
+) -> float:
+    """How large a true difference has to be for the experiment to show it, as a rule.
+
+    Parameters
+    ----------
+    standard_error : float
+        Of the difference; as it is, or planned: sd · sqrt(1 / treated + 1 / control).
+    power : float, default 0.8
+        Probability that the difference is shown.
+    significance : float, default 0.05
+        Two-sided.
+
+    Returns
+    -------
+    float
+        In the outcome's unit.
+
+    Raises
+    ------
+    CrmError
+        If a share is out of range.
+
+    Examples
+    --------
+    >>> round(minimal_detectable_effect(1.0), 3)
+    2.802
+    """
+    if not (0 < significance < 1 and 0.5 < power < 1):
+        raise CrmError(
+            f"power is {power} and significance {significance}; give power above 0.5 and both below 1"
+        )
+    return (normal_quantile(1 - significance) + normal_quantile(2 * power - 1)) * standard_error
 
 
 def split_p_value(group: pd.Series, planned_share: float | None) -> float:

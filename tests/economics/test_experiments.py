@@ -7,8 +7,9 @@ from scipy import stats
 
 import crmlib as crm
 from crmlib.data.simulate import simulate_firm
-from crmlib.economics.experiments import split_p_value
+from crmlib.economics.experiments import minimal_detectable_effect, split_p_value
 from crmlib.errors import CannotAnswerError, CrmError, DataError
+from crmlib.statistics import difference_of_means
 
 
 def world(seed, *, effect=0.0, customers=600, treated_share=0.5, kind="money"):
@@ -45,6 +46,19 @@ def test_intervals_hold_the_truth_and_adjusting_narrows_them():
     # Purchases are Poisson at a rate of variance 1, worth 20 on average (400 + 200 squared): the correlation of
     # spend before and after is 400 / (3 · 600 − 400), and its square is the share of the variance that goes.
     assert widths["spend_before"] / widths[None] == pytest.approx(np.sqrt(1 - (400 / 1400) ** 2), abs=0.01)
+
+
+def test_the_detectable_difference_is_shown_four_times_of_five():
+    sd, sizes = 10.0, (200, 300)
+    error = sd * np.sqrt(1 / sizes[0] + 1 / sizes[1])
+    effect = minimal_detectable_effect(error)
+    random = np.random.default_rng(3)
+    shown = [
+        difference_of_means(random.normal(effect, sd, sizes[0]), random.normal(0, sd, sizes[1])).p_value
+        < 0.05
+        for _ in range(500)
+    ]
+    assert 0.74 < np.mean(shown) < 0.86  # .8, within 3.3 standard errors
 
 
 def test_value_is_the_difference_less_cost_and_unsubscribes():

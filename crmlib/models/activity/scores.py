@@ -11,7 +11,7 @@ import pandas as pd
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.holdout_metrics import gap
 from crmlib.rankings import Ranking, log_losses, squared_losses
-from crmlib.statistics import bootstrap_weights, percentile_interval
+from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
 _MEASURES = ("brier", "log_loss", "auc")
 
@@ -41,15 +41,12 @@ def activity_scores(
     measured, *resampled = _bootstrap(chances, happened, resamples, random_state)
     drawn = np.array(resampled)
     best = int(np.argmin(measured[0]))
-    lows, highs = percentile_interval(drawn)
     behind = percentile_interval(drawn[:, 0] - drawn[:, 0, best : best + 1])
     rows = []
     for place, name in enumerate(names):
         row: dict[str, object] = {"forecast": name, "kind": told[name][0]}
         row |= {"predicted": chances[place].mean(), "actual": happened.mean()}
-        for number, measure in enumerate(_MEASURES):
-            row |= {measure: measured[number, place]}
-            row |= {f"{measure}_low": lows[number, place], f"{measure}_high": highs[number, place]}
+        row |= with_intervals(_MEASURES, measured[:, place], drawn[:, :, place])
         row |= {"brier_behind": measured[0, place] - measured[0, best]}
         row |= {"behind_low": behind[0][place], "behind_high": behind[1][place]}
         row["gap"] = gap(deciles[deciles["model"] == name], relative=False)

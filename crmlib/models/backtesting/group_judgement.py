@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.holdout_metrics import TOP
 from crmlib.rankings import Levels, tenths
-from crmlib.statistics import bootstrap_weights, percentile_interval
+from crmlib.statistics import bootstrap_weights, with_intervals
 
 MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_10_share")
 
@@ -115,23 +115,15 @@ def judge(
             means[one.name].append(_means(of_group))
     scores = [
         {"model": one.name, "groups": 10 if one.ranked else int(one.group.max()) + 1}
-        | _with_interval(np.array(found[one.name]), MEASURES, level)
+        | with_intervals(MEASURES, found[one.name][0], found[one.name][1:], level=level)
         for one in groupings
     ]
     names = ("spend", "active")
     of_groups = {
-        name: pd.DataFrame(_with_interval(np.array(rounds), names, level)) for name, rounds in means.items()
+        name: pd.DataFrame(with_intervals(names, rounds[0], rounds[1:], level=level))
+        for name, rounds in means.items()
     }
     return Judgement(pd.DataFrame(scores), of_groups)
-
-
-def _with_interval(rounds: Array, names: Sequence[str], level: float) -> dict[str, Array]:
-    """The first round and the interval of the others; measures along the second axis."""
-    low, high = percentile_interval(rounds[1:], level=level)
-    columns: dict[str, Array] = {}
-    for place, name in enumerate(names):
-        columns |= {name: rounds[0][place], f"{name}_low": low[place], f"{name}_high": high[place]}
-    return columns
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:

@@ -13,7 +13,7 @@ from crmlib.models.churn.churn_model import ChurnModel, Estimator, Rows, Splits,
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
 from crmlib.models.churn.metrics import TENTHS, Predictions
 from crmlib.models.churn.subgroups import by_subgroup
-from crmlib.statistics import bootstrap_weights, percentile_interval, wilson_interval
+from crmlib.statistics import bootstrap_weights, wilson_interval, with_intervals
 
 MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
 TEST_SHARE = 0.25  # of the rows, by date
@@ -255,17 +255,11 @@ def _predictions(frame: pd.DataFrame, named: dict[str, str]) -> dict[str, Predic
 def _scores(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model, predicted in predictions.items():
-        row: dict[str, object] = {
-            "model": model,
-            "customers": len(frame),
-            "churned": int(frame["churned"].sum()),
-        }
-        row["base_rate"] = float(frame["churned"].mean())
-        resampled = pd.DataFrame([predicted.metrics(one) for one in weights])
-        for name, value in predicted.metrics().items():
-            low, high = percentile_interval(resampled[name])
-            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
+        of = frame["churned"]
+        row = {"model": model, "customers": len(of), "churned": int(of.sum()), "base_rate": float(of.mean())}
+        measured = predicted.metrics()
+        resampled = [list(predicted.metrics(one).values()) for one in weights]
+        rows.append(row | with_intervals(list(measured), list(measured.values()), resampled))
     return pd.DataFrame(rows)
 
 
@@ -285,7 +279,7 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: p
     for model, predicted in predictions.items():
         gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)
-        low, high = percentile_interval([predicted.gains(one) for one in weights])
+        gains = with_intervals(["gain"], [gain], [[predicted.gains(one)] for one in weights])
         tables.append(
             pd.DataFrame(
                 {
@@ -295,9 +289,7 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: p
                     "churned": part * left,
                     "churn_rate": part * left / (n / 10),
                     "lift": part * 10,
-                    "gain": gain,
-                    "gain_low": low,
-                    "gain_high": high,
+                    **gains,
                     "cumulative_lift": gain / TENTHS,
                 }
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from crmlib.models.uplift.assignment import read_effects
 from crmlib.rankings import parts_of_equal_size
-from crmlib.statistics import bootstrap_weights, check_level, percentile_interval
+from crmlib.statistics import bootstrap_weights, check_level, percentile_interval, with_intervals
 
 
 @dataclass(frozen=True)
@@ -84,18 +85,14 @@ def uplift_curves(
     cell = np.empty(customers, dtype=np.intp)
     cell[order] = parts_of_equal_size(customers, steps)
     cell += steps * treated
-    drawn = [_measures(cell, outcome, np.ones(customers), steps)]
-    for weights in bootstrap_weights(customers, resamples, random, poisson=True):
-        drawn.append(_measures(cell, outcome, weights, steps))
-    uplift, qini = (np.array([one[which] for one in drawn]) for which in (0, 1))
-    share = np.linspace(0, 1, steps + 1)
+    # The first round is the customers as they are.
+    rounds = chain([np.ones(customers)], bootstrap_weights(customers, resamples, random, poisson=True))
+    drawn = np.array([_measures(cell, outcome, weights, steps) for weights in rounds])
+    share, qini = np.linspace(0, 1, steps + 1), drawn[:, 1]
     above = qini - qini[:, -1:] * share
     beyond = (above[:, 1:] + above[:, :-1]).sum(axis=1) / (2 * steps)
-    curve = {"share": share}
-    for name, values in (("uplift", uplift), ("qini", qini)):
-        low, high = percentile_interval(values[1:], level=level)
-        curve |= {name: values[0], f"{name}_low": low, f"{name}_high": high}
-    curve["at_random"] = share * uplift[0, -1]
+    curve = {"share": share} | with_intervals(("uplift", "qini"), drawn[0], drawn[1:], level=level)
+    curve["at_random"] = share * drawn[0, 0, -1]
     low, high = percentile_interval(beyond[1:], level=level)
     return UpliftCurves(pd.DataFrame(curve), float(beyond[0]), float(low), float(high), level)
 
