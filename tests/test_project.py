@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
 
 ROOMS = [
-    {"errors", "findings", "format", "lazy", "secrets", "statistics", "units"},
+    {"errors", "findings", "format", "lazy", "rankings", "secrets", "statistics", "units"},
     {"data"},
     {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},
@@ -104,6 +104,28 @@ def test_a_room_imports_only_from_rooms_below_it():
 def test_every_room_has_its_floor():
     floor = {name for names in ROOMS for name in names} | {"charts"}
     assert {own for _path, own, _imported in imports()} <= floor
+
+
+# A quantile of the normal distribution, in full or rounded, and what Wilson's interval is made of.
+INTERVALS = re.compile(
+    r"\bndtri\b|NormalDist|norm\.ppf|wilson(?!_interval)\w*\(|\b1\.9(?:6|59\d*|2\d*)\b|\b3\.84\d*\b|\bz2?\s?\*\*\s?2"
+)
+ELSEWHERE = {
+    "crmlib/statistics.py": "their place",
+    "crmlib/models/predictive.py": "interpolates a distribution function on normal probability paper",
+    "crmlib/data/simulation/streams.py": "makes normal draws of uniform ones",
+}
+
+
+def test_intervals_stand_in_statistics_alone():
+    found = {
+        str(path.relative_to(ROOT)): line
+        for path in (ROOT / "crmlib").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if INTERVALS.search(line)
+    }
+    assert found.keys() - ELSEWHERE.keys() == set(), found
+    assert found.keys() >= ELSEWHERE.keys(), "an exception that nobody needs; take it off the list"
 
 
 def test_nothing_in_the_tree_is_larger_than_two_megabytes():

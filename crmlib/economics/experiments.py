@@ -11,12 +11,13 @@ from scipy.special import ndtr
 from crmlib import format as fmt
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
 from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate
-from crmlib.models.uplift.differences import (
+from crmlib.statistics import (
     Difference,
     check_level,
     difference_of_means,
     difference_of_shares,
-    minimal_detectable_effect,
+    holm,
+    normal_quantile,
 )
 
 FEWEST = 30  # customers in a group, below which no readout is given
@@ -145,17 +146,40 @@ _COLUMNS = [
 ]
 
 
-def holm(p_values: pd.Series) -> pd.Series:
-    """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
+def minimal_detectable_effect(
+    standard_error: float, *, power: float = 0.8, significance: float = 0.05
+) -> float:
+    """How large a true difference has to be for the experiment to show it, as a rule.
+
+    Parameters
+    ----------
+    standard_error : float
+        Of the difference; as it is, or planned: sd · sqrt(1 / treated + 1 / control).
+    power : float, default 0.8
+        Probability that the difference is shown.
+    significance : float, default 0.05
+        Two-sided.
+
+    Returns
+    -------
+    float
+        In the outcome's unit.
+
+    Raises
+    ------
+    CrmError
+        If a share is out of range.
 
     Examples
     --------
-    >>> holm(pd.Series([0.01, 0.04, 0.03])).tolist()
-    [0.03, 0.06, 0.06]
+    >>> round(minimal_detectable_effect(1.0), 3)
+    2.802
     """
-    known = p_values.dropna().sort_values(kind="stable")
-    steps = known * np.arange(len(known), 0, -1)
-    return steps.cummax().clip(upper=1.0).reindex(p_values.index)
+    if not (0 < significance < 1 and 0.5 < power < 1):
+        raise CrmError(
+            f"power is {power} and significance {significance}; give power above 0.5 and both below 1"
+        )
+    return (normal_quantile(1 - significance) + normal_quantile(2 * power - 1)) * standard_error
 
 
 def split_p_value(group: pd.Series, planned_share: float | None) -> float:

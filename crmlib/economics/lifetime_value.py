@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 from crmlib import format as fmt
 from crmlib.economics._terms import Terms, read_terms
@@ -18,6 +18,7 @@ from crmlib.models._spend_data import read_spend
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
+from crmlib.statistics import check_level, normal_quantile
 
 INTERVALS = ("predictive", "parameters")
 STEP = 1e-3  # of the differences, in log parameters, that tell how much a forecast depends on them
@@ -118,7 +119,7 @@ def customer_lifetime_value(
         relative = _relative_error(transaction_model, known, terms)[known.row]
         if isinstance(spend_model, GammaGammaModel):
             relative = np.hypot(relative, _relative_spend_error(spend_model, data))
-        half = ndtri((1 + level) / 2) * relative
+        half = normal_quantile(level) * relative
         low, high = clv * np.exp(-half), clv * np.exp(half)
     columns = {"customer_id": data["customer_id"].to_numpy()} if "customer_id" in data.columns else {}
     columns |= {"expected_purchases": of["expected_purchases"], "expected_spend": spend}
@@ -259,8 +260,7 @@ def value_of_new_customer(
 def _check_interval(interval: str | None, level: float) -> None:
     if interval is not None and interval not in INTERVALS:
         raise CrmError(f"interval is {interval!r}; {did_you_mean(interval, INTERVALS)}, None")
-    if not 0 < level < 1:
-        raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.8")
+    check_level(level)
 
 
 # -- spend ---------------------------------------------------------------------------------------------------

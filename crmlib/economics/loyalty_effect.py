@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
-from crmlib.models.uplift.differences import check_level
+from crmlib.statistics import check_level, normal_quantile
 
 COMPARISONS = ("before joining", "after joining", "matched")
 
@@ -84,7 +83,7 @@ def loyalty_uplift(
     rows = []
     for name, (values, groups, kept) in zip(COMPARISONS, cases, strict=True):
         gap, error = _compare(values[kept], joined[kept], groups[kept], who[kept])
-        reach = float(ndtri((1 + level) / 2)) * error
+        reach = normal_quantile(level) * error
         level_of = before if name == "before joining" else after
         without = level_of[kept & joined].mean() - gap
         told = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, maximise
 from crmlib.models._summary import ModelSummary
+from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 
 FILE_FORMAT = 1
@@ -180,9 +180,7 @@ class LikelihoodModel:
         DataFrame
             Indexed by parameter, columns `low` and `high`; nan where the data do not identify it.
         """
-        if not 0 < level < 1:
-            raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
-        half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(np.diag(self._fitted("_log_covariance")))
+        half = normal_quantile(level) * np.sqrt(np.diag(self._fitted("_log_covariance")))
         values = np.array(list(self.params_.values()))
         ends = {"low": values * np.exp(-half), "high": values * np.exp(half)}
         return pd.DataFrame(ends, index=pd.Index(self.parameter_names, name="parameter"))

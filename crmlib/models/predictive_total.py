@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.purchase import PurchaseModel
+from crmlib.statistics import normal_quantile
 
 DRAWN = 50_000  # customers drawn, at least, to learn how far single customers stray from their expectation
 STEP = 1e-3  # of the differences, in log parameters, that tell how much a total depends on them
@@ -35,7 +35,7 @@ class PredictiveTotal:
 
     def interval(self, level: float = 0.8) -> tuple[float, float]:
         """Both ends; it knows nothing of what the model leaves out, so more totals than 1 - level miss it."""
-        half = float(ndtri((1 + level) / 2) * np.hypot(self.of_customers, self.of_parameters))
+        half = normal_quantile(level) * float(np.hypot(self.of_customers, self.of_parameters))
         return max(self.mean - half, 0.0), self.mean + half
 
 

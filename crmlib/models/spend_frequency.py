@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from crmlib import format as fmt
 from crmlib.errors import CrmError
 from crmlib.models._spend_data import read_spend
+from crmlib.rankings import rank_correlation
 
 HARMLESS = 0.05  # relative change of spend per doubling of frequency that changes no decision
 
@@ -83,8 +84,7 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     error = np.sqrt((doublings * residual) @ (doublings * residual) * len(x) / (len(x) - 2)) / spread
     half = stdtrit(len(x) - 2, 0.975) * error
     effect, low, high = (float(one / m.mean()) for one in (slope, slope - half, slope + half))
-    ranks = pd.DataFrame({"x": x, "m": m}).rank()
-    spearman = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(ranks["x"], ranks["m"])[0, 1])
+    spearman = 0.0 if np.ptp(m) == 0 else rank_correlation(x, m)
     pearson = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(x, m)[0, 1])
     return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _sentence(effect, low, high))
 

@@ -7,45 +7,9 @@ from scipy import stats
 
 import crmlib as crm
 from crmlib.data.simulate import simulate_firm
-from crmlib.economics.experiments import holm, split_p_value
+from crmlib.economics.experiments import minimal_detectable_effect, split_p_value
 from crmlib.errors import CannotAnswerError, CrmError, DataError
-from crmlib.models.uplift.differences import (
-    difference_of_means,
-    difference_of_shares,
-    minimal_detectable_effect,
-)
-
-# Newcombe, Statistics in Medicine 17 (1998), 873–890, table II, method 10.
-NEWCOMBE = [
-    ((56, 70, 48, 80), (0.0524, 0.3339)),
-    ((9, 10, 3, 10), (0.1705, 0.8090)),
-    ((6, 7, 2, 7), (0.0582, 0.8062)),
-    ((5, 56, 0, 29), (-0.0381, 0.1926)),
-    ((0, 10, 0, 20), (-0.1611, 0.2775)),
-    ((0, 10, 0, 10), (-0.2775, 0.2775)),
-    ((10, 10, 0, 20), (0.6791, 1.0)),
-    ((10, 10, 0, 10), (0.6075, 1.0)),
-]
-
-
-@pytest.mark.parametrize(("counts", "interval"), NEWCOMBE)
-def test_shares_have_newcombes_intervals(counts, interval):
-    found = difference_of_shares(*counts)
-    assert (found.low, found.high) == pytest.approx(interval, abs=6e-5)
-
-
-def test_means_are_welchs():
-    random = np.random.default_rng(1)
-    one, other = random.gamma(1, 10, 40), random.gamma(2, 3, 90)
-    found, theirs = difference_of_means(one, other), stats.ttest_ind(one, other, equal_var=False)
-    assert (found.z, found.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
-    interval = theirs.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-
-
-def test_holm_by_hand():
-    assert holm(pd.Series([0.01, 0.04, 0.03, np.nan])).iloc[:3].tolist() == [0.03, 0.06, 0.06]
-    assert holm(pd.Series([0.6, 0.7])).tolist() == [1.0, 1.0]
+from crmlib.statistics import difference_of_means
 
 
 def world(seed, *, effect=0.0, customers=600, treated_share=0.5, kind="money"):

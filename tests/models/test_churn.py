@@ -194,7 +194,7 @@ def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
     assert set(data.date[test]) == {days[3]}
     assert set(data.date[train]) == set(days[:2])  # what became of those of July was not known in October
     assert "1,500 earlier rows are not learnt from" in said
-    assert crm.evaluate_churn(data, estimator="logistic", draws=5).split == said
+    assert crm.evaluate_churn(data, estimator="logistic", resamples=5).split == said
 
 
 def test_an_outcome_known_only_later_is_not_known(firm):

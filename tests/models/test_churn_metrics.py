@@ -1,32 +1,29 @@
-"""The metrics are scikit-learn's, with weights as with repeated rows."""
+"""Metrics of the churn model: calibration, gains, and weights that are repeated rows."""
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from crmlib.models.churn.calibration import Calibration, calibrate
-from crmlib.models.churn.metrics import gains, logistic_line, metrics, rank
+from crmlib.models.churn.metrics import Predictions, logistic_line
 
 cases = st.lists(st.tuples(st.integers(1, 19), st.booleans(), st.integers(0, 3)), min_size=8, max_size=60)
 
 
 @settings(max_examples=60, deadline=None)
 @given(cases)
-def test_metrics_are_those_of_scikit_learn_with_ties_and_weights(rows):
+def test_a_weight_is_that_many_customers(rows):
     p, y, w = (np.array(one) for one in zip(*rows, strict=True))
     p = p / 20
     assume(0 < (w * y).sum() < w.sum())
     repeated = np.repeat(np.arange(len(p)), w)
-    q, z = p[repeated], y[repeated].astype(int)
-    found = metrics(rank(p, y), w)
-    assert found["roc_auc"] == pytest.approx(roc_auc_score(z, q))
-    assert found["pr_auc"] == pytest.approx(average_precision_score(z, q))
-    assert found["brier"] == pytest.approx(brier_score_loss(z, q))
-    assert found["log_loss"] == pytest.approx(log_loss(z, q))
-    assert found["mean_predicted"] == pytest.approx(q.mean())
+    weighted, plain = Predictions(p, y), Predictions(p[repeated], y[repeated])
+    assert weighted.metrics(w)["mean_predicted"] == pytest.approx(p[repeated].mean())
+    for name in ("roc_auc", "pr_auc", "brier", "log_loss", "lift_top_10"):
+        assert weighted.metrics(w)[name] == pytest.approx(plain.metrics()[name])
+    assert weighted.gains(w) == pytest.approx(plain.gains())
 
 
 def test_calibration_line_is_a_logistic_regression():
@@ -44,18 +41,18 @@ def test_slope_tells_timid_from_extreme(power, slope):
     random = np.random.default_rng(5)
     log_odds = random.normal(-1, 1.5, 20_000)
     churned = random.random(20_000) < 1 / (1 + np.exp(-log_odds))
-    found = metrics(rank(1 / (1 + np.exp(-power * log_odds)), churned))
+    found = Predictions(1 / (1 + np.exp(-power * log_odds)), churned).metrics()
     assert found["calibration_slope"] == pytest.approx(slope, rel=0.08)
 
 
 def test_gains_and_lift_by_hand():
     p = np.arange(20, 0, -1) / 21
     churned = np.array([1, 1, 0, 1, *[0] * 16])
-    assert gains(rank(p, churned))[:3] == pytest.approx([2 / 3, 1, 1])
-    assert metrics(rank(p, churned))["lift_top_10"] == pytest.approx(20 / 3)
-    alike = gains(rank(np.full(20, 0.3), churned))
-    assert alike == pytest.approx(np.arange(1, 11) / 10)
-    assert np.isnan(metrics(rank(np.full(20, 0.3), churned))["calibration_slope"])
+    assert Predictions(p, churned).gains()[:3] == pytest.approx([2 / 3, 1, 1])
+    assert Predictions(p, churned).metrics()["lift_top_10"] == pytest.approx(20 / 3)
+    alike = Predictions(np.full(20, 0.3), churned)
+    assert alike.gains() == pytest.approx(np.arange(1, 11) / 10)
+    assert np.isnan(alike.metrics()["calibration_slope"])
 
 
 def test_calibration_keeps_the_order_and_finds_the_curve():

@@ -29,7 +29,7 @@ def data():
 
 @pytest.fixture(scope="module", params=["telco", "churn-5000"])
 def evaluated(request, data):
-    return request.param, crm.evaluate_churn(data[request.param], draws=100, random_state=42)
+    return request.param, crm.evaluate_churn(data[request.param], resamples=100, random_state=42)
 
 
 @pytest.mark.parametrize(("name", "estimator"), PUBLISHED)

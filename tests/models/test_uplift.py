@@ -141,7 +141,7 @@ def test_curves_by_hand():
     with pytest.raises(DataError, match="without both groups"):
         crm.uplift_curves(frame)
     twice = pd.concat([frame, frame], ignore_index=True)
-    curves = crm.uplift_curves(twice, steps=4, bootstrap=0)
+    curves = crm.uplift_curves(twice, steps=4, resamples=0)
     # Differences of means down to each quarter: 1, 1, 2/3, 1/2 − 1/4.
     assert curves.curve["uplift"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
     assert curves.curve["qini"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
@@ -166,7 +166,7 @@ def test_a_score_that_says_nothing_has_no_qini():
         _, treated, outcome, _ = world(seed, customers=800)
         noise = np.random.default_rng(seed + 500).normal(size=800)
         frame = pd.DataFrame({"effect": noise, "treated": treated, "outcome": outcome})
-        curves = crm.uplift_curves(frame, bootstrap=100)
+        curves = crm.uplift_curves(frame, resamples=100)
         held += curves.qini_low <= 0 <= curves.qini_high
         widths.append(curves.qini_high - curves.qini_low)
     # 95 % of 60, less a little for the bootstrap's own noise; fewer than 50 in one of a thousand choices of seeds
@@ -178,9 +178,9 @@ def test_equal_scores_are_ordered_by_chance_and_not_by_the_file():
     _, treated, outcome, _ = world(8, customers=4000)
     frame = pd.DataFrame({"effect": 1.0, "treated": treated, "outcome": outcome})
     filed = frame.sort_values("outcome", ascending=False, key=lambda one: one * np.where(treated, 1, -1))
-    assert abs(crm.uplift_curves(filed, bootstrap=0).qini_coefficient) < 0.05  # four standard errors
+    assert abs(crm.uplift_curves(filed, resamples=0).qini_coefficient) < 0.05  # four standard errors
     by_file = filed.assign(effect=-np.arange(4000.0))
-    assert crm.uplift_curves(by_file, bootstrap=0).qini_coefficient > 0.2
+    assert crm.uplift_curves(by_file, resamples=0).qini_coefficient > 0.2
 
 
 def test_words_flags_and_holes_are_taken_as_they_are():

@@ -13,6 +13,7 @@ from ibis import _
 from crmlib.customers._log import as_day, floor
 from crmlib.customers.activity import purchase_days
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
 
 _PERIODS = ("W", "M", "Q", "Y")
@@ -229,11 +230,8 @@ def repeat_rate(
     table = vintages.order_by("cohort").to_pandas()
     lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(days=within_days)
     table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
-    rate, z = table["came_back"] / table["customers"], 1.959963984540054
-    centre = (rate + z**2 / (2 * table["customers"])) / (1 + z**2 / table["customers"])
-    reach = z * np.sqrt(rate * (1 - rate) / table["customers"] + (z / table["customers"]) ** 2 / 4)
-    reach = reach / (1 + z**2 / table["customers"])
-    return table.assign(repeat_rate=rate, low=centre - reach, high=centre + reach)
+    low, high = wilson_interval(table["came_back"], table["customers"])
+    return table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
 
 
 def _period(period: str) -> TimeUnit:

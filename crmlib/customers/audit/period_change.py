@@ -14,6 +14,7 @@ from crmlib.customers.activity import acquired_by, customer_totals, span
 from crmlib.customers.audit.decompose import decompose_change
 from crmlib.customers.audit.months import first_purchase_day
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.rankings import parts_of_equal_size
 
 # Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
 GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
@@ -197,9 +198,7 @@ def _migration(pairs: pd.DataFrame) -> pd.DataFrame:
 def _decile(values: pd.Series, active: pd.Series, customer_id: pd.Series) -> pd.Series:
     ranked = pd.DataFrame({"value": values, "customer_id": customer_id})[active]
     ranked = ranked.sort_values(["value", "customer_id"], ascending=[False, True])
-    decile = pd.Series(
-        np.arange(len(ranked)) * 10 // max(len(ranked), 1) + 1, index=ranked.index, dtype=object
-    )
+    decile = pd.Series(parts_of_equal_size(len(ranked)) + 1, index=ranked.index, dtype=object)
     return decile.reindex(values.index, fill_value=INACTIVE)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlib.customers.activity import by_group, customer_totals
 from crmlib.data.sources import as_transactions
+from crmlib.rankings import gini, parts_of_equal_size, top_share
 
 TOP_SHARES = (0.01, 0.05, 0.10, 0.20)
 MANY = 10  # purchases from which on the distribution says "10 or more"
@@ -146,44 +147,9 @@ def _ratio(above: float, below: float) -> float:
     return above / below if below else np.nan
 
 
-def top_share(values: np.ndarray, share: float) -> float:
-    """Which share of the total the best `share` of customers hold.
-
-    The customer on the boundary counts with the part that is within, so that the answer does not jump
-    with the number of customers.
-
-    Examples
-    --------
-    >>> top_share(np.array([60.0, 20.0, 10.0, 5.0, 5.0]), 0.2)
-    0.6
-    """
-    total = values.sum()
-    if not len(values) or total <= 0:
-        return np.nan
-    cumulative = np.concatenate([[0.0], np.cumsum(np.sort(values)[::-1])])
-    return float(np.interp(share * len(values), np.arange(len(values) + 1), cumulative) / total)
-
-
-def gini(values: np.ndarray) -> float:
-    """How unequally a total is spread: 0 if all have the same, towards 1 if one has all.
-
-    NaN where a value is negative or the total is not positive: the measure is not defined there.
-
-    Examples
-    --------
-    >>> round(gini(np.array([600.0, 1000.0, 1200.0, 2200.0, 5000.0])), 10)
-    0.4
-    """
-    total = values.sum()
-    if not len(values) or total <= 0 or values.min() < 0:
-        return np.nan
-    ranks = np.arange(1, len(values) + 1)
-    return float((2 * ranks - len(values) - 1) @ np.sort(values) / (len(values) * total))
-
-
 def _deciles(ranked: pd.DataFrame, value: str) -> pd.DataFrame:
     # Ten groups as equal as the number allows; customers with the same value are told apart by their id.
-    decile = np.arange(len(ranked)) * 10 // max(len(ranked), 1) + 1
+    decile = parts_of_equal_size(len(ranked)) + 1
     table = ranked.groupby(decile).agg(
         customers=("customer_id", "size"), purchases=("purchases", "sum"), value=(value, "sum")
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.audit.period_profile import gini, top_share
 from crmlib.errors import CrmError
+from crmlib.rankings import gini, rank_correlation, top_share
 
 _POINTS = 501  # more than a chart can show
 
@@ -165,7 +165,7 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
     count = int(np.ceil(top * len(profit) - 1e-9))
     largest, best = (set(profit[name].nlargest(count).index) for name in ("revenue", "profit"))
     told = {
-        "rank_correlation": ranks["revenue_rank"].corr(ranks["profit_rank"]) if len(ranks) > 1 else np.nan,
+        "rank_correlation": rank_correlation(profit["revenue"], profit["profit"]),
         "top": float(count),
         "shared": len(largest & best) / count if count else np.nan,
         "top_at_a_loss": float((profit.loc[list(largest), "profit"] < 0).mean()) if count else np.nan,

@@ -14,8 +14,8 @@ from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.activity import purchase_days
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.statistics import wilson_interval
 
-_Z = 1.959963984540054
 _MOST_PERIODS = 12
 
 
@@ -160,10 +160,5 @@ def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
 
 def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.DataFrame:
     """Add `retention` and its 95 % interval (Wilson 1927)."""
-    n = of.where(of > 0).astype(float)
-    rate = kept / n
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z * np.sqrt(rate * (1 - rate) / n + (_Z / n) ** 2 / 4) / (1 + _Z**2 / n)
-    return table.assign(
-        retention=rate, low=(centre - reach).clip(lower=0), high=(centre + reach).clip(upper=1)
-    )
+    low, high = wilson_interval(kept, of)
+    return table.assign(retention=kept / of.where(of > 0), low=low, high=high)

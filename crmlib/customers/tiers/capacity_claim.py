@@ -9,6 +9,7 @@ import numpy as np
 
 from crmlib.customers._log import end_of, fetch
 from crmlib.data.sources import open_table
+from crmlib.statistics import normal_quantile
 
 
 def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
@@ -65,7 +66,7 @@ def capacity_taken(
     own = np.where(mine, purchases, 0.0)
     share = own.sum() / everybody
     error = np.sqrt(len(own) * np.var(own - share * purchases)) / everybody
-    difference, reach = use * share - (1 - use), 1.96 * use * error
+    difference, reach = use * share - (1 - use), normal_quantile(0.95) * use * error
     return {
         "customers": int(mine.sum()), "tier_mean": use * share, "other_mean": 1 - use, "difference": difference,
         "low": difference - reach, "high": difference + reach,

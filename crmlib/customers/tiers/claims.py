@@ -13,11 +13,10 @@ from crmlib.customers.tiers.capacity_claim import capacity_taken, capacity_use
 from crmlib.customers.tiers.next_behaviour import next_behaviour
 from crmlib.errors import CrmError
 from crmlib.findings import UNTESTED, Claim
+from crmlib.statistics import difference_of_means
 
 FEWEST = 30  # customers on either side, below which an interval says nothing
-SMALLEST_EFFECT = (
-    0.1  # standard deviations: a difference that is surely smaller is none that a tier is served by
-)
+SMALLEST_EFFECT = 0.1  # standard deviations: who differs by less needs no other service
 _SOURCE = "Zeithaml, Rust & Lemon 2001"
 OTHERS = "the others"
 
@@ -160,15 +159,14 @@ def _tested(one: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[st
     if min(len(ours), len(others)) < FEWEST:
         few = f"{len(ours):,} customers against {len(others):,}; {FEWEST} are needed on either side"
         return _untested(one, few, len(ours))
-    difference = ours.mean() - others.mean()
-    reach = 1.96 * np.sqrt(ours.var(ddof=1) / len(ours) + others.var(ddof=1) / len(others))
+    found = difference_of_means(ours, others)
     spread = np.sqrt((ours.var(ddof=1) + others.var(ddof=1)) / 2)
     claim = replace(one.claim, smallest_difference=SMALLEST_EFFECT * spread)
-    low, high = difference - reach, difference + reach
     return _named(one) | {
-        "customers": len(ours), "tier_mean": ours.mean(), "other_mean": others.mean(), "difference": difference,
-        "low": low, "high": high, "effect": difference / spread if spread else 0.0,
-        "verdict": claim.verdict(low, high), "why": "",
+        "customers": len(ours), "tier_mean": found.treated, "other_mean": found.control,
+        "difference": found.difference, "low": found.low, "high": found.high,
+        "effect": found.difference / spread if spread else 0.0,
+        "verdict": claim.verdict(found.low, found.high), "why": "",
     }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ibis import _
-from scipy.special import ndtri
 
 from crmlib.customers._log import as_day, end_of, fetch, seen_by
 from crmlib.data.sources import open_table
-from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.errors import CannotAnswerError, DataError, did_you_mean
+from crmlib.statistics import check_level, normal_quantile
 
 GROUPS = ("all", "heavy", "light")
 
@@ -65,8 +65,7 @@ def points_pressure(
        waits  purchases  share_in_second_half
     0      1          2                   1.0
     """
-    if not 0 < level < 1:
-        raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
+    check_level(level)
     day = as_day(as_of, "as_of")
     waits = _waits(loyalty_ledger, day)
     bought = _purchase_days(transactions, day, waits)
@@ -122,7 +121,7 @@ def _share(members: pd.DataFrame, level: float) -> dict[str, float]:
     all_of = float(members["purchases"].sum())
     share = float(members["late"].sum()) / all_of if all_of else np.nan
     scatter = members["late"] - share * members["purchases"]
-    reach = float(ndtri((1 + level) / 2)) * np.sqrt(float((scatter**2).sum())) / all_of if all_of else np.nan
+    reach = normal_quantile(level) * float(np.sqrt((scatter**2).sum())) / all_of if all_of else np.nan
     return {
         "customers": len(members),
         "waits": int(members["waits"].sum()),

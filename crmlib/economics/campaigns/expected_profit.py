@@ -183,11 +183,8 @@ def _ranked_groups(score: ArrayLike, left: np.ndarray) -> tuple[np.ndarray, np.n
         raise DataError(
             f"score has {int((~np.isfinite(scores)).sum()):,} values that are no number; score everybody"
         )
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    group = np.empty(len(scores), dtype=np.intp)
-    group[order] = np.concatenate([[0], np.cumsum(np.diff(ranked) != 0)])
-    return group, np.bincount(group).astype(float)
+    _, group, size = np.unique(-scores, return_inverse=True, return_counts=True)
+    return group, size.astype(float)
 
 
 def _hull_steps(kept: np.ndarray, cost: np.ndarray) -> np.ndarray:

@@ -11,9 +11,10 @@ import numpy as np
 from crmlib import format as fmt
 from crmlib.economics.formula_clv import response_steepness
 from crmlib.errors import CrmError, FitError
+from crmlib.statistics import normal_quantile
 
 NEAR = 1.05  # times a spend that was observed: no other one
-_CHI_SQUARED = 1.920729  # half the 95 % point with one degree of freedom
+_DEEPEST = normal_quantile(0.95) ** 2 / 2  # below the highest log-likelihood, at the ends of the interval
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,16 @@ def _ends(ceilings: np.ndarray, below: np.ndarray, drop: Callable[[float], float
     """Ends of the ceilings whose log-likelihood is not too far below the highest."""
     from scipy.optimize import brentq
 
-    within = np.flatnonzero(below >= -_CHI_SQUARED)
+    within = np.flatnonzero(below >= -_DEEPEST)
     if not len(within):  # narrower than the grid
         within = np.array([int(np.argmax(below))])
     ends = []
     for edge, outside in ((within[0], within[0] - 1), (within[-1], within[-1] + 1)):
-        if not 0 <= outside < len(ceilings) or below[edge] < -_CHI_SQUARED:
+        if not 0 <= outside < len(ceilings) or below[edge] < -_DEEPEST:
             ends.append(float(ceilings[edge]))
             continue
         bracket = sorted((float(ceilings[edge]), float(ceilings[outside])))
-        ends.append(float(brentq(lambda one: drop(one) + _CHI_SQUARED, *bracket, xtol=1e-6)))
+        ends.append(float(brentq(lambda one: drop(one) + _DEEPEST, *bracket, xtol=1e-6)))
     return ends[0], ends[1]
 
 

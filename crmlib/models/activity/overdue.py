@@ -17,6 +17,7 @@ from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models._special import bisect
 from crmlib.models.purchase import PurchaseModel
+from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not told
@@ -112,7 +113,8 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     share = ((gaps["p1"] - gaps["p0"]) / (gaps["p2"] - gaps["p0"])).to_numpy(float)
     away = (share - 0.5) ** 2
     variance, error = away.mean(), away.std(ddof=1) / np.sqrt(len(away))
-    low, shape, high = (_shape(float(variance + one * error)) for one in (1.96, 0.0, -1.96))
+    reach = normal_quantile(0.95) * error
+    low, shape, high = (_shape(float(variance + one)) for one in (reach, 0.0, -reach))
     return Regularity(shape, low, high, len(gaps))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,9 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.holdout_metrics import gap
+from crmlib.rankings import Ranking, log_losses, squared_losses
+from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
-LEVEL = 0.95
 _MEASURES = ("brier", "log_loss", "auc")
 
 
@@ -37,22 +39,19 @@ def activity_scores(
     """
     names = list(told)
     chances = np.stack([told[name][1] for name in names])
-    drawn = _bootstrap(chances, happened, resamples, random_state)  # resamples, measures, forecasts
-    measured = _measures(_Prepared(chances, happened), np.ones(len(happened)))
+    measured, *resampled = _bootstrap(chances, happened, resamples, random_state)
+    drawn = np.array(resampled)
     best = int(np.argmin(measured[0]))
-    tails = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
-    behind = np.percentile(drawn[:, 0] - drawn[:, 0, best : best + 1], tails, axis=0)
+    behind = percentile_interval(drawn[:, 0] - drawn[:, 0, best : best + 1])
     rows = []
     for place, name in enumerate(names):
         row: dict[str, object] = {"forecast": name, "kind": told[name][0]}
         row |= {"predicted": chances[place].mean(), "actual": happened.mean()}
-        for number, measure in enumerate(_MEASURES):
-            low, high = np.percentile(drawn[:, number, place], tails)
-            row |= {measure: measured[number, place], f"{measure}_low": low, f"{measure}_high": high}
+        row |= with_intervals(_MEASURES, measured[:, place], drawn[:, :, place])
         row |= {"brier_behind": measured[0, place] - measured[0, best]}
-        row |= {"behind_low": behind[0, place], "behind_high": behind[1, place]}
+        row |= {"behind_low": behind[0][place], "behind_high": behind[1][place]}
         row["gap"] = gap(deciles[deciles["model"] == name], relative=False)
-        row["verdict"] = "best" if place == best else "as good" if behind[0, place] <= 0 else "behind"
+        row["verdict"] = "best" if place == best else "as good" if behind[0][place] <= 0 else "behind"
         rows.append(row)
     return pd.DataFrame(rows).sort_values("brier", kind="stable").reset_index(drop=True)
 
@@ -84,31 +83,14 @@ def _brier(scores: pd.DataFrame, name: str, actual: float) -> float:
     return float(found.iloc[0]) if len(found) else float(actual * (1 - actual))
 
 
-class _Prepared:
-    """Losses of every customer, and each forecast's order, computed once for all resamples."""
-
-    def __init__(self, chances: Array, happened: Array) -> None:
-        right = np.where(happened, chances, 1 - chances)
-        with np.errstate(divide="ignore"):
-            self.losses = np.stack([(1 - right) ** 2, -np.log(right)])  # measures, forecasts, customers
-        ranks = [np.unique(one, return_inverse=True) for one in chances]
-        # A level's buyers and its others side by side, so that one count finds both.
-        self.rank = [(len(values), 2 * place + happened) for values, place in ranks]
-
-
-def _measures(known: _Prepared, weight: Array) -> Array:
-    """Brier score, log loss and AUC of every forecast, shape (3, forecasts), of weighted customers."""
-    losses = known.losses @ weight / weight.sum()
-    areas = []
-    for levels, place in known.rank:
-        below, above = np.bincount(place, weight, 2 * levels).reshape(levels, 2).T
-        beaten = np.cumsum(below) - below / 2
-        areas.append(above @ beaten / (above.sum() * below.sum()))
-    return np.vstack([losses, areas])
-
-
 def _bootstrap(chances: Array, happened: Array, resamples: int, random_state: int) -> Array:
-    random = np.random.default_rng(random_state)
-    known, n = _Prepared(chances, happened), len(happened)
-    draws = (np.bincount(random.integers(0, n, n), minlength=n).astype(float) for _ in range(resamples))
-    return np.stack([_measures(known, weight) for weight in draws])
+    """Brier score, log loss and AUC, shape (1 + resamples, 3, forecasts); first of the customers as they are."""
+    losses = np.stack([squared_losses(chances, happened), log_losses(chances, happened)])
+    rankings = [Ranking(one, happened) for one in chances]
+    weights = bootstrap_weights(len(happened), resamples, random_state)
+    return np.stack(
+        [
+            np.vstack([losses @ one / one.sum(), [ranking.levels(one).roc_auc() for ranking in rankings]])
+            for one in chain([np.ones(len(happened))], weights)
+        ]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -11,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib.models._inference import Array
-from crmlib.models.backtesting.holdout_metrics import GROUPS, TOP, tenth
+from crmlib.models.backtesting.holdout_metrics import TOP
+from crmlib.rankings import Levels, tenths
+from crmlib.statistics import bootstrap_weights, with_intervals
 
 MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_10_share")
 
@@ -39,7 +42,7 @@ class _Sample(NamedTuple):
     rank: Array
     customers: float
     variance: dict[str, float]  # sums of squares about the mean, of spend, active and rank
-    best_area: float
+    best_gini: float
 
     @classmethod
     def of(cls, holdout: Holdout, weights: Array) -> Self:
@@ -47,8 +50,8 @@ class _Sample(NamedTuple):
         customers = float(weights.sum())
         variance = {name: _squares(weighted[name], getattr(holdout, name), customers) for name in weighted}
         order = holdout.best_first
-        area = _area(_cumulative(weights[order]), _cumulative(weighted["spend"][order]))
-        return cls(weights, **weighted, customers=customers, variance=variance, best_area=area)
+        best = Levels(holdout.spend[order], weights[order], weighted["spend"][order]).gini()
+        return cls(weights, **weighted, customers=customers, variance=variance, best_gini=best)
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,7 @@ class Grouping:
 def ranking_as_grouping(name: str, ranking: Array) -> Grouping:
     """A ranking, and the tenths of customers by it as groups; equal values share one."""
     _, first, level = np.unique(ranking, return_index=True, return_inverse=True)
-    tenths = np.unique(tenth(ranking)[first], return_inverse=True)[1]
-    return Grouping(name, level, tenths, ranked=True)
+    return Grouping(name, level, np.unique(tenths(ranking)[first], return_inverse=True)[1], ranked=True)
 
 
 class Judgement(NamedTuple):
@@ -103,41 +105,25 @@ def judge(
     customers = len(holdout.spend)
     found: dict[str, list[Array]] = {one.name: [] for one in groupings}
     means: dict[str, list[Array]] = {one.name: [] for one in groupings}
-    weights = np.ones(customers)
-    for _ in range(resamples + 1):  # the first round is the customers as they are
+    # the first round is the customers as they are
+    for weights in chain([np.ones(customers)], bootstrap_weights(customers, resamples, random)):
         sample = _Sample.of(holdout, weights)
         for one in groupings:
             by_level = _sums(one, sample)
             of_group = {name: _sum_by(one.group, values) for name, values in by_level.items()}
             found[one.name].append(_measure(one, by_level, of_group, sample))
             means[one.name].append(_means(of_group))
-        weights = np.bincount(random.integers(customers, size=customers), minlength=customers).astype(float)
     scores = [
-        {"model": one.name, "groups": GROUPS if one.ranked else int(one.group.max()) + 1}
-        | _with_interval(np.array(found[one.name]), MEASURES, level)
+        {"model": one.name, "groups": 10 if one.ranked else int(one.group.max()) + 1}
+        | with_intervals(MEASURES, found[one.name][0], found[one.name][1:], level=level)
         for one in groupings
     ]
     names = ("spend", "active")
     of_groups = {
-        name: pd.DataFrame(_with_interval(np.array(rounds), names, level)) for name, rounds in means.items()
+        name: pd.DataFrame(with_intervals(names, rounds[0], rounds[1:], level=level))
+        for name, rounds in means.items()
     }
     return Judgement(pd.DataFrame(scores), of_groups)
-
-
-def _with_interval(rounds: Array, names: Sequence[str], level: float) -> dict[str, Array]:
-    """The first round and the interval of the others; measures along the second axis."""
-    low, high = _interval(rounds[1:], level)
-    columns: dict[str, Array] = {}
-    for place, name in enumerate(names):
-        columns |= {name: rounds[0][place], f"{name}_low": low[place], f"{name}_high": high[place]}
-    return columns
-
-
-def _interval(rounds: Array, level: float) -> Array:
-    """Percentiles; nan where a measure is not known in any round."""
-    known = np.where(np.isnan(rounds).all(axis=0), 0.0, rounds)
-    ends = np.nanquantile(known, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return np.where(np.isnan(rounds).all(axis=0), np.nan, ends)
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:
@@ -167,11 +153,11 @@ def _measure(one: Grouping, by_level: dict[str, Array], of_group: dict[str, Arra
     size, spend = by_level["size"], by_level["spend"]
     worth = np.arange(len(size), dtype=float) if one.ranked else _worth_by_other_half(size, spend)
     order = np.argsort(-worth, kind="stable")
-    customers, held = _cumulative(size[order]), _cumulative(spend[order])
-    gini = _area(customers, held) / sample.best_area if sample.best_area > 0 else np.nan
+    levels = Levels(worth[order], size[order], spend[order])
+    gini = levels.gini() / sample.best_gini if sample.best_gini > 0 else np.nan
     explained = [_explained(of_group, name, sample) for name in ("spend", "active")]
     ranks = _rank_correlation(worth, by_level, sample)
-    return np.array([*explained, ranks, gini, np.interp(TOP, customers, held)])
+    return np.array([*explained, ranks, gini, levels.captured_by(TOP)])
 
 
 def _explained(of_group: dict[str, Array], name: str, sample: _Sample) -> float:
@@ -198,17 +184,6 @@ def _rank_correlation(worth: Array, by_level: dict[str, Array], sample: _Sample)
     own = (np.cumsum(shared) - shared / 2)[place] - sample.customers / 2  # its weighted mean is 0
     spread = np.sqrt((size @ own**2) * sample.variance["rank"])
     return float(own @ by_level["rank"] / spread) if spread > 0 else np.nan
-
-
-def _cumulative(parts: Array) -> Array:
-    total = parts.sum()
-    if not total > 0:
-        return np.full(len(parts) + 1, np.nan)
-    return np.concatenate([[0.0], parts.cumsum() / total])
-
-
-def _area(customers: Array, held: Array) -> float:
-    return float(2 * np.trapezoid(held, customers) - 1)
 
 
 def _divide(one: Array, other: Array, default: float = np.nan) -> Array:

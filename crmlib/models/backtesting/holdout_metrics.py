@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast
+from crmlib.rankings import Ranking, log_losses, rank_correlation, squared_losses, tenths
 
 MANY = 7  # repeat purchases from which customers are one group
-GROUPS = 10  # of predictions
 TOP = 0.10  # share of customers whose share of the holdout's spend is told
 
 
@@ -27,7 +30,7 @@ def errors(forecast: Forecast, frequency: Array, happened: Array) -> dict[str, f
     dict
         The columns from `actual` to `probability_gap` of `BacktestResult.scores`.
     """
-    predicted, some = forecast.purchases, (happened > 0).astype(float)
+    predicted, some = forecast.purchases, happened > 0
     away = predicted - happened
     total = float(happened.sum())
     chance = forecast.any_purchase
@@ -38,9 +41,9 @@ def errors(forecast: Forecast, frequency: Array, happened: Array) -> dict[str, f
         "mae": float(np.abs(away).mean()),
         "rmse": float(np.sqrt((away**2).mean())),
         "correlation": _correlation(predicted, happened),
-        "spearman": spearman(predicted, happened),
-        "brier": float(((chance - some) ** 2).mean()),
-        "log_loss": _log_loss(chance, some),
+        "spearman": rank_correlation(predicted, happened),
+        "brier": float(squared_losses(chance, some).mean()),
+        "log_loss": float(log_losses(chance, some).mean()),
         "group_error": gap(by_frequency(forecast, frequency, happened), relative=True),
         "probability_gap": gap(by_probability(forecast, happened), relative=False),
     }
@@ -57,22 +60,16 @@ def by_frequency(forecast: Forecast, frequency: Array, happened: Array) -> pd.Da
 
 def by_decile(forecast: Forecast, happened: Array) -> pd.DataFrame:
     """Purchases by tenth of customers, 1 with the lowest prediction; equal predictions share a tenth."""
-    table = _means(tenth(forecast.purchases), happened, forecast.purchases)
+    table = _means(tenths(forecast.purchases), happened, forecast.purchases)
     table.insert(0, "decile", table.index)
     return _named(forecast, table)
 
 
 def by_probability(forecast: Forecast, happened: Array) -> pd.DataFrame:
     """Share of customers with a purchase, by tenth of P(at least one)."""
-    table = _means(tenth(forecast.any_purchase), (happened > 0).astype(float), forecast.any_purchase)
+    table = _means(tenths(forecast.any_purchase), (happened > 0).astype(float), forecast.any_purchase)
     table.insert(0, "decile", table.index)
     return _named(forecast, table)
-
-
-def tenth(values: Array) -> Array:
-    """Which tenth of the customers each value is in, 1 the lowest; equal values share one."""
-    place = pd.Series(values).rank(method="average").to_numpy()
-    return np.ceil(place / len(values) * GROUPS).astype(int)
 
 
 def gap(table: pd.DataFrame, *, relative: bool) -> float:
@@ -103,31 +100,12 @@ def ranking(score: Array, purchases: Array, spend: Array) -> dict[str, float]:
         `spearman` with purchases; `gini` of the spend captured, 1 for the order that came true and 0 for
         chance; `top_10_share` of all spend from the tenth ranked best.
     """
-    customers, held = captured(score, spend)
-    best = _area(*captured(spend, spend))
+    levels, best = Ranking(score, spend).levels(), Ranking(spend, spend).levels().gini()
     return {
-        "spearman": spearman(score, purchases),
-        "gini": float(_area(customers, held) / best) if best > 0 else np.nan,
-        "top_10_share": float(np.interp(TOP, customers, held)),
+        "spearman": rank_correlation(score, purchases),
+        "gini": levels.gini() / best if best > 0 else np.nan,
+        "top_10_share": float(levels.captured_by(TOP)),
     }
-
-
-def captured(score: Array, spend: Array) -> tuple[Array, Array]:
-    """Share of all spend held by the share of customers with the highest scores, from (0, 0) to (1, 1)."""
-    levels, which = np.unique(-score, return_inverse=True)
-    customers = np.bincount(which, minlength=len(levels)).cumsum() / len(score)
-    total = spend.sum()
-    held = np.bincount(which, spend).cumsum() / total if total > 0 else np.full(len(levels), np.nan)
-    return np.concatenate([[0.0], customers]), np.concatenate([[0.0], held])
-
-
-def spearman(one: Array, other: Array) -> float:
-    """Rank correlation, equal values sharing a rank."""
-    return _correlation(pd.Series(one).rank().to_numpy(), pd.Series(other).rank().to_numpy())
-
-
-def _area(customers: Array, held: Array) -> float:
-    return float(2 * np.trapezoid(held, customers) - 1)
 
 
 def _correlation(one: Array, other: Array) -> float:
@@ -136,13 +114,7 @@ def _correlation(one: Array, other: Array) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _log_loss(chance: Array, some: Array) -> float:
-    """Mean of -log of the probability of what happened; inf where a rule held it impossible."""
-    with np.errstate(divide="ignore"):
-        return float(-np.log(np.where(some > 0, chance, 1 - chance)).mean())
-
-
-def _means(group: Array, happened: Array, predicted: Array) -> pd.DataFrame:
+def _means(group: NDArray[Any], happened: Array, predicted: Array) -> pd.DataFrame:
     columns = {"group": group, "actual": happened, "predicted": predicted, "away": happened - predicted}
     table = (
         pd.DataFrame(columns)

@@ -15,7 +15,8 @@ from crmlib.models._inference import Array
 from crmlib.models.churn.calibration import Calibration, calibrate
 from crmlib.models.churn.data import ChurnData, churn_data
 from crmlib.models.churn.estimators import CANDIDATES, LINEAR, make_estimator
-from crmlib.models.churn.metrics import area_under_roc, log_losses
+from crmlib.models.churn.metrics import bounded_log_losses
+from crmlib.rankings import roc_auc
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -241,7 +242,7 @@ def _held_out(pipeline: Pipeline, coded: pd.DataFrame, churned: Array, splits: S
 def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:
     """The candidates by log loss, and the simplest that is within one standard error of the best."""
     losses = {
-        name: log_losses(_probability(calibrated[name](log_odds)), churned)
+        name: bounded_log_losses(_probability(calibrated[name](log_odds)), churned)
         for name, log_odds in held_out.items()
     }
     best = min(losses, key=lambda name: float(losses[name].mean()))
@@ -252,7 +253,7 @@ def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], chu
             {
                 "estimator": name,
                 "log_loss": float(loss.mean()),
-                "roc_auc": area_under_roc(held_out[name], churned),
+                "roc_auc": roc_auc(held_out[name], churned),
                 "behind": float(behind.mean()),
                 "standard_error": float(behind.std() / np.sqrt(len(behind))),
             }

@@ -12,8 +12,9 @@ from crmlib.errors import DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.churn_model import ChurnModel, Estimator, Rows, Splits, split_customers
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
-from crmlib.models.churn.metrics import METRICS, TENTHS, Ranking, gains, metrics, rank
+from crmlib.models.churn.metrics import TENTHS, Predictions
 from crmlib.models.churn.subgroups import by_subgroup
+from crmlib.statistics import bootstrap_weights, wilson_interval, with_intervals
 
 MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
 TEST_SHARE = 0.25  # of the rows, by date
@@ -26,7 +27,6 @@ _TENURE_NAMES = (
     "age_of_contract",
     "seniority",
 )
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def evaluate_churn(
     folds: int = 5,
     tenure: str | None = None,
     subgroups: tuple[str, ...] | None = None,
-    draws: int = 200,
+    resamples: int = 200,
     random_state: int = 0,
 ) -> ChurnEvaluation:
     """Hold customers out, choose, calibrate and fit on the others, and compare with what happened.
@@ -100,8 +100,8 @@ def evaluate_churn(
         The column that the simple rule uses; by default one so named.
     subgroups : tuple of str, optional
         Columns by whose values the model is judged too; by default every category of 2 to 8 values.
-    draws : int
-        Of the bootstrap.
+    resamples : int
+        Of the bootstrap over customers.
     random_state : int
 
     Returns
@@ -123,7 +123,7 @@ def evaluate_churn(
     --------
     >>> import crmlib as crm
     >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
-    >>> found = evaluate_churn(data, estimator="logistic", draws=20)
+    >>> found = evaluate_churn(data, estimator="logistic", resamples=20)
     >>> found.scores[["model", "roc_auc", "brier", "lift_top_10"]].round(2)
               model  roc_auc  brier  lift_top_10
     0   churn model     0.85   0.14         2.84
@@ -154,9 +154,8 @@ def evaluate_churn(
     if column is None:
         del named[TENURE]
     groups = None if data.groups is None else data.groups[frame["row"]]
-    rankings = {model: rank(frame[p].to_numpy(), frame["churned"].to_numpy()) for model, p in named.items()}
-    weights = resampled(len(frame), groups, draws, random_state)
-    spread = _bootstrap(rankings, weights)
+    predictions = _predictions(frame, named)
+    weights = list(bootstrap_weights(len(frame), resamples, random_state, groups=groups))
     rows = frame["row"].to_numpy()
     columns = _subgroup_columns(data) if subgroups is None else subgroups
     judged = by_subgroup(
@@ -168,10 +167,10 @@ def evaluate_churn(
         else [said, "there is no column named tenure to compare with; name it, as in tenure="]
     )
     return ChurnEvaluation(
-        scores=_scores(rankings, spread, frame),
+        scores=_scores(predictions, weights, frame),
         by_fold=_by_fold(frame, named),
         calibration=calibration_groups(frame["p_churn"].to_numpy(), frame["churned"].to_numpy()),
-        deciles=_deciles(rankings, spread, frame),
+        deciles=_deciles(predictions, weights, frame),
         subgroups=judged,
         predictions=frame.drop(columns="row"),
         folds=tuple(models),
@@ -214,26 +213,16 @@ def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Spl
     return [(np.flatnonzero(train), np.flatnonzero(test))], said
 
 
-def resampled(rows: int, groups: Array | None, draws: int, random_state: int) -> list[Rows]:
-    """How often each row is drawn, in each draw; rows of a customer are drawn together."""
-    random = np.random.default_rng(random_state)
-    codes = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    size = int(codes.max()) + 1
-    return [np.bincount(random.integers(0, size, size), minlength=size)[codes] for _ in range(draws)]
-
-
 def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFrame:
     """What happened to customers of similar predicted chances, with the uncertainty of a share."""
     order = np.argsort(p, kind="stable")
-    rows = []
-    for number, part in enumerate(np.array_split(order, groups), start=1):
-        n, share = len(part), float(churned[part].mean())
-        centre, half = (share + 1.92 / n) / (1 + 3.84 / n), 1.96 / (1 + 3.84 / n)
-        half *= np.sqrt(share * (1 - share) / n + 0.96 / n**2)
-        rows.append(
-            (number, n, float(p[part].mean()), share, max(centre - half, 0.0), min(centre + half, 1.0))
-        )
-    return pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean", "low", "high"])
+    rows = [
+        (number, len(part), p[part].mean(), churned[part].mean())
+        for number, part in enumerate(np.array_split(order, groups), start=1)
+    ]
+    table = pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean"])
+    low, high = wilson_interval(table["customers"] * table["actual_mean"], table["customers"])
+    return table.assign(low=low, high=high)
 
 
 def tenure_column(data: ChurnData, tenure: str | None = None) -> str | None:
@@ -261,54 +250,39 @@ def _subgroup_columns(data: ChurnData) -> tuple[str, ...]:
     return tuple(few)
 
 
-def _bootstrap(rankings: dict[str, Ranking], weights: list[Rows]) -> dict[str, tuple[pd.DataFrame, Array]]:
-    """Of each model the metrics and the gains in each draw."""
-    return {
-        model: (
-            pd.DataFrame([metrics(ranking, one) for one in weights], columns=list(METRICS)),
-            np.array([gains(ranking, one) for one in weights]).reshape(-1, len(TENTHS)),
-        )
-        for model, ranking in rankings.items()
-    }
+def _predictions(frame: pd.DataFrame, named: dict[str, str]) -> dict[str, Predictions]:
+    churned = frame["churned"].to_numpy()
+    return {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
 
 
-def _scores(
-    rankings: dict[str, Ranking], spread: dict[str, tuple[pd.DataFrame, Array]], frame: pd.DataFrame
-) -> pd.DataFrame:
+def _scores(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for model, ranking in rankings.items():
-        row: dict[str, object] = {
-            "model": model,
-            "customers": len(frame),
-            "churned": int(frame["churned"].sum()),
-        }
-        row["base_rate"] = float(frame["churned"].mean())
-        for name, value in metrics(ranking).items():
-            low, high = spread[model][0][name].quantile([(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
+    for model, predicted in predictions.items():
+        of = frame["churned"]
+        row = {"model": model, "customers": len(of), "churned": int(of.sum()), "base_rate": float(of.mean())}
+        measured = predicted.metrics()
+        resampled = [list(predicted.metrics(one).values()) for one in weights]
+        rows.append(row | with_intervals(list(measured), list(measured.values()), resampled))
     return pd.DataFrame(rows)
 
 
 def _by_fold(frame: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
+    folds = [(fold, part, _predictions(part, named)) for fold, part in frame.groupby("fold")]
     rows = [
-        {"model": model, "fold": fold, "customers": len(part)}
-        | metrics(rank(part[p].to_numpy(), part["churned"].to_numpy()))
-        for model, p in named.items()
-        for fold, part in frame.groupby("fold")
+        {"model": model, "fold": fold, "customers": len(part)} | predictions[model].metrics()
+        for model in named
+        for fold, part, predictions in folds
     ]
     return pd.DataFrame(rows)
 
 
-def _deciles(
-    rankings: dict[str, Ranking], spread: dict[str, tuple[pd.DataFrame, Array]], frame: pd.DataFrame
-) -> pd.DataFrame:
+def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
     n, left = len(frame), float(frame["churned"].sum())
     tables = []
-    for model, ranking in rankings.items():
-        gain = gains(ranking)
+    for model, predicted in predictions.items():
+        gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)
-        low, high = np.quantile(spread[model][1], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+        gains = with_intervals(["gain"], [gain], [[predicted.gains(one)] for one in weights])
         tables.append(
             pd.DataFrame(
                 {
@@ -318,9 +292,7 @@ def _deciles(
                     "churned": part * left,
                     "churn_rate": part * left / (n / 10),
                     "lift": part * 10,
-                    "gain": gain,
-                    "gain_low": low,
-                    "gain_high": high,
+                    **gains,
                     "cumulative_lift": gain / TENTHS,
                 }
             )

@@ -12,8 +12,8 @@ from crmlib.findings import Rules, limit
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
-from crmlib.models.churn.metrics import area_under_roc
 from crmlib.models.churn.redundant_features import redundant_features
+from crmlib.rankings import roc_auc
 
 LEAK, SUSPECT, REDUNDANT = "leak", "suspect", "redundant"
 _FOLDS = 5
@@ -157,4 +157,4 @@ def _alone(codes: Array, churned: Array, folds: Array) -> float:
     left = np.bincount(cells, churned, minlength=size).reshape(-1, _FOLDS)
     base = churned.mean()
     share = (left.sum(1, keepdims=True) - left + base) / (n.sum(1, keepdims=True) - n + 1)
-    return area_under_roc(share[codes, folds], churned)
+    return roc_auc(share[codes, folds], churned)

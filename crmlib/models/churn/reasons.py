@@ -162,16 +162,17 @@ def permutation_importance(
     Breiman (2001), Random forests. Of two features that say the same each looks unimportant, for the other
     stands in for it: see the redundant ones of `leak_check`.
     """
-    from crmlib.models.churn.metrics import area_under_roc, log_losses
+    from crmlib.models.churn.metrics import bounded_log_losses
+    from crmlib.rankings import roc_auc
 
     random = np.random.default_rng(random_state)
     rises: dict[str, list[tuple[float, float]]] = {name: [] for name in evaluation.data.features}
     for model, test in evaluation.folds:
         coded, churned = evaluation.data.codes.iloc[test], evaluation.data.churned[test]
         p = model.p_churn_coded(coded)
-        loss, area = log_losses(p, churned).mean(), area_under_roc(p, churned)
+        loss, area = bounded_log_losses(p, churned).mean(), roc_auc(p, churned)
         for name, q in _shuffled(model, coded, repeats, random):
-            rises[name].append((log_losses(q, churned).mean() - loss, area - area_under_roc(q, churned)))
+            rises[name].append((bounded_log_losses(q, churned).mean() - loss, area - roc_auc(q, churned)))
     rows = [
         (name, *np.mean(rise, axis=0), np.std(rise, axis=0, ddof=1)[0] / np.sqrt(len(rise)))
         for name, rise in rises.items()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from crmlib.errors import DataError, did_you_mean
 from crmlib.models._inference import Array
-from crmlib.models.churn.metrics import area_under_roc
+from crmlib.rankings import roc_auc
+from crmlib.statistics import normal_quantile
 
 FALSE_ALARMS = 0.05  # for all groups together
 _COLUMNS = [
@@ -49,7 +49,7 @@ def by_subgroup(
             mine = codes == code
             rows.append((column, _named(group), *_group(churned[mine], p_churn[mine])))
     found = pd.DataFrame(rows, columns=[name for name in _COLUMNS if name != "beyond_chance"])
-    limit = NormalDist().inv_cdf(1 - FALSE_ALARMS / 2 / max(len(found), 1))
+    limit = normal_quantile(1 - FALSE_ALARMS / max(len(found), 1))
     found.insert(8, "beyond_chance", found["gap"].abs() > limit * found["standard_error"])
     return found
 
@@ -57,7 +57,7 @@ def by_subgroup(
 def _group(churned: Array, p: Array) -> tuple[float, ...]:
     actual, predicted = float(churned.mean()), float(p.mean())
     error = float(np.sqrt((p * (1 - p)).sum()) / len(p))
-    area = area_under_roc(p, churned) if 0 < actual < 1 else np.nan
+    area = roc_auc(p, churned) if 0 < actual < 1 else np.nan
     return len(p), int(churned.sum()), actual, predicted, predicted - actual, error, area
 
 

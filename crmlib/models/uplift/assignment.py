@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from crmlib.errors import DataError, did_you_mean
+from crmlib.rankings import roc_auc
 
 FOLDS = 5
 WORDS = {"treated": True, "control": False}
@@ -73,7 +74,6 @@ def treatment_balance(
     (True, True)
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
     label = as_treatment(treated, features)
@@ -88,7 +88,7 @@ def treatment_balance(
         score = classifier.fit(known.iloc[seen], label[seen]).predict_proba(known.iloc[unseen])[:, 1]
         ones = int(label[unseen].sum())
         zeros = len(unseen) - ones
-        areas.append(roc_auc_score(label[unseen], score))
+        areas.append(roc_auc(score, label[unseen]))
         variances.append((ones + zeros + 1) / (12 * ones * zeros))
     area = float(np.mean(areas))
     z = (area - 0.5) / (np.sqrt(np.sum(variances)) / FOLDS)

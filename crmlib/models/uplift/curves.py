@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from crmlib.models.uplift.assignment import read_effects
-from crmlib.models.uplift.differences import check_level
+from crmlib.rankings import parts_of_equal_size
+from crmlib.statistics import bootstrap_weights, check_level, percentile_interval, with_intervals
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def uplift_curves(
     cross_fitted: pd.DataFrame,
     *,
     steps: int = 20,
-    bootstrap: int = 200,
+    resamples: int = 200,
     level: float = 0.95,
     random_state: int = 0,
 ) -> UpliftCurves:
@@ -51,8 +53,8 @@ def uplift_curves(
         score's model did not see.
     steps : int, default 20
         Cut-offs, evenly over the share contacted.
-    bootstrap : int, default 200
-        Samples of customers for the intervals; the model stays as it is.
+    resamples : int, default 200
+        Of customers, for the intervals; the model stays as it is.
     level : float, default 0.95
     random_state : int, default 0
 
@@ -81,22 +83,17 @@ def uplift_curves(
     # Customers with the same score come in the order of chance, not of the file.
     order = np.lexsort((random.random(customers), -effect))
     cell = np.empty(customers, dtype=np.intp)
-    cell[order] = np.arange(customers) * steps // customers
+    cell[order] = parts_of_equal_size(customers, steps)
     cell += steps * treated
-    drawn = [_measures(cell, outcome, np.ones(customers), steps)]
-    for _ in range(bootstrap):
-        drawn.append(_measures(cell, outcome, random.poisson(1.0, customers).astype(float), steps))
-    uplift, qini = (np.array([one[which] for one in drawn]) for which in (0, 1))
-    share = np.linspace(0, 1, steps + 1)
+    # The first round is the customers as they are.
+    rounds = chain([np.ones(customers)], bootstrap_weights(customers, resamples, random, poisson=True))
+    drawn = np.array([_measures(cell, outcome, weights, steps) for weights in rounds])
+    share, qini = np.linspace(0, 1, steps + 1), drawn[:, 1]
     above = qini - qini[:, -1:] * share
     beyond = (above[:, 1:] + above[:, :-1]).sum(axis=1) / (2 * steps)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    curve = {"share": share}
-    for name, values in (("uplift", uplift), ("qini", qini)):
-        low, high = np.quantile(values[1:], ends, axis=0) if bootstrap else np.full((2, steps + 1), np.nan)
-        curve |= {name: values[0], f"{name}_low": low, f"{name}_high": high}
-    curve["at_random"] = share * uplift[0, -1]
-    low, high = np.quantile(beyond[1:], ends) if bootstrap else (np.nan, np.nan)
+    curve = {"share": share} | with_intervals(("uplift", "qini"), drawn[0], drawn[1:], level=level)
+    curve["at_random"] = share * drawn[0, 0, -1]
+    low, high = percentile_interval(beyond[1:], level=level)
     return UpliftCurves(pd.DataFrame(curve), float(beyond[0]), float(low), float(high), level)
 
 

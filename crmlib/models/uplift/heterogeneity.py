@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from crmlib.errors import FitError
 from crmlib.models.uplift.assignment import read_effects
-from crmlib.models.uplift.differences import check_level, difference_of_means
+from crmlib.statistics import check_level, difference_of_means, normal_quantile
 
 SIGNIFICANT = 0.05
 
@@ -101,7 +101,7 @@ def heterogeneity_test(cross_fitted: pd.DataFrame, *, groups: int = 5, level: fl
     columns = [contrast, np.ones(len(effect)), left_alone - left_alone.mean()]
     columns += [contrast * centred, centred] if told else []
     values, errors = _regression(np.column_stack(columns), outcome)
-    reach = float(ndtri((1 + level) / 2)) * errors[0]
+    reach = normal_quantile(level) * errors[0]
     average = float(values[0]), float(values[0] - reach), float(values[0] + reach)
     loading, error = (float(values[3]), float(errors[3])) if told else (np.nan, np.nan)
     p = float(ndtr(-loading / error)) if told else 1.0

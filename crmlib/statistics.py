@@ -1,0 +1,336 @@
+"""Intervals, differences of two groups, resamples and p-values: the one place for them in the library.
+
+SciPy is imported where it is used: it takes longer to load than most functions that need it take to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from crmlib.errors import CrmError, DataError
+
+Array = NDArray[np.float64]
+
+
+def check_level(level: float) -> None:
+    """Refuse a level of an interval that is no share."""
+    if not 0 < level < 1:
+        raise CrmError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard errors an interval reaches to either side of its middle.
+
+    Parameters
+    ----------
+    level : float
+        Share of a normal distribution that is within.
+
+    Raises
+    ------
+    CrmError
+        If level is no share.
+
+    Examples
+    --------
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    check_level(level)
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
+    """Between which values may a share lie of which a count is known?
+
+    Parameters
+    ----------
+    successes, n : float or array
+        Customers who did, of how many.
+    level : float, default 0.95
+
+    Returns
+    -------
+    low, high : float or array
+        nan where n is 0.
+
+    Raises
+    ------
+    DataError
+        If more did than there were, or fewer than none.
+
+    Notes
+    -----
+    Wilson, Journal of the American Statistical Association 22, 1927.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(2, 10)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.0567, 0.5098)
+    """
+    did, of = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
+    if wrong := int(np.sum((did < 0) | (did > of))):
+        raise DataError(
+            f"successes is below 0 or above n in {wrong} places; give counts of customers out of n"
+        )
+    of, squared = np.where(of > 0, of, np.nan), normal_quantile(level) ** 2
+    middle = (did + squared / 2) / (of + squared)
+    reach = np.sqrt(squared * (did * (of - did) / of + squared / 4)) / (of + squared)
+    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two means or shares.
+
+    Attributes
+    ----------
+    treated, control : float
+        The two means.
+    difference, low, high : float
+        Treated less control, with its interval.
+    standard_error, z : float
+        z is the difference in standard errors (Welch's t for means), nan where nothing varies.
+    p_value : float
+        Two-sided.
+    """
+
+    treated: float
+    control: float
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+    z: float
+    p_value: float
+
+
+def difference_of_means(treated: ArrayLike, control: ArrayLike, *, level: float = 0.95) -> Difference:
+    """How far two groups' means are apart, whatever their variances.
+
+    Parameters
+    ----------
+    treated, control : array
+        The outcome of each customer, two at least in a group.
+    level : float, default 0.95
+        Of the interval.
+
+    Returns
+    -------
+    Difference
+
+    Raises
+    ------
+    DataError
+        If a group has fewer than two customers, or an outcome is missing.
+
+    Notes
+    -----
+    Welch, Biometrika 34, 1947.
+
+    Examples
+    --------
+    >>> found = difference_of_means([3.0, 4.0, 5.0], [1.0, 2.0, 3.0])
+    >>> found.difference, round(found.p_value, 4)
+    (2.0, 0.0705)
+    """
+    from scipy.special import stdtr, stdtrit
+
+    check_level(level)
+    one, other = _outcomes("treated", treated), _outcomes("control", control)
+    parts = [group.var(ddof=1) / len(group) for group in (one, other)]
+    means = float(one.mean()), float(other.mean())
+    gap, error = means[0] - means[1], sqrt(sum(parts))
+    if error == 0:
+        return Difference(*means, gap, gap, gap, 0.0, np.nan, 1.0 if gap == 0 else np.nan)
+    degrees = error**4 / sum(
+        part**2 / (len(group) - 1) for part, group in zip(parts, (one, other), strict=True)
+    )
+    z, reach = gap / error, float(stdtrit(degrees, (1 + level) / 2)) * error
+    return Difference(*means, gap, gap - reach, gap + reach, error, z, float(2 * stdtr(degrees, -abs(z))))
+
+
+def difference_of_shares(
+    treated_yes: int, treated: int, control_yes: int, control: int, *, level: float = 0.95
+) -> Difference:
+    """How far two groups' shares are apart, also where they are small.
+
+    Parameters
+    ----------
+    treated_yes, control_yes : int
+        Customers of each group who did.
+    treated, control : int
+        Customers in each group.
+    level : float, default 0.95
+        Of the interval.
+
+    Returns
+    -------
+    Difference
+        z and its p-value pool the two groups, as is right if they do not differ.
+
+    Raises
+    ------
+    DataError
+        If a count exceeds its group, or a group is empty.
+
+    Notes
+    -----
+    Interval: method 10 of Newcombe, Statistics in Medicine 17, 1998 (Wilson's intervals, combined).
+
+    Examples
+    --------
+    >>> found = difference_of_shares(56, 70, 48, 80)  # Newcombe's example (a)
+    >>> round(found.difference, 4), round(found.low, 4), round(found.high, 4)
+    (0.2, 0.0524, 0.3339)
+    """
+    from scipy.special import ndtr
+
+    for name, yes, size in (("treated", treated_yes, treated), ("control", control_yes, control)):
+        if not 0 <= yes <= size or size < 1:
+            raise DataError(
+                f"{name} has {yes} of {size} customers; give a count within a group that is not empty"
+            )
+    p1, p2 = treated_yes / treated, control_yes / control
+    gap = p1 - p2
+    (low1, low2), (high1, high2) = wilson_interval(
+        [treated_yes, control_yes], [treated, control], level=level
+    )
+    low = gap - sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
+    high = gap + sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
+    pooled = (treated_yes + control_yes) / (treated + control)
+    error = sqrt(pooled * (1 - pooled) * (1 / treated + 1 / control))
+    z = gap / error if error > 0 else np.nan
+    p = float(2 * ndtr(-abs(z))) if error > 0 else 1.0
+    return Difference(p1, p2, gap, low, high, error, z, p)
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
+
+    Notes
+    -----
+    Holm, Scandinavian Journal of Statistics 6, 1979. Missing ones are no tests.
+
+    Examples
+    --------
+    >>> holm(pd.Series([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    known = p_values.dropna().sort_values(kind="stable")
+    steps = known * np.arange(len(known), 0, -1)
+    return steps.cummax().clip(upper=1.0).reindex(p_values.index)
+
+
+def bootstrap_weights(
+    n: int,
+    resamples: int,
+    random_state: int | np.random.Generator,
+    *,
+    groups: NDArray[Any] | None = None,
+    poisson: bool = False,
+) -> Iterator[Array]:
+    """How often each customer is in each resample of as many customers, drawn with replacement.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    resamples : int
+    random_state : int or numpy Generator
+    groups : array, shape (n,), optional
+        The customer of each row: rows of a customer are drawn together.
+    poisson : bool, default False
+        Whether each customer is drawn a Poisson number of times, 1 on average, whatever is drawn of others.
+
+    Yields
+    ------
+    array of float, shape (n,)
+
+    Notes
+    -----
+    Efron, Annals of Statistics 7, 1979.
+
+    Examples
+    --------
+    >>> [float(weights.sum()) for weights in bootstrap_weights(5, 2, 0)]
+    [5.0, 5.0]
+    """
+    random = np.random.default_rng(random_state)
+    customer = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    size = n if customer is None else int(customer.max()) + 1
+    for _ in range(resamples):
+        drawn = (
+            random.poisson(1.0, size)
+            if poisson
+            else np.bincount(random.integers(0, size, size), minlength=size)
+        )
+        yield (drawn if customer is None else drawn[customer]).astype(float)
+
+
+def percentile_interval(resampled: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
+    """Between which values does a share of the resamples lie?
+
+    Parameters
+    ----------
+    resampled : array, shape (resamples, ...)
+        A measure, or several, of each resample; nan where a resample does not tell it.
+    level : float, default 0.95
+
+    Returns
+    -------
+    low, high : float or array, shape (...)
+        nan where no resample tells.
+
+    Examples
+    --------
+    >>> low, high = percentile_interval(np.arange(101.0), level=0.5)
+    >>> float(low), float(high)
+    (25.0, 75.0)
+    """
+    check_level(level)
+    values = np.asarray(resampled, dtype=float)
+    unknown = np.isnan(values).all(axis=0)
+    known = np.where(unknown, 0.0, values) if len(values) else np.zeros((1, *unknown.shape))
+    ends = np.nanquantile(known, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.where(unknown, np.nan, ends)
+    return low, high
+
+
+def with_intervals(
+    names: Sequence[str], measured: ArrayLike, resampled: ArrayLike, *, level: float = 0.95
+) -> dict[str, Any]:
+    """Columns of measures, each beside its `percentile_interval` as NAME_low and NAME_high.
+
+    Parameters
+    ----------
+    names : sequence of str
+    measured : array, shape (names, ...)
+        Of the customers as they are.
+    resampled : array, shape (resamples, names, ...)
+    level : float, default 0.95
+    """
+    columns: dict[str, Any] = {}
+    for name, *found in zip(
+        names, np.asarray(measured), *percentile_interval(resampled, level=level), strict=True
+    ):
+        columns |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    return columns
+
+
+def _outcomes(name: str, values: ArrayLike) -> Array:
+    group = np.asarray(values, dtype=float)
+    if len(group) < 2 or not np.isfinite(group).all():
+        raise DataError(
+            f"{name} has {len(group)} customers or outcomes that are no number; give two at least, all known"
+        )
+    return group
