@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmlib.cli_words import ask, described, named_column, table_lines
+from crmlib.findings import PASS
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -103,7 +104,7 @@ def _show_log(firm: Study) -> None:
     gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
     click.echo("\nFitness")
     click.echo(table_lines(gates[["status", "gate", "found", "threshold"]]))
-    for gate in gates[gates["status"] != "pass"].itertuples():
+    for gate in gates[gates["status"] != PASS].itertuples():
         click.echo(
             f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}"
         )

@@ -14,6 +14,7 @@ from crmlib import format as fmt
 from crmlib.data.books import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
 from crmlib.errors import DataError
+from crmlib.findings import FAIL, PASS, WARN
 
 # Klaviyo shows predictions from 500 buyers, 180 days and an order within 30 days on; below the second
 # number of each pair the models' parameters are guesswork.
@@ -129,7 +130,7 @@ def _days(seen: ibis.Table) -> pd.DataFrame:
 def _graded(value: float, limits: tuple[float, float], *, more_is_better: bool = True) -> str:
     good, bearable = limits if more_is_better else (-limits[0], -limits[1])
     value = value if more_is_better else -value
-    return "pass" if value >= good else "warn" if value >= bearable else "fail"
+    return PASS if value >= good else WARN if value >= bearable else FAIL
 
 
 def _buyers(buyers: int) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ def _repeat_buyers(customers: dict[str, int]) -> tuple[str, ...]:
         "repeat buyers",
         f"{fmt.share(share)} bought again, {customers['thrice']:,} on three days or more",
         f"at least {fmt.share(REPEAT_SHARE)}, and {THRICE_BUYERS} on three days",
-        "pass" if enough else "warn" if customers["twice"] else "fail",
+        PASS if enough else WARN if customers["twice"] else FAIL,
         "models learn from repeat purchases; without them there is no telling who comes back",
         "models, lifetime value, who is leaving",
     )
@@ -198,7 +199,7 @@ def _pauses(daily: pd.Series) -> tuple[str, ...]:
         "gaps in the calendar",
         text if found else "none",
         f"no pause of {PAUSE_DAYS} days or more where {PAUSE_EXPECTED_PURCHASES:.0f} purchases were to be expected",
-        "warn" if found else "pass",
+        WARN if found else PASS,
         "such a pause looks like missing data, not like customers who stayed away: export those days again",
         "audit, models, comparisons between periods",
     )
@@ -222,7 +223,7 @@ def _level_shifts(daily_repeats: pd.Series) -> tuple[str, ...]:
         "sudden level shifts",
         f"repeat purchases ×{ratio:.2f} from {start} on" if found else "none",
         f"no lasting change by a factor of {SHIFT_RATIO:g} from one week to the next",
-        "warn" if found else "pass",
+        WARN if found else PASS,
         "a change at one stroke is rarely the customers': a channel, a system or a definition changed",
         "models, audit, comparisons between periods",
     )
@@ -235,7 +236,7 @@ def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.dat
         "closed cohort",
         f"nobody new after {last_new.date()}" if closed else f"newest customer on {last_new.date()}",
         f"a new customer within {CLOSED_DAYS} days or a tenth of the history",
-        "warn" if closed else "pass",
+        WARN if closed else PASS,
         "the log follows the customers of one period and leaves out later ones: falling sales are their ageing, "
         "not a dying firm"
         if closed
@@ -262,7 +263,7 @@ def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> tuple[str, 
         "stray dates",
         "; ".join(parts) or "none",
         f"no lone dates {STRAY_GAP_DAYS} days before the others, none after as_of",
-        "warn" if parts else "pass",
+        WARN if parts else PASS,
         "a typing error in one date makes a history, or a customer, look years older; these gates leave them out",
         "history, models, cohorts",
     )
@@ -287,7 +288,7 @@ def _placeholder(purchases: ibis.Table) -> tuple[str, ...]:
         else "none",
         f"no id with {PLACEHOLDER_PURCHASES} purchases, {fmt.share(PLACEHOLDER_SHARE)} of all and "
         f"{PLACEHOLDER_RATIO} times those of the next one",
-        "warn" if outsized else "pass",
+        WARN if outsized else PASS,
         "such an id is a till, a marketplace or all guests rather than a customer: if so, name it under "
         "policies.missing_ids",
         "segments, value tiers, lifetime value, actions",

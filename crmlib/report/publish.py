@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow.parquet
 
 from crmlib import format as fmt
+from crmlib.findings import FAIL, PASS
 from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.tasks import Outcome
 
-_TONES = {"ok": "good", "pass": "good", "good": "good", "fail": "bad", "failed": "bad", "bad": "bad"}
+_TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 import crmlib as crm
 from crmlib.errors import CannotAnswerError, CrmError, FitError
 from crmlib.models.activity.activity import ActivityComparison
-from crmlib.models.activity.scores import activity_scores, judge
+from crmlib.models.activity.scores import activity_scores, compared_in_words
 from crmlib.models.backtesting.forecasts import Forecast
 from crmlib.models.backtesting.holdout_metrics import by_probability
 from tests.models.worlds import beta_geo_world
@@ -105,13 +105,13 @@ class TestScores:
     def test_the_truth_is_best_and_the_rest_are_placed(self, told: tuple) -> None:
         forecasts, happened, deciles = told
         scores = activity_scores(forecasts, happened, deciles, resamples=100, random_state=0)
-        assert scores["verdict"].tolist() == ["best", "as good", "behind"]
+        assert scores["behind_beyond_chance"].tolist() == [False, False, True]
         assert scores["forecast"].tolist() == ["true", "nearly", "wild"]
         assert (scores["brier_behind"] >= 0).all()
-        words = judge(scores)
+        words = compared_in_words(scores)
         assert words.startswith("true is nearest")
-        assert "Not to be told apart from it: nearly." in words
-        assert "Behind: wild by 0." in words
+        assert "No worse than it beyond chance: nearly." in words
+        assert "Worse: wild by 0." in words
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ class TestComparison:
             log, as_of=last, models=[crm.BetaGeoModel()], horizon="180D", time_unit="D", resamples=100
         )
         row = found.scores.set_index("forecast").loc["BG/NBD"]
-        assert row["verdict"] in ("best", "as good")
+        assert not row["behind_beyond_chance"]
         assert row["gap"] < 0.01
 
     def test_too_little_is_refused(self, cdnow: crm.Study) -> None:
@@ -279,7 +279,7 @@ class TestRegularity:
         found = crm.purchase_regularity(log, as_of="2024-12-31")
         assert 0.93 * found.low < phases < 1.07 * found.high  # days are rounded
         assert found.phases == phases
-        assert ("rhythm" in found.words) == (phases > 1)
+        assert ("rhythm" in found.sentence) == (phases > 1)
 
     def test_a_perfect_rhythm_is_as_regular_as_can_be(self) -> None:
         days = pd.date_range("2022-01-01", periods=10, freq="28D")

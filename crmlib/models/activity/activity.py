@@ -21,7 +21,7 @@ from crmlib.errors import CannotAnswerError
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models.activity.rivals import classifiers, fit_hiatus, rules
-from crmlib.models.activity.scores import activity_scores, judge
+from crmlib.models.activity.scores import activity_scores, compared_in_words
 from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
 from crmlib.models.backtesting.holdout_metrics import by_probability
 from crmlib.models.purchase import PurchaseModel
@@ -119,12 +119,12 @@ class ActivityComparison:
         `actual` (share of customers who buy), `brier`, `log_loss` and `auc`, each with the 95 % interval of a
         bootstrap over customers (`brier_low`, ...), `brier_behind` (the best) with `behind_low, behind_high` of the
         paired difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
-        `verdict`: "best", "as good" (the difference may be chance) or "behind".
+        `behind_beyond_chance` (whether it errs more than the best of them, beyond chance).
     deciles : DataFrame
         One row per forecast (`model`) and tenth of it (`decile`, 10 the highest): `customers`, `actual_mean`,
         `predicted_mean`, `standard_error`.
-    words : str
-        Who is right, and by how much.
+    sentence : str
+        Which errs least, and by how much.
     customers : int
     horizon, hiatus : float
         In `time_unit`; the hiatus is the silence after which the rule fitted in the time before calls a
@@ -137,7 +137,7 @@ class ActivityComparison:
 
     scores: pd.DataFrame
     deciles: pd.DataFrame
-    words: str
+    sentence: str
     customers: int
     horizon: float
     hiatus: float
@@ -227,7 +227,7 @@ def compare_activity(
     deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
     scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
     return ActivityComparison(
-        scores, deciles, judge(scores), len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
+        scores, deciles, compared_in_words(scores), len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Regularity:
         return max(round(min(self.shape, MOST_REGULAR)), 1)
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         """The finding in a sentence."""
         told = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
         if self.phases > 1:

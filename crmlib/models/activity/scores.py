@@ -51,31 +51,28 @@ def activity_scores(
         row |= {"brier_behind": measured[0, place] - measured[0, best]}
         row |= {"behind_low": behind[0][place], "behind_high": behind[1][place]}
         row["gap"] = gap(deciles[deciles["model"] == name], relative=False)
-        row["verdict"] = "best" if place == best else "as good" if behind[0][place] <= 0 else "behind"
+        row["behind_beyond_chance"] = bool(behind[0][place] > 0)
         rows.append(row)
     return pd.DataFrame(rows).sort_values("brier", kind="stable").reset_index(drop=True)
 
 
-def judge(scores: pd.DataFrame) -> str:
-    """Who is right, and by how much, in words; a pure function of `ActivityComparison.scores`."""
+def compared_in_words(scores: pd.DataFrame) -> str:
+    """Which forecast errs least, and which of the others err more beyond chance."""
     best, others = scores.iloc[0], scores.iloc[1:]
     actual = best["actual"]
-    told = (
+    sentence = (
         f"{best['forecast']} is nearest to who bought (Brier score {best['brier']:.3f}, base rate "
         f"{_brier(scores, 'base rate', actual):.3f}) and expected {fmt.share(best['predicted'])} of customers to buy; "
         f"{fmt.share(actual)} did."
     )
-    same = others[others["verdict"] == "as good"]["forecast"].tolist()
+    same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
     if same:
-        told += f" Not to be told apart from it: {', '.join(same)}."
-    behind = others[others["verdict"] == "behind"]
-    if len(behind):
-        listed = [
-            f"{row['forecast']} by {row['brier_behind']:.3f} ({row['behind_low']:.3f} to {row['behind_high']:.3f})"
-            for _, row in behind.iterrows()
-        ]
-        told += f" Behind: {', '.join(listed)}."
-    return told
+        sentence += f" No worse than it beyond chance: {', '.join(same)}."
+    worse = [
+        f"{row['forecast']} by {row['brier_behind']:.3f} ({row['behind_low']:.3f} to {row['behind_high']:.3f})"
+        for _, row in others[others["behind_beyond_chance"]].iterrows()
+    ]
+    return sentence + (f" Worse: {', '.join(worse)}." if worse else "")
 
 
 def _brier(scores: pd.DataFrame, name: str, actual: float) -> float:

@@ -110,10 +110,10 @@ def buyer_churn(
             f"Learnt from the purchases of {len(summary):,} customers up to {study.as_of}; judged by who of "
             f"{found.customers:,} bought after {found.calibration_end}. Lists by {best.name}."
         ),
-        words=found.words,
+        words=found.sentence,
         scores=found.scores,
         deciles=found.deciles,
-        regularity=regularity.words,
+        regularity=regularity.sentence,
         overdue_by_frequency=overdue_by_frequency(overdue, summary),
         to_win_back=_to_win_back(summary, overdue, active),
     )
