@@ -226,8 +226,9 @@ def compare_activity(
     forecasts = [Forecast(name, chance, chance, None) for name, (_, chance) in told.items()]
     deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
     scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
+    sentence = compared_in_words(scores)
     return ActivityComparison(
-        scores, deciles, compared_in_words(scores), len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
+        scores, deciles, sentence, len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
     )  # fmt: skip
 
 
