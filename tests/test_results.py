@@ -58,7 +58,9 @@ def test_a_table_reads_back_as_it_was(results):
 
 
 def test_a_spreadsheet_gets_numbers_without_the_noise_of_floats(results):
-    frame = pd.DataFrame({"net": [9445.920000000002, 0.1 + 0.2], "chance": [0.123456789, 1e-9], "days": [3, 4]})
+    frame = pd.DataFrame(
+        {"net": [9445.920000000002, 0.1 + 0.2], "chance": [0.123456789, 1e-9], "days": [3, 4]}
+    )
     results.table("best", frame, for_spreadsheet=True)
     rows = (results.folder / "tables" / "best.csv").read_text(encoding="utf-8").splitlines()
     assert rows[1:] == ["9445.92,0.123457,3", "0.3,0.0,4"]
