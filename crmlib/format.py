@@ -35,8 +35,8 @@ def number(value: float, digits: int | None = None) -> str:
 
     Examples
     --------
-    >>> number(69659), number(2.25), number(-3), number(0.0002), number(float("nan"))
-    ('69,659', '2.25', '−3', 'under 0.01', 'not known')
+    >>> number(69659), number(2.25), number(-3), number(0.0002), number(-0.0004, 2), number(float("nan"))
+    ('69,659', '2.25', '−3', 'under 0.01', '0.00', 'not known')
     """
     if not is_known(value):
         return NOT_KNOWN
@@ -45,7 +45,7 @@ def number(value: float, digits: int | None = None) -> str:
             return "under 0.01" if value > 0 else "just under 0"
         whole = abs(value) >= 100 or float(value).is_integer()
         digits = 0 if whole else 1 if abs(value) >= 10 else 2
-    return _signed(f"{value:,.{digits}f}")
+    return _signed(f"{value:z,.{digits}f}")
 
 
 def share(value: float, digits: int | None = None) -> str:
@@ -66,8 +66,8 @@ def share(value: float, digits: int | None = None) -> str:
         if 0.999 < value < 1:
             return "over 99.9 %"
         digits = 0 if 0.1 <= abs(value) <= 0.9 or abs(value) >= 1.1 else 1
-        return _signed(f"{100 * value:,.{digits}f}".removesuffix(".0") + " %")
-    return _signed(f"{100 * value:,.{digits}f} %")
+        return _signed(f"{100 * value:z,.{digits}f}".removesuffix(".0") + " %")
+    return _signed(f"{100 * value:z,.{digits}f} %")
 
 
 def points(value: float, digits: int | None = None) -> str:
@@ -80,7 +80,7 @@ def points(value: float, digits: int | None = None) -> str:
     """
     if not is_known(value):
         return NOT_KNOWN
-    text = f"{100 * value:,.1f}".removesuffix(".0") if digits is None else f"{100 * value:,.{digits}f}"
+    text = f"{100 * value:z,.1f}".removesuffix(".0") if digits is None else f"{100 * value:z,.{digits}f}"
     text = _signed(text)
     return f"{text} {'point' if text in ('1', f'{_MINUS}1') else 'points'}"
 
@@ -194,7 +194,7 @@ def count(value: float) -> str:
     >>> count(2357.0), count(-3)
     ('2,357', '−3')
     """
-    return _signed(f"{value:,.0f}") if is_known(value) else NOT_KNOWN
+    return _signed(f"{value:z,.0f}") if is_known(value) else NOT_KNOWN
 
 
 def days(value: float) -> str:
@@ -301,7 +301,7 @@ def cell(value: Any) -> str:
         return value.isoformat()[:10]
     if isinstance(value, int):
         return _signed(f"{value:,}")
-    return _signed(f"{value:,.2f}") if isinstance(value, float) else str(value)
+    return _signed(f"{value:z,.2f}") if isinstance(value, float) else str(value)
 
 
 def column(name: str) -> str:
