@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.models.uplift.differences import (
     Difference,
     check_level,
@@ -16,6 +16,7 @@ from crmlib.models.uplift.differences import (
     difference_of_shares,
     minimal_detectable_effect,
 )
+from crmlib.no_rows import no_rows, why_none
 
 FEWEST = 30  # customers in a group, below which no readout is given
 SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
@@ -63,7 +64,9 @@ def read_experiments(
         together), `detectable` (the difference that would have been shown with a chance of 80 %),
         `variance_saved` (share, by the adjustment), `extra_unsubscribed, extra_unsubscribed_low,
         extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
-        value_high` (money per treated customer, net of cost), `p_split`, `verdict` and `reason`.
+        value_high` (money per treated customer, net of cost), `p_split`, `verdict` and `reason`. Without rows where
+        there is no outcome, or no experiment has 30 customers in each group whose window is over; the frame says
+        which.
 
     Raises
     ------
@@ -71,8 +74,6 @@ def read_experiments(
         If a parameter is out of range, or planned_share names no experiment.
     DataError
         If a column is missing, or an outcome is.
-    CannotAnswerError
-        If there is no row, or no experiment has 30 customers in each group whose window is over.
 
     Notes
     -----
@@ -89,6 +90,8 @@ def read_experiments(
     ('pays', True)
     """
     check_level(level)
+    if missing := why_none(outcomes):
+        return no_rows(_COLUMNS, missing)
     _check(outcomes, outcome, adjust_by)
     if isinstance(planned_share, Mapping):
         names = sorted(map(str, outcomes["experiment"].unique()))
@@ -109,9 +112,10 @@ def read_experiments(
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
-        raise CannotAnswerError(
-            f"experiments: no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
-            "shorten the window or wait"
+        return no_rows(
+            _COLUMNS,
+            f"no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
+            "shorten the window or wait",
         )
     assert table[["treated", "control", "incomplete"]].to_numpy().sum() == len(outcomes), (
         "a customer was lost"
@@ -172,8 +176,6 @@ def _check(outcomes: pd.DataFrame, outcome: str, adjust_by: str | None) -> None:
             raise DataError(
                 f"outcomes: {name} is missing in {missing:,} rows; a customer without purchases has 0"
             )
-    if outcomes.empty:
-        raise CannotAnswerError("outcomes has no row: nobody is in an experiment yet")
     if missing := int(outcomes["experiment"].isna().sum()):
         raise DataError(f"outcomes: experiment is missing in {missing:,} rows; name it or drop them")
     if other := set(outcomes["group"]) - {"control", "treated"}:

@@ -126,16 +126,16 @@ def retention_claim(
     }
     assumptions = _assumptions(definition, timing, discount_rate, acquisition_cost, margin, costs)
     if reason := _missing(retained, customers, margin, costs):
-        return _untested(reason, assumptions)
+        return not_tested(reason, assumptions)
     terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, timing=timing, **costs)
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
-        return _untested(
+        return not_tested(
             f"Retention of {terms.retention_rate:.1%} leaves no room for five points.", assumptions, reversal
         )
     if not terms.net() > 0:
         lost = f"A customer brings {float(terms.net()):,.2f} after acquisition and fixed cost"
-        return _untested(f"{lost}: nothing to take a share of.", assumptions, reversal)
+        return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
     steps = retention_steps(terms)
     rise, of_share = steps["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, margin_error, random_state)
@@ -155,7 +155,10 @@ def _missing(retained: float, customers: float, margin: float | None, costs: dic
     return ""
 
 
-def _untested(reason: str, assumptions: tuple[str, ...], reversal: pd.Series | None = None) -> RetentionClaim:
+def not_tested(
+    reason: str, assumptions: tuple[str, ...] = (), reversal: pd.Series | None = None
+) -> RetentionClaim:
+    """The claim where it cannot be tested, and why."""
     unknown = float("nan")
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
     return RetentionClaim(

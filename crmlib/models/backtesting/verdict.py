@@ -12,6 +12,7 @@ from crmlib.errors import CrmError, did_you_mean
 from crmlib.models.backtesting.thresholds import Thresholds
 
 USE, CARE, REFUSE = "use", "use with care", "do not use"
+NOT_JUDGED = "not judged"
 _SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
 
 
@@ -25,6 +26,10 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.model}: {self.verdict}. {' '.join(self.reasons)}"
+
+    def after(self, finding: str) -> str:
+        """A finding with the verdict in brackets; empty where the finding is."""
+        return f"{finding} ({self.verdict})" if finding else ""
 
 
 @dataclass(frozen=True)

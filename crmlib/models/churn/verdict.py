@@ -10,7 +10,8 @@ import pandas as pd
 
 from crmlib.errors import CrmError
 from crmlib.models.backtesting.thresholds import Explained, limit
-from crmlib.models.backtesting.verdict import CARE, REFUSE, USE, Verdict
+from crmlib.models.backtesting.verdict import CARE, NOT_JUDGED, REFUSE, USE, Verdict
+from crmlib.no_rows import why_none
 
 MODEL, TENURE = "churn model", "tenure alone"
 _SEVERITY = {USE: 0, CARE: 1, REFUSE: 2}
@@ -78,7 +79,7 @@ def churn_verdict(
     Returns
     -------
     Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use".
+        As grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
 
     Examples
     --------
@@ -88,6 +89,8 @@ def churn_verdict(
     >>> print(churn_verdict(scores))
     churn model: use. It puts 85% of pairs in order, with chances that are right on average.
     """
+    if missing := why_none(scores):
+        return Verdict(MODEL, NOT_JUDGED, (f"There is {missing}.",))
     limits = thresholds or ChurnThresholds()
     facts = _facts(scores, subgroups)
     judged = [_conclude(stem, value(facts), words(facts), limits) for stem, value, words in _TESTS]
