@@ -24,8 +24,9 @@ __version__ = "0.1.0"
 # Every public name of the rooms, and those of the floors below them.
 _HOMES = {
     "CrmError": "crmlib.errors",
-    "if_known": "crmlib.errors",
     "Estimate": "crmlib.findings",
+    "require_an_answer": "crmlib.errors",
+    "count_rows": "crmlib.no_rows",
     "TimeUnit": "crmlib.units",
     "length_in_words": "crmlib.units",
     "open_table": "crmlib.data.sources",

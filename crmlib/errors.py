@@ -5,9 +5,8 @@ Every message names the column or parameter, what was found, what is allowed and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 
 class CrmError(ValueError):
@@ -53,44 +52,36 @@ def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"
 
 
-class NotTold(str):
-    """A sentence that stands where an answer would be; it shows itself without quotation marks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+NOT_MEASURED = "Not measured: "
 
 
-def if_known(answer: Callable[..., Any], *tables: Any, **options: Any) -> Any:
-    """What a function answers about tables that a firm may lack, or a sentence that says why it cannot.
-
-    For a page that goes on without the answer: a table that is None is one that the firm does not supply, and
-    a sentence in a table's place is passed on.
-
-    Parameters
-    ----------
-    answer : callable
-        Takes the tables, then the options.
-    *tables
-        Tables, or whatever was answered about them before.
-    **options
-
-    Returns
-    -------
-    What `answer` returns, or NotTold
+def not_measured(reason: str) -> str:
+    """The sentence that stands where an answer would be; pages gather such sentences in one line.
 
     Examples
     --------
-    >>> if_known(sum, [1, 2]), if_known(sum, None)
-    (3, Not told: the study has no table for it.)
+    >>> not_measured("no table service_cases")
+    'Not measured: no table service_cases.'
     """
-    for table in tables:
-        if table is None:
-            return NotTold("Not told: the study has no table for it.")
-        if isinstance(table, NotTold):
-            return table
-    try:
-        return answer(*tables, **options)
-    except CannotAnswerError as reason:
-        return NotTold(f"Not told: {reason}.")
+    return f"{NOT_MEASURED}{reason}."
+
+
+def require_an_answer(*reasons: str) -> None:
+    """Go on if one of a chapter's questions has an answer.
+
+    Parameters
+    ----------
+    *reasons : str
+        Of each question why it has none; empty where it has one.
+
+    Raises
+    ------
+    CannotAnswerError
+        With all the reasons, if there is no answer at all.
+
+    Examples
+    --------
+    >>> require_an_answer("no table subscriptions", "")
+    """
+    if all(reasons):
+        raise CannotAnswerError("; ".join(reasons))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the runner reads findings without it
     import pandas as pd
 
 USE, CARE, REFUSE = "use", "use with care", "do not use"
+NOT_JUDGED = "not judged"
 PASS, WARN, FAIL = "pass", "warn", "fail"
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 MET, NOT_MET = "met", "not met"
@@ -117,6 +118,10 @@ class Verdict:
     def sentence(self) -> str:
         """Subject, verdict and reasons."""
         return f"{self.subject}: {self.verdict}. {' '.join(self.reasons)}"
+
+    def after(self, finding: str) -> str:
+        """A finding with the verdict in brackets; empty where the finding is."""
+        return f"{finding} ({self.verdict})" if finding else ""
 
     @property
     def gravity(self) -> int:

@@ -31,21 +31,26 @@ class NotebookResults:
         The run's folder: figures go to `metrics/NOTEBOOK.json`, tables to `tables/NAME.parquet`.
     currency : str
         Currency of figures whose unit is money.
+    absent_tables : list of str
+        Tables that the notebook has asked for and the firm lacks; it grows while the notebook runs.
     """
 
     notebook: str
     folder: Path
     currency: str = "USD"
+    absent_tables: list[str] = field(default_factory=list)
     content: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.content = {"notebook": self.notebook, "headline": "", "figures": {}, "tables": {}}
+        self.content["absent_tables"] = self.absent_tables
 
-    def headline(self, finding: Finding | Verdict | str) -> str:
-        """State the chapter's finding in one sentence; returns it."""
-        self.content["headline"] = str(finding)
+    def headline(self, *findings: Finding | Verdict | str) -> str:
+        """State the chapter's finding in one sentence: the first of these that is not empty; returns it."""
+        text = next(filter(None, map(str, findings)), "")
+        self.content["headline"] = text
         self._write()
-        return str(finding)
+        return text
 
     def figure(
         self,

@@ -43,6 +43,7 @@ class Study:
     root: Path
     frame: Any = None
     as_of_override: dt.date | None = None
+    absent_tables: list[str] = field(default_factory=list, repr=False)  # asked for, and not there
     _kept: Any = field(default=None, repr=False)
 
     @property
@@ -179,22 +180,29 @@ class Study:
         Parameters
         ----------
         name : str
-            A table of the study file, such as "service_cases".
+            A table of the dictionary, such as "service_cases".
 
         Returns
         -------
         ibis.Table
             The purchase log as `transactions` has it; of another table every column of its contract, empty where
-            the firm has none (see `has`), dates as timestamps. Personal columns are left out, unless the study
+            the firm has none (see `has`), dates as timestamps. A table that the firm lacks has no rows: nothing
+            was measured, which is not zero. Personal columns are left out, unless the study
             says `personal_columns: keep`; `has_birthday` and the like say whether they are filled.
 
         Raises
         ------
         StudyError
-            If the study has no such table.
+            If there is no table of that name.
         DataError
             If it lacks a required column, or none of its rows can be used.
         """
+        if name in CONTRACTS and not self.has(name):
+            from crmlib.data.tables.absent import empty_table
+
+            if name not in self.absent_tables:
+                self.absent_tables.append(name)
+            return empty_table(CONTRACTS[name], keep_personal=self.file.personal_columns == "keep")
         if name == "transactions":
             return self.transactions
         from crmlib.data.tables.known_at import known_at
@@ -213,7 +221,7 @@ class Study:
 
     def results(self, notebook: str) -> NotebookResults:
         """Where a notebook publishes its figures, its finding and its tables."""
-        return NotebookResults(notebook, self._run_folder, self.currency)
+        return NotebookResults(notebook, self._run_folder, self.currency, self.absent_tables)
 
     def figures(self, notebook: str) -> dict[str, Any]:
         """Key figures that another notebook published in this run; by hand, also those of the latest report."""

@@ -78,7 +78,8 @@ def no_data(title: str) -> Chart:
         _, axes = sheet(1.0)
         axes.set_axis_off()
         axes.text(0, 0.5, "No data to draw.", color=SOFT, size=11, transform=axes.transAxes, va="center")
-        return finish(axes, title, f"{title}. There is no data to draw.")
+        drawn = finish(axes, title, f"{title}. There is no data to draw.")
+    return Chart(drawn.figure, drawn.title, drawn.alt, empty=True)
 
 
 def wrap(text: str, font: FontProperties, room_pixels: float, renderer: RendererAgg) -> list[str]:

@@ -83,7 +83,7 @@ def rise_by_retention(
     retention_rate: float,
     published: pd.DataFrame | None = None,
     claimed: float = 0.80,
-    interval: tuple[float, float] | None = None,
+    interval: tuple[float, float] = (np.nan, np.nan),
 ) -> Chart:
     """Draw what five points more add, against retention, beside the claim and what has been published.
 
@@ -97,8 +97,8 @@ def rise_by_retention(
         Columns `industry`, `rise`: published figures, drawn as ticks at the right.
     claimed : float
         The rise that is claimed.
-    interval : pair of float, optional
-        Ends of the firm's own figure.
+    interval : pair of float
+        Ends of the firm's own figure; nan where they are not known.
     """
     curve = curve.dropna(subset=["retention_rate", "net_change"]).sort_values("retention_rate")
     if len(curve) < 2:
@@ -114,8 +114,8 @@ def rise_by_retention(
     axes.axhline(claimed, color=RED, linewidth=1.2, linestyle=(0, (4, 3)))
     if np.isfinite(here):
         axes.plot([retention_rate], [here], color=INK, marker="o", markersize=6, clip_on=False, zorder=4)
-        if interval is not None:
-            low, high = interval
+        low, high = interval
+        if np.isfinite(low):
             axes.plot([retention_rate] * 2, [low, min(high, top)], color=INK, linewidth=1.2, zorder=3)
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share", bins=7)

@@ -105,6 +105,8 @@ class Chart:
         The finding, computed from the data drawn.
     alt : str
         What the picture shows, with its key numbers.
+    empty : bool
+        Whether there was no data to draw; pages leave such a picture out.
 
     Examples
     --------
@@ -121,6 +123,12 @@ class Chart:
     figure: Figure
     title: str
     alt: str
+    empty: bool = False
+
+    @property
+    def finding(self) -> str:
+        """The title; empty where there was no data to draw."""
+        return "" if self.empty else self.title
 
     def png(self) -> bytes:
         """The picture as PNG; the same data give the same bytes."""
@@ -140,4 +148,5 @@ class Chart:
     ) -> tuple[dict[str, bytes | str], dict[str, dict[str, str | int]]]:
         width, height = self.figure.get_size_inches()
         shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
-        return {"image/png": self.png(), "text/plain": self.title}, {"image/png": {"alt": self.alt, **shown}}
+        about = {"alt": self.alt, "empty": self.empty, **shown}
+        return {"image/png": self.png(), "text/plain": self.title}, {"image/png": about}

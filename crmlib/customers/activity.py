@@ -12,7 +12,8 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, fetch, floor, seen_by
 from crmlib.data.sources import as_transactions
-from crmlib.errors import CrmError, did_you_mean, if_known
+from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit
 
 
@@ -133,8 +134,8 @@ def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options:
     -------
     dict
         Group to what the lens returned, in the order of the groups' names; rows without one are "(none)".
-        A customer of two groups is a customer of each. A group too young or small for the lens has the sentence
-        that says so in its place.
+        A customer of two groups is a customer of each. A group too young or small for the lens has a frame
+        without rows in its place, whose `reason` says so.
 
     Raises
     ------
@@ -146,7 +147,13 @@ def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
     named = rows.mutate(**{by: rows[by].cast("string").fill_null("(none)")})
     groups = sorted(named[by].as_table().distinct().to_pyarrow().column(0).to_pylist())
-    return {group: if_known(lens, named.filter(named[by] == group), **options) for group in groups}
+    found: dict[str, Any] = {}
+    for group in groups:
+        try:
+            found[group] = lens(named.filter(named[by] == group), **options)
+        except CannotAnswerError as error:
+            found[group] = no_rows([], str(error))
+    return found
 
 
 def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:

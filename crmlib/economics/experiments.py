@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib import format as fmt
-from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate
+from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import (
     Difference,
     check_level,
@@ -70,7 +71,9 @@ def read_experiments(
         extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
         value_high` (money per treated customer, net of cost), `p_split`, `verdict` (that the treated do better:
         "supported", "contradicted", "undecided" after reading all experiments together, or "cannot be tested"), `pays`
-        (that it is worth more than it costs, in the same words) and `sentence`, why.
+        (that it is worth more than it costs, in the same words) and `sentence`, why. Without rows
+        where there is no outcome, or no experiment has 30 customers in each group whose window is over; the frame says
+        which.
 
     Raises
     ------
@@ -78,8 +81,6 @@ def read_experiments(
         If a parameter is out of range, or planned_share names no experiment.
     DataError
         If a column is missing, or an outcome is.
-    CannotAnswerError
-        If there is no row, or no experiment has 30 customers in each group whose window is over.
 
     Notes
     -----
@@ -96,6 +97,8 @@ def read_experiments(
     ('supported', 'supported', True)
     """
     check_level(level)
+    if missing := why_none(outcomes):
+        return no_rows(_COLUMNS, missing)
     _check(outcomes, outcome, adjust_by)
     if isinstance(planned_share, Mapping):
         names = sorted(map(str, outcomes["experiment"].unique()))
@@ -116,9 +119,10 @@ def read_experiments(
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
-        raise CannotAnswerError(
-            f"experiments: no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
-            "shorten the window or wait"
+        return no_rows(
+            _COLUMNS,
+            f"no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
+            "shorten the window or wait",
         )
     assert table[["treated", "control", "incomplete"]].to_numpy().sum() == len(outcomes), (
         "a customer was lost"
@@ -212,8 +216,6 @@ def _check(outcomes: pd.DataFrame, outcome: str, adjust_by: str | None) -> None:
             raise DataError(
                 f"outcomes: {name} is missing in {missing:,} rows; a customer without purchases has 0"
             )
-    if outcomes.empty:
-        raise CannotAnswerError("outcomes has no row: nobody is in an experiment yet")
     if missing := int(outcomes["experiment"].isna().sum()):
         raise DataError(f"outcomes: experiment is missing in {missing:,} rows; name it or drop them")
     if other := set(outcomes["group"]) - {"control", "treated"}:

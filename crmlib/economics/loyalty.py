@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from ibis import _
 
 from crmlib.customers._log import as_day, end_of, fetch
 from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import lacking
 from crmlib.economics.formula_clv import check_share
-from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.no_rows import no_rows
 
 KINDS = ("joined", "earned", "redeemed", "expired")
 
@@ -37,15 +39,24 @@ class ProgrammeLiability:
         The most it can be.
     dormant_share : float
         Share of outstanding points in accounts that did not move for a year.
+    reason : str
+        Why it is not known; then every figure is nan.
     """
 
-    members: int
-    points_outstanding: float
-    point_value: float
-    breakage: float
-    liability: float
-    liability_without_breakage: float
-    dormant_share: float
+    members: float = np.nan
+    points_outstanding: float = np.nan
+    point_value: float = np.nan
+    breakage: float = np.nan
+    liability: float = np.nan
+    liability_without_breakage: float = np.nan
+    dormant_share: float = np.nan
+    reason: str = ""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The figures as one row; no row where they are not known."""
+        figures = {name: value for name, value in asdict(self).items() if name != "reason"}
+        return no_rows(figures, self.reason) if self.reason else pd.DataFrame([figures])
 
 
 def programme_liability(
@@ -77,13 +88,13 @@ def programme_liability(
     Returns
     -------
     ProgrammeLiability
+        With a `reason` where there is no table, or nothing has been redeemed yet and a value it would tell is not
+        given.
 
     Raises
     ------
     DataError
         If a column is missing, a kind is unknown, or points are.
-    CannotAnswerError
-        If nothing has been redeemed yet and a value it would tell is not given.
 
     Examples
     --------
@@ -95,22 +106,21 @@ def programme_liability(
     (150.0, 0.05, 0.1, 6.75)
     """
     day = as_day(as_of, "as_of")
+    if missing := lacking(loyalty_ledger=loyalty_ledger):
+        return ProgrammeLiability(reason=missing)
     accounts, moved = _accounts(loyalty_ledger, as_of=day)
     redeemed, expired = -moved["redeemed"], -moved["expired"]
     worth, lost = point_value, breakage
     if worth is None:
         if not (redeemed > 0 and moved["cost"] > 0):
-            raise CannotAnswerError(
-                "loyalty_ledger: no redemption with its cost, so nobody knows what a point costs; give point_value"
-            )
+            why = "no redemption with its cost, so nobody knows what a point costs; give point_value"
+            return ProgrammeLiability(reason=why)
         worth = moved["cost"] / redeemed
     if not 0 <= worth < np.inf:
         raise CrmError(f"point_value is {worth}; give money per point, 0 or more")
     if lost is None:
         if not redeemed + expired > 0:
-            raise CannotAnswerError(
-                "loyalty_ledger: nothing redeemed and nothing expired so far; give breakage"
-            )
+            return ProgrammeLiability(reason="nothing redeemed and nothing expired so far; give breakage")
         lost = expired / (redeemed + expired)
     check_share("breakage", lost)
     outstanding = float(accounts["points"].sum())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import check_level, normal_quantile
 
 COMPARISONS = ("before joining", "after joining", "matched")
+_COLUMNS = ["comparison", "members", "others", "difference", "low", "high", "relative"]
 
 
 def loyalty_uplift(
@@ -33,12 +35,8 @@ def loyalty_uplift(
         self-selection), "after joining" (the naive uplift) and "matched": the change from before to after,
         against that of others of the same month, tenure and purchases. `members, others, difference, low,
         high` (per member and month) and `relative` (to what members would have done without it). Only
-        customers who were known for all of the months before.
-
-    Raises
-    ------
-    CannotAnswerError
-        If no member has others like them.
+        customers who were known for all of the months before. Without rows, and with the `reason`, where nobody
+        joined, or no member has others like them.
 
     Notes
     -----
@@ -60,6 +58,8 @@ def loyalty_uplift(
     check_level(level)
     if measure not in ("spend", "purchases"):
         raise CrmError(f"measure is {measure!r}; {did_you_mean(measure, ['spend', 'purchases'])}")
+    if missing := why_none(joined_or_not):
+        return no_rows(_COLUMNS, missing)
     known = joined_or_not[joined_or_not["tenure_months"] >= months]
     before, after = (
         known[f"{measure}_{when}"].to_numpy(dtype=float) / months for when in ("before", "after")
@@ -73,10 +73,8 @@ def loyalty_uplift(
         .to_numpy(dtype=bool)
     )
     if not (joined & usable).any():
-        raise CannotAnswerError(
-            f"loyalty_ledger: none of {int(joined.sum()):,} members known for {months} months has two others alike; "
-            "shorten months"
-        )
+        why = f"none of {int(joined.sum()):,} members known for {months} months has two others alike; shorten months"
+        return no_rows(_COLUMNS, why)
     who = known["customer_id"].to_numpy()
     everyone, cell = np.zeros(len(known), dtype=int), known["cell"].to_numpy()
     cases = [(before, everyone, joined >= 0), (after, everyone, joined >= 0), (after - before, cell, usable)]
@@ -88,9 +86,7 @@ def loyalty_uplift(
         without = level_of[kept & joined].mean() - gap
         told = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)
         rows.append((name, *told, gap / without if without > 0 else np.nan))
-    return pd.DataFrame(
-        rows, columns=["comparison", "members", "others", "difference", "low", "high", "relative"]
-    )
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _compare(

@@ -104,7 +104,7 @@ def _name(chapter: Chapter) -> str:
 
 
 def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return metrics.get(name) or {"headline": "", "figures": {}}
+    return {"headline": "", "figures": {}, "absent_tables": []} | metrics.get(name, {})
 
 
 def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:

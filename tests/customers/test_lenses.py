@@ -271,7 +271,7 @@ def test_each_market_is_seen_apart():
 def test_a_young_market_says_so_and_leaves_the_others_their_answer():
     young = {"customer_id": ["z"], "date": [pd.Timestamp("2024-02-02")], "amount": [9.0], "market": ["IT"]}
     parts = by_group(month_review, pd.concat([SHOP, pd.DataFrame(young)]), by="market", as_of="2024-02-10")
-    assert str(parts["IT"]).startswith("Not told: ")
+    assert str(parts["IT"]).startswith("Not measured: no complete month")
     assert {"value", "month_before"} <= set(parts["DE"].columns)
 
 

@@ -117,8 +117,14 @@ class TestRevenue:
         assert march[["new", "returned"]].tolist() == [15.0, 12.0]
 
     def test_no_complete_month(self) -> None:
-        with pytest.raises(CannotAnswerError, match="no month with contracts is complete"):
-            crm.revenue_movements(subscriptions([("a", 3, None, 1.0)]), as_of="2024-01-20")
+        found = crm.revenue_movements(subscriptions([("a", 3, None, 1.0)]), as_of="2024-01-20")
+        assert found.empty
+        assert found.reason.startswith("no month with contracts is complete")
+
+    def test_no_contract_has_started(self) -> None:
+        found = crm.contract_retention(subscriptions([("a", 3, None, 1.0)]), as_of="2023-01-20")
+        assert found.empty
+        assert found.reason.startswith("no contract has started by 2023-01-20")
 
 
 class TestContracts:

@@ -8,7 +8,7 @@ from scipy import stats
 import crmlib as crm
 from crmlib.data.simulate import simulate_firm
 from crmlib.economics.experiments import minimal_detectable_effect, split_p_value
-from crmlib.errors import CannotAnswerError, CrmError, DataError
+from crmlib.errors import CrmError, DataError
 from crmlib.statistics import difference_of_means
 
 
@@ -205,16 +205,19 @@ def test_refuses_by_name():
         crm.experiment_outcomes(LOG, TEST.rename(columns={"group": "grup"}), days=10, as_of="2024-03-31")
     with pytest.raises(CrmError, match="days is 0"):
         crm.experiment_outcomes(LOG, TEST, days=0, as_of="2024-03-31")
-    with pytest.raises(CannotAnswerError, match="30 customers in each group"):
-        crm.read_experiments(world(1, customers=40))
     with pytest.raises(CrmError, match="planned_share names 'tst'; did you mean 'test'"):
         crm.read_experiments(world(1), planned_share={"tst": 0.5})
-    with pytest.raises(CannotAnswerError, match="outcomes has no row"):
-        crm.read_experiments(world(1).iloc[:0])
     with pytest.raises(DataError, match="experiment is missing in 600 rows"):
         crm.read_experiments(world(1).assign(experiment=None))
     with pytest.raises(DataError, match="spend is missing in 600 rows"):
         crm.read_experiments(world(1).assign(spend=np.nan))
+
+
+def test_too_few_customers_are_no_answer():
+    few = crm.read_experiments(world(1, customers=40))
+    assert few.empty
+    assert "30 customers in each group" in few.reason
+    assert repr(crm.read_experiments(world(1).iloc[:0])) == "Not measured: there is no row."
 
 
 def test_on_the_simulated_firm_intervals_hold_the_true_effects():

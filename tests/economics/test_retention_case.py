@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.errors import CannotAnswerError
 
 DAY = pd.Timestamp("2024-12-31")
 
@@ -123,8 +123,10 @@ class TestContracts:
 
     def test_no_year_is_complete(self) -> None:
         rows = pd.DataFrame({"customer_id": ["a"], "start": [DAY], "price_per_month": [1.0]})
-        with pytest.raises(CannotAnswerError, match="no calendar year"):
-            crm.contracts_case(rows, as_of="2025-06-30")
+        case = crm.contracts_case(rows, as_of="2025-06-30")
+        assert case.reason.startswith("no calendar year up to 2025-06-30 is complete")
+        assert case.claim().verdict == "cannot be tested"
+        assert case.mix().empty
 
 
 class TestSpending:
@@ -162,9 +164,15 @@ class TestSpending:
         assert "is a judgement" in " ".join(told.words)
 
     def test_what_is_missing_is_said(self, case) -> None:
-        told = crm.spending_readout(case, None)
+        told = crm.spending_readout(case, crm.prospects_by_month(None, None, as_of=DAY))
         assert told.table.empty
-        assert "cannot be told" in told.words[0]
+        assert told.words == ("Not measured: no table leads, marketing_spend.",)
+
+    def test_leads_of_last_month_are_too_young_to_tell(self) -> None:
+        leads = pd.DataFrame({"created": [pd.Timestamp("2024-12-03")], "won_on": [pd.NaT]})
+        spend = pd.DataFrame({"date": [pd.Timestamp("2024-12-01")], "amount": [10.0]})
+        found = crm.prospects_by_month(leads, spend, as_of=DAY)
+        assert "no month with leads and spend lies 90 days before 2024-12-31" in repr(found)
 
     def test_months_of_the_tables(self) -> None:
         leads = pd.DataFrame(
@@ -187,20 +195,3 @@ def test_expected_repurchase_is_the_mean_over_recent_buyers(log: pd.DataFrame) -
     assert found["buyers"] == len(recent)
     assert found["expected_rate"] == pytest.approx(crm.probability_active(model, recent, "92D").mean())
     assert found["expected_rate"] <= found["alive"] <= 1
-
-
-class TestIfKnown:
-    def test_a_table_that_is_not_there(self) -> None:
-        assert "no table" in crm.if_known(crm.contract_retention, None, as_of=DAY)
-
-    def test_what_could_not_be_told_is_passed_on(self, log: pd.DataFrame) -> None:
-        first = crm.if_known(crm.buyers_case, log, as_of="2023-03-10")
-        assert first.startswith("Not told: ")
-        assert crm.if_known(crm.RetentionCase.claim, first) is first
-        assert repr(first) == str(first)
-
-    def test_an_answer_is_the_answer_and_a_mistake_is_a_mistake(self, log: pd.DataFrame) -> None:
-        told = crm.if_known(crm.repurchase_rate, log, as_of=DAY, days=92)
-        pd.testing.assert_series_equal(told, crm.repurchase_rate(log, as_of=DAY, days=92))
-        with pytest.raises(CrmError, match="days is 0"):
-            crm.if_known(crm.repurchase_rate, log, as_of=DAY, days=0)

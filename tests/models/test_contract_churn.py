@@ -1,50 +1,73 @@
-"""Both roads, and what is said where a firm's tables allow only one."""
+"""Who leaves a contract, and who stops buying, from a study's tables, step by step as notebook 05 has it."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.errors import CannotAnswerError
+
+
+def steps(study):
+    """Every step with contracts, with a logistic regression."""
+    data = crm.churn_data_of(study)
+    leaks = crm.leak_check(data)
+    data = crm.without_leaks(data, leaks)
+    tested = crm.evaluate_churn(data, estimator="logistic")
+    importance = crm.permutation_importance(tested, repeats=2)
+    return SimpleNamespace(
+        data=data,
+        leaks=leaks,
+        tested=tested,
+        verdict=crm.churn_verdict(tested.scores, subgroups=tested.subgroups),
+        survival=crm.churn_survival(data, importance),
+        at_risk=crm.customers_at_risk(data, tested, estimator="logistic"),
+    )
 
 
 @pytest.fixture(scope="module")
 def telco():
-    return crm.who_is_leaving(crm.open_study("telco"), estimator="logistic")
+    return steps(crm.open_study("telco"))
 
 
-def test_a_table_of_customers_takes_the_contractual_road(telco):
-    contracts, buyers = telco
-    assert bool(contracts)
-    assert not buyers
-    assert buyers.said == "Nothing is known of purchases: the study has no purchase log."
-    assert contracts.leaks["column"].tolist() == ["total_charges"]
-    assert "total_charges is left out: another column says the same" in contracts.notes
-    assert contracts.verdict.verdict == "use"
-    assert contracts.measures.loc["pairs in order (ROC AUC)", "churn model"].startswith("0.84")
-    assert contracts.measures.loc["calibration slope (1 is right)", "base rate"] == "–"
-    assert contracts.survival_by == "contract"
-    assert set(contracts.survival["group"]) == {"Month-to-month", "One year", "Two year"}
+def test_a_table_of_customers_is_learnt_from(telco):
+    assert telco.leaks["column"].tolist() == ["total_charges"]
+    assert "total_charges is left out: another column says the same" in telco.data.notes
+    assert telco.verdict.verdict == "use"
+    assert telco.verdict.after("A finding") == "A finding (use)"
+    assert telco.tested.measures.loc["pairs in order (ROC AUC)", "churn model"].startswith("0.84")
+    assert telco.tested.measures.loc["calibration slope (1 is right)", "base rate"] == "–"
+    assert telco.tested.model_scores["churned"] == 1869
+    assert set(telco.survival["group"]) == {"Month-to-month", "One year", "Two year"}
 
 
-def test_who_can_be_saved_has_stayed_and_is_scored_by_a_model_that_had_not_seen_them(telco):
-    contracts, _ = telco
-    people = contracts.to_save.set_index("customer_id")
-    held_out = contracts.held_out.set_index("customer_id")
+def test_who_can_be_kept_has_stayed_and_is_scored_by_a_model_that_had_not_seen_them(telco):
+    people = telco.at_risk.customers.set_index("customer_id")
+    held_out = telco.tested.predictions.set_index("customer_id")
     assert len(people) == 7043 - 1869
     assert not held_out.loc[people.index, "churned"].any()
     pd.testing.assert_series_equal(people["p_churn"], held_out.loc[people.index, "p_churn"])
     assert people["p_churn"].is_monotonic_decreasing
     assert people["reason_1"].str.contains("in log odds").mean() > 0.99
+    assert telco.at_risk.explained_by.startswith("exact")
 
 
-def test_a_purchase_log_takes_the_other_road():
-    contracts, buyers = crm.who_is_leaving(crm.open_study("cdnow-sample"))
-    assert not contracts
-    assert bool(buyers)
-    assert buyers.words.startswith("MBG/NBD is nearest to who bought")
-    assert buyers.to_win_back["net"].is_monotonic_decreasing
-    assert (buyers.to_win_back["silent"] > buyers.to_win_back["overdue_after"]).all()
+def test_a_purchase_log_tells_who_is_overdue():
+    study = crm.open_study("cdnow-sample")
+    log, day = study.transactions, study.as_of
+    models = [crm.ParetoNBDModel(), crm.ModifiedBetaGeoModel()]
+    found = crm.compare_activity(log, as_of=day, models=models)
+    assert found.words.startswith("MBG/NBD is nearest to who bought")
+    assert found.best["forecast"] == "MBG/NBD"
+    summary = crm.rfm_summary(log, as_of=day)
+    model = found.fit_best(summary)
+    assert isinstance(model, crm.ModifiedBetaGeoModel)
+    overdue = crm.overdue_customers(summary, model)
+    late = crm.win_back_list(summary, overdue, crm.probability_active(model, summary, "26W"))
+    assert len(late) == overdue["overdue"].sum()
+    assert late["net"].is_monotonic_decreasing
+    assert (late["silent"] > late["overdue_after"]).all()
 
 
 def test_contracts_are_learnt_from_as_they_stood_and_those_that_run_are_scored(tmp_path):
@@ -63,23 +86,25 @@ def test_contracts_are_learnt_from_as_they_stood_and_those_that_run_are_scored(t
     (tmp_path / "study.yaml").write_text(
         "title: A gym\nas_of: 2024-12-31\ntables: {subscriptions: {source: contracts.csv}}\n"
     )
-    contracts, _ = crm.who_is_leaving(crm.open_study(tmp_path / "study.yaml"), estimator="logistic")
-    assert any("held out by date: cut-offs from 2024-09-30 on" in note for note in contracts.notes)
-    scores = contracts.scores.set_index("model")
-    assert scores.loc["churn model", "roc_auc_low"] > 0.65
-    assert contracts.verdict.verdict != "do not use"
-    assert len(contracts.to_save) == rows["end"].isna().sum()
-    dear_now = rows.set_index("customer_id").loc[contracts.to_save["customer_id"].head(50), "plan"]
+    study = crm.open_study(tmp_path / "study.yaml")
+    found = steps(study)
+    assert study.absent_tables == []  # the other table was not missed
+    assert found.data.basis.startswith("Learnt from contracts as they stood on earlier days")
+    assert any("held out by date: cut-offs from 2024-09-30 on" in note for note in found.tested.notes)
+    assert found.tested.model_scores["roc_auc_low"] > 0.65
+    assert found.verdict.verdict != "do not use"
+    people = found.at_risk.customers
+    assert len(people) == rows["end"].isna().sum()
+    dear_now = rows.set_index("customer_id").loc[people["customer_id"].head(50), "plan"]
     assert (dear_now == "dear").all()
-    assert contracts.survival_by == "plan"
+    assert set(found.survival["group"]) == {"cheap", "dear"}
 
 
-def test_neither_table_is_no_answer(tmp_path):
-    (tmp_path / "log.csv").write_text(
-        "customer_id,date,amount\na,2024-01-05,5\na,2024-02-05,5\nb,2024-01-09,7\n"
-    )
-    (tmp_path / "study.yaml").write_text("title: A stall\ntables: {transactions: {source: log.csv}}\n")
-    with pytest.raises(
-        CannotAnswerError, match=r"Nothing is known of contracts.*Nothing can be told from purchases"
-    ):
-        crm.who_is_leaving(crm.open_study(tmp_path / "study.yaml"))
+def test_too_few_who_left_are_no_data(tmp_path):
+    rows = pd.DataFrame({"customer_id": range(60), "churned": ["Yes"] * 3 + ["No"] * 57, "tenure": range(60)})
+    rows.to_csv(tmp_path / "customers.csv", index=False)
+    about = "title: A shop\nas_of: 2024-12-31\ntables: {customer_features: {source: customers.csv}}\n"
+    (tmp_path / "study.yaml").write_text(about)
+    data = crm.churn_data_of(crm.open_study(tmp_path / "study.yaml"))
+    assert data.reason.startswith("churned: 3 customers left and 57 stayed; at least 25 of each are needed")
+    assert crm.evaluate_churn(data).scores.empty

@@ -142,5 +142,5 @@ def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
         assert "2 complete months each instead of 6" in shown
     else:
         assert period["value"] is None
-        assert "Not told: two periods to compare need a complete month each" in shown
+        assert "Not measured: two periods to compare need a complete month each" in shown
         assert "Revenue rose" not in found["headline"]

@@ -10,7 +10,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 
 GROUPS = ("all", "existing", "new")
@@ -220,9 +220,10 @@ def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period) 
 
 def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
     """What a budget plans for a month, by the row of the review that it is held against."""
-    if budget is None:
+    rows = open_optional(budget)
+    if rows is None:
         return {}
-    plan = fetch(open_table(budget))
+    plan = fetch(rows)
     for column in ("date", "revenue"):
         if column not in plan.columns:
             raise CrmError(f"budget has no column {column!r}; it needs date and revenue, one row per month")

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
@@ -13,14 +14,15 @@ from crmlib.customers.activity import profit_of
 from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.audit.period_change import INACTIVE, PeriodChange, period_change
 from crmlib.data.sources import as_transactions
-from crmlib.errors import CannotAnswerError
+from crmlib.errors import CannotAnswerError, not_measured
+from crmlib.no_rows import no_rows
 
 Period = tuple[dt.date, dt.date]
 
 
 @dataclass(frozen=True)
 class RecentChange:
-    """The last complete months beside as many before them; false where the log does not cover two periods.
+    """The last complete months beside as many before them; nothing where the log does not cover two periods.
 
     Attributes
     ----------
@@ -40,9 +42,6 @@ class RecentChange:
     after: Period | None
     sentence: str
 
-    def __bool__(self) -> bool:
-        return self.before is not None
-
     @property
     def names(self) -> dict[str, str]:
         """The periods' names, `before` and `after`, as charts take them."""
@@ -50,14 +49,15 @@ class RecentChange:
         return {name: _named(one) if one else name for name, one in spans.items()}
 
     @property
-    def total(self) -> float | None:
-        """Value of the later period; None where it is compared with nothing."""
-        return float(self._totals.iloc[-1]) if self else None
+    def total(self) -> float:
+        """Value of the later period; nan where it is compared with nothing."""
+        return float(self._totals.iloc[-1]) if len(self._totals) else np.nan
 
     @property
-    def relative(self) -> float | None:
-        """Relative change of the value; None where there was none before."""
-        return self.change.change / start if self and (start := float(self._totals.iloc[0])) > 0 else None
+    def relative(self) -> float:
+        """Relative change of the value; nan where there was none before."""
+        start = float(self._totals.iloc[0]) if len(self._totals) else np.nan
+        return self.change.change / start if start > 0 else np.nan
 
     @property
     def _totals(self) -> pd.Series:
@@ -83,7 +83,7 @@ def recent_change(
     Returns
     -------
     RecentChange
-        False, with the reason in `.sentence`, where the log does not cover two complete months.
+        Its tables have no rows, and `.sentence` is the reason, where the log does not cover two complete months.
 
     Examples
     --------
@@ -97,7 +97,8 @@ def recent_change(
         fitting = comparable_months(transactions, as_of=as_of, months=months)
     except CannotAnswerError as reason:
         value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "profit"
-        return RecentChange(_nothing(value), months, None, None, f"Not told: {reason}.")
+        why = str(reason)
+        return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
     before, after = last_months(as_of, fitting, back=1), last_months(as_of, fitting)
     change = period_change(transactions, before=before, after=after, collapse=collapse, margin=margin)
     sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
@@ -111,11 +112,11 @@ def _named(period: Period) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _nothing(value: str) -> PeriodChange:
+def _nothing(value: str, reason: str) -> PeriodChange:
     """Tables without a row: nothing is compared."""
     return PeriodChange(
         value,
-        waterfall=pd.DataFrame(columns=["step", "customers", "before", "after", "change"]),
-        migration=pd.DataFrame(columns=[INACTIVE]),
-        factors=pd.DataFrame(columns=["factor", "before", "after", "effect", "weights"]),
+        waterfall=no_rows(["step", "customers", "before", "after", "change"], reason),
+        migration=no_rows([INACTIVE], reason),
+        factors=no_rows(["factor", "before", "after", "effect", "weights"], reason),
     )

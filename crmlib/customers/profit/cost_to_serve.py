@@ -14,6 +14,7 @@ import pandas as pd
 from crmlib.customers._log import end_of, fetch
 from crmlib.data.costs import Costs
 from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 
 # Table, the day on which a row counts, and what of it costs the firm.
@@ -74,15 +75,15 @@ def effort_of(
     last: dt.date,
     weeks: Sequence[int] | None = None,
 ) -> Effort | None:
-    """Sum what a table says of each customer in a period; None where there is no table.
+    """Sum what a table says of each customer in a period; None where there is no table, or no row in it.
 
     A row without a figure that others have is taken for the mean of the others, and that is noted: to take
     it for nothing would make the customer look cheap.
     """
-    if table is None:
+    rows = open_optional(table)
+    if rows is None:
         return None
     name, day, wanted = about
-    rows = open_table(table)
     for needed in ("customer_id", day):
         if needed not in rows.columns:
             raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")

@@ -10,9 +10,23 @@ import pandas as pd
 
 from crmlib.customers._log import as_day
 from crmlib.customers.retention.contract_spells import contract_spells
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CrmError
+from crmlib.no_rows import no_rows
 
 _KEY = ["customer_id", "subscription_id", "start"]
+_COLUMNS = [
+    *(
+        "customer_id",
+        "date",
+        "outcome_known_on",
+        "churned",
+        "tenure_months",
+        "price_per_month",
+        "price_changes",
+    ),
+    *("plan", "market", "product_type"),
+]
 
 
 def contract_samples(
@@ -36,12 +50,8 @@ def contract_samples(
     DataFrame
         One row per day and contract that ran on it, as `churn_data` reads it: `customer_id`, `date` (the cut-off),
         `outcome_known_on`, `churned` ("Yes", "No", missing for `as_of`), and what was known: `tenure_months`,
-        `price_per_month`, `price_changes`, and `plan`, `market`, `product_type` where there are any.
-
-    Raises
-    ------
-    CannotAnswerError
-        If no contract ran on the days looked back to.
+        `price_per_month`, `price_changes`, and `plan`, `market`, `product_type` where there are any. Without rows,
+        and with the `reason`, where there is no table or no contract ran on the days looked back to.
 
     Examples
     --------
@@ -54,15 +64,16 @@ def contract_samples(
     if horizon_months < 1 or cut_offs < 1:
         raise CrmError(f"horizon_months is {horizon_months} and cut_offs {cut_offs}; give 1 or more of each")
     last = as_day(as_of, "as_of")
+    if missing := lacking(subscriptions=subscriptions):
+        return no_rows(_COLUMNS, missing)
     days = [_back(last, horizon_months * steps) for steps in range(cut_offs, -1, -1)]
     seen = [contract_spells(subscriptions, day) for day in days]
     samples = [
         _sample(now, later, day) for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
     ]
     if not sum(len(one) for one in samples):
-        raise CannotAnswerError(
-            f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
-        )
+        why = f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
+        return no_rows(_COLUMNS, why)
     samples.append(seen[-1][~seen[-1]["ended"]].assign(date=pd.Timestamp(last), left=np.nan))
     frame = pd.concat([one for one in samples if len(one)], ignore_index=True)
     known_on = dict(zip(map(pd.Timestamp, days[:-1]), map(pd.Timestamp, days[1:]), strict=True))

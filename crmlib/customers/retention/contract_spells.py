@@ -11,11 +11,17 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import lacking
 from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit
 
 SHOWN = 5
 _ALONG = ("plan", "market", "product_type")
+_COLUMNS = [
+    *("customer_id", "subscription_id", "spell", "start", "end", "price_changes", "price_per_month"),
+    *(*_ALONG, "end_reason", "tenure_months", "ended"),
+]
 
 
 def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:
@@ -49,6 +55,8 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
         plan, market, product_type : where the table has them, by `terms`
         end_reason : why the spell's last row ended
 
+        Without rows where there is no such table.
+
     Raises
     ------
     DataError
@@ -74,6 +82,8 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
     day = as_day(as_of, "as_of")
     if terms not in ("last", "first"):
         raise CrmError(f"terms is {terms!r}; {did_you_mean(str(terms), ['last', 'first'])}")
+    if missing := lacking(subscriptions=subscriptions):
+        return no_rows(_COLUMNS, missing)
     rows = seen_rows(subscriptions, day)
     spells = _spells(rows, day, terms)
     last_day = ibis.ifelse(_.end.isnull(), ibis.literal(day), _.end)

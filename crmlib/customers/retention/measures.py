@@ -19,7 +19,11 @@ from crmlib.customers._log import as_day, fetch
 from crmlib.customers.activity import purchase_days
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.customers.retention.repurchase import with_interval
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CrmError
+from crmlib.no_rows import no_rows
+
+_SIZES = ["period", "start", "new", "left", "joined_and_left", "end"]
 
 
 def retention_rate(*, start: float, new: float, end: float) -> float:
@@ -71,7 +75,8 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     DataFrame
         One row per `period` (its first day): customers at its `start`, `new` (joined, and there at the end), `left`
         (there at the start, not at the end), `joined_and_left` within it, and at its `end`; `retention` = (end − new)
-        / start with its 95 % interval `low, high` (Wilson). start + new − left = end.
+        / start with its 95 % interval `low, high` (Wilson). start + new − left = end. Without rows, and with the
+        `reason`, where there is no table or no contract has started.
 
     Examples
     --------
@@ -86,7 +91,8 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     day = as_day(as_of, "as_of")
     spells = contract_spells(subscriptions, day)
     if spells.empty:
-        raise CannotAnswerError(f"no contract has started by {day}; retention needs some that have")
+        why = f"no contract has started by {day}; retention needs some that have"
+        return no_rows([*_SIZES, "retention", "low", "high"], lacking(subscriptions=subscriptions) or why)
     first = spells["start"].dt.to_period(_calendar(period)).min()
     who, people = pd.factorize(spells["customer_id"])
 
@@ -102,7 +108,7 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         sizes = (there, now & ~there, there & ~now, joined & ~there & ~now, now)
         rows.append([begins, *(int(one.sum()) for one in sizes)])
         there = now
-    table = pd.DataFrame(rows, columns=["period", "start", "new", "left", "joined_and_left", "end"])
+    table = pd.DataFrame(rows, columns=_SIZES)
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"
     return with_interval(table, table["end"] - table["new"], table["start"]).astype(
         {"period": "datetime64[s]"}

@@ -12,7 +12,14 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contract_spells import seen_rows
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CrmError
+from crmlib.no_rows import no_rows
+
+_COLUMNS = [
+    *("month", "start", "new", "returned", "expansion", "contraction", "churn", "end", "customers"),
+    *("nrr", "grr", "quick_ratio"),
+]
 
 
 @dataclass(frozen=True)
@@ -95,12 +102,8 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
         One row per `month` (its first day): recurring revenue at its `start`, `new` (of which `returned`: from
         customers who had been there before), `expansion`, `contraction`, `churn` (money, all 0 or more), `end`, and
         `nrr`, `grr`, `quick_ratio` as `RevenueMovement` has them, `customers` at the end. Money adds up: start and
-        movements are the end, and each end is the next start.
-
-    Raises
-    ------
-    CannotAnswerError
-        If no month is complete by then.
+        movements are the end, and each end is the next start. Without rows, and with the `reason`, where there is no
+        table or no month is complete.
 
     Notes
     -----
@@ -122,11 +125,13 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     day = as_day(as_of, "as_of")
     if months < 1:
         raise CrmError(f"months is {months!r}; give 1 or more")
+    if missing := lacking(subscriptions=subscriptions):
+        return no_rows(_COLUMNS, missing)
     rows = seen_rows(subscriptions, day)
     first = rows.start.min().to_pyarrow().as_py()
     complete = pd.Period(pd.Timestamp(day) + pd.Timedelta(days=1), freq="M") - 1
     if first is None or pd.Period(first, freq="M") > complete:
-        raise CannotAnswerError(f"no month with contracts is complete by {day}; movements need one")
+        return no_rows(_COLUMNS, f"no month with contracts is complete by {day}; movements need one")
     told = max(complete - (months - 1), pd.Period(first, freq="M"))
     calendar = pd.period_range(told, complete, freq="M")
     days = {"last_day": calendar.end_time.normalize(), "before": (calendar - 1).end_time.normalize()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crmlib.customers._log import end_of, fetch
-from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import open_optional
 from crmlib.statistics import normal_quantile
 
 
@@ -27,9 +27,9 @@ def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
     >>> capacity_use(month, dt.date(2024, 1, 1), dt.date(2024, 1, 31))
     0.75
     """
-    if capacity is None:
+    rows = open_optional(capacity)
+    if rows is None:
         return np.nan
-    rows = open_table(capacity)
     when = rows.date.cast("timestamp(6)")
     rows = rows.filter(
         (when >= dt.datetime.combine(first, dt.time())) & (when < end_of(last)) & (rows.capacity > 0)

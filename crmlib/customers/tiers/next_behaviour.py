@@ -11,7 +11,7 @@ import pandas as pd
 from crmlib.customers._log import end_of, fetch, seen_by
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.customers.profit.customer_profit import orders_among
-from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import open_optional
 
 
 def next_behaviour(
@@ -43,14 +43,14 @@ def next_behaviour(
         )
     if "new_products" in bought and bought["new_products"].any():
         found["new_product_share"] = bought["new_products"] / bought["rows"].where(bought["rows"] > 0)
-    if customers is not None and filled_columns(customers, ["share_of_wallet"]):
-        known = open_table(customers)
+    known, asked = open_optional(customers), open_optional(service_cases)
+    if known is not None and filled_columns(known, ["share_of_wallet"]):
         wallet = fetch(
             known.select(customer_id=known.customer_id.cast("string"), share=known.share_of_wallet)
         )
         found["share_of_wallet"] = wallet.set_index("customer_id")["share"].astype(float).reindex(found.index)
-    if service_cases is not None:
-        cases = fetch(_cases(open_table(service_cases), first, last)).set_index("customer_id")
+    if asked is not None:
+        cases = fetch(_cases(asked, first, last)).set_index("customer_id")
         found[cases.columns] = cases.reindex(found.index).fillna(0.0)
         if "minutes" in found:
             revenue = bought["revenue"].fillna(0).clip(lower=0)

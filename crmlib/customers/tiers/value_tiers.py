@@ -40,6 +40,12 @@ class ValueTiers(pd.DataFrame):
         """What to call them: "profit tiers", or "revenue tiers" where no cost is known."""
         return "revenue tiers" if self.value == "revenue" else "profit tiers"
 
+    def of(self, tier: str) -> pd.Series:
+        """`customers` of a tier, and the `value` that they bring together; nan for Lead where no cost is known."""
+        own = self.loc[self["tier"] == tier, self.value]
+        found = pd.Series({"customers": len(own), "value": own.sum()})
+        return found * np.nan if tier == "Lead" and self.value == "revenue" else found
+
 
 def value_tiers(
     profit: pd.DataFrame,

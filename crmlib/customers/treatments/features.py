@@ -10,7 +10,8 @@ from ibis import _
 
 from crmlib.customers._log import fetch
 from crmlib.customers.treatments.outcomes import read_people
-from crmlib.data.sources import as_transactions, open_table
+from crmlib.data.sources import as_transactions
+from crmlib.data.tables.absent import open_optional
 from crmlib.errors import CrmError, did_you_mean
 
 STANDING = ("acquisition_channel", "product_type", "market")  # known when a customer joins, and lasting
@@ -69,8 +70,9 @@ def experiment_features(
     sums = ["purchases", "spend", "recent_purchases", "recent_spend"]
     found[sums] = found[sums].fillna(0.0)
     found = found.astype({"purchases": "int64", "recent_purchases": "int64"})
-    if customers is not None:
-        found = found.merge(_standing(customers), on="customer_id", how="left", validate="many_to_one")
+    lasting = open_optional(customers)
+    if lasting is not None:
+        found = found.merge(_standing(lasting), on="customer_id", how="left", validate="many_to_one")
     assert len(found) == len(told), "a customer was lost between experiment and purchase log"
     return found.set_index("customer_id")
 
@@ -97,7 +99,6 @@ def _history(transactions: Any, people: ibis.Table, experiment: str, recent_days
     return fetch(found).astype({"days_since_first": float, "days_since_last": float})
 
 
-def _standing(customers: Any) -> pd.DataFrame:
-    table = open_table(customers)
+def _standing(table: ibis.Table) -> pd.DataFrame:
     names = [name for name in STANDING if name in table.columns]
     return fetch(table.select(table.customer_id.cast("string").name("customer_id"), *names))

@@ -10,11 +10,17 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
 from crmlib.data.sources import open_table
-from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.no_rows import no_rows
 
 _PURCHASES = [1, 2, 3, 5, 9]  # cells of alike customers begin at these counts
 _TENURE = [1, 3, 6, 12, 24]  # months
 _IN_MONTH = [2, 3]
+_COLUMNS = [
+    *("month", "joined", "purchases_in_month", "tenure_months", "purchases_before", "spend_before"),
+    *("purchases_after", "spend_after", "customer_id", "cell"),
+]
 
 
 def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int = 6) -> pd.DataFrame:
@@ -40,14 +46,13 @@ def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int =
         One row per customer and month in which they bought and were no member before: `customer_id, month` (its
         first day), `joined` (in it), `purchases_in_month, tenure_months, purchases_before, spend_before,
         purchases_after, spend_after` (sums over the windows) and `cell`: customers alike in month, tenure and
-        purchases have the same.
+        purchases have the same. Without rows, and with the `reason`, where there are not both tables, or nobody
+        joined early enough to see `months` after it.
 
     Raises
     ------
     DataError
         If a column is missing.
-    CannotAnswerError
-        If nobody joined early enough to see `months` after it.
 
     Examples
     --------
@@ -61,6 +66,8 @@ def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int =
     """
     if not months >= 1:
         raise CrmError(f"months is {months}; give the length of the windows in whole months, 1 or more")
+    if missing := lacking(transactions=transactions, loyalty_ledger=loyalty_ledger):
+        return no_rows(_COLUMNS, missing)
     monthly = _monthly(transactions, as_of)
     monthly = monthly.merge(_joining(loyalty_ledger), on="customer_id", how="left")
     monthly["tenure_months"] = monthly["month"] - monthly.groupby("customer_id")["month"].transform("min")
@@ -68,10 +75,8 @@ def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int =
     last = _number((day + pd.Timedelta(days=1)).to_period("M").start_time) - 1  # the last whole month
     in_time = monthly["joining"][monthly["joining"] <= last - months]
     if in_time.empty:
-        raise CannotAnswerError(
-            f"loyalty_ledger: nobody who bought joined {months} whole months before {day.date()} or earlier; "
-            "shorten months"
-        )
+        why = f"nobody who bought joined {months} whole months before {day.date()} or earlier; shorten months"
+        return no_rows(_COLUMNS, why)
     slices = dict(iter(monthly.groupby("month", sort=True)))
     events = [
         _event(slices, month, months) for month in sorted(in_time.unique().astype(int)) if month in slices

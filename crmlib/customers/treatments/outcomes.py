@@ -12,9 +12,15 @@ from ibis import _
 from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
 from crmlib.customers.activity import profit_of
 from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import lacking
 from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.no_rows import no_rows
 
 GROUPS = ("control", "treated")
+_COLUMNS = [
+    *("experiment", "customer_id", "kind", "group", "assigned", "cost", "purchases", "purchases_before"),
+    *("spend_before", "spend", "profit", "complete", "bought", "unsubscribed"),
+]
 
 
 def experiment_outcomes(
@@ -42,7 +48,8 @@ def experiment_outcomes(
         One row per experiment and customer: `experiment, customer_id, kind, group, assigned, complete` (the
         window had ended by `as_of`), `purchases` (days with one), `bought` (0 or 1), `spend` (net of returns)
         and, where it is known, `profit`, of the window; `purchases_before, spend_before`; `cost` (money, 0
-        where unknown), `unsubscribed` (0 or 1, in the window) and, where the table has one, `outcome`.
+        where unknown), `unsubscribed` (0 or 1, in the window) and, where the table has one, `outcome`. Without rows,
+        and with the `reason`, where there are not both tables.
 
     Raises
     ------
@@ -65,6 +72,8 @@ def experiment_outcomes(
     if not days >= 1:
         raise CrmError(f"days is {days}; give the length of the window in days, 1 or more")
     last = as_day(as_of, "as_of")
+    if missing := lacking(transactions=transactions, experiments=experiments):
+        return no_rows(_COLUMNS, missing)
     people = read_people(experiments)
     done = fetch(_measures(transactions, people, days, last, margin))
     told = fetch(people)

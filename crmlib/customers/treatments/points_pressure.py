@@ -10,10 +10,13 @@ from ibis import _
 
 from crmlib.customers._log import as_day, end_of, fetch, seen_by
 from crmlib.data.sources import open_table
-from crmlib.errors import CannotAnswerError, DataError, did_you_mean
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import DataError, did_you_mean
+from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile
 
 GROUPS = ("all", "heavy", "light")
+_COLUMNS = ["members", "customers", "waits", "purchases", "share_in_second_half", "low", "high"]
 
 
 def points_pressure(
@@ -41,14 +44,13 @@ def points_pressure(
     DataFrame
         By `members`: "all", "heavy" and "light" (above and up to the median of purchases per day while waiting):
         `customers, waits, purchases` (days with one, those at either end left out), `share_in_second_half`,
-        `low, high` (by customer). A group without purchases has nan.
+        `low, high` (by customer). A group without purchases has nan. Without rows, and with the `reason`, where
+        there are not both tables, no wait for a reward is over, or none has a purchase in it.
 
     Raises
     ------
     DataError
         If a column is missing.
-    CannotAnswerError
-        If no wait for a reward is over, or none has a purchase in it.
 
     Notes
     -----
@@ -67,7 +69,11 @@ def points_pressure(
     """
     check_level(level)
     day = as_day(as_of, "as_of")
+    if missing := lacking(transactions=transactions, loyalty_ledger=loyalty_ledger):
+        return no_rows(_COLUMNS, missing)
     waits = _waits(loyalty_ledger, day)
+    if waits.empty:
+        return no_rows(_COLUMNS, f"nobody has waited for a reward and got it by {day}")
     bought = _purchase_days(transactions, day, waits)
     inside = bought.merge(waits, on="customer_id")
     inside = inside[(inside["date"] > inside["start"]) & (inside["date"] < inside["end"])]
@@ -79,9 +85,7 @@ def points_pressure(
     counts = inside.groupby("customer_id")["late"].agg(purchases="size", late="sum")
     members = members.join(counts).fillna(0.0)
     if not members["purchases"].sum() > 0:
-        raise CannotAnswerError(
-            "loyalty_ledger: no purchase lies between two rewards, so nobody can be seen to hurry"
-        )
+        return no_rows(_COLUMNS, "no purchase lies between two rewards, so nobody can be seen to hurry")
     pace = members["purchases"] / members["days"]
     kinds = {"all": pace >= 0, "heavy": pace > pace.median(), "light": pace <= pace.median()}
     return pd.DataFrame([{"members": name, **_share(members[kinds[name]], level)} for name in GROUPS])
@@ -102,8 +106,6 @@ def _waits(loyalty_ledger: Any, day: Any) -> pd.DataFrame:
     ends["day"] = ends["day"].dt.normalize()
     ends = ends.drop_duplicates().sort_values(["customer_id", "day"])
     waits = ends.assign(start=ends.groupby("customer_id")["day"].shift()).dropna(subset=["start"])
-    if waits.empty:
-        raise CannotAnswerError(f"loyalty_ledger: nobody has waited for a reward and got it by {day}")
     return waits.rename(columns={"day": "end"}).reset_index(drop=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,16 @@ from crmlib import format as fmt
 from crmlib.economics.campaigns.campaign import best_cut_off, campaign_list, profit_curve
 from crmlib.economics.campaigns.contact_profit import contacts_by_risk
 from crmlib.economics.campaigns.expected_profit import expected_maximum_profit
-from crmlib.errors import DataError
+from crmlib.errors import DataError, not_measured
+from crmlib.no_rows import no_rows, why_none
 
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
 _SUCCESS_BETA = (6.0, 14.0)  # as published; its mean is .3
+_COLUMNS = {
+    "curve": ["share_contacted", "customers", "score", "profit", "cost", "ranking"],
+    "measures": ["ranking", "best_share", "profit_per_customer", "emp", "emp_share"],
+    "sensitivity": ["assumption", "half", "list_half", "once_more", "list_once_more"],
+}
 _WRONG = {"success rate": "success_rate", "offer cost": "offer_cost", "contact cost": "contact_cost"}
 
 
@@ -40,16 +46,10 @@ class RetentionCampaign:
     """
 
     said: str
-    curve: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["ranking", "share_contacted", "profit"])
-    )
-    measures: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
-    to_contact: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["customer_id", "p_churn"]))
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to show."""
-        return not self.curve.empty
+    curve: pd.DataFrame
+    measures: pd.DataFrame
+    sensitivity: pd.DataFrame
+    to_contact: pd.DataFrame
 
 
 def retention_campaign(
@@ -93,9 +93,11 @@ def retention_campaign(
     'Contacting the riskiest 25 % earns 14.00 per customer of the base; contacting everybody 5.75.'
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
-        raise DataError(f"held_out lacks {', '.join(missing)}; give ContractChurn.held_out")
-    if held_out.empty:
-        return RetentionCampaign("There is nobody with a contract to contact.")
+        raise DataError(f"held_out lacks {', '.join(missing)}; give ChurnEvaluation.predictions")
+    if nobody := why_none(held_out):
+        frames = {name: no_rows(columns, nobody) for name, columns in _COLUMNS.items()}
+        frames["to_contact"] = no_rows([*to_save.columns, "profit", "profit_so_far"], nobody)
+        return RetentionCampaign(not_measured(nobody), **frames)
     terms = {"success_rate": success_rate, "offer_cost": offer_cost, "contact_cost": contact_cost}
     outcome = held_out["churned"].astype(float)
     came_true = contacts_by_risk(outcome, value, **terms)

@@ -14,12 +14,15 @@ from crmlib.customers.treatments.outcomes import experiment_outcomes
 from crmlib.economics.campaigns.campaign import campaign_list
 from crmlib.economics.campaigns.contact_profit import contacts_by_effect
 from crmlib.economics.experiments import read_experiments
-from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
 from crmlib.models.uplift.curves import UpliftCurves, uplift_curves
 from crmlib.models.uplift.heterogeneity import Heterogeneity, calibrated_effects, heterogeneity_test
 from crmlib.models.uplift.uplift_model import UpliftModel
+from crmlib.no_rows import no_rows, why_none
 
 RANKINGS = ("predicted effect", "longest silent")
+_CURVE = ["ranking", "share_contacted", "profit", "profit_low", "profit_high"]
+_LIST = ["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,8 @@ class ExperimentCampaign:
     said: str
     heterogeneity: Heterogeneity | None = None
     uplift: UpliftCurves | None = None
-    curve: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["ranking", "share_contacted", "profit"])
-    )
-    to_contact: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(columns=["customer_id", "effect", "profit"])
-    )
+    curve: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_CURVE))
+    to_contact: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_LIST))
 
 
 def campaign_from_experiment(
@@ -89,14 +88,13 @@ def campaign_from_experiment(
     Returns
     -------
     ExperimentCampaign
-        With the reason in `said`, and nothing else, where customers are too few or chance did not decide.
+        With the reason in `said`, and nothing else, where there are not both tables, neither costs nor a margin are
+        known, no experiment can be read, customers are too few or chance did not decide.
 
     Raises
     ------
     CrmError
-        If there is no such experiment, or neither costs nor a margin.
-    CannotAnswerError
-        If no experiment can be read.
+        If there is no such experiment.
 
     Notes
     -----
@@ -109,16 +107,20 @@ def campaign_from_experiment(
     ...                      "assigned": pd.Timestamp("2024-03-01")})
     >>> log = pd.DataFrame({"customer_id": people, "date": pd.Timestamp("2024-03-05"), "amount": 10.0})
     >>> campaign_from_experiment(log, test, as_of="2024-06-30", experiment="birthday", margin=0.4).said
-    'birthday: 10 treated and 10 control customers are too few to learn effects from; ...'
+    'Not measured: birthday: 10 treated and 10 control customers are too few to learn effects from; ...'
     """
     known = {"as_of": as_of, "days": days, "margin": margin}
     outcomes = experiment_outcomes(transactions, experiments, **known)
+    if missing := why_none(outcomes):
+        return _nothing(missing)
     outcomes = outcomes[outcomes["complete"]]
     if "profit" not in outcomes:
-        raise CrmError(
-            "margin is None and the log has no cost; give margin, such as 0.4, to know what a purchase is worth"
-        )
-    name = _choose(outcomes, experiment)
+        why = "margin is None and the log has no cost; give margin, such as 0.4, to know what a purchase is worth"
+        return _nothing(why)
+    read = read_experiments(outcomes, outcome="purchases") if experiment is None else outcomes
+    if missing := why_none(read):
+        return _nothing(missing)
+    name = _choose(read, experiment)
     people = outcomes[outcomes["experiment"] == name].set_index("customer_id")
     features = experiment_features(transactions, experiments, experiment=name, customers=customers)
     features = features.loc[people.index]
@@ -127,7 +129,7 @@ def campaign_from_experiment(
             features, people["group"], people["purchases"]
         )
     except CannotAnswerError as reason:
-        return ExperimentCampaign(name, f"{name}: {reason}.")
+        return _nothing(f"{name}: {reason}", name)
     value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
     cost = (
         float(people.loc[people["group"] == "treated", "cost"].mean())
@@ -149,13 +151,19 @@ def campaign_from_experiment(
     return ExperimentCampaign(*told, _list(effect, today, value, cost, budget))
 
 
-def _choose(outcomes: pd.DataFrame, experiment: str | None) -> str:
-    names = sorted(outcomes["experiment"].unique())
+def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
+    """The answer where no experiment tells whom to contact."""
+    frames = (no_rows(columns, reason) for columns in (_CURVE, _LIST))
+    return ExperimentCampaign(name, not_measured(reason), None, None, *frames)
+
+
+def _choose(read: pd.DataFrame, experiment: str | None) -> str:
+    names = sorted(read["experiment"].unique())
     if experiment is not None:
         if experiment not in names:
             raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
         return experiment
-    return str(read_experiments(outcomes, outcome="purchases").set_index("experiment")["z"].idxmax())
+    return str(read.set_index("experiment")["z"].idxmax())
 
 
 def _earned(curve: pd.DataFrame, customers: int, value: float, cost: float) -> pd.DataFrame:
@@ -181,4 +189,4 @@ def _list(
 ) -> pd.DataFrame:
     contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
     chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"]).reset_index()
-    return chosen[["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]]
+    return chosen[_LIST]

@@ -15,15 +15,18 @@ from crmlib.customers.activity import acquired_by
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.customers.retention.measures import contract_retention
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
-from crmlib.data.sources import open_table
-from crmlib.economics.retention.claim import RetentionClaim, retention_claim
+from crmlib.data.tables.absent import lacking, open_optional
+from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
 from crmlib.economics.retention.mix import retention_mix
 from crmlib.economics.retention.profit import RetentionTerms
-from crmlib.errors import CannotAnswerError, FitError
+from crmlib.errors import FitError, not_measured
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
+from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
 
 DEFAULT_DISCOUNT = 0.10
+_BASIS = ["figure", "amount", "origin"]
+_MIX = ["customers", "retention_rate", "gross", "net", "elasticity", "gross_change"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class RetentionCase:
         Customers still there period by period, from the first one on.
     basis : DataFrame
         By `figure`: its `amount` and its `origin`: measured, given, assumed or missing, and how.
+    reason : str
+        Why nothing is known of retention; then every figure of it is nan, and the claim cannot be tested.
     """
 
     definition: str
@@ -65,6 +70,7 @@ class RetentionCase:
     programme_cost: float
     survivors: pd.Series
     basis: pd.DataFrame
+    reason: str = ""
 
     @property
     def terms(self) -> RetentionTerms:
@@ -79,6 +85,8 @@ class RetentionCase:
 
     def claim(self) -> RetentionClaim:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
+        if self.reason:
+            return not_tested(not_measured(self.reason))
         known = self.value == "profit"
         return retention_claim(
             retained=self.retained,
@@ -93,12 +101,12 @@ class RetentionCase:
 
     def mix(self) -> pd.DataFrame:
         """What constant retention hides, by an sBG of the survivors; without rows where they do not tell."""
+        if self.reason:
+            return no_rows(_MIX, self.reason)
         try:
             model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
-        except FitError:
-            return pd.DataFrame(
-                columns=["customers", "retention_rate", "gross", "net", "elasticity", "gross_change"]
-            )
+        except FitError as error:
+            return no_rows(_MIX, str(error))
         return retention_mix(model, self.terms)
 
 
@@ -215,11 +223,7 @@ def contracts_case(
     Returns
     -------
     RetentionCase
-
-    Raises
-    ------
-    CannotAnswerError
-        If no year with customers at its start is complete.
+        With a `reason` where there is no table, or no year with customers at its start is complete.
 
     Examples
     --------
@@ -233,9 +237,8 @@ def contracts_case(
     years = contract_retention(subscriptions, as_of=day, period="Y")
     years = years[years["start"] > 0]
     if years.empty:
-        raise CannotAnswerError(
-            f"no calendar year up to {day} is complete with contracts at its start; wait, or use months"
-        )
+        why = f"no calendar year up to {day} is complete with contracts at its start; wait, or use months"
+        return _unknown(lacking(subscriptions=subscriptions) or why)
     last = years.iloc[-1]
     spells = contract_spells(subscriptions, day)
     yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
@@ -288,9 +291,9 @@ def _acquisition_cost(
 ) -> tuple[float | None, str]:
     if given is not None:
         return given, "given"
-    if marketing_spend is None:
+    spend = open_optional(marketing_spend)
+    if spend is None:
         return None, "missing: no table marketing_spend"
-    spend = open_table(marketing_spend)
     start = day - dt.timedelta(days=364)
     within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
@@ -316,5 +319,24 @@ def _programme(cost: float) -> str:
 
 
 def _basis(*rows: tuple[str, float | None, str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["figure", "amount", "origin"])
+    frame = pd.DataFrame(rows, columns=_BASIS)
     return frame.astype({"amount": float})
+
+
+def _unknown(reason: str) -> RetentionCase:
+    """The case of a firm without contracts to tell retention from."""
+    return RetentionCase(
+        definition="",
+        period_days=TimeUnit.Y.days,
+        retained=np.nan,
+        customers=np.nan,
+        value="revenue",
+        value_per_customer=np.nan,
+        value_error=np.nan,
+        discount_rate=np.nan,
+        acquisition_cost=None,
+        programme_cost=np.nan,
+        survivors=pd.Series([], name="survivors", dtype="int64"),
+        basis=no_rows(_BASIS, reason),
+        reason=reason,
+    )

@@ -126,15 +126,15 @@ def retention_claim(
     }
     assumptions = _assumptions(definition, timing, discount_rate, acquisition_cost, margin, costs)
     if missing := _missing(retained, customers, margin, costs):
-        return _untested(missing, assumptions)
+        return not_tested(missing, assumptions)
     terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, timing=timing, **costs)
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
-        return _untested(full, assumptions, reversal)
+        return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
         lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition and fixed cost"
-        return _untested(f"{lost}: nothing to take a share of.", assumptions, reversal)
+        return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
     steps = retention_steps(terms)
     rise, of_share = steps["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, margin_error, random_state)
@@ -157,9 +157,10 @@ def _missing(retained: float, customers: float, margin: float | None, costs: dic
     return ""
 
 
-def _untested(
-    missing: str, assumptions: tuple[str, ...], reversal: pd.Series | None = None
+def not_tested(
+    missing: str, assumptions: tuple[str, ...] = (), reversal: pd.Series | None = None
 ) -> RetentionClaim:
+    """The claim where it cannot be tested, and what is missing."""
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
     finding = CLAIM.cannot_be_tested(missing)
     return RetentionClaim(finding, float("nan"), pd.DataFrame(), nowhere, assumptions)

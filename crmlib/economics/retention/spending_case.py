@@ -13,16 +13,23 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
 from crmlib.data.sources import open_table
+from crmlib.data.tables.absent import lacking
 from crmlib.economics.formula_clv import blattberg_deighton_equity
 from crmlib.economics.retention.blattberg_deighton import best_spending
 from crmlib.economics.retention.case import RetentionCase
 from crmlib.economics.retention.response_curves import ResponseCurve, fit_response, judged_curve
-from crmlib.errors import FitError
+from crmlib.errors import FitError, not_measured
+from crmlib.no_rows import no_rows, why_none
 
 RIPE_DAYS = 90  # a prospect younger than this may still be won
 _OPEN = 0.99  # a ceiling whose interval reaches this is not known
 _FLAT = 0.95  # of the ceiling reached by the smallest spend: then no response to more is seen
 _TIMES = (1.25, 1.5, 2.0, 3.0)  # ceilings to try, in shares won today
+_MONTHS = ["month", "spend", "prospects", "won", "spend_per_prospect", "share_won"]
+_SPENDING = [
+    *("curve", "ceiling", "next_customer_costs", "value", "per_prospect"),
+    *("equity", "best_equity", "best_per_prospect"),
+]
 
 
 def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:
@@ -40,7 +47,8 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
     Returns
     -------
     DataFrame
-        By `month`: `spend`, `prospects`, `won` (within 90 days), `spend_per_prospect`, `share_won`.
+        By `month`: `spend`, `prospects`, `won` (within 90 days), `spend_per_prospect`, `share_won`. Without rows, and
+        with the `reason`, where there are not both tables, or no month has had its 90 days.
 
     Examples
     --------
@@ -51,6 +59,8 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
     [[5.0, 0.5]]
     """
     day = as_day(as_of, "as_of")
+    if missing := lacking(leads=leads, marketing_spend=marketing_spend):
+        return no_rows(_MONTHS, missing)
     people, money = open_table(leads), open_table(marketing_spend)
     won = people.won_on.cast("date").delta(people.created.cast("date"), unit="day") <= RIPE_DAYS
     by_month = people.mutate(month=people.created.cast("date").truncate("M"), won=won.fill_null(False))
@@ -59,6 +69,8 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
     table = prospects.inner_join(spent.agg(spend=_.amount.cast("float64").sum()), "month")
     ripe = ibis.literal(day - pd.Timedelta(days=RIPE_DAYS + 31).to_pytimedelta())
     frame = fetch(table.filter(_.month <= ripe).order_by("month"))
+    if frame.empty:
+        return no_rows(_MONTHS, f"no month with leads and spend lies {RIPE_DAYS} days before {day}")
     frame = frame.astype({"month": "datetime64[s]"})[["month", "spend", "prospects", "won"]]
     return frame.assign(
         spend_per_prospect=frame["spend"] / frame["prospects"], share_won=frame["won"] / frame["prospects"]
@@ -87,7 +99,7 @@ class SpendingReadout:
 
 def spending_readout(
     case: RetentionCase,
-    by_month: pd.DataFrame | None,
+    by_month: pd.DataFrame,
     *,
     acquisition_ceiling: float | None = None,
     retention_spend: float | None = None,
@@ -99,8 +111,8 @@ def spending_readout(
     ----------
     case : RetentionCase
         Margin, retention and discount rate.
-    by_month : DataFrame or None
-        Of `prospects_by_month`; None where leads or spend are not known.
+    by_month : DataFrame
+        Of `prospects_by_month`.
     acquisition_ceiling : float, optional
         Share of prospects that no spend would pass: a judgement. By default fitted to the months; where they do not
         show a response, several multiples of today's share are tried.
@@ -118,17 +130,14 @@ def spending_readout(
     Blattberg & Deighton (1996): win customers until the next one costs what one is worth; the first margin counts.
     Spend was not varied by chance: months in which more was spent may be those in which more was to be had.
     """
-    if by_month is None or by_month.empty:
-        return SpendingReadout(
-            ("No tables of leads and marketing spend: best spending cannot be told.",), pd.DataFrame()
-        )
+    if missing := why_none(by_month):
+        return SpendingReadout((not_measured(missing),), no_rows(_SPENDING, missing))
     today = float(by_month["spend"].sum() / by_month["prospects"].sum())
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
-        told = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
-        return SpendingReadout(
-            (f"{told}: without spend and wins there is no response to judge.",), pd.DataFrame()
-        )
+        won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
+        sentence = f"{won}: without spend and wins there is no response to judge."
+        return SpendingReadout((sentence,), no_rows(_SPENDING, "there is no response to judge"))
     curves, said = _curves(by_month, today, share, acquisition_ceiling)
     words = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", said]
     keep = None

@@ -17,7 +17,8 @@ import pandas as pd
 from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.customers.rfm.summary import CustomerSummary
-from crmlib.errors import CannotAnswerError
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CannotAnswerError, not_measured
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models.activity.rivals import classifiers, fit_hiatus, rules
@@ -25,18 +26,28 @@ from crmlib.models.activity.scores import activity_scores, compared_in_words
 from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
 from crmlib.models.backtesting.holdout_metrics import by_probability
 from crmlib.models.purchase import PurchaseModel
+from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
 
 FEWEST = 30  # buyers, and others, to learn from and to judge by
+_SCORES = [
+    *("forecast", "kind", "predicted", "actual", "brier", "brier_low", "brier_high"),
+    *("log_loss", "log_loss_low", "log_loss_high", "auc", "auc_low", "auc_high"),
+    *("brier_behind", "behind_low", "behind_high", "gap", "verdict"),
+]
+_DECILES = ["model", "decile", "customers", "actual_mean", "predicted_mean", "standard_error"]
 
 
-def probability_active(model: PurchaseModel, customers: pd.DataFrame, horizon: float | str) -> pd.Series:
+def probability_active(
+    model: PurchaseModel | None, customers: pd.DataFrame, horizon: float | str
+) -> pd.Series:
     """How probable is it that each customer buys at least once in the horizon?
 
     Parameters
     ----------
     model : PurchaseModel
-        Fitted, such as Pareto/NBD or MBG/NBD.
+        Fitted, such as Pareto/NBD or MBG/NBD. None, as `ActivityComparison.fit_best` has it where no model could
+        be judged, is answered with nan.
     customers : DataFrame
         Columns `frequency, recency, T`.
     horizon : float or str
@@ -60,6 +71,8 @@ def probability_active(model: PurchaseModel, customers: pd.DataFrame, horizon: f
     >>> probability_active(model, customers, "26W").round(2).tolist()
     [0.05, 0.75]
     """
+    if model is None:
+        return pd.Series(np.nan, index=customers.index, name="p_active")
     length = model._periods(horizon, "horizon")
     model._check_unit(customers)
     known = read_histories(customers)
@@ -133,6 +146,10 @@ class ActivityComparison:
         Rules and classifiers learned who, of those known on `earlier`, bought up to `calibration_end`; all
         were judged by who bought from then to `as_of`.
     time_unit : TimeUnit
+    models : tuple of PurchaseModel
+        As they were given, not fitted.
+    reason : str
+        Why nothing could be compared; then the frames have no rows.
     """
 
     scores: pd.DataFrame
@@ -145,6 +162,29 @@ class ActivityComparison:
     calibration_end: dt.date
     as_of: dt.date
     time_unit: TimeUnit
+    models: tuple[PurchaseModel, ...]
+    reason: str = ""
+
+    @property
+    def basis(self) -> str:
+        """What the forecasts were judged by, in a sentence."""
+        if self.reason:
+            return not_measured(self.reason)
+        return f"Forecasts are judged by who of {self.customers:,} customers bought after {self.calibration_end}."
+
+    @property
+    def best(self) -> pd.Series:
+        """The first row of `scores`; nan where there is none."""
+        return self.scores.reindex(index=[0]).iloc[0]
+
+    def fit_best(self, summary: CustomerSummary) -> PurchaseModel | None:
+        """The model that was least wrong, fitted to what is known now; None where none could be judged or fitted."""
+        by_name = {one.name: one for one in self.models}
+        order = self.scores.loc[self.scores["forecast"].isin(list(by_name))].sort_values("brier")
+        try:
+            return fit_fresh(by_name[str(order["forecast"].iloc[0])], summary) if len(order) else None
+        except CannotAnswerError:
+            return None
 
 
 def compare_activity(
@@ -179,11 +219,7 @@ def compare_activity(
     Returns
     -------
     ActivityComparison
-
-    Raises
-    ------
-    CannotAnswerError
-        If the log is too short, or too few customers bought again, or too few did not.
+        With a `reason` where there is no log, it is too short, or too few customers bought again or did not.
 
     Notes
     -----
@@ -208,15 +244,37 @@ def compare_activity(
     last = as_day(as_of, "as_of")
     days = round(periods(horizon, "D"))
     cut = last - dt.timedelta(days=days)
-    earlier = cut - dt.timedelta(days=days)
-    split = {"time_unit": time_unit, "collapse": collapse}
+    days_of = (cut - dt.timedelta(days=days), cut, last)
+    unit = TimeUnit.parse(time_unit)
+    reason = lacking(transactions=transactions)
+    try:
+        if not reason:
+            return _compared(transactions, given, days_of, unit, collapse, resamples, random_state)
+    except CannotAnswerError as error:
+        reason = str(error)
+    scores, deciles = (no_rows(columns, reason) for columns in (_SCORES, _DECILES))
+    words = not_measured(reason)
+    return ActivityComparison(scores, deciles, words, 0, np.nan, np.nan, *days_of, unit, tuple(given), reason)
+
+
+def _compared(
+    transactions: Any,
+    models: Sequence[PurchaseModel],
+    days: tuple[dt.date, dt.date, dt.date],
+    unit: TimeUnit,
+    collapse: str,
+    resamples: int,
+    random_state: int,
+) -> ActivityComparison:
+    earlier, cut, last = days
+    split = {"time_unit": unit.value, "collapse": collapse}
     halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
     lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
     happened, learned = (_bought(one, day) for one, day in ((halves, last), (lesson, cut)))
     length = float(halves["holdout_T"].iloc[0])
     hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
     told: dict[str, tuple[str, Array]] = {}
-    for one in given:
+    for one in models:
         told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
     told |= {name: ("rule", chance) for name, chance in rules(lesson, learned, halves, hiatus).items()}
     told |= {
@@ -228,8 +286,8 @@ def compare_activity(
     scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
     sentence = compared_in_words(scores)
     return ActivityComparison(
-        scores, deciles, sentence, len(halves), length, hiatus, earlier, cut, last, TimeUnit.parse(time_unit)
-    )  # fmt: skip
+        scores, deciles, sentence, len(halves), length, hiatus, *days, unit, tuple(models)
+    )
 
 
 def _bought(halves: CustomerSummary, day: dt.date) -> Array:

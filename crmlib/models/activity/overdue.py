@@ -12,11 +12,13 @@ from ibis import _
 from scipy.special import betainc, betaln, gammaln
 
 from crmlib.customers._log import as_day, fetch, floor, seen_by
-from crmlib.errors import CrmError, FitError
+from crmlib.data.tables.absent import lacking
+from crmlib.errors import CrmError, not_measured
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models._special import bisect
 from crmlib.models.purchase import PurchaseModel
+from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
@@ -25,6 +27,10 @@ RESOLVED = (
     20  # periods that two gaps must span: in fewer, purchases that fall into one period hide short gaps
 )
 MANY = 7  # repeat purchases from which customers are one group
+_COLUMNS = [
+    *("customer_id", "usual_gap", "time_since_last_purchase"),
+    *("overdue_after", "chance_of_silence", "overdue"),
+]
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 
@@ -32,22 +38,26 @@ MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this re
 class Regularity:
     """How evenly customers buy: the shape of their gaps, 1 for purchases at random, more for a rhythm.
 
-    `low` and `high` are the 95 % interval, `customers` those with two gaps that it was learned from.
+    `low` and `high` are the 95 % interval, `customers` those with two gaps that it was learned from; where they are
+    too few, `reason` says so, and purchases are taken to come at random.
     """
 
     shape: float
     low: float
     high: float
     customers: int
+    reason: str = ""
 
     @property
     def phases(self) -> int:
         """The whole number nearest to the shape, at least 1: phases of an Erlang gap."""
-        return max(round(min(self.shape, MOST_REGULAR)), 1)
+        return 1 if self.reason else max(round(min(self.shape, MOST_REGULAR)), 1)
 
     @property
     def sentence(self) -> str:
         """The finding in a sentence."""
+        if self.reason:
+            return not_measured(self.reason)
         told = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
         if self.phases > 1:
             return f"Customers buy in a rhythm ({told}): a silence is unusual sooner than for purchases at random."
@@ -74,11 +84,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     Returns
     -------
     Regularity
-
-    Raises
-    ------
-    FitError
-        If fewer than 50 customers have bought three times, 20 periods or more apart.
+        With a `reason` where fewer than 50 customers have bought three times, 20 periods or more apart.
 
     Notes
     -----
@@ -96,6 +102,8 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     (0.88, 674)
     """
     unit = TimeUnit.parse(collapse)
+    if missing := lacking(transactions=transactions):
+        return Regularity(np.nan, np.nan, np.nan, 0, missing)
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     rows = rows.filter(rows.counted)
     periods = rows.select("customer_id", period=floor(rows.date, unit).cast("timestamp(6)")).distinct()
@@ -106,10 +114,11 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     gaps = fetch(three.select("p0", "p1", "p2"))
     gaps = gaps[gaps["p2"] - gaps["p0"] >= pd.Timedelta(days=RESOLVED * unit.days)]
     if len(gaps) < FEWEST:
-        raise FitError(
+        why = (
             f"{len(gaps)} customers have bought three times, {RESOLVED} {unit.plural} or more from first to third; "
-            f"regularity needs {FEWEST}: use a longer log, or take purchases to come at random"
+            f"how regularly customers buy needs {FEWEST}, so that purchases are taken to come at random"
         )
+        return Regularity(np.nan, np.nan, np.nan, len(gaps), why)
     share = ((gaps["p1"] - gaps["p0"]) / (gaps["p2"] - gaps["p0"])).to_numpy(float)
     away = (share - 0.5) ** 2
     variance, error = away.mean(), away.std(ddof=1) / np.sqrt(len(away))
@@ -125,7 +134,7 @@ def _shape(variance: float) -> float:
 
 def overdue_customers(
     summary: pd.DataFrame,
-    model: PurchaseModel,
+    model: PurchaseModel | None,
     *,
     false_alarm_rate: float = 0.05,
     regularity: Regularity | int = 1,
@@ -138,7 +147,8 @@ def overdue_customers(
     summary : CustomerSummary or DataFrame
         Columns `frequency, recency, T`; optionally `customer_id`.
     model : ParetoNBDModel, ModifiedBetaGeoModel or BetaGeoModel
-        Fitted; how rates differ between customers (r, alpha) is taken from it.
+        Fitted; how rates differ between customers (r, alpha) is taken from it. None, as
+        `ActivityComparison.fit_best` has it where no model could be judged, is answered without rows.
     false_alarm_rate : float, default 0.05
         Of those who go on buying as ever, the share that is called overdue on a day.
     regularity : Regularity or int, default 1
@@ -184,6 +194,8 @@ def overdue_customers(
         raise CrmError(
             f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
         )
+    if model is None:
+        return no_rows(_COLUMNS, "no model of purchases could be judged")
     phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
     rates = model._fitted("params_")
     if not {"r", "alpha"} <= rates.keys() or not 1 <= phases <= MOST_REGULAR:
@@ -238,6 +250,8 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     0               0          1        0            NaN
     1               4          1        1            1.0
     """
+    if missing := why_none(overdue):
+        return no_rows(["frequency_group", "customers", "overdue", "overdue_share"], missing)
     group = np.minimum(summary["frequency"].to_numpy(), MANY).astype(int)
     columns = {"group": group, "overdue": overdue["overdue"].to_numpy()}
     if "silent_beyond_hiatus" in overdue:
@@ -249,6 +263,50 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
         table["hiatus_share"] = grouped["hiatus"].mean()
     table.insert(0, "frequency_group", [f"{one}+" if one == MANY else str(one) for one in table.index])
     return table.reset_index(drop=True)
+
+
+def win_back_list(summary: pd.DataFrame, overdue: pd.DataFrame, p_active: pd.Series) -> pd.DataFrame:
+    """Which customers are overdue, those with most spent first?
+
+    Parameters
+    ----------
+    summary : CustomerSummary
+        Columns `customer_id, frequency, net`.
+    overdue : DataFrame
+        What `overdue_customers` says of them.
+    p_active : Series
+        What `probability_active` says of them.
+
+    Returns
+    -------
+    DataFrame
+        `customer_id, frequency, usual_gap, silent, overdue_after, p_active, net`; without rows, and with the
+        `reason`, where `overdue` has none.
+
+    Examples
+    --------
+    >>> from crmlib.models import ParetoNBDModel, probability_active
+    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+    >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "recency": [0.0, 10.0],
+    ...                           "T": [40.0, 40.0], "net": [5.0, 50.0]})
+    >>> late = overdue_customers(customers, model)
+    >>> win_back_list(customers, late, probability_active(model, customers, "26W"))[["customer_id", "silent", "net"]]
+      customer_id  silent   net
+    0           b    30.0  50.0
+    """
+    columns = {
+        "customer_id": summary["customer_id"],
+        "frequency": summary["frequency"],
+        "usual_gap": overdue["usual_gap"],
+        "silent": overdue["time_since_last_purchase"],
+        "overdue_after": overdue["overdue_after"],
+        "p_active": p_active,
+        "net": summary["net"],
+    }
+    if missing := why_none(overdue):
+        return no_rows(columns, missing)
+    late = pd.DataFrame(columns)[overdue["overdue"].to_numpy()]
+    return late.sort_values("net", ascending=False, kind="stable", ignore_index=True)
 
 
 class _Silence:

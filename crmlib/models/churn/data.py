@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day
-from crmlib.errors import DataError, FitError, did_you_mean
+from crmlib.errors import DataError, FitError, did_you_mean, not_measured
 from crmlib.models._inference import Array
 from crmlib.models.churn.features import Features, read_features
 from crmlib.models.churn.labels import read_labels
+from crmlib.no_rows import NoRows
 
 # Five folds outside and five inside leave four of each kind in the smallest fold.
 FEWEST_OF_EACH = 25
@@ -43,6 +44,12 @@ class ChurnData:
         Rows as given whose outcome is not known (yet): whom to score.
     notes : tuple of str
         What was read how, and what was left out.
+    source : str
+        What the rows are, in words.
+    spells : DataFrame or None
+        Contracts as `contract_spells` has them, where the rows were made of them.
+    reason : str
+        Why nothing is known of who left; then there are no rows and no features.
     """
 
     features: pd.DataFrame
@@ -54,6 +61,17 @@ class ChurnData:
     known_on: pd.Series | None
     unlabelled: pd.DataFrame
     notes: tuple[str, ...]
+    source: str = "a table of customers with who left"
+    spells: pd.DataFrame | None = None
+    reason: str = ""
+
+    @property
+    def basis(self) -> str:
+        """What there is to learn from, in a sentence."""
+        if self.reason:
+            return not_measured(self.reason)
+        left, rows = int(self.churned.sum()), len(self.features)
+        return f"Learnt from {self.source}: {rows:,} rows, {left:,} left ({left / rows:.1%})."
 
     @cached_property
     def codes(self) -> pd.DataFrame:
@@ -66,7 +84,7 @@ class ChurnData:
             if name not in self.features:
                 raise DataError(f"there is no feature {name!r}; {did_you_mean(name, self.features.columns)}")
         kinds = {name: kind for name, kind in self.read.kinds.items() if name not in columns}
-        if not kinds:
+        if not kinds and not self.reason:
             raise DataError("no feature is left; keep at least one")
         levels = {name: one for name, one in self.read.levels.items() if name in kinds}
         said = tuple(f"{name} is left out: {why}" for name in columns)
@@ -108,6 +126,7 @@ def churn_data(
     Returns
     -------
     ChurnData
+        Without rows, and with the `reason`, where the table is None or has none.
 
     Raises
     ------
@@ -123,7 +142,11 @@ def churn_data(
     >>> len(data.features), int(data.churned.sum()), data.notes[0]
     (7043, 1869, 'churned: "Yes" means left (1,869), "No" means stayed (5,174)')
     """
+    if table is None:
+        return no_churn_data("no table customer_features")
     frame = _frame(table)
+    if frame.empty:
+        return no_churn_data(frame.reason if isinstance(frame, NoRows) else "no table customer_features")
     if label not in frame.columns:
         raise DataError(
             f"there is no column {label!r} that says who left; {did_you_mean(label, frame.columns)}. "
@@ -166,6 +189,14 @@ def churn_data(
         unlabelled=frame[~known].reset_index(drop=True),
         notes=tuple(notes),
     )
+
+
+def no_churn_data(reason: str) -> ChurnData:
+    """The data of a firm of which nothing is known of who left."""
+    nothing = pd.DataFrame()
+    ids = pd.Series([], dtype=object, name="customer_id")
+    none = Features({}, {}, ())
+    return ChurnData(nothing, np.zeros(0, bool), none, ids, None, None, None, nothing, (), reason=reason)
 
 
 def _frame(table: Any) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -12,11 +10,12 @@ from crmlib.errors import DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.churn_model import ChurnModel, Estimator, Rows, Splits, split_customers
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
+from crmlib.models.churn.evaluated import MODEL, ChurnEvaluation, not_evaluated
 from crmlib.models.churn.metrics import TENTHS, Predictions
 from crmlib.models.churn.subgroups import by_subgroup
 from crmlib.statistics import bootstrap_weights, wilson_interval, with_intervals
 
-MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
+TENURE, BASE_RATE = "tenure alone", "base rate"
 TEST_SHARE = 0.25  # of the rows, by date
 _TENURE_NAMES = (
     "tenure",
@@ -27,51 +26,6 @@ _TENURE_NAMES = (
     "age_of_contract",
     "seniority",
 )
-
-
-@dataclass(frozen=True)
-class ChurnEvaluation:
-    """What a churn model and two simple rules predicted for customers they had not seen, beside what happened.
-
-    Attributes
-    ----------
-    scores : DataFrame
-        One row per `model` ("churn model", "tenure alone", "base rate"), over all held-out customers:
-        `customers`, `churned`, `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`,
-        `calibration_slope`, `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and
-        `_high`: 95 % by bootstrap over customers.
-    by_fold : DataFrame
-        One row per model and fold: `model`, `fold`, `customers` and the metrics.
-    calibration : DataFrame
-        One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
-        `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
-    deciles : DataFrame
-        One row per model and tenth of the customers, the riskiest first: `model`, `decile`, `customers`,
-        `churned`, `churn_rate`, `lift` (of the tenth), `gain` (share of all who left caught so far),
-        `gain_low`, `gain_high`, `cumulative_lift`.
-    subgroups : DataFrame
-        One row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
-        (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
-    predictions : DataFrame
-        One row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`, `p_base_rate`.
-    folds : tuple of (ChurnModel, ndarray)
-        The model of each fold, and the rows of the data that it has not seen.
-    data : ChurnData
-    split : str
-        How customers were held out, in words.
-    notes : tuple of str
-    """
-
-    scores: pd.DataFrame
-    by_fold: pd.DataFrame
-    calibration: pd.DataFrame
-    deciles: pd.DataFrame
-    subgroups: pd.DataFrame
-    predictions: pd.DataFrame
-    folds: tuple[tuple[ChurnModel, Rows], ...]
-    data: ChurnData
-    split: str
-    notes: tuple[str, ...]
 
 
 def evaluate_churn(
@@ -107,6 +61,7 @@ def evaluate_churn(
     Returns
     -------
     ChurnEvaluation
+        Its frames have no rows, and say why, where there are no data.
 
     Raises
     ------
@@ -130,6 +85,8 @@ def evaluate_churn(
     1  tenure alone     0.74   0.17         2.27
     2     base rate     0.50   0.19         1.00
     """
+    if data.reason:
+        return not_evaluated(data)
     splits, said = held_out_splits(data, folds, random_state)
     column = tenure_column(data, tenure)
     predicted, models = [], []
@@ -176,7 +133,7 @@ def evaluate_churn(
         folds=tuple(models),
         data=data,
         split=said,
-        notes=(*data.notes, *notes),
+        notes=tuple(notes),
     )
 
 

@@ -13,6 +13,7 @@ from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
 from crmlib.models.churn.redundant_features import redundant_features
+from crmlib.no_rows import no_rows
 from crmlib.rankings import roc_auc
 
 LEAK, SUSPECT, REDUNDANT = "leak", "suspect", "redundant"
@@ -59,7 +60,7 @@ def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_stat
         The gravest first: `column`; `finding`: "leak" (to be left out, unless it was known at the cut-off),
         "suspect" (to be asked about) or "redundant" (harmless to the scores, but reasons are shared with the
         column it repeats); `roc_auc` that it reaches alone on held-out customers; `what` was found, in words.
-        Columns without a finding are not listed.
+        Columns without a finding are not listed. Without rows, and with the `reason`, where there are no data.
 
     Notes
     -----
@@ -73,6 +74,8 @@ def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_stat
     >>> print(found.loc[0, "what"])
     total_charges is tenure × monthly_charges (R² 0.999)
     """
+    if data.reason:
+        return no_rows(_COLUMNS, data.reason)
     limits = limits or LeakLimits()
     codes = {name: _codes(data.features[name], data.read.kinds[name]) for name in data.features}
     folds = _folds(data, random_state)
@@ -89,6 +92,36 @@ def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_stat
     gravity = found_rows["finding"].map({LEAK: 0, SUSPECT: 1, REDUNDANT: 2})
     order = gravity.sort_values(kind="stable").index
     return found_rows.loc[order].reset_index(drop=True)
+
+
+def without_leaks(data: ChurnData, found: pd.DataFrame) -> ChurnData:
+    """The data without columns that give the answer away, and without those that repeat another.
+
+    The latter harm no score, but reasons would be shared between two names of the same thing.
+
+    Parameters
+    ----------
+    data : ChurnData
+    found : DataFrame
+        What `leak_check` says of them.
+
+    Returns
+    -------
+    ChurnData
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
+    >>> without_leaks(data, leak_check(data)).notes[-1]
+    'total_charges is left out: another column says the same'
+    """
+    for finding, why in (
+        (LEAK, "it nearly gives the answer away"),
+        (REDUNDANT, "another column says the same"),
+    ):
+        data = data.without(*found.loc[found["finding"] == finding, "column"], why=why)
+    return data
 
 
 def leaking(found: pd.DataFrame) -> dict[str, str]:

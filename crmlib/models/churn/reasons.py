@@ -14,12 +14,13 @@ from crmlib.models._inference import Array
 from crmlib.models.churn.calibration import Calibration
 from crmlib.models.churn.estimators import LINEAR
 from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
+from crmlib.no_rows import no_rows, why_none
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from crmlib.models.churn.churn_model import ChurnModel
-    from crmlib.models.churn.evaluation import ChurnEvaluation
+    from crmlib.models.churn.evaluated import ChurnEvaluation
 
 BASE = "base"
 _ADDS_UP = 1e-6
@@ -155,7 +156,8 @@ def permutation_importance(
     -------
     DataFrame
         One row per feature, the most important first: `feature`, `importance` (mean rise of the log loss when it
-        is shuffled among held-out customers), `standard_error` (over folds and shuffles), `auc_drop`.
+        is shuffled among held-out customers), `standard_error` (over folds and shuffles), `auc_drop`. Without rows
+        where nothing was evaluated.
 
     Notes
     -----
@@ -165,6 +167,9 @@ def permutation_importance(
     from crmlib.models.churn.metrics import bounded_log_losses
     from crmlib.rankings import roc_auc
 
+    columns = ["feature", "importance", "standard_error", "auc_drop"]
+    if missing := why_none(evaluation.scores):
+        return no_rows(columns, missing)
     random = np.random.default_rng(random_state)
     rises: dict[str, list[tuple[float, float]]] = {name: [] for name in evaluation.data.features}
     for model, test in evaluation.folds:
@@ -179,7 +184,7 @@ def permutation_importance(
     ]
     frame = pd.DataFrame(rows, columns=["feature", "importance", "auc_drop", "standard_error"])
     ordered = frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
-    return ordered[["feature", "importance", "standard_error", "auc_drop"]]
+    return ordered[columns]
 
 
 def _shuffled(

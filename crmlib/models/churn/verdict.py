@@ -8,8 +8,9 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError
-from crmlib.findings import CARE, REFUSE, Reason, Rules, Verdict, judge, limit
+from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Rules, Verdict, judge, limit
 from crmlib.models.churn.leak_check import LEAK, REDUNDANT
+from crmlib.no_rows import why_none
 
 MODEL, TENURE = "churn model", "tenure alone"
 
@@ -68,7 +69,7 @@ def churn_verdict(
     Returns
     -------
     Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use".
+        As grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
 
     Examples
     --------
@@ -78,6 +79,8 @@ def churn_verdict(
     >>> print(churn_verdict(scores))
     churn model: use. It puts 85 % of pairs in order, with chances that are right on average.
     """
+    if missing := why_none(scores):
+        return Verdict(MODEL, NOT_JUDGED, (f"There is {missing}.",))
     rules = thresholds or ChurnThresholds()
     rows = scores.set_index("model")
     if MODEL not in rows.index:

@@ -1,0 +1,64 @@
+"""Frames without rows that say why: what stands where nothing was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from crmlib.errors import not_measured
+
+
+class NoRows(pd.DataFrame):
+    """The columns of an answer without a row, and the `reason`, which is shown in its place."""
+
+    _metadata = ["reason"]  # noqa: RUF012  (pandas' own protocol)
+
+    reason: str = ""
+
+    @property
+    def _constructor(self) -> Callable[..., NoRows]:
+        return NoRows
+
+    def __repr__(self) -> str:
+        return super().__repr__() if len(self) else not_measured(self.reason)
+
+    def _repr_html_(self) -> str | None:
+        return super()._repr_html_() if len(self) else None
+
+
+def no_rows(columns: Iterable[str], reason: str) -> NoRows:
+    """A frame with these columns and no row.
+
+    Examples
+    --------
+    >>> no_rows(["month", "churn"], "no table subscriptions").tail(12).round(2)
+    Not measured: no table subscriptions.
+    """
+    found = NoRows(columns=list(columns), dtype=float)
+    found.reason = reason
+    return found
+
+
+def why_none(frame: pd.DataFrame) -> str:
+    """Why a frame has no rows, as far as it is known; empty where it has some.
+
+    Examples
+    --------
+    >>> why_none(no_rows(["month"], "no table leads")), why_none(pd.DataFrame({"month": [1]}))
+    ('no table leads', '')
+    """
+    if len(frame):
+        return ""
+    return frame.reason if isinstance(frame, NoRows) else "there is no row"
+
+
+def count_rows(frame: pd.DataFrame) -> float:
+    """How many rows a frame has; not known (nan) where nothing was measured.
+
+    Examples
+    --------
+    >>> count_rows(pd.DataFrame({"customer_id": ["a"]})), count_rows(no_rows(["customer_id"], "no table leads"))
+    (1, nan)
+    """
+    return float("nan") if isinstance(frame, NoRows) else len(frame)
