@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from crmlib.data.costs import Costs
 from crmlib.data.policies import Policies, Strict
@@ -22,6 +22,8 @@ from crmlib.study_yaml import read_yaml
 
 # A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
+# A tab is a delimiter, and a column may be called " Date": what names a part of a file is not stripped.
+AsWritten = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 
 class TableEntry(Strict):
@@ -30,10 +32,10 @@ class TableEntry(Strict):
     source: str | tuple[str, ...] = Field(
         description="file, folder, pattern or list of files, from the study's folder"
     )
-    columns: dict[str, str] = Field(default_factory=dict, description="contract column: source column")
-    table: str | None = Field(None, description="name of the table in a DuckDB file")
-    sheet: str | int | None = Field(None, description="sheet of an Excel file")
-    delimiter: str | None = Field(
+    columns: dict[str, AsWritten] = Field(default_factory=dict, description="contract column: source column")
+    table: AsWritten | None = Field(None, description="name of the table in a DuckDB file")
+    sheet: AsWritten | int | None = Field(None, description="sheet of an Excel file")
+    delimiter: AsWritten | None = Field(
         None, min_length=1, max_length=1, description="between columns; guessed if absent"
     )
     encoding: str | None = Field(None, description="utf-8 if absent")
@@ -175,18 +177,25 @@ def read_study_file(path: Path) -> StudyFile:
         allowed, and the nearest valid key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        if holds_secret(text):
-            raise StudyError(
-                f"{path} holds a password; a study is read by many and kept in reports, so take it out and put it into "
-                "the environment, where nothing of it is written down"
-            )
-        content = read_yaml(text, str(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as complaint:
+        return read_study_text(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as complaint:
         raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
+
+
+def read_study_text(text: str, where: str) -> StudyFile:
+    """Read and check what a study file says; `where` names it in the refusal, which is that of `read_study_file`."""
+    if holds_secret(text):
+        raise StudyError(
+            f"{where} holds a password; a study is read by many and kept in reports, so take it out and put it into "
+            "the environment, where nothing of it is written down"
+        )
+    try:
+        content = read_yaml(text, where)
+    except yaml.YAMLError as complaint:
+        raise StudyError(f"{where} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
     if not isinstance(content, dict):
-        raise StudyError(f"{path} holds no entries; it starts with, say, `title: My shop`")
-    return check_study(content, str(path))
+        raise StudyError(f"{where} holds no entries; it starts with, say, `title: My shop`")
+    return check_study(content, where)
 
 
 def check_study(content: dict[str, Any], where: str) -> StudyFile:
