@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
 from crmlib.data.guessing.findings import Finding, Guess
-from crmlib.data.tables import CONTRACTS, TABLE_NAMES
 from crmlib.errors import CrmError, StudyError, did_you_mean
 from crmlib.new_study import READING, entry_lines, place_source
 from crmlib.places import is_bundled, root_of
@@ -89,7 +89,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
             text = stands.read()
         content, changed = _with_entry(text, table, _entry_of(guess, source, why), path)
         study = Study(folder.name, check_study(content, str(path)), folder, root)
-        study.optional_tables.report(table)  # cleaned before a word is written
+        study.cleaned.report(table)  # cleaned before a word is written
         _write(path, changed)
     except (CrmError, OSError) as complaint:
         if made:

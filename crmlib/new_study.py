@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from crmlib.data.cleaned import write_whole
+from crmlib.data.cleaning.cache import write_whole
 from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from crmlib.data.cleaned import write_whole
+from crmlib.data.cleaning.cache import write_whole
 from crmlib.errors import CrmError
 
 if TYPE_CHECKING:  # the runner reads figures without it

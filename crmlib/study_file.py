@@ -9,13 +9,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from crmlib.data.costs import Costs
-from crmlib.data.policies import Policies, Strict
+from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
+from crmlib.data.policies import Policies, Strict, check_timezone
 from crmlib.data.samples import SAMPLE_TABLES
 from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
-from crmlib.data.tables import CONTRACTS, TABLE_NAMES
-from crmlib.data.timezones import check_timezone
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
 from crmlib.study_yaml import read_yaml
@@ -58,6 +56,26 @@ class TableEntry(Strict):
     @classmethod
     def _known_zone(cls, name: str) -> str:
         return check_timezone(name)
+
+
+def _money(description: str) -> Any:
+    return Field(None, ge=0, strict=True, allow_inf_nan=False, description=description)
+
+
+class Costs(Strict):
+    """Money per unit of what customers ask for, in the study's currency; what is absent is not counted.
+
+    Examples
+    --------
+    >>> Costs(per_service_minute=0.8, per_return=6).per_return
+    6.0
+    """
+
+    per_service_minute: float | None = _money("money per minute of service or of a contact")
+    per_contact: float | None = _money("money per contact of a service case, beside its minutes")
+    per_return: float | None = _money("money per returned row: postage, check, back to stock")
+    per_order: float | None = _money("money per order: picking, postage, payment")
+    fixed_per_year: float | None = _money("money per customer and year: account, catalogue")
 
 
 class StudyFile(Strict):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.data.books import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
 from crmlib.errors import DataError
 

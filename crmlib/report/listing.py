@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.samples import CURE, is_installed
-from crmlib.data.tables import CONTRACTS
 from crmlib.errors import CrmError
 from crmlib.places import notebooks_folder, studies
 from crmlib.report import wording

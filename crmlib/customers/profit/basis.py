@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from crmlib.customers.profit.cost_to_serve import Effort
-from crmlib.data.costs import Costs
+from crmlib.study_file import Costs
 
 
 def basis_of(

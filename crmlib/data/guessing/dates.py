@@ -10,8 +10,8 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from crmlib.data.reading import read_date
-from crmlib.data.timezones import AS_WRITTEN
+from crmlib.data.cleaning.reading import read_date
+from crmlib.data.policies import AS_WRITTEN
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),

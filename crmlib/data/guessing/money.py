@@ -8,11 +8,11 @@ from typing import Any
 import ibis
 from ibis import _
 
-from crmlib.data.guessing.columns import plain_name
+from crmlib.data.cleaning.policy_counts import count_states
+from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.contracts.contract import plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import Policies
-from crmlib.data.reading import read_number, read_text
-from crmlib.data.states import count_states
 
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
 _REFUNDED = ("refunded", "wc-refunded")
