@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
 from crmlib.data.guessing.findings import Finding, Guess
-from crmlib.data.tables import CONTRACTS, TABLE_NAMES
 from crmlib.errors import CrmError, StudyError, did_you_mean
-from crmlib.new_study import LARGEST_COPY_BYTES, READING, entry_lines, place_source
+from crmlib.new_study import READING, entry_lines, place_source
 from crmlib.places import is_bundled, root_of
 from crmlib.study import Study
 from crmlib.study_file import TableEntry, check_study
@@ -77,19 +77,23 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
         )
     root, folder = root_of(path), path.parent
     personal = _personal_columns(table, guess)
-    copy = None if personal else _copy_to_be_made(guess, root, folder, force)
+    source, why, copy = place_source(guess, root, folder)
+    if personal and not guess.source.resolve().is_relative_to(root):
+        source, why, copy = *_stay(guess, personal), None
+    made = None
     try:
-        stays = personal and not guess.source.resolve().is_relative_to(root)
-        source, why = _stay(guess, personal) if stays else place_source(guess, root, folder)
+        if copy and _has_to_be_made(copy, guess.source, force):
+            made = None if copy.exists() else copy
+            shutil.copyfile(guess.source, copy)
         with path.open(encoding="utf-8", newline="") as stands:
             text = stands.read()
         content, changed = _with_entry(text, table, _entry_of(guess, source, why), path)
         study = Study(folder.name, check_study(content, str(path)), folder, root)
-        study.optional_tables.report(table)  # cleaned before a word is written
+        study.cleaned.report(table)  # cleaned before a word is written
         _write(path, changed)
     except (CrmError, OSError) as complaint:
-        if copy is not None:
-            copy.unlink(missing_ok=True)
+        if made:
+            made.unlink(missing_ok=True)
         if isinstance(complaint, OSError):
             raise StudyError(f"{path} cannot be changed: {complaint.strerror}") from complaint
         raise
@@ -108,18 +112,16 @@ def _stay(guess: Guess, personal: list[str]) -> tuple[str, str]:
     return os.path.abspath(guess.source), why
 
 
-def _copy_to_be_made(guess: Guess, root: Path, folder: Path, force: bool) -> Path | None:
-    """The copy that `place_source` will make in the study's folder, if it is a new one."""
-    source, copy = Path(os.path.abspath(guess.source)), folder / guess.source.name
-    if source.is_relative_to(root) or not source.is_file() or source.stat().st_size > LARGEST_COPY_BYTES:
-        return None
+def _has_to_be_made(copy: Path, source: Path, force: bool) -> bool:
+    """Whether there is no such copy in the study's folder yet; another file of its name is replaced by force only."""
     if not copy.exists():
-        return copy
-    if not force and not filecmp.cmp(source, copy, shallow=False):
+        return True
+    alike = filecmp.cmp(source, copy, shallow=False)
+    if not alike and not force:
         raise StudyError(
             f"{copy} is there already, with another content; rename {source.name}, or use --force"
         )
-    return None
+    return not alike
 
 
 def _write(path: Path, text: str) -> None:

@@ -82,7 +82,7 @@ def check(study: str) -> None:
     click.echo(f"{firm.title}, up to {firm.as_of}")
     if firm.has("transactions"):
         _show_log(firm)
-    if firm.optional_tables.names:
+    if firm.optional_tables:
         from crmlib.cli_tables import show_tables
 
         show_tables(firm)

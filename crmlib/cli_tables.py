@@ -55,8 +55,8 @@ def add(
 
 def _guess(table: str, file: str, given: dict[str, Any], yes: bool) -> Guess:
     """Look at the file, and ask what it does not say, as long as there are answers to choose from."""
+    from crmlib.data.contracts import CONTRACTS
     from crmlib.data.guessing.table import guess_table
-    from crmlib.data.tables import CONTRACTS
 
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):

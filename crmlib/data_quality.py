@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlib.data.cleaned import sha256
-from crmlib.data.tables import CONTRACTS
+from crmlib.data.cleaning.cache import sha256
+from crmlib.data.contracts import CONTRACTS
 from crmlib.places import cache_folder
 
 if TYPE_CHECKING:
     import ibis
 
+    from crmlib.data.cleaning.cache import CleaningReport
     from crmlib.study import Study
 
 
@@ -30,40 +31,23 @@ class DataQuality:
 
         Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
         """
-        rows = pd.DataFrame(self._study.cleaning.rows)
-        everything, seen = self._study.all_transactions, self._study.transactions
-        counts = [
-            table.agg(rows=table.count(), amount=table.amount.cast("decimal(38, 4)").sum())
-            .to_pyarrow()
-            .to_pylist()[0]
-            for table in (everything, seen)
-        ]
-        used, within = ({**one, "amount": one["amount"] or 0} for one in counts)
-        rows.loc[1, ["rows", "amount"]] = [within["rows"], float(within["amount"])]
-        after = {
-            "fate": f"after {self._study.as_of}",
-            "rows": used["rows"] - within["rows"],
-            "amount": float(used["amount"] - within["amount"]),
-        }
-        rows = pd.concat([rows[:2], pd.DataFrame([after]), rows[2:]], ignore_index=True)
-        assert rows["rows"][0] == rows["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
-        assert abs(rows["amount"][0] - rows["amount"][1:].sum()) < 0.005, "money does not add up"
-        return rows.astype({"rows": "int64"})
+        rows = self._fates("transactions")
+        return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
 
     @property
     def policies(self) -> pd.DataFrame:
         """What each decision concerns: columns `policy, setting, rows, amount`."""
-        return pd.DataFrame(self._study.cleaning.policies)
+        return pd.DataFrame(self._log.policies)
 
     @property
     def states(self) -> pd.DataFrame:
         """The states of orders: columns `state, rows, fate` (counted as sales or set aside); empty without a status."""
-        return pd.DataFrame(self._study.cleaning.states, columns=["state", "rows", "fate"])
+        return pd.DataFrame(self._log.states, columns=["state", "rows", "fate"])
 
     @property
     def sources(self) -> pd.DataFrame:
         """The source files: columns `file, rows, sha256`."""
-        study, entries = self._study, self._study.cleaning.sources
+        study, entries = self._study, self._log.sources
         if study.frame is not None:
             return pd.DataFrame(entries).assign(sha256=None)
         cache = cache_folder(study.root)
@@ -81,7 +65,7 @@ class DataQuality:
     @cached_property
     def quarantine(self) -> pd.DataFrame:
         """The rows set aside, with `reason`, place in the source and their text as written."""
-        return pd.read_parquet(self._study.cleaned_folder / "quarantine.parquet")
+        return self.table_quarantine("transactions")
 
     @cached_property
     def tables(self) -> pd.DataFrame:
@@ -90,29 +74,32 @@ class DataQuality:
         Columns `table, fate, rows, amount, amount_of`: the money of the table's first money column, which
         `amount_of` names. Every money column was reconciled when the table was cleaned.
         """
-        found = []
-        for name in self._study.optional_tables.names:
-            rows = self._fates(name)
-            assert rows["rows"][0] == rows["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
-            assert abs(rows["amount"][0] - rows["amount"][1:].sum()) < 0.005, "money does not add up"
-            found.append(rows.assign(table=name))
+        found = [self._fates(name).assign(table=name) for name in self._study.optional_tables]
         columns = ["table", "fate", "rows", "amount", "amount_of"]
         return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
-    def _fates(self, name: str) -> pd.DataFrame:
-        from crmlib.data.tables.cleaning import countable
-        from crmlib.data.tables.known_at import dated_up_to
+    @property
+    def _log(self) -> CleaningReport:
+        return self._study.cleaned.report("transactions")
 
-        study, records = self._study, self._study.optional_tables.report(name).rows
+    def _fates(self, name: str) -> pd.DataFrame:
+        """Rows and money of a table by fate; the money is that of its first money column."""
+        from crmlib.data.cleaning.reconcile import countable
+        from crmlib.data.contracts.known_at import dated_up_to
+
+        study, records = self._study, self._study.cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
         fates = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
-        seen = dated_up_to(study.optional_tables.rows(name), CONTRACTS[name], study.as_of)
+        seen = dated_up_to(study.cleaned.rows(name), CONTRACTS[name], study.as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
         _fate, rows, amount = fates[1]
         fates[1] = ["used", within["rows"], float(within.get("amount") or 0)]
         fates.insert(2, [f"after {study.as_of}", rows - fates[1][1], amount - fates[1][2]])
-        return pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+        frame = pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+        assert frame["rows"][0] == frame["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
+        assert abs(frame["amount"][0] - frame["amount"][1:].sum()) < 0.005, "money does not add up"
+        return frame
 
     @cached_property
     def table_values(self) -> pd.DataFrame:
@@ -120,19 +107,18 @@ class DataQuality:
 
         Columns `table, column, what, rows`; a value that was known only after `as_of` is among them.
         """
-        tables = self._study.optional_tables
         found = []
-        for name in tables.names:
-            found += [{"table": name, **one} for one in tables.report(name).values]
+        for name in self._study.optional_tables:
+            found += [{"table": name, **one} for one in self._study.cleaned.report(name).values]
             found += self._known_later(name)
         return pd.DataFrame(found, columns=["table", "column", "what", "rows"])
 
     def _known_later(self, name: str) -> list[dict[str, Any]]:
         """Values that `Study.table` leaves empty, for they were known after `as_of`."""
-        from crmlib.data.tables.known_at import dated_up_to
+        from crmlib.data.contracts.known_at import dated_up_to
 
         study, contract = self._study, CONTRACTS[name]
-        whole, known = dated_up_to(study.optional_tables.rows(name), contract, study.as_of), study.table(name)
+        whole, known = dated_up_to(study.cleaned.rows(name), contract, study.as_of), study.table(name)
         before, after = (
             rows.agg([rows[column].count().name(column) for column in rows.columns])
             .to_pyarrow()
@@ -148,27 +134,29 @@ class DataQuality:
 
     @cached_property
     def orphans(self) -> pd.DataFrame:
-        """Keys of the optional tables that point to nothing; see `crmlib.data.tables.orphans.orphan_keys`."""
-        from crmlib.data.tables.orphans import orphan_keys
+        """Keys of the optional tables that point to nothing; see `crmlib.data.orphans.orphan_keys`."""
+        from crmlib.data.orphans import orphan_keys
 
         log = self._study.all_transactions if self._study.has("transactions") else None
         return orphan_keys(self._whole_tables(), log)
 
     @cached_property
     def spellings(self) -> pd.DataFrame:
-        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.tables.spellings.near_spellings`."""
-        from crmlib.data.tables.spellings import near_spellings
+        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.spellings.near_spellings`."""
+        from crmlib.data.spellings import near_spellings
 
         return near_spellings(self._whole_tables())
 
     def table_quarantine(self, table: str) -> pd.DataFrame:
-        """The rows of an optional table that were set aside, with `reason` and place in the source."""
-        return pd.read_parquet(self._study.optional_tables.folder(table) / "quarantine.parquet")
+        """The rows of a table that were set aside, with `reason`, place in the source and their text as written."""
+        from crmlib.data.cleaning.cache import QUARANTINE
+
+        return pd.read_parquet(self._study.cleaned.folder(table) / QUARANTINE)
 
     @property
     def tables_in_words(self) -> str:
         """What the study supplies beside its purchase log, and how much of it can be used, in a sentence."""
-        names = self._study.optional_tables.names
+        names = self._study.optional_tables
         if not names:
             return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
         rows = self.tables.groupby("fate")["rows"].sum()
@@ -215,5 +203,4 @@ class DataQuality:
         return pd.DataFrame(found).rename_axis(None, axis=1).reset_index()
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
-        tables = self._study.optional_tables
-        return {name: tables.rows(name) for name in tables.names}
+        return {name: self._study.cleaned.rows(name) for name in self._study.optional_tables}

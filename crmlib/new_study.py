@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from crmlib.data.cleaned import write_whole
+from crmlib.data.cleaning.cache import write_whole
 from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
 from crmlib.places import find_root
-from crmlib.study_file import StudyFile, TableEntry, read_study_file
+from crmlib.study_file import StudyFile, TableEntry, read_study_text
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
 READING = ("sheet", "delimiter", "encoding", "decimal", "date_format", "timezone")
@@ -67,26 +67,36 @@ def write_study(
         raise StudyError(
             f"study {name!r} exists already: {path}; choose another name, or replace it with --force"
         )
+    source, why, copy = place_source(guess, root, path.parent)
+    text = _study_text(title or name, guess, source, why)
+    _check_what_is_read_back(text, guess, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    source, why = place_source(guess, root, path.parent)
-    write_whole(path, _study_text(title or name, guess, source, why))
-    read_study_file(path)
+    if copy:
+        shutil.copyfile(guess.source, copy)
+    write_whole(path, text)
     return path
 
 
-def place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str]:
-    """Where the study looks for a table's file, copied into its folder if it has to be, and why there."""
+def place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Path | None]:
+    """Where the study looks for a table's file, why there, and the copy of it that has to be made, if any."""
     source = Path(os.path.abspath(guess.source))
     if source.is_relative_to(root):
-        return os.path.relpath(source, folder), "where it is in this project, seen from this file"
+        return os.path.relpath(source, folder), "where it is in this project, seen from this file", None
     if not source.is_file():
-        return str(source), "where it is; new files that fit are read as well"
+        return str(source), "where it is; new files that fit are read as well", None
     if source.stat().st_size > LARGEST_COPY_BYTES:
-        return str(source), "where it is, too large for a copy in the project"
-    copy = folder / source.name
-    if source != copy:
-        shutil.copyfile(source, copy)
-    return copy.name, f"a copy of {source}"
+        return str(source), "where it is, too large for a copy in the project", None
+    return source.name, f"a copy of {source}", folder / source.name
+
+
+def _check_what_is_read_back(text: str, guess: Guess, where: str) -> None:
+    """Refuse a study file whose reader would refuse it, or read another thing than was found."""
+    entry = read_study_text(text, where).tables["transactions"]
+    found = guess.values
+    read = {f"columns.{ours}": theirs for ours, theirs in entry.columns.items()}
+    read |= {key: value for key, value in entry.model_dump(include=set(READING)).items() if key in found}
+    lost = [key for key, value in read.items() if found[key] != value]
+    assert not lost, f"{where}: {lost[0]} is read back as {read[lost[0]]!r}; this is a fault of crmlib"
 
 
 def _study_text(title: str, guess: Guess, source: str, why: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlib import format as fmt
-from crmlib.data.cleaned import write_whole
+from crmlib.data.cleaning.cache import write_whole
 from crmlib.findings import Estimate, Finding, Verdict
 
 if TYPE_CHECKING:  # the runner reads figures without it

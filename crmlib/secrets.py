@@ -1,13 +1,16 @@
-"""Keep passwords out of everything a run leaves behind."""
+"""Keep passwords out of everything a run leaves behind; and the secret with which customer ids are hashed."""
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import os
 import re
 from collections.abc import Mapping
 from urllib.parse import quote
+
+from crmlib.errors import StudyError
 
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>]*:)(?P<secret>[^\s@/'\"<>]+)(?=@)", re.I
@@ -19,6 +22,8 @@ _IN_SETTING = re.compile(
 _SECRET_NAME = re.compile(r"passw|secret|token|api_?key|access_?key|private_?key|credential", re.I)
 _SHORTEST = 6  # a shorter value, such as "yes", would blot out ordinary words
 HIDDEN = "•••"
+HASH_SECRET = "CRMLIB_HASH_SECRET"  # the variable of the environment
+_SHORTEST_HASH_SECRET = 16
 
 
 def holds_secret(text: str) -> bool:
@@ -67,3 +72,27 @@ def _known_secrets(environment: Mapping[str, str]) -> list[str]:
         )
     }
     return sorted(forms, key=len, reverse=True)
+
+
+def hash_secret() -> str:
+    """The key of the hashes, from the environment only.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or it is short enough to be guessed.
+    """
+    secret = os.environ.get(HASH_SECRET, "")
+    if len(secret) < _SHORTEST_HASH_SECRET:
+        found = "is not set" if not secret else f"has {len(secret)} characters"
+        raise StudyError(
+            f"privacy is 'hash', and {HASH_SECRET} {found}; set it in the environment to "
+            f"{_SHORTEST_HASH_SECRET} or more characters that only you know. With the same one, a customer keeps the "
+            "same hash from report to report"
+        )
+    return secret
+
+
+def fingerprint(secret: str) -> str:
+    """Names a secret in a cache key without giving it away."""
+    return hashlib.sha256(f"fingerprint of {secret}".encode()).hexdigest()[:16]

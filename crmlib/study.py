@@ -6,31 +6,29 @@ import datetime as dt
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlib.data.cleaned import cache_key, describe, keep_cleaned, read_report
-from crmlib.data.files import source_files
-from crmlib.data.privacy import fingerprint, hash_secret
-from crmlib.data.tables import CONTRACTS
+from crmlib.data.cleaning.cache import describe
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.files.source_files import source_files
 from crmlib.errors import StudyError
 from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
+from crmlib.secrets import fingerprint, hash_secret
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
-from crmlib.study_tables import OptionalTables
+from crmlib.study_tables import CleanedTables
 from crmlib.units import TimeUnit
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
 if TYPE_CHECKING:
     import ibis
 
-    from crmlib.data.cleaning_report import CleaningReport
-    from crmlib.data.costs import Costs
     from crmlib.data_quality import DataQuality
+    from crmlib.study_file import Costs
 
 
 @dataclass
@@ -44,7 +42,6 @@ class Study:
     frame: Any = None
     as_of_override: dt.date | None = None
     absent_tables: list[str] = field(default_factory=list, repr=False)  # asked for, and not there
-    _kept: Any = field(default=None, repr=False)
 
     @property
     def title(self) -> str:
@@ -89,7 +86,7 @@ class Study:
         wanted = self.as_of_override or self.file.as_of
         if not self.has("transactions") and not isinstance(wanted, str):
             return wanted  # there is no log that it could precede
-        days = self.cleaning.days
+        days = self.cleaned.report("transactions").days
         if isinstance(wanted, str):
             return dt.date.fromisoformat(days["latest"])
         if wanted < dt.date.fromisoformat(days["first"]):
@@ -100,63 +97,31 @@ class Study:
         return wanted
 
     @cached_property
-    def cleaned_folder(self) -> Path:
-        """Folder of the cleaned log, from the cache where nothing has changed."""
-        entry = self._log_entry
+    def cleaned(self) -> CleanedTables:
+        """The firm's tables as they were cleaned, and what became of their rows."""
+        return CleanedTables(self)
 
-        def clean(folder: Path) -> CleaningReport:
-            from crmlib.data.quality import Reading, clean_transactions
-
-            formats = (entry.columns, entry.date_format, entry.decimal, entry.timezone)
-            reading = Reading(*formats, self.file.currency, self.hash_secret)
-            return clean_transactions(self.raw(entry, True), reading, self.file.policies, folder)
-
-        if self.frame is not None:
-            # A frame has no key to be found under again: its cleaned log lives as long as this object.
-            self._kept = tempfile.TemporaryDirectory(prefix="crmlib-")
-            return keep_cleaned("frame", Path(self._kept.name), clean)
-        cache = cache_folder(self.root)
-        return keep_cleaned(self.data_key, cache, clean, self.files_of(entry))
+    @property
+    def optional_tables(self) -> list[str]:
+        """Names of the tables beside the purchase log, in the order of the study file."""
+        return [name for name in self.file.tables if name != "transactions"]
 
     @cached_property
     def data_key(self) -> str:
         """Names the content of the purchase log and how it is read; unchanged data keep their key."""
-        hashed = fingerprint(self.hash_secret) if self.hash_secret else None
-        if not self.has("transactions"):
-            return describe([self.currency, hashed])
-        entry = self._log_entry
-        settings = describe([entry.model_dump(), self.file.policies.model_dump(), self.currency, hashed])
-        return cache_key(self.files_of(entry), settings, cache_folder(self.root))
-
-    @property
-    def _log_entry(self) -> TableEntry:
-        if not self.has("transactions"):
-            raise StudyError(
-                f"study {self.name!r} has no purchase log, only {', '.join(self.file.tables)}; add it under tables: "
-                "transactions: {source: orders.csv}"
-            )
-        return self.file.tables["transactions"]
-
-    @cached_property
-    def cleaning(self) -> CleaningReport:
-        """What became of every row of the source."""
-        return read_report(self.cleaned_folder)
+        if self.has("transactions"):
+            return self.cleaned.key("transactions")
+        return describe([self.currency, fingerprint(self.hash_secret) if self.hash_secret else None])
 
     @cached_property
     def all_transactions(self) -> ibis.Table:
         """The cleaned log, rows after `as_of` included."""
-        from crmlib.data.sources import engine
-
-        return engine().read_parquet(str(self.cleaned_folder / "transactions.parquet"))
+        return self.cleaned.rows("transactions")
 
     @cached_property
     def transactions(self) -> ibis.Table:
         """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
-        import ibis
-
-        end = dt.datetime.combine(self.as_of, dt.time()) + dt.timedelta(days=1)
-        rows = self.all_transactions
-        return rows.filter(rows.date < ibis.timestamp(end.isoformat(sep=" ")))
+        return self.table("transactions")
 
     @cached_property
     def quality(self) -> DataQuality:
@@ -169,9 +134,7 @@ class Study:
         """Whether the firm supplies a table, and in it these columns, each with a value in one row at least."""
         if table not in self.file.tables or not columns:
             return table in self.file.tables
-        if table == "transactions":
-            return set(columns) <= set(self.cleaning.columns)
-        filled = self.optional_tables.report(table).filled
+        filled = self.cleaned.report(table).filled
         return all(filled.get(column, 0) > 0 for column in columns)
 
     def table(self, name: str) -> ibis.Table:
@@ -198,21 +161,16 @@ class Study:
             If it lacks a required column, or none of its rows can be used.
         """
         if name in CONTRACTS and not self.has(name):
-            from crmlib.data.tables.absent import empty_table
+            from crmlib.data.absent import empty_table
 
             if name not in self.absent_tables:
                 self.absent_tables.append(name)
             return empty_table(CONTRACTS[name], keep_personal=self.file.personal_columns == "keep")
         if name == "transactions":
             return self.transactions
-        from crmlib.data.tables.known_at import known_at
+        from crmlib.data.contracts.known_at import known_at
 
-        return known_at(self.optional_tables.rows(name), CONTRACTS[name], self.as_of)
-
-    @cached_property
-    def optional_tables(self) -> OptionalTables:
-        """The tables beside the purchase log, and what became of their rows."""
-        return OptionalTables(self)
+        return known_at(self.cleaned.rows(name), CONTRACTS[name], self.as_of)
 
     @cached_property
     def hash_secret(self) -> str | None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from crmlib.data.costs import Costs
-from crmlib.data.policies import Policies, Strict
+from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
+from crmlib.data.policies import Policies, Strict, check_timezone
 from crmlib.data.samples import SAMPLE_TABLES
 from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
-from crmlib.data.tables import CONTRACTS, TABLE_NAMES
-from crmlib.data.timezones import check_timezone
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
 from crmlib.study_yaml import read_yaml
 
 # A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
+# A tab is a delimiter, and a column may be called " Date": what names a part of a file is not stripped.
+AsWritten = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 
 class TableEntry(Strict):
@@ -30,10 +30,10 @@ class TableEntry(Strict):
     source: str | tuple[str, ...] = Field(
         description="file, folder, pattern or list of files, from the study's folder"
     )
-    columns: dict[str, str] = Field(default_factory=dict, description="contract column: source column")
-    table: str | None = Field(None, description="name of the table in a DuckDB file")
-    sheet: str | int | None = Field(None, description="sheet of an Excel file")
-    delimiter: str | None = Field(
+    columns: dict[str, AsWritten] = Field(default_factory=dict, description="contract column: source column")
+    table: AsWritten | None = Field(None, description="name of the table in a DuckDB file")
+    sheet: AsWritten | int | None = Field(None, description="sheet of an Excel file")
+    delimiter: AsWritten | None = Field(
         None, min_length=1, max_length=1, description="between columns; guessed if absent"
     )
     encoding: str | None = Field(None, description="utf-8 if absent")
@@ -56,6 +56,26 @@ class TableEntry(Strict):
     @classmethod
     def _known_zone(cls, name: str) -> str:
         return check_timezone(name)
+
+
+def _money(description: str) -> Any:
+    return Field(None, ge=0, strict=True, allow_inf_nan=False, description=description)
+
+
+class Costs(Strict):
+    """Money per unit of what customers ask for, in the study's currency; what is absent is not counted.
+
+    Examples
+    --------
+    >>> Costs(per_service_minute=0.8, per_return=6).per_return
+    6.0
+    """
+
+    per_service_minute: float | None = _money("money per minute of service or of a contact")
+    per_contact: float | None = _money("money per contact of a service case, beside its minutes")
+    per_return: float | None = _money("money per returned row: postage, check, back to stock")
+    per_order: float | None = _money("money per order: picking, postage, payment")
+    fixed_per_year: float | None = _money("money per customer and year: account, catalogue")
 
 
 class StudyFile(Strict):
@@ -175,18 +195,25 @@ def read_study_file(path: Path) -> StudyFile:
         allowed, and the nearest valid key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        if holds_secret(text):
-            raise StudyError(
-                f"{path} holds a password; a study is read by many and kept in reports, so take it out and put it into "
-                "the environment, where nothing of it is written down"
-            )
-        content = read_yaml(text, str(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as complaint:
+        return read_study_text(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as complaint:
         raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
+
+
+def read_study_text(text: str, where: str) -> StudyFile:
+    """Read and check what a study file says; `where` names it in the refusal, which is that of `read_study_file`."""
+    if holds_secret(text):
+        raise StudyError(
+            f"{where} holds a password; a study is read by many and kept in reports, so take it out and put it into "
+            "the environment, where nothing of it is written down"
+        )
+    try:
+        content = read_yaml(text, where)
+    except yaml.YAMLError as complaint:
+        raise StudyError(f"{where} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
     if not isinstance(content, dict):
-        raise StudyError(f"{path} holds no entries; it starts with, say, `title: My shop`")
-    return check_study(content, str(path))
+        raise StudyError(f"{where} holds no entries; it starts with, say, `title: My shop`")
+    return check_study(content, where)
 
 
 def check_study(content: dict[str, Any], where: str) -> StudyFile:

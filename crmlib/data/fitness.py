@@ -11,7 +11,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.books import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
 from crmlib.errors import DataError
 from crmlib.findings import FAIL, PASS, WARN

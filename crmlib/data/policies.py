@@ -1,10 +1,20 @@
-"""How a firm wants its log read where more than one reading is honest."""
+"""How a firm wants its tables read: the formats of their text, and policies where more than one reading is honest."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from crmlib.errors import did_you_mean
+
+AS_WRITTEN = (
+    "as written"  # of a time zone: the clock in the text is the firm's own, whatever offset follows it
+)
 
 # Cancelled, failed and test orders. States that can be a sale as well (returned, pending, declined) are left to the
 # study, which sees what counts in `crm check`.
@@ -72,3 +82,50 @@ class Policies(Strict):
         tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),
         description="states of an order that are no sale",
     )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the text of a table is read, and what of it may be written down.
+
+    `columns` is contract column to source column, and `rename` gives other words for values of a column. Rows in
+    another `currency` are set aside where one is given. `known_until` is the last day of the purchase log, after
+    which no customer can have been born. With a `hash_secret` customer ids become keyed hashes; only with
+    `keep_personal` are personal columns kept.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    date_format: Sequence[str] = ()
+    decimal: str = "."
+    timezone: str = "UTC"
+    rename: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    currency: str | None = None
+    policies: Policies = field(default_factory=Policies)
+    known_until: dt.date = dt.date(2199, 12, 31)
+    hash_secret: str | None = None
+    keep_personal: bool = False
+
+
+def check_timezone(name: str) -> str:
+    """Return the name of a time zone, or refuse one that nobody knows.
+
+    Parameters
+    ----------
+    name : str
+        A name of the IANA database, or "as written".
+
+    Raises
+    ------
+    ValueError
+        With the nearest name. All of them would be 600.
+
+    Examples
+    --------
+    >>> check_timezone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    known = {AS_WRITTEN, *available_timezones()}
+    if name in known:
+        return name
+    listed = f"'{AS_WRITTEN}', UTC, or a region and city such as Europe/Berlin or America/New_York"
+    raise ValueError(f"found {name!r}; {did_you_mean(name, sorted(known), listed)}")

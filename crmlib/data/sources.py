@@ -16,10 +16,10 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crmlib.data.csv_files import FILE_COLUMN, open_csv_files
-from crmlib.data.duckdb_files import open_duckdb_table
-from crmlib.data.excel import open_workbooks
-from crmlib.data.files import kind_of, source_files
+from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
+from crmlib.data.files.duckdb_files import open_duckdb_table
+from crmlib.data.files.excel import open_workbooks
+from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.errors import DataError, did_you_mean
 
 

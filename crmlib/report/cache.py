@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import crmlib
-from crmlib.data.cleaned import sha256
+from crmlib.data.cleaning.cache import sha256
 from crmlib.places import cache_folder
 from crmlib.report.inputs import table_files
 from crmlib.report.notebooks import Notebook

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.cleaned import sha256
-from crmlib.data.files import source_files
+from crmlib.data.cleaning.cache import sha256
+from crmlib.data.files.source_files import source_files
 from crmlib.places import cache_folder
 from crmlib.study import Study
 
@@ -36,6 +36,5 @@ def table_files(study: Study, table: str) -> list[Path]:
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
     # The cleaning has counted what the source holds, used or not.
-    cleaning = study.cleaning if table == "transactions" else study.optional_tables.report(table)
-    counted = {Path(one["file"]): int(one["rows"]) for one in cleaning.sources}
+    counted = {Path(one["file"]): int(one["rows"]) for one in study.cleaned.report(table).sources}
     return {files[0]: sum(counted.values())} if len(files) == 1 else counted

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from crmlib import format as fmt
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.samples import CURE, is_installed
-from crmlib.data.tables import CONTRACTS
 from crmlib.errors import CrmError
 from crmlib.places import notebooks_folder, studies
 from crmlib.report.notebooks import Notebook, read_notebooks

@@ -137,7 +137,7 @@ def plan_report(
 
 
 def _refuse_without_purchases(study: Study) -> None:
-    first = study.cleaning.days["first_purchase"]
+    first = study.cleaned.report("transactions").days["first_purchase"]
     if first is None or first > study.as_of.isoformat():
         raise DataError(
             f"transactions: there is no purchase up to {study.as_of}, only returns; check which column is the amount, "

@@ -53,7 +53,9 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
     """
     metrics = write_metrics(run)
     if plan.study.has("transactions"):
-        shutil.copyfile(plan.study.cleaned_folder / "quarantine.parquet", run / "quarantine.parquet")
+        shutil.copyfile(
+            plan.study.cleaned.folder("transactions") / "quarantine.parquet", run / "quarantine.parquet"
+        )
     by_name = {one.name: one for one in outcomes}
     shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)

@@ -90,8 +90,9 @@ def run(what: str, file: Path) -> dict[str, float]:
 
 def measure(what: str, file: str) -> dict[str, float]:
     """Wall and CPU time of one task in this process, without its imports, and the process's peak memory."""
-    from crmlib.data.policies import Policies
-    from crmlib.data.quality import Reading, clean_transactions
+    from crmlib.data.cleaning.clean import clean_table
+    from crmlib.data.contracts import TRANSACTIONS
+    from crmlib.data.policies import Policies, Reading
     from crmlib.data.sources import engine, open_table
 
     engine().raw_sql("SELECT 1")
@@ -104,7 +105,7 @@ def measure(what: str, file: str) -> dict[str, float]:
         policies = Policies(equal_rows="set_aside", guests="one_customer_per_order")
         with tempfile.TemporaryDirectory() as folder:
             raw = open_table(file, keep_bad_lines=True)
-            clean_transactions(raw, Reading(currency="EUR"), policies, Path(folder))
+            clean_table(raw, TRANSACTIONS, Reading(currency="EUR", policies=policies), Path(folder))
     return {
         "seconds": time.perf_counter() - start,
         "cpu": time.process_time() - cpu,

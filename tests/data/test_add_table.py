@@ -15,9 +15,9 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib.add_table import add_table
 from crmlib.cli import main
+from crmlib.data.contracts import CONTRACTS, OPTIONAL
 from crmlib.data.guessing.table import guess_table
 from crmlib.data.guessing.table_names import names_of
-from crmlib.data.tables import CONTRACTS, OPTIONAL
 from crmlib.errors import StudyError
 from crmlib.places import find_study
 from crmlib.report.cache import Cache

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.data.cleaning.free_columns import with_free_columns
+from crmlib.data.contracts import CUSTOMER_FEATURES, TRANSACTIONS
 from crmlib.data.sources import open_table
-from crmlib.data.tables import CUSTOMER_FEATURES, TRANSACTIONS
-from crmlib.data.tables.free_columns import with_free_columns
 from crmlib.errors import DataError, StudyError
 
 HEADER = "customer_id,date,amount\n"
@@ -55,7 +55,7 @@ def assert_whole(study, rows):
 
 def refusal(study):
     with pytest.raises(DataError) as caught:
-        _ = study.cleaning
+        _ = study.cleaned.report("transactions")
     return str(caught.value)
 
 
@@ -353,17 +353,17 @@ def test_a_folder_of_files_that_grew_a_column(project, tmp_path):
 
 def test_a_file_that_grows_while_it_is_read(project, monkeypatch):
     study = project(HEADER + "a,2024-01-05,9\n")
-    from crmlib.data import quality
+    from crmlib.data.cleaning import clean
 
-    read = quality.earned_amounts
+    judge = clean.judge_rows
 
     def while_the_export_goes_on(*arguments):
         with open("data/shop/orders.csv", "a") as export:
             export.write("b,2024-01-06,1\n")
-        return read(*arguments)
+        return judge(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(quality, "earned_amounts", while_the_export_goes_on)
+        patched.setattr(clean, "judge_rows", while_the_export_goes_on)
         assert refusal(study) == "orders.csv changed while it was read; run again when it is complete"
     assert len(used(crm.open_study("shop"))) == 2
 
@@ -408,7 +408,7 @@ def test_nothing_is_left_behind_by_rewritten_files():
     code = (
         "import tempfile, pathlib; from crmlib.data.sources import open_table; "
         "p = pathlib.Path(tempfile.mkdtemp()) / 'o.csv'; p.write_bytes('a,b\\n1,é\\n'.encode('utf-16')); "
-        "open_table(p); from crmlib.data import csv_files; print(csv_files._scratch_folder().name)"
+        "open_table(p); from crmlib.data.files import csv_files; print(csv_files._scratch_folder().name)"
     )
     folder = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -468,7 +468,12 @@ def test_a_table_of_one_column_has_its_header_in_line_1(tmp_path, text):
 def test_names_that_differ_in_capitals_and_blanks_are_the_contracts(project):
     study = project("Customer_ID, Date,AMOUNT,Order\na,2024-01-05,9,o1\na,2024-01-05,1,o1\n")
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.0), ("a", "2024-01-05 00:00:00", 1.0)]
-    assert study.cleaning.columns == ["amount", "customer_id", "date", "order_id"]
+    assert sorted(study.cleaned.report("transactions").columns) == [
+        "amount",
+        "customer_id",
+        "date",
+        "order_id",
+    ]
     assert study.transactions.order_id.nunique().to_pyarrow().as_py() == 1
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmlib.data.policies import Policies
-from crmlib.data.quality import Reading, clean_transactions
+from crmlib.data.cleaning.clean import clean_table
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import open_table
 from crmlib.errors import DataError
 
@@ -111,17 +112,16 @@ def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.csv"
         log.write_text(written(rows, bad_lines), encoding="utf-8", newline="")
-        report = clean_transactions(
-            open_table(log, keep_bad_lines=True), Reading(currency="EUR"), policy, Path(folder)
-        )
-        clean = pd.read_parquet(Path(folder) / "transactions.parquet")
+        reading = Reading(currency="EUR", policies=policy)
+        report = clean_table(open_table(log, keep_bad_lines=True), TRANSACTIONS, reading, Path(folder))
+        clean = pd.read_parquet(Path(folder) / "used.parquet")
         aside = pd.read_parquet(Path(folder) / "quarantine.parquet")
     fate = {one["fate"]: one for one in report.rows}
 
     # Every row once, and the money of every readable amount, to the cent.
     assert fate["in the source"]["rows"] == len(rows) + len(bad_lines) == len(clean) + len(aside)
     money = sum(Decimal(AMOUNTS[one[2]] or 0) for one in rows[:-1]) + Decimal("5.55")
-    assert Decimal(str(round(fate["in the source"]["amount"], 4))) == money
+    assert Decimal(str(round(fate["in the source"]["money"]["amount"], 4))) == money
     used = sum((Decimal(str(value)) for value in clean["amount"].round(4)), Decimal(0))
     assert used + sum((value or Decimal(0) for value in aside["readable_amount"]), Decimal(0)) == money
     assert fate["used"]["rows"] == len(clean)
@@ -162,7 +162,7 @@ def test_any_text_is_read_or_refused_with_a_sentence(text):
         log.write_text("customer_id,date,amount\na,2024-01-05,9.5\n" + text, encoding="utf-8", newline="")
         try:
             table = open_table(log, keep_bad_lines=True)
-            report = clean_transactions(table, Reading(), Policies(), Path(folder))
+            report = clean_table(table, TRANSACTIONS, Reading(), Path(folder))
         except DataError as complaint:
             refusal = str(complaint)
     if refusal:

@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -50,6 +51,40 @@ def test_two_commands_from_an_export_to_a_check(project, text, encoding, used, m
     assert checked.exit_code == 0
     assert re.search(rf"in the source +{rows['rows'][0]} ", checked.output)
     assert "fail: buyers: " in checked.output
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.tsv", "orders.txt"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_file_with_any_delimiter_is_read_by_the_study_that_was_written(project, name, delimiter):
+    lines = ["customer_id,date,amount", "A,2024-01-05,10", "B,2024-02-06,20", "A,2024-03-07,30"]
+    (project / name).write_text("\n".join(lines).replace(",", delimiter) + "\n")
+    assert run("new", "shop", "--transactions", name, "--yes").exit_code == 0
+    study = crm.open_study("shop")
+    assert study.file.tables["transactions"].delimiter == (None if delimiter == "," else delimiter)
+    assert study.quality.rows["rows"].tolist() == [3, 3, 0]
+    assert study.quality.rows["amount"][1] == 60
+    (project / "spend.csv").write_text(
+        f"date{delimiter}channel{delimiter}amount\n2024-01-01{delimiter}TV{delimiter}5\n"
+    )
+    assert run("add", "shop", "marketing_spend", "spend.csv", "--yes").exit_code == 0
+    assert crm.open_study("shop").table("marketing_spend").amount.to_pandas().tolist() == [5]
+
+
+def test_names_are_read_back_with_the_blanks_that_they_have(project):
+    log = pd.DataFrame({" Kunde": ["1", "2"], "Datum ": ["2024-01-05", "2024-01-06"], "Betrag": [9.5, 7.0]})
+    log.to_parquet(project / "orders.parquet")
+    assert run("new", "shop", "--transactions", "orders.parquet", "--yes").exit_code == 0
+    assert crm.open_study("shop").quality.rows["rows"].tolist() == [2, 2, 0]
+
+
+def test_a_study_that_its_reader_would_refuse_is_not_left_behind(project):
+    log = project.parent / "elsewhere" / "orders.csv"
+    log.write_text("customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-06,20\n")
+    with pytest.raises(StudyError, match="holds a password"):
+        write_study("shop", guess_transactions(log), title="A shop at https://me:hunter2@shop.example")
+    with pytest.raises(StudyError, match="currency"):
+        write_study("shop", guess_transactions(log, given={"currency": "euros"}))
+    assert not (project / "data" / "shop").exists()
 
 
 def test_every_entry_has_a_comment_and_is_allowed(project):

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 
 import crmlib as crm
-from crmlib.data.tables import CONTRACTS, OPTIONAL
-from crmlib.data.tables.cleaning import clean_table
-from crmlib.data.tables.dictionary import dictionary
-from crmlib.data.tables.known_at import known_at
-from crmlib.data.tables.spellings import near_spellings
-from crmlib.data.tables.table_reading import TableReading
-from crmlib.data.tables.words import NO, YES, spellings_of
+from crmlib.data.cleaning.clean import clean_table
+from crmlib.data.cleaning.words import NO, YES, spellings_of
+from crmlib.data.contracts import CONTRACTS, OPTIONAL
+from crmlib.data.contracts.dictionary import dictionary
+from crmlib.data.contracts.known_at import known_at
+from crmlib.data.policies import Policies, Reading
+from crmlib.data.spellings import near_spellings
 from crmlib.errors import DataError, StudyError
 
 ORDERS = "customer_id,date,amount\n1,2024-01-05,10\n1,2024-02-05,12\n2,2024-02-06,7\n3,2024-06-30,9\n"
@@ -94,7 +94,10 @@ def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
     )
     folder = tmp_path_factory.mktemp("cleaned")
     report = clean_table(
-        ibis.memtable(frame), CONTRACTS["service_cases"], TableReading(missing_ids=("n/a",)), folder
+        ibis.memtable(frame),
+        CONTRACTS["service_cases"],
+        Reading(policies=Policies(missing_ids=("n/a",))),
+        folder,
     )
     countable = {"1.10": "1.10", "-2.05": "-2.05", "0.5": "0.5", "(3.07)": "-3.07", "1,234.56": "1234.56"}
     money = sum(Decimal(countable.get(text, "0")) for text in frame["cost"])
@@ -102,7 +105,7 @@ def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
     assert total["rows"] == len(frame) == sum(one["rows"] for one in parts)
     assert Decimal(str(total["money"]["cost"])) == money
     assert round(sum(Decimal(str(one["money"]["cost"])) for one in parts), 4) == money
-    used, aside = pd.read_parquet(folder / "table.parquet"), pd.read_parquet(folder / "quarantine.parquet")
+    used, aside = pd.read_parquet(folder / "used.parquet"), pd.read_parquet(folder / "quarantine.parquet")
     assert parts[0] == {"fate": "used", "rows": len(used), "money": parts[0]["money"]}
     assert len(used) + len(aside) == len(frame)
     assert set(aside["reason"]) == {one["fate"] for one in parts[1:]}
@@ -111,7 +114,7 @@ def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
     assert used["opened"].notna().all()
     assert used["case_id"].dropna().is_unique
     assert not (used["closed"].dt.normalize() < used["opened"].dt.normalize()).any()
-    assert not {path.name for path in folder.iterdir()} - {"table.parquet", "quarantine.parquet"}
+    assert not {path.name for path in folder.iterdir()} - {"used.parquet", "quarantine.parquet"}
 
 
 @pytest.mark.parametrize("contract", OPTIONAL, ids=lambda contract: contract.name)
@@ -127,12 +130,10 @@ def test_a_table_in_contract_form_is_used_whole_under_the_contracts_types(contra
         one.name: one.words[0] if one.words else 1.0 if one.name == "scale_max" else example[one.kind]
         for one in contract.columns
     }
-    report = clean_table(
-        ibis.memtable(pd.DataFrame([row])), contract, TableReading(keep_personal=True), tmp_path
-    )
+    report = clean_table(ibis.memtable(pd.DataFrame([row])), contract, Reading(keep_personal=True), tmp_path)
     assert [one["rows"] for one in report.rows] == [1, 1]
     assert report.values == []
-    used = ibis.read_parquet(tmp_path / "table.parquet")
+    used = ibis.read_parquet(tmp_path / "used.parquet")
     types = {
         "text": "string",
         "date": "timestamp(6)",
@@ -256,14 +257,14 @@ def test_typed_numbers_that_are_none_are_empty_and_infinite_ones_are_faults(tmp_
     cases = pa.table({"customer_id": ids, "opened": opened, "minutes": pa.array(minutes)})
     pq.write_table(cases, tmp_path / "cases.parquet")  # written from pandas, "nan" would be null
     raw = crm.open_table(tmp_path / "cases.parquet")
-    report = clean_table(raw, CONTRACTS["service_cases"], TableReading(), tmp_path)
+    report = clean_table(raw, CONTRACTS["service_cases"], Reading(), tmp_path)
     assert {one["fate"]: one["rows"] for one in report.rows} == {
         "in the source": 4,
         "used": 3,
         "no customer id": 1,
     }
     assert [(one["column"], one["rows"]) for one in report.values] == [("minutes", 1)]
-    used = ibis.read_parquet(tmp_path / "table.parquet").to_pandas()
+    used = ibis.read_parquet(tmp_path / "used.parquet").to_pandas()
     assert used["customer_id"].tolist() == ["7", "8", str(2.0**60)]
     assert used["minutes"].fillna(-1).tolist() == [1.0, -1, -1]
 
@@ -441,7 +442,7 @@ def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_pa
         results.table(name, frame)
     assert fates(study, "customers")["used"] == 2
     seen = list(written(own_cache)) + list(written(tmp_path / "reports"))
-    assert {path.name for path, _text in seen} >= {"table.parquet", "quarantine.parquet", "aside.parquet"}
+    assert {path.name for path, _text in seen} >= {"used.parquet", "quarantine.parquet", "aside.parquet"}
     for path, text in seen:
         assert not [word for word in PERSONAL if word in text], path
     assert not {"name", "email", "phone", "birthday"} & set(study.table("customers").columns)
@@ -493,11 +494,11 @@ def test_hashed_ids_meet_in_every_table_and_the_others_are_nowhere(shop, own_cac
 
 def test_a_table_is_cleaned_once_and_again_when_it_changes(shop):
     spend = "date,channel,amount\n2024-01-01,TV,5\n"
-    first = shop(marketing_spend=spend).optional_tables.folder("marketing_spend")
-    assert crm.open_study("shop").optional_tables.folder("marketing_spend") == first
-    assert crm.open_study("shop", as_of="2024-03-01").optional_tables.folder("marketing_spend") == first
+    first = shop(marketing_spend=spend).cleaned.folder("marketing_spend")
+    assert crm.open_study("shop").cleaned.folder("marketing_spend") == first
+    assert crm.open_study("shop", as_of="2024-03-01").cleaned.folder("marketing_spend") == first
     changed = shop(marketing_spend=spend + "2024-01-02,TV,6\n")
-    assert changed.optional_tables.folder("marketing_spend") != first
+    assert changed.cleaned.folder("marketing_spend") != first
     assert column(changed, "marketing_spend", "amount") == [5, 6]
 
 
@@ -540,13 +541,13 @@ def test_the_sentence_counts_what_the_frames_count(shop):
         0,
         1,
     ]
-    report = json.loads((study.optional_tables.folder("service_cases") / "report.json").read_text())
+    report = json.loads((study.cleaned.folder("service_cases") / "report.json").read_text())
     assert report["filled"] == {"customer_id": 2, "opened": 2}
 
 
 def test_the_data_dictionary_is_that_of_the_contracts():
     path = Path(__file__).parents[2] / "data" / "README.md"
-    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.tables.dictionary"
+    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.contracts.dictionary"
     for contract in CONTRACTS.values():
         part = dictionary().split(f"## {contract.name}\n")[1].split("\n## ")[0]
         listed = [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]

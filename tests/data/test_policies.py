@@ -133,7 +133,7 @@ def test_guests_by_order_need_an_order_id():
     with pytest.raises(
         DataError, match="'one_customer_per_order', but there is no column order_id; name it under"
     ):
-        _ = shop.cleaning
+        _ = shop.cleaned.report("transactions")
 
 
 def test_cancelled_and_test_orders():
@@ -202,7 +202,7 @@ def test_an_order_total_on_every_line_is_counted_once():
     }
     without = study([r[:3] for r in rows[:1]], policies={"amount_is": "order_total"})
     with pytest.raises(DataError, match="is 'order_total', but there is no column order_id"):
-        _ = without.cleaning
+        _ = without.cleaned.report("transactions")
 
 
 def test_a_cancelled_order_is_not_revived_by_its_later_lines():
@@ -245,7 +245,9 @@ def test_tax_and_shipping_are_taken_off_where_the_study_says_so():
     assert used(shop) == [100, 50, -100]
     assert concerned(shop, "amount_includes") == (3, 24.0)
     with pytest.raises(DataError, match="policies.amount_includes names 'tax', but there is no column 'tax'"):
-        _ = study(rows[:1], "customer day paid vat post back", {"amount_includes": ["tax"]}).cleaning
+        _ = study(rows[:1], "customer day paid vat post back", {"amount_includes": ["tax"]}).cleaned.report(
+            "transactions"
+        )
 
 
 def test_the_amount_can_be_quantity_times_unit_price():

@@ -39,7 +39,7 @@ def test_no_file_that_is_written_holds_an_id(shop):
         path for path in shop.rglob("*") if path.is_file() and "data" not in path.relative_to(shop).parts
     ]
     assert {path.name for path in written} >= {
-        "transactions.parquet",
+        "used.parquet",
         "quarantine.parquet",
         "summary.parquet",
     }

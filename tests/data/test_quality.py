@@ -129,10 +129,10 @@ def cleaned_logs(project):
 def test_the_log_is_cleaned_once(project):
     assert crm.open_study("shop").transactions.count().to_pyarrow().as_py() == 2
     (first,) = cleaned_logs(project)
-    stamp = (first / "transactions.parquet").stat().st_mtime_ns
+    stamp = (first / "used.parquet").stat().st_mtime_ns
     crm.open_study("shop", as_of="2024-01-31").transactions.count().to_pyarrow()
     assert [first] == cleaned_logs(project)
-    assert (first / "transactions.parquet").stat().st_mtime_ns == stamp
+    assert (first / "used.parquet").stat().st_mtime_ns == stamp
 
 
 def test_a_changed_source_or_policy_is_cleaned_anew(project):

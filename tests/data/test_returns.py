@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.data.returns import match_returns
+from crmlib.data.cleaning.returns import match_returns
 from crmlib.data.sources import open_table
 
 DAY_ZERO = datetime(2024, 1, 1)

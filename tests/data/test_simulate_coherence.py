@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import chdtrc
 
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.simulate import simulate_firm
-from crmlib.data.tables import CONTRACTS
 
 SEEDS = range(6)
 

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 import crmlib as crm
 from crmlib.cli import main
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.simulate import simulate_firm
 from crmlib.data.simulation.settings import TABLES, Simulation
 from crmlib.data.simulation.writer import keep_simulated, write_firm
-from crmlib.data.tables import CONTRACTS
 from crmlib.errors import DataError, StudyError
 from crmlib.study_file import check_study
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import crmlib as crm
-from crmlib.data.files import source_files
+from crmlib.data.files.source_files import source_files
 from crmlib.data.sources import as_transactions, open_table
 from crmlib.errors import DataError
 
@@ -149,7 +149,7 @@ def test_a_study_reads_a_duckdb_file(tmp_path):
     (tmp_path / "study.yaml").write_text(f"title: A shop\ntables: {tables}\n")
     study = crm.open_study(tmp_path / "study.yaml")
     assert set(study.transactions.customer_id.execute()) == {"00012", "1e5", "7"}
-    assert study.cleaning.sources[0]["file"].endswith("shop.duckdb")
+    assert study.cleaned.report("transactions").sources[0]["file"].endswith("shop.duckdb")
     assert study.table("budget").revenue.execute().tolist() == [5.0]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from crmlib.data.tables import TABLE_NAMES
+from crmlib.data.contracts import TABLE_NAMES
 from crmlib.report.notebooks import read_notebooks
 from tests.notebooks.refresh import CHECKED, NOTEBOOKS
 

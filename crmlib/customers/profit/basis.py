@@ -6,7 +6,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers.profit.cost_to_serve import Effort
-from crmlib.data.costs import Costs
+from crmlib.study_file import Costs
 
 
 def basis_of(

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import end_of, fetch
-from crmlib.data.costs import Costs
+from crmlib.data.absent import open_optional
 from crmlib.data.sources import open_table
-from crmlib.data.tables.absent import open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.study_file import Costs
 
 # Table, the day on which a row counts, and what of it costs the firm.
 CASES = ("service_cases", "opened", ("minutes", "contacts", "cost"))

@@ -21,8 +21,8 @@ from crmlib.customers.profit.cost_to_serve import (
     effort_of,
     within,
 )
-from crmlib.data.costs import Costs
 from crmlib.errors import CrmError, DataError
+from crmlib.study_file import Costs
 
 PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders", "cost_of_account")
 

@@ -10,8 +10,8 @@ import pandas as pd
 from crmlib.customers._log import as_day
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
-from crmlib.data.costs import Costs
 from crmlib.errors import CannotAnswerError
+from crmlib.study_file import Costs
 
 FEWEST_WEEKS = 8
 

@@ -11,8 +11,8 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.reading import read_date
-from crmlib.data.timezones import AS_WRITTEN
+from crmlib.data.cleaning.reading import read_date
+from crmlib.data.policies import AS_WRITTEN
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ibis
 from ibis import _
 
-from crmlib.data.guessing.columns import plain_name
+from crmlib.data.contracts.contract import plain_name
 
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"

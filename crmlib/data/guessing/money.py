@@ -9,11 +9,11 @@ import ibis
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.guessing.columns import plain_name
+from crmlib.data.cleaning.policy_counts import count_states
+from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.contracts.contract import plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import Policies
-from crmlib.data.reading import read_number, read_text
-from crmlib.data.states import count_states
 
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
 _REFUNDED = ("refunded", "wc-refunded")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import ibis
 import pandas as pd
 
-from crmlib.data.csv_files import FILE_COLUMN, UNSPLIT
-from crmlib.data.files import source_files
+from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.files.source_files import source_files
 from crmlib.data.guessing.findings import Finding
 from crmlib.data.guessing.text_format import guess_format
 from crmlib.data.sources import open_table

@@ -9,14 +9,14 @@ from typing import Any
 import ibis
 from ibis import _
 
+from crmlib.data.cleaning.values import names_customer
+from crmlib.data.contracts.contract import Column, Contract
 from crmlib.data.guessing.columns import Match, Profile, match_by_name, profile_columns
 from crmlib.data.guessing.dates import DateGuess, guess_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.money import guess_decimal
 from crmlib.data.guessing.stranger import open_stranger, sample_of
 from crmlib.data.guessing.table_names import names_of
-from crmlib.data.tables.contracts import Column, Contract
-from crmlib.data.tables.values import names_customer
 from crmlib.errors import DataError, did_you_mean
 
 _MOSTLY = 0.5  # of the filled values have to look like what the column is said to hold
@@ -58,7 +58,7 @@ def guess_table(
     Examples
     --------
     >>> import tempfile
-    >>> from crmlib.data.tables import MARKETING_SPEND
+    >>> from crmlib.data.contracts import MARKETING_SPEND
     >>> file = Path(tempfile.mkdtemp()) / "spend.csv"
     >>> _ = file.write_text("Monat;Kanal;Kosten\\n01.02.2024;Messe;1.200,50\\n15.03.2024;Messe;900,00\\n")
     >>> guess = guess_table(MARKETING_SPEND, file)

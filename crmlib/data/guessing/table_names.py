@@ -5,8 +5,8 @@ English, German, French, Spanish, Italian, Dutch and Portuguese; each column als
 
 from __future__ import annotations
 
+from crmlib.data.contracts.contract import Contract
 from crmlib.data.guessing.columns import WORDS
-from crmlib.data.tables.contracts import Contract
 
 # A column's name, or table.column where that table has names of its own for it.
 _NAMES: dict[str, str] = {

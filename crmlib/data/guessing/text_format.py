@@ -6,9 +6,9 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
-from crmlib.data.files import CSV_SUFFIXES
+from crmlib.data.files.source_files import CSV_SUFFIXES
+from crmlib.data.files.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
 from crmlib.data.guessing.findings import Finding
-from crmlib.data.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
 
 
 def guess_format(file: Path) -> Iterator[Finding]:

@@ -9,13 +9,13 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.guessing.columns import REQUIRED, Match, match_columns, profile_columns
 from crmlib.data.guessing.dates import guess_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.grain import guess_grain
 from crmlib.data.guessing.money import guess_decimal, guess_money, guess_states
 from crmlib.data.guessing.stranger import open_stranger, sample_of
-from crmlib.data.reading import read_number, read_text
 from crmlib.errors import DataError, did_you_mean
 
 # Shops whose exports are known by columns that nobody else has together.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.simulation import acquisition
 from crmlib.data.simulation.block import Block, blocks
 from crmlib.data.simulation.effects import check_effects
@@ -15,7 +16,6 @@ from crmlib.data.simulation.settings import Simulation
 from crmlib.data.simulation.streams import Streams
 from crmlib.data.simulation.totals import Totals
 from crmlib.data.simulation.world import World
-from crmlib.data.tables import CONTRACTS
 
 
 def world_of(settings: Simulation) -> World:

@@ -108,7 +108,7 @@ def write_tables(settings: Simulation, folder: Path) -> None:
 def _schema(name: str, columns: list[str]) -> Any:
     import pyarrow as pa
 
-    from crmlib.data.tables import CONTRACTS
+    from crmlib.data.contracts import CONTRACTS
 
     types = {"text": pa.string(), "date": pa.timestamp("us"), "flag": pa.bool_()}
     kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
@@ -162,7 +162,7 @@ def _study_text(settings: Simulation, name: str) -> str:
 
 def _key(settings: Simulation) -> str:
     """A name for what these parameters, this code and these libraries make."""
-    from crmlib.data.tables import CONTRACTS
+    from crmlib.data.contracts import CONTRACTS
 
     parts = [settings.model_dump_json(), *(version(one) for one in ("numpy", "scipy", "pandas", "pyarrow"))]
     parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]

@@ -15,8 +15,8 @@ from typing import Any
 
 import ibis
 
-from crmlib.data.bad_lines import split_again
-from crmlib.data.text_file import TextFile, inspect_text_file, open_bytes, wrong_encoding
+from crmlib.data.files.bad_lines import split_again
+from crmlib.data.files.text_file import TextFile, inspect_text_file, open_bytes, wrong_encoding
 from crmlib.errors import DataError
 
 # Columns that are added to those of a source; no firm names its own like this.

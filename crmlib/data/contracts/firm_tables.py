@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crmlib.data.tables.contracts import Column, Contract
-from crmlib.data.tables.shared_columns import CHANNEL, MARKET, PARTNER, PRODUCT_TYPE
+from crmlib.data.contracts.contract import Column, Contract
+from crmlib.data.contracts.customer_tables import CHANNEL, MARKET, PARTNER, PRODUCT_TYPE
 
 MARKETING_SPEND = Contract(
     "marketing_spend",

@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from crmlib.data.timezones import AS_WRITTEN
+from crmlib.data.policies import AS_WRITTEN
 
 # Spaces, the unbreakable ones among them, as the engine's patterns write them.
 _SPACES = r" \t\x{a0}\x{202f}"
@@ -41,25 +41,34 @@ def trim_signs(text: str, signs: str) -> str:  # type: ignore[empty-body]
     """Text without any of these signs at its ends."""
 
 
+@ibis.udf.scalar.builtin(name="strlen")
+def _bytes_of(text: str) -> int:  # type: ignore[empty-body]
+    """Length of a text in bytes, which is at hand where letters have to be counted."""
+
+
 @ibis.udf.scalar.builtin(name="timezone")
 def wall_clock(timezone: str, moment: dt.Timestamp(timezone="UTC")) -> dt.timestamp:  # type: ignore[valid-type]
     """The local date and time of a moment."""
 
 
-def read_text(column: ir.Column, missing: Sequence[str] = ()) -> ir.StringColumn:
-    """Text without blanks at its ends; whole numbers without a decimal point; null where it says "missing"."""
+def read_text(column: ir.Column) -> ir.StringColumn:
+    """Text without blanks at its ends, null if nothing is left; whole numbers without a decimal point."""
     if column.type().is_floating():
         # "nan" is how programs write an empty cell; beyond 2^53 a float holds no id anyway.
         whole = (column.abs() < 2**53) & (column % 1 == 0)
         nothing = ibis.null(column.type())
         number = ibis.ifelse(whole, column, nothing).cast("int64").cast("string")
         column = ibis.ifelse(whole, number, ibis.ifelse(column.isnan(), nothing, column).cast("string"))
-    text = _tidy(column)
-    if not missing:
+    return _tidy(column)
+
+
+def without_words(text: ir.StringColumn, words: Sequence[str]) -> ir.StringColumn:
+    """Null where a text is one of these words, in any case."""
+    if not words:
         return text
-    longest = max(len(word) for word in missing)
-    short = ibis.ifelse(text.length() <= longest, text.lower(), ibis.null("string"))
-    absent = short.isin([word.lower() for word in missing]).fill_null(False)
+    # Only texts that are short enough to be one are looked at: small letters take time.
+    short = _bytes_of(text) <= max(len(word.encode()) for word in words)
+    absent = short & text.lower().isin([word.lower() for word in words])
     return ibis.ifelse(absent, ibis.null("string"), text)
 
 
@@ -69,9 +78,11 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
     `decimal` is the decimal sign. The other separators count as thousands only where they group
     by three, so that "1,5" is not read as 15.
     """
-    if column.type().is_numeric():
-        return column.cast("float64")
-    text = _tidy(column)
+    return column.cast("float64") if column.type().is_numeric() else parse_number(_tidy(column), decimal)
+
+
+def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
+    """What `read_number` makes of text without blanks at its ends: the grammar of numbers."""
     thousands = "," if decimal == "." else r"\."
     grouped = rf"^[0-9]{{1,3}}(?:[{thousands}'’{_SPACES}][0-9]{{3}})+(?:\{decimal}[0-9]*)?$"
     plain = rf"^[0-9]*(?:\{decimal}[0-9]*)?$"
@@ -113,7 +124,11 @@ def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = 
         return wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC")))
     if kind.is_date() or kind.is_timestamp():
         return column.cast("timestamp(6)")
-    text = _tidy(column)
+    return parse_moment(_tidy(column), formats, timezone)
+
+
+def parse_moment(text: ir.StringColumn, formats: Sequence[str], timezone: str) -> ir.TimestampColumn:
+    """What `read_moment` makes of text without blanks at its ends."""
     # The engine reads the word "epoch" as 1970.
     text = ibis.ifelse(text.endswith("h") | text.endswith("H"), ibis.null("string"), text)
     return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
@@ -129,6 +144,8 @@ def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
 def _tidy(column: ir.Column) -> ir.StringColumn:
     """Text without blanks at its ends, null if nothing is left; only where there are such does it take time."""
     text = column.cast("string")
+    if not column.type().is_string():
+        return text
     suspect = (text < "!") | (text > "~")
     for code in _BLANK_CODES:
         suspect = suspect | text.endswith(character(code))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +18,8 @@ class Column:
     and `high` bound a number; `refers_to` names the column of another table that holds the same key, as in
     "customers.customer_id"; a `personal` column says who a customer is. Of the same row, `not_before` names the
     date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
-    `planned` date may lie ahead of the day on which it is known. `also` is another name that it goes by.
+    `planned` date may lie ahead of the day on which it is known. `also` is another name that it goes by. Where it
+    is absent, the product of the columns in `computed_from` stands for it.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Column:
     known_from: str = ""
     planned: bool = False
     also: str = ""
+    computed_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Contract:
 
     `key` is the column in which no value may stand twice, and `dated_by` the date from which the firm knows
     of a row; either is empty where there is no such column. With `free_columns` whatever else the source has is
-    part of the table too.
+    part of the table too. A line of a `quotable` table may be shown as it stands; those of others may name a person.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Contract:
     key: str = ""
     dated_by: str = ""
     free_columns: bool = False
+    quotable: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -71,8 +76,7 @@ class Contract:
         Returns
         -------
         dict of str
-            Contract column to source column; required ones are among them, but `amount` not where `quantity`
-            and `unit_price` stand for it.
+            Contract column to source column; required ones are among them, but for those that are computed.
 
         Raises
         ------
@@ -94,9 +98,7 @@ class Contract:
         named = {**self.alike(mapping, available), **mapping}
         resolved = {name: named.get(name, name) for name in self.names}
         resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
-        missing = [column.name for column in self.columns if column.required and column.name not in resolved]
-        if {"quantity", "unit_price"} <= resolved.keys():
-            missing = [name for name in missing if name != "amount"]
+        missing = self.lacking(resolved)
         if missing:
             raise DataError(
                 f"{self.name}: no column {missing[0]!r}; say which one it is under `columns`, as in "
@@ -104,12 +106,23 @@ class Contract:
             )
         return resolved
 
+    def lacking(self, found: Iterable[str]) -> list[str]:
+        """Required columns that are neither among those found nor can be computed from them."""
+        there = set(found)
+        return [
+            column.name
+            for column in self.columns
+            if column.required
+            and column.name not in there
+            and not (column.computed_from and there.issuperset(column.computed_from))
+        ]
+
     def alike(self, mapping: Mapping[str, str], found: Iterable[str]) -> dict[str, str]:
         """Source columns of nearly the contract's names, for columns that are neither mapped nor there.
 
         Examples
         --------
-        >>> from crmlib.data.tables import TRANSACTIONS
+        >>> from crmlib.data.contracts import TRANSACTIONS
         >>> TRANSACTIONS.alike({}, ["Customer_ID", " Date", "amount", "Order"])
         {'customer_id': 'Customer_ID', 'date': ' Date', 'order_id': 'Order'}
         """
@@ -124,3 +137,21 @@ class Contract:
                 if len(names) == 1:
                     matched[column.name] = names[0]
         return matched
+
+
+def plain_name(name: str) -> str:
+    """A column's name in small letters without accents, its words joined by underscores.
+
+    Examples
+    --------
+    >>> plain_name("CustomerID"), plain_name("Numéro de commande"), plain_name("Email (Billing)")
+    ('customer_id', 'numero_de_commande', 'email_billing')
+    """
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("ß", "ss"))
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", ascii_name.lower()).strip("_")
+
+
+def spoken(name: str) -> str:
+    """A column's name in a sentence."""
+    return name.replace("_", " ")

@@ -1,9 +1,14 @@
-"""Customer ids as keyed hashes: no artefact then holds an id of the firm's."""
+"""Customers' ids: the one text under which every table knows a customer, and what may stand for it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
+
+from crmlib.data.cleaning.reading import without_words
+from crmlib.data.contracts.contract import Column
 
 _LENGTH = (
     20  # hexadecimal digits: 80 bits, at which a billion customers meet with a chance of one in a million
@@ -13,6 +18,16 @@ _LENGTH = (
 @ibis.udf.scalar.builtin(name="sha256")
 def _sha256(text: str) -> str:  # type: ignore[empty-body]
     """DuckDB's digest, in hexadecimal digits."""
+
+
+def names_customer(column: Column) -> bool:
+    """Whether a column holds ids of customers."""
+    return column.name == "customer_id" or column.refers_to == "customers.customer_id"
+
+
+def read_id(text: ir.StringColumn, missing: Sequence[str]) -> ir.StringColumn:
+    """A customer's id, from text without blanks at its ends; null where a word for a missing one stands."""
+    return without_words(text, missing)
 
 
 def pseudonym(customer_id: ir.StringValue, secret: str) -> ir.StringValue:

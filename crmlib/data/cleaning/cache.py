@@ -1,4 +1,4 @@
-"""The cleaned log on disk, under a key of what it was made from, so that it is made once."""
+"""Cleaned tables on disk, each under a key of what it was made from, so that it is made once; and their reports."""
 
 from __future__ import annotations
 
@@ -8,21 +8,43 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from crmlib.data.cleaning_report import CleaningReport
 from crmlib.errors import DataError
 
-REPORT = "report.json"
+USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 
 
-class Report(Protocol):
-    """What a cleaning tells of the rows, as text."""
+@dataclass(frozen=True)
+class CleaningReport:
+    """What became of every row of a table.
+
+    `rows` holds each fate with its `rows` and the `money` of every money column; `values` what was changed or
+    left out in rows that are used; `sources` the rows of each file; `columns` is contract column to source column,
+    `filled` contract column to the number of used rows in which it holds something. Of the purchase log,
+    `policies` says what each decision concerns, `states` those of its orders, and `days` the first and the last.
+    """
+
+    rows: list[dict[str, Any]]
+    values: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    columns: dict[str, str]
+    filled: dict[str, int]
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    days: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The report as text, for the folder of what was cleaned."""
+        """The report as text, for the folder of the cleaned table."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> CleaningReport:
+        """Read back what `to_json` wrote."""
+        return cls(**json.loads(text))
 
 
 def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
@@ -38,7 +60,7 @@ def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
         Folder of the cache, where digests of unchanged files are remembered.
     """
     parts = [settings, version("duckdb"), version("ibis-framework")]
-    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.rglob("*.py"))]
+    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.parent.rglob("*.py"))]
     parts += [f"{file.name} {sha256(file, cache)}" for file in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
@@ -65,7 +87,9 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(name, path)
 
 
-def keep_cleaned(key: str, cache: Path, clean: Callable[[Path], Report], files: Iterable[Path] = ()) -> Path:
+def keep_cleaned(
+    key: str, cache: Path, clean: Callable[[Path], CleaningReport], files: Iterable[Path] = ()
+) -> Path:
     """The folder of a cleaned log or table, made now if it is not there yet.
 
     Two processes may clean at once; both finish, and the first to be done is kept.

@@ -10,8 +10,8 @@ from typing import Any
 
 import ibis
 
-from crmlib.data.csv_files import FILE_COLUMN
-from crmlib.data.text_file import refuse_preamble, unique_names
+from crmlib.data.files.csv_files import FILE_COLUMN
+from crmlib.data.files.text_file import refuse_preamble, unique_names
 from crmlib.errors import DataError, did_you_mean
 
 

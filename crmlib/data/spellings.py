@@ -9,8 +9,8 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from crmlib.data.tables import CONTRACTS
-from crmlib.data.tables.contracts import Column, Contract
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.contracts.contract import Column, Contract
 
 COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
 # Columns that share their words with those of other tables; others have words of their own.

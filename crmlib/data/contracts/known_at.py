@@ -7,7 +7,7 @@ import datetime as dt
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.tables.contracts import Contract
+from crmlib.data.contracts.contract import Contract
 
 
 def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
@@ -31,7 +31,7 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     Examples
     --------
     >>> import pandas as pd
-    >>> from crmlib.data.tables import SUBSCRIPTIONS
+    >>> from crmlib.data.contracts import SUBSCRIPTIONS
     >>> rows = pd.DataFrame({"start": pd.to_datetime(["2024-01-01"]), "end": pd.to_datetime(["2024-05-31"])})
     >>> seen = known_at(ibis.memtable(rows.assign(end_reason="cancelled")), SUBSCRIPTIONS, dt.date(2024, 3, 1))
     >>> seen.end.to_pandas().isna().tolist(), seen.end_reason.to_pandas().isna().tolist()
@@ -67,7 +67,9 @@ def dated_up_to(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Ta
     if contract.dated_by not in rows.columns:
         return rows
     date = rows[contract.dated_by]
-    return rows.filter(date.isnull() | (date < _end_of(as_of)))
+    known = date < _end_of(as_of)
+    always_dated = any(column.name == contract.dated_by and column.required for column in contract.columns)
+    return rows.filter(known if always_dated else date.isnull() | known)
 
 
 def _end_of(day: dt.date) -> ir.TimestampScalar:

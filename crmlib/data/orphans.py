@@ -8,8 +8,8 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.data.tables import CONTRACTS
-from crmlib.data.tables.contracts import Column
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.contracts.contract import Column
 
 COLUMNS = ["table", "column", "looked_for_in", "filled", "orphans", "keys"]
 

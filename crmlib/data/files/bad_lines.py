@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from crmlib.data.text_file import TextFile, open_bytes, wrong_encoding
+from crmlib.data.files.text_file import TextFile, open_bytes, wrong_encoding
 from crmlib.errors import DataError
 
 # A quote that is never closed swallows the lines after it; no honest field has more line breaks.

@@ -8,7 +8,7 @@ from typing import Any
 
 import ibis
 
-from crmlib.data.csv_files import FILE_COLUMN
+from crmlib.data.files.csv_files import FILE_COLUMN
 from crmlib.errors import DataError, did_you_mean
 
 _TABLES = """

@@ -1,6 +1,6 @@
 """The data dictionary: every table and column that a firm can supply, from the contracts themselves.
 
-`python -m crmlib.data.tables.dictionary` writes data/README.md anew.
+`python -m crmlib.data.contracts.dictionary` writes data/README.md anew.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from crmlib.data.tables import CONTRACTS
-from crmlib.data.tables.contracts import Column, Contract
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.contracts.contract import Column, Contract
 
 _HEAD = """\
 # The tables of a study
 
-<!-- Written by `python -m crmlib.data.tables.dictionary` from the contracts in crmlib/data/tables/. -->
+<!-- Written by `python -m crmlib.data.contracts.dictionary` from the contracts in crmlib/data/contracts/. -->
 
 Each folder here is a study: a firm's `study.yaml`, which says where its tables are and how they are read. Every
 study has `transactions`, or in their place `subscriptions` or `customer_features`; each other table lets more

@@ -7,9 +7,9 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.cleaning.values import HOW_READ
+from crmlib.data.contracts.contract import Contract
 from crmlib.data.sources import open_table
-from crmlib.data.tables.contracts import Contract
-from crmlib.data.tables.values import HOW_READ
 
 
 def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Table:
@@ -17,7 +17,7 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
 
     Examples
     --------
-    >>> from crmlib.data.tables import CAPACITY
+    >>> from crmlib.data.contracts import CAPACITY
     >>> empty_table(CAPACITY).columns
     ('date', 'resource', 'capacity', 'used', 'fixed_cost')
     """
@@ -39,7 +39,7 @@ def open_optional(table: Any) -> ibis.Table | None:
 
     Examples
     --------
-    >>> from crmlib.data.tables import CAPACITY
+    >>> from crmlib.data.contracts import CAPACITY
     >>> open_optional(None), open_optional(empty_table(CAPACITY))
     (None, None)
     """

@@ -1,0 +1,173 @@
+"""One pipeline for every table: each row is used, or set aside with a reason.
+
+A fault in a required column sets the row aside. A fault in another one leaves that value empty and is
+counted, for the rest of the row can be used. Rows in = rows used + rows set aside, and the money of every
+money column adds up to the cent. Rows after a study's `as_of` are split off later, by whoever asks for a date,
+so that one cleaned table serves every date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from crmlib.data.cleaning.cache import QUARANTINE, USED, CleaningReport
+from crmlib.data.cleaning.free_columns import with_free_columns
+from crmlib.data.cleaning.purchase_log import PurchaseLogSteps
+from crmlib.data.cleaning.reconcile import (
+    Part,
+    assert_reconciled,
+    changed_values,
+    countable,
+    nothing_usable,
+    rows_by_fate,
+    rows_by_file,
+    tally_by_reason,
+    what_is_changed,
+    what_is_filled,
+)
+from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
+from crmlib.data.cleaning.steps import Steps, SurveySteps
+from crmlib.data.cleaning.values import HOW_READ, judge_rows, read_values
+from crmlib.data.contracts.contract import Contract
+from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.policies import Reading
+from crmlib.data.sources import engine
+from crmlib.errors import DataError
+
+_STEPS: dict[str, Steps] = {"transactions": PurchaseLogSteps(), "surveys": SurveySteps()}
+# Writing dictionaries of millions of ids takes longer than the ids themselves.
+_QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
+
+
+def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
+    """Clean a table into `used.parquet` and `quarantine.parquet`.
+
+    Parameters
+    ----------
+    raw : ibis.Table
+        The table as it stands, text or typed.
+    contract : Contract
+        What it must and may hold.
+    reading : Reading
+        Which column is which, in which formats, by which policies, and what is personal.
+    folder : Path
+        Where the two files go; it must exist. Neither holds a personal column unless `reading` says so.
+
+    Returns
+    -------
+    CleaningReport
+        Rows and money by fate, which add up; asserted against the files as written.
+
+    Raises
+    ------
+    DataError
+        If a required column is missing, or there are rows and none can be used.
+    """
+    steps = _STEPS.get(contract.name, Steps())
+    contract, named = with_free_columns(contract, raw, reading.columns, reading.decimal)
+    columns = contract.resolve(named, [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)])
+    rows = steps.prepare(read_values(raw, contract, columns, reading), reading)
+    staged_file = folder / "staged.parquet"
+    _write(judge_rows(rows, contract, reading, steps.reasons(rows, reading)), staged_file, contract, reading)
+    # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
+    staged = engine().read_parquet(str(staged_file), file_row_number=True)
+    staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
+    view = ibis.util.gen_name("judged")
+    try:
+        staged = steps.set_aside(staged, reading)
+        judged = set_aside_repeats(staged, contract, steps.keeps_equal_rows(reading))  # holds on to tables
+        # As a view of the engine, what the questions below have in common is put into SQL once.
+        return _account_for(engine().create_view(view, judged), contract, columns, steps, reading, folder)
+    finally:
+        engine().drop_view(view, force=True)
+        staged_file.unlink()
+
+
+def _write(rows: ibis.Table, file: Path, contract: Contract, reading: Reading) -> None:
+    """Run the reading; what the engine cannot do with these data is said in our words."""
+    import duckdb
+
+    try:
+        # The engine makes a join of a list of words, and a join does not keep the rows in the source's order.
+        engine().raw_sql("SET disabled_optimizers = 'in_clause'")
+        engine().to_parquet(rows, file, **_QUICK)
+    except duckdb.Error as complaint:
+        # The engine's own words may quote a value, and a value may be personal.
+        quoted = contract.quotable and reading.hash_secret is None
+        why = str(complaint).strip().splitlines()[0] if quoted else f"{type(complaint).__name__}."
+        raise DataError(
+            f"{contract.name}: the source cannot be read: {why} Check timezone, date_format and the source in the "
+            "study"
+        ) from (complaint if quoted else None)
+    finally:
+        engine().raw_sql("RESET disabled_optimizers")
+
+
+def _account_for(
+    staged: ibis.Table,
+    contract: Contract,
+    columns: dict[str, str],
+    steps: Steps,
+    reading: Reading,
+    folder: Path,
+) -> CleaningReport:
+    """Write the rows that are used and those set aside, and the report of both."""
+    usable = staged.filter(_.reason.isnull())
+    used = steps.used(usable, reading)
+    used = _contract_columns(usable, contract, reading.keep_personal) if used is None else used
+    money = [
+        c.name
+        for c in contract.columns
+        if c.kind == "money" and c.name in {*used.columns} & {*staged.columns}
+    ]
+    filled, changed = what_is_filled(staged, contract), what_is_changed(staged, contract, reading)
+    counts = {f"filled {name}": rows for name, rows in filled.items()}
+    counts |= {key: what.count() for key, (_column, what) in changed.items()}
+    counts |= {EQUAL_ROW: staged.equals_earlier.sum()}
+    tally = tally_by_reason(staged, money, counts)
+    if steps.needs_rows and not Part.total(tally.values(), money).rows:
+        raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
+    if None not in tally:
+        raise DataError(nothing_usable(staged, contract, columns, tally))
+    engine().to_parquet(used, folder / USED, **_QUICK)
+    engine().to_parquet(_as_written(staged, contract, money), folder / QUARANTINE)
+    assert_reconciled(tally, money, folder, contract.name)
+    counted = tally[None].counts
+    return CleaningReport(
+        rows_by_fate(tally, money),
+        changed_values(usable, changed, counted),
+        rows_by_file(staged),
+        columns,
+        {name: counted[f"filled {name}"] for name in filled},
+        **steps.report(staged, folder, reading),
+    )
+
+
+def _contract_columns(usable: ibis.Table, contract: Contract, keep_personal: bool) -> ibis.Table:
+    """Every column of the contract in its order, empty where the firm has none."""
+    kept: dict[str, ir.Value] = {}
+    for column in contract.columns:
+        if column.personal:
+            has = f"has_{column.name}"
+            kept[has] = usable[has] if has in usable.columns else ibis.null("boolean")
+        if not column.personal or keep_personal:
+            there = column.name in usable.columns
+            kept[column.name] = usable[column.name] if there else ibis.null(HOW_READ[column.kind])
+    return usable.order_by("source_row").select(**kept)
+
+
+def _as_written(staged: ibis.Table, contract: Contract, money: list[str]) -> ibis.Table:
+    """The rows set aside: why, where they stand in the source, their text, and the money that could be counted."""
+    aside = staged.filter(_.reason.notnull())
+    texts: dict[str, ir.Value] = {}
+    for name in contract.names:
+        text = f"written_{name}" if f"written_{name}" in staged.columns else name
+        if text in staged.columns:
+            texts[name] = aside[text]
+    texts.setdefault("line", aside.unsplit_line)
+    readable = {f"readable_{name}": countable(aside, name) for name in money}
+    return aside.select("reason", "source_row", "source_file", **texts, **readable).order_by("source_row")

@@ -1,0 +1,78 @@
+"""Rows that stand several times: found by hashes, confirmed by what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+from ibis import _
+
+from crmlib.data.contracts.contract import Contract, spoken
+
+EQUAL_ROW = "equal to an earlier row"
+
+
+@ibis.udf.scalar.builtin(name="hash")
+def _hash(value) -> dt.uint64:  # type: ignore[no-untyped-def]
+    """DuckDB's hash as it is: on its way to a signed number, Ibis's own costs twice as much."""
+
+
+def hash_of(*values: ir.Value) -> ir.IntegerValue:
+    """A 64-bit number that is the same for the same values; whoever needs to be sure compares the values too."""
+    return _hash(
+        values[0] if len(values) == 1 else ibis.struct({f"c{i}": one for i, one in enumerate(values)})
+    )
+
+
+def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) -> ibis.Table:
+    """Give usable rows whose key stands in an earlier one, and (if so decided) equal rows, their reason.
+
+    Adds `equals_earlier`: whether a row that is usable so far equals an earlier one in every column of the source.
+    """
+    if contract.key in staged.columns:
+        usable = staged.filter(_.reason.isnull() & staged[contract.key].notnull())
+        later = _later(usable.mutate(candidate=hash_of(usable[contract.key])), "candidate", [contract.key])
+        staged = with_reasons(staged, _named(later, f"repeated {spoken(contract.key)}"))
+    # The hash of the whole row, confirmed by the required columns.
+    columns = ["row_hash", *[column.name for column in contract.columns if column.required]]
+    equal = _named(_later(staged.filter(_.reason.isnull()), "row_hash", columns), EQUAL_ROW).cache()
+    if _is_empty(equal):
+        return staged.mutate(equals_earlier=ibis.literal(False))
+    staged = staged.left_join(equal, "source_row").drop("source_row_right")
+    staged = staged.mutate(equals_earlier=_.why.notnull())
+    return (staged if keep_equal else staged.mutate(reason=_.reason.fill_null(_.why))).drop("why")
+
+
+def with_reasons(staged: ibis.Table, reasons: ibis.Table, override: bool = False) -> ibis.Table:
+    """Give rows their reason, from `source_row, why`; one that a row has already stays, unless overridden."""
+    reasons = reasons.cache()
+    if _is_empty(reasons):
+        return staged
+    joined = staged.left_join(reasons, "source_row").drop("source_row_right")
+    order = (joined.why, joined.reason) if override else (joined.reason, joined.why)
+    return joined.mutate(reason=ibis.coalesce(*order)).drop("why")
+
+
+def several_times(rows: ibis.Table, candidate: str) -> ibis.Table:
+    """The 64-bit hashes that stand several times: few do, and a hundred million texts would not fit."""
+    return rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
+
+
+def _later(rows: ibis.Table, candidate: str, key: Sequence[str]) -> ibis.Table:
+    """Rows whose key stands in an earlier row."""
+    several = several_times(rows, candidate)
+    if _is_empty(several):
+        return rows.select("source_row").limit(0)
+    rows = rows.semi_join(several, candidate).select("source_row", *key)
+    first = rows.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
+    return rows.join(first, key).filter(_.source_row > _.first).select("source_row")
+
+
+def _named(rows: ibis.Table, reason: str) -> ibis.Table:
+    return rows.select("source_row", why=ibis.literal(reason))
+
+
+def _is_empty(rows: ibis.Table) -> bool:
+    return rows.count().to_pyarrow().as_py() == 0

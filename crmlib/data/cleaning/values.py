@@ -1,0 +1,199 @@
+"""The values of a table: read by their kind, and judged by what its contract allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from crmlib.data.cleaning.ids import names_customer, pseudonym, read_id
+from crmlib.data.cleaning.reading import (
+    parse_moment,
+    parse_number,
+    read_moment,
+    read_number,
+    read_text,
+    within_calendar,
+    without_words,
+)
+from crmlib.data.cleaning.repeats import hash_of
+from crmlib.data.cleaning.words import read_flag, read_word
+from crmlib.data.contracts.contract import Column, Contract, spoken
+from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.policies import Reading
+
+HOW_READ = {
+    "text": "string",
+    "date": "timestamp(6)",
+    "number": "float64",
+    "money": "float64",
+    "flag": "boolean",
+}
+LARGEST_AMOUNT = 1e12  # beyond it a sum no longer keeps its cents in the engine's decimals
+UNSPLIT_LINE = "line cannot be split into columns"
+_EMPTY = ("null", "nan", "nat", "n/a", "#n/a", "<na>", "\\n")  # as databases and programs write an empty cell
+
+
+def read_values(
+    raw: ibis.Table, contract: Contract, columns: Mapping[str, str], reading: Reading
+) -> ibis.Table:
+    """Every column under the contract's name, read by its kind, and as it was written (`written_...`).
+
+    A value of a column that is not required is left empty if it is faulty, with the fault beside it (`fault_...`).
+    The text of a column that is read as it stands is not kept twice.
+    """
+    own = [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)]
+    here = [column for column in contract.columns if column.name in columns]
+    sources = {column.name: raw[columns[column.name]] for column in here}
+    typed = [c.name for c in here if c.kind != "text" and not sources[c.name].type().is_string()]
+    rows = raw.select(
+        **{f"written_{column.name}": read_text(sources[column.name]) for column in here},
+        **{f"typed_{name}": sources[name] for name in typed},
+        row_hash=hash_of(*[raw[name].cast("string") for name in own]),
+        unsplit_line=raw[UNSPLIT] if UNSPLIT in raw.columns else ibis.null("string"),
+        source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
+    ).view()  # as a view, what was read is computed once, however often the next step asks for it
+    read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
+    plain = [f"written_{c.name}" for c in here if _is_plain(c, reading)]
+    rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
+    dates = {c.name: within_calendar(rows[c.name]) for c in here if c.kind == "date"}
+    rows = rows.mutate(**dates, **_computed(rows, contract, columns)).view()
+    faults = {c.name: _fault(rows, c, reading) for c in here if not c.required and not _is_plain(c, reading)}
+    if not faults:
+        return rows
+    rows = rows.mutate(**{f"fault_{name}": fault for name, fault in faults.items()}).view()
+    emptied = {
+        name: ibis.ifelse(rows[f"fault_{name}"].isnull(), rows[name], ibis.null(rows[name].type()))
+        for name in faults
+    }
+    return rows.mutate(**emptied).view()
+
+
+def _is_plain(column: Column, reading: Reading) -> bool:
+    """Whether a column's text is its value."""
+    other = column.required or column.words or column.name in reading.rename or names_customer(column)
+    return column.kind == "text" and not other
+
+
+def _says_something(rows: ibis.Table, column: Column) -> ir.BooleanValue:
+    """Whether something is written; what a missing id looks like is the study's to say."""
+    text = rows[f"written_{column.name}"]
+    return (text if names_customer(column) else without_words(text, _EMPTY)).notnull()
+
+
+def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Reading) -> ir.Value:
+    text = rows[f"written_{column.name}"]
+    source = rows[f"typed_{column.name}"] if typed else None
+    if column.kind == "date":
+        if source is not None:
+            return read_moment(source, reading.date_format, reading.timezone)
+        return parse_moment(text, reading.date_format, reading.timezone)
+    if column.kind in ("number", "money"):
+        if source is not None:
+            size = read_number(source, reading.decimal)
+        else:
+            size = (_parse_share if column.unit == "share" else parse_number)(text, reading.decimal)
+        return ibis.ifelse(size.isnan(), ibis.null("float64"), size)  # how programs write an empty cell
+    if column.kind == "flag":
+        return read_flag(text if source is None else source)
+    is_id = names_customer(column)
+    text = read_id(text, reading.policies.missing_ids) if is_id else without_words(text, _EMPTY)
+    renamed = reading.rename.get(column.name)
+    if renamed:
+        text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
+    return read_word(text, table, column.name, column.words) if column.words else text
+
+
+def _parse_share(text: ir.StringColumn, decimal: str) -> ir.FloatingValue:
+    """A share of one, also where it is written in per cent."""
+    size = read_number(text.re_replace(r"\s*%$", ""), decimal)
+    return ibis.ifelse(text.endswith("%"), size / 100, size)
+
+
+def _computed(rows: ibis.Table, contract: Contract, columns: Mapping[str, str]) -> dict[str, ir.Value]:
+    """Required columns that are absent, as the product of others, and how that is written."""
+    made: dict[str, ir.Value] = {}
+    for column in contract.columns:
+        if (
+            column.name in columns
+            or not column.computed_from
+            or not columns.keys() >= {*column.computed_from}
+        ):
+            continue
+        one, other = column.computed_from
+        texts = [rows[f"written_{name}"] for name in (one, other)]
+        product = texts[0].fill_null("") + " × " + texts[1].fill_null("")
+        nothing = texts[0].isnull() & texts[1].isnull()
+        made[column.name] = rows[one] * rows[other]
+        made[f"written_{column.name}"] = ibis.ifelse(nothing, ibis.null("string"), product)
+    return made
+
+
+def judge_rows(
+    rows: ibis.Table, contract: Contract, reading: Reading, further: list[tuple[ir.BooleanValue, str]]
+) -> ibis.Table:
+    """Give each row that cannot be used its reason, the first that applies: the line, required columns, `further` ones.
+
+    What leaves this function may be written: ids are hashed and personal columns gone where the study says so.
+    """
+    here = [column for column in contract.columns if column.name in rows.columns]
+    reasons = [(rows.unsplit_line.notnull(), UNSPLIT_LINE)]
+    for column in here:
+        if column.required:
+            missing = rows[column.name].isnull() & ~_says_something(rows, column)
+            fault = _fault(rows, column, reading)
+            reasons += [(missing, f"no {spoken(column.name)}"), (fault.notnull(), fault)]
+    reasons += [*_contradictions(rows, contract), *further]
+    return _fit_to_write(
+        rows.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string"))), contract, here, reading
+    )
+
+
+def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue:
+    """What is wrong with a value that is written, or null."""
+    value, name = rows[column.name], spoken(column.name)
+    written = _says_something(rows, column)
+    cases: list[tuple[Any, Any]] = []
+    if column.kind in ("number", "money"):
+        cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
+    if names_customer(column):
+        cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
+    elif column.words or column.kind == "flag":
+        allowed = ", ".join(column.words) or "yes, no"
+        cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
+    else:
+        why = " or before 1900" if column.name == "birthday" else ""
+        cases.append((value.isnull() & written, f"unreadable {name}{why}"))
+    if column.low is not None:
+        cases.append((value < column.low, f"{name} below {column.low:g}"))
+    if column.high is not None:
+        cases.append((value > column.high, f"{name} above {column.high:g}"))
+    if column.name == "birthday":
+        end = ibis.timestamp(f"{reading.known_until} 23:59:59")
+        cases.append((value > end, f"{name} in the future"))
+    return ibis.cases(*cases, else_=ibis.null("string"))
+
+
+def _contradictions(rows: ibis.Table, contract: Contract) -> Iterator[tuple[ir.BooleanValue, str]]:
+    """Rows in which what follows comes first: which of the two dates is wrong, nobody can tell."""
+    for column in contract.columns:
+        if column.not_before in rows.columns and column.name in rows.columns:
+            early = rows[column.name].truncate("D") < rows[column.not_before].truncate("D")
+            yield early, f"{spoken(column.name)} before {spoken(column.not_before)}"
+
+
+def _fit_to_write(rows: ibis.Table, contract: Contract, here: list[Column], reading: Reading) -> ibis.Table:
+    """Ids hashed where the study says so, and of personal columns only whether they are filled."""
+    personal = [column.name for column in here if column.personal]
+    changed: dict[str, ir.Value] = {f"has_{name}": rows[name].notnull() for name in personal}
+    if reading.hash_secret is not None:
+        hidden = [name for c in here if names_customer(c) for name in (c.name, f"written_{c.name}")]
+        changed |= {name: pseudonym(rows[name], reading.hash_secret) for name in hidden}
+    if reading.hash_secret is not None or not contract.quotable:
+        hidden_line = ibis.ifelse(rows.unsplit_line.isnull(), ibis.null("string"), "(hidden)")
+        changed["unsplit_line"] = hidden_line
+    gone = [] if reading.keep_personal else [one for name in personal for one in (name, f"written_{name}")]
+    rows = rows.mutate(**changed) if changed else rows
+    return rows.drop(*[name for name in gone if name in rows.columns])
