@@ -166,8 +166,6 @@ class Study:
             if name not in self.absent_tables:
                 self.absent_tables.append(name)
             return empty_table(CONTRACTS[name], keep_personal=self.file.personal_columns == "keep")
-        if name == "transactions":
-            return self.transactions
         from crmlib.data.contracts.known_at import known_at
 
         return known_at(self.cleaned.rows(name), CONTRACTS[name], self.as_of)

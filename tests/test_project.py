@@ -16,7 +16,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
 
 ROOMS = [
-    {"atomic", "errors", "findings", "format", "lazy", "no_rows", "rankings", "secrets", "statistics", "units"},
+    {
+        "atomic",
+        "errors",
+        "findings",
+        "format",
+        "lazy",
+        "no_rows",
+        "rankings",
+        "secrets",
+        "statistics",
+        "units",
+    },
     {"data"},
     {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},

@@ -157,14 +157,14 @@ def test_nobody_spends_in_the_holdout():
     )
     assert found.groups[["spend", "active"]].to_numpy().tolist() == [[0.0, 0.0]]
     assert found.scores[["gini", "spend_explained", "spearman"]].isna().all(axis=None)
-    assert not found.enough_purchases
+    assert not found.beyond_chance("CLV")
 
 
 def test_a_hundred_purchases_of_the_holdout_are_enough_to_judge_by(found):
-    assert found.enough_purchases
+    assert found.beyond_chance("CLV")
     for purchases, enough in ((99, False), (100, True)):
         few = pd.DataFrame({"holdout_frequency": [purchases - 40, 40, 0]})
-        assert replace(found, customers=few).enough_purchases is enough
+        assert replace(found, customers=few).beyond_chance("CLV") is enough
 
 
 def test_refusals(log, segments):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import Estimate
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
 from crmlib.models.backtesting.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
@@ -58,10 +59,15 @@ class SegmentBacktest:
     holdout: float
     time_unit: TimeUnit
 
-    @property
-    def enough_purchases(self) -> bool:
-        """Whether the holdout has purchases enough to prove anything (see `Thresholds.fewest_purchases`)."""
-        return bool(self.customers["holdout_frequency"].sum() >= Thresholds.fewest_purchases)
+    def gini(self, model: str) -> Estimate:
+        """How well a grouping orders customers by later spend, with the interval of its resamples."""
+        row = self.scores.set_index("model").loc[model]
+        return Estimate(row["gini"], "ratio", low=row["gini_low"], high=row["gini_high"])
+
+    def beyond_chance(self, model: str) -> bool:
+        """Whether a grouping orders customers beyond chance, by a holdout with enough purchases to tell."""
+        gini, purchases = self.gini(model), self.customers["holdout_frequency"].sum()
+        return bool(gini.low * gini.high > 0 and purchases >= Thresholds.fewest_purchases)
 
 
 def segment_backtest(
