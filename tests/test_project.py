@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
 
 ROOMS = [
-    {"errors", "lazy", "secrets", "units"},
+    {"code_key", "errors", "lazy", "secrets", "staging", "units"},
     {"data"},
     {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},
@@ -25,7 +25,7 @@ ROOMS = [
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_data", "cli_simulate", "cli_tables", "cli_words"},
+    {"cli", "cli_check", "cli_data", "cli_simulate"},
 ]
 
 

@@ -1,22 +1,20 @@
-"""Look at a stranger's file: which column is which, how it is written, and what speaks for each guess."""
+"""What is guessed of a purchase log alone: known exports of shops, its grain, states of orders, and its money."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ibis
-import pandas as pd
+from ibis import _
 
+from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import read_number, read_text
-from crmlib.data.guessing.columns import REQUIRED, Match, match_columns, profile_columns
-from crmlib.data.guessing.dates import guess_dates
-from crmlib.data.guessing.findings import Finding, Guess, Question
+from crmlib.data.contracts.contract import Column, plain_name
+from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
+from crmlib.data.guessing.findings import Finding
 from crmlib.data.guessing.grain import guess_grain
-from crmlib.data.guessing.money import guess_decimal, guess_money, guess_states
-from crmlib.data.guessing.stranger import open_stranger, sample_of
-from crmlib.errors import DataError, did_you_mean
+from crmlib.data.policies import Policies
 
 # Shops whose exports are known by columns that nobody else has together.
 _EXPORTS = {
@@ -36,110 +34,83 @@ _OF_EXPORT = {
     "WooCommerce": {"date": "Order Date", "amount": "Order Total Amount", "order_id": "Order Number"},
 }
 # Where an order's total is counted once, these tell of its first line only.
+_AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
+_NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
+_SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
+_REFUNDED = ("refunded", "wc-refunded")
+_CODES = (
+    "EUR",
+    "USD",
+    "GBP",
+    "CHF",
+    "JPY",
+    "CAD",
+    "AUD",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+    "CZK",
+    "INR",
+    "BRL",
+    "MXN",
+)
 
 
-def guess_transactions(
-    source: str | Path, *, base: Path | None = None, given: Mapping[str, Any] | None = None
-) -> Guess:
-    """Look at a purchase log and guess how it has to be read.
+class PurchaseLogGuesses(OwnGuesses):
+    """A purchase log is known by the exports of shops, and has money and orders to be told apart."""
 
-    Parameters
-    ----------
-    source : str or Path
-        A file, folder or pattern, as in a study file.
-    base : Path, optional
-        Folder that a relative path starts from.
-    given : mapping, optional
-        What is known already, and not guessed: `sheet`, `date_format`, `decimal`, `currency`, `columns.customer_id` and
-        the like.
+    def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
+        """Where each column stands in the export of a known shop."""
+        shop = _export(own)
+        columns = _OF_EXPORT.get(shop or "", {})
+        return {
+            purpose: Match(one, f"as {shop} exports it") for purpose, one in columns.items() if one in own
+        }
 
-    Returns
-    -------
-    Guess
-        Findings with their evidence; and questions where two readings are possible.
+    def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
+        """As for other tables, but for columns whose names mean other things in purchase logs."""
+        if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
+            return False
+        if column.name == "discount" and 0 < profile.largest <= 1:
+            return False  # a share, not money
+        if column.name == "line_id":
+            return profile.distinct > _NEARLY_ALL
+        if column.name == "currency":
+            return profile.longest <= 3
+        if column.kind == "date":
+            return profile.date >= MOSTLY or profile.number >= MOSTLY  # serial days and seconds are numbers
+        return column.name not in ("customer_id", *_AMOUNTS) or super().holds(column, profile, exact)
 
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or holds no rows.
+    def can_only_be(self, column: Column, profile: Profile) -> bool:
+        """Of ids too: a customer comes again, and an id is no date and has no decimals."""
+        if column.name != "customer_id":
+            return super().can_only_be(column, profile)
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9
+        return repeats and profile.date < 0.1 and profile.decimals < 0.1
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "orders.csv"
-    >>> _ = file.write_text("Kunde;Datum;Betrag\\n00012;31.12.2024;9,50 €\\n00013;01.01.2025;12,00 €\\n")
-    >>> guess = guess_transactions(file)
-    >>> guess.values["columns.amount"], guess.values["decimal"], guess.values["date_format"]
-    ('Betrag', ',', ('%d.%m.%Y',))
-    """
-    given = dict(given or {})
-    opened = open_stranger(source, base, given)
-    table, own, found = opened.table, opened.own, list(opened.found)
-    sample = sample_of(table, own)
-    columns, questions = _columns(sample, own, given)
-    found += columns
-    named = {
-        one.entry.removeprefix("columns."): one.value for one in columns if one.entry.startswith("columns.")
-    }
-    seen = [*guess_decimal(table, named, given), *_dates(table, named, given)]
-    questions += [one for one in seen if isinstance(one, Question)]
-    found += [one for one in seen if isinstance(one, Finding)]
-    decimal = next((str(one.value) for one in found if one.entry == "decimal"), ".")
-    found += _orders(table, named, decimal)
-    found += guess_money(table, named, given, decimal)
-    if any(one.value == "order_total" for one in found):
-        found = [one for one in found if one.entry.removeprefix("columns.") not in _LINE_COLUMNS]
-    return Guess(opened.place, opened.files, tuple(found), tuple(questions))
+    def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
+        """Without a price where there is an amount, and without lines where an order's total is counted once."""
+        dropped = {"unit_price"} if "amount" in matches else set()
+        if any(one.value == "order_total" for one in further):
+            dropped |= {*_LINE_COLUMNS}
+        return {purpose: one for purpose, one in matches.items() if purpose not in dropped}
+
+    def further(
+        self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+    ) -> Iterator[Finding]:
+        """The shop that exported it, its grain, the states of orders, and its money."""
+        shop = _export(table.columns)
+        if shop:
+            yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
+        yield from _orders(table, named, decimal)
+        yield from _money(table, named, given, decimal)
 
 
-def _columns(
-    sample: pd.DataFrame, own: list[str], given: Mapping[str, Any]
-) -> tuple[list[Finding], list[Question]]:
-    """The contract's columns, and a question for each required one that was not found."""
-    named = {
-        entry.removeprefix("columns."): value
-        for entry, value in given.items()
-        if entry.startswith("columns.")
-    }
-    for purpose, column in named.items():
-        if column not in own:
-            raise DataError(
-                f"columns.{purpose}: there is no column {column!r}; {did_you_mean(column, own[:40])}"
-            )
-    export = next((shop for shop, signs in _EXPORTS.items() if set(signs) <= set(own)), None)
-    known = {p: c for p, c in _OF_EXPORT.get(export or "", {}).items() if c in own and p not in named}
-    matches = match_columns(profile_columns(sample), {**known, **named})
-    matches |= {purpose: Match(column, f"as {export} exports it") for purpose, column in known.items()}
-    found = [Finding(f"columns.{purpose}", one.column, one.evidence) for purpose, one in matches.items()]
-    if export:
-        found.insert(0, Finding("export", export, f"it has the columns {', '.join(_EXPORTS[export])}"))
-    counted = {"quantity", "unit_price"} <= matches.keys()
-    questions = [
-        Question(f"columns.{purpose}", f"which column is the {purpose}?", tuple(own[:40]))
-        for purpose in REQUIRED
-        if purpose not in matches and not (purpose == "amount" and counted)
-    ]
-    return found, questions
-
-
-def _dates(
-    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any]
-) -> Iterator[Finding | Question]:
-    if "date" not in named:
-        return
-    if given.get("date_format"):
-        yield Finding("date_format", tuple(given["date_format"]), "named by you")
-        return
-    guess = guess_dates(table[named["date"]])
-    if guess.question:
-        yield Question("date_format", f"{named['date']!r}: {guess.question}", guess.readings)
-        return
-    yield Finding("date_format", guess.formats, guess.evidence)
-    if guess.timezone:
-        yield Finding(
-            "timezone", guess.timezone, "the dates carry offsets; a day is the shop's own, as written"
-        )
+def _export(columns: Sequence[str]) -> str | None:
+    """The shop whose export has these columns."""
+    return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
 def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterator[Finding]:
@@ -151,4 +122,61 @@ def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterat
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in named:
-        yield guess_states(table, named)
+        yield _states(table, named)
+
+
+def _states(table: ibis.Table, named: Mapping[str, str]) -> Finding:
+    """The states that orders are in, and which of them are no sale."""
+    status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
+    refunded = status.lower().name("state").as_table().distinct().filter(_.state.isin(_REFUNDED))
+    states = sorted(refunded.to_pyarrow()["state"].to_pylist())
+    if states and "refunded" not in named:
+        excluded = (*excluded, *states)
+        why = "; no column says how much was refunded, so refunded orders are set aside"
+    listed = ", ".join(
+        f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
+    )
+    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
+
+
+def _money(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str = "."
+) -> Iterator[Finding]:
+    """The currency, and tax and shipping within the amount."""
+    yield _currency(table, named, given)
+    parts = [part for part in ("tax", "shipping") if part in named]
+    if not parts or "amount" not in named:
+        return
+    sums = {name: read_number(table[named[name]], decimal).sum() for name in ("amount", *parts)}
+    seen = table.agg(**sums).to_pyarrow().to_pylist()[0]
+    shares = " and ".join(
+        f"{part} ({named[part]!r}) is {(seen[part] or 0) / seen['amount']:.1%} of the amount"
+        for part in parts
+        if seen["amount"]
+    )
+    yield Finding(
+        "policies.amount_includes", (), f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
+    )
+
+
+def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any]) -> Finding:
+    if given.get("currency"):
+        return Finding("currency", str(given["currency"]).upper(), "named by you")
+    if "currency" in named:
+        codes = table.group_by(code=read_text(table[named["currency"]]).upper()).agg(rows=_.count())
+        seen = codes.filter(_.code.re_search("^[A-Z]{3}$")).order_by(_.rows.desc()).limit(5).to_pandas()
+        if len(seen):
+            others = f"; rows in {', '.join(seen['code'][1:])} will be set aside" if len(seen) > 1 else ""
+            return Finding("currency", seen["code"][0], f"by the column {named['currency']!r}{others}")
+    amount = named.get("amount") or named.get("unit_price")
+    for code in _CODES:
+        if amount and code.lower() in plain_name(amount).split("_"):
+            return Finding("currency", code, f"by the name of the column {amount!r}")
+    if amount and table[amount].type().is_string():
+        for text in (
+            table.filter(table[amount].notnull()).select(t=table[amount]).limit(1_000).to_pandas()["t"]
+        ):
+            for sign, code in _SIGNS.items():
+                if sign in text:
+                    return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
+    return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
