@@ -22,7 +22,7 @@ from crmlib.lazy import loader
 __version__ = "0.1.0"
 
 # Every public name of the rooms, and those of the floors below them.
-_HOMES = {
+HOMES = {
     "CrmError": "crmlib.errors",
     "Estimate": "crmlib.findings",
     "require_an_answer": "crmlib.errors",
@@ -39,9 +39,9 @@ _HOMES = {
     **economics.HOMES,
 }
 _ROOMS = ("charts", "data", "format", "report", "study")  # the other three are there already
-_load = loader(__name__, _HOMES)
+_load = loader(__name__, HOMES)
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,10 +15,11 @@ import yaml
 from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
 from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.errors import CrmError, StudyError, did_you_mean
-from crmlib.new_study import READING, entry_lines, place_source
+from crmlib.new_study import entry_of, place_source, refuse_open_questions, table_lines
 from crmlib.places import is_bundled, root_of
+from crmlib.staging import whole_file
 from crmlib.study import Study
-from crmlib.study_file import TableEntry, check_study
+from crmlib.study_file import check_study
 
 
 def refuse_taken(study: Study, table: str, force: bool) -> None:
@@ -65,12 +66,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     DataError
         If the table cannot be used; the study file is then as it was.
     """
-    if guess.questions:
-        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.questions)
-        raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n"
-            "  Say it: crm add has --date-format, --decimal and --column customer_id=CustNo"
-        )
+    refuse_open_questions(guess, "crm add has --date-format, --decimal and --column customer_id=CustNo")
     if is_bundled(path):
         raise StudyError(
             f"{path} came with the package, and stays as it is; copy its folder into data/ first"
@@ -87,7 +83,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
             shutil.copyfile(guess.source, copy)
         with path.open(encoding="utf-8", newline="") as stands:
             text = stands.read()
-        content, changed = _with_entry(text, table, _entry_of(guess, source, why), path)
+        content, changed = _with_entry(text, table, entry_of(guess, source, why), path)
         study = Study(folder.name, check_study(content, str(path)), folder, root)
         study.cleaned.report(table)  # cleaned before a word is written
         _write(path, changed)
@@ -126,23 +122,9 @@ def _has_to_be_made(copy: Path, source: Path, force: bool) -> bool:
 
 def _write(path: Path, text: str) -> None:
     """All of it or nothing, with the line ends and under the rights that the file had."""
-    draft = path.with_name(f".{path.name}.writing")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as target:
-            target.write(text)
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
         shutil.copymode(path, draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
-    """What the study file has to say of the table, in the order of its entries."""
-    found = {one.entry: one for one in guess.findings}
-    defaults = {key: TableEntry.model_fields[key].default for key in READING}
-    said = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
-    columns = [one for one in guess.findings if one.entry.startswith("columns.")]
-    return [Finding("source", source, why), *said, *columns]
 
 
 def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tuple[dict[str, Any], str]:
@@ -159,7 +141,7 @@ def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tupl
             return content, changed
     except yaml.YAMLError:
         pass
-    by_hand = "\n".join(_block(table, entry, 2, 2))
+    by_hand = "\n".join(table_lines(table, entry, 2, 2))
     raise StudyError(
         f"{path} is written in a way that cannot be added to; add under tables by hand:\n{by_hand}"
     )
@@ -170,22 +152,6 @@ def _value(entry: list[Finding]) -> dict[str, Any]:
     plain = {one.entry: list(one.value) if isinstance(one.value, tuple) else one.value for one in entry}
     columns = {k.removeprefix("columns."): v for k, v in plain.items() if k.startswith("columns.")}
     return {k: v for k, v in plain.items() if not k.startswith("columns.")} | {"columns": columns}
-
-
-def _block(table: str, entry: list[Finding], indent: int, step: int) -> list[str]:
-    """The entry as lines, each part under what speaks for it."""
-    lines = [f"{' ' * indent}{table}:"]
-    for one in entry:
-        if not one.entry.startswith("columns."):
-            lines += entry_lines(one.entry, one.value, one.evidence, indent + step)
-    margin = " " * (indent + step)
-    lines += [f"{margin}# which column is which; left out ones are not used", f"{margin}columns:"]
-    for one in entry:
-        if one.entry.startswith("columns."):
-            lines += entry_lines(
-                one.entry.removeprefix("columns."), one.value, one.evidence, indent + 2 * step
-            )
-    return lines
 
 
 @dataclass(frozen=True)
@@ -215,7 +181,7 @@ def _put_in(text: str, table: str, entry: list[Finding]) -> str:
             else f"{text[: place.end]}, {new}{text[place.end :]}"
         )
     newline = "\r\n" if "\r\n" in text else "\n"
-    block = newline.join(_block(table, entry, place.indent, 2))
+    block = newline.join(table_lines(table, entry, place.indent, 2))
     line_end = text.find("\n", place.end)
     line_end = len(text) if line_end < 0 else line_end
     end = line_end - 1 if text[line_end - 1 : line_end] == "\r" else line_end

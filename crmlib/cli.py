@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from crmlib.cli_data import check, new
+from crmlib.cli_check import check
+from crmlib.cli_data import add, new
 from crmlib.cli_simulate import simulate
-from crmlib.cli_tables import add
 from crmlib.errors import CrmError, RunError
 
 NOTEBOOK_FAILED, REFUSED = 1, 2

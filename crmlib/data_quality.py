@@ -95,7 +95,8 @@ class DataQuality:
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
         _fate, rows, amount = fates[1]
         fates[1] = ["used", within["rows"], float(within.get("amount") or 0)]
-        fates.insert(2, [f"after {study.as_of}", rows - fates[1][1], amount - fates[1][2]])
+        later = round(amount - fates[1][2], 4)  # money is kept in four decimals
+        fates.insert(2, [f"after {study.as_of}", rows - fates[1][1], later])
         frame = pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
         assert frame["rows"][0] == frame["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
         assert abs(frame["amount"][0] - frame["amount"][1:].sum()) < 0.005, "money does not add up"

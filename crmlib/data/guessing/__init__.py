@@ -1,1 +1,1 @@
-"""Look at a stranger's file: which column is which, how it is written, and what speaks for each guess."""
+"""Look at a firm's file: which column is which, how it is written, and what speaks for each guess."""

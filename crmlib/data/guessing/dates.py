@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -12,6 +14,8 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_date
+from crmlib.data.contracts.contract import Column
+from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import AS_WRITTEN
 
 _DAYS = (
@@ -178,3 +182,63 @@ def _named(pattern: str) -> str:
     return {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}.get(
         pattern, pattern
     )
+
+
+def guess_date_formats(
+    table: ibis.Table, here: list[tuple[Column, str]], given: Mapping[str, Any]
+) -> Iterator[Finding | Question]:
+    """One list of formats for all date columns; nothing is quoted of those that are personal."""
+    dated = {c: theirs for c, theirs in here if c.kind == "date"}
+    if given.get("date_format") and dated:
+        yield Finding("date_format", tuple(given["date_format"]), "named by you")
+        return
+    open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
+    guess = _guess(open_columns)
+    formats = guess.formats if guess else ()
+    if guess and guess.question:
+        where = f"{next(iter(dated.values()))!r}: " if len(dated) == 1 else ""
+        yield Question("date_format", where + guess.question, guess.readings)
+        return
+    evidence = [guess.evidence] if guess else []
+    for column, theirs in dated.items():
+        own = _guess(stacked_texts(table, [theirs])) if column.personal else None
+        if own is None:
+            continue
+        ours = _settled(own, formats)
+        if not ours and own.readings:
+            question = f"every {column.name} can be read with the day first or the month first"
+            yield Question("date_format", question, own.readings)
+            return
+        if not set(own.formats or ("iso",)) <= set(formats or ("iso",)):
+            formats = tuple(dict.fromkeys((*(formats or (("iso",) if guess else ())), *ours)))
+            evidence.append(f"the {column.name} is read by {' and '.join(ours)}")
+    if evidence:
+        yield Finding("date_format", formats, "; ".join(evidence))
+    if guess and guess.timezone:
+        yield Finding(
+            "timezone", guess.timezone, "the dates carry offsets; a day is the firm's own, as written"
+        )
+
+
+def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
+    """A personal column's formats; where they are in doubt, the order of day and month that the others show."""
+    if not own.readings:
+        return own.formats or ("iso",)
+    orders = {one[:2] for one in formats if one[:2] in ("%d", "%m")}
+    return tuple(one for one in own.readings if one[:2] in orders) if len(orders) == 1 else ()
+
+
+def _guess(stacked: ibis.Table | None) -> DateGuess | None:
+    if stacked is None or stacked.filter(_.text.notnull()).limit(1).to_pyarrow().num_rows == 0:
+        return None
+    return guess_dates(stacked.text)
+
+
+def stacked_texts(table: ibis.Table, columns: Sequence[str]) -> ibis.Table | None:
+    """The texts of several columns, one below the other: `text`, and the `column` that it stands in."""
+    texts = [
+        table.select(text=table[name], column=ibis.literal(name))
+        for name in columns
+        if table[name].type().is_string()
+    ]
+    return (ibis.union(*texts) if len(texts) > 1 else texts[0]) if texts else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,6 +11,7 @@ from typing import Any
 
 from crmlib.data.simulation.settings import TABLES, Simulation
 from crmlib.errors import DataError
+from crmlib.staging import whole_folder
 
 _STUDY = """# A simulated firm: every person, purchase and letter in it is made up.
 title: {title}
@@ -40,26 +39,11 @@ def write_firm(settings: Simulation, folder: Path, *, force: bool = False) -> Pa
     """
     folder = Path(folder).absolute()
     _refuse_to_overwrite(folder, force)
-    with _staged(folder, f"{folder} cannot be written") as draft:
+    with _refusing(f"{folder} cannot be written"), whole_folder(folder, replace=True) as draft:
+        draft.chmod(0o755)
         write_tables(settings, draft)
         (draft / "study.yaml").write_text(_study_text(settings, folder.name), encoding="utf-8")
-        if folder.exists():
-            _replace(folder, draft)
-        else:
-            draft.rename(folder)
     return folder
-
-
-def _replace(folder: Path, draft: Path) -> None:
-    """Put the new folder where the old one is, which comes back if that fails."""
-    aside = draft.with_name(draft.name + "-old")
-    folder.rename(aside)
-    try:
-        draft.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside)
 
 
 def keep_simulated(settings: Simulation, cache: Path) -> Path:
@@ -70,13 +54,8 @@ def keep_simulated(settings: Simulation, cache: Path) -> Path:
     folder = cache / "simulated" / _key(settings)
     if folder.is_dir():
         return folder
-    with _staged(folder, f"the simulated firm cannot be kept in {cache}") as draft:
+    with _refusing(f"the simulated firm cannot be kept in {cache}"), whole_folder(folder) as draft:
         write_tables(settings, draft)
-        try:
-            draft.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
     return folder
 
 
@@ -116,23 +95,15 @@ def _schema(name: str, columns: list[str]) -> Any:
 
 
 @contextmanager
-def _staged(folder: Path, complaint: str) -> Iterator[Path]:
-    """A folder beside the wanted one, which is gone afterwards unless it was renamed."""
+def _refusing(complaint: str) -> Iterator[None]:
+    """Say what the system complains of in words that help."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".simulating-"))
-    except OSError as error:
-        raise DataError(f"{complaint}: {error.strerror or error}; choose another folder") from error
-    try:
-        draft.chmod(0o755)
-        yield draft
+        yield
     except OSError as error:
         raise DataError(
             f"{complaint}: {error.strerror or error}. Nothing was left behind; free some space, simulate fewer "
             "customers, or choose another folder"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _refuse_to_overwrite(folder: Path, force: bool) -> None:

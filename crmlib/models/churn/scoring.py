@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from crmlib.errors import CrmError, DataError
 from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.reasons import churn_reasons
+from crmlib.staging import whole_file
 
 CHUNK_ROWS = 50_000
 
@@ -65,10 +65,9 @@ def score_churn_parquet(
     'tenure 1: +1.9 in log odds'
     """
     source, target = Path(source), Path(target)
-    part = target.with_name(target.name + ".part")
     new = ["p_churn", *(f"reason_{place + 1}" for place in range(reasons))]
     written, writer = 0, None
-    with pq.ParquetFile(source) as file:
+    with whole_file(target) as part, pq.ParquetFile(source) as file:
         if twice := [name for name in new if name in file.schema_arrow.names]:
             raise DataError(f"{source} has {', '.join(twice)} already; leave them out or rename them")
         if not file.metadata.num_rows:
@@ -88,12 +87,10 @@ def score_churn_parquet(
             if writer is not None:
                 writer.close()
         rows_read = file.metadata.num_rows
-    if written != rows_read:
-        part.unlink()
-        raise CrmError(
-            f"{source} has {rows_read:,} rows, of which {written:,} were scored; nothing was written"
-        )
-    os.replace(part, target)
+        if written != rows_read:
+            raise CrmError(
+                f"{source} has {rows_read:,} rows, of which {written:,} were scored; nothing was written"
+            )
     return written
 
 

@@ -1,26 +1,82 @@
-"""The names that the columns of optional tables go by in firms' files, the usual ones first.
+"""The names that columns go by in firms' files, the usual ones first: one dictionary for all tables.
 
-English, German, French, Spanish, Italian, Dutch and Portuguese; each column also goes by its own name.
+English, German, French, Spanish, Italian, Dutch and Portuguese. A column also goes by its own name, before all others
+where it is not among them.
 """
 
 from __future__ import annotations
 
+from crmlib.data.cleaning.free_columns import PERSONAL_NAMES
 from crmlib.data.contracts.contract import Contract
-from crmlib.data.guessing.columns import WORDS
 
 # A column's name, or table.column where that table has names of its own for it.
-_NAMES: dict[str, str] = {
-    "customer_id": WORDS["customer_id"],
+NAMES: dict[str, str] = {
+    **PERSONAL_NAMES,
+    # transactions
+    "customer_id": """customer_id customer_no customer_number customer_code customer_key customer_unique_id cust_id
+        cust_no client_id user_id member_id buyer_id account_id shopper_id household_id household_key panelist_id
+        kunden_id kunden_nr kundennummer kundennr kunden_nummer kdnr debitor debitorennummer id_client code_client
+        numero_client num_client id_cliente codigo_cliente numero_cliente codice_cliente klant_id klantnummer
+        klantnr klant_nr customer cust client kunde cliente klant customer_email email_billing billing_email
+        customer_e_mail email e_mail email_address mail courriel correo user member buyer card_id card_no
+        visitor_id contact_id""",
+    "transactions.date": """date order_date invoice_date purchase_date transaction_date sale_date sales_date trans_date
+        tran_date created_at order_created_at created date_created purchased_at ordered_at paid_at date_paid paid_date
+        order_created_date order_purchase_timestamp datetime date_time timestamp order_time transaction_time
+        invoice_dt order_dt day datum bestelldatum rechnungsdatum auftragsdatum kaufdatum belegdatum
+        buchungsdatum date_commande date_de_commande date_achat date_d_achat date_facture fecha fecha_pedido
+        fecha_de_pedido fecha_compra fecha_factura data data_ordine data_acquisto data_fattura data_pedido
+        data_compra orderdatum besteldatum aankoopdatum""",
+    "transactions.amount": """amount order_total_amount order_total total_amount total net_amount line_total line_amount
+        amount_paid paid total_paid total_price price_total revenue net_revenue net_sales sales sales_amount sale_amount
+        order_value order_amount transaction_amount tran_amount trans_amount transaction_value invoice_amount
+        purchase_amount purchase_value payment_value spend spent sales_value grand_total total_sales gross_sales value
+        betrag umsatz gesamtbetrag nettobetrag bruttobetrag endbetrag rechnungsbetrag bestellwert summe
+        gesamtsumme gesamt gesamtpreis nettoumsatz montant montant_total montant_ttc montant_ht total_ttc
+        total_ht prix_total chiffre_d_affaires importe importe_total monto total_pedido valor_total valor
+        importo importo_totale totale bedrag totaalbedrag totaal omzet""",
+    "order_id": """order_id order_no order_number order_nr invoice_id invoice_no invoice_number transaction_id
+        transaction_no trans_id receipt_id receipt_no basket_id order invoice bestellnummer bestell_nr
+        bestellnr bestell_id auftragsnummer auftragsnr rechnungsnummer rechnungsnr belegnummer bon_nr
+        numero_commande numero_de_commande id_commande commande num_commande facture numero_facture id_pedido
+        numero_pedido numero_de_pedido pedido factura id_ordine numero_ordine ordine fattura ordernummer
+        bestelnummer""",
+    "line_id": "line_id order_line_id order_item_id line_item_id row_id positions_id lineitem_id",
+    "product": """product_id product sku stock_code product_code item_id article_id article item product_name
+        description item_name lineitem_sku lineitem_name artikelnummer artikel_nr artikel produkt produktname
+        produit article_nom producto articulo prodotto articolo produto""",
+    "category": """category product_category department product_type kategorie warengruppe produktgruppe categorie
+        categoria""",
+    "quantity": """quantity qty units quantity_refund quantity_ordered lineitem_quantity number_of_items menge anzahl
+        stueckzahl stuck quantite qte cantidad unidades quantita aantal quantidade""",
+    "unit_price": """unit_price price_per_unit price_each item_price price einzelpreis stuckpreis stueckpreis preis
+        prix_unitaire prix precio_unitario precio prezzo_unitario prezzo prijs preco preco_unitario""",
+    "transactions.cost": "cost cogs cost_of_goods cost_of_goods_sold total_cost wareneinsatz",
+    "discount": """discount_amount discount total_discount discount_total cart_discount_amount rabatt
+        rabattbetrag remise descuento sconto korting desconto""",
+    "transactions.channel": "channel sales_channel order_channel source kanal vertriebskanal canal canale kanaal",
+    "market": "market country shipping_country billing_country country_code region land pays pais paese mercado",
+    "currency": "currency order_currency currency_code wahrung waehrung devise moneda valuta moeda",
+    "status": """status order_status financial_status payment_status bestellstatus statut statut_commande estado
+        stato""",
+    "cancelled_at": "cancelled_at canceled_at cancelled_on cancellation_date storniert_am date_annulation",
+    "returned": "returned is_return is_returned return_flag retoure retourniert",
+    "refunded": """refunded_amount refund_amount order_refund_amount amount_refunded total_refunded refunded
+        refund_total erstattet erstattungsbetrag""",
+    "tax": """tax taxes tax_amount total_tax order_total_tax_amount order_tax tax_total sales_tax vat vat_amount mwst
+        mehrwertsteuer ust umsatzsteuer steuer tva iva btw""",
+    "shipping": """shipping shipping_amount order_shipping_amount shipping_total shipping_cost shipping_price freight
+        delivery_fee versand versandkosten porto frais_de_port frais_de_livraison envio gastos_de_envio
+        spedizione verzendkosten frete""",
+    # every other table
     "date": """day month period week created_at timestamp datum tag monat woche mois jour date_debut fecha mes dia data
         mese giorno maand""",
     "channel": "medium media source platform campaign_channel kanal quelle canal canale kanaal utm_source",
     "amount": """spend cost costs total_spend spent amount_spent media_cost budget_spent betrag kosten ausgaben montant
         depense cout importe gasto costo importo spesa bedrag uitgaven custo""",
     "cost": "costs expense total_cost kosten cout costo coste custo aufwand",
-    "market": WORDS["market"],
     "product_type": "product_line product_category line_of_business produkttyp produktart type_produit",
     "partner_id": "partner partner_no partner_number partner_code partnernummer",
-    "order_id": WORDS["order_id"],
     "kind": "type category art typ kategorie tipo soort activity_type interaction_type",
     "minutes": "duration handling_time minutes_spent duration_minutes time_minutes dauer minuten duree minutos minuti",
     "hours": "hours_worked time_hours stunden heures horas ore uren",
@@ -28,13 +84,7 @@ _NAMES: dict[str, str] = {
     "employee_id": """employee employee_no employee_number staff_id personnel_no agent_id owner rep sales_rep
         mitarbeiter mitarbeiter_id personalnummer employe_id empleado_id dipendente medewerker""",
     # customers
-    "name": """full_name customer_name display_name first_name last_name surname vorname nachname kundenname nom prenom
-        nombre apellido cognome naam voornaam achternaam""",
-    "email": "e_mail email_address mail mail_address courriel correo indirizzo_email",
     "phone": "telephone mobile phone_number cell telefon telefonnummer handy telefono tel mobil",
-    "birthday": """birth_date date_of_birth dob birthdate born geburtsdatum geburtstag geb_datum date_naissance
-        date_de_naissance anniversaire fecha_nacimiento fecha_de_nacimiento data_nascita data_di_nascita
-        geboortedatum data_nascimento""",
     "consent": """marketing_consent opt_in optin newsletter accepts_marketing email_consent gdpr_consent permission
         subscribed einwilligung werbeeinwilligung consentement consentimiento consenso toestemming""",
     "birthday_consent": "birthday_opt_in consent_birthday",
@@ -139,9 +189,10 @@ _NAMES: dict[str, str] = {
 }
 
 
-def names_of(contract: Contract) -> dict[str, str]:
-    """The names that each column of a contract goes by, its own first."""
-    return {
-        column.name: f"{column.name} {_NAMES.get(f'{contract.name}.{column.name}', _NAMES.get(column.name, ''))}"
-        for column in contract.columns
-    }
+def names_of(contract: Contract) -> dict[str, list[str]]:
+    """The names that each column of a contract goes by, the usual ones first."""
+    found = {}
+    for column in contract.columns:
+        names = NAMES.get(f"{contract.name}.{column.name}", NAMES.get(column.name, "")).split()
+        found[column.name] = names if column.name in names else [column.name, *names]
+    return found

@@ -1,0 +1,183 @@
+"""What is guessed of a purchase log alone: known exports of shops, its grain, states of orders, and its money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ibis
+from ibis import _
+
+from crmlib import format as fmt
+from crmlib.data.cleaning.policy_counts import count_states
+from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.contracts.contract import Column, plain_name
+from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
+from crmlib.data.guessing.findings import Finding
+from crmlib.data.guessing.grain import guess_grain
+from crmlib.data.policies import Policies
+
+# Shops whose exports are known by columns that nobody else has together.
+_EXPORTS = {
+    "Shopify": ("Name", "Email", "Financial Status", "Created at", "Lineitem name", "Total"),
+    "WooCommerce": ("Order Number", "Order Status", "Order Date", "Order Total Amount"),
+}
+_OF_EXPORT = {
+    "Shopify": {
+        "customer_id": "Email",
+        "date": "Created at",
+        "amount": "Total",
+        "order_id": "Name",
+        "status": "Financial Status",
+        "channel": "Source",
+        "market": "Shipping Country",
+    },
+    "WooCommerce": {"date": "Order Date", "amount": "Order Total Amount", "order_id": "Order Number"},
+}
+# Where an order's total is counted once, these tell of its first line only.
+_AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
+_LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
+_NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
+_SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
+_REFUNDED = ("refunded", "wc-refunded")
+_CODES = (
+    "EUR",
+    "USD",
+    "GBP",
+    "CHF",
+    "JPY",
+    "CAD",
+    "AUD",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+    "CZK",
+    "INR",
+    "BRL",
+    "MXN",
+)
+
+
+class PurchaseLogGuesses(OwnGuesses):
+    """A purchase log is known by the exports of shops, and has money and orders to be told apart."""
+
+    def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
+        """Where each column stands in the export of a known shop."""
+        shop = _export(own)
+        columns = _OF_EXPORT.get(shop or "", {})
+        return {
+            purpose: Match(one, f"as {shop} exports it") for purpose, one in columns.items() if one in own
+        }
+
+    def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
+        """As for other tables, but for columns whose names mean other things in purchase logs."""
+        if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
+            return False
+        if column.name == "discount" and 0 < profile.largest <= 1:
+            return False  # a share, not money
+        if column.name == "line_id":
+            return profile.distinct > _NEARLY_ALL
+        if column.name == "currency":
+            return profile.longest <= 3
+        if column.kind == "date":
+            return profile.date >= MOSTLY or profile.number >= MOSTLY  # serial days and seconds are numbers
+        return column.name not in ("customer_id", *_AMOUNTS) or super().holds(column, profile, exact)
+
+    def can_only_be(self, column: Column, profile: Profile) -> bool:
+        """Of ids too: a customer comes again, and an id is no date and has no decimals."""
+        if column.name != "customer_id":
+            return super().can_only_be(column, profile)
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9
+        return repeats and profile.date < 0.1 and profile.decimals < 0.1
+
+    def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
+        """Without a price where there is an amount, and without lines where an order's total is counted once."""
+        dropped = {"unit_price"} if "amount" in matches else set()
+        if any(one.value == "order_total" for one in further):
+            dropped |= {*_LINE_COLUMNS}
+        return {purpose: one for purpose, one in matches.items() if purpose not in dropped}
+
+    def further(
+        self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+    ) -> Iterator[Finding]:
+        """The shop that exported it, its grain, the states of orders, and its money."""
+        shop = _export(table.columns)
+        if shop:
+            yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
+        yield from _orders(table, named, decimal)
+        yield from _money(table, named, given, decimal)
+
+
+def _export(columns: Sequence[str]) -> str | None:
+    """The shop whose export has these columns."""
+    return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
+
+
+def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterator[Finding]:
+    """The grain, and what the states of orders are."""
+    if "order_id" in named and "amount" in named:
+        order_id, amount = read_text(table[named["order_id"]]), read_number(table[named["amount"]], decimal)
+        grain = guess_grain(table.select(order_id=order_id, amount=amount), named["amount"])
+        yield Finding("grain", grain.row_is, grain.evidence)
+        if grain.amount_is != "row":
+            yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
+    if "status" in named:
+        yield _states(table, named)
+
+
+def _states(table: ibis.Table, named: Mapping[str, str]) -> Finding:
+    """The states that orders are in, and which of them are no sale."""
+    status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
+    refunded = status.lower().name("state").as_table().distinct().filter(_.state.isin(_REFUNDED))
+    states = sorted(refunded.to_pyarrow()["state"].to_pylist())
+    if states and "refunded" not in named:
+        excluded = (*excluded, *states)
+        why = "; no column says how much was refunded, so refunded orders are set aside"
+    listed = ", ".join(
+        f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
+    )
+    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
+
+
+def _money(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str = "."
+) -> Iterator[Finding]:
+    """The currency, and tax and shipping within the amount."""
+    yield _currency(table, named, given)
+    parts = [part for part in ("tax", "shipping") if part in named]
+    if not parts or "amount" not in named:
+        return
+    sums = {name: read_number(table[named[name]], decimal).sum() for name in ("amount", *parts)}
+    seen = table.agg(**sums).to_pyarrow().to_pylist()[0]
+    shares = " and ".join(
+        f"{part} ({named[part]!r}) is {fmt.share((seen[part] or 0) / seen['amount'])} of the amount"
+        for part in parts
+        if seen["amount"]
+    )
+    yield Finding(
+        "policies.amount_includes", (), f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
+    )
+
+
+def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any]) -> Finding:
+    if given.get("currency"):
+        return Finding("currency", str(given["currency"]).upper(), "named by you")
+    if "currency" in named:
+        codes = table.group_by(code=read_text(table[named["currency"]]).upper()).agg(rows=_.count())
+        seen = codes.filter(_.code.re_search("^[A-Z]{3}$")).order_by(_.rows.desc()).limit(5).to_pandas()
+        if len(seen):
+            others = f"; rows in {', '.join(seen['code'][1:])} will be set aside" if len(seen) > 1 else ""
+            return Finding("currency", seen["code"][0], f"by the column {named['currency']!r}{others}")
+    amount = named.get("amount") or named.get("unit_price")
+    for code in _CODES:
+        if amount and code.lower() in plain_name(amount).split("_"):
+            return Finding("currency", code, f"by the name of the column {amount!r}")
+    if amount and table[amount].type().is_string():
+        for text in (
+            table.filter(table[amount].notnull()).select(t=table[amount]).limit(1_000).to_pandas()["t"]
+        ):
+            for sign, code in _SIGNS.items():
+                if sign in text:
+                    return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
+    return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
