@@ -16,7 +16,7 @@ from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 
 GROUPS = ("all", "heavy", "light")
-_COLUMNS = ["members", "customers", "waits", "purchases", "share_in_second_half", "low", "high"]
+_COLUMNS = "members customers waits purchases share_in_second_half low high"
 
 
 def points_pressure(
