@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmlib import format as fmt
 from crmlib.findings import PASS
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def lines_of(frame: pd.DataFrame) -> str:
     shown = frame.copy()
     for name in frame.columns:
         if frame[name].dtype.kind in "if":
-            digits = ",.2f" if frame[name].dtype.kind == "f" else ","
-            shown[name] = [format(value, digits) for value in frame[name]]
+            shown[name] = [fmt.cell(value) for value in frame[name]]
     widths = [max(len(str(name)), *(len(text) for text in shown[name].astype(str))) for name in shown.columns]
     right = [frame[name].dtype.kind in "if" for name in frame.columns]
     rows = [tuple(shown.columns), *shown.astype(str).itertuples(index=False, name=None)]

@@ -27,15 +27,16 @@ class NoRows(pd.DataFrame):
         return super()._repr_html_() if len(self) else None
 
 
-def no_rows(columns: Iterable[str], reason: str) -> NoRows:
-    """A frame with these columns and no row.
+def no_rows(columns: str | Iterable[str], reason: str) -> NoRows:
+    """A frame with these columns, named one by one or in a text with blanks between, and no row.
 
     Examples
     --------
-    >>> no_rows(["month", "churn"], "no table subscriptions").tail(12).round(2)
+    >>> no_rows("month churn", "no table subscriptions").tail(12).round(2)
     Not measured: no table subscriptions.
     """
-    found = NoRows(columns=list(columns), dtype=float)
+    names = columns.split() if isinstance(columns, str) else list(columns)
+    found = NoRows(columns=names, dtype=float)
     found.reason = reason
     return found
 
@@ -45,7 +46,7 @@ def why_none(frame: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> why_none(no_rows(["month"], "no table leads")), why_none(pd.DataFrame({"month": [1]}))
+    >>> why_none(no_rows("month", "no table leads")), why_none(pd.DataFrame({"month": [1]}))
     ('no table leads', '')
     """
     if len(frame):
@@ -58,7 +59,7 @@ def count_rows(frame: pd.DataFrame) -> float:
 
     Examples
     --------
-    >>> count_rows(pd.DataFrame({"customer_id": ["a"]})), count_rows(no_rows(["customer_id"], "no table leads"))
+    >>> count_rows(pd.DataFrame({"customer_id": ["a"]})), count_rows(no_rows("customer_id", "no table leads"))
     (1, nan)
     """
     return float("nan") if isinstance(frame, NoRows) else len(frame)

@@ -28,7 +28,7 @@ HOMES = homes_of(
         "churn.contracts": "churn_data_of churn_survival",
         "churn.data": "churn_data",
         "churn.evaluation": "evaluate_churn",
-        "churn.leak_check": "leak_check without_leaks",
+        "churn.leak_check": "leak_check",
         "churn.reasons": "churn_contributions churn_reasons permutation_importance",
         "churn.scoring": "score_churn_parquet",
         "churn.verdict": "ChurnThresholds churn_verdict",

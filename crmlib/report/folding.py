@@ -1,4 +1,4 @@
-"""What a page leaves out because nothing was measured, and the one line that says so."""
+"""What a page leaves out because nothing was measured, and the line that says so."""
 
 from __future__ import annotations
 
@@ -7,106 +7,85 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup
-
 from crmlib.errors import NOT_MEASURED
 
-Block = dict[str, Any]
+Cell = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Found:
-    """One output of a cell: what of it there is to show, and why the rest was not measured.
-
-    `nothing` is true of a table or picture that holds nothing, `picture` of a table or picture to be shown.
-    """
+class _Found:
+    """What an output still shows, and why the rest was not measured; `full` and `empty` are of tables and pictures."""
 
     output: dict[str, Any] | None
     reasons: tuple[str, ...] = ()
-    nothing: bool = False
-    picture: bool = False
+    full: bool = False
+    empty: bool = False
 
 
-def unmeasured(output: dict[str, Any]) -> Found:
-    """Take the sentences that say why something was not measured, and pictures without data, out of an output."""
-    data = output.get("data", {})
-    rich = [kind for kind in data if kind != "text/plain"]
-    if rich or output["output_type"] == "error":
-        empty = any(
-            about.get("empty") for about in output.get("metadata", {}).values() if isinstance(about, dict)
-        )
-        return Found(None if empty else output, nothing=empty, picture=not empty)
-    lines = "".join(output.get("text") or data.get("text/plain", "")).splitlines()
-    reasons = tuple(
-        line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)
-    )
-    if not reasons:
-        return Found(output if lines else None)
-    kept = "\n".join(line for line in lines if not line.startswith(NOT_MEASURED))
-    shown = {"output_type": "stream", "name": "stdout", "text": kept} if kept.strip() else None
-    return Found(shown, reasons, nothing="data" in output)
+def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell], str]:
+    """Leave out what holds nothing, with the prose above it.
 
+    A section is left out if nothing in it was measured, and so is a paragraph with what it announces. Code stays.
 
-def fold(blocks: Sequence[Block], absent_tables: Sequence[str]) -> list[Block]:
-    """Leave out what holds nothing, with the prose above it, and say at the end what was not measured.
-
-    A section is left out if nothing in it was measured, and so is a paragraph with what it announces.
+    Returns
+    -------
+    tuple of list of dict and str
+        The cells, and the line for the end of the page: what was not measured, and which sections are left out.
     """
-    groups = _groups(blocks)
-    empty = [_holds_nothing(group) for group in groups]
-    heads = [place for place, group in enumerate(groups) if _heading(group)] + [len(groups)]
-    left_out = []
-    for start, end in pairwise(heads):
-        if all(empty[start:end]):
-            left_out.append(_heading(groups[start]))
-    kept, sources = list[Block](), list[str]()
-    for place, group in enumerate(groups):
-        gone = empty[place]
-        for block in group:
-            if block["kind"] == "prose":
-                if not gone or (block["heading"] and block["heading"] not in left_out):
-                    kept.append(block)
-            elif gone or (block.get("found") and not block["outputs"]):
-                sources += block["sources"]
-            else:
-                kept.append(block | {"sources": [*sources, *block["sources"]]})
-                sources = []
-    if sources:
-        kept.append({"kind": "code", "sources": sources, "outputs": []})
-    reasons = [reason for block in blocks for one in block.get("found", ()) for reason in one.reasons]
-    return [*kept, *_line(absent_tables, reasons, left_out)]
-
-
-def _groups(blocks: Sequence[Block]) -> list[list[Block]]:
-    """Prose and what stands below it, up to the next prose."""
-    groups: list[list[Block]] = []
-    for block in blocks:
-        if block["kind"] == "prose" or not groups:
+    groups: list[list[Cell]] = [[]]
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
             groups.append([])
-        groups[-1].append(block)
-    return groups
+        groups[-1].append(cell | {"found": [_judge(put) for put in cell.get("outputs", ())]})
+    gone = [_holds_nothing(group) for group in groups]
+    heads = [place for place, group in enumerate(groups) if _heading(group)]
+    sections = [(start, all(gone[start:end])) for start, end in pairwise([*heads, len(groups)])]
+    left_out = [_heading(groups[start]) for start, whole in sections if whole]
+    kept = []
+    for place, group in enumerate(groups):
+        for cell in group:
+            if cell["cell_type"] != "markdown":
+                kept.append(
+                    cell
+                    | {"outputs": [one.output for one in cell["found"] if one.output and not gone[place]]}
+                )
+            elif not gone[place] or (place, False) in sections:
+                kept.append(cell)
+    reasons = [
+        reason for group in groups for cell in group for one in cell["found"] for reason in one.reasons
+    ]
+    return kept, _line(absent_tables, reasons, left_out)
 
 
-def _heading(group: Sequence[Block]) -> str:
-    return str(group[0].get("heading", ""))
+def _judge(output: dict[str, Any]) -> _Found:
+    data = output.get("data", {})
+    if set(data) - {"text/plain"} or output["output_type"] == "error":
+        about = output.get("metadata", {}).get("image/png", {})
+        return _Found(None, empty=True) if about.get("empty") else _Found(output, full=True)
+    lines = "".join(output.get("text") or data.get("text/plain", "")).splitlines()
+    told = [line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)]
+    if told:
+        text = "\n".join(line for line in lines if not line.startswith(NOT_MEASURED))
+        output = {"output_type": "stream", "name": "stdout", "text": text}
+        return _Found(output if text.strip() else None, tuple(told), empty=bool(data))
+    return _Found(output if "".join(lines).strip() else None)
 
 
-def _holds_nothing(group: Sequence[Block]) -> bool:
-    """Whether a group has outputs, none of which shows anything; text beside a table without rows is about it."""
-    found = [one for block in group for one in block.get("found", ())]
-    if any(block["kind"] == "figures" for block in group) or any(one.picture for one in found):
-        return False
-    texts = any(one.output for one in found)
-    return any(one.nothing for one in found) and (
-        not texts or any(one.nothing and one.reasons for one in found)
-    )
+def _holds_nothing(group: Sequence[Cell]) -> bool:
+    """Whether a group shows no table, picture or text; a text beside a table that was not measured is about it."""
+    found = [one for cell in group for one in cell["found"]]
+    about_it = any(one.empty and one.reasons for one in found)
+    shows = any(one.full or (one.output and not about_it) for one in found)
+    return any(one.empty for one in found) and not shows
 
 
-def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> list[Block]:
+def _heading(group: Sequence[Cell]) -> str:
+    first = "".join(group[0]["source"]).strip().split("\n")[0] if group else ""
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
+def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> str:
     told = [f"no table {', '.join(absent_tables)}"] if absent_tables else []
     told += [one for one in dict.fromkeys(reasons) if not one.startswith("no table ")]
-    if not told and not left_out:
-        return []
-    text = f"{NOT_MEASURED}{'; '.join(told)}. " if told else ""
-    text += f"Left out: {'; '.join(left_out)}." if left_out else ""
-    return [{"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(text.strip())}]
+    sections = f"Left out: {', '.join(f'“{one}”' for one in left_out)}." if left_out else ""
+    return f"{NOT_MEASURED}{'; '.join(told)}. {sections}".strip() if told else sections

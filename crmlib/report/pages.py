@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from crmlib import format as fmt
-from crmlib.report.folding import fold, unmeasured
+from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.results import interval_of
 from crmlib.secrets import redact
@@ -81,9 +81,11 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
         What else the template ``notebook.html.j2`` shows: study, chapter, parameters, neighbours.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells, left_out = fold(cells, metrics["absent_tables"])
     prose = _Prose(pages)
     blocks = _blocks(cells, prose, has_figures=bool(metrics["figures"]))
-    blocks = fold(blocks, metrics["absent_tables"])
+    if left_out:
+        blocks.append({"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out)})
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
 
@@ -99,17 +101,18 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
         if cell["cell_type"] == "markdown":
             html_text = prose.render(source)
             if html_text.strip():
-                heads = source.lstrip().startswith("#")
-                blocks.append({"kind": "prose", "html": html_text, "heading": prose.heading if heads else ""})
+                blocks.append({"kind": "prose", "html": html_text})
         if cell["cell_type"] == "code":
             sources.append(source)
             # The key figures' text is for the tests; a page shows the same figures in words.
             figures = has_figures and "nbval-check-output" in tags
-            found = [] if figures else [unmeasured(put) for put in cell["outputs"]]
-            shown = [one for one in (_output(put.output, prose) for put in found if put.output) if one]
-            if figures or shown or any(put.nothing for put in found):
-                kind = "figures" if figures else "code"
-                blocks.append({"kind": kind, "sources": sources, "outputs": shown, "found": found})
+            shown = (
+                [] if figures else [one for one in (_output(put, prose) for put in cell["outputs"]) if one]
+            )
+            if figures or shown:
+                blocks.append(
+                    {"kind": "figures" if figures else "code", "sources": sources, "outputs": shown}
+                )
                 sources = []
     if sources:
         blocks.append({"kind": "code", "sources": sources, "outputs": []})

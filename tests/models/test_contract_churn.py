@@ -13,7 +13,7 @@ def steps(study):
     """Every step with contracts, with a logistic regression."""
     data = crm.churn_data_of(study)
     leaks = crm.leak_check(data)
-    data = crm.without_leaks(data, leaks)
+    data = data.without_leaks(leaks)
     tested = crm.evaluate_churn(data, estimator="logistic")
     importance = crm.permutation_importance(tested, repeats=2)
     return SimpleNamespace(

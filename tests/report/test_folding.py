@@ -71,7 +71,7 @@ def test_a_section_without_anything_measured_becomes_a_line_at_the_end(page):
     for gone in ("Of the contracts", "And in money", "not judged", "<figure>", "No month"):
         assert gone not in found
     assert found.count("subscriptions") == 1
-    line = "Not measured: no table subscriptions, leads. Left out: What was kept?."
+    line = "Not measured: no table subscriptions, leads. Left out: “What was kept?”."
     assert found.rstrip().endswith(f'<p class="soft">{line}</p>')
     sources = [source for one in blocks for source in one.get("sources", ())]
     assert sources == ["cell(1)", "cell(3)", "cell(4)", "cell(6)", "cell(8)"]  # all can still be unfolded

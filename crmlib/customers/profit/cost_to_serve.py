@@ -80,17 +80,17 @@ def effort_of(
     A row without a figure that others have is taken for the mean of the others, and that is noted: to take
     it for nothing would make the customer look cheap.
     """
-    rows = open_optional(table)
-    if rows is None:
-        return None
     name, day, wanted = about
+    measures = () if table is None else filled_columns(table, wanted)
+    if not measures and open_optional(table) is None:  # asked again only where nothing is filled in
+        return None
+    rows = open_table(table)
     for needed in ("customer_id", day):
         if needed not in rows.columns:
             raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")
     when = rows[day].cast("timestamp(6)")
     rows = rows.filter(within(when, first, None) & (when < end_of(last)))
     dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
-    measures = filled_columns(table, wanted)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
     for one in measures:
         number = as_number(rows[one], f"{name}.{one}")

@@ -15,18 +15,10 @@ from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 
 _KEY = ["customer_id", "subscription_id", "start"]
-_COLUMNS = [
-    *(
-        "customer_id",
-        "date",
-        "outcome_known_on",
-        "churned",
-        "tenure_months",
-        "price_per_month",
-        "price_changes",
-    ),
-    *("plan", "market", "product_type"),
-]
+_COLUMNS = (
+    "customer_id date outcome_known_on churned tenure_months price_per_month price_changes plan "
+    "market product_type"
+)
 
 
 def contract_samples(

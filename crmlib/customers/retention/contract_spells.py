@@ -18,10 +18,10 @@ from crmlib.units import TimeUnit
 
 SHOWN = 5
 _ALONG = ("plan", "market", "product_type")
-_COLUMNS = [
-    *("customer_id", "subscription_id", "spell", "start", "end", "price_changes", "price_per_month"),
-    *(*_ALONG, "end_reason", "tenure_months", "ended"),
-]
+_COLUMNS = (
+    "customer_id subscription_id spell start end price_changes price_per_month plan market "
+    "product_type end_reason tenure_months ended"
+)
 
 
 def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:

@@ -16,10 +16,7 @@ from crmlib.data.absent import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 
-_COLUMNS = [
-    *("month", "start", "new", "returned", "expansion", "contraction", "churn", "end", "customers"),
-    *("nrr", "grr", "quick_ratio"),
-]
+_COLUMNS = "month start new returned expansion contraction churn end customers nrr grr quick_ratio"
 
 
 @dataclass(frozen=True)

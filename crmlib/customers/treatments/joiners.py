@@ -17,10 +17,10 @@ from crmlib.no_rows import no_rows
 _PURCHASES = [1, 2, 3, 5, 9]  # cells of alike customers begin at these counts
 _TENURE = [1, 3, 6, 12, 24]  # months
 _IN_MONTH = [2, 3]
-_COLUMNS = [
-    *("month", "joined", "purchases_in_month", "tenure_months", "purchases_before", "spend_before"),
-    *("purchases_after", "spend_after", "customer_id", "cell"),
-]
+_COLUMNS = (
+    "month joined purchases_in_month tenure_months purchases_before spend_before purchases_after "
+    "spend_after customer_id cell"
+)
 
 
 def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int = 6) -> pd.DataFrame:

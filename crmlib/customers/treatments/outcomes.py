@@ -17,10 +17,10 @@ from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 
 GROUPS = ("control", "treated")
-_COLUMNS = [
-    *("experiment", "customer_id", "kind", "group", "assigned", "cost", "purchases", "purchases_before"),
-    *("spend_before", "spend", "profit", "complete", "bought", "unsubscribed"),
-]
+_COLUMNS = (
+    "experiment customer_id kind group assigned cost purchases purchases_before spend_before spend "
+    "profit complete bought unsubscribed"
+)
 
 
 def experiment_outcomes(

@@ -16,7 +16,7 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile
 
 GROUPS = ("all", "heavy", "light")
-_COLUMNS = ["members", "customers", "waits", "purchases", "share_in_second_half", "low", "high"]
+_COLUMNS = "members customers waits purchases share_in_second_half low high"
 
 
 def points_pressure(

@@ -9,6 +9,7 @@ from typing import Any
 import ibis
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_number
 from crmlib.data.contracts.contract import Column, Contract
 from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, profile_columns
@@ -140,7 +141,7 @@ def _decimal(
     seen = found.to_pyarrow().to_pylist()[0]
     counts = f"{{}} of {seen['rows']:,} amounts can be read with a decimal {{}}"
     if seen["comma"] > seen["point"]:
-        evidence = f"{counts.format(format(seen['comma'], ','), 'comma')}, such as {seen['example']!r}"
+        evidence = f"{counts.format(fmt.count(seen['comma']), 'comma')}, such as {seen['example']!r}"
         yield Finding("decimal", ",", evidence)
     elif seen["comma"] == seen["point"] and seen["differ"]:
         yield Question(

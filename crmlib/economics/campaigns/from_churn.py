@@ -17,9 +17,9 @@ from crmlib.no_rows import no_rows, why_none
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
 _SUCCESS_BETA = (6.0, 14.0)  # as published; its mean is .3
 _COLUMNS = {
-    "curve": ["share_contacted", "customers", "score", "profit", "cost", "ranking"],
-    "measures": ["ranking", "best_share", "profit_per_customer", "emp", "emp_share"],
-    "sensitivity": ["assumption", "half", "list_half", "once_more", "list_once_more"],
+    "curve": "share_contacted customers score profit cost ranking",
+    "measures": "ranking best_share profit_per_customer emp emp_share",
+    "sensitivity": "assumption half list_half once_more list_once_more",
 }
 _WRONG = {"success rate": "success_rate", "offer cost": "offer_cost", "contact cost": "contact_cost"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from crmlib.models.uplift.uplift_model import UpliftModel
 from crmlib.no_rows import no_rows, why_none
 
 RANKINGS = ("predicted effect", "longest silent")
-_CURVE = ["ranking", "share_contacted", "profit", "profit_low", "profit_high"]
+_CURVE = "ranking share_contacted profit profit_low profit_high"
 _LIST = ["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]
 
 
@@ -48,10 +48,10 @@ class ExperimentCampaign:
 
     experiment: str
     said: str
-    heterogeneity: Heterogeneity | None = None
-    uplift: UpliftCurves | None = None
-    curve: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_CURVE))
-    to_contact: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_LIST))
+    heterogeneity: Heterogeneity | None
+    uplift: UpliftCurves | None
+    curve: pd.DataFrame
+    to_contact: pd.DataFrame
 
 
 def campaign_from_experiment(
@@ -145,7 +145,9 @@ def campaign_from_experiment(
     earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
     told = name, f"{name}: {found.sentence}", found, curves[RANKINGS[0]], pd.concat(earned, ignore_index=True)
     if not (found.usable or found.average_low > 0):
-        return ExperimentCampaign(*told)  # nobody is contacted for an effect that chance explains
+        return ExperimentCampaign(
+            *told, pd.DataFrame(columns=_LIST)
+        )  # nobody is contacted for an effect that chance explains
     today = _today(transactions, as_of, customers)
     effect = calibrated_effects(fitted, predicted=model.predict(today[features.columns]))
     return ExperimentCampaign(*told, _list(effect, today, value, cost, budget))

@@ -26,7 +26,7 @@ from crmlib.units import TimeUnit, periods
 
 DEFAULT_DISCOUNT = 0.10
 _BASIS = ["figure", "amount", "origin"]
-_MIX = ["customers", "retention_rate", "gross", "net", "elasticity", "gross_change"]
+_MIX = "customers retention_rate gross net elasticity gross_change"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RetentionCase:
         Money per customer acquired.
     programme_cost : float
         Money per customer and period that raising retention would cost.
-    survivors : Series
+    survivors : Series or None
         Customers still there period by period, from the first one on.
     basis : DataFrame
         By `figure`: its `amount` and its `origin`: measured, given, assumed or missing, and how.
@@ -59,17 +59,17 @@ class RetentionCase:
     """
 
     definition: str
-    period_days: float
-    retained: float
-    customers: float
-    value: str
-    value_per_customer: float
-    value_error: float
-    discount_rate: float
-    acquisition_cost: float | None
-    programme_cost: float
-    survivors: pd.Series
     basis: pd.DataFrame
+    period_days: float = np.nan
+    retained: float = np.nan
+    customers: float = np.nan
+    value: str = "revenue"
+    value_per_customer: float = np.nan
+    value_error: float = np.nan
+    discount_rate: float = np.nan
+    acquisition_cost: float | None = None
+    programme_cost: float = np.nan
+    survivors: pd.Series | None = None
     reason: str = ""
 
     @property
@@ -101,7 +101,7 @@ class RetentionCase:
 
     def mix(self) -> pd.DataFrame:
         """What constant retention hides, by an sBG of the survivors; without rows where they do not tell."""
-        if self.reason:
+        if self.survivors is None:
             return no_rows(_MIX, self.reason)
         try:
             model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
@@ -238,7 +238,8 @@ def contracts_case(
     years = years[years["start"] > 0]
     if years.empty:
         why = f"no calendar year up to {day} is complete with contracts at its start; wait, or use months"
-        return _unknown(lacking(subscriptions=subscriptions) or why)
+        reason = lacking(subscriptions=subscriptions) or why
+        return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
     last = years.iloc[-1]
     spells = contract_spells(subscriptions, day)
     yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
@@ -321,22 +322,3 @@ def _programme(cost: float) -> str:
 def _basis(*rows: tuple[str, float | None, str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=_BASIS)
     return frame.astype({"amount": float})
-
-
-def _unknown(reason: str) -> RetentionCase:
-    """The case of a firm without contracts to tell retention from."""
-    return RetentionCase(
-        definition="",
-        period_days=TimeUnit.Y.days,
-        retained=np.nan,
-        customers=np.nan,
-        value="revenue",
-        value_per_customer=np.nan,
-        value_error=np.nan,
-        discount_rate=np.nan,
-        acquisition_cost=None,
-        programme_cost=np.nan,
-        survivors=pd.Series([], name="survivors", dtype="int64"),
-        basis=no_rows(_BASIS, reason),
-        reason=reason,
-    )

@@ -25,11 +25,8 @@ RIPE_DAYS = 90  # a prospect younger than this may still be won
 _OPEN = 0.99  # a ceiling whose interval reaches this is not known
 _FLAT = 0.95  # of the ceiling reached by the smallest spend: then no response to more is seen
 _TIMES = (1.25, 1.5, 2.0, 3.0)  # ceilings to try, in shares won today
-_MONTHS = ["month", "spend", "prospects", "won", "spend_per_prospect", "share_won"]
-_SPENDING = [
-    *("curve", "ceiling", "next_customer_costs", "value", "per_prospect"),
-    *("equity", "best_equity", "best_per_prospect"),
-]
+_SPENDING = "curve ceiling next_customer_costs value per_prospect equity best_equity best_per_prospect"
+_MONTHS = "month spend prospects won spend_per_prospect share_won"
 
 
 def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:

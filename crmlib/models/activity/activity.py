@@ -30,12 +30,11 @@ from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
 
 FEWEST = 30  # buyers, and others, to learn from and to judge by
-_SCORES = [
-    *("forecast", "kind", "predicted", "actual", "brier", "brier_low", "brier_high"),
-    *("log_loss", "log_loss_low", "log_loss_high", "auc", "auc_low", "auc_high"),
-    *("brier_behind", "behind_low", "behind_high", "gap", "verdict"),
-]
-_DECILES = ["model", "decile", "customers", "actual_mean", "predicted_mean", "standard_error"]
+_SCORES = (
+    "forecast kind predicted actual brier brier_low brier_high log_loss log_loss_low log_loss_high "
+    "auc auc_low auc_high brier_behind behind_low behind_high gap verdict"
+)
+_DECILES = "model decile customers actual_mean predicted_mean standard_error"
 
 
 def probability_active(
@@ -244,38 +243,26 @@ def compare_activity(
     last = as_day(as_of, "as_of")
     days = round(periods(horizon, "D"))
     cut = last - dt.timedelta(days=days)
-    days_of = (cut - dt.timedelta(days=days), cut, last)
+    earlier = cut - dt.timedelta(days=days)
     unit = TimeUnit.parse(time_unit)
-    reason = lacking(transactions=transactions)
-    try:
-        if not reason:
-            return _compared(transactions, given, days_of, unit, collapse, resamples, random_state)
-    except CannotAnswerError as error:
-        reason = str(error)
-    scores, deciles = (no_rows(columns, reason) for columns in (_SCORES, _DECILES))
-    words = not_measured(reason)
-    return ActivityComparison(scores, deciles, words, 0, np.nan, np.nan, *days_of, unit, tuple(given), reason)
-
-
-def _compared(
-    transactions: Any,
-    models: Sequence[PurchaseModel],
-    days: tuple[dt.date, dt.date, dt.date],
-    unit: TimeUnit,
-    collapse: str,
-    resamples: int,
-    random_state: int,
-) -> ActivityComparison:
-    earlier, cut, last = days
     split = {"time_unit": unit.value, "collapse": collapse}
-    halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
-    lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
-    happened, learned = (_bought(one, day) for one, day in ((halves, last), (lesson, cut)))
-    length = float(halves["holdout_T"].iloc[0])
-    hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
     told: dict[str, tuple[str, Array]] = {}
-    for one in models:
-        told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
+    try:
+        if missing := lacking(transactions=transactions):
+            raise CannotAnswerError(missing)
+        halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
+        lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
+        happened, learned = (_bought(one, day) for one, day in ((halves, last), (lesson, cut)))
+        length = float(halves["holdout_T"].iloc[0])
+        for one in given:
+            told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
+    except CannotAnswerError as error:
+        why = str(error)
+        scores, deciles = no_rows(_SCORES, why), no_rows(_DECILES, why)
+        return ActivityComparison(
+            scores, deciles, not_measured(why), 0, np.nan, np.nan, earlier, cut, last, unit, tuple(given), why
+        )  # fmt: skip
+    hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
     told |= {name: ("rule", chance) for name, chance in rules(lesson, learned, halves, hiatus).items()}
     told |= {
         name: ("classifier", chance)
@@ -286,8 +273,8 @@ def _compared(
     scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
     sentence = compared_in_words(scores)
     return ActivityComparison(
-        scores, deciles, sentence, len(halves), length, hiatus, *days, unit, tuple(models)
-    )
+        scores, deciles, sentence, len(halves), length, hiatus, earlier, cut, last, unit, tuple(given)
+    )  # fmt: skip
 
 
 def _bought(halves: CustomerSummary, day: dt.date) -> Array:

@@ -27,10 +27,7 @@ RESOLVED = (
     20  # periods that two gaps must span: in fewer, purchases that fall into one period hide short gaps
 )
 MANY = 7  # repeat purchases from which customers are one group
-_COLUMNS = [
-    *("customer_id", "usual_gap", "time_since_last_purchase"),
-    *("overdue_after", "chance_of_silence", "overdue"),
-]
+_COLUMNS = "customer_id usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 _MOST_GROUPS = 6
-_CURVES = ["group", "tenure", "at_risk", "left", "survival", "low", "high"]
+_CURVES = "group tenure at_risk left survival low high"
 
 
 def churn_data_of(study: Study, *, horizon_months: int = 3) -> ChurnData:

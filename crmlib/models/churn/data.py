@@ -91,6 +91,15 @@ class ChurnData:
         read = replace(self.read, kinds=kinds, levels=levels)
         return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *said))
 
+    def without_leaks(self, found: pd.DataFrame) -> ChurnData:
+        """The same without what `leak_check` found: leaks, and columns that repeat another.
+
+        The latter harm no score, but reasons would be shared between two names of the same thing.
+        """
+        named = found.set_index("column")["finding"]
+        kept = self.without(*named.index[named == "leak"], why="it nearly gives the answer away")
+        return kept.without(*named.index[named == "redundant"], why="another column says the same")
+
 
 def churn_data(
     table: Any,

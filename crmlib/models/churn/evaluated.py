@@ -22,26 +22,14 @@ _MEASURES = {
     "mean_predicted": "expected to leave",
 }
 _METRICS = [*_MEASURES, "calibration_intercept"]
-_ENDS = ("", "_low", "_high")
 _COLUMNS = {
-    "scores": [
-        "model",
-        "customers",
-        "churned",
-        "base_rate",
-        *(f"{one}{end}" for one in _METRICS for end in _ENDS),
-    ],
-    "by_fold": ["model", "fold", "customers", *_METRICS],
-    "calibration": ["group", "customers", "predicted_mean", "actual_mean", "low", "high"],
-    "deciles": [
-        *("model", "decile", "customers", "churned", "churn_rate", "lift", "gain", "gain_low", "gain_high"),
-        "cumulative_lift",
-    ],
-    "subgroups": [
-        *("column", "group", "customers", "churned", "actual", "predicted", "gap", "standard_error"),
-        *("beyond_chance", "roc_auc"),
-    ],
-    "predictions": ["customer_id", "fold", "churned", "p_churn", "p_tenure", "p_base_rate"],
+    "scores": "model customers churned base_rate "
+    + " ".join(f"{one}{end}" for one in _METRICS for end in ("", "_low", "_high")),
+    "by_fold": f"model fold customers {' '.join(_METRICS)}",
+    "calibration": "group customers predicted_mean actual_mean low high",
+    "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
+    "subgroups": "column group customers churned actual predicted gap standard_error beyond_chance roc_auc",
+    "predictions": "customer_id fold churned p_churn p_tenure p_base_rate",
 }
 
 

@@ -94,36 +94,6 @@ def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_stat
     return found_rows.loc[order].reset_index(drop=True)
 
 
-def without_leaks(data: ChurnData, found: pd.DataFrame) -> ChurnData:
-    """The data without columns that give the answer away, and without those that repeat another.
-
-    The latter harm no score, but reasons would be shared between two names of the same thing.
-
-    Parameters
-    ----------
-    data : ChurnData
-    found : DataFrame
-        What `leak_check` says of them.
-
-    Returns
-    -------
-    ChurnData
-
-    Examples
-    --------
-    >>> import crmlib as crm
-    >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
-    >>> without_leaks(data, leak_check(data)).notes[-1]
-    'total_charges is left out: another column says the same'
-    """
-    for finding, why in (
-        (LEAK, "it nearly gives the answer away"),
-        (REDUNDANT, "another column says the same"),
-    ):
-        data = data.without(*found.loc[found["finding"] == finding, "column"], why=why)
-    return data
-
-
 def leaking(found: pd.DataFrame) -> dict[str, str]:
     """The columns that `leak_check` calls leaks, and why."""
     rows = found[found["finding"] == LEAK]
