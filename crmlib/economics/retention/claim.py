@@ -20,7 +20,7 @@ CLAIM = Claim(
     needs="margin, acquisition cost",
     bar=CLAIMED,
 )
-_RESAMPLES = 4000
+_DRAWS = 4000
 _LEVEL = 0.95
 
 
@@ -171,8 +171,8 @@ def _interval(
 ) -> tuple[float, float]:
     """Ends of the rise, where retention and margin are only known so far."""
     random = np.random.default_rng(random_state)
-    r = random.beta(retained + 0.5, customers - retained + 0.5, _RESAMPLES)
-    margin = random.normal(terms.margin, margin_error, _RESAMPLES) / terms.margin
+    r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
+    margin = random.normal(terms.margin, margin_error, _DRAWS) / terms.margin
     costs = terms.acquisition_cost + terms.fixed_cost
     today = terms.gross(r) * margin - costs
     after = (
