@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crmlib import findings
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -177,3 +179,20 @@ def test_every_import_of_the_library_is_declared():
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 found.add(node.module.split(".")[0])
     assert found - set(sys.stdlib_module_names) <= declared
+
+
+# Files in which a word that is also a verdict means something else: what a service case is about.
+OTHER_MEANINGS = {"service.py": "use"}
+
+
+def test_the_words_of_verdicts_stand_in_one_place():
+    words = {value for name, value in vars(findings).items() if name.isupper() and isinstance(value, str)}
+    assert {findings.CARE, findings.UNDECIDED, findings.NOT_MET, findings.WARN} <= words
+    written = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.value!r}"
+        for path in sorted((ROOT / "crmlib").rglob("*.py"))
+        if path.name != "findings.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in words - {OTHER_MEANINGS.get(path.name)}
+    ]
+    assert written == []
