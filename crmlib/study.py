@@ -17,7 +17,7 @@ from crmlib.data.cleaned import cache_key, describe, keep_cleaned, read_report
 from crmlib.data.files import source_files
 from crmlib.data.privacy import fingerprint, hash_secret
 from crmlib.data.tables import CONTRACTS
-from crmlib.errors import StudyError
+from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
@@ -197,7 +197,9 @@ class Study:
         DataError
             If it lacks a required column, or none of its rows can be used.
         """
-        if name in CONTRACTS and not self.has(name):
+        if name not in CONTRACTS:
+            raise StudyError(f"there is no table {name!r}; {did_you_mean(name, CONTRACTS)}")
+        if not self.has(name):
             from crmlib.data.tables.absent import empty_table
 
             if name not in self.absent_tables:

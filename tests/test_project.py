@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matplotlib": "matplotlib-base"}
 
 ROOMS = [
-    {"errors", "lazy", "secrets", "units"},
+    {"errors", "lazy", "no_rows", "secrets", "units"},
     {"data"},
     {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "new_study", "add_table"},

@@ -68,7 +68,7 @@ def customers_at_risk(
     >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
     >>> tested = crm.evaluate_churn(data, estimator="logistic", draws=1)
     >>> customers_at_risk(data, tested, estimator="logistic").customers["p_churn"].round(2).head(2).tolist()
-    [0.81, 0.81]
+    [0.9, 0.87]
     """
     if data.reason:
         reasons = [f"reason_{number}" for number in range(1, _REASONS + 1)]
