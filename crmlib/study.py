@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import source_files
-from crmlib.errors import StudyError
+from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import cache_folder, find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint, hash_secret
@@ -160,7 +160,9 @@ class Study:
         DataError
             If it lacks a required column, or none of its rows can be used.
         """
-        if name in CONTRACTS and not self.has(name):
+        if name not in CONTRACTS:
+            raise StudyError(f"there is no table {name!r}; {did_you_mean(name, CONTRACTS)}")
+        if not self.has(name):
             from crmlib.data.absent import empty_table
 
             if name not in self.absent_tables:

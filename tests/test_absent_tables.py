@@ -67,7 +67,7 @@ def test_personal_columns_are_as_the_study_has_them(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_table_has_is_refused(study: crm.Study) -> None:
-    with pytest.raises(StudyError, match="no table 'service_case'"):
+    with pytest.raises(StudyError, match="no table 'service_case'; did you mean 'service_cases'"):
         study.table("service_case")
 
 

@@ -196,9 +196,9 @@ def test_as_of_is_a_text_a_date_or_a_timestamp(day):
     assert crm.open_study("cdnow", as_of=day).as_of_override == dt.date(1998, 3, 1)
 
 
-def test_a_table_that_the_firm_lacks_says_how_to_add_it():
+def test_what_became_of_a_table_that_the_firm_lacks_says_how_to_add_it():
     with pytest.raises(StudyError, match=r"no table 'marketing_spend'.*Add it under tables"):
-        crm.open_study("cdnow").table("marketing_spend")
+        crm.open_study("cdnow").quality.table_quarantine("marketing_spend")
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,9 @@ def test_wrong_assumptions_move_the_choice():
 
 def test_nobody_and_nothing():
     nobody = crm.retention_campaign(HELD_OUT.head(0), TO_SAVE.head(0))
-    assert not nobody
-    assert nobody.said == "There is nobody with a contract to contact."
+    assert nobody.curve.empty
+    assert nobody.to_contact.empty
+    assert nobody.said == "Not measured: there is no row."
     assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).said.startswith("No contact pays")
     with pytest.raises(DataError, match="held_out lacks churned"):
         crm.retention_campaign(TO_SAVE, TO_SAVE)

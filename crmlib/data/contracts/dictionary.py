@@ -36,8 +36,8 @@ How a table is read:
   spelt two ways, `rename: {channel: {"google-ads": "Google Ads"}}` says what is meant. Nothing is merged unasked.
 - **Keys**: `customer_id` is the same id in every table. A key that points to nothing is counted, and its row is used.
 - **As of a day**, a notebook sees the rows dated up to it, and of their later course nothing.
-- **A table that a firm lacks** is an empty one: `study.table(name)` has its columns and no rows, functions then answer
-  without rows and say why, and nothing unknown counts as zero.
+- **A table that a firm lacks** is an empty one: `study.table(name)` has its columns and no rows, functions then
+  give their columns without rows and say why, and nothing unknown counts as zero.
 - **Personal** columns say who a customer is. They are read to tell whether they are filled (`has_birthday`), and
   reach no cache, report or log unless the study says `personal_columns: keep`. With `privacy: hash`, customer ids
   are hashed as well.

@@ -192,7 +192,8 @@ def overdue_customers(
             f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
         )
     if model is None:
-        return no_rows(_COLUMNS, "no model of purchases could be judged")
+        why = regularity.reason if isinstance(regularity, Regularity) else ""
+        return no_rows(_COLUMNS, why or "no model of purchases could be judged")
     phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
     rates = model._fitted("params_")
     if not {"r", "alpha"} <= rates.keys() or not 1 <= phases <= MOST_REGULAR:
