@@ -121,7 +121,7 @@ class Study:
     @cached_property
     def transactions(self) -> ibis.Table:
         """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
-        return self.table("transactions")
+        return self._as_known("transactions")
 
     @cached_property
     def quality(self) -> DataQuality:
@@ -168,6 +168,9 @@ class Study:
             if name not in self.absent_tables:
                 self.absent_tables.append(name)
             return empty_table(CONTRACTS[name], keep_personal=self.file.personal_columns == "keep")
+        return self._as_known(name)
+
+    def _as_known(self, name: str) -> ibis.Table:
         from crmlib.data.contracts.known_at import known_at
 
         return known_at(self.cleaned.rows(name), CONTRACTS[name], self.as_of)
