@@ -7,10 +7,15 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.data.cleaning.clean import clean_table
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.policies import Reading
+from crmlib.data.sources import open_table
 from crmlib.errors import DataError, StudyError
 
 COLUMNS = {"customer_id": "id", "date": "day", "amount": "paid"}
@@ -191,3 +196,19 @@ def test_a_notebook_publishes_figures_and_tables_that_others_read(project):
 def test_figures_of_a_notebook_that_has_not_run_are_refused(project):
     with pytest.raises(StudyError, match="01_data_check has published no figures for 'shop' yet"):
         crm.open_study("shop").figures("01_data_check")
+
+
+def test_a_row_set_aside_names_its_place_in_a_large_source_too(tmp_path):
+    rows = 300_000
+    log = pd.DataFrame(
+        {"customer_id": np.arange(rows).astype(str), "date": "2024-01-05", "amount": "1", "status": "paid"}
+    )
+    wrong = [7, 150_001, 299_999]
+    log.loc[wrong, "date"] = "soon"
+    log.to_parquet(tmp_path / "log.parquet", row_group_size=5_000)  # several threads read it at once
+    clean_table(open_table(tmp_path / "log.parquet"), TRANSACTIONS, Reading(), tmp_path)
+    aside = pd.read_parquet(tmp_path / "quarantine.parquet")
+    assert (aside["source_row"] - 1).tolist() == wrong
+    assert aside["customer_id"].tolist() == [str(place) for place in wrong]
+    used = pd.read_parquet(tmp_path / "used.parquet")
+    assert used["customer_id"].astype(int).is_monotonic_increasing

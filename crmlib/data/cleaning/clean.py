@@ -124,11 +124,9 @@ def _account_for(
         for c in contract.columns
         if c.kind == "money" and c.name in {*used.columns} & {*staged.columns}
     ]
-    filled, changed = what_is_filled(staged, contract), what_is_changed(staged, contract, reading)
-    counts = {f"filled {name}": rows for name, rows in filled.items()}
-    counts |= {key: what.count() for key, (_column, what) in changed.items()}
-    counts |= {EQUAL_ROW: staged.equals_earlier.sum()}
-    tally = tally_by_reason(staged, money, counts)
+    changed = what_is_changed(staged, contract, reading)
+    counts = {key: what.count() for key, (_column, what) in changed.items()}
+    tally = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})
     if steps.needs_rows and not Part.total(tally.values(), money).rows:
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
@@ -136,13 +134,12 @@ def _account_for(
     engine().to_parquet(used, folder / USED, **_QUICK)
     engine().to_parquet(_as_written(staged, contract, money), folder / QUARANTINE)
     assert_reconciled(tally, money, folder, contract.name)
-    counted = tally[None].counts
     return CleaningReport(
         rows_by_fate(tally, money),
-        changed_values(usable, changed, counted),
+        changed_values(usable, changed, tally[None].counts),
         rows_by_file(staged),
         columns,
-        {name: counted[f"filled {name}"] for name in filled},
+        what_is_filled(usable, contract, folder),
         **steps.report(staged, folder, reading),
     )
 

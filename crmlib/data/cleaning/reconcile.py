@@ -95,15 +95,29 @@ def rows_by_file(staged: ibis.Table) -> list[dict[str, Any]]:
     return staged.group_by(file="source_file").agg(rows=_.count()).order_by("file").to_pyarrow().to_pylist()
 
 
-def what_is_filled(staged: ibis.Table, contract: Contract) -> dict[str, ir.Value]:
-    """For every column of the contract that the source has: in how many rows it holds something."""
-    filled: dict[str, ir.Value] = {}
+def what_is_filled(usable: ibis.Table, contract: Contract, folder: Path) -> dict[str, int]:
+    """For every column of the contract that the source has: in how many rows that are used it holds something."""
+    import pyarrow.parquet as pq
+
+    written = pq.ParquetFile(folder / USED).metadata  # it has counted what is empty, column by column
+    groups = [written.row_group(place) for place in range(written.num_row_groups)]
+    empty = {
+        written.schema.column(place).name: sum(group.column(place).statistics.null_count for group in groups)
+        for place in range(written.num_columns)
+    }
+    filled: dict[str, int] = {}
+    asked: dict[str, ir.Value] = {}
     for column in contract.columns:
-        if column.personal and f"has_{column.name}" in staged.columns:
-            filled[column.name] = staged[f"has_{column.name}"].sum()
-        elif column.name in staged.columns:
-            filled[column.name] = staged[column.name].count()
-    return filled
+        name, has = column.name, f"has_{column.name}"
+        if column.personal and has in usable.columns:
+            asked[name] = usable[has].sum()
+        elif name in usable.columns and name in empty:
+            filled[name] = written.num_rows - empty[name]
+        elif name in usable.columns:
+            asked[name] = usable[name].count()
+    if asked:
+        filled |= {key: int(n or 0) for key, n in usable.agg(**asked).to_pyarrow().to_pylist()[0].items()}
+    return {name: filled[name] for name in contract.names if name in filled}
 
 
 def what_is_changed(
