@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import cache_key, describe, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.errors import StudyError
 from crmlib.places import cache_folder
 from crmlib.secrets import fingerprint
 
@@ -62,9 +62,10 @@ class CleanedTables:
     def _entry(self, name: str) -> TableEntry:
         tables = self._study.file.tables
         if name not in tables:
+            what = "purchase log" if name == "transactions" else f"table {name}"
             raise StudyError(
-                f"study {self._study.name!r} has no table {name!r}; {did_you_mean(name, tables)}. "
-                f"Add it under tables: {name}: {{source: {name}.csv}}, or: crm add {self._study.name} {name} FILE"
+                f"study {self._study.name!r} has no {what}, only {', '.join(tables)}; add it under tables: "
+                f"{name}: {{source: {name}.csv}}, or: crm add {self._study.name} {name} FILE"
             )
         return tables[name]
 

@@ -192,10 +192,9 @@ def test_what_is_not_measured_is_not_zero(log: pd.DataFrame, study: crm.Study) -
     assert (row["basis"], row["source"]) == ("missing", "no table service_cases")
     case = crm.contracts_case(study.table("subscriptions"), as_of=DAY)
     assert np.isnan([case.retained, case.value_per_customer]).all()
-    assert (case.claim().verdict, case.claim().reason) == (
-        "cannot be tested",
-        "Not measured: no table subscriptions.",
-    )
+    found = case.claim().finding
+    assert found.verdict == "cannot be tested"
+    assert found.sentence.endswith("Not measured: no table subscriptions.")
     owed = crm.programme_liability(study.table("loyalty_ledger"), as_of=DAY)
     assert np.isnan([owed.members, owed.liability]).all()
     assert np.isnan(crm.count_rows(no_rows(["customer_id"], "no table leads")))

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 def late():
     from crmlib.report import (
         pages,  # templates
-        wording,
+        publish,
     )
     # >>> from crmlib.errors import DataError
 """
@@ -69,7 +69,7 @@ def late():
         "crmlib.units",
         "crmlib.report",
         "crmlib.report.pages",
-        "crmlib.report.wording",
+        "crmlib.report.publish",
     }
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import crmlib as crm
 from crmlib import charts
 from crmlib import format as fmt
+from crmlib.findings import Estimate
 from crmlib.report import mail, pages, publish
 from crmlib.results import NotebookResults
 
@@ -53,7 +54,7 @@ def test_a_number_is_spelt_the_same_wherever_it_stands(
     value: float, unit: Any, spelt: str, tmp_path: Path
 ) -> None:
     results = NotebookResults("02_customer_base_audit", tmp_path, "EUR")
-    results.figure("x", value, label="what it is", unit=unit, card=True)
+    results.figure("x", Estimate(value, unit), label="what it is", card=True)
     metrics = publish.write_metrics(tmp_path)
     found = {
         "notebook": results.key_figures(),
@@ -69,10 +70,11 @@ def test_a_number_is_spelt_the_same_wherever_it_stands(
 
 def test_a_change_is_spelt_the_same_wherever_it_stands(tmp_path: Path) -> None:
     results = NotebookResults("02_customer_base_audit", tmp_path, "EUR")
-    results.figure("x", 5, label="what", unit="count", change=-0.0312, against="last year", card=True)
+    five = Estimate(5, "count")
+    results.figure("x", five, label="what", change=-0.0312, against="last year", card=True)
     metrics = publish.write_metrics(tmp_path)
-    assert results.key_figures() == "what  5 (−3.1 % against last year)"
-    assert "what: 5 (−3.1 % against last year)" in mail_text(tmp_path)
+    assert results.key_figures() == "what  5; −3.1 % against last year"
+    assert "what: 5; −3.1 % against last year" in mail_text(tmp_path)
     assert "▼ −3.1 %</b> against last year" in front_page(metrics)
     assert "<td>−3.1 % against last year</td>" in chapter_page(tmp_path, metrics)
 

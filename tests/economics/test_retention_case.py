@@ -125,7 +125,7 @@ class TestContracts:
         rows = pd.DataFrame({"customer_id": ["a"], "start": [DAY], "price_per_month": [1.0]})
         case = crm.contracts_case(rows, as_of="2025-06-30")
         assert case.reason.startswith("no calendar year up to 2025-06-30 is complete")
-        assert case.claim().verdict == "cannot be tested"
+        assert case.claim().finding.verdict == "cannot be tested"
         assert case.mix().empty
 
 

@@ -169,7 +169,7 @@ class TestComparison:
             cdnow.transactions, as_of=cdnow.as_of, models=[crm.BetaGeoModel()], horizon="39W"
         )
         assert "needs 30 who did" in found.reason
-        assert found.words == found.basis == f"Not measured: {found.reason}."
+        assert found.sentence == found.basis == f"Not measured: {found.reason}."
         assert found.scores.empty
         assert found.fit_best(crm.rfm_summary(cdnow.transactions, as_of=cdnow.as_of)) is None
 
@@ -294,5 +294,5 @@ class TestRegularity:
     def test_too_few_are_refused(self) -> None:
         log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": pd.to_datetime(["2024-01-01"])})
         found = crm.purchase_regularity(log, as_of="2024-12-31")
-        assert found.words.startswith("Not measured: 0 customers have bought three times")
+        assert found.sentence.startswith("Not measured: 0 customers have bought three times")
         assert found.phases == 1

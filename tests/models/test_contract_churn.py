@@ -58,7 +58,7 @@ def test_a_purchase_log_tells_who_is_overdue():
     log, day = study.transactions, study.as_of
     models = [crm.ParetoNBDModel(), crm.ModifiedBetaGeoModel()]
     found = crm.compare_activity(log, as_of=day, models=models)
-    assert found.words.startswith("MBG/NBD is nearest to who bought")
+    assert found.sentence.startswith("MBG/NBD is nearest to who bought")
     assert found.best["forecast"] == "MBG/NBD"
     summary = crm.rfm_summary(log, as_of=day)
     model = found.fit_best(summary)

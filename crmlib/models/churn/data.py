@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.errors import DataError, FitError, did_you_mean, not_measured
 from crmlib.models._inference import Array
@@ -71,7 +72,7 @@ class ChurnData:
         if self.reason:
             return not_measured(self.reason)
         left, rows = int(self.churned.sum()), len(self.features)
-        return f"Learnt from {self.source}: {rows:,} rows, {left:,} left ({left / rows:.1%})."
+        return f"Learnt from {self.source}: {rows:,} rows, {left:,} left ({fmt.share(left / rows)})."
 
     @cached_property
     def codes(self) -> pd.DataFrame:
