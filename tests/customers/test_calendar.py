@@ -3,7 +3,7 @@
 import pandas as pd
 
 import crmlib as crm
-from crmlib.customers.audit.calendar import purchases_by_month
+from crmlib.customers.audit.months import purchases_by_month
 
 
 def test_cdnow_acquires_nobody_after_march():

@@ -14,11 +14,16 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
 from crmlib.customers import ClusterSegments, behaviour_clusters, needs_clusters, profile_table, rfm_summary
-from crmlib.customers.clusters.choice import SIGNIFICANT, silhouette
-from crmlib.customers.clusters.fits import cluster
-from crmlib.customers.clusters.stability import adjusted_rand, shared_customers, stability
-from crmlib.customers.clusters.valleys import neighbours, shallowest_valley, spread_ties
-from crmlib.customers.clusters.verdict import CUTS, cluster_verdict
+from crmlib.customers.clusters.choice import (
+    CUTS,
+    SIGNIFICANT,
+    cluster_verdict,
+    neighbours,
+    shallowest_valley,
+    silhouette,
+    spread_ties,
+)
+from crmlib.customers.clusters.fits import adjusted_rand, cluster, shared_customers, stability
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups
 from tests.customers.logs import cdnow_sample

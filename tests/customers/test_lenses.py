@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import crmlib as crm
 from crmlib.customers.activity import acquired_by, by_group, customer_totals
+from crmlib.customers.audit.best_customers import first_products
 from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
-from crmlib.customers.audit.first_products import first_products
 from crmlib.customers.audit.months import month_review
 from crmlib.customers.audit.period_change import period_change
 from crmlib.customers.audit.period_profile import period_profile, profile_by_group

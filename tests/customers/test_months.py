@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.audit.lapsing import lapsing_customers
+from crmlib.customers.audit.best_customers import lapsing_customers
 from crmlib.customers.audit.months import month_review
 from crmlib.errors import CrmError
 

@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.halves import profit_halves
-from crmlib.customers.profit.noise import profit_noise
-from crmlib.customers.tiers.cut_offs import TIERS
+from crmlib.customers.profit.noise import profit_halves, profit_noise
 from crmlib.customers.tiers.migration import regression_to_the_mean, tier_migration
 from crmlib.customers.tiers.probabilities import tier_probabilities
-from crmlib.customers.tiers.value_tiers import value_tiers
+from crmlib.customers.tiers.value_tiers import TIERS, value_tiers
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import cdnow_sample, log_of
 

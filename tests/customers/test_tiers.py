@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.profit.whale import lorenz_curve, revenue_and_profit_ranks, whale_curve
-from crmlib.customers.tiers.cut_offs import TIERS, TierCutOffs
 from crmlib.customers.tiers.table import tier_table
-from crmlib.customers.tiers.value_tiers import value_tiers
+from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
 from crmlib.errors import CrmError
 from tests.customers.logs import log_of
 

@@ -1,15 +1,23 @@
-"""How many clusters, and are they groups? Silhouette and stability beside those of a cloud without groups."""
+"""How many clusters, and are they groups? What speaks for it, beside a cloud without groups, and the verdict in words.
+
+Cutting one smooth cloud gives clusters as tidy as real groups do. What tells them apart is the ground
+between: customers are rarer halfway between two groups than around either centre. In any cloud with a
+single top they are not, be it a bell, a box or a cloud with heavy tails, so that no shape has to be assumed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from crmlib.customers.clusters.fits import REFERENCE_STARTS, Method, cluster
-from crmlib.customers.clusters.stability import stability
-from crmlib.customers.clusters.valleys import Labels, Points, shallowest_valley
+from crmlib import format as fmt
+from crmlib.customers.clusters.fits import REFERENCE_STARTS, Labels, Method, Points, cluster, stability
 
 SIGNIFICANT = (
     0.01  # of the valley; over several numbers of clusters, the chance of a false group stays below .05
@@ -127,3 +135,173 @@ def silhouette(distances: Points, labels: Labels) -> float:
     largest = np.maximum(own, nearest)
     apart = np.divide(nearest - own, largest, out=np.zeros(len(labels)), where=(largest > 0) & ~alone)
     return float(apart.mean())
+
+
+CUTS = "No clusters beyond a smooth cloud: these are cuts, not groups."
+
+
+def choose(choice: pd.DataFrame) -> pd.Series:
+    """The row of the most clusters that hold as groups; where none do, of those that are cut most stably."""
+    held = choice[choice["groups"]]
+    return held.iloc[-1] if len(held) else choice.loc[choice["stability"].idxmax()]
+
+
+def cluster_verdict(choice: pd.DataFrame) -> str:
+    """What the figures of `judge_clusters` say of the clusters that were chosen."""
+    row = choose(choice)
+    clusters = fmt.count(row["clusters"])
+    if row["groups"]:
+        silhouette, stable = (f"{row[name]:.2f}" for name in ("silhouette", "stability"))
+        null = f"{row['silhouette_null']:.2f} and {row['stability_null']:.2f}"
+        return (
+            f"{clusters} groups: halfway between any two neighbours there are at most {row['valley']:.2f} customers "
+            f"for one around the emptier centre; silhouette {silhouette} and stability {stable}, where a cloud without "
+            f"groups has up to {null}; each is found again (Jaccard {row['jaccard']:.2f} or more)."
+        )
+    first, last = choice["clusters"].min(), choice["clusters"].max()
+    tried = (
+        f"{clusters} clusters"
+        if first == last
+        else f"{clusters} clusters, the most stable of {first} to {last}"
+    )
+    return f"{CUTS} Of {tried}: {'; '.join(_failed(row))}."
+
+
+def _failed(row: pd.Series) -> list[str]:
+    """What keeps the clusters from being groups."""
+    reasons = {
+        f"{_halfway(row['valley'])}, no valley beyond chance": row["valley_p"] > SIGNIFICANT,
+        f"silhouette {row['silhouette']:.2f}, where a cloud without groups has up to {row['silhouette_null']:.2f}": (
+            row["silhouette"] < row["silhouette_null"]
+        ),
+        f"stability {row['stability']:.2f}, where a cloud without groups has up to {row['stability_null']:.2f}": (
+            row["stability"] < row["stability_null"]
+        ),
+        f"one of them is not found again (Jaccard {row['jaccard']:.2f})": row["jaccard"] < STABLE,
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def _halfway(valley: float) -> str:
+    """How many customers there are between two neighbouring clusters; nobody around a centre leaves no ratio."""
+    if not math.isfinite(valley):
+        return "around the emptier of two neighbouring centres there is nobody to compare with"
+    return (
+        f"halfway between two neighbours there are {valley:.2f} customers for one around the emptier centre"
+    )
+
+
+HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike
+TUBE = 0.75  # share of the two clusters' customers within the tube through both centres
+
+
+class Valley(NamedTuple):
+    """The shallowest valley among all pairs of neighbouring clusters.
+
+    Attributes
+    ----------
+    depth : float
+        Customers halfway between two centres per customer around the emptier centre; 1 or more is no valley.
+    p_value : float
+        Chance of so few halfway, or fewer, where there is no valley.
+    """
+
+    depth: float
+    p_value: float
+
+
+def shallowest_valley(points: Points, labels: Labels, random: np.random.Generator) -> Valley:
+    """The valley between those two neighbouring clusters that are least apart.
+
+    Parameters
+    ----------
+    points : array, shape (customers, features)
+        Scaled features.
+    labels : array, shape (customers,)
+        Cluster of each, 0 to k - 1, none of them empty.
+    random : Generator
+        To spread equal values.
+
+    Returns
+    -------
+    Valley
+
+    Notes
+    -----
+    Customers are counted in three windows of equal size on the line through two centres: around either one
+    and halfway. Under a density with convex level sets the count halfway is at least the smaller of the
+    others, up to chance; a binomial test against each, the larger p-value, is therefore valid. The windows
+    are slices of a tube, so that a third cluster beside the line does not fill the valley; distances are
+    those within clusters (Mahalanobis), so that an elongated cluster keeps its shape. The question is that
+    of Hartigan and Hartigan (1985), The dip test of unimodality, Annals of Statistics 13(1), 70–84, asked
+    at one place, where k-means has cut.
+
+    Neighbours have no third centre closer to both than they are to each other (Toussaint 1980, The relative
+    neighbourhood graph of a finite planar set, Pattern Recognition 12, 261–268): between the ends of a row
+    of groups lies another group, and no valley.
+    """
+    spread = np.column_stack([spread_ties(column, random) for column in points.T])
+    centres = np.array([points[labels == one].mean(axis=0) for one in range(labels.max() + 1)])
+    sphered = _within_clusters(points - centres[labels], points.var(axis=0).sum())
+    spread, centres = spread @ sphered, centres @ sphered
+    found = [
+        _between(spread, (labels == a) | (labels == b), centres[a], centres[b])
+        for a, b in neighbours(centres)
+    ]
+    return max(found, key=lambda one: (one.p_value, one.depth))
+
+
+def neighbours(centres: Points) -> list[tuple[int, int]]:
+    """Pairs of centres with no third one between them; they hang together.
+
+    Examples
+    --------
+    >>> neighbours(np.array([[0.0], [1.0], [2.5]]))
+    [(0, 1), (1, 2)]
+    """
+    away = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
+    pairs = combinations(range(len(centres)), 2)
+    return [(a, b) for a, b in pairs if not (np.maximum(away[a], away[b]) < away[a, b]).any()]
+
+
+def spread_ties(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Move equal values apart, each up to halfway to the next other value: an atom of counts is no hill.
+
+    Examples
+    --------
+    >>> spread_ties(np.array([0.0, 0.0, 5.0]), np.random.default_rng(0)).round(1)
+    array([ 0.7, -1.2,  5. ])
+    """
+    levels, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if len(levels) < 2 or len(levels) == len(values):
+        return values
+    gaps = np.diff(levels) / 2
+    below, above = np.concatenate([gaps[:1], gaps]), np.concatenate([gaps, gaps[-1:]])
+    moved = levels[which] + random.uniform(-below[which], above[which])
+    return np.where(counts[which] > 1, moved, values)
+
+
+def _within_clusters(deviations: Points, variance: float) -> Points:
+    """The matrix that makes the spread within clusters the same in all directions."""
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(deviations, rowvar=False)))
+    # A direction without any spread within clusters is not stretched without end.
+    return axes / np.sqrt(np.maximum(variances, 1e-9 * variance))
+
+
+def _between(points: Points, of_both: NDArray[np.bool_], one: Points, other: Points) -> Valley:
+    line = other - one
+    length = np.sqrt(line @ line)
+    if not length > 0:
+        return Valley(np.inf, 1.0)
+    away = points - one
+    along = away @ line / length**2
+    beside = (away**2).sum(axis=1) - (along * length) ** 2
+    along = along[beside <= np.quantile(beside[of_both], TUBE)]
+    at_one, halfway, at_other = (
+        int((np.abs(along - place) <= HALF_WINDOW).sum()) for place in (0.0, 0.5, 1.0)
+    )
+    from scipy.special import bdtr  # here, because only who clusters needs it
+
+    chances = [float(bdtr(halfway, halfway + count, 0.5)) if count else 1.0 for count in (at_one, at_other)]
+    emptier = min(at_one, at_other)
+    return Valley(halfway / emptier if emptier else np.inf, max(chances))

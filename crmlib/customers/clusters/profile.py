@@ -7,8 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.clusters.scale import Scale
-from crmlib.customers.clusters.valleys import Labels, Points
+from crmlib.customers.clusters.fits import Labels, Points, Scale
 from crmlib.errors import CrmError
 
 STANDS_OUT = 0.5  # standard deviations from the mean of all customers, on the scale of the clustering

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
-from crmlib.customers.profit.basis import basis_of, has_costs
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
     Effort,
     as_costs,
     as_number,
+    basis_of,
     effort_of,
+    has_costs,
     within,
 )
 from crmlib.errors import CrmError, DataError

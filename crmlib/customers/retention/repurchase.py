@@ -1,8 +1,13 @@
-"""Who buys again in the next period: what stands for retention where customers have no contract."""
+"""Who buys again: what stands for retention where customers have no contract.
+
+"Retention" without a definition is no figure. In a purchase log nobody is seen to leave, and what can be told is who
+bought again, within which time.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -162,3 +167,91 @@ def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.Dat
     """Add `retention` and its 95 % interval (Wilson 1927)."""
     low, high = wilson_interval(kept, of)
     return table.assign(retention=kept / of.where(of > 0), low=low, high=high)
+
+
+def retention_by_age(
+    transactions: Any, *, as_of: Any, days: Sequence[int] = (7, 30, 90, 180, 365), collapse: str = "D"
+) -> pd.DataFrame:
+    """Which share of customers bought again at an age, by three definitions side by side?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log, or any log of use with `customer_id, date, amount`.
+    as_of : date or str
+        Last day that counts, to its end.
+    days : sequence of int
+        Ages in days after the first purchase, ascending.
+    collapse : {"D", "W", "M", "Q", "Y"}
+        Purchases of one customer within one such period are one purchase.
+
+    Returns
+    -------
+    DataFrame
+        One row per definition and age: `definition`, `from_day, to_day`, `meaning`; `customers` (first bought early
+        enough to have lived through it), `retained`, `retention`, `low, high` (95 %, Wilson).
+
+        N-day: bought on that very day. Bracket: bought within the days since the age before. Rolling: bought
+        on that day or any later one, to which `to_day` is nan; it still grows as time passes.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": 1.0,
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-01"])})
+    >>> told = retention_by_age(log, as_of="2024-02-29", days=[7, 30])
+    >>> told[["definition", "from_day", "to_day", "customers", "retained"]]
+      definition  from_day  to_day  customers  retained
+    0      N-day         7     7.0          2         1
+    1      N-day        30    30.0          2         0
+    2    bracket         1     7.0          2         1
+    3    bracket         8    30.0          2         0
+    4    rolling         7     NaN          2         1
+    5    rolling        30     NaN          2         0
+    """
+    ages = [int(one) for one in days]
+    if not ages or ages[0] < 1 or sorted(set(ages)) != ages:
+        raise CrmError(f"days is {list(days)!r}; give ages in days, 1 or more, ascending")
+    last = as_day(as_of, "as_of")
+    spans: list[tuple[str, int, int | None]] = [("N-day", one, one) for one in ages]
+    spans += [("bracket", before + 1, one) for before, one in zip([0, *ages[:-1]], ages, strict=True)]
+    spans += [("rolling", one, None) for one in ages]
+    counts = _came_back(transactions, last, spans, collapse)
+    meaning = {
+        "N-day": "bought on day {0}",
+        "bracket": "bought from day {0} to day {1}",
+        "rolling": "bought on day {0} or later",
+    }
+    table = pd.DataFrame(
+        {
+            "definition": [name for name, _low, _high in spans],
+            "from_day": [low for _name, low, _high in spans],
+            "to_day": [np.nan if high is None else float(high) for _name, _low, high in spans],
+            "meaning": [meaning[name].format(low, high) for name, low, high in spans],
+            "customers": [int(counts[f"customers_{place}"]) for place in range(len(spans))],
+            "retained": [int(counts[f"retained_{place}"]) for place in range(len(spans))],
+        }
+    )
+    return with_interval(table, table["retained"], table["customers"])
+
+
+def _came_back(
+    transactions: Any, last: dt.date, spans: Sequence[tuple[str, int, int | None]], collapse: str
+) -> pd.Series:
+    """For each span of ages: customers old enough to have lived through it, and those who bought in it."""
+    days = purchase_days(transactions, last, collapse=collapse).filter(_.purchase == 1)
+    born = days.group_by("customer_id").agg(born=_.date.min())
+    rows = days.inner_join(born, "customer_id").mutate(last=ibis.literal(last))
+    rows = rows.mutate(
+        age=_.date.date().delta(_.born.date(), unit="day"), lived=_.last.delta(_.born.date(), unit="day")
+    )
+    inside = {
+        f"in_{place}": ((_.age >= low) & (_.age <= (10**6 if high is None else high))).any()
+        for place, (_name, low, high) in enumerate(spans)
+    }
+    people = rows.group_by("customer_id").agg(lived=_.lived.max(), **inside)
+    counts = {}
+    for place, (_name, low, high) in enumerate(spans):
+        lived = people.lived >= (low if high is None else high)
+        counts[f"customers_{place}"] = lived.sum()
+        counts[f"retained_{place}"] = (lived & people[f"in_{place}"]).sum()
+    return fetch(people.agg(**counts)).iloc[0].fillna(0)

@@ -10,9 +10,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
-from crmlib.customers.clusters.stability import adjusted_rand, shared_customers
-from crmlib.customers.tiers.cut_offs import TIERS
-from crmlib.customers.tiers.value_tiers import ValueTiers, value_tiers
+from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
+from crmlib.customers.tiers.value_tiers import TIERS, ValueTiers, value_tiers
 from crmlib.errors import CrmError
 
 SAME, STABLE = 0.8, 0.75

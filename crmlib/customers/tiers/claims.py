@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+import ibis
 import numpy as np
 import pandas as pd
 
+from crmlib.customers._log import end_of, fetch, seen_by
 from crmlib.customers.activity import span
-from crmlib.customers.tiers.capacity_claim import capacity_taken, capacity_use
-from crmlib.customers.tiers.next_behaviour import next_behaviour
+from crmlib.customers.profit.cost_to_serve import filled_columns
+from crmlib.customers.profit.customer_profit import orders_among
+from crmlib.data.absent import open_optional
 from crmlib.errors import CrmError
 from crmlib.findings import UNTESTED, Claim
-from crmlib.statistics import difference_of_means
+from crmlib.statistics import difference_of_means, normal_quantile
 
 FEWEST = 30  # customers on either side, below which an interval says nothing
 SMALLEST_EFFECT = 0.1  # standard deviations: who differs by less needs no other service
@@ -173,3 +177,144 @@ def _tested(one: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[st
 def _untested(one: TierClaim, why: str, count: int = 0) -> dict[str, Any]:
     empty = dict.fromkeys(("tier_mean", "other_mean", "difference", "low", "high", "effect"), np.nan)
     return _named(one) | {"customers": count} | empty | {"verdict": UNTESTED, "why": why}
+
+
+def next_behaviour(
+    customer_ids: pd.Series,
+    transactions: Any,
+    first: dt.date,
+    last: dt.date,
+    *,
+    customers: Any = None,
+    service_cases: Any = None,
+) -> tuple[pd.DataFrame, float]:
+    """One row per customer; a column for each behaviour that the tables hold, NaN where it is not known.
+
+    `purchases` (orders), `active`, `tenure_years` at the start, `discount_share` of what was bought,
+    `new_product_share` (purchases of products first sold in the period), `share_of_wallet`, `complaints`,
+    `public_complaints` and `minutes_beyond` (service minutes above those that the firm gives for such revenue).
+    Beside it the purchases of everybody, newcomers among them.
+    """
+    found = pd.DataFrame(index=pd.Index(customer_ids, name="customer_id"))
+    everybody = fetch(_bought(seen_by(transactions, last), first)).set_index("customer_id")
+    bought = everybody.reindex(found.index)
+    found["purchases"] = bought["purchases"].fillna(0)
+    found["active"] = (found["purchases"] > 0).astype(float)
+    found["tenure_years"] = (pd.Timestamp(first) - bought["first_seen"]).dt.days / 365.25
+    if "discounts" in bought:
+        list_price = bought["revenue"] + bought["discounts"]
+        found["discount_share"] = bought["discounts"] / list_price.where(
+            (list_price > 0) & (found["purchases"] > 0)
+        )
+    if "new_products" in bought and bought["new_products"].any():
+        found["new_product_share"] = bought["new_products"] / bought["rows"].where(bought["rows"] > 0)
+    known, asked = open_optional(customers), open_optional(service_cases)
+    if known is not None and filled_columns(known, ["share_of_wallet"]):
+        wallet = fetch(
+            known.select(customer_id=known.customer_id.cast("string"), share=known.share_of_wallet)
+        )
+        found["share_of_wallet"] = wallet.set_index("customer_id")["share"].astype(float).reindex(found.index)
+    if asked is not None:
+        cases = fetch(_cases(asked, first, last)).set_index("customer_id")
+        found[cases.columns] = cases.reindex(found.index).fillna(0.0)
+        if "minutes" in found:
+            revenue = bought["revenue"].fillna(0).clip(lower=0)
+            usual = found["minutes"].sum() / revenue.sum() if revenue.sum() > 0 else float("nan")
+            found["minutes_beyond"] = found.pop("minutes") - usual * revenue
+    return found, float(everybody["purchases"].sum())
+
+
+def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:
+    within = rows.counted & (rows.date >= ibis.literal(dt.datetime.combine(first, dt.time())))
+    sums = {
+        "first_seen": rows.date.min(),
+        "purchases": orders_among(rows, within),
+        "rows": within.sum(),
+        "revenue": rows.amount.sum(where=within),
+    }
+    if "discount" in rows.columns:
+        sums["discounts"] = rows.discount.cast("float64").fill_null(0.0).sum(where=within)
+    if "product" in rows.columns:
+        sold = rows.filter(rows.is_purchase & rows["product"].notnull())
+        debuts = sold.group_by("product").agg(debut=sold.date.min())
+        rows = rows.left_join(debuts, "product")
+        is_new = within & (rows.debut >= ibis.literal(dt.datetime.combine(first, dt.time())))
+        sums["new_products"] = is_new.fill_null(False).sum()
+    return rows.group_by("customer_id").agg(**sums)
+
+
+def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
+    when = cases.opened.cast("timestamp(6)")
+    rows = cases.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
+    filled = filled_columns(cases, ["kind", "public", "minutes"])
+    sums = {"cases": rows.count().cast("float64")}
+    if "kind" in filled:
+        complaint = (rows.kind == "complaint").fill_null(False)
+        sums["complaints"] = complaint.sum().cast("float64")
+        if "public" in filled:
+            seen = complaint & rows.public.cast("boolean").fill_null(False)
+            sums["public_complaints"] = seen.sum().cast("float64")
+    if "minutes" in filled:
+        sums["minutes"] = rows.minutes.cast("float64").sum()
+    return rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)
+
+
+def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
+    """Share of the capacity that was used in a period, the mean over its months and resources; NaN without any.
+
+    Parameters
+    ----------
+    capacity : ibis.Table or DataFrame or None
+        The study's table: `date, capacity, used`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> month = pd.DataFrame({"date": [pd.Timestamp("2024-01-01")], "capacity": [80.0], "used": [60.0]})
+    >>> capacity_use(month, dt.date(2024, 1, 1), dt.date(2024, 1, 31))
+    0.75
+    """
+    rows = open_optional(capacity)
+    if rows is None:
+        return np.nan
+    when = rows.date.cast("timestamp(6)")
+    rows = rows.filter(
+        (when >= dt.datetime.combine(first, dt.time())) & (when < end_of(last)) & (rows.capacity > 0)
+    )
+    used = fetch(rows.select(share=rows.used / rows.capacity))["share"]
+    return float(used.astype(float).mean()) if len(used) else np.nan
+
+
+def capacity_taken(
+    mine: np.ndarray, purchases: np.ndarray, everybody: float, use: float
+) -> dict[str, float] | None:
+    """What share of the capacity a tier's purchases take, against the share that stands idle anyway.
+
+    Parameters
+    ----------
+    mine : array of bool
+        Who is in the tier.
+    purchases : array of float
+        Of the same customers.
+    everybody : float
+        Purchases of all customers, newcomers among them.
+    use : float
+        Share of the capacity that is used.
+
+    Returns
+    -------
+    dict or None
+        `customers`, `tier_mean` (share of the capacity that the tier takes, if every purchase takes as much),
+        `other_mean` (share idle today), `difference`, `low` and `high`: 95 % interval, from the spread among
+        customers. None where there is no capacity or no purchase.
+    """
+    if not np.isfinite(use) or not everybody > 0 or not mine.any():
+        return None
+    own = np.where(mine, purchases, 0.0)
+    share = own.sum() / everybody
+    error = np.sqrt(len(own) * np.var(own - share * purchases)) / everybody
+    difference, reach = use * share - (1 - use), normal_quantile(0.95) * use * error
+    return {
+        "customers": int(mine.sum()), "tier_mean": use * share, "other_mean": 1 - use, "difference": difference,
+        "low": difference - reach, "high": difference + reach,
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.tiers.cut_offs import TIERS
+from crmlib.customers.tiers.value_tiers import TIERS
 from crmlib.errors import CrmError
 
 GONE, NEW = "not active", "new"

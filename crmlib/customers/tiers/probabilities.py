@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.profit.noise import ProfitNoise, profit_noise
-from crmlib.customers.tiers.cut_offs import TIERS, TierCutOffs
-from crmlib.customers.tiers.value_tiers import value_tiers
+from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
 
 _GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
 _MOST_GROUPS = 4

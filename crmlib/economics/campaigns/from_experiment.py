@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day, fetch, seen_by
-from crmlib.customers.treatments.features import experiment_features
-from crmlib.customers.treatments.outcomes import experiment_outcomes
+from crmlib.customers.treatments.experiments import experiment_features, experiment_outcomes
 from crmlib.economics.campaigns.campaign import campaign_list
 from crmlib.economics.campaigns.contact_profit import contacts_by_effect
 from crmlib.economics.experiments import read_experiments

@@ -12,8 +12,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.customers.activity import acquired_by
-from crmlib.customers.retention.contract_spells import contract_spells
-from crmlib.customers.retention.measures import contract_retention
+from crmlib.customers.retention.contracts import contract_retention, contract_spells
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
 from crmlib.data.absent import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim

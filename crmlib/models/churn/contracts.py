@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlib.customers.retention.contract_samples import contract_samples
-from crmlib.customers.retention.contract_spells import contract_spells
+from crmlib.customers.retention.contracts import contract_samples, contract_spells
 from crmlib.data.absent import lacking
 from crmlib.errors import CannotAnswerError
 from crmlib.models.churn.data import ChurnData, churn_data, no_churn_data

@@ -1,0 +1,338 @@
+"""Contracts as they ran: how long each has lasted, who stayed through each period, and samples to learn churn from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import as_day, fetch
+from crmlib.customers.retention.repurchase import with_interval
+from crmlib.data.absent import lacking
+from crmlib.data.sources import open_table
+from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.no_rows import no_rows
+from crmlib.units import TimeUnit
+
+SHOWN = 5
+_ALONG = ("plan", "market", "product_type")
+_SPELLS = (
+    "customer_id subscription_id spell start end price_changes price_per_month plan market "
+    "product_type end_reason tenure_months ended"
+)
+
+
+def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:
+    """How long has each contract run by a day, and has it ended?
+
+    Parameters
+    ----------
+    subscriptions : ibis.Table or DataFrame
+        One row per contract and price: `customer_id, start, price_per_month`; optionally `end` (the last day
+        at this price, empty while it runs), `subscription_id` (the customer's id where it is absent),
+        `end_reason`, `plan`, `market`, `product_type`.
+    as_of : date or str
+        Last day that counts, to its end; rows that start later and ends that lie later are not seen.
+    terms : {"last", "first"}
+        Which price, plan, market and product type are told: the last ones seen, or those that the spell began
+        with. To compare how long plans or prices last it has to be the first ones: a contract must have lasted
+        to be changed, so those with a changed plan or a raised price seem to last longer.
+
+    Returns
+    -------
+    DataFrame
+        One row per contract, and one more for each time it was taken up again after a day without:
+
+        customer_id, subscription_id : str
+        spell : int, 1 for the first run of a contract
+        start, end : timestamp, first and last day; `end` is missing while the contract runs
+        tenure_months : float, days from the first to the last one, both within it, over 30.4375
+        ended : bool
+        price_per_month : float, by `terms`
+        price_changes : int, rows of the spell less one
+        plan, market, product_type : where the table has them, by `terms`
+        end_reason : why the spell's last row ended
+
+        Without rows where there is no such table.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a row ends before it starts.
+    CrmError
+        If `terms` is another word.
+
+    Notes
+    -----
+    A change of price or plan begins a new row of the same contract and ends nothing. A contract whose last row
+    ends on `as_of` for the reason "changed" runs on.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": ["a", "a", "b"], "price_per_month": [10.0, 12.0, 9.0],
+    ...     "start": pd.to_datetime(["2024-01-01", "2024-07-01", "2024-03-01"]),
+    ...     "end": pd.to_datetime(["2024-06-30", None, "2024-05-31"])})
+    >>> contract_spells(rows, "2024-12-31")[["customer_id", "tenure_months", "ended", "price_per_month"]].round(1)
+      customer_id  tenure_months  ended  price_per_month
+    0           a           12.0  False             12.0
+    1           b            3.0   True              9.0
+    """
+    day = as_day(as_of, "as_of")
+    if terms not in ("last", "first"):
+        raise CrmError(f"terms is {terms!r}; {did_you_mean(str(terms), ['last', 'first'])}")
+    if missing := lacking(subscriptions=subscriptions):
+        return no_rows(_SPELLS, missing)
+    rows = seen_rows(subscriptions, day)
+    spells = _spells(rows, day, terms)
+    last_day = ibis.ifelse(_.end.isnull(), ibis.literal(day), _.end)
+    spells = spells.mutate(tenure_months=(last_day.delta(_.start, unit="day") + 1) / TimeUnit.M.days)
+    spells = spells.order_by("customer_id", "subscription_id", "spell")
+    frame = fetch(spells).astype({"start": "datetime64[s]", "end": "datetime64[s]", "spell": "int64"})
+    return frame.assign(ended=frame["end"].notna())
+
+
+def seen_rows(subscriptions: Any, day: dt.date) -> ibis.Table:
+    """Rows that have started by the end of a day, with the contract's columns and types, checked.
+
+    `end` is null where it lies after the day or the contract runs on; `subscription_id` and `end_reason` are there.
+    """
+    table = open_table(subscriptions)
+    if missing := [one for one in ("customer_id", "start", "price_per_month") if one not in table.columns]:
+        raise DataError(
+            f"subscriptions lacks {', '.join(missing)} (it has {', '.join(table.columns)}); "
+            "it needs customer_id, start and price_per_month, and end where a contract is over"
+        )
+    text = {one: table[one].cast("string") for one in ("customer_id", "subscription_id", "end_reason", *_ALONG)
+            if one in table.columns}  # fmt: skip
+    end = table.end.cast("date") if "end" in table.columns else ibis.null("date")
+    rows = table.select(
+        **text, start=table.start.cast("date"), end=end, price_per_month=table.price_per_month.cast("float64")
+    )
+    if "subscription_id" not in rows.columns:
+        rows = rows.mutate(subscription_id=rows.customer_id)
+    rows = rows.mutate(subscription_id=rows.subscription_id.fill_null(rows.customer_id))
+    if "end_reason" not in rows.columns:
+        rows = rows.mutate(end_reason=ibis.null("string"))
+    _refuse_backwards(rows)
+    rows = rows.filter(rows.start <= day)
+    runs_on = (rows.end > day) | ((rows.end == day) & (rows.end_reason.fill_null("") == "changed"))
+    return rows.mutate(end=ibis.ifelse(runs_on, ibis.null("date"), rows.end))
+
+
+def _refuse_backwards(rows: ibis.Table) -> None:
+    wrong = rows.filter((rows.end < rows.start) | rows.start.isnull() | rows.customer_id.isnull())
+    bad = fetch(wrong.select("customer_id").limit(SHOWN))
+    if len(bad):
+        first = ", ".join(str(one) for one in bad["customer_id"])
+        count = int(wrong.count().to_pyarrow().as_py())
+        raise DataError(
+            f"subscriptions: {count:,} rows end before they start, or lack start or customer_id (customer_id {first}); "
+            "end is the last day at this price and lies on or after start; correct or drop these rows"
+        )
+
+
+def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
+    """One row per unbroken run of a contract's rows."""
+    contract = ["customer_id", "subscription_id"]
+    order = {"group_by": contract, "order_by": ["start", "price_per_month"]}
+    reach = _.end.fill_null(ibis.literal(day))
+    rows = rows.mutate(before=reach.max().over(ibis.window(**order, preceding=(None, 1))))
+    begins = (_.before.isnull() | (_.start.delta(_.before, unit="day") > 1)).cast("int64")
+    rows = rows.mutate(begins=begins)
+    rows = rows.mutate(spell=_.begins.sum().over(ibis.cumulative_window(**order)))
+    told = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
+    in_order = {"order_by": rows.start, "include_null": True}
+    along = {
+        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order) for one in told
+    }
+    spells = rows.group_by(*contract, "spell").agg(
+        start=_.start.min(),
+        end=ibis.ifelse(_.end.isnull().any(), ibis.null("date"), _.end.max()),
+        price_changes=_.count() - 1,
+        **along,
+        end_reason=rows.end_reason.last(**in_order),
+    )
+    return spells.mutate(end_reason=ibis.ifelse(_.end.isnull(), ibis.null("string"), _.end_reason))
+
+
+_KEY = ["customer_id", "subscription_id", "start"]
+_SAMPLES = (
+    "customer_id date outcome_known_on churned tenure_months price_per_month price_changes plan "
+    "market product_type"
+)
+
+
+def contract_samples(
+    subscriptions: Any, *, as_of: Any, horizon_months: int = 3, cut_offs: int = 4
+) -> pd.DataFrame:
+    """Which contracts ran on some days, what was known of them then, and which ended in the months after?
+
+    Parameters
+    ----------
+    subscriptions : ibis.Table or DataFrame
+        As for `contract_spells`.
+    as_of : date or str
+        Last day that counts. The contracts that run then are in the answer too, without an outcome.
+    horizon_months : int
+        Who leaves within so many months after a day has left.
+    cut_offs : int
+        Days that are looked back to, the horizon apart, the latest of them one horizon before `as_of`.
+
+    Returns
+    -------
+    DataFrame
+        One row per day and contract that ran on it, as `churn_data` reads it: `customer_id`, `date` (the cut-off),
+        `outcome_known_on`, `churned` ("Yes", "No", missing for `as_of`), and what was known: `tenure_months`,
+        `price_per_month`, `price_changes`, and `plan`, `market`, `product_type` where there are any. Without rows,
+        and with the `reason`, where there is no table or no contract ran on the days looked back to.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": ["a", "b"], "price_per_month": [10.0, 9.0],
+    ...     "start": pd.to_datetime(["2024-01-01", "2024-03-01"]), "end": pd.to_datetime([None, "2024-08-20"])})
+    >>> found = contract_samples(rows, as_of="2024-09-30", cut_offs=1)
+    >>> found[["customer_id", "date", "churned"]].astype(str).values.tolist()
+    [['a', '2024-06-30', 'No'], ['b', '2024-06-30', 'Yes'], ['a', '2024-09-30', 'nan']]
+    """
+    if horizon_months < 1 or cut_offs < 1:
+        raise CrmError(f"horizon_months is {horizon_months} and cut_offs {cut_offs}; give 1 or more of each")
+    last = as_day(as_of, "as_of")
+    if missing := lacking(subscriptions=subscriptions):
+        return no_rows(_SAMPLES, missing)
+    days = [_back(last, horizon_months * steps) for steps in range(cut_offs, -1, -1)]
+    seen = [contract_spells(subscriptions, day) for day in days]
+    samples = [
+        _sample(now, later, day) for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
+    ]
+    if not sum(len(one) for one in samples):
+        why = f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
+        return no_rows(_SAMPLES, why)
+    samples.append(seen[-1][~seen[-1]["ended"]].assign(date=pd.Timestamp(last), left=np.nan))
+    frame = pd.concat([one for one in samples if len(one)], ignore_index=True)
+    known_on = dict(zip(map(pd.Timestamp, days[:-1]), map(pd.Timestamp, days[1:]), strict=True))
+    frame = frame.assign(
+        tenure_months=frame["tenure_months"].round(1),
+        outcome_known_on=frame["date"].map(known_on),
+        churned=frame.pop("left").map({1.0: "Yes", 0.0: "No"}),
+    )
+    return frame.drop(
+        columns=["subscription_id", "spell", "start", "end", "end_reason", "ended"], errors="ignore"
+    )
+
+
+def _back(day: dt.date, months: int) -> dt.date:
+    """The same day some months before; the end of a month stays one."""
+    stamp = pd.Timestamp(day)
+    moved = stamp - pd.DateOffset(months=months)
+    return (moved + pd.offsets.MonthEnd(0) if stamp.is_month_end else moved).date()
+
+
+def _sample(now: pd.DataFrame, later: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    """The contracts that ran on a day, and whether they had ended when next looked at."""
+    running = now[~now["ended"]].assign(date=pd.Timestamp(day))
+    after = later[[*_KEY, "ended"]].rename(columns={"ended": "left"})
+    joined = running.merge(after, on=_KEY, how="left", validate="one_to_one")
+    assert joined["left"].notna().all(), "a contract that ran was lost; this is a fault of crmlib"
+    return joined.astype({"left": "float64"})
+
+
+_SIZES = ["period", "start", "new", "left", "joined_and_left", "end"]
+
+
+def retention_rate(*, start: float, new: float, end: float) -> float:
+    """Which share of the customers at a period's start is there at its end: (end − new) / start.
+
+    Parameters
+    ----------
+    start, end : float
+        Customers on the first and on the last day.
+    new : float
+        Those at the end who joined within the period; who joined and left within it is in none of the three.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    CrmError
+        If there is nobody at the start, or more or fewer remain than can be.
+
+    Examples
+    --------
+    >>> retention_rate(start=200, new=40, end=210)
+    0.85
+    """
+    if not (start > 0 and 0 <= new <= end and end - new <= start):
+        raise CrmError(
+            f"start is {start}, new {new} and end {end}; give customers at the start (above 0), and at the end those "
+            "who are new and those who stayed, of whom there are no more than at the start"
+        )
+    return (end - new) / start
+
+
+def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> pd.DataFrame:
+    """Which share of customers under contract stayed through each period?
+
+    Parameters
+    ----------
+    subscriptions : ibis.Table or DataFrame
+        As for `contract_spells`.
+    as_of : date or str
+        Last day that counts; the last period is the last one that is complete by then.
+    period : {"M", "Q", "Y"}
+        Calendar periods.
+
+    Returns
+    -------
+    DataFrame
+        One row per `period` (its first day): customers at its `start`, `new` (joined, and there at the end), `left`
+        (there at the start, not at the end), `joined_and_left` within it, and at its `end`; `retention` = (end − new)
+        / start with its 95 % interval `low, high` (Wilson). start + new − left = end. Without rows, and with the
+        `reason`, where there is no table or no contract has started.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": ["a", "b", "c"], "price_per_month": 10.0,
+    ...     "start": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-02-10"]),
+    ...     "end": pd.to_datetime([None, "2024-02-20", None])})
+    >>> contract_retention(rows, as_of="2024-02-29")[["start", "new", "left", "end", "retention"]]
+       start  new  left  end  retention
+    0      0    2     0    2        NaN
+    1      2    1     1    2        0.5
+    """
+    day = as_day(as_of, "as_of")
+    spells = contract_spells(subscriptions, day)
+    if spells.empty:
+        why = f"no contract has started by {day}; retention needs some that have"
+        return no_rows([*_SIZES, "retention", "low", "high"], lacking(subscriptions=subscriptions) or why)
+    first = spells["start"].dt.to_period(_calendar(period)).min()
+    who, people = pd.factorize(spells["customer_id"])
+
+    def customers(rows: pd.Series) -> np.ndarray:
+        return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
+
+    rows, there = [], np.zeros(len(people), dtype=bool)
+    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(days=1), freq=_calendar(period))[:-1]:
+        begins, ends = one.start_time, one.end_time.normalize()
+        # who ends on the period's last day is not there after it
+        now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))
+        joined = customers((spells["start"] >= begins) & (spells["start"] <= ends))
+        sizes = (there, now & ~there, there & ~now, joined & ~there & ~now, now)
+        rows.append([begins, *(int(one.sum()) for one in sizes)])
+        there = now
+    table = pd.DataFrame(rows, columns=_SIZES)
+    assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"
+    return with_interval(table, table["end"] - table["new"], table["start"]).astype(
+        {"period": "datetime64[s]"}
+    )
+
+
+def _calendar(period: str) -> str:
+    if period not in ("M", "Q", "Y"):
+        raise CrmError(f"period is {period!r}; allowed: M, Q, Y")
+    return period
