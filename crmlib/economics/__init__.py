@@ -17,27 +17,25 @@ HOMES = homes_of(
             "berger_nasr_clv blattberg_deighton_equity margin_multiple margin_multiple_table "
             "response_steepness retention_elasticity simple_clv"
         ),
-        "lifetime_value": "customer_equity customer_lifetime_value value_of_new_customer",
-        "loyalty": "programme_liability programme_payback_months",
-        "loyalty_effect": "loyalty_uplift",
+        "lifetime_value": "customer_lifetime_value value_of_new_customer",
+        "loyalty": "loyalty_uplift programme_liability programme_payback_months",
         "markov_clv": "markov_value recency_migration",
-        "retention.blattberg_deighton": "best_spending",
         "retention.break_even": (
             "affordable_programme_cost break_even_price_cut break_even_price_cut_retention "
             "break_even_programme"
         ),
         "retention.case": "RetentionCase buyers_case contracts_case",
-        "retention.claim": "retention_claim",
-        "retention.elasticities": "equity_elasticities",
-        "retention.mix": "retention_mix",
+        "retention.claim": "claim_reversal published_lifts retention_claim",
         "retention.profit": (
-            "RetentionTerms claim_reversal published_lifts retention_profit_curve retention_steps "
-            "worth_of_points"
+            "RetentionTerms equity_elasticities retention_mix retention_profit_curve "
+            "retention_steps worth_of_points"
         ),
-        "retention.response_curves": "fit_response judged_curve",
+        "retention.spending": "best_spending fit_response judged_curve",
         "retention.spending_case": "prospects_by_month spending_readout",
         "value_parquet": "lifetime_value_parquet",
-        "value_tables": "clv_by_segment clv_sensitivity top_customers value_by_acquisition_month",
+        "value_tables": (
+            "clv_by_segment clv_sensitivity customer_equity top_customers value_by_acquisition_month"
+        ),
     },
 )
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from crmlib import format as fmt
-from crmlib.economics._terms import Terms, read_terms
+from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
 from crmlib.models._spend_data import read_spend
+from crmlib.models.base import unit_of
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
 from crmlib.statistics import check_level, normal_quantile
+from crmlib.units import TimeUnit, periods
 
 INTERVALS = ("predictive", "parameters")
 STEP = 1e-3  # of the differences, in log parameters, that tell how much a forecast depends on them
-FEWEST_ORIGINS = 3
 
 
 def customer_lifetime_value(
@@ -128,63 +127,6 @@ def customer_lifetime_value(
 
 
 @dataclass(frozen=True)
-class CustomerEquity:
-    """The value of all customers together, in money; `low` and `high` are nan without origin errors."""
-
-    customers: int
-    value: float
-    low: float
-    high: float
-    basis: str
-
-
-def customer_equity(
-    values: pd.DataFrame, *, origin_errors: Sequence[float] | None = None, level: float = 0.8
-) -> CustomerEquity:
-    """What the customer base is worth: the sum of lifetime values, with an interval learned from past errors.
-
-    Parameters
-    ----------
-    values : DataFrame
-        As `customer_lifetime_value` returns it.
-    origin_errors : sequence of float, optional
-        Relative errors of totals at rolling origins, predicted / actual - 1 (a backtest's); at least 3, over
-        a horizon like that of `values`.
-    level : float, default 0.8
-
-    Returns
-    -------
-    CustomerEquity
-        The interval is symmetric in logs, from the root mean square of the errors and Student's t; bias
-        widens it, and the value is not corrected for it. The errors of single customers cancel out
-        in a total and those of the model do not, so none is given without origin errors.
-
-    Examples
-    --------
-    >>> values = pd.DataFrame({"clv": [100.0, 20.0, 30.0]})
-    >>> equity = customer_equity(values, origin_errors=[-0.12, -0.05, 0.04])
-    >>> equity.value, round(equity.low), round(equity.high)
-    (150.0, 131, 172)
-    """
-    _check_interval(None, level)
-    total = float(values["clv"].sum())
-    if origin_errors is None:
-        basis = "no interval: give origin_errors of a backtest, since customers' own intervals do not add up"
-        return CustomerEquity(len(values), total, np.nan, np.nan, basis)
-    errors = np.asarray(origin_errors, dtype=float)
-    if len(errors) < FEWEST_ORIGINS or not (np.isfinite(errors) & (errors > -1)).all():
-        raise CrmError(
-            f"origin_errors is {list(origin_errors)}; give at least {FEWEST_ORIGINS} finite values of predicted / "
-            "actual - 1, each above -1, from as many rolling origins"
-        )
-    spread = float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
-    half = float(stdtrit(len(errors), (1 + level) / 2)) * spread
-    size = f"root mean square {fmt.share(np.expm1(spread))}"
-    basis = f"{fmt.share(level)} by the errors of {len(errors)} rolling origins ({size})"
-    return CustomerEquity(len(values), total, total * np.exp(-half), total * np.exp(half), basis)
-
-
-@dataclass(frozen=True)
 class NewCustomerValue:
     """What a customer is worth on the day of the first purchase, before acquisition cost, in money."""
 
@@ -261,6 +203,57 @@ def _check_interval(interval: str | None, level: float) -> None:
     if interval is not None and interval not in INTERVALS:
         raise CrmError(f"interval is {interval!r}; {did_you_mean(interval, INTERVALS)}, None")
     check_level(level)
+
+
+# -- terms ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How far to look, and how to discount: both in the model's unit of time, the rate continuous."""
+
+    horizon: float
+    discount_rate: float
+    margin: float
+
+
+def read_terms(
+    model: PurchaseModel,
+    data: pd.DataFrame | None,
+    *,
+    horizon: float | str,
+    discount_rate_per_year: float,
+    margin: float,
+    time_unit: str | None,
+) -> Terms:
+    """Check the terms, each by its name, and find the calendar that discounting needs."""
+    check_share("margin", margin)
+    if not 0 <= discount_rate_per_year < np.inf:
+        raise CrmError(
+            f"discount_rate_per_year is {discount_rate_per_year}; give a rate, 0 or more (10 % is 0.10)"
+        )
+    unit = _unit(model, data, time_unit)
+    if unit is None and (discount_rate_per_year > 0 or isinstance(horizon, str)):
+        raise CrmError(
+            "time_unit is unknown to the model and the data, but discounting per year or a horizon given as "
+            "text needs it; say time_unit='W' if recency and T are weeks, 'D' if days"
+        )
+    length = periods(horizon, unit) if unit else float(horizon)
+    if not 0 <= length < np.inf:
+        raise CrmError(f"horizon is {horizon!r}; give a length of time that is finite and not negative")
+    rate = float(np.log1p(discount_rate_per_year)) * unit.days / TimeUnit.Y.days if unit else 0.0
+    return Terms(length, rate, float(margin))
+
+
+def _unit(model: PurchaseModel, data: pd.DataFrame | None, time_unit: str | None) -> TimeUnit | None:
+    model._check_unit(data)
+    known = model.time_unit_ or unit_of(data)
+    given = None if time_unit is None else TimeUnit.parse(time_unit)
+    if known and given and known != given:
+        raise CrmError(
+            f"time_unit is {given.value!r}, but the model or data count {known.plural}; drop time_unit="
+        )
+    return known or given
 
 
 # -- spend ---------------------------------------------------------------------------------------------------

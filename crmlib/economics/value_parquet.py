@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crmlib.economics._terms import read_terms
+from crmlib.economics.lifetime_value import read_terms
 from crmlib.errors import FitError
 from crmlib.models._histories import Histories
 from crmlib.models._parquet import join_scores

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
-from crmlib.economics.lifetime_value import customer_equity, customer_lifetime_value, value_of_new_customer
+from crmlib.economics.lifetime_value import customer_lifetime_value, value_of_new_customer
+from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, DataError, FitError
 from crmlib.models import (
     BetaGeoBetaBinomModel,

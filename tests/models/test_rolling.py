@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.economics.lifetime_value import customer_equity
+from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, FitError
 from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
 from crmlib.models.backtesting.backtest import backtest

@@ -16,8 +16,7 @@ from crmlib.customers.retention.contracts import contract_retention, contract_sp
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
 from crmlib.data.absent import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
-from crmlib.economics.retention.mix import retention_mix
-from crmlib.economics.retention.profit import RetentionTerms
+from crmlib.economics.retention.profit import RetentionTerms, retention_mix
 from crmlib.errors import FitError, not_measured
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crmlib.no_rows import no_rows

@@ -8,28 +8,18 @@ differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import Timing, check_share
+from crmlib.economics.formula_clv import Timing, check_share, retention_elasticity
 from crmlib.errors import CrmError
+from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
-
-# Net present value of a customer's profit, not a year's profit, from five points less defection.
-REICHHELD_SASSER = {
-    "bank branch deposits": 0.85,
-    "credit card": 0.75,
-    "insurance brokerage": 0.50,
-    "industrial distribution": 0.45,
-    "software": 0.35,
-    "auto service": 0.30,
-    "credit insurance": 0.25,
-}
 
 
 @dataclass(frozen=True)
@@ -215,63 +205,146 @@ def retention_profit_curve(
     )
 
 
-def claim_reversal(terms: RetentionTerms, *, claimed: float = 0.80, points: float = POINTS) -> pd.Series:
-    """Where would five points more retention give exactly the claimed rise in value?
+_STEP = 1e-5  # of a logarithm, for central differences
+
+
+def equity_elasticities(terms: RetentionTerms) -> pd.DataFrame:
+    """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.
 
     Parameters
     ----------
     terms : RetentionTerms
-    claimed : float, default 0.80
-        The rise, as a share; above 0.
+
+    Returns
+    -------
+    DataFrame
+        By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, and the elasticity of
+        `gross` and of `net` value per acquired customer, which is that of customer equity for a given number
+        of acquisitions; nan where the net value is not positive.
+
+    Notes
+    -----
+    Gupta, Lehmann & Stuart, "Valuing customers", Journal of Marketing Research 41(1), 2004. One per cent of
+    retention is one per cent of itself: .80 to .808. Under the first timing convention the gross elasticity to
+    retention is (1 + i) / (1 + i − r), under the others one less.
+
+    Examples
+    --------
+    >>> terms = RetentionTerms(margin=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
+    >>> equity_elasticities(terms).set_index("lever")["gross"].round(2).to_dict()
+    {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
+    """
+    levers = {
+        "retention": "retention_rate",
+        "margin": "margin",
+        "acquisition cost": "acquisition_cost",
+        "discount rate": "discount_rate",
+    }
+    rows = []
+    for lever, name in levers.items():
+        today = getattr(terms, name)
+        gross, net = (_elasticity(terms, name, kind) for kind in ("gross", "net"))
+        rows.append({"lever": lever, "today": today, "gross": gross, "net": net})
+    return pd.DataFrame(rows)
+
+
+def _elasticity(terms: RetentionTerms, name: str, kind: str) -> float:
+    """In closed form for retention, by a central difference on the lever's logarithm for the others."""
+    value, today = float(getattr(terms, kind)()), getattr(terms, name)
+    if value <= 0:
+        return np.nan
+    if name == "retention_rate":
+        gross = retention_elasticity(today, terms.discount_rate, timing=terms.timing)
+        return gross * float(terms.gross()) / value
+    up, down = (replace(terms, **{name: today * np.exp(one)}) for one in (_STEP, -_STEP))
+    return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
+
+
+_NODES = 400
+
+
+def retention_mix(
+    model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals: int = 0, points: float = POINTS
+) -> pd.DataFrame:
+    """How much does one constant retention rate understate value, and what retention is worth?
+
+    Parameters
+    ----------
+    model : ShiftedBetaGeoModel
+        Fitted to a cohort's renewals; its periods are those of `terms`.
+    terms : RetentionTerms
+        Margin, discount rate and timing; its retention rate is not used. The discount rate must be above 0.
+    renewals : int, default 0
+        Renewals that the customers have made: 0 values new ones.
     points : float, default 0.05
 
     Returns
     -------
-    Series
-        `acquisition_cost` per customer at which the claim holds exactly at this firm's retention (negative: it holds
-        at any cost), `acquisition_cost_in_margins`, and `retention_rate` nearest to the firm's at which it holds at
-        this firm's costs; nan where there is none.
+    DataFrame
+        Rows `customers` "all alike" and "differ (sBG)", both with the same mean `retention_rate` in the next
+        renewal: `gross` value, `net` of acquisition and fixed cost, `elasticity` of the gross value to retention, and
+        `gross_change`, if everybody's retention rises by `points` (to 1 at most).
+
+    Raises
+    ------
+    CrmError
+        If the discount rate is 0: the mix may then have no finite value.
+
+    Notes
+    -----
+    Value is convex in retention, so its mean over customers exceeds the value at their mean. Fader & Hardie,
+    "Customer-base valuation in a contractual setting: the perils of ignoring heterogeneity", Marketing Science
+    29(1), 2010.
 
     Examples
     --------
+    >>> model = ShiftedBetaGeoModel.from_params(alpha=0.668, beta=3.806)
     >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1)
-    >>> claim_reversal(terms).round(3).to_dict()
-    {'acquisition_cost': 175.0, 'acquisition_cost_in_margins': 1.75, 'retention_rate': 0.07}
+    >>> retention_mix(model, terms)[["customers", "retention_rate", "gross", "elasticity"]].round(2)
+          customers  retention_rate   gross  elasticity
+    0     all alike            0.85  341.22        4.41
+    1  differ (sBG)            0.85  492.26        7.58
     """
-    if not claimed > 0:
-        raise CrmError(f"claimed is {claimed!r}; give the claimed rise as a share above 0, such as 0.80")
-    now = terms.retention_rate
-    after = terms.gross(now + points) - terms.programme(now + points)
-    cost = float(terms.gross() - terms.fixed_cost - (after - terms.gross()) / claimed)
-    told = {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.margin}
-    return pd.Series(told | {"retention_rate": _nearest_rate(terms, claimed, points)})
+    if not terms.discount_rate > 0:
+        raise CrmError(
+            "discount_rate is 0; a mix of customers may then have no finite value: give a rate above 0"
+        )
+    stays, weight = _retention_of(model, renewals)
+    mean = float(weight @ stays)
+    alike = replace(terms, retention_rate=mean)
+    each = terms.gross(stays)
+    value = float(weight @ each)
+    own = np.array([retention_elasticity(r, terms.discount_rate, timing=terms.timing) for r in stays])
+    raised = float(weight @ terms.gross(np.minimum(stays + points, 1.0)))
+    alike_raised = float(alike.gross(min(mean + points, 1.0)))
+    costs = terms.acquisition_cost + terms.fixed_cost
+    rows = [
+        ("all alike", float(alike.gross()), alike_raised,
+         retention_elasticity(mean, terms.discount_rate, timing=terms.timing)),
+        ("differ (sBG)", value, raised, float(weight @ (each * own)) / value),
+    ]  # fmt: skip
+    told = [
+        {"customers": name, "retention_rate": mean, "gross": gross, "net": gross - costs,
+         "elasticity": elasticity, "gross_change": after / gross - 1}
+        for name, gross, after, elasticity in rows
+    ]  # fmt: skip
+    return pd.DataFrame(told)
 
 
-def _nearest_rate(terms: RetentionTerms, claimed: float, points: float) -> float:
-    """The retention rate nearest to the firm's at which the step's rise is as claimed."""
-    from scipy.optimize import brentq
+def _retention_of(model: ShiftedBetaGeoModel, renewals: int) -> tuple[np.ndarray, np.ndarray]:
+    """Retention rates of customers who made so many renewals, and their weights, as a quadrature.
 
-    def excess(r: ArrayLike) -> np.ndarray:
-        rates = np.asarray(r, dtype=float)
-        net, raised = terms.net(rates), rates + points
-        return terms.net(raised) - terms.programme(raised) - net - claimed * net
-
-    grid = np.linspace(1e-6, 1 - points - 1e-9, 2000)
-    signs = np.sign(excess(grid))
-    found = [brentq(excess, grid[k], grid[k + 1]) for k in np.flatnonzero(signs[1:] * signs[:-1] < 0)]
-    found = [r for r in found if terms.net(r) > 0]
-    return float(min(found, key=lambda r: abs(r - terms.retention_rate))) if found else np.nan
-
-
-def published_lifts() -> pd.DataFrame:
-    """What has been published: rise of a customer's net present value from five points more retention.
-
-    Columns `industry`, `rise`. Reichheld & Sasser, "Zero defections: quality comes to services", Harvard
-    Business Review 68(5), 1990. None of them is 80 %.
-
-    Examples
-    --------
-    >>> published_lifts()["rise"].tolist()
-    [0.85, 0.75, 0.5, 0.45, 0.35, 0.3, 0.25]
+    The rule of Golub & Welsch (1969) for the beta distribution: weights come as shares, so that no beta function is
+    evaluated, which overflows once alpha + beta is about 1,000.
     """
-    return pd.DataFrame({"industry": list(REICHHELD_SASSER), "rise": list(REICHHELD_SASSER.values())})
+    from scipy.linalg import eigh_tridiagonal
+
+    a, b = model.params_["alpha"] - 1, model.params_["beta"] + renewals - 1
+    n = np.arange(1.0, _NODES)
+    size = 2 * n + a + b
+    middle = np.concatenate([[(a - b) / (a + b + 2)], (a * a - b * b) / (size * (size + 2))])
+    first = 4 * (1 + a) * (1 + b) / ((a + b + 2) ** 2 * (a + b + 3))
+    n, size = n[1:], size[1:]
+    others = 4 * n * (n + a) * (n + b) * (n + a + b) / (size**2 * (size + 1) * (size - 1))
+    nodes, vectors = eigh_tridiagonal(middle, np.sqrt(np.concatenate([[first], others])))
+    return 1 - (nodes + 1) / 2, vectors[0] ** 2

@@ -15,9 +15,8 @@ from crmlib.customers._log import as_day, fetch
 from crmlib.data.absent import lacking
 from crmlib.data.sources import open_table
 from crmlib.economics.formula_clv import blattberg_deighton_equity
-from crmlib.economics.retention.blattberg_deighton import best_spending
 from crmlib.economics.retention.case import RetentionCase
-from crmlib.economics.retention.response_curves import ResponseCurve, fit_response, judged_curve
+from crmlib.economics.retention.spending import ResponseCurve, best_spending, fit_response, judged_curve
 from crmlib.errors import FitError, not_measured
 from crmlib.no_rows import no_rows, why_none
 

@@ -1,0 +1,332 @@
+"""How much to spend on winning and on keeping customers: response curves, and Blattberg & Deighton's equity test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crmlib import format as fmt
+from crmlib.economics.formula_clv import (
+    EquityPerProspect,
+    blattberg_deighton_equity,
+    check_share,
+    response_steepness,
+)
+from crmlib.errors import CrmError, FitError
+from crmlib.statistics import normal_quantile
+
+NEAR = 1.05  # times a spend that was observed: no other one
+_DEEPEST = normal_quantile(0.95) ** 2 / 2  # below the highest log-likelihood, at the ends of the interval
+
+
+@dataclass(frozen=True)
+class ResponseCurve:
+    """What share of people a spend per head reaches: ceiling (1 − exp(−steepness × spend)).
+
+    Attributes
+    ----------
+    ceiling : float
+        The share that no spend would pass.
+    steepness : float
+        Per money per head.
+    observed : tuple of float
+        Smallest and largest spend per head that it was learned from: beyond them it is an assumption.
+    ceiling_low, ceiling_high : float
+        95 % interval of the ceiling; nan where the ceiling was a judgement.
+    """
+
+    ceiling: float
+    steepness: float
+    observed: tuple[float, float]
+    ceiling_low: float = math.nan
+    ceiling_high: float = math.nan
+
+    def rate(self, spend: float) -> float:
+        """Share reached at a spend per head."""
+        return self.ceiling * -math.expm1(-self.steepness * spend)
+
+    def slope(self, spend: float) -> float:
+        """How much the share rises per unit of money, at a spend per head."""
+        return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
+
+    def words(self, spend: float) -> str:
+        """How far a spend lies from what was observed."""
+        low, high = self.observed
+        if low / NEAR <= spend <= high * NEAR:
+            return f"{fmt.money(spend)} per head is about what was observed ({fmt.money(low)} to {fmt.money(high)})"
+        edge, side = (high, "above") if spend > high else (low, "below")
+        times = spend / edge if edge > 0 else math.inf
+        far = f"{times:.1f} times the {fmt.money(edge)} observed, {side} it"
+        return f"{fmt.money(spend)} per head is {far}: an assumption, no finding"
+
+
+def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
+    """The response curve through today's spend and rate, with a ceiling that is a judgement.
+
+    Examples
+    --------
+    >>> curve = judged_curve(spend=5, rate=0.20, ceiling=0.40)
+    >>> round(curve.steepness, 4), round(curve.rate(10), 2)
+    (0.1386, 0.3)
+    """
+    return ResponseCurve(ceiling, response_steepness(rate, ceiling, spend), (spend, spend))
+
+
+def fit_response(spend: Sequence[float], people: Sequence[float], reached: Sequence[float]) -> ResponseCurve:
+    """Learn a response curve from several periods' spend per head and what it reached.
+
+    Parameters
+    ----------
+    spend : sequence of float
+        Money per head in each period or test cell, at least two different ones.
+    people, reached : sequence of float
+        Prospects addressed and won, or customers addressed and retained.
+
+    Returns
+    -------
+    ResponseCurve
+        With the interval of its ceiling (profile likelihood): where it runs to 1, these spends do not show how
+        far more money could go.
+
+    Raises
+    ------
+    FitError
+        If fewer than two spends differ, or nobody was reached.
+
+    Notes
+    -----
+    Binomial maximum likelihood. Spend was not set by chance: if more was spent where more was to be had, the
+    curve is too steep; an experiment would tell.
+
+    Examples
+    --------
+    >>> found = fit_response([2, 5, 10], [10_000, 10_000, 10_000], [969, 2000, 3000])
+    >>> round(found.ceiling, 2), round(found.steepness, 3)
+    (0.4, 0.139)
+    """
+    x, n, y = (np.asarray(one, dtype=float) for one in (spend, people, reached))
+    if not (x.ndim == 1 and x.shape == n.shape == y.shape and np.isfinite([x, n, y]).all()):
+        raise CrmError(
+            "spend, people and reached are of different lengths or hold blanks; give one of each a period"
+        )
+    if (x < 0).any() or (n <= 0).any() or (y < 0).any() or (y > n).any():
+        raise CrmError(
+            "spend below 0, people not above 0, or more reached than people; correct these periods"
+        )
+    if len(np.unique(x[x > 0])) < 2 or not y.sum() > 0:
+        raise FitError(
+            f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {fmt.count(y.sum())} people were "
+            "reached; a curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
+        )
+    ceilings = np.unique(np.concatenate([np.linspace(0.01, 1.0, 100), np.geomspace(1e-4, 0.05, 40)]))
+    height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])
+    best = int(np.argmax(height))
+    around = ceilings[max(best - 1, 0)], ceilings[min(best + 1, len(ceilings) - 1)]
+    ceiling = maximum(lambda one: _steepest(x, n, y, one)[1], *around)
+    steepness, highest = _steepest(x, n, y, ceiling)
+    ends = _ends(ceilings, height - highest, lambda one: _steepest(x, n, y, one)[1] - highest)
+    return ResponseCurve(ceiling, steepness, (float(x.min()), float(x.max())), *ends)
+
+
+def _ends(ceilings: np.ndarray, below: np.ndarray, drop: Callable[[float], float]) -> tuple[float, float]:
+    """Ends of the ceilings whose log-likelihood is not too far below the highest."""
+    from scipy.optimize import brentq
+
+    within = np.flatnonzero(below >= -_DEEPEST)
+    if not len(within):  # narrower than the grid
+        within = np.array([int(np.argmax(below))])
+    ends = []
+    for edge, outside in ((within[0], within[0] - 1), (within[-1], within[-1] + 1)):
+        if not 0 <= outside < len(ceilings) or below[edge] < -_DEEPEST:
+            ends.append(float(ceilings[edge]))
+            continue
+        bracket = sorted((float(ceilings[edge]), float(ceilings[outside])))
+        ends.append(float(brentq(lambda one: drop(one) + _DEEPEST, *bracket, xtol=1e-6)))
+    return ends[0], ends[1]
+
+
+def _steepest(x: np.ndarray, n: np.ndarray, y: np.ndarray, ceiling: float) -> tuple[float, float]:
+    """The steepness that fits best below a ceiling, and its log-likelihood."""
+
+    def loglik(log_steepness: float) -> float:
+        p = np.clip(ceiling * -np.expm1(-math.exp(log_steepness) * x), 1e-12, 1 - 1e-12)
+        return float(y @ np.log(p) + (n - y) @ np.log1p(-p))
+
+    scale = -math.log(float(x.max()))
+    best = maximum(loglik, scale - 12, scale + 6)
+    return math.exp(best), loglik(best)
+
+
+def maximum(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one summit is highest between two ends."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda one: -function(one), bounds=(low, high), method="bounded",
+                            options={"xatol": 1e-10 * max(abs(low), abs(high), 1e-6)})  # fmt: skip
+    return float(found.x)
+
+
+_GRID = 400  # spends looked at before the best is refined
+
+
+@dataclass(frozen=True)
+class SpendingPlan:
+    """What to spend per prospect, and per customer and period.
+
+    Attributes
+    ----------
+    acquisition_spend, retention_spend : float
+        Money per prospect, and per customer and period.
+    found : EquityPerProspect
+        The rates, the value of a customer and the equity per prospect that they give.
+    marginal_acquisition_cost : float
+        What one more customer would cost now; at the unconstrained optimum it is a customer's value.
+    budget : float
+        Money per prospect in the first period: acquisition, and retention of those won.
+    multiplier : float
+        What one more unit of budget would add to equity; 0 where the budget does not bind.
+    words : tuple of str
+        How far each spend lies from what was observed.
+    """
+
+    acquisition_spend: float
+    retention_spend: float
+    found: EquityPerProspect
+    marginal_acquisition_cost: float
+    budget: float
+    multiplier: float
+    words: tuple[str, ...]
+
+
+def best_spending(
+    margin: float,
+    discount_rate: float,
+    acquisition: ResponseCurve,
+    retention: ResponseCurve,
+    *,
+    budget: float | None = None,
+) -> SpendingPlan:
+    """How much to spend on winning and on keeping customers, freely or out of a budget?
+
+    Timing and formula as in `blattberg_deighton_equity`: equity per prospect = a M − A + a (M − R / r) r / (1 + d − r).
+
+    Parameters
+    ----------
+    margin : float
+        Money per customer and period.
+    discount_rate : float
+        Per period; above 0 where the ceiling of retention is 1.
+    acquisition, retention : ResponseCurve
+        From `fit_response` or `judged_curve`.
+    budget : float, optional
+        Money per prospect for the first period: acquisition spend, and the first retention spend of those who are
+        won. Without it, the most profitable spending.
+
+    Returns
+    -------
+    SpendingPlan
+
+    Raises
+    ------
+    CrmError
+        If a term is out of range.
+
+    Notes
+    -----
+    Blattberg & Deighton, "Manage marketing by the customer equity test", Harvard Business Review 74(4), 1996.
+    Retention spend maximises a customer's value; acquisition is then bought until one more customer costs what
+    one is worth. A budget that covers both does not bind.
+
+    Examples
+    --------
+    >>> from crmlib.economics.retention.spending import judged_curve
+    >>> a = judged_curve(spend=5, rate=0.20, ceiling=0.40)
+    >>> r = judged_curve(spend=10, rate=0.40, ceiling=0.70)
+    >>> plan = best_spending(50, 0.1, a, r)
+    >>> [round(one, 2) for one in (plan.acquisition_spend, plan.retention_spend, plan.found.equity)]
+    [9.49, 16.32, 10.18]
+    >>> round(plan.marginal_acquisition_cost, 4), round(plan.found.clv, 4)
+    (67.1978, 67.1978)
+    """
+    check_share("ceiling of acquisition", acquisition.ceiling)
+    if not 0 <= discount_rate < math.inf or 1 + discount_rate - retention.ceiling <= 0:
+        raise CrmError(f"discount_rate is {discount_rate}; give a rate per period above 0 (10 % is 0.10)")
+    if budget is not None and not 0 <= budget < math.inf:
+        raise CrmError(f"budget is {budget!r}; give money per prospect, 0 or more")
+    case = _Case(margin, discount_rate, acquisition, retention)
+    keep = _best(lambda r: case.equity(1.0, r).clv, case.most_retention())
+    win = case.acquisition_for(case.equity(1.0, keep).clv)
+    multiplier = 0.0
+    if budget is not None and case.cost(win, keep) > budget:
+        # all of it is spent: what is not spent on winning keeps those who are won
+        win = _best(lambda a: case.equity(a, case.left(a, budget)).equity, case.most_acquisition(budget))
+        keep = case.left(win, budget)
+        step = 1e-4 * max(budget, 1e-6)
+        above, below = (_best_equity(case, budget + one) for one in (step, -min(step, budget)))
+        multiplier = (above - below) / (step + min(step, budget))
+    found = case.equity(win, keep)
+    slope = acquisition.slope(win)
+    words = ("Acquisition: " + acquisition.words(win), "Retention: " + retention.words(keep))
+    marginal = 1 / slope if slope > 0 else math.inf
+    return SpendingPlan(win, keep, found, marginal, case.cost(win, keep), multiplier, words)
+
+
+@dataclass(frozen=True)
+class _Case:
+    margin: float
+    discount_rate: float
+    acquisition: ResponseCurve
+    retention: ResponseCurve
+
+    def equity(self, acquisition_spend: float, retention_spend: float) -> EquityPerProspect:
+        return blattberg_deighton_equity(
+            self.margin,
+            self.discount_rate,
+            acquisition_spend=acquisition_spend,
+            acquisition_curve=(self.acquisition.ceiling, self.acquisition.steepness),
+            retention_spend=retention_spend,
+            retention_curve=(self.retention.ceiling, self.retention.steepness),
+        )
+
+    def cost(self, acquisition_spend: float, retention_spend: float) -> float:
+        return acquisition_spend + self.acquisition.rate(acquisition_spend) * retention_spend
+
+    def left(self, acquisition_spend: float, budget: float) -> float:
+        """Retention spend per customer that a budget leaves."""
+        won = self.acquisition.rate(acquisition_spend)
+        return max(budget - acquisition_spend, 0.0) / won if won > 0 else 0.0
+
+    def most_retention(self) -> float:
+        """A retention spend beyond which the rate hardly rises."""
+        return 40 / self.retention.steepness
+
+    def most_acquisition(self, budget: float) -> float:
+        return min(budget, 40 / self.acquisition.steepness)
+
+    def acquisition_for(self, clv: float) -> float:
+        """The spend at which one more customer costs what one is worth; 0 if the first one costs more."""
+        first = clv * self.acquisition.ceiling * self.acquisition.steepness
+        return math.log(first) / self.acquisition.steepness if first > 1 else 0.0
+
+
+def _best_equity(case: _Case, budget: float) -> float:
+    def value(a: float) -> float:
+        return case.equity(a, case.left(a, budget)).equity
+
+    return value(_best(value, case.most_acquisition(budget)))
+
+
+def _best(function: Callable[[float], float], highest: float) -> float:
+    """The spend from 0 to the highest that gives most: looked for on a grid, then refined."""
+    if not highest > 0:
+        return 0.0
+    # dense near 0, where curves are steep
+    grid = highest * np.linspace(0, 1, _GRID) ** 2
+    values = [function(float(one)) for one in grid]
+    place = int(np.argmax(values))
+    low, high = float(grid[max(place - 1, 0)]), float(grid[min(place + 1, _GRID - 1)])
+    refined = maximum(function, low, high)
+    return max((refined, float(grid[place])), key=function)
