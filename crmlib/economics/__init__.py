@@ -7,10 +7,8 @@ from crmlib.lazy import homes_of, loader
 HOMES = homes_of(
     __name__,
     {
-        "campaigns.campaign": "best_cut_off campaign_list campaign_sensitivity profit_curve",
-        "campaigns.contact_profit": "contacts_by_effect contacts_by_risk",
-        "campaigns.expected_profit": "expected_maximum_profit expected_maximum_profit_by_value",
-        "campaigns.from_churn": "retention_campaign",
+        "campaigns.contacts": "best_cut_off campaign_list contacts_by_effect contacts_by_risk profit_curve",
+        "campaigns.from_churn": "expected_maximum_profit retention_campaign",
         "campaigns.from_experiment": "campaign_from_experiment",
         "experiments": "read_experiments",
         "formula_clv": (

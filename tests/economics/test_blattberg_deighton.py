@@ -121,9 +121,9 @@ class TestFit:
 
     def test_extrapolation_is_said(self) -> None:
         found = crm.fit_response([2, 5, 10], [10_000] * 3, [969, 2000, 3000])
-        assert "is about what was observed" in found.words(6)
-        assert "2.0 times the 10.00 observed, above it: an assumption" in found.words(20)
-        assert "below it: an assumption" in found.words(0.5)
+        assert "is about what was observed" in found.sentence(6)
+        assert "2.0 times the 10.00 observed, above it: an assumption" in found.sentence(20)
+        assert "below it: an assumption" in found.sentence(0.5)
 
     @pytest.mark.parametrize(
         ("spend", "people", "reached", "error"),

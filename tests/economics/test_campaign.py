@@ -65,27 +65,6 @@ def test_the_list_keeps_to_the_budget_and_no_other_earns_more_than_one_customer_
     assert chosen["profit"].sum() <= best + 1e-6 <= chosen["profit"].sum() + following + 2e-6
 
 
-def test_sensitivity_by_hand():
-    contacts = economics.contacts_by_risk([0.5, 0.3], 100)
-    table = economics.campaign_sensitivity(contacts).set_index(["assumption", "truth"])
-    # planned: 7.5 and .1. With the success rate at .15: 7.5 − 6.75 = .75 and 4.5 − 8.45 = −3.95.
-    halved = table.loc[("effect", 0.5)]
-    assert halved["profit_as_planned"] == pytest.approx(-3.2)
-    assert halved["profit_if_known"] == pytest.approx(0.75)
-    assert halved["regret"] == pytest.approx(3.95)
-    assert (table["regret"] >= -1e-9).all()
-    assert table.loc[("none", 1.0), "regret"] == 0
-
-
-def test_a_plan_that_turns_out_dearer_ends_where_the_budget_does():
-    random = np.random.default_rng(2)
-    contacts = economics.contacts_by_risk(random.random(2000), random.gamma(1, 200, 2000))
-    table = economics.campaign_sensitivity(contacts, budget=2000).set_index(["assumption", "truth"])
-    dearer, base = table.loc[("offer cost", 1.5)], table.loc[("none", 1.0)]
-    assert dearer["profit_as_planned"] < base["profit_as_planned"]
-    assert (table["regret"] >= -contacts["profit"].max()).all()  # a list is best but for one customer
-
-
 def integrated(score, left, value, *, alpha, beta, offer_cost, contact_cost):
     """The measure by its definition: at each success rate, the best of all cut-offs; then the mean."""
     left, value = np.asarray(left, dtype=float), np.broadcast_to(np.asarray(value, dtype=float), len(left))
@@ -118,8 +97,8 @@ def test_expected_maximum_profit_is_the_integral(seed, alpha, beta):
         integrated(score, left, 200, alpha=alpha, beta=beta, **terms), rel=1e-5, abs=1e-7
     )
     value = random.gamma(1.0, 100.0, 60)  # some below the offer's cost
-    found = economics.expected_maximum_profit_by_value(
-        score, left, value, success_alpha=alpha, success_beta=beta, **terms
+    found = economics.expected_maximum_profit(
+        score, left, clv=value, success_alpha=alpha, success_beta=beta, **terms
     )
     assert found.profit_per_customer == pytest.approx(
         integrated(score, left, value, alpha=alpha, beta=beta, **terms), rel=1e-5, abs=1e-7
@@ -139,11 +118,11 @@ def test_equal_values_give_the_published_measure_and_money_counts():
     left = random.random(4000) < 0.25
     score = random.normal(left, 1.0)
     plain = economics.expected_maximum_profit(score, left)
-    by_value = economics.expected_maximum_profit_by_value(score, left, np.full(4000, 200.0))
+    by_value = economics.expected_maximum_profit(score, left, clv=np.full(4000, 200.0))
     assert by_value == plain
     value = random.lognormal(5.0, 1.0, 4000)
-    ranked = economics.expected_maximum_profit_by_value(stats.norm.cdf(score) * value, left, value)
-    unranked = economics.expected_maximum_profit_by_value(score, left, value)
+    ranked = economics.expected_maximum_profit(stats.norm.cdf(score) * value, left, clv=value)
+    unranked = economics.expected_maximum_profit(score, left, clv=value)
     assert ranked.profit_per_customer > 1.05 * unranked.profit_per_customer
 
 

@@ -35,7 +35,7 @@ def reminders(firm):
 def test_the_surest_experiment_is_taken_and_its_difference_used(reminders):
     assert reminders.experiment == "reminder-2025"
     assert reminders.heterogeneity.usable
-    assert "Choose by predicted effect" in reminders.said
+    assert "Choose by predicted effect" in reminders.sentence
 
 
 def test_choosing_by_effect_earns_more_than_choosing_the_silent(reminders):
@@ -63,7 +63,7 @@ def test_a_message_that_does_nothing_is_sent_to_nobody(firm):
     found = campaign(firm, experiment="newsletter-2025", contact_cost=0.0)
     assert not found.heterogeneity.usable
     assert found.to_contact.empty
-    assert "No difference between customers can be shown" in found.said
+    assert "No difference between customers can be shown" in found.sentence
 
 
 def test_too_few_customers_are_said_and_not_modelled(firm):
@@ -72,7 +72,7 @@ def test_too_few_customers_are_said_and_not_modelled(firm):
     found = crm.campaign_from_experiment(
         tables["transactions"], few, as_of=firm.as_of, experiment="offer-2025"
     )
-    assert "too few to learn effects from" in found.said
+    assert "too few to learn effects from" in found.sentence
     assert found.curve.empty
     assert crm.charts.campaign_profit(found.curve).title == "No customer to contact"
 
@@ -82,7 +82,7 @@ def test_refuses_by_name(firm):
         campaign(firm, experiment="reminder2025")
     log = firm.tables["transactions"].drop(columns="cost")
     found = crm.campaign_from_experiment(log, firm.tables["experiments"], as_of=firm.as_of)
-    assert "give margin" in found.said
+    assert "give margin" in found.sentence
     assert found.to_contact.empty
 
 

@@ -25,7 +25,7 @@ def test_profit_is_that_of_those_who_left():
     assert tenure["profit"].tolist() == pytest.approx([0, -11, -22, 34, 90])
     assert found.measures.set_index("ranking").loc["churn model", "best_share"] == 0.75
     assert (
-        found.said
+        found.sentence
         == "Contacting the riskiest 75 % earns 25.25 per customer of the base; contacting everybody 22.50."
     )
 
@@ -50,7 +50,7 @@ def test_nobody_and_nothing():
     nobody = crm.retention_campaign(HELD_OUT.head(0), TO_SAVE.head(0))
     assert nobody.curve.empty
     assert nobody.to_contact.empty
-    assert nobody.said == "Not measured: there is no row."
-    assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).said.startswith("No contact pays")
+    assert nobody.sentence == "Not measured: there is no row."
+    assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).sentence.startswith("No contact pays")
     with pytest.raises(DataError, match="held_out lacks churned"):
         crm.retention_campaign(TO_SAVE, TO_SAVE)

@@ -154,19 +154,19 @@ class TestSpending:
     def test_spend_that_does_not_vary_leaves_it_to_judgement(self, case) -> None:
         told = crm.spending_readout(case, self.months([5.0, 5.1, 5.05], 0.3, 0.15))
         assert told.table["curve"].str.startswith("judged").all()
-        assert "ceilings are judgements" in told.words[1]
+        assert "ceilings are judgements" in told.sentences[1]
         assert (told.table["next_customer_costs"].diff().dropna() < 0).all()  # the higher the ceiling
 
     def test_both_sides_with_a_budget(self, case) -> None:
         told = crm.spending_readout(case, self.months([1, 3, 6, 12], 0.3, 0.15), retention_spend=2.0)
         (row,) = told.table.to_dict("records")
         assert row["best_equity"] >= row["equity"]
-        assert "is a judgement" in " ".join(told.words)
+        assert "is a judgement" in " ".join(told.sentences)
 
     def test_what_is_missing_is_said(self, case) -> None:
         told = crm.spending_readout(case, crm.prospects_by_month(None, None, as_of=DAY))
         assert told.table.empty
-        assert told.words == ("Not measured: no table leads, marketing_spend.",)
+        assert told.sentences == ("Not measured: no table leads, marketing_spend.",)
 
     def test_leads_of_last_month_are_too_young_to_tell(self) -> None:
         leads = pd.DataFrame({"created": [pd.Timestamp("2024-12-03")], "won_on": [pd.NaT]})

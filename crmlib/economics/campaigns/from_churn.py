@@ -6,16 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import betaincc
 
 from crmlib import format as fmt
-from crmlib.economics.campaigns.campaign import best_cut_off, campaign_list, profit_curve
-from crmlib.economics.campaigns.contact_profit import contacts_by_risk
-from crmlib.economics.campaigns.expected_profit import expected_maximum_profit
-from crmlib.errors import DataError, not_measured
+from crmlib.economics.campaigns.contacts import (
+    best_cut_off,
+    campaign_list,
+    contacts_by_risk,
+    numbers_of,
+    profit_curve,
+    same_customers,
+)
+from crmlib.errors import CrmError, DataError, not_measured
 from crmlib.no_rows import no_rows, why_none
 
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
-_SUCCESS_BETA = (6.0, 14.0)  # as published; its mean is .3
 _COLUMNS = {
     "curve": "share_contacted customers score profit cost ranking",
     "measures": "ranking best_share profit_per_customer emp emp_share",
@@ -30,8 +36,8 @@ class RetentionCampaign:
 
     Attributes
     ----------
-    said : str
-        The finding in a sentence.
+    sentence : str
+        The finding.
     curve : DataFrame
         `ranking`, `share_contacted`, `profit`: of customers held out, as it came about for those who left.
     measures : DataFrame
@@ -45,7 +51,7 @@ class RetentionCampaign:
         `profit_so_far`, those that earn most per cost first.
     """
 
-    said: str
+    sentence: str
     curve: pd.DataFrame
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
@@ -89,7 +95,7 @@ def retention_campaign(
     Examples
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
-    >>> retention_campaign(held_out, held_out.drop(columns="churned")).said
+    >>> retention_campaign(held_out, held_out.drop(columns=X
     'Contacting the riskiest 25 % earns 14.00 per customer of the base; contacting everybody 5.75.'
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
@@ -107,9 +113,8 @@ def retention_campaign(
     curves = {name: profit_curve(came_true, by=score) for name, score in scores.items()}
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
-    said = _said(curves["churn model"], len(held_out))
     return RetentionCampaign(
-        said=said,
+        sentence=_sentence(curves["churn model"], len(held_out)),
         curve=pd.concat([one.assign(ranking=name) for name, one in curves.items()], ignore_index=True),
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),
@@ -119,7 +124,7 @@ def retention_campaign(
     )
 
 
-def _said(curve: pd.DataFrame, customers: int) -> str:
+def _sentence(curve: pd.DataFrame, customers: int) -> str:
     best = best_cut_off(curve)
     everybody = float(curve["profit"].iloc[-1]) / customers
     if not best["profit"] > 0:
@@ -138,24 +143,14 @@ def _measures(
     value: float,
     terms: dict[str, float],
 ) -> pd.DataFrame:
-    alpha, beta = _SUCCESS_BETA
+    costs = {name: terms[name] for name in ("offer_cost", "contact_cost")}
     rows = []
     for name, curve in curves.items():
         best = best_cut_off(curve)
-        emp = expected_maximum_profit(
-            scores[name].to_numpy(), outcome.to_numpy(), success_alpha=alpha, success_beta=beta, clv=value,
-            offer_cost=terms["offer_cost"], contact_cost=terms["contact_cost"],
-        )  # fmt: skip
-        rows.append(
-            {
-                "ranking": name,
-                "best_share": best["share_contacted"],
-                "profit_per_customer": best["profit"] / len(outcome),
-                "emp": emp.profit_per_customer,
-                "emp_share": emp.share_contacted,
-            }
-        )
-    return pd.DataFrame(rows)
+        emp = expected_maximum_profit(scores[name], outcome, clv=value, **costs)
+        earned = best["profit"] / len(outcome)
+        rows.append((name, best["share_contacted"], earned, emp.profit_per_customer, emp.share_contacted))
+    return pd.DataFrame(rows, columns=_COLUMNS["measures"].split())
 
 
 def _sensitivity(
@@ -165,8 +160,8 @@ def _sensitivity(
     p = held_out["p_churn"]
     plan = (contacts_by_risk(p, value, **terms)["profit"] > 0).to_numpy()
     rows = []
-    for said, term in _WRONG.items():
-        row: dict[str, object] = {"assumption": said}
+    for assumption, term in _WRONG.items():
+        row: dict[str, object] = {"assumption": assumption}
         for name, factor in (("half", 0.5), ("once_more", 1.5)):
             changed = terms | {term: terms[term] * factor}
             expected = contacts_by_risk(p, value, **changed)["profit"]
@@ -175,3 +170,122 @@ def _sensitivity(
             row[f"list_{name}"] = float(np.where(plan, true, 0.0).mean())
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class ExpectedProfit:
+    """What a score earns on average over the success rates that are possible.
+
+    Attributes
+    ----------
+    profit_per_customer : float
+        Money per customer of the base, contacted or not, if the cut-off is the best for each success rate.
+    share_contacted : float
+        Share of customers that is contacted then, on average.
+    """
+
+    profit_per_customer: float
+    share_contacted: float
+
+
+def expected_maximum_profit(
+    score: ArrayLike,
+    churned: ArrayLike,
+    *,
+    success_alpha: float = 6.0,
+    success_beta: float = 14.0,
+    clv: ArrayLike = 200.0,
+    offer_cost: float = 10.0,
+    contact_cost: float = 1.0,
+) -> ExpectedProfit:
+    """How much a churn score earns per customer, at the best cut-off for each success rate that may be true.
+
+    Parameters
+    ----------
+    score : array, shape (customers,)
+        The higher, the likelier to leave; where customers are worth different amounts, better a risk times a value.
+    churned : array, shape (customers,)
+        Who left, of customers whom the score's model has not seen: 0 or 1, or booleans.
+    success_alpha, success_beta : float, default 6.0 and 14.0
+        The share of leavers that a contact keeps is beta-distributed; by default .3 on average.
+    clv : float or array, shape (customers,), default 200.0
+        Money that a customer is worth who is kept: the same for all in the published measure, with which that of
+        different amounts is not to be compared.
+    offer_cost, contact_cost : float, default 10.0 and 1.0
+        Money per offer taken up, and per contact.
+
+    Returns
+    -------
+    ExpectedProfit
+
+    Raises
+    ------
+    DataError
+        If nobody or everybody left, the lengths or indexes differ, or a value is missing.
+    CrmError
+        If a parameter is out of range.
+
+    Notes
+    -----
+    EMP of Verbraken, Verbeke & Baesens, IEEE Transactions on Knowledge and Data Engineering 25(5), 2013. At success
+    rate g, contacting down to a cut-off earns g·A - B: A is what could be kept among those contacted, B what contacts
+    and offers to those who would stay cost. The cut-offs that can be best are the corners of the score's ROC convex
+    hull; between two of them profit is linear in the success rate, so the mean is a sum of beta probabilities and no
+    integration is needed. It supposes that leavers are kept at the same rate wherever they stand in the ranking.
+
+    Examples
+    --------
+    >>> emp = expected_maximum_profit([0.9, 0.8, 0.3, 0.1], [1, 0, 0, 0])
+    >>> print(f"{emp.profit_per_customer:.2f} {emp.share_contacted:.2f}")
+    14.00 0.25
+    """
+    same_customers(score=score, churned=churned, clv=clv)
+    left, scores, value = _outcome(churned), numbers_of("score", score), numbers_of("clv", clv)
+    if scores.shape != left.shape or value.shape not in ((), left.shape):
+        raise DataError(
+            f"score has shape {scores.shape}, clv {value.shape} and churned {left.shape}; give the same customers in all"
+        )
+    if value.ndim == 0 and not value > 0:
+        raise CrmError(f"clv is {clv}; give money above 0")
+    alpha, beta = success_alpha, success_beta
+    if not (0 < alpha < np.inf and 0 < beta < np.inf):
+        raise CrmError(f"success_alpha is {alpha} and success_beta {beta}; both are positive and finite")
+    if not (offer_cost >= 0 and contact_cost >= 0):
+        raise CrmError(f"offer_cost is {offer_cost} and contact_cost {contact_cost}; a cost is 0 or more")
+    _, group, customers = np.unique(-scores, return_inverse=True, return_counts=True)  # equal scores together
+    kept = np.bincount(group, weights=left * (value - offer_cost))
+    cost = np.bincount(group, weights=(1.0 - left) * offer_cost) + customers * contact_cost
+    steps = _hull_steps(kept, cost)
+    kept, cost, customers = (np.add.reduceat(one, steps) for one in (kept, cost, customers))
+    with np.errstate(divide="ignore", invalid="ignore"):  # success rate from which a step pays
+        needed = np.where(kept > 0, np.clip(cost / kept, 0.0, 1.0), 1.0)
+    pays = betaincc(alpha, beta, needed)
+    mean_where_it_pays = alpha / (alpha + beta) * betaincc(alpha + 1.0, beta, needed)
+    profit = float(kept @ mean_where_it_pays - cost @ pays) / len(left)
+    return ExpectedProfit(profit, float(customers @ pays) / len(left))
+
+
+def _hull_steps(kept: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """First group of each edge of the upper convex hull of the cumulative sums.
+
+    Pooling neighbours until what is kept per cost falls from edge to edge is a decreasing isotonic regression.
+    """
+    from scipy.optimize import isotonic_regression
+
+    # A contact that costs nothing weighs next to nothing.
+    weights = np.maximum(cost, 1e-12 * max(float(cost.sum()), 1.0))
+    fitted = isotonic_regression(kept / weights, weights=weights, increasing=False)
+    return fitted.blocks[:-1]
+
+
+def _outcome(churned: ArrayLike) -> np.ndarray:
+    left = np.asarray(churned)
+    if left.ndim != 1 or left.dtype.kind not in "biuf" or not np.isin(left, (0, 1)).all():
+        raise DataError(
+            "churned holds something else than 0 and 1; give who left as 1 or True, who stayed as 0"
+        )
+    if not 0 < left.sum() < len(left):
+        raise DataError(
+            f"churned has {int(left.sum()):,} of {len(left):,} customers leaving; a ranking needs both kinds"
+        )
+    return left.astype(float)

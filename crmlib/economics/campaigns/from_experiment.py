@@ -10,8 +10,7 @@ import pandas as pd
 
 from crmlib.customers._log import as_day, fetch, seen_by
 from crmlib.customers.treatments.experiments import experiment_features, experiment_outcomes
-from crmlib.economics.campaigns.campaign import campaign_list
-from crmlib.economics.campaigns.contact_profit import contacts_by_effect
+from crmlib.economics.campaigns.contacts import campaign_list, contacts_by_effect
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
 from crmlib.models.uplift.curves import UpliftCurves, uplift_curves
@@ -31,8 +30,8 @@ class ExperimentCampaign:
     Attributes
     ----------
     experiment : str
-    said : str
-        The finding in a sentence.
+    sentence : str
+        The finding.
     heterogeneity : Heterogeneity or None
         Whether there is a difference between customers to use.
     uplift : UpliftCurves or None
@@ -46,7 +45,7 @@ class ExperimentCampaign:
     """
 
     experiment: str
-    said: str
+    sentence: str
     heterogeneity: Heterogeneity | None
     uplift: UpliftCurves | None
     curve: pd.DataFrame
@@ -87,7 +86,7 @@ def campaign_from_experiment(
     Returns
     -------
     ExperimentCampaign
-        With the reason in `said`, and nothing else, where there are not both tables, neither costs nor a margin are
+        With the reason as `sentence`, and nothing else, where there are not both tables, neither costs nor a margin are
         known, no experiment can be read, customers are too few or chance did not decide.
 
     Raises
@@ -105,7 +104,7 @@ def campaign_from_experiment(
     >>> test = pd.DataFrame({"experiment": "birthday", "customer_id": people, "group": ["treated", "control"] * 10,
     ...                      "assigned": pd.Timestamp("2024-03-01")})
     >>> log = pd.DataFrame({"customer_id": people, "date": pd.Timestamp("2024-03-05"), "amount": 10.0})
-    >>> campaign_from_experiment(log, test, as_of="2024-06-30", experiment="birthday", margin=0.4).said
+    >>> campaign_from_experiment(log, test, as_of="2024-06-30", experiment="birthday", margin=0.4).sentence
     'Not measured: birthday: 10 treated and 10 control customers are too few to learn effects from; ...'
     """
     known = {"as_of": as_of, "days": days, "margin": margin}
@@ -130,11 +129,8 @@ def campaign_from_experiment(
     except CannotAnswerError as reason:
         return _nothing(f"{name}: {reason}", name)
     value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
-    cost = (
-        float(people.loc[people["group"] == "treated", "cost"].mean())
-        if contact_cost is None
-        else contact_cost
-    )
+    paid = people.loc[people["group"] == "treated", "cost"]
+    cost = float(paid.mean()) if contact_cost is None else contact_cost
     found, fitted = heterogeneity_test(model.cross_fitted_), model.cross_fitted_
     silent = features["days_since_last"].fillna(np.inf).rank()
     curves = {
@@ -142,14 +138,16 @@ def campaign_from_experiment(
         for ranking, score in zip(RANKINGS, (fitted["effect"], silent), strict=True)
     }
     earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
-    told = name, f"{name}: {found.sentence}", found, curves[RANKINGS[0]], pd.concat(earned, ignore_index=True)
-    if not (found.usable or found.average_low > 0):
-        return ExperimentCampaign(
-            *told, pd.DataFrame(columns=_LIST)
-        )  # nobody is contacted for an effect that chance explains
-    today = _today(transactions, as_of, customers)
-    effect = calibrated_effects(fitted, predicted=model.predict(today[features.columns]))
-    return ExperimentCampaign(*told, _list(effect, today, value, cost, budget))
+    to_contact = pd.DataFrame(columns=_LIST)  # nobody is contacted for an effect that chance explains
+    if found.usable or found.average_low > 0:
+        today = _today(transactions, as_of, customers)
+        effect = calibrated_effects(fitted, predicted=model.predict(today[features.columns]))
+        contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
+        chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"])
+        to_contact = chosen.reset_index()[_LIST]
+    curve = pd.concat(earned, ignore_index=True)
+    sentence = f"{name}: {found.sentence}"
+    return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], curve, to_contact)
 
 
 def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
@@ -170,11 +168,9 @@ def _choose(read: pd.DataFrame, experiment: str | None) -> str:
 def _earned(curve: pd.DataFrame, customers: int, value: float, cost: float) -> pd.DataFrame:
     """Money from the outcome gained per customer of the base."""
     spent = cost * curve["share"] * customers
-    money = {name: curve[of] * value * customers - spent for name, of in _MONEY.items()}
+    of = {"profit": "uplift", "profit_low": "uplift_low", "profit_high": "uplift_high"}
+    money = {name: curve[column] * value * customers - spent for name, column in of.items()}
     return pd.DataFrame({"share_contacted": curve["share"], **money})
-
-
-_MONEY = {"profit": "uplift", "profit_low": "uplift_low", "profit_high": "uplift_high"}
 
 
 def _today(transactions: Any, as_of: Any, customers: Any) -> pd.DataFrame:
@@ -183,11 +179,3 @@ def _today(transactions: Any, as_of: Any, customers: Any) -> pd.DataFrame:
     buyers = fetch(seen_by(transactions, day).select("customer_id").distinct().order_by("customer_id"))
     now = buyers.assign(experiment="now", group="control", assigned=pd.Timestamp(day) + pd.Timedelta(days=1))
     return experiment_features(transactions, now, experiment="now", customers=customers)
-
-
-def _list(
-    effect: pd.Series, today: pd.DataFrame, value: float, cost: float, budget: float | None
-) -> pd.DataFrame:
-    contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
-    chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"]).reset_index()
-    return chosen[_LIST]

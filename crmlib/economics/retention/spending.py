@@ -52,7 +52,7 @@ class ResponseCurve:
         """How much the share rises per unit of money, at a spend per head."""
         return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
 
-    def words(self, spend: float) -> str:
+    def sentence(self, spend: float) -> str:
         """How far a spend lies from what was observed."""
         low, high = self.observed
         if low / NEAR <= spend <= high * NEAR:
@@ -188,7 +188,7 @@ class SpendingPlan:
         Money per prospect in the first period: acquisition, and retention of those won.
     multiplier : float
         What one more unit of budget would add to equity; 0 where the budget does not bind.
-    words : tuple of str
+    sentences : tuple of str
         How far each spend lies from what was observed.
     """
 
@@ -198,7 +198,7 @@ class SpendingPlan:
     marginal_acquisition_cost: float
     budget: float
     multiplier: float
-    words: tuple[str, ...]
+    sentences: tuple[str, ...]
 
 
 def best_spending(
@@ -269,9 +269,9 @@ def best_spending(
         multiplier = (above - below) / (step + min(step, budget))
     found = case.equity(win, keep)
     slope = acquisition.slope(win)
-    words = ("Acquisition: " + acquisition.words(win), "Retention: " + retention.words(keep))
+    sentences = ("Acquisition: " + acquisition.sentence(win), "Retention: " + retention.sentence(keep))
     marginal = 1 / slope if slope > 0 else math.inf
-    return SpendingPlan(win, keep, found, marginal, case.cost(win, keep), multiplier, words)
+    return SpendingPlan(win, keep, found, marginal, case.cost(win, keep), multiplier, sentences)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class SpendingReadout:
 
     Attributes
     ----------
-    words : tuple of str
+    sentences : tuple of str
         Findings, and what is missing for more.
     table : DataFrame
         One row per response `curve` of acquisition, fitted or judged: its `ceiling`; `next_customer_costs` at
@@ -89,7 +89,7 @@ class SpendingReadout:
         nothing can be told.
     """
 
-    words: tuple[str, ...]
+    sentences: tuple[str, ...]
     table: pd.DataFrame
 
 
@@ -134,24 +134,24 @@ def spending_readout(
         won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
         sentence = f"{won}: without spend and wins there is no response to judge."
         return SpendingReadout((sentence,), no_rows(_SPENDING, "there is no response to judge"))
-    curves, said = _curves(by_month, today, share, acquisition_ceiling)
-    words = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", said]
+    curves, origin = _curves(by_month, today, share, acquisition_ceiling)
+    sentences = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", origin]
     keep = None
     if retention_spend is None:
-        words.append("What is spent on keeping a customer is not known: retention is left as it is.")
+        sentences.append("What is spent on keeping a customer is not known: retention is left as it is.")
     else:
         rate = case.terms.retention_rate
         ceiling = (1 + rate) / 2 if retention_ceiling is None else retention_ceiling
         keep = judged_curve(spend=retention_spend, rate=rate, ceiling=ceiling)
-        words.append(f"The ceiling of retention, {fmt.share(ceiling)}, is a judgement.")
+        sentences.append(f"The ceiling of retention, {fmt.share(ceiling)}, is a judgement.")
     rows = [
         {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
     ]
     table = pd.DataFrame(rows)
     more = table["next_customer_costs"] < table["value"]
     side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"
-    words.append(f"Spend {side} per prospect, as long as the next customer costs less than one is worth.")
-    return SpendingReadout(tuple(words), table)
+    sentences.append(f"Spend {side} per prospect, as long as the next customer costs less than one is worth.")
+    return SpendingReadout(tuple(sentences), table)
 
 
 def _curves(
@@ -177,11 +177,11 @@ def _curves(
         if times * share < 1
     }
     low, high = float(spend.min()), float(spend.max())
-    said = (
+    origin = (
         f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
         "judgements, and the answer hangs on them. Vary the spend by chance to find out."
     )
-    return curves, said
+    return curves, origin
 
 
 def _row(
