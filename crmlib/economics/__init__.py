@@ -18,10 +18,6 @@ HOMES = homes_of(
         "lifetime_value": "customer_lifetime_value value_of_new_customer",
         "loyalty": "loyalty_uplift programme_liability programme_payback_months",
         "markov_clv": "markov_value recency_migration",
-        "retention.break_even": (
-            "affordable_programme_cost break_even_price_cut break_even_price_cut_retention "
-            "break_even_programme"
-        ),
         "retention.case": "RetentionCase buyers_case contracts_case",
         "retention.claim": "claim_reversal published_lifts retention_claim",
         "retention.profit": (

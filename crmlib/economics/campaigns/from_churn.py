@@ -243,7 +243,7 @@ def expected_maximum_profit(
     left, scores, value = _outcome(churned), numbers_of("score", score), numbers_of("clv", clv)
     if scores.shape != left.shape or value.shape not in ((), left.shape):
         raise DataError(
-            f"score has shape {scores.shape}, clv {value.shape} and churned {left.shape}; give the same customers in all"
+            f"score has shape {scores.shape}, clv {value.shape} and churned {left.shape}; give one each"
         )
     if value.ndim == 0 and not value > 0:
         raise CrmError(f"clv is {clv}; give money above 0")

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import Timing
 from crmlib.economics.retention.profit import POINTS, RetentionTerms, retention_steps
 from crmlib.errors import CrmError
 from crmlib.findings import SUPPORTED, UNTESTED, Claim, Estimate, Finding
@@ -78,9 +77,7 @@ def retention_claim(
     margin: float | None = None,
     margin_error: float = 0.0,
     acquisition_cost: float | None = None,
-    fixed_cost: float = 0.0,
     programme_cost: float = 0.0,
-    timing: str | Timing = Timing.NEXT_PERIOD_IF_RETAINED,
     definition: str = "customers at the start who were there at the end",
     claimed: float = CLAIMED,
     random_state: int = 0,
@@ -100,7 +97,7 @@ def retention_claim(
     acquisition_cost : float, optional
         Money per customer acquired; 0 is a statement. Where it is not known, the rise is given before it, with the
         cost at which the claim would hold; the verdict is then "supported" or "cannot be tested".
-    fixed_cost, programme_cost, timing
+    programme_cost : float, default 0
         As in `RetentionTerms`.
     definition : str
         What retained means, in words, for the assumptions.
@@ -130,21 +127,17 @@ def retention_claim(
     """
     if not 0 <= retained <= customers:
         raise CrmError(f"retained is {retained} of {customers} customers; give at most as many as there were")
-    costs = {
-        "acquisition_cost": acquisition_cost or 0.0,
-        "fixed_cost": fixed_cost,
-        "programme_cost": programme_cost,
-    }
-    assumptions = _assumptions(definition, timing, discount_rate, acquisition_cost, margin, costs)
+    costs = {"acquisition_cost": acquisition_cost or 0.0, "programme_cost": programme_cost}
+    assumptions = _assumptions(definition, discount_rate, acquisition_cost, margin, programme_cost)
     if missing := _missing(retained, customers, margin, costs):
         return not_tested(missing, assumptions)
-    terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, timing=timing, **costs)
+    terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, **costs)
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
         return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
-        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition and fixed cost"
+        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
         return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
     steps = retention_steps(terms)
     rise, of_share = steps["after_programme_change"].iloc[1:]
@@ -184,13 +177,9 @@ def _interval(
     random = np.random.default_rng(random_state)
     r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
     margin = random.normal(terms.margin, margin_error, _DRAWS) / terms.margin
-    costs = terms.acquisition_cost + terms.fixed_cost
-    today = terms.gross(r) * margin - costs
-    after = (
-        terms.gross(np.minimum(r + POINTS, 1.0)) * margin
-        - costs
-        - terms.programme(np.minimum(r + POINTS, 1.0))
-    )
+    raised = np.minimum(r + POINTS, 1.0)
+    today = terms.gross(r) * margin - terms.acquisition_cost
+    after = terms.gross(raised) * margin - terms.acquisition_cost - terms.programme(raised)
     # where hardly anything is left today, any rise is a large share of it
     rise = np.where(today > 0, after / np.where(today > 0, today, 1.0) - 1, np.inf)
     low, high = np.quantile(rise, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], method="nearest")
@@ -213,33 +202,27 @@ def _why(
 
 def _assumptions(
     definition: str,
-    timing: str | Timing,
     discount_rate: float,
     acquisition_cost: float | None,
     margin: float | None,
-    costs: dict[str, float],
+    programme_cost: float,
 ) -> tuple[str, ...]:
-    first = {
-        Timing.NEXT_PERIOD_IF_RETAINED: "one period from now, if the customer stays",
-        Timing.NEXT_PERIOD_CERTAIN: "one period from now, for certain",
-        Timing.NOW: "now",
-    }[Timing.parse(timing)]
     assumed = [
         f"retained means: {definition}",
         "retention is the same at every age and for every customer, and so is the margin",
-        f"the first margin comes {first}; discount {fmt.share(discount_rate)} a period; profit is the present "
-        "value of a customer's margins, not one year's",
+        f"the first margin comes one period from now, if the customer stays; discount {fmt.share(discount_rate)} "
+        "a period; profit is the present value of a customer's margins, not one year's",
     ]
     if margin is None:
         assumed.append("no margin is known: it is taken to be the same before and after")
     if acquisition_cost is None:
         assumed.append("no acquisition cost is known: value is before it")
-    if not costs["programme_cost"]:
+    if not programme_cost:
         assumed.append("raising retention costs nothing")
     return tuple(assumed)
 
 
-def claim_reversal(terms: RetentionTerms, *, claimed: float = 0.80, points: float = POINTS) -> pd.Series:
+def claim_reversal(terms: RetentionTerms, *, claimed: float = CLAIMED) -> pd.Series:
     """Where would five points more retention give exactly the claimed rise in value?
 
     Parameters
@@ -247,7 +230,6 @@ def claim_reversal(terms: RetentionTerms, *, claimed: float = 0.80, points: floa
     terms : RetentionTerms
     claimed : float, default 0.80
         The rise, as a share; above 0.
-    points : float, default 0.05
 
     Returns
     -------
@@ -265,22 +247,24 @@ def claim_reversal(terms: RetentionTerms, *, claimed: float = 0.80, points: floa
     if not claimed > 0:
         raise CrmError(f"claimed is {claimed!r}; give the claimed rise as a share above 0, such as 0.80")
     now = terms.retention_rate
-    after = terms.gross(now + points) - terms.programme(now + points)
-    cost = float(terms.gross() - terms.fixed_cost - (after - terms.gross()) / claimed)
-    told = {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.margin}
-    return pd.Series(told | {"retention_rate": _nearest_rate(terms, claimed, points)})
+    after = terms.gross(now + POINTS) - terms.programme(now + POINTS)
+    cost = float(terms.gross() - (after - terms.gross()) / claimed)
+    rate = _nearest_rate(terms, claimed)
+    return pd.Series(
+        {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.margin, "retention_rate": rate}
+    )
 
 
-def _nearest_rate(terms: RetentionTerms, claimed: float, points: float) -> float:
+def _nearest_rate(terms: RetentionTerms, claimed: float) -> float:
     """The retention rate nearest to the firm's at which the step's rise is as claimed."""
     from scipy.optimize import brentq
 
     def excess(r: ArrayLike) -> np.ndarray:
         rates = np.asarray(r, dtype=float)
-        net, raised = terms.net(rates), rates + points
+        net, raised = terms.net(rates), rates + POINTS
         return terms.net(raised) - terms.programme(raised) - net - claimed * net
 
-    grid = np.linspace(1e-6, 1 - points - 1e-9, 2000)
+    grid = np.linspace(1e-6, 1 - POINTS - 1e-9, 2000)
     signs = np.sign(excess(grid))
     found = [brentq(excess, grid[k], grid[k + 1]) for k in np.flatnonzero(signs[1:] * signs[:-1] < 0)]
     found = [r for r in found if terms.net(r) > 0]

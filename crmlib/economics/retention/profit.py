@@ -1,8 +1,7 @@
 """Profit as a function of retention, at this firm's margin, costs and discount rate.
 
 "5 % more retention" is two things: five points more (.80 to .85), or five per cent of itself (.80 to .84);
-both are told. Value is that of an acquired customer at constant retention; `retention_mix` has customers who
-differ.
+both are given. Value is that of an acquired customer at constant retention; customers of `retention_mix` differ.
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ class RetentionTerms:
         Per period; retention from 0 to 1, the discount above 0 or retention below 1.
     acquisition_cost : float, default 0
         Money per customer acquired.
-    fixed_cost : float, default 0
-        Money per customer acquired, whatever their retention.
     programme_cost : float, default 0
         Money per customer and period that *raising* retention costs, paid at the start of each period for
         every customer who is there, the first included.
@@ -47,7 +44,6 @@ class RetentionTerms:
     retention_rate: float
     discount_rate: float
     acquisition_cost: float = 0.0
-    fixed_cost: float = 0.0
     programme_cost: float = 0.0
     timing: str | Timing = Timing.NEXT_PERIOD_IF_RETAINED
 
@@ -60,7 +56,7 @@ class RetentionTerms:
                 f"discount_rate is {self.discount_rate!r} at retention_rate {self.retention_rate}; give a rate per "
                 "period, 0 or more, and above 0 where nobody leaves (10 % is 0.10)"
             )
-        for name in ("acquisition_cost", "fixed_cost", "programme_cost"):
+        for name in ("acquisition_cost", "programme_cost"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise CrmError(f"{name} is {getattr(self, name)!r}; give money, 0 or more")
         object.__setattr__(self, "timing", Timing.parse(self.timing))
@@ -76,13 +72,26 @@ class RetentionTerms:
         return self.margin * first[Timing.parse(self.timing)] / self._left(r)
 
     def net(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
-        """Gross value less acquisition and fixed cost, without a programme."""
-        return self.gross(retention_rate) - self.acquisition_cost - self.fixed_cost
+        """Gross value less acquisition cost, without a programme."""
+        return self.gross(retention_rate) - self.acquisition_cost
 
     def programme(self, retention_rate: ArrayLike) -> np.ndarray:
         """Present value of the programme's cost per customer at the retention that it reaches."""
         left = self._left(np.asarray(retention_rate, dtype=float))
         return self.programme_cost * (1 + self.discount_rate) / left
+
+    def break_even_retention(self) -> float:
+        """Retention that the programme has to reach to earn what it costs; above 1, no retention pays for it.
+
+        Examples
+        --------
+        >>> RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, programme_cost=10).break_even_retention()
+        0.83
+        """
+        # One more retained brings the margins to come, and the first one too where it waits for retention.
+        waits = Timing.parse(self.timing) is Timing.NEXT_PERIOD_IF_RETAINED
+        worth = float(self.gross()) + (self.margin if waits else 0.0)
+        return self.retention_rate + self.programme_cost * (1 + self.discount_rate) / worth
 
     def _left(self, r: np.ndarray) -> np.ndarray:
         left = 1 + self.discount_rate - r
@@ -101,8 +110,8 @@ def retention_steps(terms: RetentionTerms, *, points: float = POINTS) -> pd.Data
     Returns
     -------
     DataFrame
-        Rows `step` "today", "+5 points", "×1.05": `retention_rate`, `gross` (margins), `net` (less acquisition and
-        fixed cost), `after_programme` (less the programme too; today there is none), and each one's
+        Rows `step` "today", "+5 points", "×1.05": `retention_rate`, `gross` (margins), `net` (less acquisition
+        cost), `after_programme` (less the programme too; today there is none), and each one's
         `..._change` against today as a share. nan where retention would be no probability, or where today's
         net value is not positive, so that no share of it makes sense.
 
@@ -159,7 +168,7 @@ def worth_of_points(terms: RetentionTerms, points: Sequence[float] = (0.01, 0.02
 
 
 def retention_profit_curve(
-    terms: RetentionTerms, retention_rates: Sequence[float] | None = None, *, points: float = POINTS
+    terms: RetentionTerms, retention_rates: Sequence[float] | None = None
 ) -> pd.DataFrame:
     """How the value of a customer runs with retention, and what the next five points would add.
 
@@ -167,15 +176,14 @@ def retention_profit_curve(
     ----------
     terms : RetentionTerms
     retention_rates : sequence of float, optional
-        Default: .30 to .95 in steps of one point, and on to the firm's own rate and its next `points`, where these
-        are more and still below 1.
-    points : float, default 0.05
+        Default: .30 to .95 in steps of one point, and on to the firm's own rate and five points more, where
+        these are more and still below 1.
 
     Returns
     -------
     DataFrame
         By `retention_rate`: `gross`, `net`, `after_programme` (net of a programme), and `gross_change`, `net_change` of
-        the next `points` as a share; nan where the net value is not positive or retention would exceed 1.
+        the next five points as a share; nan where the net value is not positive or retention would exceed 1.
 
     Examples
     --------
@@ -187,12 +195,12 @@ def retention_profit_curve(
     2             0.9  450.00        0.67
     """
     if retention_rates is None:
-        own = (terms.retention_rate, terms.retention_rate + points)
+        own = (terms.retention_rate, terms.retention_rate + POINTS)
         furthest = max([0.95, *(one for one in own if one < 1)])
         retention_rates = [*np.round(np.arange(0.30, furthest, 0.01), 2), furthest]
     rates = np.asarray(retention_rates, dtype=float)
     gross, net = terms.gross(rates), terms.net(rates)
-    rise = terms.gross(rates + points) - gross
+    rise = terms.gross(rates + POINTS) - gross
     return pd.DataFrame(
         {
             "retention_rate": rates,
@@ -234,18 +242,12 @@ def equity_elasticities(terms: RetentionTerms) -> pd.DataFrame:
     >>> equity_elasticities(terms).set_index("lever")["gross"].round(2).to_dict()
     {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
     """
-    levers = {
-        "retention": "retention_rate",
-        "margin": "margin",
-        "acquisition cost": "acquisition_cost",
-        "discount rate": "discount_rate",
-    }
-    rows = []
-    for lever, name in levers.items():
-        today = getattr(terms, name)
-        gross, net = (_elasticity(terms, name, kind) for kind in ("gross", "net"))
-        rows.append({"lever": lever, "today": today, "gross": gross, "net": net})
-    return pd.DataFrame(rows)
+    names = ["retention_rate", "margin", "acquisition_cost", "discount_rate"]
+    table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
+    table["today"] = [getattr(terms, name) for name in names]
+    for kind in ("gross", "net"):
+        table[kind] = [_elasticity(terms, name, kind) for name in names]
+    return table
 
 
 def _elasticity(terms: RetentionTerms, name: str, kind: str) -> float:
@@ -263,9 +265,7 @@ def _elasticity(terms: RetentionTerms, name: str, kind: str) -> float:
 _NODES = 400
 
 
-def retention_mix(
-    model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals: int = 0, points: float = POINTS
-) -> pd.DataFrame:
+def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals: int = 0) -> pd.DataFrame:
     """How much does one constant retention rate understate value, and what retention is worth?
 
     Parameters
@@ -276,14 +276,13 @@ def retention_mix(
         Margin, discount rate and timing; its retention rate is not used. The discount rate must be above 0.
     renewals : int, default 0
         Renewals that the customers have made: 0 values new ones.
-    points : float, default 0.05
 
     Returns
     -------
     DataFrame
         Rows `customers` "all alike" and "differ (sBG)", both with the same mean `retention_rate` in the next
-        renewal: `gross` value, `net` of acquisition and fixed cost, `elasticity` of the gross value to retention, and
-        `gross_change`, if everybody's retention rises by `points` (to 1 at most).
+        renewal: `gross` value, `net` of acquisition cost, `elasticity` of the gross value to retention, and
+        `gross_change`, if everybody's retention rises by five points (to 1 at most).
 
     Raises
     ------
@@ -311,24 +310,22 @@ def retention_mix(
         )
     stays, weight = _retention_of(model, renewals)
     mean = float(weight @ stays)
-    alike = replace(terms, retention_rate=mean)
+
+    def elasticity(rate: float) -> float:
+        return retention_elasticity(rate, terms.discount_rate, timing=terms.timing)
+
+    def raised(rates: np.ndarray | float) -> np.ndarray:
+        return terms.gross(np.minimum(rates + POINTS, 1.0))
+
     each = terms.gross(stays)
-    value = float(weight @ each)
-    own = np.array([retention_elasticity(r, terms.discount_rate, timing=terms.timing) for r in stays])
-    raised = float(weight @ terms.gross(np.minimum(stays + points, 1.0)))
-    alike_raised = float(alike.gross(min(mean + points, 1.0)))
-    costs = terms.acquisition_cost + terms.fixed_cost
-    rows = [
-        ("all alike", float(alike.gross()), alike_raised,
-         retention_elasticity(mean, terms.discount_rate, timing=terms.timing)),
-        ("differ (sBG)", value, raised, float(weight @ (each * own)) / value),
-    ]  # fmt: skip
-    told = [
-        {"customers": name, "retention_rate": mean, "gross": gross, "net": gross - costs,
-         "elasticity": elasticity, "gross_change": after / gross - 1}
-        for name, gross, after, elasticity in rows
-    ]  # fmt: skip
-    return pd.DataFrame(told)
+    own = np.array([elasticity(rate) for rate in stays])
+    alike, differ = float(terms.gross(mean)), float(weight @ each)
+    table = pd.DataFrame({"customers": ["all alike", "differ (sBG)"], "retention_rate": mean})
+    table["gross"] = [alike, differ]
+    table["net"] = table["gross"] - terms.acquisition_cost
+    table["elasticity"] = [elasticity(mean), float(weight @ (each * own)) / differ]
+    table["gross_change"] = [float(raised(mean)) / alike - 1, float(weight @ raised(stays)) / differ - 1]
+    return table
 
 
 def _retention_of(model: ShiftedBetaGeoModel, renewals: int) -> tuple[np.ndarray, np.ndarray]:
