@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from crmlib.customers import (
     allocation_sensitivity,
     compare_cuts,
-    compare_tiers,
     effort_against_value,
     missing_costs,
     tier_claims,
     tier_list,
     value_tiers,
     ways_out_of_lead,
-    which_tiers_to_prefer,
 )
+from crmlib.customers.tiers.agreement import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import log_of
 
@@ -191,12 +190,12 @@ def test_clusters_are_cut_in_the_gaps_and_preferred_where_shares_cut_through():
     assert found.cut_offs.platinum > 500
     again = value_tiers(profit, cut_offs=found.cut_offs)
     assert again["tier"].tolist() == found["tier"].tolist()
-    agreement = compare_tiers(value_tiers(profit), found)
-    assert agreement.crosstab.to_numpy().sum() == len(profit)
-    assert agreement.same < 0.8
-    assert which_tiers_to_prefer(agreement, found.clusters).startswith("Prefer the clusters")
-    assert which_tiers_to_prefer(compare_tiers(found, found), found.clusters).startswith("Either will do")
-    assert compare_tiers(found, found).rand == 1.0
+    fixed, same = _cut("", found, value_tiers(profit)), _cut("", found, found)
+    assert fixed["same"] < 0.8
+    assert fixed["sentence"].startswith("Prefer the clusters")
+    assert same["sentence"].startswith("Either will do")
+    assert same["rand"] == 1.0
+    assert "not found again" in preferred_cut(0.5, True, 0.7)
 
 
 def test_one_smooth_cloud_is_not_divided():
@@ -206,8 +205,7 @@ def test_one_smooth_cloud_is_not_divided():
     assert found.cut_offs is None
     means = found.groupby("tier", observed=True)["profit"].mean()
     assert means.is_monotonic_increasing
-    advice = which_tiers_to_prefer(compare_tiers(value_tiers(profit), found), found.clusters)
-    assert advice.startswith("Prefer fixed shares")
+    assert _cut("", found, value_tiers(profit))["sentence"].startswith("Prefer fixed shares")
 
 
 def test_three_cuts_side_by_side():

@@ -71,60 +71,22 @@ def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     >>> whale.total, whale.peak, round(whale.peak_share, 3), whale.peak_customers, whale.tail
     (600.0, 950.0, 1.583, 7, -350.0)
     """
-    values = _checked(profit)
+    values = np.asarray(profit, dtype=float)
+    if infinite := int((~np.isfinite(values)).sum()):
+        raise CrmError(f"{infinite:,} customers have no finite value; leave them out")
     ranked = np.sort(values)[::-1]
     cumulative = np.concatenate([[0.0], np.cumsum(ranked)])
     peak_customers = int((ranked > 0).sum())
     total, peak = float(cumulative[-1]), float(cumulative[peak_customers])
-    customers = _thinned(len(ranked), peak_customers)
+    points = np.linspace(0, len(ranked), min(len(ranked) + 1, _POINTS)).round().astype(int)
+    customers = np.unique(np.append(points, peak_customers))
     whole = total if total > 0 else np.nan
     curve = pd.DataFrame({"customers": customers, "share_of_customers": customers / max(len(ranked), 1)})
     curve["profit"] = cumulative[customers]
     curve["share_of_profit"] = curve["profit"] / whole
+    best_fifth = top_share(values, 0.2)
     return WhaleCurve(
-        curve=curve,
-        total=total,
-        peak=peak,
-        peak_share=peak / whole,
-        peak_customers=peak_customers,
-        tail=total - peak,
-        top_20_share=top_share(values, 0.2),
-        gini=gini(values),
-    )
-
-
-def lorenz_curve(values: pd.Series | np.ndarray) -> pd.DataFrame:
-    """Which share of a total do the smallest customers hold? Equality is the diagonal.
-
-    Parameters
-    ----------
-    values : array of float
-        0 or more, such as revenue per customer.
-
-    Returns
-    -------
-    DataFrame
-        `share_of_customers`, the smallest first, and `share_of_total`; from 0 to 1, thinned where there are
-        many. Twice the area between it and the diagonal is the Gini.
-
-    Examples
-    --------
-    >>> lorenz_curve([600, 1000, 1200, 2200, 5000])["share_of_total"].tolist()
-    [0.0, 0.06, 0.16, 0.28, 0.5, 1.0]
-    """
-    ranked = np.sort(_checked(values))
-    if len(ranked) and ranked[0] < 0:
-        raise CrmError(
-            f"the smallest value is {ranked[0]:g}; a Lorenz curve needs values of 0 or more: use whale_curve"
-        )
-    total = ranked.sum()
-    customers = _thinned(len(ranked), 0)
-    cumulative = np.concatenate([[0.0], np.cumsum(ranked)])[customers]
-    return pd.DataFrame(
-        {
-            "share_of_customers": customers / max(len(ranked), 1),
-            "share_of_total": cumulative / (total if total > 0 else np.nan),
-        }
+        curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)
     )
 
 
@@ -143,14 +105,14 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
     ranks : DataFrame
         Indexed like `profit`: `revenue_rank` and `profit_rank`, 1 the best, equal values share the mean; empty
         where no cost is known, for then the two are one.
-    told : Series
+    shared : Series
         `rank_correlation` (Spearman); `top` (how many customers); `shared` (their share that is among the
         best by profit too); `top_at_a_loss` (their share that loses money).
 
     Examples
     --------
-    >>> ranks, told = revenue_and_profit_ranks(pd.DataFrame({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}))
-    >>> ranks["profit_rank"].tolist(), float(told["top_at_a_loss"])
+    >>> ranks, shared = revenue_and_profit_ranks(pd.DataFrame({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}))
+    >>> ranks["profit_rank"].tolist(), float(shared["top_at_a_loss"])
     ([3.0, 1.0, 2.0], 1.0)
     """
     if "revenue" not in profit.columns:
@@ -164,24 +126,10 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
     )
     count = int(np.ceil(top * len(profit) - 1e-9))
     largest, best = (set(profit[name].nlargest(count).index) for name in ("revenue", "profit"))
-    told = {
+    found = {
         "rank_correlation": rank_correlation(profit["revenue"], profit["profit"]),
         "top": float(count),
         "shared": len(largest & best) / count if count else np.nan,
         "top_at_a_loss": float((profit.loc[list(largest), "profit"] < 0).mean()) if count else np.nan,
     }
-    return ranks, pd.Series(told)
-
-
-def _checked(values: pd.Series | np.ndarray) -> np.ndarray:
-    numbers = np.asarray(values, dtype=float)
-    if not np.isfinite(numbers).all():
-        raise CrmError(
-            f"{int((~np.isfinite(numbers)).sum()):,} customers have no finite value; leave them out"
-        )
-    return numbers
-
-
-def _thinned(count: int, keep: int) -> np.ndarray:
-    """Numbers of customers from 0 to all, evenly, `keep` among them."""
-    return np.unique(np.append(np.linspace(0, count, min(count + 1, _POINTS)).round().astype(int), keep))
+    return ranks, pd.Series(found)

@@ -2,108 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.clusters.cluster_segments import ClusterSegments
+from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
 from crmlib.customers.tiers.value_tiers import TIERS, ValueTiers, value_tiers
-from crmlib.errors import CrmError
 
-SAME, STABLE = 0.8, 0.75
-
-
-@dataclass(frozen=True)
-class TierAgreement:
-    """Two ways to cut the same customers into tiers.
-
-    Attributes
-    ----------
-    crosstab : DataFrame
-        Customers by tier of the first (rows) and of the second (columns), Platinum first.
-    same : float
-        Share of the customers in the same tier.
-    rand : float
-        Adjusted Rand index: 1 where both agree on everybody, 0 as by chance.
-    """
-
-    crosstab: pd.DataFrame
-    same: float
-    rand: float
-
-
-def compare_tiers(one: pd.DataFrame, other: pd.DataFrame) -> TierAgreement:
-    """Do two ways of cutting tiers put the same customers into them?
-
-    Parameters
-    ----------
-    one, other : ValueTiers
-        Of the same customers, under the same index.
-
-    Returns
-    -------
-    TierAgreement
-
-    Examples
-    --------
-    >>> one, other = (pd.DataFrame({"tier": tiers}) for tiers in (["Gold", "Iron", "Iron"], ["Gold", "Gold", "Iron"]))
-    >>> compare_tiers(one, other).same
-    0.6666666666666666
-    """
-    if not one.index.equals(other.index) or not one.index.is_unique:
-        raise CrmError("the two do not hold the same customers under the same index")
-    codes = [
-        pd.Categorical(frame["tier"], categories=list(TIERS)).codes.astype("int64") for frame in (one, other)
-    ]
-    if min(code.min(initial=0) for code in codes) < 0:
-        raise CrmError(f"a tier is none of {', '.join(TIERS)}")
-    shared = shared_customers(codes[0], codes[1], len(TIERS))
-    names = pd.Index(TIERS, name="tier")
-    table = pd.DataFrame(shared, index=names, columns=names).iloc[::-1, ::-1]
-    assert shared.sum() == len(one), "a customer was lost between tiers"
-    same = float(np.trace(shared) / len(one)) if len(one) else float("nan")
-    return TierAgreement(table, same, adjusted_rand(shared))
-
-
-def which_tiers_to_prefer(agreement: TierAgreement, clusters: ClusterSegments) -> str:
-    """Say which cut to use here, and why: fixed shares unless the clusters are groups that come out again.
-
-    Parameters
-    ----------
-    agreement : TierAgreement
-        Of tiers by shares and by clusters.
-    clusters : ClusterSegments
-        What `value_tiers(..., method="clusters").clusters` holds.
-
-    Returns
-    -------
-    str
-        One sentence, with its figures.
-    """
-    told = f"{fmt.share(agreement.same)} of customers are in the same tier both ways"
-    stable = float(clusters.stability_["jaccard"].min())
-    if not clusters.groups_:
-        return (
-            f"Prefer fixed shares: customers do not divide by themselves (clusters would be cuts, not groups), so a "
-            f"size that the firm can serve is the better reason for a cut; {told}."
-        )
-    if stable < STABLE:
-        return (
-            f"Prefer fixed shares: there are groups, but one of them is not found again in resamples (Jaccard "
-            f"{stable:.2f}); {told}."
-        )
-    if agreement.same >= SAME:
-        return (
-            f"Either will do: {told}; fixed shares are easier to explain and to keep from period to period."
-        )
-    return (
-        f"Prefer the clusters: they are groups that are found again (Jaccard {stable:.2f} or more), and fixed "
-        f"shares cut through them; {told}."
-    )
+SAME = 0.8  # share of customers from which the two ways do not differ
 
 
 def compare_cuts(
@@ -138,27 +47,61 @@ def compare_cuts(
     )
     merged = profit.assign(**{name: filled[name].to_numpy() for name in behaviour})
     fixed = value_tiers(merged, **options)
-    rows = [_cut("fixed shares", fixed, fixed, "")]
-    for cut, features in (("clusters of value", []), ("clusters of recency, frequency and value", behaviour)):
-        tiers = value_tiers(
-            merged, method="clusters", features=features, random_state=random_state, **options
-        )
-        assert tiers.clusters is not None
-        rows.append(
-            _cut(cut, tiers, fixed, which_tiers_to_prefer(compare_tiers(fixed, tiers), tiers.clusters))
-        )
+    cuts = {"clusters of value": [], "clusters of recency, frequency and value": behaviour}
+    options |= {"method": "clusters", "random_state": random_state}
+    rows = [_cut("fixed shares", fixed, fixed)]
+    rows += [_cut(cut, value_tiers(merged, features=names, **options), fixed) for cut, names in cuts.items()]
     return pd.DataFrame(rows)
 
 
-def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers, sentence: str) -> dict[str, Any]:
-    agreement, clusters = compare_tiers(fixed, tiers), tiers.clusters
-    return {
-        "cut": cut,
-        **{tier: int((tiers["tier"] == tier).sum()) for tier in reversed(TIERS)},
-        "same": agreement.same,
-        "rand": agreement.rand,
-        "groups": clusters is not None and clusters.groups_,
-        "stability": np.nan if clusters is None else clusters.rand_,
-        "jaccard": np.nan if clusters is None else float(clusters.stability_["jaccard"].min()),
+def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers) -> dict[str, Any]:
+    codes = [one["tier"].cat.codes.to_numpy("int64") for one in (fixed, tiers)]
+    shared = shared_customers(codes[0], codes[1], len(TIERS))
+    assert shared.sum() == len(tiers), "a customer was lost between tiers"
+    same = float(np.trace(shared) / len(tiers)) if len(tiers) else np.nan
+    row = {"cut": cut, **dict(zip(TIERS[::-1], shared.sum(axis=0)[::-1], strict=True))}
+    row |= {"same": same, "rand": adjusted_rand(shared)}
+    clusters = tiers.clusters
+    if clusters is None:
+        return row | {"groups": False, "stability": np.nan, "jaccard": np.nan, "sentence": ""}
+    jaccard = float(clusters.stability_["jaccard"].min())
+    sentence = preferred_cut(same, clusters.groups_, jaccard)
+    return row | {
+        "groups": clusters.groups_,
+        "stability": clusters.rand_,
+        "jaccard": jaccard,
         "sentence": sentence,
     }
+
+
+def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
+    """Which cut to use, and why: fixed shares unless the clusters are groups that come out again.
+
+    Parameters
+    ----------
+    same : float
+        Share of the customers who are in the same tier both ways.
+    groups : bool
+        Whether the clusters are groups.
+    jaccard : float
+        Of the cluster that is found again least.
+    """
+    both = f"{fmt.share(same)} of customers are in the same tier both ways"
+    if not groups:
+        return (
+            "Prefer fixed shares: customers do not divide by themselves (clusters would be cuts, not groups), so a "
+            f"size that the firm can serve is the better reason for a cut; {both}."
+        )
+    if jaccard < STABLE:
+        return (
+            "Prefer fixed shares: there are groups, but one of them is not found again in resamples (Jaccard "
+            f"{jaccard:.2f}); {both}."
+        )
+    if same >= SAME:
+        return (
+            f"Either will do: {both}; fixed shares are easier to explain and to keep from period to period."
+        )
+    return (
+        f"Prefer the clusters: they are groups that are found again (Jaccard {jaccard:.2f} or more), and fixed "
+        f"shares cut through them; {both}."
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import ibis
@@ -26,52 +25,50 @@ OTHERS = "the others"
 
 
 class TierClaim(NamedTuple):
-    """A claim about a tier: the measure that it is about, and whom the tier is compared with."""
+    """A claim about a tier: the measure that it is about, what it needs, and whom the tier is compared with."""
 
     tier: str
-    claim: Claim
+    text: str
     measure: str
+    needs: str
+    direction: Literal[1, -1] = 1
     against: str = OTHERS
 
-
-def _claim(text: str, needs: str, direction: Literal[1, -1] = 1) -> Claim:
-    return Claim(text, source=_SOURCE, needs=needs, direction=direction)
+    def verdict(self, low: float, high: float, smallest_difference: float = 0.0) -> str:
+        """What the 95 % interval of the difference says of it."""
+        claim = Claim(self.text, _SOURCE, direction=self.direction, smallest_difference=smallest_difference)
+        return claim.verdict(low, high)
 
 
 CLAIMS = (
-    TierClaim("Platinum", _claim("are heavy users", "transactions"), "purchases"),
+    TierClaim("Platinum", "are heavy users", "purchases", "transactions"),
     TierClaim(
         "Platinum",
-        _claim("buy less at a discount (which is not price sensitivity)", "transactions.discount", -1),
+        "buy less at a discount (which is not price sensitivity)",
         "discount_share",
+        "transactions.discount",
+        -1,
+    ),
+    TierClaim("Platinum", "try new offers", "new_product_share", "a product first sold in the period"),
+    TierClaim("Platinum", "are loyal: buy in the next period", "active", "transactions"),
+    TierClaim("Platinum", "have been customers for longer", "tenure_years", "transactions"),
+    TierClaim(
+        "Gold", "take more discounts than Platinum", "discount_share", "transactions.discount", 1, "Platinum"
     ),
     TierClaim(
-        "Platinum", _claim("try new offers", "a product first sold in the period"), "new_product_share"
-    ),
-    TierClaim("Platinum", _claim("are loyal: buy in the next period", "transactions"), "active"),
-    TierClaim("Platinum", _claim("have been customers for longer", "transactions"), "tenure_years"),
-    TierClaim(
-        "Gold",
-        _claim("take more discounts than Platinum", "transactions.discount"),
-        "discount_share",
-        "Platinum",
+        "Gold", "buy from several vendors", "share_of_wallet", "customers.share_of_wallet", -1, "Platinum"
     ),
     TierClaim(
-        "Gold",
-        _claim("buy from several vendors", "customers.share_of_wallet", -1),
-        "share_of_wallet",
-        "Platinum",
-    ),
-    TierClaim(
-        "Iron", _claim("fill capacity: more than stands idle anyway", "capacity"), "capacity", "idle capacity"
+        "Iron", "fill capacity: more than stands idle anyway", "capacity", "capacity", 1, "idle capacity"
     ),
     TierClaim(
         "Lead",
-        _claim("demand more attention than their spending merits", "service_cases.minutes"),
+        "demand more attention than their spending merits",
         "minutes_beyond",
+        "service_cases.minutes",
     ),
-    TierClaim("Lead", _claim("complain", "service_cases.kind"), "complaints"),
-    TierClaim("Lead", _claim("complain where others read it", "service_cases.public"), "public_complaints"),
+    TierClaim("Lead", "complain", "complaints", "service_cases.kind"),
+    TierClaim("Lead", "complain where others read it", "public_complaints", "service_cases.public"),
 )
 
 
@@ -131,52 +128,42 @@ def tier_claims(
     measures, everybody = next_behaviour(
         tiers["customer_id"], transactions, first, last, customers=customers, service_cases=service_cases
     )
-    tier = tiers["tier"].astype(str).to_numpy()
-    use = capacity_use(capacity, first, last)
-    taken = capacity_taken(tier == "Iron", measures["purchases"].to_numpy(dtype=float), everybody, use)
-    return pd.DataFrame(
-        [
-            _tested(one, tier, measures) if one.measure != "capacity" else _of_capacity(one, taken)
-            for one in CLAIMS
-        ]
-    )
+    tier, use = tiers["tier"].astype(str).to_numpy(), capacity_use(capacity, first, last)
+    rows = []
+    for claim in CLAIMS:
+        if claim.measure == "capacity":
+            purchases = measures["purchases"].to_numpy(dtype=float)
+            result = _capacity_taken(claim, tier == claim.tier, purchases, everybody, use)
+        else:
+            result = _tested(claim, tier, measures)
+        named = {"tier": claim.tier, "claim": claim.text, "against": claim.against, "measure": claim.measure}
+        rows.append(named | result)
+    return pd.DataFrame(rows)
 
 
-def _of_capacity(one: TierClaim, taken: dict[str, float] | None) -> dict[str, Any]:
-    if taken is None:
-        return _untested(one, f"needs {one.claim.needs}")
-    verdict = one.claim.verdict(taken["low"], taken["high"])
-    return _named(one) | taken | {"effect": np.nan, "verdict": verdict, "why": ""}
-
-
-def _named(one: TierClaim) -> dict[str, Any]:
-    return {"tier": one.tier, "claim": one.claim.text, "against": one.against, "measure": one.measure}
-
-
-def _tested(one: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
-    if one.measure not in measures:
-        return _untested(one, f"needs {one.claim.needs}")
-    values = measures[one.measure].to_numpy(dtype=float)
-    known, mine = np.isfinite(values), tier == one.tier
-    theirs = ~mine if one.against == OTHERS else tier == one.against
+def _tested(claim: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
+    if claim.measure not in measures:
+        return _untested(f"needs {claim.needs}")
+    values = measures[claim.measure].to_numpy(dtype=float)
+    known, mine = np.isfinite(values), tier == claim.tier
+    theirs = ~mine if claim.against == OTHERS else tier == claim.against
     ours, others = values[known & mine], values[known & theirs]
     if min(len(ours), len(others)) < FEWEST:
         few = f"{len(ours):,} customers against {len(others):,}; {FEWEST} are needed on either side"
-        return _untested(one, few, len(ours))
+        return _untested(few, len(ours))
     found = difference_of_means(ours, others)
     spread = np.sqrt((ours.var(ddof=1) + others.var(ddof=1)) / 2)
-    claim = replace(one.claim, smallest_difference=SMALLEST_EFFECT * spread)
-    return _named(one) | {
+    return {
         "customers": len(ours), "tier_mean": found.treated, "other_mean": found.control,
         "difference": found.difference, "low": found.low, "high": found.high,
         "effect": found.difference / spread if spread else 0.0,
-        "verdict": claim.verdict(found.low, found.high), "why": "",
+        "verdict": claim.verdict(found.low, found.high, SMALLEST_EFFECT * spread), "why": "",
     }  # fmt: skip
 
 
-def _untested(one: TierClaim, why: str, count: int = 0) -> dict[str, Any]:
+def _untested(why: str, count: int = 0) -> dict[str, Any]:
     empty = dict.fromkeys(("tier_mean", "other_mean", "difference", "low", "high", "effect"), np.nan)
-    return _named(one) | {"customers": count} | empty | {"verdict": UNTESTED, "why": why}
+    return {"customers": count} | empty | {"verdict": UNTESTED, "why": why}
 
 
 def next_behaviour(
@@ -285,36 +272,22 @@ def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
     return float(used.astype(float).mean()) if len(used) else np.nan
 
 
-def capacity_taken(
-    mine: np.ndarray, purchases: np.ndarray, everybody: float, use: float
-) -> dict[str, float] | None:
-    """What share of the capacity a tier's purchases take, against the share that stands idle anyway.
+def _capacity_taken(
+    claim: TierClaim, mine: np.ndarray, purchases: np.ndarray, everybody: float, use: float
+) -> dict[str, Any]:
+    """The share of the capacity that a tier's purchases take (`tier_mean`), against the share idle (`other_mean`).
 
-    Parameters
-    ----------
-    mine : array of bool
-        Who is in the tier.
-    purchases : array of float
-        Of the same customers.
-    everybody : float
-        Purchases of all customers, newcomers among them.
-    use : float
-        Share of the capacity that is used.
-
-    Returns
-    -------
-    dict or None
-        `customers`, `tier_mean` (share of the capacity that the tier takes, if every purchase takes as much),
-        `other_mean` (share idle today), `difference`, `low` and `high`: 95 % interval, from the spread among
-        customers. None where there is no capacity or no purchase.
+    Every purchase, of everybody and of newcomers, is supposed to take as much; the interval is from the spread among
+    customers.
     """
     if not np.isfinite(use) or not everybody > 0 or not mine.any():
-        return None
+        return _untested(f"needs {claim.needs}")
     own = np.where(mine, purchases, 0.0)
     share = own.sum() / everybody
     error = np.sqrt(len(own) * np.var(own - share * purchases)) / everybody
     difference, reach = use * share - (1 - use), normal_quantile(0.95) * use * error
+    low, high = difference - reach, difference + reach
     return {
         "customers": int(mine.sum()), "tier_mean": use * share, "other_mean": 1 - use, "difference": difference,
-        "low": difference - reach, "high": difference + reach,
+        "low": low, "high": high, "effect": np.nan, "verdict": claim.verdict(low, high), "why": "",
     }  # fmt: skip

@@ -39,7 +39,6 @@ def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from crmlib.customers.tiers.value_tiers import value_tiers
     >>> profit = pd.DataFrame({"profit": [400, 250, 150, 80, 40, 20, 10, -20, -130, -200]})
     >>> table = tier_table(value_tiers(profit, cut_offs={"platinum": 0.1, "gold": 0.2}), profit)
     >>> table[["tier", "customers", "profit", "share_of_profit"]].round(3)
@@ -49,11 +48,7 @@ def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
     2      Iron          4     150            0.250
     3      Lead          3    -350           -0.583
     """
-    if not tiers.index.equals(profit.index) or not tiers.index.is_unique:
-        raise CrmError(
-            f"tiers hold {len(tiers):,} rows and profit {len(profit):,}, not the same customers under the same "
-            "index; pass the frame that the tiers were made from"
-        )
+    _check_same(tiers, profit)
     money = [
         name for name in _MONEY if name in profit.columns and (name != "cost_to_serve" or profit[name].any())
     ]
@@ -91,19 +86,18 @@ def tier_list(profit: pd.DataFrame, tiers: pd.DataFrame, chances: pd.DataFrame) 
         that one), `is_new`, `revenue`, `cost_to_serve` and `profit` where they are known, and `expected` (the value
         with the noise taken off).
     """
-    shown = [
-        name
-        for name in ("revenue", "cost_to_serve", "profit")
-        if name in profit.columns and profit[name].any()
-    ]
+    money = ("revenue", "cost_to_serve", "profit")
+    shown = [name for name in money if name in profit.columns and profit[name].any()]
     listed = profit[["customer_id", *shown]].assign(tier=tiers["tier"], is_new=tiers["is_new"])
     sure = chances[["customer_id", "most_likely"]].assign(
         chance=chances[list(TIERS)].max(axis=1), expected=chances["shrunk"]
     )
-    told = pd.DataFrame(listed).merge(pd.DataFrame(sure), on="customer_id", how="left", validate="one_to_one")
-    assert len(told) == len(profit), "a customer was lost between tables"
+    listed = pd.DataFrame(listed).merge(
+        pd.DataFrame(sure), on="customer_id", how="left", validate="one_to_one"
+    )
+    assert len(listed) == len(profit), "a customer was lost between tables"
     columns = ["customer_id", "tier", "most_likely", "chance", "is_new", *shown, "expected"]
-    return told.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]
+    return listed.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]
 
 
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
@@ -143,8 +137,7 @@ def effort_against_value(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFr
     0  Platinum              0.06               0.28
     3      Lead              1.50               7.50
     """
-    if not tiers.index.equals(profit.index):
-        raise CrmError("tiers and profit do not hold the same customers under the same index")
+    _check_same(tiers, profit)
     value = profit["revenue"] - profit["cost_of_goods"]
     frame = pd.DataFrame(
         {"tier": tiers["tier"].astype(str), "value": value, "effort": profit["cost_to_serve"]}
@@ -287,8 +280,7 @@ def ways_out_of_lead(
     for name, share in given.items():
         if not 0 <= share <= 1:
             raise CrmError(f"{name} is {share}; allowed: a share from 0 to 1, such as 0.5")
-    if not tiers.index.equals(profit.index):
-        raise CrmError("tiers and profit do not hold the same customers under the same index")
+    _check_same(tiers, profit)
     lead = profit[(tiers["tier"] == "Lead").to_numpy()]
     revenue, goods, service = (
         float(lead[name].sum()) for name in ("revenue", "cost_of_goods", "cost_to_serve")
@@ -306,6 +298,14 @@ def ways_out_of_lead(
         ("serve them more cheaply", cheaper * avoidable, f"{fmt.share(cheaper)} less of the avoidable cost"),
         ("charge until nobody loses money", loss, "fees cover each one's loss, and nobody leaves"),
     ]
-    told = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
-    told.insert(2, "of_loss", told["gain"] / loss if loss > 0 else float("nan"))
-    return told if len(lead) else told.iloc[:0]
+    table = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
+    table.insert(2, "of_loss", table["gain"] / loss if loss > 0 else float("nan"))
+    return table if len(lead) else table.iloc[:0]
+
+
+def _check_same(tiers: pd.DataFrame, profit: pd.DataFrame) -> None:
+    if not tiers.index.equals(profit.index) or not tiers.index.is_unique:
+        raise CrmError(
+            f"tiers hold {len(tiers):,} rows and profit {len(profit):,}, not the same customers under the same "
+            "index; pass the frame that the tiers were made from"
+        )
