@@ -25,7 +25,7 @@ HOMES = homes_of(
         "profit.noise": "ProfitNoise profit_halves profit_noise",
         "profit.whale": "WhaleCurve revenue_and_profit_ranks whale_curve",
         "retention.contracts": "contract_retention contract_samples contract_spells retention_rate",
-        "retention.recurring_revenue": "RevenueMovement revenue_movements",
+        "retention.recurring_revenue": "revenue_movements revenue_ratios",
         "retention.repurchase": "buying_streaks repurchase_rate retention_by_age",
         "rfm.cut_offs": "RfmCutOffs",
         "rfm.migration": "SegmentMigration segment_migration",

@@ -49,23 +49,22 @@ class TestRate:
             crm.retention_rate(start=start, new=new, end=end)
 
 
+MOVED = pd.DataFrame(
+    {"start": [100.0, 0], "new": 30.0, "expansion": [20.0, 0], "contraction": [5.0, 0], "churn": [10.0, 0]}
+)
+
+
 class TestRevenue:
-    def test_worked_example(self) -> None:
-        moved = crm.RevenueMovement(start=100, new=30, expansion=20, contraction=5, churn=10)
-        assert moved.end == 135
-        assert (round(moved.nrr, 4), round(moved.grr, 4), round(moved.quick_ratio, 2)) == (1.05, 0.85, 3.33)
+    def test_worked_example_and_one_without_a_start_or_a_loss(self) -> None:
+        ratios = crm.revenue_ratios(MOVED)
+        assert ratios.iloc[0].round(4).tolist() == [1.05, 0.85, 3.3333]
+        assert ratios.iloc[1, :2].isna().all()
+        assert ratios.iloc[1, 2] == np.inf
 
-    def test_without_a_start_or_a_loss(self) -> None:
-        moved = crm.RevenueMovement(start=0, new=30, expansion=0, contraction=0, churn=0)
-        assert np.isnan(moved.nrr)
-        assert np.isnan(moved.grr)
-        assert moved.quick_ratio == np.inf
-
-    def test_more_lost_than_there_was_is_refused(self) -> None:
-        with pytest.raises(CrmError, match="exceed the start"):
-            crm.RevenueMovement(start=10, new=0, expansion=0, contraction=5, churn=6)
-        with pytest.raises(CrmError, match="churn is -1"):
-            crm.RevenueMovement(start=10, new=0, expansion=0, contraction=0, churn=-1)
+    @pytest.mark.parametrize("wrong", [{"churn": 96.0}, {"churn": -1.0}, {"start": np.nan}])
+    def test_more_lost_than_there_was_is_refused(self, wrong: dict) -> None:
+        with pytest.raises(CrmError, match="lose more than the start"):
+            crm.revenue_ratios(MOVED.assign(**wrong))
 
     @settings(max_examples=10, deadline=None)
     @given(contracts)

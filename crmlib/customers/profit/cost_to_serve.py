@@ -130,7 +130,7 @@ def _filled_in(frame: pd.DataFrame, table: str, measure: str) -> list[str]:
 
 
 def basis_of(
-    told: pd.DataFrame,
+    profit: pd.DataFrame,
     known: pd.DataFrame,
     margin: float | None,
     prices: Costs,
@@ -138,33 +138,27 @@ def basis_of(
     contacts: Effort | None,
 ) -> pd.DataFrame:
     """One row per component of profit: `component, money, basis, source`."""
-    discounts = told["discounts"].sum() if "discounts" in told else float("nan")
-    listed = [
-        ("gross", told["gross"].sum(), "measured", "transactions.amount of purchases"),
-        ("returns", told["returns"].sum(), "measured", "transactions.amount of returns"),
+    is_off = "discounts" in profit
+    costs = {
+        "cost of goods": ("cost_of_goods", _goods(known, margin)),
+        "cost of service cases": ("cost_of_cases", _effort("service_cases", cases, prices)),
+        "cost of contacts": ("cost_of_contacts", _effort("touchpoints", contacts, prices)),
+        "cost of returns": ("cost_of_returns", _rate("returned rows", "per_return", prices)),
+        "cost of orders": ("cost_of_orders", _rate("orders", "per_order", prices)),
+        "cost of the account": ("cost_of_account", _rate("years", "fixed_per_year", prices)),
+    }
+    rows = [
+        ("gross", profit["gross"].sum(), "measured", "transactions.amount of purchases"),
+        ("returns", profit["returns"].sum(), "measured", "transactions.amount of returns"),
         (
             "discounts (already off)",
-            discounts,
-            "measured" if "discounts" in told else "missing",
+            profit["discounts"].sum() if is_off else np.nan,
+            "measured" if is_off else "missing",
             "transactions.discount",
         ),
-        ("cost of goods", -told["cost_of_goods"].sum(), *_goods(known, margin)),
-        ("cost of service cases", -told["cost_of_cases"].sum(), *_effort("service_cases", cases, prices)),
-        ("cost of contacts", -told["cost_of_contacts"].sum(), *_effort("touchpoints", contacts, prices)),
-        (
-            "cost of returns",
-            -told["cost_of_returns"].sum(),
-            *_rate("returned rows", "per_return", prices.per_return),
-        ),
-        ("cost of orders", -told["cost_of_orders"].sum(), *_rate("orders", "per_order", prices.per_order)),
-        (
-            "cost of the account",
-            -told["cost_of_account"].sum(),
-            *_rate("years", "fixed_per_year", prices.fixed_per_year),
-        ),
+        *((component, 0.0 - profit[column].sum(), *origin) for component, (column, origin) in costs.items()),
     ]
-    table = pd.DataFrame(listed, columns=["component", "money", "basis", "source"])
-    return table.assign(money=table["money"] + 0.0)  # no −0.0
+    return pd.DataFrame(rows, columns=["component", "money", "basis", "source"])
 
 
 def has_costs(known: pd.DataFrame) -> bool:
@@ -189,27 +183,24 @@ def _effort(table: str, effort: Effort | None, prices: Costs) -> tuple[str, str]
         return "missing", f"no table {table}"
     if not effort.measures:
         return "missing", f"{table} says neither minutes nor cost"
-    rates = {"minutes": prices.per_service_minute, "contacts": prices.per_contact}
-    names = {"minutes": "per_service_minute", "contacts": "per_contact"}
-    assumed = [
-        f"{one} × {rates[one]:g} (costs.{names[one]})"
-        for one in effort.measures
-        if rates.get(one) is not None
-    ]
-    unpriced = [
-        f"{one} without costs.{names[one]}" for one in effort.measures if one in rates and rates[one] is None
-    ]
+    assumed, unpriced = [], []
+    for measure, name in (("minutes", "per_service_minute"), ("contacts", "per_contact")):
+        if measure in effort.measures and (price := getattr(prices, name)) is not None:
+            assumed.append(f"{measure} × {price:g} (costs.{name})")
+        elif measure in effort.measures:
+            unpriced.append(f"{measure} without costs.{name}")
     money = ["cost"] if "cost" in effort.measures else []
     source = f"{table}: " + "; ".join([*money, *assumed, *unpriced, *effort.notes])
-    if assumed:
-        return "assumed", source
-    return ("measured" if money else "missing"), source
+    return "assumed" if assumed else "measured" if money else "missing", source
 
 
-def _rate(what: str, name: str, money: float | None) -> tuple[str, str]:
-    if money is None:
-        return "missing", f"no costs.{name}"
-    return "assumed", f"{what} × {money:g} (costs.{name})"
+def _rate(what: str, name: str, prices: Costs) -> tuple[str, str]:
+    price = getattr(prices, name)
+    return (
+        ("missing", f"no costs.{name}")
+        if price is None
+        else ("assumed", f"{what} × {price:g} (costs.{name})")
+    )
 
 
 def missing_costs(basis: pd.DataFrame) -> str:

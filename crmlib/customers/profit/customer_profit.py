@@ -25,6 +25,11 @@ from crmlib.customers.profit.cost_to_serve import (
 from crmlib.errors import CrmError, DataError
 from crmlib.study_file import Costs
 
+COLUMNS = (
+    "customer_id orders return_rows gross returns revenue discounts cost_of_goods service_minutes contacts cases "
+    "cost_of_cases cost_of_contacts cost_of_returns cost_of_orders cost_of_account cost_to_serve profit "
+    "exposure_days first_seen"
+).split()
 PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders", "cost_of_account")
 
 
@@ -143,10 +148,10 @@ def profit_in_weeks(
     )
     known = _with_effort(sales, cases, contacts, prices)
     counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
-    told = _priced(counted.reset_index(drop=True), first, last, margin, prices)
-    found = CustomerProfit(told)
+    priced = _priced(counted.reset_index(drop=True), first, last, margin, prices)
+    found = CustomerProfit(priced)
     found.days = (last - first).days + 1
-    found.basis = basis_of(told, counted, margin, prices, cases, contacts)
+    found.basis = basis_of(priced, counted, margin, prices, cases, contacts)
     ids = (sales["customer_id"], counted["customer_id"])
     found.left_out = _left_out(*ids, prices, {CASES[0]: cases, TOUCHPOINTS[0]: contacts})
     if (found.basis["basis"][found.basis["component"].str.startswith("cost")] == "missing").all():
@@ -162,7 +167,6 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
     bought = rows.is_purchase & own
     back = ~rows.is_purchase & within(rows.date, first, weeks)
     sums = {
-        "first_seen": rows.date.min(),
         "rows_within": (own | back).sum(),
         "orders": orders_among(rows, rows.counted & own),
         "return_rows": back.sum(),
@@ -181,8 +185,8 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
             "goods_sold": cost.sum(where=whole & has & rows.is_purchase),
             "amount_sold": rows.amount.sum(where=whole & has & rows.is_purchase),
         }
-    return rows.group_by("customer_id").agg(**{name: value.fill_null(0) if name != "first_seen" else value
-                                               for name, value in sums.items()})  # fmt: skip
+    counted = {name: value.fill_null(0) for name, value in sums.items()}
+    return rows.group_by("customer_id").agg(first_seen=rows.date.min(), **counted)
 
 
 def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
@@ -201,12 +205,11 @@ def _with_effort(
         if effort is None:
             known = known.assign(**{rows: 0, money: 0.0})
             continue
-        table = effort.per_customer.rename(columns={"rows": rows}).assign(**{money: effort.priced(prices)})
-        told = known[["customer_id"]].merge(table, on="customer_id", how="left").fillna(0.0)
-        minutes, count = (told.get(one, 0.0) for one in ("minutes", "contacts"))
-        known = known.assign(**{rows: told[rows].astype("int64"), money: told[money]})
-        known["service_minutes"] += minutes
-        known["contacts"] += count
+        table = effort.per_customer.assign(money=effort.priced(prices)).set_index("customer_id")
+        table = table.reindex(known["customer_id"]).fillna(0.0).set_axis(known.index)
+        known = known.assign(**{rows: table["rows"].astype("int64"), money: table["money"]})
+        known["service_minutes"] += table.get("minutes", 0.0)
+        known["contacts"] += table.get("contacts", 0.0)
     return known
 
 
@@ -217,22 +220,19 @@ def _priced(
     revenue = known["gross"] + known["returns"]
     exposure = (pd.Timestamp(last) - known["first_seen"].dt.normalize()).dt.days + 1
     exposure = exposure.clip(upper=(last - first).days + 1)
-    shown = ["orders", "return_rows", "gross", "returns"]
-    told = known[["customer_id", *shown]].astype({"orders": "int64", "return_rows": "int64"})
-    told["revenue"] = revenue
-    if "discounts" in known:
-        told["discounts"] = known["discounts"]
-    told["cost_of_goods"] = _goods(known, revenue, margin)
-    told[["service_minutes", "contacts", "cases"]] = known[["service_minutes", "contacts", "cases"]]
-    told[["cost_of_cases", "cost_of_contacts"]] = known[["cost_of_cases", "cost_of_contacts"]]
-    told["cost_of_returns"] = known["return_rows"] * (prices.per_return or 0.0)
-    told["cost_of_orders"] = known["orders"] * (prices.per_order or 0.0)
-    told["cost_of_account"] = exposure / 365.25 * (prices.fixed_per_year or 0.0)
-    told["cost_to_serve"] = told[list(PARTS)].sum(axis=1)
-    told["profit"] = revenue - told["cost_of_goods"] - told["cost_to_serve"]
-    told["exposure_days"] = exposure.astype("int64")
-    told["first_seen"] = known["first_seen"].astype("datetime64[s]")
-    return told
+    priced = known.assign(
+        revenue=revenue,
+        cost_of_goods=_goods(known, revenue, margin),
+        cost_of_returns=known["return_rows"] * (prices.per_return or 0.0),
+        cost_of_orders=known["orders"] * (prices.per_order or 0.0),
+        cost_of_account=exposure / 365.25 * (prices.fixed_per_year or 0.0),
+        exposure_days=exposure,
+    )
+    priced["cost_to_serve"] = priced[list(PARTS)].sum(axis=1)
+    priced["profit"] = revenue - priced["cost_of_goods"] - priced["cost_to_serve"]
+    counts = dict.fromkeys(("orders", "return_rows", "exposure_days"), "int64")
+    columns = [name for name in COLUMNS if name in priced]
+    return priced[columns].astype({**counts, "first_seen": "datetime64[s]"})
 
 
 def _goods(known: pd.DataFrame, revenue: pd.Series, margin: float | None) -> pd.Series:
@@ -252,8 +252,8 @@ def _left_out(
         if effort is not None:
             ids = effort.per_customer["customer_id"]
             why = np.where(ids.isin(known), "only written to", "not in the log")
-            told = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
-            found.append(told.loc[~ids.isin(counted), list(found[0].columns)])
+            listed = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
+            found.append(listed.loc[~ids.isin(counted), list(found[0].columns)])
     return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -16,69 +15,46 @@ from crmlib.data.absent import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 
+_MOVEMENTS = ["start", "new", "expansion", "contraction", "churn"]
 _COLUMNS = "month start new returned expansion contraction churn end customers nrr grr quick_ratio"
 
 
-@dataclass(frozen=True)
-class RevenueMovement:
-    """Monthly recurring revenue at the start of a period, and what moved it; all amounts 0 or more.
+def revenue_ratios(movements: pd.DataFrame) -> pd.DataFrame:
+    """Net and gross revenue retention and the quick ratio of what moved recurring revenue.
 
     Parameters
     ----------
-    start : float
-    new : float
-        From customers who had none at the start.
-    expansion, contraction : float
-        More, and less, from customers who stayed.
-    churn : float
-        Lost with customers who have none at the end.
+    movements : DataFrame
+        `start, new, expansion, contraction, churn`: money, all 0 or more.
+
+    Returns
+    -------
+    DataFrame
+        `nrr` = (start + expansion − contraction − churn) / start, `grr` = (start − contraction − churn) / start, both
+        nan without a start, and `quick_ratio`, what was won for each unit lost: (new + expansion) / (contraction +
+        churn), infinite if nothing was lost.
+
+    Raises
+    ------
+    CrmError
+        If an amount is negative, or more was lost than there was.
 
     Examples
     --------
-    >>> moved = RevenueMovement(start=100, new=30, expansion=20, contraction=5, churn=10)
-    >>> moved.end, moved.nrr, moved.grr, round(moved.quick_ratio, 2)
-    (135, 1.05, 0.85, 3.33)
+    >>> moved = pd.DataFrame({"start": [100], "new": 30, "expansion": 20, "contraction": 5, "churn": 10})
+    >>> revenue_ratios(moved).round(2)
+        nrr   grr  quick_ratio
+    0  1.05  0.85         3.33
     """
-
-    start: float
-    new: float
-    expansion: float
-    contraction: float
-    churn: float
-
-    def __post_init__(self) -> None:
-        for name, amount in vars(self).items():
-            if not 0 <= amount < np.inf:
-                raise CrmError(
-                    f"{name} is {amount!r}; give money, 0 or more: losses are told as positive amounts"
-                )
-        if self.contraction + self.churn > self.start * (1 + 1e-9):
-            raise CrmError(
-                f"contraction {self.contraction} and churn {self.churn} exceed the start {self.start}; no more can be "
-                "lost than there was"
-            )
-
-    @property
-    def end(self) -> float:
-        """Recurring revenue at the end: start + new + expansion − contraction − churn."""
-        return self.start + self.new + self.expansion - self.contraction - self.churn
-
-    @property
-    def nrr(self) -> float:
-        """Net revenue retention: (start + expansion − contraction − churn) / start; nan without a start."""
-        kept = self.start + self.expansion - self.contraction - self.churn
-        return kept / self.start if self.start else np.nan
-
-    @property
-    def grr(self) -> float:
-        """Gross revenue retention: (start − contraction − churn) / start; nan without a start."""
-        return (self.start - self.contraction - self.churn) / self.start if self.start else np.nan
-
-    @property
-    def quick_ratio(self) -> float:
-        """What was won for each unit lost: (new + expansion) / (contraction + churn); inf if nothing was lost."""
-        lost = self.contraction + self.churn
-        return (self.new + self.expansion) / lost if lost else np.inf
+    start, new, expansion, contraction, churn = (movements[name].astype(float) for name in _MOVEMENTS)
+    lost, begun = contraction + churn, start.where(start > 0)
+    if not (movements[_MOVEMENTS] >= 0).all(axis=None) or (lost > start * (1 + 1e-9)).any():
+        raise CrmError(
+            f"movements hold an amount that is negative or missing, or lose more than the start; allowed: {_MOVEMENTS} "
+            "as amounts of 0 or more, losses too"
+        )
+    ratios = {"nrr": (start + expansion - lost) / begun, "grr": (start - lost) / begun}
+    return pd.DataFrame({**ratios, "quick_ratio": ((new + expansion) / lost.where(lost > 0)).fillna(np.inf)})
 
 
 def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd.DataFrame:
@@ -98,7 +74,7 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     DataFrame
         One row per `month` (its first day): recurring revenue at its `start`, `new` (of which `returned`: from
         customers who had been there before), `expansion`, `contraction`, `churn` (money, all 0 or more), `end`, and
-        `nrr`, `grr`, `quick_ratio` as `RevenueMovement` has them, `customers` at the end. Money adds up: start and
+        `nrr`, `grr`, `quick_ratio` as of `revenue_ratios`, `customers` at the end. Money adds up: start and
         movements are the end, and each end is the next start. Without rows, and with the `reason`, where there is no
         table or no month is complete.
 
@@ -129,21 +105,15 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     complete = pd.Period(pd.Timestamp(day) + pd.Timedelta(days=1), freq="M") - 1
     if first is None or pd.Period(first, freq="M") > complete:
         return no_rows(_COLUMNS, f"no month with contracts is complete by {day}; movements need one")
-    told = max(complete - (months - 1), pd.Period(first, freq="M"))
-    calendar = pd.period_range(told, complete, freq="M")
+    earliest = max(complete - (months - 1), pd.Period(first, freq="M"))
+    calendar = pd.period_range(earliest, complete, freq="M")
     days = {"last_day": calendar.end_time.normalize(), "before": (calendar - 1).end_time.normalize()}
     moved = _moved(_one_price_a_day(rows), pd.DataFrame({"month": calendar.start_time, **days}))
     table = pd.DataFrame({"month": calendar.start_time}).merge(moved, on="month", how="left").fillna(0.0)
-    money = table[["start", "new", "expansion", "contraction", "churn"]]
-    ratios = [RevenueMovement(*row) for row in money.itertuples(index=False)]
-    assert np.allclose([one.end for one in ratios], table["end"]), "money was lost between movements"
+    came, went = (table[list(names)].sum(axis=1) for names in (_MOVEMENTS[:3], _MOVEMENTS[3:]))
+    assert np.allclose(came - went, table["end"]), "money was lost between movements"
     assert np.allclose(table["end"].iloc[:-1], table["start"].iloc[1:]), "an end is not the next start"
-    table = table.assign(
-        nrr=[one.nrr for one in ratios],
-        grr=[one.grr for one in ratios],
-        quick_ratio=[one.quick_ratio for one in ratios],
-    )
-    return table.astype({"customers": "int64", "month": "datetime64[s]"})
+    return table.join(revenue_ratios(table)).astype({"customers": "int64", "month": "datetime64[s]"})
 
 
 def _one_price_a_day(rows: ibis.Table) -> ibis.Table:

@@ -161,38 +161,26 @@ def buyers_case(
     (612.0, 319.0, 'cannot be tested')
     """
     day, days = as_day(as_of, "as_of"), round(periods(period, "D"))
-    told = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
+    again = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
     known = margin is not None or "cost" in transactions.columns
     value = "profit" if known else "revenue"
-    cost, cost_origin = _acquisition_cost(transactions, day, acquisition_cost, marketing_spend)
-    rate, rate_origin = _discount(discount_rate_per_year, days)
-    measured = f"measured: {fmt.count(told['buyers'])} bought in the {days} days before the last {days}"
+    buyers, bought_again = float(again["buyers"]), float(again["bought_again"])
+    measured = f"measured: {fmt.count(buyers)} bought in the {days} days before the last {days}"
     profit_origin = f"measured: {value} per buyer in the last {days} days"
     profit_origin += "" if known else "; no margin or cost is known, so profit is missing"
-    basis = _basis(
-        (
-            "retention per period",
-            told["rate"],
-            f"{measured}, {fmt.count(told['bought_again'])} of them again",
-        ),
-        (f"{value} per customer and period", told["value_per_buyer"], profit_origin),
-        ("acquisition cost per customer", cost, cost_origin),
-        ("discount rate per period", rate, rate_origin),
-        ("programme cost per customer and period", programme_cost, _programme(programme_cost)),
-    )
-    return RetentionCase(
+    return _case(
+        (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
+        (again["value_per_buyer"], profit_origin),
+        _acquisition_cost(transactions, day, acquisition_cost, marketing_spend),
+        discount_rate_per_year,
         definition=f"bought again within the next {days} days",
         period_days=days,
-        retained=float(told["bought_again"]),
-        customers=float(told["buyers"]),
+        retained=bought_again,
+        customers=buyers,
         value=value,
-        value_per_customer=float(told["value_per_buyer"]),
-        value_error=float(np.nan_to_num(told["value_error"])),
-        discount_rate=rate,
-        acquisition_cost=cost,
+        value_error=float(np.nan_to_num(again["value_error"])),
         programme_cost=programme_cost,
         survivors=buying_streaks(transactions, as_of=day, days=days, collapse=collapse),
-        basis=basis,
     )
 
 
@@ -239,37 +227,58 @@ def contracts_case(
         reason = lacking(subscriptions=subscriptions) or why
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
     last = years.iloc[-1]
-    spells = contract_spells(subscriptions, day)
+    spells, year = contract_spells(subscriptions, day), last["period"].year
     yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
-    value = "revenue" if margin is None else "profit"
-    rate, rate_origin = _discount(discount_rate_per_year, TimeUnit.Y.days)
-    kept = last["end"] - last["new"]
     missing = "" if margin is not None else "; no margin is given, so profit is missing"
     cost_origin = "given" if acquisition_cost is not None else "missing: spend is not told apart by contracts"
-    basis = _basis(
-        (
-            "retention per period",
-            last["retention"],
-            f"measured: (end − new) / start of {last['period'].year}",
-        ),
-        (f"{value} per customer and period", yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
-        ("acquisition cost per customer", acquisition_cost, cost_origin),
-        ("discount rate per period", rate, rate_origin),
-        ("programme cost per customer and period", programme_cost, _programme(programme_cost)),
-    )
-    return RetentionCase(
-        definition=f"under contract at the start of {last['period'].year} and at its end",
+    return _case(
+        (last["retention"], f"measured: (end − new) / start of {year}"),
+        (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
+        (acquisition_cost, cost_origin),
+        discount_rate_per_year,
+        definition=f"under contract at the start of {year} and at its end",
         period_days=TimeUnit.Y.days,
-        retained=float(kept),
+        retained=float(last["end"] - last["new"]),
         customers=float(last["start"]),
-        value=value,
-        value_per_customer=float(yearly.mean()),
+        value="revenue" if margin is None else "profit",
         value_error=float(np.nan_to_num(yearly.sem())),
-        discount_rate=rate,
-        acquisition_cost=acquisition_cost,
         programme_cost=programme_cost,
         survivors=_yearly_survivors(spells, day),
-        basis=basis,
+    )
+
+
+def _case(
+    retention: tuple[float, str],
+    worth: tuple[float, str],
+    acquisition: tuple[float | None, str],
+    discount_rate_per_year: float | None,
+    *,
+    programme_cost: float,
+    value: str,
+    period_days: float,
+    **known: Any,
+) -> RetentionCase:
+    """A case of figures, each with its origin."""
+    yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
+    rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
+    given = "assumed: the study gives none;" if discount_rate_per_year is None else "given:"
+    raising = "given" if programme_cost else "assumed: raising retention costs nothing"
+    rows = [
+        ("retention per period", *retention),
+        (f"{value} per customer and period", *worth),
+        ("acquisition cost per customer", *acquisition),
+        ("discount rate per period", rate, f"{given} {fmt.share(yearly)} a year"),
+        ("programme cost per customer and period", programme_cost, raising),
+    ]
+    return RetentionCase(
+        basis=pd.DataFrame(rows, columns=_BASIS).astype({"amount": float}),
+        period_days=period_days,
+        value=value,
+        value_per_customer=float(worth[0]),
+        discount_rate=rate,
+        acquisition_cost=acquisition[0],
+        programme_cost=programme_cost,
+        **known,
     )
 
 
@@ -299,24 +308,5 @@ def _acquisition_cost(
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won:
         return None, "missing: nobody bought first in the last 365 days"
-    told = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
-    return total / won, f"{told}: an average, not what the next costs"
-
-
-def _discount(per_year: float | None, days: float) -> tuple[float, str]:
-    yearly = DEFAULT_DISCOUNT if per_year is None else per_year
-    origin = (
-        f"assumed: the study gives none; {fmt.share(yearly)} a year"
-        if per_year is None
-        else f"given: {fmt.share(yearly)} a year"
-    )
-    return float((1 + yearly) ** (days / TimeUnit.Y.days) - 1), origin
-
-
-def _programme(cost: float) -> str:
-    return "given" if cost else "assumed: raising retention costs nothing"
-
-
-def _basis(*rows: tuple[str, float | None, str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=_BASIS)
-    return frame.astype({"amount": float})
+    measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
+    return total / won, f"{measured}: an average, not what the next costs"

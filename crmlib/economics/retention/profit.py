@@ -85,7 +85,7 @@ class RetentionTerms:
 
         Examples
         --------
-        >>> RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, programme_cost=10).break_even_retention()
+        >>> round(RetentionTerms(100, 0.8, 0.1, programme_cost=10).break_even_retention(), 2)
         0.83
         """
         # One more retained brings the margins to come, and the first one too where it waits for retention.

@@ -192,32 +192,21 @@ def _row(
     retention_spend: float | None,
 ) -> dict[str, float]:
     margin, rate = case.value_per_customer, case.discount_rate
+    row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today)}
     if keep is None or retention_spend is None:
         value = margin + float(case.terms.gross())  # the first margin comes with the acquisition
         first = value * win.slope(0)
         best = math.log(first) / win.steepness if first > 1 else 0.0
-        told = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
-        told |= {"best_per_prospect": best}
-    else:
-        now = blattberg_deighton_equity(
-            margin, rate, acquisition_spend=today, acquisition_curve=(win.ceiling, win.steepness),
-            retention_spend=retention_spend, retention_curve=(keep.ceiling, keep.steepness),
-        )  # fmt: skip
-        plan = best_spending(margin, rate, win, keep)
-        split = best_spending(margin, rate, win, keep, budget=today + win.rate(today) * retention_spend)
-        value = now.clv
-        told = {
-            "equity": now.equity,
-            "best_equity": plan.found.equity,
-            "best_per_prospect": plan.acquisition_spend,
-        }
-        told |= {"per_customer": retention_spend, "best_per_customer": plan.retention_spend}
-        told |= {"multiplier": split.multiplier}
-    costs = 1 / win.slope(today)
+        equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
+        return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
+    now = blattberg_deighton_equity(
+        margin, rate, acquisition_spend=today, acquisition_curve=(win.ceiling, win.steepness),
+        retention_spend=retention_spend, retention_curve=(keep.ceiling, keep.steepness),
+    )  # fmt: skip
+    plan = best_spending(margin, rate, win, keep)
+    split = best_spending(margin, rate, win, keep, budget=today + win.rate(today) * retention_spend)
     return {
-        "ceiling": win.ceiling,
-        "next_customer_costs": costs,
-        "value": value,
-        "per_prospect": today,
-        **told,
-    }
+        **row, "value": now.clv, "per_prospect": today,
+        "equity": now.equity, "best_equity": plan.found.equity, "best_per_prospect": plan.acquisition_spend,
+        "per_customer": retention_spend, "best_per_customer": plan.retention_spend, "multiplier": split.multiplier,
+    }  # fmt: skip
