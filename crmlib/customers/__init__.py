@@ -39,7 +39,7 @@ HOMES = homes_of(
         "tiers.table": "allocation_sensitivity effort_against_value tier_list tier_table ways_out_of_lead",
         "tiers.value_tiers": "TierCutOffs ValueTiers value_tiers",
         "treatments.experiments": "experiment_features experiment_outcomes",
-        "treatments.loyalty": "joiners points_pressure",
+        "treatments.loyalty": "programme_enrolments points_pressure",
     },
 )
 

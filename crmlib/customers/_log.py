@@ -8,8 +8,8 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crmlib.data.sources import as_transactions
-from crmlib.errors import CrmError
+from crmlib.data.sources import as_transactions, open_table
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.units import TimeUnit
 
 _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
@@ -55,6 +55,15 @@ def floor(instant: ibis.Value, collapse: TimeUnit) -> ibis.Value:
         return instant.truncate("h")
     day = instant.date()
     return day if collapse is TimeUnit.D else day.truncate(_FLOOR[collapse])
+
+
+def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
+    """Open a table of the study, or refuse it by its name and the column that it lacks."""
+    rows = open_table(table)
+    for column in needed:
+        if column not in rows.columns:
+            raise DataError(f"{name}: no column {column!r}; {did_you_mean(column, rows.columns[:40])}")
+    return rows
 
 
 def fetch(table: ibis.Table) -> pd.DataFrame:

@@ -24,6 +24,11 @@ from crmlib.statistics import (
 FEWEST = 30  # customers in a group, below which no readout is given
 SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
 POWER = 0.8
+_COLUMNS = (
+    "experiment kind treated control incomplete treated_mean control_mean difference low high z p_value p_holm "
+    "detectable variance_saved extra_unsubscribed extra_unsubscribed_low extra_unsubscribed_high cost_per_message "
+    "value_per_message value_low value_high p_split verdict pays sentence"
+).split()
 BETTER = Claim("the treated do better than the control", kind="effect", evidence="randomised")
 PAYS = Claim("it is worth more than it costs", kind="effect", evidence="randomised")
 
@@ -119,35 +124,14 @@ def read_experiments(
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
-        return no_rows(
-            _COLUMNS,
-            f"no experiment has {FEWEST} customers in each group whose window is over ({sizes}); "
-            "shorten the window or wait",
-        )
-    assert table[["treated", "control", "incomplete"]].to_numpy().sum() == len(outcomes), (
-        "a customer was lost"
-    )
+        few = f"no experiment has {FEWEST} customers in each group whose window is over ({sizes})"
+        return no_rows(_COLUMNS, f"{few}; shorten the window or wait")
+    counted = table[["treated", "control", "incomplete"]].to_numpy().sum()
+    assert counted == len(outcomes), "a customer was lost"
     table["p_holm"] = holm(table["p_value"])
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
     table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
     return table[_COLUMNS]
-
-
-_COLUMNS = [
-    *("experiment", "kind", "treated", "control", "incomplete", "treated_mean", "control_mean"),
-    *("difference", "low", "high", "z", "p_value", "p_holm", "detectable", "variance_saved"),
-    *("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high"),
-    *(
-        "cost_per_message",
-        "value_per_message",
-        "value_low",
-        "value_high",
-        "p_split",
-        "verdict",
-        "pays",
-        "sentence",
-    ),
-]
 
 
 def minimal_detectable_effect(
@@ -228,8 +212,12 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
     values = people[outcome].to_numpy(dtype=float)
     sizes = {"treated": int(treated.sum()), "control": int((~treated).sum())}
     if min(sizes.values()) < FEWEST:
-        names = ("treated_mean", "control_mean", "difference", "low", "high", "z", "p_value", "detectable")
-        return {**sizes, **dict.fromkeys(names, np.nan), "variance_saved": np.nan}
+        return {
+            **sizes,
+            **dict.fromkeys(_COLUMNS[5:12], np.nan),
+            "detectable": np.nan,
+            "variance_saved": np.nan,
+        }
     plain = _difference(values, treated, level)
     found, saved = plain, 0.0
     if adjust_by is not None:

@@ -93,14 +93,7 @@ def customer_lifetime_value(
     0                 1.6            24.7      0.7  7.4      0.0      20.2
     """
     _check_interval(interval, level)
-    terms = read_terms(
-        transaction_model,
-        data,
-        horizon=horizon,
-        discount_rate_per_year=discount_rate_per_year,
-        margin=margin,
-        time_unit=time_unit,
-    )
+    terms = read_terms(transaction_model, data, horizon, discount_rate_per_year, margin, time_unit)
     require_rows(data)
     known = read_histories(data)
     spend = _expected_spend(spend_model, data)
@@ -180,14 +173,7 @@ def value_of_new_customer(
     >>> print(value_of_new_customer(model, 35.0, **terms, include_first_order=True))
     25.14 with the first order
     """
-    terms = read_terms(
-        transaction_model,
-        None,
-        horizon=horizon,
-        discount_rate_per_year=discount_rate_per_year,
-        margin=margin,
-        time_unit=time_unit,
-    )
+    terms = read_terms(transaction_model, None, horizon, discount_rate_per_year, margin, time_unit)
     none = np.zeros(1)
     newborn = Histories(none, none, none, np.ones(1), np.zeros(1, dtype=np.intp))
     scores = score_histories(
@@ -220,7 +206,6 @@ class Terms:
 def read_terms(
     model: PurchaseModel,
     data: pd.DataFrame | None,
-    *,
     horizon: float | str,
     discount_rate_per_year: float,
     margin: float,

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, end_of, fetch
+from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
 from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import check_level, normal_quantile
 
+_LIABILITY = (
+    "members points_outstanding point_value breakage liability liability_without_breakage dormant_share"
+).split()
 KINDS = ("joined", "earned", "redeemed", "expired")
-
-
-@dataclass(frozen=True)
-class ProgrammeLiability:
-    """What the points in members' accounts will cost.
-
-    Attributes
-    ----------
-    members : int
-        Customers with an account.
-    points_outstanding : float
-        Earned, and neither redeemed nor expired.
-    point_value : float
-        Money that a redeemed point costs.
-    breakage : float
-        Share of outstanding points that will never be redeemed.
-    liability : float
-        Outstanding points times their value times the share that will be redeemed.
-    liability_without_breakage : float
-        The most it can be.
-    dormant_share : float
-        Share of outstanding points in accounts that did not move for a year.
-    reason : str
-        Why it is not known; then every figure is nan.
-    """
-
-    members: float = np.nan
-    points_outstanding: float = np.nan
-    point_value: float = np.nan
-    breakage: float = np.nan
-    liability: float = np.nan
-    liability_without_breakage: float = np.nan
-    dormant_share: float = np.nan
-    reason: str = ""
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The figures as one row; no row where they are not known."""
-        figures = {name: value for name, value in asdict(self).items() if name != "reason"}
-        return no_rows(figures, self.reason) if self.reason else pd.DataFrame([figures])
 
 
 def programme_liability(
@@ -67,7 +28,7 @@ def programme_liability(
     point_value: float | None = None,
     breakage: float | None = None,
     dormant_days: int = 365,
-) -> ProgrammeLiability:
+) -> pd.DataFrame:
     """How much do the points that members hold still cost?
 
     Parameters
@@ -88,9 +49,12 @@ def programme_liability(
 
     Returns
     -------
-    ProgrammeLiability
-        With a `reason` where there is no table, or nothing has been redeemed yet and a value it would tell is not
-        given.
+    DataFrame
+        One row: `members` (customers with an account), `points_outstanding` (earned, and neither redeemed nor expired),
+        `point_value` and `breakage` as given or found, `liability` (outstanding points times their value times the
+        share that will be redeemed), `liability_without_breakage` (the most it can be) and `dormant_share` (of
+        outstanding points, in accounts that did not move for a year). Without a row, and with the `reason`, where
+        there is no table, or nothing has been redeemed yet and a value it would show is not given.
 
     Raises
     ------
@@ -103,25 +67,26 @@ def programme_liability(
     ...     "date": pd.to_datetime(["2024-01-01", "2024-02-01", "2024-06-01", "2024-06-01"]),
     ...     "points": [200.0, -90.0, -10.0, 50.0], "amount": [None, 4.5, None, None]})
     >>> found = programme_liability(ledger, as_of="2024-12-31")
-    >>> found.points_outstanding, found.point_value, found.breakage, round(found.liability, 2)
-    (150.0, 0.05, 0.1, 6.75)
+    >>> found[["points_outstanding", "point_value", "breakage", "liability"]].round(2)
+       points_outstanding  point_value  breakage  liability
+    0               150.0         0.05       0.1       6.75
     """
     day = as_day(as_of, "as_of")
     if missing := lacking(loyalty_ledger=loyalty_ledger):
-        return ProgrammeLiability(reason=missing)
+        return no_rows(_LIABILITY, missing)
     accounts, moved = _accounts(loyalty_ledger, as_of=day)
     redeemed, expired = -moved["redeemed"], -moved["expired"]
     worth, lost = point_value, breakage
     if worth is None:
         if not (redeemed > 0 and moved["cost"] > 0):
             why = "no redemption with its cost, so nobody knows what a point costs; give point_value"
-            return ProgrammeLiability(reason=why)
+            return no_rows(_LIABILITY, why)
         worth = moved["cost"] / redeemed
     if not 0 <= worth < np.inf:
         raise CrmError(f"point_value is {worth}; give money per point, 0 or more")
     if lost is None:
         if not redeemed + expired > 0:
-            return ProgrammeLiability(reason="nothing redeemed and nothing expired so far; give breakage")
+            return no_rows(_LIABILITY, "nothing redeemed and nothing expired so far; give breakage")
         lost = expired / (redeemed + expired)
     check_share("breakage", lost)
     outstanding = float(accounts["points"].sum())
@@ -129,9 +94,8 @@ def programme_liability(
     asleep = accounts["last"] < pd.Timestamp(end_of(day)) - pd.Timedelta(days=dormant_days)
     dormant = accounts.loc[asleep, "points"].sum() / outstanding if outstanding > 0 else np.nan
     most = outstanding * worth
-    return ProgrammeLiability(
-        len(accounts), outstanding, worth, lost, most * (1 - lost), most, float(dormant)
-    )
+    row = (len(accounts), outstanding, worth, lost, most * (1 - lost), most, float(dormant))
+    return pd.DataFrame([row], columns=_LIABILITY)
 
 
 def programme_payback_months(
@@ -187,10 +151,7 @@ def programme_payback_months(
 
 def _accounts(loyalty_ledger: Any, *, as_of: Any) -> tuple[pd.DataFrame, dict[str, float]]:
     """Points and last movement of each account, and what moved in all."""
-    table = open_table(loyalty_ledger)
-    for name in ("customer_id", "date", "kind", "points"):
-        if name not in table.columns:
-            raise DataError(f"loyalty_ledger: no column {name!r}; {did_you_mean(name, table.columns)}")
+    table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date", "kind", "points")
     cost = table.amount.cast("float64") if "amount" in table.columns else _.points.cast("float64") * 0
     rows = table.mutate(points=table.points.cast("float64"), cost=cost)
     rows = rows.filter(rows.date.cast("timestamp(6)") < end_of(as_of))
@@ -217,17 +178,17 @@ _UPLIFT = ["comparison", "members", "others", "difference", "low", "high", "rela
 
 
 def loyalty_uplift(
-    joined_or_not: pd.DataFrame, *, measure: str = "spend", months: int = 6, level: float = 0.95
+    enrolments: pd.DataFrame, *, measure: str = "spend", months: int = 6, level: float = 0.95
 ) -> pd.DataFrame:
     """How much more do members buy because of the programme, and how much because heavy buyers join?
 
     Parameters
     ----------
-    joined_or_not : DataFrame
-        Of `joiners`.
+    enrolments : DataFrame
+        Of `programme_enrolments`.
     measure : {"spend", "purchases"}, default "spend"
     months : int, default 6
-        The one given to `joiners`.
+        The one given to `programme_enrolments`.
     level : float, default 0.95
         Of the intervals.
 
@@ -261,9 +222,9 @@ def loyalty_uplift(
     check_level(level)
     if measure not in ("spend", "purchases"):
         raise CrmError(f"measure is {measure!r}; {did_you_mean(measure, ['spend', 'purchases'])}")
-    if missing := why_none(joined_or_not):
+    if missing := why_none(enrolments):
         return no_rows(_UPLIFT, missing)
-    known = joined_or_not[joined_or_not["tenure_months"] >= months]
+    known = enrolments[enrolments["tenure_months"] >= months]
     before, after = (
         known[f"{measure}_{when}"].to_numpy(dtype=float) / months for when in ("before", "after")
     )

@@ -70,14 +70,7 @@ def lifetime_value_parquet(
     1
     [11.07]
     """
-    terms = read_terms(
-        transaction_model,
-        None,
-        horizon=horizon,
-        discount_rate_per_year=discount_rate_per_year,
-        margin=margin,
-        time_unit=time_unit,
-    )
+    terms = read_terms(transaction_model, None, horizon, discount_rate_per_year, margin, time_unit)
     if isinstance(spend_model, GammaGammaModel) and (q := spend_model.params_["q"]) <= 1:
         raise FitError(
             f"spend_model: the fitted q is {q:.3g}, so expected spend is infinite; cap the "
@@ -85,13 +78,9 @@ def lifetime_value_parquet(
         )
 
     def score(known: Histories) -> pd.DataFrame:
+        rate = terms.discount_rate
         return score_histories(
-            transaction_model,
-            spend_model,
-            known,
-            terms.horizon,
-            discount_rate=terms.discount_rate,
-            level=level,
+            transaction_model, spend_model, known, terms.horizon, discount_rate=rate, level=level
         )
 
     spend = spend_sql(spend_model)

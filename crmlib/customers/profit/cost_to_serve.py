@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import end_of, fetch
+from crmlib.customers._log import end_of, fetch, open_columns
 from crmlib.data.absent import open_optional
 from crmlib.data.sources import open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
@@ -85,10 +85,7 @@ def effort_of(
     measures = () if table is None else filled_columns(table, wanted)
     if not measures and open_optional(table) is None:  # asked again only where nothing is filled in
         return None
-    rows = open_table(table)
-    for needed in ("customer_id", day):
-        if needed not in rows.columns:
-            raise DataError(f"{name}: no column {needed!r}; {did_you_mean(needed, rows.columns[:40])}")
+    rows = open_columns(table, name, "customer_id", day)
     when = rows[day].cast("timestamp(6)")
     rows = rows.filter(within(when, first, None) & (when < end_of(last)))
     dealt = within(rows[day].cast("timestamp(6)"), first, weeks)

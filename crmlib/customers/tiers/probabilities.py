@@ -19,12 +19,11 @@ _POINTS = 1500  # profits for which chances are worked out; in between they are 
 class TierProbabilities(pd.DataFrame):
     """Chances per customer; `.ceiling` and `.expected_hits` say how well tiers can be known at all."""
 
-    _metadata = ["ceiling", "expected_hits", "reliability", "true_cut_offs"]  # noqa: RUF012
+    _metadata = ["ceiling", "expected_hits", "reliability"]  # noqa: RUF012
 
     ceiling: float = np.nan
     expected_hits: float = np.nan
     reliability: float = np.nan
-    true_cut_offs: TierCutOffs | None = None
 
     @property
     def _constructor(self) -> Callable[..., TierProbabilities]:
@@ -102,7 +101,6 @@ def tier_probabilities(
     told.ceiling = float(chances.max(axis=1).mean())
     told.expected_hits = float(chances[np.arange(len(told)), observed["tier"].cat.codes].mean())
     told.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
-    told.true_cut_offs = true_cuts
     return told
 
 

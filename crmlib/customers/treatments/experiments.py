@@ -9,10 +9,10 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
 from crmlib.customers.activity import profit_of
 from crmlib.data.absent import lacking, open_optional
-from crmlib.data.sources import as_transactions, open_table
+from crmlib.data.sources import as_transactions
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 
@@ -96,10 +96,7 @@ def experiment_outcomes(
 
 def read_people(experiments: Any) -> ibis.Table:
     """The table of experiments with every column that is read here."""
-    table = open_table(experiments)
-    for name in ("experiment", "customer_id", "assigned", "group"):
-        if name not in table.columns:
-            raise DataError(f"experiments: no column {name!r}; {did_you_mean(name, table.columns)}")
+    table = open_columns(experiments, "experiments", "experiment", "customer_id", "assigned", "group")
     absent = {
         "kind": ibis.literal(""),
         "cost": ibis.literal(0.0),

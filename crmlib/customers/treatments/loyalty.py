@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
 from crmlib.data.absent import lacking
 from crmlib.data.sources import open_table
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile
 
@@ -24,7 +24,9 @@ _COMPARED = (
 )
 
 
-def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int = 6) -> pd.DataFrame:
+def programme_enrolments(
+    transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int = 6
+) -> pd.DataFrame:
     """Who joined the programme in a month in which they bought, who bought as well and did not, and what then?
 
     Nobody is compared with customers who were not there to join. The month of joining itself is left out of
@@ -60,7 +62,7 @@ def joiners(transactions: Any, loyalty_ledger: Any, *, as_of: Any, months: int =
     >>> log = pd.DataFrame({"customer_id": ["a", "b"] * 2, "amount": [10.0, 10.0, 30.0, 20.0],
     ...     "date": pd.to_datetime(["2024-02-01", "2024-02-02", "2024-03-05", "2024-03-06"])})
     >>> ledger = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-02-01"]), "kind": ["joined"]})
-    >>> joiners(log, ledger, as_of="2024-03-31", months=1)[["customer_id", "joined", "spend_after"]]
+    >>> programme_enrolments(log, ledger, as_of="2024-03-31", months=1)[["customer_id", "joined", "spend_after"]]
       customer_id  joined  spend_after
     0           a    True         30.0
     1           b   False         20.0
@@ -109,10 +111,7 @@ def _number_of(when: Any) -> Any:
 
 
 def _joining(loyalty_ledger: Any) -> pd.DataFrame:
-    table = open_table(loyalty_ledger)
-    for name in ("customer_id", "date"):
-        if name not in table.columns:
-            raise DataError(f"loyalty_ledger: no column {name!r}; {did_you_mean(name, table.columns)}")
+    table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date")
     first = (
         table.mutate(customer_id=table.customer_id.cast("string"))
         .group_by("customer_id")
@@ -233,10 +232,7 @@ def points_pressure(
 
 def _waits(loyalty_ledger: Any, day: Any) -> pd.DataFrame:
     """From joining or a reward to the next reward: one row each, of a day at least."""
-    table = open_table(loyalty_ledger)
-    for name in ("customer_id", "date", "kind"):
-        if name not in table.columns:
-            raise DataError(f"loyalty_ledger: no column {name!r}; {did_you_mean(name, table.columns)}")
+    table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date", "kind")
     rows = table.select(
         customer_id=table.customer_id.cast("string"), day=table.date.cast("timestamp(6)"), kind=table.kind
     ).filter(_.day < end_of(day))
