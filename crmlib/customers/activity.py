@@ -45,17 +45,18 @@ def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
     A row without a cost in a log that has costs gets the margin's, or else the share of revenue that the
     costs of the other rows are: taking it for free would overstate profit in silence.
     """
-    if margin is not None and not 0 <= margin <= 1:
-        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
+    check_margin(margin)
     if "cost" in rows.columns:
         known = rows.cost.notnull() & (rows.amount > 0)
-        share = (
-            (rows.cost.sum(where=known) / rows.amount.sum(where=known)).as_scalar()
-            if margin is None
-            else 1 - margin
-        )
+        share = (rows.cost.sum(where=known) / rows.amount.sum(where=known)).as_scalar()
+        share = share if margin is None else 1 - margin
         return rows.amount - rows.cost.fill_null(rows.amount * share)
     return None if margin is None else rows.amount * margin
+
+
+def check_margin(margin: float | None) -> None:
+    if margin is not None and not 0 <= margin <= 1:
+        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
 
 
 def customer_totals(
@@ -89,11 +90,7 @@ def customer_totals(
     0           a          1     30.0
     1           b          1      5.0
     """
-    first, last = as_day(start, "start"), as_day(end, "end")
-    if first > last:
-        raise CrmError(
-            f"the period starts on {first} and ends on {last}; the start must not be after the end"
-        )
+    first, last = span(start, end)
     days = purchase_days(transactions, last, collapse=collapse, margin=margin)
     within = days.date >= first
     measures = {
@@ -158,4 +155,9 @@ def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options:
 
 def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:
     """Read a period's first and last day."""
-    return as_day(start, "start"), as_day(end, "end")
+    first, last = as_day(start, "start"), as_day(end, "end")
+    if first > last:
+        raise CrmError(
+            f"the period starts on {first} and ends on {last}; the start must not be after the end"
+        )
+    return first, last

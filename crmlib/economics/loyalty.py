@@ -19,6 +19,8 @@ _LIABILITY = (
     "members points_outstanding point_value breakage liability liability_without_breakage dormant_share"
 ).split()
 KINDS = ("joined", "earned", "redeemed", "expired")
+COMPARISONS = ("before joining", "after joining", "matched")
+_UPLIFT = ["comparison", "members", "others", "difference", "low", "high", "relative"]
 
 
 def programme_liability(
@@ -171,10 +173,6 @@ def _accounts(loyalty_ledger: Any, *, as_of: Any) -> tuple[pd.DataFrame, dict[st
         rows.group_by("customer_id").agg(points=_.points.sum(), last=_.date.cast("timestamp(6)").max())
     )
     return accounts, moved
-
-
-COMPARISONS = ("before joining", "after joining", "matched")
-_UPLIFT = ["comparison", "members", "others", "difference", "low", "high", "relative"]
 
 
 def loyalty_uplift(

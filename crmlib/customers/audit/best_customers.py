@@ -14,6 +14,10 @@ from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
 
 COLUMNS = ("first_product", "customers", "came_back_share", "value_per_customer", "standard_error")
+# A silence this unlikely, had nothing changed, is worth a call: one in twenty of the unchanged is called too.
+UNLIKELY = 0.05
+# A silence of ten mean gaps is no longer slipping away: these customers have left, and are another list.
+LOST_GAPS = 10.0
 
 
 def first_products(
@@ -99,12 +103,6 @@ def first_products(
         standard_error=_.value.std(how="sample") / _.count().cast("float64").sqrt(),
     )
     return found.order_by(ibis.desc("value_per_customer"), "first_product").to_pandas()
-
-
-# A silence this unlikely, had nothing changed, is worth a call: one in twenty of the unchanged is called too.
-UNLIKELY = 0.05
-# A silence of ten mean gaps is no longer slipping away: these customers have left, and are another list.
-LOST_GAPS = 10.0
 
 
 def lapsing_customers(

@@ -76,15 +76,12 @@ def cohort_comparison(
     table[measures] = table[measures].fillna(0)
     assert np.isclose(table["revenue"].sum(), sums["revenue"].sum()), "money was lost between cohorts"
     value = "profit" if "profit" in measures else "revenue"
-    told = table.astype({"active": "int64", "purchases": "int64"}).assign(
-        active_share=table["active"] / table["customers"],
-        purchases_per_active=table["purchases"] / table["active"].where(table["active"] > 0),
-        spend_per_purchase=table["revenue"] / table["purchases"].where(table["purchases"] > 0),
-        value_per_customer=table.groupby("cohort")[value].cumsum() / table["customers"],
+    table = _with_means(table).assign(
+        value_per_customer=table.groupby("cohort")[value].cumsum() / table["customers"]
     )
     if value == "profit":
-        told["margin"] = told["profit"] / told["revenue"].where(told["revenue"] != 0)
-    return told
+        table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
+    return table
 
 
 def cohort_history(
@@ -150,11 +147,8 @@ def cohort_history(
     table = pd.DataFrame({"age": range(ages), "customers": lived["customers"]}).merge(
         sums, on="age", how="left"
     )
-    table = table.fillna(0).astype({"active": "int64", "purchases": "int64"})
+    table = _with_means(table.fillna(0))
     return table.assign(
-        active_share=table["active"] / table["customers"],
-        purchases_per_active=table["purchases"] / table["active"].where(table["active"] > 0),
-        spend_per_purchase=table["revenue"] / table["purchases"].where(table["purchases"] > 0),
         value_per_customer=table[value].cumsum() / table["customers"],
         bought_twice_share=_bought_twice(rows, ages) / table["customers"],
     )
@@ -254,6 +248,14 @@ def _measures(rows: ibis.Table) -> dict[str, Any]:
         "purchases": rows.purchase.sum(),
         **sums,
     }
+
+
+def _with_means(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype({"active": "int64", "purchases": "int64"}).assign(
+        active_share=table["active"] / table["customers"],
+        purchases_per_active=table["purchases"] / table["active"].where(table["active"] > 0),
+        spend_per_purchase=table["revenue"] / table["purchases"].where(table["purchases"] > 0),
+    )
 
 
 def _cohort_sums(days: ibis.Table, unit: TimeUnit) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -22,6 +22,7 @@ from crmlib.rankings import parts_of_equal_size
 # Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
 GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
 INACTIVE = "not active"
+Period = tuple[dt.date, dt.date]
 
 
 @dataclass(frozen=True)
@@ -230,9 +231,6 @@ def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
 def _or(mean: float, others: float) -> float:
     """A mean, or else the other period's, or else nothing."""
     return next((one for one in (mean, others) if np.isfinite(one)), 0.0)
-
-
-Period = tuple[dt.date, dt.date]
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,17 @@ from numpy.typing import NDArray
 from crmlib import format as fmt
 from crmlib.customers.clusters.fits import REFERENCE_STARTS, Labels, Method, Points, cluster, stability
 
-SIGNIFICANT = (
-    0.01  # of the valley; over several numbers of clusters, the chance of a false group stays below .05
-)
+SIGNIFICANT = 0.01  # of the valley: over several numbers of clusters a false group's chance stays below .05
 STABLE = 0.75  # Hennig's mean Jaccard from which a cluster is stable
-NULL_RESAMPLES = (
-    3  # per cloud; fewer than of the data spread the null more, which makes the test harder to pass
-)
+NULL_RESAMPLES = 3  # per cloud; so few spread the null, which makes the test harder to pass
 LEVEL = 0.95
 COLUMNS = (
     *("clusters", "silhouette", "silhouette_null", "stability", "stability_null"),
     *("jaccard", "valley", "valley_p", "groups"),
 )
+CUTS = "No clusters beyond a smooth cloud: these are cuts, not groups."
+HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike
+TUBE = 0.75  # share of the two clusters' customers within the tube through both centres
 
 
 def judge_clusters(
@@ -137,9 +136,6 @@ def silhouette(distances: Points, labels: Labels) -> float:
     return float(apart.mean())
 
 
-CUTS = "No clusters beyond a smooth cloud: these are cuts, not groups."
-
-
 def choose(choice: pd.DataFrame) -> pd.Series:
     """The row of the most clusters that hold as groups; where none do, of those that are cut most stably."""
     held = choice[choice["groups"]]
@@ -189,10 +185,6 @@ def _halfway(valley: float) -> str:
     return (
         f"halfway between two neighbours there are {valley:.2f} customers for one around the emptier centre"
     )
-
-
-HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike
-TUBE = 0.75  # share of the two clusters' customers within the tube through both centres
 
 
 class Valley(NamedTuple):

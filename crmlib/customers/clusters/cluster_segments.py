@@ -23,6 +23,9 @@ from crmlib.customers.clusters.profile import cluster_names, standings
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 
 DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
+SCALES = ("log", "share")
+BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a column stays as it is
+ID = "customer_id"
 
 
 class ClusterSegments:
@@ -215,11 +218,6 @@ class ClusterSegments:
         columns = {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
         told = {"jaccard": again.jaccard.mean(axis=0), "dissolved": (again.jaccard < DISSOLVED).mean(axis=0)}
         return pd.DataFrame(columns | told)
-
-
-SCALES = ("log", "share")
-BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a column stays as it is
-ID = "customer_id"
 
 
 def as_frame(data: pd.DataFrame | np.ndarray) -> pd.DataFrame:

@@ -21,6 +21,8 @@ BEHAVIOUR = ("frequency", "time_since_last_purchase", "mean_spend_per_period")
 ONCE = "bought once"
 TOO_FEW = "too few purchases to tell"
 NOT_KNOWN = "not known"
+_EMPTY_PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
+OTHER, NONE = "other", "(none)"
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,6 @@ def _without(known: pd.Series, reason: CannotAnswerError) -> CustomerClusters:
     customers = pd.DataFrame({"customer_id": known.to_numpy(), "cluster": everybody})
     empty = (_EMPTY_PROFILE.copy(), pd.DataFrame(columns=list(COLUMNS)), pd.DataFrame())
     return CustomerClusters(customers, f"No clusters: {reason}.", False, *empty, None)
-
-
-_EMPTY_PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
-
-
-OTHER, NONE = "other", "(none)"
 
 
 def category_shares(

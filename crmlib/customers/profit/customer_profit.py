@@ -10,7 +10,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
+from crmlib.customers._log import belongs_to, fetch, seen_by
+from crmlib.customers.activity import check_margin, span
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
@@ -22,7 +23,7 @@ from crmlib.customers.profit.cost_to_serve import (
     has_costs,
     within,
 )
-from crmlib.errors import CrmError, DataError
+from crmlib.errors import DataError
 from crmlib.study_file import Costs
 
 COLUMNS = (
@@ -116,7 +117,7 @@ def customer_profit(
     1           b     20.0           30.0   -20.0             12
     """
     tables = (service_cases, touchpoints)
-    return profit_in_weeks(transactions, (as_day(start, "start"), as_day(end, "end")), margin, tables, costs)
+    return profit_in_weeks(transactions, span(start, end), margin, tables, costs)
 
 
 def profit_in_weeks(
@@ -132,12 +133,7 @@ def profit_in_weeks(
     A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
     """
     first, last = period
-    if first > last:
-        raise CrmError(
-            f"the period starts on {first} and ends on {last}; the start must not be after the end"
-        )
-    if margin is not None and not 0 <= margin <= 1:
-        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
+    check_margin(margin)
     prices = as_costs(costs)
     sales = fetch(_sales(seen_by(transactions, last), first, weeks).order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.

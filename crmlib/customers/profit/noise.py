@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import as_day
+from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.study_file import Costs
 
 FEWEST_WEEKS = 8
+FEWEST = 50  # customers, below which a distribution of true values cannot be told from noise
+_SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
 
 
 def profit_halves(
@@ -58,7 +60,7 @@ def profit_halves(
         one  other  value
     0  10.0   30.0   40.0
     """
-    first, last = as_day(start, "start"), as_day(end, "end")
+    first, last = span(start, end)
     weeks = ((last - first).days + 1) // 7
     if weeks < FEWEST_WEEKS:
         raise CannotAnswerError(
@@ -81,10 +83,6 @@ def profit_halves(
         "the halves do not add up to the period"
     )
     return found
-
-
-FEWEST = 50  # customers, below which a distribution of true values cannot be told from noise
-_SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ _SPELLS = (
     "customer_id subscription_id spell start end price_changes price_per_month plan market "
     "product_type end_reason tenure_months ended"
 )
+_KEY = ["customer_id", "subscription_id", "start"]
+_SAMPLES = (
+    "customer_id date outcome_known_on churned tenure_months price_per_month price_changes plan "
+    "market product_type"
+)
+_SIZES = ["period", "start", "new", "left", "joined_and_left", "end"]
 
 
 def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:
@@ -159,13 +165,6 @@ def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
     return spells.mutate(end_reason=ibis.ifelse(_.end.isnull(), ibis.null("string"), _.end_reason))
 
 
-_KEY = ["customer_id", "subscription_id", "start"]
-_SAMPLES = (
-    "customer_id date outcome_known_on churned tenure_months price_per_month price_changes plan "
-    "market product_type"
-)
-
-
 def contract_samples(
     subscriptions: Any, *, as_of: Any, horizon_months: int = 3, cut_offs: int = 4
 ) -> pd.DataFrame:
@@ -238,9 +237,6 @@ def _sample(now: pd.DataFrame, later: pd.DataFrame, day: dt.date) -> pd.DataFram
     joined = running.merge(after, on=_KEY, how="left", validate="one_to_one")
     assert joined["left"].notna().all(), "a contract that ran was lost; this is a fault of crmlib"
     return joined.astype({"left": "float64"})
-
-
-_SIZES = ["period", "start", "new", "left", "joined_and_left", "end"]
 
 
 def retention_rate(*, start: float, new: float, end: float) -> float:

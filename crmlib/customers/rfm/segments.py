@@ -16,6 +16,20 @@ from crmlib.errors import CrmError
 
 # Score and the column of the summary that it ranks. M ranks all of a customer's net spend.
 _MEASURES = {"recency": "time_since_last_purchase", "frequency": "frequency", "monetary": "net"}
+RULE_COLUMNS = ("segment", "r_min", "r_max", "f_min", "f_max")
+_DEFAULT = (
+    ("Champions", 4, 5, 4, 5),
+    ("Loyal", 3, 5, 3, 5),
+    ("Potential loyalists", 4, 5, 2, 2),
+    ("New customers", 5, 5, 1, 1),
+    ("Promising", 4, 4, 1, 1),
+    ("Need attention", 3, 3, 2, 2),
+    ("About to sleep", 3, 3, 1, 1),
+    ("Cannot lose", 1, 1, 4, 5),
+    ("At risk", 1, 2, 3, 5),
+    ("Hibernating", 2, 2, 1, 2),
+    ("Lost", 1, 1, 1, 2),
+)
 
 
 class RfmSegments(pd.DataFrame):
@@ -176,23 +190,6 @@ def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:
                 f"summary column {_MEASURES[name]!r} has a value that is missing or infinite; leave it out"
             )
     return measured
-
-
-RULE_COLUMNS = ("segment", "r_min", "r_max", "f_min", "f_max")
-
-_DEFAULT = (
-    ("Champions", 4, 5, 4, 5),
-    ("Loyal", 3, 5, 3, 5),
-    ("Potential loyalists", 4, 5, 2, 2),
-    ("New customers", 5, 5, 1, 1),
-    ("Promising", 4, 4, 1, 1),
-    ("Need attention", 3, 3, 2, 2),
-    ("About to sleep", 3, 3, 1, 1),
-    ("Cannot lose", 1, 1, 4, 5),
-    ("At risk", 1, 2, 3, 5),
-    ("Hibernating", 2, 2, 1, 2),
-    ("Lost", 1, 1, 1, 2),
-)
 
 
 def default_segments() -> pd.DataFrame:

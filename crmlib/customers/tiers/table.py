@@ -13,6 +13,23 @@ from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
 from crmlib.errors import CrmError
 
 _MONEY = ("revenue", "profit", "cost_to_serve")
+# What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
+TREATMENTS = {
+    "Platinum": "a named contact, first call on capacity, asked for advice; no discounts they did not ask for",
+    "Gold": "bundles and reasons to buy all here; find out what is bought elsewhere before any discount",
+    "Iron": "good standard service, self-service first; lift those who could be Gold, spend nothing extra",
+    "Lead": "find the cause of the cost, serve more cheaply, charge for extra work; part only as a last step",
+}
+# What a cost can be shared out by, as columns of customer_profit, and how it reads.
+KEYS = {
+    "service_minutes": "per minute of service",
+    "contacts": "per contact",
+    "cases": "per service case",
+    "orders": "per order",
+    "return_rows": "per return",
+    "revenue": "by revenue",
+    "equally": "equally",
+}
 
 
 def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
@@ -100,15 +117,6 @@ def tier_list(profit: pd.DataFrame, tiers: pd.DataFrame, chances: pd.DataFrame) 
     return listed.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]
 
 
-# What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
-TREATMENTS = {
-    "Platinum": "a named contact, first call on capacity, asked for advice; no discounts they did not ask for",
-    "Gold": "bundles and reasons to buy all here; find out what is bought elsewhere before any discount",
-    "Iron": "good standard service, self-service first; lift those who could be Gold, spend nothing extra",
-    "Lead": "find the cause of the cost, serve more cheaply, charge for extra work; part only as a last step",
-}
-
-
 def effort_against_value(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
     """Where does the firm spend service in no proportion to value?
 
@@ -154,18 +162,6 @@ def effort_against_value(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFr
     table["treatment"] = [TREATMENTS[tier] for tier in table.index]
     order = ["tier", "customers", "value", "effort", "share_of_value", "share_of_effort", "effort_per_value"]
     return table.reset_index()[[*order, "out_of_proportion", "treatment"]]
-
-
-# What a cost can be shared out by, as columns of customer_profit, and how it reads.
-KEYS = {
-    "service_minutes": "per minute of service",
-    "contacts": "per contact",
-    "cases": "per service case",
-    "orders": "per order",
-    "return_rows": "per return",
-    "revenue": "by revenue",
-    "equally": "equally",
-}
 
 
 def allocation_sensitivity(

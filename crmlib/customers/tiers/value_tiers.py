@@ -16,6 +16,9 @@ from crmlib.errors import CrmError, did_you_mean
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # nobody without a positive value is better than Iron
+METHODS = ("shares", "clusters")
+MINIMUM_EXPOSURE_DAYS = 90  # a first order's costs come at once, its customer's profit over months
+GROUPS = 3  # Platinum, Gold and Iron; Lead is split off before, at zero
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,6 @@ def _least_value(ranked: np.ndarray, count: int) -> tuple[float, int]:
         return float(ranked[count - 1]), 0
     above = ranked[ranked > ranked[count - 1]]
     return (float(above[-1]) if len(above) else np.inf), int((ranked == ranked[count - 1]).sum())
-
-
-METHODS = ("shares", "clusters")
-MINIMUM_EXPOSURE_DAYS = 90  # a first order's costs come at once, its customer's profit over months
 
 
 class ValueTiers(pd.DataFrame):
@@ -264,9 +263,6 @@ def _notes(values: np.ndarray, new: np.ndarray, has_costs: bool) -> list[str]:
     if has_costs and len(values) and (values < 0).all():
         notes.append("every customer costs more than they bring")
     return notes
-
-
-GROUPS = 3  # Platinum, Gold and Iron; Lead is split off before, at zero
 
 
 def cluster_codes(

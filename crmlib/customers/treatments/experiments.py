@@ -21,6 +21,7 @@ _COLUMNS = (
     "experiment customer_id kind group assigned cost purchases purchases_before spend_before spend "
     "profit complete bought unsubscribed"
 )
+STANDING = ("acquisition_channel", "product_type", "market")  # known when a customer joins, and lasting
 
 
 def experiment_outcomes(
@@ -157,9 +158,6 @@ def _measures(
         spend_before=_.spend.sum(where=_.before).fill_null(0.0),
         **{name: near[name].sum(where=near.within).fill_null(0.0) for name in money},
     )
-
-
-STANDING = ("acquisition_channel", "product_type", "market")  # known when a customer joins, and lasting
 
 
 def experiment_features(

@@ -22,6 +22,8 @@ _COMPARED = (
     "month joined purchases_in_month tenure_months purchases_before spend_before purchases_after "
     "spend_after customer_id cell"
 )
+GROUPS = ("all", "heavy", "light")
+_PRESSURE = "members customers waits purchases share_in_second_half low high"
 
 
 def programme_enrolments(
@@ -152,10 +154,6 @@ def _cells(table: pd.DataFrame) -> pd.Series:
         np.digitize(table["purchases_in_month"], _IN_MONTH),
     ]
     return table.groupby(parts, sort=True).ngroup()
-
-
-GROUPS = ("all", "heavy", "light")
-_PRESSURE = "members customers waits purchases share_in_second_half low high"
 
 
 def points_pressure(

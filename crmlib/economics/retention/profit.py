@@ -19,6 +19,8 @@ from crmlib.errors import CrmError
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
+_STEP = 1e-5  # of a logarithm, for central differences
+_NODES = 400
 
 
 @dataclass(frozen=True)
@@ -213,9 +215,6 @@ def retention_profit_curve(
     )
 
 
-_STEP = 1e-5  # of a logarithm, for central differences
-
-
 def equity_elasticities(terms: RetentionTerms) -> pd.DataFrame:
     """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.
 
@@ -260,9 +259,6 @@ def _elasticity(terms: RetentionTerms, name: str, kind: str) -> float:
         return gross * float(terms.gross()) / value
     up, down = (replace(terms, **{name: today * np.exp(one)}) for one in (_STEP, -_STEP))
     return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
-
-
-_NODES = 400
 
 
 def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals: int = 0) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from crmlib.statistics import normal_quantile
 
 NEAR = 1.05  # times a spend that was observed: no other one
 _DEEPEST = normal_quantile(0.95) ** 2 / 2  # below the highest log-likelihood, at the ends of the interval
+_GRID = 400  # spends looked at before the best is refined
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,6 @@ def maximum(function: Callable[[float], float], low: float, high: float) -> floa
     found = minimize_scalar(lambda one: -function(one), bounds=(low, high), method="bounded",
                             options={"xatol": 1e-10 * max(abs(low), abs(high), 1e-6)})  # fmt: skip
     return float(found.x)
-
-
-_GRID = 400  # spends looked at before the best is refined
 
 
 @dataclass(frozen=True)
