@@ -18,7 +18,7 @@ HOMES = homes_of(
         "lifetime_value": "customer_lifetime_value value_of_new_customer",
         "loyalty": "loyalty_uplift programme_liability programme_payback_months",
         "markov_clv": "markov_value recency_migration",
-        "retention.case": "RetentionCase buyers_case contracts_case",
+        "retention.case": "buyers_case contracts_case",
         "retention.claim": "claim_reversal published_lifts retention_claim",
         "retention.profit": (
             "RetentionTerms equity_elasticities retention_mix retention_profit_curve "

@@ -273,21 +273,23 @@ def _worth(
     """Unsubscribes, cost and value per message of one experiment."""
     names = ("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high")
     treated = (people["group"] == "treated").to_numpy()
-    told = dict.fromkeys((*names, "cost_per_message", "value_per_message", "value_low", "value_high"), np.nan)
+    worth = dict.fromkeys(
+        (*names, "cost_per_message", "value_per_message", "value_low", "value_high"), np.nan
+    )
     if min(row["treated"], row["control"]) < FEWEST:
-        return told
+        return worth
     extra = 0.0
     if "unsubscribed" in people:
         one, other = _split(people["unsubscribed"].to_numpy(dtype=int), treated)
         found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
         extra = found.difference
-        told |= dict(zip(names, (extra, found.low, found.high), strict=True))
-    told["cost_per_message"] = float(people.loc[treated, "cost"].mean()) if "cost" in people else 0.0
+        worth |= dict(zip(names, (extra, found.low, found.high), strict=True))
+    worth["cost_per_message"] = float(people.loc[treated, "cost"].mean()) if "cost" in people else 0.0
     if value_per_unit is not None:
-        paid = told["cost_per_message"] + extra * unsubscribe_cost
+        paid = worth["cost_per_message"] + extra * unsubscribe_cost
         ends = {"value_per_message": "difference", "value_low": "low", "value_high": "high"}
-        told |= {name: value_per_unit * row[end] - paid for name, end in ends.items()}
-    return told
+        worth |= {name: value_per_unit * row[end] - paid for name, end in ends.items()}
+    return worth
 
 
 def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:

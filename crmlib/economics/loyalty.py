@@ -246,8 +246,8 @@ def loyalty_uplift(
         reach = normal_quantile(level) * error
         level_of = before if name == "before joining" else after
         without = level_of[kept & joined].mean() - gap
-        told = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)
-        rows.append((name, *told, gap / without if without > 0 else np.nan))
+        figures = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)
+        rows.append((name, *figures, gap / without if without > 0 else np.nan))
     return pd.DataFrame(rows, columns=_UPLIFT)
 
 

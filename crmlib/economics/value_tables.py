@@ -1,4 +1,4 @@
-"""Lifetime value told to those who decide: by segment and month, under other assumptions, and of whom."""
+"""Lifetime value for those who decide: in all, by segment and month, under other assumptions, and of whom."""
 
 from __future__ import annotations
 
@@ -288,12 +288,12 @@ def top_customers(
     names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
     chosen = values.loc[best]
     since = summary.loc[best, "time_since_last_purchase"]
-    told = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
+    rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
         f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
         f"{fmt.share(one.p_alive)}; {one.expected_purchases:.1f} purchases expected at "
         f"{fmt.money(one.expected_spend, currency)}"
-        for frequency, ago, one in told
+        for frequency, ago, one in rows
     ]
     kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
     return kept.assign(why=why).reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""One ruler for both days: nobody is lost, nobody rises because others left, and the newcomers are named."""
+"""The same cut-offs for both days: nobody is lost, nobody rises because others left, and the newcomers are named."""
 
 import numpy as np
 import pandas as pd

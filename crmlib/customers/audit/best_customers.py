@@ -151,13 +151,13 @@ def lapsing_customers(
             f"chance is {chance} and lost_gaps {lost_gaps}; allowed: 0 < chance < 1 and lost_gaps > 0"
         )
     repeat = pd.DataFrame(summary[(summary["frequency"] > 0) & (summary["recency"] > 0)])
-    told = repeat.assign(
+    judged = repeat.assign(
         purchases=repeat["frequency"] + 1,
         mean_gap=repeat["recency"] / repeat["frequency"],
         chance_of_silence=(repeat["recency"] / repeat["T"]) ** repeat["frequency"],
     )
-    is_lost = told["time_since_last_purchase"] >= lost_gaps * told["mean_gap"]
-    lapsing = told[(told["chance_of_silence"] <= chance) & ~is_lost]
+    is_lost = judged["time_since_last_purchase"] >= lost_gaps * judged["mean_gap"]
+    lapsing = judged[(judged["chance_of_silence"] <= chance) & ~is_lost]
     lapsing = lapsing.sort_values(["net", "customer_id"], ascending=[False, True]).head(n)
     columns = ["customer_id", "net", "purchases", "last_purchase", "mean_gap", "time_since_last_purchase"]
     return lapsing[[*columns, "chance_of_silence"]].reset_index(drop=True)

@@ -114,20 +114,20 @@ def profile_by_group(
     1  market    FR     30.0
     """
     rows = as_transactions(transactions)
-    told = [
+    profiles = [
         {"by": name, "group": group, **profile.totals.to_dict()}
         for name in by
         if name in rows.columns
         for group, profile in by_group(period_profile, rows, by=name, start=start, end=end, **options).items()
     ]
-    return pd.DataFrame(told, columns=None if told else ["by", "group"])
+    return pd.DataFrame(profiles, columns=None if profiles else ["by", "group"])
 
 
 def _totals(ranked: pd.DataFrame, value: str) -> pd.Series:
     customers, purchases = len(ranked), ranked["purchases"].sum()
     revenue = ranked["revenue"].sum()
     profit = ranked["profit"].sum() if "profit" in ranked else np.nan
-    told = {
+    totals = {
         "customers": customers,
         "purchases": purchases,
         "revenue": revenue,
@@ -139,8 +139,8 @@ def _totals(ranked: pd.DataFrame, value: str) -> pd.Series:
         "gini": gini(ranked[value].to_numpy()),
     }
     for share in TOP_SHARES:
-        told[f"top_{share * 100:.0f}_share"] = top_share(ranked[value].to_numpy(), share)
-    return pd.Series(told, dtype=float)
+        totals[f"top_{share * 100:.0f}_share"] = top_share(ranked[value].to_numpy(), share)
+    return pd.Series(totals, dtype=float)
 
 
 def _ratio(above: float, below: float) -> float:

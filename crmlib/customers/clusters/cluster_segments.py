@@ -215,9 +215,11 @@ class ClusterSegments:
 
     def _found_again(self, again: Stability) -> pd.DataFrame:
         sizes = np.bincount(self.labels_, minlength=self.n_clusters_)
-        columns = {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
-        told = {"jaccard": again.jaccard.mean(axis=0), "dissolved": (again.jaccard < DISSOLVED).mean(axis=0)}
-        return pd.DataFrame(columns | told)
+        table = pd.DataFrame(
+            {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
+        )
+        dissolved = (again.jaccard < DISSOLVED).mean(axis=0)
+        return table.assign(jaccard=again.jaccard.mean(axis=0), dissolved=dissolved)
 
 
 def as_frame(data: pd.DataFrame | np.ndarray) -> pd.DataFrame:

@@ -130,9 +130,9 @@ def _clusters(
     except CannotAnswerError as refusal:
         return _without(known, refusal)
     found = model.assign(features).set_index("customer_id")["cluster"]
-    told = found.cat.add_categories(others).reindex(known.to_numpy()).fillna(others)
-    assert (told != others).sum() == len(features), "a customer was lost between clusters"
-    customers = told.rename_axis("customer_id").reset_index()
+    named = found.cat.add_categories(others).reindex(known.to_numpy()).fillna(others)
+    assert (named != others).sum() == len(features), "a customer was lost between clusters"
+    customers = named.rename_axis("customer_id").reset_index()
     frames = (model.profile_, model.choice_, model.stability_)
     return CustomerClusters(customers, model.sentence_, model.groups_, *frames, model)
 
@@ -217,10 +217,10 @@ def category_shares(
     total = spend.sum(axis=1)
     shares = spend[total > 0].div(total[total > 0], axis=0)
     assert np.allclose(shares.sum(axis=1), 1), "shares of a customer do not add up"
-    told = shares.rename_axis(columns=None).reset_index()
+    table = shares.rename_axis(columns=None).reset_index()
     buyers = rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py()
-    told.attrs["left_out"] = int(buyers) - len(told)
-    return told
+    table.attrs["left_out"] = int(buyers) - len(table)
+    return table
 
 
 def _largest(rows: ibis.Table, most: int) -> list[str]:

@@ -29,7 +29,7 @@ def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     Parameters
     ----------
     data : DataFrame
-        One row per customer; means are told of its numeric columns, such as P(alive) and value.
+        One row per customer; means are of its numeric columns, such as P(alive) and value.
     groups : Series
         Group of each row of `data`, under the same index; a categorical's order is kept.
 
@@ -67,9 +67,9 @@ def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     whole.insert(0, "customers", len(numbers))
     table.index = table.index.astype(str)
     assert table["customers"].sum() == len(data), "a customer was lost between groups"
-    told = pd.concat([table, whole]).rename_axis("group").reset_index()
-    told.insert(2, "share_of_customers", told["customers"] / max(len(data), 1))
-    return told
+    profile = pd.concat([table, whole]).rename_axis("group").reset_index()
+    profile.insert(2, "share_of_customers", profile["customers"] / max(len(data), 1))
+    return profile
 
 
 def standings(features: pd.DataFrame, points: Points, labels: Labels, names: list[str]) -> pd.DataFrame:

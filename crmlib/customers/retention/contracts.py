@@ -44,7 +44,7 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
     as_of : date or str
         Last day that counts, to its end; rows that start later and ends that lie later are not seen.
     terms : {"last", "first"}
-        Which price, plan, market and product type are told: the last ones seen, or those that the spell began
+        Which price, plan, market and product type are given: the last ones seen, or those that the spell began
         with. To compare how long plans or prices last it has to be the first ones: a contract must have lasted
         to be changed, so those with a changed plan or a raised price seem to last longer.
 
@@ -150,10 +150,11 @@ def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
     begins = (_.before.isnull() | (_.start.delta(_.before, unit="day") > 1)).cast("int64")
     rows = rows.mutate(begins=begins)
     rows = rows.mutate(spell=_.begins.sum().over(ibis.cumulative_window(**order)))
-    told = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
+    carried = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
     in_order = {"order_by": rows.start, "include_null": True}
     along = {
-        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order) for one in told
+        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order)
+        for one in carried
     }
     spells = rows.group_by(*contract, "spell").agg(
         start=_.start.min(),

@@ -73,17 +73,14 @@ def repurchase_rate(
             f"{fmt.count(counts['buyers'])} customers bought in the {days} days before the last {days} to {last}, and "
             f"{fmt.count(counts['now'])} in these; a repurchase rate needs buyers in both: choose other lengths"
         )
-    told = pd.DataFrame([counts[["buyers", "bought_again"]]])
-    told = (
-        with_interval(told, told["bought_again"], told["buyers"])
-        .rename(columns={"retention": "rate"})
-        .iloc[0]
-    )
-    told["value_per_buyer"] = counts["value_per_buyer"]
-    told["value_error"] = counts["spread"] / np.sqrt(counts["now"])
+    sizes = pd.DataFrame([counts[["buyers", "bought_again"]]])
+    rates = with_interval(sizes, sizes["bought_again"], sizes["buyers"]).iloc[0]
+    rates = rates.rename({"retention": "rate"})
+    rates["value_per_buyer"] = counts["value_per_buyer"]
+    rates["value_error"] = counts["spread"] / np.sqrt(counts["now"])
     for name in ("skipped", "came_back"):
-        told[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
-    return told.astype(float).rename(None)
+        rates[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
+    return rates.astype(float).rename(None)
 
 
 def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = "D") -> pd.Series:
@@ -159,8 +156,8 @@ def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
         spread=_.value.std(where=_.p0),
         covered=_.since.max() + 1,
     )
-    told = fetch(counts).iloc[0].astype(float)
-    return told.fillna({"buyers": 0.0, "bought_again": 0.0, "now": 0.0})
+    buyers = fetch(counts).iloc[0].astype(float)
+    return buyers.fillna({"buyers": 0.0, "bought_again": 0.0, "now": 0.0})
 
 
 def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.DataFrame:
@@ -198,8 +195,8 @@ def retention_by_age(
     --------
     >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": 1.0,
     ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-01"])})
-    >>> told = retention_by_age(log, as_of="2024-02-29", days=[7, 30])
-    >>> told[["definition", "from_day", "to_day", "customers", "retained"]]
+    >>> by_age = retention_by_age(log, as_of="2024-02-29", days=[7, 30])
+    >>> by_age[["definition", "from_day", "to_day", "customers", "retained"]]
       definition  from_day  to_day  customers  retained
     0      N-day         7     7.0          2         1
     1      N-day        30    30.0          2         0

@@ -72,10 +72,10 @@ class RfmCutOffs:
         for name in names[:4]:
             if name not in kept:
                 raise CrmError(f"cut_offs lack {name!r}; they need {', '.join(names[:4])}")
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()
         }
-        return cls(**told)
+        return cls(**values)
 
 
 def draw_cut_offs(measured: Mapping[str, np.ndarray], scores: int, unit: TimeUnit | None) -> RfmCutOffs:

@@ -1,4 +1,4 @@
-"""Where the customers of each segment went from one day to a later one, measured with the same ruler."""
+"""Where the customers of each segment went from one day to a later one, by the same cut-offs."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def segment_migration(
         raise CannotAnswerError(f"nobody had bought by {first}, the day before; give a later one")
     now = rfm_summary(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
     earlier = rfm_segments(was, scores=scores, cut_offs=cut_offs, segments=segments)
-    ruler = earlier.cut_offs
-    assert ruler is not None, "segments carry their cut-offs"
-    later = rfm_segments(now, cut_offs=ruler, segments=segments) if len(now) else earlier.iloc[:0]
-    anew = rfm_segments(now, scores=ruler.scores, segments=segments) if len(now) else later
+    kept = earlier.cut_offs
+    assert kept is not None, "segments carry their cut-offs"
+    later = rfm_segments(now, cut_offs=kept, segments=segments) if len(now) else earlier.iloc[:0]
+    anew = rfm_segments(now, scores=kept.scores, segments=segments) if len(now) else later
     customers = _customers(earlier, later)
-    return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, ruler)
+    return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, kept)
 
 
 def _customers(earlier: RfmSegments, later: RfmSegments) -> pd.DataFrame:

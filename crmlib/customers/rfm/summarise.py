@@ -250,14 +250,14 @@ def _in_units(frame: pd.DataFrame, unit: TimeUnit, collapse: TimeUnit) -> pd.Dat
     repeat = frame.spend - frame.first_spend
     # A difference of two sums leaves dust where it should be nothing, and dust below zero is no spend.
     repeat = repeat.where(repeat.abs() > 1e-12 * (frame.spend.abs() + frame.first_spend.abs()), 0.0)
-    told = frame.assign(
+    summary = frame.assign(
         recency=frame.recency / unit.days,
         T=frame["T"] / unit.days,
         monetary_value=(repeat / frame.frequency.where(frame.frequency > 0)).fillna(0.0),
         time_since_last_purchase=(frame["T"] - frame.recency) / unit.days,
         mean_spend_per_period=frame.spend / (frame.frequency + 1),
     )
-    return told[list(SUMMARY_COLUMNS)]
+    return summary[list(SUMMARY_COLUMNS)]
 
 
 def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit) -> pd.DataFrame:

@@ -85,12 +85,12 @@ class CustomerSummary(pd.DataFrame):
 
     def with_facts(self, **facts: Any) -> CustomerSummary:
         """A new summary of the same columns that carries these attributes."""
-        told = self.copy(deep=False)
+        summary = self.copy(deep=False)
         for name, fact in facts.items():
             if name not in self._metadata:
                 raise AttributeError(f"a customer summary carries {', '.join(self._metadata)}, not {name!r}")
-            object.__setattr__(told, name, fact)
-        return told
+            object.__setattr__(summary, name, fact)
+        return summary
 
     def __finalize__(self, other: Any, method: str | None = None, **kwargs: Any) -> CustomerSummary:
         # pandas hands over the merge or the concatenation itself, whose sources hold the attributes.

@@ -115,8 +115,8 @@ def tier_claims(
     >>> days = pd.date_range("2024-01-01", periods=80)
     >>> log = pd.DataFrame({"customer_id": [f"c{n}" for n in range(80)], "date": days[::-1], "amount": 5.0})
     >>> tiers = pd.DataFrame({"customer_id": log["customer_id"], "tier": ["Platinum"] * 40 + ["Iron"] * 40})
-    >>> told = tier_claims(tiers, log, start="2024-02-10", end="2024-03-31").set_index("claim")
-    >>> told.loc[["are heavy users", "complain"], ["tier_mean", "other_mean", "verdict"]]
+    >>> claims = tier_claims(tiers, log, start="2024-02-10", end="2024-03-31").set_index("claim")
+    >>> claims.loc[["are heavy users", "complain"], ["tier_mean", "other_mean", "verdict"]]
                      tier_mean  other_mean           verdict
     claim
     are heavy users        1.0         0.0         supported

@@ -117,9 +117,9 @@ def regression_to_the_mean(chances: pd.DataFrame, after: pd.DataFrame, *, value:
         }
     )
     grouped = frame.groupby("tier")
-    told = grouped.mean().assign(customers=grouped.size()).reindex(_BEST_FIRST).rename_axis("tier")
-    told["customers"] = told["customers"].fillna(0).astype("int64")
-    return told.reset_index()[["tier", "customers", "before", "expected", "after"]]
+    table = grouped.mean().assign(customers=grouped.size()).reindex(_BEST_FIRST).rename_axis("tier")
+    table["customers"] = table["customers"].fillna(0).astype("int64")
+    return table.reset_index()[["tier", "customers", "before", "expected", "after"]]
 
 
 def _by_chance(was: pd.Series, chances: pd.DataFrame) -> list[float]:

@@ -90,18 +90,18 @@ def tier_probabilities(
         rows = groups == group
         found[rows] = _chances(values[rows], noise, true_cuts, observed.cut_offs, has_costs)
     names = ["shrunk", *TIERS, *(f"again_{tier}" for tier in TIERS)]
-    told = TierProbabilities(found, columns=names, index=halves.index)
-    told.insert(0, "value", values)
+    table = TierProbabilities(found, columns=names, index=halves.index)
+    table.insert(0, "value", values)
     if "customer_id" in halves:
-        told.insert(0, "customer_id", halves["customer_id"].to_numpy())
-    told["tier"] = observed["tier"]
-    chances = told[list(TIERS)].to_numpy()
-    told["most_likely"] = pd.Categorical.from_codes(chances.argmax(axis=1), list(TIERS), ordered=True)
+        table.insert(0, "customer_id", halves["customer_id"].to_numpy())
+    table["tier"] = observed["tier"]
+    chances = table[list(TIERS)].to_numpy()
+    table["most_likely"] = pd.Categorical.from_codes(chances.argmax(axis=1), list(TIERS), ordered=True)
     assert np.allclose(chances.sum(axis=1), 1), "chances of the tiers do not add up to 1"
-    told.ceiling = float(chances.max(axis=1).mean())
-    told.expected_hits = float(chances[np.arange(len(told)), observed["tier"].cat.codes].mean())
-    told.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
-    return told
+    table.ceiling = float(chances.max(axis=1).mean())
+    table.expected_hits = float(chances[np.arange(len(table)), observed["tier"].cat.codes].mean())
+    table.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
+    return table
 
 
 def _groups(halves: pd.DataFrame) -> np.ndarray:

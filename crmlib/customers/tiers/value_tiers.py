@@ -154,7 +154,7 @@ def value_tiers(
         known; `exposure_days` and `customer_id` where there are such columns.
     cut_offs : TierCutOffs or mapping, optional
         Platinum the best 5 % of those who are not Lead and Gold the next 15 %, by default. An earlier
-        result's `.cut_offs` measure with the same ruler.
+        result's `.cut_offs` keep the limits in money.
     method : {"shares", "clusters"}
         "clusters" cuts where the customers themselves divide: k-means on the value, Lead split off first.
     value : str, optional

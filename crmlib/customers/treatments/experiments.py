@@ -77,9 +77,9 @@ def experiment_outcomes(
         return no_rows(_COLUMNS, missing)
     people = read_people(experiments)
     done = fetch(_measures(transactions, people, days, last, margin))
-    told = fetch(people)
-    _check_people(told)
-    found = told.merge(done, on=["experiment", "customer_id"], how="left", validate="one_to_one")
+    assigned = fetch(people)
+    _check_people(assigned)
+    found = assigned.merge(done, on=["experiment", "customer_id"], how="left", validate="one_to_one")
     numbers = [name for name in done.columns if name not in ("experiment", "customer_id")]
     found[numbers] = found[numbers].fillna(0.0)
     counts = ["purchases", "purchases_before"]
@@ -91,7 +91,7 @@ def experiment_outcomes(
         bought=(found["purchases"] > 0).astype("int64"),
         unsubscribed=left.astype("int64"),
     )
-    assert len(found) == len(told), "a customer was lost between experiment and purchase log"
+    assert len(found) == len(assigned), "a customer was lost between experiment and purchase log"
     return found.sort_values(["experiment", "customer_id"], kind="stable").reset_index(drop=True)
 
 
@@ -103,33 +103,33 @@ def read_people(experiments: Any) -> ibis.Table:
         "cost": ibis.literal(0.0),
         "unsubscribed_on": ibis.null("timestamp(6)"),
     }
-    told = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
-    told = told.mutate(
-        experiment=told.experiment.cast("string"),
-        customer_id=told.customer_id.cast("string"),
-        kind=told.kind.cast("string").fill_null(""),
-        assigned=told.assigned.try_cast("timestamp(6)"),
-        group=told.group.cast("string"),
-        cost=told.cost.cast("float64").fill_null(0.0),
-        unsubscribed_on=told.unsubscribed_on.cast("timestamp(6)"),
+    people = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
+    people = people.mutate(
+        experiment=people.experiment.cast("string"),
+        customer_id=people.customer_id.cast("string"),
+        kind=people.kind.cast("string").fill_null(""),
+        assigned=people.assigned.try_cast("timestamp(6)"),
+        group=people.group.cast("string"),
+        cost=people.cost.cast("float64").fill_null(0.0),
+        unsubscribed_on=people.unsubscribed_on.cast("timestamp(6)"),
     )
     names = ["experiment", "customer_id", "kind", "group", "assigned", "cost", "unsubscribed_on"]
-    return told.select(*names, *(["outcome"] if "outcome" in table.columns else []))
+    return people.select(*names, *(["outcome"] if "outcome" in table.columns else []))
 
 
-def _check_people(told: pd.DataFrame) -> None:
-    other = set(told["group"].dropna()) - set(GROUPS)
-    if other or told["group"].isna().any():
+def _check_people(people: pd.DataFrame) -> None:
+    other = set(people["group"].dropna()) - set(GROUPS)
+    if other or people["group"].isna().any():
         found = repr(sorted(other)[0]) if other else "nothing"
         raise DataError(f"experiments: group has {found}; allowed: {', '.join(GROUPS)}")
-    if told["assigned"].isna().any():
-        missing = int(told["assigned"].isna().sum())
+    if people["assigned"].isna().any():
+        missing = int(people["assigned"].isna().sum())
         raise DataError(
             f"experiments: assigned is missing or no date in {missing:,} rows; without it no window begins"
         )
-    twice = told.duplicated(["experiment", "customer_id"])
+    twice = people.duplicated(["experiment", "customer_id"])
     if twice.any():
-        one = told[twice].iloc[0]
+        one = people[twice].iloc[0]
         raise DataError(
             f"experiments: customer {one['customer_id']!r} stands twice in {one['experiment']!r} ({int(twice.sum()):,} "
             "such rows); keep the first assignment, or name each round of the experiment"
@@ -205,18 +205,20 @@ def experiment_features(
     1           b          0           0.0              NaN
     """
     people = read_people(experiments)
-    told = fetch(people.filter(_.experiment == experiment).select("customer_id").order_by("customer_id"))
-    if told.empty:
+    assigned = fetch(people.filter(_.experiment == experiment).select("customer_id").order_by("customer_id"))
+    if assigned.empty:
         names = fetch(people.select("experiment").distinct())["experiment"].tolist()
         raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, sorted(names))}")
-    found = told.merge(_history(transactions, people, experiment, recent_days), on="customer_id", how="left")
+    found = assigned.merge(
+        _history(transactions, people, experiment, recent_days), on="customer_id", how="left"
+    )
     sums = ["purchases", "spend", "recent_purchases", "recent_spend"]
     found[sums] = found[sums].fillna(0.0)
     found = found.astype({"purchases": "int64", "recent_purchases": "int64"})
     lasting = open_optional(customers)
     if lasting is not None:
         found = found.merge(_standing(lasting), on="customer_id", how="left", validate="many_to_one")
-    assert len(found) == len(told), "a customer was lost between experiment and purchase log"
+    assert len(found) == len(assigned), "a customer was lost between experiment and purchase log"
     return found.set_index("customer_id")
 
 

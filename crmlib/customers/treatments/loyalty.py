@@ -126,7 +126,7 @@ def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataF
     """The customers of one month who were no members before it."""
     here = slices[month]
     here = here[(here["purchases"] > 0) & ~(here["joining"] < month)].set_index("customer_id")
-    told = pd.DataFrame(
+    event = pd.DataFrame(
         {
             "month": month,
             "joined": here["joining"] == month,
@@ -141,8 +141,8 @@ def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataF
         rows = [slices[one] for one in window if one in slices]
         sums = pd.concat(rows).groupby("customer_id")[["purchases", "spend"]].sum() if rows else None
         for measure in ("purchases", "spend"):
-            told[f"{measure}_{name}"] = 0 if sums is None else sums[measure].reindex(told.index).fillna(0)
-    return told.rename_axis("customer_id").reset_index()
+            event[f"{measure}_{name}"] = 0 if sums is None else sums[measure].reindex(event.index).fillna(0)
+    return event.rename_axis("customer_id").reset_index()
 
 
 def _cells(table: pd.DataFrame) -> pd.Series:

@@ -200,7 +200,7 @@ def contracts_case(
     subscriptions : ibis.Table or DataFrame
         As for `contract_spells`.
     as_of : date or str
-        Last day that counts; the last complete calendar year is told.
+        Last day that counts; figures are of the last complete calendar year.
     margin : float, optional
         Profit as a share of the price; without it, value is revenue.
     discount_rate_per_year, acquisition_cost, programme_cost

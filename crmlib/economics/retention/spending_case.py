@@ -165,8 +165,8 @@ def _curves(
     try:
         found = fit_response(spend, people, won)
         if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:
-            told = f"between {fmt.share(found.ceiling_low)} and {fmt.share(found.ceiling_high)}"
-            return {"fitted": found}, f"The months show a response: the ceiling lies {told}."
+            between = f"between {fmt.share(found.ceiling_low)} and {fmt.share(found.ceiling_high)}"
+            return {"fitted": found}, f"The months show a response: the ceiling lies {between}."
     except FitError:
         pass
     curves = {
