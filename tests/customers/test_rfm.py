@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
-from crmlib.customers import BornInHoldout, CustomerSummary, LeftOut, rfm_summary, rfm_train_test_split
+from crmlib.customers import CustomerSummary, rfm_summary, rfm_train_test_split
+from crmlib.customers.rfm.summary import BornInHoldout, LeftOut
 from crmlib.units import TimeUnit
 from tests.customers.logs import START, cdnow_sample, log_of, purchase_logs
 

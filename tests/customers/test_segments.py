@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -158,8 +159,8 @@ def test_frozen_cut_offs_show_a_decline_that_fresh_ones_hide():
 
 def test_cut_offs_survive_a_file_and_a_pickle():
     found = rfm_segments(rfm_summary(cdnow_sample(), as_of="1997-09-30"))
-    text = json.dumps(found.cut_offs.to_dict())
-    assert RfmCutOffs.from_dict(json.loads(text)) == found.cut_offs
+    text = json.dumps(asdict(found.cut_offs))
+    assert RfmCutOffs(**json.loads(text)) == found.cut_offs
     assert pickle.loads(pickle.dumps(found)).cut_offs == found.cut_offs
     assert found[found["r_score"] == 5].cut_offs == found.cut_offs
     assert found.cut_offs.time_unit == "W"
@@ -233,10 +234,6 @@ def test_refusals_name_what_is_wrong():
         rfm_segments(summary, scores=1)
     with pytest.raises(CrmError, match="cut_offs.recency is \\(2, 1\\)"):
         RfmCutOffs(3, recency=(2, 1), frequency=(1, 2), monetary=(1, 2))
-    with pytest.raises(CrmError, match="did you mean 'recency'"):
-        RfmCutOffs.from_dict({"recencey": [1]})
-    with pytest.raises(CrmError, match="cut_offs lack 'monetary'"):
-        RfmCutOffs.from_dict({"scores": 2, "recency": [1], "frequency": [1]})
     with pytest.raises(CrmError, match="segments hold 10 customers and the summary 9"):
         segment_table(rfm_segments(summary), summary.head(9))
     twice = summary.assign(customer_id="a")

@@ -121,12 +121,8 @@ def period_change(
     value = "profit" if "profit" in totals[0].columns else "revenue"
     pairs = _pairs(totals[0], totals[1], value)
     acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
-    found = PeriodChange(
-        value,
-        _waterfall(pairs, pd.Timestamp(first[0])),
-        _migration(pairs),
-        _factors(totals, acquired, value),
-    )
+    waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
+    found = PeriodChange(value, waterfall, _migration(pairs), factors)
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
     return found
 
@@ -143,41 +139,27 @@ def _assert_covered(transactions: Any, start: dt.date, end: dt.date, log_begins:
 
 def _pairs(before: pd.DataFrame, after: pd.DataFrame, value: str) -> pd.DataFrame:
     """Each customer's value in both periods; NaN became 0 and `was`/`is` say who was active."""
-    columns = ["customer_id", value, "first_purchase"]
-    pairs = before[columns].merge(
-        after[columns], on="customer_id", how="outer", suffixes=("_before", "_after")
-    )
-    earliest = pairs[["first_purchase_before", "first_purchase_after"]].min(axis=1)
-    return pd.DataFrame(
-        {
-            "customer_id": pairs["customer_id"],
-            "was_active": pairs[f"{value}_before"].notna(),
-            "is_active": pairs[f"{value}_after"].notna(),
-            "before": pairs[f"{value}_before"].fillna(0.0),
-            "after": pairs[f"{value}_after"].fillna(0.0),
-            "first_purchase": earliest,
-        }
+    columns = {"customer_id": "customer_id", value: "value", "first_purchase": "first"}
+    sides = (one[list(columns)].rename(columns=columns) for one in (before, after))
+    pairs = next(sides).merge(next(sides), on="customer_id", how="outer", suffixes=("_before", "_after"))
+    return pairs.assign(
+        was_active=pairs["value_before"].notna(),
+        is_active=pairs["value_after"].notna(),
+        before=pairs["value_before"].fillna(0.0),
+        after=pairs["value_after"].fillna(0.0),
+        first_purchase=pairs[["first_before", "first_after"]].min(axis=1),
     )
 
 
 def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     change = (pairs["after"] - pairs["before"]).round(9)
     was, now = pairs["was_active"], pairs["is_active"]
-    conditions = [
-        was & ~now,
-        was & (change < 0),
-        was & (change == 0),
-        was,
-        pairs["first_purchase"] < first_day,
-    ]
+    earlier = pairs["first_purchase"] < first_day
+    conditions = [was & ~now, was & (change < 0), was & (change == 0), was, earlier]
     group = np.select(conditions, GROUPS[:5], default=GROUPS[5])
-    parts = pairs.assign(change=pairs["after"] - pairs["before"]).groupby(group)
-    table = parts.agg(
-        customers=("customer_id", "size"),
-        before=("before", "sum"),
-        after=("after", "sum"),
-        change=("change", "sum"),
-    ).reindex(list(GROUPS), fill_value=0)
+    parts = pairs.assign(customers=1, change=pairs["after"] - pairs["before"])
+    columns = ["customers", "before", "after", "change"]
+    table = parts.groupby(group)[columns].sum().reindex(list(GROUPS), fill_value=0)
     totals = pairs["before"].sum(), pairs["after"].sum()
     ends = pd.DataFrame(
         {"customers": [was.sum(), now.sum()], "before": totals, "after": totals, "change": totals},
@@ -186,7 +168,7 @@ def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
     assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
     whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
-    return whole.astype({"customers": "int64", "before": float, "after": float, "change": float})
+    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"})
 
 
 def _migration(pairs: pd.DataFrame) -> pd.DataFrame:

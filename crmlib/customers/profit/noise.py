@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,11 +113,12 @@ class ProfitNoise:
 
     def posterior(self, values: np.ndarray) -> np.ndarray:
         """Chances of each true value of `support` (columns) for observed values (rows)."""
-        return _posterior(values, self.support, self.weights, self._deviation)
-
-    @property
-    def _deviation(self) -> np.ndarray:
-        return _deviation(self.support, self.variance(self.support))
+        deviation = np.sqrt(
+            self.variance(self.support) + np.gradient(self.support) ** 2
+        )  # not finer than the grid
+        apart = (values[:, None] - self.support) / deviation
+        joint = np.exp(-0.5 * np.minimum(apart**2, 1400.0)) / deviation * self.weights
+        return joint / joint.sum(axis=1, keepdims=True)
 
 
 def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
@@ -171,10 +172,16 @@ def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
     scale = float(np.median(np.abs(values[values != 0])))
     low, high = np.arcsinh(np.array([values.min(), values.max()]) / scale)
     support = scale * np.sinh(np.linspace(low, high, _SUPPORT))
-    deviation = _deviation(support, _terms(support) @ coefficients)
-    weights = _weights(values, support, deviation)
-    reliability = 1 - float(squares.mean() / values.var())
-    return ProfitNoise(coefficients, scale, support, weights, float(np.clip(reliability, 0.0, 1.0)))
+    reliability = float(np.clip(1 - squares.mean() / values.var(), 0.0, 1.0))
+    # Each step of the grid stands for the customers in it.
+    cell = np.searchsorted((support[1:] + support[:-1]) / 2, values)
+    counts = np.bincount(cell, minlength=_SUPPORT)
+    held = counts > 0
+    means = np.bincount(cell, values, minlength=_SUPPORT)[held] / counts[held]
+    noise = ProfitNoise(coefficients, scale, support, np.full(_SUPPORT, 1 / _SUPPORT), reliability)
+    for _ in range(_STEPS):
+        noise = replace(noise, weights=counts[held] / len(values) @ noise.posterior(means))
+    return noise
 
 
 def _terms(values: np.ndarray) -> np.ndarray:
@@ -196,33 +203,3 @@ def _regressed(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
     found = nnls(terms / unit / size[:, None], noise / size)[0] / unit
     # The square of an observed profit holds the noise itself.
     return found / (1 + found[3])
-
-
-def _deviation(support: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise, never finer than the grid."""
-    return np.sqrt(variance + np.gradient(support) ** 2)
-
-
-def _likelihood(values: np.ndarray, support: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    apart = (values[:, None] - support) / deviation
-    return np.exp(-0.5 * np.minimum(apart**2, 1400.0)) / deviation
-
-
-def _posterior(
-    values: np.ndarray, support: np.ndarray, weights: np.ndarray, deviation: np.ndarray
-) -> np.ndarray:
-    joint = _likelihood(values, support, deviation) * weights
-    return joint / joint.sum(axis=1, keepdims=True)
-
-
-def _weights(values: np.ndarray, support: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """How many customers have each true value; each step of the grid stands for the customers in it."""
-    cell = np.searchsorted((support[1:] + support[:-1]) / 2, values)
-    counts = np.bincount(cell, minlength=len(support))
-    held = counts > 0
-    means = np.bincount(cell, values, minlength=len(support))[held] / counts[held]
-    shares = counts[held] / len(values)
-    weights = np.full(len(support), 1 / len(support))
-    for _ in range(_STEPS):
-        weights = shares @ _posterior(means, support, weights, deviation)
-    return weights

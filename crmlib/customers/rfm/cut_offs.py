@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.errors import CrmError
 from crmlib.units import TimeUnit
 
 
@@ -33,8 +33,9 @@ class RfmCutOffs:
 
     Examples
     --------
+    >>> from dataclasses import asdict  # to keep them in a file
     >>> cut_offs = RfmCutOffs(2, recency=(4.0,), frequency=(1.0,), monetary=(50.0,), time_unit="W")
-    >>> RfmCutOffs.from_dict(cut_offs.to_dict()) == cut_offs
+    >>> RfmCutOffs(**asdict(cut_offs)) == cut_offs
     True
     """
 
@@ -46,36 +47,17 @@ class RfmCutOffs:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(self.notes))
         if self.scores < 2:
             raise CrmError(f"scores is {self.scores}; allowed: 2 or more, 5 for quintiles")
         for name in ("recency", "frequency", "monetary"):
-            cuts = getattr(self, name)
+            cuts = tuple(getattr(self, name))  # a file gives lists
+            object.__setattr__(self, name, cuts)
             if len(cuts) != self.scores - 1 or not all(np.isfinite(cuts)) or list(cuts) != sorted(cuts):
                 raise CrmError(
                     f"cut_offs.{name} is {cuts}; allowed: {self.scores - 1} finite numbers in ascending order, "
                     f"one fewer than scores ({self.scores})"
                 )
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain lists, numbers and texts, ready for JSON or YAML."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> RfmCutOffs:
-        """Read what `to_dict` wrote."""
-        names = [field.name for field in fields(cls)]
-        for name in kept:
-            if name not in names:
-                raise CrmError(f"cut_offs have no {name!r}; {did_you_mean(name, names)}")
-        for name in names[:4]:
-            if name not in kept:
-                raise CrmError(f"cut_offs lack {name!r}; they need {', '.join(names[:4])}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()
-        }
-        return cls(**values)
 
 
 def draw_cut_offs(measured: Mapping[str, np.ndarray], scores: int, unit: TimeUnit | None) -> RfmCutOffs:

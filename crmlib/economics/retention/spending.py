@@ -53,6 +53,11 @@ class ResponseCurve:
         """How much the share rises per unit of money, at a spend per head."""
         return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
 
+    def spend_for(self, value: float) -> float:
+        """The spend per head at which one more of them costs so much; 0 if the first one costs more."""
+        first = value * self.slope(0.0)
+        return math.log(first) / self.steepness if first > 1 else 0.0
+
     def sentence(self, spend: float) -> str:
         """How far a spend lies from what was observed."""
         low, high = self.observed
@@ -240,7 +245,6 @@ def best_spending(
 
     Examples
     --------
-    >>> from crmlib.economics.retention.spending import judged_curve
     >>> a = judged_curve(spend=5, rate=0.20, ceiling=0.40)
     >>> r = judged_curve(spend=10, rate=0.40, ceiling=0.70)
     >>> plan = best_spending(50, 0.1, a, r)
@@ -255,15 +259,15 @@ def best_spending(
     if budget is not None and not 0 <= budget < math.inf:
         raise CrmError(f"budget is {budget!r}; give money per prospect, 0 or more")
     case = _Case(margin, discount_rate, acquisition, retention)
-    keep = _best(lambda r: case.equity(1.0, r).clv, case.most_retention())
-    win = case.acquisition_for(case.equity(1.0, keep).clv)
+    # Beyond 40 / steepness a rate hardly rises.
+    keep = _best(lambda r: case.equity(1.0, r).clv, 40 / retention.steepness)
+    win = acquisition.spend_for(case.equity(1.0, keep).clv)
     multiplier = 0.0
     if budget is not None and case.cost(win, keep) > budget:
-        # all of it is spent: what is not spent on winning keeps those who are won
-        win = _best(lambda a: case.equity(a, case.left(a, budget)).equity, case.most_acquisition(budget))
+        win, _ = case.within(budget)
         keep = case.left(win, budget)
         step = 1e-4 * max(budget, 1e-6)
-        above, below = (_best_equity(case, budget + one) for one in (step, -min(step, budget)))
+        (_, above), (_, below) = (case.within(budget + one) for one in (step, -min(step, budget)))
         multiplier = (above - below) / (step + min(step, budget))
     found = case.equity(win, keep)
     slope = acquisition.slope(win)
@@ -297,24 +301,14 @@ class _Case:
         won = self.acquisition.rate(acquisition_spend)
         return max(budget - acquisition_spend, 0.0) / won if won > 0 else 0.0
 
-    def most_retention(self) -> float:
-        """A retention spend beyond which the rate hardly rises."""
-        return 40 / self.retention.steepness
+    def within(self, budget: float) -> tuple[float, float]:
+        """Acquisition spend that gives most within a budget, what it leaves keeping those who are won; the equity."""
 
-    def most_acquisition(self, budget: float) -> float:
-        return min(budget, 40 / self.acquisition.steepness)
+        def equity(spend: float) -> float:
+            return self.equity(spend, self.left(spend, budget)).equity
 
-    def acquisition_for(self, clv: float) -> float:
-        """The spend at which one more customer costs what one is worth; 0 if the first one costs more."""
-        first = clv * self.acquisition.ceiling * self.acquisition.steepness
-        return math.log(first) / self.acquisition.steepness if first > 1 else 0.0
-
-
-def _best_equity(case: _Case, budget: float) -> float:
-    def value(a: float) -> float:
-        return case.equity(a, case.left(a, budget)).equity
-
-    return value(_best(value, case.most_acquisition(budget)))
+        best = _best(equity, min(budget, 40 / self.acquisition.steepness))
+        return best, equity(best)
 
 
 def _best(function: Callable[[float], float], highest: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,8 +194,7 @@ def _row(
     row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today)}
     if keep is None or retention_spend is None:
         value = margin + float(case.terms.gross())  # the first margin comes with the acquisition
-        first = value * win.slope(0)
-        best = math.log(first) / win.steepness if first > 1 else 0.0
+        best = win.spend_for(value)
         equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
         return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
     now = blattberg_deighton_equity(
