@@ -204,10 +204,9 @@ def _by_month(
     if profit is not None:
         measures["profit"] = _.profit.sum()
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
+    monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
     first = bought.date.min().to_pyarrow().as_py()
-    return monthly.assign(month=pd.to_datetime(monthly["month"]).dt.to_period("M")), first and pd.Timestamp(
-        first
-    )
+    return monthly, first and pd.Timestamp(first)
 
 
 def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ibis
@@ -21,7 +21,8 @@ BEHAVIOUR = ("frequency", "time_since_last_purchase", "mean_spend_per_period")
 ONCE = "bought once"
 TOO_FEW = "too few purchases to tell"
 NOT_KNOWN = "not known"
-_EMPTY_PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
+_CHOICE = pd.DataFrame(columns=list(COLUMNS))
+_PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
 OTHER, NONE = "other", "(none)"
 
 
@@ -46,11 +47,11 @@ class CustomerClusters:
 
     customers: pd.DataFrame
     sentence: str
-    groups: bool
-    profile: pd.DataFrame
-    choice: pd.DataFrame
-    stability: pd.DataFrame
-    model: ClusterSegments | None
+    groups: bool = False
+    profile: pd.DataFrame = field(default_factory=_PROFILE.copy)
+    choice: pd.DataFrame = field(default_factory=_CHOICE.copy)
+    stability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    model: ClusterSegments | None = None
 
     @property
     def kind(self) -> str:
@@ -140,8 +141,7 @@ def _clusters(
 def _without(known: pd.Series, reason: CannotAnswerError) -> CustomerClusters:
     everybody = pd.Categorical([NOT_KNOWN] * len(known), categories=[NOT_KNOWN])
     customers = pd.DataFrame({"customer_id": known.to_numpy(), "cluster": everybody})
-    empty = (_EMPTY_PROFILE.copy(), pd.DataFrame(columns=list(COLUMNS)), pd.DataFrame())
-    return CustomerClusters(customers, f"No clusters: {reason}.", False, *empty, None)
+    return CustomerClusters(customers, f"No clusters: {reason}.")
 
 
 def category_shares(

@@ -302,19 +302,21 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     0      0    2     0    2        NaN
     1      2    1     1    2        0.5
     """
+    if period not in ("M", "Q", "Y"):
+        raise CrmError(f"period is {period!r}; allowed: M, Q, Y")
     day = as_day(as_of, "as_of")
     spells = contract_spells(subscriptions, day)
     if spells.empty:
         why = f"no contract has started by {day}; retention needs some that have"
         return no_rows([*_SIZES, "retention", "low", "high"], lacking(subscriptions=subscriptions) or why)
-    first = spells["start"].dt.to_period(_calendar(period)).min()
+    first = spells["start"].dt.to_period(period).min()
     who, people = pd.factorize(spells["customer_id"])
 
     def customers(rows: pd.Series) -> np.ndarray:
         return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
 
     rows, there = [], np.zeros(len(people), dtype=bool)
-    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(days=1), freq=_calendar(period))[:-1]:
+    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(days=1), freq=period)[:-1]:
         begins, ends = one.start_time, one.end_time.normalize()
         # who ends on the period's last day is not there after it
         now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))
@@ -327,9 +329,3 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     return with_interval(table, table["end"] - table["new"], table["start"]).astype(
         {"period": "datetime64[s]"}
     )
-
-
-def _calendar(period: str) -> str:
-    if period not in ("M", "Q", "Y"):
-        raise CrmError(f"period is {period!r}; allowed: M, Q, Y")
-    return period

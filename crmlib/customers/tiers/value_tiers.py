@@ -140,7 +140,6 @@ def value_tiers(
     *,
     cut_offs: TierCutOffs | Mapping[str, Any] | None = None,
     method: str = "shares",
-    value: str | None = None,
     features: Sequence[str] = (),
     minimum_exposure_days: int = MINIMUM_EXPOSURE_DAYS,
     random_state: int = 0,
@@ -157,8 +156,6 @@ def value_tiers(
         result's `.cut_offs` keep the limits in money.
     method : {"shares", "clusters"}
         "clusters" cuts where the customers themselves divide: k-means on the value, Lead split off first.
-    value : str, optional
-        Column to cut; `profit` by default, `revenue` where there is none.
     features : sequence of str
         For "clusters": further columns, such as frequency and recency; groups are ordered by mean value.
     minimum_exposure_days : int
@@ -194,7 +191,7 @@ def value_tiers(
     """
     if method not in METHODS:
         raise CrmError(f"method is {method!r}; {did_you_mean(str(method), METHODS)}")
-    column = value or ("profit" if "profit" in profit.columns else "revenue")
+    column = "profit" if "profit" in profit.columns else "revenue"
     values = _values(profit, column)
     cuts = cut_offs if isinstance(cut_offs, TierCutOffs) else TierCutOffs(**(cut_offs or {}))
     has_costs = column != "revenue"
@@ -220,8 +217,7 @@ def value_tiers(
 def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
     if column not in profit.columns:
         raise CrmError(
-            f"profit has no column {column!r}; {did_you_mean(column, map(str, profit.columns[:40]))}; "
-            "pass what customer_profit returns"
+            "profit has neither a column 'profit' nor 'revenue'; pass what customer_profit returns"
         )
     values = profit[column].to_numpy(dtype=float)
     if not np.isfinite(values).all():

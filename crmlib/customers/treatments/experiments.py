@@ -209,9 +209,8 @@ def experiment_features(
     if assigned.empty:
         names = fetch(people.select("experiment").distinct())["experiment"].tolist()
         raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, sorted(names))}")
-    found = assigned.merge(
-        _history(transactions, people, experiment, recent_days), on="customer_id", how="left"
-    )
+    history = _history(transactions, people, experiment, recent_days)
+    found = assigned.merge(history, on="customer_id", how="left")
     sums = ["purchases", "spend", "recent_purchases", "recent_spend"]
     found[sums] = found[sums].fillna(0.0)
     found = found.astype({"purchases": "int64", "recent_purchases": "int64"})

@@ -77,7 +77,8 @@ def programme_enrolments(
     monthly = monthly.merge(_joining(loyalty_ledger), on="customer_id", how="left")
     monthly["tenure_months"] = monthly["month"] - monthly.groupby("customer_id")["month"].transform("min")
     day = pd.Timestamp(as_day(as_of, "as_of"))
-    last = _number((day + pd.Timedelta(days=1)).to_period("M").start_time) - 1  # the last whole month
+    after = day + pd.Timedelta(days=1)
+    last = (after.year - 1970) * 12 + after.month - 2  # the last whole month
     in_time = monthly["joining"][monthly["joining"] <= last - months]
     if in_time.empty:
         why = f"nobody who bought joined {months} whole months before {day.date()} or earlier; shorten months"
@@ -92,34 +93,27 @@ def programme_enrolments(
     return table.sort_values(["month", "customer_id"], kind="stable", ignore_index=True)
 
 
-def _number(when: Any) -> Any:
-    """Months since January 1970."""
-    return (when.year - 1970) * 12 + when.month - 1
-
-
 def _monthly(transactions: Any, as_of: Any) -> pd.DataFrame:
     """Purchases and net spend of each customer and month with any."""
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     when = belongs_to(rows).fill_null(rows.date)
     narrow = rows.select("customer_id", "amount", when=when, counted=rows.counted)
-    found = narrow.group_by("customer_id", month=_number_of(narrow.when)).agg(
+    found = narrow.group_by("customer_id", month=_month_number(narrow.when)).agg(
         purchases=_.when.date().nunique(where=_.counted), spend=_.amount.sum()
     )
     return fetch(found.order_by("month", "customer_id")).astype({"month": "int64", "purchases": "int64"})
 
 
-def _number_of(when: Any) -> Any:
+def _month_number(when: Any) -> Any:
+    """Months since January 1970."""
     return (when.year() - 1970) * 12 + when.month() - 1
 
 
 def _joining(loyalty_ledger: Any) -> pd.DataFrame:
     table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date")
-    first = (
-        table.mutate(customer_id=table.customer_id.cast("string"))
-        .group_by("customer_id")
-        .agg(when=_.date.min())
-    )
-    return fetch(first.select("customer_id", joining=_number_of(first.when.cast("timestamp(6)"))))
+    named = table.mutate(customer_id=table.customer_id.cast("string"))
+    first = named.group_by("customer_id").agg(when=_.date.min())
+    return fetch(first.select("customer_id", joining=_month_number(first.when.cast("timestamp(6)"))))
 
 
 def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataFrame:
@@ -134,10 +128,8 @@ def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataF
             "tenure_months": here["tenure_months"],
         }
     )
-    for name, window in (
-        ("before", range(month - months, month)),
-        ("after", range(month + 1, month + months + 1)),
-    ):
+    for name, start in (("before", month - months), ("after", month + 1)):
+        window = range(start, start + months)
         rows = [slices[one] for one in window if one in slices]
         sums = pd.concat(rows).groupby("customer_id")[["purchases", "spend"]].sum() if rows else None
         for measure in ("purchases", "spend"):

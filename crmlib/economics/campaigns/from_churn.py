@@ -246,7 +246,7 @@ def expected_maximum_profit(
             f"score has shape {scores.shape}, clv {value.shape} and churned {left.shape}; give one each"
         )
     if value.ndim == 0 and not value > 0:
-        raise CrmError(f"clv is {clv}; give money above 0")
+        raise CrmError(f"clv is {value}; give money above 0")
     alpha, beta = success_alpha, success_beta
     if not (0 < alpha < np.inf and 0 < beta < np.inf):
         raise CrmError(f"success_alpha is {alpha} and success_beta {beta}; both are positive and finite")

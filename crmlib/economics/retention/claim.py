@@ -127,11 +127,11 @@ def retention_claim(
     """
     if not 0 <= retained <= customers:
         raise CrmError(f"retained is {retained} of {customers} customers; give at most as many as there were")
-    costs = {"acquisition_cost": acquisition_cost or 0.0, "programme_cost": programme_cost}
     assumptions = _assumptions(definition, discount_rate, acquisition_cost, margin, programme_cost)
-    if missing := _missing(retained, customers, margin, costs):
+    if missing := _missing(retained, customers, margin, bool(acquisition_cost or programme_cost)):
         return not_tested(missing, assumptions)
-    terms = RetentionTerms(margin or 1.0, retained / customers, discount_rate, **costs)
+    rate, cost = retained / customers, acquisition_cost or 0.0
+    terms = RetentionTerms(margin or 1.0, rate, discount_rate, cost, programme_cost)
     reversal = claim_reversal(terms, claimed=claimed)
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
@@ -151,12 +151,12 @@ def retention_claim(
     return RetentionClaim(claim.finding(verdict, estimate, why), of_share, steps, reversal, assumptions)
 
 
-def _missing(retained: float, customers: float, margin: float | None, costs: dict[str, float]) -> str:
+def _missing(retained: float, customers: float, margin: float | None, has_costs: bool) -> str:
     if not customers > 0:
         return "No customer was there at the start of the period."
     if not retained > 0:
         return "Nobody was retained, so that there is no value to raise."
-    if margin is None and any(costs.values()):
+    if margin is None and has_costs:
         return "Costs are known but no margin: without it, what is left after them is not known."
     return ""
 
