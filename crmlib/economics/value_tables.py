@@ -229,7 +229,11 @@ def value_by_acquisition_month(
     length = periods(life, unit)
     month = pd.to_datetime(summary["first_purchase"]).dt.to_period("M").dt.start_time
     cohorts = pd.DataFrame({"month": month, "T": summary["T"]}).groupby("month")["T"].agg(["size", "mean"])
-    terms = {"discount_rate_per_year": discount_rate_per_year, "margin": margin, "interval": None}
+    terms: dict[str, Any] = {
+        "discount_rate_per_year": discount_rate_per_year,
+        "margin": margin,
+        "interval": None,
+    }
     expected = {}
     for start, rows in summary.groupby(month):
         left = max(length - float(rows["T"].mean()), 0.0)

@@ -6,7 +6,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.audit.best_customers import lapsing_customers
-from crmlib.customers.audit.months import month_review
+from crmlib.customers.audit.months import month_review, purchases_by_month
 from crmlib.errors import CrmError
 
 LOG = pd.DataFrame(
@@ -147,3 +147,32 @@ def test_lapsing_does_not_depend_on_the_unit():
 def test_thresholds_that_cannot_be_are_refused():
     with pytest.raises(CrmError, match="0 < chance < 1"):
         lapsing_customers(summary([]), chance=5)
+
+
+def test_cdnow_acquires_nobody_after_march():
+    months = purchases_by_month(crm.open_study("cdnow").transactions, as_of="1998-06-30")
+    assert len(months) == 18
+    assert months["new_customers"].tolist() == [7846, 8476, 7248, *[0] * 15]
+    assert months["new_customers"].sum() == 23_570
+    assert round(months["net"].sum(), 2) == 2_500_315.63
+    assert months["purchases"].sum() == 69_659 - 2_068  # purchases of one day are one
+
+
+def test_a_purchase_that_went_back_is_none():
+    log = pd.DataFrame(
+        {
+            "customer_id": ["a", "a", "a"],
+            "date": pd.to_datetime(["2024-01-01", "2024-02-01", "2024-02-02"]),
+            "amount": [10.0, 30.0, -30.0],
+            "is_purchase": [True, True, False],
+            "reversed_on": pd.to_datetime([None, "2024-02-02", None]),
+            "returned_purchase_date": pd.to_datetime([None, None, "2024-02-01"]),
+        }
+    )
+    assert purchases_by_month(log, as_of="2024-02-29")["purchases"].tolist() == [1, 0]
+    assert purchases_by_month(log, as_of="2024-02-01")["purchases"].tolist() == [1, 1]
+
+
+def test_an_empty_log_has_no_months():
+    log = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-01-01"]), "amount": [1.0]})
+    assert purchases_by_month(log, as_of="2023-12-31").empty
