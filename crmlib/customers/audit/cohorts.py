@@ -131,9 +131,7 @@ def cohort_history(
     0    0       2                 7.5                 0.0
     1    1       1                22.5                 0.5
     """
-    start, end, day = (
-        as_day(one, name) for one, name in zip((*cohort, as_of), ("cohort", "cohort", "as_of"), strict=True)
-    )
+    start, end, day = as_day(cohort[0], "cohort"), as_day(cohort[1], "cohort"), as_day(as_of, "as_of")
     days = _with_birth(purchase_days(transactions, day, collapse=collapse, margin=margin))
     rows = days.filter((days.born >= start) & (days.born <= end))
     lived = rows.agg(customers=_.customer_id.nunique(), youngest=_.born.max()).to_pyarrow().to_pylist()[0]
@@ -290,10 +288,7 @@ def _every_period(sizes: pd.DataFrame, day: dt.date, unit: TimeUnit) -> pd.DataF
 
 def _bought_twice(rows: ibis.Table, ages: int) -> np.ndarray:
     """How many customers have made their second purchase by the end of each age."""
-    second = (
-        rows.filter((rows.purchase == 1) & (rows.date > rows.born))
-        .group_by("customer_id")
-        .agg(age=_.age.min())
-    )
+    later = rows.filter((rows.purchase == 1) & (rows.date > rows.born))
+    second = later.group_by("customer_id").agg(age=_.age.min())
     counts = second.group_by("age").agg(customers=_.count()).to_pandas().set_index("age")["customers"]
     return counts.reindex(range(ages), fill_value=0).cumsum().to_numpy()

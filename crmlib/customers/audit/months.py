@@ -269,9 +269,8 @@ def purchases_by_month(transactions: Any, *, as_of: Any, collapse: str = "D") ->
     monthly = bought.group_by("month").agg(
         purchases=_.count(), net=_.spend.sum(), buyers=_.customer_id.nunique()
     )
-    born = (
-        bought.group_by("customer_id").agg(month=_.month.min()).group_by("month").agg(new_customers=_.count())
-    )
+    first = bought.group_by("customer_id").agg(month=_.month.min())
+    born = first.group_by("month").agg(new_customers=_.count())
     found = monthly.left_join(born, "month").drop("month_right").order_by("month").to_pandas()
     if found.empty:
         return found.astype({"new_customers": "int64"})

@@ -157,12 +157,11 @@ def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
 
 
 def _choose(read: pd.DataFrame, experiment: str | None) -> str:
-    names = sorted(read["experiment"].unique())
-    if experiment is not None:
-        if experiment not in names:
-            raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
-        return experiment
-    return str(read.set_index("experiment")["z"].idxmax())
+    if experiment is None:
+        return str(read.set_index("experiment")["z"].idxmax())
+    if experiment not in (names := sorted(read["experiment"].unique())):
+        raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
+    return experiment
 
 
 def _earned(curve: pd.DataFrame, customers: int, value: float, cost: float) -> pd.DataFrame:
