@@ -7,9 +7,9 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
+from crmlib.charts.style import INK, SOFT, Chart, house_style, line_colours
 
-_COLOURS = [BLUE, ORANGE, TEAL, RED]
+_MOST_FORECASTS = 4
 
 
 @house_style()
@@ -25,7 +25,7 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     deciles = deciles.dropna(subset=["predicted_mean", "actual_mean"])
     if deciles.empty:
         return no_data("No forecast of who buys to compare with what happened")
-    names = list(dict.fromkeys(deciles["model"].astype(str)))[: len(_COLOURS)]
+    names = list(dict.fromkeys(deciles["model"].astype(str)))[:_MOST_FORECASTS]
     by_model = {name: deciles[deciles["model"].astype(str) == name] for name in names}
     by_model = {name: rows.sort_values("predicted_mean") for name, rows in by_model.items()}
     end = 1.03 * max(float(deciles[["predicted_mean", "actual_mean"]].to_numpy().max()), 0.01)
@@ -33,12 +33,11 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     axes.set_xlim(0, end)
     axes.set_ylim(0, end)
     axes.plot([0, end], [0, end], color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    lasts = []
-    for rows, colour in zip(by_model.values(), _COLOURS, strict=False):
+    lasts, colours = [], line_colours(len(names))
+    for rows, colour in zip(by_model.values(), colours, strict=True):
         axes.plot(rows["predicted_mean"], rows["actual_mean"], color=colour, marker="o", markersize=4)
         lasts.append(float(rows["actual_mean"].iloc[-1]))
-    end_labels(axes, end, [*lasts, end], [*map(short_name, names), "as predicted"],
-               [*_COLOURS[: len(names)], SOFT])  # fmt: skip
+    end_labels(axes, end, [*lasts, end], [*map(short_name, names), "as predicted"], [*colours, SOFT])
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Share expected to buy, by tenths of customers")
@@ -83,10 +82,11 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     places = np.arange(len(table))
     lines = {"overdue": "overdue_share", "hiatus rule": "hiatus_share"}
     lines = {name: column for name, column in lines.items() if column in table}
+    colours = line_colours(len(lines))
     _, axes = sheet(2.6)
     axes.set_xlim(-0.2, max(len(table) - 0.8, 0.6))
     axes.set_ylim(0, 1.06 * max(table[list(lines.values())].max().max(), 1.5 * false_alarm_rate))
-    for column, colour in zip(lines.values(), [BLUE, ORANGE], strict=False):
+    for column, colour in zip(lines.values(), colours, strict=True):
         axes.plot(places, table[column], color=colour, marker="o", markersize=5)
     axes.hlines(false_alarm_rate, -0.2, len(table) - 1, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xticks(places, table["frequency_group"].astype(str))
@@ -94,8 +94,7 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     value_axis(axes, "y", kind="share")
     known = table.dropna(subset=["overdue_share"])
     lasts = [float(table[column].dropna().iloc[-1]) for column in lines.values()]
-    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"],
-               [*[BLUE, ORANGE][: len(lines)], INK])  # fmt: skip
+    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"], [*colours, INK])
     share = float(known["overdue"].sum() / known["customers"].sum())
     count = fmt.plural(float(known["overdue"].sum()), "customer is", "customers are")
     title = (

@@ -10,9 +10,7 @@ from matplotlib.axes import Axes
 
 from crmlib import format as fmt
 from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
-
-_FIRST_COLOURS = [BLUE, ORANGE, TEAL, RED]
+from crmlib.charts.style import INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
 
 
 @house_style()
@@ -95,7 +93,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
 def _lines(axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, predicted: str) -> None:
     """What happened in black, what each model predicted in its colour."""
     dots = "o" if max(len(rows) for rows in by_model.values()) <= 12 else ""
-    for rows, colour in zip(by_model.values(), _colours(len(by_model)), strict=True):
+    for rows, colour in zip(by_model.values(), line_colours(len(by_model)), strict=True):
         axes.plot(rows[x], rows[predicted], color=colour, marker=dots, markersize=4)
     first = next(iter(by_model.values()))
     axes.plot(first[x], first[actual], color=INK, linewidth=1.4, marker=dots, markersize=4)
@@ -105,7 +103,7 @@ def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual:
     lasts = [float(rows[predicted].iloc[-1]) for rows in by_model.values()]
     first = next(iter(by_model.values()))
     names = ["actual", *(short_name(model) for model in by_model)]
-    end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_colours(len(by_model))])
+    end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *line_colours(len(by_model))])
 
 
 def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -114,11 +112,6 @@ def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         return {"predicted": frame}
     models = list(dict.fromkeys(frame["model"].astype(str)))
     return {model: frame[frame["model"].astype(str) == model] for model in models}
-
-
-def _colours(models: int) -> list[str]:
-    """A colour for each of the first four models; those beyond are told apart by their names alone."""
-    return [*_FIRST_COLOURS, *[SOFT] * models][:models]
 
 
 def _holdout(

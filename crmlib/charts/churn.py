@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import bars, end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import bars, capital, end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
 
 _COLOURS = {"churn model": BLUE, "tenure alone": ORANGE}
@@ -181,55 +181,11 @@ def churn_importance(frame: pd.DataFrame) -> Chart:
     unit = "Rise of the log loss when the feature is shuffled"
     return finish(
         axes,
-        title[0].upper() + title[1:],
+        capital(title),
         f"Bars by feature, {unit[0].lower()}{unit[1:]}. {told}.",
         unit=unit,
     )
 
 
-@house_style()
-def churn_reason_bars(contributions: pd.DataFrame, features: pd.DataFrame, *, row: int = 0) -> Chart:
-    """Draw why one customer is taken for one who leaves, or stays.
-
-    Parameters
-    ----------
-    contributions : DataFrame
-        `churn_contributions`: a column per feature and `base`, in log odds.
-    features : DataFrame
-        The same customers' values.
-    row : int
-        Which of the customers, from 0.
-    """
-    if contributions.empty:
-        return no_data("No customer to explain")
-    parts = contributions.drop(columns="base").iloc[row]
-    parts = parts[parts.abs().sort_values(ascending=False, kind="stable").index][: _MOST_BARS - 2]
-    names = [f"{_spoken(name)} {_shown(features[name].iloc[row])}" for name in parts.index]
-    values = parts.to_numpy(dtype=float)
-    _, axes = sheet(0.36 * len(names) + 0.1)
-    bars(
-        axes, names, values, [ORANGE if one > 0 else BLUE for one in values], [_signed(one) for one in values]
-    )
-    chance = 1 / (1 + np.exp(-float(contributions.iloc[row].sum())))
-    told = "; ".join(f"{name} {_signed(value)}" for name, value in zip(names, values, strict=True))
-    title = (
-        f"This customer leaves with a chance of {fmt.share(chance)}, most of all for: {short_name(names[0])}"
-    )
-    if values[0] < 0:
-        title = f"This customer leaves with a chance of {fmt.share(chance)}; most against it: {short_name(names[0])}"
-    unit = "Added to the log odds of leaving: orange for, blue against"
-    return finish(axes, title, f"Bars by feature, in log odds. {told}.", unit=unit)
-
-
 def _spoken(name: object) -> str:
     return " ".join(str(name).replace("_", " ").split())
-
-
-def _shown(value: object) -> str:
-    if value is None or value != value:
-        return "missing"
-    return f"{value:.6g}" if isinstance(value, (int, float, np.number)) else str(value)
-
-
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{abs(value):.1f}"

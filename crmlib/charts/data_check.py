@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from crmlib import format as fmt
 from crmlib.charts.layout import (
     bars,
+    capital,
     every_month,
     finish,
     no_data,
@@ -47,7 +48,7 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     else:
         largest = others.iloc[0]
         title = (
-            f"{_capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
+            f"{capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
             f"{fmt.number(largest['rows'])} are set apart as “{short_name(largest['fate'])}”"
         )
     colours = [PALE, *np.where(is_used, BLUE, ORANGE)]
@@ -176,7 +177,3 @@ def _told(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: i
 
 def _pale(months: list[pd.Timestamp], complete: int) -> str:
     return "" if complete == len(months) else f"; pale: {fmt.month(months[-1], short=True)}, not complete"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

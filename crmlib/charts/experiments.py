@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import capital, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import INK, RED, SOFT, TEAL, Chart, house_style
 from crmlib.findings import CONTRADICTED, SUPPORTED
 
@@ -97,7 +97,7 @@ def loyalty_effect(frame: pd.DataFrame, *, measure: str = "spend", currency: str
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
-    unit = f"{measure[:1].upper()}{measure[1:]} of members less that of others, per month{money}"
+    unit = f"{capital(measure)} of members less that of others, per month{money}"
     return finish(axes, _loyalty_title(known, currency), f"{unit}. {told}.", unit=unit)
 
 

@@ -16,21 +16,10 @@ from crmlib.charts.layout import (
     short_name,
     value_axis,
 )
-from crmlib.charts.style import (
-    BLUE,
-    INK,
-    ORANGE,
-    PALE,
-    SEGMENT_COLOURS,
-    SOFT,
-    TIER_COLOURS,
-    Chart,
-    house_style,
-)
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, group_colours, house_style
 
 _GROUPS = 20
 _TOP = 0.2
-_COLOURS = {**SEGMENT_COLOURS, **TIER_COLOURS}
 
 
 @house_style()
@@ -157,7 +146,7 @@ def clv_by_group(frame: pd.DataFrame, *, group: str = "segment", currency: str =
         ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
         texts = [f"{text}\n({fmt.number(low)} to {fmt.number(high)})" for text, low, high in ends]
     _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
-    bars(axes, names, means.tolist(), [_COLOURS.get(one, BLUE) for one in names], texts)
+    bars(axes, names, means.tolist(), group_colours(names), texts)
     told = "; ".join(
         f"{one} ({fmt.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
         for one, count, text in zip(names, frame["customers"], texts, strict=True)

@@ -1,7 +1,8 @@
-"""Charts of the audit's second lens: what changed between two periods, through whom and through what."""
+"""Charts of what changed from one period or month to another, through whom and through what."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import finish, no_data, on_two_lines, sheet, short_name
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+from crmlib.charts.layout import bars, cells, finish, no_data, per_cent, rows_of_bars, sheet, short_name
+from crmlib.charts.style import BLUE, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
+
+_COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
 
 
 @house_style()
@@ -99,20 +102,9 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
         f"Of the best tenth by {value}, {stayed} stayed in it and {gone} were not active in the next period"
     )
     _, axes = sheet(3.4)
-    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=max(0.5, float(shares.max())))
-    for (row, column), share in np.ndenumerate(shares):
-        if share >= 0.005:
-            axes.text(
-                column + 0.5, row + 0.5, fmt.count(100 * share), ha="center", va="center", fontsize=9,
-                color="white" if share > 0.3 else INK, in_layout=False,
-            )  # fmt: skip
-    axes.set_yticks(np.arange(len(rows)) + 0.5, migration.index.astype(str))
-    axes.set_xticks(
-        np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in migration.columns]
-    )
-    axes.invert_yaxis()
-    axes.tick_params(length=0)
-    axes.spines["bottom"].set_visible(False)
+    columns = [str(one).replace(" ", "\n") for one in migration.columns]
+    darkest = max(0.5, float(shares.max()))
+    cells(axes, shares, per_cent(shares), migration.index.astype(str), columns, full=0.3, vmax=darkest)
     axes.set_xlabel("Tenth in the second period, 1 the best")
     kept = "; ".join(
         f"{one}: {fmt.share(shares[row, row])}"
@@ -153,16 +145,7 @@ def draw_waterfall(
     places = np.arange(len(names))
     axes.barh(places, width, left=left, color=[PALE, *np.where(effects < 0, ORANGE, BLUE), PALE], height=0.66)
     axes.vlines(levels, places[:-1] - 0.33, places[1:] + 0.33, color=SOFT, linewidth=0.7)
-    for place, edge, text in zip(places, np.maximum(left + width, 0), texts, strict=True):
-        axes.annotate(
-            text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
-        )
-    axes.set_yticks(places, [on_two_lines(one) for one in names], linespacing=1.0)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(min(0.0, float(levels.min())), max(0.0, float(levels.max())) or 1.0)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+    rows_of_bars(axes, names, [left, left + width], texts)
     listed = "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
     return finish(
         axes,
@@ -181,3 +164,58 @@ def _change_title(told: Periods, start: float, end: float, effects: np.ndarray, 
     verb = "fell" if end < start else "rose"
     size = f" by {fmt.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
     return f"{value} {verb}{size} to {fmt.money(end, told.currency)}; {reason}"
+
+
+@house_style()
+def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", currency: str = "") -> Chart:
+    """Draw one measure of the last complete month beside the months and the plan it is held against.
+
+    Parameters
+    ----------
+    review : DataFrame
+        One row per `customers` (all, existing, new) and `measure`, with `month`, `value`, `month_before`,
+        `year_before` and `budget`; NaN where there is nothing to compare with.
+    measure : str
+        Which measure to draw: money if "revenue" or "profit", else a count.
+    currency : str
+        The name of the money.
+    """
+    rows = review[review["measure"] == measure].set_index("customers")
+    if rows.empty or not math.isfinite(rows.loc["all", "value"]):
+        return no_data(f"No complete month to show {measure} of")
+    whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
+    columns = ["value", *(name for name in _COMPARED if math.isfinite(whole[name]))]
+    is_money = measure in ("revenue", "profit")
+    texts = [fmt.money(whole[name], currency) if is_money else fmt.number(whole[name]) for name in columns]
+    names = [month, *(_COMPARED[name] for name in columns[1:])]
+    title = f"{measure.capitalize()} in {month}: {texts[0]}"
+    changes = [_held_against(whole["value"], whole[name], _COMPARED[name]) for name in columns[1:]]
+    title += f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
+    _, axes = sheet(0.42 * len(columns))
+    bars(axes, names, whole[columns].tolist(), [BLUE, *[PALE] * (len(columns) - 1)], texts)
+    unit = f"{measure.capitalize()} per month" + (f", {currency or 'money'}" if is_money else "")
+    existing = rows.loc["existing", columns].to_numpy(dtype=float)
+    new = rows.loc["new", columns].to_numpy(dtype=float)
+    if np.nanmin([existing, new]) >= 0:
+        # What new customers brought stands at the end of each bar.
+        axes.barh(
+            np.arange(len(columns)),
+            np.nan_to_num(new),
+            left=np.nan_to_num(existing),
+            color=LIGHT_BLUE,
+            height=0.68,
+        )
+        unit += "; light: by new customers"
+    told = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+    parts = [fmt.money(one, currency) if is_money else fmt.number(one) for one in (existing[0], new[0])]
+    alt = f"Bars of {measure}: {told}. In {month}, existing customers {parts[0]}, new customers {parts[1]}."
+    return finish(axes, title, alt, unit=unit)
+
+
+def _held_against(value: float, base: float, against: str) -> str:
+    if value == base:
+        return f"the same as {against}"
+    if base <= 0 or value < 0:
+        return f"{'more' if value > base else 'less'} than {against}"
+    change = value / base - 1
+    return f"{fmt.share(abs(change))} {'more' if change > 0 else 'less'} than {against}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import crmlib
+from crmlib import charts
 from crmlib.code_key import code_key, modules_named
 from crmlib.data.cleaning.cache import sha256
 from crmlib.places import cache_folder
@@ -114,7 +115,7 @@ def _data(study: Study) -> list[Any]:
 
 def _library() -> str:
     """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
-    homes = {*crmlib.HOMES.values(), *(f"crmlib.{room}" for room in ("charts", "data", "study"))}
+    homes = {*crmlib.HOMES.values(), *charts.HOMES.values(), "crmlib.data", "crmlib.study"}
     return _digest([Path(crmlib.__file__).read_text(encoding="utf-8"), code_key(*sorted(homes))])
 
 
