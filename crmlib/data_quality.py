@@ -135,16 +135,16 @@ class DataQuality:
 
     @cached_property
     def orphans(self) -> pd.DataFrame:
-        """Keys of the optional tables that point to nothing; see `crmlib.data.orphans.orphan_keys`."""
-        from crmlib.data.orphans import orphan_keys
+        """Keys of the optional tables that point to nothing; see `crmlib.data.suspects.orphan_keys`."""
+        from crmlib.data.suspects import orphan_keys
 
         log = self._study.all_transactions if self._study.has("transactions") else None
         return orphan_keys(self._whole_tables(), log)
 
     @cached_property
     def spellings(self) -> pd.DataFrame:
-        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.spellings.near_spellings`."""
-        from crmlib.data.spellings import near_spellings
+        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.suspects.near_spellings`."""
+        from crmlib.data.suspects import near_spellings
 
         return near_spellings(self._whole_tables())
 

@@ -163,7 +163,7 @@ class Study:
         if name not in CONTRACTS:
             raise StudyError(f"there is no table {name!r}; {did_you_mean(name, CONTRACTS)}")
         if not self.has(name):
-            from crmlib.data.absent import empty_table
+            from crmlib.data.sources import empty_table
 
             if name not in self.absent_tables:
                 self.absent_tables.append(name)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.data.absent import empty_table, open_optional
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.sources import empty_table, open_optional
 from crmlib.errors import CannotAnswerError, StudyError
 from crmlib.no_rows import NoRows, no_rows, why_none
 

@@ -20,7 +20,7 @@ from crmlib.data.contracts import CONTRACTS, OPTIONAL
 from crmlib.data.contracts.dictionary import dictionary
 from crmlib.data.contracts.known_at import known_at
 from crmlib.data.policies import Policies, Reading
-from crmlib.data.spellings import near_spellings
+from crmlib.data.suspects import near_spellings
 from crmlib.errors import DataError, StudyError
 
 ORDERS = "customer_id,date,amount\n1,2024-01-05,10\n1,2024-02-05,12\n2,2024-02-06,7\n3,2024-06-30,9\n"

@@ -10,7 +10,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.data.absent import open_optional
+from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 
 GROUPS = ("all", "existing", "new")

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import end_of, fetch
-from crmlib.data.absent import open_optional
-from crmlib.data.sources import open_table
+from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.study_file import Costs
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib.customers._log import as_day
 from crmlib.customers.retention.contract_spells import contract_spells
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 

@@ -19,7 +19,7 @@ from crmlib.customers._log import as_day, fetch
 from crmlib.customers.activity import purchase_days
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.customers.retention.repurchase import with_interval
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 

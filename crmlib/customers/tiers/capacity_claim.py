@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crmlib.customers._log import end_of, fetch
-from crmlib.data.absent import open_optional
+from crmlib.data.sources import open_optional
 from crmlib.statistics import normal_quantile
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from crmlib.customers._log import end_of, fetch, seen_by
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.customers.profit.customer_profit import orders_among
-from crmlib.data.absent import open_optional
+from crmlib.data.sources import open_optional
 
 
 def next_behaviour(

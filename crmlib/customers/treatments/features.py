@@ -10,8 +10,7 @@ from ibis import _
 
 from crmlib.customers._log import fetch
 from crmlib.customers.treatments.outcomes import read_people
-from crmlib.data.absent import open_optional
-from crmlib.data.sources import as_transactions
+from crmlib.data.sources import as_transactions, open_optional
 from crmlib.errors import CrmError, did_you_mean
 
 STANDING = ("acquisition_channel", "product_type", "market")  # known when a customer joins, and lasting

@@ -11,8 +11,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
+from crmlib.data.sources import lacking, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 

@@ -15,7 +15,7 @@ from crmlib.customers.activity import acquired_by
 from crmlib.customers.retention.contract_spells import contract_spells
 from crmlib.customers.retention.measures import contract_retention
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
-from crmlib.data.absent import lacking, open_optional
+from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
 from crmlib.economics.retention.mix import retention_mix
 from crmlib.economics.retention.profit import RetentionTerms

@@ -12,8 +12,7 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
-from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
+from crmlib.data.sources import lacking, open_table
 from crmlib.economics.formula_clv import blattberg_deighton_equity
 from crmlib.economics.retention.blattberg_deighton import best_spending
 from crmlib.economics.retention.case import RetentionCase

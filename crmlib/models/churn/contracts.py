@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlib.customers.retention.contract_samples import contract_samples
 from crmlib.customers.retention.contract_spells import contract_spells
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError
 from crmlib.models.churn.data import ChurnData, churn_data, no_churn_data
 from crmlib.models.churn.evaluation import tenure_column
