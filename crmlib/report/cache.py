@@ -15,7 +15,6 @@ from crmlib import charts
 from crmlib.code_key import code_key, modules_named
 from crmlib.data.cleaning.cache import sha256
 from crmlib.places import cache_folder
-from crmlib.report.inputs import table_files
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
 from crmlib.staging import whole_folder
@@ -108,7 +107,7 @@ def _code(notebook: Notebook) -> list[Any]:
 def _data(study: Study) -> list[Any]:
     """The study's facts and tables by their content; the presets come with a chapter's parameters."""
     facts = study.file.model_dump(mode="json", exclude={"notebooks"})
-    files = [path for name in study.file.tables for path in table_files(study, name)]
+    files = [path for name in study.file.tables for path in study.cleaned.files(name)]
     remembered = cache_folder(study.root)
     return [facts, str(study.as_of), study.data_key, [sha256(path, remembered) for path in files]]
 

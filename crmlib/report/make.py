@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import errno
 import json
+import platform
 import shlex
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from crmlib import __version__
 from crmlib.errors import RunError
 from crmlib.places import cache_folder
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.record import describe
 from crmlib.report.runs import Reports
-from crmlib.report.tasks import Outcome
 from crmlib.secrets import redact
+
+_VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def _make(
     outcomes = execute(plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch)
     from crmlib.report import publish  # templates and Markdown: not before there is something to render
 
-    record = describe(
+    record = _record(
         plan,
         outcomes,
         run_id=staged.name,
@@ -152,3 +157,68 @@ def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
     left_out = {one.name for one in outcomes if one.status == "skipped" and "--only" in one.reason}
     shown = {one["name"] for one in latest.get("notebooks", []) if one["status"] in ("ok", "cached")}
     return not left_out & shown
+
+
+def _record(
+    plan: Plan, outcomes: list[Outcome], *, run_id: str, started: str, seconds: float
+) -> dict[str, Any]:
+    """Return the content of run.json.
+
+    Parameters
+    ----------
+    plan : Plan
+    outcomes : list of Outcome
+    run_id : str
+        The name of the run's folder.
+    started : str
+        When the run started, UTC, ISO 8601.
+    seconds : float
+        How long the notebooks took together.
+    """
+    return {
+        "run": run_id,
+        "study": plan.study.name,
+        "title": plan.study.title,
+        "as_of": str(plan.study.as_of),
+        "started": started,
+        "seconds": round(seconds, 2),
+        "asked": plan.asked,
+        "versions": _versions(),
+        "commit": _commit(plan.root),
+        "inputs": plan.inputs,
+        "notebooks": [
+            {
+                "name": one.name,
+                "status": one.status,
+                "seconds": round(one.seconds, 2),
+                "reason": one.reason,
+                "parameters": plan.chapter(one.name).parameters,
+            }
+            for one in sorted(outcomes, key=lambda outcome: outcome.name)
+        ],
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"crmlib": __version__, "python": platform.python_version()}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # an environment without it
+            continue
+    return found
+
+
+def _commit(root: Path) -> str | None:
+    """The project's git commit, marked where files differ from it; None where there is no git."""
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip() or None
