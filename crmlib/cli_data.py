@@ -100,9 +100,9 @@ def _look_at(
     from crmlib.data.contracts import CONTRACTS
     from crmlib.data.guessing.table import guess_table
 
-    said = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
-    said |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
-    given: dict[str, Any] = {entry: value for entry, value in said.items() if value}
+    options = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
+    options |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
+    given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):
         answers = {one.entry: _ask(one) for one in guess.questions}
@@ -214,10 +214,10 @@ def _rename(suggestion: Any) -> str:
     """A suggestion as the study file would say it."""
     import yaml
 
-    said = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
+    entry = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
     return (
         "    "
-        + yaml.safe_dump(said, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
+        + yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
     )
 
 

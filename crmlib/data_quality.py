@@ -32,7 +32,7 @@ class DataQuality:
 
         Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
         """
-        rows = self._fates("transactions")
+        rows = self._outcomes("transactions")
         return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
 
     @property
@@ -66,7 +66,7 @@ class DataQuality:
         Columns `table, fate, rows, amount, amount_of`: the money of the table's first money column, which
         `amount_of` names. Every money column was reconciled when the table was cleaned.
         """
-        found = [self._fates(name).assign(table=name) for name in self._cleaned.optional]
+        found = [self._outcomes(name).assign(table=name) for name in self._cleaned.optional]
         columns = ["table", "fate", "rows", "amount", "amount_of"]
         return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
@@ -78,22 +78,22 @@ class DataQuality:
     def _log(self) -> CleaningReport:
         return self._cleaned.report("transactions")
 
-    def _fates(self, name: str) -> pd.DataFrame:
+    def _outcomes(self, name: str) -> pd.DataFrame:
         """Rows and money of a table by fate; the money is that of its first money column."""
         from crmlib.data.cleaning.reconcile import countable
         from crmlib.data.contracts.known_at import dated_up_to
 
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        fates = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
-        _fate, rows, amount = fates[1]
-        fates[1] = ["used", within["rows"], float(within.get("amount") or 0)]
-        later = round(amount - fates[1][2], 4)  # money is kept in four decimals
-        fates.insert(2, [f"after {self._as_of}", rows - fates[1][1], later])
-        frame = pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+        _used, rows, amount = outcomes[1]
+        outcomes[1] = ["used", within["rows"], float(within.get("amount") or 0)]
+        later = round(amount - outcomes[1][2], 4)  # money is kept in four decimals
+        outcomes.insert(2, [f"after {self._as_of}", rows - outcomes[1][1], later])
+        frame = pd.DataFrame(outcomes, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
         assert frame["rows"][0] == frame["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
         assert abs(frame["amount"][0] - frame["amount"][1:].sum()) < 0.005, "money does not add up"
         return frame
@@ -167,10 +167,10 @@ class DataQuality:
     @property
     def tables_found(self) -> dict[str, pd.DataFrame]:
         """What there is to show of the optional tables, each frame under a title; nothing where there is nothing."""
-        fates = self.tables
-        aside = fates[~fates["fate"].isin(["in the source", "used", f"after {self._as_of}"])]
+        outcomes = self.tables
+        aside = outcomes[~outcomes["fate"].isin(["in the source", "used", f"after {self._as_of}"])]
         frames = {
-            "Rows by table": self._rows_by_table(fates),
+            "Rows by table": self._rows_by_table(outcomes),
             "Set aside, by reason": aside.rename(columns={"fate": "reason"}),
             "Values left empty, or read as another word": self.table_values,
             "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
@@ -178,13 +178,13 @@ class DataQuality:
         }
         return {title: frame.reset_index(drop=True) for title, frame in frames.items() if len(frame)}
 
-    def _rows_by_table(self, fates: pd.DataFrame) -> pd.DataFrame:
+    def _rows_by_table(self, outcomes: pd.DataFrame) -> pd.DataFrame:
         """One row per table: what its source holds, and how much of it is used, of a later day, or set aside."""
-        if fates.empty:
-            return fates
-        wide = fates.pivot_table(index="table", columns="fate", values=["rows", "amount"], sort=False).fillna(
-            0
-        )
+        if outcomes.empty:
+            return outcomes
+        wide = outcomes.pivot_table(
+            index="table", columns="fate", values=["rows", "amount"], sort=False
+        ).fillna(0)
         rows, later = wide["rows"].astype("int64"), f"after {self._as_of}"
         found = {
             "in_the_source": rows["in the source"],
@@ -193,7 +193,7 @@ class DataQuality:
             "set_aside": rows["in the source"] - rows["used"] - rows[later],
             "amount": wide["amount"]["in the source"],
             "amount_used": wide["amount"]["used"],
-            "amount_of": fates.drop_duplicates("table").set_index("table")["amount_of"],
+            "amount_of": outcomes.drop_duplicates("table").set_index("table")["amount_of"],
         }
         return pd.DataFrame(found).rename_axis(None, axis=1).reset_index()
 

@@ -45,9 +45,9 @@ class Study:
     @property
     def title(self) -> str:
         """How reports name the firm; a simulated one never goes without the word."""
-        told = self.file.title
-        plain = self.file.data_kind != "simulated" or "simulated" in told.lower()
-        return told if plain else f"{told} (simulated)"
+        title = self.file.title
+        plain = self.file.data_kind != "simulated" or "simulated" in title.lower()
+        return title if plain else f"{title} (simulated)"
 
     @property
     def currency(self) -> str:

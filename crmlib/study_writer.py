@@ -154,9 +154,9 @@ def _entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
     """What the study file has to say of a table, in the order of its entries."""
     found = {one.entry: one for one in guess.findings}
     defaults = {key: TableEntry.model_fields[key].default for key in READING}
-    said = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
+    how = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
     columns = [one for one in guess.findings if one.entry.startswith("columns.")]
-    return [Finding("source", source, why), *said, *columns]
+    return [Finding("source", source, why), *how, *columns]
 
 
 def _plain(entry: list[Finding]) -> dict[str, Any]:

@@ -42,11 +42,13 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Share expected to buy, by tenths of customers")
     gaps = {name: _gap(rows) for name, rows in by_model.items()}
-    told = "; ".join(f"{name}: off by {fmt.share(gap)} of customers on average" for name, gap in gaps.items())
-    alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {told}."
+    listed = "; ".join(
+        f"{name}: off by {fmt.share(gap)} of customers on average" for name, gap in gaps.items()
+    )
+    alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {listed}."
     # One chance for everybody is right on average and tells customers apart in nothing: no best forecast.
-    told_apart = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
-    return finish(axes, _calibration_title(told_apart or gaps), alt, unit="Share who bought")
+    comparable = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
+    return finish(axes, _calibration_title(comparable or gaps), alt, unit="Share who bought")
 
 
 def _gap(rows: pd.DataFrame) -> float:
@@ -71,7 +73,7 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     Parameters
     ----------
     table : DataFrame
-        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be told) and
+        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be listed) and
         optionally `hiatus_share`.
     false_alarm_rate : float
         The share that would be overdue if nobody had lapsed.

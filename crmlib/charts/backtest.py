@@ -79,11 +79,11 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
         model: _holdout(rows, actual, predicted, calibration_end, bool(suffix))
         for model, rows in by_model.items()
     }
-    told = "; ".join(f"{model} {fmt.number(round(expected))}" for model, (_, expected) in found.items())
+    listed = "; ".join(f"{model} {fmt.number(round(expected))}" for model, (_, expected) in found.items())
     happened = fmt.number(round(next(iter(found.values()))[0]))
     alt = (
         f"Lines of {unit[0].lower()}{unit[1:]}, {fmt.number(start)} to {fmt.number(end)}. After {time_unit} "
-        f"{fmt.number(calibration_end)}: {happened} happened; {told}."
+        f"{fmt.number(calibration_end)}: {happened} happened; {listed}."
     )
     if end <= calibration_end:
         return finish(axes, f"No {time_unit} after the calibration to judge predictions by", alt, unit=unit)
@@ -215,12 +215,12 @@ def calibration(
     value_axis(axes, "y")
     _name_lines(axes, len(names) - 1, by_model, "actual_mean", "predicted_mean")
     title = _calibration_title(by_model, names)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
         for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
     )
     whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
-    return finish(axes, title, f"{unit} by {group_label.lower()}{whose}. {told}.", unit=unit)
+    return finish(axes, title, f"{unit} by {group_label.lower()}{whose}. {listed}.", unit=unit)
 
 
 def _calibration_title(by_model: dict[str, pd.DataFrame], names: Sequence[str]) -> str:

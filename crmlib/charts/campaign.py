@@ -51,14 +51,14 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     if len(curves) > 1:
         # Curves that contact everybody end in one place: their names stand at the side, each in its colour.
         end_labels(axes, 1.0, ends, [short_name(name) for name in curves], colours)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name + ': ' if len(curves) > 1 else ''}at most {fmt.money(money, currency)} at "
         f"{fmt.share(share)} of customers, {fmt.money(end, currency)} at all"
         for (name, (share, money)), end in zip(best.items(), ends, strict=True)
     )
     unit = f"Profit of the campaign, {scale}{currency or 'money'}"
     return finish(
-        axes, _profit_title(best, ends, currency), f"{unit}, by share contacted. {told}.", unit=unit
+        axes, _profit_title(best, ends, currency), f"{unit}, by share contacted. {listed}.", unit=unit
     )
 
 

@@ -55,14 +55,14 @@ def cluster_profile(profile: pd.DataFrame, *, kind: str = "number") -> Chart:
     )  # fmt: skip
     axes.xaxis.tick_top()
     named = " · ".join(f"{number} {short_name(one)}" for number, one in clusters["name"].items())
-    told = "; ".join(
+    listed = "; ".join(
         f"{row.cluster} {row.name_}, {_plain(row.feature)}: {fmt.number(row.mean_)}"
         for row in profile.rename(columns={"name": "name_", "mean": "mean_"}).itertuples()
     )
     return finish(
         axes,
         _profile_title(clusters, features, standing, people),
-        f"Table of means by cluster. {told}.",
+        f"Table of means by cluster. {listed}.",
         unit=f"Mean per customer, share of customers above · blue more, orange less than all · {named}",
     )
 
@@ -116,7 +116,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     end_labels(
         axes, numbers[-1], [last["silhouette"], last["stability"]], ["silhouette", "stability"], [BLUE, TEAL]
     )
-    told = "; ".join(
+    listed = "; ".join(
         f"{row.clusters}: silhouette {_beside(row.silhouette, row.silhouette_null)}, stability "
         f"{_beside(row.stability, row.stability_null)}, {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
         for row in choice.itertuples()
@@ -124,7 +124,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     return finish(
         axes,
         _choice_title(choice, valley),
-        f"Lines by number of clusters. {told}.",
+        f"Lines by number of clusters. {listed}.",
         unit="Dashed: 95 % of clouds without groups lie below · filled: a valley between all neighbours",
     )
 

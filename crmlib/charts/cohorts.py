@@ -102,7 +102,7 @@ def cohorts_by_age(
     _age_axis(axes, table.index, unit_name)
     scale = value_axis(axes, "y", kind=kind, largest=high)
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
-    title = found.told(label, kind, currency, period)
+    title = found.sentence(label, kind, currency, period)
     alt = f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {title}."
     return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]))
 
@@ -116,7 +116,7 @@ class _Pair(NamedTuple):
     first: float
     second: float
 
-    def told(self, label: str, kind: str, currency: str, period: str) -> str:
+    def sentence(self, label: str, kind: str, currency: str, period: str) -> str:
         def written(value: float) -> str:
             return {"share": fmt.share, "number": fmt.number}.get(kind, lambda v: fmt.money(v, currency))(
                 value

@@ -46,9 +46,9 @@ def change_by_customers(
         f"{one} ({fmt.number(count)})" for one, count in zip(groups["step"], groups["customers"], strict=True)
     ]
     start, end = float(waterfall["change"].iloc[0]), float(waterfall["change"].iloc[-1])
-    told = Periods(value, currency, before, after)
+    periods = Periods(value, currency, before, after)
     return draw_waterfall(
-        told, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
+        periods, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
     )
 
 
@@ -75,8 +75,8 @@ def change_by_factors(
         return no_data(f"No factor of {value} to compare")
     names = factors["factor"].astype(str).tolist()
     start, end = float(factors["before"].prod()), float(factors["after"].prod())
-    told = Periods(value, currency, before, after)
-    return draw_waterfall(told, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
+    periods = Periods(value, currency, before, after)
+    return draw_waterfall(periods, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
 
 
 @house_style()
@@ -128,7 +128,7 @@ class Periods(NamedTuple):
 
 
 def draw_waterfall(
-    told: Periods,
+    periods: Periods,
     totals: tuple[float, float],
     effects: np.ndarray,
     steps: Sequence[str],
@@ -139,8 +139,12 @@ def draw_waterfall(
     levels = np.concatenate([[start], start + np.cumsum(effects)])
     left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(end, 0.0)]])
     width = np.concatenate([[abs(start)], np.abs(effects), [abs(end)]])
-    texts = [fmt.money(start, told.currency), *map(told.signed, effects), fmt.money(end, told.currency)]
-    names = [told.before, *labels, told.after]
+    texts = [
+        fmt.money(start, periods.currency),
+        *map(periods.signed, effects),
+        fmt.money(end, periods.currency),
+    ]
+    names = [periods.before, *labels, periods.after]
     _, axes = sheet(0.36 * len(names))
     places = np.arange(len(names))
     axes.barh(places, width, left=left, color=[PALE, *np.where(effects < 0, ORANGE, BLUE), PALE], height=0.66)
@@ -149,21 +153,23 @@ def draw_waterfall(
     listed = "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
     return finish(
         axes,
-        _change_title(told, start, end, effects, steps),
-        f"Waterfall of {told.value} from {told.before} to {told.after}. {listed}.",
-        unit=f"{told.value.capitalize()}, {told.currency or 'money'}: from {told.before} to {told.after}",
+        _change_title(periods, start, end, effects, steps),
+        f"Waterfall of {periods.value} from {periods.before} to {periods.after}. {listed}.",
+        unit=f"{periods.value.capitalize()}, {periods.currency or 'money'}: from {periods.before} to {periods.after}",
     )
 
 
-def _change_title(told: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
-    value, largest = told.value.capitalize(), int(np.abs(effects).argmax())
-    reason = f"largest effect: {short_name(steps[largest])} ({told.signed(effects[largest])})"
+def _change_title(
+    periods: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]
+) -> str:
+    value, largest = periods.value.capitalize(), int(np.abs(effects).argmax())
+    reason = f"largest effect: {short_name(steps[largest])} ({periods.signed(effects[largest])})"
     if np.isclose(start, end, rtol=1e-9, atol=1e-9):
-        stayed = f"{value} stayed at {fmt.money(end, told.currency)}"
+        stayed = f"{value} stayed at {fmt.money(end, periods.currency)}"
         return f"{stayed}; {reason}" if abs(effects[largest]) > 1e-9 else stayed
     verb = "fell" if end < start else "rose"
     size = f" by {fmt.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
-    return f"{value} {verb}{size} to {fmt.money(end, told.currency)}; {reason}"
+    return f"{value} {verb}{size} to {fmt.money(end, periods.currency)}; {reason}"
 
 
 @house_style()
@@ -206,9 +212,9 @@ def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", curr
             height=0.68,
         )
         unit += "; light: by new customers"
-    told = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+    listed = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
     parts = [fmt.money(one, currency) if is_money else fmt.number(one) for one in (existing[0], new[0])]
-    alt = f"Bars of {measure}: {told}. In {month}, existing customers {parts[0]}, new customers {parts[1]}."
+    alt = f"Bars of {measure}: {listed}. In {month}, existing customers {parts[0]}, new customers {parts[1]}."
     return finish(axes, title, alt, unit=unit)
 
 

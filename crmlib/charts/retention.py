@@ -223,5 +223,5 @@ def revenue_movement(movements: pd.DataFrame, *, currency: str = "") -> Chart:
     steps = ["new", "expansion", "contraction", "churn"]
     effects = movements[steps].sum().to_numpy(float) * [1, 1, -1, -1]
     before = f"start of {fmt.month(first['month'], short=True)}"
-    told = Periods("recurring revenue", currency, before, f"end of {fmt.month(last['month'], short=True)}")
-    return draw_waterfall(told, (float(first["start"]), float(last["end"])), effects, steps, steps)
+    periods = Periods("recurring revenue", currency, before, f"end of {fmt.month(last['month'], short=True)}")
+    return draw_waterfall(periods, (float(first["start"]), float(last["end"])), effects, steps, steps)

@@ -42,14 +42,17 @@ def segment_bars(table: pd.DataFrame) -> Chart:
     ]
     _, axes = sheet(0.4 * len(names) + 0.1)
     paired_bars(axes, names, people, spend, texts)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)})"
         + (f", {fmt.share(other)} of spend" if np.isfinite(other) else "")
         for name, count, one, other in zip(names, table["customers"], people, spend, strict=True)
     )
     unit = "Share of customers (full colour) · of net spend (pale)"
     return finish(
-        axes, _sizes_title(names, people, spend), f"Bars by segment, {total:,} customers. {told}.", unit=unit
+        axes,
+        _sizes_title(names, people, spend),
+        f"Bars by segment, {total:,} customers. {listed}.",
+        unit=unit,
     )
 
 
@@ -91,12 +94,12 @@ def segment_migration(
     names, places = ([str(one) for one in side] for side in (matrix.index, matrix.columns))
     cells(axes, shares, per_cent(shares), [on_two_lines(one) for one in names], places, full=0.45)
     axes.tick_params(axis="x", rotation=90)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name} ({fmt.plural(count, 'customer')}): {fmt.share(float(row.max()))} now {places[int(row.argmax())]}"
         for name, count, row in zip(matrix.index, matrix.sum(axis=1), shares, strict=True)
     )
     unit = f"% of each segment of {before} (rows) by segment of {after} (columns)"
-    return finish(axes, _moved_title(matrix, shares, before), f"Table of shares. {told}.", unit=unit)
+    return finish(axes, _moved_title(matrix, shares, before), f"Table of shares. {listed}.", unit=unit)
 
 
 def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, before: str) -> str:
@@ -139,7 +142,7 @@ def holdout_by_group(groups: pd.DataFrame, *, currency: str = "") -> Chart:
     smallest = float(np.nanmin([*low, 0.0]))
     axes.set_xlim(smallest, largest * 1.03 or 1.0)
     word = value_axis(axes, "x", kind="money", largest=largest)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.money(one, currency)} ({fmt.money(a, currency)} to {fmt.money(b, currency)}), expected "
         f"{fmt.money(other, currency)}"
         for name, one, a, b, other in zip(names, spend, low, high, expected, strict=True)
@@ -149,7 +152,7 @@ def holdout_by_group(groups: pd.DataFrame, *, currency: str = "") -> Chart:
     if len(names) > 1 and spend[best] > spend[worst]:
         title += f", {short_name(names[worst])} {fmt.money(spend[worst], currency)}"
     unit = f"{word}{currency or 'Money'} per customer, with 95 % interval · diamond: as the model expected"
-    return finish(axes, title, f"Dots by group. {told}.", unit=unit)
+    return finish(axes, title, f"Dots by group. {listed}.", unit=unit)
 
 
 @house_style()
@@ -173,14 +176,14 @@ def holdout_by_ranking(scores: pd.DataFrame) -> Chart:
     axes.set_xlim(0, float(np.nanmax([*high, 0.1])) * 1.03)
     value_axis(axes, "x", kind="share")
     axes.axvline(0.1, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} ({fmt.share(a)} to {fmt.share(b)})"
         for name, one, a, b in zip(names, held, low, high, strict=True)
     )
     return finish(
         axes,
         _ranking_title(names, held, low, high),
-        f"Dots by ranking. {told}.",
+        f"Dots by ranking. {listed}.",
         unit="Share of the holdout's spend from the tenth of customers ranked first · dashed: by chance",
     )
 

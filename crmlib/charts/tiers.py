@@ -38,13 +38,13 @@ def tier_pyramid(table: pd.DataFrame, *, value: str = "profit", currency: str = 
     ]
     _, axes = sheet(0.5 * len(names) + 0.15)
     paired_bars(axes, names, people, brought, parts)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)}), {value} {paid}"
         for name, count, one, paid in zip(names, table["customers"], people, money, strict=True)
     )
     unit = f"Share of customers (full colour) · of {value} (pale)"
     title = _pyramid_title(names, people, brought, money, value)
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 def _pyramid_title(
@@ -88,13 +88,13 @@ def effort_and_value(table: pd.DataFrame) -> Chart:
     )
     if effort[most] - value[most] < 0.01:
         title = "Each tier gets service in proportion to its value"
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} of value, {fmt.share(other)} of service"
         + (f", {fmt.share(rate)} of its own value" if np.isfinite(rate) else "")
         for name, one, other, rate in zip(names, value, effort, per, strict=True)
     )
     unit = "Share of value before service (full colour) · of service (pale)"
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 @house_style()
@@ -120,13 +120,13 @@ def tier_flows(matrix: pd.DataFrame) -> Chart:
     names = [f"{one} ({fmt.number(count)})" for one, count in counts.sum(axis=1).items()]
     cells(axes, shares, texts, names, [str(one).replace(" ", "\n") for one in counts.columns], full=0.45)
     axes.set_xlabel("Tier in the second period, by the same cut-offs")
-    told = "; ".join(
+    listed = "; ".join(
         f"{one} to {other}: {fmt.share(float(shares[row, column]))}"
         for row, one in enumerate(counts.index)
         for column, other in enumerate(counts.columns)
         if shares[row, column] > 0
     )
-    alt = f"Table of shares by tier in the first and the second period. {told}."
+    alt = f"Table of shares by tier in the first and the second period. {listed}."
     return finish(axes, title, alt, unit="Share of each tier of the first period (rows)")
 
 
@@ -151,12 +151,12 @@ def stayed_by_chance(stayed: pd.DataFrame) -> Chart:
         f"{fmt.share(real[0])} of {names[0]} stayed; had nobody changed, noise alone would have kept "
         f"{fmt.share(noise[0])}"
     )
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} stayed, {fmt.share(other)} expected by noise alone"
         for name, one, other in zip(names, real, noise, strict=True)
     )
     unit = "Share that stayed (full colour) · by noise alone, nobody changing (pale)"
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 @house_style()
@@ -192,12 +192,12 @@ def tier_certainty(chances: pd.DataFrame) -> Chart:
     title = f"Who measures as {names[0]} is {names[0]} with a chance of {fmt.share(right[0])}"
     if worst:
         title += f"; least sure is {names[worst]}: {fmt.share(right[worst])}"
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: "
         + ", ".join(f"{fmt.share(float(chance))} {true}" for true, chance in row.items() if chance > 0)
         for name, row in zip(names, chances.to_dict("index").values(), strict=True)
     )
-    alt = f"Stacked bars of chances by measured tier. {told}."
+    alt = f"Stacked bars of chances by measured tier. {listed}."
     return finish(axes, title, alt, unit="Chance of each true tier, in its colour, by the tier measured")
 
 
@@ -225,7 +225,7 @@ def tiers_by_allocation(sensitivity: pd.DataFrame) -> Chart:
     title = f"Shared out {others['key'].iloc[0]}, the same cost {moved}"
     if not shares[0]:
         title = "No customer changes tier, however the cost to serve is shared out"
-    told = "; ".join(f"{key}: {text}" for key, text in zip(others["key"], texts, strict=True))
+    listed = "; ".join(f"{key}: {text}" for key, text in zip(others["key"], texts, strict=True))
     return finish(
-        axes, title, f"Bars by key. {told}.", unit="Share of customers who change tier · customers in Lead"
+        axes, title, f"Bars by key. {listed}.", unit="Share of customers who change tier · customers in Lead"
     )

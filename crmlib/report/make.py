@@ -133,8 +133,10 @@ def _make(
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
     """What a reader needs in order to do something about a failure."""
-    told = {key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()}
-    return told | {
+    facts = {
+        key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()
+    }
+    return facts | {
         "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
         "again": _again(plan, reports, plan.chapter(outcome.name).notebook.number),
     }
@@ -212,7 +214,7 @@ def _versions() -> dict[str, str]:
 def _commit(root: Path) -> str | None:
     """The project's git commit, marked where files differ from it; None where there is no git."""
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
             capture_output=True,
             text=True,
@@ -221,4 +223,4 @@ def _commit(root: Path) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip() or None
+    return described.stdout.strip() or None

@@ -103,12 +103,12 @@ def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]
 def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the index says of one chapter."""
     ran = outcome.status in ("ok", "cached")
-    told = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
+    note = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
     return {
         "notebook": chapter.notebook,
         "page": f"{chapter.name}.html" if ran else None,
         "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
-        "note": "" if ran else told,
+        "note": "" if ran else note,
         "status": "not run" if outcome.status == "skipped" else outcome.status,
         "tone": "" if outcome.succeeded else "bad",
     }

@@ -31,8 +31,8 @@ def line(outcome: Outcome) -> str:
     if outcome.status == "ok":
         return f"{outcome.name:<32} ok          {fmt.seconds(outcome.seconds):>8}"
     status = "not run" if outcome.status == "skipped" else outcome.status
-    said = f": {outcome.reason}" if status == "not run" else f"  {outcome.reason.splitlines()[0]}"
-    return f"{outcome.name:<32} {status}{said}"
+    reason = f": {outcome.reason}" if status == "not run" else f"  {outcome.reason.splitlines()[0]}"
+    return f"{outcome.name:<32} {status}{reason}"
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def show_failures(made: Made) -> None:
     """Say on one screen what failed, where, and what to do; failure.html says the same."""
     for one in made.failures:
         where = f"cell {one['cell']}" + (f", under the heading “{one['heading']}”" if one["heading"] else "")
-        said = [
+        lines = [
             "",
             f"{one['name']}: {one['status']}",
             f"  where      {where if one['cell'] else 'before its first cell'}",
@@ -90,8 +90,8 @@ def show_failures(made: Made) -> None:
         ]
         if one["traceback"]:
             tail = one["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
-            said += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
-        click.echo("\n".join(said), err=True)
+            lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
+        click.echo("\n".join(lines), err=True)
     click.echo(
         f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True
     )
@@ -150,7 +150,7 @@ def list_runs(reports: Reports) -> None:
         click.echo(f"no runs in {reports.folder}; `crm report` makes one")
     for record in found:
         ended = [one["status"] for one in record["notebooks"]]
-        told = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
+        endings = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
         mark = " latest" if record["latest"] else ""
         kind = "failed" if record["folder"].parent.name == "failed" else "published"
-        click.echo(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {told}{mark}")
+        click.echo(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {endings}{mark}")
