@@ -135,7 +135,7 @@ def server(monkeypatch):
 def test_it_says_the_figures_the_finding_and_where_to_look(run):
     message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
     text = message.get_content()
-    assert "revenue: EUR 1,234 (+5 % against the month before)" in text
+    assert "revenue: EUR 1,234; +5 % against the month before" in text
     assert "- Half bought once." in text
     assert f"Open {run / 'index.html'}" in text
     assert "not on page one" not in text
