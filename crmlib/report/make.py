@@ -8,6 +8,8 @@ import platform
 import shlex
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,10 +32,9 @@ _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow pa
 
 @dataclass(frozen=True)
 class Made:
-    """A report that was made: where it is, how each notebook ended, and whether it is the latest."""
+    """A report that was made: where it is, which notebooks failed, and whether it is the latest."""
 
     folder: Path
-    outcomes: list[Outcome]
     failures: list[dict[str, Any]]
     latest: Path | None
     delivery: Prepared
@@ -73,46 +74,39 @@ def make_report(
     RunError
         If the reports cannot be written, as when the disk is full; the latest report is as it was.
     """
+    with _refusing(reports), reports.new_run() as staged:
+        started, began = datetime.now(UTC), time.monotonic()
+        cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
+        outcomes = execute(
+            plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch
+        )
+        record = _record(plan, outcomes, staged.name, started, seconds=time.monotonic() - began)
+        return _publish(plan, reports, outcomes, staged, record, delivery)
+
+
+@contextmanager
+def _refusing(reports: Reports) -> Iterator[None]:
+    """Say what the system complains of in words that help."""
     try:
-        with reports.new_run() as staged:
-            return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch, delivery)
+        yield
     except OSError as error:
         path = error.filename or reports.folder
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(_disk_full(path)) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+            ) from error
         raise RunError(
-            f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+            f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
+            "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
         ) from error
 
 
-def _disk_full(path: object) -> str:
-    return (
-        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
-        "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
-    )
-
-
-def _make(
-    plan: Plan,
-    reports: Reports,
-    staged: Path,
-    jobs: int,
-    cell_timeout_seconds: float,
-    watch: Watch,
+def _publish(
+    plan: Plan, reports: Reports, outcomes: list[Outcome], staged: Path, record: dict[str, Any],
     delivery: Delivery,
-) -> Made:
-    started, began = datetime.now(UTC), time.monotonic()
-    cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
-    outcomes = execute(plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch)
+) -> Made:  # fmt: skip
     from crmlib.report import publish  # templates and Markdown: not before there is something to render
 
-    record = _record(
-        plan,
-        outcomes,
-        run_id=staged.name,
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds=time.monotonic() - began,
-    )
     broken = [one for one in outcomes if not one.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
     failures = [_failure(one, plan, reports, kept_in) for one in broken]
@@ -123,12 +117,12 @@ def _make(
     (staged / "run.json").write_text(text, encoding="utf-8")
     if failures:
         prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
-        return Made(reports.keep_failed(staged), outcomes, failures, None, prepared)
+        return Made(reports.keep_failed(staged), failures, None, prepared)
     replaces = _loses_no_chapter(outcomes, reports.latest_run())
     page = (reports.latest if replaces else kept_in) / "index.html"
     prepared = delivery.prepare(staged, record, page, failed=False)
     folder = reports.publish(staged, latest=replaces)
-    return Made(folder, outcomes, [], reports.latest if replaces else None, prepared)
+    return Made(folder, [], reports.latest if replaces else None, prepared)
 
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
@@ -162,27 +156,15 @@ def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
 
 
 def _record(
-    plan: Plan, outcomes: list[Outcome], *, run_id: str, started: str, seconds: float
+    plan: Plan, outcomes: list[Outcome], run: str, started: datetime, *, seconds: float
 ) -> dict[str, Any]:
-    """Return the content of run.json.
-
-    Parameters
-    ----------
-    plan : Plan
-    outcomes : list of Outcome
-    run_id : str
-        The name of the run's folder.
-    started : str
-        When the run started, UTC, ISO 8601.
-    seconds : float
-        How long the notebooks took together.
-    """
+    """What run.json says: with what, from what and how well a run was made; `seconds` are those of all notebooks."""
     return {
-        "run": run_id,
+        "run": run,
         "study": plan.study.name,
         "title": plan.study.title,
         "as_of": str(plan.study.as_of),
-        "started": started,
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(seconds, 2),
         "asked": plan.asked,
         "versions": _versions(),
