@@ -26,6 +26,7 @@ _UNIT = FontProperties(family="DejaVu Sans", size=10)
 _UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+(?: %\S*)?")
 _LINE = 1.22  # line height in font sizes
 _LONGEST_NAME, _LONGEST_LINE = 36, 20
+_MOST_PERIODS = 6  # that are named on an axis
 
 
 def sheet(plot_height: float = 2.5) -> tuple[Figure, Axes]:
@@ -155,19 +156,19 @@ def on_two_lines(value: Any) -> str:
     return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
-def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M", *, most: int = 6) -> None:
+def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M") -> None:
     """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
-    places = range(0, len(starts), max(1, -(-len(starts) // most)))
+    places = range(0, len(starts), max(1, -(-len(starts) // _MOST_PERIODS)))
     names = [fmt.period(starts[place], length, short=True) for place in places]
     axes.set_xticks(list(places), ["\n".join(name.rsplit(" ", 1)) for name in names])
 
 
-def every_month(frame: pd.DataFrame, column: str = "month") -> pd.DataFrame:
+def every_month(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a row for each calendar month from its first to its last; new rows are empty."""
-    months = pd.DatetimeIndex(pd.to_datetime(frame[column])).to_period("M")
-    rows = frame.set_index(months).drop(columns=column).sort_index()
-    calendar = pd.period_range(rows.index.min(), rows.index.max(), freq="M", name=column)
-    return rows.reindex(calendar).reset_index().assign(**{column: calendar.to_timestamp()})
+    months = pd.DatetimeIndex(pd.to_datetime(frame["month"])).to_period("M")
+    rows = frame.set_index(months).drop(columns="month").sort_index()
+    calendar = pd.period_range(rows.index.min(), rows.index.max(), freq="M", name="month")
+    return rows.reindex(calendar).reset_index().assign(month=calendar.to_timestamp())
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:

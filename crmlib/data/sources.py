@@ -50,7 +50,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     base : Path, optional
         Folder that a relative path starts from; the working directory by default.
     **options
-        How to read it: `delimiter`, `encoding` and `quote` of a CSV, `sheet` of a workbook, `table` of a
+        How to read it: `delimiter` and `encoding` of a CSV, `sheet` of a workbook, `table` of a
         DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with
         their text in a column of its own, where otherwise the file is refused.
 

@@ -32,7 +32,6 @@ def guess_table(
     contract: Contract,
     source: str | Path,
     *,
-    base: Path | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Guess:
     """Look at the file of a table and guess how it has to be read.
@@ -43,8 +42,6 @@ def guess_table(
         What the table must and may hold.
     source : str or Path
         A file, folder or pattern, as in a study file.
-    base : Path, optional
-        Folder that a relative path starts from.
     given : mapping, optional
         What is known already, and not guessed: `sheet`, `date_format`, `decimal`, `currency`,
         `columns.customer_id` and the like.
@@ -71,7 +68,7 @@ def guess_table(
     ('Kosten', ',', ('%d.%m.%Y',))
     """
     given = dict(given or {})
-    opened, own = open_file(source, base, given), _OWN.get(contract.name, OwnGuesses())
+    opened, own = open_file(source, given), _OWN.get(contract.name, OwnGuesses())
     table, there = opened.table, opened.own
     known = own.known_columns(there) | {
         ours: Match(theirs, "named by you") for ours, theirs in _named(given, contract, there).items()
@@ -89,7 +86,7 @@ def guess_table(
     matches = own.settle(matches, further)
     columns = [_finding(contract, name, one) for name, one in matches.items()]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    return Guess(opened.place, opened.files, tuple(findings), tuple(questions))
+    return Guess(opened.place, tuple(findings), tuple(questions))
 
 
 def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> dict[str, str]:
@@ -159,24 +156,23 @@ def _decimal(
 
 
 class OpenFile(NamedTuple):
-    """Where the file is, the files that it stands for, its table, its own columns, and how it is written."""
+    """Where the file is, its table, its own columns, and how it is written."""
 
     place: Path
-    files: tuple[Path, ...]
     table: ibis.Table
     own: list[str]
     found: list[Finding]
 
 
-def open_file(source: str | Path, base: Path | None, given: Mapping[str, Any]) -> OpenFile:
+def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     """Open a file of which nothing is known but what `given` says."""
-    files = source_files(source, base=base)
+    files = source_files(source)
     found = [Finding(entry, value, "named by you") for entry, value in given.items() if entry == "sheet"]
     found += detect_format(files[0])
     options = {one.entry: one.value for one in found}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
-    return OpenFile((base or Path.cwd()) / Path(source).expanduser(), tuple(files), table, own, found)
+    return OpenFile(Path.cwd() / Path(source).expanduser(), table, own, found)
 
 
 def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
