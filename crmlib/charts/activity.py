@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.style import INK, SOFT, Chart, house_style, line_colours
 
 _MOST_FORECASTS = 4
@@ -25,9 +25,9 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     deciles = deciles.dropna(subset=["predicted_mean", "actual_mean"])
     if deciles.empty:
         return no_data("No forecast of who buys to compare with what happened")
-    names = list(dict.fromkeys(deciles["model"].astype(str)))[:_MOST_FORECASTS]
-    by_model = {name: deciles[deciles["model"].astype(str) == name] for name in names}
-    by_model = {name: rows.sort_values("predicted_mean") for name, rows in by_model.items()}
+    by_model = {name: rows.sort_values("predicted_mean") for name, rows in rows_by(deciles, "model").items()}
+    names = list(by_model)[:_MOST_FORECASTS]
+    by_model = {name: by_model[name] for name in names}
     end = 1.03 * max(float(deciles[["predicted_mean", "actual_mean"]].to_numpy().max()), 0.01)
     _, axes = sheet(3.0)
     axes.set_xlim(0, end)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.style import INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
 
 
@@ -52,7 +52,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
     frame = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
     if frame.empty:
         return no_data("No period to compare with what happened")
-    by_model = _by_model(frame)
+    by_model = rows_by(frame, "model", "predicted")
     first = next(iter(by_model.values()))
     start, end = float(first["period"].min()), float(first["period"].max())
     _, axes = sheet(2.6)
@@ -104,14 +104,6 @@ def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual:
     first = next(iter(by_model.values()))
     names = ["actual", *(short_name(model) for model in by_model)]
     end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *line_colours(len(by_model))])
-
-
-def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each model, in the order in which they come."""
-    if "model" not in frame:
-        return {"predicted": frame}
-    models = list(dict.fromkeys(frame["model"].astype(str)))
-    return {model: frame[frame["model"].astype(str) == model] for model in models}
 
 
 def _holdout(
@@ -193,7 +185,7 @@ def calibration(
     frame = frame.dropna(subset=["actual_mean", "predicted_mean"])
     if frame.empty:
         return no_data("No group to compare with what happened")
-    by_model = _by_model(frame)
+    by_model = rows_by(frame, "model", "predicted")
     first = next(iter(by_model.values()))
     for model, rows in by_model.items():
         if not np.array_equal(rows["actual_mean"], first["actual_mean"]):

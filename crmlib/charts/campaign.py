@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import capital, end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import capital, end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
 
 _POINTS = 400
@@ -27,7 +27,7 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     frame = frame.dropna(subset=["share_contacted", "profit"])
     if frame.empty:
         return no_data("No customer to contact")
-    curves = _by_ranking(frame)
+    curves = rows_by(frame, "ranking")
     colours = line_colours(len(curves))
     _, axes = sheet(2.6)
     axes.set_xlim(0, 1)
@@ -60,12 +60,6 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     return finish(
         axes, _profit_title(best, ends, currency), f"{unit}, by share contacted. {listed}.", unit=unit
     )
-
-
-def _by_ranking(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    if "ranking" not in frame:
-        return {"": frame}
-    return {str(name): rows for name, rows in frame.groupby("ranking", sort=False, observed=True)}
 
 
 def _profit_title(best: dict[str, tuple[float, float]], ends: list[float], currency: str) -> str:

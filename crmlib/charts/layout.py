@@ -156,6 +156,13 @@ def on_two_lines(value: Any) -> str:
     return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
+def rows_by(frame: pd.DataFrame, column: str, otherwise: str = "") -> dict[str, pd.DataFrame]:
+    """The rows of each name in a column, in the order in which they come; all under `otherwise` if there is none."""
+    if column not in frame:
+        return {otherwise: frame}
+    return {str(name): rows for name, rows in frame.groupby(column, sort=False, observed=True)}
+
+
 def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M") -> None:
     """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
     places = range(0, len(starts), max(1, -(-len(starts) // _MOST_PERIODS)))

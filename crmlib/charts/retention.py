@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.period_change import Periods, draw_waterfall
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, RED, SOFT, Chart, house_style, line_colours
 
@@ -156,7 +156,7 @@ def survival_by_group(curves: pd.DataFrame, *, time_unit: str = "month", what: s
     curves = curves.dropna(subset=["tenure", "survival"])
     if curves.empty:
         return no_data(f"No {what} to follow")
-    groups = {str(name): rows for name, rows in curves.groupby("group", sort=False)}
+    groups = rows_by(curves, "group")
     furthest = float(curves["tenure"].max())
     _, axes = sheet(2.7)
     colours = line_colours(len(groups))
