@@ -9,9 +9,7 @@ from typing import Any
 
 import click
 
-from crmlib.cli_check import check
-from crmlib.cli_data import add, new
-from crmlib.cli_simulate import simulate
+from crmlib.cli_data import add, check, new, simulate
 from crmlib.errors import CrmError, RunError
 
 NOTEBOOK_FAILED, REFUSED = 1, 2
@@ -39,10 +37,8 @@ def main() -> None:
     """
 
 
-main.add_command(new)
-main.add_command(add)
-main.add_command(check)
-main.add_command(simulate)
+for command in (new, add, check, simulate):
+    main.add_command(command)
 
 _out = click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."
@@ -92,7 +88,7 @@ def report(
     """
     from crmlib.report import make_report
     from crmlib.report.plan import plan_report
-    from crmlib.report.progress import show_failures, watching
+    from crmlib.report.terminal import show_failures, watching
 
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
@@ -124,7 +120,7 @@ def report(
 @click.argument("study", required=False)
 def list_(study: str | None) -> None:
     """Show notebooks and studies, and what each notebook needs."""
-    from crmlib.report.listing import list_notebooks, list_studies
+    from crmlib.report.terminal import list_notebooks, list_studies
 
     list_notebooks(study)
     if study is None:
@@ -136,7 +132,7 @@ def list_(study: str | None) -> None:
 @_out
 def runs(study: str, out: Path | None) -> None:
     """Show the runs that are kept, the newest first."""
-    from crmlib.report.listing import list_runs
+    from crmlib.report.terminal import list_runs
 
     list_runs(_reports_so_far(study, out))
 
@@ -154,12 +150,9 @@ def prune(study: str, keep: int, out: Path | None) -> None:
 
 
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
-    from crmlib.report.deliver import Delivery
+    from crmlib.report.deliver import Delivery, check_addresses
 
-    if mail_to or mail_failures_to:
-        from crmlib.report.mail import check_addresses
-
-        check_addresses(mail_to, mail_failures_to)
+    check_addresses(mail_to, mail_failures_to)
     chromium = None
     if pdf:
         from crmlib.report.pdf import find_chromium

@@ -1,4 +1,4 @@
-"""The commands that take up a firm's own files: `crm new` and `crm add`."""
+"""The commands on a firm's data: `crm new`, `crm add`, `crm check`, and `crm simulate`, which makes a firm up."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crmlib.cli_check import show_tables
+from crmlib import format as fmt
 from crmlib.errors import StudyError
+from crmlib.findings import PASS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crmlib.data.guessing.findings import Guess, Question
     from crmlib.study import Study
 
@@ -54,7 +57,7 @@ def new(
     name: str, transactions: str, currency: str | None, title: str | None, force: bool, **reading: Any
 ) -> None:
     """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry."""
-    from crmlib.new_study import write_study
+    from crmlib.study_writer import write_study
 
     guess = _look_at("transactions", transactions, currency=currency, **reading)
     path = write_study(name, guess, title=title, force=force)
@@ -69,16 +72,16 @@ def new(
 @click.option("--force", is_flag=True, help="Replace an entry of this table.")
 def add(study: str, table: str, file: str, force: bool, **reading: Any) -> None:
     """Look at the FILE of an optional TABLE, such as customers, and add it to STUDY's study.yaml."""
-    from crmlib.add_table import add_table, refuse_taken
     from crmlib.places import find_study
     from crmlib.study import open_study
+    from crmlib.study_writer import add_table, refuse_taken
 
     firm = open_study(study)
     refuse_taken(firm, table, force)
     guess = _look_at(table, file, **reading)
     larger = add_table(find_study(study), table, guess, force=force)
     click.echo(f"\nAdded to {find_study(study)}\n")
-    show_tables(larger, table)
+    _show_tables(larger, table)
     _show_possible(firm, larger)
 
 
@@ -97,9 +100,9 @@ def _look_at(
     from crmlib.data.contracts import CONTRACTS
     from crmlib.data.guessing.table import guess_table
 
-    said = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
-    said |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
-    given: dict[str, Any] = {entry: value for entry, value in said.items() if value}
+    options = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
+    options |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
+    given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):
         answers = {one.entry: _ask(one) for one in guess.questions}
@@ -151,3 +154,122 @@ def _show_possible(before: Study, now: Study) -> None:
         if new
         else f"\nNo further notebook has become possible; crm list {now.name}"
     )
+
+
+@click.command()
+@click.argument("study")
+def check(study: str) -> None:
+    """Check a study's data alone: every row accounted for, what each policy concerns, and what the log is fit for.
+
+    Ends with 0, or with 2 if the study or the data were refused.
+    """
+    from crmlib.study import open_study
+
+    firm = open_study(study)
+    click.echo(f"{firm.title}, up to {firm.as_of}")
+    if firm.has("transactions"):
+        _show_log(firm)
+    if firm.optional_tables:
+        _show_tables(firm)
+
+
+def _show_log(firm: Study) -> None:
+    """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
+    from crmlib.data.fitness import fitness_gates
+
+    quality, money = firm.quality, f"amount, {firm.currency}"
+    click.echo("\nRows")
+    click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
+    click.echo("\nPolicies: what each concerns, and how it is set")
+    policies = quality.policies[["policy", "rows", "amount", "setting"]]
+    click.echo(_lines_of(policies.rename(columns={"amount": money})))
+    if len(quality.states):
+        click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        click.echo(_lines_of(quality.states))
+    gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
+    click.echo("\nFitness")
+    click.echo(_lines_of(gates[["status", "gate", "found", "threshold"]]))
+    for gate in gates[gates["status"] != PASS].itertuples():
+        click.echo(
+            f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}"
+        )
+    files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
+    click.echo(f"\nRead: {files}")
+
+
+def _show_tables(firm: Study, only: str | None = None) -> None:
+    """Print what became of the rows of the optional tables, or of one of them."""
+    for title, frame in firm.quality.tables_found.items():
+        shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
+        if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
+            shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
+        if len(shown):
+            click.echo(f"\n{title}\n{_lines_of(shown)}")
+    near = firm.quality.spellings
+    for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
+        click.echo(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
+
+
+def _rename(suggestion: Any) -> str:
+    """A suggestion as the study file would say it."""
+    import yaml
+
+    entry = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
+    return (
+        "    "
+        + yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
+    )
+
+
+def _lines_of(frame: pd.DataFrame) -> str:
+    """A frame as plain lines: numbers to the right, text to the left."""
+    shown = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind in "if":
+            shown[name] = [fmt.cell(value) for value in frame[name]]
+    widths = [max(len(str(name)), *(len(text) for text in shown[name].astype(str))) for name in shown.columns]
+    right = [frame[name].dtype.kind in "if" for name in frame.columns]
+    rows = [tuple(shown.columns), *shown.astype(str).itertuples(index=False, name=None)]
+    return "\n".join(
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.option("--customers", default=5000, show_default=True, help="How many customers.")
+@click.option("--years", default=3, show_default=True, help="Whole years of history up to 2025-12-31.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same firm.")
+@click.option(
+    "--effect",
+    "effects",
+    multiple=True,
+    metavar="MECHANISM=STRENGTH",
+    help="Such as reminders=0; 0 is off, 1 as documented.",
+)
+@click.option("--force", is_flag=True, help="Replace a simulated firm of this name.")
+def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[str, ...], force: bool) -> None:
+    """Make up a firm with every table, and write it to data/NAME."""
+    from crmlib.data.simulation.settings import simulation
+    from crmlib.data.simulation.writer import write_firm
+    from crmlib.places import new_study_folder
+
+    folder = new_study_folder(name)
+    settings = simulation(customers, years, seed, dict(map(_strength, effects)))
+    write_firm(settings, folder, force=force)
+    click.echo(
+        f"{folder / 'study.yaml'}: a simulated firm of {customers:,} customers and {years} years, seed {seed}"
+    )
+
+
+def _strength(text: str) -> tuple[str, float]:
+    mechanism, equals, strength = text.partition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return mechanism.strip(), float(strength)
+    except ValueError:
+        raise StudyError(f"--effect {text}: write a mechanism and its strength, as in reminders=0") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     import ibis
 
     from crmlib.data.cleaning.cache import CleaningReport
-    from crmlib.study import Study
+    from crmlib.study_tables import CleanedTables
 
 
 class DataQuality:
     """The data check of a study: rows and money by fate, of the purchase log and of the tables beside it."""
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, cleaned: CleanedTables, as_of: dt.date) -> None:
+        self._cleaned, self._as_of = cleaned, as_of
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -31,7 +32,7 @@ class DataQuality:
 
         Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
         """
-        rows = self._fates("transactions")
+        rows = self._outcomes("transactions")
         return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
 
     @property
@@ -47,20 +48,11 @@ class DataQuality:
     @property
     def sources(self) -> pd.DataFrame:
         """The source files: columns `file, rows, sha256`."""
-        study, entries = self._study, self._log.sources
-        if study.frame is not None:
-            return pd.DataFrame(entries).assign(sha256=None)
-        cache = cache_folder(study.root)
-        return pd.DataFrame(
-            [
-                {
-                    "file": Path(one["file"]).name,
-                    "rows": one["rows"],
-                    "sha256": sha256(Path(one["file"]), cache),
-                }
-                for one in entries
-            ]
-        )
+        found = pd.DataFrame(self._log.sources)
+        if self._cleaned.frame is not None:
+            return found.assign(sha256=None)
+        cache, files = cache_folder(self._cleaned.root), found["file"].map(Path)
+        return found.assign(file=[one.name for one in files], sha256=[sha256(one, cache) for one in files])
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
@@ -74,30 +66,34 @@ class DataQuality:
         Columns `table, fate, rows, amount, amount_of`: the money of the table's first money column, which
         `amount_of` names. Every money column was reconciled when the table was cleaned.
         """
-        found = [self._fates(name).assign(table=name) for name in self._study.optional_tables]
+        found = [self._outcomes(name).assign(table=name) for name in self._cleaned.optional]
         columns = ["table", "fate", "rows", "amount", "amount_of"]
         return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
     @property
-    def _log(self) -> CleaningReport:
-        return self._study.cleaned.report("transactions")
+    def _has_log(self) -> bool:
+        return "transactions" in self._cleaned.file.tables
 
-    def _fates(self, name: str) -> pd.DataFrame:
+    @property
+    def _log(self) -> CleaningReport:
+        return self._cleaned.report("transactions")
+
+    def _outcomes(self, name: str) -> pd.DataFrame:
         """Rows and money of a table by fate; the money is that of its first money column."""
         from crmlib.data.cleaning.reconcile import countable
         from crmlib.data.contracts.known_at import dated_up_to
 
-        study, records = self._study, self._study.cleaned.report(name).rows
+        records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        fates = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
-        seen = dated_up_to(study.cleaned.rows(name), CONTRACTS[name], study.as_of)
+        outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
-        _fate, rows, amount = fates[1]
-        fates[1] = ["used", within["rows"], float(within.get("amount") or 0)]
-        later = round(amount - fates[1][2], 4)  # money is kept in four decimals
-        fates.insert(2, [f"after {study.as_of}", rows - fates[1][1], later])
-        frame = pd.DataFrame(fates, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+        _used, rows, amount = outcomes[1]
+        outcomes[1] = ["used", within["rows"], float(within.get("amount") or 0)]
+        later = round(amount - outcomes[1][2], 4)  # money is kept in four decimals
+        outcomes.insert(2, [f"after {self._as_of}", rows - outcomes[1][1], later])
+        frame = pd.DataFrame(outcomes, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
         assert frame["rows"][0] == frame["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
         assert abs(frame["amount"][0] - frame["amount"][1:].sum()) < 0.005, "money does not add up"
         return frame
@@ -109,42 +105,40 @@ class DataQuality:
         Columns `table, column, what, rows`; a value that was known only after `as_of` is among them.
         """
         found = []
-        for name in self._study.optional_tables:
-            found += [{"table": name, **one} for one in self._study.cleaned.report(name).values]
+        for name in self._cleaned.optional:
+            found += [{"table": name, **one} for one in self._cleaned.report(name).values]
             found += self._known_later(name)
         return pd.DataFrame(found, columns=["table", "column", "what", "rows"])
 
     def _known_later(self, name: str) -> list[dict[str, Any]]:
         """Values that `Study.table` leaves empty, for they were known after `as_of`."""
-        from crmlib.data.contracts.known_at import dated_up_to
+        from crmlib.data.contracts.known_at import dated_up_to, known_at
 
-        study, contract = self._study, CONTRACTS[name]
-        whole, known = dated_up_to(study.cleaned.rows(name), contract, study.as_of), study.table(name)
+        rows, contract = self._cleaned.rows(name), CONTRACTS[name]
+        seen = dated_up_to(rows, contract, self._as_of), known_at(rows, contract, self._as_of)
         before, after = (
-            rows.agg([rows[column].count().name(column) for column in rows.columns])
-            .to_pyarrow()
-            .to_pylist()[0]
-            for rows in (whole, known)
+            one.agg([one[column].count().name(column) for column in one.columns]).to_pyarrow().to_pylist()[0]
+            for one in seen
         )
-        what = f"known only after {study.as_of}, and left empty"
+        what = f"known only after {self._as_of}, and left empty"
         return [
-            {"table": name, "column": column, "what": what, "rows": rows - after[column]}
-            for column, rows in before.items()
-            if rows > after[column]
+            {"table": name, "column": column, "what": what, "rows": count - after[column]}
+            for column, count in before.items()
+            if count > after[column]
         ]
 
     @cached_property
     def orphans(self) -> pd.DataFrame:
-        """Keys of the optional tables that point to nothing; see `crmlib.data.orphans.orphan_keys`."""
-        from crmlib.data.orphans import orphan_keys
+        """Keys of the optional tables that point to nothing; see `crmlib.data.suspects.orphan_keys`."""
+        from crmlib.data.suspects import orphan_keys
 
-        log = self._study.all_transactions if self._study.has("transactions") else None
+        log = self._cleaned.rows("transactions") if self._has_log else None
         return orphan_keys(self._whole_tables(), log)
 
     @cached_property
     def spellings(self) -> pd.DataFrame:
-        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.spellings.near_spellings`."""
-        from crmlib.data.spellings import near_spellings
+        """Words that are nearly spelt alike, as suggestions; see `crmlib.data.suspects.near_spellings`."""
+        from crmlib.data.suspects import near_spellings
 
         return near_spellings(self._whole_tables())
 
@@ -152,18 +146,18 @@ class DataQuality:
         """The rows of a table that were set aside, with `reason`, place in the source and their text as written."""
         from crmlib.data.cleaning.cache import QUARANTINE
 
-        return pd.read_parquet(self._study.cleaned.folder(table) / QUARANTINE)
+        return pd.read_parquet(self._cleaned.folder(table) / QUARANTINE)
 
     @property
     def tables_in_words(self) -> str:
         """What the study supplies beside its purchase log, and how much of it can be used, in a sentence."""
-        names = self._study.optional_tables
+        names = self._cleaned.optional
         if not names:
             return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
         rows = self.tables.groupby("fate")["rows"].sum()
-        later = rows[f"after {self._study.as_of}"]
+        later = rows[f"after {self._as_of}"]
         aside = rows["in the source"] - rows["used"] - later
-        beside = "Beside its purchase log t" if self._study.has("transactions") else "T"
+        beside = "Beside its purchase log t" if self._has_log else "T"
         return (
             f"{beside}his study supplies {', '.join(names)}. Rows used: {rows['used']:,}; of a later day: {later:,}; "
             f"set aside: {aside:,}; keys that point to nothing: {self.orphans['orphans'].sum():,}; words nearly spelt "
@@ -173,10 +167,10 @@ class DataQuality:
     @property
     def tables_found(self) -> dict[str, pd.DataFrame]:
         """What there is to show of the optional tables, each frame under a title; nothing where there is nothing."""
-        fates = self.tables
-        aside = fates[~fates["fate"].isin(["in the source", "used", f"after {self._study.as_of}"])]
+        outcomes = self.tables
+        aside = outcomes[~outcomes["fate"].isin(["in the source", "used", f"after {self._as_of}"])]
         frames = {
-            "Rows by table": self._rows_by_table(fates),
+            "Rows by table": self._rows_by_table(outcomes),
             "Set aside, by reason": aside.rename(columns={"fate": "reason"}),
             "Values left empty, or read as another word": self.table_values,
             "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
@@ -184,14 +178,14 @@ class DataQuality:
         }
         return {title: frame.reset_index(drop=True) for title, frame in frames.items() if len(frame)}
 
-    def _rows_by_table(self, fates: pd.DataFrame) -> pd.DataFrame:
+    def _rows_by_table(self, outcomes: pd.DataFrame) -> pd.DataFrame:
         """One row per table: what its source holds, and how much of it is used, of a later day, or set aside."""
-        if fates.empty:
-            return fates
-        wide = fates.pivot_table(index="table", columns="fate", values=["rows", "amount"], sort=False).fillna(
-            0
-        )
-        rows, later = wide["rows"].astype("int64"), f"after {self._study.as_of}"
+        if outcomes.empty:
+            return outcomes
+        wide = outcomes.pivot_table(
+            index="table", columns="fate", values=["rows", "amount"], sort=False
+        ).fillna(0)
+        rows, later = wide["rows"].astype("int64"), f"after {self._as_of}"
         found = {
             "in_the_source": rows["in the source"],
             "used": rows["used"],
@@ -199,9 +193,9 @@ class DataQuality:
             "set_aside": rows["in the source"] - rows["used"] - rows[later],
             "amount": wide["amount"]["in the source"],
             "amount_used": wide["amount"]["used"],
-            "amount_of": fates.drop_duplicates("table").set_index("table")["amount_of"],
+            "amount_of": outcomes.drop_duplicates("table").set_index("table")["amount_of"],
         }
         return pd.DataFrame(found).rename_axis(None, axis=1).reset_index()
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
-        return {name: self._study.cleaned.rows(name) for name in self._study.optional_tables}
+        return {name: self._cleaned.rows(name) for name in self._cleaned.optional}

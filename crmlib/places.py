@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,19 @@ def find_study(name: str | Path, start: Path | None = None) -> Path:
     known = sorted(studies(start))
     hint = did_you_mean(text, known) if known else "there is no folder data/ with studies above this one"
     raise StudyError(f"study {text!r}: no data/{text}/study.yaml in this folder or above; {hint}")
+
+
+def new_study_folder(name: str, root: Path | None = None) -> Path:
+    """The folder of a study that is to be made, in the project at `root` or in the one that one is in.
+
+    Raises
+    ------
+    StudyError
+        If no study can be called so.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise StudyError(f"a study cannot be called {name!r}; use letters, digits, - and _, as in my-shop")
+    return (root or find_root()).resolve() / "data" / name
 
 
 def studies(start: Path | None = None) -> dict[str, Path]:

@@ -179,6 +179,15 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def cards(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What page one and the mail show of each notebook: its figures marked as cards whose value is known."""
+    found = {
+        name: [one for one in notebook["figures"].values() if one.get("card") and fmt.is_known(one["value"])]
+        for name, notebook in metrics.items()
+    }
+    return {name: figures for name, figures in found.items() if figures}
+
+
 def _plain(value: Any) -> Any:
     """A value that JSON holds: NumPy's numbers become Python's, NaN becomes null, dates ISO text."""
     if hasattr(value, "item"):

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.files.source_files import source_files
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.places import cache_folder, find_root, find_study, root_of
+from crmlib.places import find_root, find_study, root_of
 from crmlib.results import NotebookResults
-from crmlib.secrets import fingerprint, hash_secret
-from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_file
+from crmlib.secrets import fingerprint
+from crmlib.study_file import StudyFile, check_study, read_study_file
 from crmlib.study_tables import CleanedTables
 from crmlib.units import TimeUnit
 
@@ -46,9 +45,9 @@ class Study:
     @property
     def title(self) -> str:
         """How reports name the firm; a simulated one never goes without the word."""
-        told = self.file.title
-        plain = self.file.data_kind != "simulated" or "simulated" in told.lower()
-        return told if plain else f"{told} (simulated)"
+        title = self.file.title
+        plain = self.file.data_kind != "simulated" or "simulated" in title.lower()
+        return title if plain else f"{title} (simulated)"
 
     @property
     def currency(self) -> str:
@@ -99,19 +98,19 @@ class Study:
     @cached_property
     def cleaned(self) -> CleanedTables:
         """The firm's tables as they were cleaned, and what became of their rows."""
-        return CleanedTables(self)
+        return CleanedTables(self.name, self.file, self.folder, self.root, self.frame, self.as_of_override)
 
     @property
     def optional_tables(self) -> list[str]:
         """Names of the tables beside the purchase log, in the order of the study file."""
-        return [name for name in self.file.tables if name != "transactions"]
+        return self.cleaned.optional
 
     @cached_property
     def data_key(self) -> str:
         """Names the content of the purchase log and how it is read; unchanged data keep their key."""
         if self.has("transactions"):
             return self.cleaned.key("transactions")
-        return describe([self.currency, fingerprint(self.hash_secret) if self.hash_secret else None])
+        return describe([self.currency, self.cleaned.hash_secret and fingerprint(self.cleaned.hash_secret)])
 
     @cached_property
     def all_transactions(self) -> ibis.Table:
@@ -128,7 +127,7 @@ class Study:
         """Rows and money by fate, and what each policy concerns."""
         from crmlib.data_quality import DataQuality
 
-        return DataQuality(self)
+        return DataQuality(self.cleaned, self.as_of)
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether the firm supplies a table, and in it these columns, each with a value in one row at least."""
@@ -163,7 +162,7 @@ class Study:
         if name not in CONTRACTS:
             raise StudyError(f"there is no table {name!r}; {did_you_mean(name, CONTRACTS)}")
         if not self.has(name):
-            from crmlib.data.absent import empty_table
+            from crmlib.data.sources import empty_table
 
             if name not in self.absent_tables:
                 self.absent_tables.append(name)
@@ -174,11 +173,6 @@ class Study:
         from crmlib.data.contracts.known_at import known_at
 
         return known_at(self.cleaned.rows(name), CONTRACTS[name], self.as_of)
-
-    @cached_property
-    def hash_secret(self) -> str | None:
-        """The key of the hashes that stand for customer ids, or None where they stay as they are."""
-        return hash_secret() if self.file.privacy == "hash" else None
 
     def results(self, notebook: str) -> NotebookResults:
         """Where a notebook publishes its figures, its finding and its tables."""
@@ -199,34 +193,6 @@ class Study:
     def _run_folder(self) -> Path:
         named = os.environ.get("CRMLIB_RUN_DIR")
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
-
-    @cached_property
-    def tables_folder(self) -> Path:
-        """Where sources are looked for: beside the study file; simulated firms and samples are made in the cache."""
-        if self.file.sample is not None:
-            from crmlib.data.samples import keep_sample
-
-            return keep_sample(self.file.sample, cache_folder(self.root))
-        if self.file.simulation is None:
-            return self.folder
-        from crmlib.data.simulation.writer import keep_simulated
-
-        return keep_simulated(self.file.simulation, cache_folder(self.root))
-
-    def files_of(self, entry: TableEntry) -> list[Path]:
-        """The files that a table is read from."""
-        source = entry.source if isinstance(entry.source, str) else list(entry.source)
-        return source_files(source, base=self.tables_folder)
-
-    def raw(self, entry: TableEntry, keep_bad_lines: bool = False) -> ibis.Table:
-        """A table as it stands in its source."""
-        from crmlib.data.sources import open_table
-
-        if self.frame is not None:
-            return open_table(self.frame)
-        options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
-        source = entry.source if isinstance(entry.source, str) else list(entry.source)
-        return open_table(source, base=self.tables_folder, keep_bad_lines=keep_bad_lines, **options)
 
 
 def open_study(

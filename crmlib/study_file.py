@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,12 +17,18 @@ from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
-from crmlib.study_yaml import read_yaml
 
 # A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
 # A tab is a delimiter, and a column may be called " Date": what names a part of a file is not stripped.
 AsWritten = Annotated[str, StringConstraints(strip_whitespace=False)]
+
+# What YAML takes for a day or a number, and what is allowed there.
+_SCALARS = {
+    "timestamp": ("day of the calendar", "a day such as 2024-02-29, as_of also latest"),
+    "int": ("number", "a whole number such as 12"),
+    "float": ("number", "a number such as 0.4"),
+}
 
 
 class TableEntry(Strict):
@@ -115,23 +122,17 @@ class StudyFile(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _tables_of_a_simulated_firm(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or content.get("simulation") is None:
+    def _tables_that_are_made(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
             return content
-        made = {name: {"source": f"{name}.parquet"} for name in SIMULATED_TABLES}
-        if content.get("tables", made) != made:
-            raise ValueError("simulation makes the tables of this firm; take out `tables`, or `simulation`")
-        return {**content, "tables": made, "data_kind": "simulated"}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tables_of_a_sample(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or content.get("sample") not in SAMPLE_TABLES:
-            return content
-        made = {name: {"source": f"{name}.parquet"} for name in SAMPLE_TABLES[content["sample"]]}
-        if content.get("tables", made) != made:
-            raise ValueError("sample brings the tables of this firm; take out `tables`, or `sample`")
-        return {**content, "tables": made}
+        is_simulated = content.get("simulation") is not None
+        brought = SAMPLE_TABLES.get(content.get("sample", ""), ())
+        for key, tables in (("sample", brought), ("simulation", SIMULATED_TABLES if is_simulated else ())):
+            made = {name: {"source": f"{name}.parquet"} for name in tables}
+            if made and content.get("tables", made) != made:
+                raise ValueError(f"{key} makes the tables of this firm; take out `tables`, or `{key}`")
+            content = content | ({"tables": made} if made else {})
+        return content | ({"data_kind": "simulated"} if is_simulated else {})
 
     @field_validator("tables")
     @classmethod
@@ -152,16 +153,12 @@ class StudyFile(Strict):
         return tables
 
     @model_validator(mode="after")
-    def _a_day_to_look_from(self) -> StudyFile:
+    def _entries_that_go_together(self) -> StudyFile:
         if self.as_of == "latest" and "transactions" not in self.tables:
             raise ValueError(
                 "as_of is latest, which is the last day of the purchase log, and there is no log; give the day up to "
                 "which the tables are known, such as as_of: 2024-06-30"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _hashed_or_named(self) -> StudyFile:
         if self.privacy == "hash" and self.personal_columns == "keep":
             raise ValueError(
                 "privacy is hash and personal_columns keep: names would stand beside hashed ids; drop one"
@@ -208,7 +205,7 @@ def read_study_text(text: str, where: str) -> StudyFile:
             "the environment, where nothing of it is written down"
         )
     try:
-        content = read_yaml(text, where)
+        content = _read_yaml(text, where)
     except yaml.YAMLError as complaint:
         raise StudyError(f"{where} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
     if not isinstance(content, dict):
@@ -232,7 +229,7 @@ def _fault(error: Any) -> str:
     ]
     key = ".".join(steps) or "the study"
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such entry; {did_you_mean(steps[-1], _allowed_beside(steps))}"
+        return f"{key}: no such entry; {did_you_mean(steps[-1], _model_of(steps[:-1]).model_fields)}"
     if error["type"] == "missing":
         return f"{key}: missing; it says {_described(steps)}"
     if error["type"] == "value_error":
@@ -253,22 +250,77 @@ def _allowed_numbers(steps: list[str]) -> str:
     return f"allowed: a number, {low} or more" if high is None else f"allowed: a number, {low} to {high}"
 
 
-def _allowed_beside(steps: list[str]) -> list[str]:
-    return list(_model_of(steps[:-1]).model_fields)
-
-
 def _described(steps: list[str]) -> str:
     field = _model_of(steps[:-1]).model_fields.get(steps[-1])
     return (field.description or "") if field else ""
 
 
 def _model_of(steps: list[str]) -> type[BaseModel]:
-    if steps[:1] == ["policies"]:
-        return Policies
-    if steps[:1] == ["costs"]:
-        return Costs
-    if steps[:1] == ["simulation"]:
-        return Simulation
     if steps[:1] == ["tables"] and len(steps) > 1:
         return TableEntry
-    return StudyFile
+    parts: dict[str, type[BaseModel]] = {"policies": Policies, "costs": Costs, "simulation": Simulation}
+    return parts.get(steps[0], StudyFile) if steps else StudyFile
+
+
+def _read_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text says; `where` names it in the refusal.
+
+    Raises
+    ------
+    StudyError
+        If a key stands twice, of which YAML would keep the last, or a day or number is none; with its line.
+    yaml.YAMLError
+        If it is no YAML.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        faults = list(_faults(root, (), loader, set()))
+        if faults:
+            raise StudyError(f"{where}:\n" + "\n".join(f"  {fault}" for fault in faults))
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _faults(node: yaml.Node, path: tuple[str, ...], loader: yaml.SafeLoader, seen: set[int]) -> Iterator[str]:
+    if id(node) in seen:  # an alias stands for what has been looked at, and may stand within it
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        yield from _repeated_keys(node, path)
+        for key, value in node.value:
+            yield from _faults(key, path, loader, seen)
+            yield from _faults(value, (*path, str(key.value)), loader, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _faults(value, path, loader, seen)
+    else:
+        yield from _no_such_value(node, path, loader)
+
+
+def _repeated_keys(node: yaml.MappingNode, path: tuple[str, ...]) -> Iterator[str]:
+    # By what is written: 2 and '2' would be one key too, for keys are texts in a study.
+    first: dict[str, int] = {}
+    for key, _value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            line = key.start_mark.line + 1
+            if key.value in first:
+                name = ".".join((*path, key.value))
+                yield f"{name}: stands twice, in line {first[key.value]} and in line {line}; keep one of them"
+            first.setdefault(key.value, line)
+
+
+def _no_such_value(node: yaml.Node, path: tuple[str, ...], loader: yaml.SafeLoader) -> Iterator[str]:
+    kind = node.tag.rpartition(":")[2]
+    if kind not in _SCALARS:
+        return
+    try:
+        loader.construct_object(node)
+    except (ValueError, OverflowError):  # PyYAML lets through what Python says of month 13
+        what, allowed = _SCALARS[kind]
+        key = ".".join(path) or "the study"
+        line = node.start_mark.line + 1
+        yield f"{key}: found {node.value} in line {line}, which is no {what}; allowed: {allowed}"

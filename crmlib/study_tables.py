@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import cache_key, describe, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.files.source_files import source_files
 from crmlib.errors import StudyError
 from crmlib.places import cache_folder
-from crmlib.secrets import fingerprint
+from crmlib.secrets import fingerprint, hash_secret
 
 if TYPE_CHECKING:
     import ibis
 
     from crmlib.data.cleaning.cache import CleaningReport
-    from crmlib.study import Study
-    from crmlib.study_file import TableEntry
+    from crmlib.study_file import StudyFile, TableEntry
 
 
 class CleanedTables:
-    """The cleaned tables of a study, made when they are first asked for."""
+    """The tables of a study: where their sources are, and what became of them, cleaned when first asked for.
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    Parameters
+    ----------
+    study : str
+        The study's name.
+    file : StudyFile
+        What it says.
+    beside : Path
+        The folder of the study file, in which sources are looked for.
+    root : Path
+        The project, in whose cache cleaned tables are kept.
+    frame : DataFrame, optional
+        The purchase log itself, of a study without files.
+    as_of : date, optional
+        The day that one looks from, instead of the study's own.
+    """
+
+    def __init__(
+        self, study: str, file: StudyFile, beside: Path, root: Path, frame: Any, as_of: dt.date | None
+    ) -> None:
+        self.study, self.file, self.beside, self.root, self.frame = study, file, beside, root, frame
+        self._as_of = as_of or file.as_of
         self._folders: dict[str, Path] = {}
         self._reports: dict[str, CleaningReport] = {}
         self._of_a_frame: Any = None
+
+    @property
+    def optional(self) -> list[str]:
+        """Names of the tables beside the purchase log, in the order of the study file."""
+        return [name for name in self.file.tables if name != "transactions"]
 
     def folder(self, name: str) -> Path:
         """Folder of a cleaned table, from the cache where nothing has changed."""
@@ -51,26 +76,26 @@ class CleanedTables:
 
     def key(self, name: str) -> str:
         """Names the content of a table and how it is read; unchanged data keep their key."""
-        study, entry = self._study, self._entry(name)
-        facts = [name, entry.model_dump(), study.file.policies.missing_ids, study.file.personal_columns]
+        file, entry = self.file, self._entry(name)
+        facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns]
         if name == "transactions":
-            facts += [study.file.policies.model_dump(), study.currency]
-        hashed = fingerprint(study.hash_secret) if study.hash_secret else None
+            facts += [file.policies.model_dump(), file.currency]
+        hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         settings = describe([*facts, hashed, self._known_until(name)])
-        return cache_key(study.files_of(entry), settings, cache_folder(study.root))
+        return cache_key(self.files(name), settings, cache_folder(self.root))
 
     def _entry(self, name: str) -> TableEntry:
-        tables = self._study.file.tables
+        tables = self.file.tables
         if name not in tables:
             what = "purchase log" if name == "transactions" else f"table {name}"
             raise StudyError(
-                f"study {self._study.name!r} has no {what}, only {', '.join(tables)}; add it under tables: "
-                f"{name}: {{source: {name}.csv}}, or: crm add {self._study.name} {name} FILE"
+                f"study {self.study!r} has no {what}, only {', '.join(tables)}; add it under tables: "
+                f"{name}: {{source: {name}.csv}}, or: crm add {self.study} {name} FILE"
             )
         return tables[name]
 
     def _cleaned(self, name: str, entry: TableEntry) -> Path:
-        study = self._study
+        file = self.file
 
         def clean(folder: Path) -> CleaningReport:
             from crmlib.data.cleaning.clean import clean_table
@@ -82,26 +107,57 @@ class CleanedTables:
                 decimal=entry.decimal,
                 timezone=entry.timezone,
                 rename=entry.rename,
-                currency=study.currency,
-                policies=study.file.policies,
+                currency=file.currency,
+                policies=file.policies,
                 known_until=self._known_until(name),
-                hash_secret=study.hash_secret,
-                keep_personal=study.file.personal_columns == "keep",
+                hash_secret=self.hash_secret,
+                keep_personal=file.personal_columns == "keep",
             )
-            return clean_table(study.raw(entry, keep_bad_lines=True), CONTRACTS[name], reading, folder)
+            return clean_table(self._raw(entry), CONTRACTS[name], reading, folder)
 
-        if study.frame is not None:
+        if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
             self._of_a_frame = tempfile.TemporaryDirectory(prefix="crmlib-")
             return keep_cleaned("frame", Path(self._of_a_frame.name), clean)
-        return keep_cleaned(self.key(name), cache_folder(study.root), clean, study.files_of(entry))
+        return keep_cleaned(self.key(name), cache_folder(self.root), clean, self.files(name))
 
     def _known_until(self, name: str) -> dt.date:
         """The last day of the log, or a later `as_of`: the same for every day that one looks from."""
-        wanted = self._study.file.as_of
         if name == "transactions":
             return dt.date.max  # it says itself until when the firm is known
-        if not self._study.has("transactions"):
-            return self._study.as_of
-        latest = dt.date.fromisoformat(self.report("transactions").days["latest"])
+        if "transactions" not in self.file.tables:
+            assert not isinstance(self._as_of, str), "a study without a log names its day"
+            return self._as_of
+        wanted, latest = self.file.as_of, dt.date.fromisoformat(self.report("transactions").days["latest"])
         return latest if isinstance(wanted, str) else max(wanted, latest)
+
+    @cached_property
+    def hash_secret(self) -> str | None:
+        """The key of the hashes that stand for customer ids, or None where they stay as they are."""
+        return hash_secret() if self.file.privacy == "hash" else None
+
+    @cached_property
+    def source_folder(self) -> Path:
+        """Where sources are looked for: beside the study file; simulated firms and samples are made in the cache."""
+        if self.file.sample is not None:
+            from crmlib.data.samples import keep_sample
+
+            return keep_sample(self.file.sample, cache_folder(self.root))
+        if self.file.simulation is None:
+            return self.beside
+        from crmlib.data.simulation.writer import keep_simulated
+
+        return keep_simulated(self.file.simulation, cache_folder(self.root))
+
+    def files(self, name: str) -> list[Path]:
+        """The files that a table is read from."""
+        return source_files(self._entry(name).source, base=self.source_folder)
+
+    def _raw(self, entry: TableEntry) -> ibis.Table:
+        """A table as it stands in its source, lines that cannot be split among its rows."""
+        from crmlib.data.sources import open_table
+
+        if self.frame is not None:
+            return open_table(self.frame)
+        options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
+        return open_table(entry.source, base=self.source_folder, keep_bad_lines=True, **options)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.data.absent import empty_table, open_optional
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.sources import empty_table, open_optional, open_table
 from crmlib.errors import CannotAnswerError, StudyError
 from crmlib.no_rows import NoRows, no_rows, why_none
 
@@ -254,4 +254,4 @@ def test_a_chapter_without_any_answer_stops() -> None:
 def test_a_table_with_a_row_is_there() -> None:
     rows = pd.DataFrame({"date": [pd.Timestamp(DAY)], "amount": [1.0]})
     assert open_optional(rows) is not None
-    assert open_optional(crm.open_table(rows)) is not None
+    assert open_optional(open_table(rows)) is not None

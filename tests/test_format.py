@@ -20,8 +20,8 @@ import crmlib as crm
 from crmlib import charts
 from crmlib import format as fmt
 from crmlib.findings import Estimate
-from crmlib.report import mail, pages, publish
-from crmlib.results import NotebookResults
+from crmlib.report import deliver, pages, publish
+from crmlib.results import NotebookResults, cards
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "crmlib").rglob("*.py"))
@@ -81,7 +81,7 @@ def test_a_change_is_spelt_the_same_wherever_it_stands(tmp_path: Path) -> None:
 
 def mail_text(run: Path) -> str:
     record = {"run": "1", "study": "s", "title": "A shop", "as_of": "2024-06-30", "notebooks": []}
-    return mail.compose(run, record, to="a@example.org", page=run / "index.html").get_content()
+    return deliver.compose(run, record, to="a@example.org", page=run / "index.html").get_content()
 
 
 STUDY = SimpleNamespace(title="A shop", as_of=dt.date(2024, 6, 30), currency="EUR", has=lambda _: False)
@@ -99,7 +99,7 @@ def front_page(metrics: dict[str, Any]) -> str:
         "notebooks": [],
         "versions": {},
     }
-    figures = [(CHAPTER, cards) for cards in publish.cards(metrics).values()]
+    figures = [(CHAPTER, shown) for shown in cards(metrics).values()]
     nothing: dict[str, Any] = {"gates": [], "lapsing": None, "chapters": [], "failures": []}
     return pages.render("index.html.j2", study=STUDY, record=record, figures=figures, **nothing)
 

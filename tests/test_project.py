@@ -23,14 +23,14 @@ ROOMS = [
         *("statistics", "units"),
     },
     {"data"},
-    {"places", "study_file", "study_yaml", "results"},
-    {"study", "study_tables", "data_quality", "new_study", "add_table"},
+    {"places", "study_file", "results"},
+    {"study", "study_tables", "data_quality", "study_writer"},
     {"customers"},
     {"models"},
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_check", "cli_data", "cli_simulate"},
+    {"cli", "cli_data"},
 ]
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, RED, SOFT, TEAL, Chart, house_style
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
+from crmlib.charts.style import INK, SOFT, Chart, house_style, line_colours
 
-_COLOURS = [BLUE, ORANGE, TEAL, RED]
+_MOST_FORECASTS = 4
 
 
 @house_style()
@@ -25,29 +25,30 @@ def activity_calibration(deciles: pd.DataFrame) -> Chart:
     deciles = deciles.dropna(subset=["predicted_mean", "actual_mean"])
     if deciles.empty:
         return no_data("No forecast of who buys to compare with what happened")
-    names = list(dict.fromkeys(deciles["model"].astype(str)))[: len(_COLOURS)]
-    by_model = {name: deciles[deciles["model"].astype(str) == name] for name in names}
-    by_model = {name: rows.sort_values("predicted_mean") for name, rows in by_model.items()}
+    by_model = {name: rows.sort_values("predicted_mean") for name, rows in rows_by(deciles, "model").items()}
+    names = list(by_model)[:_MOST_FORECASTS]
+    by_model = {name: by_model[name] for name in names}
     end = 1.03 * max(float(deciles[["predicted_mean", "actual_mean"]].to_numpy().max()), 0.01)
     _, axes = sheet(3.0)
     axes.set_xlim(0, end)
     axes.set_ylim(0, end)
     axes.plot([0, end], [0, end], color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    lasts = []
-    for rows, colour in zip(by_model.values(), _COLOURS, strict=False):
+    lasts, colours = [], line_colours(len(names))
+    for rows, colour in zip(by_model.values(), colours, strict=True):
         axes.plot(rows["predicted_mean"], rows["actual_mean"], color=colour, marker="o", markersize=4)
         lasts.append(float(rows["actual_mean"].iloc[-1]))
-    end_labels(axes, end, [*lasts, end], [*map(short_name, names), "as predicted"],
-               [*_COLOURS[: len(names)], SOFT])  # fmt: skip
+    end_labels(axes, end, [*lasts, end], [*map(short_name, names), "as predicted"], [*colours, SOFT])
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Share expected to buy, by tenths of customers")
     gaps = {name: _gap(rows) for name, rows in by_model.items()}
-    told = "; ".join(f"{name}: off by {fmt.share(gap)} of customers on average" for name, gap in gaps.items())
-    alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {told}."
+    listed = "; ".join(
+        f"{name}: off by {fmt.share(gap)} of customers on average" for name, gap in gaps.items()
+    )
+    alt = f"Share of customers who bought against the share expected, by tenths of each forecast. {listed}."
     # One chance for everybody is right on average and tells customers apart in nothing: no best forecast.
-    told_apart = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
-    return finish(axes, _calibration_title(told_apart or gaps), alt, unit="Share who bought")
+    comparable = {name: gap for name, gap in gaps.items() if len(by_model[name]) > 1}
+    return finish(axes, _calibration_title(comparable or gaps), alt, unit="Share who bought")
 
 
 def _gap(rows: pd.DataFrame) -> float:
@@ -72,7 +73,7 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     Parameters
     ----------
     table : DataFrame
-        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be told) and
+        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be listed) and
         optionally `hiatus_share`.
     false_alarm_rate : float
         The share that would be overdue if nobody had lapsed.
@@ -83,10 +84,11 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     places = np.arange(len(table))
     lines = {"overdue": "overdue_share", "hiatus rule": "hiatus_share"}
     lines = {name: column for name, column in lines.items() if column in table}
+    colours = line_colours(len(lines))
     _, axes = sheet(2.6)
     axes.set_xlim(-0.2, max(len(table) - 0.8, 0.6))
     axes.set_ylim(0, 1.06 * max(table[list(lines.values())].max().max(), 1.5 * false_alarm_rate))
-    for column, colour in zip(lines.values(), [BLUE, ORANGE], strict=False):
+    for column, colour in zip(lines.values(), colours, strict=True):
         axes.plot(places, table[column], color=colour, marker="o", markersize=5)
     axes.hlines(false_alarm_rate, -0.2, len(table) - 1, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xticks(places, table["frequency_group"].astype(str))
@@ -94,8 +96,7 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     value_axis(axes, "y", kind="share")
     known = table.dropna(subset=["overdue_share"])
     lasts = [float(table[column].dropna().iloc[-1]) for column in lines.values()]
-    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"],
-               [*[BLUE, ORANGE][: len(lines)], INK])  # fmt: skip
+    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"], [*colours, INK])
     share = float(known["overdue"].sum() / known["customers"].sum())
     count = fmt.plural(float(known["overdue"].sum()), "customer is", "customers are")
     title = (

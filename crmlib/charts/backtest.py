@@ -9,10 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
-
-_FIRST_COLOURS = [BLUE, ORANGE, TEAL, RED]
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
+from crmlib.charts.style import INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
 
 
 @house_style()
@@ -54,7 +52,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
     frame = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
     if frame.empty:
         return no_data("No period to compare with what happened")
-    by_model = _by_model(frame)
+    by_model = rows_by(frame, "model", "predicted")
     first = next(iter(by_model.values()))
     start, end = float(first["period"].min()), float(first["period"].max())
     _, axes = sheet(2.6)
@@ -81,11 +79,11 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
         model: _holdout(rows, actual, predicted, calibration_end, bool(suffix))
         for model, rows in by_model.items()
     }
-    told = "; ".join(f"{model} {fmt.number(round(expected))}" for model, (_, expected) in found.items())
+    listed = "; ".join(f"{model} {fmt.number(round(expected))}" for model, (_, expected) in found.items())
     happened = fmt.number(round(next(iter(found.values()))[0]))
     alt = (
         f"Lines of {unit[0].lower()}{unit[1:]}, {fmt.number(start)} to {fmt.number(end)}. After {time_unit} "
-        f"{fmt.number(calibration_end)}: {happened} happened; {told}."
+        f"{fmt.number(calibration_end)}: {happened} happened; {listed}."
     )
     if end <= calibration_end:
         return finish(axes, f"No {time_unit} after the calibration to judge predictions by", alt, unit=unit)
@@ -95,7 +93,7 @@ def _tracking(frame: pd.DataFrame, suffix: str, calibration_end: float, time_uni
 def _lines(axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, predicted: str) -> None:
     """What happened in black, what each model predicted in its colour."""
     dots = "o" if max(len(rows) for rows in by_model.values()) <= 12 else ""
-    for rows, colour in zip(by_model.values(), _colours(len(by_model)), strict=True):
+    for rows, colour in zip(by_model.values(), line_colours(len(by_model)), strict=True):
         axes.plot(rows[x], rows[predicted], color=colour, marker=dots, markersize=4)
     first = next(iter(by_model.values()))
     axes.plot(first[x], first[actual], color=INK, linewidth=1.4, marker=dots, markersize=4)
@@ -105,20 +103,7 @@ def _name_lines(axes: Axes, x: float, by_model: dict[str, pd.DataFrame], actual:
     lasts = [float(rows[predicted].iloc[-1]) for rows in by_model.values()]
     first = next(iter(by_model.values()))
     names = ["actual", *(short_name(model) for model in by_model)]
-    end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *_colours(len(by_model))])
-
-
-def _by_model(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each model, in the order in which they come."""
-    if "model" not in frame:
-        return {"predicted": frame}
-    models = list(dict.fromkeys(frame["model"].astype(str)))
-    return {model: frame[frame["model"].astype(str) == model] for model in models}
-
-
-def _colours(models: int) -> list[str]:
-    """A colour for each of the first four models; those beyond are told apart by their names alone."""
-    return [*_FIRST_COLOURS, *[SOFT] * models][:models]
+    end_labels(axes, x, [float(first[actual].iloc[-1]), *lasts], names, [INK, *line_colours(len(by_model))])
 
 
 def _holdout(
@@ -200,7 +185,7 @@ def calibration(
     frame = frame.dropna(subset=["actual_mean", "predicted_mean"])
     if frame.empty:
         return no_data("No group to compare with what happened")
-    by_model = _by_model(frame)
+    by_model = rows_by(frame, "model", "predicted")
     first = next(iter(by_model.values()))
     for model, rows in by_model.items():
         if not np.array_equal(rows["actual_mean"], first["actual_mean"]):
@@ -222,12 +207,12 @@ def calibration(
     value_axis(axes, "y")
     _name_lines(axes, len(names) - 1, by_model, "actual_mean", "predicted_mean")
     title = _calibration_title(by_model, names)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
         for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
     )
     whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
-    return finish(axes, title, f"{unit} by {group_label.lower()}{whose}. {told}.", unit=unit)
+    return finish(axes, title, f"{unit} by {group_label.lower()}{whose}. {listed}.", unit=unit)
 
 
 def _calibration_title(by_model: dict[str, pd.DataFrame], names: Sequence[str]) -> str:

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
+from crmlib.charts.layout import capital, end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
+from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
 
-_COLOURS = [BLUE, ORANGE, TEAL, RED]
 _POINTS = 400
 
 
@@ -28,8 +27,8 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     frame = frame.dropna(subset=["share_contacted", "profit"])
     if frame.empty:
         return no_data("No customer to contact")
-    curves = _by_ranking(frame)
-    colours = [*_COLOURS, *[SOFT] * len(curves)][: len(curves)]
+    curves = rows_by(frame, "ranking")
+    colours = line_colours(len(curves))
     _, axes = sheet(2.6)
     axes.set_xlim(0, 1)
     axes.axhline(0, color=SOFT, linewidth=0.8)
@@ -52,21 +51,15 @@ def campaign_profit(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     if len(curves) > 1:
         # Curves that contact everybody end in one place: their names stand at the side, each in its colour.
         end_labels(axes, 1.0, ends, [short_name(name) for name in curves], colours)
-    told = "; ".join(
+    listed = "; ".join(
         f"{name + ': ' if len(curves) > 1 else ''}at most {fmt.money(money, currency)} at "
         f"{fmt.share(share)} of customers, {fmt.money(end, currency)} at all"
         for (name, (share, money)), end in zip(best.items(), ends, strict=True)
     )
     unit = f"Profit of the campaign, {scale}{currency or 'money'}"
     return finish(
-        axes, _profit_title(best, ends, currency), f"{unit}, by share contacted. {told}.", unit=unit
+        axes, _profit_title(best, ends, currency), f"{unit}, by share contacted. {listed}.", unit=unit
     )
-
-
-def _by_ranking(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    if "ranking" not in frame:
-        return {"": frame}
-    return {str(name): rows for name, rows in frame.groupby("ranking", sort=False, observed=True)}
 
 
 def _profit_title(best: dict[str, tuple[float, float]], ends: list[float], currency: str) -> str:
@@ -81,13 +74,9 @@ def _profit_title(best: dict[str, tuple[float, float]], ends: list[float], curre
         return f"No contact by {short_name(first)} pays"
     other = max((name for name in best if name != first), key=lambda name: best[name][1])
     return (
-        f"{_upper(short_name(first))} earns {fmt.money(profit, currency)} at {fmt.share(share)} of customers; "
+        f"{capital(short_name(first))} earns {fmt.money(profit, currency)} at {fmt.share(share)} of customers; "
         f"{short_name(other)} at most {fmt.money(best[other][1], currency)}"
     )
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 @house_style()
@@ -127,7 +116,7 @@ def qini_curve(frame: pd.DataFrame, *, qini_low: float, qini_high: float, outcom
         f"Curve of {outcome} gained per treated customer by share contacted: {fmt.number(half)} at half of them, "
         f"{fmt.number(qini[-1])} at all; by chance {fmt.number(qini[-1] / 2)} at half."
     )
-    unit = f"{_upper(outcome)} gained per treated customer · dashed: chosen by chance"
+    unit = f"{capital(outcome)} gained per treated customer · dashed: chosen by chance"
     return finish(axes, title, alt, unit=unit)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import bars, end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import bars, capital, end_labels, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
 
 _COLOURS = {"churn model": BLUE, "tenure alone": ORANGE}
@@ -40,14 +40,14 @@ def churn_calibration(frame: pd.DataFrame) -> Chart:
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", kind="share")
     axes.set_xlabel("Predicted chance to leave")
-    told = "; ".join(
+    listed = "; ".join(
         f"{fmt.share(one)} predicted, {fmt.share(other)} left"
         for one, other in zip(predicted, actual, strict=True)
     )
     off = (predicted < low) | (predicted > high)
     unit = "Share that left, with 95 % intervals · dashed: as predicted"
     return finish(
-        axes, _calibration_title(predicted, actual, off), f"Groups by predicted chance: {told}.", unit=unit
+        axes, _calibration_title(predicted, actual, off), f"Groups by predicted chance: {listed}.", unit=unit
     )
 
 
@@ -98,12 +98,12 @@ def churn_gains(frame: pd.DataFrame) -> Chart:
     for place, name in enumerate(by_model):  # where no line runs: below the diagonal
         colour = _COLOURS.get(name, INK)
         axes.text(0.98, 0.28 - 0.1 * place, short_name(name), color=colour, ha="right", va="center")
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {', '.join(f'{fmt.share(gain)} in the first {10 * d} %' for d, gain in _points(one))}"
         for name, one in by_model.items()
     )
     unit = "Share of those who left that is found · dashed: at random"
-    return finish(axes, _gains_title(first, by_model), f"Lines of what is found. {told}.", unit=unit)
+    return finish(axes, _gains_title(first, by_model), f"Lines of what is found. {listed}.", unit=unit)
 
 
 def _points(rows: pd.DataFrame) -> list[tuple[int, float]]:
@@ -150,9 +150,11 @@ def churn_by_decile(frame: pd.DataFrame) -> Chart:
         f"{fmt.share(rates[0])} of the riskiest tenth left, {fmt.number(lifts[0], 1)} times the average; "
         f"{fmt.share(rates[-1])} of the safest"
     )
-    told = "; ".join(f"tenth {d}: {fmt.share(rate)}" for d, rate in zip(frame["decile"], rates, strict=True))
+    listed = "; ".join(
+        f"tenth {d}: {fmt.share(rate)}" for d, rate in zip(frame["decile"], rates, strict=True)
+    )
     unit = "Share that left · above the bars: times the average"
-    return finish(axes, title, f"Bars by tenth. {told}. All: {fmt.share(base)}.", unit=unit)
+    return finish(axes, title, f"Bars by tenth. {listed}. All: {fmt.share(base)}.", unit=unit)
 
 
 @house_style()
@@ -171,7 +173,7 @@ def churn_importance(frame: pd.DataFrame) -> Chart:
     values = frame["importance"].to_numpy(dtype=float)
     _, axes = sheet(0.3 * len(names) + 0.1)
     bars(axes, names, values, [BLUE] * len(names), [fmt.number(value, 3) for value in values])
-    told = "; ".join(f"{name} {fmt.number(value, 3)}" for name, value in zip(names, values, strict=True))
+    listed = "; ".join(f"{name} {fmt.number(value, 3)}" for name, value in zip(names, values, strict=True))
     if values[0] <= 0:
         title = "The model goes by nothing that held-out customers confirm"
     elif len(names) > 1 and values[1] > 0:
@@ -181,55 +183,11 @@ def churn_importance(frame: pd.DataFrame) -> Chart:
     unit = "Rise of the log loss when the feature is shuffled"
     return finish(
         axes,
-        title[0].upper() + title[1:],
-        f"Bars by feature, {unit[0].lower()}{unit[1:]}. {told}.",
+        capital(title),
+        f"Bars by feature, {unit[0].lower()}{unit[1:]}. {listed}.",
         unit=unit,
     )
 
 
-@house_style()
-def churn_reason_bars(contributions: pd.DataFrame, features: pd.DataFrame, *, row: int = 0) -> Chart:
-    """Draw why one customer is taken for one who leaves, or stays.
-
-    Parameters
-    ----------
-    contributions : DataFrame
-        `churn_contributions`: a column per feature and `base`, in log odds.
-    features : DataFrame
-        The same customers' values.
-    row : int
-        Which of the customers, from 0.
-    """
-    if contributions.empty:
-        return no_data("No customer to explain")
-    parts = contributions.drop(columns="base").iloc[row]
-    parts = parts[parts.abs().sort_values(ascending=False, kind="stable").index][: _MOST_BARS - 2]
-    names = [f"{_spoken(name)} {_shown(features[name].iloc[row])}" for name in parts.index]
-    values = parts.to_numpy(dtype=float)
-    _, axes = sheet(0.36 * len(names) + 0.1)
-    bars(
-        axes, names, values, [ORANGE if one > 0 else BLUE for one in values], [_signed(one) for one in values]
-    )
-    chance = 1 / (1 + np.exp(-float(contributions.iloc[row].sum())))
-    told = "; ".join(f"{name} {_signed(value)}" for name, value in zip(names, values, strict=True))
-    title = (
-        f"This customer leaves with a chance of {fmt.share(chance)}, most of all for: {short_name(names[0])}"
-    )
-    if values[0] < 0:
-        title = f"This customer leaves with a chance of {fmt.share(chance)}; most against it: {short_name(names[0])}"
-    unit = "Added to the log odds of leaving: orange for, blue against"
-    return finish(axes, title, f"Bars by feature, in log odds. {told}.", unit=unit)
-
-
 def _spoken(name: object) -> str:
     return " ".join(str(name).replace("_", " ").split())
-
-
-def _shown(value: object) -> str:
-    if value is None or value != value:
-        return "missing"
-    return f"{value:.6g}" if isinstance(value, (int, float, np.number)) else str(value)
-
-
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{abs(value):.1f}"

@@ -7,8 +7,17 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, on_two_lines, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, TEAL, Chart, house_style
+from crmlib.charts.layout import (
+    cells,
+    end_labels,
+    finish,
+    no_data,
+    on_two_lines,
+    sheet,
+    short_name,
+    value_axis,
+)
+from crmlib.charts.style import BLUE, ORANGE, TEAL, Chart, house_style
 
 _SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
 _FAR = 1.5  # standard deviations from which a colour is full
@@ -36,35 +45,24 @@ def cluster_profile(profile: pd.DataFrame, *, kind: str = "number") -> Chart:
         for name in ("mean", "standing")
     )
     _, axes = sheet(0.42 * len(features) + 0.1)
-    axes.pcolormesh(
-        np.clip(standing / _FAR, -1, 1), cmap=_SIDES, vmin=-1, vmax=1, edgecolors="white", linewidth=1
-    )
-    for (row, column), mean in np.ndenumerate(means):
-        text = fmt.share(mean) if kind == "share" else fmt.number(mean)
-        dark = abs(standing[row, column]) > 0.85 * _FAR
-        axes.text(
-            column + 0.5, row + 0.5, text.replace("under ", "<"), ha="center", va="center", fontsize=9,
-            color="white" if dark else INK, in_layout=False,
-        )  # fmt: skip
-    axes.set_yticks(
-        np.arange(len(features)) + 0.5, [on_two_lines(_plain(one)) for one in features], linespacing=1.0
-    )
+    written = fmt.share if kind == "share" else fmt.number
+    texts = np.array([[written(one).replace("under ", "<") for one in row] for row in means])
     people = clusters["customers"] / clusters["customers"].sum()
-    heads = [f"{number}\n{fmt.share(one)}" for number, one in people.items()]
-    axes.set_xticks(np.arange(len(heads)) + 0.5, heads)
-    axes.invert_yaxis()
+    cells(
+        axes, np.clip(standing / _FAR, -1, 1), texts, [on_two_lines(_plain(one)) for one in features],
+        [f"{number}\n{fmt.share(one)}" for number, one in people.items()],
+        full=0.85, cmap=_SIDES, vmin=-1, edgecolors="white", linewidth=1,
+    )  # fmt: skip
     axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.spines["bottom"].set_visible(False)
     named = " · ".join(f"{number} {short_name(one)}" for number, one in clusters["name"].items())
-    told = "; ".join(
+    listed = "; ".join(
         f"{row.cluster} {row.name_}, {_plain(row.feature)}: {fmt.number(row.mean_)}"
         for row in profile.rename(columns={"name": "name_", "mean": "mean_"}).itertuples()
     )
     return finish(
         axes,
         _profile_title(clusters, features, standing, people),
-        f"Table of means by cluster. {told}.",
+        f"Table of means by cluster. {listed}.",
         unit=f"Mean per customer, share of customers above · blue more, orange less than all · {named}",
     )
 
@@ -118,7 +116,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     end_labels(
         axes, numbers[-1], [last["silhouette"], last["stability"]], ["silhouette", "stability"], [BLUE, TEAL]
     )
-    told = "; ".join(
+    listed = "; ".join(
         f"{row.clusters}: silhouette {_beside(row.silhouette, row.silhouette_null)}, stability "
         f"{_beside(row.stability, row.stability_null)}, {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
         for row in choice.itertuples()
@@ -126,7 +124,7 @@ def cluster_choice(choice: pd.DataFrame) -> Chart:
     return finish(
         axes,
         _choice_title(choice, valley),
-        f"Lines by number of clusters. {told}.",
+        f"Lines by number of clusters. {listed}.",
         unit="Dashed: 95 % of clouds without groups lie below · filled: a valley between all neighbours",
     )
 

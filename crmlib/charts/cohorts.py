@@ -1,4 +1,4 @@
-"""Charts of the audit's lenses 3 and 4: how one cohort ages, and how cohorts compare."""
+"""Charts of the audit's lenses 3 to 5: how one cohort ages, how cohorts compare, and who brings each period's money."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, period_axis, sheet, value_axis
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style
+from crmlib.charts.layout import finish, no_data, period_axis, sheet, value_axis
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
 
+_MOST_LINES = 40  # of more cohorts, the lines between would cover the money
 _MEASURES = {
     "active_share": ("Share of customers active", "share"),
     "purchases_per_active": ("Purchases per active customer", "number"),
@@ -19,47 +21,6 @@ _MEASURES = {
     "margin": ("Margin", "share"),
     "value_per_customer": ("Cumulative value per customer acquired", "money"),
 }
-
-
-@house_style()
-def cohort_activity(history: pd.DataFrame, *, age_unit: str = "month") -> Chart:
-    """Draw how many of one cohort are active at each age, and how many have come back at all.
-
-    Parameters
-    ----------
-    history : DataFrame
-        One row per `age` from 0 on: `customers`, `active_share` and `bought_twice_share`.
-    age_unit : str
-        The name of one unit of age.
-    """
-    later = history[history["age"] > 0]
-    if later.empty:
-        return no_data(f"No cohort has lived a second {age_unit}")
-    last = later.iloc[-1]
-    age = f"{age_unit} {fmt.number(last['age'])}"
-    title = (
-        f"By {age}, {fmt.share(last['bought_twice_share'])} of the cohort have bought again; "
-        f"{fmt.share(last['active_share'])} are active in it"
-    )
-    _, axes = sheet(2.4)
-    dots = "o" if len(later) == 1 else ""
-    for name, colour in (("bought_twice_share", BLUE), ("active_share", ORANGE)):
-        axes.plot(later["age"], later[name], color=colour, marker=dots)
-    _age_axis(axes, later["age"], age_unit)
-    axes.set_ylim(0, max(axes.dataLim.y1 * 1.05, 0.01))
-    value_axis(axes, "y", kind="share")
-    end_labels(
-        axes, float(last["age"]), [last["bought_twice_share"], last["active_share"]], ["bought again", "active"],
-        [BLUE, ORANGE],
-    )  # fmt: skip
-    first = later.iloc[0]
-    alt = (
-        f"Lines by age of a cohort of {fmt.plural(last['customers'], 'customer')}, {age_unit} "
-        f"{fmt.number(first['age'])} to {fmt.number(last['age'])}: bought again, "
-        f"{fmt.share(first['bought_twice_share'])} to {fmt.share(last['bought_twice_share'])}; active in the "
-        f"{age_unit}, {fmt.share(first['active_share'])} to {fmt.share(last['active_share'])}."
-    )
-    return finish(axes, title, alt, unit="Share of the cohort")
 
 
 @house_style()
@@ -141,7 +102,7 @@ def cohorts_by_age(
     _age_axis(axes, table.index, unit_name)
     scale = value_axis(axes, "y", kind=kind, largest=high)
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
-    title = found.told(label, kind, currency, period)
+    title = found.sentence(label, kind, currency, period)
     alt = f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {title}."
     return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]))
 
@@ -155,7 +116,7 @@ class _Pair(NamedTuple):
     first: float
     second: float
 
-    def told(self, label: str, kind: str, currency: str, period: str) -> str:
+    def sentence(self, label: str, kind: str, currency: str, period: str) -> str:
         def written(value: float) -> str:
             return {"share": fmt.share, "number": fmt.number}.get(kind, lambda v: fmt.money(v, currency))(
                 value
@@ -231,6 +192,74 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
         alt,
         unit=f"Share of customers who came back within {within_days} days; bars: 95 % interval",
     )
+
+
+@house_style()
+def revenue_by_cohort(
+    comparison: pd.DataFrame, *, value: str = "revenue", currency: str = "", period: str = "M"
+) -> Chart:
+    """Draw each period's revenue (or profit) stacked by cohort, the oldest at the bottom (the C3 chart).
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        One row per `cohort` and calendar `period`: `age`, `complete` and the value.
+    value : {"revenue", "profit"}
+    currency : str
+        The name of the money.
+    period : {"W", "M", "Q", "Y"}
+        The length of a period.
+    """
+    rows = comparison[comparison["complete"]]
+    if rows.empty or not rows[value].sum() > 0:
+        return no_data(f"No {value} in a complete period")
+    table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
+    drawn = table.clip(lower=0.0)
+    tops = drawn.cumsum(axis=1).to_numpy()
+    _, axes = sheet(2.7)
+    shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
+    # A step per period: a slope between two periods would draw money that nobody paid.
+    edges = np.arange(len(table) + 1) - 0.5
+    below = np.zeros(len(table))
+    x = np.concatenate([np.repeat(edges, 2)[1:-1], np.repeat(edges, 2)[1:-1][::-1]])
+    layers = []
+    for top in tops.T:
+        layers.append(np.column_stack([x, np.concatenate([np.repeat(top, 2), np.repeat(below, 2)[::-1]])]))
+        below = top
+    line = 0.4 if len(layers) <= _MOST_LINES else 0.0
+    axes.add_collection(
+        PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line), autolim=False
+    )
+    axes.set_xlim(edges[0], max(edges[-1], 5.5))
+    axes.set_ylim(0, float(tops.max()) * 1.04)
+    period_axis(axes, table.index.tolist(), period)
+    scale = value_axis(axes, "y", kind="money", largest=float(tops.max()))
+    last, when = table.iloc[-1], fmt.period(table.index[-1], period)
+    negative = int((table < 0).to_numpy().sum())
+    unit = (
+        f"{value.capitalize()} per {fmt.PERIODS[period]}, {scale}{currency or 'money'}; the darker, the older"
+    )
+    unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
+    title = _base_title(last, when, value, currency, period)
+    alt = (
+        f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to {when}, "
+        f"{fmt.plural(table.shape[1], 'cohort')}; in all {fmt.money(float(table.sum().sum()), currency)}. {title}."
+    )
+    return finish(axes, title, alt, unit=unit)
+
+
+def _base_title(last: pd.Series, when: str, value: str, currency: str, period: str) -> str:
+    """Who brought the last complete period's value: the customers acquired in it, and the strongest cohort."""
+    total, strongest = float(last.sum()), last.idxmax()
+    if not total > 0 or last.min() < 0:
+        return f"{value.capitalize()} in {when} comes to {fmt.money(total, currency)}"
+    part = fmt.share(float(last[strongest]) / total)
+    whose = f"{part} of {value} in {when} comes from the cohort of {fmt.period(strongest, period)}"
+    is_new = fmt.period(last.index[-1], period) == when
+    new = float(last.iloc[-1]) / total if is_new else 0.0
+    if is_new and strongest == last.index[-1]:
+        return f"New customers bring most of all cohorts in {when}: {part} of {value}"
+    return f"{whose}; {fmt.share(new)} from new customers" if new else f"{whose}; none from new customers"
 
 
 def _age_axis(axes: Axes, ages: pd.Series | pd.Index, unit: str) -> None:

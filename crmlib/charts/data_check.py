@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from crmlib import format as fmt
 from crmlib.charts.layout import (
     bars,
+    capital,
     every_month,
     finish,
     no_data,
@@ -47,7 +48,7 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     else:
         largest = others.iloc[0]
         title = (
-            f"{_capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
+            f"{capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
             f"{fmt.number(largest['rows'])} are set apart as “{short_name(largest['fate'])}”"
         )
     colours = [PALE, *np.where(is_used, BLUE, ORANGE)]
@@ -57,10 +58,10 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     ]
     _, axes = sheet(0.46 * len(frame))
     bars(axes, frame["fate"].tolist(), frame["rows"].tolist(), colours, texts)
-    told = "; ".join(
+    listed = "; ".join(
         f"{fate}: {text.replace(chr(10), ', ')}" for fate, text in zip(frame["fate"], texts, strict=True)
     )
-    return finish(axes, title, f"Bars of the rows by what became of them. {told}.")
+    return finish(axes, title, f"Bars of the rows by what became of them. {listed}.")
 
 
 @house_style()
@@ -90,7 +91,7 @@ def purchases_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
     for place in empty:
         axes.axvspan(place - 0.5, place + 0.5, color=ORANGE, alpha=0.25, linewidth=0)
     unit = "Purchases per month" + ("; shaded: none" if len(empty) else "")
-    alt = f"{_told('purchases', months, purchases, complete)} Months without a purchase: {fmt.number(len(empty))}."
+    alt = f"{_alt('purchases', months, purchases, complete)} Months without a purchase: {fmt.number(len(empty))}."
     return finish(axes, title, alt, unit=unit + _pale(months, complete))
 
 
@@ -119,7 +120,7 @@ def new_customers_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
     else:
         title = _course("New customers", months, customers, complete)
     axes = _month_bars(months, customers, complete)
-    alt = _told("new customers", months, customers, complete)
+    alt = _alt("new customers", months, customers, complete)
     return finish(axes, title, alt, unit="New customers per month" + _pale(months, complete))
 
 
@@ -164,7 +165,7 @@ def _month_bars(months: list[pd.Timestamp], values: np.ndarray, complete: int) -
     return axes
 
 
-def _told(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: int) -> str:
+def _alt(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: int) -> str:
     peak, last = int(values.argmax()), complete - 1
     return (
         f"Bars of {what} per month, {fmt.month(months[0])} to {fmt.month(months[-1])}: "
@@ -176,7 +177,3 @@ def _told(what: str, months: list[pd.Timestamp], values: np.ndarray, complete: i
 
 def _pale(months: list[pd.Timestamp], complete: int) -> str:
     return "" if complete == len(months) else f"; pale: {fmt.month(months[-1], short=True)}, not complete"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import capital, finish, no_data, sheet, short_name, value_axis
 from crmlib.charts.style import INK, RED, SOFT, TEAL, Chart, house_style
 from crmlib.findings import CONTRADICTED, SUPPORTED
 
@@ -39,14 +39,14 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     axes = _intervals(names, known, colours, known["verdict"].tolist())
     scale = _axis(axes, known, currency)
     value = {one.experiment: _amount(one.difference, currency) for one in known.itertuples()}
-    told = "; ".join(
+    listed = "; ".join(
         f"{one.experiment}: {value[one.experiment]} ({_amount(one.low, currency)} to {_amount(one.high, currency)}), "
         f"{one.verdict}"
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
     unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
-    return finish(axes, _effects_title(known, value), f"{unit}. {told}.", unit=unit)
+    return finish(axes, _effects_title(known, value), f"{unit}. {listed}.", unit=unit)
 
 
 def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:
@@ -57,16 +57,16 @@ def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:
         return (
             f"None of {all_of} shows a difference" if len(known) > 1 else "The experiment shows no difference"
         )
-    said = []
+    parts = []
     if len(better):
         first = better.iloc[0]["experiment"]
-        said.append(
+        parts.append(
             f"{fmt.number(len(better))} of {all_of} made things better, {short_name(first)} most: {value[first]} each"
         )
     if len(worse):
         last = worse.iloc[-1]["experiment"]
-        said.append(f"{short_name(last)} made them worse: {value[last]} each")
-    return "; ".join(said)
+        parts.append(f"{short_name(last)} made them worse: {value[last]} each")
+    return "; ".join(parts)
 
 
 @house_style()
@@ -91,14 +91,14 @@ def loyalty_effect(frame: pd.DataFrame, *, measure: str = "spend", currency: str
     texts = [_amount(one, currency) for one in known["difference"]]
     axes = _intervals(known["comparison"].tolist(), known, colours, texts)
     scale = _axis(axes, known, currency)
-    told = "; ".join(
+    listed = "; ".join(
         f"{one.comparison}: {_amount(one.difference, currency)} ({_amount(one.low, currency)} to "
         f"{_amount(one.high, currency)}, {fmt.plural(one.members, 'member')})"
         for one in known.itertuples()
     )
     money = f", {scale}{currency}" if currency else ""
-    unit = f"{measure[:1].upper()}{measure[1:]} of members less that of others, per month{money}"
-    return finish(axes, _loyalty_title(known, currency), f"{unit}. {told}.", unit=unit)
+    unit = f"{capital(measure)} of members less that of others, per month{money}"
+    return finish(axes, _loyalty_title(known, currency), f"{unit}. {listed}.", unit=unit)
 
 
 def _loyalty_title(known: pd.DataFrame, currency: str) -> str:
@@ -106,13 +106,13 @@ def _loyalty_title(known: pd.DataFrame, currency: str) -> str:
     if "matched" not in rows.index:
         return "No members have others like them to be compared with"
     like, low, high = (float(rows.loc["matched", name]) for name in ("difference", "low", "high"))
-    said = f"{_amount(like, currency)} a month ({_amount(low, currency)} to {_amount(high, currency)})"
+    amount = f"{_amount(like, currency)} a month ({_amount(low, currency)} to {_amount(high, currency)})"
     if "after joining" not in rows.index:
-        return f"Beside others like them, members buy {said} more"
+        return f"Beside others like them, members buy {amount} more"
     naive = _amount(float(rows.loc["after joining", "difference"]), currency)
     if low <= 0 <= high:
-        return f"Members buy {naive} a month more than others; beside others like them no difference is shown: {said}"
-    return f"Members buy {naive} a month more than others; beside others like them it is {said}"
+        return f"Members buy {naive} a month more than others; beside others like them no difference is shown: {amount}"
+    return f"Members buy {naive} a month more than others; beside others like them it is {amount}"
 
 
 def _intervals(

@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from crmlib import format as fmt
-from crmlib.charts.style import DPI, GRID, INK, SOFT, WIDTH_INCHES, Chart, house_style
+from crmlib.charts.style import DPI, GRID, INK, SHADES, SOFT, WIDTH_INCHES, Chart, group_colours, house_style
 
 _MARGIN = 0.12  # inches around everything
 _TITLE = FontProperties(family="DejaVu Sans", size=12, weight="bold")
@@ -26,6 +26,7 @@ _UNIT = FontProperties(family="DejaVu Sans", size=10)
 _UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+(?: %\S*)?")
 _LINE = 1.22  # line height in font sizes
 _LONGEST_NAME, _LONGEST_LINE = 36, 20
+_MOST_PERIODS = 6  # that are named on an axis
 
 
 def sheet(plot_height: float = 2.5) -> tuple[Figure, Axes]:
@@ -134,6 +135,11 @@ def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float =
     return f"{word} " if word else ""
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def short_name(value: Any) -> str:
     """A category's name, cut where it would push the picture aside."""
     text = " ".join(str(value).split())
@@ -150,19 +156,26 @@ def on_two_lines(value: Any) -> str:
     return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
-def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M", *, most: int = 6) -> None:
+def rows_by(frame: pd.DataFrame, column: str, otherwise: str = "") -> dict[str, pd.DataFrame]:
+    """The rows of each name in a column, in the order in which they come; all under `otherwise` if there is none."""
+    if column not in frame:
+        return {otherwise: frame}
+    return {str(name): rows for name, rows in frame.groupby(column, sort=False, observed=True)}
+
+
+def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M") -> None:
     """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
-    places = range(0, len(starts), max(1, -(-len(starts) // most)))
+    places = range(0, len(starts), max(1, -(-len(starts) // _MOST_PERIODS)))
     names = [fmt.period(starts[place], length, short=True) for place in places]
     axes.set_xticks(list(places), ["\n".join(name.rsplit(" ", 1)) for name in names])
 
 
-def every_month(frame: pd.DataFrame, column: str = "month") -> pd.DataFrame:
+def every_month(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a row for each calendar month from its first to its last; new rows are empty."""
-    months = pd.DatetimeIndex(pd.to_datetime(frame[column])).to_period("M")
-    rows = frame.set_index(months).drop(columns=column).sort_index()
-    calendar = pd.period_range(rows.index.min(), rows.index.max(), freq="M", name=column)
-    return rows.reindex(calendar).reset_index().assign(**{column: calendar.to_timestamp()})
+    months = pd.DatetimeIndex(pd.to_datetime(frame["month"])).to_period("M")
+    rows = frame.set_index(months).drop(columns="month").sort_index()
+    calendar = pd.period_range(rows.index.min(), rows.index.max(), freq="M", name="month")
+    return rows.reindex(calendar).reset_index().assign(month=calendar.to_timestamp())
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
@@ -215,19 +228,66 @@ def bars(
     axes: Axes, names: Sequence[Any], values: Sequence[float], colours: Sequence[str], texts: Sequence[str]
 ) -> None:
     """Horizontal bars from the top down, named at the left, with their figures at the right end."""
-    places = np.arange(len(names))
     widths = np.nan_to_num(np.asarray(values, dtype=float), posinf=0.0, neginf=0.0)
-    axes.barh(places, widths, color=list(colours), height=0.68)
+    axes.barh(np.arange(len(names)), widths, color=list(colours), height=0.68)
+    rows_of_bars(axes, names, [widths], texts)
+
+
+def paired_bars(
+    axes: Axes, names: Sequence[str], full: np.ndarray, pale: np.ndarray, texts: Sequence[str]
+) -> None:
+    """Two bars per tier or segment in its colour, the second one pale, and their figures at the right end."""
+    values = [np.nan_to_num(full), np.nan_to_num(pale)]
+    for offset, shares, opacity in ((-0.19, values[0], 1.0), (0.19, values[1], 0.5)):
+        places = np.arange(len(names)) + offset
+        axes.barh(places, shares, height=0.36, color=group_colours(names), alpha=opacity)
+    rows_of_bars(axes, names, values, texts)
+
+
+def rows_of_bars(axes: Axes, names: Sequence[Any], ends: Sequence[np.ndarray], texts: Sequence[str]) -> None:
+    """Name rows of horizontal bars from the top down, and write their figures behind the longest bar of each.
+
+    `ends` are where bars end, an array for each bar of a row. A bar to the left of zero has its figure right of
+    zero, where it cannot run into the names.
+    """
+    places, (low, high) = np.arange(len(names)), (float(one) for one in (np.min(ends), np.max(ends)))
     axes.set_yticks(places, [on_two_lines(one) for one in names], linespacing=1.0)
     axes.set_ylim(len(names) - 0.45, -0.55)
-    low, high = min(float(widths.min()), 0.0), max(float(widths.max()), 0.0)
+    low, high = min(low, 0.0), max(high, 0.0)
     axes.set_xlim(low, high if high > low else low + 1.0)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    # The figure of a negative bar stands right of zero, where it cannot run into the names.
-    for place, width, text in zip(places, widths, texts, strict=True):
+    for place, end, text in zip(places, np.max([*ends, np.zeros(len(names))], axis=0), texts, strict=True):
         axes.annotate(
-            text, (max(width, 0.0), place), xytext=(5, 0), textcoords="offset points", va="center",
-            annotation_clip=False, linespacing=1.15,
+            text, (end, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False,
+            linespacing=1.15,
         )  # fmt: skip
+
+
+def per_cent(shares: np.ndarray) -> np.ndarray:
+    """Shares as whole numbers of hundredths; nothing where that is 0."""
+    texts = [fmt.count(100 * share) if share >= 0.005 else "" for share in shares.ravel()]
+    return np.array(texts).reshape(shares.shape)
+
+
+def cells(
+    axes: Axes, values: np.ndarray, texts: np.ndarray, rows: Sequence[str], columns: Sequence[str], *,
+    full: float, **mesh: Any,
+) -> None:  # fmt: skip
+    """A table of coloured cells from the top down, each with its text: white where a value is beyond `full`.
+
+    Shares from 0 to 1, unless `mesh` gives matplotlib other colours.
+    """
+    colours: dict[str, Any] = {"cmap": SHADES, "vmin": 0, "vmax": 1}
+    axes.pcolormesh(values, **(colours | mesh))
+    for (row, column), text in np.ndenumerate(texts):
+        axes.text(
+            column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, in_layout=False,
+            color="white" if abs(values[row, column]) > full else INK,
+        )  # fmt: skip
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, linespacing=1.0)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines["bottom"].set_visible(False)

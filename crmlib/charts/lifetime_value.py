@@ -16,21 +16,10 @@ from crmlib.charts.layout import (
     short_name,
     value_axis,
 )
-from crmlib.charts.style import (
-    BLUE,
-    INK,
-    ORANGE,
-    PALE,
-    SEGMENT_COLOURS,
-    SOFT,
-    TIER_COLOURS,
-    Chart,
-    house_style,
-)
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, group_colours, house_style
 
 _GROUPS = 20
 _TOP = 0.2
-_COLOURS = {**SEGMENT_COLOURS, **TIER_COLOURS}
 
 
 @house_style()
@@ -157,15 +146,15 @@ def clv_by_group(frame: pd.DataFrame, *, group: str = "segment", currency: str =
         ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
         texts = [f"{text}\n({fmt.number(low)} to {fmt.number(high)})" for text, low, high in ends]
     _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
-    bars(axes, names, means.tolist(), [_COLOURS.get(one, BLUE) for one in names], texts)
-    told = "; ".join(
+    bars(axes, names, means.tolist(), group_colours(names), texts)
+    listed = "; ".join(
         f"{one} ({fmt.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
         for one, count, text in zip(names, frame["customers"], texts, strict=True)
     )
     unit = f"Lifetime value per customer, {currency or 'money'}" + (
         "; in brackets: interval" if has_interval else ""
     )
-    return finish(axes, title, f"Bars of mean lifetime value per customer. {told}.", unit=unit)
+    return finish(axes, title, f"Bars of mean lifetime value per customer. {listed}.", unit=unit)
 
 
 @house_style()
@@ -198,11 +187,11 @@ def clv_by_acquisition_month(frame: pd.DataFrame, *, currency: str = "") -> Char
     axes.set_ylim(min(bottom, 0), max(top, 0))
     period_axis(axes, months.tolist())
     scale = value_axis(axes, "y", kind="money", largest=float(np.nanmax(np.abs(means))))
-    told = "; ".join(
+    listed = "; ".join(
         f"{fmt.month(when)} {fmt.money(mean, currency)}" for when, mean in zip(months, means, strict=True)
     )
     unit = f"Lifetime value per customer acquired, {scale}{currency or 'money'}"
-    return finish(axes, title, f"{unit}, by month of acquisition: {told}.", unit=unit)
+    return finish(axes, title, f"{unit}, by month of acquisition: {listed}.", unit=unit)
 
 
 @house_style()
@@ -254,12 +243,12 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
     axes.set_ylim(len(order) - 0.6, -0.75)
     value_axis(axes, "x", kind="money", largest=divisor, bins=4)
     axes.set_xlabel(f"Total lifetime value, {word + ' ' if word else ''}{currency or 'money'}; line: base")
-    told = "; ".join(
+    listed = "; ".join(
         f"{one}: {fmt.money(low.loc[one, 'clv'], currency)} ({low.loc[one, 'setting']}) to "
         f"{fmt.money(high.loc[one, 'clv'], currency)} ({high.loc[one, 'setting']})"
         for one in order
     )
-    return finish(axes, title, f"Total lifetime value, {fmt.money(base, currency)} at the base. {told}.")
+    return finish(axes, title, f"Total lifetime value, {fmt.money(base, currency)} at the base. {listed}.")
 
 
 def _each(value: float, currency: str) -> str:

@@ -1,7 +1,8 @@
-"""Charts of the audit's second lens: what changed between two periods, through whom and through what."""
+"""Charts of what changed from one period or month to another, through whom and through what."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import finish, no_data, on_two_lines, sheet, short_name
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+from crmlib.charts.layout import bars, cells, finish, no_data, per_cent, rows_of_bars, sheet, short_name
+from crmlib.charts.style import BLUE, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
+
+_COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
 
 
 @house_style()
@@ -43,9 +46,9 @@ def change_by_customers(
         f"{one} ({fmt.number(count)})" for one, count in zip(groups["step"], groups["customers"], strict=True)
     ]
     start, end = float(waterfall["change"].iloc[0]), float(waterfall["change"].iloc[-1])
-    told = Periods(value, currency, before, after)
+    periods = Periods(value, currency, before, after)
     return draw_waterfall(
-        told, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
+        periods, (start, end), groups["change"].to_numpy(dtype=float), groups["step"].tolist(), names
     )
 
 
@@ -72,8 +75,8 @@ def change_by_factors(
         return no_data(f"No factor of {value} to compare")
     names = factors["factor"].astype(str).tolist()
     start, end = float(factors["before"].prod()), float(factors["after"].prod())
-    told = Periods(value, currency, before, after)
-    return draw_waterfall(told, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
+    periods = Periods(value, currency, before, after)
+    return draw_waterfall(periods, (start, end), factors["effect"].to_numpy(dtype=float), names, names)
 
 
 @house_style()
@@ -99,20 +102,9 @@ def decile_migration(migration: pd.DataFrame, *, value: str = "revenue") -> Char
         f"Of the best tenth by {value}, {stayed} stayed in it and {gone} were not active in the next period"
     )
     _, axes = sheet(3.4)
-    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=max(0.5, float(shares.max())))
-    for (row, column), share in np.ndenumerate(shares):
-        if share >= 0.005:
-            axes.text(
-                column + 0.5, row + 0.5, fmt.count(100 * share), ha="center", va="center", fontsize=9,
-                color="white" if share > 0.3 else INK, in_layout=False,
-            )  # fmt: skip
-    axes.set_yticks(np.arange(len(rows)) + 0.5, migration.index.astype(str))
-    axes.set_xticks(
-        np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in migration.columns]
-    )
-    axes.invert_yaxis()
-    axes.tick_params(length=0)
-    axes.spines["bottom"].set_visible(False)
+    columns = [str(one).replace(" ", "\n") for one in migration.columns]
+    darkest = max(0.5, float(shares.max()))
+    cells(axes, shares, per_cent(shares), migration.index.astype(str), columns, full=0.3, vmax=darkest)
     axes.set_xlabel("Tenth in the second period, 1 the best")
     kept = "; ".join(
         f"{one}: {fmt.share(shares[row, row])}"
@@ -136,7 +128,7 @@ class Periods(NamedTuple):
 
 
 def draw_waterfall(
-    told: Periods,
+    periods: Periods,
     totals: tuple[float, float],
     effects: np.ndarray,
     steps: Sequence[str],
@@ -147,37 +139,89 @@ def draw_waterfall(
     levels = np.concatenate([[start], start + np.cumsum(effects)])
     left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(end, 0.0)]])
     width = np.concatenate([[abs(start)], np.abs(effects), [abs(end)]])
-    texts = [fmt.money(start, told.currency), *map(told.signed, effects), fmt.money(end, told.currency)]
-    names = [told.before, *labels, told.after]
+    texts = [
+        fmt.money(start, periods.currency),
+        *map(periods.signed, effects),
+        fmt.money(end, periods.currency),
+    ]
+    names = [periods.before, *labels, periods.after]
     _, axes = sheet(0.36 * len(names))
     places = np.arange(len(names))
     axes.barh(places, width, left=left, color=[PALE, *np.where(effects < 0, ORANGE, BLUE), PALE], height=0.66)
     axes.vlines(levels, places[:-1] - 0.33, places[1:] + 0.33, color=SOFT, linewidth=0.7)
-    for place, edge, text in zip(places, np.maximum(left + width, 0), texts, strict=True):
-        axes.annotate(
-            text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
-        )
-    axes.set_yticks(places, [on_two_lines(one) for one in names], linespacing=1.0)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(min(0.0, float(levels.min())), max(0.0, float(levels.max())) or 1.0)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+    rows_of_bars(axes, names, [left, left + width], texts)
     listed = "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
     return finish(
         axes,
-        _change_title(told, start, end, effects, steps),
-        f"Waterfall of {told.value} from {told.before} to {told.after}. {listed}.",
-        unit=f"{told.value.capitalize()}, {told.currency or 'money'}: from {told.before} to {told.after}",
+        _change_title(periods, start, end, effects, steps),
+        f"Waterfall of {periods.value} from {periods.before} to {periods.after}. {listed}.",
+        unit=f"{periods.value.capitalize()}, {periods.currency or 'money'}: from {periods.before} to {periods.after}",
     )
 
 
-def _change_title(told: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]) -> str:
-    value, largest = told.value.capitalize(), int(np.abs(effects).argmax())
-    reason = f"largest effect: {short_name(steps[largest])} ({told.signed(effects[largest])})"
+def _change_title(
+    periods: Periods, start: float, end: float, effects: np.ndarray, steps: Sequence[str]
+) -> str:
+    value, largest = periods.value.capitalize(), int(np.abs(effects).argmax())
+    reason = f"largest effect: {short_name(steps[largest])} ({periods.signed(effects[largest])})"
     if np.isclose(start, end, rtol=1e-9, atol=1e-9):
-        stayed = f"{value} stayed at {fmt.money(end, told.currency)}"
+        stayed = f"{value} stayed at {fmt.money(end, periods.currency)}"
         return f"{stayed}; {reason}" if abs(effects[largest]) > 1e-9 else stayed
     verb = "fell" if end < start else "rose"
     size = f" by {fmt.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
-    return f"{value} {verb}{size} to {fmt.money(end, told.currency)}; {reason}"
+    return f"{value} {verb}{size} to {fmt.money(end, periods.currency)}; {reason}"
+
+
+@house_style()
+def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", currency: str = "") -> Chart:
+    """Draw one measure of the last complete month beside the months and the plan it is held against.
+
+    Parameters
+    ----------
+    review : DataFrame
+        One row per `customers` (all, existing, new) and `measure`, with `month`, `value`, `month_before`,
+        `year_before` and `budget`; NaN where there is nothing to compare with.
+    measure : str
+        Which measure to draw: money if "revenue" or "profit", else a count.
+    currency : str
+        The name of the money.
+    """
+    rows = review[review["measure"] == measure].set_index("customers")
+    if rows.empty or not math.isfinite(rows.loc["all", "value"]):
+        return no_data(f"No complete month to show {measure} of")
+    whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
+    columns = ["value", *(name for name in _COMPARED if math.isfinite(whole[name]))]
+    is_money = measure in ("revenue", "profit")
+    texts = [fmt.money(whole[name], currency) if is_money else fmt.number(whole[name]) for name in columns]
+    names = [month, *(_COMPARED[name] for name in columns[1:])]
+    title = f"{measure.capitalize()} in {month}: {texts[0]}"
+    changes = [_held_against(whole["value"], whole[name], _COMPARED[name]) for name in columns[1:]]
+    title += f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
+    _, axes = sheet(0.42 * len(columns))
+    bars(axes, names, whole[columns].tolist(), [BLUE, *[PALE] * (len(columns) - 1)], texts)
+    unit = f"{measure.capitalize()} per month" + (f", {currency or 'money'}" if is_money else "")
+    existing = rows.loc["existing", columns].to_numpy(dtype=float)
+    new = rows.loc["new", columns].to_numpy(dtype=float)
+    if np.nanmin([existing, new]) >= 0:
+        # What new customers brought stands at the end of each bar.
+        axes.barh(
+            np.arange(len(columns)),
+            np.nan_to_num(new),
+            left=np.nan_to_num(existing),
+            color=LIGHT_BLUE,
+            height=0.68,
+        )
+        unit += "; light: by new customers"
+    listed = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+    parts = [fmt.money(one, currency) if is_money else fmt.number(one) for one in (existing[0], new[0])]
+    alt = f"Bars of {measure}: {listed}. In {month}, existing customers {parts[0]}, new customers {parts[1]}."
+    return finish(axes, title, alt, unit=unit)
+
+
+def _held_against(value: float, base: float, against: str) -> str:
+    if value == base:
+        return f"the same as {against}"
+    if base <= 0 or value < 0:
+        return f"{'more' if value > base else 'less'} than {against}"
+    change = value / base - 1
+    return f"{fmt.share(abs(change))} {'more' if change > 0 else 'less'} than {against}"

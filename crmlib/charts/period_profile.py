@@ -41,11 +41,11 @@ def purchase_distribution(distribution: pd.DataFrame, *, value: str = "revenue")
     if brought.min() < 0:
         axes.axhline(0, color=SOFT, linewidth=0.8)
     value_axis(axes, "y", kind="share")
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} of customers, {fmt.share(other)} of {value}"
         for name, one, other in zip(names, customers, brought, strict=True)
     )
-    alt = f"Bars by purchases in the period, {fmt.plural(total, 'customer')}. {told}."
+    alt = f"Bars by purchases in the period, {fmt.plural(total, 'customer')}. {listed}."
     return finish(axes, title, alt, unit=f"Share of customers (dark) and of {value} (light)")
 
 
@@ -91,9 +91,12 @@ def value_deciles(deciles: pd.DataFrame, *, value: str = "revenue") -> Chart:
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks(places, deciles["decile"].astype(str).tolist())
     axes.set_xlabel(f"Tenths of customers by {value}, the best first")
-    told = "; ".join(
+    listed = "; ".join(
         f"{one}: {fmt.share(share)}" for one, share in zip(deciles["decile"], shares, strict=True)
     )
     return finish(
-        axes, title, f"Bars of the share of {value} by tenth of customers. {told}.", unit=f"Share of {value}"
+        axes,
+        title,
+        f"Bars of the share of {value} by tenth of customers. {listed}.",
+        unit=f"Share of {value}",
     )

@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.charts.layout import end_labels, finish, no_data, sheet, short_name, value_axis
+from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.period_change import Periods, draw_waterfall
-from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, RED, SOFT, TEAL, Chart, house_style
-
-_COLOURS = [BLUE, ORANGE, TEAL, RED]
+from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, RED, SOFT, Chart, house_style, line_colours
 
 
 @house_style()
@@ -39,7 +37,8 @@ def profit_by_retention(
         lines = {"value": "gross"}
     _, axes = sheet(2.7)
     axes.set_xlim(rates[0], rates[-1])
-    for name, colour in zip(lines.values(), _COLOURS, strict=False):
+    colours = line_colours(len(lines))
+    for name, colour in zip(lines.values(), colours, strict=True):
         axes.plot(rates, curve[name], color=colour)
     key = list(lines.values())[-1]
     values = curve[key].to_numpy(float)
@@ -52,7 +51,7 @@ def profit_by_retention(
     value_axis(axes, "x", kind="share", bins=7)
     axes.xaxis.grid(False)
     ends = [float(curve[name].iloc[-1]) for name in lines.values()]
-    end_labels(axes, float(rates[-1]), ends, list(lines) if len(lines) > 1 else [""], _COLOURS[: len(lines)])
+    end_labels(axes, float(rates[-1]), ends, list(lines) if len(lines) > 1 else [""], colours)
     axes.set_xlabel("Retention per period (dots: this firm, and five points on)")
     title = _profit_title(marks, heights, retention_rate, points, key, currency)
     alt = (
@@ -157,10 +156,10 @@ def survival_by_group(curves: pd.DataFrame, *, time_unit: str = "month", what: s
     curves = curves.dropna(subset=["tenure", "survival"])
     if curves.empty:
         return no_data(f"No {what} to follow")
-    groups = {str(name): rows for name, rows in curves.groupby("group", sort=False)}
+    groups = rows_by(curves, "group")
     furthest = float(curves["tenure"].max())
     _, axes = sheet(2.7)
-    colours = [*_COLOURS, *[SOFT] * len(groups)][: len(groups)]
+    colours = line_colours(len(groups))
     for rows, colour in zip(groups.values(), colours, strict=True):
         axes.step(rows["tenure"], rows["survival"], where="post", color=colour)
         if len(groups) == 1:
@@ -224,5 +223,5 @@ def revenue_movement(movements: pd.DataFrame, *, currency: str = "") -> Chart:
     steps = ["new", "expansion", "contraction", "churn"]
     effects = movements[steps].sum().to_numpy(float) * [1, 1, -1, -1]
     before = f"start of {fmt.month(first['month'], short=True)}"
-    told = Periods("recurring revenue", currency, before, f"end of {fmt.month(last['month'], short=True)}")
-    return draw_waterfall(told, (float(first["start"]), float(last["end"])), effects, steps, steps)
+    periods = Periods("recurring revenue", currency, before, f"end of {fmt.month(last['month'], short=True)}")
+    return draw_waterfall(periods, (float(first["start"]), float(last["end"])), effects, steps, steps)

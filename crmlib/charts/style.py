@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,8 @@ SEGMENT_COLOURS: Mapping[str, str] = {
     "Lost": "#6b7480",
 }
 
+_LINES = [BLUE, ORANGE, TEAL, RED]
+
 SHADES = LinearSegmentedColormap.from_list("paper to blue", ["#f4f6f9", LIGHT_BLUE, BLUE, "#0d2745"])
 
 _RC: dict[Any, Any] = {
@@ -84,6 +86,16 @@ _RC: dict[Any, Any] = {
     "ytick.labelsize": 10,
     "ytick.major.size": 0,
 }
+
+
+def group_colours(names: Iterable[str]) -> list[str]:
+    """The colours of tiers and segments; blue for a group of another name."""
+    return [TIER_COLOURS.get(name, SEGMENT_COLOURS.get(name, BLUE)) for name in names]
+
+
+def line_colours(lines: int) -> list[str]:
+    """A colour for each of the first four lines; those beyond are told apart by their names alone."""
+    return [*_LINES, *[SOFT] * lines][:lines]
 
 
 @contextmanager

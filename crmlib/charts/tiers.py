@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import bars, finish, no_data, sheet, value_axis
-from crmlib.charts.style import BLUE, INK, PALE, SHADES, SOFT, TIER_COLOURS, Chart, house_style
+from crmlib.charts.layout import bars, cells, finish, no_data, paired_bars, sheet, value_axis
+from crmlib.charts.style import BLUE, PALE, Chart, group_colours, house_style
 
 
 @house_style()
@@ -37,14 +36,15 @@ def tier_pyramid(table: pd.DataFrame, *, value: str = "profit", currency: str = 
         f"{fmt.share(one)} · {fmt.share(other)}" if np.isfinite(other) else f"{fmt.share(one)} · {paid}"
         for one, other, paid in zip(people, brought, money, strict=True)
     ]
-    axes = _pairs(names, people, brought, parts)
-    told = "; ".join(
+    _, axes = sheet(0.5 * len(names) + 0.15)
+    paired_bars(axes, names, people, brought, parts)
+    listed = "; ".join(
         f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)}), {value} {paid}"
         for name, count, one, paid in zip(names, table["customers"], people, money, strict=True)
     )
     unit = f"Share of customers (full colour) · of {value} (pale)"
     title = _pyramid_title(names, people, brought, money, value)
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 def _pyramid_title(
@@ -79,7 +79,8 @@ def effort_and_value(table: pd.DataFrame) -> Chart:
         table[one].to_numpy(dtype=float) for one in ("share_of_value", "share_of_effort", "effort_per_value")
     )
     parts = [f"{fmt.share(one)} · {fmt.share(other)}" for one, other in zip(value, effort, strict=True)]
-    axes = _pairs(names, value, effort, parts)
+    _, axes = sheet(0.5 * len(names) + 0.15)
+    paired_bars(axes, names, value, effort, parts)
     most = int(np.argmax(effort - value))
     title = (
         f"{names[most]} takes {fmt.share(effort[most])} of the service and brings {fmt.share(value[most])} of "
@@ -87,34 +88,13 @@ def effort_and_value(table: pd.DataFrame) -> Chart:
     )
     if effort[most] - value[most] < 0.01:
         title = "Each tier gets service in proportion to its value"
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} of value, {fmt.share(other)} of service"
         + (f", {fmt.share(rate)} of its own value" if np.isfinite(rate) else "")
         for name, one, other, rate in zip(names, value, effort, per, strict=True)
     )
     unit = "Share of value before service (full colour) · of service (pale)"
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
-
-
-def _pairs(names: Sequence[str], full: np.ndarray, pale: np.ndarray, texts: Sequence[str]) -> Axes:
-    """Two bars per tier in its colour, the second one pale, and their figures at the right end."""
-    colours = [TIER_COLOURS.get(name, BLUE) for name in names]
-    _, axes = sheet(0.5 * len(names) + 0.15)
-    places = np.arange(len(names))
-    for offset, shares, opacity in ((-0.19, full, 1.0), (0.19, np.nan_to_num(pale), 0.5)):
-        axes.barh(places + offset, np.nan_to_num(shares), height=0.36, color=colours, alpha=opacity)
-    for place, edge, text in zip(places, np.nanmax([full, pale, full * 0], axis=0), texts, strict=True):
-        axes.annotate(
-            text, (edge, place), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
-        )
-    axes.set_yticks(places, names)
-    axes.set_ylim(len(names) - 0.45, -0.55)
-    drawn = np.nan_to_num(np.concatenate([full, pale, [0.0]]))
-    axes.set_xlim(drawn.min(), drawn.max() if drawn.max() > drawn.min() else drawn.min() + 1.0)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
-    return axes
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 @house_style()
@@ -136,27 +116,17 @@ def tier_flows(matrix: pd.DataFrame) -> Chart:
     stayed = shares[0, list(counts.columns).index(best)]
     title = f"Of {best}, {fmt.share(float(stayed))} are {best} again in the next period"
     _, axes = sheet(0.5 * len(counts) + 0.1)
-    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        if share > 0:
-            axes.text(
-                column + 0.5, row + 0.5, fmt.share(float(share)), ha="center", va="center", in_layout=False,
-                color="white" if share > 0.45 else INK,
-            )  # fmt: skip
+    texts = np.array([[fmt.share(one) if one > 0 else "" for one in row] for row in shares])
     names = [f"{one} ({fmt.number(count)})" for one, count in counts.sum(axis=1).items()]
-    axes.set_yticks(np.arange(len(counts)) + 0.5, names)
-    axes.set_xticks(np.arange(counts.shape[1]) + 0.5, [str(one).replace(" ", "\n") for one in counts.columns])
-    axes.invert_yaxis()
-    axes.tick_params(length=0)
-    axes.spines["bottom"].set_visible(False)
+    cells(axes, shares, texts, names, [str(one).replace(" ", "\n") for one in counts.columns], full=0.45)
     axes.set_xlabel("Tier in the second period, by the same cut-offs")
-    told = "; ".join(
+    listed = "; ".join(
         f"{one} to {other}: {fmt.share(float(shares[row, column]))}"
         for row, one in enumerate(counts.index)
         for column, other in enumerate(counts.columns)
         if shares[row, column] > 0
     )
-    alt = f"Table of shares by tier in the first and the second period. {told}."
+    alt = f"Table of shares by tier in the first and the second period. {listed}."
     return finish(axes, title, alt, unit="Share of each tier of the first period (rows)")
 
 
@@ -175,17 +145,18 @@ def stayed_by_chance(stayed: pd.DataFrame) -> Chart:
     names = stayed["tier"].astype(str).tolist()
     real, noise = (stayed[one].to_numpy(dtype=float) for one in ("stayed", "by_chance"))
     texts = [f"{fmt.share(one)} · {fmt.share(other)}" for one, other in zip(real, noise, strict=True)]
-    axes = _pairs(names, real, noise, texts)
+    _, axes = sheet(0.5 * len(names) + 0.15)
+    paired_bars(axes, names, real, noise, texts)
     title = (
         f"{fmt.share(real[0])} of {names[0]} stayed; had nobody changed, noise alone would have kept "
         f"{fmt.share(noise[0])}"
     )
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: {fmt.share(one)} stayed, {fmt.share(other)} expected by noise alone"
         for name, one, other in zip(names, real, noise, strict=True)
     )
     unit = "Share that stayed (full colour) · by noise alone, nobody changing (pale)"
-    return finish(axes, title, f"Bars by tier. {told}.", unit=unit)
+    return finish(axes, title, f"Bars by tier. {listed}.", unit=unit)
 
 
 @house_style()
@@ -206,7 +177,7 @@ def tier_certainty(chances: pd.DataFrame) -> Chart:
     left = np.zeros(len(names))
     for true in chances.columns:
         shares = chances[true].to_numpy(dtype=float)
-        axes.barh(places, shares, left=left, height=0.66, color=TIER_COLOURS.get(str(true), BLUE))
+        axes.barh(places, shares, left=left, height=0.66, color=group_colours([str(true)]))
         left = left + shares
     for place, share in zip(places, right, strict=True):
         axes.annotate(
@@ -221,12 +192,12 @@ def tier_certainty(chances: pd.DataFrame) -> Chart:
     title = f"Who measures as {names[0]} is {names[0]} with a chance of {fmt.share(right[0])}"
     if worst:
         title += f"; least sure is {names[worst]}: {fmt.share(right[worst])}"
-    told = "; ".join(
+    listed = "; ".join(
         f"{name}: "
         + ", ".join(f"{fmt.share(float(chance))} {true}" for true, chance in row.items() if chance > 0)
         for name, row in zip(names, chances.to_dict("index").values(), strict=True)
     )
-    alt = f"Stacked bars of chances by measured tier. {told}."
+    alt = f"Stacked bars of chances by measured tier. {listed}."
     return finish(axes, title, alt, unit="Chance of each true tier, in its colour, by the tier measured")
 
 
@@ -254,7 +225,7 @@ def tiers_by_allocation(sensitivity: pd.DataFrame) -> Chart:
     title = f"Shared out {others['key'].iloc[0]}, the same cost {moved}"
     if not shares[0]:
         title = "No customer changes tier, however the cost to serve is shared out"
-    told = "; ".join(f"{key}: {text}" for key, text in zip(others["key"], texts, strict=True))
+    listed = "; ".join(f"{key}: {text}" for key, text in zip(others["key"], texts, strict=True))
     return finish(
-        axes, title, f"Bars by key. {told}.", unit="Share of customers who change tier · customers in Lead"
+        axes, title, f"Bars by key. {listed}.", unit="Share of customers who change tier · customers in Lead"
     )

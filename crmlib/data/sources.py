@@ -1,4 +1,4 @@
-"""Where tables come from: one function that opens any of them in the engine.
+"""Where tables come from: one function that opens any of them in the engine; one that a firm lacks is empty.
 
 Files are read as text, so that ids keep their leading zeros and no value is guessed away before
 it is counted; what is a date or an amount is decided, and reported, by the cleaning.
@@ -16,6 +16,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.contracts.contract import Contract
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
@@ -49,7 +50,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     base : Path, optional
         Folder that a relative path starts from; the working directory by default.
     **options
-        How to read it: `delimiter`, `encoding` and `quote` of a CSV, `sheet` of a workbook, `table` of a
+        How to read it: `delimiter` and `encoding` of a CSV, `sheet` of a workbook, `table` of a
         DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with
         their text in a column of its own, where otherwise the file is refused.
 
@@ -191,3 +192,52 @@ def as_transactions(log: Any) -> ibis.Table:
         "returned_purchase_date": ibis.null("timestamp(6)"),
     }
     return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})
+
+
+def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Table:
+    """The columns of a cleaned table, with their types and without rows.
+
+    Examples
+    --------
+    >>> from crmlib.data.contracts import CAPACITY
+    >>> empty_table(CAPACITY).columns
+    ('date', 'resource', 'capacity', 'used', 'fixed_cost')
+    """
+    types: dict[str, str] = {}
+    for column in contract.columns:
+        if column.personal:
+            types[f"has_{column.name}"] = "boolean"
+        if not column.personal or keep_personal:
+            types[column.name] = column.type
+    return ibis.memtable([], schema=ibis.schema(types))
+
+
+def open_optional(table: Any) -> ibis.Table | None:
+    """Open a table that a firm may lack; None where it is None, or holds no row.
+
+    Parameters
+    ----------
+    table : None or whatever `open_table` opens
+
+    Examples
+    --------
+    >>> from crmlib.data.contracts import CAPACITY
+    >>> open_optional(None), open_optional(empty_table(CAPACITY))
+    (None, None)
+    """
+    if table is None or (isinstance(table, pd.DataFrame) and table.empty):
+        return None
+    rows = open_table(table)
+    return rows if rows.limit(1).count().to_pyarrow().as_py() else None
+
+
+def lacking(**tables: Any) -> str:
+    """Which of these tables a firm lacks, as a reason; empty where all are there.
+
+    Examples
+    --------
+    >>> lacking(leads=None, marketing_spend=pd.DataFrame({"amount": [1.0]}))
+    'no table leads'
+    """
+    names = [name for name, table in tables.items() if open_optional(table) is None]
+    return f"no table {', '.join(names)}" if names else ""

@@ -9,7 +9,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows, why_none

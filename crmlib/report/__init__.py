@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from crmlib.report.make import Made, make_report
+from crmlib.report.make import make_report
 
-__all__ = ["Made", "make_report"]
+__all__ = ["make_report"]

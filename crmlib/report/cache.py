@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import crmlib
+from crmlib import charts
 from crmlib.code_key import code_key, modules_named
 from crmlib.data.cleaning.cache import sha256
 from crmlib.places import cache_folder
-from crmlib.report.inputs import table_files
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
 from crmlib.staging import whole_folder
@@ -107,14 +107,14 @@ def _code(notebook: Notebook) -> list[Any]:
 def _data(study: Study) -> list[Any]:
     """The study's facts and tables by their content; the presets come with a chapter's parameters."""
     facts = study.file.model_dump(mode="json", exclude={"notebooks"})
-    files = [path for name in study.file.tables for path in table_files(study, name)]
+    files = [path for name in study.file.tables for path in study.cleaned.files(name)]
     remembered = cache_folder(study.root)
     return [facts, str(study.as_of), study.data_key, [sha256(path, remembered) for path in files]]
 
 
 def _library() -> str:
     """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
-    homes = {*crmlib.HOMES.values(), *(f"crmlib.{room}" for room in ("charts", "data", "study"))}
+    homes = {*crmlib.HOMES.values(), *charts.HOMES.values(), "crmlib.data", "crmlib.study"}
     return _digest([Path(crmlib.__file__).read_text(encoding="utf-8"), code_key(*sorted(homes))])
 
 

@@ -1,14 +1,25 @@
-"""What a run leaves for others besides its pages: a PDF and a mail."""
+"""What a run leaves for others besides its pages: a PDF, and a mail, sent where a server is configured."""
 
 from __future__ import annotations
 
+import json
+import os
+import smtplib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 
-from crmlib.errors import RunError
+from crmlib import format as fmt
+from crmlib.errors import RunError, StudyError
+from crmlib.results import cards, value_and_change
+from crmlib.secrets import redact
+
+MAIL_FILE = "mail.eml"
+_SENDER = "crm-report@localhost"
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,8 @@ class Delivery:
         to = (self.mail_failures_to or self.mail_to) if failed else self.mail_to
         if not to:
             return Prepared(None, trouble)
-        from crmlib.report import mail
-
-        message = mail.compose(staged, record, to=to, page=page)
-        mail.write(message, staged)
+        message = compose(staged, record, to=to, page=page)
+        (staged / MAIL_FILE).write_bytes(message.as_bytes())
         return Prepared(message, trouble)
 
 
@@ -65,8 +74,101 @@ class Prepared:
             If the mail cannot be sent, or the PDF could not be made; the report is published all the same.
         """
         if self.message:
-            from crmlib.report import mail
-
-            mail.send(self.message)
+            send(self.message)
         if self.trouble:
             raise RunError(self.trouble)
+
+
+def check_addresses(*addresses: str | None) -> None:
+    """Refuse what cannot be a list of addresses, before anything runs.
+
+    Examples
+    --------
+    >>> check_addresses("boss@example.org, me@example.org", None)
+    """
+    for one in (part.strip() for text in addresses if text for part in text.split(",")):
+        name, at, host = one.partition("@")
+        if not (name and at and host) or any(sign in one for sign in " \r\n<>"):
+            raise StudyError(
+                f"--mail-to: {one!r} is no address; give one such as boss@example.org, or several with commas"
+            )
+
+
+def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> EmailMessage:
+    """The message on a run: what was found, or what failed, and where the pages are.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder, with `metrics.json` in it.
+    record : mapping
+        What run.json says.
+    to : str
+        One address, or several with commas.
+    page : Path
+        The page to open.
+
+    Returns
+    -------
+    EmailMessage
+        Plain text; nothing secret in it.
+    """
+    failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
+    message = EmailMessage(policy=SMTP)
+    outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
+    # A line break in a title would start another header; the policy refuses it, so it goes.
+    message["Subject"] = " ".join(
+        f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split()
+    )
+    message["To"] = to
+    message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
+    message["Message-ID"] = f"<{record['run']}.{record['study']}@crm-report>"
+    lines = [_of_failure(one) for one in failed] if failed else _findings(folder)
+    message.set_content(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"])))
+    return message
+
+
+def _of_failure(notebook: Mapping[str, Any]) -> str:
+    return f"{notebook['name']}: {notebook['status']}. {notebook['reason']}"
+
+
+def _findings(folder: Path) -> list[str]:
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    shown = [one for figures in cards(metrics).values() for one in figures]
+    figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
+    return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
+
+
+def send(message: EmailMessage) -> bool:
+    """Send a message through the server that the environment names; False where it names none.
+
+    `CRMLIB_SMTP_HOST`, and where needed `CRMLIB_SMTP_PORT` (587), `CRMLIB_SMTP_USER`, `CRMLIB_SMTP_PASSWORD`,
+    `CRMLIB_SMTP_FROM` and `CRMLIB_SMTP_SECURITY` (starttls, tls or none).
+
+    Raises
+    ------
+    RunError
+        If the server cannot be reached or refuses; the report is published all the same.
+    """
+    host = os.environ.get("CRMLIB_SMTP_HOST")
+    if not host:
+        return False
+    security = os.environ.get("CRMLIB_SMTP_SECURITY", "starttls")
+    if security not in ("starttls", "tls", "none"):
+        raise RunError(f"CRMLIB_SMTP_SECURITY is {security!r}; allowed: starttls, tls, none")
+    port = int(os.environ.get("CRMLIB_SMTP_PORT", "465" if security == "tls" else "587"))
+    connect = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
+    try:
+        with connect(host, port, timeout=30) as server:
+            if security == "starttls":
+                server.starttls()
+            user, password = os.environ.get("CRMLIB_SMTP_USER"), os.environ.get("CRMLIB_SMTP_PASSWORD")
+            if user and password:
+                server.login(user, password)
+            server.send_message(message)
+    except (OSError, smtplib.SMTPException) as error:
+        raise RunError(
+            f"the report is published, but its mail was not sent: {host}:{port} says {redact(str(error))}. "
+            f"The message is in {MAIL_FILE} beside the pages; check CRMLIB_SMTP_* in the environment"
+        ) from error
+    return True

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from crmlib import format as fmt
 from crmlib.report.cache import Cache, results_of
+from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.tasks import Outcome, Task, Worker
+from crmlib.report.processes import Worker
 from crmlib.secrets import redact
 
 SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run

@@ -63,11 +63,11 @@ def _judge(output: dict[str, Any]) -> _Found:
         about = output.get("metadata", {}).get("image/png", {})
         return _Found(None, empty=True) if about.get("empty") else _Found(output, full=True)
     lines = "".join(output.get("text") or data.get("text/plain", "")).splitlines()
-    told = [line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)]
-    if told:
+    absent = [line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)]
+    if absent:
         text = "\n".join(line for line in lines if not line.startswith(NOT_MEASURED))
         output = {"output_type": "stream", "name": "stdout", "text": text}
-        return _Found(output if text.strip() else None, tuple(told), empty=bool(data))
+        return _Found(output if text.strip() else None, tuple(absent), empty=bool(data))
     return _Found(output if "".join(lines).strip() else None)
 
 
@@ -85,7 +85,7 @@ def _heading(group: Sequence[Cell]) -> str:
 
 
 def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> str:
-    told = [f"no table {', '.join(absent_tables)}"] if absent_tables else []
-    told += [one for one in dict.fromkeys(reasons) if not one.startswith("no table ")]
+    absent = [f"no table {', '.join(absent_tables)}"] if absent_tables else []
+    absent += [one for one in dict.fromkeys(reasons) if not one.startswith("no table ")]
     sections = f"Left out: {', '.join(f'“{one}”' for one in left_out)}." if left_out else ""
-    return f"{NOT_MEASURED}{'; '.join(told)}. {sections}".strip() if told else sections
+    return f"{NOT_MEASURED}{'; '.join(absent)}. {sections}".strip() if absent else sections

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import errno
 import json
+import platform
 import shlex
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from crmlib import __version__
 from crmlib.errors import RunError
 from crmlib.places import cache_folder
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.record import describe
 from crmlib.report.runs import Reports
-from crmlib.report.tasks import Outcome
 from crmlib.secrets import redact
+
+_VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
 
 
 @dataclass(frozen=True)
 class Made:
-    """A report that was made: where it is, how each notebook ended, and whether it is the latest."""
+    """A report that was made: where it is, which notebooks failed, and whether it is the latest."""
 
     folder: Path
-    outcomes: list[Outcome]
     failures: list[dict[str, Any]]
     latest: Path | None
     delivery: Prepared
@@ -68,46 +74,39 @@ def make_report(
     RunError
         If the reports cannot be written, as when the disk is full; the latest report is as it was.
     """
+    with _refusing(reports), reports.new_run() as staged:
+        started, began = datetime.now(UTC), time.monotonic()
+        cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
+        outcomes = execute(
+            plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch
+        )
+        record = _record(plan, outcomes, staged.name, started, seconds=time.monotonic() - began)
+        return _publish(plan, reports, outcomes, staged, record, delivery)
+
+
+@contextmanager
+def _refusing(reports: Reports) -> Iterator[None]:
+    """Say what the system complains of in words that help."""
     try:
-        with reports.new_run() as staged:
-            return _make(plan, reports, staged, jobs, cell_timeout_seconds, watch, delivery)
+        yield
     except OSError as error:
         path = error.filename or reports.folder
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(_disk_full(path)) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+            ) from error
         raise RunError(
-            f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+            f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
+            "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
         ) from error
 
 
-def _disk_full(path: object) -> str:
-    return (
-        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
-        "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
-    )
-
-
-def _make(
-    plan: Plan,
-    reports: Reports,
-    staged: Path,
-    jobs: int,
-    cell_timeout_seconds: float,
-    watch: Watch,
+def _publish(
+    plan: Plan, reports: Reports, outcomes: list[Outcome], staged: Path, record: dict[str, Any],
     delivery: Delivery,
-) -> Made:
-    started, began = datetime.now(UTC), time.monotonic()
-    cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
-    outcomes = execute(plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch)
+) -> Made:  # fmt: skip
     from crmlib.report import publish  # templates and Markdown: not before there is something to render
 
-    record = describe(
-        plan,
-        outcomes,
-        run_id=staged.name,
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds=time.monotonic() - began,
-    )
     broken = [one for one in outcomes if not one.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
     failures = [_failure(one, plan, reports, kept_in) for one in broken]
@@ -118,18 +117,20 @@ def _make(
     (staged / "run.json").write_text(text, encoding="utf-8")
     if failures:
         prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
-        return Made(reports.keep_failed(staged), outcomes, failures, None, prepared)
+        return Made(reports.keep_failed(staged), failures, None, prepared)
     replaces = _loses_no_chapter(outcomes, reports.latest_run())
     page = (reports.latest if replaces else kept_in) / "index.html"
     prepared = delivery.prepare(staged, record, page, failed=False)
     folder = reports.publish(staged, latest=replaces)
-    return Made(folder, outcomes, [], reports.latest if replaces else None, prepared)
+    return Made(folder, [], reports.latest if replaces else None, prepared)
 
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
     """What a reader needs in order to do something about a failure."""
-    told = {key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()}
-    return told | {
+    facts = {
+        key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()
+    }
+    return facts | {
         "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
         "again": _again(plan, reports, plan.chapter(outcome.name).notebook.number),
     }
@@ -152,3 +153,56 @@ def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
     left_out = {one.name for one in outcomes if one.status == "skipped" and "--only" in one.reason}
     shown = {one["name"] for one in latest.get("notebooks", []) if one["status"] in ("ok", "cached")}
     return not left_out & shown
+
+
+def _record(
+    plan: Plan, outcomes: list[Outcome], run: str, started: datetime, *, seconds: float
+) -> dict[str, Any]:
+    """What run.json says: with what, from what and how well a run was made; `seconds` are those of all notebooks."""
+    return {
+        "run": run,
+        "study": plan.study.name,
+        "title": plan.study.title,
+        "as_of": str(plan.study.as_of),
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(seconds, 2),
+        "asked": plan.asked,
+        "versions": _versions(),
+        "commit": _commit(plan.root),
+        "inputs": plan.inputs,
+        "notebooks": [
+            {
+                "name": one.name,
+                "status": one.status,
+                "seconds": round(one.seconds, 2),
+                "reason": one.reason,
+                "parameters": plan.chapter(one.name).parameters,
+            }
+            for one in sorted(outcomes, key=lambda outcome: outcome.name)
+        ],
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"crmlib": __version__, "python": platform.python_version()}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # an environment without it
+            continue
+    return found
+
+
+def _commit(root: Path) -> str | None:
+    """The project's git commit, marked where files differ from it; None where there is no git."""
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

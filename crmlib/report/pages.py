@@ -143,8 +143,8 @@ def _text(text: str) -> Markup:
 def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Markup:
     alt = metadata.get(kind, {}).get("alt") or metadata.get("alt") or f"Chart: {heading}"
     encoded = base64.b64encode(data.encode()).decode() if kind == "image/svg+xml" else re.sub(r"\s", "", data)
-    told = metadata.get(kind, {})
-    size = {side: int(told[side]) for side in ("width", "height") if str(told.get(side, "")).isdigit()}
+    about = metadata.get(kind, {})
+    size = {side: int(about[side]) for side in ("width", "height") if str(about.get(side, "")).isdigit()}
     sides = Markup("").join(Markup(' {}="{}"').format(side, length) for side, length in size.items())
     return Markup('<figure><img src="data:{};base64,{}" alt="{}"{}></figure>').format(
         kind, encoded, alt, sides

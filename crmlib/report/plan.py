@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from crmlib.data.cleaning.cache import sha256
 from crmlib.errors import DataError, StudyError, did_you_mean
-from crmlib.places import find_root, find_study, notebooks_folder
-from crmlib.report.inputs import inputs
+from crmlib.places import cache_folder, find_root, find_study, notebooks_folder
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
@@ -133,7 +133,7 @@ def plan_report(
         for one in notebooks
     ]
     asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
-    return Plan(opened, root, tuple(chapters), asked, inputs(opened))
+    return Plan(opened, root, tuple(chapters), asked, _inputs(opened))
 
 
 def _refuse_without_purchases(study: Study) -> None:
@@ -143,6 +143,29 @@ def _refuse_without_purchases(study: Study) -> None:
             f"transactions: there is no purchase up to {study.as_of}, only returns; check which column is the amount, "
             "its sign, and as_of"
         )
+
+
+def _inputs(study: Study) -> list[dict[str, Any]]:
+    """Return every file of a study with its `table`, `file`, `rows` and `sha256`.
+
+    `rows` is None for one of several files of a table whose files are not counted apart.
+    """
+    remembered = cache_folder(study.root)
+    found = []
+    for table in study.file.tables:
+        files = study.cleaned.files(table)
+        rows = _rows(study, table, files)
+        found += [
+            {"table": table, "file": file.name, "rows": rows.get(file), "sha256": sha256(file, remembered)}
+            for file in files
+        ]
+    return found
+
+
+def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
+    # The cleaning has counted what the source holds, used or not.
+    counted = {Path(one["file"]): int(one["rows"]) for one in study.cleaned.report(table).sources}
+    return {files[0]: sum(counted.values())} if len(files) == 1 else counted
 
 
 def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:

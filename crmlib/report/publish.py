@@ -9,12 +9,12 @@ from typing import Any
 
 import pyarrow.parquet
 
-from crmlib import format as fmt
 from crmlib.findings import FAIL, PASS
 from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.tasks import Outcome
+from crmlib.results import cards
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
@@ -27,15 +27,6 @@ def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
     }
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
-
-
-def cards(metrics: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What page one and the mail show of each notebook: its figures marked as cards whose value is known."""
-    found = {
-        name: [one for one in notebook["figures"].values() if one.get("card") and fmt.is_known(one["value"])]
-        for name, notebook in metrics.items()
-    }
-    return {name: figures for name, figures in found.items() if figures}
 
 
 def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str, Any]) -> None:
@@ -112,12 +103,12 @@ def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]
 def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the index says of one chapter."""
     ran = outcome.status in ("ok", "cached")
-    told = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
+    note = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
     return {
         "notebook": chapter.notebook,
         "page": f"{chapter.name}.html" if ran else None,
         "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
-        "note": "" if ran else told,
+        "note": "" if ran else note,
         "status": "not run" if outcome.status == "skipped" else outcome.status,
         "tone": "" if outcome.succeeded else "bad",
     }

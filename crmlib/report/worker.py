@@ -18,8 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, FitError
-from crmlib.report.partial import stopped_at
-from crmlib.report.tasks import CANNOT_ANSWER, Outcome, Task
+from crmlib.report.outcomes import CANNOT_ANSWER, Outcome, Task, stopped_at
 
 START_TIMEOUT_SECONDS = 120
 _LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path

@@ -43,14 +43,6 @@ def importance(values: dict[str, float]) -> pd.DataFrame:
     return frame.assign(standard_error=0.001, auc_drop=frame["importance"] / 2)
 
 
-def contributions(values: dict[str, float], base: float = -1.0) -> pd.DataFrame:
-    return pd.DataFrame([{**values, "base": base}])
-
-
-FEATURES = pd.DataFrame(
-    [{"contract": "Month-to-month", "tenure": 1.0, "total_charges": np.nan, "state": "OH"}]
-)
-WORTH = {"contract": 0.93, "tenure": 0.8, "total_charges": -0.41, "state": 0.04}
 USUAL = {
     "churn_calibration": (
         charts.churn_calibration, groups([0.02, 0.1, 0.3, 0.7], [0.03, 0.11, 0.38, 0.69]), {},
@@ -65,7 +57,6 @@ USUAL = {
         charts.churn_importance,
         importance({"tenure": 0.145, "contract": 0.08, "a_feature_with_a_rather_long_name": -0.001}), {},
     ),
-    "churn_reason_bars": (charts.churn_reason_bars, contributions(WORTH), {"features": FEATURES}),
 }  # fmt: skip
 ODD = {
     "one group": (charts.churn_calibration, groups([0.2], [0.3]), {}),
@@ -76,5 +67,4 @@ ODD = {
     "only the riskiest left": (charts.churn_by_decile, deciles({"churn model": [1, *[0] * 9]}), {}),
     "nothing counts": (charts.churn_importance, importance({"noise": -0.002, "more": -0.003}), {}),
     "one feature": (charts.churn_importance, importance({"tenure": 0.1}), {}),
-    "against": (charts.churn_reason_bars, contributions({"contract": -2.0}), {"features": FEATURES}),
 }

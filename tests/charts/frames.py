@@ -95,12 +95,6 @@ def comparison(cohorts: int = 4, periods: int = 8, level: float = 100.0, seed: i
     )  # fmt: skip
 
 
-def health(revenue: list[float], new: list[float]) -> pd.DataFrame:
-    frame = pd.DataFrame({"period": months(len(revenue)), "complete": True, "revenue": revenue})
-    repeat = frame["revenue"] - new
-    return frame.assign(repeat_revenue=repeat, new_share=new / frame["revenue"].where(frame["revenue"] > 0))
-
-
 def rates(values: list[float], reach: float = 0.05) -> pd.DataFrame:
     frame = pd.DataFrame({"cohort": months(len(values)), "customers": 100, "repeat_rate": values})
     return frame.assign(low=frame["repeat_rate"] - reach, high=frame["repeat_rate"] + reach)
@@ -302,11 +296,9 @@ USUAL: dict[str, Case] = {
     "change_by_customers": (charts.change_by_customers, waterfall(900, [-500, -50, 100, 30]), {"currency": "USD"}),
     "change_by_factors": (charts.change_by_factors, factors([100, 20], [90, 25]), {"currency": "USD"}),
     "decile_migration": (charts.decile_migration, migration(np.eye(11) * 60 + 10), {}),
-    "cohort_activity": (charts.cohort_activity, history([1.0, 0.3, 0.2, 0.1], [0, 0.2, 0.3, 0.35]), {}),
     "cohort_value": (charts.cohort_value, history([1.0, 0.3, 0.2], [0, 0.1, 0.2]), {"currency": "USD"}),
     "cohorts_by_age": (charts.cohorts_by_age, comparison(), {}),
     "revenue_by_cohort": (charts.revenue_by_cohort, comparison(), {"currency": "USD"}),
-    "new_and_repeat_revenue": (charts.new_and_repeat_revenue, health([80, 90], [80, 30]), {"currency": "USD"}),
     "repeat_rate_by_cohort": (charts.repeat_rate_by_cohort, rates([0.3, 0.35, 0.2]), {}),
     "segment_bars": (charts.segment_bars, segments([10, 0, 30, 50, 10], [600, 0, 300, 50, 50]), {}),
     "tracking": (

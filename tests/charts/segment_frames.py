@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import charts
+from crmlib.charts.style import SEGMENT_COLOURS
 
 RFM = ["frequency", "time_since_last_purchase", "mean_spend_per_period"]
 
@@ -82,7 +83,7 @@ ODD = {
     "groups at every number": (charts.cluster_choice, choice([0.4] * 9, [0.99] * 9, [0.0] * 9), {}),
     "valleys that do not hold": (charts.cluster_choice, choice([-0.1, 0.2], [0.1, 0.2], [0.0, 0.0]), {}),
     "all segments move": (
-        charts.segment_migration, moves((np.ones((12, 12), dtype=int) * 7).tolist(), list(charts.SEGMENT_COLOURS)), {},
+        charts.segment_migration, moves((np.ones((12, 12), dtype=int) * 7).tolist(), list(SEGMENT_COLOURS)), {},
     ),
     "nobody moves": (charts.segment_migration, moves([[5, 0], [0, 0]], ["Lost"]), {}),
     "nobody spends": (charts.holdout_by_group, outcomes(SEGMENTS, [0.0] * 4), {"currency": "USD"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crmlib import charts
-from tests.charts.churn_frames import FEATURES, ODD, WORTH, contributions, deciles, groups, importance
+from tests.charts.churn_frames import ODD, deciles, groups, importance
 from tests.charts.looks import assert_described, assert_legible
 
 
@@ -40,10 +40,3 @@ def test_what_counts_is_said_only_if_it_counts() -> None:
         "nothing that held-out customers confirm"
         in charts.churn_importance(importance({"noise": -0.01})).title
     )
-
-
-def test_a_reason_speaks_for_or_against() -> None:
-    leaving = charts.churn_reason_bars(contributions(WORTH), FEATURES).title
-    assert leaving == "This customer leaves with a chance of 59 %, most of all for: contract Month-to-month"
-    staying = charts.churn_reason_bars(contributions({"tenure": -2.0}), FEATURES).title
-    assert staying == "This customer leaves with a chance of 4.7 %; most against it: tenure 1"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crmlib import charts
 from crmlib import format as fmt
 from crmlib.charts.layout import short_name
+from crmlib.charts.style import SEGMENT_COLOURS, TIER_COLOURS
 from tests.charts import frames
 
 counts = st.integers(0, 10_000)
@@ -255,9 +256,9 @@ def test_tiers_and_segments_keep_their_colours() -> None:
     chart = charts.clv_by_group(frames.clv_of(["Lead", "Platinum", "Champions"], [1, 9, 5]))
     faces = [bar.get_facecolor() for bar in chart.figure.axes[0].patches]
     colours = [
-        charts.TIER_COLOURS["Lead"],
-        charts.TIER_COLOURS["Platinum"],
-        charts.SEGMENT_COLOURS["Champions"],
+        TIER_COLOURS["Lead"],
+        TIER_COLOURS["Platinum"],
+        SEGMENT_COLOURS["Champions"],
     ]
     assert [words_of(face) for face in faces] == colours
 

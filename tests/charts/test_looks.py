@@ -57,7 +57,6 @@ ODD = {
     "no change": (charts.change_by_factors, frames.factors([10, 2], [10, 2]), {}),
     "billions": (charts.change_by_factors, frames.factors([1e7, 300], [2e7, 250]), {"currency": "JPY"}),
     "nobody active again": (charts.decile_migration, frames.migration(np.diag([1.0] * 11)), {}),
-    "one age": (charts.cohort_activity, frames.history([1.0, 0.2], [0, 0.2]), {}),
     "one age of value": (charts.cohort_value, frames.history([1.0], [0]), {}),
     "one cohort": (charts.cohorts_by_age, frames.comparison(1, 5), {}),
     "cohorts of two ages": (charts.cohorts_by_age, frames.comparison(2, 3), {"measure": "spend_per_purchase"}),

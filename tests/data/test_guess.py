@@ -7,7 +7,7 @@ import pytest
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.guessing.dates import guess_dates
 from crmlib.data.guessing.findings import Finding
-from crmlib.data.guessing.grain import guess_grain
+from crmlib.data.guessing.purchase_log import guess_grain
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import DataError
 

@@ -20,7 +20,8 @@ from crmlib.data.contracts import CONTRACTS, OPTIONAL
 from crmlib.data.contracts.dictionary import dictionary
 from crmlib.data.contracts.known_at import known_at
 from crmlib.data.policies import Policies, Reading
-from crmlib.data.spellings import near_spellings
+from crmlib.data.sources import open_table
+from crmlib.data.suspects import near_spellings
 from crmlib.errors import DataError, StudyError
 
 ORDERS = "customer_id,date,amount\n1,2024-01-05,10\n1,2024-02-05,12\n2,2024-02-06,7\n3,2024-06-30,9\n"
@@ -256,7 +257,7 @@ def test_typed_numbers_that_are_none_are_empty_and_infinite_ones_are_faults(tmp_
     opened = pa.array([dt.datetime(2024, 1, 2)] * 4)
     cases = pa.table({"customer_id": ids, "opened": opened, "minutes": pa.array(minutes)})
     pq.write_table(cases, tmp_path / "cases.parquet")  # written from pandas, "nan" would be null
-    raw = crm.open_table(tmp_path / "cases.parquet")
+    raw = open_table(tmp_path / "cases.parquet")
     report = clean_table(raw, CONTRACTS["service_cases"], Reading(), tmp_path)
     assert {one["fate"]: one["rows"] for one in report.rows} == {
         "in the source": 4,

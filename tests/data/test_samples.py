@@ -32,7 +32,7 @@ def test_without_its_package_the_study_says_how_to_get_it(without_package, tmp_p
 
 
 def test_the_list_of_studies_says_what_is_missing(without_package, capsys):
-    from crmlib.report.listing import list_studies
+    from crmlib.report.terminal import list_studies
 
     list_studies()
     assert (

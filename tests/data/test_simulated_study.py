@@ -59,7 +59,7 @@ def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
     made = list((project / "cache" / "simulated").iterdir())
     assert len(made) == 1
     stamps = {path: path.stat().st_mtime_ns for path in made[0].iterdir()}
-    assert crm.open_study("toy").tables_folder == made[0]
+    assert crm.open_study("toy").cleaned.source_folder == made[0]
     assert stamps == {path: path.stat().st_mtime_ns for path in made[0].iterdir()}
 
 
@@ -195,7 +195,7 @@ def test_the_command_refuses_with_a_sentence(project, arguments, complaint):
 
 def test_neither_notebooks_nor_library_read_the_truth():
     """Nothing outside the simulator imports it but who opens a study or writes one; nothing names its truth."""
-    may = {"study.py", "study_file.py", "cli_simulate.py"}
+    may = {"study_tables.py", "study_file.py", "cli_data.py"}
     for path in (ROOT / "crmlib").rglob("*.py"):
         relative = path.relative_to(ROOT / "crmlib").as_posix()
         if relative.startswith("data/simulat"):

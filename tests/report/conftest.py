@@ -24,7 +24,7 @@ RUN_CRM = [sys.executable, "-c", "from crmlib.cli import main; main(prog_name='c
 # Imports once what a command imports, and then forks a process for each command: a second less for every test.
 FORKING = """
 import json, os, sys
-import crmlib.report, crmlib.report.progress, crmlib.report.publish
+import crmlib.report, crmlib.report.terminal, crmlib.report.publish
 from crmlib.cli import main
 
 for line in sys.stdin:

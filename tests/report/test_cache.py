@@ -97,7 +97,7 @@ def test_the_key_covers_the_library(project, tmp_path):
 
     keys = [common()]
     # The looks of a page, a command or a guess are no concern of a notebook's.
-    for module in ("report/pages.py", "cli.py", "cli_data.py", "new_study.py", "data/guessing/dates.py"):
+    for module in ("report/pages.py", "cli.py", "cli_data.py", "study_writer.py", "data/guessing/dates.py"):
         assert after_an_edit_of(module) == keys[0], module
     for module in (
         "units.py",

@@ -11,7 +11,7 @@ from ibis import _
 from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
 from crmlib.customers.activity import profit_of
 from crmlib.customers.rfm.summarise import purchase_periods
-from crmlib.data.absent import open_optional
+from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
 

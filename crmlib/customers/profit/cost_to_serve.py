@@ -13,8 +13,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import end_of, fetch, open_columns
-from crmlib.data.absent import open_optional
-from crmlib.data.sources import open_table
+from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.study_file import Costs
 

@@ -12,8 +12,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.repurchase import with_interval
-from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
+from crmlib.data.sources import lacking, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit

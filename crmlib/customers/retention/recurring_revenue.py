@@ -11,7 +11,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contracts import seen_rows
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 

@@ -13,7 +13,7 @@ from crmlib.customers._log import end_of, fetch, seen_by
 from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.customers.profit.customer_profit import orders_among
-from crmlib.data.absent import open_optional
+from crmlib.data.sources import open_optional
 from crmlib.errors import CrmError
 from crmlib.findings import UNTESTED, Claim
 from crmlib.statistics import difference_of_means, normal_quantile

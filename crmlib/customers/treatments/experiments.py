@@ -11,8 +11,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
 from crmlib.customers.activity import profit_of
-from crmlib.data.absent import lacking, open_optional
-from crmlib.data.sources import as_transactions
+from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 

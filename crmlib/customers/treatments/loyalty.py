@@ -9,8 +9,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
-from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
+from crmlib.data.sources import lacking, open_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile

@@ -16,7 +16,6 @@ from ibis import _
 
 from crmlib.data.cleaning.cache import QUARANTINE, USED, CleaningReport
 from crmlib.data.cleaning.free_columns import with_free_columns
-from crmlib.data.cleaning.purchase_log import PurchaseLogSteps
 from crmlib.data.cleaning.reconcile import (
     Part,
     assert_reconciled,
@@ -30,8 +29,8 @@ from crmlib.data.cleaning.reconcile import (
     what_is_filled,
 )
 from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
-from crmlib.data.cleaning.steps import Steps, SurveySteps
-from crmlib.data.cleaning.values import HOW_READ, judge_rows, read_values
+from crmlib.data.cleaning.steps import PurchaseLogSteps, Steps, SurveySteps
+from crmlib.data.cleaning.values import judge_rows, read_values
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Reading
@@ -153,7 +152,7 @@ def _contract_columns(usable: ibis.Table, contract: Contract, keep_personal: boo
             kept[has] = usable[has] if has in usable.columns else ibis.null("boolean")
         if not column.personal or keep_personal:
             there = column.name in usable.columns
-            kept[column.name] = usable[column.name] if there else ibis.null(HOW_READ[column.kind])
+            kept[column.name] = usable[column.name] if there else ibis.null(column.type)
     return usable.order_by("source_row").select(**kept)
 
 

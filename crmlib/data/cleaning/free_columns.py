@@ -68,8 +68,8 @@ def with_free_columns(
     free = tuple(
         Column(
             ours,
-            "number" if theirs in numbers else "text",
             "a feature of the firm's own",
+            kind="number" if theirs in numbers else "text",
             personal=plain_name(theirs) in _PERSONAL,
         )
         for ours, theirs in names.items()

@@ -67,11 +67,11 @@ def tally_by_reason(staged: ibis.Table, money: Sequence[str], counts: Mapping[st
 def rows_by_fate(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
     """The whole source, the rows used, and those set aside by reason, the most frequent first."""
     aside = sorted((key for key in tally if key is not None), key=lambda key: (-tally[key].rows, key))
-    fates = [("in the source", Part.total(tally.values(), money)), ("used", tally[None])]
-    fates += [(reason, tally[reason]) for reason in aside]
+    outcomes = [("in the source", Part.total(tally.values(), money)), ("used", tally[None])]
+    outcomes += [(reason, tally[reason]) for reason in aside]
     return [
         {"fate": fate, "rows": part.rows, "money": {name: float(sum_) for name, sum_ in part.money.items()}}
-        for fate, part in fates
+        for fate, part in outcomes
     ]
 
 

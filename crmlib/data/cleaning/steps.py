@@ -1,4 +1,4 @@
-"""What the cleaning of a table does beside what its contract says: for most tables nothing."""
+"""What the cleaning of a table does beside its contract: of the purchase log a good deal, of most tables nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,29 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
-from crmlib.data.policies import Reading
+from crmlib.data.cleaning.cache import USED
+from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
+from crmlib.data.cleaning.repeats import with_reasons
+from crmlib.data.cleaning.returns import match_returns
+from crmlib.data.cleaning.values import UNSPLIT_LINE
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.policies import Policies, Reading
+from crmlib.data.sources import engine
+from crmlib.errors import DataError
 
+LATER_LINE = "later line of an order, whose total is counted once"
+OTHER_TOTAL = "later line of an order, with another total than its first"
+_NOT_KEPT = (
+    "unit_price",
+    "status",
+    "cancelled_at",
+    "returned",
+    "refunded",
+    "tax",
+    "shipping",
+)  # spent by now
 _SCALES = {"nps": 10.0}  # of a survey's questions; others go to 5 unless scale_max says otherwise
 _USUAL_SCALE = 5.0
 
@@ -52,3 +72,151 @@ class SurveySteps(Steps):
         usual = ibis.cases(*[(rows.question == one, top) for one, top in _SCALES.items()], else_=_USUAL_SCALE)
         top = rows.scale_max.fill_null(usual) if "scale_max" in rows.columns else usual
         return [(rows.score > top, "score above its scale (scale_max)")]
+
+
+class PurchaseLogSteps(Steps):
+    """What a row earned, who is a guest, which orders are no sale, and which purchase a return undoes."""
+
+    needs_rows = True
+
+    def prepare(self, rows: ibis.Table, reading: Reading) -> ibis.Table:
+        """Turn amounts into what was earned, look states of orders up, and name guests."""
+        policies = reading.policies
+        rows = _earned_amounts(rows, policies)
+        if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
+            words = [word.lower() for word in policies.excluded_statuses]
+            rows = rows.mutate(is_excluded=_.status.lower().isin(words).fill_null(False))
+        return _name_guests(rows, policies).view()
+
+    def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
+        """Rows in another currency, of orders that are no sale, and returns that are not used."""
+        cases: list[tuple[ir.BooleanValue, str]] = []
+        if "currency" in rows.columns and reading.currency:
+            other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
+            cases.append((other, "other currency"))
+        if "is_excluded" in rows.columns:
+            cases.append((rows.is_excluded, "cancelled or test order"))
+        if "cancelled_at" in rows.columns:
+            cases.append((rows.cancelled_at.notnull(), "cancelled or test order"))
+        if reading.policies.returns == "set_aside":
+            cases.append((rows.amount < 0, "return (policy returns: set_aside)"))
+        return cases
+
+    def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
+        """Later lines of an order whose total is counted once: that is why they are not used, whatever they lack."""
+        if reading.policies.amount_is != "order_total":
+            return staged
+        return with_reasons(staged, _later_lines(staged), override=True)
+
+    def keeps_equal_rows(self, reading: Reading) -> bool:
+        """As the policy says."""
+        return reading.policies.equal_rows == "keep"
+
+    def used(self, used: ibis.Table, reading: Reading) -> ibis.Table:
+        """Columns that the source has, and what is a purchase, from when to when."""
+        return _used_columns(used, reading.policies)
+
+    def report(self, staged: ibis.Table, folder: Path, reading: Reading) -> dict[str, Any]:
+        """What each decision concerns, the states of orders, and the first and last day."""
+        used, policies = engine().read_parquet(str(folder / USED)), reading.policies
+        has_states = "status" in staged.columns
+        return {
+            "policies": policy_counts(staged, used, policies),
+            "states": count_states(staged.status, policies.excluded_statuses) if has_states else [],
+            "days": calendar(used),
+        }
+
+
+def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
+    """Turn `amount` into what the row earned, and say beside it what was changed.
+
+    A row marked as returned gets a negative amount (`flipped`); parts that are no revenue are taken off
+    (`taken_off`); what was refunded later is taken off in proportion (`refunded`), and a purchase that
+    was refunded in full is none (`refunded_in_full`).
+
+    Raises
+    ------
+    DataError
+        If a part to be taken off has no column.
+    """
+    if "returned" in rows.columns:
+        back = _.returned.fill_null(False)
+        rows = rows.mutate(flipped=back & (_.amount > 0), amount=ibis.ifelse(back, -_.amount.abs(), _.amount))
+    if policies.amount_includes:
+        rows = rows.mutate(taken_off=_parts(rows, policies)).mutate(
+            gross=_.amount, amount=_.amount - _.taken_off
+        )
+    else:
+        rows = rows.mutate(gross=_.amount)
+    if "refunded" in rows.columns:
+        given_back = ibis.least(_.refunded.abs().fill_null(0), _.gross)
+        given_back = ibis.ifelse(_.gross > 0, given_back, 0.0)
+        rows = rows.mutate(refunded=given_back)
+        full = (_.refunded > 0) & (_.refunded >= _.gross - 0.005)
+        in_proportion = ibis.ifelse(_.amount == _.gross, _.refunded, _.refunded * (_.amount / _.gross))
+        rows = rows.mutate(
+            refunded_in_full=full,
+            refunded=ibis.ifelse(full, _.amount, ibis.ifelse(_.refunded > 0, in_proportion, 0.0)),
+        ).mutate(amount=ibis.ifelse(_.refunded_in_full, 0.0, _.amount - _.refunded))
+    return rows.drop("gross")
+
+
+def _parts(rows: ibis.Table, policies: Policies) -> ir.NumericValue:
+    total = ibis.literal(0.0)
+    for part in policies.amount_includes:
+        if part not in rows.columns:
+            raise DataError(
+                f"policies.amount_includes names {part!r}, but there is no column {part!r}; name it under columns, "
+                "or leave it out"
+            )
+        total = total + rows[part].abs().fill_null(0)
+    return ibis.ifelse(rows.amount < 0, -total, total)
+
+
+def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
+    guest = rows.customer_id.isnull()
+    if policies.guests == "set_aside":
+        return rows.mutate(is_guest=guest)
+    if "order_id" not in rows.columns:
+        raise DataError(
+            "policies.guests is 'one_customer_per_order', but there is no column order_id; name it under columns, "
+            "or use guests: set_aside"
+        )
+    named = ibis.literal("guest of order ") + rows.order_id
+    return rows.mutate(is_guest=guest, customer_id=rows.customer_id.fill_null(named))
+
+
+def _later_lines(staged: ibis.Table) -> ibis.Table:
+    """The lines of each order after the first one that states its total."""
+    if "order_id" not in staged.columns:
+        raise DataError(
+            "policies.amount_is is 'order_total', but there is no column order_id to tell which lines are one "
+            "order; name it under columns, or use amount_is: row"
+        )
+    states_total = staged.written_amount.notnull() & staged.order_id.notnull()
+    first = staged.filter(states_total).group_by("order_id").agg(first_row=_.source_row.min())
+    totals = staged.select(first_row="source_row", first_amount="amount")
+    first = first.left_join(totals, "first_row").drop("first_row_right")
+    lines = staged.select("source_row", "order_id", "amount", "reason").join(first, "order_id")
+    lines = lines.filter((_.source_row != _.first_row) & (_.reason.fill_null("") != UNSPLIT_LINE))
+    same = _.amount.isnull() | (_.amount - _.first_amount).abs().fill_null(0).round(2).isin([0.0])
+    return lines.select("source_row", why=ibis.ifelse(same, LATER_LINE, OTHER_TOTAL))
+
+
+def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
+    """The cleaned log: contract columns, and what is a purchase, from when to when."""
+    kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in _NOT_KEPT]
+    never = ibis.null("timestamp(6)")
+    is_purchase = used.amount > 0 if policies.zero_amounts == "no_purchase" else used.amount >= 0
+    if "refunded_in_full" in used.columns:
+        is_purchase = is_purchase & ~used.refunded_in_full
+    has_returns = used.filter(_.amount < 0).limit(1).count().to_pyarrow().as_py() > 0
+    if not has_returns:
+        return used.select(*kept, is_purchase=is_purchase, reversed_on=never, returned_purchase_date=never)
+    known = {
+        name: used[name] if name in used.columns else ibis.null("string") for name in ("product", "order_id")
+    }
+    rows = used.select("source_row", "customer_id", "date", "amount", **known)
+    matched = match_returns(rows, in_full=policies.returns == "match")
+    joined = used.mutate(is_purchase=is_purchase).left_join(matched, "source_row")
+    return joined.select(*kept, "is_purchase", "reversed_on", "returned_purchase_date")

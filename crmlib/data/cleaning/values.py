@@ -8,7 +8,6 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.ids import names_customer, pseudonym, read_id
 from crmlib.data.cleaning.reading import (
     parse_moment,
     parse_number,
@@ -24,16 +23,16 @@ from crmlib.data.contracts.contract import Column, Contract, spoken
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Reading
 
-HOW_READ = {
-    "text": "string",
-    "date": "timestamp(6)",
-    "number": "float64",
-    "money": "float64",
-    "flag": "boolean",
-}
 LARGEST_AMOUNT = 1e12  # beyond it a sum no longer keeps its cents in the engine's decimals
+# Hexadecimal digits of a hashed id: 80 bits, at which a billion customers meet with a chance of one in a million.
+_HASH_LENGTH = 20
 UNSPLIT_LINE = "line cannot be split into columns"
 _EMPTY = ("null", "nan", "nat", "n/a", "#n/a", "<na>", "\\n")  # as databases and programs write an empty cell
+
+
+@ibis.udf.scalar.builtin(name="sha256")
+def _sha256(text: str) -> str:  # type: ignore[empty-body]
+    """DuckDB's digest, in hexadecimal digits."""
 
 
 def read_values(
@@ -73,14 +72,14 @@ def read_values(
 
 def _is_plain(column: Column, reading: Reading) -> bool:
     """Whether a column's text is its value."""
-    other = column.required or column.words or column.name in reading.rename or names_customer(column)
+    other = column.required or column.words or column.name in reading.rename or column.names_customer
     return column.kind == "text" and not other
 
 
 def _says_something(rows: ibis.Table, column: Column) -> ir.BooleanValue:
     """Whether something is written; what a missing id looks like is the study's to say."""
     text = rows[f"written_{column.name}"]
-    return (text if names_customer(column) else without_words(text, _EMPTY)).notnull()
+    return (text if column.names_customer else without_words(text, _EMPTY)).notnull()
 
 
 def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Reading) -> ir.Value:
@@ -98,8 +97,8 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
         return ibis.ifelse(size.isnan(), ibis.null("float64"), size)  # how programs write an empty cell
     if column.kind == "flag":
         return read_flag(text if source is None else source)
-    is_id = names_customer(column)
-    text = read_id(text, reading.policies.missing_ids) if is_id else without_words(text, _EMPTY)
+    is_id = column.names_customer
+    text = without_words(text, reading.policies.missing_ids) if is_id else without_words(text, _EMPTY)
     renamed = reading.rename.get(column.name)
     if renamed:
         text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
@@ -158,7 +157,7 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     cases: list[tuple[Any, Any]] = []
     if column.kind in ("number", "money"):
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
-    if names_customer(column):
+    if column.names_customer:
         cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
     elif column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
@@ -189,11 +188,18 @@ def _fit_to_write(rows: ibis.Table, contract: Contract, here: list[Column], read
     personal = [column.name for column in here if column.personal]
     changed: dict[str, ir.Value] = {f"has_{name}": rows[name].notnull() for name in personal}
     if reading.hash_secret is not None:
-        hidden = [name for c in here if names_customer(c) for name in (c.name, f"written_{c.name}")]
-        changed |= {name: pseudonym(rows[name], reading.hash_secret) for name in hidden}
+        hidden = [name for c in here if c.names_customer for name in (c.name, f"written_{c.name}")]
+        changed |= {name: _pseudonym(rows[name], reading.hash_secret) for name in hidden}
     if reading.hash_secret is not None or not contract.quotable:
         hidden_line = ibis.ifelse(rows.unsplit_line.isnull(), ibis.null("string"), "(hidden)")
         changed["unsplit_line"] = hidden_line
     gone = [] if reading.keep_personal else [one for name in personal for one in (name, f"written_{name}")]
     rows = rows.mutate(**changed) if changed else rows
     return rows.drop(*[name for name in gone if name in rows.columns])
+
+
+def _pseudonym(customer_id: ir.StringValue, secret: str) -> ir.StringValue:
+    """What stands for a customer's id: the same for the same id and secret, and no way back without the secret."""
+    # Hashed twice with the key: once would let who knows some hashes go on from them (length extension).
+    inner = _sha256(ibis.literal(secret) + customer_id)
+    return _sha256(ibis.literal(secret) + inner).substr(0, _HASH_LENGTH)

@@ -6,8 +6,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from crmlib.errors import DataError, did_you_mean
+
+_TYPES = {
+    "text": "string",
+    "date": "timestamp(6)",
+    "number": "float64",
+    "money": "float64",
+    "flag": "boolean",
+}
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class Column:
     """
 
     name: str
-    kind: str
     purpose: str
+    kind: str
     required: bool = False
     unit: str = ""
     words: tuple[str, ...] = ()
@@ -37,6 +46,19 @@ class Column:
     planned: bool = False
     also: str = ""
     computed_from: tuple[str, ...] = ()
+
+    @property
+    def names_customer(self) -> bool:
+        """Whether it holds ids of customers."""
+        return self.name == "customer_id" or self.refers_to == "customers.customer_id"
+
+    @property
+    def type(self) -> str:
+        """What the engine holds once a value has been read."""
+        return _TYPES[self.kind]
+
+
+text, date, number, money, flag = (partial(Column, kind=kind) for kind in _TYPES)
 
 
 @dataclass(frozen=True)

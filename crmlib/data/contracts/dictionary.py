@@ -67,14 +67,14 @@ def _in_short(contract: Contract) -> str:
 
 def _table(contract: Contract) -> Iterator[str]:
     yield f"## {contract.name}\n"
-    said = [f"{contract.grain[0].upper()}{contract.grain[1:]}."]
+    parts = [f"{contract.grain[0].upper()}{contract.grain[1:]}."]
     if contract.key:
-        said.append(f"No `{contract.key}` stands twice.")
+        parts.append(f"No `{contract.key}` stands twice.")
     if contract.dated_by:
-        said.append(f"A row is known from its `{contract.dated_by}` on.")
+        parts.append(f"A row is known from its `{contract.dated_by}` on.")
     if contract.free_columns:
-        said.append("Whatever else the source has is a column too, under its own name.")
-    yield " ".join(said) + "\n"
+        parts.append("Whatever else the source has is a column too, under its own name.")
+    yield " ".join(parts) + "\n"
     yield "| Column | Kind | | What for |\n|---|---|---|---|"
     for column in contract.columns:
         needed = ", ".join(
@@ -97,18 +97,18 @@ def _range(column: Column) -> str:
 
 
 def _purpose(column: Column) -> str:
-    said = [column.purpose]
+    parts = [column.purpose]
     if column.words:
-        said.append(f"one of: {', '.join(column.words)}")
+        parts.append(f"one of: {', '.join(column.words)}")
     if column.refers_to:
-        said.append(f"a key of `{column.refers_to}`")
+        parts.append(f"a key of `{column.refers_to}`")
     if column.not_before:
-        said.append(f"not before `{column.not_before}`")
+        parts.append(f"not before `{column.not_before}`")
     if column.planned:
-        said.append("may lie ahead")
+        parts.append("may lie ahead")
     if column.known_from:
-        said.append(f"known from `{column.known_from}` on")
-    return "; ".join(said)
+        parts.append(f"known from `{column.known_from}` on")
+    return "; ".join(parts)
 
 
 def write_dictionary(folder: Path) -> Path:

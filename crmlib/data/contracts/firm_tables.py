@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from crmlib.data.contracts.contract import Column, Contract
+from crmlib.data.contracts.contract import Contract, date, flag, money, number, text
 from crmlib.data.contracts.customer_tables import CHANNEL, MARKET, PARTNER, PRODUCT_TYPE
 
 MARKETING_SPEND = Contract(
     "marketing_spend",
     "one row per period and channel, and per component, market or partner where they are told apart",
     (
-        Column(
-            "date", "date", "the day, or the first day of the month, that the money was for", required=True
-        ),
+        date("date", "the day, or the first day of the month, that the money was for", required=True),
         CHANNEL,
-        Column(
+        money(
             "amount",
-            "money",
             "money spent to win customers, wages included where there is no staff_hours",
             required=True,
         ),
-        Column(
+        text(
             "component",
-            "text",
             "the part of acquisition cost",
             words=("inbound", "trials", "conversion", "inside sales", "channels", "partnerships"),
         ),
         MARKET,
         PRODUCT_TYPE,
         PARTNER,
-        Column("impressions", "number", "times it was shown", unit="impressions", low=0),
-        Column("clicks", "number", "clicks, or other answers", unit="clicks", low=0),
-        Column("organic", "flag", "visits that were not paid for"),
+        number("impressions", "times it was shown", unit="impressions", low=0),
+        number("clicks", "clicks, or other answers", unit="clicks", low=0),
+        flag("organic", "visits that were not paid for"),
     ),
     dated_by="date",
 )
@@ -39,28 +35,24 @@ LEADS = Contract(
     "leads",
     "one row per prospect, won, lost or open; the dates are those of the stages reached",
     (
-        Column("lead_id", "text", "the prospect's own number", required=True),
-        Column("created", "date", "when the firm first knew of the prospect", required=True),
+        text("lead_id", "the prospect's own number", required=True),
+        date("created", "when the firm first knew of the prospect", required=True),
         CHANNEL,
         MARKET,
         PRODUCT_TYPE,
         PARTNER,
-        Column("interested_on", "date", "asked for more: a sign-up, a trial, a visit to the shop"),
-        Column("considered_on", "date", "looked at an offer"),
-        Column("activated_on", "date", "first use or first contact that counted, paid for or not"),
-        Column("won_on", "date", "first purchase", not_before="created"),
-        Column("lost_on", "date", "given up by either side", not_before="created"),
-        Column("lost_reason", "text", "why", known_from="lost_on"),
-        Column(
-            "customer_id",
-            "text",
-            "who the prospect became",
-            refers_to="customers.customer_id",
-            known_from="won_on",
+        date("interested_on", "asked for more: a sign-up, a trial, a visit to the shop"),
+        date("considered_on", "looked at an offer"),
+        date("activated_on", "first use or first contact that counted, paid for or not"),
+        date("won_on", "first purchase", not_before="created"),
+        date("lost_on", "given up by either side", not_before="created"),
+        text("lost_reason", "why", known_from="lost_on"),
+        text(
+            "customer_id", "who the prospect became", refers_to="customers.customer_id", known_from="won_on"
         ),
-        Column("won_from", "text", "the rival who served the prospect"),
-        Column("employee_id", "text", "who worked on it", refers_to="staff_hours.employee_id"),
-        Column("hours", "number", "hours of prospecting and selling", unit="hours", low=0),
+        text("won_from", "the rival who served the prospect"),
+        text("employee_id", "who worked on it", refers_to="staff_hours.employee_id"),
+        number("hours", "hours of prospecting and selling", unit="hours", low=0),
     ),
     key="lead_id",
     dated_by="created",
@@ -70,18 +62,17 @@ NETWORK_PARTNERS = Contract(
     "network_partners",
     "one row per partner of the firm",
     (
-        Column("partner_id", "text", "the partner's own number", required=True),
-        Column(
+        text("partner_id", "the partner's own number", required=True),
+        text(
             "kind",
-            "text",
             "which part of the network",
             required=True,
             words=("supplier", "customer", "owner", "partner", "employee"),
         ),
-        Column("since", "date", "partner since"),
-        Column("cost_per_year", "money", "what the firm pays for it"),
-        Column("value_received_per_year", "money", "what the firm gets from it beside customers"),
-        Column("value_given_per_year", "money", "what the partner gets from the firm"),
+        date("since", "partner since"),
+        money("cost_per_year", "what the firm pays for it"),
+        money("value_received_per_year", "what the firm gets from it beside customers"),
+        money("value_given_per_year", "what the partner gets from the firm"),
     ),
     key="partner_id",
     dated_by="since",
@@ -91,19 +82,18 @@ STAFF_HOURS = Contract(
     "staff_hours",
     "one row per employee, month and activity",
     (
-        Column("employee_id", "text", "who; a number, no name", required=True),
-        Column("date", "date", "first day of the month", required=True),
-        Column(
+        text("employee_id", "who; a number, no name", required=True),
+        date("date", "first day of the month", required=True),
+        text(
             "activity",
-            "text",
             "what for",
             required=True,
             words=("prospecting", "selling", "account management", "service", "marketing", "administration"),
         ),
-        Column("hours", "number", "hours worked on it", required=True, unit="hours", low=0),
-        Column("cost", "money", "wages for these hours"),
-        Column("hired_on", "date", "first day with the firm"),
-        Column("left_on", "date", "last day with the firm; empty while employed", not_before="hired_on"),
+        number("hours", "hours worked on it", required=True, unit="hours", low=0),
+        money("cost", "wages for these hours"),
+        date("hired_on", "first day with the firm"),
+        date("left_on", "last day with the firm; empty while employed", not_before="hired_on"),
     ),
     dated_by="date",
 )
@@ -112,11 +102,11 @@ CAPACITY = Contract(
     "capacity",
     "one row per month and resource",
     (
-        Column("date", "date", "first day of the month", required=True),
-        Column("resource", "text", "what is limited: seats, rooms, machine hours", required=True),
-        Column("capacity", "number", "how much there is", required=True, low=0),
-        Column("used", "number", "how much of it was used", required=True, low=0),
-        Column("fixed_cost", "money", "what it costs, used or not"),
+        date("date", "first day of the month", required=True),
+        text("resource", "what is limited: seats, rooms, machine hours", required=True),
+        number("capacity", "how much there is", required=True, low=0),
+        number("used", "how much of it was used", required=True, low=0),
+        money("fixed_cost", "what it costs, used or not"),
     ),
     dated_by="date",
 )
@@ -125,10 +115,10 @@ BUDGET = Contract(
     "budget",
     "one row per month",
     (
-        Column("date", "date", "first day of the month", required=True, planned=True),
-        Column("revenue", "money", "planned revenue", required=True),
-        Column("marketing_spend", "money", "planned money to win customers"),
-        Column("new_customers", "number", "planned new customers", unit="customers", low=0),
+        date("date", "first day of the month", required=True, planned=True),
+        money("revenue", "planned revenue", required=True),
+        money("marketing_spend", "planned money to win customers"),
+        number("new_customers", "planned new customers", unit="customers", low=0),
     ),
 )
 
@@ -136,14 +126,12 @@ MATURITY_SCORES = Contract(
     "maturity_scores",
     "one row per model, element and rater",
     (
-        Column("model", "text", "which scorecard", required=True, words=("qci", "buttle", "payne", "idic")),
-        Column("element", "text", "element, stage or process of it", required=True),
-        Column("rater", "text", "who scored; two raters show how far they agree", required=True),
-        Column(
-            "score", "number", "from nothing in place to proven", required=True, unit="points", low=0, high=4
-        ),
-        Column("evidence", "text", "what the score rests on"),
-        Column("date", "date", "when it was scored"),
+        text("model", "which scorecard", required=True, words=("qci", "buttle", "payne", "idic")),
+        text("element", "element, stage or process of it", required=True),
+        text("rater", "who scored; two raters show how far they agree", required=True),
+        number("score", "from nothing in place to proven", required=True, unit="points", low=0, high=4),
+        text("evidence", "what the score rests on"),
+        date("date", "when it was scored"),
     ),
     dated_by="date",
 )

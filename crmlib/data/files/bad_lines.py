@@ -88,7 +88,7 @@ def _next_record(lines: _Lines, file: TextFile) -> tuple[list[str], list[str] | 
             taken.append(lines.take())
             yield taken[-1]
 
-    reader = csv.reader(feed(), delimiter=file.delimiter, quotechar=file.quote, strict=True)
+    reader = csv.reader(feed(), delimiter=file.delimiter, strict=True)
     try:
         return taken, next(reader)
     except (csv.Error, StopIteration):

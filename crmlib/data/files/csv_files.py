@@ -34,7 +34,7 @@ def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any
     paths : sequence of Path
         Files; a column that one of them lacks is null in its rows.
     options : mapping
-        `encoding`, `delimiter` and `quote`; and `keep_bad_lines`: whether lines that cannot be split
+        `encoding` and `delimiter`; and `keep_bad_lines`: whether lines that cannot be split
         into columns are kept, as rows with their text under UNSPLIT, or the file is refused.
 
     Raises
@@ -42,11 +42,11 @@ def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any
     DataError
         If a file cannot be read to its last line, naming the line and the cure.
     """
-    how = {key: options.get(key) for key in ("encoding", "delimiter", "quote")}
+    how = {key: options.get(key) for key in ("encoding", "delimiter")}
     groups: dict[Any, list[TextFile]] = {}
     for path in paths:
         file = inspect_text_file(path, **how)
-        groups.setdefault((file.encoding, file.delimiter, file.quote, file.header), []).append(file)
+        groups.setdefault((file.encoding, file.delimiter, file.header), []).append(file)
     keep = bool(options.get("keep_bad_lines"))
     return _stacked(
         [_open_alike(engine, [_as_utf8(file) for file in group], keep) for group in groups.values()]
@@ -54,7 +54,7 @@ def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any
 
 
 def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibis.Table:
-    """Open files that one scan can read: the same header, delimiter, quote and encoding."""
+    """Open files that one scan can read: the same header, delimiter and encoding."""
     table = _scan(engine, files)
     fault = _fault_in(table)
     if fault is None:
@@ -67,10 +67,10 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
     if split.bad_lines and not keep_bad_lines:
         raise DataError(
             f"{file.source.name}, line {split.first_line}: it cannot be split into the {len(file.header)} columns of "
-            f"the header by {file.delimiter!r} and quotes {file.quote!r} ({split.first_text[:80]!r}); "
+            f"the header by {file.delimiter!r} and quotes '\"' ({split.first_text[:80]!r}); "
             "mend the line, or say under `delimiter` what stands between the columns"
         )
-    again = replace(file, path=copy, delimiter=",", quote='"', header=(*file.header, UNSPLIT))
+    again = replace(file, path=copy, delimiter=",", header=(*file.header, UNSPLIT))
     table = _scan(engine, [again])
     fault = _fault_in(table)
     if fault is not None:
@@ -87,8 +87,8 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
         columns=dict.fromkeys(neutral, "VARCHAR"),
         header=True,
         delim=file.delimiter,
-        quote=file.quote,
-        escape=file.quote,
+        quote='"',
+        escape='"',
         strict_mode=True,
         filename=FILE_COLUMN,
     )

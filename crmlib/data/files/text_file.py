@@ -44,20 +44,17 @@ class TextFile:
     source: Path
     encoding: str
     delimiter: str
-    quote: str
     header: tuple[str, ...]
 
 
-def inspect_text_file(
-    path: Path, *, encoding: str | None = None, delimiter: str | None = None, quote: str | None = None
-) -> TextFile:
+def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> TextFile:
     """Find a text file's encoding (UTF-8, or what its byte-order mark says), delimiter and header.
 
     Parameters
     ----------
     path : Path
         A delimited text file, possibly compressed (.gz).
-    encoding, delimiter, quote : str, optional
+    encoding, delimiter : str, optional
         What the study says about them.
 
     Raises
@@ -70,13 +67,12 @@ def inspect_text_file(
     encoding = encoding or mark_of(head) or "utf-8"
     text = decode_head(path, head, encoding)
     delimiter = delimiter or guess_delimiter(text)
-    quote = quote or '"'
-    first = next(_records(text, delimiter, quote), None)
+    first = next(_records(text, delimiter), None)
     if len(_filled(first or [])) <= 1:  # only then are all the others read
-        refuse_preamble(path.name, *([*_records(text, sign, quote)] for sign in (delimiter, *DELIMITERS)))
+        refuse_preamble(path.name, *([*_records(text, sign)] for sign in (delimiter, *DELIMITERS)))
     if not first:
         raise DataError(f"{path.name} has no header line; export it again, with the names of its columns")
-    return TextFile(path, path, encoding, delimiter, quote, unique_names(first, path.name))
+    return TextFile(path, path, encoding, delimiter, unique_names(first, path.name))
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -156,7 +152,7 @@ def guess_delimiter(text: str) -> str:
     """
     scores = {}
     for delimiter in DELIMITERS:
-        counts = [len(record) for record in _records(text, delimiter, '"') if record]
+        counts = [len(record) for record in _records(text, delimiter) if record]
         alike = sum(count == counts[0] for count in counts) / len(counts) if counts else 0.0
         scores[delimiter] = (counts[0] > 1, round(alike, 2), counts[0]) if counts else (False, 0.0, 0)
     return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
@@ -222,8 +218,8 @@ def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _records(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
+def _records(text: str, delimiter: str) -> Iterator[list[str]]:
     try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     except csv.Error:
         return

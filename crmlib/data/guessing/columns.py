@@ -9,7 +9,6 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crmlib.data.cleaning.ids import names_customer
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.guessing.column_names import names_of
 from crmlib.data.guessing.findings import Finding
@@ -173,5 +172,5 @@ class OwnGuesses:
 
 def _example(column: Column, profile: Profile) -> str:
     """A value, unless it says who a customer is: that has no place in a study file or on a screen."""
-    hidden = column.personal or names_customer(column)
+    hidden = column.personal or column.names_customer
     return "" if hidden else f"; it holds, for example, {profile.example!r}"

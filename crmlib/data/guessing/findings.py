@@ -30,7 +30,6 @@ class Guess:
     """What was found in a file, and what has to be asked."""
 
     source: Path  # a file, a folder or a pattern
-    files: tuple[Path, ...]
     findings: tuple[Finding, ...]
     questions: tuple[Question, ...]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -14,7 +15,6 @@ from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts.contract import Column, plain_name
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
 from crmlib.data.guessing.findings import Finding
-from crmlib.data.guessing.grain import guess_grain
 from crmlib.data.policies import Policies
 
 # Shops whose exports are known by columns that nobody else has together.
@@ -56,6 +56,17 @@ _CODES = (
     "INR",
     "BRL",
     "MXN",
+)
+_ALIKE = 0.95  # of the orders with several lines state one amount on all of them
+_ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
+_TOTALS = (
+    "order_total",
+    "total",
+    "grand_total",
+    "order_value",
+    "gesamtbetrag",
+    "rechnungsbetrag",
+    "bestellwert",
 )
 
 
@@ -181,3 +192,64 @@ def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, A
                 if sign in text:
                     return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
     return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
+
+
+@dataclass(frozen=True)
+class Grain:
+    """Whether rows are lines or orders, what `policies.amount_is` has to be, and what speaks for it."""
+
+    row_is: str
+    amount_is: str
+    evidence: str
+
+
+def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
+    """Tell order lines from orders, and catch an order's total that is repeated on every line.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        `order_id` (text or null) and `amount` (number or null) of every row.
+    amount_name : str
+        The file's name for the amount: "Order Total" speaks for itself.
+
+    Notes
+    -----
+    Equal amounts on the lines of an order may be chance where all things cost the same: the share of
+    orders that are alike is held against the chance that two rows of the log are.
+    """
+    orders = rows.filter(_.order_id.notnull()).group_by("order_id")
+    orders = orders.agg(lines=_.count(), stated=_.amount.count(), low=_.amount.min(), high=_.amount.max())
+    several = orders.lines > 1
+    alike = several & ((orders.low == orders.high) | orders.low.isnull())
+    found = orders.agg(
+        orders=orders.count(),
+        several=several.sum().fill_null(0),
+        alike=alike.sum().fill_null(0),
+        blank=(several & (orders.stated == 1)).sum().fill_null(0),
+    )
+    counts = {key: int(value) for key, value in found.to_pyarrow().to_pylist()[0].items()}
+    if not counts["several"]:
+        return Grain("order", "row", f"no order number stands twice in {counts['orders']:,} orders")
+    several_orders = f"{counts['alike']:,} of {counts['several']:,} orders with several lines"
+    named_total = any(plain_name(amount_name).startswith(word) for word in _TOTALS)
+    share, chance = counts["alike"] / counts["several"], _chance_alike(rows)
+    proven = counts["several"] >= _ENOUGH_ORDERS and chance < 0.5
+    if share >= _ALIKE and (proven or named_total):
+        first = "on the first line alone" if counts["blank"] else "the same on every line"
+        return Grain(
+            "line of an order",
+            "order_total",
+            f"in {several_orders} {amount_name!r} stands {first}: it is the order's total, "
+            "and adding up the lines would count it more than once",
+        )
+    return Grain(
+        "line of an order", "row", f"lines of one order have amounts of their own (equal in {several_orders})"
+    )
+
+
+def _chance_alike(rows: ibis.Table) -> float:
+    """The chance that two rows of the log have the same amount."""
+    counts = rows.filter(_.amount.notnull()).group_by("amount").agg(n=_.count().cast("float64"))
+    found = counts.agg(same=(counts.n * counts.n).sum(), total=counts.n.sum()).to_pyarrow().to_pylist()[0]
+    return (found["same"] or 0.0) / max((found["total"] or 0.0) ** 2, 1.0)

@@ -14,7 +14,7 @@ from crmlib.customers._log import as_day
 from crmlib.customers.activity import acquired_by
 from crmlib.customers.retention.contracts import contract_retention, contract_spells
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
-from crmlib.data.absent import lacking, open_optional
+from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
 from crmlib.economics.retention.profit import RetentionTerms, retention_mix
 from crmlib.errors import FitError, not_measured

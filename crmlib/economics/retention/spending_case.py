@@ -11,8 +11,7 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
-from crmlib.data.absent import lacking
-from crmlib.data.sources import open_table
+from crmlib.data.sources import lacking, open_table
 from crmlib.economics.formula_clv import blattberg_deighton_equity
 from crmlib.economics.retention.case import RetentionCase
 from crmlib.economics.retention.spending import ResponseCurve, best_spending, fit_response, judged_curve

@@ -12,7 +12,7 @@ from ibis import _
 from scipy.special import betainc, betaln, gammaln
 
 from crmlib.customers._log import as_day, fetch, floor, seen_by
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array

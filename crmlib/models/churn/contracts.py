@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlib.customers.retention.contracts import contract_samples, contract_spells
-from crmlib.data.absent import lacking
+from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError
 from crmlib.models.churn.data import ChurnData, churn_data, no_churn_data
 from crmlib.models.churn.evaluation import tenure_column

@@ -1,4 +1,7 @@
-"""Words of one meaning that are nearly spelt alike: suggested to whoever knows the firm, never merged."""
+"""What a person should look at in cleaned tables: keys that point to nothing, and words nearly spelt alike.
+
+Both are counted and shown; no row is set aside for them, and nothing is merged.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from ibis import _
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.contract import Column, Contract
 
-COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
+ORPHAN_COLUMNS = ["table", "column", "looked_for_in", "filled", "orphans", "keys"]
+SPELLING_COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
 # Columns that share their words with those of other tables; others have words of their own.
 _SHARED = {
     ("marketing_spend", "channel"): "channels of acquisition",
@@ -24,6 +28,61 @@ _NOT_WORDS = ("name", "rater", "evidence")
 _MOST_WORDS = 500  # a column with more of them holds free text
 _SHORTEST = 6  # letters; of shorter words, one letter can be the whole difference
 _LONG = 12  # letters, from which on two may differ
+
+
+def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.DataFrame:
+    """Rows whose key stands in no row of the table that it refers to; they are counted, and stay.
+
+    Parameters
+    ----------
+    tables : mapping
+        Cleaned optional tables by their names.
+    log : ibis.Table or None
+        The cleaned purchase log: who bought is a known customer, whether or not the table of customers has them.
+
+    Returns
+    -------
+    DataFrame
+        `table, column, looked_for_in, filled` (rows with a key), `orphans` (rows whose key points to nothing) and
+        `keys` (different ones among them). Keys that nothing supplied could hold are not looked for; a lead may
+        become a customer who has not bought yet, so it is looked for only where there is a table of customers.
+    """
+    targets: dict[str, tuple[str, ibis.Table] | None] = {}
+    found = []
+    for name, table in tables.items():
+        for column in CONTRACTS[name].columns:
+            if not column.refers_to or column.name not in table.columns:
+                continue
+            if name == "leads" and column.refers_to.startswith("customers.") and "customers" not in tables:
+                continue
+            if column.refers_to not in targets:
+                targets[column.refers_to] = _target(column, tables, log)
+            target = targets[column.refers_to]
+            if target is not None:
+                found.append({"table": name, "column": column.name, **_count(table, column, *target)})
+    return pd.DataFrame([one for one in found if one["filled"]], columns=ORPHAN_COLUMNS)
+
+
+def _target(
+    column: Column, tables: Mapping[str, ibis.Table], log: ibis.Table | None
+) -> tuple[str, ibis.Table] | None:
+    """Where a key is looked for, in words, and the keys that are there."""
+    other, key = column.refers_to.split(".")
+    places = {other: tables[other][key]} if other in tables else {}
+    if other == "customers" and log is not None:
+        places["transactions"] = log.customer_id
+    if not places:
+        return None
+    keys = [place.name("known").as_table() for place in places.values()]
+    known = (ibis.union(*keys) if len(keys) > 1 else keys[0]).distinct()
+    return " and ".join(places), known.cache()
+
+
+def _count(table: ibis.Table, column: Column, place: str, known: ibis.Table) -> dict[str, object]:
+    keys = table.select(key=table[column.name]).filter(_.key.notnull())
+    lost = keys.anti_join(known, keys.key == known.known)
+    orphans = lost.agg(orphans=_.count(), keys=_.key.nunique()).to_pyarrow().to_pylist()[0]
+    return {"looked_for_in": place, "filled": keys.count().to_pyarrow().as_py(), **orphans}
 
 
 @ibis.udf.scalar.builtin
@@ -59,7 +118,7 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
         if column.name in table.columns and _holds_words(column, CONTRACTS[name])
     ]
     if not counted:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=SPELLING_COLUMNS)
     words = ibis.union(*counted) if len(counted) > 1 else counted[0]
     words = words.mutate(bare=_.written.lower().re_replace(r"[^\p{L}\p{N}]+", "")).filter(_.bare != "")
     words = words.mutate(digits=_.bare.re_replace(r"[^\p{N}]+", ""), of=_.count().over(group_by="vocabulary"))
@@ -70,7 +129,7 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
     own = whole.select("vocabulary", written="suggested", rows_of_written="rows_suggested")
     pairs = words.join(own, ["vocabulary", "written"]).join(whole, ["vocabulary", "digits"])
     pairs = pairs.filter((_.written != _.suggested) & _near(pairs) & _more_frequent(pairs))
-    found = pairs.select(*COLUMNS).to_pandas()
+    found = pairs.select(*SPELLING_COLUMNS).to_pandas()
     found = found.assign(letters=found["suggested"].str.len()).sort_values(
         ["rows_suggested", "letters", "suggested"], ascending=[False, False, True]
     )

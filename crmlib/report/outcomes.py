@@ -1,4 +1,4 @@
-"""Where a notebook that did not finish stopped, read from what it left."""
+"""What the runner hands to a worker, how a notebook ended, and where one that did not finish stopped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
+CANNOT_ANSWER = "these data cannot answer it"
 _ADDED = {
     "injected-parameters",
     "papermill-error-cell-tag",
 }  # by Papermill: cells are counted as in the source
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook to run: absolute paths only, for the worker stands elsewhere."""
+
+    name: str
+    notebook: str
+    output: str
+    parameters: dict[str, Any]
+    run_folder: str
+    root: str
+    cell_timeout_seconds: float
+    engine_threads: int  # its share of the processor, where several run at a time
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a notebook ended: ok, cached, skipped, failed, timeout or kernel died."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    reason: str = ""
+    heading: str = ""
+    cell: int | None = None
+    source_line: str = ""
+    traceback: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the report may be published with it."""
+        return self.status in ("ok", "cached", "skipped")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the runner hands to a worker, what it gets back, and the worker's life.
+"""The life of the processes in which notebooks run.
 
 Nothing heavy is imported here: the runner itself never imports Papermill.
 """
@@ -11,48 +11,11 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from crmlib.report.partial import stopped_at
-
-# What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
-CANNOT_ANSWER = "these data cannot answer it"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A notebook to run: absolute paths only, for the worker stands elsewhere."""
-
-    name: str
-    notebook: str
-    output: str
-    parameters: dict[str, Any]
-    run_folder: str
-    root: str
-    cell_timeout_seconds: float
-    engine_threads: int  # its share of the processor, where several run at a time
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a notebook ended: ok, cached, skipped, failed, timeout or kernel died."""
-
-    name: str
-    status: str
-    seconds: float = 0.0
-    reason: str = ""
-    heading: str = ""
-    cell: int | None = None
-    source_line: str = ""
-    traceback: str = ""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the report may be published with it."""
-        return self.status in ("ok", "cached", "skipped")
+from crmlib.report.outcomes import Outcome, Task, stopped_at
 
 
 class Worker:

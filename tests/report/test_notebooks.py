@@ -4,8 +4,7 @@ import pytest
 
 from crmlib.errors import StudyError
 from crmlib.places import notebooks_folder
-from crmlib.report.allowed import admits
-from crmlib.report.notebooks import read_notebooks, read_parameters
+from crmlib.report.notebooks import admits, read_notebooks, read_parameters
 
 PARAMETERS = {
     f"{notebook.number}.{one.name}": one

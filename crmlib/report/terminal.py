@@ -1,0 +1,156 @@
+"""What the terminal, or a log, shows of a run, and what `crm list` and `crm runs` print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from crmlib import format as fmt
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.samples import CURE, is_installed
+from crmlib.errors import CrmError
+from crmlib.places import notebooks_folder, studies
+from crmlib.report.execute import Watch
+from crmlib.report.make import Made
+from crmlib.report.notebooks import Notebook, read_notebooks
+from crmlib.report.outcomes import Outcome
+from crmlib.report.plan import Plan
+from crmlib.report.runs import Reports
+from crmlib.secrets import redact
+from crmlib.study import Study, open_study
+
+_TRACEBACK_LINES = 8
+
+
+def line(outcome: Outcome) -> str:
+    """One line on how a notebook ended."""
+    if outcome.status == "ok":
+        return f"{outcome.name:<32} ok          {fmt.seconds(outcome.seconds):>8}"
+    status = "not run" if outcome.status == "skipped" else outcome.status
+    reason = f": {outcome.reason}" if status == "not run" else f"  {outcome.reason.splitlines()[0]}"
+    return f"{outcome.name:<32} {status}{reason}"
+
+
+@contextmanager
+def watching(plan: Plan) -> Iterator[Watch]:
+    """Follow a run: a moving display on a terminal, plain lines elsewhere."""
+    click.echo(f"{plan.study.title}, as of {fmt.date(plan.study.as_of)}")
+    if not sys.stdout.isatty():
+        yield lambda name, outcome: click.echo(redact(line(outcome))) if outcome else None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    running: list[str] = []
+    columns = (
+        SpinnerColumn(),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, transient=True) as display:
+        bar = display.add_task("", total=len(plan.chapters))
+
+        def watch(name: str, outcome: Outcome | None) -> None:
+            if outcome is None:
+                running.append(name)
+            else:
+                if name in running:
+                    running.remove(name)
+                display.advance(bar)
+                display.console.print(redact(line(outcome)), markup=False, highlight=False)
+            display.update(bar, description=", ".join(running))
+
+        yield watch
+
+
+def show_failures(made: Made) -> None:
+    """Say on one screen what failed, where, and what to do; failure.html says the same."""
+    for one in made.failures:
+        where = f"cell {one['cell']}" + (f", under the heading “{one['heading']}”" if one["heading"] else "")
+        lines = [
+            "",
+            f"{one['name']}: {one['status']}",
+            f"  where      {where if one['cell'] else 'before its first cell'}",
+            f"  line       {one['source_line']}",
+            f"  what       {one['reason']}",
+            f"  so far     {one['partial']}",
+            f"  again      {one['again']}",
+        ]
+        if one["traceback"]:
+            tail = one["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
+            lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
+        click.echo("\n".join(lines), err=True)
+    click.echo(
+        f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True
+    )
+
+
+def list_notebooks(study: str | None) -> None:
+    """Print each notebook, its question and what it needs; for a study, which ones are possible."""
+    notebooks = read_notebooks(notebooks_folder())
+    if study is not None:
+        _list_possible(study, open_study(study), notebooks)
+        return
+    for one in notebooks:
+        click.echo(f"{one.name}\n    {one.question}\n    needs {', '.join(one.needs) or 'no table'}")
+        if one.reads:
+            click.echo(f"    reads {', '.join(one.reads)}")
+
+
+def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
+    lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
+    click.echo(f"Possible with {', '.join(study.file.tables)}")
+    for one in notebooks:
+        if not lacking[one.name]:
+            click.echo(f"  {one.name}\n      {one.question}")
+    missing = list(dict.fromkeys(table for tables in lacking.values() for table in tables))
+    if not missing:
+        return
+    click.echo("\nNot yet")
+    for one in notebooks:
+        if lacking[one.name]:
+            click.echo(f"  {one.name}\n      {one.question}\n      lacks {', '.join(lacking[one.name])}")
+    click.echo(f"\nTo add a table: crm add {name} TABLE FILE")
+    for table in missing:
+        click.echo(f"  {table}: {CONTRACTS[table].grain}")
+
+
+def list_studies() -> None:
+    """Print each study that a name can mean here, and why one cannot be opened."""
+    click.echo("\nStudies")
+    for name, path in studies().items():
+        click.echo(f"{name:<20} {_title(path)}")
+
+
+def _title(path: Path) -> str:
+    try:
+        study = open_study(path)
+        sample = study.file.sample
+        return study.title if sample is None or is_installed(sample) else f"{study.title} (first: {CURE})"
+    except CrmError as error:
+        return f"cannot be opened: {str(error).splitlines()[0]}"
+
+
+def list_runs(reports: Reports) -> None:
+    """Print each run that is kept: when, how it ended, and which one is the latest."""
+    found = reports.kept()
+    if not found:
+        click.echo(f"no runs in {reports.folder}; `crm report` makes one")
+    for record in found:
+        ended = [one["status"] for one in record["notebooks"]]
+        endings = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
+        mark = " latest" if record["latest"] else ""
+        kind = "failed" if record["folder"].parent.name == "failed" else "published"
+        click.echo(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {endings}{mark}")
