@@ -40,8 +40,7 @@ HOMES = homes_of(
         "survival.curves": "log_rank survival_curves survival_table",
         "survival.remaining_lifetime": "remaining_lifetime",
         "uplift.assignment": "treatment_balance",
-        "uplift.curves": "uplift_curves",
-        "uplift.heterogeneity": "calibrated_effects heterogeneity_test",
+        "uplift.effects": "calibrated_effects heterogeneity_test uplift_curves",
         "uplift.uplift_model": "UpliftModel",
     },
 )

@@ -54,7 +54,7 @@ def rewrite_parquet(
     memory_limit : str
         What the engine may hold at once, such as "2GB"; beyond it, it spills beside `target`.
     ordered : bool
-        Whether the order of rows stays; else row groups need not queue up in memory.
+        Whether the order of rows stays; then a single thread writes.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def rewrite_parquet(
     with whole_file(target) as part, duckdb.connect() as engine:
         engine.execute("SET memory_limit = ?", [memory_limit])
         engine.execute("SET temp_directory = ?", [str(target.with_name(f".{target.name}.spill"))])
-        engine.execute("SET preserve_insertion_order = ?", [ordered])
+        # several threads that keep the order would let row groups queue up in memory
+        engine.execute("SET threads = 1" if ordered else "SET preserve_insertion_order = false")
         table = engine.read_parquet(str(source))
         table.create_view("c")
         if missing := [name for name in needed if name not in table.columns]:
