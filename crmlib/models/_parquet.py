@@ -1,8 +1,8 @@
-"""Scores joined to a Parquet table of customers in the engine, so that it may be larger than memory."""
+"""Scores written beside a Parquet table of customers by the engine, so that it may be larger than memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from crmlib.staging import whole_file
 if TYPE_CHECKING:
     import duckdb
 
-ScoreHistories = Callable[[Histories], pd.DataFrame]
 # Scores hardly repeat: looking for a dictionary of them takes a fifth of the writing and finds none.
 _FORMAT = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 1000"
 
@@ -32,10 +31,68 @@ _SAME_HISTORY = (
 )
 
 
+def rewrite_parquet(
+    source: str | Path,
+    target: str | Path,
+    new: Iterable[str],
+    queries: Callable[[duckdb.DuckDBPyConnection], Iterable[str]],
+    *,
+    needed: Iterable[str] = (),
+    memory_limit: str = "2GB",
+    ordered: bool = False,
+) -> int:
+    """Write a Parquet table of customers with new columns, by the first of some queries that gives all its rows.
+
+    Parameters
+    ----------
+    source, target : path
+        Parquet files; `source` may be a pattern such as "customers/*.parquet".
+    new, needed : iterable of str
+        Columns that the table must not have, and those that it must.
+    queries : callable
+        From an engine in which the table is called `c`.
+    memory_limit : str
+        What the engine may hold at once, such as "2GB"; beyond it, it spills beside `target`.
+    ordered : bool
+        Whether the order of rows stays; then a single thread writes.
+
+    Returns
+    -------
+    int
+        Rows written: as many as were read.
+    """
+    import duckdb
+
+    target = Path(target)
+    with whole_file(target) as part, duckdb.connect() as engine:
+        engine.execute("SET memory_limit = ?", [memory_limit])
+        engine.execute("SET temp_directory = ?", [str(target.with_name(f".{target.name}.spill"))])
+        # several threads that keep the order would let row groups queue up in memory
+        engine.execute("SET threads = 1" if ordered else "SET preserve_insertion_order = false")
+        table = engine.read_parquet(str(source))
+        table.create_view("c")
+        if missing := [name for name in needed if name not in table.columns]:
+            raise DataError(f"{source} lacks {', '.join(missing)} (it has {', '.join(table.columns)})")
+        if twice := [name for name in new if name in table.columns]:
+            raise DataError(f"{source} has {', '.join(twice)} already; leave them out or rename them")
+        rows, written = int(table.count("*").fetchall()[0][0]), 0
+        if not rows:
+            raise DataError(f"{source} has no rows; there is no customer to score")
+        path = str(part).replace("'", "''")
+        for query in queries(engine):
+            written = engine.execute(f"COPY ({query}) TO '{path}' ({_FORMAT})").fetchall()[0][0]
+            if written == rows:
+                return rows
+        raise CrmError(
+            f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give numbers as "
+            "integers or doubles"
+        )
+
+
 def join_scores(
     source: str | Path,
     target: str | Path,
-    score: ScoreHistories,
+    score: Callable[[Histories], pd.DataFrame],
     columns: Mapping[str, str],
     *,
     spend: bool,
@@ -45,63 +102,31 @@ def join_scores(
 
     Parameters
     ----------
-    source, target : path
-        Parquet files; `source` may be a pattern such as "customers/*.parquet".
+    source, target, memory_limit
+        As in `rewrite_parquet`.
     score : callable
         Histories -> a frame with a row for each.
     columns : mapping of str to str
         New columns: name -> SQL of the customer `c` and the history's scores `s`.
     spend : bool
         Whether `monetary_value` is used and so must be there.
-    memory_limit : str
-        What the engine may hold at once, such as "2GB"; beyond it, it spills beside `target`.
-
-    Returns
-    -------
-    int
-        Rows written: as many as were read.
     """
-    import duckdb
     import pyarrow as pa
 
-    target = Path(target)
-    new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    with whole_file(target) as part, duckdb.connect() as engine:
-        engine.execute("SET memory_limit = ?", [memory_limit])
-        engine.execute("SET temp_directory = ?", [str(target.with_name(f".{target.name}.spill"))])
-        engine.execute("SET preserve_insertion_order = false")  # else row groups queue up in memory
-        engine.read_parquet(str(source)).create_view("c")
-        rows = _check(engine, source, columns, spend)
+    def queries(engine: duckdb.DuckDBPyConnection) -> Iterable[str]:
+        if spend:
+            unknown = "frequency > 0 AND NOT coalesce(isfinite(monetary_value::DOUBLE), false)"
+            count, rows = engine.sql(f"SELECT count(*) FILTER ({unknown}), count(*) FROM c").fetchall()[0]
+            if count:
+                raise DataError(
+                    f"monetary_value is missing or infinite in {count:,} of {rows:,} rows of {source}"
+                )
         known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").to_arrow_table()
         for name, scores in score(read_distinct_histories(known.to_pandas())).items():
             known = known.append_column(name, pa.array(scores))
         engine.register("s", known)  # read in place, in the types it came in: a copy would cost a tenth
-        path = str(part).replace("'", "''")
-        for same in _SAME_HISTORY:
-            copy = f"COPY (SELECT c.*, {new} FROM c JOIN s ON {same}) TO '{path}' ({_FORMAT})"
-            written = engine.execute(copy).fetchall()[0][0]
-            if written == rows:
-                break
-        if written != rows:
-            raise CrmError(
-                f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give frequency, "
-                "recency and T as integers or doubles"
-            )
-    return rows
+        new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+        return (f"SELECT c.*, {new} FROM c JOIN s ON {same}" for same in _SAME_HISTORY)
 
-
-def _check(engine: duckdb.DuckDBPyConnection, source: str | Path, new: Mapping[str, str], spend: bool) -> int:
-    """Refuse a table that cannot be scored; else return how many rows it has."""
-    there = engine.table("c").columns
     needed = (*HISTORY, "monetary_value") if spend else HISTORY
-    if missing := [name for name in needed if name not in there]:
-        raise DataError(f"{source} lacks {', '.join(missing)} (it has {', '.join(there)})")
-    if twice := [name for name in new if name in there]:
-        raise DataError(f"{source} has {', '.join(twice)} already; leave them out or rename them")
-    unknown = "count(*) FILTER (frequency > 0 AND NOT coalesce(isfinite(monetary_value::DOUBLE), false))"
-    row = engine.sql(f"SELECT count(*), {unknown if spend else 0} FROM c").fetchall()[0]
-    if row[1]:
-        raise DataError(f"monetary_value is missing or infinite in {row[1]:,} of {row[0]:,} rows of {source}")
-    if not row[0]:
-        raise DataError(f"{source} has no rows; there is no customer to score")
-    return int(row[0])
+    return rewrite_parquet(source, target, columns, queries, needed=needed, memory_limit=memory_limit)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crmlib.models._histories import Histories
 from crmlib.models._inference import Array
@@ -139,10 +140,7 @@ def score_histories(
     """
     x, age = known.frequency, known.T
     # what is expected of a living customer depends on frequency and T alone
-    ages = pd.factorize(age)
-    pair, _ = pd.factorize(x.astype(np.int64) * len(ages[1]) + ages[0])
-    first = np.zeros(pair.max(initial=-1) + 1, dtype=np.intp)
-    first[pair[::-1]] = np.arange(len(pair))[::-1]
+    pair, first = distinct_pairs(x, age)
     alive = model._alive(x, known.recency, age)
     purchases = model._purchases_if_alive(x[first], age[first], horizon)
     discounted = purchases
@@ -161,6 +159,13 @@ def score_histories(
             model, spend, known, alive, horizon, level
         )
     return scores
+
+
+def distinct_pairs(frequency: Array, age: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Distinct pairs of frequency and T: which of them each history has, and the first history that has it."""
+    code, ages = pd.factorize(age)
+    pair, _ = pd.factorize(frequency.astype(np.int64) * len(ages) + code)
+    return pair, np.flatnonzero(~pd.Series(pair).duplicated())
 
 
 def _spend_interval(

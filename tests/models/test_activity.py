@@ -12,10 +12,9 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 import crmlib as crm
 from crmlib.errors import CrmError
-from crmlib.models.activity.activity import ActivityComparison
-from crmlib.models.activity.scores import activity_scores, compared_in_words
-from crmlib.models.backtesting.forecasts import Forecast
-from crmlib.models.backtesting.holdout_metrics import by_probability
+from crmlib.models.activity.activity import ActivityComparison, comparison_sentence
+from crmlib.models.backtesting.forecasts import Forecast, fit_hiatus
+from crmlib.models.backtesting.scores import compare_probabilities
 from tests.models.worlds import beta_geo_world
 
 PARETO = {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}
@@ -55,46 +54,46 @@ class TestHiatus:
     @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=40))
     def test_no_threshold_is_wrong_less_often(self, people: list[tuple[int, bool]]) -> None:
         silence, back = (np.array(one) for one in zip(*people, strict=True))
-        found = crm.fit_hiatus(silence.astype(float), back)
+        found = fit_hiatus(silence.astype(float), back)
         wrong = [((silence <= one) != back).sum() for one in np.unique(silence)]
         assert ((silence <= found) != back).sum() == min(wrong)
 
 
 @pytest.fixture(scope="module")
-def told() -> tuple[dict, np.ndarray, pd.DataFrame]:
-    """Three forecasts of who buys, what happened, and tenths."""
+def forecasts() -> tuple[list[Forecast], np.ndarray]:
+    """Three forecasts of who buys, and what happened."""
     random = np.random.default_rng(7)
     chance = random.beta(0.5, 1.5, 4000)
     happened = random.random(4000) < chance
-    told = {
-        "true": ("model", chance),
-        "nearly": ("rule", np.clip(chance + 0.01 * random.standard_normal(4000), 1e-3, 0.999)),
-        "wild": ("rule", np.clip(chance + 0.3 * random.standard_normal(4000), 0.01, 0.99)),
+    chances = {
+        "true": chance,
+        "nearly": np.clip(chance + 0.01 * random.standard_normal(4000), 1e-3, 0.999),
+        "wild": np.clip(chance + 0.3 * random.standard_normal(4000), 0.01, 0.99),
     }
-    frames = [by_probability(Forecast(name, p, p, None), happened) for name, (_, p) in told.items()]
-    return told, happened, pd.concat(frames)
+    return [Forecast(name, "rule", p, p) for name, p in chances.items()], happened
+
+
+def compare(forecasts: tuple, resamples: int, random_state: int = 0) -> pd.DataFrame:
+    given, happened = forecasts
+    return compare_probabilities(given, happened, resamples=resamples, random_state=random_state)
 
 
 class TestScores:
-    def test_are_those_of_scikit_learn(self, told: tuple) -> None:
-        forecasts, happened, deciles = told
-        scores = activity_scores(forecasts, happened, deciles, resamples=20, random_state=0).set_index(
-            "forecast"
-        )
-        for name, (_, chance) in forecasts.items():
-            row = scores.loc[name]
+    def test_are_those_of_scikit_learn(self, forecasts: tuple) -> None:
+        given, happened = forecasts
+        scores = compare(forecasts, 20).set_index("forecast")
+        for one in given:
+            row, chance = scores.loc[one.name], one.any_purchase
             assert row["brier"] == pytest.approx(brier_score_loss(happened, chance))
             assert row["log_loss"] == pytest.approx(log_loss(happened, chance))
             assert row["auc"] == pytest.approx(roc_auc_score(happened, chance))
             assert row["actual"] == happened.mean()
 
-    def test_bootstrap_is_that_of_plain_resampling(self, told: tuple) -> None:
-        forecasts, happened, deciles = told
-        scores = activity_scores(forecasts, happened, deciles, resamples=200, random_state=3).set_index(
-            "forecast"
-        )
+    def test_bootstrap_is_that_of_plain_resampling(self, forecasts: tuple) -> None:
+        given, happened = forecasts
+        scores = compare(forecasts, 200, random_state=3).set_index("forecast")
         random = np.random.default_rng(8)
-        chance, drawn = forecasts["true"][1], []
+        chance, drawn = given[0].any_purchase, []
         for _ in range(200):
             rows = random.integers(0, len(happened), len(happened))
             drawn.append(roc_auc_score(happened[rows], chance[rows]))
@@ -102,16 +101,15 @@ class TestScores:
         assert scores.loc["true", "auc_low"] == pytest.approx(low, abs=0.004)
         assert scores.loc["true", "auc_high"] == pytest.approx(high, abs=0.004)
 
-    def test_the_truth_is_best_and_the_rest_are_placed(self, told: tuple) -> None:
-        forecasts, happened, deciles = told
-        scores = activity_scores(forecasts, happened, deciles, resamples=100, random_state=0)
+    def test_the_truth_is_best_and_the_rest_are_placed(self, forecasts: tuple) -> None:
+        scores = compare(forecasts, 100)
         assert scores["behind_beyond_chance"].tolist() == [False, False, True]
         assert scores["forecast"].tolist() == ["true", "nearly", "wild"]
         assert (scores["brier_behind"] >= 0).all()
-        words = compared_in_words(scores)
-        assert words.startswith("true is nearest")
-        assert "No worse than it beyond chance: nearly." in words
-        assert "Worse: wild by 0." in words
+        sentence = comparison_sentence(scores)
+        assert sentence.startswith("true is nearest")
+        assert "No worse than it beyond chance: nearly." in sentence
+        assert "Worse: wild by 0." in sentence
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +169,7 @@ class TestComparison:
         assert "needs 30 who did" in found.reason
         assert found.sentence == found.basis == f"Not measured: {found.reason}."
         assert found.scores.empty
+        assert "behind_beyond_chance" in found.scores
         assert found.fit_best(crm.rfm_summary(cdnow.transactions, as_of=cdnow.as_of)) is None
 
 

@@ -9,9 +9,10 @@ import pytest
 
 import crmlib as crm
 from crmlib.errors import CrmError, DataError, FitError
+from crmlib.models.churn import at_risk as at_risk_module
 from crmlib.models.churn import reasons as reasons_module
 from crmlib.models.churn.evaluation import held_out_splits
-from crmlib.models.churn.labels import read_labels
+from crmlib.models.churn.features import read_labels
 from crmlib.models.churn.reasons import explained_by
 
 trees_explained = pytest.mark.skipif(find_spec("shap") is None, reason="needs the extra `reasons`")
@@ -55,13 +56,13 @@ def trees(firm):
     ],
 )  # fmt: skip
 def test_labels_are_read_from_words(words):
-    assert read_labels(pd.Series([words[0], words[1], words[1]], name="x")).churned.tolist() == [1, 0, 0]
+    assert read_labels(pd.Series([words[0], words[1], words[1]], name="x"))[0].tolist() == [1, 0, 0]
 
 
 def test_labels_not_known_are_nobody_s():
-    labels = read_labels(pd.Series(["Yes", None, "", "n/a", np.nan, "No"], name="Churn"))
-    assert np.isnan(labels.churned).tolist() == [False, True, True, True, True, False]
-    assert labels.said.endswith("; 4 not known")
+    churned, note = read_labels(pd.Series(["Yes", None, "", "n/a", np.nan, "No"], name="Churn"))
+    assert np.isnan(churned).tolist() == [False, True, True, True, True, False]
+    assert note.endswith("; 4 not known")
 
 
 def test_words_without_a_meaning_are_refused_with_the_cure():
@@ -70,7 +71,7 @@ def test_words_without_a_meaning_are_refused_with_the_cure():
         DataError, match=r"state: 'Sold' has no known meaning; found 'Kept', 'Sold'.*positive="
     ):
         read_labels(column)
-    assert read_labels(column, positive="sold").churned.tolist() == [1, 0, 0]
+    assert read_labels(column, positive="sold")[0].tolist() == [1, 0, 0]
     with pytest.raises(DataError, match="there is no 'Gone'"):
         read_labels(column, positive="Gone")
 
@@ -146,16 +147,17 @@ def test_planted_leaks_are_named_and_nothing_else(firm):
     assert leaks_of(firm) == {}
 
 
-def test_a_leak_is_refused_left_out_or_kept_as_asked(firm):
+def test_a_leak_is_refused_or_kept_as_asked(firm):
     leaking = firm.assign(closed=firm["churned"].eq("Yes").astype(int))
     with pytest.raises(
         FitError, match=r"closed alone tells who left \(ROC AUC 1.000\).*leave_out=\['closed'\]"
     ):
         crm.ChurnModel("logistic").fit(leaking)
-    model = crm.ChurnModel("logistic").fit(leaking, leaks="leave_out")
-    assert "closed" not in model.kinds
-    assert "closed is left out: it nearly gives the answer away" in model.notes_
-    assert "closed" in crm.ChurnModel("logistic").fit(leaking, leaks="keep").kinds
+    data = crm.churn_data(leaking)
+    data = data.without_leaks(crm.leak_check(data))
+    assert "closed is left out: it nearly gives the answer away" in data.notes
+    assert "closed" not in crm.ChurnModel("logistic").fit(data).kinds
+    assert "closed" in crm.ChurnModel("logistic").fit(leaking, keep_leaks=True).kinds
 
 
 def test_redundant_columns_are_told_apart_from_leaks(firm):
@@ -194,7 +196,7 @@ def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
     assert set(data.date[test]) == {days[3]}
     assert set(data.date[train]) == set(days[:2])  # what became of those of July was not known in October
     assert "1,500 earlier rows are not learnt from" in said
-    assert crm.evaluate_churn(data, estimator="logistic", resamples=5).split == said
+    assert crm.evaluate_churn(data, estimator="logistic", resamples=5).notes[0] == said
 
 
 def test_an_outcome_known_only_later_is_not_known(firm):
@@ -280,10 +282,11 @@ def test_reasons_are_in_the_data_s_words(firm, linear):
         crm.churn_reasons(linear, new, n=9)
 
 
-def test_parquet_is_scored_in_pieces_as_in_memory(tmp_path, firm, linear):
+def test_parquet_is_scored_in_pieces_as_in_memory(tmp_path, firm, linear, monkeypatch):
+    monkeypatch.setattr(at_risk_module, "_ROWS_AT_ONCE", 333)
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     firm.assign(note="kept").to_parquet(source, row_group_size=400)
-    assert crm.score_churn_parquet(linear, source, target, reasons=2, chunk_rows=333) == len(firm)
+    assert crm.score_churn_parquet(linear, source, target, reasons=2) == len(firm)
     scored = pd.read_parquet(target)
     pd.testing.assert_frame_equal(scored[list(firm)], firm)
     assert (scored["note"] == "kept").all()

@@ -6,8 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from crmlib.models.churn.calibration import Calibration, calibrate
-from crmlib.models.churn.metrics import Predictions, logistic_line
+from crmlib.models.churn.metrics import Calibration, Predictions, calibrate, logistic_line
 
 cases = st.lists(st.tuples(st.integers(1, 19), st.booleans(), st.integers(0, 3)), min_size=8, max_size=60)
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
-from crmlib.models.backtesting.predictive_check import check_counts, distance_to_uniform
-from crmlib.models.predictive_total import predictive_total
+from crmlib.models.backtesting.predictive_check import PredictiveCheck, check_counts, predictive_total
 
 MODELS = [
     BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W"),
@@ -51,7 +50,7 @@ def test_draws_from_the_model_are_uniform_and_covered_as_implied(model):
     many = pd.concat([CUSTOMERS] * 700, ignore_index=True)
     counts = model.sample_purchases(many, T, 1, 3)[0]
     found = check_counts(model, many, counts, T, 4)
-    assert distance_to_uniform(found.pit) * np.sqrt(len(many)) < 1.628  # level 1 %
+    assert found.distance_to_uniform * np.sqrt(len(many)) < 1.628  # level 1 %
     away = (found.coverage["actual"] - found.coverage["implied"]).abs()
     assert (
         away < 3.3 * np.sqrt(found.coverage["implied"] * (1 - found.coverage["implied"]) / len(many))
@@ -59,9 +58,9 @@ def test_draws_from_the_model_are_uniform_and_covered_as_implied(model):
 
 
 def test_distance_to_uniform_of_a_hand_made_sample():
-    assert distance_to_uniform(np.array([0.5])) == 0.5
-    assert distance_to_uniform(np.array([0.1, 0.2, 0.3, 0.4])) == pytest.approx(0.6)
-    assert distance_to_uniform((np.arange(10) + 0.5) / 10) == pytest.approx(0.05)
+    for pit, distance in (([0.5], 0.5), ([0.1, 0.2, 0.3, 0.4], 0.6), ((np.arange(10) + 0.5) / 10, 0.05)):
+        found = PredictiveCheck(np.array(pit), 0.0, pd.DataFrame())
+        assert found.distance_to_uniform == pytest.approx(distance)
 
 
 def test_a_total_varies_with_customers_as_their_probabilities_say(cdnow_summary):

@@ -9,8 +9,8 @@ from scipy.stats import spearmanr
 
 import crmlib as crm
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.models.backtesting.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
-from crmlib.models.backtesting.holdout_metrics import ranking
+from crmlib.models.backtesting.group_judgement import Grouping, judge
+from crmlib.models.backtesting.scores import ranking
 from crmlib.models.backtesting.segment_backtest import segment_backtest
 from tests.models.worlds import beta_geo_world
 
@@ -74,14 +74,15 @@ def small(seed=0, customers=60):
 
 
 def scores_of(groups, spend, half, resamples=1):
-    judged = judge(
-        [Grouping.of("g", groups, half), ranking_as_grouping("r", spend)],
-        Holdout.of((spend > 0).astype(int), spend),
+    scores, of_groups = judge(
+        [Grouping.of("g", groups, half), Grouping.of_ranking("r", spend)],
+        (spend > 0).astype(int),
+        spend,
         resamples=resamples,
         level=0.95,
         random=np.random.default_rng(0),
     )
-    return judged.scores.set_index("model"), judged.of_groups["g"]
+    return scores.set_index("model"), of_groups["g"]
 
 
 def test_measures_of_a_grouping_by_brute_force():

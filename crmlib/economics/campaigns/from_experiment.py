@@ -13,8 +13,13 @@ from crmlib.customers.treatments.experiments import experiment_features, experim
 from crmlib.economics.campaigns.contacts import campaign_list, contacts_by_effect
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
-from crmlib.models.uplift.curves import UpliftCurves, uplift_curves
-from crmlib.models.uplift.heterogeneity import Heterogeneity, calibrated_effects, heterogeneity_test
+from crmlib.models.uplift.effects import (
+    Heterogeneity,
+    UpliftCurves,
+    calibrated_effects,
+    heterogeneity_test,
+    uplift_curves,
+)
 from crmlib.models.uplift.uplift_model import UpliftModel
 from crmlib.no_rows import no_rows, why_none
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.customers.rfm.summary import CustomerSummary
@@ -21,18 +22,23 @@ from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
-from crmlib.models.activity.rivals import classifiers, fit_hiatus, rules
-from crmlib.models.activity.scores import activity_scores, compared_in_words
-from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
-from crmlib.models.backtesting.holdout_metrics import by_probability
+from crmlib.models.backtesting.forecasts import (
+    Forecast,
+    check_models,
+    fit_fresh,
+    fit_hiatus,
+    learned_forecasts,
+)
+from crmlib.models.backtesting.scores import by_probability, compare_probabilities
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.scoring import distinct_pairs
 from crmlib.no_rows import no_rows
-from crmlib.units import TimeUnit, periods
+from crmlib.units import periods
 
 FEWEST = 30  # buyers, and others, to learn from and to judge by
 _SCORES = (
     "forecast kind predicted actual brier brier_low brier_high log_loss log_loss_low log_loss_high "
-    "auc auc_low auc_high brier_behind behind_low behind_high gap verdict"
+    "auc auc_low auc_high brier_behind behind_low behind_high gap behind_beyond_chance"
 )
 _DECILES = "model decile customers actual_mean predicted_mean standard_error"
 
@@ -75,8 +81,7 @@ def probability_active(
     length = model._periods(horizon, "horizon")
     model._check_unit(customers)
     known = read_histories(customers)
-    pair = pd.MultiIndex.from_arrays([known.frequency, known.T]).factorize()[0]
-    first = np.unique(pair, return_index=True)[1]
+    pair, first = distinct_pairs(known.frequency, known.T)
     none = model._pmf_if_alive(0, known.frequency[first], known.T[first], length)
     buys = model._alive(known.frequency, known.recency, known.T) * (1 - none[pair])
     return pd.Series(np.clip(buys, 0.0, 1.0)[known.row], index=customers.index, name="p_active")
@@ -112,12 +117,13 @@ def expected_repurchase(model: PurchaseModel, summary: pd.DataFrame, horizon: fl
     recent = summary[summary["T"] - summary["recency"] < length]
     if recent.empty:
         raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
-    told = {
-        "buyers": float(len(recent)),
-        "expected_rate": float(probability_active(model, recent, length).mean()),
-        "alive": float(model.expected_probability_alive(recent).mean()),
-    }
-    return pd.Series(told)
+    return pd.Series(
+        {
+            "buyers": float(len(recent)),
+            "expected_rate": float(probability_active(model, recent, length).mean()),
+            "alive": float(model.expected_probability_alive(recent).mean()),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -137,16 +143,14 @@ class ActivityComparison:
         `predicted_mean`, `standard_error`.
     sentence : str
         Which errs least, and by how much.
-    customers : int
-    horizon, hiatus : float
-        In `time_unit`; the hiatus is the silence after which the rule fitted in the time before calls a
-        customer gone.
-    earlier, calibration_end, as_of : date
+    earlier, calibration_end : date
         Rules and classifiers learned who, of those known on `earlier`, bought up to `calibration_end`; all
-        were judged by who bought from then to `as_of`.
-    time_unit : TimeUnit
+        were judged by who bought after it.
     models : tuple of PurchaseModel
         As they were given, not fitted.
+    customers : int
+    hiatus : float
+        In the models' unit of time: the silence after which the rule fitted in the time before calls a customer gone.
     reason : str
         Why nothing could be compared; then the frames have no rows.
     """
@@ -154,14 +158,11 @@ class ActivityComparison:
     scores: pd.DataFrame
     deciles: pd.DataFrame
     sentence: str
-    customers: int
-    horizon: float
-    hiatus: float
     earlier: dt.date
     calibration_end: dt.date
-    as_of: dt.date
-    time_unit: TimeUnit
     models: tuple[PurchaseModel, ...]
+    customers: int = 0
+    hiatus: float = np.nan
     reason: str = ""
 
     @property
@@ -197,7 +198,7 @@ def compare_activity(
     resamples: int = 200,
     random_state: int = 0,
 ) -> ActivityComparison:
-    """Who tells best which customers will buy again: purchase models, rules of silence, or a classifier?
+    """Which forecast is nearest to who will buy again: purchase models, rules of silence, or a classifier?
 
     Parameters
     ----------
@@ -244,37 +245,27 @@ def compare_activity(
     days = round(periods(horizon, "D"))
     cut = last - dt.timedelta(days=days)
     earlier = cut - dt.timedelta(days=days)
-    unit = TimeUnit.parse(time_unit)
-    split = {"time_unit": unit.value, "collapse": collapse}
-    told: dict[str, tuple[str, Array]] = {}
+    split = {"time_unit": time_unit, "collapse": collapse}
+    about: dict[str, Any] = {"earlier": earlier, "calibration_end": cut, "models": tuple(given)}
     try:
         if missing := lacking(transactions=transactions):
             raise CannotAnswerError(missing)
         halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
         lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
-        happened, learned = (_bought(one, day) for one, day in ((halves, last), (lesson, cut)))
+        happened, learned = _bought(halves, last), _bought(lesson, cut)
         length = float(halves["holdout_T"].iloc[0])
-        for one in given:
-            told[one.name] = "model", probability_active(fit_fresh(one, halves), halves, length).to_numpy()
+        chances = {one.name: probability_active(fit_fresh(one, halves), halves, length) for one in given}
     except CannotAnswerError as error:
         why = str(error)
-        scores, deciles = no_rows(_SCORES, why), no_rows(_DECILES, why)
-        return ActivityComparison(
-            scores, deciles, not_measured(why), 0, np.nan, np.nan, earlier, cut, last, unit, tuple(given), why
-        )  # fmt: skip
+        frames = no_rows(_SCORES, why), no_rows(_DECILES, why)
+        return ActivityComparison(*frames, not_measured(why), reason=why, **about)
     hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
-    told |= {name: ("rule", chance) for name, chance in rules(lesson, learned, halves, hiatus).items()}
-    told |= {
-        name: ("classifier", chance)
-        for name, chance in classifiers(lesson, learned, halves, random_state).items()
-    }
-    forecasts = [Forecast(name, chance, chance, None) for name, (_, chance) in told.items()]
+    forecasts = [Forecast(name, "model", one.to_numpy(), one.to_numpy()) for name, one in chances.items()]
+    forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
     deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
-    scores = activity_scores(told, happened, deciles, resamples=resamples, random_state=random_state)
-    sentence = compared_in_words(scores)
-    return ActivityComparison(
-        scores, deciles, sentence, len(halves), length, hiatus, earlier, cut, last, unit, tuple(given)
-    )  # fmt: skip
+    scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
+    sentence = comparison_sentence(scores)
+    return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)
 
 
 def _bought(halves: CustomerSummary, day: dt.date) -> Array:
@@ -285,3 +276,21 @@ def _bought(halves: CustomerSummary, day: dt.date) -> Array:
             f"needs {FEWEST} who did and {FEWEST} who did not: choose a shorter horizon or a longer log"
         )
     return bought
+
+
+def comparison_sentence(scores: pd.DataFrame) -> str:
+    """Which forecast errs least, and which of the others err more beyond chance."""
+    best, others = scores.iloc[0], scores.iloc[1:]
+    base = scores.set_index("forecast")["brier"].get("base rate", best["actual"] * (1 - best["actual"]))
+    sentence = (
+        f"{best['forecast']} is nearest to who bought (Brier score {best['brier']:.3f}, base rate {base:.3f}) and "
+        f"expected {fmt.share(best['predicted'])} of customers to buy; {fmt.share(best['actual'])} did."
+    )
+    same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
+    if same:
+        sentence += f" No worse than it beyond chance: {', '.join(same)}."
+    worse = [
+        f"{row.forecast} by {row.brier_behind:.3f} ({row.behind_low:.3f} to {row.behind_high:.3f})"
+        for row in others[others["behind_beyond_chance"]].itertuples()
+    ]
+    return sentence + (f" Worse: {', '.join(worse)}." if worse else "")

@@ -17,16 +17,14 @@ from crmlib.errors import CrmError, not_measured
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models._special import bisect
+from crmlib.models.backtesting.scores import FREQUENCY_GROUPS, frequency_group
 from crmlib.models.purchase import PurchaseModel
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
-FEWEST = 50  # customers with two gaps, below which regularity is not told
-RESOLVED = (
-    20  # periods that two gaps must span: in fewer, purchases that fall into one period hide short gaps
-)
-MANY = 7  # repeat purchases from which customers are one group
+FEWEST = 50  # customers with two gaps, below which regularity is not measured
+RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
 _COLUMNS = "customer_id usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
@@ -55,15 +53,15 @@ class Regularity:
         """The finding in a sentence."""
         if self.reason:
             return not_measured(self.reason)
-        told = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
+        shape = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
         if self.phases > 1:
-            return f"Customers buy in a rhythm ({told}): a silence is unusual sooner than for purchases at random."
+            return f"Customers buy in a rhythm ({shape}): a silence is unusual sooner than for purchases at random."
         if self.high < 1:
             return (
-                f"Purchases come in clusters ({told}): long silences are usual, so more of those who have not lapsed "
+                f"Purchases come in clusters ({shape}): long silences are usual, so more of those who have not lapsed "
                 "are called overdue than the chosen rate."
             )
-        return f"Purchases come at random, or nearly so ({told})."
+        return f"Purchases come at random, or nearly so ({shape})."
 
 
 def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -> Regularity:
@@ -181,8 +179,8 @@ def overdue_customers(
     >>> from crmlib.models import ParetoNBDModel
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
     >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 20.0], "T": [40.0, 40.0]})
-    >>> told = overdue_customers(customers, model)
-    >>> told[["usual_gap", "overdue_after", "chance_of_silence", "overdue"]].round(3)
+    >>> late = overdue_customers(customers, model)
+    >>> late[["usual_gap", "overdue_after", "chance_of_silence", "overdue"]].round(3)
        usual_gap  overdue_after  chance_of_silence  overdue
     0        NaN            NaN                NaN    False
     1        5.0         22.295              0.062    False
@@ -211,14 +209,15 @@ def overdue_customers(
     after[some] = law.longest(t_x, false_alarm_rate)
     with np.errstate(invalid="ignore"):
         gap = known.recency / np.where(known.frequency > 0, known.frequency, np.nan)
-    told = pd.DataFrame({"customer_id": summary["customer_id"]} if "customer_id" in summary else None,
-                        index=summary.index)  # fmt: skip
     silent = known.T - known.recency
     columns = {"usual_gap": gap, "time_since_last_purchase": silent, "overdue_after": after}
     columns |= {"chance_of_silence": chance, "overdue": chance <= false_alarm_rate}
     if hiatus is not None:
         columns["silent_beyond_hiatus"] = silent > hiatus
-    return told.assign(**{name: values[known.row] for name, values in columns.items()})
+    found = pd.DataFrame({name: values[known.row] for name, values in columns.items()}, index=summary.index)
+    if "customer_id" in summary:
+        found.insert(0, "customer_id", summary["customer_id"])
+    return found
 
 
 def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
@@ -250,16 +249,12 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     """
     if missing := why_none(overdue):
         return no_rows(["frequency_group", "customers", "overdue", "overdue_share"], missing)
-    group = np.minimum(summary["frequency"].to_numpy(), MANY).astype(int)
-    columns = {"group": group, "overdue": overdue["overdue"].to_numpy()}
-    if "silent_beyond_hiatus" in overdue:
-        columns["hiatus"] = overdue["silent_beyond_hiatus"].to_numpy()
-    grouped = pd.DataFrame(columns).groupby("group")
+    grouped = overdue.groupby(frequency_group(summary["frequency"].to_numpy()))
     table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped["overdue"].sum()})
     table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
-    if "hiatus" in columns:
-        table["hiatus_share"] = grouped["hiatus"].mean()
-    table.insert(0, "frequency_group", [f"{one}+" if one == MANY else str(one) for one in table.index])
+    if "silent_beyond_hiatus" in overdue:
+        table["hiatus_share"] = grouped["silent_beyond_hiatus"].mean()
+    table.insert(0, "frequency_group", FREQUENCY_GROUPS[table.index])
     return table.reset_index(drop=True)
 
 

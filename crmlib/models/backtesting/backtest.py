@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import as_day
+from crmlib.customers._log import as_day, seen_by
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.customers.rfm.summary import BornInHoldout
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import (
     Forecast,
@@ -23,14 +23,22 @@ from crmlib.models.backtesting.forecasts import (
     model_forecasts,
     naive_forecasts,
 )
-from crmlib.models.backtesting.holdout_metrics import by_decile, by_frequency, by_probability
-from crmlib.models.backtesting.holdout_scores import model_scores, ranking_scores, rule_scores
 from crmlib.models.backtesting.predictive_check import PredictiveCheck, check_counts
+from crmlib.models.backtesting.scores import (
+    by_decile,
+    by_frequency,
+    by_probability,
+    forecast_scores,
+    model_scores,
+    ranking_scores,
+)
 from crmlib.models.backtesting.tracking import track, tracking_unit
 from crmlib.models.purchase import PurchaseModel
-from crmlib.units import TimeUnit
+from crmlib.units import TimeUnit, periods
 
 PIT_BINS = 20
+ORIGINS = 4
+FEWEST_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,7 @@ def backtest(
         transactions, halves, length, collapse=collapse, hiatus=hiatus, spend=spend is not None
     )
     scores = [model_scores(one, checks[one.name], halves, length, random_state) for one in forecasts]
-    scores += [rule_scores(one, halves) for one in rules]
+    scores += [forecast_scores(one, halves) for one in rules]
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
     return BacktestResult(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
@@ -185,6 +193,77 @@ def backtest(
         last_calibration_period=int(tracking.loc[~tracking["holdout"], "period"].max()),
         born_in_holdout=halves.born_in_holdout,
     )
+
+
+@dataclass(frozen=True)
+class BacktestPlan:
+    """Days of a backtest and of rolling origins; lengths are texts such as "182D".
+
+    Attributes
+    ----------
+    calibration_end : date
+        Last day of the calibration of the backtest; the holdout is as long as the horizon, half the log at most.
+    first : date
+        First of four evenly spaced origins, a third of the log after its start at the earliest.
+    origin_horizon, step : str
+        How far each origin looks, a third of the log at most, and how far they are apart.
+    """
+
+    calibration_end: dt.date
+    first: dt.date
+    origin_horizon: str
+    step: str
+
+
+def plan_backtest(
+    transactions: Any, *, as_of: Any, horizon: str, calibration_end: Any | None = None
+) -> BacktestPlan:
+    """Cut a log so that each part has enough to learn from, and enough to judge by.
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts.
+    horizon : str
+        How far the forecast that matters looks, such as "52W".
+    calibration_end : date or str, optional
+        Kept where it is given.
+
+    Returns
+    -------
+    BacktestPlan
+
+    Raises
+    ------
+    CrmError
+        If the log is shorter than 60 days.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> plan_backtest(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30", horizon="52W")
+    BacktestPlan(calibration_end=datetime.date(1997, 9, 30), first=datetime.date(1997, 7, 1),
+                 origin_horizon='182D', step='60D')
+    """
+    last = as_day(as_of, "as_of")
+    start = seen_by(transactions, last).filter(lambda rows: rows.counted).date.min().to_pyarrow().as_py()
+    days = (last - start.date()).days + 1 if start else 0
+    if not start or days < FEWEST_DAYS:
+        raise CannotAnswerError(
+            f"the log covers {days} days up to {last}; a backtest needs {FEWEST_DAYS} to learn from and to judge by"
+        )
+    wanted = round(periods(horizon, "D"))
+    holdout, ahead = min(wanted, days // 2), min(wanted, days // 3)
+    first = start.date() + dt.timedelta(days=days // 3 - 1)
+    room = (last - first).days - ahead
+    cut = (
+        last - dt.timedelta(days=holdout)
+        if calibration_end is None
+        else as_day(calibration_end, "calibration_end")
+    )
+    return BacktestPlan(cut, first, f"{ahead}D", f"{max(room // (ORIGINS - 1), 1)}D")
 
 
 def _length(halves: pd.DataFrame, cut: dt.date, last: dt.date) -> float:
@@ -213,16 +292,14 @@ def _calibration(forecasts: list[Forecast], frequency: Array, happened: Array) -
 def _distributions(checks: dict[str, PredictiveCheck]) -> dict[str, pd.DataFrame]:
     """Coverage of intervals and the histogram of the PIT, by model."""
     edges = np.linspace(0, 1, PIT_BINS + 1)
-    coverage, pit = [], []
-    for name, check in checks.items():
-        share = np.histogram(check.pit, edges)[0] / len(check.pit)
-        frame = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "share": share})
-        frame.insert(0, "model", name)
-        pit.append(frame)
-        frame = check.coverage.copy()
-        frame.insert(0, "model", name)
-        coverage.append(frame)
+    pit = {
+        name: pd.DataFrame(
+            {"low": edges[:-1], "high": edges[1:], "share": np.histogram(one.pit, edges)[0] / len(one.pit)}
+        )
+        for name, one in checks.items()
+    }
+    tables = {"coverage": {name: one.coverage for name, one in checks.items()}, "pit": pit}
     return {
-        "coverage": pd.concat(coverage, ignore_index=True),
-        "pit": pd.concat(pit, ignore_index=True),
+        what: pd.concat(frames, names=["model", None]).reset_index("model").reset_index(drop=True)
+        for what, frames in tables.items()
     }

@@ -1,4 +1,4 @@
-"""What models and simple rules say that known customers will do in a holdout."""
+"""What models, simple rules and classifiers forecast that known customers will do in a holdout."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
 Spend = GammaGammaModel | float
+_FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One model's or rule's answer for each customer of the calibration, for the whole holdout.
+    """One model's, rule's or classifier's answer for each customer of the calibration, for the whole holdout.
 
     Attributes
     ----------
     name : str
+    kind : {"model", "rule", "classifier"}
     purchases : array, shape (customers,)
         Expected purchases.
     any_purchase : array, shape (customers,)
@@ -38,9 +40,10 @@ class Forecast:
     """
 
     name: str
+    kind: str
     purchases: Array
     any_purchase: Array
-    spend: Array | None
+    spend: Array | None = None
     model: PurchaseModel | None = None
 
 
@@ -92,7 +95,7 @@ def model_forecasts(
         purchases = model.expected_purchases(halves, length).to_numpy()
         some = 1 - model.expected_probability_no_purchase(halves, length).to_numpy()
         money = None if per_purchase is None else purchases * per_purchase
-        found.append(Forecast(model.name, purchases, some, money, model))
+        found.append(Forecast(model.name, "model", purchases, some, money, model))
     return found
 
 
@@ -116,7 +119,7 @@ def naive_forecasts(
     }
     own = halves["mean_spend_per_period"].to_numpy() if spend else None
     return [
-        Forecast(name, purchases, some, None if own is None else purchases * own)
+        Forecast(name, "rule", purchases, some, None if own is None else purchases * own)
         for name, (purchases, some) in answers.items()
     ]
 
@@ -128,3 +131,85 @@ def _lately(transactions: Any, halves: pd.DataFrame, length: float, collapse: st
     known = rfm_summary(transactions, as_of=before, time_unit=unit, collapse=collapse)
     then = known.set_index("customer_id")["frequency"].reindex(halves["customer_id"], fill_value=0)
     return np.maximum(halves["frequency"].to_numpy() - then.to_numpy(), 0).astype(float)
+
+
+def fit_hiatus(silence: Array, came_back: Array) -> float:
+    """After which silence is a customer rather gone? The threshold that would have been wrong least often.
+
+    Parameters
+    ----------
+    silence : array, shape (customers,)
+        Time since the last purchase, at a day in the past.
+    came_back : array of bool, shape (customers,)
+        Who bought after it.
+
+    Returns
+    -------
+    float
+        Silences up to it are called active, longer ones gone; in the unit of `silence`.
+
+    Examples
+    --------
+    >>> fit_hiatus(np.array([1.0, 2, 3, 10, 20]), np.array([True, True, False, False, False]))
+    2.0
+    """
+    lengths, place = np.unique(np.asarray(silence, dtype=float), return_inverse=True)
+    back, gone = (
+        np.bincount(place, who, len(lengths)).cumsum() for who in (came_back, np.logical_not(came_back))
+    )
+    # wrong at each threshold: those within it who did not come back, and those beyond it who did
+    return float(lengths[np.argmin(gone + back[-1] - back)])
+
+
+def learned_forecasts(
+    lesson: pd.DataFrame, learned: Array, halves: pd.DataFrame, hiatus: float, random_state: int
+) -> list[Forecast]:
+    """P(at least one purchase) by rules of silence and by classifiers that learn from the time before.
+
+    "base rate": everybody's share of buyers. "hiatus rule": the share on either side of the hiatus. "time since
+    last purchase": the share by it (decreasing, isotonic). "RFM logistic", "RFM boosting": by RFM features.
+
+    Parameters
+    ----------
+    lesson : CustomerSummary
+        Customers at a day in the past.
+    learned : array of bool
+        Who of them bought after it.
+    halves : CustomerSummary
+        Customers to forecast.
+    hiatus : float
+        Of `fit_hiatus`.
+    random_state : int
+        Of the boosting.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.isotonic import IsotonicRegression
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    then, now = (one["time_since_last_purchase"].to_numpy() for one in (lesson, halves))
+    rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
+    falling = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(then, learned)
+    edge = 0.5 / (len(learned) + 1)  # a share of none or all is not taken for certain
+    rules = {
+        "base rate": np.full(len(halves), learned.mean()),
+        "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
+        "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
+    }
+    logistic = make_pipeline(
+        FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000)
+    )
+    boosting = HistGradientBoostingClassifier(
+        max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
+    )
+    past, present = (one[list(_FEATURES)].clip(lower=0).to_numpy(float) for one in (lesson, halves))
+    classifiers = {
+        name: kind.fit(past, learned).predict_proba(present)[:, 1]
+        for name, kind in {"RFM logistic": logistic, "RFM boosting": boosting}.items()
+    }
+    return [
+        Forecast(name, kind, chance, chance)
+        for kind, chances in (("rule", rules), ("classifier", classifiers))
+        for name, chance in chances.items()
+    ]

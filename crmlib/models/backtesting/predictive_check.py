@@ -1,4 +1,4 @@
-"""Whether predictive distributions of counts are right: coverage of intervals, PIT, logarithmic score."""
+"""What a model holds possible beside what happened: counts of each customer, and their total."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.scoring import distinct_pairs
+from crmlib.statistics import normal_quantile
 
 LEVELS = (0.5, 0.8, 0.95)  # nominal probabilities of the intervals that are checked
+DRAWN = 50_000  # customers drawn, at least, to learn how far single customers stray from their expectation
+STEP = 1e-3  # of the differences, in log parameters, that tell how much a total depends on them
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class PredictiveCheck:
     pit: Array
     log_score: float
     coverage: pd.DataFrame
+
+    @property
+    def distance_to_uniform(self) -> float:
+        """The largest distance of the PIT's shares below from what they should be (Kolmogorov–Smirnov)."""
+        ordered, n = np.sort(self.pit), len(self.pit)
+        return float(max((np.arange(1, n + 1) / n - ordered).max(), (ordered - np.arange(n) / n).max()))
 
 
 def check_counts(
@@ -81,12 +91,6 @@ def check_counts(
     return PredictiveCheck(pit, float(-np.log(np.maximum(walk.exactly, 1e-300)).mean()), coverage)
 
 
-def distance_to_uniform(pit: Array) -> float:
-    """The largest distance between the shares below and what they should be (Kolmogorov–Smirnov)."""
-    ordered, n = np.sort(pit), len(pit)
-    return float(max((np.arange(1, n + 1) / n - ordered).max(), (ordered - np.arange(n) / n).max()))
-
-
 @dataclass
 class _Walk:
     """P(fewer), P(exactly) per customer; per history the quantiles, with P(up to) and P(under) each."""
@@ -106,7 +110,7 @@ def _walk_up(
     Future purchases of living customers depend on frequency and T alone: one probability per such pair.
     """
     alive = model._alive(known.frequency, known.recency, known.T)
-    pair, unique = _pairs(known)
+    pair, unique = distinct_pairs(known.frequency, known.T)
     x, age = known.frequency[unique], known.T[unique]
     most = np.zeros(len(x), dtype=np.int64)
     np.maximum.at(most, pair[known.row], counts)
@@ -139,10 +143,63 @@ def _walk_up(
     return walk
 
 
-def _pairs(known: Histories) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Distinct (frequency, T): which each history has, and a history that has it."""
-    ages, _ = pd.factorize(known.T)
-    pair, _ = pd.factorize(known.frequency.astype(np.int64) * (ages.max() + 1) + ages)
-    first = np.zeros(pair.max() + 1, dtype=np.intp)
-    first[pair[::-1]] = np.arange(len(pair))[::-1]
-    return pair, first
+@dataclass(frozen=True)
+class PredictiveTotal:
+    """A total of purchases with its two sources of chance.
+
+    Attributes
+    ----------
+    mean : float
+    of_customers : float
+        Standard deviation from what single customers do at the fitted parameters.
+    of_parameters : float
+        Standard deviation from not knowing the parameters; those that the data do not identify add nothing.
+    """
+
+    mean: float
+    of_customers: float
+    of_parameters: float
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Both ends; it knows nothing of what the model leaves out, so more totals than 1 - level miss it."""
+        half = normal_quantile(level) * float(np.hypot(self.of_customers, self.of_parameters))
+        return max(self.mean - half, 0.0), self.mean + half
+
+
+def predictive_total(
+    model: PurchaseModel, customers: pd.DataFrame, future_t: float, random_state: int | np.random.Generator
+) -> PredictiveTotal:
+    """How many purchases all customers make together, and how far chance may carry them from it.
+
+    Parameters
+    ----------
+    model, customers, future_t
+        As in `check_counts`.
+    random_state : int or numpy Generator
+        For the draws that give the variance.
+
+    Returns
+    -------
+    PredictiveTotal
+    """
+    mean = model.expected_purchases(customers, future_t).to_numpy()
+    draws = -(-DRAWN // len(customers))
+    drawn = model.sample_purchases(customers, future_t, draws, random_state)
+    of_customers = np.sqrt(((drawn - mean) ** 2).sum() / draws)
+    covariance = np.nan_to_num(model._fitted("_log_covariance"))
+    slopes = _slopes(model, read_histories(customers), model._periods(future_t))
+    of_parameters = np.sqrt(max(slopes @ covariance @ slopes, 0.0))
+    return PredictiveTotal(float(mean.sum()), float(of_customers), float(of_parameters))
+
+
+def _slopes(model: PurchaseModel, known: Histories, t: float) -> Array:
+    """The change of the total with the logarithm of each parameter."""
+    customers = np.bincount(known.row)
+
+    def total(name: str, step: float) -> float:
+        moved = type(model).from_params(
+            time_unit=model.time_unit_, **model.params_ | {name: model.params_[name] * np.exp(step)}
+        )
+        return float(customers @ moved._expected(t)(known.frequency, known.recency, known.T))
+
+    return np.array([(total(name, STEP) - total(name, -STEP)) / (2 * STEP) for name in model.parameter_names])

@@ -1,4 +1,4 @@
-"""The same forecast from several starting days: how far totals were off, and whether the parameters drift."""
+"""The same models fitted again: from several starting days, and to each market or channel apart."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day
-from crmlib.customers.rfm.summarise import rfm_train_test_split
+from crmlib.customers.activity import by_group
+from crmlib.customers.rfm.summarise import rfm_summary, rfm_train_test_split
 from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
-from crmlib.models.predictive_total import predictive_total
+from crmlib.models.backtesting.predictive_check import predictive_total
+from crmlib.models.backtesting.scores import LEVEL
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
-LEVEL = 0.8  # nominal, of the model's own interval of a total
+_COLUMNS = ["group", "customers", "model", "parameter", "estimate", "low", "high", "note"]
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,10 @@ def rolling_origins(
         except CrmError as error:
             raise FitError(f"at the origin {origin}: {error} (or give a later first)") from error
         totals += [_total(model, halves, spend, random_state) for model in fitted]
-        parameters += [_parameters(model, origin) for model in fitted]
-    return RollingOrigins(pd.DataFrame(totals), pd.concat(parameters, ignore_index=True), length / unit.days)
+        parameters += [_parameters(one).assign(origin=origin, model=one.name) for one in fitted]
+    drift = pd.concat(parameters, ignore_index=True)
+    columns = ["origin", "model", "parameter", "estimate", "low", "high"]
+    return RollingOrigins(pd.DataFrame(totals), drift[columns], length / unit.days)
 
 
 def _days(length: float | str, unit: TimeUnit, name: str) -> int:
@@ -167,8 +171,7 @@ def _total(
 ) -> dict[str, Any]:
     """One origin's total of one model beside what happened."""
     length, actual = float(halves["holdout_T"].iloc[0]), float(halves["holdout_frequency"].sum())
-    expected = model.expected_purchases(halves, length).to_numpy()
-    total = predictive_total(model, halves, length, random_state, expected=expected)
+    total = predictive_total(model, halves, length, random_state)
     low, high = total.interval(LEVEL)
     row: dict[str, Any] = {
         "origin": halves.as_of,
@@ -181,6 +184,7 @@ def _total(
     row["inside"] = low <= actual <= high
     if spend is not None:
         row["actual_spend"] = float(halves["holdout_spend"].sum())
+        expected = model.expected_purchases(halves, length).to_numpy()
         predicted = float((expected * expected_spend(spend, halves)).sum())
         row |= _errors("predicted_spend", "spend_error", predicted, row["actual_spend"])
     return row
@@ -190,9 +194,63 @@ def _errors(predicted_name: str, error_name: str, predicted: float, actual: floa
     return {predicted_name: predicted, error_name: predicted / actual - 1 if actual > 0 else np.nan}
 
 
-def _parameters(model: PurchaseModel, origin: dt.date) -> pd.DataFrame:
-    frame = model.confint(0.95).rename_axis("parameter").reset_index()
+def fit_by_group(
+    transactions: Any,
+    *,
+    by: str | None,
+    as_of: Any,
+    models: Sequence[PurchaseModel],
+    time_unit: str = "W",
+    collapse: str = "D",
+) -> pd.DataFrame:
+    """Do the parameters differ between markets, channels or other groups of the log?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    by : str or None
+        A column of it, such as "market". A customer of two groups is a customer of each. None: everybody,
+        as the group "(all)".
+    as_of, models, time_unit, collapse
+        As in `backtest`.
+
+    Returns
+    -------
+    DataFrame
+        One row per group, model and parameter: `group, customers, model, parameter, estimate, low, high`
+        (95 %) and `note`. A group to which a model cannot be fitted has one row, and its note says why.
+
+    Raises
+    ------
+    CrmError
+        If the log has no such column.
+    """
+    given = check_models(models)
+    counted = {"as_of": as_of, "time_unit": time_unit, "collapse": collapse}
+    if by is None:
+        summaries = {"(all)": rfm_summary(transactions, **counted)}
+    else:
+        summaries = by_group(rfm_summary, transactions, by=by, **counted)
+    frames = [
+        _fitted_to(model, summary).assign(group=group, customers=len(summary), model=model.name)
+        for group, summary in summaries.items()
+        for model in given
+    ]
+    return pd.concat(frames, ignore_index=True)[_COLUMNS]
+
+
+def _fitted_to(model: PurchaseModel, summary: pd.DataFrame) -> pd.DataFrame:
+    try:
+        fitted = fit_fresh(model, summary)
+    except CrmError as error:
+        numbers = dict.fromkeys(("estimate", "low", "high"), np.nan)
+        return pd.DataFrame([{"parameter": "", **numbers, "note": str(error)}])
+    return _parameters(fitted).assign(note=" ".join(str(one) for one in fitted.diagnosis_.findings))
+
+
+def _parameters(model: PurchaseModel) -> pd.DataFrame:
+    """`parameter, estimate, low, high` (95 %)."""
+    frame = model.confint(0.95).reset_index()
     frame.insert(1, "estimate", list(model.params_.values()))
-    frame.insert(0, "model", model.name)
-    frame.insert(0, "origin", origin)
     return frame

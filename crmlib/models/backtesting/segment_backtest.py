@@ -13,13 +13,11 @@ import pandas as pd
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Estimate
-from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
-from crmlib.models.backtesting.group_judgement import Grouping, Holdout, judge, ranking_as_grouping
+from crmlib.models.backtesting.group_judgement import Grouping, judge
 from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import BetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
-from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit
 
 LEVEL = 0.95  # of the bootstrap intervals
@@ -78,12 +76,11 @@ def segment_backtest(
     as_of: Any,
     time_unit: str = "W",
     collapse: str = "D",
-    transaction_model: PurchaseModel | None = None,
     spend_model: Spend | None = None,
     resamples: int = 200,
     random_state: int = 0,
 ) -> SegmentBacktest:
-    """How much of what customers do next is known from their segment, cluster or tier, beside a CLV model?
+    """How much of what customers do next is known from their segment, cluster or tier, beside a CLV model (BG/NBD)?
 
     Parameters
     ----------
@@ -96,8 +93,6 @@ def segment_backtest(
         Last days of the calibration and of the holdout.
     time_unit, collapse
         As in `rfm_summary`.
-    transaction_model : PurchaseModel, optional
-        BG/NBD by default.
     spend_model : GammaGammaModel or float, optional
         Gamma-Gamma by default; a number is the spend on every purchase.
     resamples : int
@@ -144,36 +139,30 @@ def segment_backtest(
         )
     if resamples < 1:
         raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
-    forecast = _forecast(halves, transaction_model, spend_model)
+    length = float(halves["holdout_T"].iloc[0])
+    money = fit_spend(GammaGammaModel() if spend_model is None else spend_model, halves)
+    (forecast,) = model_forecasts([BetaGeoModel()], halves, length, money)
     assert forecast.spend is not None, "a spend model gives money"
     assert halves.as_of is not None, "a split knows its day"
     random = np.random.default_rng(random_state)
     half = random.permutation(len(halves)) % 2
     named = {name: _group_of(name, groups, halves) for name, groups in groupings.items()}
     asked = [Grouping.of(name, groups, half) for name, groups in named.items()]
-    for name, ranking in ((CLV, forecast.spend), (SO_FAR, halves["net"].to_numpy(float))):
-        asked.append(ranking_as_grouping(name, ranking))
-    happened = Holdout.of(halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float))
-    judged = judge(asked, happened, resamples=resamples, level=LEVEL, random=random)
+    rankings = {CLV: forecast.spend, SO_FAR: halves["net"].to_numpy(float)}
+    asked += [Grouping.of_ranking(name, ranking) for name, ranking in rankings.items()]
+    happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
+    scores, of_groups = judge(asked, *happened, resamples=resamples, level=LEVEL, random=random)
     customers = _customers(halves, forecast)
-    tables = [_groups(name, groups, judged.of_groups[name], customers) for name, groups in named.items()]
+    tables = [_groups(name, groups, of_groups[name], customers) for name, groups in named.items()]
     return SegmentBacktest(
         groups=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        scores=judged.scores,
+        scores=scores,
         customers=customers,
         calibration_end=halves.as_of,
         as_of=pd.Timestamp(as_of).date(),
-        holdout=float(halves["holdout_T"].iloc[0]),
+        holdout=length,
         time_unit=TimeUnit.parse(time_unit),
     )
-
-
-def _forecast(halves: pd.DataFrame, model: PurchaseModel | None, spend: Spend | None) -> Forecast:
-    """The model's expected spend of each customer in the holdout, from the calibration alone."""
-    money = fit_spend(GammaGammaModel() if spend is None else spend, halves)
-    length = float(halves["holdout_T"].iloc[0])
-    (forecast,) = model_forecasts([BetaGeoModel() if model is None else model], halves, length, money)
-    return forecast
 
 
 def _customers(halves: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
@@ -201,22 +190,19 @@ def _group_of(name: str, groups: pd.Series, halves: pd.DataFrame) -> pd.Categori
 def _groups(name: str, groups: pd.Categorical, judged: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
     """One row per group: what was measured of the holdout, and what was expected of it."""
     by_group = customers.groupby(np.asarray(groups.codes))
+    spend = by_group["holdout_spend"].sum().to_numpy()
     table = judged.assign(
         grouping=name,
         group=groups.categories.astype(str),
         customers=by_group.size().to_numpy(),
         share_of_customers=by_group.size().to_numpy() / len(customers),
-        share_of_spend=_shares(by_group["holdout_spend"].sum().to_numpy()),
+        share_of_spend=spend / spend.sum() if spend.sum() > 0 else np.nan,
         predicted_spend=by_group["predicted_spend"].mean().to_numpy(),
         p_alive=by_group["p_alive"].mean().to_numpy(),
     )
     assert table["customers"].sum() == len(customers), f"a customer was lost between the groups of {name}"
-    total = (table["customers"] * table["spend"]).sum()
-    assert np.isclose(total, customers["holdout_spend"].sum()), f"money was lost between the groups of {name}"
+    assert np.isclose(table["customers"] @ table["spend"], customers["holdout_spend"].sum()), (
+        f"money was lost between the groups of {name}"
+    )
     first = ["grouping", "group", "customers", "share_of_customers"]
     return table[[*first, *(column for column in table if column not in first)]]
-
-
-def _shares(parts: Array) -> Array:
-    total = parts.sum()
-    return parts / total if total > 0 else np.full(len(parts), np.nan)

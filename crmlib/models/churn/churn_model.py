@@ -12,15 +12,26 @@ from numpy.typing import NDArray
 from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
-from crmlib.models.churn.calibration import Calibration, calibrate
 from crmlib.models.churn.data import ChurnData, churn_data
-from crmlib.models.churn.estimators import CANDIDATES, LINEAR, make_estimator
-from crmlib.models.churn.metrics import bounded_log_losses
+from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
+from crmlib.models.churn.leak_check import LEAK, leak_check
+from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
 from crmlib.rankings import roc_auc
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+LINEAR = "logistic regression"
+TREES = "gradient boosting"
+SMALL_TREES = "gradient boosting, small trees"
+# The simplest first: of models that do equally well the first is taken.
+CANDIDATES = {
+    "auto": (LINEAR, SMALL_TREES, TREES),
+    "logistic": (LINEAR,),
+    "gradient_boosting": (SMALL_TREES, TREES),
+}
+_SMALL_LEAVES = 8
+_MOST_CATEGORIES = 100
 Estimator = Literal["auto", "logistic", "gradient_boosting"]
 INNER_FOLDS = 5
 Rows = NDArray[np.intp]
@@ -91,23 +102,15 @@ class ChurnModel:
         self.estimator = estimator
         self.random_state = random_state
 
-    def fit(
-        self,
-        data: ChurnData | Any,
-        *,
-        leaks: Literal["refuse", "leave_out", "keep"] = "refuse",
-        **columns: Any,
-    ) -> Self:
+    def fit(self, data: ChurnData | Any, *, keep_leaks: bool = False) -> Self:
         """Choose, calibrate and fit.
 
         Parameters
         ----------
         data : ChurnData, DataFrame or ibis.Table
             As `churn_data` returns it, or the table that it reads.
-        leaks : {"refuse", "leave_out", "keep"}
-            What to do with columns that nearly give the answer away (see `leak_check`).
-        **columns
-            With a table: `label` and the other parameters of `churn_data`.
+        keep_leaks : bool
+            Whether columns that nearly give the answer away (see `leak_check`) were known in time, and stay.
 
         Raises
         ------
@@ -116,27 +119,32 @@ class ChurnModel:
         DataError
             If the table is refused.
         """
-        from crmlib.models.churn.leak_check import leak_check, leaking
-
-        if leaks not in ("refuse", "leave_out", "keep"):
-            raise CrmError(f"leaks is {leaks!r}; allowed: refuse, leave_out, keep")
-        data = data if isinstance(data, ChurnData) else churn_data(data, **columns)
-        if leaks != "keep" and (found := leaking(leak_check(data, random_state=self.random_state))):
-            if leaks == "refuse":
+        data = data if isinstance(data, ChurnData) else churn_data(data)
+        if not keep_leaks:
+            found = leak_check(data, random_state=self.random_state)
+            leaks = found[found["finding"] == LEAK]
+            if len(leaks):
                 raise FitError(
-                    f"{'; '.join(found.values())}. Was that known at the cut-off? If not, leave it out: "
-                    f"leave_out={sorted(found)}, or leaks='leave_out'; if so: leaks='keep'"
+                    f"{'; '.join(leaks['what'])}. Was that known at the cut-off? If not, leave it out: "
+                    f"churn_data(…, leave_out={sorted(leaks['column'])}); if so: keep_leaks=True"
                 )
-            data = data.without(*found, why="it nearly gives the answer away")
         return self.fit_rows(data, np.arange(len(data.features)))
 
     def fit_rows(self, data: ChurnData, rows: Rows) -> Self:
         """Choose, calibrate and fit by some rows of the data alone, without looking for leaks."""
+        from sklearn.model_selection import cross_val_predict
+
         coded, churned = data.codes.iloc[rows], data.churned[rows]
         groups = None if data.groups is None else data.groups[rows]
         splits = split_customers(churned, groups, INNER_FOLDS, self.random_state)
         held_out = {
-            name: _held_out(make_estimator(name, data.read.kinds, self.random_state), coded, churned, splits)
+            name: cross_val_predict(
+                make_estimator(name, data.read.kinds, self.random_state),
+                coded,
+                churned,
+                cv=splits,
+                method="decision_function",
+            )
             for name in CANDIDATES[self.estimator]
         }
         calibrated = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
@@ -224,6 +232,54 @@ class ChurnModel:
         return f"ChurnModel({self.estimator_}, {self.n_customers_:,} customers, {fmt.share(self.base_rate_)} left)"
 
 
+def make_estimator(name: str, kinds: dict[str, str], random_state: int) -> Pipeline:
+    """An unfitted pipeline of two steps, `encode` and `classify`, for features of these kinds."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    if name == LINEAR:
+        return Pipeline([("encode", _for_linear(kinds)), ("classify", LogisticRegression(max_iter=1000))])
+    leaves = {"max_leaf_nodes": _SMALL_LEAVES} if name == SMALL_TREES else {}
+    trees = HistGradientBoostingClassifier(random_state=random_state, **leaves)
+    return Pipeline([("encode", _for_trees(kinds)), ("classify", trees)])
+
+
+def _for_linear(kinds: dict[str, str]) -> object:
+    """Numbers to mean 0 and deviation 1, missing ones to the median with a flag; categories to flags."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
+    )
+    flags = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MOST_CATEGORIES)
+    return ColumnTransformer(
+        [("numbers", numbers, of_kind(kinds, NUMBER)), ("categories", flags, of_kind(kinds, CATEGORY))],
+        sparse_threshold=0,
+    )
+
+
+def _for_trees(kinds: dict[str, str]) -> object:
+    """Categories to their place in the alphabet, which Shapley values of trees can handle; numbers as they are.
+
+    Missing values and categories never seen go where the trees send missing ones.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OrdinalEncoder
+
+    places = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=_MOST_CATEGORIES
+    )
+    columns = [
+        ("categories", places, of_kind(kinds, CATEGORY)),
+        ("numbers", "passthrough", of_kind(kinds, NUMBER)),
+    ]
+    return ColumnTransformer(columns, sparse_threshold=0)
+
+
 def split_customers(churned: Array, groups: Array | None, folds: int, random_state: int) -> Splits:
     """Folds with equal shares of those who left, in which all rows of a customer stay together."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -233,12 +289,6 @@ def split_customers(churned: Array, groups: Array | None, folds: int, random_sta
     return list(splitter.split(np.zeros(len(churned)), churned, groups))
 
 
-def _held_out(pipeline: Pipeline, coded: pd.DataFrame, churned: Array, splits: Splits) -> Array:
-    from sklearn.model_selection import cross_val_predict
-
-    return cross_val_predict(pipeline, coded, churned, cv=splits, method="decision_function")
-
-
 def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:
     """The candidates by log loss, and the simplest that is within one standard error of the best."""
     losses = {
@@ -246,19 +296,16 @@ def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], chu
         for name, log_odds in held_out.items()
     }
     best = min(losses, key=lambda name: float(losses[name].mean()))
-    rows = []
-    for name, loss in losses.items():
-        behind = loss - losses[best]
-        rows.append(
-            {
-                "estimator": name,
-                "log_loss": float(loss.mean()),
-                "roc_auc": roc_auc(held_out[name], churned),
-                "behind": float(behind.mean()),
-                "standard_error": float(behind.std() / np.sqrt(len(behind))),
-            }
-        )
-    frame = pd.DataFrame(rows)
+    behind = {name: loss - losses[best] for name, loss in losses.items()}
+    frame = pd.DataFrame(
+        {
+            "estimator": list(losses),
+            "log_loss": [float(one.mean()) for one in losses.values()],
+            "roc_auc": [roc_auc(one, churned) for one in held_out.values()],
+            "behind": [float(one.mean()) for one in behind.values()],
+            "standard_error": [float(one.std() / np.sqrt(len(one))) for one in behind.values()],
+        }
+    )
     good = frame["behind"] <= frame["standard_error"]
     return frame.assign(chosen=frame.index == good.idxmax())
 

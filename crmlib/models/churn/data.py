@@ -15,12 +15,12 @@ from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.errors import DataError, FitError, did_you_mean, not_measured
 from crmlib.models._inference import Array
-from crmlib.models.churn.features import Features, read_features
-from crmlib.models.churn.labels import read_labels
+from crmlib.models.churn.features import Features, read_features, read_labels
 from crmlib.no_rows import NoRows
 
 # Five folds outside and five inside leave four of each kind in the smallest fold.
 FEWEST_OF_EACH = 25
+ID, DATE, KNOWN_ON = "customer_id", "date", "outcome_known_on"  # columns that are no features
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class ChurnData:
         if not kinds and not self.reason:
             raise DataError("no feature is left; keep at least one")
         levels = {name: one for name, one in self.read.levels.items() if name in kinds}
-        said = tuple(f"{name} is left out: {why}" for name in columns)
+        left_out = tuple(f"{name} is left out: {why}" for name in columns)
         read = replace(self.read, kinds=kinds, levels=levels)
-        return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *said))
+        return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *left_out))
 
     def without_leaks(self, found: pd.DataFrame) -> ChurnData:
         """The same without what `leak_check` found: leaks, and columns that repeat another.
@@ -107,9 +107,6 @@ def churn_data(
     *,
     label: str = "churned",
     positive: str | None = None,
-    customer_id: str = "customer_id",
-    date: str = "date",
-    known_on: str = "outcome_known_on",
     leave_out: Sequence[str] = (),
     as_of: dt.date | str | None = None,
 ) -> ChurnData:
@@ -119,15 +116,13 @@ def churn_data(
     ----------
     table : DataFrame or ibis.Table
         One row per customer, or per customer and cut-off: the label, whatever was known at the cut-off, and
-        where the firm has them the other columns named here. `study.table("customer_features")` is one.
+        where the firm has them `customer_id`, `date` (the cut-off) and `outcome_known_on`, which are no features.
+        `study.table("customer_features")` is one.
     label : str
         The column that says who left: Yes and No, churned and stayed, 1 and 0, True and False. Rows where
         it is empty are the customers to score.
     positive : str, optional
         The word that means "left", where it is none of the usual ones.
-    customer_id, date, known_on : str
-        Columns with the customer's id, the cut-off, and the day on which the outcome was known; they are no
-        features. Those that the table lacks are done without.
     leave_out : sequence of str
         Columns that must not be used, such as a reason for leaving.
     as_of : date, optional
@@ -136,7 +131,7 @@ def churn_data(
     Returns
     -------
     ChurnData
-        Without rows, and with the `reason`, where the table is None or has none.
+        Without rows, and with the `reason`, where the table has none.
 
     Raises
     ------
@@ -152,8 +147,6 @@ def churn_data(
     >>> len(data.features), int(data.churned.sum()), data.notes[0]
     (7043, 1869, 'churned: "Yes" means left (1,869), "No" means stayed (5,174)')
     """
-    if table is None:
-        return no_churn_data("no table customer_features")
     frame = _frame(table)
     if frame.empty:
         return no_churn_data(frame.reason if isinstance(frame, NoRows) else "no table customer_features")
@@ -166,12 +159,11 @@ def churn_data(
         raise DataError(
             f"leave_out names {absent[0]!r}, which is not there; {did_you_mean(absent[0], frame.columns)}"
         )
-    labels = read_labels(frame[label], positive=positive)
-    notes = [labels.said]
-    days = {name: pd.to_datetime(frame[name]) for name in (date, known_on) if name in frame}
-    churned = labels.churned.copy()
-    if as_of is not None and known_on in days:
-        later = (days[known_on] > pd.Timestamp(as_day(as_of, "as_of"))).to_numpy() & ~np.isnan(churned)
+    churned, note = read_labels(frame[label], positive=positive)
+    notes = [note]
+    days = {name: pd.to_datetime(frame[name]) for name in (DATE, KNOWN_ON) if name in frame}
+    if as_of is not None and KNOWN_ON in days:
+        later = (days[KNOWN_ON] > pd.Timestamp(as_day(as_of, "as_of"))).to_numpy() & ~np.isnan(churned)
         churned[later] = np.nan
         if later.any():
             notes.append(f"{int(later.sum()):,} outcomes became known after {as_of} and are not used")
@@ -183,19 +175,18 @@ def churn_data(
         )
     _refuse_too_few(churned[known], label)
     rows = frame[known].reset_index(drop=True)
-    aside = [label, customer_id, date, known_on, *leave_out]
-    read = read_features(rows.drop(columns=aside, errors="ignore"))
+    read = read_features(rows.drop(columns=[label, ID, DATE, KNOWN_ON, *leave_out], errors="ignore"))
     notes += [*read.notes, *(f"{name} is left out: by choice" for name in leave_out)]
-    ids, groups = _customers(rows, customer_id, notes)
-    cut_off, told = (_of_every_row(days.get(name), known, notes) for name in (date, known_on))
+    ids, groups = _customers(rows, notes)
+    date, known_on = (_of_every_row(days.get(name), known, notes) for name in (DATE, KNOWN_ON))
     return ChurnData(
         features=read.read(rows),
         churned=churned[known] == 1,
         read=read,
         customer_id=ids,
         groups=groups,
-        date=cut_off,
-        known_on=told,
+        date=date,
+        known_on=known_on,
         unlabelled=frame[~known].reset_index(drop=True),
         notes=tuple(notes),
     )
@@ -232,16 +223,15 @@ def _refuse_too_few(churned: Array, label: str) -> None:
         )
 
 
-def _customers(rows: pd.DataFrame, column: str, notes: list[str]) -> tuple[pd.Series, Array | None]:
+def _customers(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.Series, Array | None]:
     """Whose rows they are, and which belong together."""
-    if column not in rows:
-        notes.append(f"there is no {column}: each row is taken for a customer")
-        return pd.Series(np.arange(1, len(rows) + 1).astype(str), name="customer_id"), None
-    ids = rows[column].astype(object).rename("customer_id")
+    if ID not in rows:
+        notes.append(f"there is no {ID}: each row is taken for a customer")
+        return pd.Series(np.arange(1, len(rows) + 1).astype(str), name=ID), None
+    ids = rows[ID].astype(object)
     codes = pd.factorize(ids)[0]
-    codes[codes < 0] = (
-        codes.max() + 1 + np.arange((codes < 0).sum())
-    )  # an unknown customer is one of their own
+    unknown = codes < 0  # each is a customer of their own
+    codes[unknown] = codes.max() + 1 + np.arange(unknown.sum())
     customers = len(np.unique(codes))
     if customers == len(rows):
         return ids, None
@@ -253,11 +243,10 @@ def _customers(rows: pd.DataFrame, column: str, notes: list[str]) -> tuple[pd.Se
 
 def _of_every_row(days: pd.Series | None, known: Array, notes: list[str]) -> pd.Series | None:
     """Days of the rows that are used; None where there is not one for each of them."""
-    kept = None if days is None else days[known].reset_index(drop=True)
-    if kept is None or not kept.isna().any():
-        return kept
-    if kept.notna().any():
-        notes.append(
-            f"{kept.name} is not used: it is empty in {int(kept.isna().sum()):,} of {len(kept):,} rows"
-        )
-    return None
+    if days is None:
+        return None
+    kept = days[known].reset_index(drop=True)
+    empty = int(kept.isna().sum())
+    if 0 < empty < len(kept):
+        notes.append(f"{kept.name} is not used: it is empty in {empty:,} of {len(kept):,} rows")
+    return None if empty else kept

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.errors import DataError, FitError, did_you_mean
+from crmlib.errors import FitError
 from crmlib.models._inference import Array
-from crmlib.models.churn.churn_model import ChurnModel, Estimator, Rows, Splits, split_customers
+from crmlib.models.churn.churn_model import (
+    LINEAR,
+    ChurnModel,
+    Estimator,
+    Rows,
+    Splits,
+    make_estimator,
+    split_customers,
+)
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
-from crmlib.models.churn.evaluated import MODEL, ChurnEvaluation, not_evaluated
-from crmlib.models.churn.metrics import TENTHS, Predictions
-from crmlib.models.churn.subgroups import by_subgroup
-from crmlib.statistics import bootstrap_weights, wilson_interval, with_intervals
+from crmlib.models.churn.metrics import SUBGROUPS, TENTHS, Predictions, by_subgroup, calibration_groups
+from crmlib.no_rows import no_rows, why_none
+from crmlib.statistics import bootstrap_weights, with_intervals
 
-TENURE, BASE_RATE = "tenure alone", "base rate"
+MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
 TEST_SHARE = 0.25  # of the rows, by date
+MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
 _TENURE_NAMES = (
     "tenure",
     "tenure_months",
@@ -26,6 +36,84 @@ _TENURE_NAMES = (
     "age_of_contract",
     "seniority",
 )
+_MEASURES = {
+    "roc_auc": "pairs in order (ROC AUC)",
+    "pr_auc": "average precision (PR AUC)",
+    "lift_top_10": "lift in the riskiest tenth",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "calibration_slope": "calibration slope (1 is right)",
+    "mean_predicted": "expected to leave",
+}
+_METRICS = [*_MEASURES, "calibration_intercept"]
+_COLUMNS = {
+    "scores": "model customers churned base_rate "
+    + " ".join(f"{one}{end}" for one in _METRICS for end in ("", "_low", "_high")),
+    "by_fold": f"model fold customers {' '.join(_METRICS)}",
+    "calibration": "group customers predicted_mean actual_mean low high",
+    "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
+    "subgroups": SUBGROUPS,
+    "predictions": "customer_id fold churned p_churn p_tenure p_base_rate",
+}
+
+
+@dataclass(frozen=True)
+class ChurnEvaluation:
+    """What a churn model and two simple rules predicted for customers they had not seen, beside what happened.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        One row per `model` ("churn model", "tenure alone", "base rate"), over all held-out customers:
+        `customers`, `churned`, `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`,
+        `calibration_slope`, `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and
+        `_high`: 95 % by bootstrap over customers.
+    by_fold : DataFrame
+        One row per model and fold: `model`, `fold`, `customers` and the metrics.
+    calibration : DataFrame
+        One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
+        `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
+    deciles : DataFrame
+        One row per model and tenth of the customers, the riskiest first: `model`, `decile`, `customers`,
+        `churned`, `churn_rate`, `lift` (of the tenth), `gain` (share of all who left caught so far),
+        `gain_low`, `gain_high`, `cumulative_lift`.
+    subgroups : DataFrame
+        One row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
+        (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
+    predictions : DataFrame
+        One row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`, `p_base_rate`.
+    folds : tuple of (ChurnModel, ndarray)
+        The model of each fold, and the rows of the data that it has not seen.
+    data : ChurnData
+    notes : tuple of str
+        How customers were held out, and what could not be compared; what was read how is in `data.notes`.
+    """
+
+    scores: pd.DataFrame
+    by_fold: pd.DataFrame
+    calibration: pd.DataFrame
+    deciles: pd.DataFrame
+    subgroups: pd.DataFrame
+    predictions: pd.DataFrame
+    folds: tuple[tuple[ChurnModel, Rows], ...]
+    data: ChurnData
+    notes: tuple[str, ...]
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """The scores to be read: a row per measure and a column per model, each with its 95 % interval."""
+        if missing := why_none(self.scores):
+            return no_rows([MODEL], missing)
+        columns = {
+            str(row["model"]): {what: _with_interval(row, name) for name, what in _MEASURES.items()}
+            for _, row in self.scores.iterrows()
+        }
+        return pd.DataFrame(columns)
+
+    @property
+    def model_scores(self) -> pd.Series:
+        """The row of the churn model in `scores`; nan where there is none."""
+        return self.scores.set_index("model").reindex([MODEL]).iloc[0]
 
 
 def evaluate_churn(
@@ -33,8 +121,6 @@ def evaluate_churn(
     *,
     estimator: Estimator = "auto",
     folds: int = 5,
-    tenure: str | None = None,
-    subgroups: tuple[str, ...] | None = None,
     resamples: int = 200,
     random_state: int = 0,
 ) -> ChurnEvaluation:
@@ -50,10 +136,6 @@ def evaluate_churn(
         Where there is one cut-off: customers are held out in so many folds with equal shares of those who
         left. Where there are several, the latest quarter of the rows is held out instead, and the models learn
         from earlier cut-offs whose outcome was known by then.
-    tenure : str, optional
-        The column that the simple rule uses; by default one so named.
-    subgroups : tuple of str, optional
-        Columns by whose values the model is judged too; by default every category of 2 to 8 values.
     resamples : int
         Of the bootstrap over customers.
     random_state : int
@@ -86,9 +168,10 @@ def evaluate_churn(
     2     base rate     0.50   0.19         1.00
     """
     if data.reason:
-        return not_evaluated(data)
-    splits, said = held_out_splits(data, folds, random_state)
-    column = tenure_column(data, tenure)
+        nothing = {name: no_rows(columns, data.reason) for name, columns in _COLUMNS.items()}
+        return ChurnEvaluation(**nothing, folds=(), data=data, notes=())
+    splits, note = held_out_splits(data, folds, random_state)
+    column = tenure_column(data)
     predicted, models = [], []
     for number, (train, test) in enumerate(splits, start=1):
         model = ChurnModel(estimator, random_state=random_state).fit_rows(data, train)
@@ -108,37 +191,36 @@ def evaluate_churn(
     frame.insert(1, "customer_id", data.customer_id.to_numpy()[frame["row"]])
     frame.insert(3, "churned", data.churned[frame["row"]])
     named = {MODEL: "p_churn", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}
+    notes = [note]
     if column is None:
         del named[TENURE]
+        notes.append(
+            f"there is no column to compare with that says for how long: rename it to {_TENURE_NAMES[0]}"
+        )
     groups = None if data.groups is None else data.groups[frame["row"]]
-    predictions = _predictions(frame, named)
     weights = list(bootstrap_weights(len(frame), resamples, random_state, groups=groups))
-    rows = frame["row"].to_numpy()
-    columns = _subgroup_columns(data) if subgroups is None else subgroups
-    judged = by_subgroup(
-        data.features.iloc[rows], frame["churned"].to_numpy(), frame["p_churn"].to_numpy(), columns
+    predictions = _predictions(frame, named)
+    features, churned, p = (
+        data.features.iloc[frame["row"]],
+        frame["churned"].to_numpy(),
+        frame["p_churn"].to_numpy(),
     )
-    notes = (
-        [said]
-        if column
-        else [said, "there is no column named tenure to compare with; name it, as in tenure="]
-    )
+    few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
     return ChurnEvaluation(
         scores=_scores(predictions, weights, frame),
         by_fold=_by_fold(frame, named),
-        calibration=calibration_groups(frame["p_churn"].to_numpy(), frame["churned"].to_numpy()),
+        calibration=calibration_groups(p, churned),
         deciles=_deciles(predictions, weights, frame),
-        subgroups=judged,
+        subgroups=by_subgroup(features, churned, p, few),
         predictions=frame.drop(columns="row"),
         folds=tuple(models),
         data=data,
-        split=said,
         notes=tuple(notes),
     )
 
 
 def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Splits, str]:
-    """What each model learns from and what it is judged by, and how that was decided."""
+    """What each model learns from and what it is judged by, and how that was decided, in words."""
     if data.date is None or data.date.nunique() < 2:
         splits = split_customers(data.churned, data.groups, folds, random_state)
         what = "all rows of a customer in one" if data.groups is not None else "no customer in two"
@@ -147,17 +229,17 @@ def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Spl
     later = {day: float((days >= day).mean()) for day in np.unique(days)[1:]}
     cut = min(later, key=lambda day: abs(later[day] - TEST_SHARE))
     train = days < cut
-    said = f"held out by date: cut-offs from {pd.Timestamp(cut).date()} on"
+    note = f"held out by date: cut-offs from {pd.Timestamp(cut).date()} on"
     if data.known_on is None:
-        said += "; whether earlier outcomes were known by then is not told (column outcome_known_on)"
+        note += "; whether earlier outcomes were known by then is not known (column outcome_known_on)"
     else:
         unknown = train & (data.known_on.to_numpy() > cut)
         train &= ~unknown
-        said += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
+        note += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()
-        said += (
+        note += (
             f"; {fmt.share(both)} of the held-out rows are of customers with an earlier row too, as in use"
         )
     for name, part in (("learnt from", train), ("held out", test)):
@@ -165,46 +247,23 @@ def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Spl
         if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:
             raise FitError(
                 f"of {int(part.sum()):,} rows {name} {left:,} left; at least {FEWEST_OF_EACH} of either kind are "
-                f"needed ({said}). Add cut-offs, or drop the column date to hold out customers instead"
+                f"needed ({note}). Add cut-offs, or drop the column date to hold out customers instead"
             )
-    return [(np.flatnonzero(train), np.flatnonzero(test))], said
+    return [(np.flatnonzero(train), np.flatnonzero(test))], note
 
 
-def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFrame:
-    """What happened to customers of similar predicted chances, with the uncertainty of a share."""
-    order = np.argsort(p, kind="stable")
-    rows = [
-        (number, len(part), p[part].mean(), churned[part].mean())
-        for number, part in enumerate(np.array_split(order, groups), start=1)
-    ]
-    table = pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean"])
-    low, high = wilson_interval(table["customers"] * table["actual_mean"], table["customers"])
-    return table.assign(low=low, high=high)
-
-
-def tenure_column(data: ChurnData, tenure: str | None = None) -> str | None:
-    """The column that says for how long a customer has been one: as named, or one of the usual names."""
-    if tenure is not None and tenure not in data.features:
-        raise DataError(
-            f"tenure is {tenure!r}, which is no feature; {did_you_mean(tenure, data.features.columns)}"
-        )
-    return tenure or next((name for name in data.features if name.lower() in _TENURE_NAMES), None)
+def tenure_column(data: ChurnData) -> str | None:
+    """The column that says for how long a customer has been one, by its name; None where there is none."""
+    return next((name for name in data.features if name.lower() in _TENURE_NAMES), None)
 
 
 def _by_tenure(data: ChurnData, column: str | None, train: Rows, test: Rows, random_state: int) -> Array:
     """A logistic regression on one column."""
-    from crmlib.models.churn.estimators import LINEAR, make_estimator
-
     if column is None:
         return np.full(len(test), np.nan)
     alone = make_estimator(LINEAR, {column: data.read.kinds[column]}, random_state)
     alone.fit(data.codes[[column]].iloc[train], data.churned[train])
     return alone.predict_proba(data.codes[[column]].iloc[test])[:, 1]
-
-
-def _subgroup_columns(data: ChurnData) -> tuple[str, ...]:
-    few = [name for name in data.features if 2 <= data.features[name].nunique(dropna=False) <= 8]
-    return tuple(few)
 
 
 def _predictions(frame: pd.DataFrame, named: dict[str, str]) -> dict[str, Predictions]:
@@ -224,13 +283,13 @@ def _scores(predictions: dict[str, Predictions], weights: list[Array], frame: pd
 
 
 def _by_fold(frame: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
-    folds = [(fold, part, _predictions(part, named)) for fold, part in frame.groupby("fold")]
     rows = [
-        {"model": model, "fold": fold, "customers": len(part)} | predictions[model].metrics()
-        for model in named
-        for fold, part, predictions in folds
+        {"model": model, "fold": fold, "customers": len(part)} | predicted.metrics()
+        for fold, part in frame.groupby("fold")
+        for model, predicted in _predictions(part, named).items()
     ]
-    return pd.DataFrame(rows)
+    order = pd.Index(named)
+    return pd.DataFrame(rows).sort_values("model", key=order.get_indexer, kind="stable", ignore_index=True)
 
 
 def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
@@ -255,3 +314,8 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: p
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def _with_interval(row: pd.Series, name: str) -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return "–" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"

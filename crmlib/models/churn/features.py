@@ -1,4 +1,4 @@
-"""What is known of customers, as numbers and categories that a model can take; nothing is dropped unsaid."""
+"""Columns of a table as a model takes them: who left, and features as numbers and categories."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import DataError
-from crmlib.models.churn.labels import MISSING
+from crmlib.models._inference import Array
 
+LEFT = (
+    *("yes", "y", "true", "t", "1", "churned", "churn", "churner", "left", "lost", "gone", "exited"),
+    *("cancelled", "canceled", "terminated", "attrited", "attrited customer", "inactive", "lapsed"),
+)
+STAYED = (
+    *("no", "n", "false", "f", "0", "stayed", "stay", "retained", "loyal", "kept", "active", "current"),
+    *("existing", "existing customer", "not churned", "no churn", "non-churner"),
+)
+MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "?", "unknown")
 NUMBER, CATEGORY = "number", "category"
 # Text that differs for most customers names them; a model would learn the names.
 IDENTIFIER_SHARE, IDENTIFIER_LEVELS = 0.5, 50
 _DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 _SHOWN = 3
+_WORDS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -62,14 +72,14 @@ class Features:
 
     def surprises(self, read: pd.DataFrame) -> list[str]:
         """What there is in a frame (as `read` returns it) that the model has not seen, in words."""
-        said = []
+        found = []
         for name, levels in self.levels.items():
             new = read[name].dropna()
             new = new[~new.isin(levels)]
             if len(new):
                 shown = ", ".join(repr(one) for one in new.unique()[:_SHOWN])
-                said.append(f"{name}: {len(new):,} customers have a value never seen before ({shown})")
-        return said
+                found.append(f"{name}: {len(new):,} customers have a value never seen before ({shown})")
+        return found
 
 
 def read_features(frame: pd.DataFrame) -> Features:
@@ -177,3 +187,72 @@ def _places(column: pd.Series, levels: Sequence[str]) -> pd.Series:
 def of_kind(kinds: dict[str, str], kind: str) -> Sequence[str]:
     """The columns of one kind, in their order."""
     return [name for name, one in kinds.items() if one == kind]
+
+
+def read_labels(column: pd.Series, *, positive: str | None = None) -> tuple[Array, str]:
+    """Read which customers left from the words of a column.
+
+    Parameters
+    ----------
+    column : Series
+        Words, numbers or booleans; empty where it is not known.
+    positive : str, optional
+        The word that means "left", where it is none of the usual ones; every other word then means "stayed".
+
+    Returns
+    -------
+    churned : array
+        1 for who left, 0 for who stayed, nan where it is not known.
+    note : str
+        How the words were read.
+
+    Raises
+    ------
+    DataError
+        If a word has no known meaning, with the words found.
+
+    Examples
+    --------
+    >>> read_labels(pd.Series(["Yes", "No", None, "No"], name="Churn"))[1]
+    'Churn: "Yes" means left (1), "No" means stayed (2); 1 not known'
+    """
+    words = pd.Series(column).map(_word, na_action="ignore").astype(object)
+    words = words.where(words.notna() & ~words.str.lower().isin(MISSING).fillna(False), None)
+    counts = words.value_counts()
+    meaning = {word: _meaning(str(word), positive) for word in counts.index}
+    unknown = [str(word) for word, value in meaning.items() if value is None]
+    if unknown or (positive is not None and True not in meaning.values()):
+        found = ", ".join(f"{word!r}" for word in counts.index[:_WORDS_SHOWN])
+        wrong = f"{unknown[0]!r} has no known meaning" if unknown else f"there is no {positive!r}"
+        raise DataError(
+            f"{column.name}: {wrong}; found {found}. Say which word means that the customer left, as in "
+            'positive="Yes"; every other one then means stayed'
+        )
+    churned = words.map({word: float(bool(value)) for word, value in meaning.items()}).to_numpy(dtype=float)
+    parts = [
+        f"{_listed([w for w in counts.index if meaning[w] is left])} means {verb} "
+        f"({int(np.sum(churned == left)):,})"
+        for left, verb in ((True, "left"), (False, "stayed"))
+        if left in meaning.values()
+    ]
+    unread = int(np.isnan(churned).sum())
+    return churned, f"{column.name}: {', '.join(parts)}" + (f"; {unread:,} not known" if unread else "")
+
+
+def _word(value: object) -> str:
+    """A label as a word: 1.0 is 1, True is true."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _meaning(word: str, positive: str | None) -> bool | None:
+    low = word.lower().rstrip(".")
+    if positive is not None:
+        return low == str(positive).strip().lower()
+    return True if low in LEFT else False if low in STAYED else None
+
+
+def _listed(words: list[str]) -> str:
+    shown = ", ".join(f'"{word}"' for word in words[:4])
+    return shown if len(words) <= 4 else f"{shown} and {len(words) - 4} others"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import Rules, limit
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
-from crmlib.models.churn.redundant_features import redundant_features
 from crmlib.no_rows import no_rows
 from crmlib.rankings import roc_auc
 
@@ -22,20 +21,17 @@ _BINS = 32
 _COLUMNS = ["column", "finding", "roc_auc", "what"]
 
 
-@dataclass(frozen=True)
-class LeakLimits(Rules):
-    """Beyond which a column is taken for a leak; conventions, explained by `explain()`."""
-
-    leak_auc: float = limit(0.95, "alone it puts 19 of 20 pairs in order; what is known in time hardly does")
-    suspect_auc: float = limit(0.80, "alone it ranks as well as a whole model does elsewhere")
-    suspect_lead: float = limit(0.05, "and no other column comes near it")
-    named_auc: float = limit(0.60, "it ranks, and its name sounds like what is known only afterwards")
-    pure_share: float = limit(
-        0.20, "share of all who left, or of all who stayed, found in values that only they have"
-    )
-    pure_chance: float = limit(1e-6, "chance that values which mean nothing would be as pure as these")
-
-
+# Conventions, beyond which a column is taken for a leak.
+LEAK_AUC = 0.95  # alone it puts 19 of 20 pairs in order; what is known in time hardly does
+SUSPECT_AUC = 0.80  # alone it ranks as well as a whole model does elsewhere …
+SUSPECT_LEAD = 0.05  # … and no other column comes near it
+NAMED_AUC = 0.60  # it ranks, and its name sounds like what is known only afterwards
+PURE_SHARE = 0.20  # of all who left, or of all who stayed, found in values that only they have
+PURE_CHANCE = 1e-6  # that values which mean nothing would be as pure as these
+SAME_R2 = 0.9999  # a multiple: rounding to cents leaves this much
+PRODUCT_R2 = 0.995  # a product: a price that changed now and then leaves this much
+_MOST_COLUMNS = 40  # products of two among more would take longer than the models
+_ROWS = 20_000
 # Parts of names of what a firm learns when, or after, a customer leaves; a call's duration after the call.
 AFTERWARDS = (
     *("churn", "reason", "cancel", "terminat", "closed", "closing", "exit", "end_date", "left_on"),
@@ -43,14 +39,12 @@ AFTERWARDS = (
 )
 
 
-def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_state: int = 0) -> pd.DataFrame:
+def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     """Name the columns that nearly give the answer away, and apart from them those that say nothing new.
 
     Parameters
     ----------
     data : ChurnData
-    limits : LeakLimits, optional
-        The usual ones by default.
     random_state : int
         Of the folds.
 
@@ -76,46 +70,36 @@ def leak_check(data: ChurnData, *, limits: LeakLimits | None = None, random_stat
     """
     if data.reason:
         return no_rows(_COLUMNS, data.reason)
-    limits = limits or LeakLimits()
     codes = {name: _codes(data.features[name], data.read.kinds[name]) for name in data.features}
     folds = _folds(data, random_state)
     areas = pd.Series({name: _alone(one, data.churned, folds) for name, one in codes.items()}).sort_values()
     rows = []
     for name in areas.index[::-1]:
         lead = areas[name] - areas.drop(name).max() if len(areas) > 1 else 0.0
-        found = _judge(name, float(areas[name]), float(lead), codes[name], data, limits)
+        found = _judge(name, float(areas[name]), float(lead), codes[name], data)
         if found:
             rows.append((name, found[0], float(areas[name]), found[1]))
     for name, what in redundant_features(data.features, of_kind(data.read.kinds, NUMBER)).items():
         rows.append((name, REDUNDANT, float(areas[name]), what))
-    found_rows = pd.DataFrame(rows, columns=_COLUMNS)
-    gravity = found_rows["finding"].map({LEAK: 0, SUSPECT: 1, REDUNDANT: 2})
-    order = gravity.sort_values(kind="stable").index
-    return found_rows.loc[order].reset_index(drop=True)
+    gravity = [LEAK, SUSPECT, REDUNDANT]
+    rows.sort(key=lambda row: gravity.index(row[1]))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def leaking(found: pd.DataFrame) -> dict[str, str]:
-    """The columns that `leak_check` calls leaks, and why."""
-    rows = found[found["finding"] == LEAK]
-    return dict(zip(rows["column"], rows["what"], strict=True))
-
-
-def _judge(
-    name: str, area: float, lead: float, codes: Array, data: ChurnData, limits: LeakLimits
-) -> tuple[str, str] | None:
-    if area >= limits.leak_auc:
+def _judge(name: str, area: float, lead: float, codes: Array, data: ChurnData) -> tuple[str, str] | None:
+    if area >= LEAK_AUC:
         return LEAK, f"{name} alone tells who left (ROC AUC {area:.3f})"
-    if pure := _pure(name, codes, data, limits):
+    if pure := _pure(name, codes, data):
         return LEAK, pure
-    if area >= limits.suspect_auc and lead >= limits.suspect_lead:
+    if area >= SUSPECT_AUC and lead >= SUSPECT_LEAD:
         return SUSPECT, f"{name} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column"
     sounds = [part for part in AFTERWARDS if part in name.lower().replace(" ", "_")]
-    if sounds and area >= limits.named_auc:
+    if sounds and area >= NAMED_AUC:
         return SUSPECT, f"{name} (ROC AUC {area:.2f}) sounds like something known only afterwards"
     return None
 
 
-def _pure(name: str, codes: Array, data: ChurnData, limits: LeakLimits) -> str | None:
+def _pure(name: str, codes: Array, data: ChurnData) -> str | None:
     """Values that only those have who left, or only those who stayed, beyond what chance can do."""
     n = np.bincount(codes)
     left = np.bincount(codes, data.churned)
@@ -124,9 +108,9 @@ def _pure(name: str, codes: Array, data: ChurnData, limits: LeakLimits) -> str |
         ("stayed", n - left, 1 - data.churned.mean()),
     ):
         # A value of n customers is pure by chance with probability share^n.
-        pure = (count == n) & (n * np.log(share) < np.log(limits.pure_chance))
+        pure = (count == n) & (n * np.log(share) < np.log(PURE_CHANCE))
         covered = float(n[pure].sum() / count.sum())
-        if covered >= limits.pure_share:
+        if covered >= PURE_SHARE:
             missing = data.features[name].isna().to_numpy()
             if missing.any() and pure.sum() == 1 and pure[codes[missing][0]]:
                 return f"{name} is empty only for customers who {kind} ({fmt.share(covered)} of them)"
@@ -161,3 +145,81 @@ def _alone(codes: Array, churned: Array, folds: Array) -> float:
     base = churned.mean()
     share = (left.sum(1, keepdims=True) - left + base) / (n.sum(1, keepdims=True) - n + 1)
     return roc_auc(share[codes, folds], churned)
+
+
+def redundant_features(features: pd.DataFrame, numbers: Sequence[str]) -> dict[str, str]:
+    """Columns that follow from others, and how.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Numbers as floats, categories as text.
+    numbers : sequence of str
+        Which columns are numbers.
+
+    Returns
+    -------
+    dict of str to str
+        Column -> what it is. Of two that say the same the later one is named.
+
+    Examples
+    --------
+    >>> minutes = np.array([10.0, 20.0, 35.0, 61.0])
+    >>> redundant_features(pd.DataFrame({"minutes": minutes, "charge": 0.17 * minutes}), ["minutes", "charge"])
+    {'charge': 'charge is 0.17 × minutes (R² 1.000)'}
+    """
+    if len(features) > _ROWS:
+        features = features.iloc[:: -(-len(features) // _ROWS)]
+    found = dict(_multiples(features, numbers))
+    found |= dict(_products(features, [name for name in numbers if name not in found]))
+    categories = [name for name in features if name not in set(numbers)]
+    return found | dict(_same_partition(features, categories))
+
+
+def _multiples(features: pd.DataFrame, numbers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    values = features[list(numbers)]
+    correlation = values.corr().to_numpy() ** 2 if len(numbers) > 1 else np.zeros((1, 1))
+    for j in range(1, len(numbers)):
+        i = int(np.nanargmax(np.append(correlation[j, :j], -1.0)))
+        if i == j or not correlation[j, i] >= SAME_R2:
+            continue
+        x, y = values[numbers[i]], values[numbers[j]]
+        slope = float(x.cov(y) / x.var())
+        offset = float(y.mean() - slope * x.mean())
+        scale = float(y.std())
+        plus = "" if abs(offset) < 0.01 * scale else f" {'+' if offset > 0 else '−'} {abs(offset):.3g}"
+        yield numbers[j], f"{numbers[j]} is {slope:.3g} × {numbers[i]}{plus} (R² {correlation[j, i]:.3f})"
+
+
+def _products(features: pd.DataFrame, numbers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """A column near the product of two others: a total that is a rate times a length."""
+    names = [name for name in numbers if features[name].nunique() > 2][:_MOST_COLUMNS]
+    values = features[names].dropna().to_numpy(dtype=float)
+    if len(names) < 3 or len(values) < 3:
+        return
+    standard = _standardised(values)
+    for i, j in combinations(range(len(names)), 2):
+        product = _standardised((values[:, i] * values[:, j])[:, None])[:, 0]
+        fit = (standard.T @ product / len(values)) ** 2
+        fit[[i, j]] = 0.0
+        # Where one factor hardly varies the product repeats the other, and is no finding of its own.
+        repeats = max(abs(standard[:, i] @ product), abs(standard[:, j] @ product)) / len(values)
+        k = int(fit.argmax())
+        if fit[k] >= PRODUCT_R2 and repeats**2 < PRODUCT_R2:
+            yield names[k], f"{names[k]} is {names[i]} × {names[j]} (R² {fit[k]:.3f})"
+
+
+def _standardised(values: Array) -> Array:
+    spread = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _same_partition(features: pd.DataFrame, categories: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Categories that split the customers in the same way under other words."""
+    codes = {name: pd.factorize(features[name], use_na_sentinel=False)[0] for name in categories}
+    seen: dict[bytes, str] = {}  # codes are in order of appearance, so equal partitions have equal codes
+    for name, one in codes.items():
+        key = one.astype(np.int32).tobytes()
+        if key in seen:
+            yield name, f"{name} tells the same customers apart as {seen[key]}"
+        seen.setdefault(key, name)

@@ -1,20 +1,27 @@
-"""How good predicted chances are: ranking, losses and calibration, with weights, so that they can be resampled."""
+"""How good predicted chances are: ranking, losses and calibration, of all customers and of groups of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 
 from crmlib.models._inference import Array
-from crmlib.rankings import Ranking, log_losses, squared_losses
+from crmlib.rankings import Ranking, log_losses, roc_auc, squared_losses
+from crmlib.statistics import normal_quantile, wilson_interval
 
 TENTHS = np.arange(1, 11) / 10
 _TINY = 1e-12
 _FLAT = 0.01  # log odds of nearly one value have no slope
 _STEPS = 25
+FALSE_ALARMS = 0.05  # for all groups together
+SUBGROUPS = "column group customers churned actual predicted gap standard_error beyond_chance roc_auc"
 
 
 class Predictions:
-    """Predicted chances and who left, shape (customers,), prepared once for all resamples."""
+    """Predicted chances and who left, shape (customers,), prepared once for resamples, which are weights."""
 
     def __init__(self, chance: Array, churned: Array) -> None:
         self._ranking = Ranking(chance, churned)
@@ -79,3 +86,114 @@ def _shift(log_odds: Array, n: Array, left: Array) -> float:
         if abs(step) < 1e-9:
             break
     return shift
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated log odds as a rising function of the estimator's: c − a log(1 + e^−f) + b log(1 + e^f).
+
+    With a = b it is Platt's straight line. With a < b chances that are far too small are raised without
+    touching the large ones, which is what boosted trees need. a and b are not negative, so the order of customers
+    stays. Kull, Silva Filho & Flach (2017), Beta calibration, AISTATS.
+    """
+
+    c: float
+    a: float
+    b: float
+
+    def __call__(self, log_odds: Array) -> Array:
+        """The calibrated log odds."""
+        return self.c + _shape(np.asarray(log_odds, dtype=float)) @ (self.a, self.b)
+
+    def stretch(self, log_odds: Array, base: float) -> Array:
+        """By how much the calibration stretches the way from a base to each log odds."""
+        log_odds = np.asarray(log_odds, dtype=float)
+        way = log_odds - base
+        near = np.abs(way) < 1e-6
+        middle = 1 / (1 + np.exp(-base))
+        slope = self.a * (1 - middle) + self.b * middle  # where there is hardly a way
+        rise = self(log_odds) - self(np.array([base]))
+        return np.where(near, slope, rise / np.where(near, 1.0, way))
+
+
+def calibrate(log_odds: Array, churned: Array) -> Calibration:
+    """Learn the calibration from log odds of customers that the estimator has not seen, and who left.
+
+    Examples
+    --------
+    >>> f = np.linspace(-4, 4, 4001)
+    >>> found = calibrate(f, np.random.default_rng(0).random(4001) < 1 / (1 + np.exp(-0.5 * f)))
+    >>> round(found.a, 1), round(found.b, 1)
+    (0.6, 0.5)
+    """
+    shape, left = _shape(log_odds), np.asarray(churned, dtype=float)
+    ones = np.ones(len(left))
+    used = [0, 1]
+    while used:
+        line = logistic_line(shape[:, used], ones, left)
+        if (line[1:] >= 0).all():
+            break
+        used.remove(used[int(line[1:].argmin())])
+    line = logistic_line(shape[:, used], ones, left)
+    slopes = dict(zip(used, line[1:], strict=True))
+    return Calibration(float(line[0]), float(slopes.get(0, 0.0)), float(slopes.get(1, 0.0)))
+
+
+def _shape(log_odds: Array) -> Array:
+    return np.column_stack([-np.logaddexp(0, -log_odds), np.logaddexp(0, log_odds)])
+
+
+def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFrame:
+    """What happened to customers of similar predicted chances, with the uncertainty of a share."""
+    order = np.argsort(p, kind="stable")
+    rows = [
+        (number, len(part), p[part].mean(), churned[part].mean())
+        for number, part in enumerate(np.array_split(order, groups), start=1)
+    ]
+    table = pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean"])
+    low, high = wilson_interval(table["customers"] * table["actual_mean"], table["customers"])
+    return table.assign(low=low, high=high)
+
+
+def by_subgroup(
+    features: pd.DataFrame, churned: Array, p_churn: Array, columns: Sequence[str]
+) -> pd.DataFrame:
+    """What was predicted for groups of customers beside what happened.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Of held-out customers.
+    churned, p_churn : ndarray
+        What happened, and the chance that was predicted.
+    columns : sequence of str
+        Whose values make the groups.
+
+    Returns
+    -------
+    DataFrame
+        As `ChurnEvaluation.subgroups`. The standard error of a gap is that of a model whose chances are true.
+    """
+    rows = []
+    for column in columns:
+        codes, groups = pd.factorize(features[column], sort=True, use_na_sentinel=False)
+        for code, group in enumerate(groups):
+            mine = codes == code
+            rows.append({"column": column, "group": _named(group)} | _group(churned[mine], p_churn[mine]))
+    found = pd.DataFrame(rows, columns=SUBGROUPS.split())
+    limit = normal_quantile(1 - FALSE_ALARMS / max(len(rows), 1))
+    return found.assign(beyond_chance=found["gap"].abs() > limit * found["standard_error"])
+
+
+def _group(churned: Array, p: Array) -> dict[str, float]:
+    actual, predicted = float(churned.mean()), float(p.mean())
+    error = float(np.sqrt((p * (1 - p)).sum()) / len(p))
+    counted = {"customers": len(p), "churned": int(churned.sum()), "actual": actual, "predicted": predicted}
+    area = roc_auc(p, churned) if 0 < actual < 1 else np.nan
+    return counted | {"gap": predicted - actual, "standard_error": error, "roc_auc": area}
+
+
+def _named(group: object) -> str:
+    if isinstance(group, float):
+        return "missing" if np.isnan(group) else f"{group:g}"
+    return "missing" if group is None else str(group)

@@ -11,16 +11,15 @@ import pandas as pd
 
 from crmlib.errors import CrmError
 from crmlib.models._inference import Array
-from crmlib.models.churn.calibration import Calibration
-from crmlib.models.churn.estimators import LINEAR
+from crmlib.models.churn.churn_model import LINEAR, ChurnModel
+from crmlib.models.churn.evaluation import ChurnEvaluation
 from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
+from crmlib.models.churn.metrics import Calibration, bounded_log_losses
 from crmlib.no_rows import no_rows, why_none
+from crmlib.rankings import roc_auc
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-    from crmlib.models.churn.churn_model import ChurnModel
-    from crmlib.models.churn.evaluated import ChurnEvaluation
 
 BASE = "base"
 _ADDS_UP = 1e-6
@@ -135,8 +134,8 @@ def churn_reasons(model: ChurnModel, features: pd.DataFrame, n: int = 3) -> pd.D
             mine = column == number
             text[mine] = words[name][mine]
         effect = np.take_along_axis(effects, column[:, None], axis=1)[:, 0]
-        told = np.abs(effect) >= _SMALLEST
-        found[f"reason_{place + 1}"] = np.where(told, text + _signed(effect), "")
+        worth_a_word = np.abs(effect) >= _SMALLEST
+        found[f"reason_{place + 1}"] = np.where(worth_a_word, text + _signed(effect), "")
     return found
 
 
@@ -164,9 +163,6 @@ def permutation_importance(
     Breiman (2001), Random forests. Of two features that say the same each looks unimportant, for the other
     stands in for it: see the redundant ones of `leak_check`.
     """
-    from crmlib.models.churn.metrics import bounded_log_losses
-    from crmlib.rankings import roc_auc
-
     columns = ["feature", "importance", "standard_error", "auc_drop"]
     if missing := why_none(evaluation.scores):
         return no_rows(columns, missing)

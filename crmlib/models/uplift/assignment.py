@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,30 +102,26 @@ def as_treatment(treated: ArrayLike, features: pd.DataFrame) -> np.ndarray:
         raise DataError(
             "treated and features have different indexes; give both for the same customers in one order"
         )
-    told = pd.Series(np.asarray(treated)).reset_index(drop=True)
-    if told.dtype == object:
-        told = told.map(WORDS)
-    if len(told) != len(features) or told.isna().any() or not told.isin([0, 1]).all():
+    given = pd.Series(np.asarray(treated)).reset_index(drop=True)
+    if given.dtype == object:
+        given = given.map(WORDS)
+    if len(given) != len(features) or given.isna().any() or not given.isin([0, 1]).all():
         raise DataError(
-            f"treated has {len(told):,} values for {len(features):,} customers, or other ones than True and False, "
+            f"treated has {len(given):,} values for {len(features):,} customers, or other ones than True and False, "
             "1 and 0, or 'treated' and 'control'; give one of these for each customer"
         )
-    label = told.to_numpy(dtype=bool)
+    label = given.to_numpy(dtype=bool)
     if min(label.sum(), (~label).sum()) < FOLDS:
         raise DataError(
             f"treated has {label.sum():,} treated and {(~label).sum():,} control customers; without both groups no "
-            "effect can be told: leave some customers untreated, by chance"
+            "effect can be seen: leave some customers untreated, by chance"
         )
     return label
 
 
 def read_effects(frame: pd.DataFrame, *more: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predicted effect, treatment and outcome of each customer, or a refusal; `more` are columns that must be there."""
-    for name in ("effect", "treated", "outcome", *more):
-        if name not in frame:
-            raise DataError(
-                f"cross_fitted has no column {name!r}; {did_you_mean(name, map(str, frame.columns))}"
-            )
+    require_named(frame, ("effect", "treated", "outcome", *more), "cross_fitted")
     treated = as_treatment(frame["treated"], frame)
     effect, outcome = (frame[name].to_numpy(dtype=float) for name in ("effect", "outcome"))
     for name, values in (("effect", effect), ("outcome", outcome)):
@@ -133,6 +130,13 @@ def read_effects(frame: pd.DataFrame, *more: str) -> tuple[np.ndarray, np.ndarra
                 f"cross_fitted has {int((~np.isfinite(values)).sum()):,} customers without a number in {name!r}"
             )
     return effect, treated, outcome
+
+
+def require_named(frame: pd.DataFrame, names: Iterable[Any], what: str) -> None:
+    """Refuse a frame that lacks a column."""
+    for name in names:
+        if name not in frame:
+            raise DataError(f"{what} has no column {name!r}; {did_you_mean(name, map(str, frame.columns))}")
 
 
 def as_features(features: pd.DataFrame) -> pd.DataFrame:

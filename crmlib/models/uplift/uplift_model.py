@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models.uplift.assignment import (
+    FOLDS,
     TreatmentBalance,
     as_features,
     as_treatment,
     encoder,
+    require_named,
     treatment_balance,
 )
 
@@ -39,7 +41,6 @@ class UpliftModel:
     model : scikit-learn regressor, optional
         Gradient boosting of small trees by default, which takes missing values as they are. Of an outcome of
         0 and 1 it predicts probabilities.
-    folds : int, default 5
     random_state : int, default 0
 
     Attributes
@@ -70,12 +71,9 @@ class UpliftModel:
     cross_fitted_: pd.DataFrame
     balance_: TreatmentBalance
 
-    def __init__(
-        self, learner: str = "t", *, model: Any = None, folds: int = 5, random_state: int = 0
-    ) -> None:
+    def __init__(self, learner: str = "t", *, model: Any = None, random_state: int = 0) -> None:
         self.learner = learner
         self.model = model
-        self.folds = folds
         self.random_state = random_state
 
     def fit(self, features: pd.DataFrame, treated: ArrayLike, outcome: ArrayLike) -> Self:
@@ -113,20 +111,15 @@ class UpliftModel:
         fold = np.empty(len(label), dtype=int)
         effect, left_alone = np.empty(len(label)), np.empty(len(label))
         self._fitted: list[tuple[Any, ...]] = []
-        splits = StratifiedKFold(self.folds, shuffle=True, random_state=self.random_state)
+        splits = StratifiedKFold(FOLDS, shuffle=True, random_state=self.random_state)
         for number, (seen, unseen) in enumerate(splits.split(known, strata)):
             fitted = self._fit_fold(known.iloc[seen], label[seen], result[seen])
             self._fitted.append(fitted)
             fold[unseen] = number
             effect[unseen], left_alone[unseen] = self._effects(fitted, known.iloc[unseen])
-        told = {
-            "effect": effect,
-            "control_outcome": left_alone,
-            "fold": fold,
-            "treated": label,
-            "outcome": result,
-        }
-        self.cross_fitted_ = pd.DataFrame(told, index=features.index)
+        columns = {"effect": effect, "control_outcome": left_alone, "fold": fold}
+        columns |= {"treated": label, "outcome": result}
+        self.cross_fitted_ = pd.DataFrame(columns, index=features.index)
         return self
 
     @property
@@ -154,14 +147,10 @@ class UpliftModel:
             If a column is missing.
         """
         self._known()
-        for name in self._columns:
-            if name not in features:
-                raise DataError(
-                    f"features has no column {name!r}; {did_you_mean(name, map(str, features.columns))}"
-                )
+        require_named(features, self._columns, "features")
         known = as_features(features[self._columns])
-        told = [self._effects(fitted, known)[0] for fitted in self._fitted]
-        return pd.Series(np.mean(told, axis=0), index=features.index, name="effect")
+        effects = [self._effects(fitted, known)[0] for fitted in self._fitted]
+        return pd.Series(np.mean(effects, axis=0), index=features.index, name="effect")
 
     def _known(self) -> pd.DataFrame:
         if not hasattr(self, "cross_fitted_"):

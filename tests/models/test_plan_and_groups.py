@@ -11,9 +11,8 @@ import pytest
 from crmlib.customers.rfm.summarise import rfm_summary
 from crmlib.errors import CrmError
 from crmlib.models import BetaGeoModel, ParetoNBDModel
-from crmlib.models.backtesting.plan import plan_backtest
-from crmlib.models.backtesting.rolling import rolling_origins
-from crmlib.models.group_fits import fit_by_group
+from crmlib.models.backtesting.backtest import plan_backtest
+from crmlib.models.backtesting.rolling import fit_by_group, rolling_origins
 from crmlib.models.history_grid import history_grids
 from tests.models.worlds import beta_geo_world
 

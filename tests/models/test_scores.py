@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss
 
 from crmlib.models.backtesting.forecasts import Forecast
-from crmlib.models.backtesting.holdout_metrics import (
+from crmlib.models.backtesting.scores import (
     by_decile,
     errors,
     gap,
@@ -19,7 +19,7 @@ from crmlib.models.backtesting.holdout_metrics import (
 
 
 def forecast(purchases, chance):
-    return Forecast("F", np.array(purchases, float), np.array(chance, float), None)
+    return Forecast("F", "rule", np.array(purchases, float), np.array(chance, float))
 
 
 def test_errors_by_hand():
@@ -61,7 +61,7 @@ def test_the_gap_by_hand_beyond_one_standard_error():
             "standard_error": [0.1, 0.2],
         }
     )
-    assert gap(table, relative=False) == pytest.approx(0.4 * 30 / 40)
+    assert gap(table) == pytest.approx(0.4 * 30 / 40)
     assert gap(table, relative=True) == pytest.approx(0.4 * 30 / 50)
 
 
