@@ -73,8 +73,7 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     Parameters
     ----------
     table : DataFrame
-        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it cannot be listed) and
-        optionally `hiatus_share`.
+        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it is not known).
     false_alarm_rate : float
         The share that would be overdue if nobody had lapsed.
     """
@@ -82,21 +81,17 @@ def overdue_share(table: pd.DataFrame, *, false_alarm_rate: float) -> Chart:
     if table.empty or table["overdue_share"].isna().all():
         return no_data("No repeat buyer whose silence could be judged")
     places = np.arange(len(table))
-    lines = {"overdue": "overdue_share", "hiatus rule": "hiatus_share"}
-    lines = {name: column for name, column in lines.items() if column in table}
-    colours = line_colours(len(lines))
     _, axes = sheet(2.6)
     axes.set_xlim(-0.2, max(len(table) - 0.8, 0.6))
-    axes.set_ylim(0, 1.06 * max(table[list(lines.values())].max().max(), 1.5 * false_alarm_rate))
-    for column, colour in zip(lines.values(), colours, strict=True):
-        axes.plot(places, table[column], color=colour, marker="o", markersize=5)
+    axes.set_ylim(0, 1.06 * max(table["overdue_share"].max(), 1.5 * false_alarm_rate))
+    axes.plot(places, table["overdue_share"], color=BLUE, marker="o", markersize=5)
     axes.hlines(false_alarm_rate, -0.2, len(table) - 1, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xticks(places, table["frequency_group"].astype(str))
     axes.set_xlabel("Repeat purchases so far")
     value_axis(axes, "y", kind="share")
     known = table.dropna(subset=["overdue_share"])
-    lasts = [float(table[column].dropna().iloc[-1]) for column in lines.values()]
-    end_labels(axes, len(table) - 1, [*lasts, false_alarm_rate], [*lines, "false alarms"], [*colours, INK])
+    ends = [float(known["overdue_share"].iloc[-1]), false_alarm_rate]
+    end_labels(axes, len(table) - 1, ends, ["overdue", "false alarms"], [BLUE, INK])
     share = float(known["overdue"].sum() / known["customers"].sum())
     count = fmt.plural(float(known["overdue"].sum()), "customer is", "customers are")
     title = (

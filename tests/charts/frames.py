@@ -255,11 +255,10 @@ def tenths(away: dict[str, float]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def overdue(shares: list[float], hiatus: list[float] | None = None) -> pd.DataFrame:
+def overdue(shares: list[float]) -> pd.DataFrame:
     names = [*map(str, range(len(shares) - 1)), f"{len(shares) - 1}+"]
     frame = pd.DataFrame({"frequency_group": names, "customers": 200, "overdue_share": shares})
-    frame["overdue"] = (200 * frame["overdue_share"]).fillna(0).round().astype(int)
-    return frame if hiatus is None else frame.assign(hiatus_share=hiatus)
+    return frame.assign(overdue=(200 * frame["overdue_share"]).fillna(0).round().astype(int))
 
 
 def profit_curves(**profits: list[float]) -> pd.DataFrame:
@@ -357,7 +356,7 @@ USUAL: dict[str, Case] = {
         tenths({"Pareto/NBD": 0.01, "MBG/NBD": -0.02, "RFM logistic": 0.03, "time since last purchase": -0.1}), {},
     ),
     "overdue_share": (
-        charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2], [0.9, 0.6, 0.5, 0.4, 0.2]),
+        charts.overdue_share, overdue([np.nan, 0.2, 0.3, 0.25, 0.2]),
         {"false_alarm_rate": 0.05},
     ),
     **churn_frames.USUAL,

@@ -248,13 +248,11 @@ class TestOverdue:
             0.05, rel=1e-6
         )
 
-    def test_the_hiatus_stands_beside(self, pareto: crm.ParetoNBDModel, cdnow_summary) -> None:
-        told = crm.overdue_customers(cdnow_summary, pareto, hiatus=12)
+    def test_groups_hold_every_customer(self, pareto: crm.ParetoNBDModel, cdnow_summary) -> None:
+        told = crm.overdue_customers(cdnow_summary, pareto)
         table = crm.overdue_by_frequency(told, cdnow_summary)
         assert table["customers"].sum() == len(cdnow_summary)
         assert table["overdue"].sum() == told["overdue"].sum()
-        silent = cdnow_summary["T"] - cdnow_summary["recency"] > 12
-        assert table["hiatus_share"].iloc[0] == pytest.approx(silent[cdnow_summary["frequency"] == 0].mean())
 
     def test_bad_input_is_refused(self, pareto: crm.ParetoNBDModel) -> None:
         customers = pd.DataFrame({"frequency": [1], "recency": [1.0], "T": [2.0]})

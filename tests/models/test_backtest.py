@@ -118,15 +118,11 @@ class TestFrames:
         assert groups["frequency_group"].tolist() == ["0", "1", "2", "3", "4", "5", "6", "7+"]
         assert groups["customers"].tolist() == [1411, 439, 214, 100, 62, 38, 29, 64]
 
-    def test_pit_shares_add_up(self, sample):
-        assert np.allclose(sample.pit.groupby("model")["share"].sum(), 1)
-
     def test_nothing_is_left_to_chance(self, sample, sample_log):
         again = backtest(
             sample_log, calibration_end=END, as_of=AS_OF, models=models(), spend_model=GammaGammaModel()
         )
         pd.testing.assert_frame_equal(sample.scores, again.scores)
-        pd.testing.assert_frame_equal(sample.pit, again.pit)
 
 
 class TestWorlds:

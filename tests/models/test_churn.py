@@ -179,7 +179,7 @@ def test_rows_of_a_customer_are_never_in_two_folds(firm):
     twice = pd.concat([firm, firm.iloc[:700].assign(tenure=lambda rows: rows["tenure"] + 1)])
     data = crm.churn_data(twice)
     assert any("2,200 rows are of 1,500 customers" in note for note in data.notes)
-    splits, _ = held_out_splits(data, 5, 0)
+    splits, _ = held_out_splits(data, 0)
     ids = data.customer_id.to_numpy()
     assert all(not set(ids[train]) & set(ids[test]) for train, test in splits)
     assert sorted(np.concatenate([test for _, test in splits])) == list(range(2200))
@@ -192,7 +192,7 @@ def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
         for i, day in enumerate(days)
     ]
     data = crm.churn_data(pd.concat(frames).drop(columns="customer_id"))
-    ((train, test),), said = held_out_splits(data, 5, 0)
+    ((train, test),), said = held_out_splits(data, 0)
     assert set(data.date[test]) == {days[3]}
     assert set(data.date[train]) == set(days[:2])  # what became of those of July was not known in October
     assert "1,500 earlier rows are not learnt from" in said

@@ -71,7 +71,7 @@ def test_nominal_coverage_of_totals_where_the_model_is_true():
         one = rolling_origins(
             world, first=end, as_of=as_of, horizon="52W", step="52W", models=[BetaGeoModel()]
         )
-        held += one.coverage()["actual"].tolist()
+        held += one.totals["inside"].tolist()
     assert np.sum(held) >= 5  # at 80 % fewer of 10 hold with a probability of .6 %
 
 

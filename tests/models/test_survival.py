@@ -21,7 +21,8 @@ PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23
 
 @pytest.fixture(scope="module")
 def telco() -> pd.DataFrame:
-    return pd.read_csv(TELCO, dtype={"customer_id": str})
+    names = {"tenure": "tenure_months", "churn": "ended", "monthly_charges": "price_per_month"}
+    return pd.read_csv(TELCO, dtype={"customer_id": str}).rename(columns=names)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def exponential(rates: np.ndarray, *, until: float, seed: int) -> pd.DataFrame:
 
 class TestKaplanMeier:
     def test_telco_as_published(self, telco: pd.DataFrame) -> None:
-        curves = crm.survival_curves(telco, tenure="tenure", ended="churn")
+        curves = crm.survival_curves(telco)
         (row,) = crm.survival_table(curves, at=(12, 24, 60, 72)).to_dict("records")
         assert [round(row[f"S({t})"], 3) for t in (12, 24, 60, 72)] == [0.843, 0.789, 0.664, 0.593]
         assert np.isnan(row["median"])
@@ -105,7 +106,7 @@ class TestKaplanMeier:
 
     def test_too_many_groups_are_refused(self, telco: pd.DataFrame) -> None:
         with pytest.raises(CrmError, match=r"pandas\.cut"):
-            crm.survival_curves(telco, by="monthly_charges", tenure="tenure", ended="churn")
+            crm.survival_curves(telco, by="price_per_month")
 
     def test_nobody_left(self) -> None:
         spells = pd.DataFrame({"tenure_months": [1.0, 2.0], "ended": False, "plan": ["a", "b"]})
@@ -225,21 +226,16 @@ class TestCox:
         assert alarms <= 7
 
     def test_columns_that_say_nothing_new_are_left_out(self, telco: pd.DataFrame) -> None:
-        found = crm.cox_model(
-            telco.assign(one=1.0),
-            ["contract", "internet_service", "tech_support", "one"],
-            tenure="tenure",
-            ended="churn",
-        )
+        found = crm.cox_model(telco.assign(one=1.0), ["contract", "internet_service", "tech_support", "one"])
         assert found.left_out == ("tech_support = No internet service", "one")
         assert len(found.table) == 5
 
     def test_survival_by_cox_is_that_of_lifelines(self, telco: pd.DataFrame) -> None:
         from lifelines import CoxPHFitter
 
-        few = telco[["tenure", "churn", "partner", "monthly_charges"]].head(800)
-        found = crm.cox_model(few, ["partner", "monthly_charges"], tenure="tenure", ended="churn")
-        theirs = CoxPHFitter().fit(few.assign(churn=few["churn"] == "Yes"), "tenure", "churn")
+        few = telco[["tenure_months", "ended", "partner", "price_per_month"]].head(800)
+        found = crm.cox_model(few, ["partner", "price_per_month"])
+        theirs = CoxPHFitter().fit(few.assign(ended=few["ended"] == "Yes"), "tenure_months", "ended")
         steps, height = found.baselines()["all"]
         ours = np.exp(-np.outer(height, found.relative_hazard(few.head(5))))
         expected = theirs.predict_survival_function(few.head(5), times=steps).to_numpy()
@@ -264,8 +260,8 @@ class TestCox:
 
 class TestRemainingLifetime:
     def test_by_numeric_integration_of_the_curve(self, telco: pd.DataFrame) -> None:
-        told = crm.remaining_lifetime(telco, horizon=12, by="contract", tenure="tenure", ended="churn")
-        curves = crm.survival_curves(telco, by="contract", tenure="tenure", ended="churn")
+        told = crm.remaining_lifetime(telco, horizon=12, by="contract")
+        curves = crm.survival_curves(telco, by="contract")
         for contract, tenure in (("Month-to-month", 5), ("One year", 30), ("Two year", 50)):
             curve = curves[curves["group"] == contract]
             at = np.linspace(tenure, tenure + 12, 240_001)[:-1] + 12 / 480_000
@@ -273,7 +269,11 @@ class TestRemainingLifetime:
             now = np.searchsorted(curve["tenure"].to_numpy(), tenure, side="right") - 1
             survival = curve["survival"].to_numpy()
             expected = survival[place].mean() * 12 / survival[now]
-            row = (telco["contract"] == contract) & (telco["tenure"] == tenure) & (telco["churn"] == "No")
+            row = (
+                (telco["contract"] == contract)
+                & (telco["tenure_months"] == tenure)
+                & (telco["ended"] == "No")
+            )
             assert told.loc[row, "expected_months"].iloc[0] == pytest.approx(expected, abs=1e-4)
             assert told.loc[row, "extrapolated"].iloc[0] == 0
 
@@ -298,20 +298,18 @@ class TestRemainingLifetime:
             assert told.loc[rows, "p_stays"].mean() == pytest.approx(np.exp(-10 * rate), abs=0.04)
 
     def test_ends_have_nothing_to_come_and_money_adds_up(self, telco: pd.DataFrame) -> None:
-        told = crm.remaining_lifetime(
-            telco, horizon=6, price="monthly_charges", tenure="tenure", ended="churn"
-        )
-        gone = telco["churn"] == "Yes"
+        told = crm.remaining_lifetime(telco, horizon=6)
+        gone = telco["ended"] == "Yes"
         assert (told[gone] == 0).all().all()
         whole = told.loc[~gone, "expected_months"] + told.loc[~gone, "months_at_risk"]
         np.testing.assert_allclose(whole, 6)
-        np.testing.assert_allclose(told["revenue_at_risk"], told["months_at_risk"] * telco["monthly_charges"])
+        np.testing.assert_allclose(told["revenue_at_risk"], told["months_at_risk"] * telco["price_per_month"])
         assert told["p_stays"].between(0, 1).all()
 
     def test_strata_keep_their_own_curves(self, telco: pd.DataFrame) -> None:
-        cox = crm.cox_model(telco, ["partner"], strata=["contract"], tenure="tenure", ended="churn")
-        told = crm.remaining_lifetime(telco, horizon=12, cox=cox, tenure="tenure", ended="churn")
-        stays = told[telco["churn"] == "No"].groupby(telco["contract"])["p_stays"].mean()
+        cox = crm.cox_model(telco, ["partner"], strata=["contract"])
+        told = crm.remaining_lifetime(telco, horizon=12, cox=cox)
+        stays = told[telco["ended"] == "No"].groupby(telco["contract"])["p_stays"].mean()
         assert stays["Month-to-month"] < stays["One year"] < stays["Two year"]
 
     def test_bad_input_is_refused(self, remission: pd.DataFrame) -> None:

@@ -133,7 +133,6 @@ def overdue_customers(
     *,
     false_alarm_rate: float = 0.05,
     regularity: Regularity | int = 1,
-    hiatus: float | None = None,
 ) -> pd.DataFrame:
     """Which customers are silent for longer than their own purchases make likely?
 
@@ -148,17 +147,14 @@ def overdue_customers(
         Of those who go on buying as ever, the share that is called overdue on a day.
     regularity : Regularity or int, default 1
         From `purchase_regularity`, or the phases of a gap: 1 for purchases at random.
-    hiatus : float, optional
-        In the model's unit of time: says beside it whom the rule "silent for longer than this" calls gone.
 
     Returns
     -------
     DataFrame
         Aligned with `summary`: `customer_id` where there is one, `usual_gap` (recency / frequency),
         `time_since_last_purchase`, `overdue_after` (silence from which the customer is called overdue),
-        `chance_of_silence` (of one at least as long, had the customer gone on buying), `overdue` (bool) and,
-        given a hiatus, `silent_beyond_hiatus`. For who bought once there is no gap to judge by: nan, never
-        overdue; use P(active).
+        `chance_of_silence` (of one at least as long, had the customer gone on buying), `overdue`
+        (bool). For who bought once there is no gap to judge by: nan, never overdue; use P(active).
 
     Raises
     ------
@@ -212,8 +208,6 @@ def overdue_customers(
     silent = known.T - known.recency
     columns = {"usual_gap": gap, "time_since_last_purchase": silent, "overdue_after": after}
     columns |= {"chance_of_silence": chance, "overdue": chance <= false_alarm_rate}
-    if hiatus is not None:
-        columns["silent_beyond_hiatus"] = silent > hiatus
     found = pd.DataFrame({name: values[known.row] for name, values in columns.items()}, index=summary.index)
     if "customer_id" in summary:
         found.insert(0, "customer_id", summary["customer_id"])
@@ -234,8 +228,7 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     -------
     DataFrame
         By `frequency_group` (repeat purchases, "0" to "6", "7+"): `customers`, `overdue` (of them),
-        `overdue_share` (nan for "0": there is no gap to judge by) and, where a hiatus was given, `hiatus_share`
-        (silent beyond it).
+        `overdue_share` (nan for "0": there is no gap to judge by).
 
     Examples
     --------
@@ -252,8 +245,6 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     grouped = overdue.groupby(frequency_group(summary["frequency"].to_numpy()))
     table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped["overdue"].sum()})
     table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
-    if "silent_beyond_hiatus" in overdue:
-        table["hiatus_share"] = grouped["silent_beyond_hiatus"].mean()
     table.insert(0, "frequency_group", FREQUENCY_GROUPS[table.index])
     return table.reset_index(drop=True)
 

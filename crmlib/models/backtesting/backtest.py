@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import as_day, seen_by
@@ -23,7 +22,7 @@ from crmlib.models.backtesting.forecasts import (
     model_forecasts,
     naive_forecasts,
 )
-from crmlib.models.backtesting.predictive_check import PredictiveCheck, check_counts
+from crmlib.models.backtesting.predictive_check import check_counts
 from crmlib.models.backtesting.scores import (
     by_decile,
     by_frequency,
@@ -36,7 +35,6 @@ from crmlib.models.backtesting.tracking import track, tracking_unit
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
-PIT_BINS = 20
 ORIGINS = 4
 FEWEST_DAYS = 60
 
@@ -75,14 +73,11 @@ class BacktestResult:
     coverage : DataFrame
         One row per model and level: `model`, `nominal`, `implied` (by the model: counts are discrete, so it
         is more), `actual` (share of customers in their interval).
-    pit : DataFrame
-        One row per model and twentieth: `model`, `low`, `high`, `share` of customers whose randomised
-        PIT lies there; 0.05 each for a true model.
-    calibration_end, as_of : date
-    time_unit, tracking_unit : TimeUnit
-        Of the models, and of `period`.
+    calibration_end : date
+    tracking_unit : TimeUnit
+        Of `period`.
     holdout : float
-        Its length in `time_unit`.
+        Its length in the models' unit of time.
     last_calibration_period : int
         `period` that ends with the calibration.
     born_in_holdout : BornInHoldout
@@ -95,10 +90,7 @@ class BacktestResult:
     by_decile: pd.DataFrame
     by_probability: pd.DataFrame
     coverage: pd.DataFrame
-    pit: pd.DataFrame
     calibration_end: dt.date
-    as_of: dt.date
-    time_unit: TimeUnit
     tracking_unit: TimeUnit
     holdout: float
     last_calibration_period: int
@@ -114,7 +106,6 @@ def backtest(
     time_unit: str = "W",
     collapse: str = "D",
     spend_model: Spend | None = None,
-    hiatus: str = "6M",
     random_state: int = 0,
 ) -> BacktestResult:
     """Fit models up to a day and compare what they predict with what happened after it.
@@ -131,8 +122,6 @@ def backtest(
         As in `rfm_summary`.
     spend_model : GammaGammaModel or float, optional
         To predict money too; a number is the spend on every purchase.
-    hiatus : str
-        Silence after which the hiatus rule calls a customer gone, such as "6M".
     random_state : int
         Of the randomised PIT and of the interval of totals.
 
@@ -149,7 +138,7 @@ def backtest(
 
     Notes
     -----
-    Nothing after `calibration_end` enters a prediction. The hiatus rule is Wübben & von Wangenheim's (2008),
+    Nothing after `calibration_end` enters a prediction. The hiatus rule (6 months) is Wübben & von Wangenheim's (2008),
     Instant customer base analysis, Journal of Marketing 72(3), 82–93.
 
     Examples
@@ -174,9 +163,7 @@ def backtest(
     assert halves.born_in_holdout is not None, "a split tells who came in the holdout"
     happened = halves["holdout_frequency"].to_numpy()
     checks = {one.name: check_counts(one, halves, happened, length, random_state) for one in fitted}
-    rules = naive_forecasts(
-        transactions, halves, length, collapse=collapse, hiatus=hiatus, spend=spend is not None
-    )
+    rules = naive_forecasts(transactions, halves, length, collapse=collapse, spend=spend is not None)
     scores = [model_scores(one, checks[one.name], halves, length, random_state) for one in forecasts]
     scores += [forecast_scores(one, halves) for one in rules]
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
@@ -184,10 +171,10 @@ def backtest(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
         tracking=tracking,
         **_calibration([*forecasts, *rules], halves["frequency"].to_numpy(), happened),
-        **_distributions(checks),
+        coverage=pd.concat(
+            [one.coverage.assign(model=name) for name, one in checks.items()], ignore_index=True
+        ),
         calibration_end=cut,
-        as_of=last,
-        time_unit=TimeUnit.parse(time_unit),
         tracking_unit=tracking_unit(time_unit),
         holdout=length,
         last_calibration_period=int(tracking.loc[~tracking["holdout"], "period"].max()),
@@ -287,19 +274,3 @@ def _calibration(forecasts: list[Forecast], frequency: Array, happened: Array) -
         "by_probability": [by_probability(one, happened) for one in forecasts],
     }
     return {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
-
-
-def _distributions(checks: dict[str, PredictiveCheck]) -> dict[str, pd.DataFrame]:
-    """Coverage of intervals and the histogram of the PIT, by model."""
-    edges = np.linspace(0, 1, PIT_BINS + 1)
-    pit = {
-        name: pd.DataFrame(
-            {"low": edges[:-1], "high": edges[1:], "share": np.histogram(one.pit, edges)[0] / len(one.pit)}
-        )
-        for name, one in checks.items()
-    }
-    tables = {"coverage": {name: one.coverage for name, one in checks.items()}, "pit": pit}
-    return {
-        what: pd.concat(frames, names=["model", None]).reset_index("model").reset_index(drop=True)
-        for what, frames in tables.items()
-    }

@@ -18,6 +18,7 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
 Spend = GammaGammaModel | float
+HIATUS = "6M"  # a silence after which the hiatus rule calls a customer gone
 _FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 
 
@@ -100,18 +101,18 @@ def model_forecasts(
 
 
 def naive_forecasts(
-    transactions: Any, halves: pd.DataFrame, length: float, *, collapse: str, hiatus: str, spend: bool
+    transactions: Any, halves: pd.DataFrame, length: float, *, collapse: str, spend: bool
 ) -> list[Forecast]:
     """What somebody without a model would say.
 
     "same rate": everybody goes on as often as so far (frequency / T). "last period again": everybody makes as
     many repeat purchases as in the period of the same length before. "hiatus rule": who has been silent for
-    longer than `hiatus` is gone, the others go on at their rate. Money is purchases times own mean spend.
+    longer than six months is gone, the others go on at their rate. Money is purchases times own mean spend.
     """
     age, frequency = halves["T"].to_numpy(float), halves["frequency"].to_numpy(float)
     rate = np.divide(frequency, age, out=np.zeros_like(age), where=age > 0)
     lately = _lately(transactions, halves, length, collapse)
-    active = halves["time_since_last_purchase"].to_numpy() <= periods(hiatus, halves.time_unit)
+    active = halves["time_since_last_purchase"].to_numpy() <= periods(HIATUS, halves.time_unit)
     answers = {
         "same rate": (rate * length, -np.expm1(-rate * length)),
         "last period again": (lately, (lately > 0).astype(float)),

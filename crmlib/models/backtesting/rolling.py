@@ -33,7 +33,7 @@ class RollingOrigins:
     totals : DataFrame
         One row per origin and model: `origin` (last day of the calibration), `model`, `customers`,
         `actual`, `predicted` (purchases within the horizon), `total_error` (predicted / actual - 1),
-        `log_ratio` (log of predicted / actual), `low`, `high` (80 % by the model's own account), `inside`
+        `low`, `high` (80 % by the model's own account), `inside`
         (whether actual was), and with a spend model `actual_spend`, `predicted_spend`, `spend_error`.
     parameters : DataFrame
         One row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
@@ -64,15 +64,6 @@ class RollingOrigins:
             raise CrmError(f"of is {of!r}; total_error, or spend_error where a spend_model was given")
         found = self.totals.loc[self.totals["model"] == model, of]
         return found.tolist() if np.isfinite(found).all() else None
-
-    def coverage(self) -> pd.DataFrame:
-        """How often the model's own 80 % interval held the total: `model, origins, nominal, actual`.
-
-        Horizons that overlap are not independent: four origins may be little more than one.
-        """
-        told = self.totals.groupby("model", sort=False)["inside"].agg(["size", "mean"]).reset_index()
-        told.insert(2, "nominal", LEVEL)
-        return told.rename(columns={"size": "origins", "mean": "actual"})
 
 
 def rolling_origins(
@@ -180,8 +171,7 @@ def _total(
         "actual": actual,
     }
     row |= _errors("predicted", "total_error", total.mean, actual)
-    row |= {"log_ratio": float(np.log1p(row["total_error"])), "low": low, "high": high}
-    row["inside"] = low <= actual <= high
+    row |= {"low": low, "high": high, "inside": low <= actual <= high}
     if spend is not None:
         row["actual_spend"] = float(halves["holdout_spend"].sum())
         expected = model.expected_purchases(halves, length).to_numpy()

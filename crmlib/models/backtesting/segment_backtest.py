@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,6 @@ from crmlib.models.backtesting.group_judgement import Grouping, judge
 from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import BetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
-from crmlib.units import TimeUnit
 
 LEVEL = 0.95  # of the bootstrap intervals
 CLV, SO_FAR = "CLV", "spend so far"
@@ -43,19 +41,14 @@ class SegmentBacktest:
     customers : DataFrame
         One row per customer: `customer_id`, `p_alive` and `predicted_spend` at the cut, `holdout_frequency`,
         `holdout_spend`.
-    calibration_end, as_of : date
     holdout : float
-        Its length in `time_unit`.
-    time_unit : TimeUnit
+        Its length in the models' unit of time.
     """
 
     groups: pd.DataFrame
     scores: pd.DataFrame
     customers: pd.DataFrame
-    calibration_end: dt.date
-    as_of: dt.date
     holdout: float
-    time_unit: TimeUnit
 
     def gini(self, model: str) -> Estimate:
         """How well a grouping orders customers by later spend, with the interval of its resamples."""
@@ -143,7 +136,6 @@ def segment_backtest(
     money = fit_spend(GammaGammaModel() if spend_model is None else spend_model, halves)
     (forecast,) = model_forecasts([BetaGeoModel()], halves, length, money)
     assert forecast.spend is not None, "a spend model gives money"
-    assert halves.as_of is not None, "a split knows its day"
     random = np.random.default_rng(random_state)
     half = random.permutation(len(halves)) % 2
     named = {name: _group_of(name, groups, halves) for name, groups in groupings.items()}
@@ -158,10 +150,7 @@ def segment_backtest(
         groups=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         scores=scores,
         customers=customers,
-        calibration_end=halves.as_of,
-        as_of=pd.Timestamp(as_of).date(),
         holdout=length,
-        time_unit=TimeUnit.parse(time_unit),
     )
 
 

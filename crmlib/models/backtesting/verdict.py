@@ -138,27 +138,14 @@ def _errors(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
         fmt.share(abs(row[name]))
         for name in ("group_error", "probability_gap", "coverage_gap", "pit_distance")
     )
-    return [
-        rules.reason("total_error", abs(row["total_error"]), _total(row)),
-        rules.reason(
-            "group_error",
-            row["group_error"],
-            f"{group} of purchases are predicted for the wrong groups of customers.",
-        ),
-        rules.reason(
-            "probability_gap",
-            row["probability_gap"],
-            f"Its chances that a customer buys are off by {chance} on average.",
-        ),
-        rules.reason(
-            "coverage_gap",
-            abs(row["coverage_gap"]),
-            f"Its 80 % intervals hold {covered} of customers {side} than it says.",
-        ),
-        rules.reason(
-            "pit_distance", row["pit_distance"], f"Its distribution of counts is off by up to {distance}."
-        ),
-    ]
+    sentences = {
+        "total_error": _total(row),
+        "group_error": f"{group} of purchases are predicted for the wrong groups of customers.",
+        "probability_gap": f"Its chances that a customer buys are off by {chance} on average.",
+        "coverage_gap": f"Its 80 % intervals hold {covered} of customers {side} than it says.",
+        "pit_distance": f"Its distribution of counts is off by up to {distance}.",
+    }
+    return [rules.reason(name, abs(row[name]), sentence) for name, sentence in sentences.items()]
 
 
 def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
@@ -182,33 +169,22 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
 def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
     """Totals from other starting days: their errors, and whether the model's own intervals held them."""
     error = float(np.sqrt((origins["total_error"] ** 2).mean()))
+    off = f"From other starting days its totals were off by {fmt.share(error)} (root mean square)."
     inside, count = int(origins["inside"].sum()), len(origins)
+    held = f"Its own 80 % interval of the total held it from {inside} of {count} starting days: widen it."
     return [
-        rules.reason(
-            "origin_error",
-            error,
-            f"From other starting days its totals were off by {fmt.share(error)} (root mean square).",
-        ),
-        rules.reason(
-            "totals_held",
-            inside / count if count else np.inf,
-            f"Its own 80 % interval of the total held it from {inside} of {count} starting days: widen it.",
-        ),
+        rules.reason("origin_error", error, off),
+        rules.reason("totals_held", inside / count if count else np.inf, held),
     ]
 
 
 def _evidence(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
     """Whether the fit and the holdout are enough to judge by."""
     unfitted = Reason(REFUSE, "Its fit did not converge, so its parameters are not those of the data.")
-    happened, known = fmt.count(row["actual"]), fmt.count(row["customers"])
+    few = f"Only {fmt.count(row['actual'])} purchases happened in the holdout: too few to prove much."
+    small = f"Only {fmt.count(row['customers'])} customers were known: parameters are loose."
     return [
         None if row["converged"] else unfitted,
-        rules.reason(
-            "purchases",
-            row["actual"],
-            f"Only {happened} purchases happened in the holdout: too few to prove much.",
-        ),
-        rules.reason(
-            "customers", row["customers"], f"Only {known} customers were known: parameters are loose."
-        ),
+        rules.reason("purchases", row["actual"], few),
+        rules.reason("customers", row["customers"], small),
     ]

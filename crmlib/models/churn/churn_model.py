@@ -65,8 +65,6 @@ class ChurnModel:
         Share of the customers fitted who left.
     n_customers_ : int
         Rows that were fitted.
-    notes_ : tuple of str
-        What was read how, and what was left out.
 
     Notes
     -----
@@ -92,7 +90,6 @@ class ChurnModel:
     calibration_: Calibration
     base_rate_: float
     n_customers_: int
-    notes_: tuple[str, ...]
     _data: ChurnData
     _pipelines: dict[str, Pipeline]
 
@@ -152,7 +149,7 @@ class ChurnModel:
         self.estimator_ = str(self.candidates_.loc[self.candidates_["chosen"], "estimator"].iloc[0])
         self.calibration_ = calibrated[self.estimator_]
         self.base_rate_, self.n_customers_ = float(churned.mean()), len(rows)
-        self.notes_, self._data, self._rows = data.notes, data, rows
+        self._data, self._rows = data, rows
         self._pipelines = {}
         self.__dict__.pop("mean_encoded", None)  # of an earlier fit
         self.pipeline(self.estimator_)

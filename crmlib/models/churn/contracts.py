@@ -13,7 +13,7 @@ from crmlib.errors import CannotAnswerError
 from crmlib.models.churn.data import ChurnData, churn_data, no_churn_data
 from crmlib.models.churn.evaluation import tenure_column
 from crmlib.models.churn.features import CATEGORY
-from crmlib.models.survival.curves import survival_curves
+from crmlib.models.survival.curves import TENURE, survival_curves
 from crmlib.no_rows import no_rows
 
 if TYPE_CHECKING:
@@ -97,5 +97,5 @@ def churn_survival(data: ChurnData, importance: pd.DataFrame) -> pd.DataFrame:
         for name in importance["feature"]
         if data.read.kinds[name] == CATEGORY and data.features[name].nunique() <= _MOST_GROUPS
     ]
-    spells = data.features.assign(ended=data.churned)
-    return survival_curves(spells, by=few[0] if few else None, tenure=tenure)
+    spells = data.features.rename(columns={tenure: TENURE}).assign(ended=data.churned)
+    return survival_curves(spells, by=few[0] if few else None)

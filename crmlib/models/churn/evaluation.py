@@ -25,6 +25,7 @@ from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import bootstrap_weights, with_intervals
 
 MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
+FOLDS = 5
 TEST_SHARE = 0.25  # of the rows, by date
 MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
 _TENURE_NAMES = (
@@ -49,7 +50,6 @@ _METRICS = [*_MEASURES, "calibration_intercept"]
 _COLUMNS = {
     "scores": "model customers churned base_rate "
     + " ".join(f"{one}{end}" for one in _METRICS for end in ("", "_low", "_high")),
-    "by_fold": f"model fold customers {' '.join(_METRICS)}",
     "calibration": "group customers predicted_mean actual_mean low high",
     "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
     "subgroups": SUBGROUPS,
@@ -68,8 +68,6 @@ class ChurnEvaluation:
         `customers`, `churned`, `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`,
         `calibration_slope`, `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and
         `_high`: 95 % by bootstrap over customers.
-    by_fold : DataFrame
-        One row per model and fold: `model`, `fold`, `customers` and the metrics.
     calibration : DataFrame
         One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
         `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
@@ -90,7 +88,6 @@ class ChurnEvaluation:
     """
 
     scores: pd.DataFrame
-    by_fold: pd.DataFrame
     calibration: pd.DataFrame
     deciles: pd.DataFrame
     subgroups: pd.DataFrame
@@ -120,7 +117,6 @@ def evaluate_churn(
     data: ChurnData,
     *,
     estimator: Estimator = "auto",
-    folds: int = 5,
     resamples: int = 200,
     random_state: int = 0,
 ) -> ChurnEvaluation:
@@ -132,10 +128,6 @@ def evaluate_churn(
         Without leaks (see `leak_check`).
     estimator : {"auto", "logistic", "gradient_boosting"}
         As for `ChurnModel`; the choice is made anew inside each fold.
-    folds : int
-        Where there is one cut-off: customers are held out in so many folds with equal shares of those who
-        left. Where there are several, the latest quarter of the rows is held out instead, and the models learn
-        from earlier cut-offs whose outcome was known by then.
     resamples : int
         Of the bootstrap over customers.
     random_state : int
@@ -152,6 +144,10 @@ def evaluate_churn(
 
     Notes
     -----
+    Where there is one cut-off, customers are held out in five folds with equal shares of those who left. Where there
+    are several, the latest quarter of the rows is held out instead, and the models learn from earlier cut-offs whose
+    outcome was known by then.
+
     Bootstrap intervals tell how sure the figures are for these models; they do not contain how models differ from
     one training set to the next. Sources: Neslin et al. (2006), Journal of Marketing Research 43(2), 204–211
     (lift, gains); Van Calster et al. (2016), Journal of Clinical Epidemiology 74 (calibration).
@@ -170,7 +166,7 @@ def evaluate_churn(
     if data.reason:
         nothing = {name: no_rows(columns, data.reason) for name, columns in _COLUMNS.items()}
         return ChurnEvaluation(**nothing, folds=(), data=data, notes=())
-    splits, note = held_out_splits(data, folds, random_state)
+    splits, note = held_out_splits(data, random_state)
     column = tenure_column(data)
     predicted, models = [], []
     for number, (train, test) in enumerate(splits, start=1):
@@ -208,7 +204,6 @@ def evaluate_churn(
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
     return ChurnEvaluation(
         scores=_scores(predictions, weights, frame),
-        by_fold=_by_fold(frame, named),
         calibration=calibration_groups(p, churned),
         deciles=_deciles(predictions, weights, frame),
         subgroups=by_subgroup(features, churned, p, few),
@@ -219,12 +214,12 @@ def evaluate_churn(
     )
 
 
-def held_out_splits(data: ChurnData, folds: int, random_state: int) -> tuple[Splits, str]:
+def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
     """What each model learns from and what it is judged by, and how that was decided, in words."""
     if data.date is None or data.date.nunique() < 2:
-        splits = split_customers(data.churned, data.groups, folds, random_state)
+        splits = split_customers(data.churned, data.groups, FOLDS, random_state)
         what = "all rows of a customer in one" if data.groups is not None else "no customer in two"
-        return splits, f"held out in {folds} folds with equal shares of those who left, {what}"
+        return splits, f"held out in {FOLDS} folds with equal shares of those who left, {what}"
     days = data.date.to_numpy()
     later = {day: float((days >= day).mean()) for day in np.unique(days)[1:]}
     cut = min(later, key=lambda day: abs(later[day] - TEST_SHARE))
@@ -280,16 +275,6 @@ def _scores(predictions: dict[str, Predictions], weights: list[Array], frame: pd
         resampled = [list(predicted.metrics(one).values()) for one in weights]
         rows.append(row | with_intervals(list(measured), list(measured.values()), resampled))
     return pd.DataFrame(rows)
-
-
-def _by_fold(frame: pd.DataFrame, named: dict[str, str]) -> pd.DataFrame:
-    rows = [
-        {"model": model, "fold": fold, "customers": len(part)} | predicted.metrics()
-        for fold, part in frame.groupby("fold")
-        for model, predicted in _predictions(part, named).items()
-    ]
-    order = pd.Index(named)
-    return pd.DataFrame(rows).sort_values("model", key=order.get_indexer, kind="stable", ignore_index=True)
 
 
 def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:

@@ -104,24 +104,15 @@ def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
     base, slope = float(row["base_rate"]), row["calibration_slope"]
     brier = row["brier"] / (base * (1 - base))
     level, happened = fmt.share(row["mean_predicted"]), fmt.share(base)
-    return [
-        rules.reason("rank_error", 1 - row["roc_auc"], f"{_order(row)}."),
-        rules.reason(
-            "brier_ratio",
-            brier,
-            f"Its chances err {fmt.share(brier)} as much as the base rate for everybody (Brier).",
-        ),
-        rules.reason(
-            "slope_gap",
-            abs(slope - 1),
-            f"Its chances are too {'extreme' if slope < 1 else 'timid'} (calibration slope {fmt.number(slope)}).",
-        ),
-        rules.reason(
-            "level_gap",
-            abs(row["mean_predicted"] / base - 1),
-            f"It expects {level} to leave, and {happened} did.",
-        ),
-    ]
+    side = "extreme" if slope < 1 else "timid"
+    sentences = {
+        "rank_error": f"{_order(row)}.",
+        "brier_ratio": f"Its chances err {fmt.share(brier)} as much as the base rate for everybody (Brier).",
+        "slope_gap": f"Its chances are too {side} (calibration slope {fmt.number(slope)}).",
+        "level_gap": f"It expects {level} to leave, and {happened} did.",
+    }
+    values = 1 - row["roc_auc"], brier, abs(slope - 1), abs(row["mean_predicted"] / base - 1)
+    return [rules.reason(*one) for one in zip(sentences, values, sentences.values(), strict=True)]
 
 
 def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reason | None:
@@ -148,16 +139,10 @@ def _leaks(leaks: pd.DataFrame | None) -> list[Reason]:
 
 def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:
     """Against what no model of people reaches, against tenure alone, and whether there are enough to judge by."""
-    found = [
-        rules.reason(
-            "too_good",
-            row["roc_auc"],
-            f"{_order(row)}, which is too good: look for what was known only afterwards.",
-        )
-    ]
+    suspicious = f"{_order(row)}, which is too good: look for what was known only afterwards."
+    found = [rules.reason("too_good", row["roc_auc"], suspicious)]
     if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
         sentence = f"Tenure alone puts {fmt.share(tenure['roc_auc'])} of pairs in order: not clearly fewer."
         found.append(Reason(CARE, sentence))
-    left = fmt.count(row["churned"])
-    sentence = f"Only {left} of the held-out customers left: too few to prove much."
-    return [*found, rules.reason("churned", row["churned"], sentence)]
+    few = f"Only {fmt.count(row['churned'])} of the held-out customers left: too few to prove much."
+    return [*found, rules.reason("churned", row["churned"], few)]

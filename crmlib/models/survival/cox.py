@@ -13,7 +13,7 @@ import pandas as pd
 from crmlib.errors import FitError
 from crmlib.models._histories import refuse_rows
 from crmlib.models._inference import Array
-from crmlib.models.survival.curves import ENDED, TENURE, read_spells, require_columns_of_spells
+from crmlib.models.survival.curves import read_spells, require_columns_of_spells
 
 CHANCE = 0.05  # of a false alarm over all features together
 FEWEST_ENDS = 10  # ended contracts per column, below which hazard ratios are loose
@@ -35,18 +35,12 @@ class CoxModel:
         What is to be known before the table is used, the assumption first, each with its cure.
     left_out : tuple of str
         Columns that say nothing beyond the others.
-    concordance : float
-        Share of pairs whose order of leaving is told right; .5 is chance.
-    contracts, left : int
     features, strata : tuple of str
     """
 
     table: pd.DataFrame
     findings: tuple[str, ...]
     left_out: tuple[str, ...]
-    concordance: float
-    contracts: int
-    left: int
     features: tuple[str, ...]
     strata: tuple[str, ...]
     _fitted: Any = field(repr=False)
@@ -76,8 +70,6 @@ def cox_model(
     features: Sequence[str],
     *,
     strata: Sequence[str] = (),
-    tenure: str = TENURE,
-    ended: str = ENDED,
 ) -> CoxModel:
     """Which features of a contract go with leaving early, and do their effects last?
 
@@ -85,15 +77,13 @@ def cox_model(
     ----------
     spells : DataFrame
         One row per contract, as for `survival_curves`, with its features as they were at the start, as
-        `contract_spells(..., terms="first")` tells them: what changes with tenure, such as a price that is raised
+        `contract_spells(..., terms="first")` has them: what changes with tenure, such as a price that is raised
         every year, or is learned at the end, gives the answer away.
     features : sequence of str
         Columns with numbers or with levels in words.
     strata : sequence of str
         Columns whose levels each get a course of hazard of their own: the cure where a feature's ratio
         changes with tenure. They have no ratio then.
-    tenure, ended : str
-        As in `survival_curves`.
 
     Returns
     -------
@@ -122,7 +112,7 @@ def cox_model(
     0   plan = Gold             0.3
     """
     require_columns_of_spells(spells, [*features, *strata])
-    known = read_spells(spells, tenure=tenure, ended=ended)
+    known = read_spells(spells)
     levels = _levels(spells, features)
     design, left_out = _informative(_design(spells, features, levels))
     if not known["ended"].any() or design.empty:
@@ -137,10 +127,7 @@ def cox_model(
     table = _table(fitted, frame)
     numeric = {one for one in features if one not in levels and spells[one].nunique() > 2}
     findings = (*_findings(table, numeric), *_thin(known, design.shape[1]), *_unsettled(table, settled))
-    return CoxModel(
-        table, findings, left_out, float(fitted.concordance_index_), len(known), int(known["ended"].sum()),
-        tuple(features), tuple(strata), fitted, levels,
-    )  # fmt: skip
+    return CoxModel(table, findings, left_out, tuple(features), tuple(strata), fitted, levels)
 
 
 def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
@@ -148,7 +135,7 @@ def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
             fitted = CoxPHFitter().fit(frame, "_tenure", "_ended", strata=list(strata) or None)
@@ -157,7 +144,7 @@ def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
                 "the Cox model found no ratios: a feature decides alone who leaves, or levels hold too few contracts; "
                 "leave it out or merge its levels"
             ) from None
-    return fitted, not any(issubclass(one.category, ConvergenceWarning) for one in said)
+    return fitted, not any(issubclass(one.category, ConvergenceWarning) for one in warned)
 
 
 def _unsettled(table: pd.DataFrame, settled: bool) -> tuple[str, ...]:
@@ -171,16 +158,16 @@ def _unsettled(table: pd.DataFrame, settled: bool) -> tuple[str, ...]:
 
 
 def _levels(spells: pd.DataFrame, features: Sequence[str]) -> dict[str, list[str]]:
-    """Levels of the features in words, the commonest first: others are told against it."""
-    told = {}
+    """Levels of the features in words, the commonest first: others are compared with it."""
+    found = {}
     for one in features:
         column = spells[one]
         if column.isna().any():
             refuse_rows(spells, column.isna().to_numpy(), f"{one} is missing", "fill it, or name it a level")
         if not pd.api.types.is_numeric_dtype(column):
             counts = column.astype(str).value_counts()
-            told[one] = sorted(counts.index, key=lambda level: (-counts[level], level))
-    return told
+            found[one] = sorted(counts.index, key=lambda level: (-counts[level], level))
+    return found
 
 
 def _design(spells: pd.DataFrame, features: Sequence[str], levels: dict[str, list[str]]) -> pd.DataFrame:
@@ -190,10 +177,9 @@ def _design(spells: pd.DataFrame, features: Sequence[str], levels: dict[str, lis
             columns[one] = spells[one].to_numpy(float)
             continue
         text = spells[one].astype(str)
-        if (strange := ~text.isin(levels[one]).to_numpy()).any():
-            refuse_rows(
-                spells, strange, f"{one} has a level that the model does not know", "merge rare levels"
-            )
+        if (unknown := ~text.isin(levels[one]).to_numpy()).any():
+            what = f"{one} has a level that the model does not know"
+            refuse_rows(spells, unknown, what, "merge rare levels")
         columns |= {f"{one} = {level}": (text == level).to_numpy(float) for level in levels[one][1:]}
     return pd.DataFrame(columns, index=spells.index)
 
@@ -217,10 +203,12 @@ def _informative(design: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 def _table(fitted: Any, frame: pd.DataFrame) -> pd.DataFrame:
     from lifelines.statistics import proportional_hazard_test
 
-    told = fitted.summary
-    table = pd.DataFrame({"feature": told.index.to_numpy(), "hazard_ratio": told["exp(coef)"].to_numpy()})
-    table["low"], table["high"] = (told[f"exp(coef) {side} 95%"].to_numpy() for side in ("lower", "upper"))
-    table["p_value"] = told["p"].to_numpy()
+    summary = fitted.summary
+    table = pd.DataFrame(
+        {"feature": summary.index.to_numpy(), "hazard_ratio": summary["exp(coef)"].to_numpy()}
+    )
+    table["low"], table["high"] = (summary[f"exp(coef) {side} 95%"].to_numpy() for side in ("lower", "upper"))
+    table["p_value"] = summary["p"].to_numpy()
     checked = proportional_hazard_test(fitted, frame, time_transform="rank")
     table["proportional"] = np.asarray(checked.p_value, dtype=float) >= CHANCE / len(table)
     # scaled residuals are what an end adds to its own time's coefficient: their means are early and late ones
@@ -237,17 +225,17 @@ def _findings(table: pd.DataFrame, numeric: set[str]) -> tuple[str, ...]:
     failing = table[~table["proportional"]]
     if failing.empty:
         return ("No feature's ratio changes with tenure beyond chance: one number each will do.",)
-    told = []
+    found = []
     for row in failing.itertuples():
         name = str(row.feature).split(" = ")[0]
         cure = f"stratify by it, strata=[{name!r}]"
         if name in numeric:
             cure = f"cut {name!r} into bands with pandas.cut and stratify by them"
-        told.append(
+        found.append(
             f"{row.feature}: its ratio changes with tenure ({row.ratio_early:.2f} early, {row.ratio_late:.2f} late); "
             f"read {row.hazard_ratio:.2f} as an average only, or {cure}."
         )
-    return tuple(told)
+    return tuple(found)
 
 
 def _thin(known: pd.DataFrame, columns: int) -> tuple[str, ...]:

@@ -19,19 +19,16 @@ TENURE, ENDED = "tenure_months", "ended"
 _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 
 
-def survival_curves(
-    spells: pd.DataFrame, *, by: str | None = None, tenure: str = TENURE, ended: str = ENDED
-) -> pd.DataFrame:
+def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
     """Which share of contracts is still there at each tenure, those that still run counted as long as seen?
 
     Parameters
     ----------
     spells : DataFrame
-        One row per contract: its tenure, and whether it has ended (bool, 0 or 1, or "Yes" and "No").
+        One row per contract: `tenure_months` (or in any unit, which is that of the answer), and `ended`, whether it
+        has (bool, 0 or 1, or "Yes" and "No").
     by : str, optional
         A column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
-    tenure, ended : str
-        The columns that hold them; the tenure's unit, months by default, is that of the answer.
 
     Returns
     -------
@@ -61,7 +58,7 @@ def survival_curves(
     2     2.0        3     1      0.50
     3     3.0        1     0      0.50
     """
-    known = read_spells(spells, by=by, tenure=tenure, ended=ended)
+    known = read_spells(spells, by=by)
     curves = [_curve(rows).assign(group=name) for name, rows in known.groupby("group", sort=True)]
     frame = pd.concat(curves, ignore_index=True)
     return frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
@@ -120,12 +117,12 @@ class LogRank:
         return f"The {self.groups} groups of {self.by} {differ} (log-rank test, chance of such a difference {chance})."
 
 
-def log_rank(spells: pd.DataFrame, *, by: str, tenure: str = TENURE, ended: str = ENDED) -> LogRank:
+def log_rank(spells: pd.DataFrame, *, by: str) -> LogRank:
     """Do the groups of a column last differently long, beyond chance?
 
     Parameters
     ----------
-    spells, by, tenure, ended
+    spells, by
         As in `survival_curves`.
 
     Returns
@@ -151,7 +148,7 @@ def log_rank(spells: pd.DataFrame, *, by: str, tenure: str = TENURE, ended: str 
     """
     from lifelines.statistics import multivariate_logrank_test
 
-    known = read_spells(spells, by=by, tenure=tenure, ended=ended)
+    known = read_spells(spells, by=by)
     groups = known["group"].nunique()
     if groups < 2 or not known["ended"].any():
         raise FitError(
@@ -168,14 +165,12 @@ def log_rank(spells: pd.DataFrame, *, by: str, tenure: str = TENURE, ended: str 
 MOST_GROUPS = 12
 
 
-def read_spells(
-    spells: pd.DataFrame, *, by: str | None = None, tenure: str = TENURE, ended: str = ENDED
-) -> pd.DataFrame:
+def read_spells(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
     """Check tenures and ends, and give them as `group, tenure, ended` with the frame's index."""
-    require_columns_of_spells(spells, [tenure, ended, *([by] if by else [])])
-    length = numbers(spells, tenure)
-    refuse_values(spells, tenure, length, None)
-    known = pd.DataFrame({"tenure": length, "ended": read_ends(spells, ended)}, index=spells.index)
+    require_columns_of_spells(spells, [TENURE, ENDED, *([by] if by else [])])
+    length = numbers(spells, TENURE)
+    refuse_values(spells, TENURE, length, None)
+    known = pd.DataFrame({"tenure": length, "ended": _read_ends(spells)}, index=spells.index)
     known["group"] = "all" if by is None else spells[by].astype("string").fillna("(none)").astype(object)
     if known["group"].nunique() > MOST_GROUPS:
         raise CrmError(
@@ -193,19 +188,19 @@ def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> N
         if one not in spells.columns:
             raise DataError(
                 f"spells lacks {one!r}; {did_you_mean(one, map(str, spells.columns))}. crmlib.contract_spells makes "
-                "such frames; other columns are named by tenure= and ended="
+                "such frames; rename columns of other names"
             )
 
 
-def read_ends(spells: pd.DataFrame, ended: str) -> np.ndarray:
+def _read_ends(spells: pd.DataFrame) -> np.ndarray:
     """Whether each contract has ended, from flags, 0 and 1, or yes and no."""
-    column = spells[ended]
+    column = spells[ENDED]
     if column.dtype.kind not in "biuf":
         text = column.astype("string").str.strip().str.lower()
         column = text.map(_WORDS)
     wrong = ~column.isin([0, 1]).to_numpy(dtype=bool, na_value=False)
     if wrong.any():
-        what = f"{ended} does not say whether a contract has ended"
+        what = f"{ENDED} does not say whether a contract has ended"
         refuse_rows(spells, wrong, what, "give true or false, 1 or 0, or Yes or No, and no blanks")
     return column.to_numpy(dtype=bool)
 

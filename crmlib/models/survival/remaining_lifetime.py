@@ -11,8 +11,9 @@ from crmlib.errors import CrmError
 from crmlib.models._histories import numbers, refuse_values
 from crmlib.models._inference import Array
 from crmlib.models.survival.cox import CoxModel
-from crmlib.models.survival.curves import ENDED, TENURE, read_spells, survival_curves
+from crmlib.models.survival.curves import read_spells, survival_curves
 
+PRICE = "price_per_month"
 FEWEST_AT_RISK = 20  # contracts behind a tenure, below which its survival is not taken for known
 TAIL = 0.25  # share of the known tenures whose mean rate of leaving goes on beyond them
 CHUNK = 4_000_000  # cells of contracts by tenures that are worked on at once
@@ -24,26 +25,19 @@ def remaining_lifetime(
     horizon: float,
     by: str | None = None,
     cox: CoxModel | None = None,
-    price: str | None = None,
-    tenure: str = TENURE,
-    ended: str = ENDED,
 ) -> pd.DataFrame:
     """How many of the months to come will each running contract last, and what is at risk?
 
     Parameters
     ----------
     spells : DataFrame
-        One row per contract, as for `survival_curves`.
+        One row per contract, as for `survival_curves`; optionally `price_per_month`, the money due.
     horizon : float
         How far to look, in the tenure's unit (months by default).
     by : str, optional
         Customers of one group share a survival curve (Kaplan–Meier); by default all do.
     cox : CoxModel, optional
         Each contract's curve by its features instead.
-    price : str, optional
-        Column with the money due per month; `price_per_month` where there is one.
-    tenure, ended : str
-        As in `survival_curves`.
 
     Returns
     -------
@@ -71,8 +65,8 @@ def remaining_lifetime(
     Examples
     --------
     >>> spells = pd.DataFrame({"tenure_months": [*range(1, 101)] * 2, "ended": [True] * 100 + [False] * 100})
-    >>> told = remaining_lifetime(spells, horizon=12)
-    >>> told.loc[[109, 149], ["p_stays", "expected_months"]].round(2)
+    >>> found = remaining_lifetime(spells, horizon=12)
+    >>> found.loc[[109, 149], ["p_stays", "expected_months"]].round(2)
          p_stays  expected_months
     109     0.93            11.63
     149     0.87            11.32
@@ -83,26 +77,25 @@ def remaining_lifetime(
         raise CrmError(
             "by and cox are both given; a Cox model has groups of its own: name them as its strata"
         )
-    known = read_spells(spells, by=by, tenure=tenure, ended=ended)
+    known = read_spells(spells, by=by)
     if cox is not None and cox.strata:
         known["group"] = spells[list(cox.strata)].astype(str).agg(" / ".join, axis=1)
     known["relative"] = 1.0 if cox is None else cox.relative_hazard(spells)
-    curves = survival_curves(spells, by=by, tenure=tenure, ended=ended)
+    curves = survival_curves(spells, by=by)
     hazards = {
         name: _extended(steps, height, known.loc[known["group"] == name, "tenure"], horizon)
         for name, (steps, height) in (_of_groups(curves) if cox is None else cox.baselines()).items()
     }
-    told = pd.DataFrame(0.0, index=spells.index, columns=["p_stays", "expected_months", "extrapolated"])
+    found = pd.DataFrame(0.0, index=spells.index, columns=["p_stays", "expected_months", "extrapolated"])
     running = ~known["ended"]
     for name, rows in known[running].groupby("group", sort=False):
-        told.loc[rows.index, :] = _within(hazards[name], rows, horizon)
-    told.insert(2, "months_at_risk", np.where(running, horizon - told["expected_months"], 0.0))
-    price = price or ("price_per_month" if "price_per_month" in spells.columns else None)
-    if price is not None:
-        money = numbers(spells, price)
-        refuse_values(spells, price, money, None)
-        told.insert(3, "revenue_at_risk", told["months_at_risk"] * money)
-    return told
+        found.loc[rows.index, :] = _within(hazards[name], rows, horizon)
+    found.insert(2, "months_at_risk", np.where(running, horizon - found["expected_months"], 0.0))
+    if PRICE in spells.columns:
+        money = numbers(spells, PRICE)
+        refuse_values(spells, PRICE, money, None)
+        found.insert(3, "revenue_at_risk", found["months_at_risk"] * money)
+    return found
 
 
 @dataclass(frozen=True)
@@ -116,11 +109,12 @@ class _Hazard:
 
 
 def _of_groups(curves: pd.DataFrame) -> dict[str, tuple[Array, Array]]:
-    told = {}
-    for name, curve in curves.groupby("group"):
-        with np.errstate(divide="ignore"):  # a curve that ends at 0 is cut before it does
-            told[str(name)] = curve["tenure"].to_numpy(), -np.log(curve["survival"].to_numpy())
-    return told
+    with np.errstate(divide="ignore"):  # a curve that ends at 0 is cut before it does
+        curves = curves.assign(height=-np.log(curves["survival"]))
+    return {
+        str(name): (curve["tenure"].to_numpy(), curve["height"].to_numpy())
+        for name, curve in curves.groupby("group")
+    }
 
 
 def _extended(steps: Array, height: Array, tenures: pd.Series, horizon: float) -> _Hazard:
