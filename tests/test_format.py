@@ -101,7 +101,8 @@ def front_page(metrics: dict[str, Any]) -> str:
     }
     figures = [(CHAPTER, shown) for shown in cards(metrics).values()]
     nothing: dict[str, Any] = {"gates": [], "lapsing": None, "chapters": [], "failures": []}
-    return pages.render("index.html.j2", study=STUDY, record=record, figures=figures, **nothing)
+    page = pages.render("index.html.j2", study=STUDY, record=record, figures=figures, **nothing)
+    return page.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def chapter_page(run: Path, metrics: dict[str, Any]) -> str:
@@ -115,7 +116,8 @@ def chapter_page(run: Path, metrics: dict[str, Any]) -> str:
     path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
     around: dict[str, Any] = {"parameters": {}, "before": None, "after": None}
     own = metrics["02_customer_base_audit"]
-    return pages.notebook_page(path, metrics=own, pages=set(), study=STUDY, chapter=CHAPTER, **around)
+    page = pages.notebook_page(path, metrics=own, pages=set(), study=STUDY, chapter=CHAPTER, **around)
+    return page.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def shown(page: str, tag: str, kind: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
-from crmlib.charts.style import INK, SOFT, Chart, house_style, line_colours
+from crmlib.charts.style import BLUE, INK, SOFT, Chart, house_style, line_colours
 
 _MOST_FORECASTS = 4
 

@@ -10,7 +10,7 @@ import functools
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+def _unbroken(write: Callable[..., str]) -> Callable[..., str]:
+    """Keep a number and its per cent sign on one line."""
+    return lambda *given: write(*given).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 @functools.cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -49,9 +54,9 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
-        write=fmt.write,
-        change=fmt.change,
-        interval=interval_of,
+        write=_unbroken(fmt.write),
+        change=_unbroken(fmt.change),
+        interval=_unbroken(interval_of),
         date=fmt.date,
         cell=fmt.cell,
         column=fmt.column,

@@ -185,7 +185,7 @@ def test_the_index_says_who_when_and_what_was_found(published):
         "30 June 2024",
         "EUR",
         "EUR 844",
-        "▲ +12 %",
+        "▲ +12\N{NO-BREAK SPACE}%",
         "against year before",
         "5 customers &amp; every row accounted for &lt;i&gt;.",
         "Too few for models.",
