@@ -95,7 +95,7 @@ def retention_campaign(
     Examples
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
-    >>> retention_campaign(held_out, held_out.drop(columns=X
+    >>> retention_campaign(held_out, held_out.drop(columns="churned")).sentence
     'Contacting the riskiest 25 % earns 14.00 per customer of the base; contacting everybody 5.75.'
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
