@@ -14,10 +14,10 @@ from crmlib.economics._terms import Terms, read_terms
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
-from crmlib.models._spend_data import read_spend
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
+from crmlib.models.spend_frequency import read_spend
 from crmlib.statistics import check_level, normal_quantile
 
 INTERVALS = ("predictive", "parameters")
