@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-
-import pandas as pd
 
 from crmlib.economics.lifetime_value import read_terms
 from crmlib.errors import FitError
-from crmlib.models._histories import Histories
 from crmlib.models._parquet import join_scores
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
@@ -59,6 +57,7 @@ def lifetime_value_parquet(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
     >>> from crmlib.models import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> terms = {"horizon": "1Y", "discount_rate_per_year": 0.1, "margin": 0.3}
@@ -77,12 +76,14 @@ def lifetime_value_parquet(
             "largest purchases and fit again, or give a number such as the median spend as spend_model"
         )
 
-    def score(known: Histories) -> pd.DataFrame:
-        rate = terms.discount_rate
-        return score_histories(
-            transaction_model, spend_model, known, terms.horizon, discount_rate=rate, level=level
-        )
-
+    score = partial(
+        score_histories,
+        transaction_model,
+        spend_model,
+        horizon=terms.horizon,
+        discount_rate=terms.discount_rate,
+        level=level,
+    )
     spend = spend_sql(spend_model)
     columns = {"expected_purchases": "s.expected_purchases", "expected_spend": spend, "p_alive": "s.p_alive"}
     columns["clv"] = f"{double_sql(margin)} * s.discounted_purchases * {spend}"

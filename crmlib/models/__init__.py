@@ -37,7 +37,7 @@ HOMES = homes_of(
         "shifted_beta_geo": "ShiftedBetaGeoModel",
         "spend_frequency": "spend_frequency_check",
         "survival.cox": "cox_model",
-        "survival.curves": "log_rank survival_curves survival_table",
+        "survival.curves": "log_rank survival_curves",
         "survival.remaining_lifetime": "remaining_lifetime",
         "uplift.assignment": "treatment_balance",
         "uplift.effects": "calibrated_effects heterogeneity_test uplift_curves",

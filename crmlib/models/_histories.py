@@ -192,6 +192,17 @@ def _unique_rows(data: pd.DataFrame) -> tuple[NDArray[np.intp], list[Array]]:
     return row, values
 
 
+def read_weight(data: pd.DataFrame) -> Array:
+    """How many customers each row of a frame to learn from stands for: one, or as its column `weight` says."""
+    require_rows(data)
+    refuse_duplicates(data)
+    if "weight" not in data.columns:
+        return np.ones(len(data))
+    weight = numbers(data, "weight")
+    refuse_values(data, "weight", weight, None)
+    return weight
+
+
 def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
     if "weight" not in data.columns:
         return np.bincount(row, minlength=n_unique).astype(float)

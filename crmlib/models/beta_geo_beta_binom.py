@@ -63,24 +63,7 @@ class BetaGeoBetaBinomModel(PurchaseModel):
     }
 
     def fit(self, data: pd.DataFrame) -> Self:
-        """Estimate the parameters by maximum likelihood.
-
-        Parameters
-        ----------
-        data : DataFrame
-            Columns `frequency`, `recency`, `T` in whole opportunities; optionally `weight` and `customer_id`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        DataError
-            If a row holds what no history of opportunities can be, or a customer is there twice.
-        FitError
-            If the data cannot identify the parameters.
-        """
+        """Estimate the parameters by maximum likelihood, as `PurchaseModel.fit`, from whole opportunities."""
         known = read_histories(data)
         wrong = {
             "T or recency is no whole number": (known.T % 1 != 0) | (known.recency % 1 != 0),

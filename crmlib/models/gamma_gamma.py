@@ -12,8 +12,8 @@ from crmlib import format as fmt
 from crmlib.errors import CrmError, FitError
 from crmlib.models._inference import Array, Diagnosis, Finding, maximise
 from crmlib.models._special import log_rising
-from crmlib.models._spend_data import SpendData, read_spend
 from crmlib.models.base import LikelihoodModel
+from crmlib.models.spend_frequency import SpendData, read_spend
 
 CONSTANT = 1e6  # p and q of a fit to constant spend: they grow without limit there
 SAME_SPEND = 1e-9  # relative spread of mean spend below which it is constant

@@ -11,17 +11,7 @@ class ModifiedBetaGeoModel(BetaGeoModel):
     """How often customers will buy if each may drop out after any purchase, the first included (MBG/NBD).
 
     As `BetaGeoModel`, with one more chance to drop out at time 0; so customers without repeat purchases are
-    not alive for certain.
-
-    Parameters
-    ----------
-    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
-        The unit of recency, T and forecasts, for data that do not carry one.
-
-    Attributes
-    ----------
-    params_ : dict
-        r, alpha (a length of time), a, b.
+    not alive for certain. Parameters and attributes are its own.
 
     Notes
     -----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,7 @@ def score_parquet(
     0          2    30.43  38.86               1.226    0.727
     """
     horizon = transaction_model._periods(future_t)
-
-    def score(known: Histories) -> pd.DataFrame:
-        return score_histories(transaction_model, 1.0, known, horizon)
-
+    score = partial(score_histories, transaction_model, 1.0, horizon=horizon)
     columns = {"expected_purchases": "s.expected_purchases", "p_alive": "s.p_alive"}
     if spend_model is not None:
         columns["expected_spend"] = spend_sql(spend_model)

@@ -12,14 +12,7 @@ from scipy.special import betaln, digamma
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models._histories import (
-    numbers,
-    refuse_duplicates,
-    refuse_rows,
-    refuse_values,
-    require_columns,
-    require_rows,
-)
+from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
 from crmlib.models._inference import Array
 from crmlib.models._special import beta_rule
 from crmlib.models.base import LikelihoodModel
@@ -84,9 +77,9 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         total = left.sum() + kept.sum()
         met = left[2:].sum() + kept[2:].sum()  # customers who came to a second renewal
         if not (left.sum() > 0 and met > 0):
-            said = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
+            why = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
             raise FitError(
-                f"T: {said} among {fmt.count(total)} customers, so alpha and beta cannot be told apart; "
+                f"T: {why} among {fmt.count(total)} customers, so alpha and beta cannot be told apart; "
                 "use a longer history or one constant retention rate"
             )
         first = np.clip(left[1] / (total - kept[0]), 0.02, 0.98)
@@ -250,11 +243,8 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
 
 def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
     require_columns(data, ("T", "alive"))
-    require_rows(data)
-    refuse_duplicates(data)
+    weight = read_weight(data)
     age, alive = _lifetimes(data)
-    weight = numbers(data, "weight") if "weight" in data.columns else np.ones(len(data))
-    refuse_values(data, "weight", weight, None)
     period, size = age.astype(int), int(age.max()) + 1
     left, kept = (np.bincount(period, weight * one, size).astype(float) for one in (~alive, alive))
     return left, kept

@@ -1,4 +1,4 @@
-"""Does spend go with frequency? The Gamma-Gamma model assumes that it does not."""
+"""Frequency and mean spend of customers: read, and whether one goes with the other, as the Gamma-Gamma model denies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,46 @@ from scipy.special import stdtrit
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError
-from crmlib.models._spend_data import read_spend
+from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
+from crmlib.models._inference import Array
 from crmlib.rankings import rank_correlation
 
 HARMLESS = 0.05  # relative change of spend per doubling of frequency that changes no decision
+
+
+@dataclass(frozen=True)
+class SpendData:
+    """Arrays of one value per customer; `monetary_value` is 0 where frequency is 0."""
+
+    frequency: Array
+    monetary_value: Array
+    weight: Array
+
+
+def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
+    """Read `frequency` and `monetary_value`, refusing what no customer can have.
+
+    Parameters
+    ----------
+    data : DataFrame
+    weighted : bool
+        Count customers: one a row, or the column `weight` if there is one; ids must then be unique.
+
+    Raises
+    ------
+    DataError
+        Naming the column, the number of rows and the first ids.
+    """
+    require_columns(data, ("frequency", "monetary_value"))
+    x, money = numbers(data, "frequency"), numbers(data, "monetary_value")
+    refuse_values(data, "frequency", x, None)
+    unknown = (x > 0) & ~np.isfinite(money)
+    if unknown.any():
+        refuse_rows(
+            data, unknown, "monetary_value is missing or infinite", "give the mean spend of a repeat purchase"
+        )
+    weight = read_weight(data) if weighted else np.ones(len(data))
+    return SpendData(x, np.where(x > 0, money, 0.0), weight)
 
 
 @dataclass(frozen=True)

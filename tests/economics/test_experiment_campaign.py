@@ -96,7 +96,7 @@ def test_the_chosen_list_beats_the_list_by_risk_and_comes_near_the_oracles(firm,
     model = crm.UpliftModel("x").fit(features, outcomes["group"], outcomes["purchases"])
     profit_per_purchase = outcomes["profit"].sum() / outcomes["purchases"].sum()
     planned = crm.contacts_by_effect(
-        model.individual_effect_, profit_per_purchase, contact_cost=COST, offer_cost=0
+        model.cross_fitted_["effect"], profit_per_purchase, contact_cost=COST, offer_cost=0
     )
     chosen = crm.campaign_list(planned).index
     profit = truth["expected_effect_profit"].reindex(outcomes.index) - COST

@@ -50,7 +50,7 @@ def fitted(features, treated, outcome, learner="t", **options):
 def test_finds_effects_that_are_there(learner):
     features, treated, outcome, effect = world(1, customers=4000, slope=0.5)
     model = fitted(features, treated, outcome, learner)
-    assert np.corrcoef(model.individual_effect_, effect)[0, 1] > 0.8
+    assert np.corrcoef(model.cross_fitted_["effect"], effect)[0, 1] > 0.8
     found = crm.heterogeneity_test(model.cross_fitted_)
     assert found.usable
     assert found.average_low < effect.mean() < found.average_high
@@ -64,7 +64,7 @@ def test_the_x_learner_is_better_where_few_are_treated():
     features, treated, outcome, effect = world(3, customers=6000, slope=0.3, treated_share=0.1)
     error = {
         learner: float(
-            ((fitted(features, treated, outcome, learner).individual_effect_ - effect) ** 2).mean()
+            ((fitted(features, treated, outcome, learner).cross_fitted_["effect"] - effect) ** 2).mean()
         )
         for learner in ("t", "x")
     }
@@ -83,7 +83,7 @@ def test_nobody_is_predicted_by_models_that_saw_them():
     shuffled.iloc[0] += 1000.0  # one customer's outcome moves everybody's prediction but their own fold's
     other = fitted(features, treated, shuffled, model=KNeighborsRegressor(n_neighbors=1))
     own = model.cross_fitted_["fold"] == model.cross_fitted_["fold"].iloc[0]
-    pd.testing.assert_series_equal(model.individual_effect_[own], other.individual_effect_[own])
+    pd.testing.assert_series_equal(model.cross_fitted_["effect"][own], other.cross_fitted_["effect"][own])
 
 
 def test_a_constant_effect_is_rarely_taken_for_a_difference(null_worlds):
@@ -192,7 +192,7 @@ def test_words_flags_and_holes_are_taken_as_they_are():
     )
     words = np.where(treated, "treated", "control")
     model = fitted(features, words, outcome)
-    by_plan = model.individual_effect_.groupby(plan).mean()
+    by_plan = model.cross_fitted_["effect"].groupby(plan).mean()
     assert by_plan["annual"] - by_plan["monthly"] == pytest.approx(1.0, abs=0.25)
     unseen = model.predict(features.head(3).assign(plan="lifetime"))
     assert np.isfinite(unseen).all()
@@ -214,7 +214,7 @@ def test_a_column_of_any_kind_that_holds_numbers_or_words_is_taken():
         }
     )
     model = fitted(odd, treated, outcome)
-    assert np.isfinite(model.individual_effect_).all()
+    assert np.isfinite(model.cross_fitted_["effect"]).all()
     assert np.isfinite(model.predict(odd.head(2))).all()
 
 
@@ -230,7 +230,7 @@ def test_a_share_stays_between_its_bounds_in_sum():
 
 def test_the_same_seed_gives_the_same_effects():
     features, treated, outcome, _ = world(11)
-    one, other = (fitted(features, treated, outcome).individual_effect_ for _ in range(2))
+    one, other = (fitted(features, treated, outcome).cross_fitted_["effect"] for _ in range(2))
     pd.testing.assert_series_equal(one, other)
 
 

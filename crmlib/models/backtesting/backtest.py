@@ -166,14 +166,13 @@ def backtest(
     rules = naive_forecasts(transactions, halves, length, collapse=collapse, spend=spend is not None)
     scores = [model_scores(one, checks[one.name], halves, length, random_state) for one in forecasts]
     scores += [forecast_scores(one, halves) for one in rules]
+    coverage = pd.concat([one.coverage.assign(model=name) for name, one in checks.items()], ignore_index=True)
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
     return BacktestResult(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
         tracking=tracking,
         **_calibration([*forecasts, *rules], halves["frequency"].to_numpy(), happened),
-        coverage=pd.concat(
-            [one.coverage.assign(model=name) for name, one in checks.items()], ignore_index=True
-        ),
+        coverage=coverage[["model", "nominal", "implied", "actual"]],
         calibration_end=cut,
         tracking_unit=tracking_unit(time_unit),
         holdout=length,

@@ -15,9 +15,9 @@ from crmlib.errors import CrmError, FitError
 from crmlib.models._inference import Array
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.scoring import Spend
 from crmlib.units import TimeUnit, periods
 
-Spend = GammaGammaModel | float
 HIATUS = "6M"  # a silence after which the hiatus rule calls a customer gone
 _FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 

@@ -17,7 +17,7 @@ from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
 from crmlib.models.backtesting.predictive_check import predictive_total
-from crmlib.models.backtesting.scores import LEVEL
+from crmlib.models.backtesting.scores import LEVEL, relative_error
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
@@ -38,13 +38,10 @@ class RollingOrigins:
     parameters : DataFrame
         One row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
         (95 %; nan where the data do not identify it).
-    horizon : float
-        In the models' unit of time.
     """
 
     totals: pd.DataFrame
     parameters: pd.DataFrame
-    horizon: float
 
     def errors(self, model: str, of: str = "total_error") -> list[float] | None:
         """A model's errors at every origin, as `customer_equity(..., origin_errors=)` takes them.
@@ -137,7 +134,7 @@ def rolling_origins(
         parameters += [_parameters(one).assign(origin=origin, model=one.name) for one in fitted]
     drift = pd.concat(parameters, ignore_index=True)
     columns = ["origin", "model", "parameter", "estimate", "low", "high"]
-    return RollingOrigins(pd.DataFrame(totals), drift[columns], length / unit.days)
+    return RollingOrigins(pd.DataFrame(totals), drift[columns])
 
 
 def _days(length: float | str, unit: TimeUnit, name: str) -> int:
@@ -164,24 +161,15 @@ def _total(
     length, actual = float(halves["holdout_T"].iloc[0]), float(halves["holdout_frequency"].sum())
     total = predictive_total(model, halves, length, random_state)
     low, high = total.interval(LEVEL)
-    row: dict[str, Any] = {
-        "origin": halves.as_of,
-        "model": model.name,
-        "customers": len(halves),
-        "actual": actual,
-    }
-    row |= _errors("predicted", "total_error", total.mean, actual)
+    row: dict[str, Any] = {"origin": halves.as_of, "model": model.name, "customers": len(halves)}
+    row |= {"actual": actual, "predicted": total.mean, "total_error": relative_error(total.mean, actual)}
     row |= {"low": low, "high": high, "inside": low <= actual <= high}
     if spend is not None:
-        row["actual_spend"] = float(halves["holdout_spend"].sum())
-        expected = model.expected_purchases(halves, length).to_numpy()
-        predicted = float((expected * expected_spend(spend, halves)).sum())
-        row |= _errors("predicted_spend", "spend_error", predicted, row["actual_spend"])
+        expected = model.expected_purchases(halves, length).to_numpy() * expected_spend(spend, halves)
+        predicted, paid = float(expected.sum()), float(halves["holdout_spend"].sum())
+        row |= {"actual_spend": paid, "predicted_spend": predicted}
+        row["spend_error"] = relative_error(predicted, paid)
     return row
-
-
-def _errors(predicted_name: str, error_name: str, predicted: float, actual: float) -> dict[str, float]:
-    return {predicted_name: predicted, error_name: predicted / actual - 1 if actual > 0 else np.nan}
 
 
 def fit_by_group(

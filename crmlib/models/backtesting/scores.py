@@ -83,6 +83,11 @@ def gap(table: pd.DataFrame, *, relative: bool = False) -> float:
     return float(total / whole) if whole > 0 else np.nan
 
 
+def relative_error(predicted: float, actual: float) -> float:
+    """Predicted / actual - 1; nan where nothing happened."""
+    return predicted / actual - 1 if actual > 0 else np.nan
+
+
 def errors(forecast: Forecast, frequency: Array, happened: Array) -> dict[str, float]:
     """Total and per-customer errors of purchases and of P(at least one).
 
@@ -102,7 +107,7 @@ def errors(forecast: Forecast, frequency: Array, happened: Array) -> dict[str, f
     return {
         "actual": total,
         "predicted": float(predicted.sum()),
-        "total_error": float(predicted.sum() / total - 1) if total else np.nan,
+        "total_error": relative_error(float(predicted.sum()), total),
         "mae": float(np.abs(away).mean()),
         "rmse": float(np.sqrt((away**2).mean())),
         "correlation": float(pd.DataFrame([predicted, happened]).T.corr().iloc[0, 1]),
@@ -146,7 +151,7 @@ def forecast_scores(forecast: Forecast, halves: pd.DataFrame) -> Score:
     if forecast.spend is not None:
         predicted, total = float(forecast.spend.sum()), float(spend.sum())
         score |= {"actual_spend": total, "predicted_spend": predicted}
-        score["spend_error"] = predicted / total - 1 if total > 0 else np.nan
+        score["spend_error"] = relative_error(predicted, total)
     ranked = ranking(forecast.purchases if forecast.spend is None else forecast.spend, happened, spend)
     return score | {name: ranked[name] for name in ("gini", "top_10_share")}
 

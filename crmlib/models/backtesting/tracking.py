@@ -18,12 +18,11 @@ from crmlib.models._inference import Array
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit
 
-TRACKED = {"H": TimeUnit.W, "D": TimeUnit.W}  # a log in hours or days is followed by the week
-
 
 def tracking_unit(time_unit: str) -> TimeUnit:
-    """Length of the periods in which purchases are followed."""
-    return TRACKED.get(TimeUnit.parse(time_unit).value, TimeUnit.parse(time_unit))
+    """Length of the periods in which purchases are followed: hours and days by the week."""
+    unit = TimeUnit.parse(time_unit)
+    return TimeUnit.W if unit in (TimeUnit.H, TimeUnit.D) else unit
 
 
 def track(
@@ -64,19 +63,18 @@ def track(
     frames = []
     for model in models:
         by_age = _by_age(model, ages, ends, unit)
-        told = _by_history(model, halves, ends[numbers > 0] / unit.days)
         until_cut = by_age[numbers <= 0]
-        frame = pd.DataFrame({"model": model.name, "period": numbers - numbers[0] + 1, "actual": actual})
-        frame["predicted_cumulative"] = np.concatenate([until_cut, until_cut[-1] + told])
-        frame["by_age_cumulative"] = by_age
-        for name in ("predicted", "by_age"):
-            frame[name] = np.diff(frame[f"{name}_cumulative"], prepend=0.0)
-        frame["actual_cumulative"] = frame["actual"].cumsum()
-        frame["holdout"] = numbers > 0
-        frames.append(frame)
-    order = ["model", "period", "holdout", "actual", "predicted", "by_age"]
-    order += ["actual_cumulative", "predicted_cumulative", "by_age_cumulative"]
-    return pd.concat(frames, ignore_index=True)[order]
+        by_history = until_cut[-1] + _by_history(model, halves, ends[numbers > 0] / unit.days)
+        cumulative = {
+            "actual": actual.cumsum(),
+            "predicted": np.concatenate([until_cut, by_history]),
+            "by_age": by_age,
+        }
+        table = {"model": model.name, "period": numbers - numbers[0] + 1, "holdout": numbers > 0}
+        table |= {name: np.diff(total, prepend=0) for name, total in cumulative.items()}
+        table |= {f"{name}_cumulative": total for name, total in cumulative.items()}
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _by_age(model: PurchaseModel, ages: Array, ends: Array, unit: TimeUnit) -> Array:
@@ -109,17 +107,12 @@ def _actual(
     unit, cut = TimeUnit.parse(halves.time_unit), halves.as_of
     before, after = _days(transactions, cut, as_of, collapse)
     births = np.round(-halves["T"].to_numpy() * unit.days, 9)
-    counts = pd.concat(
-        [
-            pd.DataFrame({"day": before["day"], "n": before["n"]}),
-            pd.DataFrame({"day": births, "n": -1}),  # the first purchase is no repeat purchase
-            # a period that the cut divides counts after it too
-            pd.DataFrame({"day": after["day"].clip(lower=1e-9), "n": after["n"]}),
-        ]
-    )
-    place = np.ceil(counts["day"].to_numpy() / step - 1e-9 * (counts["day"].to_numpy() <= 0)).astype(int)
-    weighted = np.bincount(place - numbers[0], counts["n"].to_numpy(), len(numbers))
-    actual = weighted.astype(np.int64)
+    # the first purchase is no repeat purchase; a period that the cut divides counts after it too
+    first = pd.DataFrame({"day": births, "n": -1})
+    counts = pd.concat([before, first, after.assign(day=after["day"].clip(lower=1e-9))])
+    day = counts["day"].to_numpy()
+    place = np.ceil(day / step - 1e-9 * (day <= 0)).astype(int)
+    actual = np.bincount(place - numbers[0], counts["n"].to_numpy(), len(numbers)).astype(np.int64)
     happened = halves["frequency"].sum(), halves["holdout_frequency"].sum()
     found = actual[numbers <= 0].sum(), actual[numbers > 0].sum()
     assert happened == found, f"repeat purchases {happened} of customers are {found} by period"

@@ -32,8 +32,6 @@ class CustomersAtRisk:
     ----------
     customers : DataFrame
         The likeliest to leave first: `customer_id`, `p_churn`, `reason_1` … as of `churn_reasons`.
-    model : ChurnModel or None
-        Fitted to all the data; None where there are none.
     explained_by : str
         How the reasons were found.
     notes : tuple of str
@@ -41,7 +39,6 @@ class CustomersAtRisk:
     """
 
     customers: pd.DataFrame
-    model: ChurnModel | None
     explained_by: str
     notes: tuple[str, ...] = ()
 
@@ -81,12 +78,12 @@ def customers_at_risk(
     if data.reason:
         reasons = [f"reason_{number}" for number in range(1, _REASONS + 1)]
         nobody = no_rows(["customer_id", "p_churn", *reasons], data.reason)
-        return CustomersAtRisk(nobody, None, "there is nothing to explain")
+        return CustomersAtRisk(nobody, "there is nothing to explain")
     model = ChurnModel(estimator, random_state=random_state).fit(data, keep_leaks=True)
     found = _scored(model, data, evaluation.predictions)
     found = found.sort_values("p_churn", ascending=False, kind="stable", ignore_index=True)
     surprises = model.surprises(data.unlabelled) if len(data.unlabelled) else ()
-    return CustomersAtRisk(found, model, explained_by(model), tuple(surprises))
+    return CustomersAtRisk(found, explained_by(model), tuple(surprises))
 
 
 def _scored(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame) -> pd.DataFrame:

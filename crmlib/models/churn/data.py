@@ -131,7 +131,7 @@ def churn_data(
     Returns
     -------
     ChurnData
-        Without rows, and with the `reason`, where the table has none.
+        Without rows, and with the `reason`, where the table is None or has none.
 
     Raises
     ------
@@ -147,6 +147,8 @@ def churn_data(
     >>> len(data.features), int(data.churned.sum()), data.notes[0]
     (7043, 1869, 'churned: "Yes" means left (1,869), "No" means stayed (5,174)')
     """
+    if table is None:
+        return no_churn_data("no table customer_features")
     frame = _frame(table)
     if frame.empty:
         return no_churn_data(frame.reason if isinstance(frame, NoRows) else "no table customer_features")

@@ -167,47 +167,37 @@ def evaluate_churn(
         nothing = {name: no_rows(columns, data.reason) for name, columns in _COLUMNS.items()}
         return ChurnEvaluation(**nothing, folds=(), data=data, notes=())
     splits, note = held_out_splits(data, random_state)
-    column = tenure_column(data)
-    predicted, models = [], []
+    column, models, parts = tenure_column(data), [], []
     for number, (train, test) in enumerate(splits, start=1):
         model = ChurnModel(estimator, random_state=random_state).fit_rows(data, train)
         models.append((model, test))
-        predicted.append(
-            pd.DataFrame(
-                {
-                    "row": test,
-                    "fold": number,
-                    "p_churn": model.p_churn_coded(data.codes.iloc[test]),
-                    "p_tenure": _by_tenure(data, column, train, test, random_state),
-                    "p_base_rate": data.churned[train].mean(),
-                }
-            )
-        )
-    frame = pd.concat(predicted, ignore_index=True)
-    frame.insert(1, "customer_id", data.customer_id.to_numpy()[frame["row"]])
-    frame.insert(3, "churned", data.churned[frame["row"]])
-    named = {MODEL: "p_churn", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}
-    notes = [note]
+        part = {
+            "customer_id": data.customer_id.to_numpy()[test],
+            "fold": number,
+            "churned": data.churned[test],
+        }
+        part["p_churn"] = model.p_churn_coded(data.codes.iloc[test])
+        part["p_tenure"] = _by_tenure(data, column, train, test, random_state)
+        parts.append(pd.DataFrame(part | {"p_base_rate": data.churned[train].mean()}))
+    frame, rows = pd.concat(parts, ignore_index=True), np.concatenate([test for _, test in splits])
+    named, notes = {MODEL: "p_churn", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}, [note]
     if column is None:
         del named[TENURE]
         notes.append(
-            f"there is no column to compare with that says for how long: rename it to {_TENURE_NAMES[0]}"
+            f"no column that says for how long is there to compare with: rename it to {_TENURE_NAMES[0]}"
         )
-    groups = None if data.groups is None else data.groups[frame["row"]]
+    churned, features = frame["churned"].to_numpy(), data.features.iloc[rows]
+    predictions = {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
+    groups = None if data.groups is None else data.groups[rows]
     weights = list(bootstrap_weights(len(frame), resamples, random_state, groups=groups))
-    predictions = _predictions(frame, named)
-    features, churned, p = (
-        data.features.iloc[frame["row"]],
-        frame["churned"].to_numpy(),
-        frame["p_churn"].to_numpy(),
-    )
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
+    p_churn = frame["p_churn"].to_numpy()
     return ChurnEvaluation(
-        scores=_scores(predictions, weights, frame),
-        calibration=calibration_groups(p, churned),
-        deciles=_deciles(predictions, weights, frame),
-        subgroups=by_subgroup(features, churned, p, few),
-        predictions=frame.drop(columns="row"),
+        scores=_scores(predictions, weights, churned),
+        calibration=calibration_groups(p_churn, churned),
+        deciles=_deciles(predictions, weights, churned),
+        subgroups=by_subgroup(features, churned, p_churn, few),
+        predictions=frame,
         folds=tuple(models),
         data=data,
         notes=tuple(notes),
@@ -261,43 +251,26 @@ def _by_tenure(data: ChurnData, column: str | None, train: Rows, test: Rows, ran
     return alone.predict_proba(data.codes[[column]].iloc[test])[:, 1]
 
 
-def _predictions(frame: pd.DataFrame, named: dict[str, str]) -> dict[str, Predictions]:
-    churned = frame["churned"].to_numpy()
-    return {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
-
-
-def _scores(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
+def _scores(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
+    about = {"customers": len(churned), "churned": int(churned.sum()), "base_rate": float(churned.mean())}
     rows = []
     for model, predicted in predictions.items():
-        of = frame["churned"]
-        row = {"model": model, "customers": len(of), "churned": int(of.sum()), "base_rate": float(of.mean())}
         measured = predicted.metrics()
         resampled = [list(predicted.metrics(one).values()) for one in weights]
-        rows.append(row | with_intervals(list(measured), list(measured.values()), resampled))
+        columns = with_intervals(list(measured), list(measured.values()), resampled)
+        rows.append({"model": model} | about | columns)
     return pd.DataFrame(rows)
 
 
-def _deciles(predictions: dict[str, Predictions], weights: list[Array], frame: pd.DataFrame) -> pd.DataFrame:
-    n, left = len(frame), float(frame["churned"].sum())
-    tables = []
+def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
+    size, left, tables = len(churned) / 10, float(churned.sum()), []
     for model, predicted in predictions.items():
         gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)
-        gains = with_intervals(["gain"], [gain], [[predicted.gains(one)] for one in weights])
-        tables.append(
-            pd.DataFrame(
-                {
-                    "model": model,
-                    "decile": np.arange(1, 11),
-                    "customers": n / 10,
-                    "churned": part * left,
-                    "churn_rate": part * left / (n / 10),
-                    "lift": part * 10,
-                    **gains,
-                    "cumulative_lift": gain / TENTHS,
-                }
-            )
-        )
+        table = {"model": model, "decile": np.arange(1, 11), "customers": size, "churned": part * left}
+        table |= {"churn_rate": part * left / size, "lift": part * 10}
+        table |= with_intervals(["gain"], [gain], [[predicted.gains(one)] for one in weights])
+        tables.append(pd.DataFrame(table | {"cumulative_lift": gain / TENTHS}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -146,7 +146,7 @@ def _judge(column: pd.Series) -> tuple[str, pd.Series, str]:
 
 
 def _kind(column: pd.Series) -> str:
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column):
         return NUMBER
     text = _text(column).dropna()
     return NUMBER if len(text) and pd.to_numeric(text, errors="coerce").notna().all() else CATEGORY
@@ -164,7 +164,7 @@ def _as_kind(column: pd.Series, kind: str) -> pd.Series:
     if kind == CATEGORY:
         text = _text(column)
         return text.where(text.notna(), np.nan)
-    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column):
         numbers = column.astype("float64")
     else:
         text = _text(column)

@@ -71,7 +71,8 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     if data.reason:
         return no_rows(_COLUMNS, data.reason)
     codes = {name: _codes(data.features[name], data.read.kinds[name]) for name in data.features}
-    folds = _folds(data, random_state)
+    groups = np.arange(len(data.churned)) if data.groups is None else data.groups
+    folds = np.random.default_rng(random_state).integers(0, _FOLDS, groups.max() + 1)[groups]
     areas = pd.Series({name: _alone(one, data.churned, folds) for name, one in codes.items()}).sort_values()
     rows = []
     for name in areas.index[::-1]:
@@ -101,12 +102,9 @@ def _judge(name: str, area: float, lead: float, codes: Array, data: ChurnData) -
 
 def _pure(name: str, codes: Array, data: ChurnData) -> str | None:
     """Values that only those have who left, or only those who stayed, beyond what chance can do."""
-    n = np.bincount(codes)
+    n, base = np.bincount(codes), data.churned.mean()
     left = np.bincount(codes, data.churned)
-    for kind, count, share in (
-        ("left", left, data.churned.mean()),
-        ("stayed", n - left, 1 - data.churned.mean()),
-    ):
+    for kind, count, share in (("left", left, base), ("stayed", n - left, 1 - base)):
         # A value of n customers is pure by chance with probability share^n.
         pure = (count == n) & (n * np.log(share) < np.log(PURE_CHANCE))
         covered = float(n[pure].sum() / count.sum())
@@ -127,13 +125,6 @@ def _codes(column: pd.Series, kind: str) -> Array:
         return codes
     codes, _ = pd.factorize(column)
     return np.where(codes < 0, codes.max() + 1, codes)
-
-
-def _folds(data: ChurnData, random_state: int) -> Array:
-    """The fold of each row; rows of a customer have the same."""
-    groups = np.arange(len(data.churned)) if data.groups is None else data.groups
-    drawn = np.random.default_rng(random_state).integers(0, _FOLDS, groups.max() + 1)
-    return drawn[groups]
 
 
 def _alone(codes: Array, churned: Array, folds: Array) -> float:

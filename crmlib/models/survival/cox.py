@@ -65,12 +65,7 @@ class CoxModel:
         }
 
 
-def cox_model(
-    spells: pd.DataFrame,
-    features: Sequence[str],
-    *,
-    strata: Sequence[str] = (),
-) -> CoxModel:
+def cox_model(spells: pd.DataFrame, features: Sequence[str], *, strata: Sequence[str] = ()) -> CoxModel:
     """Which features of a contract go with leaving early, and do their effects last?
 
     Parameters
@@ -126,8 +121,22 @@ def cox_model(
     fitted, settled = _fit(frame, strata)
     table = _table(fitted, frame)
     numeric = {one for one in features if one not in levels and spells[one].nunique() > 2}
-    findings = (*_findings(table, numeric), *_thin(known, design.shape[1]), *_unsettled(table, settled))
-    return CoxModel(table, findings, left_out, tuple(features), tuple(strata), fitted, levels)
+    findings = _changing(table, numeric) or [
+        "No feature's ratio changes with tenure beyond chance: one number each will do."
+    ]
+    ends, columns = int(known["ended"].sum()), design.shape[1]
+    if ends < FEWEST_ENDS * columns:
+        findings.append(
+            f"{ends:,} contracts ended for {columns} columns: fewer than {FEWEST_ENDS} each, so ratios are loose; "
+            "use fewer features."
+        )
+    if not settled:
+        widest = table.loc[(table["high"] / table["low"]).fillna(np.inf).idxmax(), "feature"]
+        findings.append(
+            f"The search for the ratios did not come to rest: {widest} nearly decides alone who leaves; leave it out "
+            "or merge its levels before the ratios are used."
+        )
+    return CoxModel(table, tuple(findings), left_out, tuple(features), tuple(strata), fitted, levels)
 
 
 def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
@@ -145,16 +154,6 @@ def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
                 "leave it out or merge its levels"
             ) from None
     return fitted, not any(issubclass(one.category, ConvergenceWarning) for one in warned)
-
-
-def _unsettled(table: pd.DataFrame, settled: bool) -> tuple[str, ...]:
-    if settled:
-        return ()
-    widest = table.loc[(table["high"] / table["low"]).fillna(np.inf).idxmax(), "feature"]
-    return (
-        f"The search for the ratios did not come to rest: {widest} nearly decides alone who leaves; leave it out or "
-        "merge its levels before the ratios are used.",
-    )
 
 
 def _levels(spells: pd.DataFrame, features: Sequence[str]) -> dict[str, list[str]]:
@@ -221,12 +220,10 @@ def _table(fitted: Any, frame: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _findings(table: pd.DataFrame, numeric: set[str]) -> tuple[str, ...]:
-    failing = table[~table["proportional"]]
-    if failing.empty:
-        return ("No feature's ratio changes with tenure beyond chance: one number each will do.",)
+def _changing(table: pd.DataFrame, numeric: set[str]) -> list[str]:
+    """The features whose ratio changes with tenure, each with its cure."""
     found = []
-    for row in failing.itertuples():
+    for row in table[~table["proportional"]].itertuples():
         name = str(row.feature).split(" = ")[0]
         cure = f"stratify by it, strata=[{name!r}]"
         if name in numeric:
@@ -235,17 +232,7 @@ def _findings(table: pd.DataFrame, numeric: set[str]) -> tuple[str, ...]:
             f"{row.feature}: its ratio changes with tenure ({row.ratio_early:.2f} early, {row.ratio_late:.2f} late); "
             f"read {row.hazard_ratio:.2f} as an average only, or {cure}."
         )
-    return tuple(found)
-
-
-def _thin(known: pd.DataFrame, columns: int) -> tuple[str, ...]:
-    ends = int(known["ended"].sum())
-    if ends >= FEWEST_ENDS * columns:
-        return ()
-    return (
-        f"{ends:,} contracts ended for {columns} columns: fewer than {FEWEST_ENDS} each, so ratios are loose; "
-        "use fewer features.",
-    )
+    return found
 
 
 def _stratum(label: Any) -> str:

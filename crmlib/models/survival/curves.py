@@ -64,41 +64,6 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
     return frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
 
 
-def survival_table(curves: pd.DataFrame, at: Sequence[float] = (12, 24, 36)) -> pd.DataFrame:
-    """How long do contracts of each group last: median, and share still there at some tenures?
-
-    Parameters
-    ----------
-    curves : DataFrame
-        What `survival_curves` returned.
-    at : sequence of float
-        Tenures; beyond the longest one seen in a group nothing is known.
-
-    Returns
-    -------
-    DataFrame
-        One row per `group`: `contracts`, `left`, `median` (tenure at which half have left; nan where fewer
-        have) and `S(12)`, ... for each tenure (nan beyond the longest seen).
-
-    Examples
-    --------
-    >>> spells = pd.DataFrame({"tenure_months": [1, 2, 2, 3], "ended": [True, True, False, False]})
-    >>> survival_table(survival_curves(spells), at=(1, 4))
-      group  contracts  left  median  S(1)  S(4)
-    0   all          4     2     2.0  0.75   NaN
-    """
-    rows = []
-    for name, curve in curves.groupby("group", sort=False):
-        seen, survival = curve["tenure"].to_numpy(), curve["survival"].to_numpy()
-        half = np.flatnonzero(survival <= 0.5)
-        row = {"group": name, "contracts": int(curve["at_risk"].iloc[0]), "left": int(curve["left"].sum())}
-        row["median"] = seen[half[0]] if len(half) else np.nan
-        place = np.searchsorted(seen, np.asarray(at, dtype=float), side="right") - 1
-        row |= {f"S({t:g})": survival[p] if t <= seen[-1] else np.nan for t, p in zip(at, place, strict=True)}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 @dataclass(frozen=True)
 class LogRank:
     """Whether groups leave at different rates; `sentence` says so in a sentence."""

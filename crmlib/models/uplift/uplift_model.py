@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models.uplift.assignment import (
     FOLDS,
-    TreatmentBalance,
     as_features,
     as_treatment,
     encoder,
@@ -48,9 +47,6 @@ class UpliftModel:
     cross_fitted_ : DataFrame
         Indexed as the features: `effect` (of the contact, in the outcome's unit), `control_outcome` (expected
         without it), both out of fold; `fold, treated, outcome`.
-    individual_effect_ : Series
-        `cross_fitted_["effect"]`.
-    balance_ : TreatmentBalance
 
     Notes
     -----
@@ -69,7 +65,6 @@ class UpliftModel:
     """
 
     cross_fitted_: pd.DataFrame
-    balance_: TreatmentBalance
 
     def __init__(self, learner: str = "t", *, model: Any = None, random_state: int = 0) -> None:
         self.learner = learner
@@ -104,7 +99,7 @@ class UpliftModel:
 
         label, result = self._check(features, treated, outcome)
         known = as_features(features)
-        self.balance_ = _check_balance(known, label, self.random_state)
+        _refuse_imbalance(known, label, self.random_state)
         self._columns, self._share = list(features.columns), float(label.mean())
         binary = np.isin(result, (0.0, 1.0)).all()
         strata = label * 2 + result.astype(int) if binary else label
@@ -122,11 +117,6 @@ class UpliftModel:
         self.cross_fitted_ = pd.DataFrame(columns, index=features.index)
         return self
 
-    @property
-    def individual_effect_(self) -> pd.Series:
-        """The effect on each customer, out of fold."""
-        return self._known()["effect"]
-
     def predict(self, features: pd.DataFrame) -> pd.Series:
         """What the contact would change for other customers: the mean of the folds' models.
 
@@ -139,23 +129,19 @@ class UpliftModel:
         -------
         Series
             Indexed as `features`, in the outcome's unit. For customers of the experiment itself use
-            `individual_effect_`: these models have seen them.
+            `cross_fitted_`: these models have seen them.
 
         Raises
         ------
         DataError
             If a column is missing.
         """
-        self._known()
+        if not hasattr(self, "cross_fitted_"):
+            raise CrmError("UpliftModel has not been fitted; call fit(features, treated, outcome)")
         require_named(features, self._columns, "features")
         known = as_features(features[self._columns])
         effects = [self._effects(fitted, known)[0] for fitted in self._fitted]
         return pd.Series(np.mean(effects, axis=0), index=features.index, name="effect")
-
-    def _known(self) -> pd.DataFrame:
-        if not hasattr(self, "cross_fitted_"):
-            raise CrmError("UpliftModel has not been fitted; call fit(features, treated, outcome)")
-        return self.cross_fitted_
 
     def _check(
         self, features: pd.DataFrame, treated: ArrayLike, outcome: ArrayLike
@@ -224,7 +210,7 @@ class UpliftModel:
         return make_pipeline(encoder(features), model).fit(features, target)
 
 
-def _check_balance(features: pd.DataFrame, label: np.ndarray, random_state: int) -> TreatmentBalance:
+def _refuse_imbalance(features: pd.DataFrame, label: np.ndarray, random_state: int) -> None:
     balance = treatment_balance(features, label, random_state=random_state)
     if balance.p_value < NO_EXPERIMENT and balance.auc > NOTICEABLE:
         worst = ", ".join(
@@ -236,4 +222,3 @@ def _check_balance(features: pd.DataFrame, label: np.ndarray, random_state: int)
             f"decide, and differences are not effects. Furthest apart: {worst}. Leave out what was known only after "
             "the assignment; else compare like with like, or run an experiment"
         )
-    return balance
