@@ -81,7 +81,7 @@ SCORING = """
 import pandas as pd
 import crmlib as crm
 kind, train, source, target = sys.argv[1:]
-model = crm.ChurnModel(kind).fit(pd.read_parquet(train), leaks="keep")
+model = crm.ChurnModel(kind).fit(pd.read_parquet(train), keep_leaks=True)
 report("scoring", lambda: crm.score_churn_parquet(model, source, target, reasons=3), 1)
 """
 
