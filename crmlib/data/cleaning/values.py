@@ -57,8 +57,8 @@ def read_values(
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
     plain = [f"written_{c.name}" for c in here if _is_plain(c, reading)]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
-    dates = {c.name: within_calendar(rows[c.name]) for c in here if c.kind == "date"}
-    rows = rows.mutate(**dates, **_computed(rows, contract, columns)).view()
+    possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
+    rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
     faults = {c.name: _fault(rows, c, reading) for c in here if not c.required and not _is_plain(c, reading)}
     if not faults:
         return rows
@@ -94,7 +94,7 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
             size = read_number(source, reading.decimal)
         else:
             size = (_parse_share if column.unit == "share" else parse_number)(text, reading.decimal)
-        return ibis.ifelse(size.isnan(), ibis.null("float64"), size)  # how programs write an empty cell
+        return size
     if column.kind == "flag":
         return read_flag(text if source is None else source)
     is_id = column.names_customer
@@ -103,6 +103,13 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
     if renamed:
         text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
     return read_word(text, table, column.name, column.words) if column.words else text
+
+
+def _possible(value: ir.Column, column: Column) -> ir.Value:
+    """A value that was read, without days that no calendar of a shop holds and what programs write for no number."""
+    if column.kind == "date":
+        return within_calendar(value)
+    return ibis.ifelse(value.isnan(), ibis.null("float64"), value)
 
 
 def _parse_share(text: ir.StringColumn, decimal: str) -> ir.FloatingValue:
