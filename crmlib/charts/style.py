@@ -158,7 +158,9 @@ class Chart:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, bytes | str], dict[str, dict[str, str | int]]]:
+        if self.empty:
+            return {"text/plain": f"{self.title}: no data to draw."}, {"text/plain": {"empty": True}}
         width, height = self.figure.get_size_inches()
         shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
-        about = {"alt": self.alt, "empty": self.empty, **shown}
+        about = {"alt": self.alt, **shown}
         return {"image/png": self.png(), "text/plain": self.title}, {"image/png": about}

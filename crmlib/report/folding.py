@@ -59,9 +59,10 @@ def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell
 
 def _judge(output: dict[str, Any]) -> _Found:
     data = output.get("data", {})
+    if output.get("metadata", {}).get("text/plain", {}).get("empty"):  # a chart without data
+        return _Found(None, empty=True)
     if set(data) - {"text/plain"} or output["output_type"] == "error":
-        about = output.get("metadata", {}).get("image/png", {})
-        return _Found(None, empty=True) if about.get("empty") else _Found(output, full=True)
+        return _Found(output, full=True)
     lines = "".join(output.get("text") or data.get("text/plain", "")).splitlines()
     absent = [line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)]
     if absent:
