@@ -86,6 +86,13 @@ def test_a_spreadsheet_gets_numbers_without_the_noise_of_floats(results):
     pd.testing.assert_frame_equal(pd.read_parquet(results.folder / "tables" / "best.parquet"), frame)
 
 
+def test_a_spreadsheet_gets_no_noise_of_floats(results):
+    results.table("owed", pd.DataFrame({"net": [9445.920000000002, 0.1 + 0.2, 1e-9]}), for_spreadsheet=True)
+    lines = (results.folder / "tables" / "owed.csv").read_text(encoding="utf-8").split()
+    assert lines == ["net", "9445.92", "0.3", "0.0"]
+    assert pd.read_parquet(results.folder / "tables" / "owed.parquet")["net"].iloc[1] == 0.1 + 0.2
+
+
 @given(st.lists(st.text(alphabet="=+-@|\t\r\n a1", max_size=6), min_size=1))
 def test_no_text_starts_a_formula(texts):
     safe = harmless(pd.DataFrame({"customer_id": texts, "group": pd.Categorical(texts)}))
