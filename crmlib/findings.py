@@ -270,12 +270,12 @@ class Claim:
         Finding
         """
         verdict = self.verdict(estimate.low, estimate.high) if estimate.is_known else UNTESTED
-        return self.finding(verdict, estimate, why)
+        return self._finding(verdict, estimate, why)
 
     def cannot_be_tested(self, why: str, estimate: Estimate | None = None) -> Finding:
         """The finding where data or figures are missing, with what is missing."""
-        return self.finding(UNTESTED, estimate, why)
+        return self._finding(UNTESTED, estimate, why)
 
-    def finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
+    def _finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
         """The claim, its verdict and the reason in a sentence or two."""
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from crmlib import format as fmt
 from crmlib.economics.retention.profit import POINTS, RetentionTerms, retention_steps
 from crmlib.errors import CrmError
-from crmlib.findings import SUPPORTED, UNTESTED, Claim, Estimate, Finding
+from crmlib.findings import SUPPORTED, Claim, Estimate, Finding
 
 # Net present value of a customer's profit, not a year's profit, from five points less defection.
 REICHHELD_SASSER = {
@@ -144,11 +144,11 @@ def retention_claim(
     low, high = _interval(terms, retained, customers, margin_error, random_state)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
     claim = replace(CLAIM, bar=claimed, assumptions=assumptions)
-    verdict = claim.verdict(low, high)
-    if acquisition_cost is None and verdict != SUPPORTED:
-        verdict = UNTESTED
     why = _why(estimate, of_share, claimed, reversal, acquisition_cost is None)
-    return RetentionClaim(claim.finding(verdict, estimate, why), of_share, steps, reversal, assumptions)
+    finding = claim.test(estimate, why)
+    if acquisition_cost is None and finding.verdict != SUPPORTED:
+        finding = claim.cannot_be_tested(why, estimate)
+    return RetentionClaim(finding, of_share, steps, reversal, assumptions)
 
 
 def _missing(retained: float, customers: float, margin: float | None, has_costs: bool) -> str:
