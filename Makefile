@@ -1,40 +1,46 @@
 # `make report` and `make test` need Python 3.11+ and nothing else; uv is used when it is there.
 PYTHON ?= python3
 STUDY ?= cdnow
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 LAB := .venv-lab/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 # Two test processes with two threads each wait for one another.
-test: export OMP_NUM_THREADS = 1
+test library: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab notebooks lint house bench lock clean
+.PHONY: help report test library lab notebooks lint format house bench lock clean
 
 help:       ## list what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-report: .venv/.run  ## run the suite on a study (STUDY=cdnow) and print where its report is
+report: $(VENV)/.run  ## run the suite on a study (STUDY=cdnow) and print where its report is
 	@$(BIN)/crm report $(STUDY)
 
-test: .venv/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+test: $(VENV)/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
 	$(BIN)/pytest -q -n 2 --dist loadscope
 	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+
+library: $(VENV)/.test  ## run the tests of the library and of the docstrings alone
+	$(BIN)/pytest -q -n 2 --dist loadscope --ignore=tests/notebooks --ignore=tests/report
 
 lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
 	$(LAB)/jupyter lab notebooks
 
-notebooks: .venv/.test  ## run every notebook on the small study, keep its key figures, strip the rest
+notebooks: $(VENV)/.test  ## run every notebook on the small study, keep its key figures, strip the rest
 	$(BIN)/python -m tests.notebooks.refresh
 
-lint: .venv/.test   ## check and format the code
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/mypy
+lint: $(VENV)/.test  ## check the code's style, format and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-house: .venv/.test  ## count files, lines, import circles, public names and names that nobody uses
+format: $(VENV)/.test  ## format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+house: $(VENV)/.test  ## count files, lines, import circles, public names and names that nobody uses
 	@$(BIN)/python -m tests.house
 
-bench: .venv/.test  ## measure against peers and floors; writes tests/benchmarks/README.md
+bench: $(VENV)/.test  ## measure against peers and floors; writes tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
 
 lock:       ## compile the locks anew from pyproject.toml (needs uv)
@@ -46,7 +52,7 @@ lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	  --python-version 3.11 --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 
 clean:      ## remove environments and caches; reports stay
-	rm -rf .venv .venv-lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv* .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # $(1) environment, $(2) lock. uv leaves bytecode to the first import unless told, which would cost each kernel seconds.
 ifdef UV
@@ -63,15 +69,15 @@ define install
 endef
 endif
 
-.venv/.run: requirements.lock pyproject.toml
-	@echo "Setting up .venv (once; about a minute with pip)"
-	$(call install,.venv,requirements.lock)
+$(VENV)/.run: requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once; about a minute with pip)"
+	$(call install,$(VENV),requirements.lock)
 	@touch $@
 
-.venv/.test: requirements-test.lock pyproject.toml
-	@echo "Setting up .venv with the tools for tests (once; about a minute with pip)"
-	$(call install,.venv,requirements-test.lock)
-	@touch .venv/.run $@
+$(VENV)/.test: requirements-test.lock pyproject.toml
+	@echo "Setting up $(VENV) with the tools for tests (once; about a minute with pip)"
+	$(call install,$(VENV),requirements-test.lock)
+	@touch $(VENV)/.run $@
 
 .venv-lab/.lab: requirements-lab.lock pyproject.toml
 	@echo "Setting up .venv-lab (once; about a minute with pip)"

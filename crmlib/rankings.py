@@ -134,8 +134,9 @@ def gini(values: ArrayLike) -> float:
     >>> round(gini([600.0, 1000.0, 1200.0, 2200.0, 5000.0]), 10)
     0.4
     """
-    defined = np.size(values) and np.min(values) >= 0
-    return Ranking(values, values).levels().gini() if defined else np.nan
+    shares = np.asarray(values, dtype=float)
+    defined = shares.size and shares.min() >= 0
+    return Ranking(shares, shares).levels().gini() if defined else np.nan
 
 
 def tenths(values: ArrayLike) -> NDArray[np.intp]:

@@ -186,7 +186,7 @@ def _pauses(daily: pd.Series) -> tuple[str, ...]:
     groups = (daily > 0).cumsum()[daily == 0]
     found = []
     for _group, pause in groups.groupby(groups):
-        around = daily[pause.index[0] - pd.Timedelta(days=PAUSE_NEIGHBOUR_DAYS) : pause.index[-1]][
+        around = daily[pause.index[0] - pd.Timedelta(PAUSE_NEIGHBOUR_DAYS, "D") : pause.index[-1]][
             : -len(pause)
         ]
         after = daily[pause.index[-1] :][1 : PAUSE_NEIGHBOUR_DAYS + 1]

@@ -93,7 +93,7 @@ def programme_liability(
     check_share("breakage", lost)
     outstanding = float(accounts["points"].sum())
     assert np.isclose(outstanding, moved["earned"] - redeemed - expired), "points were lost between accounts"
-    asleep = accounts["last"] < pd.Timestamp(end_of(day)) - pd.Timedelta(days=dormant_days)
+    asleep = accounts["last"] < pd.Timestamp(end_of(day)) - pd.Timedelta(dormant_days, "D")
     dormant = accounts.loc[asleep, "points"].sum() / outstanding if outstanding > 0 else np.nan
     most = outstanding * worth
     row = (len(accounts), outstanding, worth, lost, most * (1 - lost), most, float(dormant))

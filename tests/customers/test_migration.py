@@ -59,7 +59,7 @@ def test_cut_offs_drawn_anew_hide_the_decline_that_frozen_ones_show():
 def test_no_customer_is_lost_and_shares_add_up(log):
     days = log["date"].dt.date
     middle = (pd.Timestamp(days.min()) + (pd.Timestamp(days.max()) - pd.Timestamp(days.min())) / 2).date()
-    last = max(days.max(), middle + pd.Timedelta(days=1))
+    last = max(days.max(), middle + pd.Timedelta(1, "D"))
     both = [set(rfm_summary(log, as_of=day)["customer_id"]) for day in (middle, last)]
     if not both[0]:
         with pytest.raises(CannotAnswerError, match="nobody had bought by"):

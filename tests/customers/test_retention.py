@@ -153,7 +153,7 @@ logs = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 120)), min_s
         {
             "customer_id": [who for who, _ in rows],
             "amount": 5.0,
-            "date": [START + pd.Timedelta(days=day) for _, day in rows],
+            "date": [START + pd.Timedelta(day, "D") for _, day in rows],
         }
     )
 )
@@ -163,7 +163,7 @@ class TestByAge:
     @settings(max_examples=10, deadline=None)
     @given(logs)
     def test_each_definition_by_brute_force(self, log: pd.DataFrame) -> None:
-        ages, last = [7, 30, 60], START + pd.Timedelta(days=120)
+        ages, last = [7, 30, 60], START + pd.Timedelta(120, "D")
         told = crm.retention_by_age(log, as_of=last, days=ages).set_index(["definition", "from_day"])
         first = log.groupby("customer_id")["date"].min()
         age = (log["date"] - log["customer_id"].map(first)).dt.days
@@ -197,17 +197,17 @@ class TestByAge:
 
 class TestRepurchase:
     def test_by_hand(self) -> None:
-        day = [START + pd.Timedelta(days=one) for one in (0, 35, 70, 5, 75, 40, 8)]
+        day = [START + pd.Timedelta(one, "D") for one in (0, 35, 70, 5, 75, 40, 8)]
         log = pd.DataFrame(
             {"customer_id": list("aaabbcd"), "amount": [10.0, 20, 30, 40, 50, 60, 70], "date": day}
         )
         # periods of 30 days up to day 89: 0–29, 30–59, 60–89
-        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(days=89), days=30, margin=0.5)
+        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(89, "D"), days=30, margin=0.5)
         assert told[["buyers", "bought_again", "rate"]].tolist() == [2, 1, 0.5]
         assert told["value_per_buyer"] == pytest.approx(20)  # half of 30 and 50
         assert told["value_error"] == pytest.approx(np.std([15, 25], ddof=1) / np.sqrt(2))
         assert told[["skipped", "came_back"]].tolist() == [2, 1]  # b and d skipped the second; b came back
-        shorter = crm.repurchase_rate(log, as_of=START + pd.Timedelta(days=89), days=31)
+        shorter = crm.repurchase_rate(log, as_of=START + pd.Timedelta(89, "D"), days=31)
         assert shorter[["skipped", "came_back"]].isna().all()  # the first period is not covered
 
     def test_interval_is_wilsons(self) -> None:

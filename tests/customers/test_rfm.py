@@ -14,7 +14,7 @@ from crmlib.units import TimeUnit
 from tests.customers.logs import START, cdnow_sample, log_of, purchase_logs
 
 FEW = settings(max_examples=20, deadline=None)
-DAYS = st.integers(0, 75).map(lambda n: (START + pd.Timedelta(days=n)).date())
+DAYS = st.integers(0, 75).map(lambda n: (START + pd.Timedelta(n, "D")).date())
 FLOOR = {"H": "h", "D": "D", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
 
 
@@ -24,8 +24,8 @@ def by_hand(log: pd.DataFrame, as_of: dt.date, unit: str, collapse: str) -> pd.D
     def start(instant: pd.Timestamp) -> pd.Timestamp:
         return pd.Period(instant, FLOOR[collapse]).start_time
 
-    end = pd.Timestamp(as_of) + pd.Timedelta(days=1)
-    length = pd.Timedelta(days=TimeUnit.parse(unit).days)
+    end = pd.Timestamp(as_of) + pd.Timedelta(1, "D")
+    length = pd.Timedelta(TimeUnit.parse(unit).days, "D")
     found = []
     for customer, own in log[log.date < end].groupby("customer_id"):
         bought = own[own.is_purchase & ~(own.reversed_on < end)]
@@ -43,7 +43,7 @@ def by_hand(log: pd.DataFrame, as_of: dt.date, unit: str, collapse: str) -> pd.D
                 "customer_id": customer,
                 "frequency": len(repeat),
                 "recency": (last - first) / length,
-                "T": (start(end - pd.Timedelta(microseconds=1)) - first) / length,
+                "T": (start(end - pd.Timedelta(1, "us")) - first) / length,
                 "monetary_value": np.mean([spend[one] for one in repeat]) if repeat else 0.0,
                 "first_purchase": bought.date.min(),
                 "last_purchase": bought.date.max(),
@@ -68,7 +68,7 @@ def test_summary_equals_the_definition_row_by_row(log, as_of, unit, collapse):
         ours = pd.DataFrame(summary)[list(expected.columns)]
         pd.testing.assert_frame_equal(ours, expected, check_dtype=False, atol=1e-9, rtol=1e-12)
     assert np.allclose(summary.time_since_last_purchase, summary["T"] - summary.recency)
-    seen = log[log.date < pd.Timestamp(as_of) + pd.Timedelta(days=1)]
+    seen = log[log.date < pd.Timestamp(as_of) + pd.Timedelta(1, "D")]
     assert summary.net.sum() + summary.left_out.net == pytest.approx(seen.amount.sum(), abs=1e-9)
     assert len(summary) + summary.left_out.customers == seen.customer_id.nunique()
 
@@ -76,12 +76,12 @@ def test_summary_equals_the_definition_row_by_row(log, as_of, unit, collapse):
 @FEW
 @given(log=purchase_logs(), cut=st.integers(0, 40), more=st.integers(1, 40), collapse=st.sampled_from("HDWM"))
 def test_split_keeps_the_calibration_whole_and_loses_no_money(log, cut, more, collapse):
-    first, last = START + pd.Timedelta(days=cut), START + pd.Timedelta(days=cut + more)
+    first, last = START + pd.Timedelta(cut, "D"), START + pd.Timedelta(cut + more, "D")
     halves = rfm_train_test_split(log, calibration_end=first, as_of=last, collapse=collapse)
-    truncated = log[log.date < first + pd.Timedelta(days=1)]
+    truncated = log[log.date < first + pd.Timedelta(1, "D")]
     alone = rfm_summary(truncated, as_of=first, collapse=collapse)
     pd.testing.assert_frame_equal(halves[list(alone.columns)], alone, rtol=1e-12)
-    seen = log[log.date < last + pd.Timedelta(days=1)]
+    seen = log[log.date < last + pd.Timedelta(1, "D")]
     money = halves[["net", "holdout_spend", "holdout_late_returns"]].sum().sum()
     assert money + halves.left_out.net + halves.born_in_holdout.spend == pytest.approx(
         seen.amount.sum(), abs=1e-9
@@ -91,8 +91,8 @@ def test_split_keeps_the_calibration_whole_and_loses_no_money(log, cut, more, co
 @FEW
 @given(log=purchase_logs(returns=False), cut=st.integers(0, 40))
 def test_without_returns_both_halves_make_the_whole(log, cut):
-    end = START + pd.Timedelta(days=80)
-    halves = rfm_train_test_split(log, calibration_end=START + pd.Timedelta(days=cut), as_of=end)
+    end = START + pd.Timedelta(80, "D")
+    halves = rfm_train_test_split(log, calibration_end=START + pd.Timedelta(cut, "D"), as_of=end)
     whole = rfm_summary(log, as_of=end).set_index("customer_id").loc[halves.customer_id]
     assert (halves.frequency + halves.holdout_frequency).tolist() == whole.frequency.tolist()
     assert np.allclose(halves["T"] + halves.holdout_T, whole["T"])
@@ -107,7 +107,7 @@ def test_row_order_changes_nothing_and_money_scales(log, seed, factor):
     order = list(range(len(log)))
     seed.shuffle(order)
     shuffled = log.iloc[order].assign(amount=log.amount * factor)
-    plain, scaled = (rfm_summary(one, as_of=START + pd.Timedelta(days=60)) for one in (log, shuffled))
+    plain, scaled = (rfm_summary(one, as_of=START + pd.Timedelta(60, "D")) for one in (log, shuffled))
     money = ["monetary_value", "gross", "returns", "net", "mean_spend_per_period"]
     pd.testing.assert_frame_equal(plain.drop(columns=money), scaled.drop(columns=money))
     assert np.allclose(plain[money] * factor, scaled[money], rtol=1e-9, atol=1e-9 * factor)

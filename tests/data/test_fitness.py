@@ -86,7 +86,7 @@ def test_a_sudden_shift_is_found_and_slow_growth_is_not():
     assert found["status"] == "warn"
     assert abs(
         pd.Timestamp(found["found"].split("from ")[1][:10]) - pd.Timestamp("2024-07-01")
-    ) <= pd.Timedelta(days=8)
+    ) <= pd.Timedelta(8, "D")
     rng = np.random.default_rng(2)
     growing = frame[rng.random(len(frame)) < np.linspace(0.1, 1, len(frame))]
     assert gates(growing).loc["sudden level shifts", "status"] == "pass"

@@ -54,7 +54,7 @@ def test_tables_are_those_of_the_contracts_in_words_types_and_keys(firm, tables)
 
 
 def test_nothing_is_dated_after_the_last_day_but_what_is_due(firm, tables):
-    last = pd.Timestamp(firm.as_of) + pd.Timedelta(days=1)
+    last = pd.Timestamp(firm.as_of) + pd.Timedelta(1, "D")
     for name, frame in tables.items():
         for column in frame.select_dtypes("datetime").columns.difference(["promise_due"]):
             assert not (frame[column] >= last).any(), (name, column)
@@ -149,7 +149,7 @@ def test_a_contract_goes_from_price_to_price_without_a_gap(tables):
     rows = tables["subscriptions"].sort_values(["subscription_id", "start"])
     assert not (rows["end"] < rows["start"]).any()
     after = rows.groupby("subscription_id")["start"].shift(-1)
-    assert ((after - rows["end"]).dropna() == pd.Timedelta(days=1)).all()
+    assert ((after - rows["end"]).dropna() == pd.Timedelta(1, "D")).all()
     assert (rows["end_reason"].eq("changed") == after.notna()).all()
     assert (rows["end"].isna() == rows["end_reason"].isna()).all()
     both = set(rows["customer_id"]) & set(tables["transactions"]["customer_id"])
@@ -206,7 +206,7 @@ def test_promises_are_made_and_mostly_kept():
     sent = pd.concat([simulate_firm(400, 3, random_state=seed).tables["touchpoints"] for seed in range(3)])
     given = sent[sent["kind"] == "promise"]
     due = given[given["promise_due"] <= "2025-12-31"]
-    kept = (due["promise_kept_on"] <= due["promise_due"] + pd.Timedelta(days=1)).mean()
+    kept = (due["promise_kept_on"] <= due["promise_due"] + pd.Timedelta(1, "D")).mean()
     assert len(due) > 200
     assert abs(kept - 0.83) < 4 * np.sqrt(0.83 * 0.17 / len(due))
 

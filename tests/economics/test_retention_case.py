@@ -17,7 +17,7 @@ def log() -> pd.DataFrame:
     """Customers who buy every 92 days until they stop, at a chance of their own, with costs line by line."""
     random = np.random.default_rng(3)
     stays = random.beta(3, 2, 2000)
-    quarter = [DAY - pd.Timedelta(days=92 * back + 91) for back in reversed(range(8))]
+    quarter = [DAY - pd.Timedelta(92 * back + 91, "D") for back in reversed(range(8))]
     rows = []
     for customer, chance in enumerate(stays):
         for day in quarter:
@@ -44,11 +44,11 @@ class TestBuyers:
 
     def test_acquisition_cost_is_spend_over_first_purchases(self, log: pd.DataFrame) -> None:
         newcomers = log.assign(
-            customer_id="n" + log["customer_id"], date=log["date"] + pd.Timedelta(days=548)
+            customer_id="n" + log["customer_id"], date=log["date"] + pd.Timedelta(548, "D")
         )
         both = pd.concat([log, newcomers[newcomers["date"] <= DAY]])
         first = both.groupby("customer_id")["date"].min()
-        won = (first > DAY - pd.Timedelta(days=365)).sum()
+        won = (first > DAY - pd.Timedelta(365, "D")).sum()
         assert won > 0
         spend = pd.DataFrame(
             {"date": pd.to_datetime(["2023-06-01", "2024-03-01", "2024-12-01", "2025-01-01"])}

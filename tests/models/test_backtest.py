@@ -104,7 +104,7 @@ class TestFrames:
         model = BetaGeoModel.from_params(r=0.24259, alpha=4.41360, a=0.79292, b=2.42589, time_unit="W")
         born = sample_log.groupby("customer_id")["date"].min()
         for week in (2, 20, 39, 78):
-            age = (pd.Timestamp("1997-01-01") + pd.Timedelta(days=7 * week - 1) - born).dt.days / 7
+            age = (pd.Timestamp("1997-01-01") + pd.Timedelta(7 * week - 1, "D") - born).dt.days / 7
             expected = model.expected_purchases_new_customer(age[age > 0].to_numpy()).sum()
             found = of(sample.tracking, "BG/NBD").set_index("period").loc[week, "by_age_cumulative"]
             assert found == pytest.approx(expected, rel=1e-4)

@@ -188,7 +188,7 @@ def test_rows_of_a_customer_are_never_in_two_folds(firm):
 def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
     days = pd.to_datetime(["2024-01-31", "2024-04-30", "2024-07-31", "2024-10-31"])
     frames = [
-        customers(seed=i, date=day, outcome_known_on=day + pd.Timedelta(days=120))
+        customers(seed=i, date=day, outcome_known_on=day + pd.Timedelta(120, "D"))
         for i, day in enumerate(days)
     ]
     data = crm.churn_data(pd.concat(frames).drop(columns="customer_id"))

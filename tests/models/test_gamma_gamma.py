@@ -39,7 +39,7 @@ def test_likelihood_and_gradient_against_mpmath() -> None:
     x, m, weight = np.array([1.0, 3.0, 40.0]), np.array([12.5, 0.4, 310.0]), np.array([2.0, 1.0, 1.0])
     p, q, v = (mpmath.mpf(one) for one in (1.7, 2.9, 31.0))
 
-    def one(x_: float, m_: float, p_: mpmath.mpf, q_: mpmath.mpf, v_: mpmath.mpf) -> mpmath.mpf:
+    def log_density(x_: float, m_: float, p_: mpmath.mpf, q_: mpmath.mpf, v_: mpmath.mpf) -> mpmath.mpf:
         def density(rate: mpmath.mpf) -> mpmath.mpf:
             spend = mpmath.exp(
                 (p_ * x_ - 1) * mpmath.log(m_) + p_ * x_ * mpmath.log(rate * x_) - rate * x_ * m_
@@ -52,7 +52,7 @@ def test_likelihood_and_gradient_against_mpmath() -> None:
 
     def total(logs: list[mpmath.mpf]) -> mpmath.mpf:
         values = [mpmath.exp(one) for one in logs]
-        return mpmath.fsum(w * one(a, b, *values) for a, b, w in zip(x, m, weight, strict=True))
+        return mpmath.fsum(w * log_density(a, b, *values) for a, b, w in zip(x, m, weight, strict=True))
 
     logs = [mpmath.log(one) for one in (p, q, v)]
     value, gradient = _LogLikelihood(x, m, weight)(np.array(logs, dtype=float))

@@ -40,7 +40,7 @@ class TestPlan:
     @pytest.mark.parametrize("length", [61, 100, 364, 365, 731])
     def test_its_origins_are_four_and_fit(self, length):
         log, _, _ = beta_geo_world(300, seed=3)
-        last = pd.Timestamp("2023-01-02") + pd.Timedelta(days=length)
+        last = pd.Timestamp("2023-01-02") + pd.Timedelta(length, "D")
         plan = plan_backtest(log, as_of=last, horizon="52W")
         end = pd.Timestamp(plan.first)
         origins = 0

@@ -169,7 +169,7 @@ class TestSpells:
             {"customer_id": np.arange(1200).astype(str), "start": start, "price_per_month": 10.0}
         )
         one["end"] = start + pd.to_timedelta(np.minimum(days, 365), unit="D")
-        two = one[days > 365].assign(start=start + pd.Timedelta(days=366), price_per_month=12.0)
+        two = one[days > 365].assign(start=start + pd.Timedelta(366, "D"), price_per_month=12.0)
         two["end"] = start + pd.to_timedelta(days[days > 365], unit="D")
         rows = pd.concat([one, two]).query("end >= start")
         fair, unfair = (crm.contract_spells(rows, "2030-01-01", terms=one) for one in ("first", "last"))

@@ -42,5 +42,5 @@ def beta_geo_world(
     log = pd.DataFrame({"customer_id": np.char.add("c", who.astype(str)), "amount": 10.0})
     log["date"] = START + pd.to_timedelta(day, unit="D")
     # as they stand in the log: the cut is the end of the day that is CALIBRATION days after the start
-    cut, last = (START + pd.Timedelta(days=days) for days in (CALIBRATION, CALIBRATION + HOLDOUT))
+    cut, last = (START + pd.Timedelta(days, "D") for days in (CALIBRATION, CALIBRATION + HOLDOUT))
     return log[log["date"] <= last].reset_index(drop=True), str(cut.date()), str(last.date())

@@ -87,7 +87,7 @@ def first_products(
         bought=rows[by].cast("string").fill_null("(none)"),
     )
     born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.day.min())
-    lived = born.filter(born.born <= ibis.literal(day - pd.Timedelta(days=within_days)))
+    lived = born.filter(born.born <= ibis.literal(day - pd.Timedelta(within_days, "D")))
     rows = rows.inner_join(lived, "customer_id")
     age = rows.day.delta(rows.born, unit="day")
     people = rows.group_by("customer_id").agg(

@@ -220,7 +220,7 @@ def repeat_rate(
         customers=_.count(), came_back=_.came_back.sum(), youngest=_.born.max()
     )
     table = vintages.order_by("cohort").to_pandas()
-    lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(days=within_days)
+    lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(within_days, "D")
     table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
     low, high = wilson_interval(table["came_back"], table["customers"])
     return table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
@@ -277,7 +277,7 @@ def _every_period(sizes: pd.DataFrame, day: dt.date, unit: TimeUnit) -> pd.DataF
     offset = pd.tseries.frequencies.to_offset(frequency)
     ends = periods["period"].map(lambda start: start + offset)
     periods = periods.assign(
-        number=range(len(periods)), complete=ends <= pd.Timestamp(day) + pd.Timedelta(days=1)
+        number=range(len(periods)), complete=ends <= pd.Timestamp(day) + pd.Timedelta(1, "D")
     )
     numbers = periods.set_index("period")["number"]
     whole = sizes.merge(periods, how="cross")

@@ -315,7 +315,7 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
 
     rows, there = [], np.zeros(len(people), dtype=bool)
-    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(days=1), freq=period)[:-1]:
+    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(1, "D"), freq=period)[:-1]:
         begins, ends = one.start_time, one.end_time.normalize()
         # who ends on the period's last day is not there after it
         now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))

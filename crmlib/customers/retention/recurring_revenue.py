@@ -102,7 +102,7 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
         return no_rows(_COLUMNS, missing)
     rows = seen_rows(subscriptions, day)
     first = rows.start.min().to_pyarrow().as_py()
-    complete = pd.Period(pd.Timestamp(day) + pd.Timedelta(days=1), freq="M") - 1
+    complete = pd.Period(pd.Timestamp(day) + pd.Timedelta(1, "D"), freq="M") - 1
     if first is None or pd.Period(first, freq="M") > complete:
         return no_rows(_COLUMNS, f"no month with contracts is complete by {day}; movements need one")
     earliest = max(complete - (months - 1), pd.Period(first, freq="M"))

@@ -230,10 +230,10 @@ def _days(start: ibis.Value, stop: ibis.Value, collapse: TimeUnit) -> ibis.Value
 
 def _days_between(cut: dt.date, last: dt.date, collapse: TimeUnit) -> float:
     """Days by which every customer's T grows from the calibration's end to the holdout's."""
-    instants = [pd.Timestamp(end_of(day)) - pd.Timedelta(microseconds=1) for day in (cut, last)]
+    instants = [pd.Timestamp(end_of(day)) - pd.Timedelta(1, "us") for day in (cut, last)]
     letter = {"H": "h", "M": "M", "Q": "Q", "Y": "Y", "W": "W", "D": "D"}[collapse]
     starts = [instant.to_period(letter).start_time for instant in instants]
-    return (starts[1] - starts[0]) / pd.Timedelta(days=1)
+    return (starts[1] - starts[0]) / pd.Timedelta(1, "D")
 
 
 def _count_orders(customers: ibis.Table, rows: ibis.Table) -> ibis.Table:

@@ -83,7 +83,7 @@ def experiment_outcomes(
     found[numbers] = found[numbers].fillna(0.0)
     counts = ["purchases", "purchases_before"]
     found[counts] = found[counts].astype("int64")
-    end = found["assigned"] + pd.Timedelta(days=days)
+    end = found["assigned"] + pd.Timedelta(days, "D")
     left = found.pop("unsubscribed_on").between(found["assigned"], end, inclusive="left")
     found = found.assign(
         complete=end <= pd.Timestamp(end_of(last)),

@@ -76,7 +76,7 @@ def programme_enrolments(
     monthly = monthly.merge(_joining(loyalty_ledger), on="customer_id", how="left")
     monthly["tenure_months"] = monthly["month"] - monthly.groupby("customer_id")["month"].transform("min")
     day = pd.Timestamp(as_day(as_of, "as_of"))
-    after = day + pd.Timedelta(days=1)
+    after = day + pd.Timedelta(1, "D")
     last = (after.year - 1970) * 12 + after.month - 2  # the last whole month
     in_time = monthly["joining"][monthly["joining"] <= last - months]
     if in_time.empty:

@@ -181,5 +181,5 @@ def _today(transactions: Any, as_of: Any, customers: Any) -> pd.DataFrame:
     """What is known now of everybody who has bought."""
     day = as_day(as_of, "as_of")
     buyers = fetch(seen_by(transactions, day).select("customer_id").distinct().order_by("customer_id"))
-    now = buyers.assign(experiment="now", group="control", assigned=pd.Timestamp(day) + pd.Timedelta(days=1))
+    now = buyers.assign(experiment="now", group="control", assigned=pd.Timestamp(day) + pd.Timedelta(1, "D"))
     return experiment_features(transactions, now, experiment="now", customers=customers)

@@ -61,7 +61,7 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
     prospects = by_month.group_by("month").agg(prospects=_.count(), won=_.won.sum())
     spent = money.mutate(month=money.date.cast("date").truncate("M")).group_by("month")
     table = prospects.inner_join(spent.agg(spend=_.amount.cast("float64").sum()), "month")
-    ripe = ibis.literal(day - pd.Timedelta(days=RIPE_DAYS + 31).to_pytimedelta())
+    ripe = ibis.literal(day - pd.Timedelta(RIPE_DAYS + 31, "D").to_pytimedelta())
     frame = fetch(table.filter(_.month <= ripe).order_by("month"))
     if frame.empty:
         return no_rows(_MONTHS, f"no month with leads and spend lies {RIPE_DAYS} days before {day}")

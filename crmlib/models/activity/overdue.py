@@ -107,7 +107,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     dates = {f"p{one}": _.period.max(where=_.number == one) for one in range(3)}
     three = first.group_by("customer_id").agg(**dates).filter(_.p2.notnull())
     gaps = fetch(three.select("p0", "p1", "p2"))
-    gaps = gaps[gaps["p2"] - gaps["p0"] >= pd.Timedelta(days=RESOLVED * unit.days)]
+    gaps = gaps[gaps["p2"] - gaps["p0"] >= pd.Timedelta(RESOLVED * unit.days, "D")]
     if len(gaps) < FEWEST:
         why = (
             f"{len(gaps)} customers have bought three times, {RESOLVED} {unit.plural} or more from first to third; "

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crmlib import format as fmt
 from crmlib.models._inference import Array
@@ -16,6 +17,7 @@ from crmlib.no_rows import no_rows
 from crmlib.rankings import roc_auc
 
 LEAK, SUSPECT, REDUNDANT = "leak", "suspect", "redundant"
+_Codes = NDArray[np.intp]  # a small number for each customer
 _FOLDS = 5
 _BINS = 32
 _COLUMNS = ["column", "finding", "roc_auc", "what"]
@@ -72,7 +74,7 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
         return no_rows(_COLUMNS, data.reason)
     codes = {name: _codes(data.features[name], data.read.kinds[name]) for name in data.features}
     groups = np.arange(len(data.churned)) if data.groups is None else data.groups
-    folds = np.random.default_rng(random_state).integers(0, _FOLDS, groups.max() + 1)[groups]
+    folds = np.random.default_rng(random_state).integers(0, _FOLDS, int(groups.max()) + 1)[groups]
     areas = pd.Series({name: _alone(one, data.churned, folds) for name, one in codes.items()}).sort_values()
     rows = []
     for name in areas.index[::-1]:
@@ -87,7 +89,7 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _judge(name: str, area: float, lead: float, codes: Array, data: ChurnData) -> tuple[str, str] | None:
+def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) -> tuple[str, str] | None:
     if area >= LEAK_AUC:
         return LEAK, f"{name} alone tells who left (ROC AUC {area:.3f})"
     if pure := _pure(name, codes, data):
@@ -100,7 +102,7 @@ def _judge(name: str, area: float, lead: float, codes: Array, data: ChurnData) -
     return None
 
 
-def _pure(name: str, codes: Array, data: ChurnData) -> str | None:
+def _pure(name: str, codes: _Codes, data: ChurnData) -> str | None:
     """Values that only those have who left, or only those who stayed, beyond what chance can do."""
     n, base = np.bincount(codes), data.churned.mean()
     left = np.bincount(codes, data.churned)
@@ -116,7 +118,7 @@ def _pure(name: str, codes: Array, data: ChurnData) -> str | None:
     return None
 
 
-def _codes(column: pd.Series, kind: str) -> Array:
+def _codes(column: pd.Series, kind: str) -> _Codes:
     """A small number for each value; numbers in ranges of equal size, missing a value of its own."""
     if kind == NUMBER and column.nunique() > _BINS:
         edges = np.unique(np.nanquantile(column, np.linspace(0, 1, _BINS + 1)[1:-1]))
@@ -127,7 +129,7 @@ def _codes(column: pd.Series, kind: str) -> Array:
     return np.where(codes < 0, codes.max() + 1, codes)
 
 
-def _alone(codes: Array, churned: Array, folds: Array) -> float:
+def _alone(codes: _Codes, churned: Array, folds: _Codes) -> float:
     """ROC AUC of the share that left among customers of other folds with the same value."""
     cells = codes * _FOLDS + folds
     size = (codes.max() + 1) * _FOLDS
