@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from crmlib.errors import StudyError
@@ -15,12 +16,15 @@ from crmlib.errors import StudyError
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>]*:)(?P<secret>[^\s@/'\"<>]+)(?=@)", re.I
 )
-_IN_SETTING = re.compile(
-    r"(?P<before>\b(?:password|passwd|pwd|secret|token|api_?key|access_?key)\s*[=:]\s*['\"]?)(?P<secret>[^\s'\"&;,<>]+)",
-    re.I,
+_WORDS = r"(?:password|passwd|pwd|secret|token|api_?key|access_?key)"
+# "password=x" anywhere; "password: x" as an entry of its own. A title "Secret: the plan" is neither.
+_IN_SETTING = re.compile(rf"\b{_WORDS}\s*=\s*['\"]?[^\s'\"&;,<>]+", re.I)
+_IN_ENTRY = re.compile(rf"^[\s-]*['\"]?\w*{_WORDS}['\"]?\s*:\s*['\"]?(?P<secret>[^\s'\"&;,<>]+)", re.I | re.M)
+_SECRET_NAME = re.compile(
+    r"passw|pwd$|secret|token(?![a-z])|api_?key|access_?key|private_?key|credential", re.I
 )
-_SECRET_NAME = re.compile(r"passw|secret|token|api_?key|access_?key|private_?key|credential", re.I)
-_SHORTEST = 6  # a shorter value, such as "yes", would blot out ordinary words
+_SHORTEST = 6
+_SHORTEST_OF_ONE_KIND = 16  # letters alone: anything shorter may be an ordinary word
 HIDDEN = "•••"
 HASH_SECRET = "CRMLIB_HASH_SECRET"  # the variable of the environment
 _SHORTEST_HASH_SECRET = 16
@@ -34,35 +38,62 @@ def holds_secret(text: str) -> bool:
     >>> holds_secret("postgres://me:hunter2@host/shop"), holds_secret("postgres://me@host/shop")
     (True, False)
     """
-    return bool(_IN_ADDRESS.search(text) or _IN_SETTING.search(text))
+    entries = (match["secret"] for match in _IN_ENTRY.finditer(text))
+    return bool(_IN_ADDRESS.search(text) or _IN_SETTING.search(text) or any(map(_is_no_word, entries)))
 
 
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     """Hide passwords in addresses, and the values of environment variables that are named like secrets.
+
+    Numbers and ordinary words stay as they are, also where a variable has such a value.
 
     Examples
     --------
     >>> redact("cannot reach postgres://me:hunter2@host/shop", {})
     'cannot reach postgres://me:•••@host/shop'
     """
-    text = _IN_ADDRESS.sub(rf"\g<before>{HIDDEN}", text)
-    for secret in _known_secrets(os.environ if environment is None else environment):
-        text = text.replace(secret, HIDDEN)
-    return text
+    return _redacted(text, _known_secrets(os.environ if environment is None else environment))
 
 
-def _known_secrets(environment: Mapping[str, str]) -> list[str]:
-    """Values that must not appear, as they are and as JSON, HTML and addresses write them.
+def redact_json(value: Any, environment: Mapping[str, str] | None = None) -> Any:
+    """The same of every text in what was read from JSON; keys and numbers stay.
 
-    The longest comes first, so that no part of one is left standing.
+    Examples
+    --------
+    >>> redact_json({"hunter2": ["hunter2", 2]}, {"DB_PASSWORD": "hunter2"})
+    {'hunter2': ['•••', 2]}
     """
+    return _redacted(value, _known_secrets(os.environ if environment is None else environment))
+
+
+def _redacted(value: Any, secrets: re.Pattern[str] | None) -> Any:
+    if isinstance(value, str):
+        value = _IN_ADDRESS.sub(rf"\g<before>{HIDDEN}", value)
+        return secrets.sub(HIDDEN, value) if secrets else value
+    if isinstance(value, list):
+        return [_redacted(one, secrets) for one in value]
+    if isinstance(value, dict):
+        return {key: _redacted(one, secrets) for key, one in value.items()}
+    return value
+
+
+def _is_no_word(value: str) -> bool:
+    """Whether a value is a secret by its looks: no number, and not letters alone unless there are many."""
+    if len(value) < _SHORTEST or re.fullmatch(r"[\d.,:+-]*", value):
+        return False
+    kinds = (r"[a-z]", r"[A-Z].*[A-Z]", r"\d", r"[^A-Za-z\d]")
+    return len(value) >= _SHORTEST_OF_ONE_KIND or sum(bool(re.search(one, value)) for one in kinds) > 1
+
+
+def _known_secrets(environment: Mapping[str, str]) -> re.Pattern[str] | None:
+    """Values that must not appear, as they are and as JSON, HTML and addresses write them."""
     found = {value for name, value in environment.items() if _SECRET_NAME.search(name)}
     for value in environment.values():
         found.update(match["secret"] for match in _IN_ADDRESS.finditer(value))
     forms = {
         form
         for one in found
-        if len(one) >= _SHORTEST
+        if _is_no_word(one)
         for form in (
             one,
             json.dumps(one)[1:-1],
@@ -71,7 +102,16 @@ def _known_secrets(environment: Mapping[str, str]) -> list[str]:
             quote(one),
         )
     }
-    return sorted(forms, key=len, reverse=True)
+    # The longest comes first, so that no part of one is left standing.
+    parts = [_alone(form) for form in sorted(forms, key=len, reverse=True)]
+    return re.compile("|".join(parts)) if parts else None
+
+
+def _alone(form: str) -> str:
+    """Its pattern; a part of a longer word is that word, unless it is too long to be there by chance."""
+    if len(form) >= _SHORTEST_OF_ONE_KIND:
+        return re.escape(form)
+    return rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])"
 
 
 def hash_secret() -> str:

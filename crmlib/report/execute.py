@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from graphlib import TopologicalSorter
@@ -13,7 +14,7 @@ from crmlib.report.cache import Cache, results_of
 from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
-from crmlib.secrets import redact
+from crmlib.secrets import redact, redact_json
 
 SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended
@@ -155,7 +156,12 @@ class _Execution:
 
 def _redact_file(path: Path) -> None:
     if path.is_file():
-        before = path.read_text(encoding="utf-8")
-        after = redact(before)
+        text = path.read_text(encoding="utf-8")
+        try:
+            before = json.loads(text)
+        except ValueError:  # cut off where its worker was killed
+            path.write_text(redact(text), encoding="utf-8")
+            return
+        after = redact_json(before)
         if after != before:
-            path.write_text(after, encoding="utf-8")
+            path.write_text(json.dumps(after, indent=1, ensure_ascii=False), encoding="utf-8")

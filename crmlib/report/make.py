@@ -25,7 +25,7 @@ from crmlib.report.execute import Watch, execute
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
-from crmlib.secrets import redact
+from crmlib.secrets import redact_json
 
 _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
 
@@ -113,8 +113,8 @@ def _publish(
     publish.write_pages(plan, outcomes, staged, record)
     if failures:
         publish.write_failures(plan, failures, staged, record)
-    text = redact(json.dumps(record | {"failures": failures}, indent=1, ensure_ascii=False))
-    (staged / "run.json").write_text(text, encoding="utf-8")
+    facts = redact_json(record | {"failures": failures})
+    (staged / "run.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     if failures:
         prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
         return Made(reports.keep_failed(staged), failures, None, prepared)
@@ -127,10 +127,7 @@ def _publish(
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
     """What a reader needs in order to do something about a failure."""
-    facts = {
-        key: redact(value) if isinstance(value, str) else value for key, value in asdict(outcome).items()
-    }
-    return facts | {
+    return redact_json(asdict(outcome)) | {
         "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
         "again": _again(plan, reports, plan.chapter(outcome.name).notebook.number),
     }

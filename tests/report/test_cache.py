@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from crmlib.report.cache import Cache
 from crmlib.report.plan import plan_report
-from crmlib.secrets import redact
+from crmlib.secrets import holds_secret, redact, redact_json
 
 
 def edit_cell(project, name, before, after):
@@ -151,6 +153,34 @@ def test_secrets_of_the_environment_reach_no_artefact(project):
 def test_redaction_leaves_ordinary_words():
     assert redact("yes, the data are good", {"API_TOKEN": "yes", "HOME": "good"}) == "yes, the data are good"
     assert redact("token=abc123xyz", {"API_TOKEN": "abc123xyz"}) == "token=•••"
+
+
+def test_redaction_leaves_numbers_keys_and_parts_of_words():
+    environment = {
+        "LLM_MAX_TOKENS": "100000",
+        "PIN_SECRET": "100000",
+        "DB_PASSWORD": "figures",
+        "API_TOKEN": "mean_2",
+    }
+    record = {"figures": [100000, "100000 of figures"], "mean_2": 100000.5}
+    assert redact_json(record, environment) == record
+    assert redact("the mean_24 of figures", environment) == "the mean_24 of figures"
+    assert redact_json(["mean_2", {"mean_2": "is mean_2."}], environment) == ["•••", {"mean_2": "is •••."}]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("password: hunter2secret", True),
+        ("db_password: 'hunter2secret'", True),
+        ("Server=x;Password=abc;", True),
+        ("title: 'Secret: what our best customers buy'", False),
+        ('title: "The secret of 2024: Q3-2024"', False),
+        ("Secret: the plan", False),
+    ],
+)
+def test_a_title_is_no_password(text, is_one):
+    assert holds_secret(text) == is_one
 
 
 def test_redaction_finds_a_secret_as_json_and_html_write_it():
