@@ -25,10 +25,10 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "data" / "shop").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
 
-    def shop(content, name="orders.csv", entry="", policies=""):
+    def shop(content, name="orders.csv", entry="", policies="", top=""):
         data = content if isinstance(content, bytes) else content.encode()
         (tmp_path / "data" / "shop" / name).write_bytes(data)
-        study = f"title: Shop\ntables:\n  transactions:\n    source: {name}\n"
+        study = f"title: Shop\n{top}tables:\n  transactions:\n    source: {name}\n"
         study += "".join(f"    {line}\n" for line in entry.splitlines())
         study += "policies:\n" + "".join(f"  {line}\n" for line in policies.splitlines()) if policies else ""
         (tmp_path / "data" / "shop" / "study.yaml").write_text(study)
@@ -205,10 +205,15 @@ def test_lines_that_cannot_be_split_are_set_aside_one_by_one(project):
     quarantine = study.quality.quarantine
     assert reasons(study) == {"line cannot be split into columns": 3}
     assert quarantine["line"].tolist() == [
-        "line 3: b,2024-01-02",
-        "line 4: c,2024-01-03,3,surplus",
-        'line 5: d,"2024-01-04,4',
+        "line 3, 2 fields instead of 3",
+        "line 4, 4 fields instead of 3",
+        "line 5, its quotes do not close",
     ]
+
+
+def test_a_line_that_cannot_be_split_is_kept_only_where_personal_columns_are(project):
+    kept = project(HEADER + "a,2024-01-01,1\nb,2024-01-02\n", top="personal_columns: keep\n")
+    assert kept.quality.quarantine["line"].tolist() == ["line 3, 2 fields instead of 3: b,2024-01-02"]
 
 
 def test_a_table_beside_the_log_with_such_a_line_is_refused_by_line(project, tmp_path):
@@ -216,7 +221,8 @@ def test_a_table_beside_the_log_with_such_a_line_is_refused_by_line(project, tmp
     with pytest.raises(DataError) as caught:
         open_table(tmp_path / "spend.csv")
     assert str(caught.value) == (
-        "spend.csv, line 3: it cannot be split into the 2 columns of the header by ',' and quotes '\"' ('2024-02'); "
+        "spend.csv, line 3: it cannot be split into the 2 columns of the header by ',' and quotes '\"' "
+        "(1 field instead of 2); "
         "mend the line, or say under `delimiter` what stands between the columns"
     )
 

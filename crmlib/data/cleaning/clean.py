@@ -131,7 +131,7 @@ def _account_for(
     if None not in tally:
         raise DataError(nothing_usable(staged, contract, columns, tally))
     engine().to_parquet(used, folder / USED, **_QUICK)
-    engine().to_parquet(_as_written(staged, contract, money), folder / QUARANTINE)
+    engine().to_parquet(_as_written(staged, contract, money, reading), folder / QUARANTINE)
     assert_reconciled(tally, money, folder, contract.name)
     return CleaningReport(
         rows_by_fate(tally, money),
@@ -156,7 +156,7 @@ def _contract_columns(usable: ibis.Table, contract: Contract, keep_personal: boo
     return usable.order_by("source_row").select(**kept)
 
 
-def _as_written(staged: ibis.Table, contract: Contract, money: list[str]) -> ibis.Table:
+def _as_written(staged: ibis.Table, contract: Contract, money: list[str], reading: Reading) -> ibis.Table:
     """The rows set aside: why, where they stand in the source, their text, and the money that could be counted."""
     aside = staged.filter(_.reason.notnull())
     texts: dict[str, ir.Value] = {}
@@ -164,6 +164,9 @@ def _as_written(staged: ibis.Table, contract: Contract, money: list[str]) -> ibi
         text = f"written_{name}" if f"written_{name}" in staged.columns else name
         if text in staged.columns:
             texts[name] = aside[text]
-    texts.setdefault("line", aside.unsplit_line)
+    # Nobody knows which part of a line that cannot be split is personal.
+    all_of_it = reading.keep_personal and reading.hash_secret is None
+    line = aside.unsplit_line if all_of_it else aside.unsplit_line.re_extract("^[^:]*", 0)
+    texts.setdefault("line", line)
     readable = {f"readable_{name}": countable(aside, name) for name in money}
     return aside.select("reason", "source_row", "source_file", **texts, **readable).order_by("source_row")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from crmlib import format as fmt
 from crmlib.data.files.text_file import TextFile, open_bytes, wrong_encoding
 from crmlib.errors import DataError
 
@@ -23,17 +24,18 @@ LONGEST_RECORD_LINES = 200
 
 @dataclass(frozen=True)
 class Split:
-    """Outcome of a rewriting: lines that could not be split, and the first of them."""
+    """Outcome of a rewriting: lines that could not be split, and where the first of them stands and why."""
 
     bad_lines: int
     first_line: int
-    first_text: str
+    fault: str
 
 
 def split_again(file: TextFile, target: Path) -> Split:
     """Write the file's records to `target` as plain UTF-8 CSV with one more column for unsplit lines.
 
-    That column is empty for a record that was split, and holds "line 17: ..." for a line that was not.
+    That column is empty for a record that was split, and holds "line 17, 6 fields instead of 5: ..." for a line that
+    was not.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def split_again(file: TextFile, target: Path) -> Split:
         If the file's bytes are not in its encoding.
     """
     width = len(file.header)
-    bad, first_line, first_text = 0, 0, ""
+    bad, first_line, first_fault = 0, 0, ""
     with target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow([*file.header, "line"])
@@ -49,11 +51,21 @@ def split_again(file: TextFile, target: Path) -> Split:
             if fields is not None:
                 writer.writerow([*fields, ""])
                 continue
-            writer.writerow([*[""] * width, f"line {line}: {text}"])
+            fault = _fault(text, file.delimiter, width)
+            writer.writerow([*[""] * width, f"line {line}, {fault}: {text}"])
             if not bad:
-                first_line, first_text = line, text
+                first_line, first_fault = line, fault
             bad += 1
-    return Split(bad, first_line, first_text)
+    return Split(bad, first_line, first_fault)
+
+
+def _fault(line: str, delimiter: str, width: int) -> str:
+    """Why a line cannot be split, in words that hold nothing of it."""
+    try:
+        found = len(next(csv.reader([line], delimiter=delimiter, strict=True)))
+    except csv.Error:
+        return "its quotes do not close"
+    return f"{fmt.plural(found, 'field')} instead of {width}"
 
 
 def _records_of(file: TextFile) -> Iterator[tuple[int, list[str] | None, str]]:

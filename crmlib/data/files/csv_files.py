@@ -67,7 +67,7 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
     if split.bad_lines and not keep_bad_lines:
         raise DataError(
             f"{file.source.name}, line {split.first_line}: it cannot be split into the {len(file.header)} columns of "
-            f"the header by {file.delimiter!r} and quotes '\"' ({split.first_text[:80]!r}); "
+            f"the header by {file.delimiter!r} and quotes '\"' ({split.fault}); "
             "mend the line, or say under `delimiter` what stands between the columns"
         )
     again = replace(file, path=copy, delimiter=",", header=(*file.header, UNSPLIT))
