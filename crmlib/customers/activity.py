@@ -10,11 +10,14 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, belongs_to, fetch, floor, seen_by
 from crmlib.data.sources import as_transactions
-from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
-from crmlib.no_rows import no_rows
+from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
+
+MOST_GROUPS = 20  # that are shown apart; a market of every postcode is no question anybody asked
+_BETWEEN = "\x1f"  # no name of a group holds it
 
 
 def purchase_days(
@@ -113,44 +116,53 @@ def acquired_by(transactions: Any, day: Any) -> int:
     return int(rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py())
 
 
-def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options: Any) -> dict[str, Any]:
-    """Look through a lens at each market, channel or other group apart.
+def by_group(
+    per_customer: Callable[..., pd.DataFrame], transactions: Any, *, by: str, **options: Any
+) -> dict[str, pd.DataFrame]:
+    """The customers of each market, channel or other group apart, from one query.
 
     Parameters
     ----------
-    lens : callable
-        Any function of this room that takes transactions first, such as `period_profile`.
+    per_customer : callable
+        A function that takes transactions first and returns one row per customer, such as `customer_totals`.
     transactions : ibis.Table or DataFrame
         Cleaned purchase log.
     by : str
         A column of the log, such as "market" or "channel".
     **options
-        What the lens takes besides.
+        What the function takes besides.
 
     Returns
     -------
     dict
-        Group to what the lens returned, in the order of the groups' names; rows without one are "(none)".
-        A customer of two groups is a customer of each. A group too young or small for the lens has a frame
-        without rows in its place, whose `reason` says so.
+        Group to its customers, in the order of the groups' names; rows without one are "(none)". A customer of two
+        groups is a customer of each. Beyond the `MOST_GROUPS` with the most customers, all others are one group,
+        "(4,980 others)".
 
     Raises
     ------
-    DataError
+    CrmError
         If the log has no such column.
     """
     rows = as_transactions(transactions)
     if by not in rows.columns:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
-    named = rows.mutate(**{by: rows[by].cast("string").fill_null("(none)")})
-    groups = sorted(named[by].as_table().distinct().to_pyarrow().column(0).to_pylist())
-    found: dict[str, Any] = {}
-    for group in groups:
-        try:
-            found[group] = lens(named.filter(named[by] == group), **options)
-        except CannotAnswerError as error:
-            found[group] = no_rows([], str(error))
-    return found
+    rows = rows.mutate(group=rows[by].cast("string").fill_null("(none)"))
+    sizes = (
+        rows.group_by("group").agg(customers=_.customer_id.nunique()).order_by(_.customers.desc(), "group")
+    )
+    groups = sizes.to_pandas()["group"].tolist()
+    shown, others = groups[:MOST_GROUPS], len(groups) - MOST_GROUPS
+    if others > 0:
+        shown.append(rest := f"({fmt.plural(others, 'other')})")
+        rows = rows.mutate(group=ibis.ifelse(rows.group.isin(groups[:MOST_GROUPS]), rows.group, rest))
+    # A customer of two groups is two customers here.
+    found = per_customer(rows.mutate(customer_id=rows.group + _BETWEEN + rows.customer_id), **options)
+    names = found["customer_id"].str.split(_BETWEEN, n=1, regex=False)
+    found = found.assign(customer_id=names.str[1])
+    return {
+        group: found[(names.str[0] == group).to_numpy()].reset_index(drop=True) for group in sorted(shown)
+    }
 
 
 def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:

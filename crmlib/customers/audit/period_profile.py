@@ -75,7 +75,10 @@ def period_profile(
     >>> profile.totals[["customers", "one_time_share", "spend_per_purchase"]].tolist()
     [2.0, 0.5, 16.666666666666668]
     """
-    customers = customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin)
+    return _profile(customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin))
+
+
+def _profile(customers: pd.DataFrame) -> PeriodProfile:
     value = "profit" if "profit" in customers.columns else "revenue"
     ranked = customers.sort_values([value, "customer_id"], ascending=[False, True]).reset_index(drop=True)
     deciles = _deciles(ranked, value)
@@ -102,7 +105,8 @@ def profile_by_group(
     -------
     DataFrame
         One row per group, `by` and `group` and then the totals of `PeriodProfile`; empty where the log has
-        none of the columns. A customer of two groups is a customer of each.
+        none of the columns. A customer of two groups is a customer of each. Beyond the 20 groups with the most
+        customers, all others are one, "(4,980 others)".
 
     Examples
     --------
@@ -115,10 +119,12 @@ def profile_by_group(
     """
     rows = as_transactions(transactions)
     profiles = [
-        {"by": name, "group": group, **profile.totals.to_dict()}
+        {"by": name, "group": group, **_profile(customers).totals.to_dict()}
         for name in by
         if name in rows.columns
-        for group, profile in by_group(period_profile, rows, by=name, start=start, end=end, **options).items()
+        for group, customers in by_group(
+            customer_totals, rows, by=name, start=start, end=end, **options
+        ).items()
     ]
     return pd.DataFrame(profiles, columns=None if profiles else ["by", "group"])
 

@@ -188,8 +188,8 @@ def fit_by_group(
     transactions : ibis.Table or DataFrame
         Cleaned purchase log.
     by : str or None
-        A column of it, such as "market". A customer of two groups is a customer of each. None: everybody,
-        as the group "(all)".
+        A column of it, such as "market". A customer of two groups is a customer of each; beyond the 20 groups
+        with the most customers, all others are one. None: everybody, as the group "(all)".
     as_of, models, time_unit, collapse
         As in `backtest`.
 
