@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,13 @@ from crmlib.errors import DataError
 
 LATER_LINE = "later line of an order, whose total is counted once"
 OTHER_TOTAL = "later line of an order, with another total than its first"
+TOTAL_ROW = "a sum of other rows"
+# What pivot tables and exports write at the head of a sum, in the languages of statuses.
+_SAYS_TOTAL = (
+    r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?(total|totals|totale|totaal|totaux|totales|totalt|summe|"
+    r"gesamt|gesamtergebnis|gesamtsumme|suma|somme|somma|soma|summa|sum)( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
+)
+_FEWEST_SUMMED = 3  # rows that a sum is one of; two amounts are equal by chance
 _NOT_KEPT = (
     "unit_price",
     "status",
@@ -86,6 +95,7 @@ class PurchaseLogSteps(Steps):
         if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
             words = [word.lower() for word in policies.excluded_statuses]
             rows = rows.mutate(is_excluded=_.status.lower().isin(words).fill_null(False))
+        rows = rows.mutate(says_total=_says_total(rows))
         return _name_guests(rows, policies).view()
 
     def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
@@ -103,7 +113,8 @@ class PurchaseLogSteps(Steps):
         return cases
 
     def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
-        """Later lines of an order whose total is counted once: that is why they are not used, whatever they lack."""
+        """Sums of other rows, and later lines of an order whose total is counted once, whatever they lack."""
+        staged = with_reasons(staged, _sums_of_others(staged), override=True)
         if reading.policies.amount_is != "order_total":
             return staged
         return with_reasons(staged, _later_lines(staged), override=True)
@@ -184,6 +195,23 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
         )
     named = ibis.literal("guest of order ") + rows.order_id
     return rows.mutate(is_guest=guest, customer_id=rows.customer_id.fill_null(named))
+
+
+def _says_total(rows: ibis.Table) -> ir.BooleanValue:
+    """Whether a row without a date or a customer calls itself a sum."""
+    names = [one for one in ("written_customer_id", "order_id", "written_date") if one in rows.columns]
+    says = functools.reduce(operator.or_, [rows[one].re_search(_SAYS_TOTAL).fill_null(False) for one in names])
+    return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
+
+
+def _sums_of_others(staged: ibis.Table) -> ibis.Table:
+    """Rows that say so, and the row without a customer that is as large as all others together."""
+    counted = staged.amount.sum(where=~staged.says_total)
+    whole = staged.agg(money=counted, rows=staged.count()).to_pyarrow().to_pylist()[0]
+    money, rest = whole["money"] or 0.0, whole["rows"] - 1
+    is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
+    is_sum = staged.is_guest & is_sum & (staged.amount != 0) & (rest >= _FEWEST_SUMMED)
+    return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 
 
 def _later_lines(staged: ibis.Table) -> ibis.Table:
