@@ -19,8 +19,8 @@ _SCIENTIFIC = r"^[-+]?[0-9](?:[.,]([0-9]*))?[eE]\+([0-9]{1,3})$"
 _ERROR = r"^#¡?[\p{Lu}0/_]+[!?]$|^#N/?[ADV]$|^#+$"  # #REF!, #WERT!, #N/A, and ##### of a narrow column
 _LARGEST = 2**53  # from here on a float no longer holds every whole number
 _LONGEST = 32  # bytes; a longer text is the name of a product
-ERROR_TEXT = "is an error text of a spreadsheet"
-LOST_DIGITS = "in scientific notation, its digits are lost"
+ERROR_TEXT = "written as an error of a spreadsheet"
+LOST_DIGITS = "in scientific notation, with digits lost"
 CHANGED = "read without what a program put around it (.0, quotes, an equals sign)"
 
 

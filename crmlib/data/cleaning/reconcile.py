@@ -132,7 +132,10 @@ def what_is_changed(
             changed[f"fault {name}"] = (name, staged[f"fault_{name}"])
         if f"written_{name}" in staged.columns and column.kind == "id" and name not in reading.rename:
             other = staged[f"written_{name}"] != staged[name]
-            changed[f"id {name}"] = (name, ibis.ifelse(other, CHANGED, ibis.null("string")))
+            changed[f"id {name}"] = (
+                name,
+                ibis.ifelse(other, f"{spoken(name)} {CHANGED}", ibis.null("string")),
+            )
         elif f"written_{name}" in staged.columns and (column.words or name in reading.rename):
             read, written = staged[name], staged[f"written_{name}"]
             other = read.notnull() & (read != written.lower()) & (read != written)

@@ -13,9 +13,9 @@ from ibis import _
 
 from crmlib.data.cleaning.cache import USED
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
-from crmlib.data.cleaning.repeats import with_reasons
+from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import match_returns
-from crmlib.data.cleaning.values import UNSPLIT_LINE
+from crmlib.data.cleaning.values import LARGEST_AMOUNT, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import engine
@@ -24,10 +24,16 @@ from crmlib.errors import DataError
 LATER_LINE = "later line of an order, whose total is counted once"
 OTHER_TOTAL = "later line of an order, with another total than its first"
 TOTAL_ROW = "a sum of other rows"
+OTHER_CURRENCY = "other currency"
+CANCELLED = "cancelled or test order"
+UNUSED_RETURN = "return (policy returns: set_aside)"
+# What the study decides to leave out, and what counts nothing twice: no row of it is lost.
+LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, UNUSED_RETURN, EQUAL_ROW)
 # What pivot tables and exports write at the head of a sum, in the languages of statuses.
-_SAYS_TOTAL = (
-    r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?(total|totals|totale|totaal|totaux|totales|totalt|summe|"
-    r"gesamt|gesamtergebnis|gesamtsumme|suma|somme|somma|soma|summa|sum)( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
+SAYS_TOTAL = (
+    r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
+    r"(totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
+    r"( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
 )
 _FEWEST_SUMMED = 3  # rows that a sum is one of; two amounts are equal by chance
 _NOT_KEPT = (
@@ -103,13 +109,13 @@ class PurchaseLogSteps(Steps):
         cases: list[tuple[ir.BooleanValue, str]] = []
         if "currency" in rows.columns and reading.currency:
             other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
-            cases.append((other, "other currency"))
+            cases.append((other, OTHER_CURRENCY))
         if "is_excluded" in rows.columns:
-            cases.append((rows.is_excluded, "cancelled or test order"))
+            cases.append((rows.is_excluded, CANCELLED))
         if "cancelled_at" in rows.columns:
-            cases.append((rows.cancelled_at.notnull(), "cancelled or test order"))
+            cases.append((rows.cancelled_at.notnull(), CANCELLED))
         if reading.policies.returns == "set_aside":
-            cases.append((rows.amount < 0, "return (policy returns: set_aside)"))
+            cases.append((rows.amount < 0, UNUSED_RETURN))
         return cases
 
     def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
@@ -200,13 +206,13 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
 def _says_total(rows: ibis.Table) -> ir.BooleanValue:
     """Whether a row without a date or a customer calls itself a sum."""
     names = [one for one in ("written_customer_id", "order_id", "written_date") if one in rows.columns]
-    says = functools.reduce(operator.or_, [rows[one].re_search(_SAYS_TOTAL).fill_null(False) for one in names])
+    says = functools.reduce(operator.or_, [rows[one].re_search(SAYS_TOTAL).fill_null(False) for one in names])
     return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
 
 
 def _sums_of_others(staged: ibis.Table) -> ibis.Table:
     """Rows that say so, and the row without a customer that is as large as all others together."""
-    counted = staged.amount.sum(where=~staged.says_total)
+    counted = staged.amount.sum(where=~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT))
     whole = staged.agg(money=counted, rows=staged.count()).to_pyarrow().to_pylist()[0]
     money, rest = whole["money"] or 0.0, whole["rows"] - 1
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))

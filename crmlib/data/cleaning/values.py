@@ -71,7 +71,9 @@ def read_values(
         name: ibis.ifelse(rows[f"fault_{name}"].isnull(), rows[name], ibis.null(rows[name].type()))
         for name in faults
     }
-    kept = {f"written_{name}": rows[f"written_{name}"].nullif(rows[name]) for name in dressed if name in faults}
+    kept = {
+        f"written_{name}": rows[f"written_{name}"].nullif(rows[name]) for name in dressed if name in faults
+    }
     return rows.mutate(**emptied, **kept).view()
 
 
@@ -171,7 +173,9 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
     if column.kind == "id":
         # Patterns are slow: only texts in which no id was found are matched.
-        why = id_fault(ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string")))
+        why = id_fault(
+            ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string"))
+        )
         cases += [(why == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
     if column.names_customer:
         cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))

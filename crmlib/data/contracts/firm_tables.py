@@ -47,9 +47,7 @@ LEADS = Contract(
         date("won_on", "first purchase", not_before="created"),
         date("lost_on", "given up by either side", not_before="created"),
         text("lost_reason", "why", known_from="lost_on"),
-        id_(
-            "customer_id", "who the prospect became", refers_to="customers.customer_id", known_from="won_on"
-        ),
+        id_("customer_id", "who the prospect became", refers_to="customers.customer_id", known_from="won_on"),
         text("won_from", "the rival who served the prospect"),
         id_("employee_id", "who worked on it", refers_to="staff_hours.employee_id"),
         number("hours", "hours of prospecting and selling", unit="hours", low=0),
