@@ -47,11 +47,21 @@ class DataQuality:
             report = self._cleaned.report(name)
             id_column = report.columns.get("customer_id", "")
             tables[name] = Read(self._cleaned.rows(name), id_column, report.values)
-        used = tables["transactions"].rows
-        size = used.agg(rows=used.count(), money=used.amount.abs().sum()).to_pyarrow().to_pylist()[0]
-        return reading_gates(
-            tables, self._lost("transactions", "amount"), size, hashed=self._cleaned.hash_secret is not None
-        )
+        hashed = self._cleaned.hash_secret is not None
+        return reading_gates(tables, self._lost("transactions", "amount"), self._used, hashed=hashed)
+
+    @cached_property
+    def shares_lost(self) -> dict[str, float]:
+        """What of the log was lost on reading; see `crmlib.data.reading_gates.shares_lost`."""
+        from crmlib.data.reading_gates import shares_lost
+
+        return shares_lost(self._lost("transactions", "amount"), self._used)
+
+    @cached_property
+    def _used(self) -> dict[str, float]:
+        """Rows of the log that are used, and their money without signs."""
+        rows = self._cleaned.rows("transactions")
+        return rows.agg(rows=rows.count(), money=rows.amount.abs().sum()).to_pyarrow().to_pylist()[0]
 
     def _lost(self, name: str, money: str) -> pd.DataFrame:
         """What was set aside, by reason: `rows`, `money` (without signs) and `unknown` (rows whose money is)."""

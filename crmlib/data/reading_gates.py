@@ -73,9 +73,10 @@ def reading_gates(
     """
     log = tables["transactions"]
     faults = lost[~lost["reason"].isin(LEFT_OUT)]
+    shares = shares_lost(lost, used)
     gates = [
-        _rows(faults, used["rows"]),
-        _money(faults, used),
+        _rows(faults, used["rows"], shares["rows"]),
+        _money(faults, used["money"], shares),
         _other_currency(lost, used["rows"]),
         _sums(lost, log, hashed),
         _changed(tables, faults),
@@ -106,29 +107,41 @@ def _listed(faults: pd.DataFrame, column: str, whole: float) -> str:
     return f"{fmt.share(ranked[column].sum() / whole)}: {', '.join(parts)}"
 
 
-def _rows(faults: pd.DataFrame, used: float) -> Gate:
-    whole = used + faults["rows"].sum()
+def shares_lost(lost: pd.DataFrame, used: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the log that were lost on reading: of `rows`, of known `money`, and of rows whose money is `unknown`.
+
+    Parameters as of `reading_gates`.
+    """
+    faults = lost[~lost["reason"].isin(LEFT_OUT)][["rows", "money", "unknown"]].sum()
+    rows, money = used["rows"] + faults["rows"], used["money"] + faults["money"]
+    return {
+        "rows": float(faults["rows"] / rows),
+        "money": float(faults["money"] / money) if money else 0.0,
+        "unknown": float(faults["unknown"] / rows),
+    }
+
+
+def _rows(faults: pd.DataFrame, used: float, share: float) -> Gate:
     return (
         "rows set aside",
-        _listed(faults, "rows", whole),
+        _listed(faults, "rows", used + faults["rows"].sum()),
         _at_most(ROWS_LOST),
-        _status(faults["rows"].sum() / whole, ROWS_LOST),
+        _status(share, ROWS_LOST),
         "these rows are in no figure of the report, and rarely a fair sample: mend the export, or say in the study "
         "how it is read",
         "everything",
     )
 
 
-def _money(faults: pd.DataFrame, used: Mapping[str, float]) -> Gate:
-    whole, rows = used["money"] + faults["money"].sum(), used["rows"] + faults["rows"].sum()
-    unknown = int(faults["unknown"].sum())
-    share = faults["money"].sum() / whole if whole else 0.0
-    found = _listed(faults, "money", whole)
-    statuses = {_status(share, MONEY_LOST), _status(unknown / rows, ROWS_LOST)}
+def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Gate:
+    parts = [_listed(faults, "money", used + faults["money"].sum())]
+    if unknown := int(faults["unknown"].sum()):
+        parts = [*(part for part in parts if part != "none"), f"not known for {fmt.plural(unknown, 'row')}"]
+    statuses = {_status(shares["money"], MONEY_LOST), _status(shares["unknown"], ROWS_LOST)}
     return (
         "money set aside",
-        f"{found}; not known for {fmt.plural(unknown, 'row')}" if unknown else found,
-        f"{_at_most(MONEY_LOST)}; not known for {_at_most(ROWS_LOST).replace(';', ' of rows;')}",
+        "; ".join(parts),
+        f"{_at_most(MONEY_LOST)}; where it is not known, rows as above",
         next(one for one in (FAIL, WARN, PASS) if one in statuses),
         "this money (returns and purchases together, without signs) belongs to no customer and is in no total; a row "
         "whose amount cannot be read may hold any amount",
