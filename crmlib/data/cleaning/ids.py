@@ -9,7 +9,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.reading import bytes_of
+from crmlib.data.cleaning.reading import bytes_of, read_text
 
 # ="00123", '00123 and "00123", as spreadsheets keep text that looks like a number.
 _WRAPPED = r"""^(?:=?"+(.*?)"+|=?'([-+0-9].*?)'?|=([0-9]+))$"""
@@ -34,6 +34,30 @@ def read_id(text: ir.StringColumn) -> ir.StringColumn:
     ['13085', '00123', '13085', '', '', 'A-7']
     """
     return ibis.ifelse(_suspect(text), _without_dress(text), text)
+
+
+def own_ids(column: ir.Column) -> ir.Column:
+    """Ids as a frame has them: whole numbers as int64, also those that pandas made fractions; else their one text.
+
+    Examples
+    --------
+    >>> own_ids(ibis.memtable({"id": [12347.0, None]}).id).to_pyarrow().to_pylist()
+    [12347, None]
+    >>> own_ids(ibis.memtable({"id": ["0012", "13085.0"]}).id).to_pyarrow().to_pylist()
+    ['0012', '13085']
+    """
+    if column.type().is_integer():
+        return column.cast("int64")
+    text = read_id(read_text(column))
+    if column.type().is_floating() and not holds_other(text):
+        return text.try_cast("int64")
+    return text
+
+
+def holds_other(text: ir.StringColumn) -> bool:
+    """Whether there is an id that is no whole number."""
+    other = (text.notnull() & text.try_cast("int64").isnull()).any()
+    return bool(other.to_pyarrow().as_py())
 
 
 def id_fault(text: ir.StringColumn) -> ir.StringColumn:
