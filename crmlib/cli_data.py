@@ -9,7 +9,7 @@ import click
 
 from crmlib import format as fmt
 from crmlib.errors import StudyError
-from crmlib.findings import PASS
+from crmlib.findings import FAIL, PASS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,8 @@ def _show_possible(before: Study, now: Study) -> None:
 def check(study: str) -> None:
     """Check a study's data alone: every row accounted for, what each policy concerns, and what the log is fit for.
 
-    Ends with 0, or with 2 if the study or the data were refused.
+    Ends with 0; with 1 if so much was lost on reading, or matches so little, that a gate fails; or with 2 if the
+    study or the data were refused.
     """
     from crmlib.study import open_study
 
@@ -171,10 +172,14 @@ def check(study: str) -> None:
         _show_log(firm)
     if firm.optional_tables:
         _show_tables(firm)
+    if firm.has("transactions") and firm.quality.gates["status"].eq(FAIL).any():
+        raise click.exceptions.Exit(1)
 
 
 def _show_log(firm: Study) -> None:
     """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
+    import pandas as pd
+
     from crmlib.data.fitness import fitness_gates
 
     quality, money = firm.quality, f"amount, {firm.currency}"
@@ -186,7 +191,7 @@ def _show_log(firm: Study) -> None:
     if len(quality.states):
         click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
         click.echo(_lines_of(quality.states))
-    gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
+    gates = pd.concat([quality.gates, fitness_gates(firm.all_transactions, as_of=firm.as_of)])
     click.echo("\nFitness")
     click.echo(_lines_of(gates[["status", "gate", "found", "threshold"]]))
     for gate in gates[gates["status"] != PASS].itertuples():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,50 @@ class DataQuality:
     def rows(self) -> pd.DataFrame:
         """Rows and money by fate: in the source = used + after `as_of` + set aside with a reason.
 
-        Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others.
+        Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others. The amount of
+        rows none of which has one that can be read is not known, and in no sum.
         """
         rows = self._outcomes("transactions")
         return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """What was lost or changed when the tables were read, gate by gate; see `crmlib.data.reading_gates`."""
+        from crmlib.data.reading_gates import Read, reading_gates
+
+        tables = {}
+        for name in self._cleaned.file.tables:
+            report = self._cleaned.report(name)
+            id_column = report.columns.get("customer_id", "")
+            tables[name] = Read(self._cleaned.rows(name), id_column, report.values)
+        hashed = self._cleaned.hash_secret is not None
+        return reading_gates(tables, self._lost("transactions", "amount"), self._used, hashed=hashed)
+
+    @cached_property
+    def shares_lost(self) -> dict[str, float]:
+        """What of the log was lost on reading; see `crmlib.data.reading_gates.shares_lost`."""
+        from crmlib.data.reading_gates import shares_lost
+
+        return shares_lost(self._lost("transactions", "amount"), self._used)
+
+    @cached_property
+    def _used(self) -> dict[str, float]:
+        """Rows of the log that are used, and their money without signs."""
+        rows = self._cleaned.rows("transactions")
+        return rows.agg(rows=rows.count(), money=rows.amount.abs().sum()).to_pyarrow().to_pylist()[0]
+
+    def _lost(self, name: str, money: str) -> pd.DataFrame:
+        """What was set aside, by reason: `rows`, `money` (without signs) and `unknown` (rows whose money is)."""
+        import ibis
+
+        from crmlib.data.cleaning.cache import QUARANTINE
+        from crmlib.data.sources import engine
+
+        aside = engine().read_parquet(str(self._cleaned.folder(name) / QUARANTINE))
+        sizes = aside[f"readable_{money}"].cast("float64").abs() if money else ibis.literal(0.0)
+        unknown = sizes.isnull().sum()
+        found = aside.group_by("reason").agg(rows=aside.count(), money=sizes.sum(), unknown=unknown)
+        return found.order_by("reason").to_pandas()
 
     @property
     def policies(self) -> pd.DataFrame:
@@ -81,11 +122,15 @@ class DataQuality:
     def _outcomes(self, name: str) -> pd.DataFrame:
         """Rows and money of a table by fate; the money is that of its first money column."""
         from crmlib.data.cleaning.reconcile import countable
+        from crmlib.data.cleaning.steps import LEFT_OUT
         from crmlib.data.contracts.known_at import dated_up_to
 
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
         outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        lost = self._lost(name, amount_of).set_index("reason")
+        unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
+        outcomes[2:] = [[fate, n, math.nan if fate in unknown else money] for fate, n, money in outcomes[2:]]
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]

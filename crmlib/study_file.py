@@ -179,7 +179,7 @@ class StudyFile(Strict):
 def _renamable(table: str) -> list[str]:
     """Columns of a table whose words can be replaced; the purchase log is read as it is."""
     columns = () if table == "transactions" else CONTRACTS[table].columns
-    return [column.name for column in columns if column.kind == "text" and not column.personal]
+    return [column.name for column in columns if column.kind in ("text", "id") and not column.personal]
 
 
 def read_study_file(path: Path) -> StudyFile:

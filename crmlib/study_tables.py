@@ -62,11 +62,29 @@ class CleanedTables:
         return self._folders[name]
 
     def rows(self, name: str) -> ibis.Table:
-        """A cleaned table whole: what the firm learnt after `as_of` is in it as well."""
+        """A cleaned table whole: what the firm learnt after `as_of` is in it as well.
+
+        Ids are text, but for those of a frame in which they are numbers.
+        """
         from crmlib.data.cleaning.cache import USED
         from crmlib.data.sources import engine
 
-        return engine().read_parquet(str(self.folder(name) / USED))
+        rows = engine().read_parquet(str(self.folder(name) / USED))
+        return rows.mutate(customer_id=rows.customer_id.cast("int64")) if self._numbered else rows
+
+    @cached_property
+    def _numbered(self) -> bool:
+        """Whether the ids are whole numbers of a frame, and all stayed so."""
+        if self.frame is None or self.hash_secret is not None:
+            return False
+        from crmlib.data.cleaning.cache import USED
+        from crmlib.data.cleaning.ids import holds_other
+        from crmlib.data.sources import engine, open_table
+
+        column = self.report("transactions").columns["customer_id"]
+        if not open_table(self.frame)[column].type().is_numeric():
+            return False
+        return not holds_other(engine().read_parquet(str(self.folder("transactions") / USED)).customer_id)
 
     def report(self, name: str) -> CleaningReport:
         """What became of every row of a table."""

@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.cleaning.ids import holds_other, own_ids
 from crmlib.data.sources import as_transactions, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.units import TimeUnit
@@ -64,6 +65,25 @@ def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
         if column not in rows.columns:
             raise DataError(f"{name}: no column {column!r}; {did_you_mean(column, rows.columns[:40])}")
     return rows
+
+
+def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
+    """A table with its customers as the log has them, numbers or text, so that the same ones match.
+
+    Raises
+    ------
+    DataError
+        If the log's ids are whole numbers, and the table's are not.
+    """
+    ids = own_ids(table.customer_id)
+    if not log.customer_id.type().is_integer():
+        return table.mutate(customer_id=ids.cast("string"))
+    if ids.type().is_string() and holds_other(ids):
+        raise DataError(
+            "customer_id: the ids of the purchase log are whole numbers, and those of the other table are not all; "
+            "give both as text, or the same ids"
+        )
+    return table.mutate(customer_id=ids.cast("int64"))
 
 
 def fetch(table: ibis.Table) -> pd.DataFrame:

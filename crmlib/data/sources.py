@@ -16,6 +16,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
@@ -123,12 +124,14 @@ def _opened(files: list[Path], opener: Callable[[list[str]], Any]) -> Any:
 
 
 def _open_frame(frame: Any) -> ibis.Table:
-    """Open a pandas, Polars or PyArrow frame; pandas' categories and mixed objects become text."""
+    """Open a pandas, Polars or PyArrow frame; pandas' categories become what they are of, mixed objects text."""
     if isinstance(frame, pd.DataFrame):
         twice = frame.columns[frame.columns.duplicated()].unique().tolist()
         if twice:
             raise DataError(f"column {twice[0]!r} stands twice in the frame; rename or drop one of them")
         frame = frame.rename(columns=str).reset_index(drop=True)
+        named = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+        frame = frame.assign(**{name: frame[name].astype(object).infer_objects() for name in named})
         mixed = [name for name in frame.columns if _is_mixed(frame[name])]
         frame = frame.assign(
             **{name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
@@ -143,9 +146,7 @@ def _open_frame(frame: Any) -> ibis.Table:
 
 
 def _is_mixed(column: pd.Series) -> bool:
-    """Whether a column is a category, or holds objects of several kinds."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return True
+    """Whether a column holds objects of several kinds."""
     return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
 
 
@@ -161,7 +162,8 @@ def as_transactions(log: Any) -> ibis.Table:
     -------
     ibis.Table
         With `is_purchase` (where absent: amount ≥ 0), `reversed_on` and `returned_purchase_date` (where
-        absent: null, so that returns reduce nobody's past purchase).
+        absent: null, so that returns reduce nobody's past purchase). Ids that are whole numbers stay numbers;
+        others are text (see `crmlib.data.cleaning.ids`).
 
     Raises
     ------
@@ -181,8 +183,9 @@ def as_transactions(log: Any) -> ibis.Table:
             f"transactions: date is {rows.date.type()} and amount is {rows.amount.type()}; a date (or timestamp) "
             "and a number are needed. crm.open_study(frame, columns=...) reads text and counts what it cannot read"
         )
+    cleaned = "is_purchase" in rows.columns  # then ids are read already
     rows = rows.mutate(
-        customer_id=rows.customer_id.cast("string"),
+        customer_id=rows.customer_id if cleaned else own_ids(rows.customer_id),
         date=rows.date.cast("timestamp(6)"),
         amount=rows.amount.cast("float64"),
     )

@@ -115,7 +115,7 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
         _counted(table, CONTRACTS[name], column)
         for name, table in tables.items()
         for column in CONTRACTS[name].columns
-        if column.name in table.columns and _holds_words(column, CONTRACTS[name])
+        if column.name in table.columns and _holds_words(column)
     ]
     if not counted:
         return pd.DataFrame(columns=SPELLING_COLUMNS)
@@ -137,10 +137,9 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
     return found.sort_values(["table", "column", "written"], ignore_index=True)
 
 
-def _holds_words(column: Column, contract: Contract) -> bool:
-    is_key = column.refers_to or column.name == contract.key or column.name.endswith("_id")
+def _holds_words(column: Column) -> bool:
     free = column.kind == "text" and not column.words and not column.personal
-    return free and not is_key and column.name not in _NOT_WORDS
+    return free and column.name not in _NOT_WORDS
 
 
 def _counted(table: ibis.Table, contract: Contract, column: Column) -> ibis.Table:

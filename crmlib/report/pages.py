@@ -31,8 +31,13 @@ _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 _UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
 _NUMBER = re.compile(rf"[-−+]?[^\w\s]{{0,3}}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|{'|'.join(_UNKNOWN)}|–|")
-# Digits in a column so named are no quantity.
-_NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
+# Digits in a column so named are no quantity: customer_id, CustomerID and first_product, not value_per_customer.
+_NAMES_THINGS = re.compile(
+    r"(?:\b|_)(?:id|year|code|number|no|sku|ean|product|(?<!per[_ ])(?:customer|order|invoice))$"
+    r"|(?-i:[a-z](?:ID|Id|Code|No))$",
+    re.I,
+)
+_POINT_ZERO = re.compile(r"(-?\d+)\.0")
 _FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
@@ -185,7 +190,11 @@ def _tidy(table: Tag) -> None:
         if position == 0 and cells[0].name == "th" and values == numbered:
             for cell in [*headings, *cells]:
                 cell.decompose()
-        elif _are_numbers(values) and not _name_things(headings, values):
+        elif _are_numbers(values) and _name_things(headings, values):
+            for cell, value in zip(cells, values, strict=True):
+                if whole := _POINT_ZERO.fullmatch(value):
+                    cell.string = whole[1]
+        elif _are_numbers(values):
             for cell in [*headings, *cells]:
                 cell["class"] = "number"
             if cells[0].name == "td":
@@ -198,7 +207,7 @@ def _are_numbers(values: list[str]) -> bool:
 
 def _name_things(headings: list[Tag], values: list[str]) -> bool:
     """Whether whole numbers are names: `year` and `order_id` are, `change_year` with its fractions is not."""
-    whole = not any("." in value for value in values)
+    whole = all(_POINT_ZERO.fullmatch(value) or "." not in value for value in values)
     return whole and any(_NAMES_THINGS.search(cell.get_text()) for cell in headings)
 
 

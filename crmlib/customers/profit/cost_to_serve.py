@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import end_of, fetch, open_columns
+from crmlib.customers._log import end_of, fetch, open_columns, with_ids_of
 from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.study_file import Costs
@@ -70,6 +70,7 @@ def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibi
 
 def effort_of(
     table: Any,
+    log: ibis.Table,
     about: tuple[str, str, tuple[str, ...]],
     first: dt.date,
     last: dt.date,
@@ -84,7 +85,7 @@ def effort_of(
     measures = () if table is None else filled_columns(table, wanted)
     if not measures and open_optional(table) is None:  # asked again only where nothing is filled in
         return None
-    rows = open_columns(table, name, "customer_id", day)
+    rows = with_ids_of(log, open_columns(table, name, "customer_id", day))
     when = rows[day].cast("timestamp(6)")
     rows = rows.filter(within(when, first, None) & (when < end_of(last)))
     dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
@@ -93,7 +94,7 @@ def effort_of(
         number = as_number(rows[one], f"{name}.{one}")
         sums |= {one: number.sum(where=dealt), f"{one}_missing": (dealt & number.isnull()).sum()}
         sums |= {f"{one}_all": number.sum(), f"{one}_known": number.count(), f"{one}_low": number.min()}
-    grouped = rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)
+    grouped = rows.group_by("customer_id").agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
     notes = [note for one in measures for note in _filled_in(frame, name, one)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))

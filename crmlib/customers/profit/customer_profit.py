@@ -135,11 +135,12 @@ def profit_in_weeks(
     first, last = period
     check_margin(margin)
     prices = as_costs(costs)
-    sales = fetch(_sales(seen_by(transactions, last), first, weeks).order_by("customer_id"))
+    log = seen_by(transactions, last)
+    sales = fetch(_sales(log, first, weeks).order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     sales = sales.round(6)
     cases, contacts = (
-        effort_of(table, about, first, last, weeks)
+        effort_of(table, log, about, first, last, weeks)
         for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
     )
     known = _with_effort(sales, cases, contacts, prices)

@@ -12,6 +12,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.repurchase import with_interval
+from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.sources import lacking, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
@@ -111,15 +112,19 @@ def seen_rows(subscriptions: Any, day: dt.date) -> ibis.Table:
             f"subscriptions lacks {', '.join(missing)} (it has {', '.join(table.columns)}); "
             "it needs customer_id, start and price_per_month, and end where a contract is over"
         )
-    text = {one: table[one].cast("string") for one in ("customer_id", "subscription_id", "end_reason", *_ALONG)
+    text = {one: table[one].cast("string") for one in ("subscription_id", "end_reason", *_ALONG)
             if one in table.columns}  # fmt: skip
     end = table.end.cast("date") if "end" in table.columns else ibis.null("date")
     rows = table.select(
-        **text, start=table.start.cast("date"), end=end, price_per_month=table.price_per_month.cast("float64")
+        customer_id=own_ids(table.customer_id),
+        **text,
+        start=table.start.cast("date"),
+        end=end,
+        price_per_month=table.price_per_month.cast("float64"),
     )
     if "subscription_id" not in rows.columns:
-        rows = rows.mutate(subscription_id=rows.customer_id)
-    rows = rows.mutate(subscription_id=rows.subscription_id.fill_null(rows.customer_id))
+        rows = rows.mutate(subscription_id=rows.customer_id.cast("string"))
+    rows = rows.mutate(subscription_id=rows.subscription_id.fill_null(rows.customer_id.cast("string")))
     if "end_reason" not in rows.columns:
         rows = rows.mutate(end_reason=ibis.null("string"))
     _refuse_backwards(rows)

@@ -9,7 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import end_of, fetch, seen_by
+from crmlib.customers._log import end_of, fetch, seen_by, with_ids_of
 from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.customers.profit.customer_profit import orders_among
@@ -183,7 +183,8 @@ def next_behaviour(
     Beside it the purchases of everybody, newcomers among them.
     """
     found = pd.DataFrame(index=pd.Index(customer_ids, name="customer_id"))
-    everybody = fetch(_bought(seen_by(transactions, last), first)).set_index("customer_id")
+    log = seen_by(transactions, last)
+    everybody = fetch(_bought(log, first)).set_index("customer_id")
     bought = everybody.reindex(found.index)
     found["purchases"] = bought["purchases"].fillna(0)
     found["active"] = (found["purchases"] > 0).astype(float)
@@ -197,12 +198,10 @@ def next_behaviour(
         found["new_product_share"] = bought["new_products"] / bought["rows"].where(bought["rows"] > 0)
     known, asked = open_optional(customers), open_optional(service_cases)
     if known is not None and filled_columns(known, ["share_of_wallet"]):
-        wallet = fetch(
-            known.select(customer_id=known.customer_id.cast("string"), share=known.share_of_wallet)
-        )
+        wallet = fetch(with_ids_of(log, known).select("customer_id", share="share_of_wallet"))
         found["share_of_wallet"] = wallet.set_index("customer_id")["share"].astype(float).reindex(found.index)
     if asked is not None:
-        cases = fetch(_cases(asked, first, last)).set_index("customer_id")
+        cases = fetch(_cases(with_ids_of(log, asked), first, last)).set_index("customer_id")
         found[cases.columns] = cases.reindex(found.index).fillna(0.0)
         if "minutes" in found:
             revenue = bought["revenue"].fillna(0).clip(lower=0)
@@ -243,7 +242,7 @@ def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
             sums["public_complaints"] = seen.sum().cast("float64")
     if "minutes" in filled:
         sums["minutes"] = rows.minutes.cast("float64").sum()
-    return rows.group_by(customer_id=rows.customer_id.cast("string")).agg(**sums)
+    return rows.group_by("customer_id").agg(**sums)
 
 
 def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:

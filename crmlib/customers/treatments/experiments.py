@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
 from crmlib.customers.activity import profit_of
 from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
@@ -74,7 +74,7 @@ def experiment_outcomes(
     last = as_day(as_of, "as_of")
     if missing := lacking(transactions=transactions, experiments=experiments):
         return no_rows(_COLUMNS, missing)
-    people = read_people(experiments)
+    people = read_people(experiments, transactions)
     done = fetch(_measures(transactions, people, days, last, margin))
     assigned = fetch(people)
     _check_people(assigned)
@@ -94,9 +94,10 @@ def experiment_outcomes(
     return found.sort_values(["experiment", "customer_id"], kind="stable").reset_index(drop=True)
 
 
-def read_people(experiments: Any) -> ibis.Table:
-    """The table of experiments with every column that is read here."""
+def read_people(experiments: Any, transactions: Any) -> ibis.Table:
+    """The table of experiments with every column that is read here, and its customers as the log has them."""
     table = open_columns(experiments, "experiments", "experiment", "customer_id", "assigned", "group")
+    table = with_ids_of(as_transactions(transactions), table)
     absent = {
         "kind": ibis.literal(""),
         "cost": ibis.literal(0.0),
@@ -105,7 +106,6 @@ def read_people(experiments: Any) -> ibis.Table:
     people = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
     people = people.mutate(
         experiment=people.experiment.cast("string"),
-        customer_id=people.customer_id.cast("string"),
         kind=people.kind.cast("string").fill_null(""),
         assigned=people.assigned.try_cast("timestamp(6)"),
         group=people.group.cast("string"),
@@ -203,7 +203,7 @@ def experiment_features(
     0           a          2          30.0             10.0
     1           b          0           0.0              NaN
     """
-    people = read_people(experiments)
+    people = read_people(experiments, transactions)
     assigned = fetch(people.filter(_.experiment == experiment).select("customer_id").order_by("customer_id"))
     if assigned.empty:
         names = fetch(people.select("experiment").distinct())["experiment"].tolist()
@@ -215,7 +215,12 @@ def experiment_features(
     found = found.astype({"purchases": "int64", "recent_purchases": "int64"})
     lasting = open_optional(customers)
     if lasting is not None:
-        found = found.merge(_standing(lasting), on="customer_id", how="left", validate="many_to_one")
+        found = found.merge(
+            _standing(with_ids_of(as_transactions(transactions), lasting)),
+            on="customer_id",
+            how="left",
+            validate="many_to_one",
+        )
     assert len(found) == len(assigned), "a customer was lost between experiment and purchase log"
     return found.set_index("customer_id")
 
@@ -244,4 +249,4 @@ def _history(transactions: Any, people: ibis.Table, experiment: str, recent_days
 
 def _standing(table: ibis.Table) -> pd.DataFrame:
     names = [name for name in STANDING if name in table.columns]
-    return fetch(table.select(table.customer_id.cast("string").name("customer_id"), *names))
+    return fetch(table.select("customer_id", *names))

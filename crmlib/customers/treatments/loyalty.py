@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by
-from crmlib.data.sources import lacking, open_table
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
+from crmlib.data.sources import as_transactions, lacking, open_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile
@@ -73,7 +73,7 @@ def programme_enrolments(
     if missing := lacking(transactions=transactions, loyalty_ledger=loyalty_ledger):
         return no_rows(_COMPARED, missing)
     monthly = _monthly(transactions, as_of)
-    monthly = monthly.merge(_joining(loyalty_ledger), on="customer_id", how="left")
+    monthly = monthly.merge(_joining(loyalty_ledger, transactions), on="customer_id", how="left")
     monthly["tenure_months"] = monthly["month"] - monthly.groupby("customer_id")["month"].transform("min")
     day = pd.Timestamp(as_day(as_of, "as_of"))
     after = day + pd.Timedelta(1, "D")
@@ -108,9 +108,9 @@ def _month_number(when: Any) -> Any:
     return (when.year() - 1970) * 12 + when.month() - 1
 
 
-def _joining(loyalty_ledger: Any) -> pd.DataFrame:
+def _joining(loyalty_ledger: Any, transactions: Any) -> pd.DataFrame:
     table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date")
-    named = table.mutate(customer_id=table.customer_id.cast("string"))
+    named = with_ids_of(as_transactions(transactions), table)
     first = named.group_by("customer_id").agg(when=_.date.min())
     return fetch(first.select("customer_id", joining=_month_number(first.when.cast("timestamp(6)"))))
 
@@ -199,7 +199,7 @@ def points_pressure(
     day = as_day(as_of, "as_of")
     if missing := lacking(transactions=transactions, loyalty_ledger=loyalty_ledger):
         return no_rows(_PRESSURE, missing)
-    waits = _waits(loyalty_ledger, day)
+    waits = _waits(loyalty_ledger, transactions, day)
     if waits.empty:
         return no_rows(_PRESSURE, f"nobody has waited for a reward and got it by {day}")
     bought = _purchase_days(transactions, day, waits)
@@ -219,12 +219,13 @@ def points_pressure(
     return pd.DataFrame([{"members": name, **_share(members[kinds[name]], level)} for name in GROUPS])
 
 
-def _waits(loyalty_ledger: Any, day: Any) -> pd.DataFrame:
+def _waits(loyalty_ledger: Any, transactions: Any, day: Any) -> pd.DataFrame:
     """From joining or a reward to the next reward: one row each, of a day at least."""
     table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date", "kind")
-    rows = table.select(
-        customer_id=table.customer_id.cast("string"), day=table.date.cast("timestamp(6)"), kind=table.kind
-    ).filter(_.day < end_of(day))
+    table = with_ids_of(as_transactions(transactions), table)
+    rows = table.select("customer_id", day=table.date.cast("timestamp(6)"), kind=table.kind).filter(
+        _.day < end_of(day)
+    )
     first = rows.group_by("customer_id").agg(day=_.day.min())
     rewards = rows.filter(_.kind == "redeemed").select("customer_id", "day")
     ends = fetch(first.union(rewards).distinct())

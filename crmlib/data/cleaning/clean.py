@@ -160,10 +160,12 @@ def _as_written(staged: ibis.Table, contract: Contract, money: list[str], readin
     """The rows set aside: why, where they stand in the source, their text, and the money that could be counted."""
     aside = staged.filter(_.reason.notnull())
     texts: dict[str, ir.Value] = {}
-    for name in contract.names:
-        text = f"written_{name}" if f"written_{name}" in staged.columns else name
-        if text in staged.columns:
-            texts[name] = aside[text]
+    for column in contract.columns:
+        name = column.name
+        found = [aside[one] for one in (f"written_{name}", name) if one in staged.columns]
+        if found:  # the text of an id that is not required is kept only where it differs
+            apart = column.kind == "id" and not column.required
+            texts[name] = ibis.coalesce(*found) if apart else found[0]
     # Nobody knows which part of a line that cannot be split is personal.
     all_of_it = reading.keep_personal and reading.hash_secret is None
     line = aside.unsplit_line if all_of_it else aside.unsplit_line.re_extract("^[^:]*", 0)

@@ -42,7 +42,7 @@ def trim_signs(text: str, signs: str) -> str:  # type: ignore[empty-body]
 
 
 @ibis.udf.scalar.builtin(name="strlen")
-def _bytes_of(text: str) -> int:  # type: ignore[empty-body]
+def bytes_of(text: str) -> int:  # type: ignore[empty-body]
     """Length of a text in bytes, which is at hand where letters have to be counted."""
 
 
@@ -67,7 +67,7 @@ def without_words(text: ir.StringColumn, words: Sequence[str]) -> ir.StringColum
     if not words:
         return text
     # Only texts that are short enough to be one are looked at: small letters take time.
-    short = _bytes_of(text) <= max(len(word.encode()) for word in words)
+    short = bytes_of(text) <= max(len(word.encode()) for word in words)
     absent = short & text.lower().isin([word.lower() for word in words])
     return ibis.ifelse(absent, ibis.null("string"), text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ from ibis import _
 
 from crmlib.data.cleaning.cache import USED
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
-from crmlib.data.cleaning.repeats import with_reasons
+from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import match_returns
-from crmlib.data.cleaning.values import UNSPLIT_LINE
+from crmlib.data.cleaning.values import LARGEST_AMOUNT, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import engine
@@ -21,6 +23,19 @@ from crmlib.errors import DataError
 
 LATER_LINE = "later line of an order, whose total is counted once"
 OTHER_TOTAL = "later line of an order, with another total than its first"
+TOTAL_ROW = "a sum of other rows"
+OTHER_CURRENCY = "other currency"
+CANCELLED = "cancelled or test order"
+UNUSED_RETURN = "return (policy returns: set_aside)"
+# What the study decides to leave out, and what counts nothing twice: no row of it is lost.
+LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, UNUSED_RETURN, EQUAL_ROW)
+# What pivot tables and exports write at the head of a sum, in the languages of statuses.
+SAYS_TOTAL = (
+    r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
+    r"(totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
+    r"( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
+)
+_FEWEST_SUMMED = 3  # rows that a sum is one of; two amounts are equal by chance
 _NOT_KEPT = (
     "unit_price",
     "status",
@@ -86,6 +101,7 @@ class PurchaseLogSteps(Steps):
         if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
             words = [word.lower() for word in policies.excluded_statuses]
             rows = rows.mutate(is_excluded=_.status.lower().isin(words).fill_null(False))
+        rows = rows.mutate(says_total=_says_total(rows))
         return _name_guests(rows, policies).view()
 
     def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
@@ -93,17 +109,18 @@ class PurchaseLogSteps(Steps):
         cases: list[tuple[ir.BooleanValue, str]] = []
         if "currency" in rows.columns and reading.currency:
             other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
-            cases.append((other, "other currency"))
+            cases.append((other, OTHER_CURRENCY))
         if "is_excluded" in rows.columns:
-            cases.append((rows.is_excluded, "cancelled or test order"))
+            cases.append((rows.is_excluded, CANCELLED))
         if "cancelled_at" in rows.columns:
-            cases.append((rows.cancelled_at.notnull(), "cancelled or test order"))
+            cases.append((rows.cancelled_at.notnull(), CANCELLED))
         if reading.policies.returns == "set_aside":
-            cases.append((rows.amount < 0, "return (policy returns: set_aside)"))
+            cases.append((rows.amount < 0, UNUSED_RETURN))
         return cases
 
     def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
-        """Later lines of an order whose total is counted once: that is why they are not used, whatever they lack."""
+        """Sums of other rows, and later lines of an order whose total is counted once, whatever they lack."""
+        staged = with_reasons(staged, _sums_of_others(staged), override=True)
         if reading.policies.amount_is != "order_total":
             return staged
         return with_reasons(staged, _later_lines(staged), override=True)
@@ -184,6 +201,23 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
         )
     named = ibis.literal("guest of order ") + rows.order_id
     return rows.mutate(is_guest=guest, customer_id=rows.customer_id.fill_null(named))
+
+
+def _says_total(rows: ibis.Table) -> ir.BooleanValue:
+    """Whether a row without a date or a customer calls itself a sum."""
+    names = [one for one in ("written_customer_id", "order_id", "written_date") if one in rows.columns]
+    says = functools.reduce(operator.or_, [rows[one].re_search(SAYS_TOTAL).fill_null(False) for one in names])
+    return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
+
+
+def _sums_of_others(staged: ibis.Table) -> ibis.Table:
+    """Rows that say so, and the row without a customer that is as large as all others together."""
+    counted = staged.amount.sum(where=~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT))
+    whole = staged.agg(money=counted, rows=staged.count()).to_pyarrow().to_pylist()[0]
+    money, rest = whole["money"] or 0.0, whole["rows"] - 1
+    is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
+    is_sum = staged.is_guest & is_sum & (staged.amount != 0) & (rest >= _FEWEST_SUMMED)
+    return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 
 
 def _later_lines(staged: ibis.Table) -> ibis.Table:

@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from crmlib.data.cleaning.ids import ERROR_TEXT, LOST_DIGITS, id_fault, read_id
 from crmlib.data.cleaning.reading import (
     parse_moment,
     parse_number,
@@ -41,12 +42,13 @@ def read_values(
     """Every column under the contract's name, read by its kind, and as it was written (`written_...`).
 
     A value of a column that is not required is left empty if it is faulty, with the fault beside it (`fault_...`).
-    The text of a column that is read as it stands is not kept twice.
+    The text of a column that is read as it stands is not kept twice; that of an id only where it is another one.
     """
     own = [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)]
     here = [column for column in contract.columns if column.name in columns]
     sources = {column.name: raw[columns[column.name]] for column in here}
-    typed = [c.name for c in here if c.kind != "text" and not sources[c.name].type().is_string()]
+    typed = [c.name for c in here if c.type != "string" and not sources[c.name].type().is_string()]
+    dressed = [c.name for c in here if c.kind == "id" and not sources[c.name].type().is_integer()]
     rows = raw.select(
         **{f"written_{column.name}": read_text(sources[column.name]) for column in here},
         **{f"typed_{name}": sources[name] for name in typed},
@@ -55,11 +57,13 @@ def read_values(
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
-    plain = [f"written_{c.name}" for c in here if _is_plain(c, reading)]
+    read |= {name: read_id(read[name]) for name in dressed}
+    judged = [c for c in here if c.name in dressed or not _is_plain(c, reading)]
+    plain = [f"written_{c.name}" for c in here if c not in judged]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
     possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
     rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
-    faults = {c.name: _fault(rows, c, reading) for c in here if not c.required and not _is_plain(c, reading)}
+    faults = {c.name: _fault(rows, c, reading) for c in judged if not c.required}
     if not faults:
         return rows
     rows = rows.mutate(**{f"fault_{name}": fault for name, fault in faults.items()}).view()
@@ -67,13 +71,16 @@ def read_values(
         name: ibis.ifelse(rows[f"fault_{name}"].isnull(), rows[name], ibis.null(rows[name].type()))
         for name in faults
     }
-    return rows.mutate(**emptied).view()
+    kept = {
+        f"written_{name}": rows[f"written_{name}"].nullif(rows[name]) for name in dressed if name in faults
+    }
+    return rows.mutate(**emptied, **kept).view()
 
 
 def _is_plain(column: Column, reading: Reading) -> bool:
     """Whether a column's text is its value."""
     other = column.required or column.words or column.name in reading.rename or column.names_customer
-    return column.kind == "text" and not other
+    return column.kind in ("text", "id") and not other
 
 
 def _says_something(rows: ibis.Table, column: Column) -> ir.BooleanValue:
@@ -164,6 +171,12 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     cases: list[tuple[Any, Any]] = []
     if column.kind in ("number", "money"):
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
+    if column.kind == "id":
+        # Patterns are slow: only texts in which no id was found are matched.
+        why = id_fault(
+            ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string"))
+        )
+        cases += [(why == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
     if column.names_customer:
         cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
     elif column.words or column.kind == "flag":

@@ -16,6 +16,7 @@ _TYPES = {
     "number": "float64",
     "money": "float64",
     "flag": "boolean",
+    "id": "string",
 }
 
 
@@ -23,7 +24,7 @@ _TYPES = {
 class Column:
     """One column of a contract.
 
-    `kind` is text, date, number, money or flag; `words` are the only ones allowed where there are any, `low`
+    `kind` is text, date, number, money, flag or id; `words` are the only ones allowed where there are any, `low`
     and `high` bound a number; `refers_to` names the column of another table that holds the same key, as in
     "customers.customer_id"; a `personal` column says who a customer is. Of the same row, `not_before` names the
     date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
@@ -58,7 +59,7 @@ class Column:
         return _TYPES[self.kind]
 
 
-text, date, number, money, flag = (partial(Column, kind=kind) for kind in _TYPES)
+text, date, number, money, flag, id_ = (partial(Column, kind=kind) for kind in _TYPES)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crmlib.data.contracts.contract import Contract, date, flag, money, number, text
+from crmlib.data.contracts.contract import Contract, date, flag, id_, money, number, text
 
 # Columns that mean the same in several tables.
-CUSTOMER = text("customer_id", "whom it concerns", required=True, refers_to="customers.customer_id")
+CUSTOMER = id_("customer_id", "whom it concerns", required=True, refers_to="customers.customer_id")
 
 CHANNEL = text("channel", "the channel, in the words of marketing_spend", required=True)
 
@@ -13,13 +13,13 @@ MARKET = text("market", "country or market")
 
 PRODUCT_TYPE = text("product_type", "physical, web/mobile, web platform, bank: whose life cycle differs")
 
-PARTNER = text("partner_id", "the partner who brought it", refers_to="network_partners.partner_id")
+PARTNER = id_("partner_id", "the partner who brought it", refers_to="network_partners.partner_id")
 
 TRANSACTIONS = Contract(
     "transactions",
     "one row per order line, or per order",
     (
-        text("customer_id", "who bought; leading zeros belong to it", required=True),
+        id_("customer_id", "who bought; leading zeros belong to it", required=True),
         date("date", "when, to the day or finer", required=True),
         money(
             "amount",
@@ -27,9 +27,9 @@ TRANSACTIONS = Contract(
             required=True,
             computed_from=("quantity", "unit_price"),
         ),
-        text("order_id", "which rows are one order", also="order"),
-        text("line_id", "the row's own number; a repeated one is a fault"),
-        text("product", "what was bought; also narrows the search for the purchase that a return undoes"),
+        id_("order_id", "which rows are one order", also="order"),
+        id_("line_id", "the row's own number; a repeated one is a fault"),
+        id_("product", "what was bought; also narrows the search for the purchase that a return undoes"),
         text("category", "the product's group"),
         number("quantity", "how many"),
         money("unit_price", "price of one; where there is no amount, it is quantity times this"),
@@ -57,7 +57,7 @@ CUSTOMERS = Contract(
     "customers",
     "one row per customer known by name, whether or not they have bought",
     (
-        text("customer_id", "the same id as in the purchase log", required=True),
+        id_("customer_id", "the same id as in the purchase log", required=True),
         text("name", "to find one person under two ids", personal=True),
         text("email", "to find one person under two ids", personal=True),
         text("phone", "to find one person under two ids", personal=True),
@@ -69,10 +69,10 @@ CUSTOMERS = Contract(
         PARTNER,
         PRODUCT_TYPE,
         MARKET,
-        text("referrer_id", "the customer who recommended the firm", refers_to="customers.customer_id"),
+        id_("referrer_id", "the customer who recommended the firm", refers_to="customers.customer_id"),
         text("recommender_type", "who recommended it", words=("family", "friend", "associate")),
         text("won_from", "the rival that served the customer before"),
-        text("manager_id", "the account's manager", refers_to="staff_hours.employee_id"),
+        id_("manager_id", "the account's manager", refers_to="staff_hours.employee_id"),
         number(
             "share_of_wallet", "share of the customer's need that is bought here", unit="share", low=0, high=1
         ),
@@ -88,7 +88,7 @@ TOUCHPOINTS = Contract(
     "touchpoints",
     "one row per contact with a customer, whoever began it",
     (
-        text("touchpoint_id", "the contact's own number"),
+        id_("touchpoint_id", "the contact's own number"),
         CUSTOMER,
         date("date", "when", required=True),
         text("channel", "e-mail, phone, social, web, shop", required=True),
@@ -115,7 +115,7 @@ SERVICE_CASES = Contract(
     "service_cases",
     "one row per case: a question, a complaint, a return, a request",
     (
-        text("case_id", "the case's own number"),
+        id_("case_id", "the case's own number"),
         CUSTOMER,
         date("opened", "when the customer came with it", required=True),
         date("first_reply", "when the firm first answered", not_before="opened"),
@@ -123,7 +123,7 @@ SERVICE_CASES = Contract(
         text("channel", "e-mail, phone, social, web, shop"),
         text("kind", "what it is", words=("question", "complaint", "return", "request")),
         text("theme", "what it is about, such as delivery or price"),
-        text("order_id", "the order that it concerns"),
+        id_("order_id", "the order that it concerns"),
         number("contacts", "contacts until it was settled", unit="contacts", low=0, known_from="closed"),
         number("minutes", "time it took the firm", unit="minutes", low=0, known_from="closed"),
         money("cost", "what it cost beside the time: postage, goodwill", known_from="closed"),
@@ -138,7 +138,7 @@ SUBSCRIPTIONS = Contract(
     "one row per contract and price: a change of price or plan begins a new row of the same contract",
     (
         CUSTOMER,
-        text("subscription_id", "the contract's own number; the customer's, if absent"),
+        id_("subscription_id", "the contract's own number; the customer's, if absent"),
         date("start", "first day at this price", required=True),
         date("end", "last day at this price; empty while it runs", not_before="start"),
         money("price_per_month", "what is due per month", required=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crmlib.data.contracts.contract import Contract, date, flag, money, number, text
+from crmlib.data.contracts.contract import Contract, date, flag, id_, money, number, text
 from crmlib.data.contracts.customer_tables import CHANNEL, MARKET, PARTNER, PRODUCT_TYPE
 
 MARKETING_SPEND = Contract(
@@ -35,7 +35,7 @@ LEADS = Contract(
     "leads",
     "one row per prospect, won, lost or open; the dates are those of the stages reached",
     (
-        text("lead_id", "the prospect's own number", required=True),
+        id_("lead_id", "the prospect's own number", required=True),
         date("created", "when the firm first knew of the prospect", required=True),
         CHANNEL,
         MARKET,
@@ -47,11 +47,9 @@ LEADS = Contract(
         date("won_on", "first purchase", not_before="created"),
         date("lost_on", "given up by either side", not_before="created"),
         text("lost_reason", "why", known_from="lost_on"),
-        text(
-            "customer_id", "who the prospect became", refers_to="customers.customer_id", known_from="won_on"
-        ),
+        id_("customer_id", "who the prospect became", refers_to="customers.customer_id", known_from="won_on"),
         text("won_from", "the rival who served the prospect"),
-        text("employee_id", "who worked on it", refers_to="staff_hours.employee_id"),
+        id_("employee_id", "who worked on it", refers_to="staff_hours.employee_id"),
         number("hours", "hours of prospecting and selling", unit="hours", low=0),
     ),
     key="lead_id",
@@ -62,7 +60,7 @@ NETWORK_PARTNERS = Contract(
     "network_partners",
     "one row per partner of the firm",
     (
-        text("partner_id", "the partner's own number", required=True),
+        id_("partner_id", "the partner's own number", required=True),
         text(
             "kind",
             "which part of the network",
@@ -82,7 +80,7 @@ STAFF_HOURS = Contract(
     "staff_hours",
     "one row per employee, month and activity",
     (
-        text("employee_id", "who; a number, no name", required=True),
+        id_("employee_id", "who; a number, no name", required=True),
         date("date", "first day of the month", required=True),
         text(
             "activity",

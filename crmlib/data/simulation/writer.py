@@ -89,7 +89,7 @@ def _schema(name: str, columns: list[str]) -> Any:
 
     from crmlib.data.contracts import CONTRACTS
 
-    types = {"text": pa.string(), "date": pa.timestamp("us"), "flag": pa.bool_()}
+    types = {"text": pa.string(), "id": pa.string(), "date": pa.timestamp("us"), "flag": pa.bool_()}
     kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
     return pa.schema([(column, types.get(kinds[column], pa.float64())) for column in columns])
 

@@ -1,0 +1,287 @@
+"""Were the tables read as they were meant? Gates on what is lost of them, and on ids that do not match."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from crmlib import format as fmt
+from crmlib.data.cleaning.ids import CHANGED, ERROR_TEXT, LOST_DIGITS
+from crmlib.data.cleaning.steps import LEFT_OUT, OTHER_CURRENCY, SAYS_TOTAL, TOTAL_ROW
+from crmlib.data.fitness import COLUMNS
+from crmlib.findings import FAIL, PASS, WARN
+
+# Rows without a customer, a date or an amount are no fair sample of all rows. Up to one in twenty they move figures
+# about as much as one season differs from another; beyond one in five, a customer's history is a part of it at best.
+ROWS_LOST = (0.05, 0.20)
+# What no customer is credited with is missing from every value and every total: a firm whose revenue changed by 15 %
+# in a year would call it a different year.
+MONEY_LOST = (0.05, 0.15)
+# A table that finds its customers in less than half of its rows is of other customers, or writes ids differently.
+FOUND_CUSTOMERS = 0.5
+_NAMED = 3  # reasons that are listed one by one
+_SEEN = 500  # ids that are looked at for the shape that most of them have
+
+Gate = tuple[str, str, str, str, str, str]
+
+
+class Read(NamedTuple):
+    """A cleaned table: its rows, the column of the source that names its customers, and what was changed in it."""
+
+    rows: ibis.Table
+    id_column: str
+    values: list[dict[str, Any]]
+
+
+def reading_gates(
+    tables: Mapping[str, Read], lost: pd.DataFrame, used: Mapping[str, float], *, hashed: bool
+) -> pd.DataFrame:
+    """Check what was lost or changed when the tables of a study were read.
+
+    Parameters
+    ----------
+    tables : mapping of Read
+        The cleaned tables by their names; "transactions" is among them.
+    lost : DataFrame
+        What was set aside of the purchase log: `reason, rows, money` (of all amounts without their signs, those that
+        are known) and `unknown` (rows whose amount is not known).
+    used : mapping
+        `rows` and `money`, counted in the same way, of the rows that are used.
+    hashed : bool
+        Whether ids are hashed, so that how they were written can no longer be seen.
+
+    Returns
+    -------
+    DataFrame
+        Columns as those of `fitness_gates`. Rows that the study leaves out by a decision of its own, such as
+        cancelled orders, count as lost nowhere.
+
+    Examples
+    --------
+    >>> log = Read(ibis.memtable({"customer_id": ["7", "8"]}), "CustNo", [])
+    >>> lost = pd.DataFrame({"reason": ["no customer id"], "rows": [1], "money": [5.0], "unknown": [0]})
+    >>> gates = reading_gates({"transactions": log}, lost, {"rows": 2, "money": 45.0}, hashed=False)
+    >>> gates[["gate", "found", "status"]].head(2)
+                  gate                     found status
+    0   rows set aside  33 %: no customer id 33 %   fail
+    1  money set aside  10 %: no customer id 10 %   warn
+    """
+    log = tables["transactions"]
+    faults = lost[~lost["reason"].isin(LEFT_OUT)]
+    shares = shares_lost(lost, used)
+    gates = [
+        _rows(faults, used["rows"], shares["rows"]),
+        _money(faults, used["money"], shares),
+        _other_currency(lost, used["rows"]),
+        _sums(lost, log, hashed),
+        _changed(tables, faults),
+        _nearly_alike(tables, hashed),
+        _matching(tables, hashed),
+    ]
+    return pd.DataFrame(gates, columns=COLUMNS)
+
+
+def _status(share: float, limits: tuple[float, float]) -> str:
+    return FAIL if share > limits[1] else WARN if share > limits[0] else PASS
+
+
+def _at_most(limits: tuple[float, float]) -> str:
+    return f"at most {fmt.share(limits[0])}; fails beyond {fmt.share(limits[1])}"
+
+
+def _listed(faults: pd.DataFrame, column: str, whole: float) -> str:
+    """The share of all, and of the most frequent reasons."""
+    ranked = faults[faults[column] > 0].sort_values(column, ascending=False, kind="stable")
+    if ranked.empty:
+        return "none"
+    parts = [
+        f"{one.reason} {fmt.share(getattr(one, column) / whole)}" for one in ranked.head(_NAMED).itertuples()
+    ]
+    if (more := ranked[column].iloc[_NAMED:].sum()) > 0:
+        parts.append(f"other reasons {fmt.share(more / whole)}")
+    return f"{fmt.share(ranked[column].sum() / whole)}: {', '.join(parts)}"
+
+
+def shares_lost(lost: pd.DataFrame, used: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the log that were lost on reading: of `rows`, of known `money`, and of rows whose money is `unknown`.
+
+    Parameters as of `reading_gates`.
+    """
+    faults = lost[~lost["reason"].isin(LEFT_OUT)][["rows", "money", "unknown"]].sum()
+    rows, money = used["rows"] + faults["rows"], used["money"] + faults["money"]
+    return {
+        "rows": float(faults["rows"] / rows),
+        "money": float(faults["money"] / money) if money else 0.0,
+        "unknown": float(faults["unknown"] / rows),
+    }
+
+
+def _rows(faults: pd.DataFrame, used: float, share: float) -> Gate:
+    return (
+        "rows set aside",
+        _listed(faults, "rows", used + faults["rows"].sum()),
+        _at_most(ROWS_LOST),
+        _status(share, ROWS_LOST),
+        "these rows are in no figure of the report, and rarely a fair sample: mend the export, or say in the study "
+        "how it is read",
+        "everything",
+    )
+
+
+def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Gate:
+    parts = [_listed(faults, "money", used + faults["money"].sum())]
+    if unknown := int(faults["unknown"].sum()):
+        parts = [*(part for part in parts if part != "none"), f"not known for {fmt.plural(unknown, 'row')}"]
+    statuses = {_status(shares["money"], MONEY_LOST), _status(shares["unknown"], ROWS_LOST)}
+    return (
+        "money set aside",
+        "; ".join(parts),
+        f"{_at_most(MONEY_LOST)}; where it is not known, rows as above",
+        next(one for one in (FAIL, WARN, PASS) if one in statuses),
+        "this money (returns and purchases together, without signs) belongs to no customer and is in no total; a row "
+        "whose amount cannot be read may hold any amount",
+        "revenue, lifetime value, value tiers, comparisons between periods",
+    )
+
+
+def _other_currency(lost: pd.DataFrame, used: float) -> Gate:
+    other = lost.loc[lost["reason"] == OTHER_CURRENCY, "rows"].sum()
+    share = other / (used + lost["rows"].sum())
+    return (
+        "other currencies",
+        f"{fmt.share(share)} of rows" if other else "none",
+        f"at most {fmt.share(ROWS_LOST[0])} of rows",
+        WARN if share > ROWS_LOST[0] else PASS,
+        "the report speaks of the purchases in the study's currency alone; convert the others, or make a study of each",
+        "revenue, customer counts",
+    )
+
+
+def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
+    found = []
+    if rows := int(lost.loc[lost["reason"] == TOTAL_ROW, "rows"].sum()):
+        found.append(f"{fmt.plural(rows, 'row')} set aside")
+    if not hashed and log.rows.customer_id.type().is_string():
+        named = (
+            log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
+            .group_by("customer_id")
+            .agg(n=_.count())
+        )
+        found += [
+            f"customer {one['customer_id']!r} has {fmt.plural(one['n'], 'row')}"
+            for one in named.to_pyarrow().to_pylist()
+        ]
+    return (
+        "sums among the rows",
+        ", ".join(found) or "none",
+        "none",
+        WARN if found else PASS,
+        "a sum is no purchase: export the table without its totals; if such a customer is one, name the word under "
+        "policies.missing_ids",
+        "revenue, customer counts",
+    )
+
+
+def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
+    """Ids that a program took for numbers or formulas, in any column of any table."""
+    listed = [("transactions", one.reason, one.rows) for one in faults.itertuples()]
+    listed += [(name, one["what"], one["rows"]) for name, table in tables.items() for one in table.values]
+    found = []
+    for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
+        named = [
+            (f"{name}: {text.removesuffix(what).strip()}", n)
+            for name, text, n in listed
+            if text.endswith(what)
+        ]
+        if named:
+            columns = fmt.listing(list(dict.fromkeys(column for column, _n in named)))
+            found.append(f"{fmt.plural(sum(n for _column, n in named), 'id')} {what} ({columns})")
+    return (
+        "ids that a program changed",
+        "; ".join(found) or "none",
+        "none",
+        WARN if found else PASS,
+        "a program took ids for numbers or formulas. What it put around them was taken off again; leading zeros and "
+        "digits that it cut off cannot come back: export these columns as text",
+        "everything that is counted by customer, order or product",
+    )
+
+
+def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
+    """Ids that differ in capitals, blanks, separators or leading zeros only, over all tables."""
+    keys = [table.rows.select(id=table.rows.customer_id) for table in tables.values() if _is_text(table)]
+    found, several = "none", 0
+    if keys and not hashed:
+        ids = (ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()).filter(
+            _.id.notnull()
+        )
+        bare = ids.id.lower().re_replace(r"[\s,'’]+", "").re_replace(r"^0+(.)", r"\1")
+        groups = ids.group_by(bare=bare).agg(n=_.count(), one=_.id.min(), other=_.id.max()).filter(_.n > 1)
+        first = groups.order_by("bare").mutate(several=_.count().over()).limit(1).to_pyarrow().to_pylist()
+        if first:
+            several = first[0]["several"]
+            shapes = " and ".join(repr(_shape(first[0][key])) for key in ("one", "other"))
+            found = f"{several:,}, of shapes such as {shapes}"
+    return (
+        "ids nearly alike",
+        "cannot be seen: ids are hashed" if hashed else found,
+        "no two ids that differ in capitals, blanks, separators or leading zeros alone",
+        WARN if several else PASS,
+        "each may be one customer under two ids, and counts as two: if so, write ids in one way where they come from",
+        "customer counts, repeat buyers, matches between tables",
+    )
+
+
+def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
+    """Tables whose customers are not those of the log."""
+    log = tables["transactions"]
+    known = log.rows.select(id=log.rows.customer_id).distinct().cache()
+    others = {
+        name: one for name, one in tables.items() if one is not log and "customer_id" in one.rows.columns
+    }
+    found, status = [], PASS
+    for name, table in others.items():
+        keys = table.rows.select(id=table.rows.customer_id).filter(_.id.notnull())
+        rows = keys.count().to_pyarrow().as_py()
+        share = keys.semi_join(known, "id").count().to_pyarrow().as_py() / rows if rows else 1.0
+        if not share:
+            status = FAIL
+            here, there = (
+                repr(one.id_column) + ("" if hashed else f" with ids like {_usual(ids)}")
+                for one, ids in ((table, keys), (log, known))
+            )
+            found.append(f"{name} ({here}) shares no customer with the log ({there})")
+        elif share < FOUND_CUSTOMERS and name != "customers":  # not everybody who is known has bought
+            status = FAIL if status == FAIL else WARN
+            found.append(f"{name}: {fmt.share(share)} of its rows are of customers who bought")
+    return (
+        "customers of the other tables",
+        "; ".join(found)
+        or (fmt.plural(len(others), "table") + " of customers who bought" if others else "no such table"),
+        f"every table shares customers with the log, in {fmt.share(FOUND_CUSTOMERS)} of its rows or more",
+        status,
+        "such a table is of other customers, or writes their ids in another way: look at where it was exported, and "
+        "at columns.customer_id of both",
+        "all that joins these tables to purchases",
+    )
+
+
+def _is_text(table: Read) -> bool:
+    return "customer_id" in table.rows.columns and table.rows.customer_id.type().is_string()
+
+
+def _usual(keys: ibis.Table) -> str:
+    """The shape of most ids."""
+    seen = keys.limit(_SEEN).to_pyarrow()["id"].to_pylist()
+    return repr(pd.Series(map(_shape, seen)).mode().iloc[0])
+
+
+def _shape(customer_id: Any) -> str:
+    """What an id looks like, without saying whose it is: "C99" for C17."""
+    shape = re.sub(r"(?!^0)\d", "9", str(customer_id))  # a zero at its beginning is what makes the difference
+    return re.sub(r"[^\W\d_]", lambda letter: "A" if letter[0].isupper() else "a", shape)
