@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,15 +37,17 @@ _STATES = {
         confirmed bezahlt versendet geliefert offen abgeschlossen""".split()
     ),
 }
-_CARDS = {
-    "payment",
-    "card",
-    "method",
-    "tender",
-    "zahlart",
-    "zahlungsart",
-    "channel",
-}  # credit and debit cards
+# Credit and debit cards.
+_CARDS = {"payment", "card", "method", "tender", "zahlart", "zahlungsart", "channel"}
+REFUNDED = ("refunded", "wc-refunded")
+# A state that holds one of the first words is no sale, as in "Cancelled by buyer", unless it holds one of the others.
+_NO_SALE = {word for word in Policies().excluded_statuses if "_" not in word} - {
+    "test",
+    "concept",
+    "view",
+    "click",
+}
+_YET_A_SALE = {"not", "no", "partially", "partial", "nicht", "non", "teilweise"}
 _OF_RETURNS = {"return", "returns", "returned", "refund", "refunds", "reversal", "retoure", "gutschrift"}
 # Codes and names under which tills, shops and ERP systems book what is no product.
 _LETTERS = ("m", "s", "d", "b")  # manual, samples, discount, bad debt
@@ -86,6 +89,8 @@ def words_of(
     free = {name: one for name, one in few.items() if name not in taken}
     if not {"status", "columns.status"} & {*matches, *given}:
         yield from _unnamed_states(free)
+    if amount is not None and "status" in matches and not {"refunded", "returned"} & matches.keys():
+        yield from _returned_orders(table, matches["status"].column, few, given, amount)
     if amount is not None and given.get("columns.returned") != NONE:
         yield from _signs(table, free, matches, given, amount)
     if "product" in matches:
@@ -99,7 +104,7 @@ def _words(column: pd.Series) -> set[str]:
 
 def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question]:
     """A column of which every word is a state, or asked about where some are."""
-    no_sale = {*spellings(Policies().excluded_statuses)} - {"test", "concept", "view", "click"}
+    no_sale = {*spellings(tuple(_NO_SALE))} | {*spellings(("add_to_cart", "payment_error"))}
     for name, words in free.items():
         if not words & no_sale:
             continue
@@ -142,6 +147,34 @@ def _signs(
             if answer not in {*spellings(RETURN_WORDS), *YES}:
                 yield Finding("policies.return_words", (answer,), "named by you")
         return
+
+
+def _returned_orders(
+    table: ibis.Table,
+    status: str,
+    few: Mapping[str, set[str]],
+    given: Mapping[str, Any],
+    amount: ir.NumericValue,
+) -> Iterator[Question]:
+    """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
+    words = few.get(status, set()) & {*spellings(RETURN_WORDS)} - {*REFUNDED}
+    hits = _above_zero(table, {status: words} if words else {}, amount)
+    if hits and "policies.excluded_statuses" not in given:
+        listed = ", ".join(f"{word} ({fmt.count(hits[status][word])} rows)" for word in sorted(words))
+        text = f"{status!r} holds {listed}, with amounts above zero. Are these orders {SET_ASIDE}, or sales ({KEEP})?"
+        yield Question("policies.excluded_statuses", text, (SET_ASIDE, KEEP))
+
+
+def says_no_sale(state: str) -> bool:
+    """Whether a state that is longer than a word says that the order is no sale.
+
+    Examples
+    --------
+    >>> says_no_sale("cancelled by buyer"), says_no_sale("partially cancelled"), says_no_sale("cancelled")
+    (True, False, False)
+    """
+    words = set(re.findall(r"\w+", state.lower()))
+    return len(words) > 1 and bool(words & _NO_SALE) and not words & _YET_A_SALE
 
 
 def _back_words(name: str, words: set[str], returned: bool) -> set[str]:

@@ -19,8 +19,8 @@ from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
 from crmlib.data.guessing.findings import Finding, Question
-from crmlib.data.guessing.log_words import words_of
-from crmlib.data.policies import GROUPS, Policies, mostly_different
+from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, words_of
+from crmlib.data.policies import GROUPS, RETURN_WORDS, Policies, mostly_different, spellings
 
 # Shops whose exports are known by columns that nobody else has together.
 _EXPORTS = {
@@ -44,7 +44,6 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
-_REFUNDED = ("refunded", "wc-refunded")
 _CODES = (
     "EUR",
     "USD",
@@ -91,8 +90,9 @@ class PurchaseLogGuesses(OwnGuesses):
         """As for other tables, but for columns whose names mean other things in purchase logs."""
         if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
             return False
-        if column.names_customer and not exact and few_values(profile):
-            return False
+        if column.names_customer and few_values(profile):
+            words = profile.ids <= MOSTLY or profile.largest <= 1  # member: yes or no, 1 or 0
+            return exact and not words
         if column.name in GROUPS and mostly_different(profile.different, profile.rows):
             return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:
@@ -150,7 +150,7 @@ class PurchaseLogGuesses(OwnGuesses):
         shop = _export(table.columns)
         if shop:
             yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
-        yield from _orders(table, named, decimal)
+        yield from _orders(table, named, given, decimal)
         yield from _money(table, named, given, decimal)
 
 
@@ -167,7 +167,9 @@ def _export(columns: Sequence[str]) -> str | None:
     return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
-def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterator[Finding]:
+def _orders(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+) -> Iterator[Finding]:
     """The grain, and what the states of orders are."""
     if "order_id" in named and "amount" in named:
         order_id, amount = read_text(table[named["order_id"]]), read_number(table[named["amount"]], decimal)
@@ -176,17 +178,22 @@ def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterat
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in named:
-        yield _states(table, named)
+        yield _states(table, named, given.get("policies.excluded_statuses") == SET_ASIDE)
 
 
-def _states(table: ibis.Table, named: Mapping[str, str]) -> Finding:
-    """The states that orders are in, and which of them are no sale."""
+def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Finding:
+    """The states that orders are in, and which of them are no sale; `returned` ones where a person said so."""
     status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
-    refunded = status.lower().name("state").as_table().distinct().filter(_.state.isin(_REFUNDED))
-    states = sorted(refunded.to_pyarrow()["state"].to_pylist())
-    if states and "refunded" not in named:
-        excluded = (*excluded, *states)
-        why = "; no column says how much was refunded, so refunded orders are set aside"
+    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
+    states = sorted(words.to_pyarrow()["state"].to_pylist())
+    wordy = [one for one in states if says_no_sale(one)]
+    if wordy:
+        why = "; among them, by a word in it: " + ", ".join(wordy)
+    back = [one for one in states if one in spellings(RETURN_WORDS) and returned]
+    refunded = [one for one in states if one in REFUNDED and "refunded" not in named and one not in back]
+    if refunded:
+        why += "; no column says how much was refunded, so refunded orders are set aside"
+    excluded = (*excluded, *wordy, *back, *refunded)
     listed = ", ".join(
         f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
     )
