@@ -25,10 +25,17 @@ _READING = (
         "--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo."
     ),
     click.option(
+        "--answer",
+        "answers",
+        multiple=True,
+        metavar="ENTRY=ANSWER",
+        help="To a question by its entry, such as amount_unit=cents.",
+    ),
+    click.option(
         "--yes",
         is_flag=True,
-        help="Ask nothing; end with 2 if a column, the order of day and month or the decimal sign cannot be told "
-        "from the file. Only the currency is assumed.",
+        help="Ask nothing; end with 2 if a column, a sign, the order of day and month or the decimal sign cannot be "
+        "told from the file. Only the currency, and that postage is a sale, are assumed.",
     ),
 )
 
@@ -93,6 +100,7 @@ def _look_at(
     decimal: str | None,
     sheet: str | None,
     columns: tuple[str, ...],
+    answers: tuple[str, ...],
     yes: bool,
     currency: str | None = None,
 ) -> Guess:
@@ -101,22 +109,26 @@ def _look_at(
     from crmlib.data.guessing.table import guess_table
 
     options = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
-    options |= {f"columns.{ours}": theirs for ours, theirs in map(_named_column, columns)}
+    options |= {
+        f"columns.{ours}": theirs for ours, theirs in (_two_sides("--column", one) for one in columns)
+    }
+    options |= dict(_two_sides("--answer", one) for one in answers)
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):
-        answers = {one.entry: _ask(one) for one in guess.questions}
-        given |= {key: (value,) if key == "date_format" else value for key, value in answers.items()}
+        said = {one.entry: _ask(one) for one in guess.questions}
+        given |= {key: (value,) if key == "date_format" else value for key, value in said.items()}
         guess = guess_table(CONTRACTS[table], file, given=given)
     click.echo(_described(guess))
     return guess
 
 
-def _named_column(text: str) -> tuple[str, str]:
-    """The two sides of a --column option."""
+def _two_sides(option: str, text: str) -> tuple[str, str]:
+    """The two sides of an option that says what is what."""
     ours, sign, theirs = text.partition("=")
     if not sign or not ours or not theirs:
-        raise StudyError(f"--column {text!r}: write it as customer_id=CustNo")
+        example = "customer_id=CustNo" if option == "--column" else "amount_unit=cents"
+        raise StudyError(f"{option} {text!r}: write it as {example}")
     return ours.strip(), theirs.strip()
 
 
@@ -185,6 +197,8 @@ def _show_log(firm: Study) -> None:
     quality, money = firm.quality, f"amount, {firm.currency}"
     click.echo("\nRows")
     click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
+    for remark in quality.remarks:
+        click.echo(f"\n{remark}")
     click.echo("\nPolicies: what each concerns, and how it is set")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
     click.echo(_lines_of(policies.rename(columns={"amount": money})))

@@ -87,6 +87,24 @@ class DataQuality:
         return pd.DataFrame(self._log.states, columns=["state", "rows", "fate"])
 
     @property
+    def remarks(self) -> list[str]:
+        """What else was done to the log: an amount that is computed or in another unit, and groups that are none."""
+        columns, unit = self._log.columns, self._cleaned.file.tables["transactions"].amount_unit
+        found = [
+            f"{name}: {columns[name]!r} has nearly as many values as rows, so it is no {name} and is left out"
+            for name in self._log.no_groups
+        ]
+        if "amount" not in columns:
+            found.append(
+                f"amount: computed as {columns['quantity']!r} times {columns['unit_price']!r}; the source has no amount"
+            )
+        if unit is not None:
+            found.append(
+                f"amount_unit: the source states money in {unit}; here it is in {self._cleaned.file.currency}"
+            )
+        return found
+
+    @property
     def sources(self) -> pd.DataFrame:
         """The source files: columns `file, rows, sha256`."""
         found = pd.DataFrame(self._log.sources)

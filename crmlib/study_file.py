@@ -23,6 +23,8 @@ WITHOUT_A_LOG = ("subscriptions", "customer_features")
 # A tab is a delimiter, and a column may be called " Date": what names a part of a file is not stripped.
 AsWritten = Annotated[str, StringConstraints(strip_whitespace=False)]
 
+Unit = Literal["cents", "thousands", "millions"]
+
 # What YAML takes for a day or a number, and what is allowed there.
 _SCALARS = {
     "timestamp": ("day of the calendar", "a day such as 2024-02-29, as_of also latest"),
@@ -45,6 +47,10 @@ class TableEntry(Strict):
     )
     encoding: str | None = Field(None, description="utf-8 if absent")
     decimal: Literal[".", ","] = Field(".", description="decimal sign of amounts")
+    amount_unit: Unit | dict[str, Unit] | None = Field(
+        None,
+        description="cents, thousands or millions: of every money column, or of some, as in {amount: cents}",
+    )
     date_format: tuple[str, ...] = Field(
         (), description='strptime patterns such as "%d/%m/%Y", or "excel", "unix"; ISO dates if absent'
     )

@@ -123,6 +123,7 @@ class CleanedTables:
                 columns=entry.columns,
                 date_format=entry.date_format,
                 decimal=entry.decimal,
+                amount_unit=entry.amount_unit,
                 timezone=entry.timezone,
                 rename=entry.rename,
                 currency=file.currency,

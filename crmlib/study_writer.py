@@ -25,7 +25,7 @@ from crmlib.study import Study
 from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_text
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
-READING = ("sheet", "delimiter", "encoding", "decimal", "date_format", "timezone")
+READING = ("sheet", "delimiter", "encoding", "decimal", "amount_unit", "date_format", "timezone")
 
 
 def write_study(
@@ -60,9 +60,7 @@ def write_study(
         If the name is taken or unusable, or questions are open.
     """
     folder = new_study_folder(name, root)
-    _refuse_open_questions(
-        guess, "crm new has --date-format, --decimal, --currency and --column customer_id=CustNo"
-    )
+    _refuse_open_questions(guess, "crm new has --date-format, --decimal, --currency")
     path = folder / "study.yaml"
     if path.exists() and not force:
         raise StudyError(
@@ -82,12 +80,13 @@ def write_study(
     return path
 
 
-def _refuse_open_questions(guess: Guess, answers: str) -> None:
-    """Refuse to write down what is not known; `answers` says how a person can say it."""
-    if guess.questions:
-        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.questions)
+def _refuse_open_questions(guess: Guess, options: str) -> None:
+    """Refuse to write down what is not known; `options` are those by which a person can say it."""
+    if guess.undecided:
+        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
         raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
+            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {options}, "
+            "--column customer_id=CustNo and --answer ENTRY=ANSWER"
         )
 
 
@@ -224,7 +223,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     DataError
         If the table cannot be used; the study file is then as it was.
     """
-    _refuse_open_questions(guess, "crm add has --date-format, --decimal and --column customer_id=CustNo")
+    _refuse_open_questions(guess, "crm add has --date-format, --decimal")
     if is_bundled(path):
         raise StudyError(
             f"{path} came with the package, and stays as it is; copy its folder into data/ first"

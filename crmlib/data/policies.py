@@ -16,23 +16,78 @@ AS_WRITTEN = (
     "as written"  # of a time zone: the clock in the text is the firm's own, whatever offset follows it
 )
 
-# Cancelled, failed and test orders. States that can be a sale as well (returned, pending, declined) are left to the
-# study, which sees what counts in `crm check`.
+# Drafts, cancelled, failed, abandoned and test orders, payments taken back, and what visitors of a shop did before they
+# bought. States that can be a sale as well (returned, pending, declined) are left to the study, which sees what counts
+# in `crm check`. "_" stands for a blank, a hyphen or nothing as well, and WooCommerce writes "wc-" before each.
 EXCLUDED_STATUSES: dict[str, str] = {
-    "English": "cancelled canceled test failed voided expired trash wc-cancelled wc-failed",
-    "German": "storniert storno annulliert abgebrochen fehlgeschlagen testbestellung",
-    "French": "annulé annulée annule annulee échoué échouée echoue echouee",
-    "Spanish": "cancelado cancelada anulado anulada fallido fallida",
-    "Italian": "annullato annullata cancellato cancellata fallito fallita",
-    "Dutch": "geannuleerd mislukt testbestelling",
-    "Portuguese": "falhado falhada falhou",  # its words for cancelled are the Spanish ones
+    "English": """cancelled canceled test failed payment_failed payment_error void voided expired trash draft auto_draft
+        checkout_draft abandoned chargeback charged_back charge_back""",
+    "events in a shop": """view viewed page_view cart add_to_cart remove_from_cart wishlist add_to_wishlist click
+        impression begin_checkout""",
+    "German": """storniert storno annulliert abgebrochen fehlgeschlagen testbestellung entwurf zahlungsfehler
+        zahlung_fehlgeschlagen rückbuchung rücklastschrift""",
+    "French": """annulé annulée annule annulee échoué échouée echoue echouee brouillon erreur_de_paiement abandonné
+        abandonnée rétrofacturation""",
+    "Spanish": """cancelado cancelada anulado anulada fallido fallida borrador error_de_pago abandonado abandonada
+        contracargo""",
+    "Italian": """annullato annullata cancellato cancellata fallito fallita bozza errore_di_pagamento abbandonato
+        abbandonata""",
+    "Dutch": "geannuleerd mislukt testbestelling concept betaalfout verlaten terugboeking",
+    # Its words for cancelled and abandoned are the Spanish ones.
+    "Portuguese": "falhado falhada falhou rascunho erro_de_pagamento",
 }
+# What stands in a column that decides a sign: money back, or not; debit and credit depend on whose account it is.
+RETURN_WORDS = tuple(
+    """refund refunded return returned returns credit_note reversal reversed gutschrift retoure rückgabe erstattung
+    avoir retour remboursement devolución devolucion reembolso reso rimborso nota_di_credito terugbetaling devolução
+    devolucao estorno""".split()
+)
+SALE_WORDS = tuple(
+    """sale sold purchase purchased order invoice charge payment buy bought transaction verkauf rechnung kauf vente
+    achat facture venta compra factura vendita acquisto fattura verkoop aankoop venda""".split()
+)
+DEBIT_CREDIT = tuple("cr dr credit debit c d haben soll h s".split())
 
 _EMPTY_IDS = ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>")  # as programs write an empty cell
 # What shops write for whoever buys without an account: everybody at once, and so the best customer of all.
 GUEST_IDS = tuple(
     "guest gast invité invitée invitado invitada ospite convidado anonymous anonym unknown unbekannt".split()
 )
+
+
+def spellings(words: Sequence[str]) -> list[str]:
+    """Small letters of each word, with what firms write between its parts.
+
+    Examples
+    --------
+    >>> spellings(["Payment_Error"])
+    ['payment_error', 'payment error', 'payment-error', 'paymenterror', 'wc-payment-error']
+    """
+    found: list[str] = []
+    for word in (one.lower() for one in words):
+        parted = [word.replace("_", sign) for sign in ("_", " ", "-", "")]
+        found += dict.fromkeys([*parted, f"wc-{parted[2]}"])
+    return found
+
+
+# Columns that put rows into groups; one with nearly as many values as rows holds something else.
+GROUPS = ("category", "channel", "market")
+_ENOUGH_ROWS = 50
+
+
+def mostly_different(values: int, rows: int) -> bool:
+    """Whether a column has nearly as many values as rows, so that it puts them into no groups.
+
+    Examples
+    --------
+    >>> mostly_different(900, 1000), mostly_different(40, 1000), mostly_different(3, 4)
+    (True, False, False)
+    """
+    return rows >= _ENOUGH_ROWS and values > rows / 2
+
+
+# How money may be written in a file, by what one of it is worth.
+UNITS: dict[str, float] = {"cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
 class Strict(BaseModel):
@@ -80,8 +135,21 @@ class Policies(Strict):
     )
     excluded_statuses: tuple[str, ...] = Field(
         tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),
-        description="states of an order that are no sale",
+        description="states of an order that are no sale; _ stands for a blank or a hyphen, too",
     )
+    excluded_products: tuple[str, ...] = Field(
+        (), description="products that are none, such as postage and fees; their rows are set aside"
+    )
+    return_words: tuple[str, ...] = Field(
+        RETURN_WORDS, description="words in the column returned, beside yes, that make a row money back"
+    )
+
+    @property
+    def words_of_returns(self) -> tuple[list[str], list[str]]:
+        """Words in the column `returned` that make a row money back, and those of a sale."""
+        back = [word.lower() for word in self.return_words]
+        others = DEBIT_CREDIT if {*back} & {*DEBIT_CREDIT} else ()
+        return back, [word for word in (*SALE_WORDS, *others) if word not in back]
 
 
 @dataclass(frozen=True)
@@ -89,7 +157,8 @@ class Reading:
     """How the text of a table is read, and what of it may be written down.
 
     `columns` is contract column to source column, and `rename` gives other words for values of a column. Rows in
-    another `currency` are set aside where one is given. `known_until` is the last day of the purchase log, after
+    another `currency` are set aside where one is given. `amount_unit` is
+    the unit of every money column, or column to unit. `known_until` is the last day of the purchase log, after
     which no customer can have been born. With a `hash_secret` customer ids become keyed hashes; only with
     `keep_personal` are personal columns kept.
     """
@@ -97,6 +166,7 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     date_format: Sequence[str] = ()
     decimal: str = "."
+    amount_unit: str | Mapping[str, str] | None = None
     timezone: str = "UTC"
     rename: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     currency: str | None = None
@@ -104,6 +174,10 @@ class Reading:
     known_until: dt.date = dt.date(2199, 12, 31)
     hash_secret: str | None = None
     keep_personal: bool = False
+
+    def unit_of(self, column: str) -> str | None:
+        """The unit in which a column's money is written: one of UNITS, or None for the currency itself."""
+        return self.amount_unit.get(column) if isinstance(self.amount_unit, Mapping) else self.amount_unit
 
 
 def check_timezone(name: str) -> str:

@@ -25,7 +25,8 @@ class CleaningReport:
     `rows` holds each fate with its `rows` and the `money` of every money column; `values` what was changed or
     left out in rows that are used; `sources` the rows of each file; `columns` is contract column to source column,
     `filled` contract column to the number of used rows in which it holds something. Of the purchase log,
-    `policies` says what each decision concerns, `states` those of its orders, and `days` the first and the last.
+    `policies` says what each decision concerns, `states` those of its orders, `days` the first and the last, and
+    `no_groups` which columns of groups are left out, for they have nearly as many values as rows.
     """
 
     rows: list[dict[str, Any]]
@@ -36,6 +37,7 @@ class CleaningReport:
     policies: list[dict[str, Any]] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     days: dict[str, Any] = field(default_factory=dict)
+    no_groups: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
         """The report as text, for the folder of the cleaned table."""

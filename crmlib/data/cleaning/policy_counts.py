@@ -11,7 +11,7 @@ from ibis import _
 
 from crmlib.data.cleaning.reconcile import MONEY, countable
 from crmlib.data.cleaning.repeats import hash_of, several_times
-from crmlib.data.policies import Policies
+from crmlib.data.policies import Policies, spellings
 
 SALE, NO_SALE = "counted as sales", "set aside"
 _MOST_STATES = 10  # listed one by one; an unknown word among them is seen at a glance
@@ -47,6 +47,9 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
     }
     if "is_excluded" in staged.columns:
         concerned["excluded_statuses"] = (staged.is_excluded, money)
+    if policies.excluded_products and "product" in staged.columns and policies.amount_is == "row":
+        no_product = staged.product.lower().isin(spellings(policies.excluded_products)).fill_null(False)
+        concerned["excluded_products"] = (no_product, money)
     if "cancelled_at" in staged.columns:
         concerned["cancelled_at (filled)"] = (staged.cancelled_at.notnull(), money)
     if "flipped" in staged.columns:
@@ -121,7 +124,7 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
     """
     written = status.name("status").as_table().group_by("status").agg(rows=_.count())  # few, of many rows
     state = written.status.fill_null("").lower()
-    is_sale = ~state.isin([word.lower() for word in excluded])
+    is_sale = ~state.isin(spellings(excluded))
     counted = written.group_by(state=state, fate=ibis.ifelse(is_sale, SALE, NO_SALE)).agg(rows=_.rows.sum())
     records = counted.order_by(_.rows.desc(), "state").to_pyarrow().to_pylist()
     listed = [{**one, "state": one["state"] or "(none)"} for one in records[:_MOST_STATES]]

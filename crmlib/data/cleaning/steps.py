@@ -17,7 +17,7 @@ from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import match_returns
 from crmlib.data.cleaning.values import LARGEST_AMOUNT, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
-from crmlib.data.policies import Policies, Reading
+from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
 from crmlib.data.sources import engine
 from crmlib.errors import DataError
 
@@ -26,9 +26,10 @@ OTHER_TOTAL = "later line of an order, with another total than its first"
 TOTAL_ROW = "a sum of other rows"
 OTHER_CURRENCY = "other currency"
 CANCELLED = "cancelled or test order"
+NO_PRODUCT = "no product (policies.excluded_products)"
 UNUSED_RETURN = "return (policy returns: set_aside)"
 # What the study decides to leave out, and what counts nothing twice: no row of it is lost.
-LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, UNUSED_RETURN, EQUAL_ROW)
+LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, NO_PRODUCT, UNUSED_RETURN, EQUAL_ROW)
 # What pivot tables and exports write at the head of a sum, in the languages of statuses.
 SAYS_TOTAL = (
     r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
@@ -99,7 +100,7 @@ class PurchaseLogSteps(Steps):
         policies = reading.policies
         rows = _earned_amounts(rows, policies)
         if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
-            words = [word.lower() for word in policies.excluded_statuses]
+            words = spellings(policies.excluded_statuses)
             rows = rows.mutate(is_excluded=_.status.lower().isin(words).fill_null(False))
         rows = rows.mutate(says_total=_says_total(rows))
         return _name_guests(rows, policies).view()
@@ -114,6 +115,9 @@ class PurchaseLogSteps(Steps):
             cases.append((rows.is_excluded, CANCELLED))
         if "cancelled_at" in rows.columns:
             cases.append((rows.cancelled_at.notnull(), CANCELLED))
+        if _knows_products(rows, reading.policies):
+            no_product = rows.product.lower().isin(spellings(reading.policies.excluded_products))
+            cases.append((no_product, NO_PRODUCT))
         if reading.policies.returns == "set_aside":
             cases.append((rows.amount < 0, UNUSED_RETURN))
         return cases
@@ -141,7 +145,13 @@ class PurchaseLogSteps(Steps):
             "policies": policy_counts(staged, used, policies),
             "states": count_states(staged.status, policies.excluded_statuses) if has_states else [],
             "days": calendar(used),
+            "no_groups": [name for name in GROUPS if name in staged.columns and name not in used.columns],
         }
+
+
+def _knows_products(rows: ibis.Table, policies: Policies) -> bool:
+    """Whether products that are none can be set aside: not where an order's total stands on such a line as well."""
+    return bool(policies.excluded_products) and "product" in rows.columns and policies.amount_is == "row"
 
 
 def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
@@ -237,9 +247,24 @@ def _later_lines(staged: ibis.Table) -> ibis.Table:
     return lines.select("source_row", why=ibis.ifelse(same, LATER_LINE, OTHER_TOTAL))
 
 
+def _no_groups(used: ibis.Table) -> list[str]:
+    """Columns that should put rows into groups, and have nearly as many values as rows."""
+    asked = {f"values {name}": used[name].approx_nunique() for name in GROUPS if name in used.columns}
+    if not asked:
+        return []
+    asked |= {f"rows {name}": used[name].count() for name in GROUPS if name in used.columns}
+    found = used.agg(**asked).to_pyarrow().to_pylist()[0]
+    return [
+        name
+        for name in GROUPS
+        if name in used.columns and mostly_different(found[f"values {name}"], found[f"rows {name}"])
+    ]
+
+
 def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
     """The cleaned log: contract columns, and what is a purchase, from when to when."""
-    kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in _NOT_KEPT]
+    gone = {*_NOT_KEPT, *_no_groups(used)}
+    kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in gone]
     never = ibis.null("timestamp(6)")
     is_purchase = used.amount > 0 if policies.zero_amounts == "no_purchase" else used.amount >= 0
     if "refunded_in_full" in used.columns:

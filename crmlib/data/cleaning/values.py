@@ -22,7 +22,8 @@ from crmlib.data.cleaning.repeats import hash_of
 from crmlib.data.cleaning.words import read_flag, read_word
 from crmlib.data.contracts.contract import Column, Contract, spoken
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
-from crmlib.data.policies import Reading
+from crmlib.data.policies import UNITS, Reading
+from crmlib.errors import DataError
 
 LARGEST_AMOUNT = 1e12  # beyond it a sum no longer keeps its cents in the engine's decimals
 # Hexadecimal digits of a hashed id: 80 bits, at which a billion customers meet with a chance of one in a million.
@@ -45,6 +46,7 @@ def read_values(
     The text of a column that is read as it stands is not kept twice; that of an id only where it is another one.
     """
     own = [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)]
+    _refuse_nested(raw, columns, contract)
     here = [column for column in contract.columns if column.name in columns]
     sources = {column.name: raw[columns[column.name]] for column in here}
     typed = [c.name for c in here if c.type != "string" and not sources[c.name].type().is_string()]
@@ -77,6 +79,16 @@ def read_values(
     return rows.mutate(**emptied, **kept).view()
 
 
+def _refuse_nested(raw: ibis.Table, columns: Mapping[str, str], contract: Contract) -> None:
+    """A cell with several values is neither an id nor a date nor an amount."""
+    for ours, theirs in columns.items():
+        if raw[theirs].type().is_nested():
+            raise DataError(
+                f"{contract.name}: columns.{ours} names {theirs!r}, which holds several values in a cell "
+                f"({raw[theirs].type()}); export each of them as a column of its own"
+            )
+
+
 def _is_plain(column: Column, reading: Reading) -> bool:
     """Whether a column's text is its value."""
     other = column.required or column.words or column.name in reading.rename or column.names_customer
@@ -101,9 +113,10 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
             size = read_number(source, reading.decimal)
         else:
             size = (_parse_share if column.unit == "share" else parse_number)(text, reading.decimal)
-        return size
+        return in_currency(size, reading.unit_of(column.name)) if column.kind == "money" else size
     if column.kind == "flag":
-        return read_flag(text if source is None else source)
+        yes, no = reading.policies.words_of_returns if column.name == "returned" else ((), ())
+        return read_flag(text if source is None else source, yes, no)
     is_id = column.names_customer
     text = without_words(text, reading.policies.missing_ids) if is_id else without_words(text, _EMPTY)
     renamed = reading.rename.get(column.name)
@@ -117,6 +130,11 @@ def _possible(value: ir.Column, column: Column) -> ir.Value:
     if column.kind == "date":
         return within_calendar(value)
     return ibis.ifelse(value.isnan(), ibis.null("float64"), value)
+
+
+def in_currency(size: ir.NumericValue, unit: str | None) -> ir.NumericValue:
+    """Money in the currency, from the unit in which it is written; a division keeps cents exact."""
+    return size if unit is None else size / (1 / UNITS[unit]) if UNITS[unit] < 1 else size * UNITS[unit]
 
 
 def _parse_share(text: ir.StringColumn, decimal: str) -> ir.FloatingValue:

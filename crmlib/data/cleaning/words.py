@@ -86,8 +86,10 @@ _SYNONYMS: dict[tuple[str, str], dict[str, str]] = {
 }
 
 
-def read_flag(column: ir.Column) -> ir.BooleanValue:
+def read_flag(column: ir.Column, yes: Iterable[str] = (), no: Iterable[str] = ()) -> ir.BooleanValue:
     """True or false for the words of either; null for a blank and for any other word.
+
+    `yes` and `no` are further words, which come before the usual ones.
 
     Examples
     --------
@@ -98,7 +100,11 @@ def read_flag(column: ir.Column) -> ir.BooleanValue:
     if column.type().is_boolean():
         return column
     word = column.cast("string").lower().re_replace(r"[\s._/-]+", "")
-    return ibis.cases((word.isin(YES), True), (word.isin(NO), False), else_=ibis.null("boolean"))
+    further = [
+        ([re.sub(r"[\s._/-]+", "", one) for one in words], flag) for words, flag in ((yes, True), (no, False))
+    ]
+    cases = [(word.isin(words), flag) for words, flag in (*further, (YES, True), (NO, False)) if words]
+    return ibis.cases(*cases, else_=ibis.null("boolean"))
 
 
 def read_word(column: ir.Column, table: str, name: str, words: Iterable[str]) -> ir.StringValue:

@@ -10,6 +10,7 @@ from functools import partial
 
 from crmlib.errors import DataError, did_you_mean
 
+NONE = "none"  # in the place of a source column: the source has no such column, whatever its names say
 _TYPES = {
     "text": "string",
     "date": "timestamp(6)",
@@ -92,7 +93,8 @@ class Contract:
         mapping : dict of str
             The study's own words: contract column to source column. What it leaves out is taken from a
             source column of the same name, if there is one; else, where it names none or the column is
-            required, from the only one whose name differs in case and blanks around it alone.
+            required, from the only one whose name differs in case and blanks around it alone. "none" says that the
+            source has no such column.
         found : iterable of str
             Columns of the source.
 
@@ -107,6 +109,8 @@ class Contract:
             If a named column is not in the source, or a required one is nowhere.
         """
         available = list(found)
+        absent = {ours for ours, theirs in mapping.items() if theirs == NONE and NONE not in available}
+        mapping = {ours: theirs for ours, theirs in mapping.items() if ours not in absent}
         for ours, theirs in mapping.items():
             if ours not in self.names:
                 raise DataError(
@@ -120,7 +124,7 @@ class Contract:
                 )
         named = {**self.alike(mapping, available), **mapping}
         resolved = {name: named.get(name, name) for name in self.names}
-        resolved = {ours: theirs for ours, theirs in resolved.items() if theirs in available}
+        resolved = {o: theirs for o, theirs in resolved.items() if theirs in available and o not in absent}
         missing = self.lacking(resolved)
         if missing:
             raise DataError(

@@ -6,8 +6,10 @@ where it is not among them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crmlib.data.cleaning.free_columns import PERSONAL_NAMES
-from crmlib.data.contracts.contract import Contract
+from crmlib.data.contracts.contract import Column, Contract
 
 # A column's name, or table.column where that table has names of its own for it.
 NAMES: dict[str, str] = {
@@ -19,14 +21,14 @@ NAMES: dict[str, str] = {
         numero_client num_client id_cliente codigo_cliente numero_cliente codice_cliente klant_id klantnummer
         klantnr klant_nr customer cust client kunde cliente klant customer_email email_billing billing_email
         customer_e_mail email e_mail email_address mail courriel correo user member buyer card_id card_no
-        visitor_id contact_id""",
+        visitor_id contact_id kundnummer kundnr kund_id kund kundenr kunde_nr klient klient_id""",
     "transactions.date": """date order_date invoice_date purchase_date transaction_date sale_date sales_date trans_date
         tran_date created_at order_created_at created date_created purchased_at ordered_at paid_at date_paid paid_date
         order_created_date order_purchase_timestamp datetime date_time timestamp order_time transaction_time
         invoice_dt order_dt day datum bestelldatum rechnungsdatum auftragsdatum kaufdatum belegdatum
         buchungsdatum date_commande date_de_commande date_achat date_d_achat date_facture fecha fecha_pedido
         fecha_de_pedido fecha_compra fecha_factura data data_ordine data_acquisto data_fattura data_pedido
-        data_compra orderdatum besteldatum aankoopdatum""",
+        data_compra orderdatum besteldatum aankoopdatum dato kopdatum""",
     "transactions.amount": """amount order_total_amount order_total total_amount total net_amount line_total line_amount
         amount_paid paid total_paid total_price price_total revenue net_revenue net_sales sales sales_amount sale_amount
         order_value order_amount transaction_amount tran_amount trans_amount transaction_value invoice_amount
@@ -34,7 +36,7 @@ NAMES: dict[str, str] = {
         betrag umsatz gesamtbetrag nettobetrag bruttobetrag endbetrag rechnungsbetrag bestellwert summe
         gesamtsumme gesamt gesamtpreis nettoumsatz montant montant_total montant_ttc montant_ht total_ttc
         total_ht prix_total chiffre_d_affaires importe importe_total monto total_pedido valor_total valor
-        importo importo_totale totale bedrag totaalbedrag totaal omzet""",
+        importo importo_totale totale bedrag totaalbedrag totaal omzet belopp summa kwota wartosc""",
     "order_id": """order_id order_no order_number order_nr invoice_id invoice_no invoice_number transaction_id
         transaction_no trans_id receipt_id receipt_no basket_id order invoice bestellnummer bestell_nr
         bestellnr bestell_id auftragsnummer auftragsnr rechnungsnummer rechnungsnr belegnummer bon_nr
@@ -60,7 +62,8 @@ NAMES: dict[str, str] = {
     "status": """status order_status financial_status payment_status bestellstatus statut statut_commande estado
         stato""",
     "cancelled_at": "cancelled_at canceled_at cancelled_on cancellation_date storniert_am date_annulation",
-    "returned": "returned is_return is_returned return_flag retoure retourniert",
+    "returned": """returned is_return is_returned return_flag returns is_refund refund_flag is_credit_note retoure
+        retourniert is_reversal""",
     "refunded": """refunded_amount refund_amount order_refund_amount amount_refunded total_refunded refunded
         refund_total erstattet erstattungsbetrag""",
     "tax": """tax taxes tax_amount total_tax order_total_tax_amount order_tax tax_total sales_tax vat vat_amount mwst
@@ -187,6 +190,56 @@ NAMES: dict[str, str] = {
     "rater": "scored_by assessor evaluator",
     "evidence": "proof reason justification",
 }
+
+# Taken where there is no better column, and said to be so.
+LAST_RESORT: dict[str, str] = {
+    "transactions.customer_id": """customer_name cust_name client_name buyer_name user_name kundenname kunden_name
+        nom_client nombre_cliente nome_cliente klantnaam full_name""",
+}
+# What may stand beside one of the names above within a longer one. With any other word it names something else: a
+# customer's age or city, the state of a person, the category of a city.
+_MAY_STAND_BESIDE: dict[str, str] = {
+    "customer_id": """id ids no nr num number nummer code key ref reference hash hashed uuid guid unique main primary
+        internal external intern extern master global local billing shipping bill ship sold invoice to by from of de du
+        da do der the fk pk dim src loyalty member membership card crm erp sap pos account acct contact party end b2b
+        b2c email mail e orig original anon anonymized masked encrypted sha md5 customer client cust kunde user buyer
+        household purchaser payer shopper 1""",
+    "status": """order orders payment financial fulfillment fulfilment transaction invoice item line delivery shipment
+        shipping sale sales current purchase checkout code name auftrags bestell commande pedido ordine""",
+    "category": "product item article sub main name id code level group no 1 l1 top",
+}
+# What in a longer name turns money into something else: a count, a share, or money that nobody paid for this row.
+_NO_MONEY = set(
+    """items qty quantity count counts units sold number nr num no pieces pcs products customers orders
+    purchases transactions visits days months points score rank rating id ids is flag type percent percentage pct rate
+    ratio share anzahl menge stueck prozent anteil""".split()
+)
+_NO_AMOUNT = _NO_MONEY | set(
+    """tax vat discount shipping fee fees tip refund margin profit income balance budget target previous last lifetime
+    avg average mean median cumulative running steuer mwst rabatt versand saldo durchschnitt""".split()
+)
+# Days of a person or of a thing, not of a purchase.
+_NO_DATE = set(
+    "birth born expiry expiration registration register signup joined join due first last next".split()
+)
+
+
+def keeps_its_meaning(column: Column, rest: Sequence[str]) -> bool:
+    """Whether a longer name still names a column of the contract, by the other words in it.
+
+    Examples
+    --------
+    >>> from crmlib.data.contracts import TRANSACTIONS
+    >>> customer = TRANSACTIONS.columns[0]
+    >>> keeps_its_meaning(customer, ["loyalty"]), keeps_its_meaning(customer, ["city"])
+    (True, False)
+    """
+    purpose = "customer_id" if column.names_customer else column.name
+    if purpose in _MAY_STAND_BESIDE:
+        return set(rest) <= set(_MAY_STAND_BESIDE[purpose].split())
+    if column.kind == "money":
+        return not set(rest) & (_NO_AMOUNT if column.name == "amount" else _NO_MONEY)
+    return column.name != "date" or not set(rest) & _NO_DATE
 
 
 def names_of(contract: Contract) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import ibis
 import pandas as pd
 
 from crmlib.data.contracts.contract import Column, Contract, plain_name
-from crmlib.data.guessing.column_names import names_of
-from crmlib.data.guessing.findings import Finding
+from crmlib.data.guessing.column_names import LAST_RESORT, keeps_its_meaning, names_of
+from crmlib.data.guessing.findings import Finding, Question
 
+BY_CONTENT = "by its content"
 MOSTLY = 0.5  # of the filled values have to look like what the column is said to hold
 _NEARLY_ALL = 0.9
 _LONGEST_FLAG = 20  # letters of a yes or no, however it is put
@@ -20,8 +21,10 @@ _LONGEST_FLAG = 20  # letters of a yes or no, however it is put
 
 @dataclass(frozen=True)
 class Profile:
-    """What a column holds, from a sample: shares of all rows (filled) and of the filled ones (the rest)."""
+    """What a column holds, from a sample: shares of all rows (filled) and of the filled ones, and counts."""
 
+    rows: int  # that are filled
+    different: int  # values
     filled: float
     number: float
     date: float
@@ -30,6 +33,7 @@ class Profile:
     longest: int
     largest: float
     example: str
+    ids: float  # that are no plain words: digits, an address, a code
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Match:
 
     column: str
     evidence: str
+
+    @property
+    def is_by_content(self) -> bool:
+        """Whether the name of the column says nothing."""
+        return self.evidence.startswith(BY_CONTENT)
 
 
 def profile_columns(sample: pd.DataFrame) -> dict[str, Profile]:
@@ -49,7 +58,7 @@ def _profile(column: pd.Series) -> Profile:
     text = column.dropna().astype(str).str.strip()
     text = text[text != ""]
     if text.empty:
-        return Profile(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, "")
+        return Profile(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, "", 0.0)
     sign = r"[-−+(]*\s*(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹])?\s*[-−+]?"
     number = text.str.fullmatch(sign + r"\s*[\d.,'’\s]*\d[\d.,'’\s]*(?:[A-Za-z]{1,3}|[$€£¥₹])?\s*[-−)]?")
     date = text.str.match(
@@ -57,6 +66,8 @@ def _profile(column: pd.Series) -> Profile:
         r"|\d{1,2}[- .]*[A-Za-z]{3,9}[-., ]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
     )
     return Profile(
+        rows=len(text),
+        different=text.nunique(),
         filled=len(text) / len(column),
         number=float(number.mean()),
         date=float(date.mean()),
@@ -65,6 +76,7 @@ def _profile(column: pd.Series) -> Profile:
         longest=int(text.str.len().max()),
         largest=float(pd.to_numeric(text.str.replace(",", "."), errors="coerce").max()),
         example=text.iloc[0][:40],
+        ids=1 - float(text.str.contains(r"^[^\W\d_]{3,}$|\s").mean()),
     )
 
 
@@ -95,23 +107,29 @@ def match_columns(
     ranked = []
     for purpose, names in names_of(contract).items():
         for column, profile in profiles.items():
-            rank = _rank(plain_name(column), names)
+            rank = rank_of(plain_name(column), columns[purpose], names)
             if rank is not None and purpose not in found and own.holds(columns[purpose], profile, rank < 1):
                 ranked.append((rank, purpose, column))
     # The clearest name is served first, so that "order_date" is no order and "total_tax" no total.
     for _rank_of, purpose, column in sorted(ranked, key=lambda one: one[0]):
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
+    for purpose in contract.lacking(found):
+        names = LAST_RESORT.get(f"{contract.name}.{purpose}", "").split()
+        last = [name for name in profiles if plain_name(name) in names and profiles[name].rows]
+        if last:
+            note = "by its name; there is no id, and two customers of one name count as one"
+            found[purpose] = Match(last[0], note)
     for purpose in contract.lacking(found):  # the one column left whose content can be nothing else
-        taken = {match.column for match in found.values()}
+        taken = {match.column for match in found.values()} | {*near_names(contract, purpose, profiles)}
         left = [n for n, one in profiles.items() if n not in taken and own.can_only_be(columns[purpose], one)]
         if len(left) == 1:
             example = _example(columns[purpose], profiles[left[0]])
-            found[purpose] = Match(left[0], f"by its content: no other column holds such values{example}")
+            found[purpose] = Match(left[0], f"{BY_CONTENT}: no other column holds such values{example}")
     return {name: found[name] for name in contract.names if name in found}
 
 
-def _rank(name: str, words: Sequence[str]) -> float | None:
+def rank_of(name: str, purpose: Column, words: Sequence[str]) -> float | None:
     """How well a name fits: its place among the words, after them names that hold one, None if none fits."""
     bare = name.replace("_", "")
     for place, word in enumerate(words):
@@ -120,10 +138,18 @@ def _rank(name: str, words: Sequence[str]) -> float | None:
     parts = name.split("_")
     for place, word in enumerate(words):
         wanted = word.split("_")
-        within = any(parts[i : i + len(wanted)] == wanted for i in range(len(parts)))
-        if within and (len(wanted) > 1 or len(word) > 3):
-            return 1 + (len(parts) - len(wanted)) + place / 1000
+        starts = [i for i in range(len(parts)) if parts[i : i + len(wanted)] == wanted]
+        if starts and (len(wanted) > 1 or len(word) > 3):
+            rest = parts[: starts[0]] + parts[starts[0] + len(wanted) :]
+            if keeps_its_meaning(purpose, rest):
+                return 1 + len(rest) + place / 1000
     return None
+
+
+def near_names(contract: Contract, purpose: str, there: Iterable[str]) -> list[str]:
+    """Columns whose names hold one of a purpose's names, whatever else they hold: a customer's id, and her city."""
+    words = [set(word.split("_")) for word in names_of(contract)[purpose]]
+    return [one for one in there if any(word <= set(plain_name(one).split("_")) for word in words)]
 
 
 class OwnGuesses:
@@ -158,6 +184,19 @@ class OwnGuesses:
             return profile.date > _NEARLY_ALL
         is_amount = profile.number > _NEARLY_ALL and profile.decimals > MOSTLY
         return column.kind == "money" and is_amount and profile.date < 1 - _NEARLY_ALL
+
+    def compare(
+        self,
+        table: ibis.Table,
+        sample: pd.DataFrame,
+        profiles: Mapping[str, Profile],
+        matches: Mapping[str, Match],
+        known: Collection[str],
+        given: Mapping[str, Any],
+        decimal: str,
+    ) -> Iterator[Finding | Question]:
+        """Where the content of columns speaks for or against what their names say."""
+        yield from ()
 
     def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
         """The matches that stay once everything is known."""

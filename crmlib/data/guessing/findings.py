@@ -18,11 +18,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Question:
-    """What the file does not decide: the entry, the question, and the answers that are possible."""
+    """What the file does not decide: the entry, the question, the answers that are possible, and the one that holds
+    where nobody is asked; without one, nothing is written before it is answered.
+    """
 
     entry: str
     text: str
     answers: tuple[str, ...] = ()
+    assumed: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,8 @@ class Guess:
     def values(self) -> dict[str, Any]:
         """Entry of the study file to value, such as "columns.customer_id": "CustNo"."""
         return {one.entry: one.value for one in self.findings}
+
+    @property
+    def undecided(self) -> tuple[Question, ...]:
+        """Questions of which no answer can be assumed."""
+        return tuple(one for one in self.questions if not one.assumed)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
+import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import read_number, read_text
-from crmlib.data.contracts.contract import Column, plain_name
+from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
-from crmlib.data.guessing.findings import Finding
-from crmlib.data.policies import Policies
+from crmlib.data.guessing.content import doubts, few_values
+from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, words_of
+from crmlib.data.policies import GROUPS, RETURN_WORDS, Policies, mostly_different, spellings
 
 # Shops whose exports are known by columns that nobody else has together.
 _EXPORTS = {
@@ -39,7 +44,6 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
-_REFUNDED = ("refunded", "wc-refunded")
 _CODES = (
     "EUR",
     "USD",
@@ -57,6 +61,7 @@ _CODES = (
     "BRL",
     "MXN",
 )
+_SMALL = 1_000
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = (
@@ -85,6 +90,11 @@ class PurchaseLogGuesses(OwnGuesses):
         """As for other tables, but for columns whose names mean other things in purchase logs."""
         if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
             return False
+        if column.names_customer and few_values(profile):
+            words = profile.ids <= MOSTLY or profile.largest <= 1  # member: yes or no, 1 or 0
+            return exact and not words
+        if column.name in GROUPS and mostly_different(profile.different, profile.rows):
+            return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:
             return False  # a share, not money
         if column.name == "line_id":
@@ -99,15 +109,39 @@ class PurchaseLogGuesses(OwnGuesses):
         """Of ids too: a customer comes again, and an id is no date and has no decimals."""
         if column.name != "customer_id":
             return super().can_only_be(column, profile)
-        repeats = profile.filled > 0.5 and profile.distinct < 0.9
-        return repeats and profile.date < 0.1 and profile.decimals < 0.1
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and not few_values(profile)
+        is_id = profile.ids > MOSTLY and not profile.largest < _SMALL  # no word, and no age, rating or count
+        return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
+
+    def compare(
+        self,
+        table: ibis.Table,
+        sample: pd.DataFrame,
+        profiles: Mapping[str, Profile],
+        matches: Mapping[str, Match],
+        known: Collection[str],
+        given: Mapping[str, Any],
+        decimal: str,
+    ) -> Iterator[Finding | Question]:
+        """Amounts, costs and ids that content speaks against; what the words of the log say."""
+        here = {name: one for name, one in matches.items() if one.column in table.columns}
+        yield from doubts(table, sample, profiles, here, known, decimal)
+        yield from words_of(table, sample, here, given, _paid(table, here, decimal))
 
     def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
         """Without a price where there is an amount, and without lines where an order's total is counted once."""
-        dropped = {"unit_price"} if "amount" in matches else set()
+        has_amount = "amount" in matches and matches["amount"].column != NONE
+        dropped = {"unit_price"} if has_amount else set()
         if any(one.value == "order_total" for one in further):
             dropped |= {*_LINE_COLUMNS}
-        return {purpose: one for purpose, one in matches.items() if purpose not in dropped}
+        settled = {purpose: one for purpose, one in matches.items() if purpose not in dropped}
+        if not has_amount and {"quantity", "unit_price"} <= settled.keys():
+            quantity, price = settled["quantity"].column, settled["unit_price"]
+            computed = (
+                f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
+            )
+            settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {computed}")
+        return settled
 
     def further(
         self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
@@ -116,8 +150,16 @@ class PurchaseLogGuesses(OwnGuesses):
         shop = _export(table.columns)
         if shop:
             yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
-        yield from _orders(table, named, decimal)
+        yield from _orders(table, named, given, decimal)
         yield from _money(table, named, given, decimal)
+
+
+def _paid(table: ibis.Table, here: Mapping[str, Match], decimal: str) -> ir.NumericValue | None:
+    """What was paid for each row, as a column or as quantity times price."""
+    parts = ["amount"] if "amount" in here else ["quantity", "unit_price"]
+    if not here.keys() >= {*parts}:
+        return None
+    return math.prod(read_number(table[here[name].column], decimal) for name in parts)
 
 
 def _export(columns: Sequence[str]) -> str | None:
@@ -125,7 +167,9 @@ def _export(columns: Sequence[str]) -> str | None:
     return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
-def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterator[Finding]:
+def _orders(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+) -> Iterator[Finding]:
     """The grain, and what the states of orders are."""
     if "order_id" in named and "amount" in named:
         order_id, amount = read_text(table[named["order_id"]]), read_number(table[named["amount"]], decimal)
@@ -134,17 +178,22 @@ def _orders(table: ibis.Table, named: Mapping[str, str], decimal: str) -> Iterat
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in named:
-        yield _states(table, named)
+        yield _states(table, named, given.get("policies.excluded_statuses") == SET_ASIDE)
 
 
-def _states(table: ibis.Table, named: Mapping[str, str]) -> Finding:
-    """The states that orders are in, and which of them are no sale."""
+def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Finding:
+    """The states that orders are in, and which of them are no sale; `returned` ones where a person said so."""
     status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
-    refunded = status.lower().name("state").as_table().distinct().filter(_.state.isin(_REFUNDED))
-    states = sorted(refunded.to_pyarrow()["state"].to_pylist())
-    if states and "refunded" not in named:
-        excluded = (*excluded, *states)
-        why = "; no column says how much was refunded, so refunded orders are set aside"
+    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
+    states = sorted(words.to_pyarrow()["state"].to_pylist())
+    wordy = [one for one in states if says_no_sale(one)]
+    if wordy:
+        why = "; among them, by a word in it: " + ", ".join(wordy)
+    back = [one for one in states if one in spellings(RETURN_WORDS) and returned]
+    refunded = [one for one in states if one in REFUNDED and "refunded" not in named and one not in back]
+    if refunded:
+        why += "; no column says how much was refunded, so refunded orders are set aside"
+    excluded = (*excluded, *wordy, *back, *refunded)
     listed = ", ".join(
         f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
     )

@@ -13,11 +13,12 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_number
-from crmlib.data.contracts.contract import Column, Contract
+from crmlib.data.contracts.contract import NONE, Column, Contract
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import CSV_SUFFIXES, source_files
 from crmlib.data.files.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
-from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, profile_columns
+from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, near_names, profile_columns
+from crmlib.data.guessing.content import money_units
 from crmlib.data.guessing.dates import guess_date_formats, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
@@ -70,23 +71,37 @@ def guess_table(
     given = dict(given or {})
     opened, own = open_file(source, given), _OWN.get(contract.name, OwnGuesses())
     table, there = opened.table, opened.own
-    known = own.known_columns(there) | {
-        ours: Match(theirs, "named by you") for ours, theirs in _named(given, contract, there).items()
-    }
-    matches = match_columns(contract, profile_columns(sample_of(table, there)), known, own)
-    questions = [_question(contract, name, there) for name in contract.lacking(matches)]
-    matches = own.settle(matches, [])
-    here = [(column, matches[column.name].column) for column in contract.columns if column.name in matches]
-    seen = [*_decimal(table, here, given), *guess_date_formats(table, here, given)]
+    named = {ours: Match(one, "named by you") for ours, one in _named(given, contract, there).items()}
+    known = own.known_columns(there) | named
+    sample = sample_of(table, there)
+    profiles = profile_columns(sample)
+    matches = match_columns(contract, profiles, known, own)
+    here = _columns_of(contract, own.settle(matches, []), there)
+    decimal = list(_decimal(table, here, given))
+    sign = next((str(one.value) for one in decimal if isinstance(one, Finding)), ".")
+    seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
+    seen += own.compare(table, sample, profiles, matches, known, given, sign)
+    by_content = {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in seen
+                  if isinstance(one, Finding) and one.entry.startswith("columns.")}  # fmt: skip
+    matches |= by_content
+    lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
+    questions = [_question(contract, name, there) for name in lacking]
     questions += [one for one in seen if isinstance(one, Question)]
-    found = [one for one in seen if isinstance(one, Finding)]
-    decimal = next((str(one.value) for one in found if one.entry == "decimal"), ".")
-    named = {column.name: theirs for column, theirs in here}
-    further = list(own.further(table, named, given, decimal))
+    found = [one for one in seen if isinstance(one, Finding) and not one.entry.startswith("columns.")]
+    settled = _columns_of(contract, own.settle(matches, []), there)
+    further = list(own.further(table, {column.name: theirs for column, theirs in settled}, given, sign))
     matches = own.settle(matches, further)
     columns = [_finding(contract, name, one) for name, one in matches.items()]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
     return Guess(opened.place, tuple(findings), tuple(questions))
+
+
+def _columns_of(
+    contract: Contract, matches: Mapping[str, Match], there: Sequence[str]
+) -> list[tuple[Column, str]]:
+    """The contract's columns that are there, each with that of the file."""
+    found = [(column, matches[column.name].column) for column in contract.columns if column.name in matches]
+    return [(column, theirs) for column, theirs in found if theirs in there]
 
 
 def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> dict[str, str]:
@@ -95,7 +110,7 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
     for ours, theirs in named.items():
         if ours not in contract.names:
             raise DataError(f"{contract.name} has no column {ours!r}; {did_you_mean(ours, contract.names)}")
-        if theirs not in own:
+        if theirs not in own and theirs != NONE:
             raise DataError(
                 f"columns.{ours}: there is no column {theirs!r}; {did_you_mean(theirs, own[:40])}"
             )
@@ -103,8 +118,12 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
 
 
 def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
-    purpose = next(column.purpose for column in contract.columns if column.name == name)
-    return Question(f"columns.{name}", f"which column is the {name}? ({purpose})", tuple(there[:40]))
+    """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
+    column = next(column for column in contract.columns if column.name == name)
+    near = near_names(contract, name, there)
+    doubt = f"; {', '.join(map(repr, near))}: name or content speak against it" if near else ""
+    answers = (*near, *[one for one in there if one not in near])
+    return Question(f"columns.{name}", f"which column is the {name}? ({column.purpose}){doubt}", answers[:40])
 
 
 def _finding(contract: Contract, name: str, match: Match) -> Finding:
@@ -178,7 +197,8 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
 def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     """The first rows of a table, enough to see what each of its own columns holds."""
     rows = max(200, _SAMPLE_VALUES // max(len(own), 1))
-    sample = table.select(*own).limit(rows).to_pandas()
+    flat = [name for name in own if not table[name].type().is_nested()]  # several values in a cell are no id
+    sample = table.select(*flat).limit(rows).to_pandas()
     if sample.empty:
         raise DataError("the file has a header but no rows; export it again")
     if all(_looks_like_data(name) for name in own):

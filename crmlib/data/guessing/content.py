@@ -1,0 +1,255 @@
+"""Does what the columns of a purchase log hold agree with what their names say? Where it does not, it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.contracts.contract import NONE, Column, plain_name
+from crmlib.data.guessing.column_names import names_of
+from crmlib.data.guessing.columns import Match, Profile, rank_of
+from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.policies import UNITS
+from crmlib.errors import DataError, did_you_mean
+
+_MOSTLY = 0.5  # of the rows, or half of the way from "does not rise with quantity" to "rises in proportion"
+_REPEATS = 0.95  # of one id's values, or fewer, another one has: it comes again where the first does not
+_SURE = 2.0  # standard errors
+_EXACT = 0.05  # two rows in proportion have no standard error
+_FEW = 0.01  # of the rows
+WHOLE = "whole"  # units of the currency
+_UNIT_NAMES = {
+    "cents": set(
+        "cent cents pence penny centavos centimes centimos centesimi rappen minor paise ore kopeks".split()
+    ),
+    "thousands": set("k thousand thousands tsd teur keur tusd kusd tausend milliers miles".split()),
+    "millions": set("mio mn million millions millionen".split()),
+}
+_PER_UNIT = {
+    "unit",
+    "per",
+    "each",
+    "piece",
+    "einzelpreis",
+    "stuckpreis",
+    "stueckpreis",
+    "unitaire",
+    "unitario",
+}
+_MONEY = ("amount", "quantity", "unit_price", "cost")
+
+
+def doubts(
+    table: ibis.Table,
+    sample: pd.DataFrame,
+    profiles: Mapping[str, Profile],
+    matches: Mapping[str, Match],
+    known: Collection[str],
+    decimal: str,
+) -> Iterator[Question]:
+    """What the content of matched columns speaks against.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        The file.
+    sample : DataFrame
+        Its first rows.
+    profiles : mapping
+        What each column holds.
+    matches : mapping
+        Contract column to its match.
+    known : collection of str
+        Contract columns that are not doubted, for a person named them or the whole export is known.
+    decimal : str
+        The decimal sign.
+    """
+    open_ones = matches.keys() - known
+    read = {name: read_number(table[matches[name].column], decimal) for name in _MONEY if name in matches}
+    if "product" in matches:
+        read["product"] = read_text(table[matches["product"].column])
+    numbers = table.limit(len(sample)).select(**read).to_pandas() if read else pd.DataFrame()
+    unnamed = [
+        name for name in ("customer_id", "amount") if name in open_ones and matches[name].is_by_content
+    ]
+    for name in unnamed:
+        column = matches[name].column
+        yield Question(
+            f"columns.{name}",
+            f"{column!r} may be the {name} by its content, and its name does not say so: which column is it?",
+            (column, *[one for one in sample.columns if one != column]),
+        )
+    open_ones -= {*unnamed}
+    if "customer_id" in open_ones:
+        yield from _another_id(sample, profiles, matches)
+    of_amount = []
+    if "amount" in open_ones:
+        of_amount = list(_a_count(numbers, sample, matches, decimal))
+    elif not {"amount"} & {*matches, *known} and {"unit_price", "quantity"} <= matches.keys():
+        of_amount = list(_a_total(numbers, matches))
+    yield from of_amount
+    if "cost" in open_ones and not of_amount:  # once the amount is known, its cost can be judged
+        yield from _cost_above(numbers, matches)
+
+
+def money_units(
+    here: Sequence[tuple[Column, str]], profiles: Mapping[str, Profile], given: Mapping[str, Any]
+) -> Iterator[Finding | Question]:
+    """The unit that the names of money columns say, such as cents; asked about where the amounts have decimals."""
+    columns = {column.name: theirs for column, theirs in here if column.kind == "money"}
+    said = given.get("amount_unit")
+    if said is not None:
+        if said not in (*UNITS, WHOLE):
+            raise DataError(f"amount_unit is {said!r}; {did_you_mean(said, [*UNITS, WHOLE])}")
+        yield from [Finding("amount_unit", said, "named by you")] if said != WHOLE else []
+        return
+    found = {ours: unit for ours, theirs in columns.items() if (unit := _unit_in(theirs))}
+    for ours, unit in found.items():
+        if unit == "cents" and profiles[columns[ours]].decimals > _FEW:
+            text = f"{columns[ours]!r} has decimals, and its name says {unit}: which unit is it?"
+            yield Question("amount_unit", text, (unit, WHOLE))
+            return
+    if found:
+        listed = ", ".join(f"{columns[ours]!r} is in {unit}" for ours, unit in found.items())
+        alike = len(found) == len(columns) and len(set(found.values())) == 1
+        value = next(iter(found.values())) if alike else found
+        yield Finding(
+            "amount_unit", value, f"by the name of the column: {listed}; amounts are shown in the currency"
+        )
+
+
+def _unit_in(name: str) -> str | None:
+    parts = set(plain_name(name).split("_"))
+    return next((unit for unit, words in _UNIT_NAMES.items() if parts & words), None)
+
+
+def _another_id(
+    sample: pd.DataFrame, profiles: Mapping[str, Profile], matches: Mapping[str, Match]
+) -> Iterator[Question]:
+    """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
+    column, names = TRANSACTIONS.columns[0], names_of(TRANSACTIONS)["customer_id"]
+    found = matches["customer_id"].column
+    order = matches["order_id"].column if "order_id" in matches else None
+    ids = sample[found].nunique()
+    orders = sample.loc[sample[found].notna(), order].nunique() if order else profiles[found].rows
+    if ids < max(orders, 2):
+        return
+    others = [
+        name
+        for name in sample.columns
+        if name not in (found, order)
+        and rank_of(plain_name(name), column, names) is not None
+        and 1 < sample[name].nunique() <= _REPEATS * ids
+        and not few_values(profiles[name])
+    ]
+    if others:
+        yield Question(
+            "columns.customer_id",
+            f"{found!r} never comes again in {fmt.count(orders)} orders, and {others[0]!r} does "
+            f"({fmt.count(sample[others[0]].nunique())} different ones): which one is the customer?",
+            (*others, found),
+        )
+
+
+def few_values(profile: Profile) -> bool:
+    """Whether a column has too few different values to be the id of customers; short files prove nothing.
+
+    A log may have few customers, so this decides only where the name is not that of an id.
+    """
+    return profile.rows >= 50 and profile.different < max(3, profile.rows / 1000)
+
+
+def _a_count(
+    numbers: pd.DataFrame, sample: pd.DataFrame, matches: Mapping[str, Match], decimal: str
+) -> Iterator[Question]:
+    """Whole numbers beside larger ones with cents are pieces rather than money."""
+    amount, found = numbers["amount"].dropna().abs(), matches["amount"].column
+    if amount.empty or (amount % 1 != 0).any():
+        return
+    columns = {column.name: column for column in TRANSACTIONS.columns}
+    for name in sample.columns:
+        plain = plain_name(name)
+        is_money = any(
+            rank_of(plain, columns[one], names_of(TRANSACTIONS)[one]) is not None
+            for one in ("amount", "unit_price", "cost")
+        )
+        if name == found or not is_money:
+            continue
+        other = read_number(ibis.memtable(sample[[name]])[name], decimal).name("other").to_pandas().dropna()
+        if len(other) and (other % 1 != 0).mean() > _MOSTLY and other.abs().mean() > amount.mean():
+            yield Question(
+                "columns.amount",
+                f"{found!r} holds whole numbers up to {fmt.count(amount.max())} and may count pieces; {name!r} holds "
+                "money with cents: which one was paid for the row?",
+                (name, found),
+            )
+            return
+
+
+def _a_total(numbers: pd.DataFrame, matches: Mapping[str, Match]) -> Iterator[Question]:
+    """A price that rises in proportion to the quantity is that of the whole line, and must not be multiplied."""
+    price, quantity = matches["unit_price"].column, matches["quantity"].column
+    slope, error = _rise(numbers)
+    if slope is None or slope + _SURE * error < _MOSTLY:
+        return
+    proportional = slope - _SURE * error > _MOSTLY or abs(slope - 1) < _EXACT
+    if not proportional and _PER_UNIT & set(plain_name(price).split("_")):
+        return  # too few rows to speak against a name that says it
+    found = (
+        f"{price!r} rises in proportion to {quantity!r}, as the price of a whole line does"
+        if proportional
+        else f"whether {price!r} is the price of one or of the whole line cannot be told from these rows"
+    )
+    yield Question(
+        "columns.amount",
+        f"{found}. Answer {price} if it is what was paid for the row, or {NONE} if the amount is {quantity} times "
+        f"{price}",
+        (price, NONE),
+    )
+
+
+def _rise(numbers: pd.DataFrame) -> tuple[float | None, float]:
+    """By what power the price rises with the quantity (0: not, 1: in proportion), and its standard error.
+
+    Within products where the log knows them and one of them was sold in several quantities, else over all rows. None
+    where one piece was sold in every row, for then it is all the same.
+    """
+    rows = numbers[(numbers["quantity"].abs() > 0) & (numbers["unit_price"].abs() > 0)]
+    if rows.empty or (rows["quantity"].abs() == 1).all():
+        return None, 0.0
+    logs = np.log(rows[["quantity", "unit_price"]].abs())
+    within = logs - logs.groupby(rows["product"]).transform("mean") if "product" in rows else logs * 0
+    groups = rows["product"].nunique() if (within["quantity"] != 0).any() else 1
+    x, y = (within if (within["quantity"] != 0).any() else logs - logs.mean()).to_numpy().T
+    if not (x**2).sum():
+        return _MOSTLY, 0.0  # one quantity in every row: nothing can be seen
+    slope = float((x * y).sum() / (x**2).sum())
+    left = max(len(x) - groups - 1, 1)
+    return slope, float(np.sqrt(((y - slope * x) ** 2).sum() / left / (x**2).sum()))
+
+
+def _cost_above(numbers: pd.DataFrame, matches: Mapping[str, Match]) -> Iterator[Question]:
+    """Goods that cost more than was paid for them, in most rows."""
+    if "amount" in numbers:
+        amount, paid = numbers["amount"], repr(matches["amount"].column)
+    elif {"quantity", "unit_price"} <= {*numbers.columns}:
+        amount, paid = numbers["quantity"] * numbers["unit_price"], "quantity times price"
+    else:
+        return
+    cost, found = numbers["cost"], matches["cost"].column
+    both = (cost.abs() > 0) & (amount.abs() > 0)
+    above = (cost.abs() > amount.abs())[both]
+    if above.mean() > _MOSTLY:
+        yield Question(
+            "columns.cost",
+            f"{found!r} is above the amount ({paid}) in {fmt.count(above.sum())} of {fmt.count(both.sum())} rows. "
+            f"Answer {found} if it is what the firm paid for the goods of the row all the same, or {NONE} if it is not",
+            (NONE, found),
+        )

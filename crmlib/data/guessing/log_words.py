@@ -1,0 +1,242 @@
+"""What the words in a purchase log say: events that are no sale, money back without a minus, products that are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from crmlib import format as fmt
+from crmlib.data.cleaning.reading import read_text
+from crmlib.data.cleaning.words import NO, YES
+from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.contracts.contract import NONE, plain_name
+from crmlib.data.guessing.column_names import names_of
+from crmlib.data.guessing.columns import Match, rank_of
+from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.policies import (
+    DEBIT_CREDIT,
+    RETURN_WORDS,
+    SALE_WORDS,
+    Policies,
+    spellings,
+)
+
+SET_ASIDE, KEEP = "set aside", "keep"
+_MOST_WORDS = 20  # a column with more of them is no state and no sign
+_STATES = {
+    *spellings((*SALE_WORDS, *RETURN_WORDS)),
+    *spellings(
+        """completed complete paid shipped delivered fulfilled approved success successful succeeded ok done closed
+        processing pending on_hold unpaid open new partially_refunded partially_paid authorized captured settled
+        confirmed bezahlt versendet geliefert offen abgeschlossen""".split()
+    ),
+}
+# Credit and debit cards.
+_CARDS = {"payment", "card", "method", "tender", "zahlart", "zahlungsart", "channel"}
+REFUNDED = ("refunded", "wc-refunded")
+# A state that holds one of the first words is no sale, as in "Cancelled by buyer", unless it holds one of the others.
+_NO_SALE = {word for word in Policies().excluded_statuses if "_" not in word} - {
+    "test",
+    "concept",
+    "view",
+    "click",
+}
+_YET_A_SALE = {"not", "no", "partially", "partial", "nicht", "non", "teilweise"}
+_OF_RETURNS = {"return", "returns", "returned", "refund", "refunds", "reversal", "retoure", "gutschrift"}
+# Codes and names under which tills, shops and ERP systems book what is no product.
+_LETTERS = ("m", "s", "d", "b")  # manual, samples, discount, bad debt
+_NO_PRODUCT = (
+    r"post|dot|c2|cruk|pads|adjust\d?|manual|amazon ?fees?|bank ?charges|test ?\d*"
+    r"|postage|carriage|delivery|shipping|freight|handling|samples?|discount|rabatt|voucher|fees?|tip|tips|rounding"
+    r"|deposit|pfand|porto|versand|versandkosten|trinkgeld|remise|spedizione|frete|env[ií]o|verzendkosten|frais de port"
+    r"|(adjust|correct|dotcom|manual|adjustment|correction) (by|postage|adjustment|correction|entry|of)\b.*"
+    r"|(shipping|delivery|postage|handling|service|bank|payment|transaction|gift ?wrap\w*) (fees?|costs?|charges?)"
+    r"|(gift|gutschein)[ _-]?(\d+.*|cards?|vouchers?|certificates?)|next day carriage"
+)
+
+
+def words_of(
+    table: ibis.Table,
+    sample: pd.DataFrame,
+    matches: Mapping[str, Match],
+    given: Mapping[str, Any],
+    amount: ir.NumericValue | None,
+) -> Iterator[Finding | Question]:
+    """States of orders under another name, columns that decide a sign, and products that are none.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        The file.
+    sample : DataFrame
+        Its first rows.
+    matches : mapping
+        Contract column to its match.
+    given : mapping
+        What a person said.
+    amount : ibis value, optional
+        What was paid for each row, where a column says so.
+    """
+    words = {name: _words(sample[name]) for name in sample.columns if sample[name].dtype != float}
+    few = {name: one for name, one in words.items() if 1 < len(one) <= _MOST_WORDS}
+    taken = {one.column for purpose, one in matches.items() if purpose != "returned"}
+    free = {name: one for name, one in few.items() if name not in taken}
+    if not {"status", "columns.status"} & {*matches, *given}:
+        yield from _unnamed_states(free)
+    if amount is not None and "status" in matches and not {"refunded", "returned"} & matches.keys():
+        yield from _returned_orders(table, matches["status"].column, few, given, amount)
+    if amount is not None and given.get("columns.returned") != NONE:
+        yield from _signs(table, free, matches, given, amount)
+    if "product" in matches:
+        yield from _no_products(table, sample, matches["product"].column, given)
+
+
+def _words(column: pd.Series) -> set[str]:
+    words = {str(one).strip().lower() for one in column.dropna().unique()[: 10 * _MOST_WORDS]}
+    return words - {""}
+
+
+def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question]:
+    """A column of which every word is a state, or asked about where some are."""
+    no_sale = {*spellings(tuple(_NO_SALE))} | {*spellings(("add_to_cart", "payment_error"))}
+    for name, words in free.items():
+        if not words & no_sale:
+            continue
+        found = ", ".join(sorted(words & no_sale)[:3])
+        if words <= _STATES | {*spellings(Policies().excluded_statuses)}:
+            yield Finding("columns.status", name, f"by its content: it holds states such as {found}")
+        else:
+            text = f"{name!r} holds {found}: is it the state of the order, so that such rows are no sale?"
+            yield Question("columns.status", f"{text} Answer {name}, or {NONE}", (name, NONE))
+        return
+
+
+def _signs(
+    table: ibis.Table,
+    free: Mapping[str, set[str]],
+    matches: Mapping[str, Match],
+    given: Mapping[str, Any],
+    amount: ir.NumericValue,
+) -> Iterator[Finding | Question]:
+    """Which column says that a row is money back, where its amount has no minus."""
+    known = matches["returned"].column if "returned" in matches else None
+    listened = {name: _back_words(name, words, name == known) for name, words in free.items()}
+    listened = {name: words for name, words in listened.items() if words and known in (None, name)}
+    hits = _above_zero(table, listened, amount)
+    answer = given.get("policies.return_words")
+    for name, counts in hits.items():
+        if answer is None and "columns.returned" not in given:
+            listed = ", ".join(f"{word} ({fmt.count(rows)} rows)" for word, rows in counts.items())
+            choices = tuple(word for word in counts if word in listened[name])
+            yield Question(
+                "policies.return_words",
+                f"{name!r} holds {listed}, and amounts of such rows are above zero: which word makes a row money back? "
+                f"Answer {NONE} if none does",
+                (*choices, NONE),
+            )
+        elif answer == NONE and name == known:
+            yield Finding("columns.returned", NONE, "named by you")
+        elif answer not in (None, NONE):
+            yield Finding("columns.returned", name, f"{answer} is money back, as you said")
+            if answer not in {*spellings(RETURN_WORDS), *YES}:
+                yield Finding("policies.return_words", (answer,), "named by you")
+        return
+
+
+def _returned_orders(
+    table: ibis.Table,
+    status: str,
+    few: Mapping[str, set[str]],
+    given: Mapping[str, Any],
+    amount: ir.NumericValue,
+) -> Iterator[Question]:
+    """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
+    words = few.get(status, set()) & {*spellings(RETURN_WORDS)} - {*REFUNDED}
+    hits = _above_zero(table, {status: words} if words else {}, amount)
+    if hits and "policies.excluded_statuses" not in given:
+        listed = ", ".join(f"{word} ({fmt.count(hits[status][word])} rows)" for word in sorted(words))
+        text = f"{status!r} holds {listed}, with amounts above zero. Are these orders {SET_ASIDE}, or sales ({KEEP})?"
+        yield Question("policies.excluded_statuses", text, (SET_ASIDE, KEEP))
+
+
+def says_no_sale(state: str) -> bool:
+    """Whether a state that is longer than a word says that the order is no sale.
+
+    Examples
+    --------
+    >>> says_no_sale("cancelled by buyer"), says_no_sale("partially cancelled"), says_no_sale("cancelled")
+    (True, False, False)
+    """
+    words = set(re.findall(r"\w+", state.lower()))
+    return len(words) > 1 and bool(words & _NO_SALE) and not words & _YET_A_SALE
+
+
+def _back_words(name: str, words: set[str], returned: bool) -> set[str]:
+    """Words of a column that may mean money back."""
+    parts = set(plain_name(name).split("_"))
+    if words <= {*DEBIT_CREDIT} and not parts & _CARDS:
+        return words
+    flags = {*YES} if returned or (parts & _OF_RETURNS and words <= {*YES, *NO}) else set()
+    return words & {*spellings(RETURN_WORDS), *flags}
+
+
+def _above_zero(
+    table: ibis.Table, listened: Mapping[str, set[str]], amount: ir.NumericValue
+) -> dict[str, dict[str, int]]:
+    """Columns in which one of these words stands beside an amount above zero: all their words, with their rows."""
+    texts = {name: read_text(table[name]).lower() for name in listened}
+    asked = {name: (texts[name].isin(words) & (amount > 0)).sum() for name, words in listened.items()}
+    found = table.agg(**asked).to_pyarrow().to_pylist()[0] if asked else {}
+    return {name: _counts(texts[name]) for name in listened if found[name]}
+
+
+def _counts(text: ir.StringColumn) -> dict[str, int]:
+    counted = text.name("word").as_table().filter(_.word.notnull()).group_by("word").agg(rows=_.count())
+    found = counted.order_by(_.rows.desc(), "word").to_pyarrow().to_pylist()
+    return {one["word"]: one["rows"] for one in found}
+
+
+def _no_products(
+    table: ibis.Table, sample: pd.DataFrame, column: str, given: Mapping[str, Any]
+) -> Iterator[Finding | Question]:
+    """Postage, fees, samples and corrections that stand as products: sales, unless a person says otherwise."""
+    found = _booked_as_products(table, [column, *_beside_product(sample, column)])
+    if not found:
+        return
+    listed = ", ".join(f"{word} ({fmt.count(rows)} rows)" for word, rows in found.items())
+    named = f"{column!r} holds what is probably no product: {listed}"
+    answer = given.get("policies.excluded_products")
+    why = "named by you" if answer else "assumed: they count as sales"
+    yield Finding(
+        "policies.excluded_products", tuple(found) if answer == SET_ASIDE else (), f"{named}; {why}"
+    )
+    if answer is None:
+        text = f"{named}. Are their rows {SET_ASIDE}, or do they count as sales ({KEEP})?"
+        yield Question("policies.excluded_products", text, (SET_ASIDE, KEEP), assumed=KEEP)
+
+
+def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
+    """Other columns that say in words what the product is."""
+    product = next(one for one in TRANSACTIONS.columns if one.name == "product")
+    names = names_of(TRANSACTIONS)["product"]
+    return [n for n in sample.columns if n != column and rank_of(plain_name(n), product, names) is not None]
+
+
+def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]:
+    """Products that are none by their code or by what stands beside it, the most frequent first, with their rows."""
+    texts = {f"text{place}": read_text(table[name]).lower() for place, name in enumerate(columns)}
+    words = table.select(**texts).group_by([*texts]).agg(rows=_.count())  # far fewer than rows
+    words = words.mutate(
+        clear=ibis.greatest(*[words[one].re_search(f"^({_NO_PRODUCT})$").fill_null(False) for one in texts]),
+        letter=words.text0.isin(_LETTERS),
+    ).filter(_.clear | _.letter)
+    found = words.group_by(word="text0").agg(rows=_.rows.sum(), clear=_.clear.any()).filter(_.word.notnull())
+    counted = found.order_by(_.rows.desc(), "word").limit(_MOST_WORDS).to_pyarrow().to_pylist()
+    # A letter alone may be a size; beside postage it is a code.
+    return {one["word"]: one["rows"] for one in counted} if any(one["clear"] for one in counted) else {}
