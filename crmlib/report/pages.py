@@ -30,7 +30,7 @@ from crmlib.secrets import redact
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 _UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
-_NUMBER = re.compile(rf"[-−+]?[^\w\s]{{0,3}}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|{'|'.join(_UNKNOWN)}|–|")
+_NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|–|")
 # Digits in a column so named are no quantity.
 _NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
 _FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
@@ -172,6 +172,9 @@ def _table(text: str, heading: str) -> Markup:
 
 def _tidy(table: Tag) -> None:
     """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
+    for cell in table.select("td"):
+        if cell.get_text().strip() in _UNKNOWN:
+            cell.string = "–"
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
     head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
     if body and len(body[0]) > _WIDE:
@@ -205,9 +208,7 @@ def _name_things(headings: list[Tag], values: list[str]) -> bool:
 def _for_the_eye(cells: Iterable[Tag], values: list[str]) -> None:
     grouped = any(_FIVE_DIGITS.search(value) for value in values)  # four digits alone may be a year
     for cell, value in zip(cells, values, strict=True):
-        if value in _UNKNOWN:
-            cell.string = "–"
-        elif grouped:
+        if grouped:
             cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
 
 

@@ -31,12 +31,17 @@ from tests.notebooks.refresh import NOTEBOOKS
 # What no reader should meet where a number belongs: signs of a value that is not known, or of no digits that count.
 _NO_NUMBER = re.compile(r"(?<![\w.])(?:[-−+±]?(?:nan|NaN|NaT|inf|<NA>|None)|[-−]0(?:\.0+)?)(?![\w.]| and)")
 _FORMATS = ("text/plain", "text/html", "image/png")
-_HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # as a kernel hides them
+_HIDDEN = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    ImportWarning,
+    ResourceWarning,
+)  # as a kernel hides them
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a chapter ended: `ok`, `not run` (with the reason in `why`) or `failed`; `faults` is what readers see of it."""
+    """How a chapter ended: `ok`, `not run` (with the reason in `why`), `failed`; `faults` is what readers see of it."""
 
     chapter: str
     how: str
@@ -107,7 +112,13 @@ def run_notebook(path: Path, plan: Plan, run: Path) -> Ended:
     metrics = json.loads((run / "metrics" / f"{path.stem}.json").read_text(encoding="utf-8"))
     executed = run / path.name
     executed.write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    around = {"study": plan.study, "chapter": plan.chapter(path.stem), "parameters": {}, "before": None, "after": None}
+    around = {
+        "study": plan.study,
+        "chapter": plan.chapter(path.stem),
+        "parameters": {},
+        "before": None,
+        "after": None,
+    }
     page = notebook_page(executed, metrics=metrics, pages=set(), **around)
     said = [f"{one.category.__name__}: {one.message} ({one.filename}, {one.lineno})" for one in heard]
     return Ended(path.stem, "ok", metrics["headline"], (*said, *_no_numbers(_words(page))))
