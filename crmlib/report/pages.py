@@ -31,6 +31,7 @@ _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 _UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
 _NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|–|")
+_ROUNDED_TO_ZERO = re.compile(r"[-−]0(\.0+)?")
 # Digits in a column so named are no quantity.
 _NAMES_THINGS = re.compile(r"\b(\w+_)?(id|year|code|number)$", re.I)
 _FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
@@ -173,8 +174,11 @@ def _table(text: str, heading: str) -> Markup:
 def _tidy(table: Tag) -> None:
     """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
     for cell in table.select("td"):
-        if cell.get_text().strip() in _UNKNOWN:
+        value = cell.get_text().strip()
+        if value in _UNKNOWN:
             cell.string = "–"
+        elif _ROUNDED_TO_ZERO.fullmatch(value):
+            cell.string = value[1:]
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
     head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
     if body and len(body[0]) > _WIDE:

@@ -86,7 +86,9 @@ def test_refunds_alone_are_no_purchases(project):
     assert not study.transactions.is_purchase.any().to_pyarrow().as_py()
     from crmlib.data.fitness import fitness_gates
 
-    with pytest.raises(CannotAnswerError, match="there is no purchase up to 2024-01-06 that was kept; choose"):
+    with pytest.raises(
+        CannotAnswerError, match="there is no purchase up to 2024-01-06 that was kept; choose"
+    ):
         fitness_gates(study.transactions, as_of=study.as_of)
 
 

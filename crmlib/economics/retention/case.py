@@ -76,7 +76,9 @@ class RetentionCase:
         if self.reason:
             return self.reason
         if not self.value_per_customer > 0:
-            brings = f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
+            brings = (
+                f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
+            )
             return f"{brings}, so that there is nothing that more retention could raise"
         if not self.discount_rate + 1 > self.retained / self.customers:
             return "nobody leaves and nothing is discounted, so that value has no limit; give a discount rate"
