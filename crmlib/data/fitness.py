@@ -13,7 +13,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
-from crmlib.errors import DataError
+from crmlib.errors import CannotAnswerError
 from crmlib.findings import FAIL, PASS, WARN
 
 # Klaviyo shows predictions from 500 buyers, 180 days and an order within 30 days on; below the second
@@ -65,7 +65,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
 
     Raises
     ------
-    DataError
+    CannotAnswerError
         If there is no purchase up to `as_of` that was kept.
 
     Examples
@@ -87,7 +87,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
     within = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
     customers = _customers(within.filter(within.kept))
     if not customers["buyers"]:
-        raise DataError(
+        raise CannotAnswerError(
             f"transactions: there is no purchase up to {last_day} that was kept; choose a later as_of"
         )
     seen = within.drop("kept", "order")  # of the calendar, what went back later was a purchase all the same

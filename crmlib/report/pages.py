@@ -30,7 +30,8 @@ from crmlib.secrets import redact
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 _UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
-_NUMBER = re.compile(rf"[-−+]?[^\w\s]{{0,3}}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|{'|'.join(_UNKNOWN)}|–|")
+_NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|–|")
+_ROUNDED_TO_ZERO = re.compile(r"[-−]0(\.0+)?")
 # Digits in a column so named are no quantity: customer_id, CustomerID and first_product, not value_per_customer.
 _NAMES_THINGS = re.compile(
     r"(?:\b|_)(?:id|year|code|number|no|sku|ean|product|(?<!per[_ ])(?:customer|order|invoice))$"
@@ -177,6 +178,12 @@ def _table(text: str, heading: str) -> Markup:
 
 def _tidy(table: Tag) -> None:
     """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
+    for cell in table.select("td"):
+        value = cell.get_text().strip()
+        if value in _UNKNOWN:
+            cell.string = "–"
+        elif _ROUNDED_TO_ZERO.fullmatch(value):
+            cell.string = value[1:]
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
     head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
     if body and len(body[0]) > _WIDE:
@@ -214,9 +221,7 @@ def _name_things(headings: list[Tag], values: list[str]) -> bool:
 def _for_the_eye(cells: Iterable[Tag], values: list[str]) -> None:
     grouped = any(_FIVE_DIGITS.search(value) for value in values)  # four digits alone may be a year
     for cell, value in zip(cells, values, strict=True):
-        if value in _UNKNOWN:
-            cell.string = "–"
-        elif grouped:
+        if grouped:
             cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
 
 

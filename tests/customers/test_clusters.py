@@ -251,7 +251,7 @@ def test_profile_table_reconciles():
     ("data", "options", "message"),
     [
         ({"a": [3.0] * 50}, {}, "all 50 customers are equal in a"),
-        ({"a": [3.0]}, {}, "data holds 1 customers; clusters need 2 at least"),
+        ({"a": [3.0]}, {}, "clusters need 2 customers at least, and here are 1"),
         ({"a": []}, {}, "data holds 0 customers"),
         ({"a": [1.0, 2.0, 2.0]}, {"n_clusters": 3}, "n_clusters is 3 and 2 customers differ"),
         ({"a": [1.0, None, 2.0]}, {}, "'a' is missing or infinite for 1 of 3 customers"),

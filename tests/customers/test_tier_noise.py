@@ -140,7 +140,7 @@ def test_cdnow_halves_are_the_period(margin):
 @pytest.mark.parametrize(
     ("halves", "says"),
     [
-        (pd.DataFrame({"one": [1.0] * 60, "other": [1.0] * 60}), "1 different profits"),
+        (pd.DataFrame({"one": [1.0] * 60, "other": [1.0] * 60}), "1 different profit;"),
         (pd.DataFrame({"one": [1.0, 2.0], "other": [1.0, 1.0]}), "50 customers who"),
     ],
 )

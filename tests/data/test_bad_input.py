@@ -13,7 +13,7 @@ import crmlib as crm
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.contracts import CUSTOMER_FEATURES, TRANSACTIONS
 from crmlib.data.sources import open_table
-from crmlib.errors import DataError, StudyError
+from crmlib.errors import CannotAnswerError, DataError, StudyError
 
 HEADER = "customer_id,date,amount\n"
 MAPPED = {"customer_id": "customer_id", "date": "date", "amount": "amount"}
@@ -86,7 +86,9 @@ def test_refunds_alone_are_no_purchases(project):
     assert not study.transactions.is_purchase.any().to_pyarrow().as_py()
     from crmlib.data.fitness import fitness_gates
 
-    with pytest.raises(DataError, match="there is no purchase up to 2024-01-06 that was kept; choose"):
+    with pytest.raises(
+        CannotAnswerError, match="there is no purchase up to 2024-01-06 that was kept; choose"
+    ):
         fitness_gates(study.transactions, as_of=study.as_of)
 
 

@@ -7,7 +7,7 @@ import pytest
 import crmlib as crm
 from crmlib import format as fmt
 from crmlib.data.fitness import fitness_gates
-from crmlib.errors import DataError
+from crmlib.errors import CannotAnswerError
 
 AS_OF = "2024-12-31"
 
@@ -107,7 +107,9 @@ def test_stray_dates_do_not_make_a_history():
 def test_returns_are_no_purchases():
     frame = pd.concat([log(), log().assign(amount=-5.0, date=pd.Timestamp("2023-01-01"))])
     assert gates(frame).loc["history", "found"] == "365 days"
-    with pytest.raises(DataError, match="there is no purchase up to 2020-01-01 that was kept; choose"):
+    with pytest.raises(
+        CannotAnswerError, match="there is no purchase up to 2020-01-01 that was kept; choose"
+    ):
         fitness_gates(frame, as_of="2020-01-01")
 
 
@@ -174,5 +176,7 @@ def test_buyers_are_those_of_the_summary_where_purchases_went_back_in_full():
         f"{fmt.share((frequency >= 1).mean())} bought again, {(frequency >= 2).sum()} on three days or more"
     )
     everything_back = frame[frame["customer_id"] == "returned all"]
-    with pytest.raises(DataError, match="no purchase up to 2024-12-31 that was kept; choose a later as_of"):
+    with pytest.raises(
+        CannotAnswerError, match="no purchase up to 2024-12-31 that was kept; choose a later as_of"
+    ):
         gates(everything_back)

@@ -65,9 +65,10 @@ def month_review(
     month = last_complete_month(as_day(as_of, "as_of"))
     monthly, first_day = _by_month(transactions, as_day(as_of, "as_of"), margin)
     if first_day is None or first_day > month.end_time:
-        raise CannotAnswerError(
-            f"no complete month by {as_of}: the first purchase is on {str(first_day)[:10]}"
+        began = (
+            "there is no purchase" if first_day is None else f"the first purchase is on {first_day:%Y-%m-%d}"
         )
+        raise CannotAnswerError(f"no complete month by {as_of}: {began}")
     table = pd.concat(
         {
             name: _of_month(monthly, first_day, then)

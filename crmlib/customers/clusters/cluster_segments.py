@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.clusters.choice import choose, cluster_verdict, judge_clusters
 from crmlib.customers.clusters.fits import (
     METHODS,
@@ -264,7 +265,9 @@ def check_shares(features: pd.DataFrame) -> None:
 def check_different(features: pd.DataFrame, clusters: int | None) -> int:
     """How many customers differ, or a refusal of what cannot be divided."""
     if len(features) < 2:
-        raise CannotAnswerError(f"data holds {len(features)} customers; clusters need 2 at least")
+        raise CannotAnswerError(
+            f"clusters need 2 customers at least, and here are {fmt.count(len(features))}"
+        )
     different = len(features.drop_duplicates())
     if different < 2:
         names = ", ".join(features.columns)

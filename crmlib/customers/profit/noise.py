@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
@@ -165,8 +166,8 @@ def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
     values, squares = one + other, (one - other) ** 2
     if len(values) < FEWEST or np.ptp(values) == 0:
         raise CannotAnswerError(
-            f"{len(values):,} customers with {len(np.unique(values)):,} different profits; {FEWEST} customers who "
-            "differ are needed to tell noise from truth"
+            f"{fmt.plural(len(values), 'customer')} with {fmt.plural(len(np.unique(values)), 'different profit')}; "
+            f"{FEWEST} customers who differ are needed to tell noise from truth"
         )
     coefficients = _regressed(values, squares)
     scale = float(np.median(np.abs(values[values != 0])))

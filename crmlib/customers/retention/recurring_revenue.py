@@ -32,7 +32,7 @@ def revenue_ratios(movements: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `nrr` = (start + expansion − contraction − churn) / start, `grr` = (start − contraction − churn) / start, both
         nan without a start, and `quick_ratio`, what was won for each unit lost: (new + expansion) / (contraction +
-        churn), infinite if nothing was lost.
+        churn), nan if nothing was lost.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def revenue_ratios(movements: pd.DataFrame) -> pd.DataFrame:
             "as amounts of 0 or more, losses too"
         )
     ratios = {"nrr": (start + expansion - lost) / begun, "grr": (start - lost) / begun}
-    return pd.DataFrame({**ratios, "quick_ratio": ((new + expansion) / lost.where(lost > 0)).fillna(np.inf)})
+    return pd.DataFrame({**ratios, "quick_ratio": (new + expansion) / lost.where(lost > 0)})
 
 
 def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd.DataFrame:

@@ -50,7 +50,7 @@ def repurchase_rate(
         `buyers` (in the earlier period), `bought_again` (of them, in the later one), `rate`, `low, high` (95 %,
         Wilson); `value_per_buyer` in the later period (profit where it is known, else revenue) and its standard error
         `value_error`; and where the log has a third period before: `skipped` (bought in the first, not in the
-        second) and `came_back` (of them, in the third), which a retention rate takes for lost.
+        second), `came_back` (of them, in the third), which a retention rate takes for lost, and `came_back_rate`.
 
     Raises
     ------
@@ -80,6 +80,7 @@ def repurchase_rate(
     rates["value_error"] = counts["spread"] / np.sqrt(counts["now"])
     for name in ("skipped", "came_back"):
         rates[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
+    rates["came_back_rate"] = rates["came_back"] / rates["skipped"] if rates["skipped"] else np.nan
     return rates.astype(float).rename(None)
 
 

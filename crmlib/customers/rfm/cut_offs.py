@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
 
 
@@ -63,7 +63,9 @@ class RfmCutOffs:
 def draw_cut_offs(measured: Mapping[str, np.ndarray], scores: int, unit: TimeUnit | None) -> RfmCutOffs:
     """Cut-offs at the quantiles, each a value that occurs, so that equal values are on one side of it."""
     if not len(measured["frequency"]):
-        raise CrmError("summary has no customer to draw cut-offs from; pass cut_offs= from an earlier result")
+        raise CannotAnswerError(
+            "summary has no customer to draw cut-offs from; pass cut_offs= from an earlier result"
+        )
     at = np.arange(1, scores) / max(scores, 1)
     cuts: dict[str, Any] = {
         name: tuple(map(float, np.quantile(values, at, method="inverted_cdf")))

@@ -11,6 +11,7 @@ from crmlib import format as fmt
 from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
 from crmlib.customers.tiers.value_tiers import TIERS, ValueTiers, value_tiers
+from crmlib.errors import CannotAnswerError
 
 SAME = 0.8  # share of customers from which the two ways do not differ
 
@@ -37,7 +38,7 @@ def compare_cuts(
         Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of customers in
         the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether the clusters are
         groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of the cluster that is
-        found again least) and `sentence`.
+        found again least) and `sentence`; of clusters that cannot be made only the sentence, with the reason.
     """
     behaviour = ["frequency", "time_since_last_purchase"]
     known = summary.set_index("customer_id")[behaviour].reindex(profit["customer_id"])
@@ -50,7 +51,11 @@ def compare_cuts(
     cuts = {"clusters of value": [], "clusters of recency, frequency and value": behaviour}
     options |= {"method": "clusters", "random_state": random_state}
     rows = [_cut("fixed shares", fixed, fixed)]
-    rows += [_cut(cut, value_tiers(merged, features=names, **options), fixed) for cut, names in cuts.items()]
+    for cut, names in cuts.items():
+        try:
+            rows.append(_cut(cut, value_tiers(merged, features=names, **options), fixed))
+        except CannotAnswerError as reason:
+            rows.append({"cut": cut, "groups": False, "sentence": f"Prefer fixed shares: {reason}."})
     return pd.DataFrame(rows)
 
 

@@ -82,6 +82,7 @@ def tier_probabilities(
     observed = value_tiers(pd.DataFrame({column: values}, index=halves.index), cut_offs=cuts)
     groups = _groups(halves)
     noises = {group: profit_noise(halves[groups == group]) for group in np.unique(groups)}
+    noises = noises or {0: profit_noise(halves)}  # of nobody, which it refuses
     sizes = {group: (groups == group).mean() for group in noises}
     true_cuts = _true_cut_offs(noises, sizes, cuts, has_costs)
     assert observed.cut_offs is not None

@@ -123,6 +123,8 @@ def campaign_from_experiment(
     read = read_experiments(outcomes, outcome="purchases") if experiment is None else outcomes
     if missing := why_none(read):
         return _nothing(missing)
+    if experiment is None and read["z"].isna().all():
+        return _nothing("in no experiment do purchases differ from customer to customer")
     name = _choose(read, experiment)
     people = outcomes[outcomes["experiment"] == name].set_index("customer_id")
     features = experiment_features(transactions, experiments, experiment=name, customers=customers)

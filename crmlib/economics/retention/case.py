@@ -17,7 +17,7 @@ from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rat
 from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
 from crmlib.economics.retention.profit import RetentionTerms, retention_mix
-from crmlib.errors import FitError, not_measured
+from crmlib.errors import FitError, not_measured, require_an_answer
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
@@ -71,8 +71,29 @@ class RetentionCase:
     reason: str = ""
 
     @property
+    def no_terms(self) -> str:
+        """Why there is nothing that more retention could raise, or an empty text."""
+        if self.reason:
+            return self.reason
+        if not self.value_per_customer > 0:
+            brings = (
+                f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
+            )
+            return f"{brings}, so that there is nothing that more retention could raise"
+        if not self.discount_rate + 1 > self.retained / self.customers:
+            return "nobody leaves and nothing is discounted, so that value has no limit; give a discount rate"
+        return ""
+
+    @property
     def terms(self) -> RetentionTerms:
-        """The same as terms of a valuation; a missing cost counts as none, and revenue as margin where it must."""
+        """The same as terms of a valuation; a missing cost counts as none, and revenue as margin where it must.
+
+        Raises
+        ------
+        CannotAnswerError
+            If there are none, with the reason (`no_terms`).
+        """
+        require_an_answer(self.no_terms)
         return RetentionTerms(
             self.value_per_customer,
             self.retained / self.customers,
@@ -83,8 +104,8 @@ class RetentionCase:
 
     def claim(self) -> RetentionClaim:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
-        if self.reason:
-            return not_tested(not_measured(self.reason))
+        if self.no_terms:
+            return not_tested(not_measured(self.no_terms))
         known = self.value == "profit"
         return retention_claim(
             retained=self.retained,
@@ -99,8 +120,10 @@ class RetentionCase:
 
     def mix(self) -> pd.DataFrame:
         """What constant retention hides, by an sBG of the survivors; without rows where they do not tell."""
-        if self.survivors is None:
-            return no_rows(_MIX, self.reason)
+        if self.no_terms or self.survivors is None:
+            return no_rows(_MIX, self.no_terms)
+        if not self.discount_rate > 0:
+            return no_rows(_MIX, "undiscounted, customers who differ may have no finite value")
         try:
             model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
         except FitError as error:
@@ -209,7 +232,7 @@ def contracts_case(
     Returns
     -------
     RetentionCase
-        With a `reason` where there is no table, or no year with customers at its start is complete.
+        With a `reason` where there is no table, no year with customers at its start is complete, or no contract runs.
 
     Examples
     --------
@@ -221,14 +244,15 @@ def contracts_case(
     """
     day = as_day(as_of, "as_of")
     years = contract_retention(subscriptions, as_of=day, period="Y")
-    years = years[years["start"] > 0]
-    if years.empty:
+    years, spells = years[years["start"] > 0], contract_spells(subscriptions, day)
+    yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
+    if years.empty or yearly.empty:
         why = f"no calendar year up to {day} is complete with contracts at its start; wait, or use months"
+        why = why if years.empty else f"no contract runs on {day}"
         reason = lacking(subscriptions=subscriptions) or why
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
     last = years.iloc[-1]
-    spells, year = contract_spells(subscriptions, day), last["period"].year
-    yearly = 12 * (1.0 if margin is None else margin) * spells.loc[~spells["ended"], "price_per_month"]
+    year = last["period"].year
     missing = "" if margin is not None else "; no margin is given, so profit is missing"
     cost_origin = "given" if acquisition_cost is not None else "missing: spend is not told apart by contracts"
     return _case(
@@ -306,7 +330,8 @@ def _acquisition_cost(
     within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
-    if not won:
-        return None, "missing: nobody bought first in the last 365 days"
+    if not won or total < 0:
+        why = "nobody bought first" if not won else "more was credited than spent"
+        return None, f"missing: {why} in the last 365 days"
     measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
     return total / won, f"{measured}: an average, not what the next costs"

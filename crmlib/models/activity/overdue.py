@@ -11,6 +11,7 @@ import pandas as pd
 from ibis import _
 from scipy.special import betainc, betaln, gammaln
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
@@ -53,7 +54,10 @@ class Regularity:
         """The finding in a sentence."""
         if self.reason:
             return not_measured(self.reason)
-        shape = f"shape {self.shape:.2f}, 95 % interval {self.low:.2f} to {self.high:.2f}"
+        reach = fmt.interval(self.low, self.high, "ratio")
+        shape = f"shape {fmt.number(self.shape, 2)}, 95 % interval {reach}"
+        if self.shape > MOST_REGULAR:
+            shape = f"shape over {MOST_REGULAR}"
         if self.phases > 1:
             return f"Customers buy in a rhythm ({shape}): a silence is unusual sooner than for purchases at random."
         if self.high < 1:

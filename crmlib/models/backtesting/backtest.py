@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, seen_by
 from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.customers.rfm.summary import BornInHoldout
@@ -238,7 +239,7 @@ def plan_backtest(
     days = (last - start.date()).days + 1 if start else 0
     if not start or days < FEWEST_DAYS:
         raise CannotAnswerError(
-            f"the log covers {days} days up to {last}; a backtest needs {FEWEST_DAYS} to learn from and to judge by"
+            f"the log covers {fmt.days(days)} up to {last}; a backtest needs {FEWEST_DAYS} to learn from and judge by"
         )
     wanted = round(periods(horizon, "D"))
     holdout, ahead = min(wanted, days // 2), min(wanted, days // 3)

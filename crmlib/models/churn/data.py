@@ -86,7 +86,7 @@ class ChurnData:
                 raise DataError(f"there is no feature {name!r}; {did_you_mean(name, self.features.columns)}")
         kinds = {name: kind for name, kind in self.read.kinds.items() if name not in columns}
         if not kinds and not self.reason:
-            raise DataError("no feature is left; keep at least one")
+            raise FitError(f"no feature is left without {fmt.listing(columns)}; keep at least one")
         levels = {name: one for name, one in self.read.levels.items() if name in kinds}
         left_out = tuple(f"{name} is left out: {why}" for name in columns)
         read = replace(self.read, kinds=kinds, levels=levels)
@@ -95,10 +95,14 @@ class ChurnData:
     def without_leaks(self, found: pd.DataFrame) -> ChurnData:
         """The same without what `leak_check` found: leaks, and columns that repeat another.
 
-        The latter harm no score, but reasons would be shared between two names of the same thing.
+        The latter harm no score, but reasons would be shared between two names of the same thing. Where nothing
+        but leaks is there, no data are left.
         """
         named = found.set_index("column")["finding"]
-        kept = self.without(*named.index[named == "leak"], why="it nearly gives the answer away")
+        leaks = named.index[named == "leak"].tolist()
+        if not self.reason and set(self.features) <= set(leaks):
+            return no_churn_data(f"every column nearly gives the answer away: {fmt.listing(leaks)}")
+        kept = self.without(*leaks, why="it nearly gives the answer away")
         return kept.without(*named.index[named == "redundant"], why="another column says the same")
 
 
@@ -136,9 +140,9 @@ def churn_data(
     Raises
     ------
     DataError
-        If the label is missing or has words without a known meaning, or no feature is left.
+        If the label is missing or has words without a known meaning.
     FitError
-        If nobody left, everybody left, or fewer than 25 of either kind are known.
+        If nobody left, everybody left, fewer than 25 of either kind are known, or no feature is left.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crmlib.errors import DataError
+from crmlib.errors import DataError, FitError
 from crmlib.models._inference import Array
 
 LEFT = (
@@ -97,7 +97,9 @@ def read_features(frame: pd.DataFrame) -> Features:
     Raises
     ------
     DataError
-        If a column stands twice, or no column is left.
+        If a column stands twice.
+    FitError
+        If no column is left.
 
     Examples
     --------
@@ -121,7 +123,7 @@ def read_features(frame: pd.DataFrame) -> Features:
         if kind == CATEGORY:
             levels[name] = tuple(sorted(values.dropna().unique()))
     if not kinds:
-        raise DataError(f"no column is left to learn from: {'; '.join(notes) or 'the table has none'}")
+        raise FitError(f"no column is left to learn from: {'; '.join(notes) or 'the table has none'}")
     return Features(kinds, levels, tuple(notes))
 
 

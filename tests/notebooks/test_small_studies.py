@@ -1,0 +1,17 @@
+"""At the edges of what a log can hold, every chapter ends well or says why it was not run."""
+
+import pytest
+
+from tests.notebooks.small_studies import STUDIES
+from tests.notebooks.warm import run_study
+
+# Those at which the most chapters stop early, for they are quick; `make bench` runs all of them.
+QUICK = ("one row", "two customers", "all on one day", "all leave", "all given back", "only money back")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_every_chapter_ends_well_or_says_why_not(name):
+    for ended in run_study(*STUDIES[name]()):
+        assert ended.how != "failed", "\n".join([ended.chapter, ended.why, *ended.faults])
+        assert ended.faults == (), ended.chapter
+        assert ended.why, ended.chapter
