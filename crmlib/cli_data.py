@@ -186,7 +186,7 @@ def _show_log(firm: Study) -> None:
     if len(quality.states):
         click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
         click.echo(_lines_of(quality.states))
-    gates = fitness_gates(firm.all_transactions, as_of=firm.as_of)
+    gates = fitness_gates(firm.all_transactions, as_of=firm.as_of, log_starts=firm.file.log_starts)
     click.echo("\nFitness")
     click.echo(_lines_of(gates[["status", "gate", "found", "threshold"]]))
     for gate in gates[gates["status"] != PASS].itertuples():

@@ -26,6 +26,7 @@ from crmlib.units import TimeUnit
 if TYPE_CHECKING:
     import ibis
 
+    from crmlib.data.log_start import LogStart
     from crmlib.data_quality import DataQuality
     from crmlib.study_file import Costs
 
@@ -121,6 +122,18 @@ class Study:
     def transactions(self) -> ibis.Table:
         """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
         return self._as_known("transactions")
+
+    @cached_property
+    def log_start(self) -> LogStart:
+        """Whether the log starts with the firm, as the study says or the log shows."""
+        from crmlib.data.log_start import log_start
+
+        return log_start(self.transactions, as_of=self.as_of, log_starts=self.file.log_starts)
+
+    @property
+    def new_customers_known_from(self) -> dt.date | None:
+        """In a log that was cut: the day from which first purchases are those of new customers; else None, all are."""
+        return self.log_start.new_customers_known_from
 
     @cached_property
     def quality(self) -> DataQuality:
