@@ -190,10 +190,6 @@ def check(study: str) -> None:
 
 def _show_log(firm: Study) -> None:
     """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
-    import pandas as pd
-
-    from crmlib.data.fitness import fitness_gates
-
     quality, money = firm.quality, f"amount, {firm.currency}"
     click.echo("\nRows")
     click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
@@ -205,7 +201,7 @@ def _show_log(firm: Study) -> None:
     if len(quality.states):
         click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
         click.echo(_lines_of(quality.states))
-    gates = pd.concat([quality.gates, fitness_gates(firm.all_transactions, as_of=firm.as_of)])
+    gates = firm.gates
     click.echo("\nFitness")
     click.echo(_lines_of(gates[["status", "gate", "found", "threshold"]]))
     for gate in gates[gates["status"] != PASS].itertuples():

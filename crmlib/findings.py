@@ -2,7 +2,7 @@
 
 The words of every verdict stand here and nowhere else. A model or a table of data is judged by rules: "use", "use
 with care", "do not use". A claim is judged by an interval: "supported", "contradicted", "undecided" or "cannot be
-tested"; a target is "met", "not met" or "undecided". A check of data is passed, warned of or failed.
+tested"; a target is "met", "not met" or "undecided". A check of data is passed, warned of, failed or not judged.
 """
 
 from __future__ import annotations

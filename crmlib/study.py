@@ -26,6 +26,7 @@ from crmlib.units import TimeUnit
 if TYPE_CHECKING:
     import ibis
 
+    from crmlib.data.log_start import LogStart
     from crmlib.data_quality import DataQuality
     from crmlib.study_file import Costs
 
@@ -123,11 +124,33 @@ class Study:
         return self._as_known("transactions")
 
     @cached_property
+    def log_start(self) -> LogStart:
+        """Whether the log starts with the firm, as the study says or the log shows."""
+        from crmlib.data.log_start import log_start
+
+        return log_start(self.transactions, as_of=self.as_of, log_starts=self.file.log_starts)
+
+    @property
+    def new_customers_known_from(self) -> dt.date | None:
+        """In a log that was cut: the day from which first purchases are those of new customers; else None, all are."""
+        return self.log_start.new_customers_known_from
+
+    @cached_property
     def quality(self) -> DataQuality:
         """Rows and money by fate, and what each policy concerns."""
         from crmlib.data_quality import DataQuality
 
         return DataQuality(self.cleaned, self.as_of)
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Every gate of the data check: what was lost or changed on reading, and what the log is fit for."""
+        import pandas as pd
+
+        from crmlib.data.fitness import fitness_gates
+
+        fitness = fitness_gates(self.transactions, as_of=self.as_of, log_starts=self.file.log_starts)
+        return pd.concat([self.quality.gates, fitness], ignore_index=True)
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether the firm supplies a table, and in it these columns, each with a value in one row at least."""

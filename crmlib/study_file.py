@@ -108,6 +108,9 @@ class StudyFile(Strict):
     costs: Costs | None = Field(
         None, description="what serving a customer costs, where no table says, such as per_return: 6"
     )
+    log_starts: Literal["with_firm", "cut"] | None = Field(
+        None, description="with_firm, or cut: the firm is older than its log; judged if absent"
+    )
     privacy: Literal["none", "hash"] = Field(
         "none", description="hash: customer ids become keyed hashes in everything that is written"
     )

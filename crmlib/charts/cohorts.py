@@ -72,7 +72,8 @@ def cohorts_by_age(
     Parameters
     ----------
     comparison : DataFrame
-        One row per `cohort` and calendar period: `age`, `complete` and the measure.
+        One row per `cohort` and calendar period: `age`, `complete` and the measure. Cohorts whose `is_new` is false
+        are not drawn: their customers may be older.
     measure : {"active_share", "purchases_per_active", "spend_per_purchase", "margin", "value_per_customer"}
     currency : str
         The name of the money.
@@ -82,6 +83,7 @@ def cohorts_by_age(
     label, kind = _MEASURES[measure]
     # In its first period every customer of a cohort is active by definition.
     youngest = 1 if measure == "active_share" else 0
+    comparison, older = _of_new_customers(comparison)
     rows = comparison[comparison["complete"] & (comparison["age"] >= youngest)].dropna(subset=[measure])
     if rows.empty:
         return no_data(f"No complete period to compare cohorts in by {label.lower()}")
@@ -104,7 +106,7 @@ def cohorts_by_age(
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
     title = found.sentence(label, kind, currency, period)
     alt = f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {title}."
-    return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]))
+    return finish(axes, title, alt, unit=unit + found.legend(period, table.shape[1]) + _left_out(older))
 
 
 class _Pair(NamedTuple):
@@ -157,14 +159,16 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
     Parameters
     ----------
     rates : DataFrame
-        One row per `cohort`: `customers`, `repeat_rate`, `low` and `high` (95 % interval).
+        One row per `cohort`: `customers`, `repeat_rate`, `low` and `high` (95 % interval). Cohorts whose `is_new` is
+        false are not drawn: their customers may be older.
     within_days : int
         The time that counts.
     period : {"W", "M", "Q", "Y"}
         The length of a cohort's period.
     """
+    rates, older = _of_new_customers(rates)
     if rates.empty:
-        return no_data(f"No cohort has lived {within_days} days")
+        return no_data(f"No cohort of new customers has lived {within_days} days")
     rows = rates.reset_index(drop=True)
     first, last = rows.iloc[0], rows.iloc[-1]
     newest = f"{fmt.share(last['repeat_rate'])} of the customers of {fmt.period(last['cohort'], period)}"
@@ -190,7 +194,20 @@ def repeat_rate_by_cohort(rates: pd.DataFrame, *, within_days: int = 180, period
         axes,
         title,
         alt,
-        unit=f"Share of customers who came back within {within_days} days; bars: 95 % interval",
+        unit=f"Share of customers who came back within {within_days} days; bars: 95 % interval{_left_out(older)}",
+    )
+
+
+def _of_new_customers(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.Timestamp]]:
+    """The rows of cohorts of new customers, and the cohorts whose customers may be older."""
+    if "is_new" not in frame:
+        return frame, []
+    return frame[frame["is_new"]], sorted(frame.loc[~frame["is_new"], "cohort"].unique())
+
+
+def _left_out(older: list[pd.Timestamp]) -> str:
+    return (
+        f"; left out, for their customers may be older: {fmt.plural(len(older), 'cohort')}" if older else ""
     )
 
 
@@ -203,7 +220,8 @@ def revenue_by_cohort(
     Parameters
     ----------
     comparison : DataFrame
-        One row per `cohort` and calendar `period`: `age`, `complete` and the value.
+        One row per `cohort` and calendar `period`: `age`, `complete` and the value; `is_new` is false where the
+        cohort's customers may be older.
     value : {"revenue", "profit"}
     currency : str
         The name of the money.
@@ -240,7 +258,7 @@ def revenue_by_cohort(
         f"{value.capitalize()} per {fmt.PERIODS[period]}, {scale}{currency or 'money'}; the darker, the older"
     )
     unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
-    title = _base_title(last, when, value, currency, period)
+    title = _base_title(last, when, value, currency, period, _of_new_customers(rows)[1])
     alt = (
         f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to {when}, "
         f"{fmt.plural(table.shape[1], 'cohort')}; in all {fmt.money(float(table.sum().sum()), currency)}. {title}."
@@ -248,11 +266,19 @@ def revenue_by_cohort(
     return finish(axes, title, alt, unit=unit)
 
 
-def _base_title(last: pd.Series, when: str, value: str, currency: str, period: str) -> str:
+def _base_title(
+    last: pd.Series, when: str, value: str, currency: str, period: str, older: list[pd.Timestamp]
+) -> str:
     """Who brought the last complete period's value: the customers acquired in it, and the strongest cohort."""
     total, strongest = float(last.sum()), last.idxmax()
     if not total > 0 or last.min() < 0:
         return f"{value.capitalize()} in {when} comes to {fmt.money(total, currency)}"
+    if strongest in older:
+        part = fmt.share(float(last[older].sum()) / total)
+        whose = (
+            f"{part} of {value} in {when} comes from customers first seen by {fmt.period(older[-1], period)}"
+        )
+        return f"{whose}, who may be older than the log"
     part = fmt.share(float(last[strongest]) / total)
     whose = f"{part} of {value} in {when} comes from the cohort of {fmt.period(strongest, period)}"
     is_new = fmt.period(last.index[-1], period) == when

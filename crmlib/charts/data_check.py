@@ -103,11 +103,14 @@ def new_customers_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
     ----------
     frame : DataFrame
         Columns `month` (any day of it) and `new_customers`, whose first purchase fell in it; months without
-        a row have none.
+        a row have none, and those where the number is empty are not known and not drawn.
     as_of : date or str, optional
         As for `purchases_per_month`.
     """
-    months, customers, complete = _monthly(frame, "new_customers", as_of)
+    unknown = frame["new_customers"].isna()
+    months, customers, complete = _monthly(frame[~unknown], "new_customers", as_of)
+    if unknown.all() and len(frame):
+        return no_data("New customers are not known: the log does not start with the firm")
     total = customers.sum()
     if not total > 0:
         return no_data("The log holds no customer")
@@ -121,7 +124,8 @@ def new_customers_per_month(frame: pd.DataFrame, *, as_of: Any = None) -> Chart:
         title = _course("New customers", months, customers, complete)
     axes = _month_bars(months, customers, complete)
     alt = _alt("new customers", months, customers, complete)
-    return finish(axes, title, alt, unit="New customers per month" + _pale(months, complete))
+    unit = "New customers per month" + (f"; not known before {fmt.month(months[0])}" if unknown.any() else "")
+    return finish(axes, title, alt, unit=unit + _pale(months, complete))
 
 
 def _monthly(frame: pd.DataFrame, column: str, as_of: Any) -> tuple[list[pd.Timestamp], np.ndarray, int]:

@@ -202,15 +202,11 @@ def month_against_others(review: pd.DataFrame, *, measure: str = "revenue", curr
     unit = f"{measure.capitalize()} per month" + (f", {currency or 'money'}" if is_money else "")
     existing = rows.loc["existing", columns].to_numpy(dtype=float)
     new = rows.loc["new", columns].to_numpy(dtype=float)
-    if np.nanmin([existing, new]) >= 0:
+    known = np.isfinite(existing) & np.isfinite(new)
+    if known.any() and np.min([existing[known], new[known]]) >= 0:
         # What new customers brought stands at the end of each bar.
-        axes.barh(
-            np.arange(len(columns)),
-            np.nan_to_num(new),
-            left=np.nan_to_num(existing),
-            color=LIGHT_BLUE,
-            height=0.68,
-        )
+        places = np.flatnonzero(known)
+        axes.barh(places, new[known], left=existing[known], color=LIGHT_BLUE, height=0.68)
         unit += "; light: by new customers"
     listed = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
     parts = [fmt.money(one, currency) if is_money else fmt.number(one) for one in (existing[0], new[0])]

@@ -58,6 +58,13 @@ def floor(instant: ibis.Value, collapse: TimeUnit) -> ibis.Value:
     return day if collapse is TimeUnit.D else day.truncate(_FLOOR[collapse])
 
 
+def known_since(values: pd.Series, periods: Any, new_from: Any) -> pd.Series:
+    """Numbers of new customers by the first day of their period; not known where that is before `new_from`."""
+    if new_from is None:
+        return values
+    return values.where(pd.DatetimeIndex(periods) >= pd.Timestamp(as_day(new_from, "new_from")))
+
+
 def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
     """Open a table of the study, or refuse it by its name and the column that it lacks."""
     rows = open_table(table)

@@ -11,7 +11,8 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS
+from crmlib.data.log_start import LogStart, Stated, early_strays, log_start
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError
 from crmlib.findings import FAIL, PASS, WARN
@@ -47,7 +48,9 @@ PLACEHOLDER_RATIO = 5
 COLUMNS = ["gate", "found", "threshold", "status", "meaning", "analyses"]
 
 
-def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
+def fitness_gates(
+    transactions: Any, *, as_of: dt.date | str, log_starts: Stated | None = None
+) -> pd.DataFrame:
     """Check whether a purchase log can carry the analyses, gate by gate.
 
     Parameters
@@ -56,12 +59,14 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
         A cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not used.
     as_of : date
         Last day that counts. Who has sent back every purchase in full by then is no buyer, as in `rfm_summary`.
+    log_starts : {"with_firm", "cut"}, optional
+        Where the study says how the log starts: see `log_start`.
 
     Returns
     -------
     DataFrame
-        Columns `gate, found, threshold, status` ("pass", "warn" or "fail"), `meaning` and `analyses` (those
-        that it concerns); one row per gate.
+        Columns `gate, found, threshold, status` ("pass", "warn", "fail" or "not judged"), `meaning` and
+        `analyses` (those that it concerns); one row per gate.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
         )
     seen = within.drop("kept", "order")  # of the calendar, what went back later was a purchase all the same
     days = _days(seen)
-    strays = _early_strays(days["purchases"])
+    strays = early_strays(days["purchases"])
     later = int(rows.filter(rows.day > ibis.date(last_day.isoformat())).count().to_pyarrow().as_py())
     stray_dates = _stray_dates(days["purchases"][:strays], later, last_day)
     days = days[strays:]
@@ -106,6 +111,7 @@ def fitness_gates(transactions: Any, *, as_of: dt.date | str) -> pd.DataFrame:
         _pauses(days["purchases"].reindex(span[span <= days.index[-1]], fill_value=0)),
         _level_shifts((days["purchases"] - days["new"]).reindex(span, fill_value=0)),
         _closed_cohort(last_new, days.index[0], last_day),
+        _log_start(log_start(transactions, as_of=last_day, log_starts=log_starts)),
         stray_dates,
         _placeholder(within),
     ]
@@ -245,12 +251,24 @@ def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.dat
     )
 
 
-def _early_strays(purchases: pd.Series) -> int:
-    """How many of the first days stand alone, long before the others."""
-    gaps = purchases.index.to_series().diff().dt.days.to_numpy()
-    before = purchases.cumsum().shift(fill_value=0).to_numpy()
-    stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * purchases.sum())
-    return int(np.flatnonzero(stray)[-1]) if stray.any() else 0
+def _log_start(start: LogStart) -> tuple[str, ...]:
+    meaning = {
+        PASS: "who is first seen is a new customer",
+        FAIL: "who is first seen in the first months may be an older customer: as new customers are counted those "
+        f"first seen from {start.new_customers_known_from} on, and the age of older ones is not known",
+    }
+    return (
+        "start of the log",
+        start.found,
+        "first purchases of new customers only, as in a log that starts with the firm",
+        start.status,
+        meaning.get(
+            start.status,
+            "if the firm is older than its log, who is first seen may be an older customer: say log_starts: with_firm, "
+            "or cut, in the study",
+        ),
+        "cohorts, new customers, value by month, models",
+    )
 
 
 def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> tuple[str, ...]:

@@ -201,6 +201,7 @@ def value_by_acquisition_month(
     life: str,
     discount_rate_per_year: float,
     margin: float,
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """What a customer is worth within the first `life` after the first purchase, by month of acquisition.
 
@@ -216,6 +217,9 @@ def value_by_acquisition_month(
         Of `rfm_summary`.
     life : str
         Such as "2Y", the same for every month.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: months that begin before it are left out, since their
+        customers may be older.
 
     Returns
     -------
@@ -244,7 +248,10 @@ def value_by_acquisition_month(
     table["expected"] = pd.Series(expected)
     table.insert(1, "clv_mean", table["so_far"] + table["expected"])
     table["share_expected"] = table["expected"] / table["clv_mean"].where(table["clv_mean"] > 0)
-    return table.rename_axis("month").reset_index()
+    table = table.rename_axis("month").reset_index()
+    return (
+        table if new_from is None else table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
+    )
 
 
 def top_customers(

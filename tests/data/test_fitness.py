@@ -20,12 +20,12 @@ def log(customers=600, days=365, per_day=20, seed=1):
     return pd.DataFrame({"customer_id": who.astype(str), "date": day, "amount": 10.0})
 
 
-def gates(frame, as_of=AS_OF):
-    return fitness_gates(frame, as_of=as_of).set_index("gate")
+def gates(frame, as_of=AS_OF, log_starts=None):
+    return fitness_gates(frame, as_of=as_of, log_starts=log_starts).set_index("gate")
 
 
 def test_a_steady_shop_passes_every_gate():
-    found = gates(log())
+    found = gates(log(), log_starts="with_firm")
     assert found["status"].unique().tolist() == ["pass"]
     assert found.columns.tolist() == ["found", "threshold", "status", "meaning", "analyses"]
     assert found.loc["history", "found"] == "365 days"
@@ -34,10 +34,11 @@ def test_a_steady_shop_passes_every_gate():
 def test_cdnow_is_fit_but_for_its_closed_cohort():
     study = crm.open_study("cdnow")
     found = gates(study.all_transactions, study.as_of)
-    assert found.index[found["status"] != "pass"].tolist() == ["closed cohort"]
+    assert found.index[found["status"] != "pass"].tolist() == ["closed cohort", "start of the log"]
     assert found.loc["buyers", "found"] == "23,570 buyers"
     assert found.loc["repeat buyers", "found"].startswith("49 % bought again")
     assert found.loc["closed cohort", "found"] == "nobody new after 1997-03-25"
+    assert found.loc["start of the log", "status"] == "not judged"
     assert "not a dying firm" in found.loc["closed cohort", "meaning"]
 
 

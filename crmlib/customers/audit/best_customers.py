@@ -27,6 +27,7 @@ def first_products(
     by: str | None = None,
     within_days: int = 365,
     margin: float | None = None,
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """What do customers become who started with a product, and with which did the best ones start?
 
@@ -43,6 +44,9 @@ def first_products(
         have lived them count.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: who was first seen before it may be older, and
+        is not counted.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def first_products(
     )
     born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.day.min())
     lived = born.filter(born.born <= ibis.literal(day - pd.Timedelta(within_days, "D")))
+    if new_from is not None:
+        lived = lived.filter(lived.born >= ibis.literal(as_day(new_from, "new_from")))
     rows = rows.inner_join(lived, "customer_id")
     age = rows.day.delta(rows.born, unit="day")
     people = rows.group_by("customer_id").agg(

@@ -26,6 +26,7 @@ def cohort_comparison(
     period: str = "M",
     collapse: str = "D",
     margin: float | None = None,
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """How do cohorts compare at the same age, and in the same calendar period?
 
@@ -41,12 +42,15 @@ def cohort_comparison(
         Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: the customers of cohorts that begin before it may be older.
 
     Returns
     -------
     DataFrame
         One row per `cohort` and calendar `period` from its first on (both by their first day), with `age`
-        (periods since the first, which is 0) and `complete` (the period is over by `as_of`):
+        (periods since the first, which is 0), `complete` (the period is over by `as_of`) and `is_new` (the cohort
+        begins on `new_from` or later: its customers are new):
         `customers` (acquired), `active`, `active_share`, `purchases`, `purchases_per_active`,
         `spend_per_purchase`, `revenue`, where it is known `profit` and `margin`, and
         `value_per_customer` up to then (cumulative profit, else revenue, per acquired customer). The
@@ -81,7 +85,7 @@ def cohort_comparison(
     )
     if value == "profit":
         table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    return table
+    return _marked(table, new_from)
 
 
 def cohort_history(
@@ -166,7 +170,8 @@ def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all
         acquired by then), `purchases, revenue`, where it is known `profit`, `new_share` (of the period's
-        revenue from customers acquired in it) and `repeat_revenue` (from all others).
+        revenue from customers acquired in it) and `repeat_revenue` (from all others). New customers, and what is
+        counted by them, are not known (NaN) up to the last cohort whose customers may be older.
 
     References
     ----------
@@ -180,18 +185,28 @@ def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
     table["active_share"] = table["active"] / table["new_customers"].cumsum()
     table["new_share"] = newest_revenue / table["revenue"].where(table["revenue"] > 0)
     table["repeat_revenue"] = table["revenue"] - newest_revenue
+    unknown = table.index <= comparison.loc[~comparison["is_new"], "cohort"].max()
+    if unknown.any():
+        by_new = ["new_customers", "active_share", "new_share", "repeat_revenue"]
+        table[by_new] = table[by_new].mask(unknown)
     table["complete"] = comparison.groupby("period")["complete"].first()
     return table.reset_index()
 
 
 def repeat_rate(
-    transactions: Any, *, as_of: Any, within_days: int = 180, period: str = "M", collapse: str = "D"
+    transactions: Any,
+    *,
+    as_of: Any,
+    within_days: int = 180,
+    period: str = "M",
+    collapse: str = "D",
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """Which share of each vintage of customers comes back within a time that all of them have lived?
 
     Parameters
     ----------
-    transactions, as_of, period, collapse
+    transactions, as_of, period, collapse, new_from
         As in `cohort_comparison`.
     within_days : int
         The second purchase counts if it comes within so many days of the first.
@@ -200,7 +215,8 @@ def repeat_rate(
     -------
     DataFrame
         One row per `cohort` whose youngest customer has lived `within_days` by `as_of`: `customers`,
-        `came_back`, `repeat_rate` and its 95 % interval `low, high` (Wilson 1927).
+        `came_back`, `repeat_rate` and its 95 % interval `low, high` (Wilson 1927); `is_new` as in
+        `cohort_comparison`.
 
     Examples
     --------
@@ -223,7 +239,15 @@ def repeat_rate(
     lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(within_days, "D")
     table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
     low, high = wilson_interval(table["came_back"], table["customers"])
-    return table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
+    rates = table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
+    return _marked(rates, new_from)
+
+
+def _marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:
+    """The cohorts of a table with `is_new`: whether their customers are new, as far as is known."""
+    if new_from is None:
+        return table.assign(is_new=True)
+    return table.assign(is_new=table["cohort"] >= pd.Timestamp(as_day(new_from, "new_from")))
 
 
 def _period(period: str) -> TimeUnit:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, fetch, seen_by
+from crmlib.customers._log import as_day, belongs_to, fetch, known_since, seen_by
 from crmlib.customers.activity import profit_of
 from crmlib.customers.rfm.summarise import purchase_periods
 from crmlib.data.sources import open_optional
@@ -19,7 +19,7 @@ GROUPS = ("all", "existing", "new")
 
 
 def month_review(
-    transactions: Any, *, as_of: Any, budget: Any = None, margin: float | None = None
+    transactions: Any, *, as_of: Any, budget: Any = None, margin: float | None = None, new_from: Any = None
 ) -> pd.DataFrame:
     """How the last complete month went, for existing and for new customers.
 
@@ -34,6 +34,8 @@ def month_review(
     margin : float, optional
         Contribution margin as a share of revenue; adds the measure `profit`. Where the log has `cost` for
         its rows, profit is measured instead.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: who was new in months that begin before it is not known.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def month_review(
         raise CannotAnswerError(f"no complete month by {as_of}: {began}")
     table = pd.concat(
         {
-            name: _of_month(monthly, first_day, then)
+            name: _of_month(monthly, first_day, then, new_from)
             for name, then in {"value": month, "month_before": month - 1, "year_before": month - 12}.items()
         },
         axis=1,
@@ -210,14 +212,17 @@ def _by_month(
     return monthly, first and pd.Timestamp(first)
 
 
-def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period) -> pd.Series:
-    """All measures of one month; not known where the log begins after its first day."""
+def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, new_from: Any) -> pd.Series:
+    """All measures of one month; not known where the log, or what is known of new customers, begins after its start."""
     measures = [name for name in monthly.columns if name not in ("month", "is_new")]
     known = first_day.normalize() <= month.start_time
     rows = monthly[monthly["month"] == month]
     groups = {"all": rows, "existing": rows[~rows["is_new"]], "new": rows[rows["is_new"]]}
     sums = {(group, name): float(groups[group][name].sum()) for group in GROUPS for name in measures}
-    return pd.Series(sums) if known else pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(sums))
+    found = pd.Series(sums) if known else pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(sums))
+    if new_from is None or month.start_time.date() >= as_day(new_from, "new_from"):
+        return found
+    return found.where(found.index.get_level_values(0) == "all")
 
 
 def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
@@ -234,7 +239,9 @@ def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
     return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}
 
 
-def purchases_by_month(transactions: Any, *, as_of: Any, collapse: str = "D") -> pd.DataFrame:
+def purchases_by_month(
+    transactions: Any, *, as_of: Any, collapse: str = "D", new_from: Any = None
+) -> pd.DataFrame:
     """How much was bought in each month, by how many customers, and how many of them were new.
 
     Parameters
@@ -245,6 +252,9 @@ def purchases_by_month(transactions: Any, *, as_of: Any, collapse: str = "D") ->
         Last day that counts, to its end.
     collapse : {"D", "H", "W", "M", "Q", "Y"}
         Purchases of one customer within one such period are one purchase.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: `new_customers` of months that begin before
+        it are not known (NaN).
 
     Returns
     -------
@@ -277,4 +287,5 @@ def purchases_by_month(transactions: Any, *, as_of: Any, collapse: str = "D") ->
         return found.astype({"new_customers": "int64"})
     months = pd.date_range(found["month"].iloc[0], pd.Timestamp(day), freq="MS", unit="ns")
     whole = found.set_index("month").reindex(months).rename_axis("month").fillna(0).reset_index()
-    return whole.astype({"purchases": "int64", "buyers": "int64", "new_customers": "int64"})
+    whole = whole.astype({"purchases": "int64", "buyers": "int64", "new_customers": "int64"})
+    return whole.assign(new_customers=known_since(whole["new_customers"], whole["month"], new_from))

@@ -260,7 +260,13 @@ class RecentChange:
 
 
 def recent_change(
-    transactions: Any, *, as_of: Any, months: int, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    *,
+    as_of: Any,
+    months: int,
+    collapse: str = "D",
+    margin: float | None = None,
+    new_from: Any = None,
 ) -> RecentChange:
     """What changed from the months before to the last complete months, as far as the log reaches back?
 
@@ -274,6 +280,9 @@ def recent_change(
         Complete months in each of the two periods; where the log is too short for so many, as many as fit.
     collapse, margin
         As in `period_change`.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: if the later period begins before it, the
+        sentence says that not all who count as new in it are.
 
     Returns
     -------
@@ -299,6 +308,8 @@ def recent_change(
     sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
     if fitting < months:
         sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
+    if new_from is not None and after[0] < as_day(new_from, "new_from"):
+        sentence += f". Who was first seen before {new_from} may be an older customer, though counted as new"
     return RecentChange(change, fitting, before, after, f"{sentence}.")
 
 

@@ -142,6 +142,7 @@ def buyers_case(
     programme_cost: float = 0.0,
     marketing_spend: Any | None = None,
     collapse: str = "D",
+    new_from: Any = None,
 ) -> RetentionCase:
     """What is known of retention where customers have no contract: who bought again in the next period?
 
@@ -165,6 +166,8 @@ def buyers_case(
         Columns `date, amount`: over the last 365 days, divided by the customers who first bought in them.
     collapse : str
         As in `rfm_summary`.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: customers acquired are not counted before it.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def buyers_case(
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
         (again["value_per_buyer"], profit_origin),
-        _acquisition_cost(transactions, day, acquisition_cost, marketing_spend),
+        _acquisition_cost(transactions, day, acquisition_cost, marketing_spend, new_from),
         discount_rate_per_year,
         definition=f"bought again within the next {days} days",
         period_days=days,
@@ -319,7 +322,7 @@ def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
 
 
 def _acquisition_cost(
-    transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None
+    transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None, new_from: Any
 ) -> tuple[float | None, str]:
     if given is not None:
         return given, "given"
@@ -327,6 +330,11 @@ def _acquisition_cost(
     if spend is None:
         return None, "missing: no table marketing_spend"
     start = day - dt.timedelta(days=364)
+    if new_from is not None and start < as_day(new_from, "new_from"):
+        return (
+            None,
+            f"missing: how many of the first purchases before {new_from} were those of new customers is not known",
+        )
     within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
