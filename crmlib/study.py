@@ -25,6 +25,7 @@ from crmlib.units import TimeUnit
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
 if TYPE_CHECKING:
     import ibis
+    import pandas as pd
 
     from crmlib.data.log_start import LogStart
     from crmlib.data_quality import DataQuality
