@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +38,19 @@ class Study:
     file: StudyFile
     folder: Path
     root: Path
-    frame: Any = None
+    frame: Any = field(default=None, repr=False)  # holds customers
     as_of_override: dt.date | None = None
     absent_tables: list[str] = field(default_factory=list, repr=False)  # asked for, and not there
+
+    def __post_init__(self) -> None:
+        #: The firm's tables as they were cleaned, and what became of their rows.
+        self.cleaned = CleanedTables(
+            self.name, self.file, self.folder, self.root, self.frame, self.as_of_override
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What has been opened since belongs to this process: a copy elsewhere opens its own.
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def title(self) -> str:
@@ -94,11 +104,6 @@ class Study:
                 f"give a day up to {days['latest']}, or latest"
             )
         return wanted
-
-    @cached_property
-    def cleaned(self) -> CleanedTables:
-        """The firm's tables as they were cleaned, and what became of their rows."""
-        return CleanedTables(self.name, self.file, self.folder, self.root, self.frame, self.as_of_override)
 
     @property
     def optional_tables(self) -> list[str]:

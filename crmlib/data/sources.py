@@ -6,9 +6,6 @@ it is counted; what is a date or an amount is decided, and reported, by the clea
 
 from __future__ import annotations
 
-import functools
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,26 +14,12 @@ import ibis
 import pandas as pd
 
 from crmlib.data.contracts.contract import Contract
+from crmlib.data.engine import LOCK, engine, frame_table
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.errors import DataError, did_you_mean
-
-
-@functools.cache
-def engine() -> Any:
-    """The in-memory DuckDB in which this process works (one, opened on first use)."""
-    # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
-    spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
-    # A report runs several notebooks at a time, and each is told its share of the processor.
-    threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
-    connection = ibis.duckdb.connect(temp_directory=str(spill), **threads)
-    # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
-    # even to say so is an error.
-    if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
-        connection.raw_sql("SET enable_progress_bar = false")
-    return connection
 
 
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
@@ -96,7 +79,8 @@ def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     if len(files) > 1:
         raise DataError(f"source names {len(files)} DuckDB files; name one, and its table under `table`")
-    return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
+    with LOCK:  # between attaching the file and opening its table
+        return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
 
 
 # Another engine joins by another line here, and a kind in `files`.
@@ -134,7 +118,7 @@ def _open_frame(frame: Any) -> ibis.Table:
             **{name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
         )
     try:
-        return ibis.memtable(frame)
+        return frame_table(frame)
     except Exception as complaint:
         raise DataError(
             f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
@@ -209,7 +193,7 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
             types[f"has_{column.name}"] = "boolean"
         if not column.personal or keep_personal:
             types[column.name] = column.type
-    return ibis.memtable([], schema=ibis.schema(types))
+    return frame_table([], schema=ibis.schema(types))
 
 
 def open_optional(table: Any) -> ibis.Table | None:

@@ -15,8 +15,8 @@ from crmlib.data.cleaning.repeats import with_reasons
 from crmlib.data.cleaning.returns import match_returns
 from crmlib.data.cleaning.values import UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.engine import engine
 from crmlib.data.policies import Policies, Reading
-from crmlib.data.sources import engine
 from crmlib.errors import DataError
 
 LATER_LINE = "later line of an order, whose total is counted once"
