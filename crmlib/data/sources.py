@@ -136,6 +136,11 @@ def _is_mixed(column: pd.Series) -> bool:
 def as_transactions(log: Any) -> ibis.Table:
     """A purchase log with every column that the customer analyses rely on.
 
+    A log that no study has cleaned is read as a study would by default, as far as its rows alone decide it: returns
+    (negative amounts) undo or reduce the purchase that they belong to, and rows without a customer, date or amount
+    do not count. Not done are other spellings of a missing id, states of orders, currencies, and repeated
+    lines: `crm.open_study(frame)` does all of it and counts what it did.
+
     Parameters
     ----------
     log : ibis.Table or DataFrame
@@ -144,8 +149,7 @@ def as_transactions(log: Any) -> ibis.Table:
     Returns
     -------
     ibis.Table
-        With `is_purchase` (where absent: amount ≥ 0), `reversed_on` and `returned_purchase_date` (where
-        absent: null, so that returns reduce nobody's past purchase).
+        With `is_purchase, reversed_on, returned_purchase_date`, those of the log where it has one of them.
 
     Raises
     ------
@@ -170,12 +174,22 @@ def as_transactions(log: Any) -> ibis.Table:
         date=rows.date.cast("timestamp(6)"),
         amount=rows.amount.cast("float64"),
     )
-    absent = {
-        "is_purchase": rows.amount >= 0,
-        "reversed_on": ibis.null("timestamp(6)"),
-        "returned_purchase_date": ibis.null("timestamp(6)"),
-    }
+    never = ibis.null("timestamp(6)")
+    absent = {"is_purchase": rows.amount >= 0, "reversed_on": never, "returned_purchase_date": never}
+    if not absent.keys() & {*rows.columns}:
+        rows = rows.drop_null(needed)
+        if rows.filter(rows.amount < 0).limit(1).count().to_pyarrow().as_py():
+            return _with_returns(rows)
     return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})
+
+
+def _with_returns(rows: ibis.Table) -> ibis.Table:
+    """A log that no study has cleaned, its returns matched by the rules of the cleaning."""
+    from crmlib.data.cleaning.returns import with_matched_returns
+
+    numbered = rows.mutate(source_row=ibis.row_number()).cache()  # the same number wherever it is asked for
+    is_purchase = numbered.amount >= 0
+    return with_matched_returns(numbered.mutate(is_purchase=is_purchase)).drop("source_row")
 
 
 def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Table:
