@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint
 from crmlib.study_file import StudyFile, check_study, read_study_file
 from crmlib.study_tables import CleanedTables
-from crmlib.units import TimeUnit
+from crmlib.units import TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crmlib.study_file import Costs
 
 
-@dataclass
+@dataclass(repr=False)
 class Study:
     """A firm as notebooks see it; made by `open_study`."""
 
@@ -42,7 +42,27 @@ class Study:
     root: Path
     frame: Any = None
     as_of_override: dt.date | None = None
-    absent_tables: list[str] = field(default_factory=list, repr=False)  # asked for, and not there
+    absent_tables: list[str] = field(default_factory=list)  # asked for, and not there
+
+    def __post_init__(self) -> None:
+        #: The firm's tables as they were cleaned, and what became of their rows.
+        self.cleaned = CleanedTables(
+            self.name, self.file, self.folder, self.root, self.frame, self.as_of_override
+        )
+
+    def __repr__(self) -> str:
+        file = self.file
+        log = file.tables.get("transactions")
+        read = "".join(f", {ours}: {theirs}" for ours, theirs in (log.columns if log else {}).items())
+        tables = "".join(f", {name}" for name in file.tables)
+        return (
+            f"Study({self.name!r}: {self.title}; {file.currency}, as of {self.as_of_override or file.as_of}"
+            f"; tables{tables[1:]}{read and '; columns' + read[1:]})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What has been opened since belongs to this process: a copy elsewhere opens its own.
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def title(self) -> str:
@@ -90,17 +110,10 @@ class Study:
         days = self.cleaned.report("transactions").days
         if isinstance(wanted, str):
             return dt.date.fromisoformat(days["latest"])
-        if wanted < dt.date.fromisoformat(days["first"]):
-            raise StudyError(
-                f"as_of is {wanted}, before the first purchase on {days['first']}; "
-                f"give a day up to {days['latest']}, or latest"
-            )
+        first, last = (dt.date.fromisoformat(days[one]) for one in ("first", "latest"))
+        if reason := why_outside(wanted, first, last):
+            raise StudyError(f"as_of: {reason}, or latest")
         return wanted
-
-    @cached_property
-    def cleaned(self) -> CleanedTables:
-        """The firm's tables as they were cleaned, and what became of their rows."""
-        return CleanedTables(self.name, self.file, self.folder, self.root, self.frame, self.as_of_override)
 
     @property
     def optional_tables(self) -> list[str]:
@@ -219,6 +232,11 @@ class Study:
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
 
 
+_READING = ("date_format", "decimal", "timezone")  # of a frame, which has no entry under `tables`
+_MADE = {"tables", "simulation", "sample"}
+_FACTS_OF_A_FRAME = [*_READING, *(name for name in StudyFile.model_fields if name not in _MADE)]
+
+
 def open_study(
     study: str | Path | Study | Any,
     *,
@@ -232,7 +250,7 @@ def open_study(
     ----------
     study : str, Path, DataFrame or Study
         A name means `data/NAME/study.yaml` in the nearest parent folder, a path means itself; or a pandas,
-        Polars or PyArrow frame that holds a purchase log. A Study is returned as it is.
+        Polars or PyArrow frame that holds a purchase log. A Study is returned as it is, or as of another day.
     columns : mapping, optional
         For a frame: contract column to the frame's column, as in `{"customer_id": "CustNo"}`.
     as_of : str or date, optional
@@ -259,17 +277,22 @@ def open_study(
     >>> shop.as_of, shop.transactions.count().to_pyarrow().as_py()
     (datetime.date(2024, 2, 1), 2)
     """
-    if isinstance(study, Study):
-        return study
     override = _as_date(as_of)
+    if isinstance(study, (str, Path, Study)) and (given := [*(["columns"] if columns else []), *facts]):
+        raise StudyError(f"{', '.join(given)} given with a study that says it itself; they go with a frame")
+    if isinstance(study, Study):
+        return study if override is None else replace(study, as_of_override=override, absent_tables=[])
     if isinstance(study, (str, Path)):
-        if columns or facts:
-            given = ", ".join(["columns"] if columns else []) or ", ".join(facts)
-            raise StudyError(f"{given} go with a frame; of a study by name they stand in its study.yaml")
         path = find_study(study)
         return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
+    for key in facts:
+        if key not in _FACTS_OF_A_FRAME:
+            raise StudyError(
+                f"{key}: no such entry of a frame, which is the purchase log alone; "
+                f"{did_you_mean(key, _FACTS_OF_A_FRAME)}. Other tables stand in a study file: crm new, crm add"
+            )
     entry = {"source": "frame", "columns": dict(columns or {})}
-    entry |= {key: facts.pop(key) for key in ("date_format", "decimal", "timezone") if key in facts}
+    entry |= {key: facts.pop(key) for key in _READING if key in facts}
     content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}
     file = check_study(content, "open_study")
     return Study("frame", file, Path.cwd(), find_root(), study, override)

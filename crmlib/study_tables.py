@@ -57,9 +57,12 @@ class CleanedTables:
 
     def folder(self, name: str) -> Path:
         """Folder of a cleaned table, from the cache where nothing has changed."""
-        if name not in self._folders:
-            self._folders[name] = self._cleaned(name, self._entry(name))
-        return self._folders[name]
+        from crmlib.data.engine import LOCK
+
+        with LOCK:  # two threads that ask for a table clean it once
+            if name not in self._folders:
+                self._folders[name] = self._cleaned(name, self._entry(name))
+            return self._folders[name]
 
     def rows(self, name: str) -> ibis.Table:
         """A cleaned table whole: what the firm learnt after `as_of` is in it as well.
@@ -67,7 +70,7 @@ class CleanedTables:
         Ids are text, but for those of a frame in which they are numbers.
         """
         from crmlib.data.cleaning.cache import USED
-        from crmlib.data.sources import engine
+        from crmlib.data.engine import engine
 
         rows = engine().read_parquet(str(self.folder(name) / USED))
         return rows.mutate(customer_id=rows.customer_id.cast("int64")) if self._numbered else rows

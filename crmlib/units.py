@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from enum import StrEnum
 from numbers import Real
@@ -125,3 +126,24 @@ def _read_length(length: float | str, unit: TimeUnit) -> tuple[float, TimeUnit]:
             f"{length!r} is no length of time; give a number of {unit.plural} or a text such as '12M' or '39W'"
         )
     return float(found[1]), TimeUnit.parse(found[2])
+
+
+_FAR = dt.timedelta(
+    days=5 * 366
+)  # after the end of a log: nobody asks it about that day, but years are mistyped
+
+
+def why_outside(day: dt.date, first: dt.date, last: dt.date) -> str:
+    """Why a log has nothing to say about a day; empty where it has.
+
+    Examples
+    --------
+    >>> why_outside(dt.date(1924, 6, 30), dt.date(2023, 1, 1), dt.date(2024, 6, 30))
+    '1924-06-30 is before the log, which goes from 2023-01-01 to 2024-06-30; give a day within it'
+    >>> why_outside(dt.date(2024, 12, 31), dt.date(2023, 1, 1), dt.date(2024, 6, 30))
+    ''
+    """
+    if first <= day <= last + _FAR:
+        return ""
+    where = "before the log" if day < first else "more than five years after the end of the log"
+    return f"{day} is {where}, which goes from {first} to {last}; give a day within it"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ibis
 import pandas as pd
 
 from crmlib.data.cleaning.ids import holds_other, own_ids
 from crmlib.data.sources import as_transactions, open_table
-from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.units import TimeUnit
+from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
+from crmlib.units import TimeUnit, why_outside
 
 _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
 
@@ -37,12 +38,28 @@ def end_of(day: dt.date) -> dt.datetime:
 def seen_by(transactions: Any, day: dt.date) -> ibis.Table:
     """The rows up to the end of a day, with `counted`: whether a row is a purchase for who looks then.
 
-    A purchase that goes back in full later still counts on this day; a return of later is not seen.
+    A purchase that goes back in full later still counts on this day; a return of later is not seen. A day that the
+    log has nothing to say about is refused.
     """
-    rows = as_transactions(transactions)
+    log = open_table(transactions)
+    rows = as_transactions(log)
+    days = _days_of(log, rows)
+    if days and (reason := why_outside(day, *days)):
+        raise CannotAnswerError(reason)
     end = ibis.literal(end_of(day))
     back = rows.reversed_on.isnull() | (rows.reversed_on >= end)
     return rows.filter(rows.date < end).mutate(counted=rows.is_purchase & back)
+
+
+_days: WeakKeyDictionary[Any, tuple[dt.date, dt.date] | None] = WeakKeyDictionary()
+
+
+def _days_of(log: ibis.Table, rows: ibis.Table) -> tuple[dt.date, dt.date] | None:
+    """First and last day of a log, asked once as long as the log is held; None where it has no row."""
+    if log.op() not in _days:
+        found = rows.agg(first=rows.date.min(), last=rows.date.max()).to_pyarrow().to_pylist()[0]
+        _days[log.op()] = found["first"] and (found["first"].date(), found["last"].date())
+    return _days[log.op()]
 
 
 def belongs_to(rows: ibis.Table) -> ibis.Value:

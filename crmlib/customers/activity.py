@@ -29,6 +29,17 @@ def purchase_days(
     earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as
     revenue less `cost` where the log has it, else assumed as `margin` times revenue.
     """
+    rows = dated_rows(transactions, as_of, collapse=collapse, margin=margin)
+    measures = [name for name in rows.columns if name in ("revenue", "profit")]
+    sums = {name: rows[name].sum() for name in measures}
+    daily = rows.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
+    return daily.select("customer_id", "date", "purchase", *measures)
+
+
+def dated_rows(
+    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None
+) -> ibis.Table:
+    """The rows that `purchase_days` adds up: `customer_id, date, counted, revenue` and, where known, `profit`."""
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     measures = {"revenue": rows.amount}
     profit = profit_of(rows, margin)
@@ -36,10 +47,7 @@ def purchase_days(
         measures["profit"] = profit
     # A return's money belongs to its purchase; one without an earlier purchase counts where it stands.
     day = floor(belongs_to(rows).fill_null(rows.date), TimeUnit.parse(collapse))
-    narrow = rows.select("customer_id", date=day.cast("timestamp(6)"), counted=rows.counted, **measures)
-    sums = {name: narrow[name].sum() for name in measures}
-    daily = narrow.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
-    return daily.select("customer_id", "date", "purchase", *measures)
+    return rows.select("customer_id", date=day.cast("timestamp(6)"), counted=rows.counted, **measures)
 
 
 def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:

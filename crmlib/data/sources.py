@@ -6,9 +6,6 @@ it is counted; what is a date or an amount is decided, and reported, by the clea
 
 from __future__ import annotations
 
-import functools
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,26 +15,12 @@ import pandas as pd
 
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.contracts.contract import Contract
+from crmlib.data.engine import LOCK, engine, frame_table
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.errors import DataError, did_you_mean
-
-
-@functools.cache
-def engine() -> Any:
-    """The in-memory DuckDB in which this process works (one, opened on first use)."""
-    # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
-    spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
-    # A report runs several notebooks at a time, and each is told its share of the processor.
-    threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
-    connection = ibis.duckdb.connect(temp_directory=str(spill), **threads)
-    # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
-    # even to say so is an error.
-    if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
-        connection.raw_sql("SET enable_progress_bar = false")
-    return connection
 
 
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
@@ -97,7 +80,8 @@ def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     if len(files) > 1:
         raise DataError(f"source names {len(files)} DuckDB files; name one, and its table under `table`")
-    return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
+    with LOCK:  # between attaching the file and opening its table
+        return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
 
 
 # Another engine joins by another line here, and a kind in `files`.
@@ -137,7 +121,7 @@ def _open_frame(frame: Any) -> ibis.Table:
             **{name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
         )
     try:
-        return ibis.memtable(frame)
+        return frame_table(frame)
     except Exception as complaint:
         raise DataError(
             f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
@@ -153,6 +137,11 @@ def _is_mixed(column: pd.Series) -> bool:
 def as_transactions(log: Any) -> ibis.Table:
     """A purchase log with every column that the customer analyses rely on.
 
+    A log that no study has cleaned is read as a study would by default, as far as its rows alone decide it: returns
+    (negative amounts) undo or reduce the purchase that they belong to, and rows without a customer, date or amount
+    do not count. Not done are other spellings of a missing id, states of orders, currencies, and repeated
+    lines: `crm.open_study(frame)` does all of it and counts what it did.
+
     Parameters
     ----------
     log : ibis.Table or DataFrame
@@ -161,9 +150,8 @@ def as_transactions(log: Any) -> ibis.Table:
     Returns
     -------
     ibis.Table
-        With `is_purchase` (where absent: amount ≥ 0), `reversed_on` and `returned_purchase_date` (where
-        absent: null, so that returns reduce nobody's past purchase). Ids that are whole numbers stay numbers;
-        others are text (see `crmlib.data.cleaning.ids`).
+        With `is_purchase, reversed_on, returned_purchase_date`, those of the log where it has one of them. Ids that
+        are whole numbers stay numbers; others are text (see `crmlib.data.cleaning.ids`).
 
     Raises
     ------
@@ -189,12 +177,22 @@ def as_transactions(log: Any) -> ibis.Table:
         date=rows.date.cast("timestamp(6)"),
         amount=rows.amount.cast("float64"),
     )
-    absent = {
-        "is_purchase": rows.amount >= 0,
-        "reversed_on": ibis.null("timestamp(6)"),
-        "returned_purchase_date": ibis.null("timestamp(6)"),
-    }
+    never = ibis.null("timestamp(6)")
+    absent = {"is_purchase": rows.amount >= 0, "reversed_on": never, "returned_purchase_date": never}
+    if not absent.keys() & {*rows.columns}:
+        rows = rows.drop_null(needed)
+        if rows.filter(rows.amount < 0).limit(1).count().to_pyarrow().as_py():
+            return _with_returns(rows)
     return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})
+
+
+def _with_returns(rows: ibis.Table) -> ibis.Table:
+    """A log that no study has cleaned, its returns matched by the rules of the cleaning."""
+    from crmlib.data.cleaning.returns import with_matched_returns
+
+    numbered = rows.mutate(source_row=ibis.row_number()).cache()  # the same number wherever it is asked for
+    is_purchase = numbered.amount >= 0
+    return with_matched_returns(numbered.mutate(is_purchase=is_purchase)).drop("source_row")
 
 
 def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Table:
@@ -212,7 +210,7 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
             types[f"has_{column.name}"] = "boolean"
         if not column.personal or keep_personal:
             types[column.name] = column.type
-    return ibis.memtable([], schema=ibis.schema(types))
+    return frame_table([], schema=ibis.schema(types))
 
 
 def open_optional(table: Any) -> ibis.Table | None:

@@ -92,8 +92,9 @@ def measure(what: str, file: str) -> dict[str, float]:
     """Wall and CPU time of one task in this process, without its imports, and the process's peak memory."""
     from crmlib.data.cleaning.clean import clean_table
     from crmlib.data.contracts import TRANSACTIONS
+    from crmlib.data.engine import engine
     from crmlib.data.policies import Policies, Reading
-    from crmlib.data.sources import engine, open_table
+    from crmlib.data.sources import open_table
 
     engine().raw_sql("SELECT 1")
     start, cpu = time.perf_counter(), time.process_time()

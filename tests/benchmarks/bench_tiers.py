@@ -65,7 +65,7 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
     import duckdb
 
     from crmlib.customers import customer_profit, rfm_segments, rfm_summary, tier_table, value_tiers
-    from crmlib.data.sources import engine
+    from crmlib.data.engine import engine
 
     files = {name: folder / f"{name}-{customers}.parquet" for name in ("log", "cases", "contacts")}
     duckdb.sql(LOG.format(rows=15 * customers, customers=customers, file=files["log"]))

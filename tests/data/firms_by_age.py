@@ -47,7 +47,7 @@ def firm(kind, *, days, customers, rng):
 
 def last_days(log, days):
     """The log cut to its last days."""
-    return log[log["date"] > log["date"].max() - pd.Timedelta(days=days)]
+    return log[log["date"] > log["date"].max() - pd.Timedelta(days, "D")]
 
 
 def simulated_log(random_state, *, customers=5000, years=3):

@@ -428,7 +428,7 @@ def test_nothing_is_left_behind_by_rewritten_files():
 def test_a_long_scan_draws_nothing_over_the_page():
     """The engine draws a bar where nobody's file is run: in a kernel, and under -c."""
     code = (
-        "from crmlib.data.sources import engine; "
+        "from crmlib.data.engine import engine; "
         "print(engine().raw_sql(\"SELECT current_setting('enable_progress_bar')\").fetchone())"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

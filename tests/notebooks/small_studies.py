@@ -44,7 +44,7 @@ def returned(log: pd.DataFrame, share: float, times: float = 1.0) -> pd.DataFram
     """A log with a share of its rows given back three days later, at so many times their amount."""
     back = log.sample(frac=share, random_state=1)
     later = back.assign(
-        date=pd.to_datetime(back["date"]) + pd.Timedelta(days=3), amount=-times * back["amount"]
+        date=pd.to_datetime(back["date"]) + pd.Timedelta(3, "D"), amount=-times * back["amount"]
     )
     return pd.concat(
         [log, later.assign(date=later["date"].clip(upper=pd.Timestamp(LAST)))], ignore_index=True

@@ -18,7 +18,7 @@ print([len(cell.get("outputs", [])) for cell in cells])
 """
 SHARE = """
 import os
-from crmlib.data.sources import engine
+from crmlib.data.engine import engine
 print(engine().raw_sql("SELECT current_setting('threads')").fetchone()[0], os.environ["OMP_NUM_THREADS"])
 """
 

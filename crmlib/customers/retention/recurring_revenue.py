@@ -11,6 +11,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contracts import seen_rows
+from crmlib.data.engine import frame_table
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
@@ -126,7 +127,7 @@ def _one_price_a_day(rows: ibis.Table) -> ibis.Table:
 
 def _moved(rows: ibis.Table, calendar: pd.DataFrame) -> pd.DataFrame:
     """Movements by month, added up in the engine over customers who are there at either end of it."""
-    dates = ibis.memtable(calendar)
+    dates = frame_table(calendar)
     dates = dates.mutate(**{name: dates[name].cast("date") for name in dates.columns})
     pairs = rows.cross_join(dates)
     due = pairs.end.isnull()

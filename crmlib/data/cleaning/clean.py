@@ -32,9 +32,9 @@ from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
 from crmlib.data.cleaning.steps import PurchaseLogSteps, Steps, SurveySteps
 from crmlib.data.cleaning.values import judge_rows, read_values
 from crmlib.data.contracts.contract import Contract
+from crmlib.data.engine import engine
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Reading
-from crmlib.data.sources import engine
 from crmlib.errors import DataError
 
 _STEPS: dict[str, Steps] = {"transactions": PurchaseLogSteps(), "surveys": SurveySteps()}

@@ -17,8 +17,8 @@ from crmlib.data.cleaning.ids import CHANGED
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
+from crmlib.data.engine import engine
 from crmlib.data.policies import Reading
-from crmlib.data.sources import engine
 
 MONEY = "decimal(38, 4)"
 _MOST_WORDS = 20  # spellings of a column that are listed

@@ -12,6 +12,16 @@ from ibis import _
 _NEVER = ibis.null("timestamp(6)")
 
 
+def with_matched_returns(log: ibis.Table, *, in_full: bool = True) -> ibis.Table:
+    """A log with `reversed_on` and `returned_purchase_date`; its rows are numbered by `source_row`."""
+    known = {
+        name: log[name].cast("string") if name in log.columns else ibis.null("string")
+        for name in ("product", "order_id")
+    }
+    rows = log.select("source_row", "customer_id", "date", "amount", **known)
+    return log.left_join(match_returns(rows, in_full=in_full), "source_row").drop("source_row_right")
+
+
 def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
     """Match each return to the purchase it undoes, or else to the one whose spend it reduces.
 

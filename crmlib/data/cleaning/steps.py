@@ -14,11 +14,11 @@ from ibis import _
 from crmlib.data.cleaning.cache import USED
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
 from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
-from crmlib.data.cleaning.returns import match_returns
+from crmlib.data.cleaning.returns import with_matched_returns
 from crmlib.data.cleaning.values import LARGEST_AMOUNT, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.engine import engine
 from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
-from crmlib.data.sources import engine
 from crmlib.errors import DataError
 
 LATER_LINE = "later line of an order, whose total is counted once"
@@ -272,10 +272,5 @@ def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
     has_returns = used.filter(_.amount < 0).limit(1).count().to_pyarrow().as_py() > 0
     if not has_returns:
         return used.select(*kept, is_purchase=is_purchase, reversed_on=never, returned_purchase_date=never)
-    known = {
-        name: used[name] if name in used.columns else ibis.null("string") for name in ("product", "order_id")
-    }
-    rows = used.select("source_row", "customer_id", "date", "amount", **known)
-    matched = match_returns(rows, in_full=policies.returns == "match")
-    joined = used.mutate(is_purchase=is_purchase).left_join(matched, "source_row")
-    return joined.select(*kept, "is_purchase", "reversed_on", "returned_purchase_date")
+    matched = with_matched_returns(used.mutate(is_purchase=is_purchase), in_full=policies.returns == "match")
+    return matched.select(*kept, "is_purchase", "reversed_on", "returned_purchase_date")

@@ -10,6 +10,7 @@ from typing import Any
 
 import ibis
 
+from crmlib.data.engine import frame_table
 from crmlib.data.files.csv_files import FILE_COLUMN
 from crmlib.data.files.text_file import refuse_preamble, unique_names
 from crmlib.errors import DataError, did_you_mean
@@ -39,7 +40,7 @@ def open_workbooks(files: Sequence[Path], sheet: str | int | None = None) -> ibi
         data = {name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)}
         data[FILE_COLUMN] = pa.array([str(file)] * len(rows), pa.string())
         tables.append(pa.table(data))
-    return ibis.memtable(pa.concat_tables(tables, promote_options="default"))
+    return frame_table(pa.concat_tables(tables, promote_options="default"))
 
 
 def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, ...], list[list[str | None]]]:
