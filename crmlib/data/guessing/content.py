@@ -13,6 +13,7 @@ from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, Column, plain_name
+from crmlib.data.engine import frame_table
 from crmlib.data.guessing.column_names import names_of
 from crmlib.data.guessing.columns import Match, Profile, rank_of
 from crmlib.data.guessing.findings import Finding, Question
@@ -182,7 +183,7 @@ def _a_count(
         )
         if name == found or not is_money:
             continue
-        other = read_number(ibis.memtable(sample[[name]])[name], decimal).name("other").to_pandas().dropna()
+        other = read_number(frame_table(sample[[name]])[name], decimal).name("other").to_pandas().dropna()
         if len(other) and (other % 1 != 0).mean() > _MOSTLY and other.abs().mean() > amount.mean():
             yield Question(
                 "columns.amount",
