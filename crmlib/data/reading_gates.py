@@ -283,5 +283,7 @@ def _usual(keys: ibis.Table) -> str:
 
 def _shape(customer_id: Any) -> str:
     """What an id looks like, without saying whose it is: "C99" for C17."""
-    shape = re.sub(r"(?!^0)\d", "9", str(customer_id))  # a zero at its beginning is what makes the difference
+    digits = str(customer_id).lstrip("0")
+    zeros = "0" * (len(str(customer_id)) - len(digits))  # at its beginning they make a difference
+    shape = zeros + re.sub(r"\d", "9", digits)
     return re.sub(r"[^\W\d_]", lambda letter: "A" if letter[0].isupper() else "a", shape)

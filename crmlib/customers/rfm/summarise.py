@@ -39,7 +39,7 @@ def rfm_summary(
     CustomerSummary
         Sorted by customer, one row per customer with a purchase that counts:
 
-        customer_id : str
+        customer_id : int where the ids of a frame are whole numbers, else str
         frequency : int, purchase periods after the first
         recency : float, age at the last purchase: from the first period's start to the last one's
         T : float, age at `as_of`

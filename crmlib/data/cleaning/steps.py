@@ -36,7 +36,7 @@ SAYS_TOTAL = (
     r"(totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
     r"( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
 )
-_FEWEST_SUMMED = 3  # rows that a sum is one of; two amounts are equal by chance
+_FEWEST_SUMMED = 3  # rows; an amount may be the sum of two others by chance
 _NOT_KEPT = (
     "unit_price",
     "status",
@@ -222,11 +222,17 @@ def _says_total(rows: ibis.Table) -> ir.BooleanValue:
 
 def _sums_of_others(staged: ibis.Table) -> ibis.Table:
     """Rows that say so, and the row without a customer that is as large as all others together."""
-    counted = staged.amount.sum(where=~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT))
-    whole = staged.agg(money=counted, rows=staged.count()).to_pyarrow().to_pylist()[0]
-    money, rest = whole["money"] or 0.0, whole["rows"] - 1
+    fine = ~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT)
+    named = fine & ~staged.is_guest
+    asked = staged.agg(
+        money=staged.amount.sum(where=fine), largest=staged.amount.abs().max(where=named), rows=named.sum()
+    )
+    found = asked.to_pyarrow().to_pylist()[0]
+    money, largest = found["money"] or 0.0, found["largest"] or 0.0
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
-    is_sum = staged.is_guest & is_sum & (staged.amount != 0) & (rest >= _FEWEST_SUMMED)
+    is_sum = (
+        staged.is_guest & is_sum & (staged.amount.abs() > largest) & ((found["rows"] or 0) >= _FEWEST_SUMMED)
+    )
     return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 
 
