@@ -49,7 +49,8 @@ NAMES: dict[str, str] = {
         produit article_nom producto articulo prodotto articolo produto""",
     "category": """category product_category department product_type kategorie warengruppe produktgruppe categorie
         categoria""",
-    "quantity": """quantity qty units quantity_refund quantity_ordered lineitem_quantity number_of_items menge anzahl
+    "quantity": """quantity qty units quantity_refund quantity_ordered lineitem_quantity number_of_items transaction_qty order_qty qty_ordered
+        quantity_sold menge anzahl
         stueckzahl stuck quantite qte cantidad unidades quantita aantal quantidade""",
     "unit_price": """unit_price price_per_unit price_each item_price price einzelpreis stuckpreis stueckpreis preis
         prix_unitaire prix precio_unitario precio prezzo_unitario prezzo prijs preco preco_unitario""",
@@ -218,6 +219,7 @@ _NO_AMOUNT = _NO_MONEY | set(
     """tax vat discount shipping fee fees tip refund margin profit income balance budget target previous last lifetime
     avg average mean median cumulative running steuer mwst rabatt versand saldo durchschnitt""".split()
 )
+_NO_PRODUCT = set("price cost rating review weight count quantity qty discount".split())
 # Days of a person or of a thing, not of a purchase.
 _NO_DATE = set(
     "birth born expiry expiration registration register signup joined join due first last next".split()
@@ -239,7 +241,7 @@ def keeps_its_meaning(column: Column, rest: Sequence[str]) -> bool:
         return set(rest) <= set(_MAY_STAND_BESIDE[purpose].split())
     if column.kind == "money":
         return not set(rest) & (_NO_AMOUNT if column.name == "amount" else _NO_MONEY)
-    return column.name != "date" or not set(rest) & _NO_DATE
+    return not set(rest) & {"date": _NO_DATE, "product": _NO_PRODUCT}.get(column.name, set())
 
 
 def names_of(contract: Contract) -> dict[str, list[str]]:

@@ -115,8 +115,8 @@ def match_columns(
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
     for purpose in contract.lacking(found):
-        names = LAST_RESORT.get(f"{contract.name}.{purpose}", "").split()
-        last = [name for name in profiles if plain_name(name) in names and profiles[name].rows]
+        names = [one.replace("_", "") for one in LAST_RESORT.get(f"{contract.name}.{purpose}", "").split()]
+        last = [n for n, one in profiles.items() if plain_name(n).replace("_", "") in names and one.rows]
         if last:
             note = "by its name; there is no id, and two customers of one name count as one"
             found[purpose] = Match(last[0], note)

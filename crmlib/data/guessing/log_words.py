@@ -157,7 +157,7 @@ def _returned_orders(
     amount: ir.NumericValue,
 ) -> Iterator[Question]:
     """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
-    words = few.get(status, set()) & {*spellings(RETURN_WORDS)} - {*REFUNDED}
+    words = {one for one in few.get(status, ()) if says_returned(one)}
     hits = _above_zero(table, {status: words} if words else {}, amount)
     if hits and "policies.excluded_statuses" not in given:
         listed = ", ".join(f"{word} ({fmt.count(hits[status][word])} rows)" for word in sorted(words))
@@ -165,8 +165,20 @@ def _returned_orders(
         yield Question("policies.excluded_statuses", text, (SET_ASIDE, KEEP))
 
 
+def says_returned(state: str) -> bool:
+    """Whether a state says that the order came back; refunded ones have a rule of their own.
+
+    Examples
+    --------
+    >>> says_returned("shipped - returned to seller"), says_returned("partially returned")
+    (True, False)
+    """
+    words = set(re.findall(r"\w+", state))
+    return state not in REFUNDED and bool(words & {*RETURN_WORDS}) and not words & _YET_A_SALE
+
+
 def says_no_sale(state: str) -> bool:
-    """Whether a state that is longer than a word says that the order is no sale.
+    """Whether a state of several words says that the order is no sale.
 
     Examples
     --------

@@ -19,8 +19,8 @@ from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
 from crmlib.data.guessing.findings import Finding, Question
-from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, words_of
-from crmlib.data.policies import GROUPS, RETURN_WORDS, Policies, mostly_different, spellings
+from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
+from crmlib.data.policies import GROUPS, Policies, mostly_different
 
 # Shops whose exports are known by columns that nobody else has together.
 _EXPORTS = {
@@ -189,7 +189,7 @@ def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Find
     wordy = [one for one in states if says_no_sale(one)]
     if wordy:
         why = "; among them, by a word in it: " + ", ".join(wordy)
-    back = [one for one in states if one in spellings(RETURN_WORDS) and returned]
+    back = [one for one in states if returned and says_returned(one)]
     refunded = [one for one in states if one in REFUNDED and "refunded" not in named and one not in back]
     if refunded:
         why += "; no column says how much was refunded, so refunded orders are set aside"
