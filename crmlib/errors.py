@@ -18,7 +18,10 @@ class StudyError(CrmError):
 
 
 class DataError(CrmError):
-    """A table was refused: it cannot be read, or lacks what its contract asks for."""
+    """A table was refused: it cannot be read, or lacks what its contract asks for.
+
+    A report whose purchase log is refused is not begun; a notebook to which another table is refused is not run.
+    """
 
 
 class CannotAnswerError(CrmError):

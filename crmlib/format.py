@@ -90,18 +90,21 @@ def money(value: float, currency: str = "", digits: int | None = None) -> str:
 
     Examples
     --------
-    >>> money(2500315.63, "USD"), money(35.894, "EUR"), money(-1200, "USD"), money(0.4)
-    ('USD 2.50 million', 'EUR 35.89', '−USD 1,200', '0.40')
+    >>> money(2500315.63, "USD"), money(35.894, "EUR"), money(-1200, "USD"), money(0.4), money(0.001, "EUR")
+    ('USD 2.50 million', 'EUR 35.89', '−USD 1,200', '0.40', 'under EUR 0.01')
     """
     if not is_known(value):
         return NOT_KNOWN
     size = abs(value)
+    if 0 < size < 0.005 and digits is None:
+        return ("under " if value > 0 else "just under ") + money(0.01 if value > 0 else 0.0, currency)
     divisor, unit = scale(size)
     if unit:
         text = f"{size / divisor:,.{2 if digits is None else digits}f} {unit}"
     else:
         text = f"{size:,.{(0 if size >= 99.995 or size == 0 else 2) if digits is None else digits}f}"
-    return f"{_MINUS if value < 0 else ''}{currency + ' ' if currency else ''}{text}"
+    minus = _MINUS if value < 0 and text.strip("0.,") else ""  # what is rounded to zero has no sign
+    return f"{minus}{currency + ' ' if currency else ''}{text}"
 
 
 def scale(largest: float) -> tuple[float, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError
+from crmlib.errors import not_measured
 from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
 from crmlib.models._inference import Array
 from crmlib.rankings import rank_correlation
@@ -87,11 +87,7 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     Returns
     -------
     SpendFrequencyCheck
-
-    Raises
-    ------
-    CrmError
-        If fewer than 3 customers, or one frequency only, are left to compare.
+        Not known (nan), with the reason as `sentence`, for fewer than 3 such customers or a single frequency.
 
     Notes
     -----
@@ -109,10 +105,8 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     used = (read.frequency > 0) & (read.monetary_value > 0)
     x, m = read.frequency[used], read.monetary_value[used]
     if len(x) < 3 or np.ptp(x) == 0:
-        raise CrmError(
-            f"frequency: {len(x)} repeat customers with {len(np.unique(x))} distinct frequencies; at least 3 "
-            "customers and 2 frequencies are needed to compare their spend"
-        )
+        why = f"spend by frequency needs 3 repeat customers and 2 frequencies; {len(x)} and {len(np.unique(x))} are there"
+        return SpendFrequencyCheck(len(x), *[np.nan] * 5, not_measured(why))
     doublings = np.log2(x) - np.log2(x).mean()
     spread = doublings @ doublings
     slope = doublings @ m / spread

@@ -17,12 +17,12 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from crmlib.errors import CannotAnswerError, FitError
+from crmlib.errors import CannotAnswerError, DataError, FitError
 from crmlib.report.outcomes import CANNOT_ANSWER, Outcome, Task, stopped_at
 
 START_TIMEOUT_SECONDS = 120
 _LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path
-_CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__)
+_CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__, DataError.__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

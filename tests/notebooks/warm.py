@@ -22,7 +22,7 @@ import yaml
 from bs4 import BeautifulSoup
 from IPython.core.formatters import DisplayFormatter
 
-from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.errors import CannotAnswerError, CrmError, DataError
 from crmlib.report.notebooks import read_notebooks
 from crmlib.report.pages import notebook_page
 from crmlib.report.plan import Plan, plan_report
@@ -103,7 +103,7 @@ def run_notebook(path: Path, plan: Plan, run: Path) -> Ended:
                     cell["outputs"] = _run_cell("".join(cell["source"]), names)
                     if "parameters" in cell["metadata"].get("tags", []):
                         names |= plan.chapter(path.stem).overrides
-        except CannotAnswerError as error:
+        except (CannotAnswerError, DataError) as error:
             return Ended(path.stem, "not run", str(error), tuple(_no_numbers(str(error))))
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]

@@ -68,7 +68,7 @@ def month_review(
     monthly, first_day = _by_month(transactions, as_day(as_of, "as_of"), margin)
     if first_day is None or first_day > month.end_time:
         began = (
-            "there is no purchase" if first_day is None else f"the first purchase is on {first_day:%Y-%m-%d}"
+            "there is no purchase" if first_day is None else f"the first purchase is on {str(first_day)[:10]}"
         )
         raise CannotAnswerError(f"no complete month by {as_of}: {began}")
     table = pd.concat(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlib.customers.retention.contracts import contract_samples, contract_spells
 from crmlib.data.sources import lacking
-from crmlib.errors import CannotAnswerError
+from crmlib.errors import CannotAnswerError, DataError
 from crmlib.models.churn.data import ChurnData, churn_data, no_churn_data
 from crmlib.models.churn.evaluation import tenure_column
 from crmlib.models.churn.features import CATEGORY
@@ -37,7 +37,8 @@ def churn_data_of(study: Study, *, horizon_months: int = 3) -> ChurnData:
     Returns
     -------
     ChurnData
-        Without rows, and with the `reason`, where there is neither table, or where too few left or stayed.
+        Without rows, and with the `reason`, where there is neither table, where too few left or stayed, or
+        where a table is refused.
 
     Examples
     --------
@@ -58,7 +59,7 @@ def churn_data_of(study: Study, *, horizon_months: int = 3) -> ChurnData:
         where = f"contracts as they stood on earlier days, and who left within {horizon_months} months"
         spells = contract_spells(contracts, study.as_of, terms="first")
         return replace(churn_data(samples), source=where, spells=spells)
-    except CannotAnswerError as error:
+    except (CannotAnswerError, DataError) as error:
         return no_churn_data(str(error))
 
 
