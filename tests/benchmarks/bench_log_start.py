@@ -33,14 +33,21 @@ def main() -> None:
         whole = firm(kind, days=days, customers=size, rng=rng)
         _count(table, kind, "whole", whole)
         older = days + int(rng.uniform(365, 1095))
-        _count(table, kind, "cut", last_days(firm(kind, days=older, customers=size * older // days, rng=rng), days))
+        _count(
+            table,
+            kind,
+            "cut",
+            last_days(firm(kind, days=older, customers=size * older // days, rng=rng), days),
+        )
     for seed in range(20):
         log = simulated_log(seed)
         _count(table, "simulate_firm, 5,000 customers", "whole", log)
         _count(table, "simulate_firm, 5,000 customers", "cut", last_days(log, CUT_DAYS))
     seconds = (time.perf_counter() - begin) / (2 * FIRMS + 40)
 
-    print("| firms | log | logs | judged cut | not judged | starts with the firm |\n|---|---|--:|--:|--:|--:|")
+    print(
+        "| firms | log | logs | judged cut | not judged | starts with the firm |\n|---|---|--:|--:|--:|--:|"
+    )
     for (kind, state), found in sorted(table.items(), key=lambda one: (one[0][1], one[0][0])):
         print(f"| {kind} | {state} | {found.total()} | {found[FAIL]} | {found[NOT_JUDGED]} | {found[PASS]} |")
     whole = [found for (_kind, state), found in table.items() if state == "whole"]

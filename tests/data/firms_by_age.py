@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 
 LAST_DAY = pd.Timestamp("2024-12-31")
-KINDS = ("steady", "growing", "seasonal", "growing and seasonal", "shrinking", "launch", "ever worse customers")
+KINDS = (
+    "steady",
+    "growing",
+    "seasonal",
+    "growing and seasonal",
+    "shrinking",
+    "launch",
+    "ever worse customers",
+)
 
 
 def firm(kind, *, days, customers, rng):
