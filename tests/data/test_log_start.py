@@ -135,6 +135,13 @@ def test_first_products_are_those_of_new_customers():
     assert crm.first_products(LOG, within_days=10, **KNOWN)["first_product"].tolist() == ["y"]
 
 
+def test_retention_by_age_is_that_of_new_customers():
+    found = crm.retention_by_age(LOG, days=[20], **KNOWN)
+    assert found["customers"].tolist() == [2] * 3  # c and d
+    nobody = crm.retention_by_age(LOG, days=[20], as_of="2024-04-30", new_from="2024-05-01")
+    assert nobody["customers"].tolist() == [0] * 3
+
+
 def test_a_change_between_periods_says_that_not_all_who_count_as_new_are():
     late, early = (
         crm.recent_change(LOG, as_of="2024-04-30", months=2, new_from=day).sentence
