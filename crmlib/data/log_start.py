@@ -224,9 +224,11 @@ def _unknown_months(active: np.ndarray, customers: np.ndarray) -> int:
     """How many months after a cut pass until most who are first seen are new; at most as the log can show."""
     forgotten = active.shape[1] // 2
     was_there, after = active[:, :forgotten].any(axis=1), active[:, forgotten:]
+    if not after.shape[1]:
+        return 1
     first = np.where(after.any(axis=1), after.argmax(axis=1), -1)
     for month in range(1, after.shape[1]):
         seen = first == month
         if customers[seen & was_there].sum() <= MOST_OLD_SHARE * customers[seen].sum():
             return month
-    return max(after.shape[1], 1)
+    return after.shape[1]

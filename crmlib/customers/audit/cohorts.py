@@ -192,7 +192,8 @@ def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
     unknown = table.index <= comparison.loc[~comparison["is_new"], "cohort"].max()
     if unknown.any():
         by_new = ["new_customers", "active_share", "new_share", "repeat_revenue"]
-        table[by_new] = table[by_new].mask(unknown)
+        table[by_new] = table[by_new].astype(float)
+        table.loc[unknown, by_new] = np.nan
     table["complete"] = comparison.groupby("period")["complete"].first()
     return table.reset_index()
 

@@ -168,7 +168,12 @@ def with_interval(table: pd.DataFrame, kept: pd.Series, of: pd.Series) -> pd.Dat
 
 
 def retention_by_age(
-    transactions: Any, *, as_of: Any, days: Sequence[int] = (7, 30, 90, 180, 365), collapse: str = "D"
+    transactions: Any,
+    *,
+    as_of: Any,
+    days: Sequence[int] = (7, 30, 90, 180, 365),
+    collapse: str = "D",
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """Which share of customers bought again at an age, by three definitions side by side?
 
@@ -182,6 +187,8 @@ def retention_by_age(
         Ages in days after the first purchase, ascending.
     collapse : {"D", "W", "M", "Q", "Y"}
         Purchases of one customer within one such period are one purchase.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: who was first seen before it may be older, and is not counted.
 
     Returns
     -------
@@ -213,7 +220,7 @@ def retention_by_age(
     spans: list[tuple[str, int, int | None]] = [("N-day", one, one) for one in ages]
     spans += [("bracket", before + 1, one) for before, one in zip([0, *ages[:-1]], ages, strict=True)]
     spans += [("rolling", one, None) for one in ages]
-    counts = _came_back(transactions, last, spans, collapse)
+    counts = _came_back(transactions, last, spans, collapse, new_from)
     meaning = {
         "N-day": "bought on day {0}",
         "bracket": "bought from day {0} to day {1}",
@@ -233,11 +240,17 @@ def retention_by_age(
 
 
 def _came_back(
-    transactions: Any, last: dt.date, spans: Sequence[tuple[str, int, int | None]], collapse: str
+    transactions: Any,
+    last: dt.date,
+    spans: Sequence[tuple[str, int, int | None]],
+    collapse: str,
+    new_from: Any,
 ) -> pd.Series:
     """For each span of ages: customers old enough to have lived through it, and those who bought in it."""
     days = purchase_days(transactions, last, collapse=collapse).filter(_.purchase == 1)
     born = days.group_by("customer_id").agg(born=_.date.min())
+    if new_from is not None:
+        born = born.filter(_.born.date() >= ibis.literal(as_day(new_from, "new_from")))
     rows = days.inner_join(born, "customer_id").mutate(last=ibis.literal(last))
     rows = rows.mutate(
         age=_.date.date().delta(_.born.date(), unit="day"), lived=_.last.delta(_.born.date(), unit="day")
