@@ -142,7 +142,9 @@ def test_an_empty_period_has_no_customers_and_one_before_the_log_is_refused():
     found = customer_profit(by_hand(), start="2023-07-01", end="2023-12-31", margin=0.4)
     assert found["orders"].sum() == 0
     assert found.basis["money"].fillna(0).sum() == 0
-    with pytest.raises(CrmError, match="2022-12-31 is before the log, which goes from 2023-06-01 to 2024-12-22"):
+    with pytest.raises(
+        CrmError, match="2022-12-31 is before the log, which goes from 2023-06-01 to 2024-12-22"
+    ):
         customer_profit(by_hand(), start="2022-01-01", end="2022-12-31", margin=0.4)
 
 
