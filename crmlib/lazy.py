@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from crmlib.arguments import checked
+
 
 def homes_of(package: str, modules: Mapping[str, str]) -> dict[str, str]:
     """Where each public name of a package lives, from its modules and the names in each."""
@@ -18,6 +20,9 @@ def loader(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        module = import_module(homes[name])
+        found = checked(getattr(module, name))
+        setattr(module, name, found)  # where pickles look for it
+        return found
 
     return load

@@ -279,7 +279,7 @@ def open_study(
     """
     override = _as_date(as_of)
     if isinstance(study, (str, Path, Study)) and (given := [*(["columns"] if columns else []), *facts]):
-        raise StudyError(f"{', '.join(given)} given with a study that says it itself; they go with a frame")
+        raise StudyError(f"{', '.join(given)} go with a frame; a study by name says it in its study.yaml")
     if isinstance(study, Study):
         return study if override is None else replace(study, as_of_override=override, absent_tables=[])
     if isinstance(study, (str, Path)):

@@ -143,7 +143,9 @@ def why_outside(day: dt.date, first: dt.date, last: dt.date) -> str:
     >>> why_outside(dt.date(2024, 12, 31), dt.date(2023, 1, 1), dt.date(2024, 6, 30))
     ''
     """
-    if first <= day <= last + _FAR:
+    if (
+        first - dt.timedelta(days=1) <= day <= last + _FAR
+    ):  # on the eve of the first day nobody has bought yet
         return ""
     where = "before the log" if day < first else "more than five years after the end of the log"
     return f"{day} is {where}, which goes from {first} to {last}; give a day within it"

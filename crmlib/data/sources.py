@@ -57,6 +57,10 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     """
     if isinstance(source, ibis.Table):
         return source
+    if source is None or isinstance(source, (bool, int, float)):
+        raise DataError(
+            f"{source!r} is no table; pass a pandas, Polars or PyArrow frame, an Ibis table, or a path"
+        )
     if not isinstance(source, (str, Path, list, tuple)):
         return _open_frame(source)
     files = source_files(source, base=base)
@@ -124,7 +128,7 @@ def _open_frame(frame: Any) -> ibis.Table:
         return frame_table(frame)
     except Exception as complaint:
         raise DataError(
-            f"a {type(frame).__name__} cannot be opened as a table ({complaint}); "
+            f"a value of type {type(frame).__name__} cannot be opened as a table; "
             "pass a pandas, Polars or PyArrow frame, or a path"
         ) from complaint
 

@@ -77,7 +77,7 @@ def test_refusals():
     log = cdnow_sample()
     with pytest.raises(CrmError, match="before is 1998-01-01, not earlier than after 1998-01-01"):
         segment_migration(log, before="1998-01-01", after="1998-01-01")
-    with pytest.raises(CannotAnswerError, match="nobody had bought by 1990-01-01"):
+    with pytest.raises(CannotAnswerError, match="1990-01-01 is before the log"):
         segment_migration(log, before="1990-01-01", after="1998-01-01")
     with pytest.raises(CrmError, match="cut_offs count time in days and the summary in weeks"):
         segment_migration(log, before="1997-06-01", after="1998-01-01", cut_offs=RULER)

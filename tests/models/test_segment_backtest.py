@@ -176,5 +176,5 @@ def test_refusals(log, segments):
         segment_backtest(log, {"RFM": pd.concat([segments, segments[:1]])}, **days)
     with pytest.raises(CrmError, match="resamples is 0"):
         segment_backtest(log, {"RFM": segments}, **days, resamples=0)
-    with pytest.raises(CannotAnswerError, match="no customer bought up to"):
+    with pytest.raises(CannotAnswerError, match="1990-01-01 is before the log"):
         segment_backtest(log, {}, calibration_end="1990-01-01", as_of=END)

@@ -22,6 +22,7 @@ from crmlib.customers.clusters.fits import (
 )
 from crmlib.customers.clusters.profile import cluster_names, standings
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.saved_model import SavedModel
 
 DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
 SCALES = ("log", "share")
@@ -29,7 +30,7 @@ BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a co
 ID = "customer_id"
 
 
-class ClusterSegments:
+class ClusterSegments(SavedModel):
     """Customers who are alike, and whether they are groups or only cuts through one cloud.
 
     Parameters
@@ -105,6 +106,8 @@ class ClusterSegments:
     (2, True, ['low spend', 'high spend'])
     """
 
+    of_the_fit = ("labels_",)
+
     def __init__(
         self,
         n_clusters: int | None = None,
@@ -149,8 +152,9 @@ class ClusterSegments:
         self.choice_ = self._judge(points, different, random)
         row = choose(self.choice_)
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
-        self._clustering = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
-        self.labels_ = self._clustering.labels
+        found = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
+        self.labels_ = found.labels
+        self._clustering = found._replace(labels=found.labels[:0])  # prediction needs nobody of the fit
         self.n_clusters_ = int(self.labels_.max()) + 1
         self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
         self.profile_ = standings(features, points, self.labels_, self.names_)
@@ -160,7 +164,7 @@ class ClusterSegments:
 
     def predict(self, data: pd.DataFrame | np.ndarray) -> Labels:
         """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
-        if not hasattr(self, "labels_"):
+        if not hasattr(self, "_clustering"):
             raise CrmError("the clusters are not fitted yet; call fit first")
         features = self._features(data, self.feature_names_in_)
         return self._clustering.assign(self._scaling.transform(features.to_numpy()))

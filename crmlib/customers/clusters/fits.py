@@ -61,6 +61,7 @@ def cluster(
         # A resample of few customers may hold fewer different ones than clusters; stability tells.
         warnings.simplefilter("ignore", category=UserWarning)
         fitted.fit(points if drawn is None else points[drawn])
+    vars(fitted).pop("labels_", None)  # of all who were fitted; nobody asks for them
     raw = fitted.predict(points)
     sizes = np.bincount(raw, minlength=clusters)
     if (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -13,10 +12,11 @@ from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData, churn_data
-from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
+from crmlib.models.churn.features import CATEGORY, NUMBER, Features, of_kind
 from crmlib.models.churn.leak_check import LEAK, leak_check
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
 from crmlib.rankings import roc_auc
+from crmlib.saved_model import SavedModel
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -38,7 +38,7 @@ Rows = NDArray[np.intp]
 Splits = list[tuple[Rows, Rows]]
 
 
-class ChurnModel:
+class ChurnModel(SavedModel):
     """The chance that a customer leaves, from a table of customers with who left.
 
     The candidates are compared on customers that they were not fitted to (five folds); taken is the simplest
@@ -90,7 +90,8 @@ class ChurnModel:
     calibration_: Calibration
     base_rate_: float
     n_customers_: int
-    _data: ChurnData
+    mean_encoded: Array  # the mean customer of the fit, as the logistic regression takes it
+    _read: Features
     _pipelines: dict[str, Pipeline]
 
     def __init__(self, estimator: Estimator = "auto", *, random_state: int = 0) -> None:
@@ -149,19 +150,18 @@ class ChurnModel:
         self.estimator_ = str(self.candidates_.loc[self.candidates_["chosen"], "estimator"].iloc[0])
         self.calibration_ = calibrated[self.estimator_]
         self.base_rate_, self.n_customers_ = float(churned.mean()), len(rows)
-        self._data, self._rows = data, rows
-        self._pipelines = {}
-        self.__dict__.pop("mean_encoded", None)  # of an earlier fit
-        self.pipeline(self.estimator_)
+        self._read = data.read
+        # The logistic regression is there in any case: it is what gives reasons where trees cannot be explained.
+        self._pipelines = {
+            name: make_estimator(name, data.read.kinds, self.random_state).fit(coded, churned)
+            for name in {self.estimator_, LINEAR}
+        }
+        self.mean_encoded = self._pipelines[LINEAR]["encode"].transform(coded).mean(axis=0)
         return self
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """The fitted scikit-learn pipeline that was chosen, or another one fitted to the same customers."""
-        data, wanted = self._fitted("_data"), name or self.estimator_
-        if wanted not in self._pipelines:
-            made = make_estimator(wanted, data.read.kinds, self.random_state)
-            self._pipelines[wanted] = made.fit(data.codes.iloc[self._rows], data.churned[self._rows])
-        return self._pipelines[wanted]
+        """The fitted scikit-learn pipeline that was chosen, or the logistic regression of the same customers."""
+        return self._fitted("_pipelines")[name or self.estimator_]
 
     def p_churn(self, features: pd.DataFrame) -> pd.Series:
         """The chance that each customer leaves.
@@ -194,29 +194,23 @@ class ChurnModel:
 
     def surprises(self, features: pd.DataFrame) -> list[str]:
         """What there is in a table that the model has never seen, in words; empty where there is nothing."""
-        return self._fitted("_data").read.surprises(self.read(features))
+        return self._fitted("_read").surprises(self.read(features))
 
     @property
     def kinds(self) -> dict[str, str]:
         """The features in their order, each a "number" or a "category"."""
-        return self._fitted("_data").read.kinds
+        return self._fitted("_read").kinds
 
     def read(self, features: pd.DataFrame) -> pd.DataFrame:
         """A table as it was understood: the columns of the fit, numbers as floats, categories as text."""
-        read = self._fitted("_data").read.read(features)
+        read = self._fitted("_read").read(features)
         if not len(read):
             raise DataError("there is no customer to score; the table has no rows")
         return read
 
     def coded(self, features: pd.DataFrame) -> pd.DataFrame:
         """A table as the estimators take it: numbers alone, categories by their place."""
-        return self._fitted("_data").read.coded(self.read(features))
-
-    @cached_property
-    def mean_encoded(self) -> Array:
-        """The mean customer of the fit, as the logistic regression takes it."""
-        data = self._fitted("_data")
-        return self.pipeline(LINEAR)["encode"].transform(data.codes.iloc[self._rows]).mean(axis=0)
+        return self._fitted("_read").coded(self.read(features))
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, attribute):

@@ -17,6 +17,7 @@ from crmlib.models.uplift.assignment import (
     require_named,
     treatment_balance,
 )
+from crmlib.saved_model import SavedModel
 
 LEARNERS = ("t", "x")
 FEWEST = 200  # customers in each group; with fewer no model tells effects from noise
@@ -25,7 +26,7 @@ FEWEST = 200  # customers in each group; with fewer no model tells effects from 
 NO_EXPERIMENT, NOTICEABLE = 0.001, 0.52
 
 
-class UpliftModel:
+class UpliftModel(SavedModel):
     """What a contact changes for each customer: T- and X-learner with cross-fitting.
 
     Each customer's effect is predicted by models that did not see the customer, so it can be judged on the
@@ -65,6 +66,7 @@ class UpliftModel:
     """
 
     cross_fitted_: pd.DataFrame
+    of_the_fit = ("cross_fitted_",)
 
     def __init__(self, learner: str = "t", *, model: Any = None, random_state: int = 0) -> None:
         self.learner = learner
@@ -136,7 +138,7 @@ class UpliftModel:
         DataError
             If a column is missing.
         """
-        if not hasattr(self, "cross_fitted_"):
+        if not hasattr(self, "_fitted"):
             raise CrmError("UpliftModel has not been fitted; call fit(features, treated, outcome)")
         require_named(features, self._columns, "features")
         known = as_features(features[self._columns])

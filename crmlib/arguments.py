@@ -1,0 +1,136 @@
+"""Arguments of public functions: frames of other libraries are taken, and what is wrong is refused by its name.
+
+Every public name passes through `checked` when it is first asked for (see `crmlib.lazy`), so no function has to look
+whether it was given a frame at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from crmlib.errors import CrmError, DataError, did_you_mean
+
+# Of these the user knows already what they mean, or they are no matter of arguments.
+_PASSED_ON = (CrmError, OSError, ImportError, AssertionError, MemoryError, Warning)
+_PLAIN: dict[str, tuple[Any, str]] = {
+    "float": (Real, "a number"),
+    "int": (Integral, "a whole number"),
+    "str": (str, "a text"),
+}
+
+
+def checked(thing: Any) -> Any:
+    """A public function or class whose arguments are looked at; signature, documentation and pickles stay."""
+    if inspect.isfunction(thing):
+        return _checked_function(thing)
+    if inspect.isclass(thing) and not issubclass(thing, BaseException):
+        for one in thing.__mro__:
+            if one.__module__.startswith("crmlib.") and not _is_frame(one):
+                _check_methods(one)
+    return thing
+
+
+def _is_frame(kind: type) -> bool:
+    return any(one.__name__ == "DataFrame" for one in kind.__mro__)
+
+
+def _check_methods(kind: type) -> None:
+    for name, method in list(vars(kind).items()):
+        if name.startswith("_") and name != "__init__":
+            continue
+        if inspect.isfunction(method):
+            setattr(kind, name, _checked_function(method))
+        elif isinstance(method, classmethod):
+            setattr(kind, name, classmethod(_checked_function(method.__func__)))
+
+
+def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    if hasattr(function, "is_checked"):
+        return function
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            bound = signature.bind(*arguments, **options)
+        except TypeError:
+            return function(*arguments, **options)  # Python says itself which argument is missing
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = _taken(value, signature.parameters[name], function)
+        try:
+            return function(*bound.args, **bound.kwargs)
+        except _PASSED_ON:
+            raise
+        except Exception as error:
+            given = {name: one for name, one in bound.arguments.items() if name not in ("self", "cls")}
+            raise DataError(f"{function.__qualname__}: {_complaint(error, given)}") from error
+
+    call.is_checked = True  # type: ignore[attr-defined]
+    return call
+
+
+def _taken(value: Any, parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
+    """An argument as the function takes it, or a refusal by its name."""
+    if not isinstance(parameter.annotation, str) or parameter.kind in (
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    ):
+        return value
+    wanted = [one.strip() for one in parameter.annotation.split("|")]
+    if "pd.DataFrame" in wanted and type(value).__module__.partition(".")[0] in ("polars", "pyarrow"):
+        value = value.to_pandas()
+    words = []
+    for one in wanted:
+        kind, word = _kind(one, function)
+        if kind is None or isinstance(value, kind):
+            return value
+        words.append(word)
+    raise DataError(
+        f"{function.__qualname__}: {parameter.name} is {_described(value)}; give {' or '.join(words)}"
+    )
+
+
+def _kind(annotation: str, function: Callable[..., Any]) -> tuple[Any, str]:
+    """The class that an annotation names and how it is called; None where only the function itself can tell."""
+    if annotation == "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame, "a DataFrame"
+    if annotation == "None":
+        return type(None), "None"
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    named = function.__globals__.get(annotation)
+    ours = inspect.isclass(named) and named.__module__.startswith("crmlib.")
+    return (named, f"a {annotation}") if ours else (None, "")
+
+
+def _described(value: Any) -> str:
+    if value is None:
+        return "None"
+    if hasattr(value, "columns") and hasattr(value, "shape"):
+        rows, columns = value.shape
+        return f"a {type(value).__name__} of {rows:,} rows and {columns:,} columns"
+    return f"{value!r}" if isinstance(value, (int, float, bool)) else f"a {type(value).__name__}"
+
+
+def _complaint(error: Exception, given: Mapping[str, Any]) -> str:
+    """What was wrong with the arguments: a column that a frame lacks, else all of them; never a value of a row."""
+    missing = error.name if isinstance(error, AttributeError) else error.args[0] if error.args else None
+    if isinstance(error, (AttributeError, KeyError)) and isinstance(missing, str):
+        if named := re.match(
+            r"(?:None of )?\[(?:Index\(\[)?'([^']+)'", missing
+        ):  # pandas, of several columns
+            missing = named[1]
+        for name, value in given.items():
+            columns = [str(one) for one in getattr(value, "columns", [missing])]
+            if missing not in columns:
+                has = did_you_mean(missing, columns) if columns else "it has none"
+                return f"{name} has no column {missing!r}; {has}"
+    described = "; ".join(f"{name} is {_described(value)}" for name, value in given.items())
+    return f"it cannot work with what it was given ({described or 'nothing'}; {type(error).__name__})"
