@@ -27,8 +27,8 @@ _READING = (
     click.option(
         "--yes",
         is_flag=True,
-        help="Ask nothing; end with 2 if a column, the order of day and month or the decimal sign cannot be told "
-        "from the file. Only the currency is assumed.",
+        help="Ask nothing; end with 2 if a column, the order of day and month, the decimal sign or the currency cannot "
+        "be told from the file.",
     ),
 )
 
@@ -48,7 +48,7 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--currency",
     metavar="CODE",
-    help="Currency of the amounts, such as EUR; USD is assumed where neither this nor the file says.",
+    help="Currency that counts, such as EUR; where neither this nor the file says, amounts are written without one.",
 )
 @_how_to_read
 @click.option("--title", help="How reports name the firm.")
@@ -136,6 +136,8 @@ def _described(guess: Guess) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return fmt.NOT_KNOWN
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "as it is"
     return str(value)
@@ -177,7 +179,7 @@ def _show_log(firm: Study) -> None:
     """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
     from crmlib.data.fitness import fitness_gates
 
-    quality, money = firm.quality, f"amount, {firm.currency}"
+    quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
     click.echo("\nRows")
     click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
     click.echo("\nPolicies: what each concerns, and how it is set")

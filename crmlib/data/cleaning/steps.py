@@ -10,10 +10,11 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.cache import USED
+from crmlib.data.cleaning.numbers import is_of_currency
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
 from crmlib.data.cleaning.repeats import with_reasons
 from crmlib.data.cleaning.returns import match_returns
-from crmlib.data.cleaning.values import UNSPLIT_LINE
+from crmlib.data.cleaning.values import OTHER_CURRENCY, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import engine
@@ -92,8 +93,8 @@ class PurchaseLogSteps(Steps):
         """Rows in another currency, of orders that are no sale, and returns that are not used."""
         cases: list[tuple[ir.BooleanValue, str]] = []
         if "currency" in rows.columns and reading.currency:
-            other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
-            cases.append((other, "other currency"))
+            code, written = reading.currency.upper(), rows.currency.fill_null("")
+            cases.append(((written.upper() != code) & ~is_of_currency(written, [code]), OTHER_CURRENCY))
         if "is_excluded" in rows.columns:
             cases.append((rows.is_excluded, "cancelled or test order"))
         if "cancelled_at" in rows.columns:
