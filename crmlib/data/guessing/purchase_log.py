@@ -222,8 +222,8 @@ def _unreadable(
     if theirs is None or f"columns.{ours}" in given or not table[theirs].type().is_string():
         return
     text = read_text(table[theirs])
-    cause = ibis.ifelse(parse_number(text, decimal).isnull(), why_unreadable(text), "")
-    causes = _counted(table, cause.nullif(""), text)
+    unread = text.notnull() & parse_number(text, decimal).isnull()
+    causes = _counted(table, ibis.ifelse(unread, why_unreadable(text).nullif(""), ibis.null("string")), text)
     total = table.filter(text.notnull()).count().to_pyarrow().as_py()
     for why, rows, example in causes:
         if why not in (DASH, SEPARATORS) and rows >= _UNREADABLE * total:
