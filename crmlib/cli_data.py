@@ -34,8 +34,8 @@ _READING = (
     click.option(
         "--yes",
         is_flag=True,
-        help="Ask nothing; end with 2 if a column, a sign, the order of day and month or the decimal sign cannot be "
-        "told from the file. Only the currency, and that postage is a sale, are assumed.",
+        help="Ask nothing; end with 2 if a column, a sign, the order of day and month, the decimal sign or the "
+        "currency cannot be told from the file. Only that postage is a sale is assumed.",
     ),
 )
 
@@ -55,7 +55,7 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--currency",
     metavar="CODE",
-    help="Currency of the amounts, such as EUR; USD is assumed where neither this nor the file says.",
+    help="Currency that counts, such as EUR; where neither this nor the file says, amounts are written without one.",
 )
 @_how_to_read
 @click.option("--title", help="How reports name the firm.")
@@ -148,6 +148,8 @@ def _described(guess: Guess) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return fmt.NOT_KNOWN
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "as it is"
     return str(value)
@@ -190,7 +192,7 @@ def check(study: str) -> None:
 
 def _show_log(firm: Study) -> None:
     """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
-    quality, money = firm.quality, f"amount, {firm.currency}"
+    quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
     click.echo("\nRows")
     click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
     for remark in quality.remarks:

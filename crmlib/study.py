@@ -73,8 +73,8 @@ class Study:
 
     @property
     def currency(self) -> str:
-        """Currency of every amount, three letters."""
-        return self.file.currency
+        """Currency of every amount, three letters; empty if it is not known."""
+        return self.file.currency or ""
 
     @property
     def margin(self) -> float | None:

@@ -96,7 +96,9 @@ class StudyFile(Strict):
 
     title: str = Field(min_length=1, description="how reports name the firm")
     data_kind: Literal["real", "artificial", "simulated"] = Field("real", description="what the data are")
-    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="three letters, such as EUR")
+    currency: str | None = Field(
+        None, pattern=r"^[A-Z]{3}$", description="three letters, such as EUR; without it amounts have no code"
+    )
     as_of: date | Literal["latest"] = Field("latest", description="last day that counts, or latest")
     time_unit: Literal["H", "D", "W", "M", "Q", "Y"] = Field(
         "W", description="unit of recency, T and forecasts"

@@ -98,9 +98,9 @@ class CleanedTables:
     def key(self, name: str) -> str:
         """Names the content of a table and how it is read; unchanged data keep their key."""
         file, entry = self.file, self._entry(name)
-        facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns]
+        facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
         if name == "transactions":
-            facts += [file.policies.model_dump(), file.currency]
+            facts.append(file.policies.model_dump())
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         settings = describe([*facts, hashed, self._known_until(name)])
         return cache_key(self.files(name), settings, cache_folder(self.root))

@@ -85,7 +85,7 @@ def test_a_woocommerce_export_opens_by_itself(tmp_path):
     assert not {"product", "quantity", "cost", "unit_price"} & columns(guess).keys()
     assert guess.values["policies.amount_is"] == "order_total"
     assert "in 1 of 1 orders with several lines" in evidence(guess, "policies.amount_is")
-    assert "assumed: nothing in the file says" in evidence(guess, "currency")
+    assert "nothing in the file says" in evidence(guess, "currency")
 
 
 def test_a_german_export(tmp_path):
@@ -267,7 +267,7 @@ def test_a_decimal_sign_that_cannot_be_told_is_asked_about(tmp_path):
 
 @pytest.mark.parametrize(
     ("header", "amount", "currency"),
-    [("amount", "£5.00", "GBP"), ("amount_chf", "5.00", "CHF"), ("amount", "5.00", "USD")],
+    [("amount", "£5.00", "GBP"), ("amount_chf", "5.00", "CHF"), ("amount", "5.00", None)],
 )
 def test_the_currency(tmp_path, header, amount, currency):
     guess = look(tmp_path, f"customer,date,{header}\na,2024-01-05,{amount}\n")

@@ -200,15 +200,15 @@ def test_both_commands_say_which_states_are_sales(project):
     assert max(map(len, checked.splitlines())) < 160
 
 
-def test_a_currency_that_the_file_does_not_say_is_assumed_and_marked_as_such(project):
+def test_a_currency_that_the_file_does_not_say_is_not_made_up(project):
     (project / "orders.csv").write_text("Kunde;Datum;Betrag\n1;31.01.2024;9,50\n2;28.02.2024;8,00\n")
     made = run("new", "shop", "--transactions", "orders.csv", "--yes")
     assert made.exit_code == 0
     lines = (project / "data" / "shop" / "study.yaml").read_text().splitlines()
-    assert lines[lines.index("currency: USD") - 1].startswith("# assumed: nothing in the file says")
-    assert "USD is assumed where neither this nor the file says" in " ".join(
-        run("new", "--help").output.split()
-    )
+    assert lines[lines.index("currency: null") - 1].startswith("# nothing in the file says")
+    assert "currency             not known" in made.output
+    assert crm.open_study("shop").currency == ""
+    assert re.search(r"fate +rows +amount\n", run("check", "shop").output)
 
 
 def test_a_file_with_a_title_above_its_header_ends_with_2_and_the_line(project):

@@ -30,7 +30,7 @@ from crmlib.data.cleaning.reconcile import (
 )
 from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
 from crmlib.data.cleaning.steps import PurchaseLogSteps, Steps, SurveySteps
-from crmlib.data.cleaning.values import judge_rows, read_values
+from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_currencies
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.engine import engine
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
@@ -78,6 +78,8 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
     view = ibis.util.gen_name("judged")
     try:
         staged = steps.set_aside(staged, reading)
+        if not reading.currency:
+            refuse_several_currencies(staged, contract)
         judged = set_aside_repeats(staged, contract, steps.keeps_equal_rows(reading))  # holds on to tables
         # As a view of the engine, what the questions below have in common is put into SQL once.
         return _account_for(engine().create_view(view, judged), contract, columns, steps, reading, folder)

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import ibis
 
+from crmlib.data.cleaning.numbers import currency_marks, marks_of
 from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
+from crmlib.data.currencies import common_currencies
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 
 # What the cleaning itself calls its columns.
@@ -78,14 +80,20 @@ def with_free_columns(
 
 
 def _numbers(raw: ibis.Table, names: list[str], decimal: str) -> set[str]:
-    """Columns in which there is a number, and nothing but numbers."""
+    """Columns in which there is a number, and nothing but numbers, in one currency if in any."""
     asked = {}
     for place, name in enumerate(names):
         text, number = read_text(raw[name]), read_number(raw[name], decimal)
         asked[f"read_{place}"] = number.notnull().sum()
+        asked[f"marks_{place}"] = marks_of(text, decimal).collect(distinct=True)
         asked[f"unread_{place}"] = (number.isnull() & ~text.lower().isin(_NO_VALUE)).sum()
     if not asked:
         return set()
     found = raw.agg(**asked).to_pyarrow().to_pylist()[0]
-    places = range(len(names))
-    return {names[place] for place in places if found[f"read_{place}"] and not found[f"unread_{place}"]}
+    return {
+        name
+        for place, name in enumerate(names)
+        if found[f"read_{place}"]
+        and not found[f"unread_{place}"]
+        and common_currencies(currency_marks(found[f"marks_{place}"] or [])) is not None
+    }

@@ -10,19 +10,10 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from crmlib.data.cleaning.numbers import parse_number
 from crmlib.data.policies import AS_WRITTEN
 
-# Spaces, the unbreakable ones among them, as the engine's patterns write them.
-_SPACES = r" \t\x{a0}\x{202f}"
 _BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
-_BLANK = f"[{_SPACES}]"
-_CURRENCY = r"(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹₩₽₺₴฿])"
-# An amount: sign and currency on either side of digits with separators, or all of it in accounting brackets.
-_AMOUNT = (
-    rf"^\(?{_BLANK}*[-−+]?{_BLANK}*{_CURRENCY}?{_BLANK}*[-−+]?{_BLANK}*"
-    rf"([0-9][0-9.,'’{_SPACES}]*|[.,][0-9]+){_BLANK}*{_CURRENCY}?{_BLANK}*[-−]?{_BLANK}*\)?$"
-)
-_NEGATIVE = r"^\(.*\)$|[-−]"
 EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
 
 
@@ -73,30 +64,12 @@ def without_words(text: ir.StringColumn, words: Sequence[str]) -> ir.StringColum
 
 
 def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
-    """A number, also with currency signs, thousands separators, a trailing minus or accounting brackets.
+    """A number, also with a currency, a factor such as K, thousands separators, a trailing minus or brackets.
 
     `decimal` is the decimal sign. The other separators count as thousands only where they group
-    by three, so that "1,5" is not read as 15.
+    the digits as such, so that "1,5" is not read as 15; see `crmlib.data.cleaning.numbers`.
     """
     return column.cast("float64") if column.type().is_numeric() else parse_number(_tidy(column), decimal)
-
-
-def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
-    """What `read_number` makes of text without blanks at its ends: the grammar of numbers."""
-    thousands = "," if decimal == "." else r"\."
-    grouped = rf"^[0-9]{{1,3}}(?:[{thousands}'’{_SPACES}][0-9]{{3}})+(?:\{decimal}[0-9]*)?$"
-    plain = rf"^[0-9]*(?:\{decimal}[0-9]*)?$"
-    body = text.re_extract(_AMOUNT, 1).re_replace(f"{_BLANK}+$", "")
-    body = ibis.ifelse(
-        body.re_search(grouped) | body.re_search(plain),
-        body.re_replace(rf"[{thousands}'’{_SPACES}]", "").replace(decimal, "."),
-        ibis.null("string"),
-    )
-    size = body.try_cast("float64")
-    dressed = ibis.ifelse(text.re_search(_NEGATIVE), -size, size)
-    if decimal == ",":
-        return dressed
-    return ibis.coalesce(text.try_cast("float64"), dressed)
 
 
 def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:

@@ -12,10 +12,11 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.cache import USED
+from crmlib.data.cleaning.numbers import is_of_currency
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
 from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import with_matched_returns
-from crmlib.data.cleaning.values import LARGEST_AMOUNT, UNSPLIT_LINE
+from crmlib.data.cleaning.values import LARGEST_AMOUNT, OTHER_CURRENCY, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.engine import engine
 from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
@@ -24,7 +25,6 @@ from crmlib.errors import DataError
 LATER_LINE = "later line of an order, whose total is counted once"
 OTHER_TOTAL = "later line of an order, with another total than its first"
 TOTAL_ROW = "a sum of other rows"
-OTHER_CURRENCY = "other currency"
 CANCELLED = "cancelled or test order"
 NO_PRODUCT = "no product (policies.excluded_products)"
 UNUSED_RETURN = "return (policy returns: set_aside)"
@@ -109,8 +109,8 @@ class PurchaseLogSteps(Steps):
         """Rows in another currency, of orders that are no sale, and returns that are not used."""
         cases: list[tuple[ir.BooleanValue, str]] = []
         if "currency" in rows.columns and reading.currency:
-            other = rows.currency.fill_null(reading.currency).upper() != reading.currency.upper()
-            cases.append((other, OTHER_CURRENCY))
+            code, written = reading.currency.upper(), rows.currency.fill_null("")
+            cases.append(((written.upper() != code) & ~is_of_currency(written, [code]), OTHER_CURRENCY))
         if "is_excluded" in rows.columns:
             cases.append((rows.is_excluded, CANCELLED))
         if "cancelled_at" in rows.columns:

@@ -9,9 +9,16 @@ import ibis
 import ibis.expr.types as ir
 
 from crmlib.data.cleaning.ids import ERROR_TEXT, LOST_DIGITS, id_fault, read_id
+from crmlib.data.cleaning.numbers import (
+    PRODUCT,
+    currency_marks,
+    is_of_currency,
+    marks_of,
+    parse_number,
+    why_unreadable,
+)
 from crmlib.data.cleaning.reading import (
     parse_moment,
-    parse_number,
     read_moment,
     read_number,
     read_text,
@@ -21,6 +28,7 @@ from crmlib.data.cleaning.reading import (
 from crmlib.data.cleaning.repeats import hash_of
 from crmlib.data.cleaning.words import read_flag, read_word
 from crmlib.data.contracts.contract import Column, Contract, spoken
+from crmlib.data.currencies import common_currencies
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import UNITS, Reading
 from crmlib.errors import DataError
@@ -29,6 +37,7 @@ LARGEST_AMOUNT = 1e12  # beyond it a sum no longer keeps its cents in the engine
 # Hexadecimal digits of a hashed id: 80 bits, at which a billion customers meet with a chance of one in a million.
 _HASH_LENGTH = 20
 UNSPLIT_LINE = "line cannot be split into columns"
+OTHER_CURRENCY = "other currency"
 _EMPTY = ("null", "nan", "nat", "n/a", "#n/a", "<na>", "\\n")  # as databases and programs write an empty cell
 
 
@@ -60,6 +69,11 @@ def read_values(
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
     read |= {name: read_id(read[name]) for name in dressed}
+    read |= {
+        f"marks_{c.name}": marks_of(rows[f"written_{c.name}"], reading.decimal)
+        for c in here
+        if c.kind == "money" and c.name not in typed
+    }
     judged = [c for c in here if c.name in dressed or not _is_plain(c, reading)]
     plain = [f"written_{c.name}" for c in here if c not in judged]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
@@ -155,10 +169,13 @@ def _computed(rows: ibis.Table, contract: Contract, columns: Mapping[str, str]) 
             continue
         one, other = column.computed_from
         texts = [rows[f"written_{name}"] for name in (one, other)]
-        product = texts[0].fill_null("") + " × " + texts[1].fill_null("")
+        product = texts[0].fill_null("") + PRODUCT + texts[1].fill_null("")
         nothing = texts[0].isnull() & texts[1].isnull()
         made[column.name] = rows[one] * rows[other]
         made[f"written_{column.name}"] = ibis.ifelse(nothing, ibis.null("string"), product)
+        marks = [rows[f"marks_{name}"] for name in (one, other) if f"marks_{name}" in rows.columns]
+        if marks:
+            made[f"marks_{column.name}"] = ibis.coalesce(*marks)
     return made
 
 
@@ -191,18 +208,24 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
     if column.kind == "id":
         # Patterns are slow: only texts in which no id was found are matched.
-        why = id_fault(
+        found = id_fault(
             ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string"))
         )
-        cases += [(why == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
+        cases += [(found == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
     if column.names_customer:
         cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
     elif column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
     else:
-        why = " or before 1900" if column.name == "birthday" else ""
-        cases.append((value.isnull() & written, f"unreadable {name}{why}"))
+        why: Any = " or before 1900" if column.name == "birthday" else ""
+        if column.kind in ("number", "money") and f"written_{column.name}" in rows.columns:
+            why = why_unreadable(rows[f"written_{column.name}"])
+        cases.append((value.isnull() & written, ibis.literal(f"unreadable {name}") + why))
+    marks = f"marks_{column.name}"
+    if marks in rows.columns and reading.currency:
+        other = value.notnull() & ~is_of_currency(rows[marks], [reading.currency.upper()])
+        cases.append((other, OTHER_CURRENCY if column.required else f"{name} in another currency"))
     if column.low is not None:
         cases.append((value < column.low, f"{name} below {column.low:g}"))
     if column.high is not None:
@@ -211,6 +234,27 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         end = ibis.timestamp(f"{reading.known_until} 23:59:59")
         cases.append((value > end, f"{name} in the future"))
     return ibis.cases(*cases, else_=ibis.null("string"))
+
+
+def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
+    """Refuse to add up what is in several currencies, where the study does not say which is its own.
+
+    Raises
+    ------
+    DataError
+        If the rows that would be used are marked with signs or codes of different currencies.
+    """
+    money = [f"marks_{column.name}" for column in contract.columns if column.kind == "money"]
+    usable, marks = staged.filter(staged.reason.isnull()), set()
+    for name in {"currency", *money} & {*staged.columns}:
+        written = usable.select(mark=usable[name]).distinct().filter(lambda t: t.mark.notnull()).limit(1_000)
+        texts = written.to_pyarrow()["mark"].to_pylist()
+        marks |= currency_marks(texts if name in money else [one.upper() for one in texts])
+    if common_currencies(marks) is None:
+        raise DataError(
+            f"{contract.name}: the amounts are in several currencies ({', '.join(sorted(marks))}); say which one "
+            "counts, as in currency: EUR, and rows in another one are set aside"
+        )
 
 
 def _contradictions(rows: ibis.Table, contract: Contract) -> Iterator[tuple[ir.BooleanValue, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crmlib.data.cleaning.numbers import IS_NUMBER
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.guessing.column_names import LAST_RESORT, keeps_its_meaning, names_of
 from crmlib.data.guessing.findings import Finding, Question
@@ -59,8 +60,6 @@ def _profile(column: pd.Series) -> Profile:
     text = text[text != ""]
     if text.empty:
         return Profile(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, "", 0.0)
-    sign = r"[-−+(]*\s*(?:[A-Za-z]{1,3}\.?|[A-Z]{0,2}[$€£¥₹])?\s*[-−+]?"
-    number = text.str.fullmatch(sign + r"\s*[\d.,'’\s]*\d[\d.,'’\s]*(?:[A-Za-z]{1,3}|[$€£¥₹])?\s*[-−)]?")
     date = text.str.match(
         r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d{2}[01]\d[0-3]\d$"
         r"|\d{1,2}[- .]*[A-Za-z]{3,9}[-., ]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
@@ -69,7 +68,7 @@ def _profile(column: pd.Series) -> Profile:
         rows=len(text),
         different=text.nunique(),
         filled=len(text) / len(column),
-        number=float(number.mean()),
+        number=float(text.str.fullmatch(IS_NUMBER).mean()),
         date=float(date.mean()),
         decimals=float(text.str.contains(r"[.,]\d{1,2}\D*$").mean()),
         distinct=text.nunique() / len(text),
@@ -204,7 +203,7 @@ class OwnGuesses:
 
     def further(
         self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Finding | Question]:
         """What else is found in a table whose columns are known."""
         yield from ()
 

@@ -28,7 +28,7 @@ _NUMBERS = {"excel": (20_000, 80_000), "unix": (500_000_000, 4_000_000_000)}  # 
 _DAY_TIMES = tuple(day + time for day in _DAYS for time in _TIMES)
 _MOST_SHAPES = 200
 _WORTH_A_FORMAT = 0.001  # of the column; fewer dates are typing errors, and are set aside
-_BOTH_ORDERS = 0.02  # of the column readable only with day and month swapped: then both orders occur
+BOTH_WAYS = 0.02  # of the values readable in one of two ways alone, and as many in the other: then both occur
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _day_order(
     only_day, only_month = seen.loc[day & ~month, "rows"].sum(), seen.loc[month & ~day, "rows"].sum()
     readings = (_longest(seen, day_first), _longest(seen, month_first))
     example = str(seen.loc[day & month, "example"].min()) if (day & month).any() else ""
-    if min(only_day, only_month) >= _BOTH_ORDERS * total:
+    if min(only_day, only_month) >= BOTH_WAYS * total:
         question = (
             f"both orders of day and month occur: {only_day:,} dates can only be {readings[0]} (such as "
             f"{seen.loc[day & ~month, 'example'].min()!r}), {only_month:,} only {readings[1]} (such as "

@@ -13,9 +13,18 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.data.cleaning.numbers import (
+    DASH,
+    SEPARATORS,
+    currency_marks,
+    marks_of,
+    parse_number,
+    why_unreadable,
+)
 from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts.contract import NONE, Column, plain_name
+from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
 from crmlib.data.guessing.findings import Finding, Question
@@ -43,25 +52,8 @@ _OF_EXPORT = {
 _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
-_SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR"}
-_CODES = (
-    "EUR",
-    "USD",
-    "GBP",
-    "CHF",
-    "JPY",
-    "CAD",
-    "AUD",
-    "SEK",
-    "NOK",
-    "DKK",
-    "PLN",
-    "CZK",
-    "INR",
-    "BRL",
-    "MXN",
-)
 _SMALL = 1_000
+_UNREADABLE = 0.02  # of the amounts, for one cause, are no typing errors: they are asked about
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = (
@@ -145,7 +137,7 @@ class PurchaseLogGuesses(OwnGuesses):
 
     def further(
         self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Finding | Question]:
         """The shop that exported it, its grain, the states of orders, and its money."""
         shop = _export(table.columns)
         if shop:
@@ -202,9 +194,10 @@ def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Find
 
 def _money(
     table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str = "."
-) -> Iterator[Finding]:
-    """The currency, and tax and shipping within the amount."""
-    yield _currency(table, named, given)
+) -> Iterator[Finding | Question]:
+    """The currency, amounts that are none, and tax and shipping within the amount."""
+    yield _currency(table, named, given, decimal)
+    yield from _unreadable(table, named, given, decimal)
     parts = [part for part in ("tax", "shipping") if part in named]
     if not parts or "amount" not in named:
         return
@@ -220,27 +213,75 @@ def _money(
     )
 
 
-def _currency(table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any]) -> Finding:
+def _currency(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+) -> Finding | Question:
+    """The one currency that the amounts' signs, their column's name and a column of currencies can mean."""
     if given.get("currency"):
         return Finding("currency", str(given["currency"]).upper(), "named by you")
-    if "currency" in named:
-        codes = table.group_by(code=read_text(table[named["currency"]]).upper()).agg(rows=_.count())
-        seen = codes.filter(_.code.re_search("^[A-Z]{3}$")).order_by(_.rows.desc()).limit(5).to_pandas()
-        if len(seen):
-            others = f"; rows in {', '.join(seen['code'][1:])} will be set aside" if len(seen) > 1 else ""
-            return Finding("currency", seen["code"][0], f"by the column {named['currency']!r}{others}")
     amount = named.get("amount") or named.get("unit_price")
-    for code in _CODES:
-        if amount and code.lower() in plain_name(amount).split("_"):
-            return Finding("currency", code, f"by the name of the column {amount!r}")
+    proofs = dict.fromkeys(codes_in_name(amount or ""), f"by the name of the column {amount!r}")
+    for column, texts in _currency_texts(table, named, amount, decimal):
+        for text, rows, example in texts:
+            for mark in currency_marks([text]):
+                proofs.setdefault(
+                    mark, f"{mark} in {column!r}, such as {example!r} ({fmt.plural(rows, 'row')})"
+                )
+    possible, listed = common_currencies(proofs), "; ".join(proofs.values())
+    if not proofs:
+        return Finding(
+            "currency", None, "nothing in the file says; amounts are written without a code until you do"
+        )
+    if possible is None:
+        answers = sorted({code for mark in proofs for code in codes_of(mark)})
+        text = f"several currencies: {listed}; which one counts? Rows in another one will be set aside"
+        return Question("currency", text, tuple(answers))
+    if len(possible) > 1:
+        return Question("currency", f"{listed}: which currency is that?", possible)
+    return Finding("currency", possible[0], listed)
+
+
+def _currency_texts(
+    table: ibis.Table, named: Mapping[str, str], amount: str | None, decimal: str
+) -> Iterator[tuple[str, list[tuple[str, int, str]]]]:
+    """Column, and of each mark in it: mark, rows and an example; first a column of currencies, then the amounts."""
+    if "currency" in named:
+        written = read_text(table[named["currency"]]).upper()
+        yield named["currency"], _counted(table, written, written)
     if amount and table[amount].type().is_string():
-        for text in (
-            table.filter(table[amount].notnull()).select(t=table[amount]).limit(1_000).to_pandas()["t"]
-        ):
-            for sign, code in _SIGNS.items():
-                if sign in text:
-                    return Finding("currency", code, f"by the sign in {text!r}; $ may be another dollar")
-    return Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
+        written = read_text(table[amount])
+        yield amount, _counted(table, marks_of(written, decimal), written)
+
+
+def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
+    """Different marks, with their rows and an example, the most frequent first."""
+    marks = table.select(mark=mark, text=text).filter(_.mark.notnull())
+    found = marks.group_by("mark").agg(rows=_.count(), example=_.text.min())
+    found = found.order_by(_.rows.desc(), "mark").limit(1_000).to_pyarrow().to_pylist()
+    return [(one["mark"], one["rows"], one["example"]) for one in found]
+
+
+def _unreadable(
+    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
+) -> Iterator[Question]:
+    """A question where many amounts carry what makes them no number, unless the column was named all the same."""
+    ours = "amount" if "amount" in named else "unit_price"
+    theirs = named.get(ours)
+    if theirs is None or f"columns.{ours}" in given or not table[theirs].type().is_string():
+        return
+    text = read_text(table[theirs])
+    unread = text.notnull() & parse_number(text, decimal).isnull()
+    causes = _counted(table, ibis.ifelse(unread, why_unreadable(text).nullif(""), ibis.null("string")), text)
+    total = table.filter(text.notnull()).count().to_pyarrow().as_py()
+    for why, rows, example in causes:
+        if why not in (DASH, SEPARATORS) and rows >= _UNREADABLE * total:
+            yield Question(
+                f"columns.{ours}",
+                f"{rows:,} of {total:,} values of {theirs!r} cannot be read, such as {example!r}{why}; export them as "
+                f"plain numbers with a sign, or name the column all the same, and such rows are set aside",
+                (theirs,),
+            )
+            return
 
 
 @dataclass(frozen=True)

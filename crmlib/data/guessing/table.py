@@ -19,7 +19,7 @@ from crmlib.data.files.source_files import CSV_SUFFIXES, source_files
 from crmlib.data.files.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
 from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
-from crmlib.data.guessing.dates import guess_date_formats, stacked_texts
+from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.sources import open_table
@@ -89,7 +89,9 @@ def guess_table(
     questions += [one for one in seen if isinstance(one, Question)]
     found = [one for one in seen if isinstance(one, Finding) and not one.entry.startswith("columns.")]
     settled = _columns_of(contract, own.settle(matches, []), there)
-    further = list(own.further(table, {column.name: theirs for column, theirs in settled}, given, sign))
+    more = list(own.further(table, {column.name: theirs for column, theirs in settled}, given, sign))
+    questions += [one for one in more if isinstance(one, Question)]
+    further = [one for one in more if isinstance(one, Finding)]
     matches = own.settle(matches, further)
     columns = [_finding(contract, name, one) for name, one in matches.items()]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
@@ -151,21 +153,34 @@ def _decimal(
         return
     text = stacked.filter(_.text.notnull() & (_.text.strip() != ""))
     rows = text.mutate(point=read_number(text.text, "."), comma=read_number(text.text, ","))
-    differ = rows.point.notnull() & rows.comma.notnull() & (rows.point != rows.comma)
+    point, comma = rows.point.notnull(), rows.comma.notnull()
+    differ = point & comma & (rows.point != rows.comma)
+    in_doubt = differ | ~point
     found = rows.agg(
         rows=rows.count(),
-        point=rows.point.count(),
-        comma=rows.comma.count(),
+        comma=comma.sum(),
+        only_point=(point & ~comma).sum(),
+        only_comma=(comma & ~point).sum(),
+        point_text=rows.text.min(where=point & ~comma),
+        comma_text=rows.text.min(where=comma & ~point),
         differ=differ.sum(),
-        example=rows.text.max(where=differ | rows.point.isnull()),
-        column=rows.column.argmax(rows.text, where=differ | rows.point.isnull()),
+        example=rows.text.max(where=in_doubt),
+        column=rows.column.argmax(rows.text, where=in_doubt),
     )
     seen = found.to_pyarrow().to_pylist()[0]
-    counts = f"{{}} of {seen['rows']:,} amounts can be read with a decimal {{}}"
-    if seen["comma"] > seen["point"]:
-        evidence = f"{counts.format(fmt.count(seen['comma']), 'comma')}, such as {seen['example']!r}"
-        yield Finding("decimal", ",", evidence)
-    elif seen["comma"] == seen["point"] and seen["differ"]:
+    only = {".": seen["only_point"] or 0, ",": seen["only_comma"] or 0}
+    if min(only.values()) >= BOTH_WAYS * seen["rows"]:
+        yield Question(
+            "decimal",
+            f"numbers are written in two ways: {only['.']:,} can only have a decimal point, such as "
+            f"{seen['point_text']!r}, and {only[',']:,} only a decimal comma, such as {seen['comma_text']!r}; "
+            "export them in one way, or say which one counts: the others are then set aside",
+            (".", ","),
+        )
+    elif only[","] > only["."]:
+        evidence = f"{fmt.count(seen['comma'])} of {fmt.count(seen['rows'])} amounts can be read with a decimal comma"
+        yield Finding("decimal", ",", f"{evidence}, such as {seen['example']!r}")
+    elif only[","] == only["."] and seen["differ"]:
         yield Question(
             "decimal",
             f"{seen['example']!r} in {seen['column']!r} can be read with a decimal point or a decimal comma; "
