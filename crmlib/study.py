@@ -237,6 +237,12 @@ def open_study(
     """
     if isinstance(study, Study):
         return study
+    kind = type(study)
+    if not issubclass(kind, (str, Path)) and not (hasattr(kind, "columns") or hasattr(kind, "schema")):
+        raise StudyError(
+            f"open_study got {'None' if study is None else f'an object of type {kind.__name__}'}; allowed: the name or "
+            "path of a study, or a pandas, Polars or PyArrow frame with a purchase log"
+        )
     override = _as_date(as_of)
     if isinstance(study, (str, Path)):
         if columns or facts:

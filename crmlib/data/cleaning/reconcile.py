@@ -13,10 +13,11 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.cache import QUARANTINE, USED
+from crmlib.data.cleaning.reading import moves_day
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
-from crmlib.data.policies import Reading
+from crmlib.data.policies import AS_WRITTEN, Reading
 from crmlib.data.sources import engine
 
 MONEY = "decimal(38, 4)"
@@ -134,6 +135,13 @@ def what_is_changed(
             other = read.notnull() & (read != written.lower()) & (read != written)
             word = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
             changed[f"word {name}"] = (name, word)
+        if f"written_{name}" in staged.columns and column.kind == "date" and reading.timezone != AS_WRITTEN:
+            read, what = (
+                staged[name],
+                f"on another day than written: days begin in {reading.timezone} (timezone)",
+            )
+            moved = moves_day(staged[f"written_{name}"], read)
+            changed[f"day {name}"] = (name, ibis.ifelse(moved, what, ibis.null("string")))
     return changed
 
 
