@@ -15,7 +15,7 @@ from crmlib.data.guessing.dates import stacked_texts
 from crmlib.data.guessing.findings import Finding
 from crmlib.data.policies import AS_WRITTEN
 
-_ELSEWHERE = "; where the firm's days begin elsewhere, --timezone Europe/Berlin and the like says so"
+_ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
 
 
 def guess_timezone(
@@ -31,10 +31,11 @@ def guess_timezone(
         return
     seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
     if zone:
-        moved = (
+        dates = (
             f"{fmt.count(seen['moved'])} of {fmt.count(seen['offset'] + seen['utc'])} dates with an offset"
         )
-        yield Finding("timezone", zone, f"named by you; it moves {moved} to another day than is written")
+        moves = f"{dates} to another day" if seen["offset"] + seen["utc"] else "none, for none has an offset"
+        yield Finding("timezone", zone, f"named by you; it moves {moves}")
     elif seen["offset"]:
         yield Finding("timezone", AS_WRITTEN, "the dates carry offsets; a day is the firm's own, as written")
     elif seen["utc"]:
