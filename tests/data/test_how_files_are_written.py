@@ -18,7 +18,7 @@ import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.guessing.table import guess_table
-from crmlib.errors import DataError
+from crmlib.errors import DataError, StudyError
 
 LOG = "customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-16,20\nA,2024-03-07,30\n"
 
@@ -62,7 +62,7 @@ _ids = st.text(st.sampled_from("abcXYZ0123456789-_.#/ "), min_size=1, max_size=8
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     encoding=st.sampled_from(list(WORDS)),
     delimiter=st.sampled_from([",", ";", "\t", "|", "^"]),
@@ -97,10 +97,12 @@ def test_any_way_of_writing_text_is_read_back(project, encoding, delimiter, end,
     assert read["date"].dt.strftime("%Y-%m-%d").tolist() == frame["date"].tolist()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(
-        st.text(st.sampled_from("abc 2024-é"), min_size=1, max_size=10).filter(lambda name: name == name.strip()),
+        st.text(st.sampled_from("abc 2024-é"), min_size=1, max_size=10).filter(
+            lambda name: name == name.strip() and not name.isdecimal()  # that would be its place
+        ),
         min_size=1,
         max_size=3,
         unique_by=str.lower,
@@ -152,7 +154,9 @@ def test_an_option_that_nothing_can_be_read_by_is_refused(project, words, said):
 
 
 def test_a_sheet_that_is_not_there_and_an_encoding_of_a_workbook(project):
-    pd.DataFrame({"customer_id": ["A"], "date": ["2024-01-15"], "amount": [1]}).to_excel("o.xlsx", index=False)
+    pd.DataFrame({"customer_id": ["A"], "date": ["2024-01-15"], "amount": [1]}).to_excel(
+        "o.xlsx", index=False
+    )
     out = run("new", "shop", "--transactions", "o.xlsx", "--sheet", "2024", code=2)
     assert "o.xlsx: no sheet '2024'; name one" in out
     assert "allowed: Sheet1" in out
@@ -164,7 +168,7 @@ def test_a_study_file_says_the_same(project):
     (project / "study.yaml").write_text(
         "title: S\ntables: {transactions: {source: a.csv, encoding: cp999, date_format: DD.MM.YY, delimiter: ab}}\n"
     )
-    with pytest.raises(crm.StudyError) as caught:
+    with pytest.raises(StudyError) as caught:
         crm.open_study(project / "study.yaml")
     for entry in ("encoding: found 'cp999'", "date_format.0: found 'DD.MM.YY'", "delimiter: found 'ab'"):
         assert f"tables.transactions.{entry}; allowed: " in str(caught.value)
@@ -203,7 +207,7 @@ def test_true_dates_beside_texts_in_a_sheet_are_asked_about(project, order):
     assert "a spreadsheet seems to have swapped day and month" in out
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "both"]))
 def test_ordinary_dates_are_not_taken_for_swapped_ones(tmp_path_factory, seed, order):
     days = pd.Series(pd.date_range("2023-01-01", "2024-12-31")).sample(60, random_state=seed)
@@ -213,9 +217,9 @@ def test_ordinary_dates_are_not_taken_for_swapped_ones(tmp_path_factory, seed, o
     pd.DataFrame({"customer_id": "A", "date": text, "amount": 1}).to_csv(file, index=False)
     guess = guess_table(TRANSACTIONS, file)
     assert not guess.questions
-    assert guess.values["date_format"] == {"both": ("iso", "%d/%m/%Y"), "%Y-%m-%d": ()}.get(order, (order,)) or set(
-        guess.values["date_format"]
-    ) == {"iso", "%d/%m/%Y"}
+    assert guess.values["date_format"] == {"both": ("iso", "%d/%m/%Y"), "%Y-%m-%d": ()}.get(
+        order, (order,)
+    ) or set(guess.values["date_format"]) == {"iso", "%d/%m/%Y"}
 
 
 # --- dates that are numbers, or that nothing reads ---
@@ -252,14 +256,18 @@ def test_dates_that_are_counted_are_read(project, numbers, found, name):
 def test_dates_that_nothing_reads_are_a_question(project):
     days = "customer_id,date,amount\nA,1,10\nB,250,20\nA,711,30\n"
     out = new(project, days, "--yes", code=2)
-    assert "'date': 3 of 3 dates cannot be read, such as '1'; if they count days, say from which day on" in out
+    assert (
+        "'date': 3 of 3 dates cannot be read, such as '250'; if they count days, say from which day on" in out
+    )
     new(project, days, "--yes", "--date-format", "days since 2023-01-01")
     assert [day for _id, day, _amount in rows()] == ["2023-01-02", "2023-09-08", "2024-12-12"]
 
 
 def test_a_tenth_of_the_dates_in_a_way_that_nothing_reads_is_a_question_and_a_typing_error_none(project):
     lines = [f"A,2024-01-{day},5" for day in range(10, 28)]
-    odd = "\n".join(["customer_id,date,amount", *lines, "A,29th of January 24,5", "A,30th of January 24,5", ""])
+    odd = "\n".join(
+        ["customer_id,date,amount", *lines, "A,29th of January 24,5", "A,30th of January 24,5", ""]
+    )
     assert "2 of 20 dates cannot be read, such as '29th of January 24'" in new(project, odd, "--yes", code=2)
     new(project, odd.replace("29th of January 24", "2024-01-32").replace("30th of January 24", ""), "--yes")
 
@@ -279,7 +287,7 @@ def test_a_time_zone_that_moves_days_is_said(project):
 
 
 def test_a_frame_of_moments_says_which_days_are_moved():
-    moments = pd.to_datetime(["2024-01-05", "2024-02-16 12:00"]).tz_localize("Asia/Tokyo")
+    moments = pd.to_datetime(["2024-01-05 00:00", "2024-02-16 12:00"]).tz_localize("Asia/Tokyo")
     log = pd.DataFrame({"customer_id": ["A", "B"], "date": moments, "amount": [1.0, 2.0]})
     assert crm.open_study(log).quality.values[["what", "rows"]].to_numpy().tolist() == [
         ["on another day than written: days begin in UTC (timezone)", 1]
@@ -371,7 +379,9 @@ def test_one_column_names_the_delimiter_as_the_cause(project):
     assert "orders.csv: There is one column alone, 'customer_id~date~amount'" in out
     assert "name it under `delimiter` (crm new: --delimiter)" in out
     (project / "data" / "shop").mkdir()
-    (project / "data" / "shop" / "study.yaml").write_text("title: S\ntables: {transactions: {source: ../../orders.csv}}\n")
+    (project / "data" / "shop" / "study.yaml").write_text(
+        "title: S\ntables: {transactions: {source: ../../orders.csv}}\n"
+    )
     with pytest.raises(DataError, match="There is one column alone"):
         _ = crm.open_study("shop").transactions
 
@@ -383,7 +393,9 @@ def test_json_and_feather_hold_the_same_rows(project):
     frame.to_json("lines.ndjson", orient="records", lines=True)
     frame.to_json("array.json", orient="records")
     frame.to_feather("orders.feather")
-    (project / "orders.csv.zst").write_bytes(pa.compress(frame.to_csv(index=False).encode(), "zstd", asbytes=True))
+    (project / "orders.csv.zst").write_bytes(
+        pa.compress(frame.to_csv(index=False).encode(), "zstd", asbytes=True)
+    )
     for name in ("lines.ndjson", "array.json", "orders.feather", "orders.csv.zst"):
         run("new", "shop", "--transactions", name, "--yes", "--force")
         assert rows() == [("007", "2024-01-05", 9.5), ("B", "2024-02-16", 7.0)]

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from crmlib.data.files.contents import open_bytes
+from crmlib.data.files.contents import UNREADABLE, open_bytes
 from crmlib.data.files.text_file import TextFile, wrong_encoding
 from crmlib.errors import DataError
 
@@ -116,7 +114,7 @@ class _Lines:
                 raise wrong_encoding(
                     self._file.source, self._file.encoding, f"line {self._read + 1} or later"
                 ) from None
-            except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as complaint:
+            except UNREADABLE as complaint:
                 raise DataError(
                     f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
                 ) from complaint

@@ -15,6 +15,7 @@ from crmlib.data.files.source_files import TEXT_SUFFIXES
 from crmlib.errors import DataError
 
 HEAD_BYTES = 256 * 1024  # enough lines to tell a delimiter by, and read in a blink
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what unpacking a damaged file raises
 _BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
@@ -82,7 +83,7 @@ def read_head(path: Path) -> bytes:
     try:
         with open_bytes(path) as content:
             head = content.read(HEAD_BYTES)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as complaint:
+    except UNREADABLE as complaint:
         raise cannot_be_read(path, complaint) from complaint
     if not head.strip(b"\0 \r\n\t\xff\xfe\xef\xbb\xbf"):
         raise DataError(

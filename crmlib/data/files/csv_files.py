@@ -16,7 +16,7 @@ from typing import Any
 import ibis
 
 from crmlib.data.files.bad_lines import split_again
-from crmlib.data.files.contents import open_bytes
+from crmlib.data.files.contents import UNREADABLE, cannot_be_read, open_bytes
 from crmlib.data.files.source_files import REPACKED
 from crmlib.data.files.text_file import TextFile, inspect_text_file, wrong_encoding
 from crmlib.errors import DataError
@@ -128,6 +128,8 @@ def _as_utf8(file: TextFile) -> TextFile:
             shutil.copyfileobj(text, target, 1 << 20)
     except UnicodeError as complaint:
         raise wrong_encoding(file.path, file.encoding, _place_in(complaint)) from None
+    except UNREADABLE as complaint:
+        raise cannot_be_read(file.path, complaint) from complaint
     return replace(file, path=copy, encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.files.contents import mark_of, open_bytes, read_head
+from crmlib.data.files.contents import UNREADABLE, cannot_be_read, mark_of, open_bytes, read_head
 from crmlib.data.files.source_files import kind_of
 from crmlib.data.files.text_file import decode_head, guess_delimiter
 from crmlib.data.guessing.findings import Finding, Question
@@ -62,10 +62,13 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
         return Finding("encoding", mark, "by its byte-order mark or its pattern of zero bytes")
     utf8, windows = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder("cp1252")()
     is_utf8 = is_windows = True
-    with open_bytes(file) as content:
-        while (piece := content.read(1 << 20)) and (is_utf8 or is_windows):
-            is_utf8 = is_utf8 and _decodes(utf8, piece)
-            is_windows = is_windows and _decodes(windows, piece)
+    try:
+        with open_bytes(file) as content:
+            while (piece := content.read(1 << 20)) and (is_utf8 or is_windows):
+                is_utf8 = is_utf8 and _decodes(utf8, piece)
+                is_windows = is_windows and _decodes(windows, piece)
+    except UNREADABLE as complaint:
+        raise cannot_be_read(file, complaint) from complaint
     if is_utf8:
         return Finding("encoding", "utf-8", "every byte agrees with it")
     with open_bytes(file) as content:
