@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from crmlib import format as fmt
+from crmlib.cli_options import how_to_read
 from crmlib.errors import StudyError
 from crmlib.findings import FAIL, PASS
 
@@ -17,57 +18,63 @@ if TYPE_CHECKING:
     from crmlib.data.guessing.findings import Guess, Question
     from crmlib.study import Study
 
-_READING = (
-    click.option("--date-format", "date_formats", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y."),
-    click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
-    click.option("--sheet", metavar="SHEET", help="Sheet of an Excel file."),
-    click.option(
-        "--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo."
-    ),
-    click.option(
-        "--answer",
-        "answers",
-        multiple=True,
-        metavar="ENTRY=ANSWER",
-        help="To a question by its entry, such as amount_unit=cents.",
-    ),
-    click.option(
-        "--yes",
-        is_flag=True,
-        help="Ask nothing; end with 2 if a column, a sign, the order of day and month, the decimal sign or the "
-        "currency cannot be told from the file. Only that postage is a sale is assumed.",
-    ),
-)
-
-
-def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how a file is read."""
-    for option in reversed(_READING):
-        command = option(command)
-    return command
-
 
 @click.command()
 @click.argument("name")
 @click.option(
-    "--transactions", required=True, metavar="FILE", help="The purchase log: CSV, Excel or Parquet."
+    "--transactions", metavar="FILE", help="The purchase log: CSV, Excel, Parquet, JSON or Feather."
+)
+@click.option("--subscriptions", metavar="FILE", help="Contracts, of a firm without a purchase log.")
+@click.option("--customer-features", metavar="FILE", help="Facts on customers, of a firm without a log.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last day that counts (2024-06-30); the log's last one where there is a log.",
 )
 @click.option(
     "--currency",
     metavar="CODE",
     help="Currency that counts, such as EUR; where neither this nor the file says, amounts are written without one.",
 )
-@_how_to_read
+@how_to_read
 @click.option("--title", help="How reports name the firm.")
 @click.option("--force", is_flag=True, help="Replace a study of this name.")
 def new(
-    name: str, transactions: str, currency: str | None, title: str | None, force: bool, **reading: Any
+    name: str,
+    transactions: str | None,
+    subscriptions: str | None,
+    customer_features: str | None,
+    as_of: dt.datetime | None,
+    currency: str | None,
+    title: str | None,
+    force: bool,
+    **reading: Any,
 ) -> None:
-    """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry."""
+    """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry.
+
+    A firm without a log begins with its contracts or its table of customers.
+    """
     from crmlib.study_writer import write_study
 
-    guess = _look_at("transactions", transactions, currency=currency, **reading)
-    path = write_study(name, guess, title=title, force=force)
+    files = {
+        "transactions": transactions,
+        "subscriptions": subscriptions,
+        "customer_features": customer_features,
+    }
+    given = {table: file for table, file in files.items() if file}
+    if len(given) != 1:
+        raise StudyError(
+            "name one file to begin with: --transactions, or of a firm without a purchase log --subscriptions or "
+            "--customer-features; others are added by crm add"
+        )
+    table, file = given.popitem()
+    if as_of is None and table != "transactions":
+        raise StudyError(
+            "without a purchase log nothing says up to which day the table is known: --as-of 2024-06-30"
+        )
+    guess = _look_at(table, file, currency=currency, **reading)
+    path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
     click.echo(f"\nWritten: {path}\nNext: crm check {name}")
 
 
@@ -75,7 +82,7 @@ def new(
 @click.argument("study")
 @click.argument("table")
 @click.argument("file")
-@_how_to_read
+@how_to_read
 @click.option("--force", is_flag=True, help="Replace an entry of this table.")
 def add(study: str, table: str, file: str, force: bool, **reading: Any) -> None:
     """Look at the FILE of an optional TABLE, such as customers, and add it to STUDY's study.yaml."""
@@ -96,19 +103,17 @@ def _look_at(
     table: str,
     file: str,
     *,
-    date_formats: tuple[str, ...],
-    decimal: str | None,
-    sheet: str | None,
     columns: tuple[str, ...],
     answers: tuple[str, ...],
     yes: bool,
-    currency: str | None = None,
+    sheet: tuple[str, ...],
+    **options: Any,
 ) -> Guess:
     """Look at a file, ask what it does not say as long as there are answers to choose from, and show what was found."""
     from crmlib.data.contracts import CONTRACTS
     from crmlib.data.guessing.table import guess_table
 
-    options = {"currency": currency, "date_format": date_formats, "decimal": decimal, "sheet": sheet}
+    options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
     options |= {
         f"columns.{ours}": theirs for ours, theirs in (_two_sides("--column", one) for one in columns)
     }
@@ -200,6 +205,9 @@ def _show_log(firm: Study) -> None:
     click.echo("\nPolicies: what each concerns, and how it is set")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
     click.echo(_lines_of(policies.rename(columns={"amount": money})))
+    if len(quality.values):
+        click.echo("\nValues of rows that are used: left empty, or read otherwise than they are written")
+        click.echo(_lines_of(quality.values))
     if len(quality.states):
         click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
         click.echo(_lines_of(quality.states))

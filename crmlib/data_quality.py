@@ -105,6 +105,11 @@ class DataQuality:
         return found
 
     @property
+    def values(self) -> pd.DataFrame:
+        """Values of used rows that are left empty, or read otherwise than written: columns `column, what, rows`."""
+        return pd.DataFrame(self._log.values, columns=["column", "what", "rows"])
+
+    @property
     def sources(self) -> pd.DataFrame:
         """The source files: columns `file, rows, sha256`."""
         found = pd.DataFrame(self._log.sources)

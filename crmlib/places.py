@@ -49,15 +49,25 @@ def find_study(name: str | Path, start: Path | None = None) -> Path:
     if isinstance(name, Path) or text.endswith((".yaml", ".yml")) or any(sign in text for sign in "/\\"):
         path = Path(text).expanduser()
         path = path / "study.yaml" if path.is_dir() else path
+        _refuse_data(path)
         if not path.is_file():
             raise StudyError(f"study {text!r}: there is no file {path}")
         return path.resolve()
     for folder in _data_folders(start):
         if (folder / text / "study.yaml").is_file():
             return (folder / text / "study.yaml").resolve()
+    _refuse_data(Path(text))
     known = sorted(studies(start))
     hint = did_you_mean(text, known) if known else "there is no folder data/ with studies above this one"
     raise StudyError(f"study {text!r}: no data/{text}/study.yaml in this folder or above; {hint}")
+
+
+def _refuse_data(path: Path) -> None:
+    if path.suffix and path.suffix not in (".yaml", ".yml"):
+        raise StudyError(
+            f"{str(path)!r} is no study but, by its ending, a file of data; make a study of it first: crm new my-shop "
+            f"--transactions {path}"
+        )
 
 
 def new_study_folder(name: str, root: Path | None = None) -> Path:

@@ -285,6 +285,11 @@ def open_study(
     if isinstance(study, (str, Path)):
         path = find_study(study)
         return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
+    if not (hasattr(study, "columns") or hasattr(study, "schema")):
+        raise StudyError(
+            f"open_study got {'None' if study is None else f'a value of type {type(study).__name__}'}; allowed: the "
+            "name or path of a study, or a pandas, Polars or PyArrow frame with a purchase log"
+        )
     for key in facts:
         if key not in _FACTS_OF_A_FRAME:
             raise StudyError(

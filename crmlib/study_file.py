@@ -8,10 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
-from crmlib.data.policies import Policies, Strict, check_timezone
+from crmlib.data.policies import (
+    Policies,
+    Strict,
+    check_date_format,
+    check_delimiter,
+    check_encoding,
+    check_timezone,
+)
 from crmlib.data.samples import SAMPLE_TABLES
 from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
@@ -22,6 +37,10 @@ from crmlib.secrets import holds_secret
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
 # A tab is a delimiter, and a column may be called " Date": what names a part of a file is not stripped.
 AsWritten = Annotated[str, StringConstraints(strip_whitespace=False)]
+Delimiter = Annotated[AsWritten, AfterValidator(check_delimiter)]
+Encoding = Annotated[str, AfterValidator(check_encoding)]
+DateFormat = Annotated[str, AfterValidator(check_date_format)]
+Zone = Annotated[str, AfterValidator(check_timezone)]
 
 Unit = Literal["cents", "thousands", "millions"]
 
@@ -41,20 +60,20 @@ class TableEntry(Strict):
     )
     columns: dict[str, AsWritten] = Field(default_factory=dict, description="contract column: source column")
     table: AsWritten | None = Field(None, description="name of the table in a DuckDB file")
-    sheet: AsWritten | int | None = Field(None, description="sheet of an Excel file")
-    delimiter: AsWritten | None = Field(
-        None, min_length=1, max_length=1, description="between columns; guessed if absent"
+    sheet: AsWritten | int | tuple[AsWritten | int, ...] | None = Field(
+        None, description="sheet of an Excel file, or several that are one table"
     )
-    encoding: str | None = Field(None, description="utf-8 if absent")
+    delimiter: Delimiter | None = Field(None, description="sign between columns; guessed if absent")
+    encoding: Encoding | None = Field(None, description="utf-8 if absent")
     decimal: Literal[".", ","] = Field(".", description="decimal sign of amounts")
     amount_unit: Unit | dict[str, Unit] | None = Field(
         None,
         description="cents, thousands or millions: of every money column, or of some, as in {amount: cents}",
     )
-    date_format: tuple[str, ...] = Field(
-        (), description='strptime patterns such as "%d/%m/%Y", or "excel", "unix"; ISO dates if absent'
+    date_format: tuple[DateFormat, ...] = Field(
+        (), description='patterns such as "%d/%m/%Y", "excel", "unix", "days since 2023-01-01"; ISO if absent'
     )
-    timezone: str = Field("UTC", description="where the firm's days begin, such as Europe/Berlin")
+    timezone: Zone = Field("UTC", description="where the firm's days begin, such as Europe/Berlin")
     rename: dict[str, dict[str, str]] = Field(
         default_factory=dict,
         description='other words for values of a column, such as channel: {"google-ads": "Google Ads"}',
@@ -64,11 +83,6 @@ class TableEntry(Strict):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        return check_timezone(name)
 
 
 def _money(description: str) -> Any:
@@ -205,7 +219,9 @@ def read_study_file(path: Path) -> StudyFile:
     try:
         return read_study_text(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as complaint:
-        raise StudyError(f"{path} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
+        raise StudyError(
+            f"{path} is no study file: a byte of it is no text in UTF-8; save it as that"
+        ) from complaint
 
 
 def read_study_text(text: str, where: str) -> StudyFile:

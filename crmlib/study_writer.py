@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import filecmp
 import os
 import re
@@ -29,9 +30,16 @@ READING = ("sheet", "delimiter", "encoding", "decimal", "amount_unit", "date_for
 
 
 def write_study(
-    name: str, guess: Guess, *, root: Path | None = None, title: str | None = None, force: bool = False
+    name: str,
+    guess: Guess,
+    *,
+    root: Path | None = None,
+    title: str | None = None,
+    force: bool = False,
+    table: str = "transactions",
+    as_of: dt.date | None = None,
 ) -> Path:
-    """Write `data/NAME/study.yaml` from what was found in a log.
+    """Write `data/NAME/study.yaml` from what was found in a log, or in another table that a study can begin with.
 
     A log inside the project is referred to where it is; another file is copied into `data/NAME/`, unless it
     is larger than 200 MB, and folders and patterns are referred to by their whole path.
@@ -41,13 +49,17 @@ def write_study(
     name : str
         Name of the study: letters, digits, - and _.
     guess : Guess
-        What `guess_table` found of the purchase log; its questions have to be answered.
+        What `guess_table` found of the table; its questions have to be answered.
     root : Path, optional
         The project; by default the nearest folder above that holds `data/`.
     title : str, optional
         How reports name the firm.
     force : bool
         Whether a study of that name may be replaced.
+    table : str
+        Which table it is.
+    as_of : date, optional
+        The last day that counts, which a firm without a purchase log has to name.
 
     Returns
     -------
@@ -60,7 +72,7 @@ def write_study(
         If the name is taken or unusable, or questions are open.
     """
     folder = new_study_folder(name, root)
-    _refuse_open_questions(guess, "crm new has --date-format, --decimal, --currency")
+    _refuse_open_questions(guess, "crm new has --date-format, --decimal, --currency, --encoding, --sheet")
     path = folder / "study.yaml"
     if path.exists() and not force:
         raise StudyError(
@@ -68,10 +80,10 @@ def write_study(
         )
     source, why, copy = _place_source(guess, folder.parents[1], folder)
     entry = _entry_of(guess, source, why)
-    text = _study_text(title or name, guess, entry)
+    text = _study_text(title or name, guess, entry, table, as_of)
     found = TableEntry.model_validate(_plain(entry))
-    assert read_study_text(text, str(path)).tables["transactions"] == found, (
-        f"{path}: the log's entry is read back as another one; this is a fault of crmlib"
+    assert read_study_text(text, str(path)).tables[table] == found, (
+        f"{path}: the table's entry is read back as another one; this is a fault of crmlib"
     )
     folder.mkdir(parents=True, exist_ok=True)
     if copy:
@@ -102,22 +114,23 @@ def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Pat
     return source.name, f"a copy of {source}", folder / source.name
 
 
-def _study_text(title: str, guess: Guess, entry: list[Finding]) -> str:
+def _study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
     found = {one.entry: one for one in guess.findings}
+    assumed = Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
+    currency = found.get("currency", assumed)
     lines = [
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
         "",
     ]
     lines += _entry_lines("title", title, "how reports name the firm")
     lines += _entry_lines("data_kind", "real", "real, artificial or simulated")
-    lines += _entry_lines(
-        "currency", found["currency"].value, f"{found['currency'].evidence}; it is that of every amount"
-    )
+    lines += _entry_lines("currency", currency.value, f"{currency.evidence}; it is that of every amount")
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
-        lines += _entry_lines(key, field.default, str(field.description))
-    lines += ["", "tables:", "  # what customers bought"]
-    lines += _table_lines("transactions", entry, 2)
+        value = as_of if as_of and key == "as_of" else field.default
+        lines += _entry_lines(key, value, str(field.description))
+    lines += ["", "tables:", f"  # {CONTRACTS[table].grain}"]
+    lines += _table_lines(table, entry, 2)
     lines += ["", "# what is done where two readings of a row are honest", "policies:"]
     lines += _policies(found)
     lines += [
@@ -223,7 +236,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     DataError
         If the table cannot be used; the study file is then as it was.
     """
-    _refuse_open_questions(guess, "crm add has --date-format, --decimal")
+    _refuse_open_questions(guess, "crm add has --date-format, --decimal, --encoding, --sheet")
     if is_bundled(path):
         raise StudyError(
             f"{path} came with the package, and stays as it is; copy its folder into data/ first"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -178,6 +179,90 @@ class Reading:
     def unit_of(self, column: str) -> str | None:
         """The unit in which a column's money is written: one of UNITS, or None for the currency itself."""
         return self.amount_unit.get(column) if isinstance(self.amount_unit, Mapping) else self.amount_unit
+
+
+_SECONDS = {"days": 86_400, "seconds": 1, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
+_COUNTED = {
+    "excel": "days since 1899-12-30",
+    "unix": "seconds since 1970-01-01",
+}  # Excel's 29 February 1900 included
+_PATTERN = re.compile(r"(?=.*%-?[A-Za-z])(?:[^%]|%%|%-?[aAbBcdfgGHIjmMnpSuUVwWxXyYzZ])+")
+
+
+def counted_from(date_format: str) -> tuple[float, str] | None:
+    """Seconds of a unit and the day that is its zero, where dates are numbers; None for other formats.
+
+    Examples
+    --------
+    >>> counted_from("milliseconds since 1970-01-01"), counted_from("%d/%m/%Y")
+    ((0.001, '1970-01-01'), None)
+    """
+    unit, _since, day = _COUNTED.get(date_format, date_format).partition(" since ")
+    return (_SECONDS[unit], day) if unit in _SECONDS and re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
+
+
+def check_date_format(pattern: str) -> str:
+    """Return a format of dates, or refuse what is none.
+
+    Raises
+    ------
+    ValueError
+        With what is allowed.
+
+    Examples
+    --------
+    >>> check_date_format("%d.%m.%Y"), check_date_format("days since 2023-01-01")
+    ('%d.%m.%Y', 'days since 2023-01-01')
+    """
+    if pattern == "iso" or counted_from(pattern) or _PATTERN.fullmatch(pattern):
+        return pattern
+    units = ", ".join(_SECONDS)
+    raise ValueError(
+        f"found {pattern!r}; allowed: a pattern such as %d/%m/%Y or %m/%d/%Y %H:%M; iso, excel, unix; or a count "
+        f"such as 'days since 2023-01-01' ({units})"
+    )
+
+
+def check_encoding(name: str) -> str:
+    """Return the name of an encoding of text, or refuse one that nobody knows.
+
+    Raises
+    ------
+    ValueError
+        With some that are usual.
+
+    Examples
+    --------
+    >>> check_encoding("cp1252")
+    'cp1252'
+    """
+    try:
+        "".encode(name)  # an encoding of text, unlike base64
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"found {name!r}; allowed: an encoding such as utf-8, utf-16, latin-1, cp1250 (Central Europe), cp1251 "
+            "(Cyrillic), cp1252 (Western Europe), cp932 (Japanese) or gb18030 (Chinese)"
+        ) from None
+    return name
+
+
+def check_delimiter(sign: str) -> str:
+    """Return the sign between columns, also where it is called by its name, or refuse what is none.
+
+    Raises
+    ------
+    ValueError
+        If it is not one sign.
+
+    Examples
+    --------
+    >>> check_delimiter(";"), check_delimiter("tab")
+    (';', '\\t')
+    """
+    sign = "\t" if sign.lower() in ("tab", r"\t") else sign
+    if len(sign) != 1:
+        raise ValueError(f"found {sign!r}; allowed: one sign, such as ; or tab")
+    return sign
 
 
 def check_timezone(name: str) -> str:

@@ -6,16 +6,19 @@ it is counted; what is a date or an amount is decided, and reported, by the clea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import pandas as pd
 
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.engine import LOCK, engine, frame_table
+from crmlib.data.files.contents import cannot_be_read
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
@@ -29,12 +32,13 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     Parameters
     ----------
     source : str, Path, list of str, DataFrame or ibis.Table
-        A CSV (also .gz), TSV, Parquet or Excel file, a folder or glob of one kind, a DuckDB file, a list of
-        such files, a file:// address, or a pandas, Polars or PyArrow frame.
+        A CSV or TSV (also .gz, .bz2, .zst, or alone in a .zip), Parquet, Excel, JSON (lines) or Feather file, a
+        folder or glob of one kind, a DuckDB file, a list of such files, a file:// address, or a pandas, Polars or
+        PyArrow frame.
     base : Path, optional
         Folder that a relative path starts from; the working directory by default.
     **options
-        How to read it: `delimiter` and `encoding` of a CSV, `sheet` of a workbook, `table` of a
+        How to read it: `delimiter` and `encoding` of a CSV, `sheet` (one or several) of a workbook, `table` of a
         DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with
         their text in a column of its own, where otherwise the file is refused.
 
@@ -74,18 +78,51 @@ def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 
 
 def _read_excel(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return open_workbooks(files, options.get("sheet"))
+    sheet = options.get("sheet", ())
+    return open_workbooks(files, sheet if isinstance(sheet, (list, tuple)) else (sheet,))
 
 
 def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return _opened(files, lambda paths: engine().read_parquet(paths, filename=FILE_COLUMN))
+    with _in_our_words(files, b"PAR1"):
+        return engine().read_parquet([str(file) for file in files], filename=FILE_COLUMN)
+
+
+def _read_json(files: list[Path], _options: Mapping[str, Any]) -> ibis.Table:
+    """Objects in lines or in one array; every value as text, nested ones as JSON."""
+    how = {"maximum_depth": 1, "map_inference_threshold": -1, "filename": FILE_COLUMN}
+    with _in_our_words(files, b"{"):
+        table = engine().read_json([str(file) for file in files], **how)
+        own = [name for name in table.columns if name != FILE_COLUMN]
+        if own == ["json"]:  # the engine's own name for values without any
+            raise DataError(f"{files[0].name} holds no objects with values; one per row is needed")
+        text = table.mutate(**{name: _text_of(table[name], ibis.literal("$")) for name in own})
+        text.count().to_pyarrow()  # to the last line, for a fault in it would come up later
+        return text
+
+
+@ibis.udf.scalar.builtin(name="json_extract_string")
+def _text_of(value: dt.json, path: str) -> str:  # type: ignore[empty-body]
+    """A value of a JSON text, without the quotes around it."""
+
+
+def _read_feather(files: list[Path], _options: Mapping[str, Any]) -> ibis.Table:
+    import pyarrow as pa
+    from pyarrow import feather
+
+    with _in_our_words(files, b"ARROW1"):
+        tables = [feather.read_table(file) for file in files]
+        where = [
+            pa.array([str(file)] * len(one), pa.string()) for file, one in zip(files, tables, strict=True)
+        ]
+        named = [one.append_column(FILE_COLUMN, name) for one, name in zip(tables, where, strict=True)]
+        return frame_table(pa.concat_tables(named, promote_options="default"))
 
 
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     if len(files) > 1:
         raise DataError(f"source names {len(files)} DuckDB files; name one, and its table under `table`")
-    with LOCK:  # between attaching the file and opening its table
-        return _opened(files, lambda _paths: open_duckdb_table(engine(), files[0], options.get("table")))
+    with LOCK, _in_our_words(files):  # between attaching the file and opening its table
+        return open_duckdb_table(engine(), files[0], options.get("table"))
 
 
 # Another engine joins by another line here, and a kind in `files`.
@@ -94,21 +131,21 @@ _READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
     "parquet": _read_parquet,
     "excel": _read_excel,
     "duckdb": _read_duckdb,
+    "json": _read_json,
+    "feather": _read_feather,
 }
 
 
-def _opened(files: list[Path], opener: Callable[[list[str]], Any]) -> Any:
-    """Run an opener, turning the engine's complaint into ours."""
+@contextmanager
+def _in_our_words(files: list[Path], own: bytes = b"\0") -> Iterator[None]:
+    """Turn an engine's complaint into ours."""
     import duckdb
+    import pyarrow as pa
 
     try:
-        return opener([str(file) for file in files])
-    except (duckdb.Error, UnicodeDecodeError) as complaint:
-        first = str(complaint).strip().splitlines()[0]
-        raise DataError(
-            f"{files[0].name} cannot be read: {first} "
-            "Check that it is what its ending says, and its delimiter and encoding in the study."
-        ) from complaint
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as complaint:
+        raise cannot_be_read(files[0], complaint, own) from complaint
 
 
 def _open_frame(frame: Any) -> ibis.Table:
@@ -117,7 +154,7 @@ def _open_frame(frame: Any) -> ibis.Table:
         twice = frame.columns[frame.columns.duplicated()].unique().tolist()
         if twice:
             raise DataError(f"column {twice[0]!r} stands twice in the frame; rename or drop one of them")
-        frame = frame.rename(columns=str).reset_index(drop=True)
+        frame = frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True)
         named = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
         frame = frame.assign(**{name: frame[name].astype(object).infer_objects() for name in named})
         mixed = [name for name in frame.columns if _is_mixed(frame[name])]
@@ -126,16 +163,38 @@ def _open_frame(frame: Any) -> ibis.Table:
         )
     try:
         return frame_table(frame)
-    except Exception as complaint:
-        raise DataError(
-            f"a value of type {type(frame).__name__} cannot be opened as a table; "
-            "pass a pandas, Polars or PyArrow frame, or a path"
-        ) from complaint
+    except Exception as complaint:  # whatever the reader of a foreign object raises
+        raise DataError(_no_table(frame)) from complaint
+
+
+def _no_table(frame: Any) -> str:
+    """Why an object cannot be opened: the column at fault, where it is a frame."""
+    for name in getattr(frame, "columns", ()):
+        try:
+            frame_table(frame[[name]])
+        except Exception:
+            kind = getattr(frame[name], "dtype", "of unknown type")
+            return (
+                f"column {name!r} of the frame is {kind}, which no table can hold; make it numbers, dates or text "
+                f"first, as in frame[{name!r}] = frame[{name!r}].astype(str), or for periods .dt.to_timestamp()"
+            )
+    return (
+        f"a value of type {type(frame).__name__} cannot be opened as a table; pass a pandas, Polars or PyArrow frame "
+        "with at least one column, or a path"
+    )
 
 
 def _is_mixed(column: pd.Series) -> bool:
-    """Whether a column holds objects of several kinds."""
-    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
+    """Whether a column holds objects of several kinds that are no lists or the like."""
+    if column.dtype != object:
+        return False
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind == "decimal":
+        return bool(column.hasnans)
+    return (
+        kind.startswith("mixed")
+        and not column.map(lambda one: isinstance(one, (list, dict, tuple, set))).any()
+    )
 
 
 def as_transactions(log: Any) -> ibis.Table:

@@ -11,10 +11,9 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from crmlib.data.cleaning.numbers import parse_number
-from crmlib.data.policies import AS_WRITTEN
+from crmlib.data.policies import AS_WRITTEN, counted_from
 
 _BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
-EXCEL_DAY_ZERO = "1899-12-30"  # Excel counts days from here, its belief in 29 February 1900 included
 
 
 @ibis.udf.scalar.builtin
@@ -50,6 +49,8 @@ def read_text(column: ir.Column) -> ir.StringColumn:
         nothing = ibis.null(column.type())
         number = ibis.ifelse(whole, column, nothing).cast("int64").cast("string")
         column = ibis.ifelse(whole, number, ibis.ifelse(column.isnan(), nothing, column).cast("string"))
+    if column.type().is_timestamp() and (zone := column.type().timezone) is not None:
+        return wall_clock(zone, _as_moment(column)).cast("string") + f" {zone}"
     return _tidy(column)
 
 
@@ -80,8 +81,8 @@ def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "U
     column : ibis column
         Dates, timestamps, or text.
     formats : sequence of str
-        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970, "iso"
-        for ISO 8601, which is also what no format means.
+        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970, "days since
+        2023-01-01" and the like for other counts, "iso" for ISO 8601, which is also what no format means.
     timezone : str
         Where the firm's days begin; moments that carry an offset are converted to it. "as written" takes
         the clock in the text, as a shop's own export has it.
@@ -93,8 +94,7 @@ def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = 
     """What `read_date` reads, before moments that no calendar of a shop holds become null."""
     kind = column.type()
     if kind.is_timestamp() and kind.timezone is not None:
-        zone = "UTC" if timezone == AS_WRITTEN else timezone
-        return wall_clock(zone, column.cast(dt.Timestamp(timezone="UTC")))
+        return wall_clock(kind.timezone if timezone == AS_WRITTEN else timezone, _as_moment(column))
     if kind.is_date() or kind.is_timestamp():
         return column.cast("timestamp(6)")
     return parse_moment(_tidy(column), formats, timezone)
@@ -107,11 +107,22 @@ def parse_moment(text: ir.StringColumn, formats: Sequence[str], timezone: str) -
     return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
 
 
+def _as_moment(column: ir.Column) -> ir.TimestampColumn:
+    return column.cast(dt.Timestamp(timezone="UTC"))
+
+
 def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
     """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
     moment = moment.cast("timestamp(6)")
     first, last = ibis.timestamp("1900-01-01 00:00:00"), ibis.timestamp("2199-12-31 23:59:59.999999")
     return ibis.ifelse(moment.between(first, last), moment, ibis.null("timestamp(6)"))
+
+
+def moves_day(written: ir.StringColumn, read: ir.TimestampColumn) -> ir.BooleanValue:
+    """Whether a moment that is written with an offset falls on another day than the written one."""
+    # Only a text that is longer than a date and a time can have an offset: a quick look at each row.
+    has_more = (bytes_of(written) > len("2024-01-05T10:30")) & (written.substr(4, 1) == "-")
+    return ibis.ifelse(has_more, written.left(10) != read.strftime("%Y-%m-%d"), False).fill_null(False)
 
 
 def _tidy(column: ir.Column) -> ir.StringColumn:
@@ -149,10 +160,9 @@ def _read_offset(text: ir.StringColumn, timezone: str) -> ir.TimestampValue:
 def _read_one_format(text: ir.StringColumn, pattern: str, timezone: str) -> ir.TimestampColumn:
     if pattern == "iso":
         return _read_iso(text, timezone)
-    if pattern == "excel":
-        return _from_day_zero(text.try_cast("float64") * 86_400, EXCEL_DAY_ZERO)
-    if pattern == "unix":
-        return _from_day_zero(text.try_cast("float64"), "1970-01-01")
+    if counted := counted_from(pattern):
+        seconds, day_zero = counted
+        return _from_day_zero(text.try_cast("float64") * seconds, day_zero)
     return try_strptime(text, pattern)
 
 

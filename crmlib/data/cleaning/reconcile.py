@@ -14,11 +14,12 @@ from ibis import _
 
 from crmlib.data.cleaning.cache import QUARANTINE, USED
 from crmlib.data.cleaning.ids import CHANGED
+from crmlib.data.cleaning.reading import moves_day
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
 from crmlib.data.engine import engine
-from crmlib.data.policies import Reading
+from crmlib.data.policies import AS_WRITTEN, Reading
 
 MONEY = "decimal(38, 4)"
 _MOST_WORDS = 20  # spellings of a column that are listed
@@ -141,6 +142,13 @@ def what_is_changed(
             other = read.notnull() & (read != written.lower()) & (read != written)
             word = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
             changed[f"word {name}"] = (name, word)
+        if f"written_{name}" in staged.columns and column.kind == "date" and reading.timezone != AS_WRITTEN:
+            read, what = (
+                staged[name],
+                f"on another day than written: days begin in {reading.timezone} (timezone)",
+            )
+            moved = moves_day(staged[f"written_{name}"], read)
+            changed[f"day {name}"] = (name, ibis.ifelse(moved, what, ibis.null("string")))
     return changed
 
 

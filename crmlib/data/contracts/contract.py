@@ -130,6 +130,7 @@ class Contract:
             raise DataError(
                 f"{self.name}: no column {missing[0]!r}; say which one it is under `columns`, as in "
                 f"{missing[0]}: <source column>. The source has: {', '.join(available[:40])}"
+                + (f". {one_column(available[0])}" if len(available) == 1 else "")
             )
         return resolved
 
@@ -164,6 +165,14 @@ class Contract:
                 if len(names) == 1:
                     matched[column.name] = names[0]
         return matched
+
+
+def one_column(name: str) -> str:
+    """The likeliest cause of a table that has one column alone."""
+    return (
+        f"There is one column alone, {name!r}: if it holds several, what stands between them is not the comma, "
+        "semicolon, tab or | that are looked for; name it under `delimiter` (crm new: --delimiter)"
+    )
 
 
 def plain_name(name: str) -> str:

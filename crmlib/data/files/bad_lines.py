@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crmlib import format as fmt
-from crmlib.data.files.text_file import TextFile, open_bytes, wrong_encoding
+from crmlib.data.files.contents import UNREADABLE, open_bytes
+from crmlib.data.files.text_file import TextFile, wrong_encoding
 from crmlib.errors import DataError
 
 # A quote that is never closed swallows the lines after it; no honest field has more line breaks.
@@ -125,9 +126,9 @@ class _Lines:
                 raise wrong_encoding(
                     self._file.source, self._file.encoding, f"line {self._read + 1} or later"
                 ) from None
-            except EOFError as complaint:
+            except UNREADABLE as complaint:
                 raise DataError(
-                    f"{self._file.source.name} is cut off: {complaint}; copy it again"
+                    f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
                 ) from complaint
             if line:
                 self._read += 1

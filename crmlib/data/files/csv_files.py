@@ -16,7 +16,9 @@ from typing import Any
 import ibis
 
 from crmlib.data.files.bad_lines import split_again
-from crmlib.data.files.text_file import TextFile, inspect_text_file, open_bytes, wrong_encoding
+from crmlib.data.files.contents import UNREADABLE, cannot_be_read, open_bytes
+from crmlib.data.files.source_files import REPACKED
+from crmlib.data.files.text_file import TextFile, inspect_text_file, wrong_encoding
 from crmlib.errors import DataError
 
 # Columns that are added to those of a source; no firm names its own like this.
@@ -114,8 +116,8 @@ def _fault_in(table: ibis.Table) -> Exception | None:
 
 
 def _as_utf8(file: TextFile) -> TextFile:
-    """The file in the encoding that the engine reads, rewritten piece by piece if it is in another."""
-    if file.encoding == "utf-8":
+    """The file as the engine reads it, rewritten piece by piece if it is in another encoding or packing."""
+    if file.encoding == "utf-8" and not file.path.name.lower().endswith(REPACKED):
         return file
     copy = _scratch_file()
     try:
@@ -126,6 +128,8 @@ def _as_utf8(file: TextFile) -> TextFile:
             shutil.copyfileobj(text, target, 1 << 20)
     except UnicodeError as complaint:
         raise wrong_encoding(file.path, file.encoding, _place_in(complaint)) from None
+    except UNREADABLE as complaint:
+        raise cannot_be_read(file.path, complaint) from complaint
     return replace(file, path=copy, encoding="utf-8")
 
 

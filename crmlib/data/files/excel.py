@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
 import ibis
 
 from crmlib.data.engine import frame_table
+from crmlib.data.files.contents import cannot_be_read
 from crmlib.data.files.csv_files import FILE_COLUMN
 from crmlib.data.files.text_file import refuse_preamble, unique_names
 from crmlib.errors import DataError, did_you_mean
 
 
-def open_workbooks(files: Sequence[Path], sheet: str | int | None = None) -> ibis.Table:
-    """Open one sheet of each workbook as one table: its columns as text, and the file's name.
+def open_workbooks(files: Sequence[Path], sheets: Sequence[str | int] = ()) -> ibis.Table:
+    """Open sheets of workbooks as one table: its columns as text, and the file's name.
 
     Parameters
     ----------
     files : sequence of Path
-        Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) of the same columns.
-    sheet : str or int, optional
-        Its name, or its place counted from 1; needed where a workbook has several that hold rows.
+        Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods); a column that a sheet lacks is null in its rows.
+    sheets : sequence of str or int
+        Names, or places counted from 1; needed where a workbook has several that hold rows.
 
     Raises
     ------
@@ -34,7 +35,8 @@ def open_workbooks(files: Sequence[Path], sheet: str | int | None = None) -> ibi
     import pyarrow as pa
 
     tables = []
-    for file in files:
+    wanted: Sequence[str | int | None] = sheets or [None]
+    for file, sheet in product(files, wanted):
         header, rows = read_sheet(file, sheet)
         columns = zip_longest(*rows) if rows else [()] * len(header)
         data = {name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)}
@@ -52,10 +54,8 @@ def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, .
         name = _sheet_name(workbook, file, sheet)
         cells = workbook.get_sheet_by_name(name).to_python()
     except (CalamineError, ZipError, OSError) as complaint:
-        raise DataError(
-            f"{file.name} cannot be read as a workbook ({complaint}); open it in a spreadsheet program and "
-            "save it again as .xlsx or CSV"
-        ) from complaint
+        own = b"\xd0\xcf\x11\xe0" if file.suffix.lower() == ".xls" else b"PK\x03\x04"
+        raise cannot_be_read(file, complaint, own) from complaint
     if not cells:
         raise DataError(f"{file.name}: sheet {name!r} is empty; export it again, with its header line")
     refuse_preamble(f"{file.name}, sheet {name!r}", cells)
@@ -66,15 +66,18 @@ def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, .
 
 def _sheet_name(workbook: Any, file: Path, sheet: str | int | None) -> str:
     names = workbook.sheet_names
-    if isinstance(sheet, int) and 1 <= sheet <= len(names):
-        return names[sheet - 1]
     if sheet in names:
         return str(sheet)
+    if str(sheet).isdecimal() and 1 <= int(str(sheet)) <= len(names):
+        return names[int(str(sheet)) - 1]
     filled = [name for name in names if workbook.get_sheet_by_name(name).height > 1]
     if sheet is None and len(filled) <= 1:
         return (filled or names)[0]
     asked = f"no sheet {sheet!r}" if sheet is not None else f"{len(filled)} sheets hold rows"
-    raise DataError(f"{file.name}: {asked}; name one under `sheet`: {did_you_mean(str(sheet), names)}")
+    raise DataError(
+        f"{file.name}: {asked}; name one, or all that are one table, under `sheet`: "
+        f"{did_you_mean(str(sheet), names)}"
+    )
 
 
 def _text(value: Any) -> str | None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from crmlib.errors import DataError, did_you_mean
 
-CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-PARQUET_SUFFIXES = (".parquet", ".pq")
-DUCKDB_SUFFIXES = (".duckdb", ".ddb")
-EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-SUFFIXES = CSV_SUFFIXES + PARQUET_SUFFIXES + EXCEL_SUFFIXES + DUCKDB_SUFFIXES
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+REPACKED = (".bz2", ".zst", ".zip")  # unpacked before the engine reads it, which knows .gz
+_KINDS = {
+    "csv": (
+        *TEXT_SUFFIXES,
+        *(text + packed for text in TEXT_SUFFIXES for packed in (".gz", *REPACKED)),
+        ".zip",
+    ),
+    "parquet": (".parquet", ".pq"),
+    "excel": (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+    "duckdb": (".duckdb", ".ddb"),
+    "json": (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
+    "feather": (".feather", ".arrow"),
+}
+# In a folder these often stand beside a table: the archive that it came in, or notes of a program on it.
+_ONLY_BY_NAME = (*REPACKED, ".json", ".json.gz")
 
 
 def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path | None = None) -> list[Path]:
@@ -21,11 +33,13 @@ def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path
     files: list[Path] = []
     for part in parts:
         files += _expand((base or Path.cwd()) / _local(part), str(part))
+    if not files:
+        raise DataError("source is an empty list; name a file, a folder or a pattern")
     kinds = {kind_of(file) for file in files}
     if len(kinds) > 1:
         raise DataError(
-            f"source {source!r} mixes kinds of files ({', '.join(sorted({f.suffix for f in files}))}); "
-            "keep one kind in a table, or name the ones you mean"
+            f"source {', '.join(map(str, parts))!r} mixes kinds of files "
+            f"({', '.join(sorted({f.suffix for f in files}))}); keep one kind in a table, or name the ones you mean"
         )
     return files
 
@@ -64,21 +78,18 @@ def _expand(path: Path, written: str) -> list[Path]:
 
 
 def _known(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
+    name = path.name.lower()
+    return not name.endswith(_ONLY_BY_NAME) and name.endswith(tuple(chain(*_KINDS.values())))
 
 
 def kind_of(path: Path) -> str:
-    """What a file is by its ending: csv, parquet, excel or duckdb."""
+    """What a file is by its ending: csv, parquet, excel, duckdb, json or feather."""
     name = path.name.lower()
-    kinds = {
-        "csv": CSV_SUFFIXES,
-        "parquet": PARQUET_SUFFIXES,
-        "excel": EXCEL_SUFFIXES,
-        "duckdb": DUCKDB_SUFFIXES,
-    }
-    for kind, suffixes in kinds.items():
+    for kind, suffixes in _KINDS.items():
         if name.endswith(suffixes):
             return kind
+    plain = [one for suffixes in _KINDS.values() for one in suffixes if one.count(".") == 1]
     raise DataError(
-        f"source {path.name!r}: its ending is none that can be read; allowed: {', '.join(SUFFIXES)}"
+        f"source {path.name!r}: its ending is none that can be read; allowed: {', '.join(plain)}; also .csv.gz, "
+        ".csv.bz2, .csv.zst and .json.gz"
     )

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from crmlib.data.files.contents import HEAD_BYTES, mark_of, read_head
 from crmlib.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
-HEAD_BYTES = 256 * 1024  # enough lines to tell a delimiter by, and read in a blink
 _NEARLY_ALL = 0.9  # of the lines below a header have as many cells as it has
-_BOMS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it starts with
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_CONTROLS = bytes([*range(9), *range(14, 32)])  # all but tab, line ends and form feed: no text holds many
-_KINDS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive; name it .xlsx if it is a workbook, else unpack it",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook; name it .xls",
-    b"PAR1": "a Parquet file; name it .parquet",
-    b"%PDF": "a PDF; export the table itself",
-    b"SQLite": "an SQLite database; export the table as CSV",
-    b"\x1f\x8b": "compressed; name it .csv.gz",
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +36,7 @@ def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str
     Parameters
     ----------
     path : Path
-        A delimited text file, possibly compressed (.gz).
+        A delimited text file, possibly packed (.gz, .bz2, .zst, .zip).
     encoding, delimiter : str, optional
         What the study says about them.
 
@@ -75,57 +58,11 @@ def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str
     return TextFile(path, path, encoding, delimiter, unique_names(first, path.name))
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, unpacked."""
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def read_head(path: Path) -> bytes:
-    """The first bytes of a text file.
-
-    Raises
-    ------
-    DataError
-        If there are none, or they are no text.
-    """
-    try:
-        with open_bytes(path) as content:
-            head = content.read(HEAD_BYTES)
-    except (OSError, EOFError) as complaint:
-        raise DataError(f"{path.name} cannot be read: {complaint}; export or copy it again") from complaint
-    if not head.strip(b"\0 \r\n\t\xff\xfe\xef\xbb\xbf"):
-        raise DataError(
-            f"{path.name} is empty ({path.stat().st_size} bytes); export it again, with its header line"
-        )
-    kind = next((meaning for magic, meaning in _KINDS.items() if head.startswith(magic)), None)
-    odd_bytes = len(head) - len(head.translate(None, _CONTROLS))
-    if kind is None and mark_of(head) is None and odd_bytes > len(head) / 100:
-        kind = "not text; export the table as CSV, Parquet or Excel"
-    if kind:
-        raise DataError(f"{path.name} holds binary data, not lines of text: it is {kind}")
-    return head
-
-
-def mark_of(head: bytes) -> str | None:
-    """The encoding that a byte-order mark names, or that every second byte being zero gives away."""
-    for mark, encoding in _BOMS.items():
-        if head.startswith(mark):
-            return encoding
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) / 4 and min(even, odd) < len(head) / 100:
-        return "utf-16-le" if odd > even else "utf-16-be"
-    return None
-
-
 def decode_head(path: Path, head: bytes, encoding: str) -> str:
     """The first lines as text; the last, cut off one is left out where there are others."""
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         text = decoder.decode(head, final=False).lstrip("\ufeff")
-    except LookupError:
-        raise DataError(
-            f"{path.name}: encoding {encoding!r} is unknown; say, for example, utf-8, utf-16, latin-1 or cp1252"
-        ) from None
     except UnicodeDecodeError as complaint:
         line = head[: complaint.start].count(b"\n") + 1
         raise wrong_encoding(path, encoding, f"line {line}") from None

@@ -205,7 +205,8 @@ class OwnGuesses:
         self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
     ) -> Iterator[Finding | Question]:
         """What else is found in a table whose columns are known."""
-        yield from ()
+        if given.get("currency"):
+            yield Finding("currency", str(given["currency"]).upper(), "named by you")
 
 
 def _example(column: Column, profile: Profile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +14,9 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_date
+from crmlib.data.cleaning.reading import read_date, read_text
 from crmlib.data.contracts.contract import Column
 from crmlib.data.guessing.findings import Finding, Question
-from crmlib.data.policies import AS_WRITTEN
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),
@@ -24,22 +24,31 @@ _DAYS = (
     *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_NUMBERS = {"excel": (20_000, 80_000), "unix": (500_000_000, 4_000_000_000)}  # 1954 to 2119; 1985 to 2096
-_DAY_TIMES = tuple(day + time for day in _DAYS for time in _TIMES)
+_PARTS = {"milli": 1e3, "micro": 1e6, "nano": 1e9}
+_NUMBERS = {
+    "days since 1970-01-01": (5_000, 25_600),  # 1983 to 2040
+    "excel": (20_000, 80_000),  # 1954 to 2119
+    "unix": (5e8, 4e9),  # 1985 to 2096
+    **{f"{part}seconds since 1970-01-01": (5e8 * n, 4e9 * n) for part, n in _PARTS.items()},
+}
+_DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S")
 _MOST_SHAPES = 200
+_MONTHS = 12
 _WORTH_A_FORMAT = 0.001  # of the column; fewer dates are typing errors, and are set aside
 BOTH_WAYS = 0.02  # of the values readable in one of two ways alone, and as many in the other: then both occur
+_MOST_UNREAD = 0.05  # of the column; more of them are no typing errors, but another format
 
 
 @dataclass(frozen=True)
 class DateGuess:
-    """Formats and zone of a date column, what speaks for them, and the readings if they are in doubt."""
+    """Formats of a date column, what speaks for them, and the readings if they are in doubt."""
 
     formats: tuple[str, ...]
-    timezone: str | None
     evidence: str
     question: str = ""
     readings: tuple[str, ...] = ()
+    total: int = 0
+    unread: int = 0
 
 
 def guess_dates(column: ir.Column) -> DateGuess:
@@ -54,29 +63,57 @@ def guess_dates(column: ir.Column) -> DateGuess:
         Dates as text; a column of dates or timestamps needs no format.
     """
     if not column.type().is_string():
-        return DateGuess((), None, "the column holds dates, not text")
-    texts = column.name("text").as_table().mutate(text=_.text.strip()).filter(_.text != "")
+        return DateGuess((), "the column holds dates, not text")
+    texts = column.name("text").as_table().mutate(text=_.text.strip())
+    texts = texts.filter(_.text.re_search("[1-9]"))  # as every date has, and "n/a" and 0000-00-00 have not
     examples = _examples(texts)
     formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, one) for text in examples)]
     # What one example rules out another may need: the engine decides between the two orders on all rows.
     swapped = {one.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for one in formats}
-    formats = [one for one in _DAY_TIMES if one in {*formats, *swapped}] + [
-        o for o in _NUMBERS if o in formats
-    ]
+    formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if one in {*formats, *swapped}]
     seen = _readings(texts, ["iso", *formats])
     formats = [one for one in ("iso", *formats) if seen[one].any()]
     if not formats:
-        example = examples[0] if examples else ""
-        return DateGuess((), None, f"no known format reads {example!r}; say it under date_format")
-    return _decide(seen, formats)
+        return _unread(int(seen["rows"].sum()), int(seen["rows"].sum()), [*examples, "nothing"])
+    numbers = {one: seen.loc[seen[one], "rows"].sum() for one in formats if one in _NUMBERS}
+    likeliest = max(numbers, key=lambda one: numbers[one], default=None)  # numbers are counted in one way
+    guess = _decide(seen, [one for one in formats if one not in numbers or one == likeliest])
+    return guess if guess.question else _other_formats(texts, guess)
+
+
+def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
+    """The guess, or a question where many dates look like none that it reads: they are no typing errors."""
+    if guess.unread <= _MOST_UNREAD * guess.total:
+        return guess
+    shapes = texts.mutate(shape=_shape(texts.text), is_read=read_date(texts.text, guess.formats).notnull())
+    counts = shapes.group_by("shape").agg(n=_.count(), read=_.is_read.sum(), example=_.text.min())
+    other = counts.filter(_.read == 0).order_by(_.n.desc()).to_pandas()
+    n_other = int(other["n"].sum())
+    return _unread(n_other, guess.total, other["example"]) if n_other > _MOST_UNREAD * guess.total else guess
+
+
+def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
+    """The question that dates are which no known format reads."""
+    text = f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {examples[0]!r}; "
+    if examples[0].isdecimal():
+        text += "if they count days, say from which day on: --date-format 'days since 2023-01-01'; else "
+    text += "say every format that occurs, as in --date-format %d/%m/%Y (under date_format in a study)"
+    return DateGuess((), text, text)
 
 
 def _examples(texts: ibis.Table) -> list[str]:
     """The first and the last text, by the alphabet, of each shape that a column's texts have."""
-    shape = texts.text.re_replace("[0-9]", "0").re_replace("[A-Za-z]+", "a")
-    shapes = texts.mutate(shape=shape).group_by("shape").agg(n=_.count(), low=_.text.min(), high=_.text.max())
+    shapes = (
+        texts.mutate(shape=_shape(texts.text))
+        .group_by("shape")
+        .agg(n=_.count(), low=_.text.min(), high=_.text.max())
+    )
     found = shapes.order_by(_.n.desc()).limit(_MOST_SHAPES).to_pandas()
     return [*found["low"], *found["high"]]
+
+
+def _shape(text: ir.StringColumn) -> ir.StringColumn:
+    return text.re_replace("[0-9]", "0").re_replace("[A-Za-z]+", "a")
 
 
 def _fits(text: str, pattern: str) -> bool:
@@ -92,7 +129,7 @@ def _fits(text: str, pattern: str) -> bool:
 def _readings(texts: ibis.Table, formats: list[str]) -> pd.DataFrame:
     """Number and example of the texts by which of the formats read them (one column each)."""
     flags = {f"f{i}": _reads(texts.text, one) for i, one in enumerate(formats)}
-    flags["offset"] = texts.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$")
+    flags["early"] = (read_date(texts.text).day() <= _MONTHS).fill_null(False)
     groups = texts.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=_.text.min())
     return groups.to_pandas().rename(columns={f"f{i}": one for i, one in enumerate(formats)})
 
@@ -107,6 +144,8 @@ def _reads(text: ir.StringColumn, pattern: str) -> ir.BooleanValue:
 
 def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
     proofs: list[str] = []
+    if swapped := _half_swapped(seen, formats):
+        return DateGuess((), swapped, swapped)
     for sign in ("/", ".", "-"):
         day_first = [one for one in formats if one.startswith(f"%d{sign}%m")]
         month_first = [one for one in formats if one.startswith(f"%m{sign}%d")]
@@ -116,6 +155,39 @@ def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
         formats = [one for one in formats if one not in order[0]]
         proofs += order[1]
     return _cover(seen, formats, "".join(proofs))
+
+
+def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
+    """What is to be asked of dates of which a spreadsheet has read those that it could, day and month swapped.
+
+    It leaves two kinds: true dates, none of which has a day above 12, and texts that it could not read, all of which
+    have one. Of an honest mixture, about 60 % of the former and 40 % of the latter would be different.
+    """
+    first = {
+        order: [one for one in formats if re.match(order + r"[/.-]%[dm]", one)] for order in ("%d", "%m")
+    }
+    iso = seen["iso"]
+    by_day, by_month = (~iso & seen[first[order]].any(axis=1) for order in ("%d", "%m"))
+    texts, dates = seen[by_day | by_month], seen[iso]
+    late = dates.loc[~dates["early"], "rows"].sum()
+    either = seen.loc[by_day & by_month, "rows"].sum()
+    n_texts, n_dates = texts["rows"].sum(), dates["rows"].sum()
+    if (
+        min(n_texts, n_dates) <= _WORTH_A_FORMAT * seen["rows"].sum()
+        or late > BOTH_WAYS * n_dates
+        or either > BOTH_WAYS * n_texts
+    ):
+        return ""
+    text = _longest(texts, first["%d"] + first["%m"])
+    shown = str(dates["example"].min())
+    clock = {0: "", 6: "%H:%M", 9: "%H:%M:%S"}.get(len(shown) - len("2024-12-31"), "%H:%M:%S.%f")
+    back = f"%Y-%d-%m{shown[10:11]}{clock}"
+    return (
+        f"a spreadsheet seems to have swapped day and month: of {fmt.count(n_dates)} dates such as {shown!r} none has "
+        f"a day above {_MONTHS}, and of {fmt.count(n_texts)} texts such as {texts['example'].min()!r} none has one up "
+        f"to {_MONTHS}. Export the dates anew as text; or have them swapped back: --date-format {text!r} --date-format "
+        f"{back!r}; or, if they are right, --date-format {text!r} --date-format iso"
+    )
 
 
 def _day_order(
@@ -135,13 +207,13 @@ def _day_order(
             f"{seen.loc[day & ~month, 'example'].min()!r}), {only_month:,} only {readings[1]} (such as "
             f"{seen.loc[month & ~day, 'example'].min()!r}); export the dates anew as 2024-12-31"
         )
-        return DateGuess((), None, question, question)
+        return DateGuess((), question, question)
     if only_day == only_month == 0:
         question = (
             f"every date can be read with the day first or the month first: {example!r} is "
             + " or ".join(f"{_spoken(example, one)} ({one})" for one in readings)
         )
-        return DateGuess((), None, question, question, readings)
+        return DateGuess((), question, question, readings)
     dropped, only = (month_first, day & ~month) if only_day > only_month else (day_first, month & ~day)
     proof = f"; {_longest(seen, dropped)} cannot read {seen.loc[only, 'example'].min()!r}"
     return dropped, [proof]
@@ -171,11 +243,8 @@ def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
     evidence = f"{read:,} of {total:,} dates are read by {' and '.join(map(_named, chosen))}{proof}"
     if read < total:
         evidence += f"; not, for example, {left['example'].min()!r}"
-    offset = "iso" in chosen and bool(seen["offset"].any())
-    if offset:
-        evidence += "; they carry offsets, and the clock as written is the firm's own"
     formats_needed = () if chosen == ["iso"] else tuple(chosen)
-    return DateGuess(formats_needed, AS_WRITTEN if offset else None, evidence)
+    return DateGuess(formats_needed, evidence, total=total, unread=total - read)
 
 
 def _named(pattern: str) -> str:
@@ -192,6 +261,9 @@ def guess_date_formats(
     if given.get("date_format") and dated:
         yield Finding("date_format", tuple(given["date_format"]), "named by you")
         return
+    table = table.mutate(
+        **{name: read_text(table[name]) for name in dated.values() if table[name].type().is_numeric()}
+    )
     open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
     guess = _guess(open_columns)
     formats = guess.formats if guess else ()
@@ -204,6 +276,14 @@ def guess_date_formats(
         own = _guess(stacked_texts(table, [theirs])) if column.personal else None
         if own is None:
             continue
+        if own.question and not own.readings:
+            question = (
+                f"the {column.name} is written in no known format, or in several that exclude each other; "
+            )
+            yield Question(
+                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
+            )
+            return
         ours = _settled(own, formats)
         if not ours and own.readings:
             question = f"every {column.name} can be read with the day first or the month first"
@@ -214,10 +294,6 @@ def guess_date_formats(
             evidence.append(f"the {column.name} is read by {' and '.join(ours)}")
     if evidence:
         yield Finding("date_format", formats, "; ".join(evidence))
-    if guess and guess.timezone:
-        yield Finding(
-            "timezone", guess.timezone, "the dates carry offsets; a day is the firm's own, as written"
-        )
 
 
 def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,18 +12,21 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_number
-from crmlib.data.contracts.contract import NONE, Column, Contract
+from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
-from crmlib.data.files.source_files import CSV_SUFFIXES, source_files
-from crmlib.data.files.text_file import decode_head, guess_delimiter, mark_of, open_bytes, read_head
+from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
 from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
+from crmlib.data.guessing.text_format import detect_format
+from crmlib.data.guessing.timezones import guess_timezone
 from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 
+_HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
+_KINDS = {"excel": "a workbook", "csv": "a text file"}
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
@@ -44,8 +46,8 @@ def guess_table(
     source : str or Path
         A file, folder or pattern, as in a study file.
     given : mapping, optional
-        What is known already, and not guessed: `sheet`, `date_format`, `decimal`, `currency`,
-        `columns.customer_id` and the like.
+        What is known already, and not guessed: `sheet`, `delimiter`, `encoding`, `date_format`, `timezone`,
+        `decimal`, `currency`, `columns.customer_id` and the like.
 
     Returns
     -------
@@ -71,6 +73,8 @@ def guess_table(
     given = dict(given or {})
     opened, own = open_file(source, given), _OWN.get(contract.name, OwnGuesses())
     table, there = opened.table, opened.own
+    if len(there) == 1:
+        raise DataError(f"{opened.place.name}: {one_column(there[0])}")
     named = {ours: Match(one, "named by you") for ours, one in _named(given, contract, there).items()}
     known = own.known_columns(there) | named
     sample = sample_of(table, there)
@@ -80,12 +84,13 @@ def guess_table(
     decimal = list(_decimal(table, here, given))
     sign = next((str(one.value) for one in decimal if isinstance(one, Finding)), ".")
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
+    seen += [*guess_timezone(table, here, given)]
     seen += own.compare(table, sample, profiles, matches, known, given, sign)
     by_content = {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in seen
                   if isinstance(one, Finding) and one.entry.startswith("columns.")}  # fmt: skip
     matches |= by_content
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
-    questions = [_question(contract, name, there) for name in lacking]
+    questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
     questions += [one for one in seen if isinstance(one, Question)]
     found = [one for one in seen if isinstance(one, Finding) and not one.entry.startswith("columns.")]
     settled = _columns_of(contract, own.settle(matches, []), there)
@@ -196,17 +201,24 @@ class OpenFile(NamedTuple):
     table: ibis.Table
     own: list[str]
     found: list[Finding]
+    questions: list[Question]
 
 
 def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     """Open a file of which nothing is known but what `given` says."""
     files = source_files(source)
-    found = [Finding(entry, value, "named by you") for entry, value in given.items() if entry == "sheet"]
-    found += detect_format(files[0])
-    options = {one.entry: one.value for one in found}
+    kind = kind_of(files[0])
+    for entry, wanted in _HOW_TO_OPEN.items():
+        if entry in given and kind != wanted:
+            raise DataError(f"{files[0].name}: {entry} goes with {_KINDS[wanted]}; leave it out")
+    named = [Finding(entry, given[entry], "named by you") for entry in _HOW_TO_OPEN if entry in given]
+    seen = [*named, *detect_format(files[0], given)]
+    questions = [one for one in seen if isinstance(one, Question)]
+    found = [one for one in seen if isinstance(one, Finding)]
+    options = {one.entry: one.answers[0] for one in questions} | {one.entry: one.value for one in found}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
-    return OpenFile(Path.cwd() / Path(source).expanduser(), table, own, found)
+    return OpenFile(Path.cwd() / Path(source).expanduser(), table, own, found, questions)
 
 
 def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
@@ -226,44 +238,3 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
 
 def _looks_like_data(name: str) -> bool:
     return not any(sign.isalpha() for sign in name) or name.startswith("column_")
-
-
-def detect_format(file: Path) -> Iterator[Finding]:
-    """Encoding and delimiter of a text file."""
-    if not file.name.lower().endswith(CSV_SUFFIXES):
-        return
-    head = read_head(file)
-    mark = mark_of(head)
-    encoding, evidence = (
-        (mark, "by its byte-order mark or its pattern of zero bytes") if mark else _encoding_of(file)
-    )
-    if encoding != "utf-8":
-        yield Finding("encoding", encoding, evidence)
-    delimiter = guess_delimiter(decode_head(file, head, encoding))
-    if delimiter != ",":
-        yield Finding(
-            "delimiter", delimiter, "the lines have as many fields as the header under this sign alone"
-        )
-
-
-def _encoding_of(file: Path) -> tuple[str, str]:
-    """UTF-8 if every byte agrees with it; else the Windows one, or Latin-1 for bytes that Windows lacks."""
-    utf8, windows = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder("cp1252")()
-    is_utf8 = is_windows = True
-    with open_bytes(file) as content:
-        while (piece := content.read(1 << 20)) and (is_utf8 or is_windows):
-            is_utf8 = is_utf8 and _decodes(utf8, piece)
-            is_windows = is_windows and _decodes(windows, piece)
-    if is_utf8:
-        return "utf-8", "every byte agrees with it"
-    if is_windows:
-        return "cp1252", "the bytes are not UTF-8, and each is a sign of Windows-1252 (Western Europe)"
-    return "latin-1", "the bytes are neither UTF-8 nor Windows-1252"
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes) -> bool:
-    try:
-        decoder.decode(piece)
-    except UnicodeDecodeError:
-        return False
-    return True
