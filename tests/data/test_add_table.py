@@ -318,7 +318,7 @@ def test_a_firm_without_a_log_is_checked_by_its_tables(project):
 
 @pytest.mark.parametrize("contract", OPTIONAL, ids=lambda contract: contract.name)
 def test_a_file_in_the_contracts_own_names_is_recognised(contract, tmp_path):
-    example = {"text": "x", "date": "2024-03-01", "number": "0.5", "money": "2.25", "flag": "yes"}
+    example = {"text": "x", "id": "x", "date": "2024-03-01", "number": "0.5", "money": "2.25", "flag": "yes"}
     values = ["a@example.org" if one.name == "email" else example[one.kind] for one in contract.columns]
     (tmp_path / "t.csv").write_text(",".join(contract.names) + "\n" + ",".join(values) + "\n")
     guess = guess_table(contract, tmp_path / "t.csv")

@@ -122,6 +122,7 @@ def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
 def test_a_table_in_contract_form_is_used_whole_under_the_contracts_types(contract, tmp_path):
     example = {
         "text": "x",
+        "id": "x",
         "date": pd.Timestamp("2024-03-01 08:00"),
         "number": 0.5,
         "money": -2.25,
@@ -137,6 +138,7 @@ def test_a_table_in_contract_form_is_used_whole_under_the_contracts_types(contra
     used = ibis.read_parquet(tmp_path / "used.parquet")
     types = {
         "text": "string",
+        "id": "string",
         "date": "timestamp(6)",
         "number": "float64",
         "money": "float64",

@@ -28,7 +28,7 @@ def first_purchase(tables):
 
 
 def test_tables_are_those_of_the_contracts_in_words_types_and_keys(firm, tables):
-    kinds = {"text": "O", "date": "M", "number": "f", "money": "f", "flag": "b"}
+    kinds = {"text": "O", "id": "O", "date": "M", "number": "f", "money": "f", "flag": "b"}
     assert len(tables) == 15
     for name, frame in tables.items():
         contract = CONTRACTS[name]
