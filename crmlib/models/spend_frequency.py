@@ -105,8 +105,9 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     used = (read.frequency > 0) & (read.monetary_value > 0)
     x, m = read.frequency[used], read.monetary_value[used]
     if len(x) < 3 or np.ptp(x) == 0:
-        why = f"spend by frequency needs 3 repeat customers and 2 frequencies; {len(x)} and {len(np.unique(x))} are there"
-        return SpendFrequencyCheck(len(x), *[np.nan] * 5, not_measured(why))
+        found = f"{len(x)} and {len(np.unique(x))} are there"
+        why = not_measured(f"spend by frequency needs 3 repeat customers and 2 frequencies; {found}")
+        return SpendFrequencyCheck(len(x), *[np.nan] * 5, why)
     doublings = np.log2(x) - np.log2(x).mean()
     spread = doublings @ doublings
     slope = doublings @ m / spread
