@@ -105,11 +105,10 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     used = (read.frequency > 0) & (read.monetary_value > 0)
     x, m = read.frequency[used], read.monetary_value[used]
     if len(x) < 3 or np.ptp(x) == 0:
-        why = f"it needs 3 repeat customers and 2 frequencies; {len(x)} and {len(np.unique(x))} are there"
+        found = f"{len(x)} and {len(np.unique(x))} are there"
+        why = not_measured(f"spend by frequency needs 3 repeat customers and 2 frequencies; {found}")
         nan = np.nan
-        return SpendFrequencyCheck(
-            len(x), nan, nan, nan, nan, nan, not_measured(f"spend by frequency: {why}")
-        )
+        return SpendFrequencyCheck(len(x), nan, nan, nan, nan, nan, why)
     doublings = np.log2(x) - np.log2(x).mean()
     spread = doublings @ doublings
     slope = doublings @ m / spread
