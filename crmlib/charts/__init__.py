@@ -1,7 +1,7 @@
 """Charts of the frames that the other rooms return: one message each, the finding as title, alt text.
 
 A chart takes a frame and computes nothing but its words. In a notebook it shows itself; `.save(path)`
-writes a PNG; `.figure` is a matplotlib figure to change at will. An empty frame gives a chart that says so.
+writes a PNG, SVG or PDF; `.figure` is a matplotlib figure to change at will. An empty frame gives a chart that says so.
 """
 
 from __future__ import annotations

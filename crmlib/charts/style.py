@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from crmlib.errors import CrmError, did_you_mean
+
 WIDTH_INCHES = 5.0
 DPI = 200
 SHOWN_WIDTH_PIXELS = 600  # half a screen; the picture itself has 1,000, for sharp screens and paper
@@ -51,6 +53,9 @@ SEGMENT_COLOURS: Mapping[str, str] = {
     "Lost": "#6b7480",
 }
 
+# What a picture can be saved as, and under what name each kind would keep the time.
+_DATES = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
+
 _LINES = [BLUE, ORANGE, TEAL, RED]
 
 SHADES = LinearSegmentedColormap.from_list("paper to blue", ["#f4f6f9", LIGHT_BLUE, BLUE, "#0d2745"])
@@ -74,6 +79,7 @@ _RC: dict[Any, Any] = {
     "lines.linewidth": 2.0,
     "lines.solid_capstyle": "round",
     "patch.linewidth": 0,
+    "svg.hashsalt": "crmlib",  # the same picture in the same bytes
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
     "text.usetex": False,
@@ -146,13 +152,31 @@ class Chart:
         """The picture as PNG; the same data give the same bytes."""
         picture = io.BytesIO()
         with house_style():
-            FigureCanvasAgg(self.figure).print_png(picture, metadata={"Software": None})
+            FigureCanvasAgg(self.figure).print_png(picture, metadata={_DATES[".png"]: None})
         return picture.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture to a PNG file, and return its path."""
+        """Write the picture to a file of the kind that its ending says, and return its path.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .png, .svg or .pdf; the same data give the same bytes.
+
+        Raises
+        ------
+        CrmError
+            If it has another ending.
+        """
         path = Path(path)
-        path.write_bytes(self.png())
+        kind = path.suffix.lower()
+        if kind not in _DATES:
+            raise CrmError(f"path is {path.name!r}; {did_you_mean(kind, _DATES)}")
+        if kind == ".png":
+            path.write_bytes(self.png())
+        else:
+            with house_style():
+                self.figure.savefig(path, format=kind[1:], metadata={_DATES[kind]: None})
         return path
 
     def _repr_mimebundle_(

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmlib.charts import purchases_per_month, style
-from crmlib.charts.layout import spread
+from crmlib.charts.layout import no_data, spread
 from crmlib.charts.style import TIER_COLOURS
+from crmlib.errors import CrmError
 
 MONTHS = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=4, freq="MS"), "purchases": [5, 9, 4, 7]})
 
@@ -109,3 +110,20 @@ def test_spread_labels_keep_their_order_and_their_distance(places: list[float], 
     kept = np.diff(moved[np.argsort(places, kind="stable")])
     room = min(gap, 100.0 / max(len(places) - 1, 1))
     assert (kept >= room - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".SVG", b"<?xml")]
+)
+def test_a_chart_is_saved_as_what_its_ending_says(tmp_path, ending, begins):
+    chart = no_data("Nothing to draw")
+    one, other = (chart.save(tmp_path / f"{name}{ending}").read_bytes() for name in ("one", "other"))
+    assert one.startswith(begins)
+    assert one == other
+
+
+@pytest.mark.parametrize("name", ["chart.jpg", "chart", "chart.svgz"])
+def test_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(CrmError, match=f"path is '{name}'.*llowed: .png, .svg, .pdf"):
+        no_data("Nothing to draw").save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
