@@ -19,10 +19,10 @@ AS_WRITTEN = (
 
 # Drafts, cancelled, failed, abandoned and test orders, payments taken back, and what visitors of a shop did before they
 # bought. States that can be a sale as well (returned, pending, declined) are left to the study, which sees what counts
-# in `crm check`. "_" stands for a blank, a hyphen or nothing as well, and WooCommerce writes "wc-" before each.
+# in `crm check`. "_" stands for a blank, a hyphen or nothing as well.
 EXCLUDED_STATUSES: dict[str, str] = {
-    "English": """cancelled canceled test failed payment_failed payment_error void voided expired trash draft auto_draft
-        checkout_draft abandoned chargeback charged_back charge_back""",
+    "English": """cancelled canceled wc-cancelled test failed wc-failed payment_failed payment_error void voided
+        expired trash draft auto_draft checkout_draft wc-checkout-draft abandoned chargeback charged_back charge_back""",
     "events in a shop": """view viewed page_view cart add_to_cart remove_from_cart wishlist add_to_wishlist click
         impression begin_checkout""",
     "German": """storniert storno annulliert abgebrochen fehlgeschlagen testbestellung entwurf zahlungsfehler
@@ -62,13 +62,11 @@ def spellings(words: Sequence[str]) -> list[str]:
     Examples
     --------
     >>> spellings(["Payment_Error"])
-    ['payment_error', 'payment error', 'payment-error', 'paymenterror', 'wc-payment-error']
+    ['payment_error', 'payment error', 'payment-error', 'paymenterror']
     """
-    found: list[str] = []
-    for word in (one.lower() for one in words):
-        parted = [word.replace("_", sign) for sign in ("_", " ", "-", "")]
-        found += dict.fromkeys([*parted, f"wc-{parted[2]}"])
-    return found
+    return list(
+        dict.fromkeys(word.lower().replace("_", sign) for word in words for sign in ("_", " ", "-", ""))
+    )
 
 
 # Columns that put rows into groups; one with nearly as many values as rows holds something else.

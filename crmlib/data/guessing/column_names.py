@@ -50,8 +50,8 @@ NAMES: dict[str, str] = {
     "category": """category product_category department product_type kategorie warengruppe produktgruppe categorie
         categoria""",
     "quantity": """quantity qty units quantity_refund quantity_ordered lineitem_quantity number_of_items
-        transaction_qty order_qty qty_ordered quantity_sold menge anzahl stueckzahl
-        stuck quantite qte cantidad unidades quantita aantal quantidade""",
+        transaction_qty order_qty qty_ordered quantity_sold menge anzahl
+        stueckzahl stuck quantite qte cantidad unidades quantita aantal quantidade""",
     "unit_price": """unit_price price_per_unit price_each item_price price einzelpreis stuckpreis stueckpreis preis
         prix_unitaire prix precio_unitario precio prezzo_unitario prezzo prijs preco preco_unitario""",
     "transactions.cost": "cost cogs cost_of_goods cost_of_goods_sold total_cost wareneinsatz",

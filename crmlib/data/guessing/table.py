@@ -86,19 +86,19 @@ def guess_table(
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
     seen += [*guess_timezone(table, here, given)]
     seen += own.compare(table, sample, profiles, matches, known, given, sign)
-    by_content = {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in seen
-                  if isinstance(one, Finding) and one.entry.startswith("columns.")}  # fmt: skip
-    matches |= by_content
+    found = [one for one in seen if isinstance(one, Finding)]
+    by_words = [one for one in found if one.entry.startswith("columns.")]
+    matches |= {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
     questions += [one for one in seen if isinstance(one, Question)]
-    found = [one for one in seen if isinstance(one, Finding) and not one.entry.startswith("columns.")]
     settled = _columns_of(contract, own.settle(matches, []), there)
     more = list(own.further(table, {column.name: theirs for column, theirs in settled}, given, sign))
     questions += [one for one in more if isinstance(one, Question)]
     further = [one for one in more if isinstance(one, Finding)]
     matches = own.settle(matches, further)
     columns = [_finding(contract, name, one) for name, one in matches.items()]
+    found = [one for one in found if one not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
     return Guess(opened.place, tuple(findings), tuple(questions))
 
