@@ -22,7 +22,8 @@ AS_WRITTEN = (
 # in `crm check`. "_" stands for a blank, a hyphen or nothing as well.
 EXCLUDED_STATUSES: dict[str, str] = {
     "English": """cancelled canceled wc-cancelled test failed wc-failed payment_failed payment_error void voided
-        expired trash draft auto_draft checkout_draft wc-checkout-draft abandoned chargeback charged_back charge_back""",
+        expired trash draft auto_draft checkout_draft wc-checkout-draft abandoned chargeback charged_back
+        charge_back""",
     "events in a shop": """view viewed page_view cart add_to_cart remove_from_cart wishlist add_to_wishlist click
         impression begin_checkout""",
     "German": """storniert storno annulliert abgebrochen fehlgeschlagen testbestellung entwurf zahlungsfehler
