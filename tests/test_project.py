@@ -30,7 +30,7 @@ ROOMS = [
     {"economics"},
     {"relationship"},
     {"report"},
-    {"cli", "cli_data"},
+    {"cli", "cli_data", "cli_options"},
 ]
 
 
