@@ -15,6 +15,7 @@ from crmlib import format as fmt
 from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
 from crmlib.data.sources import as_transactions
 from crmlib.findings import FAIL, NOT_JUDGED, PASS
+from crmlib.statistics import normal_quantile
 
 # Twelve months of equal length make a year of 365 days, so that the same months of two years can be compared; a
 # pattern of five years of them fits into one number per customer.
@@ -200,7 +201,7 @@ def _times_as_many(first: float, others: pd.Series) -> tuple[float, float]:
     """How many times as many the first month has as others have on average, and the lower end of its 95 % interval."""
     total, of_months = others.sum() + 0.5, len(others)
     ratio = (first + 0.5) * of_months / total
-    return ratio, ratio * float(np.exp(-1.96 * np.sqrt(1 / (first + 0.5) + 1 / total)))
+    return ratio, ratio * float(np.exp(-normal_quantile(0.95) * np.sqrt(1 / (first + 0.5) + 1 / total)))
 
 
 def _like_old(first: pd.Series, later: pd.Series) -> tuple[float, float]:
@@ -217,7 +218,7 @@ def _like_old(first: pd.Series, later: pd.Series) -> tuple[float, float]:
     place = float((rates[0] - rates[1]) / (rates[2] - rates[1]))
     within = float(np.clip(place, 0, 1))
     error = np.hypot(errors[0], np.hypot((1 - within) * errors[1], within * errors[2]))
-    return place, place - 1.96 * float(error / (rates[2] - rates[1]))
+    return place, place - normal_quantile(0.95) * float(error / (rates[2] - rates[1]))
 
 
 def _unknown_months(active: np.ndarray, customers: np.ndarray) -> int:
