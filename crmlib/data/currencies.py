@@ -127,8 +127,8 @@ def pattern_of(codes: Iterable[str] = CODES, *, behind: bool = False) -> str:
     others = sorted(marks - _ONLY_AS_HERE.keys(), key=lambda text: (-len(text), text))
     signs = [re.escape(one) for one in others if not one.isalpha()]
     words = [one for one in others if one.isalpha()]
-    parts = [f"(?i:{'|'.join(signs)})"] if signs else []
-    parts += [rf"(?i:{'|'.join([*small, *words])})\.?"] if small or words else []
+    parts = [f"(?i:{'|'.join([*signs, *small])})"] if signs or small else []
+    parts += [rf"(?i:{'|'.join(words)})\.?"] if words else []
     return "|".join([*parts, *exact, *codes])
 
 
