@@ -66,14 +66,15 @@ class DataQuality:
     def _lost(self, name: str, money: str) -> pd.DataFrame:
         """What was set aside, by reason: `rows`, `money` (without signs) and `unknown` (rows whose money is)."""
         import ibis
+        from ibis import _
 
         from crmlib.data.cleaning.cache import QUARANTINE
         from crmlib.data.sources import engine
 
         aside = engine().read_parquet(str(self._cleaned.folder(name) / QUARANTINE))
-        sizes = aside[f"readable_{money}"].cast("float64").abs() if money else ibis.literal(0.0)
-        unknown = sizes.isnull().sum()
-        found = aside.group_by("reason").agg(rows=aside.count(), money=sizes.sum(), unknown=unknown)
+        size = aside[f"readable_{money}"].cast("float64").abs() if money else ibis.literal(0.0)
+        sized = aside.select("reason", size=size).group_by("reason")
+        found = sized.agg(rows=_.count(), money=_.size.sum(), unknown=_.size.isnull().sum())
         return found.order_by("reason").to_pandas()
 
     @property

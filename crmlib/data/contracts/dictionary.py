@@ -34,16 +34,16 @@ How a table is read:
   shares also in per cent. **Flags** are yes and no in several languages: opt-in, ja, oui, 1; withdrawn, nein, 0.
 - **Words** of a column that allows only some are known in several spellings; for others, and for a channel that is
   spelt two ways, `rename: {channel: {"google-ads": "Google Ads"}}` says what is meant. Nothing is merged unasked.
-- **Ids** are compared by one text in every table and file: blanks around them, the `.0` of a program that read them as
-  numbers, and the quotes of a spreadsheet (`="00123"`) are taken off. Leading zeros, capitals and blanks within may
-  tell two customers apart: they stay, and the data check counts ids that differ in them alone. `1.23457E+11` has lost
-  its digits and `#REF!` is an error: no id is left, so a row that needs it is set aside.
+- **Ids** are compared by one text in every table and file: blanks around them, the `.0` of a program that read
+  them as numbers, and the quotes of a spreadsheet (`="00123"`) are taken off. Leading zeros, capitals and blanks
+  within may tell two customers apart: they stay, and the data check counts ids that differ in them alone.
+  `1.23457E+11` has lost its digits and `#REF!` is an error: no id is left, so a row that needs it is set aside.
 - **Sums** among the rows of the log ("Grand Total", or no customer and the amount of all others) are set aside.
 - **Keys**: `customer_id` is the same id in every table. A key that points to nothing is counted, and its row is used.
   A table that shares no customer with the log fails the data check.
-- **What is lost** has limits: the data check warns where more than 5 % of the log's rows, or of its known money, are
-  set aside by a fault, and fails beyond 20 % of rows or 15 % of money. A row whose amount cannot be read has unknown
-  money, not none. What the study leaves out by a decision, such as cancelled orders, is not lost.
+- **What is lost** has limits: the data check warns where more than 5 % of the log's rows, or of its known money,
+  are set aside by a fault, and fails beyond 20 % of rows or 15 % of money. A row whose amount cannot be read has
+  unknown money, not none. What the study leaves out by a decision, such as cancelled orders, is not lost.
 - **As of a day**, a notebook sees the rows dated up to it, and of their later course nothing.
 - **A table that a firm lacks** is an empty one: `study.table(name)` has its columns and no rows, functions then
   give their columns without rows and say why, and nothing unknown counts as zero.
