@@ -16,6 +16,8 @@ from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit
 
+MOST_GROUPS, OTHERS = 20, "(others)"  # looked at one by one: a column of thousands would take hours
+
 
 def purchase_days(
     transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None
@@ -130,7 +132,8 @@ def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options:
     Returns
     -------
     dict
-        Group to what the lens returned, in the order of the groups' names; rows without one are "(none)".
+        Group to what the lens returned, in the order of the groups' names; rows without one are "(none)". Of more
+        than 20 groups those with the most rows are kept apart, and the rows of the rest are "(others)".
         A customer of two groups is a customer of each. A group too young or small for the lens has a frame
         without rows in its place, whose `reason` says so.
 
@@ -143,9 +146,13 @@ def by_group(lens: Callable[..., Any], transactions: Any, *, by: str, **options:
     if by not in rows.columns:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
     named = rows.mutate(**{by: rows[by].cast("string").fill_null("(none)")})
-    groups = sorted(named[by].as_table().distinct().to_pyarrow().column(0).to_pylist())
+    sizes = fetch(named.group_by(by).agg(rows=_.count()).order_by(ibis.desc("rows"), by))
+    groups = sizes[by].tolist()
+    if len(groups) > MOST_GROUPS:
+        groups = [*groups[: MOST_GROUPS - 1], OTHERS]
+        named = named.mutate(**{by: ibis.ifelse(named[by].isin(groups), named[by], OTHERS)})
     found: dict[str, Any] = {}
-    for group in groups:
+    for group in sorted(groups):
         try:
             found[group] = lens(named.filter(named[by] == group), **options)
         except CannotAnswerError as error:
