@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.activity import by_group
 from crmlib.errors import CannotAnswerError
 from crmlib.models.activity.overdue import Regularity
 from crmlib.no_rows import why_none
@@ -84,3 +85,12 @@ def test_experiments_in_which_nobody_buys_tell_nobody_to_contact() -> None:
 def test_a_perfect_rhythm_has_a_number() -> None:
     assert "(shape over 30)" in Regularity(np.inf, np.inf, np.inf, 60).sentence
     assert "(shape 2.10, 95 % interval at least 1.90)" in Regularity(2.1, 1.9, np.inf, 60).sentence
+
+
+def test_of_many_groups_the_largest_are_looked_at_apart_and_no_row_is_lost() -> None:
+    rows = pd.concat([log(), log().assign(customer_id="c0")])
+    rows = rows.assign(market="m" + rows["customer_id"])
+    found = by_group(crm.rfm_summary, rows, by="market", as_of=DAY)
+    assert len(found) == 20
+    assert list(found)[:2] == ["(others)", "mc0"]
+    assert sum(len(summary) for summary in found.values()) == 60

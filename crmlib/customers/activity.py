@@ -165,7 +165,9 @@ def by_group(
         shown.append(rest := f"({fmt.plural(others, 'other')})")
         rows = rows.mutate(group=ibis.ifelse(rows.group.isin(groups[:MOST_GROUPS]), rows.group, rest))
     # A customer of two groups is two customers here.
-    found = per_customer(rows.mutate(customer_id=rows.group + _BETWEEN + rows.customer_id), **options)
+    found = per_customer(
+        rows.mutate(customer_id=rows.group + _BETWEEN + rows.customer_id.cast("string")), **options
+    )
     names = found["customer_id"].str.split(_BETWEEN, n=1, regex=False)
     found = found.assign(customer_id=names.str[1])
     return {

@@ -107,8 +107,7 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     if len(x) < 3 or np.ptp(x) == 0:
         found = f"{len(x)} and {len(np.unique(x))} are there"
         why = not_measured(f"spend by frequency needs 3 repeat customers and 2 frequencies; {found}")
-        nan = np.nan
-        return SpendFrequencyCheck(len(x), nan, nan, nan, nan, nan, why)
+        return SpendFrequencyCheck(len(x), np.nan, np.nan, np.nan, np.nan, np.nan, why)
     doublings = np.log2(x) - np.log2(x).mean()
     spread = doublings @ doublings
     slope = doublings @ m / spread

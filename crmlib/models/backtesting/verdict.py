@@ -154,8 +154,9 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
     by_name = scores.set_index("model")
     errors = by_name.loc[by_name["kind"] == "rule", "rmse"]
     if len(errors):
-        ratio = row["rmse"] / errors.min()
-        sentence = f"The rule “{errors.idxmin()}” errs no more per customer (RMSE {fmt.number(ratio)} of the rule's)."
+        ratio = row["rmse"] / errors.min() if errors.min() > 0 else np.inf
+        size = f"RMSE {fmt.number(ratio)} of the rule's" if np.isfinite(ratio) else "the rule is always right"
+        sentence = f"The rule “{errors.idxmin()}” errs no more per customer ({size})."
         found.append(rules.reason("rmse_ratio", ratio, sentence))
     rankings = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
     if len(rankings):
