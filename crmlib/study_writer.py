@@ -82,6 +82,22 @@ def write_study(
     return path
 
 
+def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
+    """What a study file would say of a log, for use without one.
+
+    Raises
+    ------
+    StudyError
+        If questions are open.
+    """
+    _refuse_open_questions(
+        guess,
+        'open_study(…, columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR")',
+    )
+    entry = _entry_of(guess, str(guess.source), "where it is")
+    return yaml.safe_load(_study_text(title, guess, entry))
+
+
 def _refuse_open_questions(guess: Guess, answers: str) -> None:
     """Refuse to write down what is not known; `answers` says how a person can say it."""
     if guess.questions:

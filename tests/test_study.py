@@ -241,7 +241,7 @@ def test_a_used_study_is_pickled_and_works_after():
 def test_the_picture_of_a_study_shows_no_customer():
     study = crm.open_study(small_log().rename(columns={"amount": "paid"}), columns={"amount": "paid"})
     assert repr(study) == (
-        "Study('frame': a purchase log; USD, as of latest; tables transactions; columns amount: paid)"
+        "Study('frame': a purchase log; USD, as of latest; tables transactions; amount: paid)"
     )
 
 
@@ -271,3 +271,30 @@ def test_a_frame_and_a_study_of_the_same_rows_agree():
     bare, through = (crm.rfm_summary(one, as_of="2024-01-31") for one in (frame, study.transactions))
     pd.testing.assert_frame_equal(pd.DataFrame(bare), pd.DataFrame(through))
     assert bare.set_index("customer_id").loc["a", ["frequency", "net"]].tolist() == [0, 20.0]
+
+
+def test_a_file_is_looked_at_as_by_crm_new_and_says_what_was_guessed(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "Kunde;Datum;Betrag\n007;31.01.2024;1.200,50 \n007;28.02.2024;900,00\n008;01.03.2024;5,00\n"
+    )
+    study = crm.open_study(file, currency="EUR", margin=0.3)
+    assert (study.as_of, study.currency, study.margin) == (dt.date(2024, 3, 1), "EUR", 0.3)
+    assert study.transactions.amount.sum().to_pyarrow().as_py() == pytest.approx(2105.5)
+    for guessed in ("delimiter: ;", "decimal: ,", "%d.%m.%Y", "customer_id: Kunde", "amount: Betrag"):
+        assert guessed in repr(study)
+    assert pickle.loads(pickle.dumps(study)).as_of == study.as_of
+
+
+def test_what_a_file_does_not_decide_is_asked_by_the_argument(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text("customer_id,date,amount\n007,01/02/2024,1.50\n008,03/04/2024,2.50\n")
+    with pytest.raises(
+        StudyError, match='(?s)date_format: .*Say it: open_study.*date_format="%d/%m/%Y"'
+    ) as refused:
+        crm.open_study(str(file))
+    assert "orders.csv: this cannot be told from the file" in str(refused.value)
+    study = crm.open_study(str(file), date_format="%d/%m/%Y", columns={"amount": "amount"})
+    assert study.as_of == dt.date(2024, 4, 3)
+    with pytest.raises(StudyError, match="did you mean 'decimal'"):
+        crm.open_study(file, decimals=",")
