@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.files.source_files import SUFFIXES
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.places import find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint
-from crmlib.study_file import StudyFile, check_study, read_study_file
+from crmlib.study_file import OF_FILES, READING, StudyFile, check_study, read_study_file
 from crmlib.study_tables import CleanedTables
 from crmlib.units import TimeUnit, why_outside
 
@@ -52,13 +53,15 @@ class Study:
 
     def __repr__(self) -> str:
         file = self.file
-        log = file.tables.get("transactions")
-        read = "".join(f", {ours}: {theirs}" for ours, theirs in (log.columns if log else {}).items())
-        tables = "".join(f", {name}" for name in file.tables)
-        return (
-            f"Study({self.name!r}: {self.title}; {file.currency}, as of {self.as_of_override or file.as_of}"
-            f"; tables{tables[1:]}{read and '; columns' + read[1:]})"
-        )
+        parts = [
+            f"{self.title}",
+            f"{file.currency}, as of {self.as_of_override or file.as_of}",
+            f"tables {', '.join(file.tables)}",
+        ]
+        if log := file.tables.get("transactions"):
+            how = log.model_dump(exclude_defaults=True, exclude={"source", "columns", "rename"}) | log.columns
+            parts += [", ".join(f"{key}: {value}" for key, value in how.items())] if how else []
+        return f"Study({self.name!r}: {'; '.join(parts)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What has been opened since belongs to this process: a copy elsewhere opens its own.
@@ -232,9 +235,8 @@ class Study:
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
 
 
-_READING = ("date_format", "decimal", "timezone")  # of a frame, which has no entry under `tables`
 _MADE = {"tables", "simulation", "sample"}
-_FACTS_OF_A_FRAME = [*_READING, *(name for name in StudyFile.model_fields if name not in _MADE)]
+_FACTS_OF_A_LOG = [*READING, *(name for name in StudyFile.model_fields if name not in _MADE)]
 
 
 def open_study(
@@ -244,19 +246,21 @@ def open_study(
     as_of: str | dt.date | None = None,
     **facts: Any,
 ) -> Study:
-    """Open a firm: a study by name or path, or a frame with a purchase log.
+    """Open a firm: a study by name or path, or a purchase log in a file or a frame.
 
     Parameters
     ----------
     study : str, Path, DataFrame or Study
-        A name means `data/NAME/study.yaml` in the nearest parent folder, a path means itself; or a pandas,
-        Polars or PyArrow frame that holds a purchase log. A Study is returned as it is, or as of another day.
+        A name means `data/NAME/study.yaml` in the nearest parent folder, a path of a study file itself; a file
+        such as "orders.csv" is looked at as `crm new` does, and what was guessed stands in the study's `repr`; or
+        a pandas, Polars or PyArrow frame that holds a purchase log. A Study is returned as it is, or as of another day.
     columns : mapping, optional
-        For a frame: contract column to the frame's column, as in `{"customer_id": "CustNo"}`.
+        Of a log: contract column to the log's column, as in `{"customer_id": "CustNo"}`.
     as_of : str or date, optional
         Last day that counts, instead of the study's own: a text such as "1998-06-30", a date or a timestamp.
     **facts
-        For a frame: entries of a study file, such as `currency="EUR"` or `margin=0.4`.
+        Of a log: entries of a study file, such as `currency="EUR"` or `margin=0.4`, and of its table, such as
+        `date_format`, `decimal`, `timezone` and `amount_unit`; of a file also `sheet`, `encoding` and `delimiter`.
 
     Returns
     -------
@@ -265,7 +269,8 @@ def open_study(
     Raises
     ------
     StudyError
-        If there is no such study, or an entry of it is not allowed.
+        If there is no such study, an entry of it is not allowed, or a file does not say how it is to be read; the
+        message then names the argument that does.
     DataError
         When the purchase log is first used, if it cannot be.
 
@@ -278,29 +283,54 @@ def open_study(
     (datetime.date(2024, 2, 1), 2)
     """
     override = _as_date(as_of)
-    if isinstance(study, (str, Path, Study)) and (given := [*(["columns"] if columns else []), *facts]):
+    is_file = isinstance(study, (str, Path)) and str(study).lower().endswith(SUFFIXES)
+    by_name = isinstance(study, (str, Path, Study)) and not is_file
+    if by_name and (given := [*(["columns"] if columns else []), *facts]):
         raise StudyError(f"{', '.join(given)} go with a frame; a study by name says it in its study.yaml")
     if isinstance(study, Study):
         return study if override is None else replace(study, as_of_override=override, absent_tables=[])
-    if isinstance(study, (str, Path)):
+    if by_name:
         path = find_study(study)
         return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
-    if not (hasattr(study, "columns") or hasattr(study, "schema")):
+    if not (is_file or hasattr(study, "columns") or hasattr(study, "schema")):
         raise StudyError(
             f"open_study got {'None' if study is None else f'a value of type {type(study).__name__}'}; allowed: the "
             "name or path of a study, or a pandas, Polars or PyArrow frame with a purchase log"
         )
+    allowed = [key for key in _FACTS_OF_A_LOG if is_file or key not in OF_FILES]
     for key in facts:
-        if key not in _FACTS_OF_A_FRAME:
+        if key not in allowed:
             raise StudyError(
-                f"{key}: no such entry of a frame, which is the purchase log alone; "
-                f"{did_you_mean(key, _FACTS_OF_A_FRAME)}. Other tables stand in a study file: crm new, crm add"
+                f"{key}: no such entry of a purchase log alone; {did_you_mean(key, allowed)}. Other tables "
+                "stand in a study file: crm new, crm add"
             )
-    entry = {"source": "frame", "columns": dict(columns or {})}
-    entry |= {key: facts.pop(key) for key in _READING if key in facts}
+    reading = {key: facts.pop(key) for key in READING if key in facts}
+    if is_file:
+        return _study_of_file(Path(study).expanduser(), columns or {}, reading, facts, override)
+    entry = {"source": "frame", "columns": dict(columns or {}), **reading}
     content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}
-    file = check_study(content, "open_study")
-    return Study("frame", file, Path.cwd(), find_root(), study, override)
+    return Study("frame", check_study(content, "open_study"), Path.cwd(), find_root(), study, override)
+
+
+def _study_of_file(
+    path: Path,
+    columns: Mapping[str, str],
+    reading: dict[str, Any],
+    facts: dict[str, Any],
+    as_of: dt.date | None,
+) -> Study:
+    """The study that `crm new` would write of a purchase log, with what is said here instead of what was guessed."""
+    from crmlib.data.guessing.table import guess_table
+    from crmlib.study_writer import study_of_guess
+
+    given = {f"columns.{ours}": theirs for ours, theirs in columns.items()} | reading
+    if "currency" in facts:
+        given["currency"] = facts["currency"]
+    if isinstance(form := given.get("date_format"), str):
+        given["date_format"] = (form,)
+    content = study_of_guess(path.name, guess_table(CONTRACTS["transactions"], path, given=given))
+    content["tables"]["transactions"] |= reading
+    return Study(path.stem, check_study(content | facts, str(path)), path.parent, find_root(), None, as_of)
 
 
 def _as_date(as_of: str | dt.date | None) -> dt.date | None:

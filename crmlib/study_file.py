@@ -42,6 +42,9 @@ Encoding = Annotated[str, AfterValidator(check_encoding)]
 DateFormat = Annotated[str, AfterValidator(check_date_format)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 
+# Entries of a table that say how it is read: of any source, and of a file alone.
+OF_FILES = ("sheet", "delimiter", "encoding")
+READING = (*OF_FILES, "decimal", "amount_unit", "date_format", "timezone")
 Unit = Literal["cents", "thousands", "millions"]
 
 # What YAML takes for a day or a number, and what is allowed there.

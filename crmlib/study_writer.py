@@ -23,10 +23,10 @@ from crmlib.errors import CrmError, StudyError, did_you_mean
 from crmlib.places import is_bundled, new_study_folder, root_of
 from crmlib.staging import whole_file, write_whole
 from crmlib.study import Study
-from crmlib.study_file import StudyFile, TableEntry, check_study, read_study_text
+from crmlib.study_file import READING, StudyFile, TableEntry, check_study, read_study_text
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
-READING = ("sheet", "delimiter", "encoding", "decimal", "amount_unit", "date_format", "timezone")
+_OPTIONS = "--encoding, --sheet, --column customer_id=CustNo and --answer ENTRY=ANSWER"
 
 
 def write_study(
@@ -72,7 +72,7 @@ def write_study(
         If the name is taken or unusable, or questions are open.
     """
     folder = new_study_folder(name, root)
-    _refuse_open_questions(guess, "crm new has --date-format, --decimal, --currency, --encoding, --sheet")
+    _refuse_open_questions(guess, f"crm new has --date-format, --decimal, --currency, {_OPTIONS}")
     path = folder / "study.yaml"
     if path.exists() and not force:
         raise StudyError(
@@ -92,13 +92,28 @@ def write_study(
     return path
 
 
-def _refuse_open_questions(guess: Guess, options: str) -> None:
-    """Refuse to write down what is not known; `options` are those by which a person can say it."""
+def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
+    """What a study file would say of a log, for use without one.
+
+    Raises
+    ------
+    StudyError
+        If questions are open.
+    """
+    _refuse_open_questions(
+        guess,
+        'open_study(…, columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR")',
+    )
+    entry = _entry_of(guess, str(guess.source), "where it is")
+    return yaml.safe_load(_study_text(title, guess, entry, "transactions", None))
+
+
+def _refuse_open_questions(guess: Guess, answers: str) -> None:
+    """Refuse to write down what is not known; `answers` says how a person can say it."""
     if guess.undecided:
         listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
         raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {options}, "
-            "--column customer_id=CustNo and --answer ENTRY=ANSWER"
+            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
         )
 
 
@@ -116,8 +131,10 @@ def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Pat
 
 def _study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
     found = {one.entry: one for one in guess.findings}
-    assumed = Finding("currency", "USD", "assumed: nothing in the file says; correct it if it is another one")
-    currency = found.get("currency", assumed)
+    unknown = Finding(
+        "currency", None, "nothing in the file says; amounts are written without a code until you do"
+    )
+    currency = found.get("currency", unknown)
     lines = [
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
         "",
@@ -236,7 +253,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     DataError
         If the table cannot be used; the study file is then as it was.
     """
-    _refuse_open_questions(guess, "crm add has --date-format, --decimal, --encoding, --sheet")
+    _refuse_open_questions(guess, f"crm add has --date-format, --decimal, {_OPTIONS}")
     if is_bundled(path):
         raise StudyError(
             f"{path} came with the package, and stays as it is; copy its folder into data/ first"

@@ -1,6 +1,7 @@
 """A study file is refused before anything runs, naming key, value, what is allowed and the nearest key."""
 
 import datetime as dt
+import pickle
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 import crmlib as crm
-from crmlib.errors import StudyError
+from crmlib.errors import CrmError, StudyError
 from crmlib.study_file import check_study
 
 GOOD = {"title": "A shop", "tables": {"transactions": {"source": "orders.csv"}}}
@@ -220,3 +221,80 @@ def test_a_firm_without_a_log_has_a_day_and_tables_but_no_transactions():
     assert not study.has("transactions")
     with pytest.raises(StudyError, match="no purchase log, only subscriptions; add it under tables"):
         study.transactions  # noqa: B018
+
+
+def small_log():
+    days = pd.to_datetime(["2024-01-01", "2024-01-05", "2024-01-15", "2024-01-03"])
+    return pd.DataFrame(
+        {"customer_id": [*"aaa", "Jane Doe"], "date": days, "amount": [20.0, 50.0, -50.0, 7.0]}
+    )
+
+
+def test_a_used_study_is_pickled_and_works_after():
+    study = crm.open_study(small_log(), currency="EUR", as_of="2024-01-14")
+    used = study.transactions.count().to_pyarrow().as_py(), study.quality, study.table("customers")
+    again = pickle.loads(pickle.dumps(study))
+    assert again.transactions.count().to_pyarrow().as_py() == used[0] == 3
+    assert (again.as_of, again.currency, again.absent_tables) == (study.as_of, "EUR", ["customers"])
+
+
+def test_the_picture_of_a_study_shows_no_customer():
+    study = crm.open_study(small_log().rename(columns={"amount": "paid"}), columns={"amount": "paid"})
+    assert repr(study) == (
+        "Study('frame': a purchase log; USD, as of latest; tables transactions; amount: paid)"
+    )
+
+
+@pytest.mark.parametrize("as_of", ["1924-01-10", "2042-01-10"])
+def test_a_mistyped_year_is_refused_with_the_days_of_the_log(as_of):
+    for ask in (
+        lambda: crm.open_study(small_log(), as_of=as_of).as_of,
+        lambda: crm.rfm_summary(small_log(), as_of=as_of),
+        lambda: crm.cohort_comparison(small_log(), as_of=as_of),
+    ):
+        with pytest.raises(CrmError, match="log, which goes from 2024-01-01 to 2024-01-15"):
+            ask()
+
+
+def test_a_study_is_opened_again_as_of_another_day():
+    study = crm.open_study(small_log())
+    assert crm.open_study(study) is study
+    assert crm.open_study(study, as_of="2024-01-06").as_of == dt.date(2024, 1, 6)
+    with pytest.raises(StudyError, match="margin go with a frame"):
+        crm.open_study(study, margin=0.4)
+
+
+def test_a_frame_and_a_study_of_the_same_rows_agree():
+    nobody = pd.DataFrame({"customer_id": [None], "date": pd.to_datetime(["2024-01-02"]), "amount": [5.0]})
+    frame = pd.concat([small_log(), nobody], ignore_index=True)
+    study = crm.open_study(frame)
+    bare, through = (crm.rfm_summary(one, as_of="2024-01-31") for one in (frame, study.transactions))
+    pd.testing.assert_frame_equal(pd.DataFrame(bare), pd.DataFrame(through))
+    assert bare.set_index("customer_id").loc["a", ["frequency", "net"]].tolist() == [0, 20.0]
+
+
+def test_a_file_is_looked_at_as_by_crm_new_and_says_what_was_guessed(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "Kunde;Datum;Betrag\n007;31.01.2024;1.200,50 \n007;28.02.2024;900,00\n008;01.03.2024;5,00\n"
+    )
+    study = crm.open_study(file, currency="EUR", margin=0.3)
+    assert (study.as_of, study.currency, study.margin) == (dt.date(2024, 3, 1), "EUR", 0.3)
+    assert study.transactions.amount.sum().to_pyarrow().as_py() == pytest.approx(2105.5)
+    for guessed in ("delimiter: ;", "decimal: ,", "%d.%m.%Y", "customer_id: Kunde", "amount: Betrag"):
+        assert guessed in repr(study)
+    assert pickle.loads(pickle.dumps(study)).as_of == study.as_of
+
+
+def test_what_a_file_does_not_decide_is_asked_by_the_argument(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text("customer_id,date,amount\n007,01/02/2024,1.50\n008,03/04/2024,2.50\n")
+    with pytest.raises(
+        StudyError, match='(?s)date_format: .*Say it: open_study.*date_format="%d/%m/%Y"'
+    ) as refused:
+        crm.open_study(str(file))
+    assert "orders.csv: this cannot be told from the file" in str(refused.value)
+    study = crm.open_study(str(file), date_format="%d/%m/%Y", columns={"amount": "amount"})
+    assert study.as_of == dt.date(2024, 4, 3)
+    with pytest.raises(StudyError, match="did you mean 'decimal'"):
+        crm.open_study(file, decimals=",")

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from crmlib import format as fmt
 from crmlib.charts.layout import end_labels, finish, no_data, rows_by, sheet, short_name, value_axis
 from crmlib.charts.style import INK, LIGHT_BLUE, SOFT, Chart, house_style, line_colours
+from crmlib.errors import CrmError
 
 
 @house_style()
@@ -189,7 +190,7 @@ def calibration(
     first = next(iter(by_model.values()))
     for model, rows in by_model.items():
         if not np.array_equal(rows["actual_mean"], first["actual_mean"]):
-            raise ValueError(
+            raise CrmError(
                 f"the groups of {model!r} hold other customers than those of {next(iter(by_model))!r}: actual_mean "
                 f"differs; draw one model at a time, such as frame[frame['model'] == {model!r}]"
             )

@@ -23,6 +23,7 @@ _KINDS = {
     "json": (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
     "feather": (".feather", ".arrow"),
 }
+SUFFIXES = tuple(chain(*_KINDS.values()))
 # In a folder these often stand beside a table: the archive that it came in, or notes of a program on it.
 _ONLY_BY_NAME = (*REPACKED, ".json", ".json.gz")
 
@@ -79,7 +80,7 @@ def _expand(path: Path, written: str) -> list[Path]:
 
 def _known(path: Path) -> bool:
     name = path.name.lower()
-    return not name.endswith(_ONLY_BY_NAME) and name.endswith(tuple(chain(*_KINDS.values())))
+    return not name.endswith(_ONLY_BY_NAME) and name.endswith(SUFFIXES)
 
 
 def kind_of(path: Path) -> str:

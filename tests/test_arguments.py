@@ -1,0 +1,113 @@
+"""Whatever a public function is given, it answers or refuses by name: no raw error of Python's or a library's."""
+
+import inspect
+import pickle
+
+import pandas as pd
+import polars as pl
+import pytest
+
+import crmlib as crm
+from crmlib import charts
+from crmlib.errors import CrmError, DataError
+
+DAYS = {"as_of": "2024-06-30", "start": "2024-01-01", "end": "2024-06-30", "calibration_end": "2024-03-31"}
+WRONG = {
+    "None": None,
+    "a frame without rows and columns": pd.DataFrame(),
+    "a frame without the column": pd.DataFrame({"x": [1.0, 2.0]}),
+    "a Polars frame without the column": pl.DataFrame({"x": [1.0]}),
+    "a number": 7,
+    "a text": "no such thing",
+    "a list": [1, 2],
+    "a column": pd.Series([1.0, 2.0]),
+}
+NAMES = [(crm, name) for name in crm.__all__] + [(charts, name) for name in charts.__all__]
+
+
+def called_with(thing, wrong):
+    """What comes of giving every required parameter the same wrong value; None where that is refused."""
+    needed = [one for one in inspect.signature(thing).parameters.values() if one.default is one.empty]
+    named = [
+        one
+        for one in needed
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
+    given = {one.name: DAYS.get(one.name, wrong) for one in named}
+    first = [given.pop(one.name) for one in named if one.kind is not one.KEYWORD_ONLY]
+    try:
+        return thing(*first, **given)
+    except (CrmError, FileNotFoundError):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("room", "name"), NAMES, ids=lambda one: one if isinstance(one, str) else one.__name__
+)
+def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what saves itself under a text that is given
+    thing = getattr(room, name)
+    if inspect.isclass(thing) and issubclass(thing, BaseException):
+        return
+    for wrong in WRONG.values():
+        made = called_with(thing, wrong)
+        if inspect.isclass(thing) and not isinstance(made, (type(None), pd.DataFrame)):
+            methods = [one for one in dir(thing) if not one.startswith("_") and callable(getattr(thing, one))]
+            for method in methods:
+                called_with(getattr(made, method), wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: crm.base_health(7), "base_health: comparison is 7; give a DataFrame"),
+        (lambda: crm.base_health(pd.DataFrame({"perod": [1]})), "no column 'period'; did you mean 'perod'"),
+        (lambda: crm.base_health(pd.DataFrame()), "comparison has no column 'period'; it has none"),
+        (lambda: crm.rfm_summary(None, as_of="2024-06-30"), "None is no table"),
+        (lambda: crm.segment_table(*[pd.DataFrame({"x": [1]})] * 2), "segments has no column 'customer_id'"),
+        (lambda: crm.ParetoNBDModel().fit(7), "data is 7; give a DataFrame"),
+        (lambda: crm.open_study(pd.DataFrame(), tables={"log": 1}), "tables: no such entry of a frame"),
+        (lambda: crm.open_study(pd.DataFrame(), curency="EUR"), "did you mean 'currency'"),
+    ],
+)  # fmt: skip
+def test_refusals_say_what_was_found_and_what_to_give(call, said):
+    with pytest.raises(CrmError) as refused:
+        call()
+    assert said in str(refused.value)
+
+
+def test_no_value_of_a_row_is_quoted():
+    frame = pd.DataFrame({"customer_id": ["Jane Doe"], "segment": [object()]})
+    with pytest.raises(DataError) as refused:
+        crm.segment_table(frame, frame)
+    assert "Jane" not in str(refused.value)
+
+
+def test_what_is_missing_python_says_itself():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'transactions'"):
+        crm.rfm_summary(as_of="2024-06-30")
+
+
+def test_frames_of_other_libraries_give_the_same():
+    days = pd.to_datetime(["2024-01-01", "2024-02-01", "2024-03-01"])
+    log = pd.DataFrame({"customer_id": ["a", "a", "b"], "date": days, "amount": 9.0})
+    summary = pd.DataFrame(crm.rfm_summary(log, as_of="2024-06-30"))
+    for other in (pl.from_pandas, lambda frame: pl.from_pandas(frame).to_arrow()):
+        again = crm.rfm_summary(other(log), as_of="2024-06-30")
+        pd.testing.assert_frame_equal(pd.DataFrame(again), summary)
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(crm.rfm_segments(other(summary))), pd.DataFrame(crm.rfm_segments(summary))
+        )
+
+
+def test_signature_documentation_and_pickles_stay():
+    from crmlib.customers.rfm import summarise
+
+    assert list(inspect.signature(crm.rfm_summary).parameters) == [
+        "transactions",
+        "as_of",
+        "time_unit",
+        "collapse",
+    ]
+    assert inspect.getdoc(crm.rfm_summary).startswith("How often, how recently")
+    assert pickle.loads(pickle.dumps(crm.rfm_summary)) is crm.rfm_summary is summarise.rfm_summary

@@ -1,0 +1,55 @@
+"""One frame and one study give the same answers to several threads at once as to one after the other."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.data.engine import engine
+
+
+def log(rows=600):
+    random = np.random.default_rng(4)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 300, rows), "D")
+    amounts = random.gamma(2, 20, rows).round(2) * np.where(random.random(rows) < 0.05, -1, 1)
+    return pd.DataFrame(
+        {"customer_id": random.integers(0, 90, rows).astype(str), "date": days, "amount": amounts}
+    )
+
+
+FRAME = log()
+QUESTIONS = (
+    lambda source: crm.rfm_summary(source, as_of="2024-10-31"),
+    lambda source: crm.cohort_comparison(source, as_of="2024-10-31"),
+    lambda source: crm.customer_totals(source, start="2024-02-01", end="2024-09-30"),
+)
+
+
+@pytest.mark.parametrize("opened", [lambda: FRAME, lambda: crm.open_study(FRAME)], ids=["frame", "study"])
+def test_four_threads_of_twelve_calls_are_as_good_as_one(opened):
+    source = opened()
+
+    def calls(thread):
+        table = source.transactions if isinstance(source, crm.Study) else source
+        return [pd.DataFrame(QUESTIONS[(thread + call) % 3](table)) for call in range(12)]
+
+    with ThreadPoolExecutor(4) as pool:
+        at_once = [pool.submit(calls, thread) for thread in range(4)]
+        answers = [one.result(timeout=120) for one in at_once]
+    for thread, found in enumerate(answers):
+        for call, frame in enumerate(found):
+            table = source.transactions if isinstance(source, crm.Study) else source
+            pd.testing.assert_frame_equal(frame, pd.DataFrame(QUESTIONS[(thread + call) % 3](table)))
+
+
+def test_a_frame_that_nobody_holds_is_forgotten():
+    def held():
+        return engine().con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone()[0]
+
+    crm.rfm_summary(log(), as_of="2024-10-31")
+    before = held()
+    for _ in range(5):
+        crm.rfm_summary(log(), as_of="2024-10-31")
+    assert held() <= before + 2
