@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
 from crmlib.errors import StudyError, did_you_mean
+from crmlib.kept import digest_of
+from crmlib.one_state import require_same
 from crmlib.places import find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint
@@ -243,6 +245,7 @@ def open_study(
             given = ", ".join(["columns"] if columns else []) or ", ".join(facts)
             raise StudyError(f"{given} go with a frame; of a study by name they stand in its study.yaml")
         path = find_study(study)
+        require_same(str(path), digest_of(path), path.name)
         return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
     entry = {"source": "frame", "columns": dict(columns or {})}
     entry |= {key: facts.pop(key) for key in ("date_format", "decimal", "timezone") if key in facts}

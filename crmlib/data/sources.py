@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,20 @@ from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
 from crmlib.data.files.source_files import kind_of, source_files
+from crmlib.data.same_sums import SameSums
 from crmlib.errors import DataError, did_you_mean
+from crmlib.staging import scratch
 
 
 @functools.cache
 def engine() -> Any:
     """The in-memory DuckDB in which this process works (one, opened on first use)."""
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
-    spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
+    spill = scratch() / "spill"
     # A report runs several notebooks at a time, and each is told its share of the processor.
     threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
     connection = ibis.duckdb.connect(temp_directory=str(spill), **threads)
+    connection.compiler = SameSums()
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:

@@ -59,12 +59,14 @@ papermill_engines.register("crmlib", _WritesWhenCodeBegins)
 def run(task: Task) -> Outcome:
     """Run a notebook and say how it ended; nothing but a lost worker raises."""
     os.environ.update(
+        task.environment,
         CRMLIB_RUN_DIR=task.run_folder,
         OMP_NUM_THREADS="1",  # two notebooks at a time share the cores; threads within each only get in the way
         CRMLIB_ENGINE_THREADS=str(task.engine_threads),
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
     began = time.monotonic()
+    tempfile.tempdir = None  # it is another one now
     with tempfile.TemporaryDirectory(prefix="crm-", ignore_cleanup_errors=True) as sockets:
         try:
             execute_notebook(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -18,6 +16,7 @@ import ibis
 from crmlib.data.files.bad_lines import split_again
 from crmlib.data.files.text_file import TextFile, inspect_text_file, open_bytes, wrong_encoding
 from crmlib.errors import DataError
+from crmlib.staging import scratch
 
 # Columns that are added to those of a source; no firm names its own like this.
 FILE_COLUMN = "crmlib_source_file"
@@ -146,10 +145,5 @@ def _stacked(tables: list[ibis.Table]) -> ibis.Table:
 
 
 def _scratch_file() -> Path:
-    return Path(_scratch_folder().name) / f"{next(_numbers)}.csv"
-
-
-@functools.cache
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Where rewritten files stay as long as this process can read them."""
-    return tempfile.TemporaryDirectory(prefix="crmlib-csv-")
+    """Where a rewritten file stays as long as this process can read it."""
+    return scratch() / f"{next(_numbers)}.csv"
