@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import os
@@ -12,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +61,8 @@ def scratch() -> Path:
     """The folder for all that need not outlive this process; where it is killed, the next one removes it."""
     clear_leftovers(Path(tempfile.gettempdir()), _SCRATCH)
     folder, held = _locked_folder(Path(tempfile.gettempdir()), _SCRATCH)
-    maker = os.getpid()
-    atexit.register(lambda: _give_up(folder, held) if os.getpid() == maker else None)
+    # By multiprocessing, whose own folder may be in it and has to go before; in a forked process it does nothing.
+    Finalize(None, _give_up, (folder, held), exitpriority=-200)
     return folder
 
 
@@ -157,6 +157,15 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
                 raise
             if not folder.is_dir():
                 raise
+
+
+def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
+    """Copy all files of a folder but those of one name; unlike shutil's, it says what the system complains of."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != but:
+            target = to / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
 
 
 def flush_folder(folder: Path) -> None:

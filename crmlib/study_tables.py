@@ -144,7 +144,7 @@ class CleanedTables:
         return folder
 
     def tidy(self) -> None:
-        """Clear the cache of what killed runs left, of too much, and of what this study no longer keeps in the clear."""
+        """Clear the cache of what killed runs left, of too much, and of what the study has in the clear no more."""
 
         def too_clear(facts: Mapping[str, Any]) -> bool:
             return facts["study"] == str(self.beside) and not {*facts["clear"]} <= {*self.clear}

@@ -21,25 +21,25 @@ class SameSums(DuckDBCompiler):
     digit alone, and the sum is rounded above that: 9445.92, and never 9445.920000000002.
     """
 
-    def visit_Sum(self, op: Any, *, arg: Any, where: Any) -> Any:  # noqa: N802  (so Ibis names them)
+    def visit_Sum(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Add up."""
         if not op.arg.dtype.is_floating():
             return super().visit_Sum(op, arg=arg, where=where)
         return self._rounded(self.agg.fsum(arg, where=where))
 
-    def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:  # noqa: N802
+    def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Divide the sum by the count."""
         if not op.arg.dtype.is_floating():
             return super().visit_Mean(op, arg=arg, where=where)
         return self.visit_Sum(op, arg=arg, where=where) / self.agg.count(arg, where=where)
 
-    def visit_StandardDev(self, op: Any, **parts: Any) -> Any:  # noqa: N802
+    def visit_StandardDev(self, op: Any, **parts: Any) -> Any:
         """Round a spread, which the engine cannot add with compensation."""
         return self._rounded(super().visit_VarianceStandardDevCovariance(op, **parts))
 
     visit_Variance = visit_StandardDev  # Ibis has one method for both
 
-    def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:  # noqa: N802
+    def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
         """Open a window over what is added up, not over its rounding."""
         over = super().visit_WindowFunction
         if not isinstance(op.func, _ADDS_UP):

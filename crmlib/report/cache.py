@@ -16,7 +16,7 @@ from crmlib.code_key import code_key, modules_named
 from crmlib.kept import CONTENTS, digest_of, facts_of, forget, seal
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
-from crmlib.staging import whole_folder
+from crmlib.staging import copy_files, whole_folder
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8
@@ -45,7 +45,7 @@ class Cache:
         facts = facts_of(entry)
         if facts is None:  # not kept, or damaged: it is run
             return None
-        shutil.copytree(entry, run, ignore=lambda *_: [CONTENTS], dirs_exist_ok=True)
+        copy_files(entry, run, but=CONTENTS)
         return float(facts["seconds"])
 
     def last_seconds(self, name: str) -> float | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import RunError
-from crmlib.staging import clear_leftovers, flush_folder, hold, own_folder, whole_folder
+from crmlib.staging import clear_leftovers, copy_files, flush_folder, hold, own_folder, whole_folder
 
 
 class Reports:
@@ -73,7 +73,7 @@ class Reports:
             if error.errno != errno.EXDEV:
                 raise
             with whole_folder(moved) as draft:  # on another disk
-                shutil.copytree(staged, draft, dirs_exist_ok=True)
+                copy_files(staged, draft)
                 draft.chmod(staged.stat().st_mode)
         return moved
 
