@@ -19,6 +19,8 @@ from typing import Any
 from crmlib.report.outcomes import Outcome, Task, stopped_at
 from crmlib.staging import scratch
 
+LONGEST_SOCKET_FOLDER = 70  # systems allow about a hundred characters for a socket's whole path
+
 
 class Worker:
     """A process that runs one notebook after another, started when it gets its first."""
@@ -76,6 +78,8 @@ def _processes() -> Any:
 
 def _keep_sockets_in(folder: Path) -> None:
     """Let multiprocessing make its own folder there; it makes it once, wherever such folders are made then."""
+    if len(str(folder)) > LONGEST_SOCKET_FOLDER:
+        return
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         util.get_temp_dir()

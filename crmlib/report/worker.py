@@ -19,9 +19,9 @@ from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, FitError
 from crmlib.report.outcomes import CANNOT_ANSWER, Outcome, Task, stopped_at
+from crmlib.report.processes import LONGEST_SOCKET_FOLDER
 
 START_TIMEOUT_SECONDS = 120
-_LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path
 _CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -93,7 +93,7 @@ def _transport(folder: Path) -> Config:
     Jupyter's network ports are picked before they are taken, so that two kernels that start at once can pick
     the same one and wait for ever; and everybody on the machine can reach them.
     """
-    if os.name == "nt" or len(str(folder)) > _LONGEST_SOCKET_FOLDER:
+    if os.name == "nt" or len(str(folder)) > LONGEST_SOCKET_FOLDER:
         return Config()
     return Config(KernelManager={"transport": "ipc", "ip": str(folder / "kernel")})
 
