@@ -136,7 +136,7 @@ class CleanedTables:
             self._of_a_frame = TemporaryDirectory(prefix="frame-", dir=scratch())
             return keep_cleaned(Path(self._of_a_frame.name) / name, clean, {})
         folder = cache_folder(self.root) / "cleaned" / self.key(name)
-        facts = {"study": str(self.beside), "clear": self.clear}
+        facts = {"study": self.study, "clear": self.clear}
         known = folder.is_dir()
         keep_cleaned(folder, clean, self.states(name), **facts)
         if not known:
@@ -147,7 +147,7 @@ class CleanedTables:
         """Clear the cache of what killed runs left, of too much, and of what the study has in the clear no more."""
 
         def too_clear(facts: Mapping[str, Any]) -> bool:
-            return facts["study"] == str(self.beside) and not {*facts["clear"]} <= {*self.clear}
+            return facts["study"] == self.study and not {*facts["clear"]} <= {*self.clear}
 
         forget(cache_folder(self.root) / "cleaned", too_clear)
 
