@@ -158,6 +158,29 @@ def test_nothing_is_left_of_runs_that_were_ended_on_a_cold_cache(unrun):
     assert list((project.reports / ".staging").iterdir()) == []
 
 
+def test_a_disk_that_is_full_while_cleaning_is_a_clear_error(unrun, tmp_path):
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("this system lets no test mount a small disk")
+    small = tmp_path / "small"
+    small.mkdir()
+    rows = (f"customer {one},2024-05-{one % 28 + 1:02},{one}.50" for one in range(40_000))
+    (unrun.root / "data/tiny/orders.csv").write_text("\n".join(["customer_id,date,amount", *rows]))
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=100k tmpfs {small} && exec "$@"', "sh"]
+        + [*RUN_CRM, "report", "tiny"],
+        cwd=unrun.root,
+        env=unrun.environment(CRMLIB_CACHE_DIR=str(small)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("crm: the disk is full")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_damaged_record_of_a_run_breaks_no_command(project):
     record = '{"run": "x", "seconds": 1, "notebooks": [1]}'
     for damage in ("null", "{}", "{", '{"run": 1}', record, "[]"):

@@ -18,6 +18,7 @@ from crmlib.staging import write_whole
 
 CLEANING = "crmlib.data.cleaning.clean"  # the module that imports all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
+DISK_FULL = "No space left on device"  # in the engine's complaints
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 
 
@@ -132,7 +133,7 @@ def keep_cleaned(
         try:
             report = clean(draft)
         except duckdb.Error as complaint:
-            raise (disk_full(draft) if "No space left" in str(complaint) else complaint) from None
+            raise (disk_full(draft) if DISK_FULL in str(complaint) else complaint) from None
         for file, state in files.items():
             if not state.is_still_that_of(file):
                 raise changed_while_read(file)
