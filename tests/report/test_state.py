@@ -168,9 +168,9 @@ def test_a_disk_that_is_full_while_cleaning_is_a_clear_error(unrun, tmp_path):
     small.mkdir()
     rows = (f"customer {one},2024-05-{one % 28 + 1:02},{one}.50" for one in range(40_000))
     (unrun.root / "data/tiny/orders.csv").write_text("\n".join(["customer_id,date,amount", *rows]))
+    mounted = f'mount -t tmpfs -o size=100k tmpfs {small} && exec "$@"'
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=100k tmpfs {small} && exec "$@"', "sh"]
-        + [*RUN_CRM, "report", "tiny"],
+        ["unshare", "-rm", "sh", "-c", mounted, "sh", *RUN_CRM, "report", "tiny"],
         cwd=unrun.root,
         env=unrun.environment(CRMLIB_CACHE_DIR=str(small)),
         capture_output=True,
