@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from crmlib.cli_data import add, check, new, simulate
-from crmlib.errors import CrmError, RunError
+from crmlib.errors import CrmError, RunError, disk_full
 
 NOTEBOOK_FAILED, REFUSED = 1, 2
 
@@ -26,6 +27,11 @@ class _Group(click.Group):
 
             click.echo(f"crm: {redact(str(error))}", err=True)
             context.exit(NOTEBOOK_FAILED if isinstance(error, RunError) else REFUSED)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            click.echo(f"crm: {disk_full(error.filename)}", err=True)
+            context.exit(NOTEBOOK_FAILED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -150,9 +156,9 @@ def prune(study: str, keep: int, out: Path | None) -> None:
 
 
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
-    from crmlib.report.deliver import Delivery, check_addresses
+    from crmlib.report.deliver import Delivery, check_delivery
 
-    check_addresses(mail_to, mail_failures_to)
+    check_delivery(mail_to, mail_failures_to)
     chromium = None
     if pdf:
         from crmlib.report.pdf import find_chromium

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlib.data.cleaning.cache import sha256
 from crmlib.data.contracts import CONTRACTS
-from crmlib.places import cache_folder
 
 if TYPE_CHECKING:
     import ibis
@@ -69,7 +67,7 @@ class DataQuality:
         from ibis import _
 
         from crmlib.data.cleaning.cache import QUARANTINE
-        from crmlib.data.sources import engine
+        from crmlib.data.engine import engine
 
         aside = engine().read_parquet(str(self._cleaned.folder(name) / QUARANTINE))
         size = aside[f"readable_{money}"].cast("float64").abs() if money else ibis.literal(0.0)
@@ -116,8 +114,9 @@ class DataQuality:
         found = pd.DataFrame(self._log.sources)
         if self._cleaned.frame is not None:
             return found.assign(sha256=None)
-        cache, files = cache_folder(self._cleaned.root), found["file"].map(Path)
-        return found.assign(file=[one.name for one in files], sha256=[sha256(one, cache) for one in files])
+        files, states = found["file"].map(Path), self._cleaned.states("transactions")
+        digests = [states[one].sha256 if one in states else None for one in files]
+        return found.assign(file=[one.name for one in files], sha256=digests)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:

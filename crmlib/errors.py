@@ -39,6 +39,14 @@ class RunError(CrmError):
     """A run could not be carried out or published."""
 
 
+def disk_full(path: object) -> RunError:
+    """The refusal to go on where a disk is full, with what can be removed."""
+    return RunError(
+        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
+        "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
+    )
+
+
 def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -> str:
     """Say which of the allowed words is nearest, and list them all, or say `listed` where they are too many.
 

@@ -25,8 +25,9 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def root_of(study: Path) -> Path:
-    """The project that a study file belongs to; a bundled one is looked at from the project one is in."""
-    return find_root() if is_bundled(study) else find_root(study.parent)
+    """The project that a study file belongs to; one that came with the package is looked at from where one is."""
+    shipped = any(study.is_relative_to(folder / "data") for folder in _SHIPPED)
+    return find_root() if shipped else find_root(study.parent)
 
 
 def is_bundled(study: Path) -> bool:

@@ -1,15 +1,99 @@
-"""Files and folders that are there whole or not at all: made aside, flushed to disk, and renamed."""
+"""Files and folders that are there whole or not at all; and folders that go with the process that made them."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import secrets
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import IO
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+MAKING = ".making-"  # how the folders begin in which something is made that shall be there whole
+_SCRATCH = "crmlib-run-"
+_LOCK = ".lock"
+_SECONDS_TO_LOCK = 600  # a folder without a lock is one whose maker was killed at once
+
+
+@contextmanager
+def own_folder(parent: Path, prefix: str = MAKING) -> Iterator[Path]:
+    """Give a folder that is gone in the end; if this process is killed, `clear_leftovers` knows it by its lock.
+
+    Examples
+    --------
+    >>> with own_folder(Path(tempfile.mkdtemp())) as folder:
+    ...     _ = (folder / "draft").write_text("half of it")
+    >>> folder.exists()
+    False
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder, held = _locked_folder(parent, prefix)
+    try:
+        yield folder
+    finally:
+        _give_up(folder, held)
+
+
+def clear_leftovers(parent: Path, prefix: str = MAKING) -> None:
+    """Remove the folders that killed processes have left in a folder: those whose lock nobody holds."""
+    for folder in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):  # another user's, or another one is removing it
+            held = hold(folder / _LOCK, wait=False) if (folder / _LOCK).exists() else None
+            if held or (
+                not (folder / _LOCK).exists() and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK
+            ):
+                _give_up(folder, held)
+
+
+@functools.cache
+def scratch() -> Path:
+    """The folder for all that need not outlive this process; where it is killed, the next one removes it."""
+    clear_leftovers(Path(tempfile.gettempdir()), _SCRATCH)
+    folder, held = _locked_folder(Path(tempfile.gettempdir()), _SCRATCH)
+    # By multiprocessing, whose own folder may be in it and has to go before; in a forked process it does nothing.
+    Finalize(None, _give_up, (folder, held), exitpriority=-200)
+    return folder
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[bytes] | None]:
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        held = hold(folder / _LOCK)
+        if (folder / _LOCK).exists():  # else it was taken for a leftover between the two lines
+            return folder, held
+
+
+def _give_up(folder: Path, held: IO[bytes] | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if held:
+        held.close()
+    shutil.rmtree(folder, ignore_errors=True)  # where open files cannot be removed
+
+
+def hold(path: Path, *, wait: bool = True) -> IO[bytes] | None:
+    """Hold a lock that the system takes away when this process ends, however it ends; None if another has it."""
+    handle = path.open("ab")
+    try:
+        if sys.platform == "win32":
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    return handle
 
 
 @contextmanager
@@ -32,15 +116,12 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
     >>> file.read_text()
     'all of it'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.writing")
-    try:
+    with own_folder(path.parent) as folder:
+        draft = folder / path.name
         yield draft
         if flush:
             _flush(draft)
         os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str, *, flush: bool = True) -> None:
@@ -60,10 +141,9 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     replace : bool
         Whether it takes the place of a folder that is there, which comes back if that fails.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
-    former = draft.with_name(f"{draft.name}-former")
-    try:
+    with own_folder(folder.parent) as own:
+        draft, former = own / "draft", own / "former"
+        draft.mkdir(mode=0o700)
         yield draft
         flush_folder(draft)
         if replace:
@@ -77,9 +157,15 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
                 raise
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
+
+
+def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
+    """Copy all files of a folder but those of one name; unlike shutil's, it says what the system complains of."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != but:
+            target = to / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
 
 
 def flush_folder(folder: Path) -> None:

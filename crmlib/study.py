@@ -16,6 +16,8 @@ from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import SUFFIXES
 from crmlib.errors import StudyError, did_you_mean
+from crmlib.kept import digest_of
+from crmlib.one_state import require_same
 from crmlib.places import find_root, find_study, root_of
 from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint
@@ -291,6 +293,7 @@ def open_study(
         return study if override is None else replace(study, as_of_override=override, absent_tables=[])
     if by_name:
         path = find_study(study)
+        require_same(str(path), digest_of(path), path.name)
         return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
     if not (is_file or hasattr(study, "columns") or hasattr(study, "schema")):
         raise StudyError(

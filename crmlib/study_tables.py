@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
+import weakref
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from crmlib.data.cleaning.cache import cache_key, describe, keep_cleaned, read_report
+from crmlib.data.cleaning.cache import FileState, cache_key, describe, file_state, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import source_files
 from crmlib.errors import StudyError
+from crmlib.kept import forget
+from crmlib.one_state import require_same
 from crmlib.places import cache_folder
 from crmlib.secrets import fingerprint, hash_secret
+from crmlib.staging import scratch
 
 if TYPE_CHECKING:
     import ibis
@@ -46,6 +51,8 @@ class CleanedTables:
     ) -> None:
         self.study, self.file, self.beside, self.root, self.frame = study, file, beside, root, frame
         self._as_of = as_of or file.as_of
+        self._states: dict[str, dict[Path, FileState]] = {}
+        self._keys: dict[str, str] = {}
         self._folders: dict[str, Path] = {}
         self._reports: dict[str, CleaningReport] = {}
         self._of_a_frame: Any = None
@@ -73,6 +80,8 @@ class CleanedTables:
         from crmlib.data.engine import engine
 
         rows = engine().read_parquet(str(self.folder(name) / USED))
+        if self._of_a_frame is not None:  # its folder stays as long as anything that is made from these rows
+            weakref.finalize(rows.op(), lambda _kept: None, self._of_a_frame)
         return rows.mutate(customer_id=rows.customer_id.cast("int64")) if self._numbered else rows
 
     @cached_property
@@ -82,7 +91,8 @@ class CleanedTables:
             return False
         from crmlib.data.cleaning.cache import USED
         from crmlib.data.cleaning.ids import holds_other
-        from crmlib.data.sources import engine, open_table
+        from crmlib.data.engine import engine
+        from crmlib.data.sources import open_table
 
         column = self.report("transactions").columns["customer_id"]
         if not open_table(self.frame)[column].type().is_numeric():
@@ -97,13 +107,19 @@ class CleanedTables:
 
     def key(self, name: str) -> str:
         """Names the content of a table and how it is read; unchanged data keep their key."""
+        if name not in self._keys:
+            self._keys[name] = self._key(name)
+            require_same(f"{self.beside}/{name}", self._keys[name], f"the source of {name}")
+        return self._keys[name]
+
+    def _key(self, name: str) -> str:
         file, entry = self.file, self._entry(name)
         facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
         if name == "transactions":
             facts.append(file.policies.model_dump())
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         settings = describe([*facts, hashed, self._known_until(name)])
-        return cache_key(self.files(name), settings, cache_folder(self.root))
+        return cache_key(self.states(name), settings)
 
     def _entry(self, name: str) -> TableEntry:
         tables = self.file.tables
@@ -139,9 +155,23 @@ class CleanedTables:
 
         if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
-            self._of_a_frame = tempfile.TemporaryDirectory(prefix="crmlib-")
-            return keep_cleaned("frame", Path(self._of_a_frame.name), clean)
-        return keep_cleaned(self.key(name), cache_folder(self.root), clean, self.files(name))
+            self._of_a_frame = TemporaryDirectory(prefix="frame-", dir=scratch())
+            return keep_cleaned(Path(self._of_a_frame.name) / name, clean, {})
+        folder = cache_folder(self.root) / "cleaned" / self.key(name)
+        facts = {"study": self.study, "clear": self.clear}
+        known = folder.is_dir()
+        keep_cleaned(folder, clean, self.states(name), **facts)
+        if not known:
+            self.tidy()
+        return folder
+
+    def tidy(self) -> None:
+        """Clear the cache of what killed runs left, of too much, and of what the study has in the clear no more."""
+
+        def too_clear(facts: Mapping[str, Any]) -> bool:
+            return facts["study"] == self.study and not {*facts["clear"]} <= {*self.clear}
+
+        forget(cache_folder(self.root) / "cleaned", too_clear)
 
     def _known_until(self, name: str) -> dt.date:
         """The last day of the log, or a later `as_of`: the same for every day that one looks from."""
@@ -152,6 +182,12 @@ class CleanedTables:
             return self._as_of
         wanted, latest = self.file.as_of, dt.date.fromisoformat(self.report("transactions").days["latest"])
         return latest if isinstance(wanted, str) else max(wanted, latest)
+
+    @property
+    def clear(self) -> list[str]:
+        """What stands in the clear in what is kept of this study: customer ids, personal columns."""
+        ids = [] if self.file.privacy == "hash" else ["ids"]
+        return [*ids, *(["personal"] if self.file.personal_columns == "keep" else [])]
 
     @cached_property
     def hash_secret(self) -> str | None:
@@ -172,8 +208,15 @@ class CleanedTables:
         return keep_simulated(self.file.simulation, cache_folder(self.root))
 
     def files(self, name: str) -> list[Path]:
-        """The files that a table is read from."""
+        """The files that a table is read from, as they are now."""
         return source_files(self._entry(name).source, base=self.source_folder)
+
+    def states(self, name: str) -> dict[Path, FileState]:
+        """The files that a table is read from, and what each held when this object first looked at it."""
+        if name not in self._states:
+            cache = cache_folder(self.root)
+            self._states[name] = {file: file_state(file, cache) for file in self.files(name)}
+        return self._states[name]
 
     def _raw(self, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""

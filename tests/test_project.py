@@ -19,7 +19,19 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 
 ROOMS = [
     {
-        *("code_key", "errors", "findings", "format", "lazy", "no_rows", "rankings", "secrets", "staging"),
+        *(
+            "code_key",
+            "errors",
+            "findings",
+            "format",
+            "kept",
+            "lazy",
+            "no_rows",
+            "one_state",
+            "rankings",
+            "secrets",
+            "staging",
+        ),
         *("statistics", "units"),
     },
     {"data"},

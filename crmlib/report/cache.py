@@ -6,18 +6,17 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import crmlib
 from crmlib import charts
 from crmlib.code_key import code_key, modules_named
-from crmlib.data.cleaning.cache import sha256
-from crmlib.places import cache_folder
+from crmlib.kept import CONTENTS, digest_of, facts_of, forget, seal
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
-from crmlib.staging import whole_folder
+from crmlib.staging import copy_files, whole_folder
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8
@@ -33,33 +32,28 @@ class Cache:
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder = folder
         self.common = _digest([_library(), _environment(), _data(plan.study)])
+        self.clear = plan.study.cleaned.clear
 
     def key(self, chapter: Chapter, run: Path) -> str:
         """Return the key under which a chapter is kept, once the chapters it reads are in the run's folder."""
-        upstream = [_file_digest(path) for read in chapter.notebook.reads for path in results_of(read, run)]
+        upstream = [digest_of(path) for read in chapter.notebook.reads for path in results_of(read, run)]
         return _digest([self.common, _code(chapter.notebook), chapter.parameters, upstream])
 
     def fetch(self, name: str, key: str, run: Path) -> float | None:
         """Copy a kept notebook and its results into a run; return the seconds it once took, or None."""
         entry = self.folder / name / key
-        try:
-            kept = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
-            if any(_file_digest(entry / path) != digest for path, digest in kept["files"].items()):
-                return None
-            for path in kept["files"]:
-                (run / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(entry / path, run / path)
-            (entry / "entry.json").touch()
-            return float(kept["seconds"])
-        except (OSError, ValueError, KeyError):  # not kept, or lost meanwhile: it is run
+        facts = facts_of(entry)
+        if facts is None:  # not kept, or damaged: it is run
             return None
+        copy_files(entry, run, but=CONTENTS)
+        return float(facts["seconds"])
 
     def last_seconds(self, name: str) -> float | None:
         """How long a notebook took when it last ran on this study, whatever has changed since."""
         try:
             newest = _oldest_first(self.folder / name)[-1]
-            return float(json.loads(newest.read_text(encoding="utf-8"))["seconds"])
-        except (OSError, ValueError, KeyError, IndexError):  # none is kept, or it was lost meanwhile
+            return float(json.loads(newest.read_text(encoding="utf-8"))["facts"]["seconds"])
+        except (OSError, ValueError, KeyError, TypeError, IndexError):  # none is kept, or it was damaged
             return None
 
     def keep(self, name: str, key: str, run: Path, seconds: float) -> None:
@@ -70,19 +64,19 @@ class Cache:
             for path in files:
                 (draft / path.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, draft / path.relative_to(run))
-            digests = {path.relative_to(run).as_posix(): _file_digest(path) for path in files}
-            text = json.dumps({"seconds": seconds, "files": digests})
-            (draft / "entry.json").write_text(text, encoding="utf-8")
-        self._forget_the_oldest(shelf)
-
-    def _forget_the_oldest(self, shelf: Path) -> None:
+            seal(draft, seconds=seconds, clear=self.clear)
         for old in _oldest_first(shelf)[:-KEPT_PER_NOTEBOOK]:
             shutil.rmtree(old.parent, ignore_errors=True)
+
+    def forget(self, unwanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Remove what killed runs left, and what is not wanted, of every notebook."""
+        for shelf in self.folder.glob("*"):
+            forget(shelf, unwanted)
 
 
 def _oldest_first(shelf: Path) -> list[Path]:
     """What is kept of a notebook, by when it was last of use."""
-    return sorted(shelf.glob("*/entry.json"), key=lambda path: path.stat().st_mtime)
+    return sorted(shelf.glob(f"[!.]*/{CONTENTS}"), key=lambda path: path.stat().st_mtime)
 
 
 def results_of(name: str, run: Path) -> list[Path]:
@@ -91,7 +85,8 @@ def results_of(name: str, run: Path) -> list[Path]:
     if not metrics.is_file():
         return []
     tables = json.loads(metrics.read_text(encoding="utf-8")).get("tables", {})
-    return [metrics, *(run / "tables" / f"{table}.parquet" for table in tables)]
+    files = (run / "tables" / f"{table}.{kind}" for table in tables for kind in ("parquet", "csv"))
+    return [metrics, *(file for file in files if file.is_file())]
 
 
 def _code(notebook: Notebook) -> list[Any]:
@@ -107,9 +102,8 @@ def _code(notebook: Notebook) -> list[Any]:
 def _data(study: Study) -> list[Any]:
     """The study's facts and tables by their content; the presets come with a chapter's parameters."""
     facts = study.file.model_dump(mode="json", exclude={"notebooks"})
-    files = [path for name in study.file.tables for path in study.cleaned.files(name)]
-    remembered = cache_folder(study.root)
-    return [facts, str(study.as_of), study.data_key, [sha256(path, remembered) for path in files]]
+    states = [state for name in study.file.tables for state in study.cleaned.states(name).values()]
+    return [facts, str(study.as_of), study.data_key, [state.sha256 for state in states]]
 
 
 def _library() -> str:
@@ -126,8 +120,3 @@ def _environment() -> list[str]:
 
 def _digest(parts: Iterable[Any]) -> str:
     return hashlib.sha256(json.dumps(list(parts), sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -79,19 +79,30 @@ class Prepared:
             raise RunError(self.trouble)
 
 
-def check_addresses(*addresses: str | None) -> None:
-    """Refuse what cannot be a list of addresses, before anything runs.
+def check_delivery(*addresses: str | None) -> None:
+    """Refuse what cannot be a list of addresses, or a server to send through, before anything runs.
 
     Examples
     --------
-    >>> check_addresses("boss@example.org, me@example.org", None)
+    >>> check_delivery("boss@example.org, me@example.org", None)
     """
+    if not any(addresses):
+        return
+    _server()
     for one in (part.strip() for text in addresses if text for part in text.split(",")):
         name, at, host = one.partition("@")
         if not (name and at and host) or any(sign in one for sign in " \r\n<>"):
             raise StudyError(
                 f"--mail-to: {one!r} is no address; give one such as boss@example.org, or several with commas"
             )
+    for option, to in zip(("--mail-to", "--mail-failures-to"), addresses, strict=False):
+        try:
+            _addressed(to or _SENDER).as_bytes()
+        except (ValueError, LookupError, UnicodeError) as error:
+            raise StudyError(
+                f"{option} {to!r} or CRMLIB_SMTP_FROM cannot be written into a mail ({error}); give addresses such as "
+                "boss@example.org"
+            ) from error
 
 
 def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> EmailMessage:
@@ -114,17 +125,22 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
         Plain text; nothing secret in it.
     """
     failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
-    message = EmailMessage(policy=SMTP)
+    message = _addressed(to)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
     # A line break in a title would start another header; the policy refuses it, so it goes.
     message["Subject"] = " ".join(
         f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split()
     )
-    message["To"] = to
-    message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     message["Message-ID"] = f"<{record['run']}.{record['study']}@crm-report>"
     lines = [_of_failure(one) for one in failed] if failed else _findings(folder)
     message.set_content(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"])))
+    return message
+
+
+def _addressed(to: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["To"] = to
+    message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     return message
 
 
@@ -150,13 +166,9 @@ def send(message: EmailMessage) -> bool:
     RunError
         If the server cannot be reached or refuses; the report is published all the same.
     """
-    host = os.environ.get("CRMLIB_SMTP_HOST")
+    host, port, security = _server()
     if not host:
         return False
-    security = os.environ.get("CRMLIB_SMTP_SECURITY", "starttls")
-    if security not in ("starttls", "tls", "none"):
-        raise RunError(f"CRMLIB_SMTP_SECURITY is {security!r}; allowed: starttls, tls, none")
-    port = int(os.environ.get("CRMLIB_SMTP_PORT", "465" if security == "tls" else "587"))
     connect = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
     try:
         with connect(host, port, timeout=30) as server:
@@ -172,3 +184,17 @@ def send(message: EmailMessage) -> bool:
             f"The message is in {MAIL_FILE} beside the pages; check CRMLIB_SMTP_* in the environment"
         ) from error
     return True
+
+
+def _server() -> tuple[str, int, str]:
+    """Host, port and security as the environment has them; no host where it names none."""
+    host, security = (
+        os.environ.get("CRMLIB_SMTP_HOST", ""),
+        os.environ.get("CRMLIB_SMTP_SECURITY", "starttls"),
+    )
+    if security not in ("starttls", "tls", "none"):
+        raise StudyError(f"CRMLIB_SMTP_SECURITY is {security!r}; allowed: starttls, tls, none")
+    port = os.environ.get("CRMLIB_SMTP_PORT", "465" if security == "tls" else "587")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise StudyError(f"CRMLIB_SMTP_PORT is {port!r}; allowed: a whole number from 1 to 65535")
+    return host, int(port), security

@@ -10,11 +10,14 @@ from multiprocessing import connection
 from pathlib import Path
 
 from crmlib import format as fmt
+from crmlib.one_state import RUN_STATE
+from crmlib.places import cache_folder
 from crmlib.report.cache import Cache, results_of
 from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
 from crmlib.secrets import redact, redact_json
+from crmlib.staging import scratch
 
 SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended
@@ -42,6 +45,11 @@ def execute(
     -------
     list of Outcome
         A notebook that fails stops those that read it, and no others.
+
+    Raises
+    ------
+    RunError
+        If an input changes meanwhile: what was made of two states is neither kept nor published.
     """
     (run / "notebooks").mkdir(exist_ok=True)
     return _Execution(plan, run, cache, jobs, cell_timeout_seconds, watch).finish()
@@ -61,6 +69,7 @@ class _Execution:
         self.running: dict[connection.Connection, Worker] = {}
         to_run = sum(one.run and not one.cannot_run for one in plan.chapters)
         self.at_a_time = max(1, min(jobs, to_run))
+        self.environment = _environment(plan)
         self.idle = [Worker() for _ in range(jobs)]
 
     def finish(self) -> list[Outcome]:
@@ -122,12 +131,13 @@ class _Execution:
             chapter = self.plan.chapter(name)
             task = Task(
                 name=name,
-                notebook=str(chapter.notebook.path),
+                notebook=str(_copy_of(chapter)),
                 output=str(self.run / "notebooks" / f"{name}.ipynb"),
                 parameters=chapter.overrides,
                 run_folder=str(self.run),
                 root=str(self.plan.root),
                 cell_timeout_seconds=self.cell_timeout_seconds,
+                environment=self.environment,
                 engine_threads=max(1, (os.cpu_count() or 1) // self.at_a_time),
             )
             self.watch(name, None)
@@ -140,6 +150,7 @@ class _Execution:
 
     def _collect(self, worker: Worker) -> None:
         outcome = worker.outcome()
+        self.plan.require_unchanged()
         name = outcome.name
         self.idle.append(worker)
         for path in [self.run / "notebooks" / f"{name}.ipynb", *results_of(name, self.run)[:1]]:
@@ -152,6 +163,24 @@ class _Execution:
         self.outcomes[outcome.name] = outcome
         self.order.done(outcome.name)
         self.watch(outcome.name, outcome)
+
+
+def _copy_of(chapter: Chapter) -> Path:
+    """A file with the notebook as the plan has read it, whatever its own file holds by now."""
+    path = scratch() / f"{chapter.name}.ipynb"
+    path.write_text(chapter.notebook.text, encoding="utf-8")
+    return path
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    """What the kernels of a run have in common: the state of its inputs, its cache, its folder for passing files."""
+    (scratch() / "jupyter").mkdir(exist_ok=True)
+    return {
+        RUN_STATE: json.dumps(plan.state),
+        "CRMLIB_CACHE_DIR": str(cache_folder(plan.study.root)),
+        "TMPDIR": str(scratch()),
+        "JUPYTER_RUNTIME_DIR": str(scratch() / "jupyter"),
+    }
 
 
 def _redact_file(path: Path) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from crmlib import __version__
-from crmlib.errors import RunError
+from crmlib.errors import RunError, disk_full
+from crmlib.kept import forget
 from crmlib.places import cache_folder
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
@@ -26,6 +27,7 @@ from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact_json
+from crmlib.staging import clear_leftovers
 
 _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
 
@@ -77,11 +79,22 @@ def make_report(
     with _refusing(reports), reports.new_run() as staged:
         started, began = datetime.now(UTC), time.monotonic()
         cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
+        _tidy(plan, cache)
         outcomes = execute(
             plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch
         )
         record = _record(plan, outcomes, staged.name, started, seconds=time.monotonic() - began)
         return _publish(plan, reports, outcomes, staged, record, delivery)
+
+
+def _tidy(plan: Plan, cache: Cache) -> None:
+    """Clear the caches: of what killed runs left, of too much, and of what a stricter privacy no longer keeps."""
+    folder, allowed = cache_folder(plan.study.root), {*plan.study.cleaned.clear}
+    cache.forget(lambda facts: not {*facts["clear"]} <= allowed)
+    plan.study.cleaned.tidy()
+    for shelf in ("samples", "simulated"):
+        forget(folder / shelf)
+    clear_leftovers(folder / "digests")
 
 
 @contextmanager
@@ -93,12 +106,9 @@ def _refusing(reports: Reports) -> Iterator[None]:
         path = error.filename or reports.folder
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
-                f"{path}: {error.strerror}; nothing was published, the latest report is as it was"
+                f"{path}: {error.strerror or error}; nothing was published, the latest report is as it was"
             ) from error
-        raise RunError(
-            f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
-            "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
-        ) from error
+        raise disk_full(path) from error
 
 
 def _publish(
@@ -115,6 +125,7 @@ def _publish(
         publish.write_failures(plan, failures, staged, record)
     facts = redact_json(record | {"failures": failures})
     (staged / "run.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    plan.require_unchanged()
     if failures:
         prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
         return Made(reports.keep_failed(staged), failures, None, prepared)

@@ -105,6 +105,7 @@ class Notebook:
     reads: tuple[str, ...] = ()
     parameters: dict[str, Parameter] = field(default_factory=dict)
     cells: tuple[dict[str, Any], ...] = ()
+    text: str = field(default="", repr=False)
 
     @property
     def number(self) -> str:
@@ -135,7 +136,8 @@ def read_notebook(path: Path) -> Notebook:
         If it is no notebook, says nothing of itself under ``metadata["crmlib"]``, or has no parameters cell.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
         about = content["metadata"]["crmlib"]
         cells = content["cells"]
         title, question = str(about["title"]), str(about["question"])
@@ -156,6 +158,7 @@ def read_notebook(path: Path) -> Notebook:
         reads=tuple(about.get("reads", ())),
         parameters=read_parameters("".join(tagged[0]["source"]), where=str(path)),
         cells=tuple(cells),
+        text=text,
     )
 
 

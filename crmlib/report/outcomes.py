@@ -21,12 +21,13 @@ class Task:
     """A notebook to run: absolute paths only, for the worker stands elsewhere."""
 
     name: str
-    notebook: str
+    notebook: str  # a copy, as the plan has read it
     output: str
     parameters: dict[str, Any]
     run_folder: str
     root: str
     cell_timeout_seconds: float
+    environment: dict[str, str]
     engine_threads: int  # its share of the processor, where several run at a time
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
 
 from crmlib.errors import RunError, StudyError
+from crmlib.staging import own_folder, scratch
 
 FILE = "report.pdf"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -43,8 +43,8 @@ def write_pdf(folder: Path, chromium: str) -> Path:
     RunError
         If the browser fails or takes longer than two minutes.
     """
-    with tempfile.TemporaryDirectory(prefix="crmlib-pdf-") as scratch:
-        page = Path(scratch) / "report.html"
+    with own_folder(scratch(), "pdf-") as folder_of_page:
+        page = folder_of_page / "report.html"
         page.write_text(_one_page(folder), encoding="utf-8")
         command = [
             chromium,
@@ -55,7 +55,7 @@ def write_pdf(folder: Path, chromium: str) -> Path:
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
-            f"--user-data-dir={scratch}/profile",
+            f"--user-data-dir={folder_of_page}/profile",
             "--no-pdf-header-footer",
             f"--print-to-pdf={folder / FILE}",
             page.as_uri(),

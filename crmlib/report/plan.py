@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from crmlib.data.cleaning.cache import sha256
-from crmlib.errors import DataError, StudyError, did_you_mean
-from crmlib.places import cache_folder, find_root, find_study, notebooks_folder
+import crmlib
+from crmlib.errors import DataError, RunError, StudyError, did_you_mean
+from crmlib.kept import digest_of
+from crmlib.places import find_root, find_study, notebooks_folder
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
@@ -60,6 +61,34 @@ class Plan:
     chapters: tuple[Chapter, ...]
     asked: dict[str, Any]
     inputs: list[dict[str, Any]]
+    library: dict[Path, int]  # its files, and when each was changed
+    study_file: tuple[Path, str]  # and its digest
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What every notebook has to find, by the names under which it looks: the study file and the tables' keys."""
+        path, digest = self.study_file
+        keys = {name: self.study.cleaned.key(name) for name in self.study.file.tables}
+        return {str(path): digest} | {f"{path.parent}/{name}": key for name, key in keys.items()}
+
+    def require_unchanged(self) -> None:
+        """Go on if every input is what the plan has read: the study file, the sources and the library.
+
+        Raises
+        ------
+        RunError
+            With the names of those that are not.
+        """
+        path, digest = self.study_file
+        changed = [] if path.is_file() and digest_of(path) == digest else [path.name]
+        for table in self.study.file.tables:
+            changed += _changed(self.study, table)
+        changed += [file.name for file, time in _library().items() ^ self.library.items() if time]
+        if changed:
+            raise RunError(
+                f"{', '.join(sorted(set(changed)))} changed while the report was made; nothing was published and the "
+                "latest report is as it was. Run again when what you read is complete"
+            )
 
     def chapter(self, name: str) -> Chapter:
         """Return the chapter of a notebook."""
@@ -112,6 +141,8 @@ def plan_report(
         If the purchase log is refused; it is cleaned here, once for all notebooks.
     """
     root = (root or find_root()).resolve()
+    library, path = _library(), find_study(study)
+    digest = digest_of(path)
     opened = open_study(study, as_of=as_of)
     notebooks = in_running_order(read_notebooks(notebooks_folder(root)))
     chosen = {choose(notebooks, word).name for word in only}
@@ -133,7 +164,27 @@ def plan_report(
         for one in notebooks
     ]
     asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
-    return Plan(opened, root, tuple(chapters), asked, _inputs(opened))
+    plan = Plan(opened, root, tuple(chapters), asked, _inputs(opened), library, (path, digest))
+    plan.require_unchanged()
+    return plan
+
+
+def _changed(study: Study, table: str) -> list[str]:
+    """The files of a table that are not what they were when they were first looked at, new ones among them."""
+    states = study.cleaned.states(table)
+    try:
+        files = study.cleaned.files(table)
+    except DataError:  # the last one has gone
+        files = []
+    gone_or_new = [file.name for file in {*files} ^ {*states}]
+    return gone_or_new + [
+        file.name for file in files if file in states and not states[file].is_still_that_of(file)
+    ]
+
+
+def _library() -> dict[Path, int]:
+    """The library's files, and when each was last changed."""
+    return {file: file.stat().st_mtime_ns for file in Path(crmlib.__file__).parent.rglob("*.py")}
 
 
 def _refuse_without_purchases(study: Study) -> None:
@@ -150,14 +201,13 @@ def _inputs(study: Study) -> list[dict[str, Any]]:
 
     `rows` is None for one of several files of a table whose files are not counted apart.
     """
-    remembered = cache_folder(study.root)
     found = []
     for table in study.file.tables:
-        files = study.cleaned.files(table)
-        rows = _rows(study, table, files)
+        states = study.cleaned.states(table)
+        rows = _rows(study, table, [*states])
         found += [
-            {"table": table, "file": file.name, "rows": rows.get(file), "sha256": sha256(file, remembered)}
-            for file in files
+            {"table": table, "file": file.name, "rows": rows.get(file), "sha256": state.sha256}
+            for file, state in states.items()
         ]
     return found
 

@@ -9,13 +9,17 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
-from multiprocessing import connection
+from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
 from crmlib.report.outcomes import Outcome, Task, stopped_at
+from crmlib.staging import scratch
+
+LONGEST_SOCKET_FOLDER = 70  # systems allow about a hundred characters for a socket's whole path
 
 
 class Worker:
@@ -66,9 +70,21 @@ def _processes() -> Any:
     """Fork workers from a server that has imported Papermill once; elsewhere than on Linux that is not safe."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
+    _keep_sockets_in(scratch())
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["crmlib.report.worker"])
     return context
+
+
+def _keep_sockets_in(folder: Path) -> None:
+    """Let multiprocessing make its own folder there; it makes it once, wherever such folders are made then."""
+    if len(str(folder)) > LONGEST_SOCKET_FOLDER:
+        return
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        util.get_temp_dir()
+    finally:
+        tempfile.tempdir = before
 
 
 def _serve(pipe: connection.Connection) -> None:

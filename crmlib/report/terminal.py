@@ -149,6 +149,9 @@ def list_runs(reports: Reports) -> None:
     if not found:
         click.echo(f"no runs in {reports.folder}; `crm report` makes one")
     for record in found:
+        if "notebooks" not in record:
+            click.echo(f"{record['run']}  its run.json is damaged")
+            continue
         ended = [one["status"] for one in record["notebooks"]]
         endings = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
         mark = " latest" if record["latest"] else ""

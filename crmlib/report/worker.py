@@ -19,9 +19,9 @@ from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, DataError, FitError
 from crmlib.report.outcomes import CANNOT_ANSWER, Outcome, Task, stopped_at
+from crmlib.report.processes import LONGEST_SOCKET_FOLDER
 
 START_TIMEOUT_SECONDS = 120
-_LONGEST_SOCKET_FOLDER = 80  # systems allow about a hundred characters for a socket's whole path
 _CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__, DataError.__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -59,12 +59,14 @@ papermill_engines.register("crmlib", _WritesWhenCodeBegins)
 def run(task: Task) -> Outcome:
     """Run a notebook and say how it ended; nothing but a lost worker raises."""
     os.environ.update(
+        task.environment,
         CRMLIB_RUN_DIR=task.run_folder,
         OMP_NUM_THREADS="1",  # two notebooks at a time share the cores; threads within each only get in the way
         CRMLIB_ENGINE_THREADS=str(task.engine_threads),
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
     began = time.monotonic()
+    tempfile.tempdir = None  # it is another one now
     with tempfile.TemporaryDirectory(prefix="crm-", ignore_cleanup_errors=True) as sockets:
         try:
             execute_notebook(
@@ -91,7 +93,7 @@ def _transport(folder: Path) -> Config:
     Jupyter's network ports are picked before they are taken, so that two kernels that start at once can pick
     the same one and wait for ever; and everybody on the machine can reach them.
     """
-    if os.name == "nt" or len(str(folder)) > _LONGEST_SOCKET_FOLDER:
+    if os.name == "nt" or len(str(folder)) > LONGEST_SOCKET_FOLDER:
         return Config()
     return Config(KernelManager={"transport": "ipc", "ip": str(folder / "kernel")})
 

@@ -58,9 +58,9 @@ def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
     assert [path.name for path in (project / "data" / "toy").iterdir()] == ["study.yaml"]
     made = list((project / "cache" / "simulated").iterdir())
     assert len(made) == 1
-    stamps = {path: path.stat().st_mtime_ns for path in made[0].iterdir()}
+    stamps = {path: path.stat().st_mtime_ns for path in made[0].glob("*.parquet")}
     assert crm.open_study("toy").cleaned.source_folder == made[0]
-    assert stamps == {path: path.stat().st_mtime_ns for path in made[0].iterdir()}
+    assert stamps == {path: path.stat().st_mtime_ns for path in made[0].glob("*.parquet")}
 
 
 def test_tables_and_simulation_do_not_go_together():
@@ -113,7 +113,7 @@ def test_two_processes_make_the_same_firm_at_once(tmp_path):
         names = pool.map(_make, [tmp_path, tmp_path], chunksize=1)
     assert names[0] == names[1]
     assert [path.name for path in (tmp_path / "simulated").iterdir()] == [names[0]]
-    assert len(list((tmp_path / "simulated" / names[0]).iterdir())) == len(TABLES)
+    assert len(list((tmp_path / "simulated" / names[0]).glob("*.parquet"))) == len(TABLES)
 
 
 def test_files_hold_what_the_frames_hold(tmp_path):

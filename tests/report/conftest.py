@@ -23,7 +23,7 @@ RUN_CRM = [sys.executable, "-c", "from crmlib.cli import main; main(prog_name='c
 
 # Imports once what a command imports, and then forks a process for each command: a second less for every test.
 FORKING = """
-import json, os, sys
+import atexit, json, os, sys
 import crmlib.report, crmlib.report.terminal, crmlib.report.publish
 from crmlib.cli import main
 
@@ -44,6 +44,7 @@ for line in sys.stdin:
         except BaseException:
             sys.excepthook(*sys.exc_info())
         sys.stdout.flush()
+        atexit._run_exitfuncs()
         os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """

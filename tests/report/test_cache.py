@@ -118,9 +118,9 @@ def test_the_last_seconds_are_those_of_the_newest_entry(project, monkeypatch):
     assert cache.last_seconds("01_data_check") is None
     cache.keep("01_data_check", "one", project.latest, 3.0)
     cache.keep("01_data_check", "two", project.latest, 2.0)
-    os.utime(project.root / "cache/01_data_check/one/entry.json", (0, 0))
+    os.utime(project.root / "cache/01_data_check/one/contents.json", (0, 0))
     assert cache.last_seconds("01_data_check") == 2.0
-    (project.root / "cache/01_data_check/two/entry.json").write_text("{")
+    (project.root / "cache/01_data_check/two/contents.json").write_text("{")
     assert cache.last_seconds("01_data_check") is None
 
 

@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from pypdf import PdfReader
 
 from crmlib.errors import RunError, StudyError
-from crmlib.report.deliver import check_addresses, compose, send
+from crmlib.report.deliver import check_delivery, compose, send
 
 from . import chromium
 
@@ -184,4 +184,4 @@ def test_a_server_that_is_not_there_is_named_with_the_cure(run, monkeypatch):
 @pytest.mark.parametrize("text", ["boss", "boss@", "@example.org", "a@b.org,", "a@b.org\nBcc: c@d.org"])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(StudyError, match="is no address"):
-        check_addresses(text)
+        check_delivery(text)

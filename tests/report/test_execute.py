@@ -121,9 +121,11 @@ def test_only_reruns_one_and_takes_the_rest_from_the_cache(project):
 @pytest.mark.parametrize("longest", ["00_aside", "01_data_check"])
 def test_what_took_longest_last_time_begins_first(project, longest):
     for name in ("00_aside", "01_data_check"):  # neither reads the other
-        (entry,) = (project.root / ".cache/crmlib/notebooks/tiny" / name).glob("*/entry.json")
+        (entry,) = (project.root / ".cache/crmlib/notebooks/tiny" / name).glob("*/contents.json")
         kept = json.loads(entry.read_text())
-        entry.write_text(json.dumps(kept | {"seconds": 99.0 if name == longest else 1.0}))
+        entry.write_text(
+            json.dumps(kept | {"facts": {"seconds": 99.0 if name == longest else 1.0, "clear": ["ids"]}})
+        )
     done = project.crm("report", "tiny", "--only", "00", "--only", "01", "--jobs", "1")
     begun = {}
     for name in ("00_aside", "01_data_check"):

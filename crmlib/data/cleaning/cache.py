@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from crmlib.code_key import code_key
-from crmlib.errors import DataError
-from crmlib.staging import whole_folder, write_whole
+from crmlib.errors import DataError, disk_full
+from crmlib.kept import digest_of, keep
+from crmlib.staging import write_whole
 
 CLEANING = "crmlib.data.cleaning.clean"  # the module that imports all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
+DISK_FULL = "No space left on device"  # in the engine's complaints
+_SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 
 
 @dataclass(frozen=True)
@@ -49,64 +53,95 @@ class CleaningReport:
         return cls(**json.loads(text))
 
 
-def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
-    """A name for the outcome of cleaning these files with these settings and the code that cleans.
+@dataclass(frozen=True)
+class FileState:
+    """What a file held when it was looked at, and the marks by which a later change is seen."""
 
-    Parameters
-    ----------
-    files : iterable of Path
-        The source files; their content counts, not their names' age.
-    settings : str
-        Formats and policies, as text.
-    cache : Path
-        Folder of the cache, where digests of unchanged files are remembered.
-    """
-    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(CLEANING)]
-    parts += [f"{file.name} {sha256(file, cache)}" for file in files]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    sha256: str
+    marks: tuple[int, ...]
+
+    def is_still_that_of(self, file: Path) -> bool:
+        """Whether the file holds the same now."""
+        try:
+            return _marks(file) == self.marks or digest_of(file) == self.sha256
+        except OSError:
+            return False
 
 
-def sha256(file: Path, cache: Path) -> str:
-    """Digest of a file's content, remembered while its size and time of change stay the same."""
-    stat = file.stat()
-    stamp = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-    note = cache / "digests" / hashlib.sha256(stamp.encode()).hexdigest()[:24]
-    if note.exists():
-        return note.read_text()
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    write_whole(note, digest, flush=False)
-    return digest
-
-
-def keep_cleaned(
-    key: str, cache: Path, clean: Callable[[Path], CleaningReport], files: Iterable[Path] = ()
-) -> Path:
-    """The folder of a cleaned log or table, made now if it is not there yet.
-
-    Two processes may clean at once; both finish, and the first to be done is kept.
+def file_state(file: Path, cache: Path) -> FileState:
+    """What a file holds; the digest is remembered while size, times and place on the disk stay the same.
 
     Raises
     ------
     DataError
-        If a source file changed while it was read.
+        If it changes while it is read.
     """
-    folder = cache / "cleaned" / key
-    if folder.is_dir():
-        return folder
-    with whole_folder(folder) as draft:
-        before = {file: _stamp(file) for file in files}
-        report = clean(draft)
-        for file, stamp in before.items():
-            if _stamp(file) != stamp:
-                raise DataError(f"{file.name} changed while it was read; run again when it is complete")
-        (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
-    return folder
+    marks = _marks(file)
+    note = cache / "digests" / hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
+    try:
+        remembered = json.loads(note.read_text(encoding="utf-8"))
+        if remembered["marks"] == list(marks):
+            return FileState(str(remembered["sha256"]), marks)
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
+        pass
+    digest = digest_of(file)
+    if _marks(file) != marks:
+        raise changed_while_read(file)
+    if time.time_ns() - max(marks[1:3]) > _SETTLED_NS:
+        write_whole(note, json.dumps({"sha256": digest, "marks": marks}), flush=False)
+    return FileState(digest, marks)
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _marks(file: Path) -> tuple[int, ...]:
     stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def changed_while_read(file: Path) -> DataError:
+    """The refusal of a file that somebody is writing."""
+    return DataError(f"{file.name} changed while it was read; run again when it is complete")
+
+
+def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
+    """A name for the outcome of cleaning these files with these settings and the code that cleans.
+
+    Parameters
+    ----------
+    files : mapping of Path to FileState
+        The source files; their content counts, not their names' age.
+    settings : str
+        Formats and policies, as text.
+    """
+    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(CLEANING)]
+    parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def keep_cleaned(
+    folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Path, FileState], **facts: Any
+) -> Path:
+    """The folder of a cleaned log or table, made now if it is not there as it was made.
+
+    Raises
+    ------
+    DataError
+        If a source file is not what it was when the key was made.
+    RunError
+        If the disk is full.
+    """
+    import duckdb
+
+    def make(draft: Path) -> None:
+        try:
+            report = clean(draft)
+        except duckdb.Error as complaint:
+            raise (disk_full(draft) if DISK_FULL in str(complaint) else complaint) from None
+        for file, state in files.items():
+            if not state.is_still_that_of(file):
+                raise changed_while_read(file)
+        (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
+
+    return keep(folder, make, **facts)
 
 
 def read_report(folder: Path) -> CleaningReport:

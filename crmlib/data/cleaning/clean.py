@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning.cache import QUARANTINE, USED, CleaningReport
+from crmlib.data.cleaning.cache import DISK_FULL, QUARANTINE, USED, CleaningReport
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.cleaning.reconcile import (
     Part,
@@ -97,6 +97,8 @@ def _write(rows: ibis.Table, file: Path, contract: Contract, reading: Reading) -
         engine().raw_sql("SET disabled_optimizers = 'in_clause'")
         engine().to_parquet(rows, file, **_QUICK)
     except duckdb.Error as complaint:
+        if DISK_FULL in str(complaint):
+            raise  # it is no fault of the source; who keeps the table says so
         # The engine's own words may quote a value, and a value may be personal.
         quoted = contract.quotable and reading.hash_secret is None
         why = str(complaint).strip().splitlines()[0] if quoted else f"{type(complaint).__name__}."

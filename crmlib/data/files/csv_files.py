@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -20,6 +18,7 @@ from crmlib.data.files.contents import UNREADABLE, cannot_be_read, open_bytes
 from crmlib.data.files.source_files import REPACKED
 from crmlib.data.files.text_file import TextFile, inspect_text_file, wrong_encoding
 from crmlib.errors import DataError
+from crmlib.staging import scratch
 
 # Columns that are added to those of a source; no firm names its own like this.
 FILE_COLUMN = "crmlib_source_file"
@@ -150,10 +149,5 @@ def _stacked(tables: list[ibis.Table]) -> ibis.Table:
 
 
 def _scratch_file() -> Path:
-    return Path(_scratch_folder().name) / f"{next(_numbers)}.csv"
-
-
-@functools.cache
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Where rewritten files stay as long as this process can read them."""
-    return tempfile.TemporaryDirectory(prefix="crmlib-csv-")
+    """Where a rewritten file stays as long as this process can read it."""
+    return scratch() / f"{next(_numbers)}.csv"

@@ -11,6 +11,7 @@ from typing import Any
 
 from crmlib.data.simulation.settings import TABLES, Simulation
 from crmlib.errors import DataError
+from crmlib.kept import keep
 from crmlib.staging import whole_folder
 
 _STUDY = """# A simulated firm: every person, purchase and letter in it is made up.
@@ -52,11 +53,8 @@ def keep_simulated(settings: Simulation, cache: Path) -> Path:
     Two processes may make it at once; both finish, and the first to be done is kept.
     """
     folder = cache / "simulated" / _key(settings)
-    if folder.is_dir():
-        return folder
-    with _refusing(f"the simulated firm cannot be kept in {cache}"), whole_folder(folder) as draft:
-        write_tables(settings, draft)
-    return folder
+    with _refusing(f"the simulated firm cannot be kept in {cache}"):
+        return keep(folder, lambda draft: write_tables(settings, draft))
 
 
 def write_tables(settings: Simulation, folder: Path) -> None:
