@@ -19,7 +19,7 @@ from typing import Any
 from crmlib.report.outcomes import Outcome, Task, stopped_at
 from crmlib.staging import scratch
 
-LONGEST_SOCKET_FOLDER = 70  # systems allow about a hundred characters for a socket's whole path
+LONGEST_SOCKET = 100  # characters of its path, about as many as systems allow
 
 
 class Worker:
@@ -78,7 +78,7 @@ def _processes() -> Any:
 
 def _keep_sockets_in(folder: Path) -> None:
     """Let multiprocessing make its own folder there; it makes it once, wherever such folders are made then."""
-    if len(str(folder)) > LONGEST_SOCKET_FOLDER:
+    if len(str(folder / "pymp-12345678" / "listener-12345678")) > LONGEST_SOCKET:
         return
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:

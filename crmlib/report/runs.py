@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import RunError
-from crmlib.staging import clear_leftovers, copy_files, flush_folder, hold, own_folder, whole_folder
+from crmlib.staging import MAKING, clear_leftovers, copy_files, flush_folder, hold, own_folder, whole_folder
 
 
 class Reports:
@@ -66,6 +66,8 @@ class Reports:
     def _move(self, staged: Path, to: Path) -> Path:
         to.mkdir(parents=True, exist_ok=True)
         moved = to / staged.name
+        for left in staged.rglob(f"{MAKING}*"):  # by a kernel that was killed
+            shutil.rmtree(left, ignore_errors=True)
         flush_folder(staged)
         try:
             staged.rename(moved)

@@ -19,7 +19,7 @@ from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, DataError, FitError
 from crmlib.report.outcomes import CANNOT_ANSWER, Outcome, Task, stopped_at
-from crmlib.report.processes import LONGEST_SOCKET_FOLDER
+from crmlib.report.processes import LONGEST_SOCKET
 
 START_TIMEOUT_SECONDS = 120
 _CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__, DataError.__name__)
@@ -93,7 +93,7 @@ def _transport(folder: Path) -> Config:
     Jupyter's network ports are picked before they are taken, so that two kernels that start at once can pick
     the same one and wait for ever; and everybody on the machine can reach them.
     """
-    if os.name == "nt" or len(str(folder)) > LONGEST_SOCKET_FOLDER:
+    if os.name == "nt" or len(str(folder / "kernel-5")) > LONGEST_SOCKET:
         return Config()
     return Config(KernelManager={"transport": "ipc", "ip": str(folder / "kernel")})
 

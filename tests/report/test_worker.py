@@ -43,7 +43,9 @@ def run(tmp_path, monkeypatch):
         path = tmp_path / "in.ipynb"
         path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
         outcome = worker.run(
-            Task("in", str(path), str(output), {}, str(tmp_path), str(tmp_path), 60, engine_threads=threads)
+            Task(
+                "in", str(path), str(output), {}, str(tmp_path), str(tmp_path), 60, {}, engine_threads=threads
+            )
         )
         assert outcome.status == "ok", outcome.reason
         written = json.loads(output.read_text(encoding="utf-8"))["cells"]
