@@ -19,8 +19,18 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 
 ROOMS = [
     {
-        *("code_key", "errors", "findings", "format", "lazy", "no_rows", "rankings", "secrets", "staging"),
-        *("statistics", "units"),
+        *(
+            "arguments",
+            "code_key",
+            "errors",
+            "findings",
+            "format",
+            "lazy",
+            "no_rows",
+            "rankings",
+            "saved_model",
+        ),
+        *("secrets", "staging", "statistics", "units"),
     },
     {"data"},
     {"places", "study_file", "results"},

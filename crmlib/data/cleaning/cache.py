@@ -14,7 +14,10 @@ from crmlib.code_key import code_key
 from crmlib.errors import DataError
 from crmlib.staging import whole_folder, write_whole
 
-CLEANING = "crmlib.data.cleaning.clean"  # the module that imports all that cleaning needs
+CLEANING = (
+    "crmlib.data.cleaning.clean",
+    "crmlib.data.sources",
+)  # modules that import all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 
 
@@ -59,7 +62,7 @@ def cache_key(files: Iterable[Path], settings: str, cache: Path) -> str:
     cache : Path
         Folder of the cache, where digests of unchanged files are remembered.
     """
-    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(CLEANING)]
+    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
     parts += [f"{file.name} {sha256(file, cache)}" for file in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
