@@ -66,7 +66,7 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
         (lambda: crm.rfm_summary(None, as_of="2024-06-30"), "None is no table"),
         (lambda: crm.segment_table(*[pd.DataFrame({"x": [1]})] * 2), "segments has no column 'customer_id'"),
         (lambda: crm.ParetoNBDModel().fit(7), "data is 7; give a DataFrame"),
-        (lambda: crm.open_study(pd.DataFrame(), tables={"log": 1}), "tables: no such entry of a frame"),
+        (lambda: crm.open_study(pd.DataFrame(), tables={"log": 1}), "tables: no such entry of a purchase log"),
         (lambda: crm.open_study(pd.DataFrame(), curency="EUR"), "did you mean 'currency'"),
     ],
 )  # fmt: skip

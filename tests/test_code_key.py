@@ -41,7 +41,7 @@ print(json.dumps(sorted(one for one in set(sys.modules) - before if one.startswi
 def test_the_key_of_a_cleaned_table_covers_all_code_that_cleans_and_no_other(tmp_path):
     words = [sys.executable, "-c", CLEAN, str(tmp_path)]
     imported = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-    hashed = modules_reached([CLEANING])
+    hashed = modules_reached(CLEANING)
     assert {"crmlib.data.cleaning.returns", "crmlib.data.files.excel"} <= set(imported)
     assert set(imported) <= set(hashed)
     other = ("crmlib.data.simulation", "crmlib.data.guessing", "crmlib.report", "crmlib.cli", "crmlib.study")

@@ -19,20 +19,8 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 
 ROOMS = [
     {
-        *(
-            "code_key",
-            "errors",
-            "findings",
-            "format",
-            "kept",
-            "lazy",
-            "no_rows",
-            "one_state",
-            "rankings",
-            "secrets",
-            "staging",
-        ),
-        *("statistics", "units"),
+        *("arguments", "code_key", "errors", "findings", "format", "kept", "lazy", "no_rows", "one_state"),
+        *("rankings", "saved_model", "secrets", "staging", "statistics", "units"),
     },
     {"data"},
     {"places", "study_file", "results"},

@@ -16,7 +16,10 @@ from crmlib.errors import DataError, disk_full
 from crmlib.kept import digest_of, keep
 from crmlib.staging import write_whole
 
-CLEANING = "crmlib.data.cleaning.clean"  # the module that imports all that cleaning needs
+CLEANING = (
+    "crmlib.data.cleaning.clean",
+    "crmlib.data.sources",
+)  # modules that import all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 DISK_FULL = "No space left on device"  # in the engine's complaints
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
@@ -112,7 +115,7 @@ def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
     settings : str
         Formats and policies, as text.
     """
-    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(CLEANING)]
+    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
     parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
