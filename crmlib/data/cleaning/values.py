@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.ids import ERROR_TEXT, LOST_DIGITS, id_fault, read_id
+from crmlib.data.cleaning.ids import id_fault, read_id
 from crmlib.data.cleaning.reading import (
     parse_moment,
     parse_number,
@@ -57,11 +57,11 @@ def read_values(
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
-    read |= {name: read_id(read[name]) for name in dressed}
     judged = [c for c in here if c.name in dressed or not _is_plain(c, reading)]
     plain = [f"written_{c.name}" for c in here if c not in judged]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
     possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
+    possible |= {name: read_id(rows[name]) for name in dressed}
     rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
     faults = {c.name: _fault(rows, c, reading) for c in judged if not c.required}
     if not faults:
@@ -172,13 +172,13 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     if column.kind in ("number", "money"):
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
     if column.kind == "id":
-        # Patterns are slow: only texts in which no id was found are matched.
-        why = id_fault(
-            ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string"))
+        other = (
+            f"{name} is a word for missing (policies.missing_ids)"
+            if column.names_customer
+            else f"unreadable {name}"
         )
-        cases += [(why == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
-    if column.names_customer:
-        cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
+        why = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), other)
+        cases.append((value.isnull() & written, why))
     elif column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
