@@ -175,7 +175,7 @@ def test_files_come_in_a_fixed_order(tmp_path):
 def test_a_plain_frame_serves_as_transactions():
     frame = pd.DataFrame({"customer_id": [7], "date": [pd.Timestamp("2024-01-05")], "amount": [-2]})
     row = as_transactions(frame).to_pandas().iloc[0]
-    assert row["customer_id"] == "7"
+    assert row["customer_id"] == 7
     assert not row["is_purchase"]
     assert pd.isna(row["reversed_on"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.ids import ERROR_TEXT, LOST_DIGITS, id_fault, read_id
+from crmlib.data.cleaning.ids import id_fault, read_id
 from crmlib.data.cleaning.numbers import (
     PRODUCT,
     currency_marks,
@@ -68,7 +68,6 @@ def read_values(
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
-    read |= {name: read_id(read[name]) for name in dressed}
     read |= {
         f"marks_{c.name}": marks_of(rows[f"written_{c.name}"], reading.decimal)
         for c in here
@@ -78,6 +77,7 @@ def read_values(
     plain = [f"written_{c.name}" for c in here if c not in judged]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
     possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
+    possible |= {name: read_id(rows[name]) for name in dressed}
     rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
     faults = {c.name: _fault(rows, c, reading) for c in judged if not c.required}
     if not faults:
@@ -207,13 +207,10 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     if column.kind in ("number", "money"):
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
     if column.kind == "id":
-        # Patterns are slow: only texts in which no id was found are matched.
-        found = id_fault(
-            ibis.ifelse(value.isnull() & written, rows[f"written_{column.name}"], ibis.null("string"))
-        )
-        cases += [(found == fault, f"{name} {fault}") for fault in (ERROR_TEXT, LOST_DIGITS)]
-    if column.names_customer:
-        cases.append((value.isnull() & written, f"{name} is a word for missing (policies.missing_ids)"))
+        named = column.names_customer
+        word = f"{name} is a word for missing (policies.missing_ids)" if named else f"unreadable {name}"
+        fault = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
+        cases.append((value.isnull() & written, fault))
     elif column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
