@@ -10,11 +10,11 @@ from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
 _STEPS = ((1e-9, 1e23), (1e-2, 1e16), (1e5, 1e9), (1e11, 1e4), (1e13, 1e2))
-_ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev, ops.Variance)
+_ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 
 class SameSums(DuckDBCompiler):
-    """Ibis' compiler for DuckDB, with sums, means and spreads of floats that depend on no order.
+    """Ibis' compiler for DuckDB, with sums, means and standard deviations of floats that depend on no order.
 
     A sum of floats ends in noise that differs with the order in which they are added: in its sixteenth digit, and
     so in everything that is fitted to it. Here they are added with compensation, which leaves noise in the last
@@ -34,10 +34,8 @@ class SameSums(DuckDBCompiler):
         return self.visit_Sum(op, arg=arg, where=where) / self.agg.count(arg, where=where)
 
     def visit_StandardDev(self, op: Any, **parts: Any) -> Any:
-        """Round a spread, which the engine cannot add with compensation."""
+        """Round a standard deviation, which the engine cannot add with compensation."""
         return self._rounded(super().visit_VarianceStandardDevCovariance(op, **parts))
-
-    visit_Variance = visit_StandardDev  # Ibis has one method for both
 
     def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
         """Open a window over what is added up, not over its rounding."""
@@ -48,8 +46,8 @@ class SameSums(DuckDBCompiler):
 
     def _rounded(self, value: Any) -> Any:
         """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
-        steps = [(below, self.f.round(value * parts) / parts) for below, parts in _STEPS]
-        cases = [self.if_(self.f.abs(value) < below, rounded) for below, rounded in steps]
+        size = self.f.abs(value)
+        cases = [self.if_(size < below, self.f.round(value * parts) / parts) for below, parts in _STEPS]
         return sge.Case(ifs=cases, default=value)
 
 

@@ -16,10 +16,8 @@ from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
-from crmlib.report.outcomes import Outcome, Task, stopped_at
+from crmlib.report.outcomes import LONGEST_SOCKET, Outcome, Task, stopped_at
 from crmlib.staging import scratch
-
-LONGEST_SOCKET = 100  # characters of its path, about as many as systems allow
 
 
 class Worker:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from crmlib import places
 from crmlib.kept import facts_of
 from crmlib.report.runs import read_record
 
@@ -232,6 +233,13 @@ def test_mail_is_checked_before_the_run(project, variable, value, complaint):
     assert (done.code, project.runs()) == (2, before)
     assert complaint in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_cache_of_a_study_that_came_with_the_package_is_where_one_works(tmp_path, monkeypatch):
+    shipped, own = places.find_study("cdnow-sample"), tmp_path / "data/mine/study.yaml"
+    monkeypatch.chdir(tmp_path)
+    assert places.root_of(shipped) == tmp_path.resolve()
+    assert places.root_of(own.resolve()) == places.find_root(own.parent)
 
 
 def test_what_is_made_from_a_frame_outlives_its_study():
