@@ -215,7 +215,7 @@ class TestOptions:
             backtest(sample_log, calibration_end=END, as_of=AS_OF, models=[BetaGeoModel(), BetaGeoModel()])
         with pytest.raises(CrmError, match="models"):
             backtest(sample_log, calibration_end=END, as_of=AS_OF, models=[])
-        with pytest.raises(CrmError, match="calibration_end"):
+        with pytest.raises(CrmError, match="1996-09-30 is before the log, which goes from 1997-01-01"):
             backtest(sample_log, calibration_end="1996-09-30", as_of=AS_OF, models=[BetaGeoModel()])
         with pytest.raises(CrmError, match="collapse"):
             backtest(

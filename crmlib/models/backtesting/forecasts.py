@@ -129,6 +129,8 @@ def _lately(transactions: Any, halves: pd.DataFrame, length: float, collapse: st
     """Repeat purchases in the period before the cut that is as long as the holdout."""
     unit = TimeUnit.parse(halves.time_unit)
     before = halves.as_of - dt.timedelta(days=round(length * unit.days))
+    if before < halves["first_purchase"].min().date():  # nobody had bought by then
+        return halves["frequency"].to_numpy(float)
     known = rfm_summary(transactions, as_of=before, time_unit=unit, collapse=collapse)
     then = known.set_index("customer_id")["frequency"].reindex(halves["customer_id"], fill_value=0)
     return np.maximum(halves["frequency"].to_numpy() - then.to_numpy(), 0).astype(float)
