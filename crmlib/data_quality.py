@@ -46,14 +46,14 @@ class DataQuality:
             id_column = report.columns.get("customer_id", "")
             tables[name] = Read(self._cleaned.rows(name), id_column, report.values)
         hashed = self._cleaned.hash_secret is not None
-        return reading_gates(tables, self._lost("transactions", "amount"), self._used, hashed=hashed)
+        return reading_gates(tables, self._lost, self._used, hashed=hashed)
 
     @cached_property
     def shares_lost(self) -> dict[str, float]:
         """What of the log was lost on reading; see `crmlib.data.reading_gates.shares_lost`."""
         from crmlib.data.reading_gates import shares_lost
 
-        return shares_lost(self._lost("transactions", "amount"), self._used)
+        return shares_lost(self._lost, self._used)
 
     @cached_property
     def _used(self) -> dict[str, float]:
@@ -61,17 +61,16 @@ class DataQuality:
         rows = self._cleaned.rows("transactions")
         return rows.agg(rows=rows.count(), money=rows.amount.abs().sum()).to_pyarrow().to_pylist()[0]
 
-    def _lost(self, name: str, money: str) -> pd.DataFrame:
-        """What was set aside, by reason: `rows`, `money` (without signs) and `unknown` (rows whose money is)."""
-        import ibis
+    @cached_property
+    def _lost(self) -> pd.DataFrame:
+        """The log's rows set aside, by reason: `rows`, `money` (without signs), `unknown` (rows whose money is)."""
         from ibis import _
 
         from crmlib.data.cleaning.cache import QUARANTINE
         from crmlib.data.engine import engine
 
-        aside = engine().read_parquet(str(self._cleaned.folder(name) / QUARANTINE))
-        size = aside[f"readable_{money}"].cast("float64").abs() if money else ibis.literal(0.0)
-        sized = aside.select("reason", size=size).group_by("reason")
+        aside = engine().read_parquet(str(self._cleaned.folder("transactions") / QUARANTINE))
+        sized = aside.select("reason", size=aside.readable_amount.cast("float64").abs()).group_by("reason")
         found = sized.agg(rows=_.count(), money=_.size.sum(), unknown=_.size.isnull().sum())
         return found.order_by("reason").to_pandas()
 
@@ -151,9 +150,12 @@ class DataQuality:
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
         outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
-        lost = self._lost(name, amount_of).set_index("reason")
-        unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
-        outcomes[2:] = [[fate, n, math.nan if fate in unknown else money] for fate, n, money in outcomes[2:]]
+        if name == "transactions":  # elsewhere money is not required, and none written is none
+            lost = self._lost.set_index("reason")
+            unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
+            outcomes[2:] = [
+                [fate, n, math.nan if fate in unknown else size] for fate, n, size in outcomes[2:]
+            ]
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]

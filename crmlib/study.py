@@ -57,7 +57,7 @@ class Study:
         file = self.file
         parts = [
             f"{self.title}",
-            f"{file.currency}, as of {self.as_of_override or file.as_of}",
+            f"{file.currency or 'currency not known'}, as of {self.as_of_override or file.as_of}",
             f"tables {', '.join(file.tables)}",
         ]
         if log := file.tables.get("transactions"):

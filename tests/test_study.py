@@ -241,7 +241,7 @@ def test_a_used_study_is_pickled_and_works_after():
 def test_the_picture_of_a_study_shows_no_customer():
     study = crm.open_study(small_log().rename(columns={"amount": "paid"}), columns={"amount": "paid"})
     assert repr(study) == (
-        "Study('frame': a purchase log; USD, as of latest; tables transactions; amount: paid)"
+        "Study('frame': a purchase log; currency not known, as of latest; tables transactions; amount: paid)"
     )
 
 

@@ -71,7 +71,7 @@ def _suspect(text: ir.StringColumn) -> ir.BooleanColumn:
     """Whether a program may have dressed it: cheap, for patterns are slow and most ids are plain."""
     strange = (text < "0") | text.startswith("=")
     strange = strange | text.contains(".") | text.contains(",") | text.contains("+")
-    return (bytes_of(text) <= _LONGEST) & strange
+    return (text < "A") & (bytes_of(text) <= _LONGEST) & strange  # what begins with a letter is no number
 
 
 def _without_dress(text: ir.StringColumn) -> ir.StringColumn:

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.cache import QUARANTINE, USED
-from crmlib.data.cleaning.ids import CHANGED
+from crmlib.data.cleaning.ids import CHANGED, id_fault
 from crmlib.data.cleaning.reading import moves_day
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
@@ -132,11 +132,13 @@ def what_is_changed(
         if f"fault_{name}" in staged.columns:
             changed[f"fault {name}"] = (name, staged[f"fault_{name}"])
         if f"written_{name}" in staged.columns and column.kind == "id" and name not in reading.rename:
-            other = staged[f"written_{name}"] != staged[name]
-            changed[f"id {name}"] = (
-                name,
-                ibis.ifelse(other, f"{spoken(name)} {CHANGED}", ibis.null("string")),
+            read, written = staged[name], staged[f"written_{name}"]
+            lost = ibis.null("string") if column.names_customer else id_fault(written)
+            what = ibis.ifelse(
+                read.isnull(), lost, ibis.ifelse(read != written, CHANGED, ibis.null("string"))
             )
+            nothing = ibis.null("string")
+            changed[f"id {name}"] = (name, ibis.ifelse(written.isnull(), nothing, f"{spoken(name)} " + what))
         elif f"written_{name}" in staged.columns and (column.words or name in reading.rename):
             read, written = staged[name], staged[f"written_{name}"]
             other = read.notnull() & (read != written.lower()) & (read != written)

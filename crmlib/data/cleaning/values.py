@@ -79,18 +79,19 @@ def read_values(
     possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
     possible |= {name: read_id(rows[name]) for name in dressed}
     rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
-    faults = {c.name: _fault(rows, c, reading) for c in judged if not c.required}
-    if not faults:
+    # Of an id its text and its value say what was changed, until both are hashed.
+    apart = [c for c in judged if c.kind == "id" and not c.required]
+    faulty = [c for c in judged if not c.required and (c not in apart or c.names_customer)]
+    faults = {c.name: _fault(rows, c, reading) for c in faulty}
+    if not faults and not apart:
         return rows
-    rows = rows.mutate(**{f"fault_{name}": fault for name, fault in faults.items()}).view()
+    kept = {f"written_{c.name}": rows[f"written_{c.name}"].nullif(rows[c.name]) for c in apart}
+    rows = rows.mutate(**{f"fault_{name}": fault for name, fault in faults.items()}, **kept).view()
     emptied = {
         name: ibis.ifelse(rows[f"fault_{name}"].isnull(), rows[name], ibis.null(rows[name].type()))
         for name in faults
     }
-    kept = {
-        f"written_{name}": rows[f"written_{name}"].nullif(rows[name]) for name in dressed if name in faults
-    }
-    return rows.mutate(**emptied, **kept).view()
+    return rows.mutate(**emptied).view() if emptied else rows
 
 
 def _refuse_nested(raw: ibis.Table, columns: Mapping[str, str], contract: Contract) -> None:
@@ -207,11 +208,12 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     if column.kind in ("number", "money"):
         cases.append((value.abs() > LARGEST_AMOUNT, f"infinite or impossibly large {name}"))
     if column.kind == "id":
-        named = column.names_customer
-        word = f"{name} is a word for missing (policies.missing_ids)" if named else f"unreadable {name}"
-        fault = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
-        cases.append((value.isnull() & written, fault))
-    elif column.words or column.kind == "flag":
+        missing = f"{name} is a word for missing (policies.missing_ids)"
+        word = missing if column.names_customer else f"unreadable {name}"
+        no_id = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
+        nothing = ibis.null("string")  # what is written is looked at only where no id was read
+        return ibis.ifelse(value.isnull(), ibis.ifelse(written, no_id, nothing), nothing)
+    if column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
     else:
