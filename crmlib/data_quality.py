@@ -98,7 +98,7 @@ class DataQuality:
             )
         if unit is not None:
             found.append(
-                f"amount_unit: the source states money in {unit}; here it is in {self._cleaned.file.currency}"
+                f"amount_unit: the source states money in {unit}; here it is in {self._cleaned.file.currency or 'whole units'}"
             )
         return found
 
