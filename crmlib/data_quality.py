@@ -97,9 +97,8 @@ class DataQuality:
                 f"amount: computed as {columns['quantity']!r} times {columns['unit_price']!r}; the source has no amount"
             )
         if unit is not None:
-            found.append(
-                f"amount_unit: the source states money in {unit}; here it is in {self._cleaned.file.currency or 'whole units'}"
-            )
+            here = self._cleaned.file.currency or "whole units"
+            found.append(f"amount_unit: the source states money in {unit}; here it is in {here}")
         return found
 
     @property
