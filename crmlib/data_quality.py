@@ -115,8 +115,8 @@ class DataQuality:
         found = pd.DataFrame(self._log.sources)
         if self._cleaned.frame is not None:
             return found.assign(sha256=None)
-        cache, files = cache_folder(self._cleaned.root), found["file"].map(Path)
-        return found.assign(file=[one.name for one in files], sha256=[sha256(one, cache) for one in files])
+        cache, by_name = cache_folder(self._cleaned.root), self._cleaned.files_by_name("transactions")
+        return found.assign(sha256=[sha256(by_name[one], cache) for one in found["file"]])
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import cache_key, describe, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.files.source_files import source_files
+from crmlib.data.files.source_files import names_of, source_files
 from crmlib.errors import StudyError
 from crmlib.places import cache_folder
 from crmlib.secrets import fingerprint, hash_secret
@@ -102,7 +102,7 @@ class CleanedTables:
         if name == "transactions":
             facts.append(file.policies.model_dump())
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
-        settings = describe([*facts, hashed, self._known_until(name)])
+        settings = describe([*facts, hashed, self._known_until(name), list(self.files_by_name(name))])
         return cache_key(self.files(name), settings, cache_folder(self.root))
 
     def _entry(self, name: str) -> TableEntry:
@@ -174,6 +174,10 @@ class CleanedTables:
     def files(self, name: str) -> list[Path]:
         """The files that a table is read from."""
         return source_files(self._entry(name).source, base=self.source_folder)
+
+    def files_by_name(self, name: str) -> dict[str, Path]:
+        """The same by what they are called in the reports and the quarantine."""
+        return {shown: file for file, shown in names_of(self.files(name), self.source_folder).items()}
 
     def _raw(self, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""

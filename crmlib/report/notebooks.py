@@ -199,7 +199,7 @@ def choose(notebooks: list[Notebook], word: str) -> Notebook:
     """Return the notebook meant by a number ("02") or a name, or refuse with the nearest."""
     word = word.removesuffix(".ipynb")
     for notebook in notebooks:
-        if word in (notebook.name, notebook.number) or word.zfill(2) == notebook.number:
+        if word and word.zfill(2) in (notebook.name, notebook.number):
             return notebook
     raise StudyError(f"there is no notebook {word!r}; {did_you_mean(word, [one.name for one in notebooks])}")
 

@@ -164,7 +164,8 @@ def _inputs(study: Study) -> list[dict[str, Any]]:
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
     # The cleaning has counted what the source holds, used or not.
-    counted = {Path(one["file"]): int(one["rows"]) for one in study.cleaned.report(table).sources}
+    by_name = study.cleaned.files_by_name(table)
+    counted = {by_name[one["file"]]: int(one["rows"]) for one in study.cleaned.report(table).sources}
     return {files[0]: sum(counted.values())} if len(files) == 1 else counted
 
 
