@@ -87,7 +87,7 @@ PAGE = "holds a web page, not a table; open it in a spreadsheet program and save
         ("text.csv.zst", LOG, TEXT),
         ("text.csv.bz2", LOG, TEXT),
         ("text.csv.gz", LOG, DAMAGED),
-        ("cut.csv.gz", gzip.compress(LOG.encode() * 9_000)[:-200], DAMAGED),
+        ("cut.csv.gz", gzip.compress(LOG.encode() * 9_000, mtime=0)[:-200], DAMAGED),
         ("cut.parquet", parquet()[:-30], DAMAGED),
         ("cut.xlsx", workbook()[:-3_000], DAMAGED),
         ("cut.feather", b"ARROW1" + bytes(50), DAMAGED),
@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_cause_and_cure(
     [
         ("one.zip", zipped(a__csv=LOG)),
         ("orders.csv.zip", zipped(a__csv=LOG)),
-        ("orders.csv.gz", gzip.compress(LOG.encode())),
+        ("orders.csv.gz", gzip.compress(LOG.encode(), mtime=0)),
         ("orders.csv.bz2", bz2.compress(LOG.encode())),
         ("orders.csv.zst", pa.compress(LOG.encode(), "zstd", asbytes=True)),
         ("utf16.csv", LOG.encode("utf-16")),
