@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd

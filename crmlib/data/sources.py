@@ -72,7 +72,11 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     table = _READERS[kind_of(files[0])](files, given)
     # Where the firm's files lie is nobody's business who reads what is made of them.
     called = {str(file): name for file, name in names_of(files, base).items()}
-    where = ibis.literal(next(iter(called.values()))) if len(called) == 1 else table[FILE_COLUMN].substitute(called)
+    where = (
+        ibis.literal(next(iter(called.values())))
+        if len(called) == 1
+        else table[FILE_COLUMN].substitute(called)
+    )
     return table.mutate(**{FILE_COLUMN: where})
 
 

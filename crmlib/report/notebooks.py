@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import CrmError, StudyError, did_you_mean
-from crmlib.units import periods
+from crmlib.units import FIRST_DAY, LAST_DAY, periods
 
 RUNNER_OWNED = ("study", "as_of")
 PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
@@ -88,7 +88,7 @@ _REFUSED = object()
 
 def _is_iso_date(text: str) -> bool:
     try:
-        return bool(dt.date.fromisoformat(text))
+        return FIRST_DAY <= dt.date.fromisoformat(text) <= LAST_DAY
     except ValueError:
         return False
 

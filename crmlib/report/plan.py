@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import graphlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from crmlib.data.cleaning.cache import sha256
 from crmlib.errors import DataError, StudyError, did_you_mean
@@ -16,6 +15,7 @@ from crmlib.places import cache_folder, find_root, find_study, notebooks_folder
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
+from crmlib.study_yaml import read_yaml
 
 
 @dataclass(frozen=True)
@@ -247,13 +247,13 @@ def _override(given: dict[str, dict[str, Any]], notebooks: list[Notebook], text:
 
 def _plain_value(raw: str, text: str) -> Any:
     try:
-        return yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise StudyError(
-            f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)"
-        ) from error
-    except ValueError:  # a day that no calendar has; refused as a text, with what is allowed
-        return raw
+        return read_yaml(raw, f"--set {text}")
+    except StudyError:
+        if re.fullmatch(
+            r"[\d-]+", raw
+        ):  # a day that no calendar has; refused as a text, with what is allowed
+            return raw
+        raise StudyError(f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)") from None
 
 
 def _known(notebook: Notebook, key: str, where: str) -> Parameter:

@@ -75,7 +75,9 @@ def _expand(path: Path, written: str) -> list[Path]:
     if os.path.isdir(path):
         files = [one for one in _shown_in(path) if _known(one)]
     elif os.path.exists(path):
-        raise DataError(f"source {written!r} is a pipe or a device; name a file that can be read more than once")
+        raise DataError(
+            f"source {written!r} is a pipe or a device; name a file that can be read more than once"
+        )
     elif any(sign in written for sign in "*?["):
         files = [one for one in _shown_in(path.parent) if fnmatch(one.name, path.name)]
     else:
