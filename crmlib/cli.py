@@ -26,7 +26,9 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # a terminal that knows fewer signs shows ? for the others
+                stream.reconfigure(
+                    errors="replace"
+                )  # a terminal that knows fewer signs shows ? for the others
         try:
             return super().invoke(context)
         except CrmError as error:
@@ -46,7 +48,9 @@ class _Group(click.Group):
 
 def _fault(error: Exception) -> str:
     """Where something went wrong that nobody has thought of."""
-    places = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(_HERE)]
+    places = [
+        one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(_HERE)
+    ]
     where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}" if places else "unknown place"
     return f"this is a fault of crmlib ({type(error).__name__} in {where}); please report it with this line"
 

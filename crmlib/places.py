@@ -123,17 +123,17 @@ def cache_folder(root: Path) -> Path:
     except OSError:
         if named:
             raise StudyError(f"CRMLIB_CACHE_DIR names {named}, which cannot be written to") from None
-        return _own_folder(f"crmlib-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+        owner = os.getuid() if hasattr(os, "getuid") else "user"
+        return _own_folder(Path(tempfile.gettempdir()) / f"crmlib-cache-{owner}")
 
 
 @functools.cache
-def _own_folder(name: str) -> Path:
+def _own_folder(folder: Path) -> Path:
     """A folder among the system's temporary files that is ours alone.
 
     Everybody can foresee its name: where another user has made it first, or can write to it, we take one of a name
     that nobody knows, which lasts as long as this process.
     """
-    folder = Path(tempfile.gettempdir()) / name
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700)
     with contextlib.suppress(OSError):
@@ -141,7 +141,7 @@ def _own_folder(name: str) -> Path:
         ours = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
         if ours and stat.S_ISDIR(found.st_mode):
             return folder
-    made = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
 
