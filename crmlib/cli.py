@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +14,48 @@ import click
 
 from crmlib.cli_data import add, check, new, simulate
 from crmlib.errors import CrmError, RunError, disk_full
+from crmlib.visible import say
 
 NOTEBOOK_FAILED, REFUSED = 1, 2
+_HERE = Path(__file__).parent
 
 
 class _Group(click.Group):
     """A group that ends with a sentence, not a traceback, where the library refuses."""
 
     def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(
+                    errors="replace"
+                )  # a terminal that knows fewer signs shows ? for the others
         try:
             return super().invoke(context)
         except CrmError as error:
-            from crmlib.secrets import redact
-
-            click.echo(f"crm: {redact(str(error))}", err=True)
+            say(f"crm: {error}", err=True)
             context.exit(NOTEBOOK_FAILED if isinstance(error, RunError) else REFUSED)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno == errno.EPIPE:  # who reads the output has seen enough, which Click knows to end
                 raise
-            click.echo(f"crm: {disk_full(error.filename)}", err=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                say(f"crm: {disk_full(error.filename)}", err=True)
+                context.exit(NOTEBOOK_FAILED)
+            say(f"crm: {error.filename or 'a file'}: {error.strerror or 'cannot be used'}", err=True)
+            context.exit(REFUSED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # what it says may quote a row
+            say(f"crm: {_fault(error)}", err=True)
             context.exit(NOTEBOOK_FAILED)
+
+
+def _fault(error: Exception) -> str:
+    """Where something went wrong that nobody has thought of."""
+    places = [
+        one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(_HERE)
+    ]
+    where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}" if places else "unknown place"
+    return f"this is a fault of crmlib ({type(error).__name__} in {where}); please report it with this line"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,11 +139,9 @@ def report(
         made.delivery.send()
         sys.exit(NOTEBOOK_FAILED)
     if made.latest is None:
-        click.echo(
-            "The latest report has chapters that this run left out, so it stays; without --only all are run."
-        )
+        say("The latest report has chapters that this run left out, so it stays; without --only all are run.")
     made.delivery.send()
-    click.echo((made.latest or made.folder) / "index.html")
+    say((made.latest or made.folder) / "index.html")
 
 
 @main.command("list")
@@ -151,8 +173,8 @@ def prune(study: str, keep: int, out: Path | None) -> None:
     """Remove old runs; the latest report always stays."""
     removed = _reports_so_far(study, out).prune(keep)
     for folder in removed:
-        click.echo(f"removed {folder}")
-    click.echo(f"{len(removed)} runs removed")
+        say(f"removed {folder}")
+    say(f"{len(removed)} runs removed")
 
 
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:

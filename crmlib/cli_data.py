@@ -11,6 +11,7 @@ from crmlib import format as fmt
 from crmlib.cli_options import how_to_read
 from crmlib.errors import StudyError
 from crmlib.findings import FAIL, PASS
+from crmlib.visible import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def new(
         )
     guess = _look_at(table, file, currency=currency, **reading)
     path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
-    click.echo(f"\nWritten: {path}\nNext: crm check {name}")
+    say(f"\nWritten: {path}\nNext: crm check {name}")
 
 
 @click.command()
@@ -94,7 +95,7 @@ def add(study: str, table: str, file: str, force: bool, **reading: Any) -> None:
     refuse_taken(firm, table, force)
     guess = _look_at(table, file, **reading)
     larger = add_table(find_study(study), table, guess, force=force)
-    click.echo(f"\nAdded to {find_study(study)}\n")
+    say(f"\nAdded to {find_study(study)}\n")
     _show_tables(larger, table)
     _show_possible(firm, larger)
 
@@ -124,7 +125,7 @@ def _look_at(
         said = {one.entry: _ask(one) for one in guess.questions}
         given |= {key: (value,) if key == "date_format" else value for key, value in said.items()}
         guess = guess_table(CONTRACTS[table], file, given=given)
-    click.echo(_described(guess))
+    say(_described(guess))
     return guess
 
 
@@ -139,7 +140,7 @@ def _two_sides(option: str, text: str) -> tuple[str, str]:
 
 def _ask(question: Question) -> str:
     """Put a question to the person at the keyboard."""
-    click.echo(question.text)
+    say(question.text)
     return click.prompt(question.entry, type=click.Choice(list(question.answers)), show_choices=True)
 
 
@@ -168,7 +169,7 @@ def _show_possible(before: Study, now: Study) -> None:
     notebooks = read_notebooks(notebooks_folder())
     new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
     listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
-    click.echo(
+    say(
         f"\nNow possible:\n{listed}"
         if new
         else f"\nNo further notebook has become possible; crm list {now.name}"
@@ -186,7 +187,7 @@ def check(study: str) -> None:
     from crmlib.study import open_study
 
     firm = open_study(study)
-    click.echo(f"{firm.title}, up to {firm.as_of}")
+    say(f"{firm.title}, up to {firm.as_of}")
     if firm.has("transactions"):
         _show_log(firm)
     if firm.optional_tables:
@@ -198,28 +199,26 @@ def check(study: str) -> None:
 def _show_log(firm: Study) -> None:
     """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
     quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
-    click.echo("\nRows")
-    click.echo(_lines_of(quality.rows.rename(columns={"amount": money})))
+    say("\nRows")
+    say(_lines_of(quality.rows.rename(columns={"amount": money})))
     for remark in quality.remarks:
-        click.echo(f"\n{remark}")
-    click.echo("\nPolicies: what each concerns, and how it is set")
+        say(f"\n{remark}")
+    say("\nPolicies: what each concerns, and how it is set")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
-    click.echo(_lines_of(policies.rename(columns={"amount": money})))
+    say(_lines_of(policies.rename(columns={"amount": money})))
     if len(quality.values):
-        click.echo("\nValues of rows that are used: left empty, or read otherwise than they are written")
-        click.echo(_lines_of(quality.values))
+        say("\nValues of rows that are used: left empty, or read otherwise than they are written")
+        say(_lines_of(quality.values))
     if len(quality.states):
-        click.echo("\nStates of orders: which are sales is for policies.excluded_statuses to say")
-        click.echo(_lines_of(quality.states))
+        say("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        say(_lines_of(quality.states))
     gates = firm.gates
-    click.echo("\nFitness")
-    click.echo(_lines_of(gates[["status", "gate", "found", "threshold"]]))
+    say("\nFitness")
+    say(_lines_of(gates[["status", "gate", "found", "threshold"]]))
     for gate in gates[gates["status"] != PASS].itertuples():
-        click.echo(
-            f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}"
-        )
+        say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}")
     files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
-    click.echo(f"\nRead: {files}")
+    say(f"\nRead: {files}")
 
 
 def _show_tables(firm: Study, only: str | None = None) -> None:
@@ -229,10 +228,10 @@ def _show_tables(firm: Study, only: str | None = None) -> None:
         if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
             shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
         if len(shown):
-            click.echo(f"\n{title}\n{_lines_of(shown)}")
+            say(f"\n{title}\n{_lines_of(shown)}")
     near = firm.quality.spellings
     for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
-        click.echo(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
+        say(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
 
 
 def _rename(suggestion: Any) -> str:
@@ -285,7 +284,7 @@ def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[st
     folder = new_study_folder(name)
     settings = simulation(customers, years, seed, dict(map(_strength, effects)))
     write_firm(settings, folder, force=force)
-    click.echo(
+    say(
         f"{folder / 'study.yaml'}: a simulated firm of {customers:,} customers and {years} years, seed {seed}"
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -112,9 +111,8 @@ class DataQuality:
         found = pd.DataFrame(self._log.sources)
         if self._cleaned.frame is not None:
             return found.assign(sha256=None)
-        files, states = found["file"].map(Path), self._cleaned.states("transactions")
-        digests = [states[one].sha256 if one in states else None for one in files]
-        return found.assign(file=[one.name for one in files], sha256=digests)
+        states, by_name = self._cleaned.states("transactions"), self._cleaned.files_by_name("transactions")
+        return found.assign(sha256=[states[by_name[one]].sha256 for one in found["file"]])
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:

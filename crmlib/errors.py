@@ -47,6 +47,26 @@ def disk_full(path: object) -> RunError:
     )
 
 
+def require_text(path: object) -> None:
+    """Refuse a path that cannot be written down, for its bytes are no text in UTF-8.
+
+    Raises
+    ------
+    StudyError
+        With the path as far as it can be written.
+
+    Examples
+    --------
+    >>> require_text("data/été.csv")
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StudyError(
+            f"{str(path)!a}: a file or folder has a name that is no text in UTF-8; rename it"
+        ) from None
+
+
 def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -> str:
     """Say which of the allowed words is nearest, and list them all, or say `listed` where they are too many.
 

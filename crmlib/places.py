@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import os
 import re
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.errors import StudyError, did_you_mean, require_text
 
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the bundled studies and notebooks; a clone has them beside the package.
@@ -47,15 +52,18 @@ def find_study(name: str | Path, start: Path | None = None) -> Path:
         If there is none, with the nearest name.
     """
     text = str(name)
-    if isinstance(name, Path) or text.endswith((".yaml", ".yml")) or any(sign in text for sign in "/\\"):
-        path = Path(text).expanduser()
-        path = path / "study.yaml" if path.is_dir() else path
+    is_path = isinstance(name, Path) or text.endswith((".yaml", ".yml")) or text in (".", "..")
+    if is_path or any(sign in text for sign in (os.sep, os.altsep) if sign):
+        path = Path(os.path.expanduser(text))
+        path = path / "study.yaml" if os.path.isdir(path) else path
         _refuse_data(path)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise StudyError(f"study {text!r}: there is no file {path}")
+        require_text(path.resolve())
         return path.resolve()
-    for folder in _data_folders(start):
-        if (folder / text / "study.yaml").is_file():
+    for folder in _data_folders(start) if text else ():
+        if os.path.isfile(folder / text / "study.yaml"):
+            require_text((folder / text).resolve())
             return (folder / text / "study.yaml").resolve()
     _refuse_data(Path(text))
     known = sorted(studies(start))
@@ -116,11 +124,27 @@ def cache_folder(root: Path) -> Path:
     except OSError:
         if named:
             raise StudyError(f"CRMLIB_CACHE_DIR names {named}, which cannot be written to") from None
-        fallback = (
-            Path(tempfile.gettempdir()) / f"crmlib-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-        )
-        fallback.mkdir(mode=0o700, exist_ok=True)
-        return fallback
+        owner = os.getuid() if hasattr(os, "getuid") else "user"
+        return _own_folder(Path(tempfile.gettempdir()) / f"crmlib-cache-{owner}")
+
+
+@functools.cache
+def _own_folder(folder: Path) -> Path:
+    """A folder among the system's temporary files that is ours alone.
+
+    Everybody can foresee its name: where another user has made it first, or can write to it, we take one of a name
+    that nobody knows, which lasts as long as this process.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700)
+    with contextlib.suppress(OSError):
+        found = folder.lstat()
+        ours = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+        if ours and stat.S_ISDIR(found.st_mode):
+            return folder
+    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def _data_folders(start: Path | None) -> Iterator[Path]:

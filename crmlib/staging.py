@@ -169,11 +169,18 @@ def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Wait until everything in a folder is on the disk, and so survives a loss of power."""
+    """Give all in a folder the rights of new files, and wait until it is on the disk and survives a loss of power.
+
+    Some of it was made for one pair of eyes, as temporary folders are, or copied from a cache of other times.
+    """
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
+            path.chmod(0o666 & ~umask)
             _flush(path)
     for one in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        one.chmod(0o777 & ~umask)
         with contextlib.suppress(OSError):  # not every system lets folders be opened
             _flush(one)
 

@@ -23,7 +23,7 @@ from crmlib.results import NotebookResults
 from crmlib.secrets import fingerprint
 from crmlib.study_file import OF_FILES, READING, StudyFile, check_study, read_study_file
 from crmlib.study_tables import CleanedTables
-from crmlib.units import TimeUnit, why_outside
+from crmlib.units import FIRST_DAY, LAST_DAY, TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
 if TYPE_CHECKING:
@@ -344,6 +344,9 @@ def _as_date(as_of: str | dt.date | None) -> dt.date | None:
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise StudyError(f"as_of is {as_of!r}; give a day such as 1998-06-30, or latest") from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise StudyError(f"as_of is {as_of!r}; give a day from {FIRST_DAY} to {LAST_DAY}, or latest")
+    return day

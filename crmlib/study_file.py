@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,6 +30,9 @@ from crmlib.data.simulation.settings import TABLES as SIMULATED_TABLES
 from crmlib.data.simulation.settings import Simulation
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import holds_secret
+from crmlib.study_yaml import LONGEST, read_yaml
+from crmlib.units import FIRST_DAY, LAST_DAY
+from crmlib.visible import ODD_SIGNS
 
 # A firm that keeps contracts, or a table of its customers, can be looked at without a purchase log.
 WITHOUT_A_LOG = ("subscriptions", "customer_features")
@@ -47,18 +48,11 @@ OF_FILES = ("sheet", "delimiter", "encoding")
 READING = (*OF_FILES, "decimal", "amount_unit", "date_format", "timezone")
 Unit = Literal["cents", "thousands", "millions"]
 
-# What YAML takes for a day or a number, and what is allowed there.
-_SCALARS = {
-    "timestamp": ("day of the calendar", "a day such as 2024-02-29, as_of also latest"),
-    "int": ("number", "a whole number such as 12"),
-    "float": ("number", "a number such as 0.4"),
-}
-
 
 class TableEntry(Strict):
     """Where one table is, and how its text is read."""
 
-    source: str | tuple[str, ...] = Field(
+    source: AsWritten | tuple[AsWritten, ...] = Field(
         description="file, folder, pattern or list of files, from the study's folder"
     )
     columns: dict[str, AsWritten] = Field(default_factory=dict, description="contract column: source column")
@@ -154,13 +148,30 @@ class StudyFile(Strict):
         if not isinstance(content, dict):
             return content
         is_simulated = content.get("simulation") is not None
-        brought = SAMPLE_TABLES.get(content.get("sample", ""), ())
+        brought = SAMPLE_TABLES.get(str(content.get("sample")), ())
         for key, tables in (("sample", brought), ("simulation", SIMULATED_TABLES if is_simulated else ())):
             made = {name: {"source": f"{name}.parquet"} for name in tables}
             if made and content.get("tables", made) != made:
                 raise ValueError(f"{key} makes the tables of this firm; take out `tables`, or `{key}`")
             content = content | ({"tables": made} if made else {})
         return content | ({"data_kind": "simulated"} if is_simulated else {})
+
+    @field_validator("title")
+    @classmethod
+    def _readable(cls, title: str) -> str:
+        if (odd := ODD_SIGNS.search(title)) or "\n" in title or "\t" in title:
+            found = f"U+{ord(odd[0]):04X}" if odd else "a line break or tab"
+            raise ValueError(
+                f"{found} is in the title, which controls a screen or turns text round; take it out"
+            )
+        return title
+
+    @field_validator("as_of")
+    @classmethod
+    def _of_our_time(cls, as_of: date | str) -> date | str:
+        if isinstance(as_of, date) and not FIRST_DAY <= as_of <= LAST_DAY:
+            raise ValueError(f"found {as_of}; allowed: a day from {FIRST_DAY} to {LAST_DAY}, or latest")
+        return as_of
 
     @field_validator("tables")
     @classmethod
@@ -220,11 +231,15 @@ def read_study_file(path: Path) -> StudyFile:
         allowed, and the nearest valid key.
     """
     try:
-        return read_study_text(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as complaint:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST + 1)
+    except UnicodeDecodeError:
         raise StudyError(
             f"{path} is no study file: a byte of it is no text in UTF-8; save it as that"
-        ) from complaint
+        ) from None
+    except OSError as complaint:
+        raise StudyError(f"{path} cannot be read: {complaint.strerror}") from None
+    return read_study_text(text, str(path))
 
 
 def read_study_text(text: str, where: str) -> StudyFile:
@@ -234,10 +249,7 @@ def read_study_text(text: str, where: str) -> StudyFile:
             f"{where} holds a password; a study is read by many and kept in reports, so take it out and put it into "
             "the environment, where nothing of it is written down"
         )
-    try:
-        content = _read_yaml(text, where)
-    except yaml.YAMLError as complaint:
-        raise StudyError(f"{where} is no readable YAML: {' '.join(str(complaint).split())}") from complaint
+    content = read_yaml(text, where)
     if not isinstance(content, dict):
         raise StudyError(f"{where} holds no entries; it starts with, say, `title: My shop`")
     return check_study(content, where)
@@ -253,10 +265,9 @@ def check_study(content: dict[str, Any], where: str) -> StudyFile:
 
 
 def _fault(error: Any) -> str:
+    loc = [str(step) for step in error["loc"]]
     # pydantic appends the branch of a union to the path; a key of the file it is not.
-    steps = [
-        str(step) for step in error["loc"] if str(step) not in ("date", "str", "int") and "[" not in str(step)
-    ]
+    steps = loc[:1] + [step for step in loc[1:] if step not in ("date", "str", "int") and "[" not in step]
     key = ".".join(steps) or "the study"
     if error["type"] == "extra_forbidden":
         return f"{key}: no such entry; {did_you_mean(steps[-1], _model_of(steps[:-1]).model_fields)}"
@@ -264,6 +275,8 @@ def _fault(error: Any) -> str:
         return f"{key}: missing; it says {_described(steps)}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}"
+    if not steps:
+        return f"{key}: {error['msg']}"
     meaning = _described(steps)
     allowed = _allowed_numbers(steps) or f"{error['msg'][0].lower()}{error['msg'][1:]}"
     return f"{key}: found {error['input']!r}; {allowed}" + (f" ({meaning})" if meaning else "")
@@ -290,67 +303,3 @@ def _model_of(steps: list[str]) -> type[BaseModel]:
         return TableEntry
     parts: dict[str, type[BaseModel]] = {"policies": Policies, "costs": Costs, "simulation": Simulation}
     return parts.get(steps[0], StudyFile) if steps else StudyFile
-
-
-def _read_yaml(text: str, where: str) -> Any:
-    """Return what a YAML text says; `where` names it in the refusal.
-
-    Raises
-    ------
-    StudyError
-        If a key stands twice, of which YAML would keep the last, or a day or number is none; with its line.
-    yaml.YAMLError
-        If it is no YAML.
-    """
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        faults = list(_faults(root, (), loader, set()))
-        if faults:
-            raise StudyError(f"{where}:\n" + "\n".join(f"  {fault}" for fault in faults))
-        return loader.construct_document(root)
-    finally:
-        loader.dispose()
-
-
-def _faults(node: yaml.Node, path: tuple[str, ...], loader: yaml.SafeLoader, seen: set[int]) -> Iterator[str]:
-    if id(node) in seen:  # an alias stands for what has been looked at, and may stand within it
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        yield from _repeated_keys(node, path)
-        for key, value in node.value:
-            yield from _faults(key, path, loader, seen)
-            yield from _faults(value, (*path, str(key.value)), loader, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _faults(value, path, loader, seen)
-    else:
-        yield from _no_such_value(node, path, loader)
-
-
-def _repeated_keys(node: yaml.MappingNode, path: tuple[str, ...]) -> Iterator[str]:
-    # By what is written: 2 and '2' would be one key too, for keys are texts in a study.
-    first: dict[str, int] = {}
-    for key, _value in node.value:
-        if isinstance(key, yaml.ScalarNode):
-            line = key.start_mark.line + 1
-            if key.value in first:
-                name = ".".join((*path, key.value))
-                yield f"{name}: stands twice, in line {first[key.value]} and in line {line}; keep one of them"
-            first.setdefault(key.value, line)
-
-
-def _no_such_value(node: yaml.Node, path: tuple[str, ...], loader: yaml.SafeLoader) -> Iterator[str]:
-    kind = node.tag.rpartition(":")[2]
-    if kind not in _SCALARS:
-        return
-    try:
-        loader.construct_object(node)
-    except (ValueError, OverflowError):  # PyYAML lets through what Python says of month 13
-        what, allowed = _SCALARS[kind]
-        key = ".".join(path) or "the study"
-        line = node.start_mark.line + 1
-        yield f"{key}: found {node.value} in line {line}, which is no {what}; allowed: {allowed}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.data.cleaning.cache import FileState, cache_key, describe, file_state, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.files.source_files import source_files
+from crmlib.data.files.source_files import names_of, source_files
 from crmlib.errors import StudyError
 from crmlib.kept import forget
 from crmlib.one_state import require_same
@@ -118,7 +118,7 @@ class CleanedTables:
         if name == "transactions":
             facts.append(file.policies.model_dump())
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
-        settings = describe([*facts, hashed, self._known_until(name)])
+        settings = describe([*facts, hashed, self._known_until(name), list(self.files_by_name(name))])
         return cache_key(self.states(name), settings)
 
     def _entry(self, name: str) -> TableEntry:
@@ -217,6 +217,10 @@ class CleanedTables:
             cache = cache_folder(self.root)
             self._states[name] = {file: file_state(file, cache) for file in self.files(name)}
         return self._states[name]
+
+    def files_by_name(self, name: str) -> dict[str, Path]:
+        """The same by what they are called in the reports and the quarantine."""
+        return {shown: file for file, shown in names_of(list(self.states(name)), self.source_folder).items()}
 
     def _raw(self, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""

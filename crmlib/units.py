@@ -9,6 +9,7 @@ from numbers import Real
 
 from crmlib.errors import CrmError, did_you_mean
 
+FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)  # beyond them no shop has a purchase
 _DAYS = {"H": 1 / 24, "D": 1.0, "W": 7.0, "M": 30.4375, "Q": 91.3125, "Y": 365.25}
 _NAMES = {"H": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
 

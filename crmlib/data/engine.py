@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -19,6 +22,7 @@ import ibis.expr.operations as ops
 from ibis.backends.duckdb import Backend
 
 from crmlib.data.same_sums import SameSums
+from crmlib.errors import DataError, disk_full
 from crmlib.staging import scratch
 
 LOCK = threading.RLock()
@@ -33,8 +37,46 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     return locked
 
 
+def literally(path: Path | str) -> str:
+    """A file's path as the engine reads it, which takes some signs for a pattern otherwise.
+
+    Examples
+    --------
+    >>> literally("orders[1].csv")
+    'orders[[]1].csv'
+    """
+    text = str(path)
+    if not re.search(r"[\[*?]", text):
+        return text
+    text = re.sub(r"[\[*?]", r"[\g<0>]", text)
+    # In a pattern the engine takes a backslash for the end of a folder: here it is one of three signs around it.
+    return text.replace("\\", "[[-]]") if os.sep == "/" else text
+
+
+def _literal(paths: Any) -> list[str]:
+    return [literally(one) for one in ([paths] if isinstance(paths, (str, Path)) else paths)]
+
+
 class _Engine(Backend):
-    """DuckDB whose every public method waits its turn, and that lets go of frames nobody holds any more."""
+    """DuckDB whose every public method waits its turn, and that lets go of frames nobody holds any more.
+
+    Paths are those of files, whatever signs are in them; nor does a folder called "year=2024" add a column.
+    """
+
+    def read_csv(self, paths: Any, /, **options: Any) -> ibis.Table:
+        return super().read_csv(_literal(paths), hive_partitioning=False, **options)
+
+    def read_json(self, paths: Any, /, **options: Any) -> ibis.Table:
+        return super().read_json(_literal(paths), hive_partitioning=False, **options)
+
+    def read_parquet(self, paths: Any, /, **options: Any) -> ibis.Table:
+        return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
+
+    def to_parquet(self, expr: ibis.Table, /, path: Any, **options: Any) -> None:
+        target = str(path).replace("'", "''")  # Ibis writes it as Python would, not as SQL does
+        how = ", ".join(["FORMAT parquet", *(f"{key} {value!r}" for key, value in options.items())])
+        self._run_pre_execute_hooks(expr)
+        self.raw_sql(f"COPY ({self.compile(expr)}) TO '{target}' ({how})")
 
     def _register_in_memory_table(self, op: ops.InMemoryTable) -> None:
         super()._register_in_memory_table(op)
@@ -53,9 +95,49 @@ class _Engine(Backend):
 
 _forgotten: deque[str] = deque()
 for _name in dir(Backend):
-    _method = getattr(Backend, _name)
+    _method = getattr(_Engine, _name)
     if not _name.startswith("_") and callable(_method) and not hasattr(_method, "__self__"):
         setattr(_Engine, _name, _one_at_a_time(_method))
+
+
+def why_refused(complaint: Exception) -> str:
+    """Why the engine could not do its work, without its own words: they quote values, and those may be personal."""
+    import duckdb
+
+    causes = {
+        duckdb.OutOfMemoryException: "there is too little memory",
+        duckdb.IOException: "a file of it cannot be read, or none can be written",
+        duckdb.OutOfRangeException: "a number is too large",
+        duckdb.ConversionException: "a value is not of its column's type",
+        duckdb.InvalidInputException: "a value, or a line, is none that the engine reads",
+    }
+    why = next((words for kind, words in causes.items() if isinstance(complaint, kind)), "the engine gave up")
+    line = re.search(r"\bLine: (\d+)", str(complaint))
+    return f"{why} ({type(complaint).__name__}{f', line {line[1]}' if line else ''})"
+
+
+@contextmanager
+def in_our_words(table: str) -> Iterator[None]:
+    """Refuse a table that the engine cannot go on with, without the engine's own words.
+
+    Raises
+    ------
+    DataError
+        With the kind of the complaint.
+    RunError
+        If the disk is full.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as complaint:
+        if "No space left on device" in str(complaint):
+            raise disk_full(f"what was read of {table}") from None
+        raise DataError(
+            f"{table}: the source cannot be read: {why_refused(complaint)}; check timezone, date_format and the "
+            "source in the study, or export it again"
+        ) from None
 
 
 def engine() -> Any:

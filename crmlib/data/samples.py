@@ -7,6 +7,7 @@ import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from crmlib.data.engine import literally, why_refused
 from crmlib.errors import DataError
 from crmlib.kept import keep
 
@@ -73,15 +74,15 @@ def _write(sample: str, data: Path, folder: Path) -> None:
 
     try:
         for table, query in _QUERIES[sample].items():
-            rows = query.format(data=str(data).replace("'", "''"))
+            rows = query.format(data=literally(data).replace("'", "''"))
             # In a fixed order, so that the same package gives the same file.
             target = str(folder / f"{table}.parquet").replace("'", "''")
             duckdb.sql(f"COPY (SELECT * FROM ({rows}) ORDER BY ALL) TO '{target}' (FORMAT parquet)")
     except duckdb.Error as complaint:
         raise DataError(
             f"{SAMPLES[sample][1]} does not hold the tables of {sample} that were expected "
-            f"({str(complaint).splitlines()[0]}); install it anew: {CURE}"
-        ) from complaint
+            f"({why_refused(complaint)}); install it anew: {CURE}"
+        ) from None
 
 
 def _data_of(module: str) -> Path:

@@ -22,7 +22,7 @@ from crmlib.data.files.contents import cannot_be_read
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
-from crmlib.data.files.source_files import kind_of, source_files
+from crmlib.data.files.source_files import kind_of, names_of, source_files
 from crmlib.errors import DataError, did_you_mean
 
 
@@ -46,7 +46,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     -------
     ibis.Table
         Every column of the source under its own name; columns of a CSV or a workbook as text. Files add
-        a column with their name.
+        a column with their name, seen from `base`.
 
     Raises
     ------
@@ -68,9 +68,16 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     if not isinstance(source, (str, Path, list, tuple)):
         return _open_frame(source)
     files = source_files(source, base=base)
-    return _READERS[kind_of(files[0])](
-        files, {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in options.items() if value is not None}
+    table = _READERS[kind_of(files[0])](files, given)
+    # Where the firm's files lie is nobody's business who reads what is made of them.
+    called = {str(file): name for file, name in names_of(files, base).items()}
+    where = (
+        ibis.literal(next(iter(called.values())))
+        if len(called) == 1
+        else table[FILE_COLUMN].substitute(called)
     )
+    return table.mutate(**{FILE_COLUMN: where})
 
 
 def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
@@ -84,14 +91,14 @@ def _read_excel(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 
 def _read_parquet(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     with _in_our_words(files, b"PAR1"):
-        return engine().read_parquet([str(file) for file in files], filename=FILE_COLUMN)
+        return engine().read_parquet(files, filename=FILE_COLUMN)
 
 
 def _read_json(files: list[Path], _options: Mapping[str, Any]) -> ibis.Table:
     """Objects in lines or in one array; every value as text, nested ones as JSON."""
     how = {"maximum_depth": 1, "map_inference_threshold": -1, "filename": FILE_COLUMN}
     with _in_our_words(files, b"{"):
-        table = engine().read_json([str(file) for file in files], **how)
+        table = engine().read_json(files, **how)
         own = [name for name in table.columns if name != FILE_COLUMN]
         if own == ["json"]:  # the engine's own name for values without any
             raise DataError(f"{files[0].name} holds no objects with values; one per row is needed")
@@ -145,7 +152,7 @@ def _in_our_words(files: list[Path], own: bytes = b"\0") -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError) as complaint:
-        raise cannot_be_read(files[0], complaint, own) from complaint
+        raise cannot_be_read(files[0], complaint, own) from None
 
 
 def _open_frame(frame: Any) -> ibis.Table:
@@ -163,8 +170,8 @@ def _open_frame(frame: Any) -> ibis.Table:
         )
     try:
         return frame_table(frame)
-    except Exception as complaint:  # whatever the reader of a foreign object raises
-        raise DataError(_no_table(frame)) from complaint
+    except Exception:  # whatever the reader of a foreign object raises; it may quote a row
+        raise DataError(_no_table(frame)) from None
 
 
 def _no_table(frame: Any) -> str:

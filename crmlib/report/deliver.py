@@ -12,11 +12,13 @@ from email.policy import SMTP
 from email.utils import formataddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from crmlib import format as fmt
 from crmlib.errors import RunError, StudyError
 from crmlib.results import cards, value_and_change
 from crmlib.secrets import redact
+from crmlib.visible import visible
 
 MAIL_FILE = "mail.eml"
 _SENDER = "crm-report@localhost"
@@ -127,13 +129,10 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
     message = _addressed(to)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
-    # A line break in a title would start another header; the policy refuses it, so it goes.
-    message["Subject"] = " ".join(
-        f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}".split()
-    )
-    message["Message-ID"] = f"<{record['run']}.{record['study']}@crm-report>"
+    message["Subject"] = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
+    message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
     lines = [_of_failure(one) for one in failed] if failed else _findings(folder)
-    message.set_content(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"])))
+    message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
     return message
 
 

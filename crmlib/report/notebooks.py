@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.errors import CrmError, StudyError, did_you_mean
-from crmlib.units import periods
+from crmlib.units import FIRST_DAY, LAST_DAY, periods
 
 RUNNER_OWNED = ("study", "as_of")
 PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
@@ -88,7 +88,7 @@ _REFUSED = object()
 
 def _is_iso_date(text: str) -> bool:
     try:
-        return bool(dt.date.fromisoformat(text))
+        return FIRST_DAY <= dt.date.fromisoformat(text) <= LAST_DAY
     except ValueError:
         return False
 
@@ -202,7 +202,7 @@ def choose(notebooks: list[Notebook], word: str) -> Notebook:
     """Return the notebook meant by a number ("02") or a name, or refuse with the nearest."""
     word = word.removesuffix(".ipynb")
     for notebook in notebooks:
-        if word in (notebook.name, notebook.number) or word.zfill(2) == notebook.number:
+        if word and word.zfill(2) in (notebook.name, notebook.number):
             return notebook
     raise StudyError(f"there is no notebook {word!r}; {did_you_mean(word, [one.name for one in notebooks])}")
 

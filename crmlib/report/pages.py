@@ -26,6 +26,7 @@ from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.results import interval_of
 from crmlib.secrets import redact
+from crmlib.visible import visible
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
@@ -73,8 +74,8 @@ def _templates() -> jinja2.Environment:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template; nothing secret gets onto the page."""
-    return redact(_templates().get_template(template).render(**context))
+    """Fill a template; nothing secret gets onto the page, nor what turns text round."""
+    return visible(redact(_templates().get_template(template).render(**context)))
 
 
 def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **context: Any) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import graphlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 import crmlib
 from crmlib.errors import DataError, RunError, StudyError, did_you_mean
@@ -17,6 +16,7 @@ from crmlib.places import find_root, find_study, notebooks_folder
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
+from crmlib.study_yaml import read_yaml
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,8 @@ def _inputs(study: Study) -> list[dict[str, Any]]:
 
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
     # The cleaning has counted what the source holds, used or not.
-    counted = {Path(one["file"]): int(one["rows"]) for one in study.cleaned.report(table).sources}
+    by_name = study.cleaned.files_by_name(table)
+    counted = {by_name[one["file"]]: int(one["rows"]) for one in study.cleaned.report(table).sources}
     return {files[0]: sum(counted.values())} if len(files) == 1 else counted
 
 
@@ -296,13 +297,13 @@ def _override(given: dict[str, dict[str, Any]], notebooks: list[Notebook], text:
 
 def _plain_value(raw: str, text: str) -> Any:
     try:
-        return yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise StudyError(
-            f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)"
-        ) from error
-    except ValueError:  # a day that no calendar has; refused as a text, with what is allowed
-        return raw
+        return read_yaml(raw, f"--set {text}")
+    except StudyError:
+        if re.fullmatch(
+            r"[\d-]+", raw
+        ):  # a day that no calendar has; refused as a text, with what is allowed
+            return raw
+        raise StudyError(f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)") from None
 
 
 def _known(notebook: Notebook, key: str, where: str) -> Parameter:

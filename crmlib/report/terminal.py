@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-
 from crmlib import format as fmt
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.samples import CURE, is_installed
@@ -22,6 +20,7 @@ from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact
 from crmlib.study import Study, open_study
+from crmlib.visible import say, visible
 
 _TRACEBACK_LINES = 8
 
@@ -38,9 +37,9 @@ def line(outcome: Outcome) -> str:
 @contextmanager
 def watching(plan: Plan) -> Iterator[Watch]:
     """Follow a run: a moving display on a terminal, plain lines elsewhere."""
-    click.echo(f"{plan.study.title}, as of {fmt.date(plan.study.as_of)}")
+    say(f"{plan.study.title}, as of {fmt.date(plan.study.as_of)}")
     if not sys.stdout.isatty():
-        yield lambda name, outcome: click.echo(redact(line(outcome))) if outcome else None
+        yield lambda name, outcome: say(line(outcome)) if outcome else None
         return
     from rich.progress import (
         BarColumn,
@@ -69,7 +68,7 @@ def watching(plan: Plan) -> Iterator[Watch]:
                 if name in running:
                     running.remove(name)
                 display.advance(bar)
-                display.console.print(redact(line(outcome)), markup=False, highlight=False)
+                display.console.print(visible(redact(line(outcome))), markup=False, highlight=False)
             display.update(bar, description=", ".join(running))
 
         yield watch
@@ -91,10 +90,8 @@ def show_failures(made: Made) -> None:
         if one["traceback"]:
             tail = one["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
             lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
-        click.echo("\n".join(lines), err=True)
-    click.echo(
-        f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True
-    )
+        say("\n".join(lines), err=True)
+    say(f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True)
 
 
 def list_notebooks(study: str | None) -> None:
@@ -104,34 +101,34 @@ def list_notebooks(study: str | None) -> None:
         _list_possible(study, open_study(study), notebooks)
         return
     for one in notebooks:
-        click.echo(f"{one.name}\n    {one.question}\n    needs {', '.join(one.needs) or 'no table'}")
+        say(f"{one.name}\n    {one.question}\n    needs {', '.join(one.needs) or 'no table'}")
         if one.reads:
-            click.echo(f"    reads {', '.join(one.reads)}")
+            say(f"    reads {', '.join(one.reads)}")
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
     lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
-    click.echo(f"Possible with {', '.join(study.file.tables)}")
+    say(f"Possible with {', '.join(study.file.tables)}")
     for one in notebooks:
         if not lacking[one.name]:
-            click.echo(f"  {one.name}\n      {one.question}")
+            say(f"  {one.name}\n      {one.question}")
     missing = list(dict.fromkeys(table for tables in lacking.values() for table in tables))
     if not missing:
         return
-    click.echo("\nNot yet")
+    say("\nNot yet")
     for one in notebooks:
         if lacking[one.name]:
-            click.echo(f"  {one.name}\n      {one.question}\n      lacks {', '.join(lacking[one.name])}")
-    click.echo(f"\nTo add a table: crm add {name} TABLE FILE")
+            say(f"  {one.name}\n      {one.question}\n      lacks {', '.join(lacking[one.name])}")
+    say(f"\nTo add a table: crm add {name} TABLE FILE")
     for table in missing:
-        click.echo(f"  {table}: {CONTRACTS[table].grain}")
+        say(f"  {table}: {CONTRACTS[table].grain}")
 
 
 def list_studies() -> None:
     """Print each study that a name can mean here, and why one cannot be opened."""
-    click.echo("\nStudies")
+    say("\nStudies")
     for name, path in studies().items():
-        click.echo(f"{name:<20} {_title(path)}")
+        say(f"{name:<20} {_title(path)}")
 
 
 def _title(path: Path) -> str:
@@ -147,13 +144,13 @@ def list_runs(reports: Reports) -> None:
     """Print each run that is kept: when, how it ended, and which one is the latest."""
     found = reports.kept()
     if not found:
-        click.echo(f"no runs in {reports.folder}; `crm report` makes one")
+        say(f"no runs in {reports.folder}; `crm report` makes one")
     for record in found:
         if "notebooks" not in record:
-            click.echo(f"{record['run']}  its run.json is damaged")
+            say(f"{record['run']}  its run.json is damaged")
             continue
         ended = [one["status"] for one in record["notebooks"]]
         endings = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
         mark = " latest" if record["latest"] else ""
         kind = "failed" if record["folder"].parent.name == "failed" else "published"
-        click.echo(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {endings}{mark}")
+        say(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {endings}{mark}")

@@ -69,8 +69,8 @@ def run(task: Task) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="crm-", ignore_cleanup_errors=True) as sockets:
         try:
             execute_notebook(
-                task.notebook,
-                task.output,
+                _no_template(task.notebook),
+                _no_template(task.output),
                 parameters=task.parameters,
                 engine_name="crmlib",
                 kernel_name="python3",
@@ -84,6 +84,11 @@ def run(task: Task) -> Outcome:
         except Exception as error:
             return _explain(task, error, time.monotonic() - began)
     return Outcome(task.name, "ok", time.monotonic() - began)
+
+
+def _no_template(path: str) -> str:
+    """A path that Papermill leaves as it is: what stands in braces it takes for the name of a parameter."""
+    return path.replace("{", "{{").replace("}", "}}")
 
 
 def _transport(folder: Path) -> Config:

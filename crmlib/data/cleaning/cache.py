@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.code_key import code_key
-from crmlib.errors import DataError, disk_full
+from crmlib.errors import DataError
 from crmlib.kept import digest_of, keep
 from crmlib.staging import write_whole
 
@@ -21,7 +21,6 @@ CLEANING = (
     "crmlib.data.sources",
 )  # modules that import all that cleaning needs
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
-DISK_FULL = "No space left on device"  # in the engine's complaints
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 
 
@@ -132,13 +131,9 @@ def keep_cleaned(
     RunError
         If the disk is full.
     """
-    import duckdb
 
     def make(draft: Path) -> None:
-        try:
-            report = clean(draft)
-        except duckdb.Error as complaint:
-            raise (disk_full(draft) if DISK_FULL in str(complaint) else complaint) from None
+        report = clean(draft)
         for file, state in files.items():
             if not state.is_still_that_of(file):
                 raise changed_while_read(file)

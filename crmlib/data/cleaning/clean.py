@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning.cache import DISK_FULL, QUARANTINE, USED, CleaningReport
+from crmlib.data.cleaning.cache import QUARANTINE, USED, CleaningReport
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.cleaning.reconcile import (
     Part,
@@ -32,7 +32,7 @@ from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
 from crmlib.data.cleaning.steps import PurchaseLogSteps, Steps, SurveySteps
 from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_currencies
 from crmlib.data.contracts.contract import Contract
-from crmlib.data.engine import engine
+from crmlib.data.engine import engine, in_our_words
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.policies import Reading
 from crmlib.errors import DataError
@@ -66,12 +66,17 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
     DataError
         If a required column is missing, or there are rows and none can be used.
     """
+    with in_our_words(contract.name):
+        return _cleaned(raw, contract, reading, folder)
+
+
+def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
     steps = _STEPS.get(contract.name, Steps())
     contract, named = with_free_columns(contract, raw, reading.columns, reading.decimal)
     columns = contract.resolve(named, [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)])
     rows = steps.prepare(read_values(raw, contract, columns, reading), reading)
     staged_file = folder / "staged.parquet"
-    _write(judge_rows(rows, contract, reading, steps.reasons(rows, reading)), staged_file, contract, reading)
+    _write(judge_rows(rows, contract, reading, steps.reasons(rows, reading)), staged_file)
     # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
     staged = engine().read_parquet(str(staged_file), file_row_number=True)
     staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
@@ -88,24 +93,11 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
         staged_file.unlink()
 
 
-def _write(rows: ibis.Table, file: Path, contract: Contract, reading: Reading) -> None:
-    """Run the reading; what the engine cannot do with these data is said in our words."""
-    import duckdb
-
+def _write(rows: ibis.Table, file: Path) -> None:
     try:
         # The engine makes a join of a list of words, and a join does not keep the rows in the source's order.
         engine().raw_sql("SET disabled_optimizers = 'in_clause'")
         engine().to_parquet(rows, file, **_QUICK)
-    except duckdb.Error as complaint:
-        if DISK_FULL in str(complaint):
-            raise  # it is no fault of the source; who keeps the table says so
-        # The engine's own words may quote a value, and a value may be personal.
-        quoted = contract.quotable and reading.hash_secret is None
-        why = str(complaint).strip().splitlines()[0] if quoted else f"{type(complaint).__name__}."
-        raise DataError(
-            f"{contract.name}: the source cannot be read: {why} Check timezone, date_format and the source in the "
-            "study"
-        ) from (complaint if quoted else None)
     finally:
         engine().raw_sql("RESET disabled_optimizers")
 

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from crmlib.data.cleaning.numbers import parse_number
 from crmlib.data.policies import AS_WRITTEN, counted_from
+from crmlib.units import FIRST_DAY, LAST_DAY
 
 _BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
 
@@ -114,7 +115,7 @@ def _as_moment(column: ir.Column) -> ir.TimestampColumn:
 def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
     """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
     moment = moment.cast("timestamp(6)")
-    first, last = ibis.timestamp("1900-01-01 00:00:00"), ibis.timestamp("2199-12-31 23:59:59.999999")
+    first, last = ibis.timestamp(f"{FIRST_DAY} 00:00:00"), ibis.timestamp(f"{LAST_DAY} 23:59:59.999999")
     return ibis.ifelse(moment.between(first, last), moment, ibis.null("timestamp(6)"))
 
 

@@ -126,10 +126,10 @@ class _Lines:
                 raise wrong_encoding(
                     self._file.source, self._file.encoding, f"line {self._read + 1} or later"
                 ) from None
-            except UNREADABLE as complaint:
+            except UNREADABLE:
                 raise DataError(
                     f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
-                ) from complaint
+                ) from None
             if line:
                 self._read += 1
                 self._ahead.append(line.lstrip("\ufeff") if self._read == 1 else line)

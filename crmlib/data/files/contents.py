@@ -84,7 +84,7 @@ def read_head(path: Path) -> bytes:
         with open_bytes(path) as content:
             head = content.read(HEAD_BYTES)
     except UNREADABLE as complaint:
-        raise cannot_be_read(path, complaint) from complaint
+        raise cannot_be_read(path, complaint) from None
     if not head.strip(b"\0 \r\n\t\xff\xfe\xef\xbb\xbf"):
         raise DataError(
             f"{path.name} is empty ({path.stat().st_size} bytes); export it again, with its header line"
@@ -107,8 +107,11 @@ def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> Data
     """
     if isinstance(complaint, OSError) and complaint.errno and complaint.strerror:
         return DataError(f"{path} cannot be read: {complaint.strerror}")
-    with path.open("rb") as content:
-        head = content.read(HEAD_BYTES)
+    try:
+        with path.open("rb") as content:
+            head = content.read(HEAD_BYTES)
+    except OSError as refusal:  # which the engine does not say in the same way
+        return DataError(f"{path} cannot be read: {refusal.strerror}")
     if not head:
         why = "it is empty; export it again"
     elif head.startswith(own) or path.name.lower().endswith(".gz"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import ibis
 
+from crmlib.data.engine import why_refused
 from crmlib.data.files.bad_lines import split_again
 from crmlib.data.files.contents import UNREADABLE, cannot_be_read, open_bytes
 from crmlib.data.files.source_files import REPACKED
@@ -75,7 +76,10 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
     table = _scan(engine, [again])
     fault = _fault_in(table)
     if fault is not None:
-        raise DataError(f"{file.source.name} cannot be read: {fault}") from fault
+        raise DataError(
+            f"{file.source.name} cannot be read: {why_refused(fault)}; a line may be longer than 2 MB, or the file "
+            "damaged: export it again"
+        )
     return table if split.bad_lines else table.drop(UNSPLIT)
 
 
@@ -84,7 +88,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
     file = files[0]
     neutral = [f"c{place}" for place in range(len(file.header))]
     table = engine.read_csv(
-        [str(one.path) for one in files],
+        [one.path for one in files],
         columns=dict.fromkeys(neutral, "VARCHAR"),
         header=True,
         delim=file.delimiter,
@@ -128,7 +132,7 @@ def _as_utf8(file: TextFile) -> TextFile:
     except UnicodeError as complaint:
         raise wrong_encoding(file.path, file.encoding, _place_in(complaint)) from None
     except UNREADABLE as complaint:
-        raise cannot_be_read(file.path, complaint) from complaint
+        raise cannot_be_read(file.path, complaint) from None
     return replace(file, path=copy, encoding="utf-8")
 
 

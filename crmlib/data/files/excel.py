@@ -55,7 +55,7 @@ def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, .
         cells = workbook.get_sheet_by_name(name).to_python()
     except (CalamineError, ZipError, OSError) as complaint:
         own = b"\xd0\xcf\x11\xe0" if file.suffix.lower() == ".xls" else b"PK\x03\x04"
-        raise cannot_be_read(file, complaint, own) from complaint
+        raise cannot_be_read(file, complaint, own) from None
     if not cells:
         raise DataError(f"{file.name}: sheet {name!r} is empty; export it again, with its header line")
     refuse_preamble(f"{file.name}, sheet {name!r}", cells)

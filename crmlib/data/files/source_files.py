@@ -1,13 +1,16 @@
-"""Which files a source stands for, and of which kind they are; nothing is opened."""
+"""Which files a source stands for, what they are called, and of which kind they are; nothing is opened."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from crmlib.errors import DataError, did_you_mean
+from crmlib.errors import DataError, did_you_mean, require_text
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 REPACKED = (".bz2", ".zst", ".zip")  # unpacked before the engine reads it, which knows .gz
@@ -29,13 +32,19 @@ _ONLY_BY_NAME = (*REPACKED, ".json", ".json.gz")
 
 
 def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path | None = None) -> list[Path]:
-    """The files that a path, folder, glob or list of them stands for, in a fixed order."""
+    """The files that a path, folder, glob or list of them stands for, in a fixed order.
+
+    What is there under a name is meant by it, whatever signs are in it: "orders[1].csv" is a pattern only where there
+    is no such file. Of a folder, and by a pattern, hidden files are not read: they are notes of other programs.
+    """
     parts = list(source) if isinstance(source, (list, tuple)) else [source]
     files: list[Path] = []
     for part in parts:
         files += _expand((base or Path.cwd()) / _local(part), str(part))
     if not files:
         raise DataError("source is an empty list; name a file, a folder or a pattern")
+    for file in files:
+        require_text(file)
     kinds = {kind_of(file) for file in files}
     if len(kinds) > 1:
         raise DataError(
@@ -49,26 +58,32 @@ def _local(part: str | Path) -> Path:
     """The path that a source names, which may be written as a file:// address."""
     scheme, sign, rest = str(part).partition("://")
     if not sign:
-        return Path(part).expanduser()
+        return Path(os.path.expanduser(part))
     if scheme.lower() != "file":
         raise DataError(
             f"source begins with {scheme}://; files are read, not servers. Export the table to Parquet or CSV, or "
             "into a DuckDB file, and name that"
         )
-    address = urlsplit(f"file://{rest}")
-    return Path(url2pathname(address.path))
+    try:
+        return Path(url2pathname(urlsplit(f"file://{rest}").path))
+    except ValueError:
+        raise DataError(f"source {part!r} is no address of a file; write its path instead") from None
 
 
 def _expand(path: Path, written: str) -> list[Path]:
-    if any(sign in written for sign in "*?["):
-        files = sorted(path.parent.glob(path.name))
-    elif path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.is_file() and _known(one))
-    elif path.exists():
+    if os.path.isfile(path):
         return [path]
+    if os.path.isdir(path):
+        files = [one for one in _shown_in(path) if _known(one)]
+    elif os.path.exists(path):
+        raise DataError(
+            f"source {written!r} is a pipe or a device; name a file that can be read more than once"
+        )
+    elif any(sign in written for sign in "*?["):
+        files = [one for one in _shown_in(path.parent) if fnmatch(one.name, path.name)]
     else:
-        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, sorted(beside)[:20]) if beside else "the folder does not exist either"
+        beside = [one.name for one in _shown_in(path.parent)]
+        hint = did_you_mean(path.name, beside[:20]) if beside else "nor any other, or the folder is not there"
         raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
     if not files:
         raise DataError(
@@ -76,6 +91,40 @@ def _expand(path: Path, written: str) -> list[Path]:
             "files, or a pattern such as orders/*.csv"
         )
     return files
+
+
+def _shown_in(folder: Path) -> Iterator[Path]:
+    """The files of a folder in a fixed order, but hidden ones and those that mark an open workbook."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    paths = (folder / name for name in names if not name.startswith((".", "~$")))
+    return (path for path in paths if os.path.isfile(path))
+
+
+def names_of(files: Sequence[Path], base: Path | None = None) -> dict[Path, str]:
+    """What files are called in all that is written: seen from a folder, or as little as tells those elsewhere apart.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    base : Path, optional
+        The study's folder; the working directory by default.
+
+    Examples
+    --------
+    >>> files = [Path("/shop/data/orders.csv"), Path("/mnt/2023/old.csv"), Path("/mnt/2024/old.csv")]
+    >>> list(names_of(files, Path("/shop")).values())
+    ['data/orders.csv', '2023/old.csv', '2024/old.csv']
+    """
+    base = Path(os.path.abspath(base or Path.cwd()))
+    whole = {file: Path(os.path.abspath(file)) for file in files}
+    found = {file: path.relative_to(base) for file, path in whole.items() if path.is_relative_to(base)}
+    parts = 1
+    while rest := [file for file in whole if file not in found]:
+        ends = {file: Path(*whole[file].parts[-parts:]) for file in rest}
+        taken = [*found.values(), *ends.values()]
+        found |= {file: end for file, end in ends.items() if taken.count(end) == 1 or end == whole[file]}
+        parts += 1
+    return {file: found[file].as_posix() for file in files}
 
 
 def _known(path: Path) -> bool:

@@ -68,7 +68,7 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
                 is_utf8 = is_utf8 and _decodes(utf8, piece)
                 is_windows = is_windows and _decodes(windows, piece)
     except UNREADABLE as complaint:
-        raise cannot_be_read(file, complaint) from complaint
+        raise cannot_be_read(file, complaint) from None
     if is_utf8:
         return Finding("encoding", "utf-8", "every byte agrees with it")
     with open_bytes(file) as content:
