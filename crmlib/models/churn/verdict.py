@@ -142,7 +142,7 @@ def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:
     """The columns that may have been known only afterwards, and what the model is worth without them."""
     if not row.get("in_doubt"):
         return None
-    worth = "" if without is None else f" Without, it puts {fmt.share(without)} of pairs in order."
+    worth = "" if without is None else f" Without it, {fmt.share(without)} of pairs are in order."
     return Reason(CARE, f"Was this known in time: {row['in_doubt']}?{worth}")
 
 
