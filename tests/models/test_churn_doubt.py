@@ -19,7 +19,7 @@ def firm():
     left = random.random(1500) < 1 / (1 + np.exp(0.06 * tenure - 1.0 * monthly))
     frame = pd.DataFrame({"customer_id": np.arange(1500).astype(str), "tenure": tenure})
     frame["contract"] = np.where(monthly, "monthly", "yearly")
-    frame["call_duration"] = random.gamma(2, 60, 1500) * (1 + 2 * left)
+    frame["call_duration"] = random.gamma(2, 60, 1500) * (1 + left)
     return frame.assign(churned=np.where(left, "Yes", "No"))
 
 
@@ -31,7 +31,7 @@ def tested(firm):
 def test_a_suspect_stands_beside_every_score(tested):
     assert tested.in_doubt[["column", "finding"]].values.tolist() == [["call_duration", "suspect"]]
     area = tested.scores.set_index("model")["roc_auc"]
-    assert area["without columns in doubt"] < area["churn model"] - 0.05
+    assert area["without columns in doubt"] < area["churn model"] - 0.02
     assert list(tested.measures) == ["churn model", "without columns in doubt", "tenure alone", "base rate"]
     assert (
         tested.caveat
