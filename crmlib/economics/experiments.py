@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def read_experiments(
     for name, arm, people in _arms(outcomes, control):
         done = people[people["complete"]] if "complete" in people else people
         planned = planned_share.get(str(name)) if isinstance(planned_share, Mapping) else planned_share
-        about = {
+        about: dict[str, Any] = {
             "experiment": name,
             "arm": arm,
             "kind": str(people["kind"].iloc[0]) if "kind" in people else "",
@@ -342,8 +343,7 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
         return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["cost_per_message"]):
-        why = "whether that pays cannot be tested, for the cost of the treated is not known"
-        return better, pays, f"The treated did {side}: {found}; {why}."
+        found += "; whether that pays cannot be tested, for the cost of the treated is not known"
     if np.isnan(row["value_per_message"]):
         return better, pays, f"The treated did {side}: {found}."
     worth = Estimate(row["value_per_message"], "money", low=row["value_low"], high=row["value_high"])

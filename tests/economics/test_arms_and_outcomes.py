@@ -101,3 +101,20 @@ def test_arms_of_a_table_go_from_the_log_to_the_campaign():
     assert found.curve.empty
     priced = crm.campaign_from_experiment(log, test, **known, contact_cost=0.1)
     assert len(priced.to_contact) == 1500  # the call helps everybody, and five times its cost
+
+
+def test_a_table_of_experiments_keeps_the_names_of_its_arms(tmp_path):
+    folder = tmp_path / "data" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "log.csv").write_text("customer_id,date,amount\n" + "c1,2024-01-05,9\nc2,2024-02-05,8\n" * 3)
+    groups = ["Control", "Mens E-Mail", "TREATED", "Womens E-Mail"]
+    rows = "".join(f"mail,c{number},2024-03-01,{group}\n" for number, group in enumerate(groups))
+    (folder / "tests.csv").write_text("experiment,customer_id,assigned,group\n" + rows)
+    (folder / "study.yaml").write_text(
+        "title: Shop\nas_of: 2024-06-30\ntables:\n  transactions: {source: log.csv}\n  experiments: {source: tests.csv}\n"
+    )
+    study = crm.open_study(folder / "study.yaml")
+    found = crm.experiment_outcomes(
+        study.transactions, study.table("experiments"), days=30, as_of=study.as_of
+    )
+    assert found["group"].tolist() == ["control", "Mens E-Mail", "treated", "Womens E-Mail"]
