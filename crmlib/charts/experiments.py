@@ -24,7 +24,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     Parameters
     ----------
     frame : DataFrame
-        `read_experiments`: one row per experiment: `experiment`, `difference`, `low`, `high` and `verdict`.
+        `read_experiments`: one row per `experiment` (and `arm`): `difference`, `low`, `high` and `verdict`.
     outcome : str
         What was measured, such as "spend in 60 days".
     currency : str
@@ -33,7 +33,7 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     known = frame.dropna(subset=["difference", "low", "high"])
     if known.empty:
         return no_data("No experiment has been read")
-    known = known.sort_values("difference", ascending=False, kind="stable")
+    known = _named(known).sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in known["verdict"]]
     names = [short_name(one) for one in known["experiment"]]
     axes = _intervals(names, known, colours, known["verdict"].tolist())
@@ -47,6 +47,13 @@ def experiment_effects(frame: pd.DataFrame, *, outcome: str = "outcome", currenc
     money = f", {scale}{currency}" if currency else ""
     unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
     return finish(axes, _effects_title(known, value), f"{unit}. {listed}.", unit=unit)
+
+
+def _named(known: pd.DataFrame) -> pd.DataFrame:
+    """Experiments by name, with their arm and outcome where they have several."""
+    several = known.groupby("experiment").nunique().gt(1).any()
+    parts = ["experiment", *(name for name in ("arm", "outcome") if several.get(name, False))]
+    return known.assign(experiment=known[parts].astype(str).agg(": ".join, axis=1))
 
 
 def _effects_title(known: pd.DataFrame, value: dict[str, str]) -> str:

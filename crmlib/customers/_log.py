@@ -67,6 +67,16 @@ def belongs_to(rows: ibis.Table) -> ibis.Value:
     return ibis.ifelse(rows.is_purchase, rows.date, rows.returned_purchase_date)
 
 
+def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
+    """How many orders there are among those rows of a customer that are wanted.
+
+    An order is what has an id of its own; a row without one is an order by itself, for nothing says what it goes with.
+    """
+    if "order_id" not in rows.columns:
+        return wanted.sum()
+    return rows.order_id.nunique(where=wanted) + (wanted & rows.order_id.isnull()).sum()
+
+
 def floor(instant: ibis.Value, collapse: TimeUnit) -> ibis.Value:
     """Start of the hour, day, week (Monday), month, quarter or year of an instant."""
     if collapse is TimeUnit.H:

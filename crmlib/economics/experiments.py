@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
 from crmlib import format as fmt
+from crmlib.customers.treatments.experiments import check_groups
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate
 from crmlib.no_rows import no_rows, why_none
@@ -25,10 +27,11 @@ FEWEST = 30  # customers in a group, below which no readout is given
 SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
 POWER = 0.8
 _COLUMNS = (
-    "experiment kind treated control incomplete treated_mean control_mean difference low high z p_value p_holm "
-    "detectable variance_saved extra_unsubscribed extra_unsubscribed_low extra_unsubscribed_high cost_per_message "
-    "value_per_message value_low value_high p_split verdict pays sentence"
+    "experiment arm outcome kind treated control incomplete treated_mean control_mean difference low high z "
+    "p_value p_holm detectable variance_saved extra_unsubscribed extra_unsubscribed_low extra_unsubscribed_high "
+    "cost_per_message value_per_message value_low value_high p_split verdict pays sentence"
 ).split()
+_MEASURED = _COLUMNS[_COLUMNS.index("treated_mean") : _COLUMNS.index("extra_unsubscribed")]
 BETTER = Claim("the treated do better than the control", kind="effect", evidence="randomised")
 PAYS = Claim("it is worth more than it costs", kind="effect", evidence="randomised")
 
@@ -36,8 +39,9 @@ PAYS = Claim("it is worth more than it costs", kind="effect", evidence="randomis
 def read_experiments(
     outcomes: pd.DataFrame,
     *,
-    outcome: str = "spend",
-    value_per_unit: float | None = None,
+    outcome: str | Sequence[str] = "spend",
+    control: str = "control",
+    value_per_unit: float | Mapping[str, float] | None = None,
     adjust_by: str | None = None,
     planned_share: float | Mapping[str, float] | None = None,
     unsubscribe_cost: float = 0.0,
@@ -48,19 +52,24 @@ def read_experiments(
     Parameters
     ----------
     outcomes : DataFrame
-        Of `experiment_outcomes`, or one row per experiment and customer: `experiment, group` ("control" or
-        "treated") and the outcome; optionally `kind, cost, unsubscribed, complete`. Rows whose window is not
-        complete are counted and left out.
-    outcome : str, default "spend"
-        The one column that decides, chosen before the data were seen. Of 0 and 1, it is read as a share.
-    value_per_unit : float, optional
-        Money per unit of the outcome, such as the margin for spend; without it, whether it pays cannot be tested.
+        Of `experiment_outcomes`, or one row per experiment and customer: `experiment, group` and the outcome;
+        optionally `kind, cost, unsubscribed, complete`. Every group but the control is an arm, which is held
+        against it. Rows whose window is not complete are counted and left out.
+    outcome : str or sequence of str, default "spend"
+        The column that decides, chosen before the data were seen; of several, all are read together. Of 0 and 1,
+        it is read as a share.
+    control : str, default "control"
+        What `group` says of those who were left alone.
+    value_per_unit : float or mapping, optional
+        Money per unit of the outcome, such as the margin for spend; of several outcomes by name. Without it, or
+        without the cost of every treated customer, whether it pays cannot be tested: a cost is 0 only where the
+        table says so.
     adjust_by : str, optional
         A column known before chance decided, such as "spend_before": what it explains is taken off, which
         narrows the interval and moves the difference only by chance.
     planned_share : float or mapping, optional
-        Share of customers that was to be treated, of all experiments or by name; without it, the split is not
-        checked.
+        Share of customers of an arm and the control that was to be treated, of all experiments or by name;
+        without it, the split is not checked.
     unsubscribe_cost : float, default 0.0
         Money that an unsubscribed customer costs in contacts that can no longer be made.
     level : float, default 0.95
@@ -69,16 +78,17 @@ def read_experiments(
     Returns
     -------
     DataFrame
-        One row per experiment, by name: `experiment, kind, treated, control, incomplete` (customers),
-        `treated_mean, control_mean, difference, low, high, z, p_value`, `p_holm` (for all experiments read
-        together), `detectable` (the difference that would have been shown with a chance of 80 %),
+        One row per experiment, arm and outcome: `experiment, arm, outcome, kind, treated, control, incomplete`
+        (customers; an experiment's arms share their control),
+        `treated_mean, control_mean, difference, low, high, z, p_value`, `p_holm` (for all rows read together),
+        `detectable` (the difference that would have been shown with a chance of 80 %),
         `variance_saved` (share, by the adjustment), `extra_unsubscribed, extra_unsubscribed_low,
         extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
-        value_high` (money per treated customer, net of cost), `p_split`, `verdict` (that the treated do better:
-        "supported", "contradicted", "undecided" after reading all experiments together, or "cannot be tested"), `pays`
-        (that it is worth more than it costs, in the same words) and `sentence`, why. Without rows
-        where there is no outcome, or no experiment has 30 customers in each group whose window is over; the frame says
-        which.
+        value_high` (money per treated customer, net of cost; nan where the cost is not known), `p_split`,
+        `verdict` (that the treated do better: "supported", "contradicted", "undecided" after reading all rows
+        together, or "cannot be tested"), `pays` (that it is worth more than it costs, in the same words) and
+        `sentence`, why. Without rows where there is no outcome, or no experiment has 30 customers in each group
+        whose window is over; the frame says which.
 
     Raises
     ------
@@ -104,30 +114,33 @@ def read_experiments(
     check_level(level)
     if missing := why_none(outcomes):
         return no_rows(_COLUMNS, missing)
-    _check(outcomes, outcome, adjust_by)
+    named = [outcome] if isinstance(outcome, str) else list(outcome)
+    _check(outcomes, named, adjust_by, control)
+    worth_of = _per_outcome(value_per_unit, named)
     if isinstance(planned_share, Mapping):
         names = sorted(map(str, outcomes["experiment"].unique()))
         for name in set(planned_share) - set(names):
             raise CrmError(f"planned_share names {name!r}; {did_you_mean(name, names)}")
     rows = []
-    for name, people in outcomes.groupby("experiment", sort=True):
+    for name, arm, people in _arms(outcomes, control):
         done = people[people["complete"]] if "complete" in people else people
         planned = planned_share.get(str(name)) if isinstance(planned_share, Mapping) else planned_share
-        row = {
+        about: dict[str, Any] = {
             "experiment": name,
+            "arm": arm,
             "kind": str(people["kind"].iloc[0]) if "kind" in people else "",
             "incomplete": len(people) - len(done),
-            **_read(done, outcome, adjust_by, level),
             "p_split": split_p_value(done["group"], planned),
         }
-        rows.append(row | _worth(row, done, value_per_unit, unsubscribe_cost, level))
+        for one in named:
+            row = about | {"outcome": one} | _read(done, one, adjust_by, level)
+            assert row["treated"] + row["control"] + row["incomplete"] == len(people), "a customer was lost"
+            rows.append(row | _worth(row, done, worth_of.get(one), unsubscribe_cost, level))
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
         few = f"no experiment has {FEWEST} customers in each group whose window is over ({sizes})"
         return no_rows(_COLUMNS, f"{few}; shorten the window or wait")
-    counted = table[["treated", "control", "incomplete"]].to_numpy().sum()
-    assert counted == len(outcomes), "a customer was lost"
     table["p_holm"] = holm(table["p_value"])
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
     table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
@@ -191,19 +204,42 @@ def split_p_value(group: pd.Series, planned_share: float | None) -> float:
     return float(2 * ndtr(-z))
 
 
-def _check(outcomes: pd.DataFrame, outcome: str, adjust_by: str | None) -> None:
-    for name in ("experiment", "group", outcome, *([adjust_by] if adjust_by else [])):
+def _arms(outcomes: pd.DataFrame, control: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each arm of each experiment beside the control, as two groups: treated and control."""
+    for name, people in outcomes.groupby("experiment", sort=True):
+        alone = people["group"] == control
+        for arm in sorted(people.loc[~alone, "group"].unique()) or [""]:
+            pair = people[alone | (people["group"] == arm)]
+            yield name, arm, pair.assign(group=np.where(pair["group"] == control, "control", "treated"))
+
+
+def _per_outcome(value: float | Mapping[str, float] | None, named: Sequence[str]) -> Mapping[str, float]:
+    """Money per unit of each outcome that has one."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        for other in set(value) - set(named):
+            raise CrmError(f"value_per_unit names {other!r}; {did_you_mean(other, named)}")
+        return value
+    if len(named) > 1:
+        raise CrmError(
+            f"value_per_unit is {value} for {len(named)} outcomes; give it by name, such as {{{named[-1]!r}: {value}}}"
+        )
+    return {named[0]: value}
+
+
+def _check(outcomes: pd.DataFrame, named: Sequence[str], adjust_by: str | None, control: str) -> None:
+    for name in ("experiment", "group", *named, *([adjust_by] if adjust_by else [])):
         if name not in outcomes:
             raise DataError(f"outcomes: no column {name!r}; {did_you_mean(name, outcomes.columns)}")
-    for name in (outcome, *([adjust_by] if adjust_by else [])):
+    for name in (*named, *([adjust_by] if adjust_by else [])):
         if missing := int(outcomes[name].isna().sum()):
             raise DataError(
                 f"outcomes: {name} is missing in {missing:,} rows; a customer without purchases has 0"
             )
     if missing := int(outcomes["experiment"].isna().sum()):
         raise DataError(f"outcomes: experiment is missing in {missing:,} rows; name it or drop them")
-    if other := set(outcomes["group"]) - {"control", "treated"}:
-        raise DataError(f"outcomes: group has {min(map(str, other))!r}; allowed: control, treated")
+    check_groups(outcomes, "outcomes", control)
 
 
 def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: float) -> dict[str, float]:
@@ -212,12 +248,7 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
     values = people[outcome].to_numpy(dtype=float)
     sizes = {"treated": int(treated.sum()), "control": int((~treated).sum())}
     if min(sizes.values()) < FEWEST:
-        return {
-            **sizes,
-            **dict.fromkeys(_COLUMNS[5:12], np.nan),
-            "detectable": np.nan,
-            "variance_saved": np.nan,
-        }
+        return {**sizes, **dict.fromkeys(_MEASURED, np.nan)}
     plain = _difference(values, treated, level)
     found, saved = plain, 0.0
     if adjust_by is not None:
@@ -284,7 +315,9 @@ def _worth(
         found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
         extra = found.difference
         worth |= dict(zip(names, (extra, found.low, found.high), strict=True))
-    worth["cost_per_message"] = float(people.loc[treated, "cost"].mean()) if "cost" in people else 0.0
+    worth["cost_per_message"] = (
+        float(people.loc[treated, "cost"].mean(skipna=False)) if "cost" in people else np.nan
+    )
     if value_per_unit is not None:
         paid = worth["cost_per_message"] + extra * unsubscribe_cost
         ends = {"value_per_message": "difference", "value_low": "low", "value_high": "high"}
@@ -309,6 +342,8 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
         seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {fmt.share(POWER)}"
         return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
+    if np.isnan(row["cost_per_message"]):
+        found += "; whether that pays cannot be tested, for the cost of the treated is not known"
     if np.isnan(row["value_per_message"]):
         return better, pays, f"The treated did {side}: {found}."
     worth = Estimate(row["value_per_message"], "money", low=row["value_low"], high=row["value_high"])

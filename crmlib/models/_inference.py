@@ -16,6 +16,7 @@ STEP = 1e-4  # of the differences that turn the gradient into the Hessian
 GRADIENT_TOLERANCE = 1e-6  # per customer: a maximum whose gradient is larger has not converged
 NEAR = 1e-8  # log-likelihood per customer still to be gained from where Newton steps finish
 NEWTON_STEPS = 8
+MOVES_ALONG = 0.1  # logs by which a parameter follows one that is moved by 1 beyond its boundary
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ class Diagnosis:
         that are not at a boundary.
     findings : tuple of Finding
         Empty when nothing is to be said.
+    without_interval : tuple of str
+        Parameters at the boundary of the search, and those that move with one there: beyond it the data go on
+        to fit as well, so their intervals are open to that side and no standard error is theirs.
     """
 
     converged: bool
     gradient_norm: float
     findings: tuple[Finding, ...] = field(default=())
+    without_interval: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
@@ -64,6 +69,7 @@ class Maximum:
     covariance: Array  # of the log parameters; nan in the rows of those at a boundary or on a flat ridge
     at_boundary: NDArray[np.bool_]
     flat: tuple[tuple[int, ...], ...]  # groups of parameters along whose direction nothing changes
+    moving: NDArray[np.bool_]  # those that would move on with a parameter at a boundary
 
     @property
     def converged(self) -> bool:
@@ -115,7 +121,8 @@ def _climb(loglik: LogLikelihood, start: Array, bounds: Array, n_customers: floa
         if norm < GRADIENT_TOLERANCE:
             break
     covariance, flat = _covariance(hessian * n_customers, ~at_boundary)
-    return Maximum(theta, float(loglik(theta)[0]), norm, covariance, at_boundary, flat)
+    moving = _moving(hessian, at_boundary)
+    return Maximum(theta, float(loglik(theta)[0]), norm, covariance, at_boundary, flat, moving)
 
 
 def _search_in_bounds(loss: LogLikelihood, start: Array, bounds: Array) -> Array:
@@ -180,6 +187,15 @@ def _hessian(loss: LogLikelihood, theta: Array) -> Array:
     steps = STEP * np.eye(len(theta))
     rows = [(loss(theta + step)[1] - loss(theta - step)[1]) / (2 * STEP) for step in steps]
     return (np.array(rows) + np.array(rows).T) / 2
+
+
+def _moving(hessian: Array, at_boundary: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which free parameters follow one at a boundary, so that a standard error with that one held says nothing."""
+    free, moving = np.flatnonzero(~at_boundary), np.zeros(len(hessian), dtype=bool)
+    if at_boundary.any() and len(free):
+        follow = np.linalg.pinv(hessian[np.ix_(free, free)]) @ hessian[np.ix_(free, at_boundary)]
+        moving[free] = (np.abs(follow) > MOVES_ALONG).any(axis=1)
+    return moving
 
 
 def _covariance(information: Array, free: NDArray[np.bool_]) -> tuple[Array, tuple[tuple[int, ...], ...]]:

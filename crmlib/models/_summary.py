@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+UNKNOWN = "not identified"
+
 
 @dataclass(frozen=True, repr=False)
 class ModelSummary:
@@ -25,14 +27,14 @@ class ModelSummary:
     fit: str
 
     def __repr__(self) -> str:
-        table = self.frame.to_string(float_format=_number)
+        table = self.frame.to_string(float_format=_number, na_rep=UNKNOWN)
         return "\n".join(part for part in (self.title, table, self.fit) if part)
 
     def _repr_html_(self) -> str:
         from html import escape  # its table of entities is large, and most models are never shown
 
         lines = "<br>".join(escape(line) for line in self.fit.splitlines())
-        table = self.frame.to_html(float_format=_number, border=0)
+        table = self.frame.to_html(float_format=_number, border=0, na_rep=UNKNOWN)
         return f"<p><strong>{escape(self.title)}</strong></p>{table}<p>{lines}</p>"
 
 

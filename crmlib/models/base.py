@@ -109,7 +109,9 @@ class LikelihoodModel:
         self.n_customers_ = float(n_customers)
         self._log_covariance = best.covariance
         findings = (*self._common_findings(best), *self._findings())
-        self.diagnosis_ = Diagnosis(best.converged, best.gradient_norm, findings)
+        held = best.at_boundary | best.moving
+        without = tuple(one for one, is_held in zip(self.parameter_names, held, strict=True) if is_held)
+        self.diagnosis_ = Diagnosis(best.converged, best.gradient_norm, findings, without)
 
     def _findings(self) -> tuple[Finding, ...]:
         """What this model in particular has to say about its fit."""
@@ -121,20 +123,26 @@ class LikelihoodModel:
         if not best.converged:
             what = f"the optimiser stopped where the gradient is {best.gradient_norm:.1e} per customer."
             found.append(Finding(names, what, "Do not use these parameters; look for outliers in the data."))
-        edge = tuple(one for one, there in zip(names, best.at_boundary, strict=True) if there)
+        edge, along = (
+            tuple(one for one, is_so in zip(names, there, strict=True) if is_so)
+            for there in (best.at_boundary, best.moving)
+        )
         if edge:
             said = ", ".join(f"{one} = {self.params_[one]:.3g}" for one in edge)
             what = f"the likelihood still rises at the boundary of the search ({said})."
-            found.append(Finding(edge, what, self._cure(edge)))
+            if along:
+                what += f" {fmt.listing(along)} would move along, so none of them has an interval."
+            found.append(Finding((*edge, *along), what, self._cure((*edge, *along))))
         for group in best.flat:
             flat = tuple(names[one] for one in group)
             found.append(
                 Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
             )
-        return (*found, *self._weak_findings(best.covariance))
+        return (*found, *self._weak_findings(best))
 
-    def _weak_findings(self, covariance: Array) -> tuple[Finding, ...]:
-        names, errors = self.parameter_names, np.sqrt(np.diag(covariance))
+    def _weak_findings(self, best: Maximum) -> tuple[Finding, ...]:
+        names, covariance = self.parameter_names, best.covariance
+        errors = np.where(best.moving, np.nan, np.sqrt(np.diag(covariance)))
         found: list[Finding] = []
         weak = tuple(one for one, error in zip(names, errors, strict=True) if error > WEAK)
         if weak:
@@ -155,10 +163,15 @@ class LikelihoodModel:
 
     @property
     def standard_errors_(self) -> dict[str, float]:
-        errors = np.sqrt(np.diag(self._fitted("_log_covariance")))
+        errors = self._log_errors()
         return {
             one: float(e * self.params_[one]) for one, e in zip(self.parameter_names, errors, strict=True)
         }
+
+    def _log_errors(self) -> Array:
+        """Standard errors of the log parameters; nan where the data do not identify one."""
+        errors = np.sqrt(np.diag(self._fitted("_log_covariance")))
+        return np.where(np.isin(self.parameter_names, self.diagnosis_.without_interval), np.nan, errors)
 
     @property
     def aic_(self) -> float:
@@ -180,7 +193,7 @@ class LikelihoodModel:
         DataFrame
             Indexed by parameter, columns `low` and `high`; nan where the data do not identify it.
         """
-        half = normal_quantile(level) * np.sqrt(np.diag(self._fitted("_log_covariance")))
+        half = normal_quantile(level) * self._log_errors()
         values = np.array(list(self.params_.values()))
         ends = {"low": values * np.exp(-half), "high": values * np.exp(half)}
         return pd.DataFrame(ends, index=pd.Index(self.parameter_names, name="parameter"))
@@ -273,6 +286,7 @@ class LikelihoodModel:
                 "converged": said.converged,
                 "gradient_norm": said.gradient_norm,
                 "findings": [[list(one.parameters), one.what, one.cure] for one in said.findings],
+                "without_interval": said.without_interval,
             }
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -300,7 +314,8 @@ class LikelihoodModel:
             model.loglik_, model.n_customers_ = fit["loglik"], fit["n_customers"]
             model._log_covariance = np.array(fit["log_covariance"], dtype=float)
             findings = tuple(Finding(tuple(names), what, cure) for names, what, cure in fit["findings"])
-            model.diagnosis_ = Diagnosis(fit["converged"], fit["gradient_norm"], findings)
+            without = tuple(fit["without_interval"])
+            model.diagnosis_ = Diagnosis(fit["converged"], fit["gradient_norm"], findings, without)
         return model
 
 

@@ -331,3 +331,29 @@ def test_on_any_log_nothing_is_lost_and_order_does_not_matter(rows):
 def test_customer_totals_of_a_period_without_purchases_are_empty(cdnow):
     assert customer_totals(cdnow, start="1990-01-01", end="1990-12-31").empty
     assert period_profile(cdnow, start="1990-01-01", end="1990-12-31").totals["customers"] == 0
+
+
+def test_first_products_of_few_customers_have_no_rank():
+    sizes = {"tea": 30, "jam": 40, "gold": 1, "silver": 2, "rice": 35}
+    paid = {"tea": 5.0, "jam": 9.0, "gold": 900.0, "silver": 400.0, "rice": 7.0}
+    rows = [
+        (f"{product}{one}", product, paid[product]) for product, size in sizes.items() for one in range(size)
+    ]
+    log = pd.DataFrame(rows, columns=["customer_id", "product", "amount"]).assign(
+        date=pd.Timestamp("2023-01-05")
+    )
+    found = first_products(log, as_of="2024-06-30")
+    assert found["first_product"].tolist() == ["jam", "rice", "tea", "silver", "gold"]
+    assert found["rank"].tolist()[:3] == [1, 2, 3]
+    assert found["rank"].isna().tolist()[3:] == [True, True]
+
+
+def test_a_share_of_the_best_needs_one_whole_customer():
+    log = pd.DataFrame(
+        {"customer_id": ["a", *"bbcdefghijk"], "market": ["one", *["many"] * 11], "amount": 2.0}
+    )
+    log = log.assign(date=pd.Timestamp("2023-05-05"))
+    table = profile_by_group(log, start="2023-01-01", end="2023-12-31").set_index("group")
+    shares = ["top_1_share", "top_5_share", "top_10_share", "top_20_share"]
+    assert table.loc["one", [*shares, "gini"]].isna().all()
+    assert table.loc["many", shares].notna().tolist() == [False, False, True, True]

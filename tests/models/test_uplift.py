@@ -285,3 +285,24 @@ def test_refuses_an_unknown_learner_and_a_missing_column():
         crm.UpliftModel().predict(features)
     with pytest.raises(DataError, match="no column 'age'"):
         fitted(features, treated, outcome).predict(features.drop(columns="age"))
+
+
+def test_groups_out_of_order_are_not_to_be_chosen_by():
+    """A slope that a few extreme predictions make, while the groups in between are in no order."""
+    random = np.random.default_rng(0)
+    effect, treated = random.normal(size=4000), random.random(4000) < 0.5
+    place = np.digitize(stats.norm.cdf(effect), [0.2, 0.4, 0.6, 0.8])
+    frame = pd.DataFrame({"effect": effect, "control_outcome": 0.0, "fold": 0, "treated": treated})
+    steps = np.array([0.0, 1.4, 0.2, -0.2, 1.2])
+    found = crm.heterogeneity_test(frame.assign(outcome=random.normal(treated * steps[place])))
+    assert found.p_value < 0.025
+    assert found.order < 0.7
+    assert not found.usable
+    assert "groups do not follow the order that is predicted for them" in found.sentence
+    risen = crm.heterogeneity_test(frame.assign(outcome=random.normal(treated * np.sort(steps)[place])))
+    assert risen.order == 1
+    assert risen.usable
+
+
+def test_a_constant_effect_is_usable_in_at_most_one_of_twenty(null_worlds):
+    assert np.mean([one.usable for one in null_worlds]) <= 0.05

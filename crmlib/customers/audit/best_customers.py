@@ -13,7 +13,8 @@ from crmlib.customers.activity import profit_of
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
 
-COLUMNS = ("first_product", "customers", "came_back_share", "value_per_customer", "standard_error")
+COLUMNS = ("rank", "first_product", "customers", "came_back_share", "value_per_customer", "standard_error")
+FEWEST = 30  # customers of a product, below which its mean is mostly chance, and has no rank
 # A silence this unlikely, had nothing changed, is worth a call: one in twenty of the unchanged is called too.
 UNLIKELY = 0.05
 # A silence of ten mean gaps is no longer slipping away: these customers have left, and are another list.
@@ -51,9 +52,10 @@ def first_products(
     Returns
     -------
     DataFrame
-        One row per first product, by value per customer, highest first: `first_product, customers,
+        One row per first product: `rank` by value per customer, 1 the highest, `first_product, customers,
         came_back_share, value_per_customer` (profit where it is known, else revenue) and its
-        `standard_error`. Who bought several on the first day counts for each of them. Empty where the log
+        `standard_error`. Products with fewer than 30 customers have no rank (nan) and come last, those with
+        most customers first. Who bought several on the first day counts for each of them. Empty where the log
         names no product.
 
     Notes
@@ -71,10 +73,10 @@ def first_products(
     ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-29"]),
     ...                     "category": ["jazz", "pop", "pop"]})
     >>> found = first_products(log, as_of="2024-12-31", within_days=180)
-    >>> found[["first_product", "customers", "value_per_customer"]]
-      first_product  customers  value_per_customer
-    0          jazz          1                40.0
-    1           pop          1                 5.0
+    >>> found[["rank", "first_product", "customers", "value_per_customer"]]
+       rank first_product  customers  value_per_customer
+    0   NaN          jazz          1                40.0
+    1   NaN           pop          1                 5.0
     """
     day = as_day(as_of, "as_of")
     rows = seen_by(transactions, day)
@@ -108,7 +110,11 @@ def first_products(
         value_per_customer=_.value.mean(),
         standard_error=_.value.std(how="sample") / _.count().cast("float64").sqrt(),
     )
-    return found.order_by(ibis.desc("value_per_customer"), "first_product").to_pandas()
+    table = found.to_pandas().sort_values("first_product", ignore_index=True)
+    ranked = table["value_per_customer"].where(table["customers"] >= FEWEST)
+    table.insert(0, "rank", ranked.rank(method="first", ascending=False))
+    few_last = table.sort_values("customers", ascending=False, kind="stable")
+    return few_last.sort_values("rank", kind="stable", ignore_index=True)[list(COLUMNS)]
 
 
 def lapsing_customers(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, fetch, known_since, seen_by
+from crmlib.customers._log import as_day, belongs_to, fetch, known_since, orders_among, seen_by
 from crmlib.customers.activity import profit_of
 from crmlib.customers.rfm.summarise import purchase_periods
 from crmlib.data.sources import open_optional
@@ -41,7 +41,7 @@ def month_review(
     -------
     DataFrame
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
-        orders, revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
+        orders (not lines), revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
         `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
         `change_month`, `change_year`, `against_budget`. NaN where the log does not reach back to the first day
         of the month that is compared, or the comparison would divide by zero.
@@ -191,21 +191,14 @@ def _by_month(
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
     profit = profit_of(rows, margin)
-    narrow = rows.select(
-        "customer_id",
-        month=belongs_to(rows).fill_null(rows.date).truncate("M"),
-        amount="amount",
-        order=rows.counted.cast("int64"),
-        **({} if profit is None else {"profit": profit}),
-    )
-    joined = narrow.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
-    measures = {
-        "buyers": _.customer_id.nunique(where=_.order == 1),
-        "orders": _.order.sum(),
-        "revenue": _.amount.sum(),
-    }
-    if profit is not None:
-        measures["profit"] = _.profit.sum()
+    money = {"revenue": rows.amount} | ({} if profit is None else {"profit": profit})
+    # An order id is looked for among one customer's rows, so first by customer.
+    dated = rows.mutate(month=belongs_to(rows).fill_null(rows.date).truncate("M"), **money)
+    sums = {name: dated[name].sum() for name in money}
+    orders = orders_among(dated, dated.counted)
+    people = dated.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
+    joined = people.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
+    measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
     monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
     first = bought.date.min().to_pyarrow().as_py()

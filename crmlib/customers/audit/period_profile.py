@@ -28,7 +28,7 @@ class PeriodProfile:
     totals : Series
         `customers, purchases, revenue, profit` (NaN where unknown), `purchases_per_customer`,
         `spend_per_purchase`, `margin`, `one_time_share` (of customers), `gini` of the value and
-        `top_1_share, top_5_share, top_10_share, top_20_share` of it.
+        `top_1_share, top_5_share, top_10_share, top_20_share` of it (NaN of less than a customer).
     distribution : DataFrame
         By `purchases` ("1" to "9", "10+"): `customers, customer_share, value, value_share`.
     deciles : DataFrame
@@ -142,10 +142,11 @@ def _totals(ranked: pd.DataFrame, value: str) -> pd.Series:
         "spend_per_purchase": _ratio(revenue, purchases),
         "margin": _ratio(profit, revenue),
         "one_time_share": (ranked["purchases"] == 1).mean() if customers else np.nan,
-        "gini": gini(ranked[value].to_numpy()),
+        "gini": gini(ranked[value].to_numpy()) if customers > 1 else np.nan,
     }
     for share in TOP_SHARES:
-        totals[f"top_{share * 100:.0f}_share"] = top_share(ranked[value].to_numpy(), share)
+        held = top_share(ranked[value].to_numpy(), share) if share * customers >= 1 else np.nan
+        totals[f"top_{share * 100:.0f}_share"] = held
     return pd.Series(totals, dtype=float)
 
 

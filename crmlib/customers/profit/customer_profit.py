@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import belongs_to, fetch, seen_by
+from crmlib.customers._log import belongs_to, fetch, orders_among, seen_by
 from crmlib.customers.activity import check_margin, span
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
@@ -184,13 +184,6 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
         }
     counted = {name: value.fill_null(0) for name, value in sums.items()}
     return rows.group_by("customer_id").agg(first_seen=rows.date.min(), **counted)
-
-
-def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
-    """How many orders there are among the rows wanted: distinct ids, and each row without one."""
-    if "order_id" not in rows.columns:
-        return wanted.sum()
-    return rows.order_id.nunique(where=wanted) + (wanted & rows.order_id.isnull()).sum()
 
 
 def _with_effort(

@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, floor, seen_by
+from crmlib.customers._log import as_day, belongs_to, end_of, fetch, floor, orders_among, seen_by
 from crmlib.customers.rfm.summary import SUMMARY_COLUMNS, BornInHoldout, CustomerSummary, LeftOut
 from crmlib.errors import CrmError
 from crmlib.units import TimeUnit
@@ -207,13 +207,11 @@ def _customers(rows: ibis.Table, collapse: TimeUnit, end: dt.datetime) -> ibis.T
     totals = rows.group_by("customer_id").agg(
         first_purchase=purchased.min(),
         last_purchase=purchased.max(),
-        orders=purchased.count(),
+        orders=orders_among(rows, rows.counted),
         gross=ibis.ifelse(rows.is_purchase, rows.amount, 0.0).sum(),
         returns=ibis.ifelse(rows.is_purchase, 0.0, rows.amount).sum(),
     )
     customers = totals.inner_join(by_period, "customer_id")
-    if "order_id" in rows.columns:
-        customers = _count_orders(customers, rows)
     start, latest = (floor(customers[name], collapse) for name in ("first_purchase", "last_purchase"))
     now = floor(ibis.literal(end - dt.timedelta(microseconds=1)), collapse)
     return customers.mutate(
@@ -234,15 +232,6 @@ def _days_between(cut: dt.date, last: dt.date, collapse: TimeUnit) -> float:
     letter = {"H": "h", "M": "M", "Q": "Q", "Y": "Y", "W": "W", "D": "D"}[collapse]
     starts = [instant.to_period(letter).start_time for instant in instants]
     return (starts[1] - starts[0]) / pd.Timedelta(1, "D")
-
-
-def _count_orders(customers: ibis.Table, rows: ibis.Table) -> ibis.Table:
-    """Replace `orders` by the number of distinct order ids; a purchase row without one is an order."""
-    named = rows.filter(rows.counted & rows.order_id.notnull()).select("customer_id", "order_id").distinct()
-    unnamed = rows.filter(rows.counted & rows.order_id.isnull()).select("customer_id", "order_id")
-    counts = named.union(unnamed).group_by("customer_id").agg(named_orders=_.count())
-    joined = customers.drop("orders").left_join(counts, "customer_id")
-    return joined.mutate(orders=_.named_orders.fill_null(0)).drop("named_orders", "customer_id_right")
 
 
 def _in_units(frame: pd.DataFrame, unit: TimeUnit, collapse: TimeUnit) -> pd.DataFrame:

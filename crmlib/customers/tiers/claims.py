@@ -9,10 +9,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import end_of, fetch, seen_by, with_ids_of
+from crmlib.customers._log import end_of, fetch, orders_among, seen_by, with_ids_of
 from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import filled_columns
-from crmlib.customers.profit.customer_profit import orders_among
 from crmlib.data.sources import open_optional
 from crmlib.errors import CrmError
 from crmlib.findings import UNTESTED, Claim

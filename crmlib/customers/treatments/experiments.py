@@ -15,7 +15,6 @@ from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
 
-GROUPS = ("control", "treated")
 _COLUMNS = (
     "experiment customer_id kind group assigned cost purchases purchases_before spend_before spend "
     "profit complete bought unsubscribed"
@@ -24,7 +23,13 @@ STANDING = ("acquisition_channel", "product_type", "market")  # known when a cus
 
 
 def experiment_outcomes(
-    transactions: Any, experiments: Any, *, days: int, as_of: Any, margin: float | None = None
+    transactions: Any,
+    experiments: Any,
+    *,
+    days: int,
+    as_of: Any,
+    margin: float | None = None,
+    control: str = "control",
 ) -> pd.DataFrame:
     """What did each customer of each experiment buy in the days after chance decided, and before?
 
@@ -33,29 +38,31 @@ def experiment_outcomes(
     transactions : ibis.Table or DataFrame
         Cleaned purchase log.
     experiments : ibis.Table or DataFrame
-        One row per experiment and customer: `experiment, customer_id, assigned, group` ("control" or
-        "treated"); optionally `kind, cost` (money), `outcome, unsubscribed_on`.
+        One row per experiment and customer: `experiment, customer_id, assigned, group` (the control, or an arm
+        such as "treated"); optionally `kind, cost` (money), `outcome, unsubscribed_on`.
     days : int
         Length of the window from `assigned` on, that day included, and of the window just before it.
     as_of : date or str
         Last day that is known.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
+    control : str, default "control"
+        What `group` says of those who were left alone.
 
     Returns
     -------
     DataFrame
         One row per experiment and customer: `experiment, customer_id, kind, group, assigned, complete` (the
         window had ended by `as_of`), `purchases` (days with one), `bought` (0 or 1), `spend` (net of returns)
-        and, where it is known, `profit`, of the window; `purchases_before, spend_before`; `cost` (money, 0
+        and, where it is known, `profit`, of the window; `purchases_before, spend_before`; `cost` (money, nan
         where unknown), `unsubscribed` (0 or 1, in the window) and, where the table has one, `outcome`. Without rows,
         and with the `reason`, where there are not both tables.
 
     Raises
     ------
     DataError
-        If a column is missing, a group is another word, a day of assignment is missing, or a customer stands
-        twice in an experiment.
+        If a column is missing, an experiment has no control, a day of assignment is missing, or a customer
+        stands twice in an experiment.
 
     Examples
     --------
@@ -77,7 +84,7 @@ def experiment_outcomes(
     people = read_people(experiments, transactions)
     done = fetch(_measures(transactions, people, days, last, margin))
     assigned = fetch(people)
-    _check_people(assigned)
+    _check_people(assigned, control)
     found = assigned.merge(done, on=["experiment", "customer_id"], how="left", validate="one_to_one")
     numbers = [name for name in done.columns if name not in ("experiment", "customer_id")]
     found[numbers] = found[numbers].fillna(0.0)
@@ -100,7 +107,7 @@ def read_people(experiments: Any, transactions: Any) -> ibis.Table:
     table = with_ids_of(as_transactions(transactions), table)
     absent = {
         "kind": ibis.literal(""),
-        "cost": ibis.literal(0.0),
+        "cost": ibis.null("float64"),
         "unsubscribed_on": ibis.null("timestamp(6)"),
     }
     people = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
@@ -109,18 +116,31 @@ def read_people(experiments: Any, transactions: Any) -> ibis.Table:
         kind=people.kind.cast("string").fill_null(""),
         assigned=people.assigned.try_cast("timestamp(6)"),
         group=people.group.cast("string"),
-        cost=people.cost.cast("float64").fill_null(0.0),
+        cost=people.cost.cast("float64"),
         unsubscribed_on=people.unsubscribed_on.cast("timestamp(6)"),
     )
     names = ["experiment", "customer_id", "kind", "group", "assigned", "cost", "unsubscribed_on"]
     return people.select(*names, *(["outcome"] if "outcome" in table.columns else []))
 
 
-def _check_people(people: pd.DataFrame) -> None:
-    other = set(people["group"].dropna()) - set(GROUPS)
-    if other or people["group"].isna().any():
-        found = repr(sorted(other)[0]) if other else "nothing"
-        raise DataError(f"experiments: group has {found}; allowed: {', '.join(GROUPS)}")
+def check_groups(people: pd.DataFrame, table: str, control: str) -> None:
+    """Refuse experiments in which some customers have no group, or nobody is the control."""
+    if missing := int(people["group"].isna().sum()):
+        raise DataError(
+            f"{table}: group is missing in {missing:,} rows; say who was treated and who was left alone"
+        )
+    alone = (people["group"] == control).groupby(people["experiment"]).any()
+    for name in alone.index[~alone]:
+        found = sorted(map(str, people.loc[people["experiment"] == name, "group"].unique()))
+        words = ", ".join(map(repr, found[:5]))
+        raise DataError(
+            f"{table}: in {name!r} no group is {control!r}, but {words}; name those who were left alone, as in "
+            f"control={found[0]!r}"
+        )
+
+
+def _check_people(people: pd.DataFrame, control: str) -> None:
+    check_groups(people, "experiments", control)
     if people["assigned"].isna().any():
         missing = int(people["assigned"].isna().sum())
         raise DataError(

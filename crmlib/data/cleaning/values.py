@@ -137,7 +137,10 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
     renamed = reading.rename.get(column.name)
     if renamed:
         text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
-    return read_word(text, table, column.name, column.words) if column.words else text
+    if not column.words:
+        return text
+    word = read_word(text, table, column.name, column.words)
+    return word.fill_null(text) if column.other_words else word
 
 
 def _possible(value: ir.Column, column: Column) -> ir.Value:

@@ -201,7 +201,7 @@ EXPERIMENTS = Contract(
         text("experiment", "the experiment's name", required=True),
         CUSTOMER,
         date("assigned", "when chance decided", required=True),
-        text("group", "what chance decided", required=True, words=("control", "treated")),
+        text("group", "what chance decided", required=True, words=("control", "treated"), other_words=True),
         text("kind", "what the treated get: reminder, birthday, offer, newsletter, price"),
         money("cost", "what it cost to treat this customer"),
         number("outcome", "what was measured; from the purchase log if absent"),

@@ -108,7 +108,7 @@ def _range(column: Column) -> str:
 def _purpose(column: Column) -> str:
     parts = [column.purpose]
     if column.words:
-        parts.append(f"one of: {', '.join(column.words)}")
+        parts.append(f"one of: {', '.join(column.words)}{', or another' if column.other_words else ''}")
     if column.refers_to:
         parts.append(f"a key of `{column.refers_to}`")
     if column.not_before:

@@ -35,6 +35,7 @@ class ExperimentCampaign:
     Attributes
     ----------
     experiment : str
+        With its arm where it has several.
     sentence : str
         The finding.
     heterogeneity : Heterogeneity or None
@@ -63,6 +64,7 @@ def campaign_from_experiment(
     *,
     as_of: Any,
     experiment: str | None = None,
+    control: str = "control",
     customers: Any = None,
     days: int = 60,
     margin: float | None = None,
@@ -76,14 +78,15 @@ def campaign_from_experiment(
 
     Parameters
     ----------
-    transactions, experiments, as_of, days, margin
+    transactions, experiments, as_of, days, margin, control
         As in `experiment_outcomes`; without `cost` in the log, a margin is needed.
     experiment : str, optional
-        By default the one that moved purchases most surely (highest z).
+        By default the one that moved purchases most surely (highest z), as is its arm where it has several.
     customers : ibis.Table or DataFrame, optional
         As in `experiment_features`.
     contact_cost : float, optional
-        Money per contact; by default what treating a customer cost in the experiment.
+        Money per contact; by default what treating a customer cost in the experiment. Where neither is known,
+        `curve` and `to_contact` have no rows: what is not known is not free.
     budget : float, optional
         Money for contacts now.
     random_state : int
@@ -112,7 +115,7 @@ def campaign_from_experiment(
     >>> campaign_from_experiment(log, test, as_of="2024-06-30", experiment="birthday", margin=0.4).sentence
     'Not measured: birthday: 10 treated and 10 control customers are too few to learn effects from; ...'
     """
-    known = {"as_of": as_of, "days": days, "margin": margin}
+    known = {"as_of": as_of, "days": days, "margin": margin, "control": control}
     outcomes = experiment_outcomes(transactions, experiments, **known)
     if missing := why_none(outcomes):
         return _nothing(missing)
@@ -120,30 +123,39 @@ def campaign_from_experiment(
     if "profit" not in outcomes:
         why = "margin is None and the log has no cost; give margin, such as 0.4, to know what a purchase is worth"
         return _nothing(why)
-    read = read_experiments(outcomes, outcome="purchases") if experiment is None else outcomes
-    if missing := why_none(read):
+    if experiment is not None:
+        outcomes = _only(outcomes, experiment)
+    read = read_experiments(outcomes, outcome="purchases", control=control)
+    if experiment is None and (missing := why_none(read)):
         return _nothing(missing)
     if experiment is None and read["z"].isna().all():
         return _nothing("in no experiment do purchases differ from customer to customer")
-    name = _choose(read, experiment)
-    people = outcomes[outcomes["experiment"] == name].set_index("customer_id")
-    features = experiment_features(transactions, experiments, experiment=name, customers=customers)
+    name, people = _surest(read, outcomes, control)
+    treated = people["group"] != control
+    features = experiment_features(
+        transactions, experiments, experiment=people["experiment"].iloc[0], customers=customers
+    )
     features = features.loc[people.index]
     try:
-        model = UpliftModel("x", random_state=random_state).fit(
-            features, people["group"], people["purchases"]
-        )
+        model = UpliftModel("x", random_state=random_state).fit(features, treated, people["purchases"])
     except CannotAnswerError as reason:
         return _nothing(f"{name}: {reason}", name)
     value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
-    paid = people.loc[people["group"] == "treated", "cost"]
-    cost = float(paid.mean()) if contact_cost is None else contact_cost
+    paid = people.loc[treated, "cost"]
+    cost = float(paid.mean(skipna=False)) if contact_cost is None else contact_cost
     found, fitted = heterogeneity_test(model.cross_fitted_), model.cross_fitted_
     silent = features["days_since_last"].fillna(np.inf).rank()
     curves = {
         ranking: uplift_curves(fitted.assign(effect=score), random_state=random_state)
         for ranking, score in zip(RANKINGS, (fitted["effect"], silent), strict=True)
     }
+    sentence = f"{name}: {found.sentence}"
+    if np.isnan(cost):
+        why = (
+            "contact_cost is None and the experiment has no cost for all who were treated; give contact_cost"
+        )
+        frames = (no_rows(columns, why) for columns in (_CURVE, _LIST))
+        return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], *frames)
     earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
     to_contact = pd.DataFrame(columns=_LIST)  # nobody is contacted for an effect that chance explains
     if found.usable or found.average_low > 0:
@@ -153,7 +165,6 @@ def campaign_from_experiment(
         chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"])
         to_contact = chosen.reset_index()[_LIST]
     curve = pd.concat(earned, ignore_index=True)
-    sentence = f"{name}: {found.sentence}"
     return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], curve, to_contact)
 
 
@@ -163,12 +174,22 @@ def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
     return ExperimentCampaign(name, not_measured(reason), None, None, *frames)
 
 
-def _choose(read: pd.DataFrame, experiment: str | None) -> str:
-    if experiment is None:
-        return str(read.set_index("experiment")["z"].idxmax())
-    if experiment not in (names := sorted(read["experiment"].unique())):
+def _only(outcomes: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    if experiment not in (names := sorted(outcomes["experiment"].unique())):
         raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
-    return experiment
+    return outcomes[outcomes["experiment"] == experiment]
+
+
+def _surest(read: pd.DataFrame, outcomes: pd.DataFrame, control: str) -> tuple[str, pd.DataFrame]:
+    """The customers of the experiment, and of its arm, with the highest z; of the first one where none is read."""
+    if read.empty or read["z"].isna().all():
+        row = outcomes.loc[outcomes["group"] != control, ["experiment", "group"]].min()
+        name, arm = row["experiment"], row["group"]
+    else:
+        name, arm = read.loc[read["z"].idxmax(), ["experiment", "arm"]]
+    everybody = outcomes[outcomes["experiment"] == name]
+    label = name if everybody["group"].nunique() <= 2 else f"{name}: {arm}"
+    return str(label), everybody[everybody["group"].isin([control, arm])].set_index("customer_id")
 
 
 def _earned(curve: pd.DataFrame, customers: int, value: float, cost: float) -> pd.DataFrame:

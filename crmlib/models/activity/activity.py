@@ -137,7 +137,7 @@ class ActivityComparison:
         `actual` (share of customers who buy), `brier`, `log_loss` and `auc`, each with the 95 % interval of a
         bootstrap over customers (`brier_low`, ...), `brier_behind` (the best) with `behind_low, behind_high` of the
         paired difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
-        `behind_beyond_chance` (whether it errs more than the best of them, beyond chance).
+        `behind_beyond_chance` (whether it errs more than the best of them, beyond chance and visibly in three digits).
     deciles : DataFrame
         One row per forecast (`model`) and tenth of it (`decile`, 10 the highest): `customers`, `actual_mean`,
         `predicted_mean`, `standard_error`.

@@ -24,6 +24,7 @@ FREQUENCY_GROUPS = np.array(
 )  # repeat purchases; from 7 on one group
 TOP = 0.10  # share of customers whose share of the holdout's spend is measured
 LEVEL = 0.8  # of the intervals of totals
+SHOWN = 0.0005  # a Brier score is written to three digits; forecasts less apart are not told apart
 YEAR = 365  # days of "last year's revenue"
 
 Score = dict[str, Any]
@@ -236,6 +237,6 @@ def compare_probabilities(
         "behind_low": low,
         "behind_high": high,
         "gap": [gap(by_probability(one, happened)) for one in forecasts],
-        "behind_beyond_chance": low > 0,
+        "behind_beyond_chance": low >= SHOWN,
     }
     return pd.DataFrame(table).sort_values("brier", kind="stable", ignore_index=True)

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, DataError, FitError, did_you_mean
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData, churn_data
 from crmlib.models.churn.features import CATEGORY, NUMBER, Features, of_kind
-from crmlib.models.churn.leak_check import LEAK, leak_check
+from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
 from crmlib.rankings import roc_auc
 from crmlib.saved_model import SavedModel
@@ -119,13 +119,7 @@ class ChurnModel(SavedModel):
         """
         data = data if isinstance(data, ChurnData) else churn_data(data)
         if not keep_leaks:
-            found = leak_check(data, random_state=self.random_state)
-            leaks = found[found["finding"] == LEAK]
-            if len(leaks):
-                raise FitError(
-                    f"{'; '.join(leaks['what'])}. Was that known at the cut-off? If not, leave it out: "
-                    f"churn_data(…, leave_out={sorted(leaks['column'])}); if so: keep_leaks=True"
-                )
+            columns_in_doubt(data, keep_leaks=False, random_state=self.random_state)
         return self.fit_rows(data, np.arange(len(data.features)))
 
     def fit_rows(self, data: ChurnData, rows: Rows) -> Self:

@@ -20,11 +20,13 @@ from crmlib.models.churn.churn_model import (
     split_customers,
 )
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
+from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import SUBGROUPS, TENTHS, Predictions, by_subgroup, calibration_groups
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import bootstrap_weights, with_intervals
 
-MODEL, TENURE, BASE_RATE = "churn model", "tenure alone", "base rate"
+MODEL, WITHOUT = "churn model", "without columns in doubt"
+TENURE, BASE_RATE = "tenure alone", "base rate"
 FOLDS = 5
 TEST_SHARE = 0.25  # of the rows, by date
 MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
@@ -48,11 +50,12 @@ _MEASURES = {
 }
 _METRICS = [*_MEASURES, "calibration_intercept"]
 _COLUMNS = {
-    "scores": "model customers churned base_rate "
+    "scores": "model in_doubt customers churned base_rate "
     + " ".join(f"{one}{end}" for one in _METRICS for end in ("", "_low", "_high")),
     "calibration": "group customers predicted_mean actual_mean low high",
     "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
     "subgroups": SUBGROUPS,
+    "in_doubt": "column finding roc_auc what",
     "predictions": "customer_id fold churned p_churn p_tenure p_base_rate",
 }
 
@@ -64,10 +67,11 @@ class ChurnEvaluation:
     Attributes
     ----------
     scores : DataFrame
-        One row per `model` ("churn model", "tenure alone", "base rate"), over all held-out customers:
-        `customers`, `churned`, `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`,
-        `calibration_slope`, `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and
-        `_high`: 95 % by bootstrap over customers.
+        One row per `model` ("churn model", "without columns in doubt" where there are any, "tenure alone", "base
+        rate"), over all held-out customers: `in_doubt` (which columns of the model are), `customers`, `churned`,
+        `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`, `calibration_slope`,
+        `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and `_high`: 95 % by
+        bootstrap over customers.
     calibration : DataFrame
         One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
         `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
@@ -79,7 +83,10 @@ class ChurnEvaluation:
         One row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
         (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
     predictions : DataFrame
-        One row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`, `p_base_rate`.
+        One row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`, `p_base_rate`,
+        and `p_without` the columns in doubt where there are any.
+    in_doubt : DataFrame
+        What `leak_check` says of columns that the model uses: suspects, and leaks that were kept.
     folds : tuple of (ChurnModel, ndarray)
         The model of each fold, and the rows of the data that it has not seen.
     data : ChurnData
@@ -92,6 +99,7 @@ class ChurnEvaluation:
     deciles: pd.DataFrame
     subgroups: pd.DataFrame
     predictions: pd.DataFrame
+    in_doubt: pd.DataFrame
     folds: tuple[tuple[ChurnModel, Rows], ...]
     data: ChurnData
     notes: tuple[str, ...]
@@ -112,11 +120,21 @@ class ChurnEvaluation:
         """The row of the churn model in `scores`; nan where there is none."""
         return self.scores.set_index("model").reindex([MODEL]).iloc[0]
 
+    @property
+    def caveat(self) -> str:
+        """What has to be said wherever the score is: the columns in doubt, and the score without them; else empty."""
+        if self.in_doubt.empty:
+            return ""
+        said = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
+        area = self.scores.set_index("model")["roc_auc"].get(WITHOUT)
+        return said if area is None else f"{said} (ROC AUC {fmt.number(area)} without)"
+
 
 def evaluate_churn(
     data: ChurnData,
     *,
     estimator: Estimator = "auto",
+    keep_leaks: bool = False,
     resamples: int = 200,
     random_state: int = 0,
 ) -> ChurnEvaluation:
@@ -125,9 +143,11 @@ def evaluate_churn(
     Parameters
     ----------
     data : ChurnData
-        Without leaks (see `leak_check`).
+        Without leaks (see `leak_check`). Suspects stay, are named, and are scored without too.
     estimator : {"auto", "logistic", "gradient_boosting"}
         As for `ChurnModel`; the choice is made anew inside each fold.
+    keep_leaks : bool
+        Whether columns that nearly give the answer away were known in time; they are then in doubt, as suspects are.
     resamples : int
         Of the bootstrap over customers.
     random_state : int
@@ -140,7 +160,7 @@ def evaluate_churn(
     Raises
     ------
     FitError
-        If what can be learnt from, or what is held out, has fewer than 25 of either kind.
+        If a column gives the answer away, or what can be learnt from, or is held out, has fewer than 25 of a kind.
 
     Notes
     -----
@@ -166,6 +186,9 @@ def evaluate_churn(
     if data.reason:
         nothing = {name: no_rows(columns, data.reason) for name, columns in _COLUMNS.items()}
         return ChurnEvaluation(**nothing, folds=(), data=data, notes=())
+    in_doubt = columns_in_doubt(data, keep_leaks=keep_leaks, random_state=random_state)
+    named_in_doubt = list(in_doubt["column"])
+    rest = data.without(*named_in_doubt) if 0 < len(named_in_doubt) < len(data.features.columns) else None
     splits, note = held_out_splits(data, random_state)
     column, models, parts = tenure_column(data), [], []
     for number, (train, test) in enumerate(splits, start=1):
@@ -177,10 +200,18 @@ def evaluate_churn(
             "churned": data.churned[test],
         }
         part["p_churn"] = model.p_churn_coded(data.codes.iloc[test])
+        if rest is not None:
+            again = ChurnModel(estimator, random_state=random_state).fit_rows(rest, train)
+            part["p_without"] = again.p_churn_coded(rest.codes.iloc[test])
         part["p_tenure"] = _by_tenure(data, column, train, test, random_state)
         parts.append(pd.DataFrame(part | {"p_base_rate": data.churned[train].mean()}))
     frame, rows = pd.concat(parts, ignore_index=True), np.concatenate([test for _, test in splits])
-    named, notes = {MODEL: "p_churn", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}, [note]
+    named, notes = (
+        {MODEL: "p_churn", WITHOUT: "p_without", TENURE: "p_tenure", BASE_RATE: "p_base_rate"},
+        [note],
+    )
+    if "p_without" not in frame:
+        del named[WITHOUT]
     if column is None:
         del named[TENURE]
         notes.append(
@@ -193,11 +224,12 @@ def evaluate_churn(
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
     p_churn = frame["p_churn"].to_numpy()
     return ChurnEvaluation(
-        scores=_scores(predictions, weights, churned),
+        scores=_scores(predictions, weights, churned, ", ".join(named_in_doubt)),
         calibration=calibration_groups(p_churn, churned),
         deciles=_deciles(predictions, weights, churned),
         subgroups=by_subgroup(features, churned, p_churn, few),
         predictions=frame,
+        in_doubt=in_doubt,
         folds=tuple(models),
         data=data,
         notes=tuple(notes),
@@ -251,14 +283,16 @@ def _by_tenure(data: ChurnData, column: str | None, train: Rows, test: Rows, ran
     return alone.predict_proba(data.codes[[column]].iloc[test])[:, 1]
 
 
-def _scores(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
+def _scores(
+    predictions: dict[str, Predictions], weights: list[Array], churned: Array, in_doubt: str
+) -> pd.DataFrame:
     about = {"customers": len(churned), "churned": int(churned.sum()), "base_rate": float(churned.mean())}
     rows = []
     for model, predicted in predictions.items():
         measured = predicted.metrics()
         resampled = [list(predicted.metrics(one).values()) for one in weights]
         columns = with_intervals(list(measured), list(measured.values()), resampled)
-        rows.append({"model": model} | about | columns)
+        rows.append({"model": model, "in_doubt": in_doubt if model == MODEL else ""} | about | columns)
     return pd.DataFrame(rows)
 
 

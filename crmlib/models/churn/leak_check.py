@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib import format as fmt
+from crmlib.errors import FitError
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
@@ -87,6 +88,36 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     gravity = [LEAK, SUSPECT, REDUNDANT]
     rows.sort(key=lambda row: gravity.index(row[1]))
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def columns_in_doubt(data: ChurnData, *, keep_leaks: bool, random_state: int) -> pd.DataFrame:
+    """Suspects, and leaks that were known in time, among the columns that are used; any other leak is refused.
+
+    Parameters
+    ----------
+    data : ChurnData
+    keep_leaks : bool
+        Whether columns that nearly give the answer away were known in time, and stay.
+    random_state : int
+
+    Returns
+    -------
+    DataFrame
+        As `leak_check`, without what is redundant.
+
+    Raises
+    ------
+    FitError
+        If a column gives the answer away and `keep_leaks` does not say that it was known.
+    """
+    found = leak_check(data, random_state=random_state)
+    leaks = found[found["finding"] == LEAK]
+    if len(leaks) and not keep_leaks:
+        raise FitError(
+            f"{'; '.join(leaks['what'])}. Was that known at the cut-off? If not, leave it out: "
+            f"churn_data(…, leave_out={sorted(leaks['column'])}); if so: keep_leaks=True"
+        )
+    return found[found["finding"] != REDUNDANT] if len(found) else found
 
 
 def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) -> tuple[str, str] | None:

@@ -9,10 +9,9 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.errors import CrmError
 from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Rules, Verdict, judge, limit
+from crmlib.models.churn.evaluation import MODEL, TENURE, WITHOUT
 from crmlib.models.churn.leak_check import LEAK, REDUNDANT
 from crmlib.no_rows import why_none
-
-MODEL, TENURE = "churn model", "tenure alone"
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,12 @@ def churn_verdict(
     Parameters
     ----------
     scores : DataFrame
-        `ChurnEvaluation.scores`.
+        `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care.
     subgroups : DataFrame, optional
         `ChurnEvaluation.subgroups`, to judge kinds of customers too.
     leaks : DataFrame, optional
-        What `leak_check` found in the columns that the model uses.
+        What `leak_check` found in the columns that the model uses, for scores that do not name what is in doubt;
+        a leak is a reason against any use.
     thresholds : ChurnThresholds, optional
         The usual ones by default.
 
@@ -90,6 +90,7 @@ def churn_verdict(
         *_errors(row, rules),
         _worst_group(subgroups, rules),
         *_leaks(leaks),
+        _in_doubt(row, rows["roc_auc"].get(WITHOUT)),
         *_rivals(row, rows.loc[TENURE] if TENURE in rows.index else None, rules),
     ]
     return judge(MODEL, reasons, f"{_order(row)}, with chances that are right on average.")
@@ -135,6 +136,14 @@ def _leaks(leaks: pd.DataFrame | None) -> list[Reason]:
         Reason(REFUSE if one.finding == LEAK else CARE, f"Was this known in time: {one.what}?")
         for one in leaks[leaks["finding"] != REDUNDANT].itertuples()
     ]
+
+
+def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:
+    """The columns that may have been known only afterwards, and what the model is worth without them."""
+    if not row.get("in_doubt"):
+        return None
+    worth = "" if without is None else f" Without it, {fmt.share(without)} of pairs are in order."
+    return Reason(CARE, f"Was this known in time: {row['in_doubt']}?{worth}")
 
 
 def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from crmlib.errors import FitError
 from crmlib.models.uplift.assignment import read_effects
-from crmlib.rankings import parts_of_equal_size
+from crmlib.rankings import parts_of_equal_size, rank_correlation
 from crmlib.statistics import (
     bootstrap_weights,
     difference_of_means,
@@ -20,9 +20,12 @@ from crmlib.statistics import (
     with_intervals,
 )
 
-SIGNIFICANT = 0.05
+SIGNIFICANT = (
+    0.025  # one-sided: folds share customers, so that at 5 % more than one null in twenty would pass
+)
 LEVEL = 0.95  # of all intervals
 GROUPS = 5  # of predicted effect
+ORDERED = 0.7  # rank correlation of predicted and measured order of the groups: two may have changed places, not more
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Heterogeneity:
         nothing; nan where the model predicts the same for all.
     p_value : float
         One-sided, of a loading at least as large if the effect is the same for all.
+    order : float
+        Rank correlation of the groups' predicted order with the effects measured in them.
     groups : DataFrame
         By `group` of predicted effect within each fold, 1 the highest of five: `customers, predicted, effect`,
         with the 95 % interval `low, high`.
@@ -49,12 +54,13 @@ class Heterogeneity:
     loading: float
     loading_error: float
     p_value: float
+    order: float
     groups: pd.DataFrame
 
     @property
     def usable(self) -> bool:
-        """Whether to choose by predicted effects."""
-        return self.p_value < SIGNIFICANT
+        """Whether to choose by predicted effects: more than chance, and in an order that customers not seen follow."""
+        return self.p_value < SIGNIFICANT and self.order > ORDERED - 1e-9
 
     @property
     def sentence(self) -> str:
@@ -68,8 +74,11 @@ class Heterogeneity:
                 f"{last} where least is. Choose by predicted effect."
             )
         average = shown.format(self.average_effect, self.average_low, self.average_high)
+        why = f"p = {self.p_value:.2g}"
+        if self.p_value < SIGNIFICANT:
+            why = "groups do not follow the order that is predicted for them"
         return (
-            f"No difference between customers can be shown (p = {self.p_value:.2g}): predicted effects are not to be "
+            f"No difference between customers can be shown ({why}): predicted effects are not to be "
             f"used. On average the contact changes the outcome by {average}; choose by value and cost alone."
         )
 
@@ -78,7 +87,8 @@ def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     """Does the contact help some customers more than others, as far as the model can tell?
 
     The outcome is regressed on the treatment and on the treatment times the predicted effect, each customer's
-    predicted by models that did not see them: if the second has no weight, predicted differences are noise.
+    predicted by models that did not see them: if the second has no weight, predicted differences are noise. What
+    is to be used must also put groups of unseen customers in the order of their effects.
 
     Parameters
     ----------
@@ -127,7 +137,9 @@ def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     average = float(values[0]), float(values[0] - reach), float(values[0] + reach)
     loading, error = (float(values[3]), float(errors[3])) if differs else (np.nan, np.nan)
     p = float(ndtr(-loading / error)) if differs else 1.0
-    return Heterogeneity(*average, loading, error, p, _groups(centred, effect, fold, treated, outcome))
+    groups = _groups(centred, effect, fold, treated, outcome)
+    order = rank_correlation(-groups["group"], groups["effect"]) if differs else np.nan
+    return Heterogeneity(*average, loading, error, p, order, groups)
 
 
 def calibrated_effects(cross_fitted: pd.DataFrame, *, predicted: pd.Series | None = None) -> pd.Series:
