@@ -4,15 +4,12 @@ import json
 import shutil
 import stat
 
-import pytest
-
 from tests.report.conftest import DATA, Project
 
 NAME = "a{0}{{b}}'c\"d\\e%20#?*[1] \u00a0\n\u202e\x1bé;$HOME`x`&~year=2024"
 
 
-@pytest.mark.usefixtures("_library", "_forking")
-def test_a_report_from_a_folder_with_the_nastiest_name(tmp_path):
+def test_a_report_from_a_folder_with_the_nastiest_name(tmp_path, _library, _forking):  # noqa: PT019
     root = tmp_path / NAME
     shutil.copytree(DATA, root)
     folder = (root / "data" / "tiny").rename(root / "data" / NAME)
