@@ -111,8 +111,8 @@ def test_a_table_of_experiments_keeps_the_names_of_its_arms(tmp_path):
     rows = "".join(f"mail,c{number},2024-03-01,{group}\n" for number, group in enumerate(groups))
     (folder / "tests.csv").write_text("experiment,customer_id,assigned,group\n" + rows)
     (folder / "study.yaml").write_text(
-        "title: Shop\nas_of: 2024-06-30\ntables:\n  transactions: {source: log.csv}\n"
-        "  experiments: {source: tests.csv}\n"
+        "title: Shop\nas_of: 2024-06-30\ntables:\n"
+        "  transactions: {source: log.csv}\n  experiments: {source: tests.csv}\n"
     )
     study = crm.open_study(folder / "study.yaml")
     found = crm.experiment_outcomes(

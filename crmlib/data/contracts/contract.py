@@ -26,11 +26,11 @@ class Column:
     """One column of a contract.
 
     `kind` is text, date, number, money, flag or id; `words` are the only ones allowed where there are any, unless
-    `other_words` are; `low` and `high` bound a number; `refers_to` names the column of another table that
-    holds the same key, as in "customers.customer_id"; a `personal` column says who a customer is. Of the same row,
-    `not_before` names the date that this one cannot precede, and `known_from` the date before which the firm did not know this; a
-    `planned` date may lie ahead of the day on which it is known. `also` is another name that it goes by. Where it
-    is absent, the product of the columns in `computed_from` stands for it.
+    `other_words` are; `low` and `high` bound a number; `refers_to` names the column of another table that holds
+    the same key, as in "customers.customer_id"; a `personal` column says who a customer is. Of the same row,
+    `not_before` names the date that this one cannot precede, and `known_from` the date before which the firm did
+    not know this; a `planned` date may lie ahead of the day on which it is known. `also` is another name that it
+    goes by. Where it is absent, the product of the columns in `computed_from` stands for it.
     """
 
     name: str
