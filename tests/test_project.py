@@ -20,10 +20,10 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 ROOMS = [
     {
         *("code_key", "errors", "findings", "format", "lazy", "no_rows", "rankings", "secrets", "staging"),
-        *("statistics", "units"),
+        *("statistics", "units", "visible"),
     },
     {"data"},
-    {"places", "study_file", "results"},
+    {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "study_writer"},
     {"customers"},
     {"models"},

@@ -118,7 +118,9 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
     message = EmailMessage(policy=SMTP)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
-    message["Subject"] = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
+    # A line break in a title would start another header; the policy refuses it, so it goes.
+    subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
+    message["Subject"] = visible(" ".join(subject.split()))
     message["To"] = to
     message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
