@@ -24,6 +24,7 @@ from crmlib.places import is_bundled, new_study_folder, root_of
 from crmlib.staging import whole_file, write_whole
 from crmlib.study import Study
 from crmlib.study_file import READING, StudyFile, TableEntry, check_study, read_study_text
+from crmlib.visible import visible
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
 _OPTIONS = "--encoding, --sheet, --column customer_id=CustNo and --answer ENTRY=ANSWER"
@@ -170,7 +171,7 @@ def _policies(found: dict[str, Finding]) -> list[str]:
 def _entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:
     """One entry of the file under its comment."""
     margin = " " * indent
-    clean = " ".join(comment.split())  # a value shown in a comment must not end it
+    clean = visible(" ".join(comment.split()))  # a value shown in a comment must not end it
     commented = textwrap.wrap(clean, 110 - indent, initial_indent="# ", subsequent_indent="# ")
     plain = list(value) if isinstance(value, tuple) else value
     width = 100 - indent if isinstance(plain, list) else 10_000  # a text is not broken, a list of words is

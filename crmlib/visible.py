@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import click
-
 from crmlib.secrets import redact
 
 # Controls but tab and line break, what turns the direction of a line, and halves of signs that no file can hold.
@@ -25,4 +23,6 @@ def visible(text: str) -> str:
 
 def say(text: object, *, err: bool = False) -> None:
     """Print for the person at the terminal, or for a log: nothing secret, and nothing that acts upon the screen."""
+    import click
+
     click.echo(visible(redact(str(text))), err=err)

@@ -73,6 +73,10 @@ def test_names_of_projects_studies_and_files(tmp_path_factory, top, name, file):
     project(root, name, f"{file}.csv")
     done = crm("check", "--", name, folder=root)
     assert "(3 rows)" in done.output or name.endswith((".yaml", ".yml")), done.output
+    words = ("--transactions", f"data/{name}/{file}.csv", "--currency", "EUR", "--yes")
+    done = crm("new", "fresh", *words, folder=root)
+    assert done.exit_code == 0, done.output
+    assert "(3 rows)" in crm("check", "fresh", folder=root).output
 
 
 VALUES = st.recursive(

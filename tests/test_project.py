@@ -20,10 +20,10 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "ibis-framework": "ibis-duckdb", "matp
 ROOMS = [
     {
         *("arguments", "code_key", "errors", "findings", "format", "kept", "lazy", "no_rows", "one_state"),
-        *("rankings", "saved_model", "secrets", "staging", "statistics", "units"),
+        *("rankings", "saved_model", "secrets", "staging", "statistics", "units", "visible"),
     },
     {"data"},
-    {"places", "study_file", "results"},
+    {"places", "study_file", "study_yaml", "results"},
     {"study", "study_tables", "data_quality", "study_writer"},
     {"customers"},
     {"models"},

@@ -358,7 +358,10 @@ def test_a_folder_of_files_that_grew_a_column(project, tmp_path):
     )
     study = crm.open_study("shop")
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.0), ("b", "2024-01-06 00:00:00", 1.0)]
-    assert study.quality.sources[["file", "rows"]].to_numpy().tolist() == [["1.csv", 1], ["2.csv", 1]]
+    assert study.quality.sources[["file", "rows"]].to_numpy().tolist() == [
+        ["logs/1.csv", 1],
+        ["logs/2.csv", 1],
+    ]
 
 
 def test_a_file_that_grows_while_it_is_read(project, monkeypatch):

@@ -1,24 +1,19 @@
 """A whole report from folders, a study and a file with the nastiest names that a system allows."""
 
 import json
-import shutil
 import stat
-
-from tests.report.conftest import DATA, Project
+from dataclasses import replace
 
 NAME = "a{0}{{b}}'c\"d\\e%20#?*[1] \u00a0\n\u202e\x1bé;$HOME`x`&~year=2024"
 
 
-def test_a_report_from_a_folder_with_the_nastiest_name(tmp_path, _library, _forking):  # noqa: PT019
-    root = tmp_path / NAME
-    shutil.copytree(DATA, root)
+def test_a_report_from_a_folder_with_the_nastiest_name(unrun, tmp_path):
+    root = unrun.root.rename(tmp_path / NAME)
     folder = (root / "data" / "tiny").rename(root / "data" / NAME)
     (folder / "orders.csv").rename(folder / "orders[1].csv")
     text = (folder / "study.yaml").read_text()
     (folder / "study.yaml").write_text(text.replace("source: orders.csv", 'source: "orders[1].csv"'))
-    done = Project(root, _library, _forking).crm(
-        "report", NAME, "--only", "01", "--out", str(root / "out {x}")
-    )
+    done = replace(unrun, root=root).crm("report", NAME, "--only", "01", "--out", str(root / "out {x}"))
     assert done.code == 0, done.err
     assert not [sign for sign in "\u202e\x1b" if sign in done.out]
     latest = root / "out {x}" / NAME / "latest"

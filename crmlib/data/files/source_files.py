@@ -83,7 +83,8 @@ def _expand(path: Path, written: str) -> list[Path]:
         files = [one for one in _shown_in(path.parent) if fnmatch(one.name, path.name)]
     else:
         beside = [one.name for one in _shown_in(path.parent)]
-        hint = did_you_mean(path.name, beside[:20]) if beside else "nor any other, or the folder is not there"
+        none = "the folder is empty" if os.path.isdir(path.parent) else "the folder does not exist either"
+        hint = did_you_mean(path.name, beside[:20]) if beside else none
         raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
     if not files:
         raise DataError(
