@@ -193,12 +193,11 @@ def test_frames_of_any_kind_are_read(frame):
             None,
             "open_study got None; allowed: the name or path of a study, or a pandas, Polars or PyArrow frame",
         ),
-        (5, "open_study got an object of type int; allowed"),
-        ({"customer_id": ["A"]}, "open_study got an object of type dict; allowed"),
-        (["orders.csv"], "open_study got an object of type list; allowed"),
-        (FRAME["amount"], "open_study got an object of type Series; allowed"),
-        (np.zeros((2, 2)), "open_study got an object of type ndarray; allowed"),
-        ("orders.csv", "make a study of it first: crm new my-shop --transactions orders.csv"),
+        (5, "open_study got a value of type int; allowed"),
+        ({"customer_id": ["A"]}, "open_study got a value of type dict; allowed"),
+        (["orders.csv"], "open_study got a value of type list; allowed"),
+        (FRAME["amount"], "open_study got a value of type Series; allowed"),
+        (np.zeros((2, 2)), "open_study got a value of type ndarray; allowed"),
         ("", "no data//study.yaml in this folder or above"),
     ],
 )
@@ -213,12 +212,11 @@ def test_a_path_to_something_else_is_refused(tmp_path):
     (tmp_path / "study.yml").write_bytes(bytes(range(256)))
     for path, said in (
         (tmp_path, "there is no file"),
-        (tmp_path / "orders.parquet", "crm new my-shop --transactions"),
         (tmp_path / "study.yml", "is no study file: a byte of it is no text in UTF-8"),
     ):
         with pytest.raises(CrmError) as caught:
             crm.open_study(path)
         assert said in in_own_words(str(caught.value))
-    done = CliRunner().invoke(main, ["check", str(tmp_path / "orders.parquet")])
+    done = CliRunner().invoke(main, ["report", str(tmp_path / "orders.parquet")])
     assert done.exit_code == 2
     assert "by its ending, a file of data" in done.output
