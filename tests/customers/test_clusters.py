@@ -252,7 +252,7 @@ def test_profile_table_reconciles():
     [
         ({"a": [3.0] * 50}, {}, "all 50 customers are equal in a"),
         ({"a": [3.0]}, {}, "clusters need 2 customers at least, and here are 1"),
-        ({"a": []}, {}, "data holds 0 customers"),
+        ({"a": []}, {}, "clusters need 2 customers at least, and here are 0"),
         ({"a": [1.0, 2.0, 2.0]}, {"n_clusters": 3}, "n_clusters is 3 and 2 customers differ"),
         ({"a": [1.0, None, 2.0]}, {}, "'a' is missing or infinite for 1 of 3 customers"),
         ({"a": [1.0, np.inf, 2.0]}, {}, "'a' is missing or infinite for 1 of 3"),
@@ -325,7 +325,7 @@ def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     assert found.profile.empty
     once = rfm_summary(log, as_of="1998-06-30").query("frequency == 0")
     found = behaviour_clusters(once)
-    assert found.sentence.startswith("No clusters: data holds 0 customers")
+    assert found.sentence.startswith("No clusters: clusters need 2 customers at least, and here are 0")
     assert found.model is None
     assert found.kind == "none"
 
