@@ -77,6 +77,12 @@ class Study:
         return title if plain else f"{title} (simulated)"
 
     @property
+    def sentence(self) -> str:
+        """What is looked at: whose data, of which kind, up to which day, and in which currency."""
+        money = f"in {self.currency}" if self.currency else "in a currency that is not known"
+        return f"{self.title}: {self.file.data_kind} data, as of {self.as_of}, {money}"
+
+    @property
     def currency(self) -> str:
         """Currency of every amount, three letters; empty if it is not known."""
         return self.file.currency or ""

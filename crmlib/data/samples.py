@@ -7,7 +7,6 @@ import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from crmlib.data.engine import literally, why_refused
 from crmlib.errors import DataError
 from crmlib.kept import keep
 
@@ -71,6 +70,8 @@ def keep_sample(sample: str, cache: Path) -> Path:
 
 def _write(sample: str, data: Path, folder: Path) -> None:
     import duckdb
+
+    from crmlib.data.engine import literally, why_refused  # which loads the engine
 
     try:
         for table, query in _QUERIES[sample].items():

@@ -222,7 +222,8 @@ _NO_AMOUNT = _NO_MONEY | set(
 _NO_PRODUCT = set("price cost rating review weight count quantity qty discount".split())
 # Days of a person or of a thing, not of a purchase.
 _NO_DATE = set(
-    "birth born expiry expiration registration register signup joined join due first last next".split()
+    """birth born expiry expiration registration register signup joined join due first last next ship shipped
+    shipping delivery delivered dispatch dispatched approved modified updated changed""".split()
 )
 
 
