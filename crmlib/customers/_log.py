@@ -35,15 +35,15 @@ def end_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
 
 
-def seen_by(transactions: Any, day: dt.date) -> ibis.Table:
+def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.Table:
     """The rows up to the end of a day, with `counted`: whether a row is a purchase for who looks then.
 
     A purchase that goes back in full later still counts on this day; a return of later is not seen. A day that the
-    log has nothing to say about is refused.
+    log has nothing to say about is refused, unless one `outside` is meant.
     """
     log = open_table(transactions)
     rows = as_transactions(log)
-    days = _days_of(log, rows)
+    days = None if outside else _days_of(log, rows)
     if days and (reason := why_outside(day, *days)):
         raise CannotAnswerError(reason)
     end = ibis.literal(end_of(day))

@@ -21,7 +21,12 @@ _BETWEEN = "\x1f"  # no name of a group holds it
 
 
 def purchase_days(
-    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    as_of: Any,
+    *,
+    collapse: str = "D",
+    margin: float | None = None,
+    outside: bool = False,
 ) -> ibis.Table:
     """One row per customer and purchase period, as whoever looks at the end of `as_of` sees it.
 
@@ -29,7 +34,7 @@ def purchase_days(
     earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as
     revenue less `cost` where the log has it, else assumed as `margin` times revenue.
     """
-    rows = dated_rows(transactions, as_of, collapse=collapse, margin=margin)
+    rows = dated_rows(transactions, as_of, collapse=collapse, margin=margin, outside=outside)
     measures = [name for name in rows.columns if name in ("revenue", "profit")]
     sums = {name: rows[name].sum() for name in measures}
     daily = rows.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
@@ -37,10 +42,15 @@ def purchase_days(
 
 
 def dated_rows(
-    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    as_of: Any,
+    *,
+    collapse: str = "D",
+    margin: float | None = None,
+    outside: bool = False,
 ) -> ibis.Table:
     """The rows that `purchase_days` adds up: `customer_id, date, counted, revenue` and, where known, `profit`."""
-    rows = seen_by(transactions, as_day(as_of, "as_of"))
+    rows = seen_by(transactions, as_day(as_of, "as_of"), outside=outside)
     measures = {"revenue": rows.amount}
     profit = profit_of(rows, margin)
     if profit is not None:
@@ -71,7 +81,13 @@ def check_margin(margin: float | None) -> None:
 
 
 def customer_totals(
-    transactions: Any, *, start: Any, end: Any, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    *,
+    start: Any,
+    end: Any,
+    collapse: str = "D",
+    margin: float | None = None,
+    outside: bool = False,
 ) -> pd.DataFrame:
     """What each customer bought in a period.
 
@@ -85,6 +101,9 @@ def customer_totals(
         Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
+
+    outside : bool
+        Whether a period before the log has no purchases, instead of being refused.
 
     Returns
     -------
@@ -102,7 +121,7 @@ def customer_totals(
     1           b          1      5.0
     """
     first, last = span(start, end)
-    days = purchase_days(transactions, last, collapse=collapse, margin=margin)
+    days = purchase_days(transactions, last, collapse=collapse, margin=margin, outside=outside)
     within = days.date >= first
     measures = {
         name: days[name].sum(where=within).fill_null(0.0)
@@ -120,7 +139,7 @@ def customer_totals(
 
 def acquired_by(transactions: Any, day: Any) -> int:
     """How many customers have bought at least once by the end of a day."""
-    rows = seen_by(transactions, as_day(day, "day"))
+    rows = seen_by(transactions, as_day(day, "day"), outside=True)
     return int(rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py())
 
 

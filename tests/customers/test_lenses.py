@@ -329,8 +329,10 @@ def test_on_any_log_nothing_is_lost_and_order_does_not_matter(rows):
 
 
 def test_customer_totals_of_a_period_without_purchases_are_empty(cdnow):
-    assert customer_totals(cdnow, start="1990-01-01", end="1990-12-31").empty
-    assert period_profile(cdnow, start="1990-01-01", end="1990-12-31").totals["customers"] == 0
+    assert customer_totals(cdnow, start="1999-01-01", end="1999-12-31").empty
+    assert period_profile(cdnow, start="1999-01-01", end="1999-12-31").totals["customers"] == 0
+    with pytest.raises(CannotAnswerError, match="1990-12-31 is before the log"):
+        period_profile(cdnow, start="1990-01-01", end="1990-12-31")
 
 
 def test_first_products_of_few_customers_have_no_rank():

@@ -110,7 +110,7 @@ def test_latest_is_the_last_day_of_a_log_with_a_long_pause():
 
 
 def test_as_of_before_the_first_purchase_is_refused():
-    with pytest.raises(StudyError, match="before the first purchase on 2024-01-05"):
+    with pytest.raises(StudyError, match="2023-12-31 is before the log, which goes from 2024-01-05"):
         shop([["a", "2024-01-05", 1]], as_of="2023-12-31").as_of  # noqa: B018
 
 

@@ -115,7 +115,7 @@ def period_change(
         )
     _assert_covered(transactions, first[0], second[1], log_begins)
     totals = [
-        customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin)
+        customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin, outside=True)
         for start, end in (first, second)
     ]
     value = "profit" if "profit" in totals[0].columns else "revenue"
