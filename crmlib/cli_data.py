@@ -214,9 +214,10 @@ def _show_log(firm: Study) -> None:
         say(_lines_of(quality.states))
     gates = firm.gates
     say("\nFitness")
-    say(_lines_of(gates[["status", "gate", "found", "threshold"]]))
+    say(_lines_of(gates[["status", "gate", "found"]]))
     for gate in gates[gates["status"] != PASS].itertuples():
-        say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  {gate.meaning}\n  concerns: {gate.analyses}")
+        say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  wanted: {gate.threshold}\n  {gate.meaning}")
+        say(f"  concerns: {gate.analyses}")
     files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
     say(f"\nRead: {files}")
 

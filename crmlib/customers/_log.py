@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import ibis
+import numpy as np
 import pandas as pd
 
 from crmlib.data.cleaning.ids import holds_other, own_ids
@@ -41,7 +42,8 @@ def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.T
     A purchase that goes back in full later still counts on this day; a return of later is not seen. A day that the
     log has nothing to say about is refused, unless one `outside` is meant.
     """
-    log = open_table(transactions)
+    # A frame says by itself what a table has to be asked.
+    log = transactions if isinstance(transactions, pd.DataFrame) else open_table(transactions)
     rows = as_transactions(log)
     days = None if outside else _days_of(log, rows)
     if days and (reason := why_outside(day, *days)):
@@ -54,8 +56,11 @@ def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.T
 _days: WeakKeyDictionary[Any, tuple[dt.date, dt.date] | None] = WeakKeyDictionary()
 
 
-def _days_of(log: ibis.Table, rows: ibis.Table) -> tuple[dt.date, dt.date] | None:
+def _days_of(log: Any, rows: ibis.Table) -> tuple[dt.date, dt.date] | None:
     """First and last day of a log, asked once as long as the log is held; None where it has no row."""
+    if isinstance(log, pd.DataFrame) and isinstance(log["date"].dtype, np.dtype):
+        first, last = log["date"].min(), log["date"].max()
+        return None if pd.isna(first) else (first.date(), last.date())
     if log.op() not in _days:
         found = rows.agg(first=rows.date.min(), last=rows.date.max()).to_pyarrow().to_pylist()[0]
         _days[log.op()] = found["first"] and (found["first"].date(), found["last"].date())

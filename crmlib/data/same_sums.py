@@ -9,7 +9,16 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
-_STEPS = ((1e-9, 1e23), (1e-2, 1e16), (1e1, 1e13), (1e3, 1e11), (1e5, 1e9), (1e8, 1e6), (1e11, 1e4), (1e13, 1e2))
+_STEPS = (
+    (1e-9, 1e23),
+    (1e-2, 1e16),
+    (1e1, 1e13),
+    (1e3, 1e11),
+    (1e5, 1e9),
+    (1e8, 1e6),
+    (1e11, 1e4),
+    (1e13, 1e2),
+)
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 

@@ -251,9 +251,15 @@ def as_transactions(log: Any) -> ibis.Table:
     absent = {"is_purchase": rows.amount >= 0, "reversed_on": never, "returned_purchase_date": never}
     if not absent.keys() & {*rows.columns}:
         rows = rows.drop_null(needed)
-        if rows.filter(rows.amount < 0).limit(1).count().to_pyarrow().as_py():
+        if _has_returns(log, rows):
             return _with_returns(rows)
     return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})
+
+
+def _has_returns(log: Any, rows: ibis.Table) -> bool:
+    if isinstance(log, pd.DataFrame):  # which takes no query
+        return bool((log["amount"] < 0).any())
+    return bool(rows.filter(rows.amount < 0).limit(1).count().to_pyarrow().as_py())
 
 
 def _with_returns(rows: ibis.Table) -> ibis.Table:

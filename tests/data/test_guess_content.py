@@ -368,7 +368,7 @@ TRUE = {
 }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.tuples(*[st.sampled_from(names) for names, _values in TRUE.values()]),
     noise=st.sets(st.sampled_from(sorted(NOISE)), max_size=6),

@@ -98,8 +98,8 @@ def test_the_key_covers_the_library(project, tmp_path):
         return common()
 
     keys = [common()]
-    # The looks of a page, a command or a guess are no concern of a notebook's.
-    for module in ("report/pages.py", "cli.py", "cli_data.py", "study_writer.py", "data/guessing/dates.py"):
+    # The looks of a page or a command are no concern of a notebook's.
+    for module in ("report/pages.py", "cli.py", "cli_data.py", "cli_options.py"):
         assert after_an_edit_of(module) == keys[0], module
     for module in (
         "units.py",
