@@ -93,7 +93,8 @@ def run_notebook(path: Path, plan: Plan, run: Path) -> Ended:
     """Run one notebook's cells, as its kernel would, and read its page."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     names: dict[str, Any] = {"__name__": "__main__"}
-    with warnings.catch_warnings(record=True) as heard:
+    kept = [part for name in _OPTIONS for part in (name, pd.get_option(name))]
+    with warnings.catch_warnings(record=True) as heard, pd.option_context(*kept):
         warnings.simplefilter("always")
         for hidden in _HIDDEN:
             warnings.simplefilter("ignore", hidden)
@@ -169,4 +170,5 @@ def _environment(**given: str) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+_OPTIONS = ("display.precision", "display.max_colwidth")  # that notebooks set, for themselves alone
 _FORMATTER = DisplayFormatter()
