@@ -43,7 +43,7 @@ class World:
         """Dates and times of day, to the minute; none where a time is not finite."""
         known = np.isfinite(day)
         minutes = np.floor(np.where(known, day, 0) * 1440).astype("timedelta64[m]")
-        return np.where(known, self.start + minutes, np.datetime64("NaT")).astype("datetime64[us]")
+        return np.where(known, self.start + minutes, np.datetime64("NaT", "m")).astype("datetime64[us]")
 
     def day(self, date: str) -> float:
         """The time of a date's first moment."""
