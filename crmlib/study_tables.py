@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crmlib.data.cleaning.cache import FileState, cache_key, describe, file_state, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import names_of, source_files
+from crmlib.data.lock import LOCK
 from crmlib.errors import StudyError
 from crmlib.kept import forget
 from crmlib.one_state import require_same
@@ -64,8 +65,6 @@ class CleanedTables:
 
     def folder(self, name: str) -> Path:
         """Folder of a cleaned table, from the cache where nothing has changed."""
-        from crmlib.data.engine import LOCK
-
         with LOCK:  # two threads that ask for a table clean it once
             if name not in self._folders:
                 self._folders[name] = self._cleaned(name, self._entry(name))

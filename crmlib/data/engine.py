@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,11 +20,10 @@ import ibis
 import ibis.expr.operations as ops
 from ibis.backends.duckdb import Backend
 
+from crmlib.data.lock import LOCK
 from crmlib.data.same_sums import SameSums
 from crmlib.errors import DataError, disk_full
 from crmlib.staging import scratch
-
-LOCK = threading.RLock()
 
 
 def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,12 +17,13 @@ import pandas as pd
 
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.contracts.contract import Contract
-from crmlib.data.engine import LOCK, engine, frame_table
+from crmlib.data.engine import engine, frame_table
 from crmlib.data.files.contents import cannot_be_read
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
 from crmlib.data.files.source_files import kind_of, names_of, source_files
+from crmlib.data.lock import LOCK
 from crmlib.errors import DataError, did_you_mean
 
 

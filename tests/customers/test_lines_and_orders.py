@@ -1,5 +1,7 @@
 """A row is not an order: split orders into lines, and nothing that counts orders, purchases or customers moves."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from hypothesis import Phase, given, settings
