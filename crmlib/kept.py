@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -53,15 +54,32 @@ def facts_of(folder: Path) -> dict[str, Any] | None:
     if not folder.is_dir():
         return None
     try:
-        contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-        files, facts = dict(contents["files"]), dict(contents["facts"])
-        if not all(_as_made(folder / name, *what) for name, what in files.items()):
-            raise ValueError("a file differs")
-        os.utime(folder / CONTENTS)  # when it was last of use
-    except (OSError, ValueError, KeyError, TypeError):
-        logging.getLogger("crmlib").warning("crm: %s was damaged, and is made anew", folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        return _checked(folder)
+    except _DAMAGED:
+        pass
+    # Moved away before it is removed: by now another process may have made it anew, and that one comes back.
+    aside = folder.with_name(f".making-{secrets.token_hex(4)}")
+    try:
+        folder.rename(aside)
+        found = _checked(aside)
+        aside.rename(folder)
+    except _DAMAGED:
+        if aside.is_dir():
+            logging.getLogger("crmlib").warning("crm: %s was damaged, and is made anew", folder)
+            shutil.rmtree(aside, ignore_errors=True)
         return None
+    return found
+
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
+
+
+def _checked(folder: Path) -> dict[str, Any]:
+    contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
+    files, facts = dict(contents["files"]), dict(contents["facts"])
+    if not all(_as_made(folder / name, *what) for name, what in files.items()):
+        raise ValueError("a file differs")
+    os.utime(folder / CONTENTS)  # when it was last of use
     return facts
 
 
