@@ -21,7 +21,7 @@ _WORDS = r"(?:password|passwd|pwd|secret|token|api_?key|access_?key)"
 _IN_SETTING = re.compile(rf"\b{_WORDS}\s*=\s*['\"]?[^\s'\"&;,<>]+", re.I)
 _IN_ENTRY = re.compile(rf"^[\s-]*['\"]?\w*{_WORDS}['\"]?\s*:\s*['\"]?(?P<secret>[^\s'\"&;,<>]+)", re.I | re.M)
 _SECRET_NAME = re.compile(
-    r"passw|pwd$|secret|token(?![a-z])|api_?key|access_?key|private_?key|credential", re.I
+    r"passw|_pwd$|secret|token(?![a-z])|api_?key|access_?key|private_?key|credential", re.I
 )
 _SHORTEST = 6
 _SHORTEST_OF_ONE_KIND = 16  # letters alone: anything shorter may be an ordinary word

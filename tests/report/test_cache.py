@@ -165,6 +165,8 @@ def test_redaction_leaves_numbers_keys_and_parts_of_words():
     record = {"figures": [100000, "100000 of figures"], "mean_2": 100000.5}
     assert redact_json(record, environment) == record
     assert redact("the mean_24 of figures", environment) == "the mean_24 of figures"
+    shell = {"PWD": "/srv/reports-2024", "OLDPWD": "/srv/old-1", "MYSQL_PWD": "s3cret!"}
+    assert redact("/srv/reports-2024/a /srv/old-1 s3cret!", shell) == "/srv/reports-2024/a /srv/old-1 •••"
     assert redact_json(["mean_2", {"mean_2": "is mean_2."}], environment) == ["•••", {"mean_2": "is •••."}]
 
 
