@@ -29,7 +29,7 @@ HOMES = {
     "count_rows": "crmlib.no_rows",
     "length_in_words": "crmlib.units",
     "fitness_gates": "crmlib.data.fitness",
-    "simulate_firm": "crmlib.data.simulate",
+    "simulate_firm": "crmlib.simulation.simulate",
     "Study": "crmlib.study",
     "open_study": "crmlib.study",
     **customers.HOMES,

@@ -119,7 +119,7 @@ def _texts_of_users() -> Iterator[str]:
         yield "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         yield path.read_text(encoding="utf-8")
-    commands = [*LIBRARY.glob("cli*.py"), *LIBRARY.glob("cli/*.py"), *LIBRARY.glob("report/*.py")]
+    commands = [*LIBRARY.glob("cli/*.py"), *LIBRARY.glob("report/*.py")]
     for path in sorted(commands):
         yield path.read_text(encoding="utf-8")
 

@@ -65,7 +65,7 @@ def presets():
     """What the pages, and the study file that `crm new` writes, show as a preset of a notebook."""
     return [
         (page.name, preset)
-        for page in [*PAGES, ROOT / "crmlib/study_writer.py"]
+        for page in [*PAGES, ROOT / "crmlib/study/entries.py"]
         for preset in re.findall(r"\b\d\d_[a-z_]+: \{[^}]+\}", page.read_text(encoding="utf-8"))
     ]
 
@@ -80,7 +80,7 @@ def test_every_preset_in_the_pages_is_accepted(page, preset):
 
 
 def test_presets_were_found():
-    assert {"README.md", "study_writer.py"} <= {page for page, _preset in presets()}
+    assert {"README.md", "entries.py"} <= {page for page, _preset in presets()}
 
 
 def test_links_between_pages_lead_somewhere():

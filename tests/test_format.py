@@ -21,7 +21,7 @@ from crmlib import charts
 from crmlib import format as fmt
 from crmlib.findings import Estimate
 from crmlib.report import deliver, pages, publish
-from crmlib.results import NotebookResults, cards
+from crmlib.study.results import NotebookResults, cards
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "crmlib").rglob("*.py"))

@@ -18,10 +18,10 @@ from crmlib.cli import main
 from crmlib.data.engine import engine, in_our_words
 from crmlib.data.files.source_files import source_files
 from crmlib.data.sources import open_table
+from crmlib.data.staging import flush_folder
 from crmlib.errors import DataError
-from crmlib.places import cache_folder
 from crmlib.report.pages import render
-from crmlib.staging import flush_folder
+from crmlib.study.places import cache_folder
 
 LOG = "customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-05,12\nA,2024-03-06,7\n"
 STUDY = {"title": "A shop", "tables": {"transactions": {"source": "orders.csv"}}}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate, judge
-from crmlib.results import NotebookResults, harmless
+from crmlib.study.results import NotebookResults, harmless
 
 
 @pytest.fixture

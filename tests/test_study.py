@@ -12,7 +12,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.errors import CrmError, StudyError
-from crmlib.study_file import check_study
+from crmlib.study.file import check_study
 
 GOOD = {"title": "A shop", "tables": {"transactions": {"source": "orders.csv"}}}
 

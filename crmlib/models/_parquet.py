@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlib.data.staging import whole_file
 from crmlib.errors import CrmError, DataError
 from crmlib.models._histories import HISTORY, Histories, read_distinct_histories
-from crmlib.staging import whole_file
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,11 +12,11 @@ from typing import Any
 
 import crmlib
 from crmlib import charts
-from crmlib.code_key import code_key, modules_named
-from crmlib.kept import CONTENTS, digest_of, facts_of, forget, seal
+from crmlib.data.code_key import code_key, modules_named
+from crmlib.data.kept import CONTENTS, digest_of, facts_of, forget, seal
+from crmlib.data.staging import copy_files, whole_folder
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
-from crmlib.staging import copy_files, whole_folder
 from crmlib.study import Study
 
 KEPT_PER_NOTEBOOK = 8

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from crmlib import format as fmt
 from crmlib.errors import RunError, StudyError
-from crmlib.results import cards, value_and_change
 from crmlib.secrets import redact
+from crmlib.study.results import cards, value_and_change
 from crmlib.visible import visible
 
 MAIL_FILE = "mail.eml"

@@ -10,14 +10,14 @@ from multiprocessing import connection
 from pathlib import Path
 
 from crmlib import format as fmt
-from crmlib.one_state import RUN_STATE
-from crmlib.places import cache_folder
+from crmlib.data.staging import scratch
 from crmlib.report.cache import Cache, results_of
 from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
 from crmlib.secrets import redact, redact_json
-from crmlib.staging import scratch
+from crmlib.study.one_state import RUN_STATE
+from crmlib.study.places import cache_folder
 
 SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from crmlib import __version__
+from crmlib.data.kept import forget
+from crmlib.data.staging import clear_leftovers
 from crmlib.errors import RunError, disk_full
-from crmlib.kept import forget
-from crmlib.places import cache_folder
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
@@ -27,7 +27,7 @@ from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact_json
-from crmlib.staging import clear_leftovers
+from crmlib.study.places import cache_folder
 
 _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
 

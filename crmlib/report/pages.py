@@ -24,8 +24,8 @@ from markupsafe import Markup
 from crmlib import format as fmt
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
-from crmlib.results import interval_of
 from crmlib.secrets import redact
+from crmlib.study.results import interval_of
 from crmlib.visible import visible
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
 
+from crmlib.data.staging import own_folder, scratch
 from crmlib.errors import RunError, StudyError
-from crmlib.staging import own_folder, scratch
 
 FILE = "report.pdf"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")

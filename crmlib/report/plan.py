@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import crmlib
+from crmlib.data.kept import digest_of
 from crmlib.errors import DataError, RunError, StudyError, did_you_mean
-from crmlib.kept import digest_of
-from crmlib.places import find_root, find_study, notebooks_folder
 from crmlib.report.notebooks import RUNNER_OWNED, Notebook, Parameter, choose, read_notebooks
 from crmlib.secrets import holds_secret
 from crmlib.study import Study, open_study
-from crmlib.study_yaml import read_yaml
+from crmlib.study.places import find_root, find_study, notebooks_folder
+from crmlib.study.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
+from crmlib.data.staging import scratch
 from crmlib.report.outcomes import LONGEST_SOCKET, Outcome, Task, stopped_at
-from crmlib.staging import scratch
 
 
 class Worker:

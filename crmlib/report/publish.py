@@ -14,7 +14,7 @@ from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
-from crmlib.results import cards
+from crmlib.study.results import cards
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}

@@ -20,8 +20,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crmlib.data.staging import (
+    MAKING,
+    clear_leftovers,
+    copy_files,
+    flush_folder,
+    hold,
+    own_folder,
+    whole_folder,
+)
 from crmlib.errors import RunError
-from crmlib.staging import MAKING, clear_leftovers, copy_files, flush_folder, hold, own_folder, whole_folder
 
 
 class Reports:
@@ -137,7 +145,7 @@ class Reports:
             yield
         finally:
             if lock:
-                lock.close()
+                lock.release()
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from crmlib import format as fmt
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.samples import CURE, is_installed
 from crmlib.errors import CrmError
-from crmlib.places import notebooks_folder, studies
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.notebooks import Notebook, read_notebooks
@@ -20,6 +19,7 @@ from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact
 from crmlib.study import Study, open_study
+from crmlib.study.places import notebooks_folder, studies
 from crmlib.visible import say, visible
 
 _TRACEBACK_LINES = 8

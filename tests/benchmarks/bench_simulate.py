@@ -73,8 +73,8 @@ def one_run(customers: int) -> dict[str, float]:
 
 def measure(customers: int) -> dict[str, float]:
     """Write a firm; its rows, the seconds it took to count them, and the process's peak memory."""
-    from crmlib.data.simulation.settings import Simulation
-    from crmlib.data.simulation.writer import write_firm
+    from crmlib.simulation.settings import Simulation
+    from crmlib.simulation.writer import write_firm
 
     folder = Path(tempfile.mkdtemp())
     try:

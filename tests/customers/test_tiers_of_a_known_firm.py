@@ -6,7 +6,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.tiers.value_tiers import TIERS
-from crmlib.data.simulate import simulate_firm
+from crmlib.simulation.simulate import simulate_firm
 
 YEAR = {"start": "2025-01-01", "end": "2025-12-31"}
 

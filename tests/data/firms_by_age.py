@@ -52,7 +52,7 @@ def last_days(log, days):
 
 def simulated_log(random_state, *, customers=5000, years=3):
     """The purchases of a firm of `simulate_firm`."""
-    from crmlib.data.simulate import simulate_firm
+    from crmlib.simulation.simulate import simulate_firm
 
     rows = simulate_firm(customers, years, random_state=random_state).tables["transactions"]
     return rows[["customer_id", "date", "amount"]].assign(date=pd.to_datetime(rows["date"]))

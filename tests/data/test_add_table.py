@@ -18,10 +18,10 @@ from crmlib.data.contracts import CONTRACTS, OPTIONAL
 from crmlib.data.guessing.column_names import NAMES, names_of
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import StudyError
-from crmlib.places import find_study
 from crmlib.report.cache import Cache
 from crmlib.report.plan import plan_report
-from crmlib.study_writer import add_table
+from crmlib.study.places import find_study
+from crmlib.study.writer import add_table
 
 ROOT = Path(__file__).parents[2]
 

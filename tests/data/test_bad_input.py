@@ -421,7 +421,7 @@ def test_nothing_is_left_behind_by_rewritten_files():
     code = (
         "import tempfile, pathlib; from crmlib.data.sources import open_table; "
         "p = pathlib.Path(tempfile.mkdtemp()) / 'o.csv'; p.write_bytes('a,b\\n1,é\\n'.encode('utf-16')); "
-        "open_table(p); from crmlib.staging import scratch; print(*scratch().glob('*.csv'))"
+        "open_table(p); from crmlib.data.staging import scratch; print(*scratch().glob('*.csv'))"
     )
     folder = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 import crmlib as crm
-from crmlib import study_writer
 from crmlib.cli import main
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import StudyError
-from crmlib.study_file import read_study_file
-from crmlib.study_writer import write_study
+from crmlib.study import writer
+from crmlib.study.file import read_study_file
+from crmlib.study.writer import write_study
 from tests.data.test_guess import GERMAN, PRICES, SHOPIFY, WOOCOMMERCE
 
 
@@ -107,7 +107,7 @@ def test_a_file_elsewhere_is_copied_and_a_large_one_is_not(project, monkeypatch)
     small = read_study_file(write_study("small", guess_table(TRANSACTIONS, log)))
     assert small.tables["transactions"].source == "orders.csv"
     assert (project / "data" / "small" / "orders.csv").read_text() == GERMAN
-    monkeypatch.setattr(study_writer, "LARGEST_COPY_BYTES", 10)
+    monkeypatch.setattr(writer, "LARGEST_COPY_BYTES", 10)
     large = read_study_file(write_study("large", guess_table(TRANSACTIONS, log)))
     assert large.tables["transactions"].source == str(log)
     assert not (project / "data" / "large" / "orders.csv").exists()

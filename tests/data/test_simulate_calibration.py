@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import crmlib as crm
-from crmlib.data.simulate import simulate_firm
-from crmlib.data.simulation.effects import GROUPS, MECHANISMS
+from crmlib.simulation.effects import GROUPS, MECHANISMS
+from crmlib.simulation.simulate import simulate_firm
 from tests.data.calibration import COMPLETE_JOURNEY_2017, FIGURES, cdnow, simulated, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulated-firm.md"

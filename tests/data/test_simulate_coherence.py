@@ -8,7 +8,7 @@ import pytest
 from scipy.special import chdtrc
 
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.simulate import simulate_firm
+from crmlib.simulation.simulate import simulate_firm
 
 SEEDS = range(6)
 

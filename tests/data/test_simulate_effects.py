@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crmlib.data.simulate import simulate_firm
-from crmlib.data.simulation.block import blocks
-from crmlib.data.simulation.customers import draw_people
-from crmlib.data.simulation.effects import GROUPS, MECHANISMS
-from crmlib.data.simulation.firm import world_of
-from crmlib.data.simulation.purchases import _gaps
-from crmlib.data.simulation.settings import Simulation
-from crmlib.data.simulation.streams import Streams
 from crmlib.errors import DataError
+from crmlib.simulation.block import blocks
+from crmlib.simulation.customers import draw_people
+from crmlib.simulation.effects import GROUPS, MECHANISMS
+from crmlib.simulation.firm import world_of
+from crmlib.simulation.purchases import _gaps
+from crmlib.simulation.settings import Simulation
+from crmlib.simulation.simulate import simulate_firm
+from crmlib.simulation.streams import Streams
 
 
 @pytest.fixture(scope="module")

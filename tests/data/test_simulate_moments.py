@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from crmlib.data.simulation import catalogue, expectations, purchases, service
-from crmlib.data.simulation.block import blocks
-from crmlib.data.simulation.firm import world_of
-from crmlib.data.simulation.rows_of_service import case_minutes
-from crmlib.data.simulation.settings import Simulation
+from crmlib.simulation import catalogue, expectations, purchases, service
+from crmlib.simulation.block import blocks
+from crmlib.simulation.firm import world_of
+from crmlib.simulation.rows_of_service import case_minutes
+from crmlib.simulation.settings import Simulation
 
 PLAIN = dict.fromkeys(("treatments", "slow_replies", "broken_promises", "dormancy", "referrals"), 0)
 

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.simulate import simulate_firm
-from crmlib.data.simulation.settings import TABLES, Simulation
-from crmlib.data.simulation.writer import keep_simulated, write_firm
 from crmlib.errors import DataError, StudyError
-from crmlib.study_file import check_study
+from crmlib.simulation.settings import TABLES, Simulation
+from crmlib.simulation.simulate import simulate_firm
+from crmlib.simulation.writer import keep_simulated, write_firm
+from crmlib.study.file import check_study
 
 ROOT = Path(__file__).parents[2]
 SMALL = Simulation(n_customers=150, years=1, random_state=9)
@@ -91,8 +91,8 @@ def test_the_bundled_firm_is_a_seed_and_no_file():
 def test_another_process_makes_the_same_files_byte_by_byte(tmp_path):
     write_firm(SMALL, tmp_path / "here")
     code = (
-        "import sys; from pathlib import Path; from crmlib.data.simulation.settings import Simulation; "
-        "from crmlib.data.simulation.writer import write_firm; "
+        "import sys; from pathlib import Path; from crmlib.simulation.settings import Simulation; "
+        "from crmlib.simulation.writer import write_firm; "
         f"write_firm(Simulation.model_validate_json({SMALL.model_dump_json()!r}), Path(sys.argv[1]))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo"}
@@ -195,10 +195,10 @@ def test_the_command_refuses_with_a_sentence(project, arguments, complaint):
 
 def test_neither_notebooks_nor_library_read_the_truth():
     """Nothing outside the simulator imports it but who opens a study or writes one; nothing names its truth."""
-    may = {"study_tables.py", "study_file.py", "cli_data.py"}
+    may = {"study/tables.py", "study/file.py", "cli/data.py"}
     for path in (ROOT / "crmlib").rglob("*.py"):
         relative = path.relative_to(ROOT / "crmlib").as_posix()
-        if relative.startswith("data/simulat"):
+        if relative.startswith("simulation/"):
             continue
         text = path.read_text(encoding="utf-8")
         modules = [
@@ -206,7 +206,7 @@ def test_neither_notebooks_nor_library_read_the_truth():
             for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.ImportFrom) and node.level == 0
         ]
-        found = [one for one in modules if one.startswith("crmlib.data.simulat")]
+        found = [one for one in modules if one.startswith("crmlib.simulation")]
         assert not found or relative in may, (relative, found)
         assert not any("truth" in one for one in modules), relative
         assert ".truth" not in text, relative

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import crmlib as crm
-from crmlib.data.simulate import simulate_firm
 from crmlib.errors import CrmError
+from crmlib.simulation.simulate import simulate_firm
 
 COST = 3.0
 

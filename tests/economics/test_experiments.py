@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 import crmlib as crm
-from crmlib.data.simulate import simulate_firm
 from crmlib.economics.experiments import minimal_detectable_effect, split_p_value
 from crmlib.errors import CrmError, DataError
+from crmlib.simulation.simulate import simulate_firm
 from crmlib.statistics import difference_of_means
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.data.simulate import simulate_firm
 from crmlib.errors import CrmError, DataError
+from crmlib.simulation.simulate import simulate_firm
 
 MONTHS = 6
 LEDGER = pd.DataFrame(

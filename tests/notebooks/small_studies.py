@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.simulate import simulate_firm
+from crmlib.simulation.simulate import simulate_firm
 
 FIRST, LAST, ROWS = "2023-01-02", "2024-12-30", 800
 Small = tuple[dict[str, pd.DataFrame], dict[str, Any]]

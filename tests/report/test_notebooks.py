@@ -3,8 +3,8 @@
 import pytest
 
 from crmlib.errors import StudyError
-from crmlib.places import notebooks_folder
 from crmlib.report.notebooks import admits, read_notebooks, read_parameters
+from crmlib.study.places import notebooks_folder
 
 PARAMETERS = {
     f"{notebook.number}.{one.name}": one

@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crmlib import places
-from crmlib.kept import facts_of
+from crmlib.data.kept import facts_of
 from crmlib.report.runs import read_record
+from crmlib.study import places
 
 from .conftest import RUN_CRM, Project
 from .test_runs import KILLS, wait_for
@@ -121,7 +121,7 @@ def test_a_stricter_privacy_removes_what_was_kept_in_the_clear(project):
 
 
 def test_the_cache_has_a_budget_and_what_is_in_use_stays(tmp_path, monkeypatch):
-    from crmlib import kept
+    from crmlib.data import kept
 
     for number in range(4):
         entry = kept.keep(

@@ -21,8 +21,8 @@ from crmlib.customers.clusters.fits import (
     stability,
 )
 from crmlib.customers.clusters.profile import cluster_names, standings
+from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
-from crmlib.saved_model import SavedModel
 
 DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
 SCALES = ("log", "share")

@@ -15,7 +15,7 @@ from crmlib import format as fmt
 from crmlib.customers._log import end_of, fetch, open_columns, with_ids_of
 from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.study_file import Costs
+from crmlib.study.file import Costs
 
 # Table, the day on which a row counts, and what of it costs the firm.
 CASES = ("service_cases", "opened", ("minutes", "contacts", "cost"))

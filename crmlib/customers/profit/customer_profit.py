@@ -24,7 +24,7 @@ from crmlib.customers.profit.cost_to_serve import (
     within,
 )
 from crmlib.errors import DataError
-from crmlib.study_file import Costs
+from crmlib.study.file import Costs
 
 COLUMNS = (
     "customer_id orders return_rows gross returns revenue discounts cost_of_goods service_minutes contacts cases "

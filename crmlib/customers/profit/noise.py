@@ -14,7 +14,7 @@ from crmlib.customers.activity import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.study_file import Costs
+from crmlib.study.file import Costs
 
 FEWEST_WEEKS = 8
 FEWEST = 50  # customers, below which a distribution of true values cannot be told from noise

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from crmlib.code_key import code_key
+from crmlib.data.code_key import code_key
+from crmlib.data.kept import digest_of, keep
+from crmlib.data.staging import write_whole
 from crmlib.errors import DataError
-from crmlib.kept import digest_of, keep
-from crmlib.staging import write_whole
 
 CLEANING = (
     "crmlib.data.cleaning.clean",

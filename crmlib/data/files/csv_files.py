@@ -18,8 +18,8 @@ from crmlib.data.files.bad_lines import split_again
 from crmlib.data.files.contents import UNREADABLE, cannot_be_read, open_bytes
 from crmlib.data.files.source_files import REPACKED
 from crmlib.data.files.text_file import TextFile, inspect_text_file, wrong_encoding
+from crmlib.data.staging import scratch
 from crmlib.errors import DataError
-from crmlib.staging import scratch
 
 # Columns that are added to those of a source; no firm names its own like this.
 FILE_COLUMN = "crmlib_source_file"

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib import format as fmt
+from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData, churn_data
@@ -16,7 +17,6 @@ from crmlib.models.churn.features import CATEGORY, NUMBER, Features, of_kind
 from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
 from crmlib.rankings import roc_auc
-from crmlib.saved_model import SavedModel
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

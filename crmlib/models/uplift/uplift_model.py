@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
 from crmlib.models.uplift.assignment import (
     FOLDS,
@@ -17,7 +18,6 @@ from crmlib.models.uplift.assignment import (
     require_named,
     treatment_balance,
 )
-from crmlib.saved_model import SavedModel
 
 LEARNERS = ("t", "x")
 FEWEST = 200  # customers in each group; with fewer no model tells effects from noise

@@ -1,0 +1,202 @@
+"""The `crm` command. Each command imports what it needs when it runs, so that `crm --help` is quick."""
+
+from __future__ import annotations
+
+import errno
+import io
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crmlib.cli.data import add, check, new, simulate
+from crmlib.errors import CrmError, RunError, disk_full
+from crmlib.visible import say
+
+NOTEBOOK_FAILED, REFUSED = 1, 2
+_HERE = Path(__file__).parents[1]
+
+
+class _Group(click.Group):
+    """A group that ends with a sentence, not a traceback, where the library refuses."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(
+                    errors="replace"
+                )  # a terminal that knows fewer signs shows ? for the others
+        try:
+            return super().invoke(context)
+        except CrmError as error:
+            say(f"crm: {error}", err=True)
+            context.exit(NOTEBOOK_FAILED if isinstance(error, RunError) else REFUSED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads the output has seen enough, which Click knows to end
+                raise
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                say(f"crm: {disk_full(error.filename)}", err=True)
+                context.exit(NOTEBOOK_FAILED)
+            say(f"crm: {error.filename or 'a file'}: {error.strerror or 'cannot be used'}", err=True)
+            context.exit(REFUSED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # what it says may quote a row
+            say(f"crm: {_fault(error)}", err=True)
+            context.exit(NOTEBOOK_FAILED)
+
+
+def _fault(error: Exception) -> str:
+    """Where something went wrong that nobody has thought of."""
+    places = [
+        one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(_HERE)
+    ]
+    where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}" if places else "unknown place"
+    return f"this is a fault of crmlib ({type(error).__name__} in {where}); please report it with this line"
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=None, version=__import__("crmlib").__version__, prog_name="crm")
+def main() -> None:
+    """From a purchase log to a customer report.
+
+    A STUDY is a name (data/NAME/study.yaml) or the path of a study.yaml.
+    """
+
+
+for command in (new, add, check, simulate):
+    main.add_command(command)
+
+_out = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."
+)
+
+
+@main.command()
+@click.argument("study")
+@click.option(
+    "--only", multiple=True, metavar="NOTEBOOK", help="Run this one again (02); others from the cache."
+)
+@click.option("--as-of", metavar="DATE", help="Look at the firm as of this day (1998-06-30).")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter; 02.KEY for one notebook."
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=1800,
+    show_default=True,
+    help="Seconds that one cell may take.",
+)
+@click.option("--fresh", is_flag=True, help="Run every notebook, whatever the cache holds.")
+@click.option(
+    "--mail-to", metavar="ADDRESS", help="Write (and send, where SMTP is set up) a mail on the report."
+)
+@click.option("--mail-failures-to", metavar="ADDRESS", help="Who hears of failures instead.")
+@click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, where Chromium is there.")
+@_out
+def report(
+    study: str,
+    only: tuple[str, ...],
+    as_of: str | None,
+    settings: tuple[str, ...],
+    jobs: int,
+    timeout: float,
+    fresh: bool,
+    mail_to: str | None,
+    mail_failures_to: str | None,
+    pdf: bool,
+    out: Path | None,
+) -> None:
+    """Run a study's notebooks and publish the report.
+
+    Ends with 0 if all ran, 1 if a notebook failed, 2 if the study, a parameter or the data were refused.
+    """
+    from crmlib.report import make_report
+    from crmlib.report.plan import plan_report
+    from crmlib.report.terminal import show_failures, watching
+
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that a stopped run clears up
+    delivery = _delivery(mail_to, mail_failures_to, pdf)
+    plan = plan_report(study, only=only, as_of=as_of, set=settings, fresh=fresh)
+    with watching(plan) as watch:
+        made = make_report(
+            plan,
+            _reports(plan.study.name, plan.root, out),
+            jobs=jobs,
+            cell_timeout_seconds=timeout,
+            watch=watch,
+            delivery=delivery,
+        )
+    if made.failures:
+        show_failures(made)
+        made.delivery.send()
+        sys.exit(NOTEBOOK_FAILED)
+    if made.latest is None:
+        say("The latest report has chapters that this run left out, so it stays; without --only all are run.")
+    made.delivery.send()
+    say((made.latest or made.folder) / "index.html")
+
+
+@main.command("list")
+@click.argument("study", required=False)
+def list_(study: str | None) -> None:
+    """Show notebooks and studies, and what each notebook needs."""
+    from crmlib.report.terminal import list_notebooks, list_studies
+
+    list_notebooks(study)
+    if study is None:
+        list_studies()
+
+
+@main.command()
+@click.argument("study")
+@_out
+def runs(study: str, out: Path | None) -> None:
+    """Show the runs that are kept, the newest first."""
+    from crmlib.report.terminal import list_runs
+
+    list_runs(_reports_so_far(study, out))
+
+
+@main.command()
+@click.argument("study")
+@click.option("--keep", type=click.IntRange(1), default=12, show_default=True, help="How many runs stay.")
+@_out
+def prune(study: str, keep: int, out: Path | None) -> None:
+    """Remove old runs; the latest report always stays."""
+    removed = _reports_so_far(study, out).prune(keep)
+    for folder in removed:
+        say(f"removed {folder}")
+    say(f"{len(removed)} runs removed")
+
+
+def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
+    from crmlib.report.deliver import Delivery, check_delivery
+
+    check_delivery(mail_to, mail_failures_to)
+    chromium = None
+    if pdf:
+        from crmlib.report.pdf import find_chromium
+
+        chromium = find_chromium()
+    return Delivery(mail_to, mail_failures_to, chromium)
+
+
+def _reports_so_far(study: str, out: Path | None) -> Any:
+    """The reports of a study by name or path, which need not be readable: only its name is asked for."""
+    from crmlib.study.places import find_root, find_study
+
+    return _reports(find_study(study).parent.name, find_root(), out)
+
+
+def _reports(name: str, root: Path, out: Path | None) -> Any:
+    from crmlib.report.runs import Reports
+
+    return Reports((out or root / "reports") / name)

@@ -1,0 +1,300 @@
+"""The commands on a firm's data: `crm new`, `crm add`, `crm check`, and `crm simulate`, which makes a firm up."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmlib import format as fmt
+from crmlib.cli.options import how_to_read
+from crmlib.errors import StudyError
+from crmlib.findings import FAIL, PASS
+from crmlib.visible import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crmlib.data.guessing.findings import Guess, Question
+    from crmlib.study import Study
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--transactions", metavar="FILE", help="The purchase log: CSV, Excel, Parquet, JSON or Feather."
+)
+@click.option("--subscriptions", metavar="FILE", help="Contracts, of a firm without a purchase log.")
+@click.option("--customer-features", metavar="FILE", help="Facts on customers, of a firm without a log.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last day that counts (2024-06-30); the log's last one where there is a log.",
+)
+@click.option(
+    "--currency",
+    metavar="CODE",
+    help="Currency that counts, such as EUR; where neither this nor the file says, amounts are written without one.",
+)
+@how_to_read
+@click.option("--title", help="How reports name the firm.")
+@click.option("--force", is_flag=True, help="Replace a study of this name.")
+def new(
+    name: str,
+    transactions: str | None,
+    subscriptions: str | None,
+    customer_features: str | None,
+    as_of: dt.datetime | None,
+    currency: str | None,
+    title: str | None,
+    force: bool,
+    **reading: Any,
+) -> None:
+    """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry.
+
+    A firm without a log begins with its contracts or its table of customers.
+    """
+    from crmlib.study.writer import write_study
+
+    files = {
+        "transactions": transactions,
+        "subscriptions": subscriptions,
+        "customer_features": customer_features,
+    }
+    given = {table: file for table, file in files.items() if file}
+    if len(given) != 1:
+        raise StudyError(
+            "name one file to begin with: --transactions, or of a firm without a purchase log --subscriptions or "
+            "--customer-features; others are added by crm add"
+        )
+    table, file = given.popitem()
+    if as_of is None and table != "transactions":
+        raise StudyError(
+            "without a purchase log nothing says up to which day the table is known: --as-of 2024-06-30"
+        )
+    guess = _look_at(table, file, currency=currency, **reading)
+    path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
+    say(f"\nWritten: {path}\nNext: crm check {name}")
+
+
+@click.command()
+@click.argument("study")
+@click.argument("table")
+@click.argument("file")
+@how_to_read
+@click.option("--force", is_flag=True, help="Replace an entry of this table.")
+def add(study: str, table: str, file: str, force: bool, **reading: Any) -> None:
+    """Look at the FILE of an optional TABLE, such as customers, and add it to STUDY's study.yaml."""
+    from crmlib.study import open_study
+    from crmlib.study.places import find_study
+    from crmlib.study.writer import add_table, refuse_taken
+
+    firm = open_study(study)
+    refuse_taken(firm, table, force)
+    guess = _look_at(table, file, **reading)
+    larger = add_table(find_study(study), table, guess, force=force)
+    say(f"\nAdded to {find_study(study)}\n")
+    _show_tables(larger, table)
+    _show_possible(firm, larger)
+
+
+def _look_at(
+    table: str,
+    file: str,
+    *,
+    columns: tuple[str, ...],
+    answers: tuple[str, ...],
+    yes: bool,
+    sheet: tuple[str, ...],
+    **options: Any,
+) -> Guess:
+    """Look at a file, ask what it does not say as long as there are answers to choose from, and show what was found."""
+    from crmlib.data.contracts import CONTRACTS
+    from crmlib.data.guessing.table import guess_table
+
+    options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
+    options |= {
+        f"columns.{ours}": theirs for ours, theirs in (_two_sides("--column", one) for one in columns)
+    }
+    options |= dict(_two_sides("--answer", one) for one in answers)
+    given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
+    guess = guess_table(CONTRACTS[table], file, given=given)
+    while guess.questions and not yes and all(one.answers for one in guess.questions):
+        said = {one.entry: _ask(one) for one in guess.questions}
+        given |= {key: (value,) if key == "date_format" else value for key, value in said.items()}
+        guess = guess_table(CONTRACTS[table], file, given=given)
+    say(_described(guess))
+    return guess
+
+
+def _two_sides(option: str, text: str) -> tuple[str, str]:
+    """The two sides of an option that says what is what."""
+    ours, sign, theirs = text.partition("=")
+    if not sign or not ours or not theirs:
+        example = "customer_id=CustNo" if option == "--column" else "amount_unit=cents"
+        raise StudyError(f"{option} {text!r}: write it as {example}")
+    return ours.strip(), theirs.strip()
+
+
+def _ask(question: Question) -> str:
+    """Put a question to the person at the keyboard."""
+    say(question.text)
+    return click.prompt(question.entry, type=click.Choice(list(question.answers)), show_choices=True)
+
+
+def _described(guess: Guess) -> str:
+    """What was guessed, each with what speaks for it."""
+    width = max(len(one.entry) for one in guess.findings)
+    return "\n".join(
+        f"{one.entry:<{width}}  {_shown(one.value)}\n{'':<{width}}    {one.evidence}"
+        for one in guess.findings
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return fmt.NOT_KNOWN
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "as it is"
+    return str(value)
+
+
+def _show_possible(before: Study, now: Study) -> None:
+    """Print which notebooks the new table has made possible."""
+    from crmlib.report.notebooks import read_notebooks
+    from crmlib.study.places import notebooks_folder
+
+    notebooks = read_notebooks(notebooks_folder())
+    new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
+    listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
+    say(
+        f"\nNow possible:\n{listed}"
+        if new
+        else f"\nNo further notebook has become possible; crm list {now.name}"
+    )
+
+
+@click.command()
+@click.argument("study")
+def check(study: str) -> None:
+    """Check a study's data alone: every row accounted for, what each policy concerns, and what the log is fit for.
+
+    Ends with 0; with 1 if so much was lost on reading, or matches so little, that a gate fails; or with 2 if the
+    study or the data were refused.
+    """
+    from crmlib.study import open_study
+
+    firm = open_study(study)
+    say(f"{firm.title}, up to {firm.as_of}")
+    if firm.has("transactions"):
+        _show_log(firm)
+    if firm.optional_tables:
+        _show_tables(firm)
+    if firm.has("transactions") and firm.quality.gates["status"].eq(FAIL).any():
+        raise click.exceptions.Exit(1)
+
+
+def _show_log(firm: Study) -> None:
+    """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
+    quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
+    say("\nRows")
+    say(_lines_of(quality.rows.rename(columns={"amount": money})))
+    for remark in quality.remarks:
+        say(f"\n{remark}")
+    say("\nPolicies: what each concerns, and how it is set")
+    policies = quality.policies[["policy", "rows", "amount", "setting"]]
+    say(_lines_of(policies.rename(columns={"amount": money})))
+    if len(quality.values):
+        say("\nValues of rows that are used: left empty, or read otherwise than they are written")
+        say(_lines_of(quality.values))
+    if len(quality.states):
+        say("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        say(_lines_of(quality.states))
+    gates = firm.gates
+    say("\nFitness")
+    say(_lines_of(gates[["status", "gate", "found"]]))
+    for gate in gates[gates["status"] != PASS].itertuples():
+        say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  wanted: {gate.threshold}\n  {gate.meaning}")
+        say(f"  concerns: {gate.analyses}")
+    files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
+    say(f"\nRead: {files}")
+
+
+def _show_tables(firm: Study, only: str | None = None) -> None:
+    """Print what became of the rows of the optional tables, or of one of them."""
+    for title, frame in firm.quality.tables_found.items():
+        shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
+        if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
+            shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
+        if len(shown):
+            say(f"\n{title}\n{_lines_of(shown)}")
+    near = firm.quality.spellings
+    for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
+        say(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
+
+
+def _rename(suggestion: Any) -> str:
+    """A suggestion as the study file would say it."""
+    import yaml
+
+    entry = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
+    return (
+        "    "
+        + yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
+    )
+
+
+def _lines_of(frame: pd.DataFrame) -> str:
+    """A frame as plain lines: numbers to the right, text to the left."""
+    shown = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind in "if":
+            shown[name] = [fmt.cell(value) for value in frame[name]]
+    widths = [max(len(str(name)), *(len(text) for text in shown[name].astype(str))) for name in shown.columns]
+    right = [frame[name].dtype.kind in "if" for name in frame.columns]
+    rows = [tuple(shown.columns), *shown.astype(str).itertuples(index=False, name=None)]
+    return "\n".join(
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.option("--customers", default=5000, show_default=True, help="How many customers.")
+@click.option("--years", default=3, show_default=True, help="Whole years of history up to 2025-12-31.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same firm.")
+@click.option(
+    "--effect",
+    "effects",
+    multiple=True,
+    metavar="MECHANISM=STRENGTH",
+    help="Such as reminders=0; 0 is off, 1 as documented.",
+)
+@click.option("--force", is_flag=True, help="Replace a simulated firm of this name.")
+def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[str, ...], force: bool) -> None:
+    """Make up a firm with every table, and write it to data/NAME."""
+    from crmlib.simulation.settings import simulation
+    from crmlib.simulation.writer import write_firm
+    from crmlib.study.places import new_study_folder
+
+    folder = new_study_folder(name)
+    settings = simulation(customers, years, seed, dict(map(_strength, effects)))
+    write_firm(settings, folder, force=force)
+    say(
+        f"{folder / 'study.yaml'}: a simulated firm of {customers:,} customers and {years} years, seed {seed}"
+    )
+
+
+def _strength(text: str) -> tuple[str, float]:
+    mechanism, equals, strength = text.partition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return mechanism.strip(), float(strength)
+    except ValueError:
+        raise StudyError(f"--effect {text}: write a mechanism and its strength, as in reminders=0") from None

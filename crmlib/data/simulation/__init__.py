@@ -1,1 +1,0 @@
-"""The parts of the simulated firm: one mechanism a module, put together by `crmlib.data.simulate`."""

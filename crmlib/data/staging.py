@@ -1,0 +1,188 @@
+"""Files and folders that are there whole or not at all; and folders that go with the process that made them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.util import Finalize
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+MAKING = ".making-"  # how the folders begin in which something is made that shall be there whole
+_SCRATCH = "crmlib-run-"
+_LOCK = ".lock"
+
+
+@contextmanager
+def own_folder(parent: Path, prefix: str = MAKING) -> Iterator[Path]:
+    """Give a folder that is gone in the end; if this process is killed, `clear_leftovers` knows it by its lock.
+
+    Examples
+    --------
+    >>> with own_folder(Path(tempfile.mkdtemp())) as folder:
+    ...     _ = (folder / "draft").write_text("half of it")
+    >>> folder.exists()
+    False
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder, held = _locked_folder(parent, prefix)
+    try:
+        yield folder
+    finally:
+        _give_up(folder, held)
+
+
+def clear_leftovers(parent: Path, prefix: str = MAKING) -> None:
+    """Remove the folders that killed processes have left in a folder: those whose lock nobody holds."""
+    for folder in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):  # another user's, or another process is removing it
+            if not (folder / _LOCK).exists():
+                folder.rmdir()  # an empty one: its maker was killed before it had a lock, or after all was removed
+            elif lock := hold(folder / _LOCK, wait=False):
+                _give_up(folder, lock)
+
+
+@functools.cache
+def scratch() -> Path:
+    """The folder for all that need not outlive this process; where it is killed, the next one removes it."""
+    clear_leftovers(Path(tempfile.gettempdir()), _SCRATCH)
+    folder, held = _locked_folder(Path(tempfile.gettempdir()), _SCRATCH)
+    # By multiprocessing, whose own folder may be in it and has to go before; in a forked process it does nothing.
+    Finalize(None, _give_up, (folder, held), exitpriority=-200)
+    return folder
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, FileLock | None]:
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        with contextlib.suppress(FileNotFoundError):  # it was taken for a leftover before it had its lock
+            (folder / _LOCK).touch()
+            lock = hold(folder / _LOCK)
+            if (folder / _LOCK).exists():
+                return folder, lock
+
+
+def _give_up(folder: Path, lock: FileLock | None) -> None:
+    """Remove a folder, the lock at last: who is killed meanwhile leaves a folder that is known as a leftover."""
+    for path in [*folder.iterdir()] if folder.is_dir() else []:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _LOCK:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    if lock:
+        lock.release()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def hold(path: Path, *, wait: bool = True) -> FileLock | None:
+    """Hold a lock that the system takes away when this process ends, however it ends; None if another has it."""
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=wait)
+    except (Timeout, OSError, NotImplementedError):
+        return None
+    return lock
+
+
+@contextmanager
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
+    """Give a draft beside a file; it takes the file's place in the end, and is gone if that is not reached.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which need not be there yet; nor its folder.
+    flush : bool
+        Whether it is on the disk before it takes its place. What stands in a folder that is flushed as a whole later
+        need not be.
+
+    Examples
+    --------
+    >>> file = Path(tempfile.mkdtemp()) / "figures.txt"
+    >>> with whole_file(file) as draft:
+    ...     _ = draft.write_text("all of it")
+    >>> file.read_text()
+    'all of it'
+    """
+    with own_folder(path.parent) as folder:
+        draft = folder / path.name
+        yield draft
+        if flush:
+            _flush(draft)
+        os.replace(draft, path)
+
+
+def write_whole(path: Path, text: str, *, flush: bool = True) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    with whole_file(path, flush=flush) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a draft beside a folder; it becomes the folder in the end, and is gone if that is not reached.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it shall be. Two processes may make it at once; both finish, and the first to be done is kept.
+    replace : bool
+        Whether it takes the place of a folder that is there, which comes back if that fails.
+    """
+    with own_folder(folder.parent) as own:
+        draft, former = own / "draft", own / "former"
+        draft.mkdir(mode=0o700)
+        yield draft
+        flush_folder(draft)
+        if replace:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(former)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if former.exists():
+                former.rename(folder)
+                raise
+            if not folder.is_dir():
+                raise
+
+
+def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
+    """Copy all files of a folder but those of one name; unlike shutil's, it says what the system complains of."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != but:
+            target = to / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+
+
+def flush_folder(folder: Path) -> None:
+    """Give all in a folder the rights of new files, and wait until it is on the disk and survives a loss of power.
+
+    Some of it was made for one pair of eyes, as temporary folders are, or copied from a cache of other times.
+    """
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o666 & ~umask)
+            _flush(path)
+    for one in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        one.chmod(0o777 & ~umask)
+        with contextlib.suppress(OSError):  # not every system lets folders be opened
+            _flush(one)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,144 @@
+"""Who the customers are: what a firm knows of them, and what no table shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crmlib.simulation import catalogue
+from crmlib.simulation.world import World
+
+
+@dataclass
+class People:
+    """A block of customers, one position each; times in days since the firm's first."""
+
+    index: np.ndarray
+    market: np.ndarray
+    kind: np.ndarray  # product type
+    channel: np.ndarray
+    own_channel: np.ndarray  # by which they would have come without a recommendation
+    join: np.ndarray
+    # unobserved, standard normal
+    need: np.ndarray
+    income: np.ndarray
+    temper: np.ndarray
+    restless: np.ndarray
+    # what follows from them
+    orders_per_year: np.ndarray
+    leaving_per_year: np.ndarray
+    extra_quantity: np.ndarray
+    income_class: np.ndarray
+    discount_share: np.ndarray
+    return_share: np.ndarray
+    demanding: np.ndarray
+    response: np.ndarray  # to messages; unrelated to the risk of leaving
+    tries_first: np.ndarray
+    favourite: np.ndarray
+    consent: np.ndarray
+    birthday_consent: np.ndarray
+    birthday: np.ndarray  # days since 1970
+    gap_shape: np.ndarray  # 0 memoryless, 1 regular, 2 clumpy
+    sociable: np.ndarray
+    referrer: np.ndarray  # index of the customer who recommended the firm, or -1
+    only_by_referral: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def curve(self) -> np.ndarray:
+        """Which of the world's seasons is theirs."""
+        return self.market * len(catalogue.PRODUCT_TYPES) + self.kind
+
+    def take(self, rows: np.ndarray) -> People:
+        """Keep some customers."""
+        return People(**{name: values[rows] for name, values in vars(self).items()})
+
+
+def draw_people(world: World, index: np.ndarray) -> People:
+    """Draw the traits of some customers; who recommended them is settled later."""
+    streams, strength = world.streams, world.effects
+    market = streams.choice("market", index, 0, catalogue.MARKET_SHARES)
+    kind = streams.choice("product type", index, 0, catalogue.TYPE_SHARES)
+    channel = streams.choice("channel", index, 0, [one.share for one in catalogue.CHANNELS])
+    need, income, temper, restless, social = (
+        streams.normal(f"trait {name}", index) for name in ("need", "income", "temper", "restless", "social")
+    )
+    quality = np.array([(one.rate, one.leaving) for one in catalogue.CHANNELS])[channel]
+    quality = quality ** strength["channel_quality"]
+    speed = catalogue.MARKET_SPEEDS[market] ** strength["market_speeds"]
+    own = streams.normal("trait rate", index)
+    often = 0.55 * need + 0.2 * social + 0.81 * own  # the unseen need is part of why somebody buys often
+    usual = catalogue.ORDERS_PER_YEAR[kind], strength["leaving"] * catalogue.LEAVING_PER_YEAR[kind]
+    leaving = 0.6 * restless - 0.35 * min(strength["rate_leaving"], 2) * often - 0.15 * social
+    return People(
+        index=index,
+        market=market,
+        kind=kind,
+        channel=channel,
+        own_channel=channel,
+        join=_joined(world, market, index),
+        need=need,
+        income=income,
+        temper=temper,
+        restless=restless,
+        orders_per_year=usual[0] * speed * quality[:, 0] * np.exp(0.56 * often),
+        leaving_per_year=usual[1] * speed * quality[:, 1] * np.exp(0.9 * leaving),
+        demanding=np.exp(strength["demanding_customers"] * (1.1 * temper - 0.3)),
+        gap_shape=_gap_shape(world, index),
+        sociable=social,
+        referrer=np.full(len(index), -1),
+        only_by_referral=streams.uniform("only by referral", index) < 2 / 3,
+        **_spending(world, index, channel, income, often),
+        **_habits(world, index, kind),
+    )
+
+
+def _spending(
+    world: World, index: np.ndarray, channel: np.ndarray, income: np.ndarray, often: np.ndarray
+) -> dict[str, np.ndarray]:
+    """How much at a time, how dear, and how often at a discount; who buys often spends a little more."""
+    streams, often = world.streams, min(world.effects["rate_spend"], 2) * often
+    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.18 * often
+    bargain = 0.9 * (channel == 3) - 0.4 * income + streams.normal("trait bargain", index) - 1.6
+    share = world.effects["discounts"] * 0.6 / (1 + np.exp(-1.5 * bargain))
+    return {
+        "extra_quantity": np.exp(-1.2 + 0.8 * spend),
+        "income_class": np.digitize(income + 0.3 * often, [-0.6, 0.7]),
+        "discount_share": np.minimum(share, 0.95),
+    }
+
+
+def _habits(world: World, index: np.ndarray, kind: np.ndarray) -> dict[str, np.ndarray]:
+    """What has to do with the line of business, or with nothing."""
+    streams = world.streams
+    often_returned = catalogue.RETURNED[kind] * np.exp(0.8 * streams.normal("trait returns", index))
+    response = 0.7 + 0.6 * np.isin(kind, (1, 2)) + 0.5 * streams.normal("trait response", index)
+    return {
+        "return_share": np.minimum(world.effects["returns"] * often_returned, 0.6),
+        "response": np.clip(response, -0.5, 3),
+        "tries_first": streams.uniform("tries first", index) < catalogue.TRIES_FIRST[kind],
+        "favourite": streams.choice("favourite", index, 0, np.full(3, 1 / 3)),
+        "consent": streams.uniform("consent", index) < 0.8,
+        "birthday_consent": streams.uniform("consent", index, 1) < 0.6,
+        "birthday": np.floor(-18_000 + 24_000 * streams.uniform("birthday", index)),
+    }
+
+
+def _joined(world: World, market: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """When they come: more and more, or fewer and fewer, as the market goes."""
+    years = np.arange(world.days + 1) / 365.25
+    joined = np.empty(len(index))
+    share = world.streams.uniform("join", index)
+    for one, growth in enumerate(catalogue.MARKET_GROWTH_PER_YEAR):
+        come = np.expm1(growth * years)
+        mine = market == one
+        joined[mine] = np.interp(share[mine], come / come[-1], np.arange(world.days + 1.0))
+    return joined
+
+
+def _gap_shape(world: World, index: np.ndarray) -> np.ndarray:
+    special = min(0.65 * world.effects["gap_shapes"], 1.0)
+    return world.streams.choice("gap shape", index, 0, [1 - special, special / 2, special / 2])

@@ -1,0 +1,29 @@
+"""Words and numbers that tables show for what is counted inside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crmlib.simulation import catalogue
+from crmlib.simulation.block import Block
+
+Rows = dict[str, np.ndarray]
+MARKETS = np.array(catalogue.MARKETS, dtype=object)
+TYPES = np.array(catalogue.PRODUCT_TYPES, dtype=object)
+
+
+def order_ids(block: Block, order: np.ndarray) -> np.ndarray:
+    """The orders' own numbers."""
+    found = block.orders
+    who = (block.people.index[found.row[order]] + 1).tolist()
+    ids = np.empty(len(order), dtype=object)
+    ids[:] = [f"O{one:07d}-{nth:03d}" for one, nth in zip(who, found.number[order].tolist(), strict=True)]
+    return ids
+
+
+def numbered(letter: str, block: Block, row: np.ndarray, slot: np.ndarray) -> np.ndarray:
+    """Numbers of a customer's contacts, cases, leads or contracts."""
+    who = (block.people.index[row] + 1).tolist()
+    ids = np.empty(len(row), dtype=object)
+    ids[:] = [f"{letter}{one:07d}-{nth}" for one, nth in zip(who, slot.tolist(), strict=True)]
+    return ids

@@ -1,0 +1,121 @@
+"""What a study file says of a table, from what was found in it: every entry under a comment with its evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import textwrap
+from typing import Any
+
+import yaml
+
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.guessing.findings import Finding, Guess
+from crmlib.data.policies import Policies
+from crmlib.errors import StudyError
+from crmlib.study.file import READING, StudyFile, TableEntry
+from crmlib.visible import visible
+
+
+def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
+    """What a study file would say of a log, for use without one.
+
+    Raises
+    ------
+    StudyError
+        If questions are open.
+    """
+    refuse_open_questions(
+        guess,
+        'open_study(…, columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR")',
+    )
+    entry = entry_of(guess, str(guess.source), "where it is")
+    return yaml.safe_load(study_text(title, guess, entry, "transactions", None))
+
+
+def refuse_open_questions(guess: Guess, answers: str) -> None:
+    """Refuse to write down what is not known; `answers` says how a person can say it."""
+    if guess.undecided:
+        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
+        raise StudyError(
+            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
+        )
+
+
+def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
+    found = {one.entry: one for one in guess.findings}
+    unknown = Finding(
+        "currency", None, "nothing in the file says; amounts are written without a code until you do"
+    )
+    currency = found.get("currency", unknown)
+    lines = [
+        "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
+        "",
+    ]
+    lines += _entry_lines("title", title, "how reports name the firm")
+    lines += _entry_lines("data_kind", "real", "real, artificial or simulated")
+    lines += _entry_lines("currency", currency.value, f"{currency.evidence}; it is that of every amount")
+    for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
+        field = StudyFile.model_fields[key]
+        value = as_of if as_of and key == "as_of" else field.default
+        lines += _entry_lines(key, value, str(field.description))
+    lines += ["", "tables:", f"  # {CONTRACTS[table].grain}"]
+    lines += table_lines(table, entry, 2)
+    lines += ["", "# what is done where two readings of a row are honest", "policies:"]
+    lines += _policies(found)
+    lines += [
+        "",
+        "# parameters of single notebooks, as in 02_customer_base_audit: {compare_months: 3}",
+        "notebooks: {}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _policies(found: dict[str, Finding]) -> list[str]:
+    lines = []
+    for key, field in Policies.model_fields.items():
+        one = found.get(f"policies.{key}")
+        comment = f"{field.description}; {one.evidence}" if one else str(field.description)
+        lines += _entry_lines(key, one.value if one else field.default, comment, 2)
+    return lines
+
+
+def _entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:
+    """One entry of the file under its comment."""
+    margin = " " * indent
+    clean = visible(" ".join(comment.split()))  # a value shown in a comment must not end it
+    commented = textwrap.wrap(clean, 110 - indent, initial_indent="# ", subsequent_indent="# ")
+    plain = list(value) if isinstance(value, tuple) else value
+    width = 100 - indent if isinstance(plain, list) else 10_000  # a text is not broken, a list of words is
+    written = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=width).strip()
+    entry = f"{key}: {written.removesuffix('...').strip()}".splitlines()
+    return [margin + line for line in (*commented, *entry)]
+
+
+def entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
+    """What the study file has to say of a table, in the order of its entries."""
+    found = {one.entry: one for one in guess.findings}
+    defaults = {key: TableEntry.model_fields[key].default for key in READING}
+    how = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
+    columns = [one for one in guess.findings if one.entry.startswith("columns.")]
+    return [Finding("source", source, why), *how, *columns]
+
+
+def plain_entry(entry: list[Finding]) -> dict[str, Any]:
+    """The entry as a study file holds it."""
+    plain = {one.entry: list(one.value) if isinstance(one.value, tuple) else one.value for one in entry}
+    columns = {k.removeprefix("columns."): v for k, v in plain.items() if k.startswith("columns.")}
+    return {k: v for k, v in plain.items() if not k.startswith("columns.")} | {"columns": columns}
+
+
+def table_lines(table: str, entry: list[Finding], indent: int) -> list[str]:
+    """A table's entry as lines, each part under what speaks for it."""
+    margin = " " * (indent + 2)
+    lines = [f"{' ' * indent}{table}:"]
+    columns = [one for one in entry if one.entry.startswith("columns.")]
+    for one in entry:
+        if one not in columns:
+            lines += _entry_lines(one.entry, one.value, one.evidence, indent + 2)
+    lines += [f"{margin}# which column is which; left out ones are not used", f"{margin}columns:"]
+    for one in columns:
+        lines += _entry_lines(one.entry.removeprefix("columns."), one.value, one.evidence, indent + 4)
+    return lines

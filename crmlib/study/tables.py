@@ -1,0 +1,231 @@
+"""The tables of a study, each cleaned once and kept under a key of what it was made from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import weakref
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from crmlib.data.cleaning.cache import FileState, cache_key, describe, file_state, keep_cleaned, read_report
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.files.source_files import names_of, source_files
+from crmlib.data.kept import forget
+from crmlib.data.lock import LOCK
+from crmlib.data.staging import scratch
+from crmlib.errors import StudyError
+from crmlib.secrets import fingerprint, hash_secret
+from crmlib.study.one_state import require_same
+from crmlib.study.places import cache_folder
+
+if TYPE_CHECKING:
+    import ibis
+
+    from crmlib.data.cleaning.cache import CleaningReport
+    from crmlib.study.file import StudyFile, TableEntry
+
+
+class CleanedTables:
+    """The tables of a study: where their sources are, and what became of them, cleaned when first asked for.
+
+    Parameters
+    ----------
+    study : str
+        The study's name.
+    file : StudyFile
+        What it says.
+    beside : Path
+        The folder of the study file, in which sources are looked for.
+    root : Path
+        The project, in whose cache cleaned tables are kept.
+    frame : DataFrame, optional
+        The purchase log itself, of a study without files.
+    as_of : date, optional
+        The day that one looks from, instead of the study's own.
+    """
+
+    def __init__(
+        self, study: str, file: StudyFile, beside: Path, root: Path, frame: Any, as_of: dt.date | None
+    ) -> None:
+        self.study, self.file, self.beside, self.root, self.frame = study, file, beside, root, frame
+        self._as_of = as_of or file.as_of
+        self._states: dict[str, dict[Path, FileState]] = {}
+        self._keys: dict[str, str] = {}
+        self._folders: dict[str, Path] = {}
+        self._reports: dict[str, CleaningReport] = {}
+        self._of_a_frame: Any = None
+
+    @property
+    def optional(self) -> list[str]:
+        """Names of the tables beside the purchase log, in the order of the study file."""
+        return [name for name in self.file.tables if name != "transactions"]
+
+    def folder(self, name: str) -> Path:
+        """Folder of a cleaned table, from the cache where nothing has changed."""
+        with LOCK:  # two threads that ask for a table clean it once
+            if name not in self._folders:
+                self._folders[name] = self._cleaned(name, self._entry(name))
+            return self._folders[name]
+
+    def rows(self, name: str) -> ibis.Table:
+        """A cleaned table whole: what the firm learnt after `as_of` is in it as well.
+
+        Ids are text, but for those of a frame in which they are numbers.
+        """
+        from crmlib.data.cleaning.cache import USED
+        from crmlib.data.engine import engine
+
+        rows = engine().read_parquet(str(self.folder(name) / USED))
+        if self._of_a_frame is not None:  # its folder stays as long as anything that is made from these rows
+            weakref.finalize(rows.op(), lambda _kept: None, self._of_a_frame)
+        return rows.mutate(customer_id=rows.customer_id.cast("int64")) if self._numbered else rows
+
+    @cached_property
+    def _numbered(self) -> bool:
+        """Whether the ids are whole numbers of a frame, and all stayed so."""
+        if self.frame is None or self.hash_secret is not None:
+            return False
+        from crmlib.data.cleaning.cache import USED
+        from crmlib.data.cleaning.ids import holds_other
+        from crmlib.data.engine import engine
+        from crmlib.data.sources import open_table
+
+        column = self.report("transactions").columns["customer_id"]
+        if not open_table(self.frame)[column].type().is_numeric():
+            return False
+        return not holds_other(engine().read_parquet(str(self.folder("transactions") / USED)).customer_id)
+
+    def report(self, name: str) -> CleaningReport:
+        """What became of every row of a table."""
+        if name not in self._reports:
+            self._reports[name] = read_report(self.folder(name))
+        return self._reports[name]
+
+    def key(self, name: str) -> str:
+        """Names the content of a table and how it is read; unchanged data keep their key."""
+        if name not in self._keys:
+            self._keys[name] = self._key(name)
+            require_same(f"{self.beside}/{name}", self._keys[name], f"the source of {name}")
+        return self._keys[name]
+
+    def _key(self, name: str) -> str:
+        file, entry = self.file, self._entry(name)
+        facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
+        if name == "transactions":
+            facts.append(file.policies.model_dump())
+        hashed = fingerprint(self.hash_secret) if self.hash_secret else None
+        settings = describe([*facts, hashed, self._known_until(name), list(self.files_by_name(name))])
+        return cache_key(self.states(name), settings)
+
+    def _entry(self, name: str) -> TableEntry:
+        tables = self.file.tables
+        if name not in tables:
+            what = "purchase log" if name == "transactions" else f"table {name}"
+            raise StudyError(
+                f"study {self.study!r} has no {what}, only {', '.join(tables)}; add it under tables: "
+                f"{name}: {{source: {name}.csv}}, or: crm add {self.study} {name} FILE"
+            )
+        return tables[name]
+
+    def _cleaned(self, name: str, entry: TableEntry) -> Path:
+        file = self.file
+
+        def clean(folder: Path) -> CleaningReport:
+            from crmlib.data.cleaning.clean import clean_table
+            from crmlib.data.policies import Reading
+
+            reading = Reading(
+                columns=entry.columns,
+                date_format=entry.date_format,
+                decimal=entry.decimal,
+                amount_unit=entry.amount_unit,
+                timezone=entry.timezone,
+                rename=entry.rename,
+                currency=file.currency,
+                policies=file.policies,
+                known_until=self._known_until(name),
+                hash_secret=self.hash_secret,
+                keep_personal=file.personal_columns == "keep",
+            )
+            return clean_table(self._raw(entry), CONTRACTS[name], reading, folder)
+
+        if self.frame is not None:
+            # A frame has no key to be found under again: its cleaned log lives as long as this object.
+            self._of_a_frame = TemporaryDirectory(prefix="frame-", dir=scratch())
+            return keep_cleaned(Path(self._of_a_frame.name) / name, clean, {})
+        folder = cache_folder(self.root) / "cleaned" / self.key(name)
+        facts = {"study": self.study, "clear": self.clear}
+        known = folder.is_dir()
+        keep_cleaned(folder, clean, self.states(name), **facts)
+        if not known:
+            self.tidy()
+        return folder
+
+    def tidy(self) -> None:
+        """Clear the cache of what killed runs left, of too much, and of what the study has in the clear no more."""
+
+        def too_clear(facts: Mapping[str, Any]) -> bool:
+            return facts["study"] == self.study and not {*facts["clear"]} <= {*self.clear}
+
+        forget(cache_folder(self.root) / "cleaned", too_clear)
+
+    def _known_until(self, name: str) -> dt.date:
+        """The last day of the log, or a later `as_of`: the same for every day that one looks from."""
+        if name == "transactions":
+            return dt.date.max  # it says itself until when the firm is known
+        if "transactions" not in self.file.tables:
+            assert not isinstance(self._as_of, str), "a study without a log names its day"
+            return self._as_of
+        wanted, latest = self.file.as_of, dt.date.fromisoformat(self.report("transactions").days["latest"])
+        return latest if isinstance(wanted, str) else max(wanted, latest)
+
+    @property
+    def clear(self) -> list[str]:
+        """What stands in the clear in what is kept of this study: customer ids, personal columns."""
+        ids = [] if self.file.privacy == "hash" else ["ids"]
+        return [*ids, *(["personal"] if self.file.personal_columns == "keep" else [])]
+
+    @cached_property
+    def hash_secret(self) -> str | None:
+        """The key of the hashes that stand for customer ids, or None where they stay as they are."""
+        return hash_secret() if self.file.privacy == "hash" else None
+
+    @cached_property
+    def source_folder(self) -> Path:
+        """Where sources are looked for: beside the study file; simulated firms and samples are made in the cache."""
+        if self.file.sample is not None:
+            from crmlib.data.samples import keep_sample
+
+            return keep_sample(self.file.sample, cache_folder(self.root))
+        if self.file.simulation is None:
+            return self.beside
+        from crmlib.simulation.writer import keep_simulated
+
+        return keep_simulated(self.file.simulation, cache_folder(self.root))
+
+    def files(self, name: str) -> list[Path]:
+        """The files that a table is read from, as they are now."""
+        return source_files(self._entry(name).source, base=self.source_folder)
+
+    def states(self, name: str) -> dict[Path, FileState]:
+        """The files that a table is read from, and what each held when this object first looked at it."""
+        if name not in self._states:
+            cache = cache_folder(self.root)
+            self._states[name] = {file: file_state(file, cache) for file in self.files(name)}
+        return self._states[name]
+
+    def files_by_name(self, name: str) -> dict[str, Path]:
+        """The same by what they are called in the reports and the quarantine."""
+        return {shown: file for file, shown in names_of(list(self.states(name)), self.source_folder).items()}
+
+    def _raw(self, entry: TableEntry) -> ibis.Table:
+        """A table as it stands in its source, lines that cannot be split among its rows."""
+        from crmlib.data.sources import open_table
+
+        if self.frame is not None:
+            return open_table(self.frame)
+        options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
+        return open_table(entry.source, base=self.source_folder, keep_bad_lines=True, **options)

@@ -1,0 +1,244 @@
+"""Write what was found in a firm's files into its study file: every entry with a comment, nothing else touched.
+
+`write_study` writes a new file from a purchase log; `add_table` adds a table to a file as it stands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import filecmp
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
+from crmlib.data.guessing.findings import Finding, Guess
+from crmlib.data.staging import whole_file, write_whole
+from crmlib.errors import CrmError, StudyError, did_you_mean
+from crmlib.study.entries import entry_of, plain_entry, refuse_open_questions, study_text, table_lines
+from crmlib.study.file import TableEntry, check_study, read_study_text
+from crmlib.study.places import is_bundled, new_study_folder, root_of
+from crmlib.study.study import Study
+
+LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
+OPTIONS = "--encoding, --sheet, --column customer_id=CustNo and --answer ENTRY=ANSWER"
+
+
+def write_study(
+    name: str,
+    guess: Guess,
+    *,
+    root: Path | None = None,
+    title: str | None = None,
+    force: bool = False,
+    table: str = "transactions",
+    as_of: dt.date | None = None,
+) -> Path:
+    """Write `data/NAME/study.yaml` from what was found in a log, or in another table that a study can begin with.
+
+    A log inside the project is referred to where it is; another file is copied into `data/NAME/`, unless it
+    is larger than 200 MB, and folders and patterns are referred to by their whole path.
+
+    Parameters
+    ----------
+    name : str
+        Name of the study: letters, digits, - and _.
+    guess : Guess
+        What `guess_table` found of the table; its questions have to be answered.
+    root : Path, optional
+        The project; by default the nearest folder above that holds `data/`.
+    title : str, optional
+        How reports name the firm.
+    force : bool
+        Whether a study of that name may be replaced.
+    table : str
+        Which table it is.
+    as_of : date, optional
+        The last day that counts, which a firm without a purchase log has to name.
+
+    Returns
+    -------
+    Path
+        The study file.
+
+    Raises
+    ------
+    StudyError
+        If the name is taken or unusable, or questions are open.
+    """
+    folder = new_study_folder(name, root)
+    refuse_open_questions(guess, f"crm new has --date-format, --decimal, --currency, {OPTIONS}")
+    path = folder / "study.yaml"
+    if path.exists() and not force:
+        raise StudyError(
+            f"study {name!r} exists already: {path}; choose another name, or replace it with --force"
+        )
+    source, why, copy = _place_source(guess, folder.parents[1], folder)
+    entry = entry_of(guess, source, why)
+    text = study_text(title or name, guess, entry, table, as_of)
+    found = TableEntry.model_validate(plain_entry(entry))
+    assert read_study_text(text, str(path)).tables[table] == found, (
+        f"{path}: the table's entry is read back as another one; this is a fault of crmlib"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    if copy:
+        shutil.copyfile(guess.source, copy)
+    write_whole(path, text)
+    return path
+
+
+def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Path | None]:
+    """Where the study looks for a table's file, why there, and the copy of it that has to be made, if any."""
+    source = Path(os.path.abspath(guess.source))
+    if source.is_relative_to(root):
+        return os.path.relpath(source, folder), "where it is in this project, seen from this file", None
+    if not source.is_file():
+        return str(source), "where it is; new files that fit are read as well", None
+    if source.stat().st_size > LARGEST_COPY_BYTES:
+        return str(source), "where it is, too large for a copy in the project", None
+    return source.name, f"a copy of {source}", folder / source.name
+
+
+def refuse_taken(study: Study, table: str, force: bool) -> None:
+    """Refuse a table that no notebook knows, or that the study has already.
+
+    Raises
+    ------
+    StudyError
+        Also where `force` is given for the purchase log, which `crm new` reads.
+    """
+    known = [name for name in TABLE_NAMES if name != "transactions"]
+    if table not in known:
+        raise StudyError(f"{table!r} is no table that can be added; {did_you_mean(table, known)}")
+    if study.has(table) and not force:
+        raise StudyError(
+            f"study {study.name!r} has a table {table!r} already; replace its entry with --force"
+        )
+
+
+def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> Study:
+    """Add a table to a study file, if it can be read and used.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+    table : str
+        Which table of the contracts it is.
+    guess : Guess
+        What `guess_table` found; its questions have to be answered.
+    force : bool
+        Whether an entry of that name, or another file of that name in the study's folder, may be replaced.
+
+    Returns
+    -------
+    Study
+        The study with its new table, which has been cleaned.
+
+    Raises
+    ------
+    StudyError
+        If questions are open, or the study file is not the project's, or cannot be changed without touching other
+        entries.
+    DataError
+        If the table cannot be used; the study file is then as it was.
+    """
+    refuse_open_questions(guess, f"crm add has --date-format, --decimal, {OPTIONS}")
+    if is_bundled(path):
+        raise StudyError(
+            f"{path} came with the package, and stays as it is; copy its folder into data/ first"
+        )
+    root, folder = root_of(path), path.parent
+    source, why, copy = _place_source(guess, root, folder)
+    personal = {f"columns.{column.name}" for column in CONTRACTS[table].columns if column.personal}
+    named = [str(one.value) for one in guess.findings if one.entry in personal]
+    if named and not guess.source.resolve().is_relative_to(root):  # it stays the only file of its kind
+        source, copy = os.path.abspath(guess.source), None
+        why = f"where it is; it names people ({', '.join(named)}), so it is not copied into the project"
+    made = None
+    try:
+        if copy and _has_to_be_made(copy, guess.source, force):
+            made = None if copy.exists() else copy
+            shutil.copyfile(guess.source, copy)
+        with path.open(encoding="utf-8", newline="") as stands:
+            text = stands.read()
+        content, changed = _with_entry(text, table, entry_of(guess, source, why), path)
+        study = Study(folder.name, check_study(content, str(path)), folder, root)
+        study.cleaned.report(table)  # cleaned before a word is written
+        with whole_file(path) as draft:  # with the line ends and under the rights that the file had
+            draft.write_text(changed, encoding="utf-8", newline="")
+            shutil.copymode(path, draft)
+    except (CrmError, OSError) as complaint:
+        if made:
+            made.unlink(missing_ok=True)
+        if isinstance(complaint, OSError):
+            raise StudyError(f"{path} cannot be changed: {complaint.strerror}") from complaint
+        raise
+    return study
+
+
+def _has_to_be_made(copy: Path, source: Path, force: bool) -> bool:
+    """Whether there is no such copy in the study's folder yet; another file of its name is replaced by force only."""
+    if not copy.exists():
+        return True
+    alike = filecmp.cmp(source, copy, shallow=False)
+    if not alike and not force:
+        raise StudyError(
+            f"{copy} is there already, with another content; rename {source.name}, or use --force"
+        )
+    return not alike
+
+
+def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tuple[dict[str, Any], str]:
+    """The study's content with the new table, and its text with the entry put in."""
+    content = yaml.safe_load(text)
+    if "tables" not in content:
+        raise StudyError(
+            f"{path} names no tables, for they are made; a table can be added to a study of files only"
+        )
+    content["tables"] = {**content["tables"], table: plain_entry(entry)}
+    changed = _put_in(text, table, entry)
+    try:
+        if yaml.safe_load(changed) == content:
+            return content, changed
+    except yaml.YAMLError:
+        pass
+    by_hand = "\n".join(table_lines(table, entry, 2))
+    raise StudyError(
+        f"{path} is written in a way that cannot be added to; add under tables by hand:\n{by_hand}"
+    )
+
+
+def _put_in(text: str, table: str, entry: list[Finding]) -> str:
+    """Replace the entry of a table, or add one after the last."""
+    top = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(top, yaml.MappingNode)
+    tables = next(value for key, value in top.value if key.value == "tables")
+    places = {key.value: (key.start_mark, _end(value)) for key, value in tables.value}
+    start, end = places.get(table, next(reversed(places.values())))
+    if tables.flow_style:
+        new = yaml.safe_dump(
+            {table: plain_entry(entry)}, default_flow_style=True, allow_unicode=True, width=10_000
+        )
+        new = new.strip()[1:-1]
+        return (
+            text[: start.index] + new + text[end:] if table in places else f"{text[:end]}, {new}{text[end:]}"
+        )
+    newline = "\r\n" if "\r\n" in text else "\n"
+    block = newline.join(table_lines(table, entry, start.column))
+    line_end = re.compile(r"\r?$", re.M).search(text, end)
+    assert line_end, "every text has an end"
+    before = text[: start.index - start.column] if table in places else text[: line_end.start()] + newline
+    return before + block + text[line_end.start() :]
+
+
+def _end(node: yaml.Node) -> int:
+    """The last sign of a value; a block's own mark stands behind the comments that follow it."""
+    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
