@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import filecmp
+import io
 import os
 import re
 import shutil
+from difflib import SequenceMatcher
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
 from crmlib.data.guessing.findings import Finding, Guess
@@ -25,6 +30,8 @@ from crmlib.study.places import is_bundled, new_study_folder, root_of
 from crmlib.study.study import Study
 
 LARGEST_COPY_BYTES = 200 * 1024**2  # a larger log stays where it is
+_ROUND_TRIP = YAML()
+_ROUND_TRIP.preserve_quotes, _ROUND_TRIP.width = True, 1_000_000
 OPTIONS = "--encoding, --sheet, --column customer_id=CustNo and --answer ENTRY=ANSWER"
 
 
@@ -201,11 +208,11 @@ def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tupl
             f"{path} names no tables, for they are made; a table can be added to a study of files only"
         )
     content["tables"] = {**content["tables"], table: plain_entry(entry)}
-    changed = _put_in(text, table, entry)
     try:
+        changed = _put_in(text, table, entry)
         if yaml.safe_load(changed) == content:
             return content, changed
-    except yaml.YAMLError:
+    except (yaml.YAMLError, YAMLError, LookupError):
         pass
     by_hand = "\n".join(table_lines(table, entry, 2))
     raise StudyError(
@@ -214,31 +221,62 @@ def _with_entry(text: str, table: str, entry: list[Finding], path: Path) -> tupl
 
 
 def _put_in(text: str, table: str, entry: list[Finding]) -> str:
-    """Replace the entry of a table, or add one after the last."""
-    top = yaml.compose(text, Loader=yaml.SafeLoader)
-    assert isinstance(top, yaml.MappingNode)
-    tables = next(value for key, value in top.value if key.value == "tables")
-    places = {key.value: (key.start_mark, _end(value)) for key, value in tables.value}
-    start, end = places.get(table, next(reversed(places.values())))
-    if tables.flow_style:
-        new = yaml.safe_dump(
-            {table: plain_entry(entry)}, default_flow_style=True, allow_unicode=True, width=10_000
-        )
-        new = new.strip()[1:-1]
-        return (
-            text[: start.index] + new + text[end:] if table in places else f"{text[:end]}, {new}{text[end:]}"
-        )
-    newline = "\r\n" if "\r\n" in text else "\n"
-    block = newline.join(table_lines(table, entry, start.column))
-    line_end = re.compile(r"\r?$", re.M).search(text, end)
-    assert line_end, "every text has an end"
-    before = text[: start.index - start.column] if table in places else text[: line_end.start()] + newline
-    return before + block + text[line_end.start() :]
+    """Replace the entry of a table, or add one.
+
+    A round trip through ruamel.yaml keeps comments and quotes, but not every blank and line break. So it only says
+    which lines the entry changes; all others stay as they are.
+
+    Raises
+    ------
+    LookupError
+        If the place of these lines in the text is not clear.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    document = _ROUND_TRIP.load("\n".join(line.removesuffix("\r") for line in lines))
+    tables = document["tables"]
+    before = _lines_of(document)
+    replaced = table in tables
+    in_one_line = yaml.safe_dump(
+        plain_entry(entry), default_flow_style=True, allow_unicode=True, width=10_000
+    )
+    tables[table] = _ROUND_TRIP.load(in_one_line)
+    after = _lines_of(document)
+    first = _alike(before, after)
+    below = _alike(before[first:][::-1], after[first:][::-1])
+    last = len(before) - below
+    new = after[first : len(after) - below]
+    if in_block := not tables.fa.flow_style():
+        new = table_lines(table, entry, tables.lc.col)
+        while before[last - 1].lstrip()[:1] in ("", "#"):
+            last -= 1  # comments below an entry are not its own
+        first = min(first, last)
+    plain, written = ([re.sub(r"\s", "", line) for line in one] for one in (before, lines))
+    same = SequenceMatcher(None, plain, written, autojunk=False).get_opcodes()
+    start, end = (_line_in_text(line, same) for line in (first, last))
+    if (in_block and end > start and not replaced) or (
+        not in_block and "#" in "".join(lines[start : end - 1])
+    ):
+        raise LookupError("a line or a comment would be lost")
+    returns = "\r" if "\r\n" in text else ""
+    return "\n".join([*lines[:start], *(line + returns for line in new), *lines[end:], ""])
 
 
-def _end(node: yaml.Node) -> int:
-    """The last sign of a value; a block's own mark stands behind the comments that follow it."""
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
-        last = node.value[-1]
-        return _end(last[1] if isinstance(last, tuple) else last)
-    return int(node.end_mark.index)
+def _lines_of(document: Any) -> list[str]:
+    written = io.StringIO()
+    _ROUND_TRIP.dump(document, written)
+    return written.getvalue().splitlines()
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """The number of lines at the start that are the same in both."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _line_in_text(line: int, same: list[tuple[str, int, int, int, int]]) -> int:
+    """Where a line of the round trip stands in the text."""
+    for kind, start, end, in_text, _end in same:
+        if line == start or (kind == "equal" and start < line < end):
+            return in_text + line - start
+    if line == same[-1][2]:
+        return same[-1][4]
+    raise LookupError(line)

@@ -178,9 +178,27 @@ def test_any_way_of_writing_a_study_file_can_be_added_to(project, spend, text):
     assert crm.open_study("shop").has("marketing_spend", "amount")
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_lines_that_a_round_trip_would_write_anew_stay_as_they_are(project, spend, replaced):
+    path = project / "project" / "data" / "shop" / "study.yaml"
+    above = (
+        "---\r\ntitle:   A shop\r\ntables:\r\n    ? transactions\r\n    :   source: [ orders.csv,\r\n"
+        "             'orders.csv' ]   \r\n        columns: {  customer_id:  customer_id }\r\n        # more\r\n\r\n"
+    )
+    old = "    marketing_spend:   # by hand\r\n        source: old.csv\r\n" * replaced
+    below = "\r\n# what is done\r\n\r\npolicies:\r\n      returns:   'match'  \r\n"
+    path.write_bytes((above + old + below).encode())
+    add_table(path, "marketing_spend", spend, force=True)
+    written = path.read_bytes().decode()
+    assert written.startswith(above if replaced else above.partition("        # more")[0])
+    assert written.endswith(below if replaced else "        # more\r\n\r\n" + below)
+    assert "old.csv" not in written
+    assert crm.open_study("shop").has("marketing_spend", "amount")
+
+
 def test_a_file_that_cannot_be_added_to_is_left_alone_and_the_entry_shown(project, spend):
     path = project / "project" / "data" / "shop" / "study.yaml"
-    text = "title: A shop\ntables:\n  ? transactions\n  : {source: orders.csv}\n"
+    text = "title: A shop\ntables: {transactions: {source: orders.csv}, # by hand\n  leads: {source: leads.csv}}\n"
     path.write_text(text)
     with pytest.raises(StudyError, match="add under tables by hand:\n  marketing_spend:\n"):
         add_table(path, "marketing_spend", spend)
