@@ -11,6 +11,7 @@ import io
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 from pathlib import Path
@@ -267,12 +268,12 @@ def _lines_of(document: Any) -> list[str]:
     return written.getvalue().splitlines()
 
 
-def _alike(one: list[str], other: list[str]) -> int:
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     """The number of lines at the start that are the same in both."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _line_in_text(line: int, same: list[tuple[str, int, int, int, int]]) -> int:
+def _line_in_text(line: int, same: Sequence[tuple[str, int, int, int, int]]) -> int:
     """Where a line of the round trip stands in the text."""
     for kind, start, end, in_text, _end in same:
         if line == start or (kind == "equal" and start < line < end):
