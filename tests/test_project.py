@@ -173,6 +173,7 @@ IMPORT_NAMES = {
     "ibis-framework": "ibis",
     "markdown-it-py": "markdown_it",
     "python-calamine": "python_calamine",
+    "ruamel.yaml": "ruamel",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }

@@ -61,7 +61,10 @@ def modules_named(code: str) -> Iterator[str]:
 
 def _text_of(module: str) -> str:
     file = _file_of(module)
-    return file.read_text(encoding="utf-8") if file else ""
+    if not file:
+        return ""
+    beside = file.with_suffix(".ini")  # what a module reads stands beside it, under its name
+    return "".join(one.read_text(encoding="utf-8") for one in (file, beside) if one.is_file())
 
 
 def _file_of(module: str) -> Path | None:

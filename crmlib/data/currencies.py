@@ -5,80 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# In use, and those that the euro and others have replaced since 1999. KGS is left out: in a log it is a weight.
-CODES = frozenset(
-    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
-    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF
-    IDR ILS INR IQD IRR ISK JMD JOD JPY KES KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT
-    MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
-    SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND
-    VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
-    ATS BEF DEM EEK ESP FIM FRF GRD HRK IEP ITL LTL LVL NLG PTE SIT SKK""".split()
-)
-# These are codes in small letters too; of the others, "all", "top" and "try" are words.
-_KNOWN_IN_SMALL_LETTERS = (
-    "aud brl cad chf cny czk dkk eur gbp hkd huf inr jpy krw mxn nok nzd pln rub sek sgd usd zar".split()
-)
-_MARKS = {
-    "AUD": "$ a$ au$",
-    "BRL": "r$",
-    "CAD": "$ c$ ca$",
-    "CHF": "sfr fr",
-    "CLP": "$ cl$",
-    "CNY": "¥ ￥ 元 rmb yuan",
-    "ARS": "$ ar$",
-    "AZN": "₼",
-    "BDT": "৳ tk",
-    "BGN": "лв",
-    "COP": "$ co$",
-    "CRC": "₡",
-    "CZK": "kč kc",
-    "DKK": "kr",
-    "EUR": "€ euro euros",
-    "GBP": "£",
-    "GEL": "₾",
-    "GHS": "₵ gh₵",
-    "HKD": "$ hk$",
-    "HUF": "ft",
-    "IDR": "rp",
-    "ILS": "₪",
-    "INR": "₹ ₨ rs",
-    "ISK": "kr",
-    "JPY": "¥ ￥ 円 yen",
-    "KES": "ksh",
-    "KHR": "៛",
-    "KRW": "₩ 원",
-    "KZT": "₸",
-    "LAK": "₭",
-    "LKR": "₨ rs",
-    "MDL": "lei",
-    "MNT": "₮",
-    "MUR": "₨ rs",
-    "MXN": "$ mx$",
-    "MYR": "rm",
-    "NGN": "₦",
-    "NOK": "kr",
-    "NPR": "₨ rs",
-    "NZD": "$ nz$",
-    "PEN": "s/",
-    "PHP": "₱",
-    "PKR": "₨ rs",
-    "PLN": "zł zl",
-    "PYG": "₲",
-    "RON": "lei",
-    "RUB": "₽ руб р",
-    "SEK": "kr",
-    "SGD": "$ s$ sg$",
-    "THB": "฿",
-    "TRY": "₺ tl",
-    "TWD": "$ nt$",
-    "UAH": "₴ грн",
-    "USD": "$ us$ dollar dollars",
-    "VND": "₫",
-    "XAF": "cfa fcfa",
-    "XOF": "cfa fcfa",
-    "ZAR": "r",
-}
+from crmlib.data.vocabulary import words
+
+CODES = frozenset(words("codes of currencies")["all"])
+_KNOWN_IN_SMALL_LETTERS = words("codes of currencies")["in small letters"]
+_MARKS = words("signs of currencies")
 _ONLY_AS_HERE = {"ft": "Ft", "r": "R"}  # in small letters they are feet, and a letter
 ONLY_BEFORE = "R"  # behind an amount, a single letter is a tax class or a remark
 
@@ -97,7 +28,7 @@ def codes_of(mark: str) -> tuple[str, ...]:
     word = bare.lower()
     if word in _ONLY_AS_HERE and bare != _ONLY_AS_HERE[word]:
         return ()
-    return tuple(sorted(code for code, marks in _MARKS.items() if word in marks.split()))
+    return tuple(sorted(code for code, marks in _MARKS.items() if word in marks))
 
 
 def codes_in_name(column: str) -> list[str]:
@@ -121,7 +52,7 @@ def pattern_of(codes: Iterable[str] = CODES, *, behind: bool = False) -> str:
     """A pattern, for Python and the engine alike, of what stands for these currencies; `behind` an amount or before."""
     codes = sorted(codes)
     small = [code.lower() for code in codes if code.lower() in _KNOWN_IN_SMALL_LETTERS]
-    marks = {mark for code in codes for mark in _MARKS.get(code, "").split()}
+    marks = {mark for code in codes for mark in _MARKS.get(code, [])}
     exact = [_ONLY_AS_HERE[one] for one in marks & _ONLY_AS_HERE.keys()]
     exact = [one for one in exact if not (behind and one == ONLY_BEFORE)]
     others = sorted(marks - _ONLY_AS_HERE.keys(), key=lambda text: (-len(text), text))

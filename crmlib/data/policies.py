@@ -6,55 +6,20 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crmlib.data.vocabulary import words
 from crmlib.errors import did_you_mean
 
-AS_WRITTEN = (
-    "as written"  # of a time zone: the clock in the text is the firm's own, whatever offset follows it
-)
+# Of a time zone: the clock in the text is the firm's own, whatever offset follows it.
+AS_WRITTEN = "as written"
 
-# Drafts, cancelled, failed, abandoned and test orders, payments taken back, and what visitors of a shop did before they
-# bought. States that can be a sale as well (returned, pending, declined) are left to the study, which sees what counts
-# in `crm check`. "_" stands for a blank, a hyphen or nothing as well.
-EXCLUDED_STATUSES: dict[str, str] = {
-    "English": """cancelled canceled wc-cancelled test failed wc-failed payment_failed payment_error void voided
-        expired trash draft auto_draft checkout_draft wc-checkout-draft abandoned chargeback charged_back
-        charge_back""",
-    "events in a shop": """view viewed page_view cart add_to_cart remove_from_cart wishlist add_to_wishlist click
-        impression begin_checkout""",
-    "German": """storniert storno annulliert abgebrochen fehlgeschlagen testbestellung entwurf zahlungsfehler
-        zahlung_fehlgeschlagen rückbuchung rücklastschrift""",
-    "French": """annulé annulée annule annulee échoué échouée echoue echouee brouillon erreur_de_paiement abandonné
-        abandonnée rétrofacturation""",
-    "Spanish": """cancelado cancelada anulado anulada fallido fallida borrador error_de_pago abandonado abandonada
-        contracargo""",
-    "Italian": """annullato annullata cancellato cancellata fallito fallita bozza errore_di_pagamento abbandonato
-        abbandonata""",
-    "Dutch": "geannuleerd mislukt testbestelling concept betaalfout verlaten terugboeking",
-    # Its words for cancelled and abandoned are the Spanish ones.
-    "Portuguese": "falhado falhada falhou rascunho erro_de_pagamento",
-}
-# What stands in a column that decides a sign: money back, or not; debit and credit depend on whose account it is.
-RETURN_WORDS = tuple(
-    """refund refunded return returned returns credit_note reversal reversed gutschrift retoure rückgabe erstattung
-    avoir retour remboursement devolución devolucion reembolso reso rimborso nota_di_credito terugbetaling devolução
-    devolucao estorno""".split()
-)
-SALE_WORDS = tuple(
-    """sale sold purchase purchased order invoice charge payment buy bought transaction verkauf rechnung kauf vente
-    achat facture venta compra factura vendita acquisto fattura verkoop aankoop venda""".split()
-)
-DEBIT_CREDIT = tuple("cr dr credit debit c d haben soll h s".split())
-
-_EMPTY_IDS = ("nan", "null", "none", "n/a", "#n/a", "nat", "<na>")  # as programs write an empty cell
-# What shops write for whoever buys without an account: everybody at once, and so the best customer of all.
-GUEST_IDS = tuple(
-    "guest gast invité invitée invitado invitada ospite convidado anonymous anonym unknown unbekannt".split()
-)
+_STATES, _IDS = words("states that are no sale"), words("no id")
+RETURN_WORDS, SALE_WORDS, DEBIT_CREDIT = words("money back").values()
 
 
 def spellings(words: Sequence[str]) -> list[str]:
@@ -130,25 +95,26 @@ class Policies(Strict):
         (), description="parts of the amount that are no revenue of the firm, and are taken off it"
     )
     missing_ids: tuple[str, ...] = Field(
-        (*_EMPTY_IDS, *GUEST_IDS),
+        (*_IDS["empty"], *_IDS["guest"]),
         description="words that stand in the place of an id where there is none",
     )
     excluded_statuses: tuple[str, ...] = Field(
-        tuple(word for words in EXCLUDED_STATUSES.values() for word in words.split()),
+        tuple(chain.from_iterable(_STATES.values())),
         description="states of an order that are no sale; _ stands for a blank or a hyphen, too",
     )
     excluded_products: tuple[str, ...] = Field(
         (), description="products that are none, such as postage and fees; their rows are set aside"
     )
     return_words: tuple[str, ...] = Field(
-        RETURN_WORDS, description="words in the column returned, beside yes, that make a row money back"
+        tuple(RETURN_WORDS),
+        description="words in the column returned, beside yes, that make a row money back",
     )
 
     @property
     def words_of_returns(self) -> tuple[list[str], list[str]]:
         """Words in the column `returned` that make a row money back, and those of a sale."""
         back = [word.lower() for word in self.return_words]
-        others = DEBIT_CREDIT if {*back} & {*DEBIT_CREDIT} else ()
+        others = DEBIT_CREDIT if {*back} & {*DEBIT_CREDIT} else []
         return back, [word for word in (*SALE_WORDS, *others) if word not in back]
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.contracts import CONTRACTS, OPTIONAL
-from crmlib.data.guessing.column_names import NAMES, names_of
+from crmlib.data.guessing.columns import NAMES, names_of
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import StudyError
 from crmlib.report.cache import Cache

@@ -12,21 +12,13 @@ from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.currencies import common_currencies
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.vocabulary import words
 
 # What the cleaning itself calls its columns.
 _TAKEN = {"reason", "row_hash", "source_file", "source_row", "unsplit_line", "equals_earlier"}
 _NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
-# A feature may well be called "mobile"; a name, an address or a birthday is one under any of its names.
-PERSONAL_NAMES: dict[str, str] = {
-    "name": """full_name customer_name display_name first_name last_name surname vorname nachname kundenname nom prenom
-        nombre apellido cognome naam voornaam achternaam""",
-    "email": "e_mail email_address mail mail_address courriel correo indirizzo_email",
-    "birthday": """birth_date date_of_birth dob birthdate born geburtsdatum geburtstag geb_datum date_naissance
-        date_de_naissance anniversaire fecha_nacimiento fecha_de_nacimiento data_nascita data_di_nascita
-        geboortedatum data_nascimento""",
-}
 _PERSONAL = {"phone", "phone_number", "telephone"} | {
-    word for name, others in PERSONAL_NAMES.items() for word in (name, *others.split())
+    word for name, others in words("personal columns").items() for word in (name, *others)
 }
 
 

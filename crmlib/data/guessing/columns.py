@@ -11,9 +11,12 @@ import pandas as pd
 
 from crmlib.data.cleaning.numbers import IS_NUMBER
 from crmlib.data.contracts.contract import Column, Contract, plain_name
-from crmlib.data.guessing.column_names import LAST_RESORT, keeps_its_meaning, names_of
 from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.vocabulary import words
 
+NAMES = words("columns") | words("personal columns")  # the usual ones first
+_LAST_RESORT = words("columns of last resort")
+_MAY_STAND_BESIDE, _MAY_NOT = words("beside a column's name"), words("not beside a column's name")
 BY_CONTENT = "by its content"
 MOSTLY = 0.5  # of the filled values have to look like what the column is said to hold
 _NEARLY_ALL = 0.9
@@ -114,7 +117,7 @@ def match_columns(
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
     for purpose in contract.lacking(found):
-        names = [one.replace("_", "") for one in LAST_RESORT.get(f"{contract.name}.{purpose}", "").split()]
+        names = [one.replace("_", "") for one in _LAST_RESORT.get(f"{contract.name}.{purpose}", [])]
         last = [n for n, one in profiles.items() if plain_name(n).replace("_", "") in names and one.rows]
         if last:
             note = "by its name; there is no id, and two customers of one name count as one"
@@ -143,6 +146,32 @@ def rank_of(name: str, purpose: Column, words: Sequence[str]) -> float | None:
             if keeps_its_meaning(purpose, rest):
                 return 1 + len(rest) + place / 1000
     return None
+
+
+def keeps_its_meaning(column: Column, rest: Sequence[str]) -> bool:
+    """Whether a longer name still names a column of the contract, by the other words in it.
+
+    Examples
+    --------
+    >>> from crmlib.data.contracts import TRANSACTIONS
+    >>> customer = TRANSACTIONS.columns[0]
+    >>> keeps_its_meaning(customer, ["loyalty"]), keeps_its_meaning(customer, ["city"])
+    (True, False)
+    """
+    purpose = "customer_id" if column.names_customer else column.name
+    if purpose in _MAY_STAND_BESIDE:
+        return set(rest) <= {*_MAY_STAND_BESIDE[purpose]}
+    excluded = _MAY_NOT["money"] if column.kind == "money" else []
+    return not set(rest) & {*excluded, *_MAY_NOT.get(column.name, [])}
+
+
+def names_of(contract: Contract) -> dict[str, list[str]]:
+    """The names that each column of a contract goes by, the usual ones first."""
+    found = {}
+    for column in contract.columns:
+        names = NAMES.get(f"{contract.name}.{column.name}", NAMES.get(column.name, []))
+        found[column.name] = names if column.name in names else [column.name, *names]
+    return found
 
 
 def near_names(contract: Contract, purpose: str, there: Iterable[str]) -> list[str]:

@@ -14,10 +14,10 @@ from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.engine import frame_table
-from crmlib.data.guessing.column_names import names_of
-from crmlib.data.guessing.columns import Match, Profile, rank_of
+from crmlib.data.guessing.columns import Match, Profile, names_of, rank_of
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import UNITS
+from crmlib.data.vocabulary import words
 from crmlib.errors import DataError, did_you_mean
 
 _MOSTLY = 0.5  # of the rows, or half of the way from "does not rise with quantity" to "rises in proportion"
@@ -26,24 +26,8 @@ _SURE = 2.0  # standard errors
 _EXACT = 0.05  # two rows in proportion have no standard error
 _FEW = 0.01  # of the rows
 WHOLE = "whole"  # units of the currency
-_UNIT_NAMES = {
-    "cents": set(
-        "cent cents pence penny centavos centimes centimos centesimi rappen minor paise ore kopeks".split()
-    ),
-    "thousands": set("k thousand thousands tsd teur keur tusd kusd tausend milliers miles".split()),
-    "millions": set("mio mn million millions millionen".split()),
-}
-_PER_UNIT = {
-    "unit",
-    "per",
-    "each",
-    "piece",
-    "einzelpreis",
-    "stuckpreis",
-    "stueckpreis",
-    "unitaire",
-    "unitario",
-}
+_UNIT_NAMES = words("units")
+_PER_UNIT = {*_UNIT_NAMES.pop("one")}
 _MONEY = ("amount", "quantity", "unit_price", "cost")
 
 
@@ -128,7 +112,7 @@ def money_units(
 
 def _unit_in(name: str) -> str | None:
     parts = set(plain_name(name).split("_"))
-    return next((unit for unit, words in _UNIT_NAMES.items() if parts & words), None)
+    return next((unit for unit, named in _UNIT_NAMES.items() if parts & {*named}), None)
 
 
 def _another_id(

@@ -12,40 +12,24 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.data import vocabulary
 from crmlib.data.cleaning.reading import read_text
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
-from crmlib.data.guessing.column_names import names_of
-from crmlib.data.guessing.columns import Match, rank_of
+from crmlib.data.guessing.columns import Match, names_of, rank_of
 from crmlib.data.guessing.findings import Finding, Question
-from crmlib.data.policies import (
-    DEBIT_CREDIT,
-    RETURN_WORDS,
-    SALE_WORDS,
-    Policies,
-    spellings,
-)
+from crmlib.data.policies import DEBIT_CREDIT, RETURN_WORDS, SALE_WORDS, Policies, spellings
 
 SET_ASIDE, KEEP = "set aside", "keep"
 _MOST_WORDS = 20  # a column with more of them is no state and no sign
-_STATES = {
-    *spellings((*SALE_WORDS, *RETURN_WORDS)),
-    *spellings(
-        """completed complete paid shipped delivered fulfilled approved success successful succeeded ok done closed
-        processing pending on_hold unpaid open new partially_refunded partially_paid authorized captured settled
-        confirmed bezahlt versendet geliefert offen abgeschlossen""".split()
-    ),
-}
+_STATES = {*spellings((*SALE_WORDS, *RETURN_WORDS, *vocabulary.words("states of orders")["known"]))}
 # Credit and debit cards.
 _CARDS = {"payment", "card", "method", "tender", "zahlart", "zahlungsart", "channel"}
 REFUNDED = ("refunded", "wc-refunded")
 # A state that holds one of the first words is no sale, as in "Cancelled by buyer", unless it holds one of the others.
 _NO_SALE = {word for word in Policies().excluded_statuses if "_" not in word} - {
-    "test",
-    "concept",
-    "view",
-    "click",
+    *"test concept view click".split()
 }
 _YET_A_SALE = {"not", "no", "partially", "partial", "nicht", "non", "teilweise"}
 _OF_RETURNS = {"return", "returns", "returned", "refund", "refunds", "reversal", "retoure", "gutschrift"}
