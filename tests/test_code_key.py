@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from crmlib.data.cleaning.cache import CLEANING
 from crmlib.data.code_key import code_key, modules_named, modules_reached
+from crmlib.data.kept import CLEANING
 
 # A log and an optional table, from every kind of file, cleaned in a process of its own.
 CLEAN = """

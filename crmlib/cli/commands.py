@@ -178,15 +178,10 @@ def prune(study: str, keep: int, out: Path | None) -> None:
 
 
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
-    from crmlib.report.deliver import Delivery, check_delivery
+    from crmlib.report.deliver import Delivery, check_delivery, find_chromium
 
     check_delivery(mail_to, mail_failures_to)
-    chromium = None
-    if pdf:
-        from crmlib.report.pdf import find_chromium
-
-        chromium = find_chromium()
-    return Delivery(mail_to, mail_failures_to, chromium)
+    return Delivery(mail_to, mail_failures_to, find_chromium() if pdf else None)
 
 
 def _reports_so_far(study: str, out: Path | None) -> Any:

@@ -20,9 +20,8 @@ import ibis
 import ibis.expr.operations as ops
 from ibis.backends.duckdb import Backend
 
-from crmlib.data.lock import LOCK
 from crmlib.data.same_sums import SameSums
-from crmlib.data.staging import scratch
+from crmlib.data.staging import LOCK, scratch
 from crmlib.errors import DataError, disk_full
 
 

@@ -1,4 +1,4 @@
-"""Folders in a cache: each is found as it was made, or made anew; and what they all take on the disk is bounded."""
+"""Folders in a cache, cleaned tables among them: each is found as it was made, or made anew; their size is bounded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,150 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.staging import clear_leftovers, whole_folder
+from crmlib.data.code_key import code_key
+from crmlib.data.staging import clear_leftovers, whole_folder, write_whole
+from crmlib.errors import DataError
+
+CLEANING = (
+    "crmlib.data.cleaning.clean",
+    "crmlib.data.sources",
+)  # modules that import all that cleaning needs
+USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
+_SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
+
+
+@dataclass(frozen=True)
+class CleaningReport:
+    """What became of every row of a table.
+
+    `rows` holds each fate with its `rows` and the `money` of every money column; `values` what was changed or
+    left out in rows that are used; `sources` the rows of each file; `columns` is contract column to source column,
+    `filled` contract column to the number of used rows in which it holds something. Of the purchase log,
+    `policies` says what each decision concerns, `states` those of its orders, `days` the first and the last, and
+    `no_groups` which columns of groups are left out, for they have nearly as many values as rows.
+    """
+
+    rows: list[dict[str, Any]]
+    values: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    columns: dict[str, str]
+    filled: dict[str, int]
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    days: dict[str, Any] = field(default_factory=dict)
+    no_groups: list[str] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """The report as text, for the folder of the cleaned table."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> CleaningReport:
+        """Read back what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What a file held when it was looked at, and the marks by which a later change is seen."""
+
+    sha256: str
+    marks: tuple[int, ...]
+
+    def is_still_that_of(self, file: Path) -> bool:
+        """Whether the file holds the same now."""
+        try:
+            return _marks(file) == self.marks or digest_of(file) == self.sha256
+        except OSError:
+            return False
+
+
+def file_state(file: Path, cache: Path) -> FileState:
+    """What a file holds; the digest is remembered while size, times and place on the disk stay the same.
+
+    Raises
+    ------
+    DataError
+        If it changes while it is read.
+    """
+    marks = _marks(file)
+    note = cache / "digests" / hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
+    try:
+        remembered = json.loads(note.read_text(encoding="utf-8"))
+        if remembered["marks"] == list(marks):
+            return FileState(str(remembered["sha256"]), marks)
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
+        pass
+    digest = digest_of(file)
+    if _marks(file) != marks:
+        raise changed_while_read(file)
+    if time.time_ns() - max(marks[1:3]) > _SETTLED_NS:
+        write_whole(note, json.dumps({"sha256": digest, "marks": marks}), flush=False)
+    return FileState(digest, marks)
+
+
+def _marks(file: Path) -> tuple[int, ...]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def changed_while_read(file: Path) -> DataError:
+    """The refusal of a file that somebody is writing."""
+    return DataError(f"{file.name} changed while it was read; run again when it is complete")
+
+
+def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
+    """A name for the outcome of cleaning these files with these settings and the code that cleans.
+
+    Parameters
+    ----------
+    files : mapping of Path to FileState
+        The source files; their content counts, not their names' age.
+    settings : str
+        Formats and policies, as text.
+    """
+    parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
+    parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def keep_cleaned(
+    folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Path, FileState], **facts: Any
+) -> Path:
+    """The folder of a cleaned log or table, made now if it is not there as it was made.
+
+    Raises
+    ------
+    DataError
+        If a source file is not what it was when the key was made.
+    RunError
+        If the disk is full.
+    """
+
+    def make(draft: Path) -> None:
+        report = clean(draft)
+        for file, state in files.items():
+            if not state.is_still_that_of(file):
+                raise changed_while_read(file)
+        (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
+
+    return keep(folder, make, **facts)
+
+
+def read_report(folder: Path) -> CleaningReport:
+    """What became of every row when this folder was made."""
+    return CleaningReport.from_json((folder / REPORT).read_text(encoding="utf-8"))
+
+
+def describe(settings: object) -> str:
+    """Settings as text in a fixed order, for a key."""
+    return json.dumps(settings, sort_keys=True, default=str)
+
 
 CONTENTS = "contents.json"  # size, time and digest of every file of an entry, and what is said of it
 KEPT_BYTES = 4 * 2**30  # of cleaned tables, and as much of samples and of simulated firms

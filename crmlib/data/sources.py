@@ -23,7 +23,7 @@ from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
 from crmlib.data.files.excel import open_workbooks
 from crmlib.data.files.source_files import kind_of, names_of, source_files
-from crmlib.data.lock import LOCK
+from crmlib.data.staging import LOCK
 from crmlib.errors import DataError, did_you_mean
 
 

@@ -7,12 +7,16 @@ import functools
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+LOCK = threading.RLock()  # one query at a time; apart from the engine, which a cached report never loads
+
 
 MAKING = ".making-"  # how the folders begin in which something is made that shall be there whole
 _SCRATCH = "crmlib-run-"

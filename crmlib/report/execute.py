@@ -12,12 +12,11 @@ from pathlib import Path
 from crmlib import format as fmt
 from crmlib.data.staging import scratch
 from crmlib.report.cache import Cache, results_of
-from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.processes import Worker
+from crmlib.report.processes import Outcome, Task, Worker
 from crmlib.secrets import redact, redact_json
-from crmlib.study.one_state import RUN_STATE
 from crmlib.study.places import cache_folder
+from crmlib.study.tables import RUN_STATE
 
 SECONDS_PER_CELL = 0.2  # roughly; it only orders what has never run
 Watch = Callable[[str, Outcome | None], None]  # called with a name when it starts, and again when it ended

@@ -14,7 +14,7 @@ from crmlib.data.contracts import CONTRACTS
 if TYPE_CHECKING:
     import ibis
 
-    from crmlib.data.cleaning.cache import CleaningReport
+    from crmlib.data.kept import CleaningReport
     from crmlib.study.tables import CleanedTables
 
 
@@ -65,8 +65,8 @@ class DataQuality:
         """The log's rows set aside, by reason: `rows`, `money` (without signs), `unknown` (rows whose money is)."""
         from ibis import _
 
-        from crmlib.data.cleaning.cache import QUARANTINE
         from crmlib.data.engine import engine
+        from crmlib.data.kept import QUARANTINE
 
         aside = engine().read_parquet(str(self._cleaned.folder("transactions") / QUARANTINE))
         sized = aside.select("reason", size=aside.readable_amount.cast("float64").abs()).group_by("reason")
@@ -211,7 +211,7 @@ class DataQuality:
 
     def table_quarantine(self, table: str) -> pd.DataFrame:
         """The rows of a table that were set aside, with `reason`, place in the source and their text as written."""
-        from crmlib.data.cleaning.cache import QUARANTINE
+        from crmlib.data.kept import QUARANTINE
 
         return pd.read_parquet(self._cleaned.folder(table) / QUARANTINE)
 

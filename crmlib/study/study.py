@@ -12,17 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlib.data.cleaning.cache import describe
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import SUFFIXES
-from crmlib.data.kept import digest_of
+from crmlib.data.kept import describe, digest_of
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import fingerprint
 from crmlib.study.file import OF_FILES, READING, StudyFile, check_study, read_study_file
-from crmlib.study.one_state import require_same
 from crmlib.study.places import find_root, find_study, root_of
 from crmlib.study.results import NotebookResults
-from crmlib.study.tables import CleanedTables
+from crmlib.study.tables import CleanedTables, require_same
 from crmlib.units import FIRST_DAY, LAST_DAY, TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import weakref
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,21 +12,40 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from crmlib.data.cleaning.cache import FileState, cache_key, describe, file_state, keep_cleaned, read_report
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import names_of, source_files
-from crmlib.data.kept import forget
-from crmlib.data.lock import LOCK
-from crmlib.data.staging import scratch
-from crmlib.errors import StudyError
+from crmlib.data.kept import FileState, cache_key, describe, file_state, forget, keep_cleaned, read_report
+from crmlib.data.staging import LOCK, scratch
+from crmlib.errors import DataError, StudyError
 from crmlib.secrets import fingerprint, hash_secret
-from crmlib.study.one_state import require_same
 from crmlib.study.places import cache_folder
+
+RUN_STATE = (
+    "CRMLIB_RUN_STATE"  # the variable in which the runner hands it to the kernels, as JSON: name to key
+)
+
+
+def require_same(name: str, key: str, what: str) -> None:
+    """Go on if a notebook finds what the run was planned with; outside a run, always.
+
+    Raises
+    ------
+    DataError
+        If it finds something else.
+
+    Examples
+    --------
+    >>> require_same("data/shop/study.yaml", "ab12", "study.yaml")
+    """
+    planned = json.loads(os.environ.get(RUN_STATE, "{}")).get(name, key)
+    if planned != key:
+        raise DataError(f"{what} changed while the report was made; run again when it is complete")
+
 
 if TYPE_CHECKING:
     import ibis
 
-    from crmlib.data.cleaning.cache import CleaningReport
+    from crmlib.data.kept import CleaningReport
     from crmlib.study.file import StudyFile, TableEntry
 
 
@@ -75,8 +96,8 @@ class CleanedTables:
 
         Ids are text, but for those of a frame in which they are numbers.
         """
-        from crmlib.data.cleaning.cache import USED
         from crmlib.data.engine import engine
+        from crmlib.data.kept import USED
 
         rows = engine().read_parquet(str(self.folder(name) / USED))
         if self._of_a_frame is not None:  # its folder stays as long as anything that is made from these rows
@@ -88,9 +109,9 @@ class CleanedTables:
         """Whether the ids are whole numbers of a frame, and all stayed so."""
         if self.frame is None or self.hash_secret is not None:
             return False
-        from crmlib.data.cleaning.cache import USED
         from crmlib.data.cleaning.ids import holds_other
         from crmlib.data.engine import engine
+        from crmlib.data.kept import USED
         from crmlib.data.sources import open_table
 
         column = self.report("transactions").columns["customer_id"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import crmlib as crm
 from crmlib.cli import main
-from crmlib.data.cleaning.numbers import IS_NUMBER, parse_number, why_unreadable
+from crmlib.data.cleaning.reading import IS_NUMBER, parse_number, why_unreadable
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.currencies import CODES, codes_of
 from crmlib.data.guessing.table import guess_table

@@ -14,7 +14,6 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning.cache import QUARANTINE, USED, CleaningReport
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.cleaning.reconcile import (
     Part,
@@ -34,6 +33,7 @@ from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.engine import engine, in_our_words
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
+from crmlib.data.kept import QUARANTINE, USED, CleaningReport
 from crmlib.data.policies import Reading
 from crmlib.errors import DataError
 

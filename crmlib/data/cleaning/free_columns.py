@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import ibis
 
-from crmlib.data.cleaning.numbers import currency_marks, marks_of
-from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.cleaning.reading import currency_marks, marks_of, read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.currencies import common_currencies
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT

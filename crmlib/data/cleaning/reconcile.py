@@ -12,13 +12,13 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning.cache import QUARANTINE, USED
 from crmlib.data.cleaning.ids import CHANGED, id_fault
 from crmlib.data.cleaning.reading import moves_day
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
 from crmlib.data.engine import engine
+from crmlib.data.kept import QUARANTINE, USED
 from crmlib.data.policies import AS_WRITTEN, Reading
 
 MONEY = "decimal(38, 4)"

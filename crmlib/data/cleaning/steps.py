@@ -11,14 +11,14 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning.cache import USED
-from crmlib.data.cleaning.numbers import is_of_currency
 from crmlib.data.cleaning.policy_counts import calendar, count_states, policy_counts
+from crmlib.data.cleaning.reading import is_of_currency
 from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import with_matched_returns
 from crmlib.data.cleaning.values import LARGEST_AMOUNT, OTHER_CURRENCY, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.engine import engine
+from crmlib.data.kept import USED
 from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
 from crmlib.errors import DataError
 

@@ -9,19 +9,17 @@ import ibis
 import ibis.expr.types as ir
 
 from crmlib.data.cleaning.ids import id_fault, read_id
-from crmlib.data.cleaning.numbers import (
+from crmlib.data.cleaning.reading import (
     PRODUCT,
     currency_marks,
     is_of_currency,
     marks_of,
-    parse_number,
-    why_unreadable,
-)
-from crmlib.data.cleaning.reading import (
     parse_moment,
+    parse_number,
     read_moment,
     read_number,
     read_text,
+    why_unreadable,
     within_calendar,
     without_words,
 )

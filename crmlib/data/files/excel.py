@@ -11,9 +11,8 @@ from typing import Any
 import ibis
 
 from crmlib.data.engine import frame_table
-from crmlib.data.files.contents import cannot_be_read
+from crmlib.data.files.contents import cannot_be_read, refuse_preamble, unique_names
 from crmlib.data.files.csv_files import FILE_COLUMN
-from crmlib.data.files.text_file import refuse_preamble, unique_names
 from crmlib.errors import DataError, did_you_mean
 
 

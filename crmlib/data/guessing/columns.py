@@ -9,7 +9,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crmlib.data.cleaning.numbers import IS_NUMBER
+from crmlib.data.cleaning.reading import IS_NUMBER
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.vocabulary import words

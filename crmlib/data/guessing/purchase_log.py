@@ -13,16 +13,17 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.numbers import (
+from crmlib.data.cleaning.policy_counts import count_states
+from crmlib.data.cleaning.reading import (
     DASH,
     SEPARATORS,
     currency_marks,
     marks_of,
     parse_number,
+    read_number,
+    read_text,
     why_unreadable,
 )
-from crmlib.data.cleaning.policy_counts import count_states
-from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile

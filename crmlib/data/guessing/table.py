@@ -17,11 +17,10 @@ from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
-from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
+from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, guess_timezone, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
-from crmlib.data.guessing.timezones import guess_timezone
 from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 

@@ -10,9 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.files.contents import UNREADABLE, cannot_be_read, mark_of, open_bytes, read_head
+from crmlib.data.files.contents import (
+    UNREADABLE,
+    cannot_be_read,
+    decode_head,
+    guess_delimiter,
+    mark_of,
+    open_bytes,
+    read_head,
+)
 from crmlib.data.files.source_files import kind_of
-from crmlib.data.files.text_file import decode_head, guess_delimiter
 from crmlib.data.guessing.findings import Finding, Question
 
 # Letters outside ASCII that one word of a language holds: German, French, Spanish, Portuguese, Italian, Catalan,
