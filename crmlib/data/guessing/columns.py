@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 
-from crmlib.data.cleaning.reading import IS_NUMBER
+from crmlib.data.cleaning.reading import IS_NUMBER, read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.vocabulary import words
@@ -51,6 +52,33 @@ class Match:
     def is_by_content(self) -> bool:
         """Whether the name of the column says nothing."""
         return self.evidence.startswith(BY_CONTENT)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file that is looked at, and what is known of it so far."""
+
+    table: ibis.Table
+    sample: pd.DataFrame  # its first rows
+    profiles: Mapping[str, Profile]
+    matches: Mapping[str, Match]  # by column of the contract
+    known: Collection[
+        str
+    ]  # columns of the contract that nothing speaks against: named by a person, or a known export
+    given: Mapping[str, Any]  # what a person has said, by entry of the study file
+    decimal: str
+
+    def source(self, name: str) -> str:
+        """The file's own name of a column of the contract."""
+        return self.matches[name].column
+
+    def text(self, name: str) -> ir.StringColumn:
+        """A column of the contract as text."""
+        return read_text(self.table[self.source(name)])
+
+    def number(self, name: str) -> ir.FloatingColumn:
+        """A column of the contract as numbers."""
+        return read_number(self.table[self.source(name)], self.decimal)
 
 
 def profile_columns(sample: pd.DataFrame) -> dict[str, Profile]:
@@ -213,16 +241,7 @@ class OwnGuesses:
         is_amount = profile.number > _NEARLY_ALL and profile.decimals > MOSTLY
         return column.kind == "money" and is_amount and profile.date < 1 - _NEARLY_ALL
 
-    def compare(
-        self,
-        table: ibis.Table,
-        sample: pd.DataFrame,
-        profiles: Mapping[str, Profile],
-        matches: Mapping[str, Match],
-        known: Collection[str],
-        given: Mapping[str, Any],
-        decimal: str,
-    ) -> Iterator[Finding | Question]:
+    def compare(self, look: Look) -> Iterator[Finding | Question]:
         """Where the content of columns speaks for or against what their names say."""
         yield from ()
 
@@ -230,12 +249,10 @@ class OwnGuesses:
         """The matches that stay once everything is known."""
         return matches
 
-    def further(
-        self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-    ) -> Iterator[Finding | Question]:
+    def further(self, look: Look) -> Iterator[Finding | Question]:
         """What else is found in a table whose columns are known."""
-        if given.get("currency"):
-            yield Finding("currency", str(given["currency"]).upper(), "named by you")
+        if look.given.get("currency"):
+            yield Finding("currency", str(look.given["currency"]).upper(), "named by you")
 
 
 def _example(column: Column, profile: Profile) -> str:

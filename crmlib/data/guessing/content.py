@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.cleaning.reading import read_number
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.engine import frame_table
-from crmlib.data.guessing.columns import Match, Profile, names_of, rank_of
+from crmlib.data.guessing.columns import Look, Profile, names_of, rank_of
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import UNITS
 from crmlib.data.vocabulary import words
@@ -31,57 +31,34 @@ _PER_UNIT = {*_UNIT_NAMES.pop("one")}
 _MONEY = ("amount", "quantity", "unit_price", "cost")
 
 
-def doubts(
-    table: ibis.Table,
-    sample: pd.DataFrame,
-    profiles: Mapping[str, Profile],
-    matches: Mapping[str, Match],
-    known: Collection[str],
-    decimal: str,
-) -> Iterator[Question]:
-    """What the content of matched columns speaks against.
-
-    Parameters
-    ----------
-    table : ibis.Table
-        The file.
-    sample : DataFrame
-        Its first rows.
-    profiles : mapping
-        What each column holds.
-    matches : mapping
-        Contract column to its match.
-    known : collection of str
-        Contract columns that are not doubted, for a person named them or the whole export is known.
-    decimal : str
-        The decimal sign.
-    """
-    open_ones = matches.keys() - known
-    read = {name: read_number(table[matches[name].column], decimal) for name in _MONEY if name in matches}
+def doubts(look: Look) -> Iterator[Question]:
+    """What the content of matched columns speaks against, but for those that are known."""
+    matches, open_ones = look.matches, look.matches.keys() - look.known
+    read: dict[str, ir.Value] = {name: look.number(name) for name in _MONEY if name in matches}
     if "product" in matches:
-        read["product"] = read_text(table[matches["product"].column])
-    numbers = table.limit(len(sample)).select(**read).to_pandas() if read else pd.DataFrame()
+        read["product"] = look.text("product")
+    numbers = look.table.limit(len(look.sample)).select(**read).to_pandas() if read else pd.DataFrame()
     unnamed = [
         name for name in ("customer_id", "amount") if name in open_ones and matches[name].is_by_content
     ]
     for name in unnamed:
-        column = matches[name].column
+        column = look.source(name)
         yield Question(
             f"columns.{name}",
             f"{column!r} may be the {name} by its content, and its name does not say so: which column is it?",
-            (column, *[one for one in sample.columns if one != column]),
+            (column, *[other for other in look.sample.columns if other != column]),
         )
     open_ones -= {*unnamed}
     if "customer_id" in open_ones:
-        yield from _another_id(sample, profiles, matches)
+        yield from _another_id(look)
     of_amount = []
     if "amount" in open_ones:
-        of_amount = list(_a_count(numbers, sample, matches, decimal))
-    elif not {"amount"} & {*matches, *known} and {"unit_price", "quantity"} <= matches.keys():
-        of_amount = list(_a_total(numbers, matches))
+        of_amount = list(_a_count(look, numbers))
+    elif not {"amount"} & {*matches, *look.known} and {"unit_price", "quantity"} <= matches.keys():
+        of_amount = list(_a_total(look, numbers))
     yield from of_amount
     if "cost" in open_ones and not of_amount:  # once the amount is known, its cost can be judged
-        yield from _cost_above(numbers, matches)
+        yield from _cost_above(look, numbers)
 
 
 def money_units(
@@ -115,15 +92,13 @@ def _unit_in(name: str) -> str | None:
     return next((unit for unit, named in _UNIT_NAMES.items() if parts & {*named}), None)
 
 
-def _another_id(
-    sample: pd.DataFrame, profiles: Mapping[str, Profile], matches: Mapping[str, Match]
-) -> Iterator[Question]:
+def _another_id(look: Look) -> Iterator[Question]:
     """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
     column, names = TRANSACTIONS.columns[0], names_of(TRANSACTIONS)["customer_id"]
-    found = matches["customer_id"].column
-    order = matches["order_id"].column if "order_id" in matches else None
+    sample, found = look.sample, look.source("customer_id")
+    order = look.source("order_id") if "order_id" in look.matches else None
     ids = sample[found].nunique()
-    orders = sample.loc[sample[found].notna(), order].nunique() if order else profiles[found].rows
+    orders = sample.loc[sample[found].notna(), order].nunique() if order else look.profiles[found].rows
     if ids < max(orders, 2):
         return
     others = [
@@ -132,7 +107,7 @@ def _another_id(
         if name not in (found, order)
         and rank_of(plain_name(name), column, names) is not None
         and 1 < sample[name].nunique() <= _REPEATS * ids
-        and not few_values(profiles[name])
+        and not few_values(look.profiles[name])
     ]
     if others:
         yield Question(
@@ -151,15 +126,13 @@ def few_values(profile: Profile) -> bool:
     return profile.rows >= 50 and profile.different < max(3, profile.rows / 1000)
 
 
-def _a_count(
-    numbers: pd.DataFrame, sample: pd.DataFrame, matches: Mapping[str, Match], decimal: str
-) -> Iterator[Question]:
+def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     """Whole numbers beside larger ones with cents are pieces rather than money."""
-    amount, found = numbers["amount"].dropna().abs(), matches["amount"].column
+    amount, found = numbers["amount"].dropna().abs(), look.source("amount")
     if amount.empty or (amount % 1 != 0).any():
         return
     columns = {column.name: column for column in TRANSACTIONS.columns}
-    for name in sample.columns:
+    for name in look.sample.columns:
         plain = plain_name(name)
         is_money = any(
             rank_of(plain, columns[one], names_of(TRANSACTIONS)[one]) is not None
@@ -167,7 +140,8 @@ def _a_count(
         )
         if name == found or not is_money:
             continue
-        other = read_number(frame_table(sample[[name]])[name], decimal).name("other").to_pandas().dropna()
+        written = frame_table(look.sample[[name]])[name]
+        other = read_number(written, look.decimal).name("other").to_pandas().dropna()
         if len(other) and (other % 1 != 0).mean() > _MOSTLY and other.abs().mean() > amount.mean():
             yield Question(
                 "columns.amount",
@@ -178,9 +152,9 @@ def _a_count(
             return
 
 
-def _a_total(numbers: pd.DataFrame, matches: Mapping[str, Match]) -> Iterator[Question]:
+def _a_total(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     """A price that rises in proportion to the quantity is that of the whole line, and must not be multiplied."""
-    price, quantity = matches["unit_price"].column, matches["quantity"].column
+    price, quantity = look.source("unit_price"), look.source("quantity")
     slope, error = _rise(numbers)
     if slope is None or slope + _SURE * error < _MOSTLY:
         return
@@ -220,15 +194,15 @@ def _rise(numbers: pd.DataFrame) -> tuple[float | None, float]:
     return slope, float(np.sqrt(((y - slope * x) ** 2).sum() / left / (x**2).sum()))
 
 
-def _cost_above(numbers: pd.DataFrame, matches: Mapping[str, Match]) -> Iterator[Question]:
+def _cost_above(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     """Goods that cost more than was paid for them, in most rows."""
     if "amount" in numbers:
-        amount, paid = numbers["amount"], repr(matches["amount"].column)
+        amount, paid = numbers["amount"], repr(look.source("amount"))
     elif {"quantity", "unit_price"} <= {*numbers.columns}:
         amount, paid = numbers["quantity"] * numbers["unit_price"], "quantity times price"
     else:
         return
-    cost, found = numbers["cost"], matches["cost"].column
+    cost, found = numbers["cost"], look.source("cost")
     both = (cost.abs() > 0) & (amount.abs() > 0)
     above = (cost.abs() > amount.abs())[both]
     if above.mean() > _MOSTLY:

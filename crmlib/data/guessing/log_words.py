@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -17,7 +16,7 @@ from crmlib.data.cleaning.reading import read_text
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
-from crmlib.data.guessing.columns import Match, names_of, rank_of
+from crmlib.data.guessing.columns import Look, names_of, rank_of
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import DEBIT_CREDIT, RETURN_WORDS, SALE_WORDS, Policies, spellings
 
@@ -45,40 +44,24 @@ _NO_PRODUCT = (
 )
 
 
-def words_of(
-    table: ibis.Table,
-    sample: pd.DataFrame,
-    matches: Mapping[str, Match],
-    given: Mapping[str, Any],
-    amount: ir.NumericValue | None,
-) -> Iterator[Finding | Question]:
+def words_of(look: Look, amount: ir.NumericValue | None) -> Iterator[Finding | Question]:
     """States of orders under another name, columns that decide a sign, and products that are none.
 
-    Parameters
-    ----------
-    table : ibis.Table
-        The file.
-    sample : DataFrame
-        Its first rows.
-    matches : mapping
-        Contract column to its match.
-    given : mapping
-        What a person said.
-    amount : ibis value, optional
-        What was paid for each row, where a column says so.
+    `amount` is what was paid for each row, where a column says so.
     """
+    sample, matches, given = look.sample, look.matches, look.given
     words = {name: _words(sample[name]) for name in sample.columns if sample[name].dtype != float}
-    few = {name: one for name, one in words.items() if 1 < len(one) <= _MOST_WORDS}
-    taken = {one.column for purpose, one in matches.items() if purpose != "returned"}
-    free = {name: one for name, one in few.items() if name not in taken}
+    few = {name: found for name, found in words.items() if 1 < len(found) <= _MOST_WORDS}
+    taken = {match.column for purpose, match in matches.items() if purpose != "returned"}
+    free = {name: found for name, found in few.items() if name not in taken}
     if not {"status", "columns.status"} & {*matches, *given}:
         yield from _unnamed_states(free)
     if amount is not None and "status" in matches and not {"refunded", "returned"} & matches.keys():
-        yield from _returned_orders(table, matches["status"].column, few, given, amount)
+        yield from _returned_orders(look, few, amount)
     if amount is not None and given.get("columns.returned") != NONE:
-        yield from _signs(table, free, matches, given, amount)
+        yield from _signs(look, free, amount)
     if "product" in matches:
-        yield from _no_products(table, sample, matches["product"].column, given)
+        yield from _no_products(look)
 
 
 def _words(column: pd.Series) -> set[str]:
@@ -101,18 +84,12 @@ def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question
         return
 
 
-def _signs(
-    table: ibis.Table,
-    free: Mapping[str, set[str]],
-    matches: Mapping[str, Match],
-    given: Mapping[str, Any],
-    amount: ir.NumericValue,
-) -> Iterator[Finding | Question]:
+def _signs(look: Look, free: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Finding | Question]:
     """Which column says that a row is money back, where its amount has no minus."""
-    known = matches["returned"].column if "returned" in matches else None
+    known, given = look.source("returned") if "returned" in look.matches else None, look.given
     listened = {name: _back_words(name, words, name == known) for name, words in free.items()}
     listened = {name: words for name, words in listened.items() if words and known in (None, name)}
-    hits = _above_zero(table, listened, amount)
+    hits = _above_zero(look.table, listened, amount)
     answer = given.get("policies.return_words")
     for name, counts in hits.items():
         if answer is None and "columns.returned" not in given:
@@ -133,17 +110,12 @@ def _signs(
         return
 
 
-def _returned_orders(
-    table: ibis.Table,
-    status: str,
-    few: Mapping[str, set[str]],
-    given: Mapping[str, Any],
-    amount: ir.NumericValue,
-) -> Iterator[Question]:
+def _returned_orders(look: Look, few: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Question]:
     """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
+    status = look.source("status")
     words = {one for one in few.get(status, ()) if says_returned(one)}
-    hits = _above_zero(table, {status: words} if words else {}, amount)
-    if hits and "policies.excluded_statuses" not in given:
+    hits = _above_zero(look.table, {status: words} if words else {}, amount)
+    if hits and "policies.excluded_statuses" not in look.given:
         listed = ", ".join(f"{word} ({fmt.count(hits[status][word])} rows)" for word in sorted(words))
         text = f"{status!r} holds {listed}, with amounts above zero. Are these orders {SET_ASIDE}, or sales ({KEEP})?"
         yield Question("policies.excluded_statuses", text, (SET_ASIDE, KEEP))
@@ -198,16 +170,15 @@ def _counts(text: ir.StringColumn) -> dict[str, int]:
     return {one["word"]: one["rows"] for one in found}
 
 
-def _no_products(
-    table: ibis.Table, sample: pd.DataFrame, column: str, given: Mapping[str, Any]
-) -> Iterator[Finding | Question]:
+def _no_products(look: Look) -> Iterator[Finding | Question]:
     """Postage, fees, samples and corrections that stand as products: sales, unless a person says otherwise."""
-    found = _booked_as_products(table, [column, *_beside_product(sample, column)])
+    column = look.source("product")
+    found = _booked_as_products(look.table, [column, *_beside_product(look.sample, column)])
     if not found:
         return
     listed = ", ".join(f"{word} ({fmt.count(rows)} rows)" for word, rows in found.items())
     named = f"{column!r} holds what is probably no product: {listed}"
-    answer = given.get("policies.excluded_products")
+    answer = look.given.get("policies.excluded_products")
     why = "named by you" if answer else "assumed: they count as sales"
     yield Finding(
         "policies.excluded_products", tuple(found) if answer == SET_ASIDE else (), f"{named}; {why}"

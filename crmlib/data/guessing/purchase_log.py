@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
@@ -20,13 +18,11 @@ from crmlib.data.cleaning.reading import (
     currency_marks,
     marks_of,
     parse_number,
-    read_number,
-    read_text,
     why_unreadable,
 )
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
-from crmlib.data.guessing.columns import MOSTLY, Match, OwnGuesses, Profile
+from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
@@ -106,20 +102,10 @@ class PurchaseLogGuesses(OwnGuesses):
         is_id = profile.ids > MOSTLY and not profile.largest < _SMALL  # no word, and no age, rating or count
         return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
 
-    def compare(
-        self,
-        table: ibis.Table,
-        sample: pd.DataFrame,
-        profiles: Mapping[str, Profile],
-        matches: Mapping[str, Match],
-        known: Collection[str],
-        given: Mapping[str, Any],
-        decimal: str,
-    ) -> Iterator[Finding | Question]:
+    def compare(self, look: Look) -> Iterator[Finding | Question]:
         """Amounts, costs and ids that content speaks against; what the words of the log say."""
-        here = {name: one for name, one in matches.items() if one.column in table.columns}
-        yield from doubts(table, sample, profiles, here, known, decimal)
-        yield from words_of(table, sample, here, given, _paid(table, here, decimal))
+        yield from doubts(look)
+        yield from words_of(look, _paid(look))
 
     def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
         """Without a price where there is an amount, and without lines where an order's total is counted once."""
@@ -136,23 +122,19 @@ class PurchaseLogGuesses(OwnGuesses):
             settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {computed}")
         return settled
 
-    def further(
-        self, table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-    ) -> Iterator[Finding | Question]:
+    def further(self, look: Look) -> Iterator[Finding | Question]:
         """The shop that exported it, its grain, the states of orders, and its money."""
-        shop = _export(table.columns)
+        shop = _export(look.table.columns)
         if shop:
             yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
-        yield from _orders(table, named, given, decimal)
-        yield from _money(table, named, given, decimal)
+        yield from _orders(look)
+        yield from _money(look)
 
 
-def _paid(table: ibis.Table, here: Mapping[str, Match], decimal: str) -> ir.NumericValue | None:
+def _paid(look: Look) -> ir.NumericValue | None:
     """What was paid for each row, as a column or as quantity times price."""
-    parts = ["amount"] if "amount" in here else ["quantity", "unit_price"]
-    if not here.keys() >= {*parts}:
-        return None
-    return math.prod(read_number(table[here[name].column], decimal) for name in parts)
+    parts = ["amount"] if "amount" in look.matches else ["quantity", "unit_price"]
+    return math.prod(map(look.number, parts)) if look.matches.keys() >= {*parts} else None
 
 
 def _export(columns: Sequence[str]) -> str | None:
@@ -160,30 +142,31 @@ def _export(columns: Sequence[str]) -> str | None:
     return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
-def _orders(
-    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-) -> Iterator[Finding]:
+def _orders(look: Look) -> Iterator[Finding]:
     """The grain, and what the states of orders are."""
-    if "order_id" in named and "amount" in named:
-        order_id, amount = read_text(table[named["order_id"]]), read_number(table[named["amount"]], decimal)
-        grain = guess_grain(table.select(order_id=order_id, amount=amount), named["amount"])
+    if {"order_id", "amount"} <= look.matches.keys():
+        rows = look.table.select(order_id=look.text("order_id"), amount=look.number("amount"))
+        grain = guess_grain(rows, look.source("amount"))
         yield Finding("grain", grain.row_is, grain.evidence)
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
-    if "status" in named:
-        yield _states(table, named, given.get("policies.excluded_statuses") == SET_ASIDE)
+    if "status" in look.matches:
+        yield _states(look)
 
 
-def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Finding:
-    """The states that orders are in, and which of them are no sale; `returned` ones where a person said so."""
-    status, excluded, why = read_text(table[named["status"]]), Policies().excluded_statuses, ""
+def _states(look: Look) -> Finding:
+    """The states that orders are in, and which of them are no sale; returned ones where a person said so."""
+    status, excluded, why = look.text("status"), Policies().excluded_statuses, ""
+    returned = look.given.get("policies.excluded_statuses") == SET_ASIDE
     words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
     states = sorted(words.to_pyarrow()["state"].to_pylist())
     wordy = [one for one in states if says_no_sale(one)]
     if wordy:
         why = "; among them, by a word in it: " + ", ".join(wordy)
     back = [one for one in states if returned and says_returned(one)]
-    refunded = [one for one in states if one in REFUNDED and "refunded" not in named and one not in back]
+    refunded = [
+        one for one in states if one in REFUNDED and "refunded" not in look.matches and one not in back
+    ]
     if refunded:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
@@ -193,19 +176,17 @@ def _states(table: ibis.Table, named: Mapping[str, str], returned: bool) -> Find
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
-def _money(
-    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str = "."
-) -> Iterator[Finding | Question]:
+def _money(look: Look) -> Iterator[Finding | Question]:
     """The currency, amounts that are none, and tax and shipping within the amount."""
-    yield _currency(table, named, given, decimal)
-    yield from _unreadable(table, named, given, decimal)
-    parts = [part for part in ("tax", "shipping") if part in named]
-    if not parts or "amount" not in named:
+    yield _currency(look)
+    yield from _unreadable(look)
+    parts = [part for part in ("tax", "shipping") if part in look.matches]
+    if not parts or "amount" not in look.matches:
         return
-    sums = {name: read_number(table[named[name]], decimal).sum() for name in ("amount", *parts)}
-    seen = table.agg(**sums).to_pyarrow().to_pylist()[0]
+    sums = {name: look.number(name).sum() for name in ("amount", *parts)}
+    seen = look.table.agg(**sums).to_pyarrow().to_pylist()[0]
     shares = " and ".join(
-        f"{part} ({named[part]!r}) is {fmt.share((seen[part] or 0) / seen['amount'])} of the amount"
+        f"{part} ({look.source(part)!r}) is {fmt.share((seen[part] or 0) / seen['amount'])} of the amount"
         for part in parts
         if seen["amount"]
     )
@@ -214,15 +195,14 @@ def _money(
     )
 
 
-def _currency(
-    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-) -> Finding | Question:
+def _currency(look: Look) -> Finding | Question:
     """The one currency that the amounts' signs, their column's name and a column of currencies can mean."""
-    if given.get("currency"):
-        return Finding("currency", str(given["currency"]).upper(), "named by you")
-    amount = named.get("amount") or named.get("unit_price")
-    proofs = dict.fromkeys(codes_in_name(amount or ""), f"by the name of the column {amount!r}")
-    for column, texts in _currency_texts(table, named, amount, decimal):
+    if look.given.get("currency"):
+        return Finding("currency", str(look.given["currency"]).upper(), "named by you")
+    money = _money_column(look)
+    amount = look.source(money) if money else ""
+    proofs = dict.fromkeys(codes_in_name(amount), f"by the name of the column {amount!r}")
+    for column, texts in _currency_texts(look, money):
         for text, rows, example in texts:
             for mark in currency_marks([text]):
                 proofs.setdefault(
@@ -242,16 +222,18 @@ def _currency(
     return Finding("currency", possible[0], listed)
 
 
-def _currency_texts(
-    table: ibis.Table, named: Mapping[str, str], amount: str | None, decimal: str
-) -> Iterator[tuple[str, list[tuple[str, int, str]]]]:
+def _money_column(look: Look) -> str | None:
+    return next((name for name in ("amount", "unit_price") if name in look.matches), None)
+
+
+def _currency_texts(look: Look, money: str | None) -> Iterator[tuple[str, list[tuple[str, int, str]]]]:
     """Column, and of each mark in it: mark, rows and an example; first a column of currencies, then the amounts."""
-    if "currency" in named:
-        written = read_text(table[named["currency"]]).upper()
-        yield named["currency"], _counted(table, written, written)
-    if amount and table[amount].type().is_string():
-        written = read_text(table[amount])
-        yield amount, _counted(table, marks_of(written, decimal), written)
+    if "currency" in look.matches:
+        written = look.text("currency").upper()
+        yield look.source("currency"), _counted(look.table, written, written)
+    if money and look.table[look.source(money)].type().is_string():
+        written = look.text(money)
+        yield look.source(money), _counted(look.table, marks_of(written, look.decimal), written)
 
 
 def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
@@ -262,16 +244,13 @@ def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) ->
     return [(one["mark"], one["rows"], one["example"]) for one in found]
 
 
-def _unreadable(
-    table: ibis.Table, named: Mapping[str, str], given: Mapping[str, Any], decimal: str
-) -> Iterator[Question]:
+def _unreadable(look: Look) -> Iterator[Question]:
     """A question where many amounts carry what makes them no number, unless the column was named all the same."""
-    ours = "amount" if "amount" in named else "unit_price"
-    theirs = named.get(ours)
-    if theirs is None or f"columns.{ours}" in given or not table[theirs].type().is_string():
+    ours, table = _money_column(look), look.table
+    if ours is None or f"columns.{ours}" in look.given or not table[look.source(ours)].type().is_string():
         return
-    text = read_text(table[theirs])
-    unread = text.notnull() & parse_number(text, decimal).isnull()
+    text, theirs = look.text(ours), look.source(ours)
+    unread = text.notnull() & parse_number(text, look.decimal).isnull()
     causes = _counted(table, ibis.ifelse(unread, why_unreadable(text).nullif(""), ibis.null("string")), text)
     total = table.filter(text.notnull()).count().to_pyarrow().as_py()
     for why, rows, example in causes:

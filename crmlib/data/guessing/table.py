@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from crmlib.data.cleaning.reading import read_number
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
-from crmlib.data.guessing.columns import Match, OwnGuesses, match_columns, near_names, profile_columns
+from crmlib.data.guessing.columns import Look, Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
 from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, guess_timezone, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
@@ -84,15 +85,17 @@ def guess_table(
     sign = next((str(one.value) for one in decimal if isinstance(one, Finding)), ".")
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
     seen += [*guess_timezone(table, here, given)]
-    seen += own.compare(table, sample, profiles, matches, known, given, sign)
+    there_now = {name: match for name, match in matches.items() if match.column in there}
+    look = Look(table, sample, profiles, there_now, known, given, sign)
+    seen += own.compare(look)
     found = [one for one in seen if isinstance(one, Finding)]
     by_words = [one for one in found if one.entry.startswith("columns.")]
     matches |= {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
     questions += [one for one in seen if isinstance(one, Question)]
-    settled = _columns_of(contract, own.settle(matches, []), there)
-    more = list(own.further(table, {column.name: theirs for column, theirs in settled}, given, sign))
+    settled = {name: match for name, match in own.settle(matches, []).items() if match.column in there}
+    more = list(own.further(replace(look, matches=settled)))
     questions += [one for one in more if isinstance(one, Question)]
     further = [one for one in more if isinstance(one, Finding)]
     matches = own.settle(matches, further)
