@@ -21,10 +21,7 @@ _FOR_TYPES_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+.*\n|\n)+", re.M)
 def code_key(*modules: str) -> str:
     """A key of modules and of all modules of the library that they import, at the top or within functions.
 
-    Parameters
-    ----------
-    *modules : str
-        Such as "crmlib.data.cleaning.clean".
+    `modules`: such as "crmlib.data.cleaning.clean".
 
     Examples
     --------

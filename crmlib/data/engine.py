@@ -117,12 +117,7 @@ def why_refused(complaint: Exception) -> str:
 def in_our_words(table: str) -> Iterator[None]:
     """Refuse a table that the engine cannot go on with, without the engine's own words.
 
-    Raises
-    ------
-    DataError
-        With the kind of the complaint.
-    RunError
-        If the disk is full.
+    Raises DataError with the kind of the complaint; RunError if the disk is full.
     """
     import duckdb
 

@@ -53,25 +53,11 @@ def fitness_gates(
 ) -> pd.DataFrame:
     """Check whether a purchase log can carry the analyses, gate by gate.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        A cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not used.
-    as_of : date
-        Last day that counts. Who has sent back every purchase in full by then is no buyer, as in `rfm_summary`.
-    log_starts : {"with_firm", "cut"}, optional
-        Where the study says how the log starts: see `log_start`.
-
-    Returns
-    -------
-    DataFrame
-        Columns `gate, found, threshold, status` ("pass", "warn", "fail" or "not judged"), `meaning` and
-        `analyses` (those that it concerns); one row per gate.
-
-    Raises
-    ------
-    CannotAnswerError
-        If there is no purchase up to `as_of` that was kept.
+    `transactions`: a cleaned log, as `study.all_transactions`; rows after `as_of` are counted as stray, and else not
+    used. `as_of`: last day that counts. Who has sent back every purchase in full by then is no buyer, as in
+    `rfm_summary`. `log_starts`: where the study says how the log starts: see `log_start`. Returns columns `gate, found,
+    threshold, status` ("pass", "warn", "fail" or "not judged"), `meaning` and `analyses` (those that it concerns); one
+    row per gate. Raises CannotAnswerError if there is no purchase up to `as_of` that was kept.
 
     Examples
     --------

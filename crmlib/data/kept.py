@@ -76,10 +76,7 @@ class FileState:
 def file_state(file: Path, cache: Path) -> FileState:
     """What a file holds; the digest is remembered while size, times and place on the disk stay the same.
 
-    Raises
-    ------
-    DataError
-        If it changes while it is read.
+    Raises DataError if it changes while it is read.
     """
     marks = _marks(file)
     note = cache / "digests" / hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
@@ -110,12 +107,7 @@ def changed_while_read(file: Path) -> DataError:
 def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
     """A name for the outcome of cleaning these files with these settings and the code that cleans.
 
-    Parameters
-    ----------
-    files : mapping of Path to FileState
-        The source files; their content counts, not their names' age.
-    settings : str
-        Formats and policies, as text.
+    `files`: the source files; their content counts, not their names' age. `settings`: formats and policies, as text.
     """
     parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
     parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
@@ -127,12 +119,7 @@ def keep_cleaned(
 ) -> Path:
     """The folder of a cleaned log or table, made now if it is not there as it was made.
 
-    Raises
-    ------
-    DataError
-        If a source file is not what it was when the key was made.
-    RunError
-        If the disk is full.
+    Raises DataError if a source file is not what it was when the key was made; RunError if the disk is full.
     """
 
     def make(draft: Path) -> None:
@@ -163,14 +150,8 @@ _IN_USE_SECONDS = 24 * 3600  # a run may still read what was opened so lately
 def keep(folder: Path, make: Callable[[Path], None], **facts: Any) -> Path:
     """The folder of an entry: as it was made, or made now where it is not there or was damaged.
 
-    Parameters
-    ----------
-    folder : Path
-        Two processes may make it at once; both finish, and the first to be done is kept.
-    make : callable
-        Writes the entry's files into a folder.
-    **facts
-        What is said of the entry beside its files.
+    `folder`: two processes may make it at once; both finish, and the first to be done is kept. `make`: writes the
+    entry's files into a folder. `facts`: what is said of the entry beside its files.
     """
     if facts_of(folder) is None:
         with whole_folder(folder) as draft:
@@ -231,12 +212,8 @@ def _as_made(path: Path, size: int, time_ns: int, digest: str) -> bool:
 def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _facts: False) -> None:
     """Remove what killed processes left on a shelf, what is not wanted, and what was of use the longest ago.
 
-    Parameters
-    ----------
-    shelf : Path
-        The folder of the entries. They keep `KEPT_BYTES` in all; none of the last day is removed to get there.
-    unwanted : callable
-        Whether an entry has to go, by its facts.
+    `shelf`: the folder of the entries. They keep `KEPT_BYTES` in all; none of the last day is removed to get there.
+    `unwanted`: whether an entry has to go, by its facts.
     """
     clear_leftovers(shelf)
     kept = 0

@@ -40,15 +40,9 @@ Stated = Literal["with_firm", "cut"]
 class LogStart:
     """Whether a log starts with the firm.
 
-    Attributes
-    ----------
-    status : str
-        "pass" if it does, "fail" if it was cut, "not judged" where that cannot be judged.
-    found : str
-        What was found, in words.
-    new_customers_known_from : date or None
-        In a log that was cut: the day from which a first purchase is taken for that of a new customer. Else None:
-        every first purchase is.
+    `status`: "pass" if it does, "fail" if it was cut, "not judged" where that cannot be judged. `found`: what was
+    found, in words. `new_customers_known_from`: in a log that was cut: the day from which a first purchase is taken for
+    that of a new customer. Else None: every first purchase is.
     """
 
     status: str
@@ -73,21 +67,9 @@ class LogStart:
 def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | None = None) -> LogStart:
     """Judge whether a log starts with the firm, or in the midst of its life.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        A cleaned log, as `study.transactions`; rows after `as_of` are not used.
-    as_of : date
-        Last day that counts.
-    log_starts : {"with_firm", "cut"}, optional
-        What the study says: it overrules what is found.
+    `transactions`: a cleaned log, as `study.transactions`; rows after `as_of` are not used. `as_of`: last day that
+    counts. `log_starts`: what the study says: it overrules what is found.
 
-    Returns
-    -------
-    LogStart
-
-    Notes
-    -----
     In a log that was cut, old customers are first seen when they come back. So the first month has more first
     purchases than the same month a year later (in a log of less than 13 months: than a month of its second half), and
     these customers come back more often than new ones do. How new and old customers come back is seen in the later

@@ -169,10 +169,7 @@ def counted_from(date_format: str) -> tuple[float, str] | None:
 def check_date_format(pattern: str) -> str:
     """Return a format of dates, or refuse what is none.
 
-    Raises
-    ------
-    ValueError
-        With what is allowed.
+    Raises a ValueError with what is allowed.
 
     Examples
     --------
@@ -191,10 +188,7 @@ def check_date_format(pattern: str) -> str:
 def check_encoding(name: str) -> str:
     """Return the name of an encoding of text, or refuse one that nobody knows.
 
-    Raises
-    ------
-    ValueError
-        With some that are usual.
+    Raises a ValueError with some that are usual.
 
     Examples
     --------
@@ -233,15 +227,8 @@ def check_delimiter(sign: str) -> str:
 def check_timezone(name: str) -> str:
     """Return the name of a time zone, or refuse one that nobody knows.
 
-    Parameters
-    ----------
-    name : str
-        A name of the IANA database, or "as written".
-
-    Raises
-    ------
-    ValueError
-        With the nearest name. All of them would be 600.
+    `name`: a name of the IANA database, or "as written". Raises a ValueError with the nearest name. All of them would be
+    600.
 
     Examples
     --------

@@ -43,23 +43,12 @@ def reading_gates(
 ) -> pd.DataFrame:
     """Check what was lost or changed when the tables of a study were read.
 
-    Parameters
-    ----------
-    tables : mapping of Read
-        The cleaned tables by their names; "transactions" is among them.
-    lost : DataFrame
-        What was set aside of the purchase log: `reason, rows, money` (of all amounts without their signs, those that
-        are known) and `unknown` (rows whose amount is not known).
-    used : mapping
-        `rows` and `money`, counted in the same way, of the rows that are used.
-    hashed : bool
-        Whether ids are hashed, so that how they were written can no longer be seen.
-
-    Returns
-    -------
-    DataFrame
-        Columns as those of `fitness_gates`. Rows that the study leaves out by a decision of its own, such as
-        cancelled orders, count as lost nowhere.
+    `tables`: the cleaned tables by their names; "transactions" is among them. `lost`: what was set aside of the
+    purchase log: `reason, rows, money` (of all amounts without their signs, those that are known) and `unknown` (rows
+    whose amount is not known). `used`: `rows` and `money`, counted in the same way, of the rows that are used.
+    `hashed`: whether ids are hashed, so that how they were written can no longer be seen. Returns columns as those of
+    `fitness_gates`. Rows that the study leaves out by a decision of its own, such as cancelled orders, count as lost
+    nowhere.
 
     Examples
     --------

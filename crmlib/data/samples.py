@@ -41,22 +41,9 @@ def is_installed(sample: str) -> bool:
 def keep_sample(sample: str, cache: Path) -> Path:
     """The folder of a data set's tables in the cache, made now if it is not there yet.
 
-    Parameters
-    ----------
-    sample : str
-        Name of the data set, such as "complete-journey".
-    cache : Path
-        Folder of the cache.
-
-    Returns
-    -------
-    Path
-        With one Parquet file per table, in the columns of its contract.
-
-    Raises
-    ------
-    DataError
-        If the package that carries the data is not installed, or is not the one that was expected.
+    `sample`: name of the data set, such as "complete-journey". `cache`: folder of the cache. It holds one Parquet
+    file per table, in the columns of its contract. Raises DataError if the package that carries the data is not
+    installed, or is not the one that was expected.
     """
     module, package = SAMPLES[sample]
     if not is_installed(sample):

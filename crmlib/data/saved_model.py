@@ -42,10 +42,7 @@ class SavedModel:
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote. The file is a pickle: only open one that you or your firm has made.
 
-        Raises
-        ------
-        CrmError
-            If the file is of another model or version of scikit-learn, or no model's.
+        Raises CrmError if the file is of another model or version of scikit-learn, or no model's.
         """
         try:
             content = pickle.loads(Path(path).read_bytes())

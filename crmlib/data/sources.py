@@ -30,29 +30,14 @@ from crmlib.errors import DataError, did_you_mean
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
     """Open a table wherever it is, without reading it into memory.
 
-    Parameters
-    ----------
-    source : str, Path, list of str, DataFrame or ibis.Table
-        A CSV or TSV (also .gz, .bz2, .zst, or alone in a .zip), Parquet, Excel, JSON (lines) or Feather file, a
-        folder or glob of one kind, a DuckDB file, a list of such files, a file:// address, or a pandas, Polars or
-        PyArrow frame.
-    base : Path, optional
-        Folder that a relative path starts from; the working directory by default.
-    **options
-        How to read it: `delimiter` and `encoding` of a CSV, `sheet` (one or several) of a workbook, `table` of a
-        DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with
-        their text in a column of its own, where otherwise the file is refused.
-
-    Returns
-    -------
-    ibis.Table
-        Every column of the source under its own name; columns of a CSV or a workbook as text. Files add
-        a column with their name, seen from `base`.
-
-    Raises
-    ------
-    DataError
-        If there is nothing there, or it cannot be read, with what was looked for and where.
+    `source`: a CSV or TSV (also .gz, .bz2, .zst, or alone in a .zip), Parquet, Excel, JSON (lines) or Feather file, a
+    folder or glob of one kind, a DuckDB file, a list of such files, a file:// address, or a pandas, Polars or PyArrow
+    frame. `base`: folder that a relative path starts from; the working directory by default. `options`: how to read it:
+    `delimiter` and `encoding` of a CSV, `sheet` (one or several) of a workbook, `table` of a DuckDB file; and
+    `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with their text in a column of its
+    own, where otherwise the file is refused. Returns every column of the source under its own name; columns of a CSV or
+    a workbook as text. Files add a column with their name, seen from `base`. Raises DataError if there is nothing
+    there, or it cannot be read, with what was looked for and where.
 
     Examples
     --------
@@ -213,21 +198,10 @@ def as_transactions(log: Any) -> ibis.Table:
     do not count. Not done are other spellings of a missing id, states of orders, currencies, and repeated
     lines: `crm.open_study(frame)` does all of it and counts what it did.
 
-    Parameters
-    ----------
-    log : ibis.Table or DataFrame
-        A study's cleaned transactions, or any table or frame with `customer_id, date, amount`.
-
-    Returns
-    -------
-    ibis.Table
-        With `is_purchase, reversed_on, returned_purchase_date`, those of the log where it has one of them. Ids that
-        are whole numbers stay numbers; others are text (see `crmlib.data.cleaning.ids`).
-
-    Raises
-    ------
-    DataError
-        If a required column is missing or cannot be what it has to be.
+    `log`: a study's cleaned transactions, or any table or frame with `customer_id, date, amount`. The answer has
+    `is_purchase, reversed_on, returned_purchase_date`, those of the log where it has one of them. Ids that are whole
+    numbers stay numbers; others are text (see `crmlib.data.cleaning.ids`). Raises DataError if a required column is
+    missing or cannot be what it has to be.
     """
     rows = open_table(log)
     needed = ("customer_id", "date", "amount")
@@ -292,10 +266,6 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
 
 def open_optional(table: Any) -> ibis.Table | None:
     """Open a table that a firm may lack; None where it is None, or holds no row.
-
-    Parameters
-    ----------
-    table : None or whatever `open_table` opens
 
     Examples
     --------

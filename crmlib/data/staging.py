@@ -99,13 +99,8 @@ def hold(path: Path, *, wait: bool = True) -> FileLock | None:
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Give a draft beside a file; it takes the file's place in the end, and is gone if that is not reached.
 
-    Parameters
-    ----------
-    path : Path
-        The file, which need not be there yet; nor its folder.
-    flush : bool
-        Whether it is on the disk before it takes its place. What stands in a folder that is flushed as a whole later
-        need not be.
+    `path`: the file, which need not be there yet; nor its folder. `flush`: whether it is on the disk before it takes
+    its place. What stands in a folder that is flushed as a whole later need not be.
 
     Examples
     --------
@@ -133,12 +128,8 @@ def write_whole(path: Path, text: str, *, flush: bool = True) -> None:
 def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a draft beside a folder; it becomes the folder in the end, and is gone if that is not reached.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it shall be. Two processes may make it at once; both finish, and the first to be done is kept.
-    replace : bool
-        Whether it takes the place of a folder that is there, which comes back if that fails.
+    `folder`: where it shall be. Two processes may make it at once; both finish, and the first to be done is kept.
+    `replace`: whether it takes the place of a folder that is there, which comes back if that fails.
     """
     with own_folder(folder.parent) as own:
         draft, former = own / "draft", own / "former"

@@ -33,19 +33,11 @@ _LONG = 12  # letters, from which on two may differ
 def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.DataFrame:
     """Rows whose key stands in no row of the table that it refers to; they are counted, and stay.
 
-    Parameters
-    ----------
-    tables : mapping
-        Cleaned optional tables by their names.
-    log : ibis.Table or None
-        The cleaned purchase log: who bought is a known customer, whether or not the table of customers has them.
-
-    Returns
-    -------
-    DataFrame
-        `table, column, looked_for_in, filled` (rows with a key), `orphans` (rows whose key points to nothing) and
-        `keys` (different ones among them). Keys that nothing supplied could hold are not looked for; a lead may
-        become a customer who has not bought yet, so it is looked for only where there is a table of customers.
+    `tables`: cleaned optional tables by their names. `log`: the cleaned purchase log: who bought is a known customer,
+    whether or not the table of customers has them. Returns `table, column, looked_for_in, filled` (rows with a key),
+    `orphans` (rows whose key points to nothing) and `keys` (different ones among them). Keys that nothing supplied
+    could hold are not looked for; a lead may become a customer who has not bought yet, so it is looked for only where
+    there is a table of customers.
     """
     targets: dict[str, tuple[str, ibis.Table] | None] = {}
     found = []
@@ -93,17 +85,10 @@ def damerau_levenshtein(one: str, other: str) -> int:  # type: ignore[empty-body
 def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
     """Words that are probably the same as a more frequent one: "google-ads", "Gogle Ads" and "Google Ads".
 
-    Parameters
-    ----------
-    tables : mapping
-        Cleaned optional tables by their names.
-
-    Returns
-    -------
-    DataFrame
-        `table, column, written, rows, suggested, rows_suggested`, where the two differ in capitals, blanks and
-        signs only, or by a letter (two in words of twelve letters or more) but in no digit. To take up a
-        suggestion, a study says `rename: {channel: {"google-ads": "Google Ads"}}` in the table's entry.
+    `tables`: cleaned optional tables by their names. Returns `table, column, written, rows, suggested, rows_suggested`,
+    where the two differ in capitals, blanks and signs only, or by a letter (two in words of twelve letters or more) but
+    in no digit. To take up a suggestion, a study says `rename: {channel: {"google-ads": "Google Ads"}}` in the table's
+    entry.
 
     Examples
     --------

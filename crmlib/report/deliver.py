@@ -31,10 +31,7 @@ _TIMEOUT_SECONDS = 120
 def find_chromium() -> str:
     """The browser that prints; `CRMLIB_CHROMIUM` names one that is elsewhere.
 
-    Raises
-    ------
-    StudyError
-        If there is none, before anything has run.
+    Raises StudyError if there is none, before anything has run.
     """
     named = os.environ.get("CRMLIB_CHROMIUM")
     found = next(filter(None, map(shutil.which, [named] if named else _NAMES)), None)
@@ -49,10 +46,7 @@ def find_chromium() -> str:
 def write_pdf(folder: Path, chromium: str) -> Path:
     """Print the index and every chapter of a run into `report.pdf`.
 
-    Raises
-    ------
-    RunError
-        If the browser fails or takes longer than two minutes.
+    Raises RunError if the browser fails or takes longer than two minutes.
     """
     with own_folder(scratch(), "pdf-") as folder_of_page:
         page = folder_of_page / "report.html"
@@ -117,14 +111,9 @@ _SENDER = "crm-report@localhost"
 class Delivery:
     """Who is told of a run, and whether it is printed.
 
-    Parameters
-    ----------
-    mail_to : str, optional
-        Addresses that get the summary of a published report.
-    mail_failures_to : str, optional
-        Addresses that hear of a run in which a notebook failed; `mail_to` if none is given.
-    chromium : str, optional
-        The browser that prints the report; None prints nothing.
+    `mail_to`: addresses that get the summary of a published report. `mail_failures_to`: addresses that hear of a run in
+    which a notebook failed; `mail_to` if none is given. `chromium`: the browser that prints the report; None prints
+    nothing.
     """
 
     mail_to: str | None = None
@@ -157,10 +146,7 @@ class Prepared:
     def send(self) -> None:
         """Send the message where a server is configured, then report any trouble.
 
-        Raises
-        ------
-        RunError
-            If the mail cannot be sent, or the PDF could not be made; the report is published all the same.
+        Raises RunError if the mail cannot be sent, or the PDF could not be made; the report is published all the same.
         """
         if self.message:
             send(self.message)
@@ -197,21 +183,8 @@ def check_delivery(*addresses: str | None) -> None:
 def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> EmailMessage:
     """The message on a run: what was found, or what failed, and where the pages are.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder, with `metrics.json` in it.
-    record : mapping
-        What run.json says.
-    to : str
-        One address, or several with commas.
-    page : Path
-        The page to open.
-
-    Returns
-    -------
-    EmailMessage
-        Plain text; nothing secret in it.
+    `folder`: the run's folder, with `metrics.json` in it. `record`: what run.json says. `to`: one address, or several
+    with commas. `page`: the page to open. The text is plain, and nothing secret is in it.
     """
     failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
     message = _addressed(to)
@@ -249,10 +222,7 @@ def send(message: EmailMessage) -> bool:
     `CRMLIB_SMTP_HOST`, and where needed `CRMLIB_SMTP_PORT` (587), `CRMLIB_SMTP_USER`, `CRMLIB_SMTP_PASSWORD`,
     `CRMLIB_SMTP_FROM` and `CRMLIB_SMTP_SECURITY` (starttls, tls or none).
 
-    Raises
-    ------
-    RunError
-        If the server cannot be reached or refuses; the report is published all the same.
+    Raises RunError if the server cannot be reached or refuses; the report is published all the same.
     """
     host, port, security = _server()
     if not host:

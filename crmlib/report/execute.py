@@ -27,28 +27,10 @@ def execute(
 ) -> list[Outcome]:
     """Run the chapters of a plan and say how each ended, in the plan's order.
 
-    Parameters
-    ----------
-    plan : Plan
-    run : Path
-        The staging folder: notebooks, metrics and tables land there.
-    cache : Cache
-    jobs : int
-        How many notebooks run at a time.
-    cell_timeout_seconds : float
-        The longest that one cell may take.
-    watch : callable
-        Told of every start (name, None) and end (name, outcome).
-
-    Returns
-    -------
-    list of Outcome
-        A notebook that fails stops those that read it, and no others.
-
-    Raises
-    ------
-    RunError
-        If an input changes meanwhile: what was made of two states is neither kept nor published.
+    `run`: the staging folder: notebooks, metrics and tables land there. `jobs`: how many notebooks run at a time.
+    `cell_timeout_seconds`: the longest that one cell may take. `watch`: told of every start (name, None) and end (name,
+    outcome). A notebook that fails stops those that read it, and no others. Raises RunError if an input changes
+    meanwhile: what was made of two states is neither kept nor published.
     """
     (run / "notebooks").mkdir(exist_ok=True)
     return _Execution(plan, run, cache, jobs, cell_timeout_seconds, watch).finish()

@@ -27,10 +27,7 @@ def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell
 
     A section is left out if nothing in it was measured, and so is a paragraph with what it announces. Code stays.
 
-    Returns
-    -------
-    tuple of list of dict and str
-        The cells, and the line for the end of the page: what was not measured, and which sections are left out.
+    Returns the cells, and the line for the end of the page: what was not measured, and which sections are left out.
     """
     groups: list[list[Cell]] = [[]]
     for cell in cells:

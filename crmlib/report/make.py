@@ -53,28 +53,10 @@ def make_report(
 ) -> Made:
     """Run a plan and publish it, or keep it apart if a notebook failed.
 
-    Parameters
-    ----------
-    plan : Plan
-    reports : Reports
-        Where the study's reports go.
-    jobs : int
-        How many notebooks run at a time.
-    cell_timeout_seconds : float
-        The longest that one cell may take.
-    watch : callable
-        Told of every notebook's start (name, None) and end (name, outcome).
-    delivery : Delivery
-        Whether the report is printed, and who gets a mail.
-
-    Returns
-    -------
-    Made
-
-    Raises
-    ------
-    RunError
-        If the reports cannot be written, as when the disk is full; the latest report is as it was.
+    `reports`: where the study's reports go. `jobs`: how many notebooks run at a time. `cell_timeout_seconds`: the
+    longest that one cell may take. `watch`: told of every notebook's start (name, None) and end (name, outcome).
+    `delivery`: whether the report is printed, and who gets a mail. Raises RunError if the reports cannot be written, as
+    when the disk is full; the latest report is as it was.
     """
     with _refusing(reports), reports.new_run() as staged:
         started, began = datetime.now(UTC), time.monotonic()

@@ -116,10 +116,7 @@ class Notebook:
 def read_notebooks(folder: Path) -> list[Notebook]:
     """Read every ``NN_name.ipynb`` of a folder, in the order of their names.
 
-    Raises
-    ------
-    StudyError
-        If the folder has no notebook, or one of them cannot be read.
+    Raises StudyError if the folder has no notebook, or one of them cannot be read.
     """
     paths = sorted(path for path in folder.glob("*.ipynb") if re.match(r"\d\d_", path.name))
     if not paths:
@@ -130,10 +127,8 @@ def read_notebooks(folder: Path) -> list[Notebook]:
 def read_notebook(path: Path) -> Notebook:
     """Read one notebook's metadata and parameters.
 
-    Raises
-    ------
-    StudyError
-        If it is no notebook, says nothing of itself under ``metadata["crmlib"]``, or has no parameters cell.
+    Raises StudyError if it is no notebook, says nothing of itself under ``metadata["crmlib"]``, or has no parameters
+    cell.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -210,17 +205,9 @@ def choose(notebooks: list[Notebook], word: str) -> Notebook:
 def admits(allowed: str, value: Any) -> bool:
     """Whether a value is among those that the words allow.
 
-    Parameters
-    ----------
-    allowed : str
-        "1 to 500", "2 or more", "above 0, below 1", each also as "a whole number, 2 or more"; "an amount";
-        "a length such as 13W or 12M", "lengths such as 26W and 104W"; or the allowed words: "M, Q, Y".
-    value : number, str or list
-
-    Raises
-    ------
-    ValueError
-        If the words are of no such form: a notebook would refuse all that its own comment allows.
+    `allowed`: "1 to 500", "2 or more", "above 0, below 1", each also as "a whole number, 2 or more"; "an amount"; "a
+    length such as 13W or 12M", "lengths such as 26W and 104W"; or the allowed words: "M, Q, Y". Raises ValueError if
+    the words are of no such form: a notebook would refuse all that its own comment allows.
 
     Examples
     --------

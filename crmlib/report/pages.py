@@ -81,16 +81,9 @@ def render(template: str, **context: Any) -> str:
 def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **context: Any) -> str:
     """Render an executed notebook without its code, which can be unfolded.
 
-    Parameters
-    ----------
-    path : Path
-        The executed notebook.
-    metrics : dict
-        Its metrics file; the key figures are drawn from it.
-    pages : set of str
-        Names of the notebooks that have a page: links to them lead there.
-    **context
-        What else the template ``notebook.html.j2`` shows: study, chapter, parameters, neighbours.
+    `path`: the executed notebook. `metrics`: its metrics file; the key figures are drawn from it. `pages`: names of the
+    notebooks that have a page: links to them lead there. `context`: what else the template ``notebook.html.j2`` shows:
+    study, chapter, parameters, neighbours.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     cells, left_out = fold(cells, metrics["absent_tables"])

@@ -74,10 +74,7 @@ class Plan:
     def require_unchanged(self) -> None:
         """Go on if every input is what the plan has read: the study file, the sources and the library.
 
-        Raises
-        ------
-        RunError
-            With the names of those that are not.
+        Raises a RunError that names those that are not.
         """
         path, digest = self.study_file
         changed = [] if path.is_file() and digest_of(path) == digest else [path.name]
@@ -114,31 +111,12 @@ def plan_report(
 ) -> Plan:
     """Say what a report on a study will run, or refuse.
 
-    Parameters
-    ----------
-    study : str
-        A study's name, or the path of its study.yaml.
-    only : sequence of str
-        Notebooks to run again ("02" or a name); the rest is taken from the cache. Empty: all.
-    as_of : str, optional
-        A date instead of the study's own.
-    set : sequence of str
-        ``key=value`` for every notebook that has the parameter, ``02.key=value`` for one.
-    fresh : bool
-        Take nothing from the cache.
-    root : Path, optional
-        The project's folder. By default the nearest parent that holds `data` or `notebooks`.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    StudyError
-        If the study, a notebook, a preset or a `set` is refused.
-    DataError
-        If the purchase log is refused; it is cleaned here, once for all notebooks.
+    `study`: a study's name, or the path of its study.yaml. `only`: notebooks to run again ("02" or a name); the rest is
+    taken from the cache. Empty: all. `as_of`: a date instead of the study's own. `set`: ``key=value`` for every
+    notebook that has the parameter, ``02.key=value`` for one. `fresh`: take nothing from the cache. `root`: the
+    project's folder. By default the nearest parent that holds `data` or `notebooks`. Raises StudyError if the study, a
+    notebook, a preset or a `set` is refused; DataError if the purchase log is refused; it is cleaned here, once for all
+    notebooks.
     """
     root = (root or find_root()).resolve()
     library, path = _library(), find_study(study)
@@ -222,10 +200,7 @@ def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
 def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
     """Put each notebook after those it reads; otherwise in the order of names.
 
-    Raises
-    ------
-    StudyError
-        If one reads a notebook that is not there, or two read each other.
+    Raises StudyError if one reads a notebook that is not there, or two read each other.
     """
     by_name = {one.name: one for one in notebooks}
     for one in notebooks:

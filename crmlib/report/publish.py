@@ -32,15 +32,8 @@ def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
 def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str, Any]) -> None:
     """Write a page per notebook that ran, and the index.
 
-    Parameters
-    ----------
-    plan : Plan
-    outcomes : list of Outcome
-        How each chapter ended.
-    run : Path
-        The run's folder, with notebooks, metrics and tables in it.
-    record : dict
-        What run.json says.
+    `outcomes`: how each chapter ended. `run`: the run's folder, with notebooks, metrics and tables in it. `record`:
+    what run.json says.
     """
     metrics = write_metrics(run)
     if plan.study.has("transactions"):

@@ -35,10 +35,7 @@ from crmlib.errors import RunError
 class Reports:
     """The folder of one study's reports.
 
-    Parameters
-    ----------
-    folder : Path
-        Such as ``reports/cdnow``; made when a run begins.
+    `folder`: such as ``reports/cdnow``; made when a run begins.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,10 +115,7 @@ class Reports:
     def prune(self, keep: int) -> list[Path]:
         """Remove all but the newest `keep` published and `keep` failed runs; never the latest.
 
-        Returns
-        -------
-        list of Path
-            The folders removed.
+        Returns the folders removed.
         """
         if keep < 1:
             raise RunError(f"keep is {keep}; allowed: 1 or more")

@@ -19,10 +19,7 @@ from crmlib.visible import visible
 def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
     """What a study file would say of a log, for use without one.
 
-    Raises
-    ------
-    StudyError
-        If questions are open.
+    Raises StudyError if questions are open.
     """
     refuse_open_questions(
         guess,

@@ -224,11 +224,8 @@ def _renamable(table: str) -> list[str]:
 def read_study_file(path: Path) -> StudyFile:
     """Read and check a study file.
 
-    Raises
-    ------
-    StudyError
-        Naming every entry that is unknown, of the wrong type or out of range, what it is, what is
-        allowed, and the nearest valid key.
+    Raises a StudyError that names every entry that is unknown, of the wrong type or out of range, what it is, what is
+    allowed, and the nearest valid key.
     """
     try:
         with path.open(encoding="utf-8") as file:

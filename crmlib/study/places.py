@@ -46,10 +46,7 @@ def find_study(name: str | Path, start: Path | None = None) -> Path:
     A name means `data/NAME/study.yaml` in the nearest parent folder, then among the bundled ones; a
     path means itself.
 
-    Raises
-    ------
-    StudyError
-        If there is none, with the nearest name.
+    Raises StudyError if there is none, with the nearest name.
     """
     text = str(name)
     is_path = isinstance(name, Path) or text.endswith((".yaml", ".yml")) or text in (".", "..")
@@ -82,10 +79,7 @@ def _refuse_data(path: Path) -> None:
 def new_study_folder(name: str, root: Path | None = None) -> Path:
     """The folder of a study that is to be made, in the project at `root` or in the one that one is in.
 
-    Raises
-    ------
-    StudyError
-        If no study can be called so.
+    Raises StudyError if no study can be called so.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise StudyError(f"a study cannot be called {name!r}; use letters, digits, - and _, as in my-shop")

@@ -28,10 +28,7 @@ RUN_STATE = (
 def require_same(name: str, key: str, what: str) -> None:
     """Go on if a notebook finds what the run was planned with; outside a run, always.
 
-    Raises
-    ------
-    DataError
-        If it finds something else.
+    Raises DataError if it finds something else.
 
     Examples
     --------
@@ -52,20 +49,9 @@ if TYPE_CHECKING:
 class CleanedTables:
     """The tables of a study: where their sources are, and what became of them, cleaned when first asked for.
 
-    Parameters
-    ----------
-    study : str
-        The study's name.
-    file : StudyFile
-        What it says.
-    beside : Path
-        The folder of the study file, in which sources are looked for.
-    root : Path
-        The project, in whose cache cleaned tables are kept.
-    frame : DataFrame, optional
-        The purchase log itself, of a study without files.
-    as_of : date, optional
-        The day that one looks from, instead of the study's own.
+    `study`: the study's name. `file`: what it says. `beside`: the folder of the study file, in which sources are looked
+    for. `root`: the project, in whose cache cleaned tables are kept. `frame`: the purchase log itself, of a study
+    without files. `as_of`: the day that one looks from, instead of the study's own.
     """
 
     def __init__(

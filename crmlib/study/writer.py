@@ -51,32 +51,11 @@ def write_study(
     A log inside the project is referred to where it is; another file is copied into `data/NAME/`, unless it
     is larger than 200 MB, and folders and patterns are referred to by their whole path.
 
-    Parameters
-    ----------
-    name : str
-        Name of the study: letters, digits, - and _.
-    guess : Guess
-        What `guess_table` found of the table; its questions have to be answered.
-    root : Path, optional
-        The project; by default the nearest folder above that holds `data/`.
-    title : str, optional
-        How reports name the firm.
-    force : bool
-        Whether a study of that name may be replaced.
-    table : str
-        Which table it is.
-    as_of : date, optional
-        The last day that counts, which a firm without a purchase log has to name.
-
-    Returns
-    -------
-    Path
-        The study file.
-
-    Raises
-    ------
-    StudyError
-        If the name is taken or unusable, or questions are open.
+    `name`: name of the study: letters, digits, - and _. `guess`: what `guess_table` found of the table; its questions
+    have to be answered. `root`: the project; by default the nearest folder above that holds `data/`. `title`: how
+    reports name the firm. `force`: whether a study of that name may be replaced. `table`: which table it is. `as_of`:
+    the last day that counts, which a firm without a purchase log has to name. Returns the study file. Raises StudyError
+    if the name is taken or unusable, or questions are open.
     """
     folder = new_study_folder(name, root)
     refuse_open_questions(guess, f"crm new has --date-format, --decimal, --currency, {OPTIONS}")
@@ -114,10 +93,7 @@ def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Pat
 def refuse_taken(study: Study, table: str, force: bool) -> None:
     """Refuse a table that no notebook knows, or that the study has already.
 
-    Raises
-    ------
-    StudyError
-        Also where `force` is given for the purchase log, which `crm new` reads.
+    Raises StudyError, also where `force` is given for the purchase log, which `crm new` reads.
     """
     known = [name for name in TABLE_NAMES if name != "transactions"]
     if table not in known:
@@ -131,29 +107,11 @@ def refuse_taken(study: Study, table: str, force: bool) -> None:
 def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> Study:
     """Add a table to a study file, if it can be read and used.
 
-    Parameters
-    ----------
-    path : Path
-        The study file.
-    table : str
-        Which table of the contracts it is.
-    guess : Guess
-        What `guess_table` found; its questions have to be answered.
-    force : bool
-        Whether an entry of that name, or another file of that name in the study's folder, may be replaced.
-
-    Returns
-    -------
-    Study
-        The study with its new table, which has been cleaned.
-
-    Raises
-    ------
-    StudyError
-        If questions are open, or the study file is not the project's, or cannot be changed without touching other
-        entries.
-    DataError
-        If the table cannot be used; the study file is then as it was.
+    `path`: the study file. `table`: which table of the contracts it is. `guess`: what `guess_table` found; its
+    questions have to be answered. `force`: whether an entry of that name, or another file of that name in the study's
+    folder, may be replaced. Returns the study with its new table, which has been cleaned. Raises StudyError if
+    questions are open, or the study file is not the project's, or cannot be changed without touching other entries;
+    DataError if the table cannot be used; the study file is then as it was.
     """
     refuse_open_questions(guess, f"crm add has --date-format, --decimal, {OPTIONS}")
     if is_bundled(path):
@@ -227,10 +185,7 @@ def _put_in(text: str, table: str, entry: list[Finding]) -> str:
     A round trip through ruamel.yaml keeps comments and quotes, but not every blank and line break. So it only says
     which lines the entry changes; all others stay as they are.
 
-    Raises
-    ------
-    LookupError
-        If the place of these lines in the text is not clear.
+    Raises LookupError if the place of these lines in the text is not clear.
     """
     lines = text.removesuffix("\n").split("\n")
     document = _ROUND_TRIP.load("\n".join(line.removesuffix("\r") for line in lines))

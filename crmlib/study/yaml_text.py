@@ -48,11 +48,8 @@ class _Bounded(yaml.SafeLoader):
 def read_yaml(text: str, where: str) -> Any:
     """Return what a YAML text says; `where` names it in the refusal.
 
-    Raises
-    ------
-    StudyError
-        If it is no YAML, or more of it than any study needs; if a key stands twice, of which YAML would keep the last,
-        or a day or number is none; with its line.
+    Raises StudyError if it is no YAML, or more of it than any study needs; if a key stands twice, of which YAML would
+    keep the last, or a day or number is none; with its line.
 
     Examples
     --------

@@ -45,26 +45,11 @@ _QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
 def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
     """Clean a table into `used.parquet` and `quarantine.parquet`.
 
-    Parameters
-    ----------
-    raw : ibis.Table
-        The table as it stands, text or typed.
-    contract : Contract
-        What it must and may hold.
-    reading : Reading
-        Which column is which, in which formats, by which policies, and what is personal.
-    folder : Path
-        Where the two files go; it must exist. Neither holds a personal column unless `reading` says so.
-
-    Returns
-    -------
-    CleaningReport
-        Rows and money by fate, which add up; asserted against the files as written.
-
-    Raises
-    ------
-    DataError
-        If a required column is missing, or there are rows and none can be used.
+    `raw`: the table as it stands, text or typed. `contract`: what it must and may hold. `reading`: which column is
+    which, in which formats, by which policies, and what is personal. `folder`: where the two files go; it must exist.
+    Neither holds a personal column unless `reading` says so. Returns rows and money by fate, which add up; asserted
+    against the files as written. Raises DataError if a required column is missing, or there are rows and none can be
+    used.
     """
     with in_our_words(contract.name):
         return _cleaned(raw, contract, reading, folder)

@@ -26,23 +26,10 @@ def with_free_columns(
 ) -> tuple[Contract, dict[str, str]]:
     """The contract with a column for each one of the source that it does not know, and where each comes from.
 
-    Parameters
-    ----------
-    contract : Contract
-        As it is, unless it has `free_columns`.
-    raw : ibis.Table
-        The source. A column is one of numbers if everything in it can be read as a number, else text.
-    columns : mapping of str
-        The study's own words: contract column to source column.
-    decimal : str
-        The decimal sign.
-
-    Returns
-    -------
-    contract : Contract
-    columns : dict of str
-        As given, columns of nearly the contract's names, and a name with "_" added for a column whose own name
-        the cleaning uses, such as `reason`.
+    `contract`: as it is, unless it has `free_columns`. `raw`: the source. A column is one of numbers if everything in
+    it can be read as a number, else text. `columns`: the study's own words: contract column to source column.
+    `decimal`: the decimal sign. The columns are: as given, columns of nearly the contract's names, and a name with "_"
+    added for a column whose own name the cleaning uses, such as `reason`.
 
     Examples
     --------

@@ -104,17 +104,8 @@ def _counted(query: ibis.Table) -> dict[str, Any]:
 def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[str, Any]]:
     """Rows in each state of an order, and whether the state counts as a sale.
 
-    Parameters
-    ----------
-    status : ir.StringColumn
-        State of each row's order, as `read_text` reads it.
-    excluded : sequence of str
-        States that are no sale, in any case.
-
-    Returns
-    -------
-    list of dict
-        `state` (in small letters), `rows` and `fate`; the ten largest, then the others in one record per fate.
+    `status`: state of each row's order, as `read_text` reads it. `excluded`: states that are no sale, in any case.
+    Returns `state` (in small letters), `rows` and `fate`; the ten largest, then the others in one record per fate.
 
     Examples
     --------

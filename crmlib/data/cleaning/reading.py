@@ -205,16 +205,10 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
 def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
     """A date and time on the firm's own clock, without zone.
 
-    Parameters
-    ----------
-    column : ibis column
-        Dates, timestamps, or text.
-    formats : sequence of str
-        strptime patterns, tried in turn, or "excel" for serial days, "unix" for seconds since 1970, "days since
-        2023-01-01" and the like for other counts, "iso" for ISO 8601, which is also what no format means.
-    timezone : str
-        Where the firm's days begin; moments that carry an offset are converted to it. "as written" takes
-        the clock in the text, as a shop's own export has it.
+    `column`: dates, timestamps, or text. `formats`: strptime patterns, tried in turn, or "excel" for serial days,
+    "unix" for seconds since 1970, "days since 2023-01-01" and the like for other counts, "iso" for ISO 8601, which is
+    also what no format means. `timezone`: where the firm's days begin; moments that carry an offset are converted to
+    it. "as written" takes the clock in the text, as a shop's own export has it.
     """
     return within_calendar(read_moment(column, formats, timezone))
 

@@ -31,18 +31,9 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
     is about that order: it undoes no purchase of another, and reduces one of another only if nothing of its
     own order still stands.
 
-    Parameters
-    ----------
-    rows : ibis.Table
-        Columns `source_row, customer_id, date, amount` (returns are the negative ones), `product` and
-        `order_id` (null where not known).
-    in_full : bool
-        Whether a purchase of the same amount is undone; if not, every return only reduces spend.
-
-    Returns
-    -------
-    ibis.Table
-        `source_row, reversed_on, returned_purchase_date` for the rows that a return concerns.
+    `rows`: columns `source_row, customer_id, date, amount` (returns are the negative ones), `product` and `order_id`
+    (null where not known). `in_full`: whether a purchase of the same amount is undone; if not, every return only
+    reduces spend. Returns `source_row, reversed_on, returned_purchase_date` for the rows that a return concerns.
     """
     with_returns = rows.filter(_.amount < 0).select("customer_id").distinct()
     events = (

@@ -161,10 +161,7 @@ def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
     (`taken_off`); what was refunded later is taken off in proportion (`refunded`), and a purchase that
     was refunded in full is none (`refunded_in_full`).
 
-    Raises
-    ------
-    DataError
-        If a part to be taken off has no column.
+    Raises DataError if a part to be taken off has no column.
     """
     if "returned" in rows.columns:
         back = _.returned.fill_null(False)

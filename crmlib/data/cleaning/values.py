@@ -239,10 +239,7 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
 def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
     """Refuse to add up what is in several currencies, where the study does not say which is its own.
 
-    Raises
-    ------
-    DataError
-        If the rows that would be used are marked with signs or codes of different currencies.
+    Raises DataError if the rows that would be used are marked with signs or codes of different currencies.
     """
     money = [f"marks_{column.name}" for column in contract.columns if column.kind == "money"]
     usable, marks = staged.filter(staged.reason.isnull()), set()

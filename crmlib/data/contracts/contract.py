@@ -89,25 +89,11 @@ class Contract:
     def resolve(self, mapping: dict[str, str], found: Iterable[str]) -> dict[str, str]:
         """Match the contract's columns to those of a source.
 
-        Parameters
-        ----------
-        mapping : dict of str
-            The study's own words: contract column to source column. What it leaves out is taken from a
-            source column of the same name, if there is one; else, where it names none or the column is
-            required, from the only one whose name differs in case and blanks around it alone. "none" says that the
-            source has no such column.
-        found : iterable of str
-            Columns of the source.
-
-        Returns
-        -------
-        dict of str
-            Contract column to source column; required ones are among them, but for those that are computed.
-
-        Raises
-        ------
-        DataError
-            If a named column is not in the source, or a required one is nowhere.
+        `mapping`: the study's own words: contract column to source column. What it leaves out is taken from a source
+        column of the same name, if there is one; else, where it names none or the column is required, from the only one
+        whose name differs in case and blanks around it alone. "none" says that the source has no such column. `found`:
+        columns of the source. Returns contract column to source column; required ones are among them, but for those
+        that are computed. Raises DataError if a named column is not in the source, or a required one is nowhere.
         """
         available = list(found)
         absent = {ours for ours, theirs in mapping.items() if theirs == NONE and NONE not in available}

@@ -13,20 +13,10 @@ from crmlib.data.contracts.contract import Contract
 def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
     """Rows dated up to the end of a day, and of what came later in their course nothing.
 
-    Parameters
-    ----------
-    rows : ibis.Table
-        A cleaned table in the contract's columns.
-    contract : Contract
-        It says which column dates a row, and which others are known only from a date on.
-    as_of : date
-        Last day that counts.
-
-    Returns
-    -------
-    ibis.Table
-        Without rows that begin later; a row without a date stays. A later date is empty, unless it was planned
-        ahead, and so is whatever was known from that date only, such as the reason why a contract ended.
+    `rows`: a cleaned table in the contract's columns. `contract`: it says which column dates a row, and which others
+    are known only from a date on. `as_of`: last day that counts. Rows that begin later are gone; a row without a
+    date stays. A later date is empty, unless it was planned ahead, and so is whatever was known from that date only,
+    such as the reason why a contract ended.
 
     Examples
     --------

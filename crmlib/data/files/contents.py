@@ -78,10 +78,7 @@ def _only_file_in(path: Path) -> IO[bytes]:
 def read_head(path: Path) -> bytes:
     """The first bytes of a text file.
 
-    Raises
-    ------
-    DataError
-        If there are none, or they are no text.
+    Raises DataError if there are none, or they are no text.
     """
     try:
         with open_bytes(path) as content:
@@ -100,13 +97,8 @@ def read_head(path: Path) -> bytes:
 def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> DataError:
     """The refusal of a file that is not what its ending says, or is damaged.
 
-    Parameters
-    ----------
-    path : Path
-    complaint : Exception
-        Why it cannot be read; only what the system says, as on a lack of rights, is repeated.
-    own : bytes
-        The first bytes of files with such an ending.
+    `complaint`: why it cannot be read; only what the system says, as on a lack of rights, is repeated. `own`: the first
+    bytes of files with such an ending.
     """
     if isinstance(complaint, OSError) and complaint.errno and complaint.strerror:
         return DataError(f"{path} cannot be read: {complaint.strerror}")
@@ -173,18 +165,9 @@ class TextFile:
 def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> TextFile:
     """Find a text file's encoding (UTF-8, or what its byte-order mark says), delimiter and header.
 
-    Parameters
-    ----------
-    path : Path
-        A delimited text file, possibly packed (.gz, .bz2, .zst, .zip).
-    encoding, delimiter : str, optional
-        What the study says about them.
-
-    Raises
-    ------
-    DataError
-        If the file is empty or binary, is not in the encoding, does not begin with its header, or names a column
-        twice.
+    `path`: a delimited text file, possibly packed (.gz, .bz2, .zst, .zip). `encoding`, `delimiter`: what the study says
+    about them. Raises DataError if the file is empty or binary, is not in the encoding, does not begin with its header,
+    or names a column twice.
     """
     head = read_head(path)
     encoding = encoding or mark_of(head) or "utf-8"
@@ -238,18 +221,9 @@ def guess_delimiter(text: str) -> str:
 def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
     """Refuse a table whose first line is a title and whose header stands further down.
 
-    Parameters
-    ----------
-    where : str
-        What is read, for the message.
-    *readings : sequence of records
-        Its first records, empty lines among them: one reading per delimiter that is possible, the likeliest first.
-
-    Raises
-    ------
-    DataError
-        If the first line has one filled cell at most, and the next one that has several is followed by lines of
-        as many cells.
+    `where`: what is read, for the message. `readings`: its first records, empty lines among them: one reading per
+    delimiter that is possible, the likeliest first. Raises DataError if the first line has one filled cell at most, and
+    the next one that has several is followed by lines of as many cells.
     """
     if not readings[0] or len(_filled(readings[0][0])) > 1:
         return

@@ -53,10 +53,7 @@ def split_again(file: TextFile, target: Path) -> Split:
     That column is empty for a record that was split, and holds "line 17, 6 fields instead of 5: ..." for a line that
     was not.
 
-    Raises
-    ------
-    DataError
-        If the file's bytes are not in its encoding.
+    Raises DataError if the file's bytes are not in its encoding.
     """
     width = len(file.header)
     bad, first_line, first_fault = 0, 0, ""
@@ -166,19 +163,9 @@ _numbers = count()
 def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any]) -> ibis.Table:
     """Open CSV files as one table: its columns, the file's name, and unsplit lines if there are any.
 
-    Parameters
-    ----------
-    engine : ibis DuckDB backend
-    paths : sequence of Path
-        Files; a column that one of them lacks is null in its rows.
-    options : mapping
-        `encoding` and `delimiter`; and `keep_bad_lines`: whether lines that cannot be split
-        into columns are kept, as rows with their text under UNSPLIT, or the file is refused.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read to its last line, naming the line and the cure.
+    `paths`: files; a column that one of them lacks is null in its rows. `options`: `encoding` and `delimiter`; and
+    `keep_bad_lines`: whether lines that cannot be split into columns are kept, as rows with their text under UNSPLIT,
+    or the file is refused. Raises DataError if a file cannot be read to its last line, naming the line and the cure.
     """
     how = {key: options.get(key) for key in ("encoding", "delimiter")}
     groups: dict[Any, list[TextFile]] = {}

@@ -20,18 +20,8 @@ SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $catalog
 def open_duckdb_table(engine: Any, file: Path, table: str | None) -> ibis.Table:
     """Open a table or view of a DuckDB file in the engine itself, where it can be joined and written.
 
-    Parameters
-    ----------
-    engine : ibis backend
-        The engine that this process works in.
-    file : Path
-    table : str, optional
-        Its name, as in "orders" or "sales.orders"; not needed where the file has but one.
-
-    Raises
-    ------
-    DataError
-        If there is no such table, with those that there are.
+    `engine`: the engine that this process works in. `table`: its name, as in "orders" or "sales.orders"; not needed
+    where the file has but one. Raises DataError if there is no such table, with those that there are.
     """
     catalog = _attach(engine.con, file)
     found = engine.con.execute(_TABLES, {"catalog": catalog}).fetchall()

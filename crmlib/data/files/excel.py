@@ -19,17 +19,9 @@ from crmlib.errors import DataError, did_you_mean
 def open_workbooks(files: Sequence[Path], sheets: Sequence[str | int] = ()) -> ibis.Table:
     """Open sheets of workbooks as one table: its columns as text, and the file's name.
 
-    Parameters
-    ----------
-    files : sequence of Path
-        Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods); a column that a sheet lacks is null in its rows.
-    sheets : sequence of str or int
-        Names, or places counted from 1; needed where a workbook has several that hold rows.
-
-    Raises
-    ------
-    DataError
-        If a workbook cannot be read, the sheet is not there or not named, or a column stands twice.
+    `files`: workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods); a column that a sheet lacks is null in its rows. `sheets`:
+    names, or places counted from 1; needed where a workbook has several that hold rows. Raises DataError if a workbook
+    cannot be read, the sheet is not there or not named, or a column stands twice.
     """
     import pyarrow as pa
 

@@ -104,11 +104,7 @@ def _shown_in(folder: Path) -> Iterator[Path]:
 def names_of(files: Sequence[Path], base: Path | None = None) -> dict[Path, str]:
     """What files are called in all that is written: seen from a folder, or as little as tells those elsewhere apart.
 
-    Parameters
-    ----------
-    files : sequence of Path
-    base : Path, optional
-        The study's folder; the working directory by default.
+    `base`: the study's folder; the working directory by default.
 
     Examples
     --------

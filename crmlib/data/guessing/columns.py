@@ -118,20 +118,9 @@ def match_columns(
 ) -> dict[str, Match]:
     """Find a contract's columns among those of a file; what is given stands first.
 
-    Parameters
-    ----------
-    contract : Contract
-    profiles : mapping
-        Columns of the file and what they hold.
-    given : mapping
-        Contract column to its match, where that is known.
-    own : OwnGuesses
-        It says what a column's content has to be.
-
-    Returns
-    -------
-    dict
-        Contract column to its match, in the contract's order; only what was found.
+    `profiles`: columns of the file and what they hold. `given`: contract column to its match, where that is known.
+    `own`: it says what a column's content has to be. Returns contract column to its match, in the contract's order;
+    only what was found.
     """
     columns, found = {column.name: column for column in contract.columns}, dict(given)
     ranked = []

@@ -98,10 +98,7 @@ def guess_dates(column: ir.Column) -> DateGuess:
     Day and month are told apart by the dates that can be read one way only. Where there are none, or both
     orders occur, the guess carries a question and the possible readings.
 
-    Parameters
-    ----------
-    column : ibis column
-        Dates as text; a column of dates or timestamps needs no format.
+    `column`: dates as text; a column of dates or timestamps needs no format.
     """
     if not column.type().is_string():
         return DateGuess((), "the column holds dates, not text")

@@ -276,15 +276,9 @@ class Grain:
 def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
     """Tell order lines from orders, and catch an order's total that is repeated on every line.
 
-    Parameters
-    ----------
-    rows : ibis.Table
-        `order_id` (text or null) and `amount` (number or null) of every row.
-    amount_name : str
-        The file's name for the amount: "Order Total" speaks for itself.
+    `rows`: `order_id` (text or null) and `amount` (number or null) of every row. `amount_name`: the file's name for the
+    amount: "Order Total" speaks for itself.
 
-    Notes
-    -----
     Equal amounts on the lines of an order may be chance where all things cost the same: the share of
     orders that are alike is held against the chance that two rows of the log are.
     """
