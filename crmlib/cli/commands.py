@@ -26,9 +26,7 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(
-                    errors="replace"
-                )  # a terminal that knows fewer signs shows ? for the others
+                stream.reconfigure(errors="replace")  # a terminal shows ? for signs that it does not know
         try:
             return super().invoke(context)
         except CrmError as error:
@@ -81,9 +79,7 @@ _out = click.option(
     "--only", multiple=True, metavar="NOTEBOOK", help="Run this one again (02); others from the cache."
 )
 @click.option("--as-of", metavar="DATE", help="Look at the firm as of this day (1998-06-30).")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter; 02.KEY for one notebook."
-)
+@click.option("--set", multiple=True, metavar="KEY=VALUE", help="A parameter; 02.KEY for one notebook.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
 @click.option(
     "--timeout",
@@ -101,16 +97,13 @@ _out = click.option(
 @_out
 def report(
     study: str,
-    only: tuple[str, ...],
-    as_of: str | None,
-    settings: tuple[str, ...],
     jobs: int,
     timeout: float,
-    fresh: bool,
     mail_to: str | None,
     mail_failures_to: str | None,
     pdf: bool,
     out: Path | None,
+    **asked: Any,
 ) -> None:
     """Run a study's notebooks and publish the report.
 
@@ -120,19 +113,14 @@ def report(
     from crmlib.report.plan import plan_report
     from crmlib.report.terminal import show_failures, watching
 
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that a stopped run clears up
+    # So that a stopped run clears up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     delivery = _delivery(mail_to, mail_failures_to, pdf)
-    plan = plan_report(study, only=only, as_of=as_of, set=settings, fresh=fresh)
+    plan = plan_report(study, **asked)
+    reports = _reports(plan.study.name, plan.root, out)
     with watching(plan) as watch:
         made = make_report(
-            plan,
-            _reports(plan.study.name, plan.root, out),
-            jobs=jobs,
-            cell_timeout_seconds=timeout,
-            watch=watch,
-            delivery=delivery,
+            plan, reports, jobs=jobs, cell_timeout_seconds=timeout, watch=watch, delivery=delivery
         )
     if made.failures:
         show_failures(made)

@@ -31,6 +31,9 @@ def code_key(*modules: str) -> str:
     digest = hashlib.sha256()
     for name in modules_reached(modules):
         digest.update(f"{name}\0{_text_of(name)}\0".encode())
+        folder = _PACKAGE.joinpath(*name.split(".")[1:])  # of a room: what its modules read stands in it too
+        for file in sorted([*folder.glob("*.toml"), *folder.glob("*.ini")]):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -58,10 +61,7 @@ def modules_named(code: str) -> Iterator[str]:
 
 def _text_of(module: str) -> str:
     file = _file_of(module)
-    if not file:
-        return ""
-    beside = file.with_suffix(".ini")  # what a module reads stands beside it, under its name
-    return "".join(one.read_text(encoding="utf-8") for one in (file, beside) if one.is_file())
+    return file.read_text(encoding="utf-8") if file else ""
 
 
 def _file_of(module: str) -> Path | None:

@@ -227,8 +227,7 @@ def check_delimiter(sign: str) -> str:
 def check_timezone(name: str) -> str:
     """Return the name of a time zone, or refuse one that nobody knows.
 
-    `name`: a name of the IANA database, or "as written". Raises a ValueError with the nearest name. All of them would be
-    600.
+    `name`: a name of the IANA database, or "as written". Raises a ValueError with the nearest name.
 
     Examples
     --------

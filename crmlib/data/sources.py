@@ -251,8 +251,8 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
 
     Examples
     --------
-    >>> from crmlib.data.contracts import CAPACITY
-    >>> empty_table(CAPACITY).columns
+    >>> from crmlib.data.contracts import CONTRACTS
+    >>> empty_table(CONTRACTS["capacity"]).columns
     ('date', 'resource', 'capacity', 'used', 'fixed_cost')
     """
     types: dict[str, str] = {}
@@ -269,8 +269,8 @@ def open_optional(table: Any) -> ibis.Table | None:
 
     Examples
     --------
-    >>> from crmlib.data.contracts import CAPACITY
-    >>> open_optional(None), open_optional(empty_table(CAPACITY))
+    >>> from crmlib.data.contracts import CONTRACTS
+    >>> open_optional(None), open_optional(empty_table(CONTRACTS["capacity"]))
     (None, None)
     """
     if table is None or (isinstance(table, pd.DataFrame) and table.empty):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,18 @@ def _index(
         "index.html.j2",
         study=plan.study,
         record=record,
-        figures=[(one, shown[one.name]) for one in sorted(plan.chapters, key=_name) if one.name in shown],
+        figures=[
+            (one, shown[one.name])
+            for one in sorted(plan.chapters, key=attrgetter("name"))
+            if one.name in shown
+        ],
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
-        chapters=[_entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=_name)],
+        chapters=[
+            _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
+        ],
         failures=[one.name for one in outcomes.values() if not one.succeeded],
     )
-
-
-def _name(chapter: Chapter) -> str:
-    return chapter.name
 
 
 def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -41,24 +41,12 @@ def watching(plan: Plan) -> Iterator[Watch]:
     if not sys.stdout.isatty():
         yield lambda name, outcome: say(line(outcome)) if outcome else None
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich import progress
 
     running: list[str] = []
-    columns = (
-        SpinnerColumn(),
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, transient=True) as display:
+    columns = [progress.SpinnerColumn(), progress.BarColumn(24), progress.MofNCompleteColumn()]
+    columns += [progress.TimeElapsedColumn(), progress.TextColumn("{task.description}")]
+    with progress.Progress(*columns, transient=True) as display:
         bar = display.add_task("", total=len(plan.chapters))
 
         def watch(name: str, outcome: Outcome | None) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import ibis
 import pandas as pd
+from ibis import _
 
+from crmlib.data.cleaning.reconcile import countable
+from crmlib.data.cleaning.steps import LEFT_OUT
 from crmlib.data.contracts import CONTRACTS
-
-if TYPE_CHECKING:
-    import ibis
-
-    from crmlib.data.kept import CleaningReport
-    from crmlib.study.tables import CleanedTables
+from crmlib.data.contracts.known_at import dated_up_to, known_at
+from crmlib.data.engine import engine
+from crmlib.data.kept import QUARANTINE, CleaningReport
+from crmlib.data.reading_gates import Read, reading_gates, shares_lost
+from crmlib.data.suspects import near_spellings, orphan_keys
+from crmlib.study.tables import CleanedTables
 
 
 class DataQuality:
@@ -37,8 +41,6 @@ class DataQuality:
     @cached_property
     def gates(self) -> pd.DataFrame:
         """What was lost or changed when the tables were read, gate by gate; see `crmlib.data.reading_gates`."""
-        from crmlib.data.reading_gates import Read, reading_gates
-
         tables = {}
         for name in self._cleaned.file.tables:
             report = self._cleaned.report(name)
@@ -50,8 +52,6 @@ class DataQuality:
     @cached_property
     def shares_lost(self) -> dict[str, float]:
         """What of the log was lost on reading; see `crmlib.data.reading_gates.shares_lost`."""
-        from crmlib.data.reading_gates import shares_lost
-
         return shares_lost(self._lost, self._used)
 
     @cached_property
@@ -63,11 +63,6 @@ class DataQuality:
     @cached_property
     def _lost(self) -> pd.DataFrame:
         """The log's rows set aside, by reason: `rows`, `money` (without signs), `unknown` (rows whose money is)."""
-        from ibis import _
-
-        from crmlib.data.engine import engine
-        from crmlib.data.kept import QUARANTINE
-
         aside = engine().read_parquet(str(self._cleaned.folder("transactions") / QUARANTINE))
         sized = aside.select("reason", size=aside.readable_amount.cast("float64").abs()).group_by("reason")
         found = sized.agg(rows=_.count(), money=_.size.sum(), unknown=_.size.isnull().sum())
@@ -140,10 +135,6 @@ class DataQuality:
 
     def _outcomes(self, name: str) -> pd.DataFrame:
         """Rows and money of a table by fate; the money is that of its first money column."""
-        from crmlib.data.cleaning.reconcile import countable
-        from crmlib.data.cleaning.steps import LEFT_OUT
-        from crmlib.data.contracts.known_at import dated_up_to
-
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
         outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
@@ -179,8 +170,6 @@ class DataQuality:
 
     def _known_later(self, name: str) -> list[dict[str, Any]]:
         """Values that `Study.table` leaves empty, for they were known after `as_of`."""
-        from crmlib.data.contracts.known_at import dated_up_to, known_at
-
         rows, contract = self._cleaned.rows(name), CONTRACTS[name]
         seen = dated_up_to(rows, contract, self._as_of), known_at(rows, contract, self._as_of)
         before, after = (
@@ -197,22 +186,16 @@ class DataQuality:
     @cached_property
     def orphans(self) -> pd.DataFrame:
         """Keys of the optional tables that point to nothing; see `crmlib.data.suspects.orphan_keys`."""
-        from crmlib.data.suspects import orphan_keys
-
         log = self._cleaned.rows("transactions") if self._has_log else None
         return orphan_keys(self._whole_tables(), log)
 
     @cached_property
     def spellings(self) -> pd.DataFrame:
         """Words that are nearly spelt alike, as suggestions; see `crmlib.data.suspects.near_spellings`."""
-        from crmlib.data.suspects import near_spellings
-
         return near_spellings(self._whole_tables())
 
     def table_quarantine(self, table: str) -> pd.DataFrame:
         """The rows of a table that were set aside, with `reason`, place in the source and their text as written."""
-        from crmlib.data.kept import QUARANTINE
-
         return pd.read_parquet(self._cleaned.folder(table) / QUARANTINE)
 
     @property

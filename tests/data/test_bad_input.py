@@ -11,7 +11,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.data.cleaning.free_columns import with_free_columns
-from crmlib.data.contracts import CUSTOMER_FEATURES, TRANSACTIONS
+from crmlib.data.contracts import CONTRACTS, TRANSACTIONS
 from crmlib.data.sources import open_table
 from crmlib.errors import CannotAnswerError, DataError, StudyError
 
@@ -505,7 +505,7 @@ def test_a_study_that_names_columns_leaves_similar_ones_out_unless_they_are_requ
 
 def test_an_id_in_capitals_is_no_feature():
     raw = ibis.memtable({"Customer_ID": ["1"], "Churned": ["yes"], "Tenure": ["4"]})
-    contract, columns = with_free_columns(CUSTOMER_FEATURES, raw, {})
+    contract, columns = with_free_columns(CONTRACTS["customer_features"], raw, {})
     assert contract.resolve(columns, raw.columns) == {
         "customer_id": "Customer_ID",
         "churned": "Churned",

@@ -33,9 +33,10 @@ def with_free_columns(
 
     Examples
     --------
-    >>> from crmlib.data.contracts import CUSTOMER_FEATURES
+    >>> from crmlib.data.contracts import CONTRACTS
     >>> raw = ibis.memtable({"CustNo": ["1"], "Churn": ["Yes"], "tenure": ["4"], "E-Mail": ["a@b.c"]})
-    >>> opened, _ = with_free_columns(CUSTOMER_FEATURES, raw, {"customer_id": "CustNo", "churned": "Churn"})
+    >>> named = {"customer_id": "CustNo", "churned": "Churn"}
+    >>> opened, _ = with_free_columns(CONTRACTS["customer_features"], raw, named)
     >>> [(one.name, one.kind, one.personal) for one in opened.columns[4:]]
     [('tenure', 'number', False), ('E-Mail', 'text', True)]
     """

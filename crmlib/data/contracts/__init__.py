@@ -1,44 +1,28 @@
-"""The tables that a firm can supply: the purchase log, which every study has, and those beside it."""
+"""The tables that a firm can supply: the purchase log, which every study has, and those beside it, in tables.toml."""
 
 from __future__ import annotations
 
-from crmlib.data.contracts.customer_tables import (
-    CUSTOMER_FEATURES,
-    CUSTOMERS,
-    EXPERIMENTS,
-    LOYALTY_LEDGER,
-    SERVICE_CASES,
-    SUBSCRIPTIONS,
-    SURVEYS,
-    TOUCHPOINTS,
-    TRANSACTIONS,
-)
-from crmlib.data.contracts.firm_tables import (
-    BUDGET,
-    CAPACITY,
-    LEADS,
-    MARKETING_SPEND,
-    MATURITY_SCORES,
-    NETWORK_PARTNERS,
-    STAFF_HOURS,
-)
+import tomllib
+from pathlib import Path
+from typing import Any
 
-OPTIONAL = (
-    CUSTOMERS,
-    TOUCHPOINTS,
-    SERVICE_CASES,
-    MARKETING_SPEND,
-    LEADS,
-    SUBSCRIPTIONS,
-    LOYALTY_LEDGER,
-    SURVEYS,
-    EXPERIMENTS,
-    NETWORK_PARTNERS,
-    STAFF_HOURS,
-    CAPACITY,
-    BUDGET,
-    MATURITY_SCORES,
-    CUSTOMER_FEATURES,
-)
-CONTRACTS = {contract.name: contract for contract in (TRANSACTIONS, *OPTIONAL)}
+from crmlib.data.contracts.contract import Column, Contract
+
+_TABLES = tomllib.loads(Path(__file__).with_name("tables.toml").read_text(encoding="utf-8"))
+_COMMON = _TABLES.pop("common")  # columns that mean the same in several tables
+
+
+def _contract(name: str, facts: dict[str, Any]) -> Contract:
+    columns = {column: about or _COMMON[column] for column, about in facts.pop("columns").items()}
+    return Contract(name, columns=tuple(_column(*one) for one in columns.items()), **facts)
+
+
+def _column(name: str, about: dict[str, Any]) -> Column:
+    lists: dict[str, Any] = {key: tuple(value) for key, value in about.items() if isinstance(value, list)}
+    return Column(name, **about | lists)
+
+
+CONTRACTS = {name: _contract(name, facts) for name, facts in _TABLES.items()}
 TABLE_NAMES = tuple(CONTRACTS)
+TRANSACTIONS = CONTRACTS["transactions"]
+OPTIONAL = tuple(contract for contract in CONTRACTS.values() if contract is not TRANSACTIONS)

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from crmlib.errors import DataError, did_you_mean
 
@@ -59,9 +58,6 @@ class Column:
     def type(self) -> str:
         """What the engine holds once a value has been read."""
         return _TYPES[self.kind]
-
-
-text, date, number, money, flag, id_ = (partial(Column, kind=kind) for kind in _TYPES)
 
 
 @dataclass(frozen=True)

@@ -11,47 +11,6 @@ from pathlib import Path
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.contract import Column, Contract
 
-_HEAD = """\
-# The tables of a study
-
-<!-- Written by `python -m crmlib.data.contracts.dictionary` from the contracts in crmlib/data/contracts/. -->
-
-Each folder here is a study: a firm's `study.yaml`, which says where its tables are and how they are read. Every
-study has `transactions`, or in their place `subscriptions` or `customer_features`; each other table lets more
-notebooks run, and `crm list STUDY` says which.
-
-- `crm new NAME --transactions FILE` begins a study.
-- `crm add STUDY TABLE FILE` adds a table to it.
-- `crm check STUDY` shows what became of every row.
-
-How a table is read:
-
-- **Columns** may have any name in the file: `columns: {customer_id: CustNo}` in the study says which is which.
-- **Required** columns have to hold something readable in every row; a row in which one does not is set aside with
-  the reason. A fault in any other column leaves that value empty and is counted. Rows and money add up to the cent.
-  Empty is what is blank, or says NULL, NaN or n/a.
-- **Dates** are days or moments in any format (`date_format`), numbers and **money** in any usual dress (`decimal`),
-  shares also in per cent. **Flags** are yes and no in several languages: opt-in, ja, oui, 1; withdrawn, nein, 0.
-- **Words** of a column that allows only some are known in several spellings; for others, and for a channel that is
-  spelt two ways, `rename: {channel: {"google-ads": "Google Ads"}}` says what is meant. Nothing is merged unasked.
-- **Ids** are compared by one text in every table and file: blanks around them, the `.0` of a program that read
-  them as numbers, and the quotes of a spreadsheet (`="00123"`) are taken off. Leading zeros, capitals and blanks
-  within may tell two customers apart: they stay, and the data check counts ids that differ in them alone.
-  `1.23457E+11` has lost its digits and `#REF!` is an error: no id is left, so a row that needs it is set aside.
-- **Sums** among the rows of the log ("Grand Total", or no customer and the amount of all others) are set aside.
-- **Keys**: `customer_id` is the same id in every table. A key that points to nothing is counted, and its row is used.
-  A table that shares no customer with the log fails the data check.
-- **What is lost** has limits: the data check warns where more than 5 % of the log's rows, or of its known money,
-  are set aside by a fault, and fails beyond 20 % of rows or 15 % of money. A row whose amount cannot be read has
-  unknown money, not none. What the study leaves out by a decision, such as cancelled orders, is not lost.
-- **As of a day**, a notebook sees the rows dated up to it, and of their later course nothing.
-- **A table that a firm lacks** is an empty one: `study.table(name)` has its columns and no rows, functions then
-  give their columns without rows and say why, and nothing unknown counts as zero.
-- **Personal** columns say who a customer is. They are read to tell whether they are filled (`has_birthday`), and
-  reach no cache, report or log unless the study says `personal_columns: keep`. With `privacy: hash`, customer ids
-  are hashed as well.
-"""
-
 
 def dictionary() -> str:
     """The data dictionary as Markdown: of each table what a row is, its keys, and every column with its purpose.
@@ -63,7 +22,7 @@ def dictionary() -> str:
     '| `amount` | money | required | paid for the row, net of discount; negative is money back |'
     """
     parts = [
-        _HEAD,
+        Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
         "| Table | One row is |\n|---|---|\n" + "\n".join(_in_short(c) for c in CONTRACTS.values()),
     ]
     parts += ["\n".join(_table(contract)) for contract in CONTRACTS.values()]

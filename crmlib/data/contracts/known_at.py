@@ -21,9 +21,10 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     Examples
     --------
     >>> import pandas as pd
-    >>> from crmlib.data.contracts import SUBSCRIPTIONS
+    >>> from crmlib.data.contracts import CONTRACTS
     >>> rows = pd.DataFrame({"start": pd.to_datetime(["2024-01-01"]), "end": pd.to_datetime(["2024-05-31"])})
-    >>> seen = known_at(ibis.memtable(rows.assign(end_reason="cancelled")), SUBSCRIPTIONS, dt.date(2024, 3, 1))
+    >>> contracts = ibis.memtable(rows.assign(end_reason="cancelled"))
+    >>> seen = known_at(contracts, CONTRACTS["subscriptions"], dt.date(2024, 3, 1))
     >>> seen.end.to_pandas().isna().tolist(), seen.end_reason.to_pandas().isna().tolist()
     ([True], [True])
     """

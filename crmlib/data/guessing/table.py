@@ -63,10 +63,10 @@ def guess_table(
     Examples
     --------
     >>> import tempfile
-    >>> from crmlib.data.contracts import MARKETING_SPEND
+    >>> from crmlib.data.contracts import CONTRACTS
     >>> file = Path(tempfile.mkdtemp()) / "spend.csv"
     >>> _ = file.write_text("Monat;Kanal;Kosten\\n01.02.2024;Messe;1.200,50\\n15.03.2024;Messe;900,00\\n")
-    >>> guess = guess_table(MARKETING_SPEND, file)
+    >>> guess = guess_table(CONTRACTS["marketing_spend"], file)
     >>> guess.values["columns.amount"], guess.values["decimal"], guess.values["date_format"]
     ('Kosten', ',', ('%d.%m.%Y',))
     """
