@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.guessing.findings import Finding
 from crmlib.data.guessing.table import guess_table
+from crmlib.data.guessing.text_format import detect_format
 from crmlib.errors import DataError, StudyError
 
 LOG = "customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-16,20\nA,2024-03-07,30\n"
@@ -62,7 +64,7 @@ _ids = st.text(st.sampled_from("abcXYZ0123456789-_.#/ "), min_size=1, max_size=8
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     encoding=st.sampled_from(list(WORDS)),
     delimiter=st.sampled_from([",", ";", "\t", "|", "^"]),
@@ -97,7 +99,7 @@ def test_any_way_of_writing_text_is_read_back(project, encoding, delimiter, end,
     assert read["date"].dt.strftime("%Y-%m-%d").tolist() == frame["date"].tolist()
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(
         st.text(st.sampled_from("abc 2024-é"), min_size=1, max_size=10).filter(
@@ -207,7 +209,7 @@ def test_true_dates_beside_texts_in_a_sheet_are_asked_about(project, order):
     assert "a spreadsheet seems to have swapped day and month" in out
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "both"]))
 def test_ordinary_dates_are_not_taken_for_swapped_ones(tmp_path_factory, seed, order):
     days = pd.Series(pd.date_range("2023-01-01", "2024-12-31")).sample(60, random_state=seed)
@@ -229,17 +231,18 @@ SINCE_1970 = (DAYS - pd.Timestamp("1970-01-01")) // pd.Timedelta("1s")
 
 
 @pytest.mark.parametrize(
-    ("numbers", "found"),
+    ("numbers", "found", "name"),
     [
-        (SINCE_1970, "unix"),
-        (SINCE_1970 * 1000, "milliseconds since 1970-01-01"),
-        (SINCE_1970 * 10**6, "microseconds since 1970-01-01"),
-        (SINCE_1970 * 10**9, "nanoseconds since 1970-01-01"),
-        (SINCE_1970 // 86_400, "days since 1970-01-01"),
-        (SINCE_1970 // 86_400 + 25_569, "excel"),
+        (SINCE_1970, "unix", "orders.csv"),
+        (SINCE_1970 * 1000, "milliseconds since 1970-01-01", "orders.parquet"),
+        (SINCE_1970 * 10**6, "microseconds since 1970-01-01", "orders.jsonl"),
+        (SINCE_1970 * 10**9, "nanoseconds since 1970-01-01", "orders.csv"),
+        (SINCE_1970 // 86_400, "days since 1970-01-01", "orders.csv"),
+        (SINCE_1970 // 86_400, "days since 1970-01-01", "orders.parquet"),
+        (SINCE_1970 // 86_400 + 25_569, "excel", "orders.csv"),
+        (SINCE_1970 // 86_400 + 25_569, "excel", "orders.jsonl"),
     ],
 )
-@pytest.mark.parametrize("name", ["orders.csv", "orders.parquet", "orders.jsonl"])
 def test_dates_that_are_counted_are_read(project, numbers, found, name):
     frame = pd.DataFrame({"customer_id": ["A", "B", "A"], "date": numbers, "amount": [1.5, 2, 3]})
     if name.endswith("csv"):
@@ -323,12 +326,25 @@ def test_a_frame_of_moments_says_which_days_are_moved():
     ],
 )
 def test_text_that_is_not_western_is_asked_about(project, encoding, words):
+    (project / "orders.csv").write_bytes(of_products(words).encode(encoding))
+    (question,) = detect_format(project / "orders.csv", {"delimiter": ";"})
+    assert "the text is neither UTF-8 nor a language of Western Europe: a word is" in question.text
+    assert encoding in question.answers
+    if encoding in (
+        "cp932",
+        "cp1254",
+        "mac_roman",
+    ):  # what is read with the answer is read in the same way for all
+        assert f"encoding: {question.text}" in new(
+            project, of_products(words), "--yes", encoding=encoding, code=2
+        )
+        new(project, of_products(words), encoding=encoding, input=f"{encoding}\n")
+        assert set(crm.open_study("shop").transactions.to_pandas()["product"]) == set(words.split())
+
+
+def of_products(words):
     lines = [f"A{i};2024-01-{13 + i};{i}.50;{word}" for i, word in enumerate(words.split())]
-    text = "\n".join(["customer_id;date;amount;product", *lines, ""])
-    out = new(project, text, "--yes", encoding=encoding, code=2)
-    assert "encoding: the text is neither UTF-8 nor a language of Western Europe: a word is" in out
-    new(project, text, encoding=encoding, input=f"{encoding}\n")
-    assert set(crm.open_study("shop").transactions.to_pandas()["product"]) == set(words.split())
+    return "\n".join(["customer_id;date;amount;product", *lines, ""])
 
 
 @pytest.mark.parametrize(
@@ -346,9 +362,15 @@ def test_text_that_is_not_western_is_asked_about(project, encoding, words):
     ],
 )
 def test_western_text_is_not_asked_about(project, words):
-    lines = [f"A{i};2024-01-{13 + i};{i}.50;{word}" for i, word in enumerate(words.split())]
-    text = "\n".join(["customer_id;date;amount;product", *lines, ""])
-    new(project, text, "--yes", encoding="cp1252")
+    (project / "orders.csv").write_bytes(of_products(words).encode("cp1252"))
+    (found,) = detect_format(project / "orders.csv", {"delimiter": ";"})
+    assert isinstance(found, Finding)
+    assert (found.entry, found.value) == ("encoding", "cp1252")
+
+
+def test_western_text_is_read_back(project):
+    words = "Häagen-Dazs Citroën Nestlé Beyoncé jalapeño Škoda ½ “Tea”"
+    new(project, of_products(words), "--yes", encoding="cp1252")
     assert set(crm.open_study("shop").transactions.to_pandas()["product"]) == set(words.split())
 
 

@@ -68,7 +68,7 @@ def test_what_a_program_put_around_an_id_is_taken_off(written, meant):
 WAYS = ["{}", "{}.0", " {} ", '="{}"', "'{}", "{}.00", "\t{}"]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(WAYS)), min_size=1, max_size=30))
 def test_a_log_gives_the_same_summary_however_its_ids_are_written(purchases):
     numbers = [number for number, _way in purchases]
@@ -113,8 +113,11 @@ def as_duckdb(frame, path):
         connection.execute("create table rows_of_it as select * from rows")
 
 
-@pytest.mark.parametrize("write", [as_csv, as_parquet, as_workbook, as_duckdb])
-@pytest.mark.parametrize("kind", ["int64", "float64", "str"])
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [(as_csv, "float64"), (as_parquet, "int64"), (as_parquet, "float64"), (as_workbook, "str"),
+     (as_workbook, "float64"), (as_duckdb, "int64"), (as_duckdb, "str")],
+)  # fmt: skip
 def test_an_optional_table_of_any_source_finds_its_customers(tmp_path, monkeypatch, write, kind):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data" / "shop"
@@ -249,8 +252,10 @@ def test_guests_named_after_their_orders_make_ids_texts():
     assert ids_of(study) == ["7", "guest of order b"]
 
 
-@pytest.mark.parametrize("log_kind", ["int64", "float64", "str"])
-@pytest.mark.parametrize("table_kind", ["int64", "float64", "str"])
+@pytest.mark.parametrize(
+    ("log_kind", "table_kind"),
+    [("int64", "float64"), ("int64", "str"), ("float64", "int64"), ("str", "int64"), ("str", "float64")],
+)
 def test_two_frames_match_whatever_their_ids_are(log_kind, table_kind):
     log = pd.DataFrame({"customer_id": [7, 10], "amount": [5.0, 6.0], "date": pd.Timestamp("2024-03-05")})
     test = pd.DataFrame({"experiment": "x", "customer_id": [7, 10], "group": ["treated", "control"]})

@@ -174,3 +174,28 @@ def unrun(tmp_path, _library, _forking) -> Project:
     """The project before anything has run."""
     shutil.copytree(DATA, tmp_path / "project")
     return Project(tmp_path / "project", _library, _forking)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder, and a function that runs a script in a project while a disk of some size is mounted there."""
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("this system lets no test mount a small disk")
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def run(project: Project, size: str, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        mounted = f"mount -t tmpfs -o size={size} tmpfs {folder} || exit 70\n{script}"
+        return subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mounted],
+            cwd=project.root,
+            env=project.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return folder, run

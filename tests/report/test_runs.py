@@ -164,30 +164,17 @@ def test_runs_are_listed_and_pruned_but_never_the_latest(project):
     assert project.crm("prune", "tiny", "--keep", "0").code == 2
 
 
-def test_a_full_disk_is_a_clear_error_and_latest_stays(project, tmp_path):
-    if (
-        not shutil.which("unshare")
-        or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode
-    ):
-        pytest.skip("this system lets no test mount a small disk")
-    small = tmp_path / "small"
-    small.mkdir()
+def test_a_full_disk_is_a_clear_error_and_latest_stays(project, small_disk):
+    small, run = small_disk
     report = f"{sys.executable} -c 'from crmlib.cli import main; main()' report tiny --out {small}"
     script = f"""
-        mount -t tmpfs -o size=600k tmpfs {small} && {report}
+        {report}
         first=$?; ls {small}/tiny/latest/index.html
         head -c 10M /dev/zero > {small}/ballast 2>/dev/null
         {report}
         echo "ended with $first and $?"; ls {small}/tiny/latest/index.html {small}/tiny/.staging
     """
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script],
-        cwd=project.root,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run(project, "600k", script)
     assert "ended with 0 and 1" in done.stdout, done.stdout + done.stderr
     assert "crm: the disk is full" in done.stderr
     assert "the latest report is as it was" in done.stderr
