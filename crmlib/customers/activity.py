@@ -21,12 +21,7 @@ _BETWEEN = "\x1f"  # no name of a group holds it
 
 
 def purchase_days(
-    transactions: Any,
-    as_of: Any,
-    *,
-    collapse: str = "D",
-    margin: float | None = None,
-    outside: bool = False,
+    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None, outside: bool = False
 ) -> ibis.Table:
     """One row per customer and purchase period, as whoever looks at the end of `as_of` sees it.
 
@@ -42,12 +37,7 @@ def purchase_days(
 
 
 def dated_rows(
-    transactions: Any,
-    as_of: Any,
-    *,
-    collapse: str = "D",
-    margin: float | None = None,
-    outside: bool = False,
+    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None, outside: bool = False
 ) -> ibis.Table:
     """The rows that `purchase_days` adds up: `customer_id, date, counted, revenue` and, where known, `profit`."""
     rows = seen_by(transactions, as_day(as_of, "as_of"), outside=outside)

@@ -61,10 +61,7 @@ CLAIMS = (
         "Iron", "fill capacity: more than stands idle anyway", "capacity", "capacity", 1, "idle capacity"
     ),
     TierClaim(
-        "Lead",
-        "demand more attention than their spending merits",
-        "minutes_beyond",
-        "service_cases.minutes",
+        "Lead", "demand more attention than their spending merits", "minutes_beyond", "service_cases.minutes"
     ),
     TierClaim("Lead", "complain", "complaints", "service_cases.kind"),
     TierClaim("Lead", "complain where others read it", "public_complaints", "service_cases.public"),
