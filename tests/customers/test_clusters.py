@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crmlib.customers import ClusterSegments, behaviour_clusters, needs_clusters, profile_table, rfm_summary
+from crmlib.customers import behaviour_clusters, needs_clusters, profile_table, rfm_summary
 from crmlib.customers.clusters.choice import (
     CUTS,
     SIGNIFICANT,
@@ -23,6 +23,7 @@ from crmlib.customers.clusters.choice import (
     silhouette,
     spread_ties,
 )
+from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.customers.clusters.fits import adjusted_rand, cluster, shared_customers, stability
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups

@@ -8,6 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
+from crmlib.customers.treatments.experiments import experiment_features
 
 DAY = "2024-08-31"
 SPAN = {"start": "2024-02-01", "end": "2024-07-31"}
@@ -41,7 +42,7 @@ ANSWERS = {
     "purchase_regularity": lambda log: crm.purchase_regularity(log, as_of=DAY),
     "repurchase_rate": lambda log: crm.repurchase_rate(log, days=30, as_of=DAY),
     "experiment_outcomes": lambda log: crm.experiment_outcomes(log, TRIAL, days=30, as_of=DAY),
-    "experiment_features": lambda log: crm.experiment_features(log, TRIAL, experiment="x"),
+    "experiment_features": lambda log: experiment_features(log, TRIAL, experiment="x"),
     "programme_enrolments": lambda log: crm.programme_enrolments(log, LEDGER, as_of=DAY, months=1),
     "points_pressure": lambda log: crm.points_pressure(log, LEDGER, as_of=DAY),
 }

@@ -8,19 +8,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.customers.clusters import fits
 from crmlib.customers.clusters.choice import choose, cluster_verdict, judge_clusters
-from crmlib.customers.clusters.fits import (
-    METHODS,
-    REFERENCE_STARTS,
-    Labels,
-    Method,
-    Points,
-    Scale,
-    Stability,
-    cluster,
-    stability,
-)
-from crmlib.customers.clusters.profile import cluster_names, standings
+from crmlib.customers.clusters.fits import Labels, Method, Points, Scale
 from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 
@@ -152,13 +142,13 @@ class ClusterSegments(SavedModel):
         self.choice_ = self._judge(points, different, random)
         row = choose(self.choice_)
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
-        found = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
+        found = fits.cluster(points, int(row["clusters"]), self.method, random, starts=fits.REFERENCE_STARTS)
         self.labels_ = found.labels
         self._clustering = found._replace(labels=found.labels[:0])  # prediction needs nobody of the fit
         self.n_clusters_ = int(self.labels_.max()) + 1
-        self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
-        self.profile_ = standings(features, points, self.labels_, self.names_)
-        again = stability(points, self.labels_, self.method, self.resamples, random)
+        self.names_ = fits.cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
+        self.profile_ = fits.standings(features, points, self.labels_, self.names_)
+        again = fits.stability(points, self.labels_, self.method, self.resamples, random)
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self
 
@@ -191,7 +181,7 @@ class ClusterSegments(SavedModel):
         return found
 
     def _check(self) -> None:
-        for name, allowed in (("method", METHODS), ("scale", SCALES)):
+        for name, allowed in (("method", fits.METHODS), ("scale", SCALES)):
             if getattr(self, name) not in allowed:
                 raise CrmError(
                     f"{name} is {getattr(self, name)!r}; {did_you_mean(getattr(self, name), allowed)}"
@@ -218,7 +208,7 @@ class ClusterSegments(SavedModel):
         counts = {"resamples": self.resamples, "nulls": self.nulls}
         return judge_clusters(points, list(numbers), method=self.method, **counts, random=random)
 
-    def _found_again(self, again: Stability) -> pd.DataFrame:
+    def _found_again(self, again: fits.Stability) -> pd.DataFrame:
         sizes = np.bincount(self.labels_, minlength=self.n_clusters_)
         table = pd.DataFrame(
             {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}

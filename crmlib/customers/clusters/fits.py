@@ -1,11 +1,13 @@
-"""One clustering of points, the largest cluster first, and whether other customers like these give the same."""
+"""One clustering of points: its fit, its stability over resamples, and what stands out in each cluster."""
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
@@ -16,6 +18,16 @@ METHODS = ("kmeans", "gaussian_mixture")
 STARTS = 2  # random starts of a resample, the best of which counts
 REFERENCE_STARTS = 10  # of the clustering that resamples are compared with
 MOST_FITTED = 50_000  # customers that one fit looks at; all are assigned
+STANDS_OUT = 0.5  # standard deviations from the mean of all customers, on the scale of the clustering
+MOST_WORDS = 3
+# Words for little and for much of a feature; other features are called by their own name.
+WORDS = {
+    "frequency": ("rare", "frequent"),
+    "time_since_last_purchase": ("recent", "long silent"),
+    "mean_spend_per_period": ("low spend", "high spend"),
+    "monetary_value": ("low spend", "high spend"),
+    "net": ("low revenue", "high revenue"),
+}
 
 
 class Clustering(NamedTuple):
@@ -164,3 +176,63 @@ def adjusted_rand(shared: NDArray[np.int64]) -> float:
 def _jaccard(shared: NDArray[np.int64]) -> NDArray[np.float64]:
     either = shared.sum(axis=1, keepdims=True) + shared.sum(axis=0) - shared
     return (shared / np.maximum(either, 1)).max(axis=1)
+
+
+def standings(features: pd.DataFrame, points: Points, labels: Labels, names: list[str]) -> pd.DataFrame:
+    """Each feature in each cluster: `cluster, name, customers, feature, mean, mean_of_all, standing`.
+
+    `standing` is how far the cluster's mean is from that of all, in standard deviations of all customers on the
+    scale of the clustering; `cluster` counts from 1, the largest.
+    """
+    spread = points.std(axis=0)
+    rows = []
+    for cluster, name in enumerate(names):
+        mine = labels == cluster
+        rows.append(
+            pd.DataFrame(
+                {
+                    "cluster": cluster + 1,
+                    "name": name,
+                    "customers": int(mine.sum()),
+                    "feature": features.columns,
+                    "mean": features[mine].mean().to_numpy(),
+                    "mean_of_all": features.mean().to_numpy(),
+                    "standing": _standing(points, mine, spread),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def cluster_names(points: Points, labels: Labels, features: list[str], scale: Scale) -> list[str]:
+    """What stands out in each cluster, as its name; clusters of the same name are numbered."""
+    spread = points.std(axis=0)
+    found = [
+        _name(_standing(points, labels == one, spread), features, scale)
+        for one in range(int(labels.max()) + 1)
+    ]
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in found:
+        seen[name] += 1
+        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return numbered
+
+
+def _standing(points: Points, mine: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    away = points[mine].mean(axis=0) - points.mean(axis=0)
+    return np.divide(away, spread, out=np.zeros_like(away), where=spread > 1e-12)
+
+
+def _name(standing: np.ndarray, features: list[str], scale: Scale) -> str:
+    """The features that stand out, the farthest first; of shares, those of which there is much."""
+    size = standing if scale == "share" else np.abs(standing)
+    order = [place for place in np.argsort(-size, kind="stable")[:MOST_WORDS] if size[place] >= STANDS_OUT]
+    if scale == "share":
+        return " and ".join(features[place] for place in order[:2]) or "a bit of everything"
+    return ", ".join(_word(features[place], bool(standing[place] > 0)) for place in order) or "average"
+
+
+def _word(feature: str, much: bool) -> str:
+    plain = feature.replace("_", " ")
+    return WORDS.get(feature, (f"low {plain}", f"high {plain}"))[much]

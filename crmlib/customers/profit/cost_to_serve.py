@@ -198,29 +198,3 @@ def _rate(what: str, name: str, prices: Costs) -> tuple[str, str]:
         if price is None
         else ("assumed", f"{what} × {price:g} (costs.{name})")
     )
-
-
-def missing_costs(basis: pd.DataFrame) -> str:
-    """Say in one sentence what of the cost is not known, and what follows from that.
-
-    Parameters
-    ----------
-    basis : DataFrame
-        `.basis` of what `customer_profit` returns.
-
-    Examples
-    --------
-    >>> basis = pd.DataFrame({"component": ["gross", "cost of goods"], "basis": ["measured", "assumed"]})
-    >>> missing_costs(basis)
-    'Every cost is measured or assumed.'
-    """
-    costs = basis[basis["component"].str.startswith("cost")]
-    missing = costs.loc[costs["basis"] == "missing", "component"].tolist()
-    if not missing:
-        return "Every cost is measured or assumed."
-    if len(missing) == len(costs):
-        return (
-            "No cost is known, so these are revenue tiers: nobody can be Lead, and who buys most may cost most. "
-            "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
-        )
-    return f"Not known, and so counted as nothing: {', '.join(missing)}; true profit is that much lower."

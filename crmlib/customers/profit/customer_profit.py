@@ -35,7 +35,13 @@ PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders
 
 
 class CustomerProfit(pd.DataFrame):
-    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row."""
+    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row.
+
+    Examples
+    --------
+    >>> CustomerProfit({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}).ranks["profit_rank"].tolist()
+    [3.0, 1.0, 2.0]
+    """
 
     _metadata = ["basis", "left_out", "days"]  # noqa: RUF012  (pandas' own protocol)
 
@@ -46,6 +52,32 @@ class CustomerProfit(pd.DataFrame):
     @property
     def _constructor(self) -> Callable[..., CustomerProfit]:
         return CustomerProfit
+
+    @property
+    def ranks(self) -> pd.DataFrame:
+        """`revenue_rank` and `profit_rank` of each customer, 1 the best, equal values share the mean.
+
+        Without rows where no cost is known, for then the two are one.
+        """
+        known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
+        return pd.DataFrame(
+            {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
+        )
+
+    @property
+    def missing_costs(self) -> str:
+        """What of the cost is not known, and what follows from that, in one sentence."""
+        assert self.basis is not None, "made by customer_profit"
+        costs = self.basis[self.basis["component"].str.startswith("cost")]
+        missing = costs.loc[costs["basis"] == "missing", "component"].tolist()
+        if not missing:
+            return "Every cost is measured or assumed."
+        if len(missing) == len(costs):
+            return (
+                "No cost is known, so these are revenue tiers: nobody can be Lead, and who buys most may cost most. "
+                "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
+            )
+        return f"Not known, and so counted as nothing: {', '.join(missing)}; true profit is that much lower."
 
 
 def customer_profit(
@@ -116,15 +148,18 @@ def customer_profit(
     0           a    100.0            0.0    50.0             31
     1           b     20.0           30.0   -20.0             12
     """
-    tables = (service_cases, touchpoints)
-    return profit_in_weeks(transactions, span(start, end), margin, tables, costs)
+    tables = dict(service_cases=service_cases, touchpoints=touchpoints)
+    return profit_in_weeks(transactions, *span(start, end), margin=margin, costs=costs, **tables)
 
 
 def profit_in_weeks(
     transactions: Any,
-    period: tuple[dt.date, dt.date],
+    first: dt.date,
+    last: dt.date,
+    *,
     margin: float | None = None,
-    tables: tuple[Any, Any] = (None, None),
+    service_cases: Any = None,
+    touchpoints: Any = None,
     costs: Costs | Mapping[str, float] | None = None,
     weeks: Sequence[int] | None = None,
 ) -> CustomerProfit:
@@ -132,17 +167,14 @@ def profit_in_weeks(
 
     A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
     """
-    first, last = period
     check_margin(margin)
     prices = as_costs(costs)
     log = seen_by(transactions, last)
     sales = fetch(_sales(log, first, weeks).order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     sales = sales.round(6)
-    cases, contacts = (
-        effort_of(table, log, about, first, last, weeks)
-        for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
-    )
+    cases = effort_of(service_cases, log, CASES, first, last, weeks)
+    contacts = effort_of(touchpoints, log, TOUCHPOINTS, first, last, weeks)
     known = _with_effort(sales, cases, contacts, prices)
     counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
     priced = _priced(counted.reset_index(drop=True), first, last, margin, prices)

@@ -26,27 +26,20 @@ def profit_halves(
     *,
     start: Any,
     end: Any,
-    margin: float | None = None,
-    service_cases: Any = None,
-    touchpoints: Any = None,
     costs: Costs | Mapping[str, float] | None = None,
+    **known: Any,
 ) -> pd.DataFrame:
     """What would each customer's profit have been in another period just like this one, twice?
 
     The weeks are dealt out to two halves in the order of Thue and Morse (0110 1001 …), so that a trend or a
-    season falls on both alike, and so do habits such as every second week: what is left between them is
-    noise.
-
-    Parameters
-    ----------
-    transactions, start, end, margin, service_cases, touchpoints, costs
-        As for `customer_profit`.
+    season falls on both alike, and so do habits such as every second week: what is left between them is chance.
+    Parameters are those of `customer_profit`.
 
     Returns
     -------
     DataFrame
         By customer: `customer_id`, `one`, `other` (profit of the halves; revenue where no cost is known),
-        `value` (their sum: the period's) and `exposure_days`.
+        `value` (their sum: the period's) and `exposure_days`; `.attrs["value"]` says which of the two it is.
 
     Raises
     ------
@@ -65,11 +58,10 @@ def profit_halves(
     weeks = ((last - first).days + 1) // 7
     if weeks < FEWEST_WEEKS:
         raise CannotAnswerError(
-            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to tell noise from habit"
+            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to tell chance from habit"
         )
     prices = as_costs(costs)
-    tables, period = (service_cases, touchpoints), (first, last)
-    whole = profit_in_weeks(transactions, period, margin, tables, prices)
+    whole = profit_in_weeks(transactions, first, last, costs=prices, **known)
     value = "profit" if "profit" in whole else "revenue"
     # An account costs the same in either half, whether or not anything happens in it.
     moving = prices.model_copy(update={"fixed_per_year": None if prices.fixed_per_year is None else 0.0})
@@ -77,12 +69,13 @@ def profit_halves(
     found = pd.DataFrame(whole[["customer_id", "exposure_days"]])
     for name, odd in (("one", 0), ("other", 1)):
         dealt = [week for week in range((last - first).days // 7 + 1) if week.bit_count() % 2 == odd]
-        half = profit_in_weeks(transactions, period, margin, tables, moving, dealt)
+        half = profit_in_weeks(transactions, first, last, costs=moving, weeks=dealt, **known)
         found[name] = found["customer_id"].map(half.set_index("customer_id")[value]).fillna(0.0) - account
     found["value"] = found["one"] + found["other"]
     assert abs(found["value"].sum() - whole[value].sum()) < 0.005 + 1e-9 * whole["gross"].sum(), (
         "the halves do not add up to the period"
     )
+    found.attrs["value"] = value
     return found
 
 
@@ -123,17 +116,7 @@ class ProfitNoise:
 
 
 def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
-    """How much of the differences between customers' profits is chance?
-
-    Parameters
-    ----------
-    halves : DataFrame
-        `one` and `other`, profit in two halves of a period that differ by chance alone, as `profit_halves`
-        returns them.
-
-    Returns
-    -------
-    ProfitNoise
+    """How much of the differences between customers' profits is chance, from halves as of `profit_halves`?
 
     Raises
     ------

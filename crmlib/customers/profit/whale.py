@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError
-from crmlib.rankings import gini, rank_correlation, top_share
+from crmlib.rankings import gini, top_share
 
 _POINTS = 501  # more than a chart can show
 
@@ -49,7 +49,7 @@ class WhaleCurve:
 def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     """How much more would the firm make from its profitable customers alone?
 
-    Not what it would make without the others: their fixed costs would stay, see `ways_out_of_lead`.
+    Not what it would make without the others: their fixed costs would stay, see `ValueTiers.ways_out_of_lead`.
 
     Parameters
     ----------
@@ -88,48 +88,3 @@ def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     return WhaleCurve(
         curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)
     )
-
-
-def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple[pd.DataFrame, pd.Series]:
-    """Are the customers who buy most the ones who bring most?
-
-    Parameters
-    ----------
-    profit : DataFrame
-        `revenue` and, where a cost is known, `profit` per customer.
-    top : float
-        The share of customers taken as the largest.
-
-    Returns
-    -------
-    ranks : DataFrame
-        Indexed like `profit`: `revenue_rank` and `profit_rank`, 1 the best, equal values share the mean; empty
-        where no cost is known, for then the two are one.
-    shared : Series
-        `rank_correlation` (Spearman); `top` (how many customers); `shared` (their share that is among the
-        best by profit too); `top_at_a_loss` (their share that loses money).
-
-    Examples
-    --------
-    >>> ranks, shared = revenue_and_profit_ranks(pd.DataFrame({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}))
-    >>> ranks["profit_rank"].tolist(), float(shared["top_at_a_loss"])
-    ([3.0, 1.0, 2.0], 1.0)
-    """
-    if "revenue" not in profit.columns:
-        raise CrmError("profit has no column 'revenue'; pass what customer_profit returns")
-    if not 0 < top <= 1:
-        raise CrmError(f"top is {top}; allowed: a share above 0, such as 0.1")
-    if "profit" not in profit.columns:
-        profit = pd.DataFrame({"revenue": [], "profit": []})
-    ranks = pd.DataFrame(
-        {f"{name}_rank": profit[name].rank(ascending=False) for name in ("revenue", "profit")}
-    )
-    count = int(np.ceil(top * len(profit) - 1e-9))
-    largest, best = (set(profit[name].nlargest(count).index) for name in ("revenue", "profit"))
-    found = {
-        "rank_correlation": rank_correlation(profit["revenue"], profit["profit"]),
-        "top": float(count),
-        "shared": len(largest & best) / count if count else np.nan,
-        "top_at_a_loss": float((profit.loc[list(largest), "profit"] < 0).mean()) if count else np.nan,
-    }
-    return ranks, pd.Series(found)

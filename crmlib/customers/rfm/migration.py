@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from crmlib.customers._log import as_day
-from crmlib.customers.rfm.cut_offs import RfmCutOffs
-from crmlib.customers.rfm.segments import RfmSegments, rfm_segments
+from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
 from crmlib.customers.rfm.summarise import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 
