@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.activity import by_group
+from crmlib.customers._log import by_group
 from crmlib.customers.tiers.chances import chances_of
 from crmlib.errors import CannotAnswerError
 from crmlib.models.activity.overdue import Regularity

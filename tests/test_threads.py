@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.activity import customer_totals
+from crmlib.customers._log import customer_totals
 from crmlib.data.engine import engine
 
 

@@ -14,7 +14,7 @@ HOMES = homes_of(
         "audit.cohorts": "base_health cohort_comparison cohort_history repeat_rate",
         "audit.months": "last_months month_review purchases_by_month",
         "audit.period_change": "recent_change",
-        "audit.period_profile": "period_profile profile_by_group",
+        "audit.period_profile": "period_profile",
         "clusters.customer_clusters": "behaviour_clusters needs_clusters profile_table",
         "profit.customer_profit": "customer_profit",
         "profit.whale": "whale_curve",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers.activity import customer_totals
+from crmlib.customers._log import customer_totals
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.profit.noise import profit_halves
 from crmlib.errors import CrmError, DataError

@@ -67,7 +67,7 @@ def test_a_short_log_is_compared_over_the_months_that_it_has():
     revenue = log.set_index("date")["amount"].sort_index()
     before, after = revenue["2025-02-01":"2025-03-31"].sum(), revenue["2025-04-01":"2025-05-31"].sum()
     assert (found.total, found.relative) == (after, pytest.approx(after / before - 1))
-    alone = period_change(log, before=found.before, after=found.after)
+    alone = period_change(log, found.before, found.after)
     pd.testing.assert_frame_equal(found.change.waterfall, alone.waterfall)
     whole = recent_change(log_from("2024-01-01"), as_of="2025-06-01", months=6)
     assert whole.months == 6

@@ -8,8 +8,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, floor, seen_by
-from crmlib.customers.activity import profit_of
+from crmlib.customers._log import as_day, dated, floor, profit_of, seen_by
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.units import TimeUnit
 
@@ -78,10 +77,8 @@ def first_products(
     0   NaN          jazz          1                40.0
     1   NaN           pop          1                 5.0
     """
-    day = as_day(as_of, "as_of")
-    rows = seen_by(transactions, day)
-    named = [one for one in ("category", "product") if one in rows.columns]
-    by = by or next(iter(named), None)
+    rows = seen_by(transactions, day := as_day(as_of, "as_of"))
+    by = by or next((name for name in ("category", "product") if name in rows.columns), None)
     if by is None:
         return pd.DataFrame(columns=list(COLUMNS))
     if by not in rows.columns:
@@ -89,32 +86,35 @@ def first_products(
     profit = profit_of(rows, margin)
     rows = rows.mutate(
         value=rows.amount if profit is None else profit,
-        day=floor(belongs_to(rows).fill_null(rows.date), TimeUnit.D),
+        day=floor(dated(rows), TimeUnit.D),
         bought=rows[by].cast("string").fill_null("(none)"),
     )
     born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.day.min())
     lived = born.filter(born.born <= ibis.literal(day - pd.Timedelta(within_days, "D")))
     if new_from is not None:
         lived = lived.filter(lived.born >= ibis.literal(as_day(new_from, "new_from")))
-    rows = rows.inner_join(lived, "customer_id")
+    table = _by_first_product(rows.inner_join(lived, "customer_id"), within_days)
+    ranked = table["value_per_customer"].where(table["customers"] >= FEWEST)
+    table.insert(0, "rank", ranked.rank(method="first", ascending=False))
+    few_last = table.sort_values("customers", ascending=False, kind="stable")
+    return few_last.sort_values("rank", kind="stable", ignore_index=True)[list(COLUMNS)]
+
+
+def _by_first_product(rows: ibis.Table, within_days: int) -> pd.DataFrame:
+    """Customers and their value over so many days, by what they bought on the day on which they were `born`."""
     age = rows.day.delta(rows.born, unit="day")
     people = rows.group_by("customer_id").agg(
         value=rows.value.sum(where=age < within_days),
         came_back=(rows.counted & (age > 0) & (age < within_days)).any(),
     )
     starts = rows.filter(rows.counted & (rows.day == rows.born)).select("customer_id", first_product="bought")
-    table = starts.distinct().inner_join(people, "customer_id").group_by("first_product")
-    found = table.agg(
+    found = starts.distinct().inner_join(people, "customer_id").group_by("first_product").agg(
         customers=_.count(),
         came_back_share=_.came_back.cast("float64").mean(),
         value_per_customer=_.value.mean(),
         standard_error=_.value.std(how="sample") / _.count().cast("float64").sqrt(),
-    )
-    table = found.to_pandas().sort_values("first_product", ignore_index=True)
-    ranked = table["value_per_customer"].where(table["customers"] >= FEWEST)
-    table.insert(0, "rank", ranked.rank(method="first", ascending=False))
-    few_last = table.sort_values("customers", ascending=False, kind="stable")
-    return few_last.sort_values("rank", kind="stable", ignore_index=True)[list(COLUMNS)]
+    )  # fmt: skip
+    return found.to_pandas().sort_values("first_product", ignore_index=True)
 
 
 def lapsing_customers(

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, fetch, floor
-from crmlib.customers.activity import dated_rows, purchase_days
+from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.activity import by_group, customer_totals
+from crmlib.customers._log import by_group, customer_totals
 from crmlib.data.sources import as_transactions
 from crmlib.rankings import gini, parts_of_equal_size, top_share
 
@@ -34,16 +34,27 @@ class PeriodProfile:
     deciles : DataFrame
         `decile` 1 (best) to 10: `customers, purchases, value, value_share, cumulative_share,
         value_per_customer`.
+    by_group : DataFrame
+        One row per group, `by` and `group` and then the totals; empty where none were asked for, or the log has none of
+        the columns. A customer of two groups is a customer of each. Beyond the 20 groups with the most customers, all
+        others are one, "(4,980 others)".
     """
 
     value: str
     totals: pd.Series
     distribution: pd.DataFrame
     deciles: pd.DataFrame
+    by_group: pd.DataFrame
 
 
 def period_profile(
-    transactions: Any, *, start: Any, end: Any, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    *,
+    start: Any,
+    end: Any,
+    collapse: str = "D",
+    margin: float | None = None,
+    by: Sequence[str] = (),
 ) -> PeriodProfile:
     """How different are the customers of one period, and how much hangs on how few of them?
 
@@ -58,6 +69,9 @@ def period_profile(
     margin : float, optional
         Contribution margin as a share of revenue; with it, or where the log has `cost`, customers are
         ranked by profit.
+    by : sequence of str
+        Columns such as "market" and "channel", whose groups are described apart; those that the log lacks are passed
+        over.
 
     Returns
     -------
@@ -69,62 +83,41 @@ def period_profile(
 
     Examples
     --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 10.0],
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 10.0], "market": ["DE", "DE", "FR"],
     ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-31"])})
-    >>> profile = period_profile(log, start="2024-01-01", end="2024-01-31")
+    >>> profile = period_profile(log, start="2024-01-01", end="2024-01-31", by=["market"])
     >>> profile.totals[["customers", "one_time_share", "spend_per_purchase"]].tolist()
     [2.0, 0.5, 16.666666666666668]
+    >>> profile.by_group[["by", "group", "revenue"]]
+           by group  revenue
+    0  market    DE     40.0
+    1  market    FR     10.0
     """
-    return _profile(customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin))
-
-
-def _profile(customers: pd.DataFrame) -> PeriodProfile:
-    value = "profit" if "profit" in customers.columns else "revenue"
-    ranked = customers.sort_values([value, "customer_id"], ascending=[False, True]).reset_index(drop=True)
-    deciles = _deciles(ranked, value)
-    distribution = _distribution(ranked, value)
+    period = dict(start=start, end=end, collapse=collapse, margin=margin)
+    ranked, value = _ranked(customer_totals(transactions, **period))
+    deciles, distribution = _deciles(ranked, value), _distribution(ranked, value)
     for table in (deciles, distribution):
         assert table["customers"].sum() == len(ranked), "a customer was lost between tables"
         assert np.isclose(table["value"].sum(), ranked[value].sum()), "value was lost between tables"
-    return PeriodProfile(value, _totals(ranked, value), distribution, deciles)
+    apart = _by_group(transactions, by, **period)
+    return PeriodProfile(value, _totals(ranked, value), distribution, deciles, apart)
 
 
-def profile_by_group(
-    transactions: Any, *, start: Any, end: Any, by: Sequence[str] = ("market", "channel"), **options: Any
-) -> pd.DataFrame:
-    """How do the markets and channels of one period differ?
+def _ranked(customers: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The customers by value, the best first, and what their value is."""
+    value = "profit" if "profit" in customers.columns else "revenue"
+    ranked = customers.sort_values([value, "customer_id"], ascending=[False, True])
+    return ranked.reset_index(drop=True), value
 
-    Parameters
-    ----------
-    transactions, start, end, **options
-        As in `period_profile`.
-    by : sequence of str
-        Columns to group by; those that the log lacks are passed over.
 
-    Returns
-    -------
-    DataFrame
-        One row per group, `by` and `group` and then the totals of `PeriodProfile`; empty where the log has
-        none of the columns. A customer of two groups is a customer of each. Beyond the 20 groups with the most
-        customers, all others are one, "(4,980 others)".
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 30.0], "market": ["DE", "FR"],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15"])})
-    >>> profile_by_group(log, start="2024-01-01", end="2024-01-31")[["by", "group", "revenue"]]
-           by group  revenue
-    0  market    DE     10.0
-    1  market    FR     30.0
-    """
+def _by_group(transactions: Any, by: Sequence[str], **period: Any) -> pd.DataFrame:
+    """The totals of each market, channel or other group, by those columns that the log has."""
     rows = as_transactions(transactions)
     profiles = [
-        {"by": name, "group": group, **_profile(customers).totals.to_dict()}
+        {"by": name, "group": group, **_totals(*_ranked(customers)).to_dict()}
         for name in by
         if name in rows.columns
-        for group, customers in by_group(
-            customer_totals, rows, by=name, start=start, end=end, **options
-        ).items()
+        for group, customers in by_group(customer_totals, rows, by=name, **period).items()
     ]
     return pd.DataFrame(profiles, columns=None if profiles else ["by", "group"])
 
@@ -155,7 +148,7 @@ def _ratio(above: float, below: float) -> float:
 
 
 def _deciles(ranked: pd.DataFrame, value: str) -> pd.DataFrame:
-    # Ten groups as equal as the number allows; customers with the same value are told apart by their id.
+    # Ten groups as equal as the number allows; customers of the same value are in the order of their ids.
     decile = parts_of_equal_size(len(ranked)) + 1
     table = ranked.groupby(decile).agg(
         customers=("customer_id", "size"), purchases=("purchases", "sum"), value=(value, "sum")

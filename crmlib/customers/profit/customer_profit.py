@@ -10,8 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import belongs_to, fetch, orders_among, seen_by
-from crmlib.customers.activity import check_margin, span
+from crmlib.customers._log import check_margin, dated, fetch, orders_among, seen_by, span
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
@@ -191,7 +190,7 @@ def profit_in_weeks(
 
 def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
     """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
-    day = belongs_to(rows).fill_null(rows.date)
+    day = dated(rows)
     whole, own = within(day, first, None), within(day, first, weeks)
     bought = rows.is_purchase & own
     back = ~rows.is_purchase & within(rows.date, first, weeks)

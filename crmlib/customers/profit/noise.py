@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.activity import span
+from crmlib.customers._log import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
 from crmlib.errors import CannotAnswerError, CrmError

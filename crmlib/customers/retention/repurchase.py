@@ -16,8 +16,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, fetch
-from crmlib.customers.activity import purchase_days
+from crmlib.customers._log import as_day, fetch, purchase_days
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.statistics import wilson_interval
 

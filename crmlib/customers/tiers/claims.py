@@ -9,8 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import end_of, fetch, orders_among, seen_by, with_ids_of
-from crmlib.customers.activity import span
+from crmlib.customers._log import end_of, fetch, orders_among, seen_by, span, with_ids_of
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.data.sources import open_optional
 from crmlib.errors import CrmError

@@ -9,8 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
-from crmlib.customers.activity import profit_of
+from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, profit_of, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
@@ -162,9 +161,7 @@ def _measures(
     rows = seen_by(transactions, last)
     profit = profit_of(rows, margin)
     money = {"spend": rows.amount} | ({} if profit is None else {"profit": profit})
-    log = rows.select(
-        "customer_id", when=belongs_to(rows).fill_null(rows.date), counted=rows.counted, **money
-    )
+    log = rows.select("customer_id", when=dated(rows), counted=rows.counted, **money)
     windows = people.select("experiment", "customer_id", "assigned").distinct()
     both = log.inner_join(windows, "customer_id")
     length = ibis.interval(days=days)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
+from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
@@ -95,7 +95,7 @@ def programme_enrolments(
 def _monthly(transactions: Any, as_of: Any) -> pd.DataFrame:
     """Purchases and net spend of each customer and month with any."""
     rows = seen_by(transactions, as_day(as_of, "as_of"))
-    when = belongs_to(rows).fill_null(rows.date)
+    when = dated(rows)
     narrow = rows.select("customer_id", "amount", when=when, counted=rows.counted)
     found = narrow.group_by("customer_id", month=_month_number(narrow.when)).agg(
         purchases=_.when.date().nunique(where=_.counted), spend=_.amount.sum()

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import as_day
-from crmlib.customers.activity import by_group
+from crmlib.customers._log import as_day, by_group
 from crmlib.customers.rfm.summarise import rfm_summary, rfm_train_test_split
 from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.errors import CrmError, FitError, did_you_mean
