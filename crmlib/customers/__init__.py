@@ -23,7 +23,7 @@ HOMES = homes_of(
         "retention.repurchase": "repurchase_rate retention_by_age",
         "rfm.migration": "segment_migration",
         "rfm.segments": "rfm_segments segment_table",
-        "rfm.summarise": "rfm_summary rfm_train_test_split",
+        "rfm.summary": "rfm_summary rfm_train_test_split",
         "tiers.chances": "tier_migration tier_probabilities",
         "tiers.claims": "tier_claims",
         "tiers.value_tiers": "allocation_sensitivity compare_cuts value_tiers",

@@ -18,7 +18,7 @@ from crmlib.customers._log import (
     profit_of,
     seen_by,
 )
-from crmlib.customers.rfm.summarise import purchase_periods
+from crmlib.customers.rfm.summary import purchase_periods
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit

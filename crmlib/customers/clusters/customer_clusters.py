@@ -13,7 +13,7 @@ from ibis import _
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.customers.clusters.choice import COLUMNS
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
 

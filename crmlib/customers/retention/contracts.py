@@ -51,19 +51,11 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
     Returns
     -------
     DataFrame
-        One row per contract, and one more for each time it was taken up again after a day without:
-
-        customer_id, subscription_id : str
-        spell : int, 1 for the first run of a contract
-        start, end : timestamp, first and last day; `end` is missing while the contract runs
-        tenure_months : float, days from the first to the last one, both within it, over 30.4375
-        ended : bool
-        price_per_month : float, by `terms`
-        price_changes : int, rows of the spell less one
-        plan, market, product_type : where the table has them, by `terms`
-        end_reason : why the spell's last row ended
-
-        Without rows where there is no such table.
+        One row per contract, and one more for each time it was taken up again after a day without: `customer_id,
+        subscription_id, spell` (1 for the first run of a contract), `start, end` (first and last day; `end` is missing
+        while it runs), `tenure_months` (days from the first to the last one, both within it, over 30.4375), `ended`,
+        `price_changes` (rows of the spell less one), and as the table has them, by `terms`, `price_per_month, plan,
+        market, product_type`; `end_reason` says why the last row ended. Without rows where there is no such table.
 
     Raises
     ------
@@ -175,16 +167,8 @@ def contract_samples(
 ) -> pd.DataFrame:
     """Which contracts ran on some days, what was known of them then, and which ended in the months after?
 
-    Parameters
-    ----------
-    subscriptions : ibis.Table or DataFrame
-        As for `contract_spells`.
-    as_of : date or str
-        Last day that counts. The contracts that run then are in the answer too, without an outcome.
-    horizon_months : int
-        Who leaves within so many months after a day has left.
-    cut_offs : int
-        Days that are looked back to, the horizon apart, the latest of them one horizon before `as_of`.
+    The days are `cut_offs` in number and a horizon apart, the latest of them one horizon before `as_of`; the contracts
+    that run on `as_of` are in the answer too, without an outcome.
 
     Returns
     -------
@@ -242,38 +226,6 @@ def _sample(now: pd.DataFrame, later: pd.DataFrame, day: dt.date) -> pd.DataFram
     joined = running.merge(after, on=_KEY, how="left", validate="one_to_one")
     assert joined["left"].notna().all(), "a contract that ran was lost; this is a fault of crmlib"
     return joined.astype({"left": "float64"})
-
-
-def retention_rate(*, start: float, new: float, end: float) -> float:
-    """Which share of the customers at a period's start is there at its end: (end − new) / start.
-
-    Parameters
-    ----------
-    start, end : float
-        Customers on the first and on the last day.
-    new : float
-        Those at the end who joined within the period; who joined and left within it is in none of the three.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    CrmError
-        If there is nobody at the start, or more or fewer remain than can be.
-
-    Examples
-    --------
-    >>> retention_rate(start=200, new=40, end=210)
-    0.85
-    """
-    if not (start > 0 and 0 <= new <= end and end - new <= start):
-        raise CrmError(
-            f"start is {start}, new {new} and end {end}; give customers at the start (above 0), and at the end those "
-            "who are new and those who stayed, of whom there are no more than at the start"
-        )
-    return (end - new) / start
 
 
 def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlib.customers._log import as_day
 from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 
 NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
