@@ -33,17 +33,13 @@ def first_products(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
+    transactions, as_of, margin
+        As in `rfm_summary`; `margin` as in `cohort_comparison`.
     by : str, optional
         Column that says what was bought; `category`, else `product` where none is named.
     within_days : int
         Each customer's value is counted over so many days from their first purchase; only customers who
         have lived them count.
-    margin : float, optional
-        Contribution margin as a share of revenue, used where the log has no `cost`.
     new_from : date or str, optional
         The study's `new_customers_known_from`: who was first seen before it may be older, and
         is not counted.

@@ -31,14 +31,10 @@ def cohort_comparison(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     period : {"M", "W", "Q", "Y"}
         A cohort is who first bought in one such calendar period; behaviour is counted by the same.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
     new_from : date or str, optional
@@ -104,12 +100,10 @@ def cohort_history(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, as_of
+        As in `rfm_summary`.
     cohort : pair of date or str
         First and last day of the acquisition, both within it.
-    as_of : date or str
-        Last day that counts, to its end.
     age_unit : {"M", "D", "W", "Q", "Y"}
         Unit of age, counted from each customer's own first purchase (a month is 30.4375 days).
     collapse, margin

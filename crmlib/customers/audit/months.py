@@ -221,12 +221,8 @@ def purchases_by_month(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     new_from : date or str, optional
         The study's `new_customers_known_from`: `new_customers` of months that begin before
         it are not known (NaN).

@@ -282,14 +282,10 @@ def recent_change(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     months : int
         Complete months in each of the two periods; where the log is too short for so many, as many as fit.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue; with it, or where the log has `cost`, profit is compared.
     new_from : date or str, optional

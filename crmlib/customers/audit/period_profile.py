@@ -60,12 +60,10 @@ def period_profile(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, collapse
+        As in `rfm_summary`.
     start, end : date or str
         First and last day of the period, both within it.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue; with it, or where the log has `cost`, customers are
         ranked by profit.

@@ -146,8 +146,9 @@ class ClusterSegments(SavedModel):
         self.labels_ = found.labels
         self._clustering = found._replace(labels=found.labels[:0])  # prediction needs nobody of the fit
         self.n_clusters_ = int(self.labels_.max()) + 1
-        self.names_ = fits.cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
-        self.profile_ = fits.standings(features, points, self.labels_, self.names_)
+        standing = fits.standing_of(points, self.labels_)
+        self.names_ = fits.cluster_names(standing, self.feature_names_in_, self.scale)
+        self.profile_ = fits.profile_of(features, standing, self.labels_, self.names_)
         again = fits.stability(points, self.labels_, self.method, self.resamples, random)
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self

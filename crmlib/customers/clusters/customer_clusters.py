@@ -103,16 +103,12 @@ def needs_clusters(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     by : str
         The column of categories.
     fewest_purchases : int
         Purchase periods that a customer must have: one purchase is all of one category, which shows no need.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     **options
         As in `ClusterSegments`, such as `n_clusters` and `random_state`.
 

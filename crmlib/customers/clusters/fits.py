@@ -116,28 +116,13 @@ def stability(
 ) -> Stability:
     """Cluster bootstrap resamples anew and compare what all customers are then called.
 
-    Parameters
-    ----------
-    points : array, shape (customers, features)
-    labels : array, shape (customers,)
-        The clustering to judge, 0 to k - 1.
-    method : {"kmeans", "gaussian_mixture"}
-    resamples : int
-    random : Generator
-
-    Returns
-    -------
-    Stability
-
-    Notes
-    -----
-    A resample draws as many customers as there are, at most 50,000, with replacement.
+    `labels` is the clustering to judge, 0 to k - 1. A resample draws as many customers as there are, at most 50,000,
+    with replacement.
 
     References
     ----------
     Hennig, C. (2007), Cluster-wise assessment of cluster stability, Computational Statistics & Data
     Analysis 52(1), 258–271: below .5 a cluster is dissolved, from .75 on it is stable.
-    Hubert, L. and Arabie, P. (1985), Comparing partitions, Journal of Classification 2, 193–218.
     """
     clusters, size = int(labels.max()) + 1, min(len(points), MOST_FITTED)
     rand, jaccard = [], []
@@ -156,7 +141,7 @@ def shared_customers(one: Labels, other: Labels, clusters: int) -> NDArray[np.in
 
 
 def adjusted_rand(shared: NDArray[np.int64]) -> float:
-    """Hubert and Arabie's index, from a table of counts.
+    """Hubert and Arabie's index, from a table of counts: twenty times as fast as from labels.
 
     Examples
     --------
@@ -178,50 +163,35 @@ def _jaccard(shared: NDArray[np.int64]) -> NDArray[np.float64]:
     return (shared / np.maximum(either, 1)).max(axis=1)
 
 
-def standings(features: pd.DataFrame, points: Points, labels: Labels, names: list[str]) -> pd.DataFrame:
-    """Each feature in each cluster: `cluster, name, customers, feature, mean, mean_of_all, standing`.
+def standing_of(points: Points, labels: Labels) -> Points:
+    """How far each cluster's mean (rows) is from that of all, by feature, in standard deviations of all customers."""
+    away = np.array([points[labels == cluster].mean(axis=0) for cluster in range(labels.max() + 1)])
+    spread = points.std(axis=0)
+    return np.divide(away - points.mean(axis=0), spread, out=np.zeros_like(away), where=spread > 1e-12)
 
-    `standing` is how far the cluster's mean is from that of all, in standard deviations of all customers on the
-    scale of the clustering; `cluster` counts from 1, the largest.
+
+def profile_of(features: pd.DataFrame, standing: Points, labels: Labels, names: list[str]) -> pd.DataFrame:
+    """Each feature in each cluster: `cluster` (from 1, the largest), `name, customers, feature, mean, mean_of_all` and
+    `standing`, as of `standing_of` on the scale of the clustering.
     """
-    spread = points.std(axis=0)
-    rows = []
-    for cluster, name in enumerate(names):
-        mine = labels == cluster
-        rows.append(
-            pd.DataFrame(
-                {
-                    "cluster": cluster + 1,
-                    "name": name,
-                    "customers": int(mine.sum()),
-                    "feature": features.columns,
-                    "mean": features[mine].mean().to_numpy(),
-                    "mean_of_all": features.mean().to_numpy(),
-                    "standing": _standing(points, mine, spread),
-                }
-            )
-        )
-    return pd.concat(rows, ignore_index=True)
-
-
-def cluster_names(points: Points, labels: Labels, features: list[str], scale: Scale) -> list[str]:
-    """What stands out in each cluster, as its name; clusters of the same name are numbered."""
-    spread = points.std(axis=0)
-    found = [
-        _name(_standing(points, labels == one, spread), features, scale)
-        for one in range(int(labels.max()) + 1)
+    clusters, sizes = np.arange(len(names)), np.bincount(labels)
+    rows = pd.DataFrame({"cluster": clusters + 1, "name": names, "customers": sizes}).loc[
+        np.repeat(clusters, features.shape[1])
     ]
+    means = np.concatenate([features[labels == cluster].mean().to_numpy() for cluster in clusters])
+    rows = rows.assign(feature=np.tile(features.columns, len(names)), mean=means)
+    rows["mean_of_all"] = np.tile(features.mean().to_numpy(), len(names))
+    return rows.assign(standing=standing.ravel()).reset_index(drop=True)
+
+
+def cluster_names(standing: Points, features: list[str], scale: Scale) -> list[str]:
+    """What stands out in each cluster, as its name; clusters of the same name are numbered."""
     seen: Counter[str] = Counter()
     numbered = []
-    for name in found:
+    for name in (_name(row, features, scale) for row in standing):
         seen[name] += 1
         numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return numbered
-
-
-def _standing(points: Points, mine: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    away = points[mine].mean(axis=0) - points.mean(axis=0)
-    return np.divide(away, spread, out=np.zeros_like(away), where=spread > 1e-12)
 
 
 def _name(standing: np.ndarray, features: list[str], scale: Scale) -> str:

@@ -32,14 +32,12 @@ def repurchase_rate(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, margin
+        As in `rfm_summary`; `margin` as in `cohort_comparison`.
     as_of : date or str
         Last day of the later period.
     days : int
         Length of each period.
-    margin : float, optional
-        Profit as a share of revenue, where the log has no `cost`.
     collapse : {"D", "W", "M", "Q", "Y"}
 
     Returns
@@ -165,14 +163,12 @@ def retention_by_age(
 
     Parameters
     ----------
+    as_of, collapse
+        As in `rfm_summary`.
     transactions : ibis.Table or DataFrame
         Cleaned purchase log, or any log of use with `customer_id, date, amount`.
-    as_of : date or str
-        Last day that counts, to its end.
     days : sequence of int
         Ages in days after the first purchase, ascending.
-    collapse : {"D", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     new_from : date or str, optional
         The study's `new_customers_known_from`: who was first seen before it may be older, and is not counted.
 

@@ -220,7 +220,7 @@ def compare_cuts(
 
 
 def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers) -> dict[str, Any]:
-    codes = [one["tier"].cat.codes.to_numpy("int64") for one in (fixed, tiers)]
+    codes = [frame["tier"].cat.codes.to_numpy("int64") for frame in (fixed, tiers)]
     shared = shared_customers(codes[0], codes[1], len(TIERS))
     assert shared.sum() == len(tiers), "a customer was lost between tiers"
     same = float(np.trace(shared) / len(tiers)) if len(tiers) else np.nan

@@ -34,8 +34,8 @@ def experiment_outcomes(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, margin
+        As in `rfm_summary`; `margin` as in `cohort_comparison`.
     experiments : ibis.Table or DataFrame
         One row per experiment and customer: `experiment, customer_id, assigned, group` (the control, or an arm
         such as "treated"); optionally `kind, cost` (money), `outcome, unsubscribed_on`.
@@ -43,8 +43,6 @@ def experiment_outcomes(
         Length of the window from `assigned` on, that day included, and of the window just before it.
     as_of : date or str
         Last day that is known.
-    margin : float, optional
-        Contribution margin as a share of revenue, used where the log has no `cost`.
     control : str, default "control"
         What `group` says of those who were left alone.
 

@@ -157,13 +157,11 @@ def points_pressure(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, as_of
+        As in `rfm_summary`.
     loyalty_ledger : ibis.Table or DataFrame
         Movements of the accounts: `customer_id, date, kind`; the first one and each redemption begin a wait,
         each redemption ends one.
-    as_of : date or str
-        Last day that counts.
     level : float, default 0.95
         Of the intervals.
 
