@@ -36,8 +36,8 @@ def test_the_longest_periods_that_the_log_covers(first, as_of, asked, fitting):
     log = log_from(first)
     assert comparable_months(log, as_of=as_of, months=asked) == fitting
     begins = pd.Timestamp(first).date()
-    assert last_months(as_of, fitting, back=1)[0] >= begins
-    assert fitting == asked or last_months(as_of, fitting + 1, back=1)[0] < begins
+    assert last_months(fitting, as_of=as_of, back=1)[0] >= begins
+    assert fitting == asked or last_months(fitting + 1, as_of=as_of, back=1)[0] < begins
 
 
 @pytest.mark.parametrize("first", ["2025-04-02", "2025-05-20", "2025-06-02"])

@@ -111,23 +111,23 @@ def last_complete_month(day: dt.date) -> pd.Period:
     return month if month.end_time.date() == day else month - 1
 
 
-def last_months(as_of: Any, months: int, *, back: int = 0) -> tuple[dt.date, dt.date]:
+def last_months(months: int, *, as_of: Any, back: int = 0) -> tuple[dt.date, dt.date]:
     """First and last day of the last so many complete months, or of as many that lie before them.
 
     Parameters
     ----------
-    as_of : date or str
-        Last day that counts.
     months : int
         Length of the period.
+    as_of : date or str
+        Last day that counts.
     back : int
         How many such periods to go back; 1 is the period before.
 
     Examples
     --------
-    >>> last_months("1998-06-30", 6)
+    >>> last_months(6, as_of="1998-06-30")
     (datetime.date(1998, 1, 1), datetime.date(1998, 6, 30))
-    >>> last_months("1998-06-30", 6, back=1)
+    >>> last_months(6, as_of="1998-06-30", back=1)
     (datetime.date(1997, 7, 1), datetime.date(1997, 12, 31))
     """
     if months < 1 or back < 0:
@@ -149,7 +149,7 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
     >>> comparable_months(log, as_of="2024-05-31", months=6)
     2
     """
-    last = last_months(as_of, months)[1]  # refuses what months cannot be
+    last = last_months(months, as_of=as_of)[1]  # refuses what months cannot be
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     first = rows.filter(rows.is_purchase).date.min().to_pyarrow().as_py()
     covered = 0

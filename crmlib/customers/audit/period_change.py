@@ -315,7 +315,7 @@ def recent_change(
         value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "profit"
         why = str(reason)
         return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
-    before, after = last_months(as_of, fitting, back=1), last_months(as_of, fitting)
+    before, after = (last_months(fitting, as_of=as_of, back=back) for back in (1, 0))
     change = period_change(transactions, before, after, collapse=collapse, margin=margin)
     sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
     if fitting < months:

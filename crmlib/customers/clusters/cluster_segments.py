@@ -6,6 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from crmlib import format as fmt
 from crmlib.customers.clusters import fits
@@ -20,7 +24,11 @@ BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a co
 ID = "customer_id"
 
 
-class ClusterSegments(SavedModel):
+class ClustersNotFitted(CrmError, NotFittedError):
+    """Clusters were asked for before any were fitted."""
+
+
+class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
     """Customers who are alike, and whether they are groups or only cuts through one cloud.
 
     Parameters
@@ -156,7 +164,7 @@ class ClusterSegments(SavedModel):
     def predict(self, data: pd.DataFrame | np.ndarray) -> Labels:
         """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
         if not hasattr(self, "_clustering"):
-            raise CrmError("the clusters are not fitted yet; call fit first")
+            raise ClustersNotFitted("the clusters are not fitted yet; call fit first")
         features = self._features(data, self.feature_names_in_)
         return self._clustering.assign(self._scaling.transform(features.to_numpy()))
 
@@ -283,9 +291,6 @@ def scaling(features: pd.DataFrame, scale: Scale) -> Any:
     either side of zero is not logged: a logarithm would tear a hole at zero, and find two groups there.
     "share": square roots, so that distances are Hellinger's and small shares are not drowned by large ones.
     """
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
     values = features.to_numpy()
     if scale == "share":
         return make_pipeline(FunctionTransformer(np.sqrt), StandardScaler(with_std=False)).fit(values)

@@ -256,7 +256,7 @@ def tier_migration(
     would do is worked out from the spread of two halves of the first period.
     """
     length = comparable_months(transactions, as_of=as_of, months=months)
-    first, second = (last_months(as_of, length, back=back) for back in (1, 0))
+    first, second = (last_months(length, as_of=as_of, back=back) for back in (1, 0))
     earlier, later = (
         customer_profit(transactions, start=one[0], end=one[1], **known) for one in (first, second)
     )

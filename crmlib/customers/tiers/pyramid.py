@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.errors import CrmError, did_you_mean
+
+if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
+    from crmlib.customers.clusters.cluster_segments import ClusterSegments
 
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 BEST_FIRST = list(TIERS[::-1])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers.clusters.choice import STABLE
-from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
 from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, ValueTiers, as_cut_offs, in_money
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+
+if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
+    from crmlib.customers.clusters.cluster_segments import ClusterSegments
 
 METHODS = ("shares", "clusters")
 MINIMUM_EXPOSURE_DAYS = 90  # a first order's costs come at once, its customer's profit over months
@@ -162,6 +164,8 @@ def _cluster_codes(
 
     Only who has a value of 0 or more is clustered; who is spared from Lead stays Iron.
     """
+    from crmlib.customers.clusters.cluster_segments import ClusterSegments
+
     for name in features:
         if name not in profit.columns:
             raise CrmError(f"features name {name!r}, which profit lacks; merge it in by customer_id")
