@@ -42,12 +42,11 @@ def end_of(day: dt.date) -> dt.datetime:
 
 
 def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.Table:
-    """The rows up to the end of a day, with `counted`: whether a row is a purchase for who looks then.
+    """The rows up to the end of a day, with `counted`: whether a row is a purchase, as it is seen then.
 
-    A purchase that goes back in full later still counts on this day; a return of later is not seen. A day that the
-    log has nothing to say about is refused, unless one `outside` is meant.
+    A purchase that goes back in full later still counts on this day; a return of later is not seen. A day outside
+    the log is refused, unless `outside` allows it.
     """
-    # A frame says by itself what a table has to be asked.
     log = transactions if isinstance(transactions, pd.DataFrame) else open_table(transactions)
     rows = as_transactions(log)
     days = None if outside else _days_of(log, rows)
@@ -141,7 +140,7 @@ def fetch(table: ibis.Table) -> pd.DataFrame:
 
 
 def purchase_days(transactions: Any, as_of: Any, **reading: Any) -> ibis.Table:
-    """One row per customer and purchase period, as whoever looks at the end of `as_of` sees it.
+    """One row per customer and purchase period, as it is seen at the end of `as_of`.
 
     Columns `customer_id, date` (start of the period), `purchase` (1, or 0 where only a return without an
     earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as

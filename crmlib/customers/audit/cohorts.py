@@ -174,7 +174,7 @@ def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
     ----------
     Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 5.
     """
-    measures = [one for one in ("active", "purchases", "revenue", "profit") if one in comparison.columns]
+    measures = [name for name in ("active", "purchases", "revenue", "profit") if name in comparison.columns]
     table = comparison.groupby("period")[measures].sum()
     newest = comparison[comparison["age"] == 0].set_index("period")
     table["new_customers"] = newest["customers"].reindex(table.index, fill_value=0)

@@ -93,7 +93,7 @@ def period_change(
 def _pairs(before: pd.DataFrame, after: pd.DataFrame, value: str) -> pd.DataFrame:
     """Each customer's value in both periods; NaN became 0 and `was`/`is` say who was active."""
     columns = {"customer_id": "customer_id", value: "value", "first_purchase": "first"}
-    sides = (one[list(columns)].rename(columns=columns) for one in (before, after))
+    sides = (side[list(columns)].rename(columns=columns) for side in (before, after))
     pairs = next(sides).merge(next(sides), on="customer_id", how="outer", suffixes=("_before", "_after"))
     return pairs.assign(
         was_active=pairs["value_before"].notna(),
@@ -251,7 +251,7 @@ class RecentChange:
     def names(self) -> dict[str, str]:
         """The periods' names, `before` and `after`, as charts take them."""
         spans = {"before": self.before, "after": self.after}
-        return {name: _named(one) if one else name for name, one in spans.items()}
+        return {name: _named(span) if span else name for name, span in spans.items()}
 
     @property
     def total(self) -> float:

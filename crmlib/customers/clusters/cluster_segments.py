@@ -152,7 +152,7 @@ class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
         found = fits.cluster(points, int(row["clusters"]), self.method, random, starts=fits.REFERENCE_STARTS)
         self.labels_ = found.labels
-        self._clustering = found._replace(labels=found.labels[:0])  # prediction needs nobody of the fit
+        self._clustering = found._replace(labels=found.labels[:0])  # prediction needs no customer of the fit
         self.n_clusters_ = int(self.labels_.max()) + 1
         standing = fits.standing_of(points, self.labels_)
         self.names_ = fits.cluster_names(standing, self.feature_names_in_, self.scale)

@@ -205,7 +205,7 @@ def _shares(spend: pd.DataFrame, named: list[str]) -> pd.DataFrame:
     """Each customer's spend by category as shares, the named categories first; without customers who spent nothing."""
     spend = spend.assign(spend=spend["spend"].clip(lower=0))
     wide = spend.pivot(index="customer_id", columns="category", values="spend").sort_index()
-    order = dict.fromkeys([*(one for one in named if one in wide), *wide.columns])
+    order = dict.fromkeys([*(name for name in named if name in wide), *wide.columns])
     wide = wide.reindex(columns=list(order)).fillna(0.0)
     total = wide.sum(axis=1)
     shares = wide[total > 0].div(total[total > 0], axis=0)

@@ -70,15 +70,13 @@ def cluster(
         drawn = random.choice(len(points), MOST_FITTED, replace=False)
     fitted = _estimator(clusters, method, starts, int(random.integers(2**31)))
     with warnings.catch_warnings():
-        # A resample of few customers may hold fewer different ones than clusters; stability tells.
+        # A resample of few customers may hold fewer different ones than clusters; `stability` shows it.
         warnings.simplefilter("ignore", category=UserWarning)
         fitted.fit(points if drawn is None else points[drawn])
-    vars(fitted).pop("labels_", None)  # of all who were fitted; nobody asks for them
+    vars(fitted).pop("labels_", None)  # one for each customer of the fit, and not needed
     raw = fitted.predict(points)
     sizes = np.bincount(raw, minlength=clusters)
-    if (
-        not sizes.all()
-    ):  # a component that is nobody's best: as many clusters as there are, so that none is empty
+    if not sizes.all():  # a component that is no customer's best: fewer clusters, so that none is empty
         return cluster(points, int((sizes > 0).sum()), method, random, drawn=drawn, starts=starts)
     place = np.empty(clusters, dtype=np.intp)
     place[np.argsort(-sizes, kind="stable")] = np.arange(clusters)

@@ -34,7 +34,7 @@ class Effort:
         """Money per customer: the table's own, and minutes and contacts at what one costs."""
         rates = {"minutes": prices.per_service_minute, "contacts": prices.per_contact, "cost": 1.0}
         units = self.per_customer[list(self.measures)]
-        return (units * [rates[one] or 0.0 for one in self.measures]).sum(axis=1)
+        return (units * [rates[measure] or 0.0 for measure in self.measures]).sum(axis=1)
 
 
 def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
@@ -53,11 +53,11 @@ def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
 def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those columns that a table has with a value in one row at least; a study's table has all, if empty."""
     rows = open_table(table)
-    there = [one for one in wanted if one in rows.columns]
+    there = [name for name in wanted if name in rows.columns]
     if not there:
         return ()
-    counts = fetch(rows.agg(**{one: rows[one].count() for one in there})).iloc[0]
-    return tuple(one for one in there if counts[one])
+    counts = fetch(rows.agg(**{name: rows[name].count() for name in there})).iloc[0]
+    return tuple(name for name in there if counts[name])
 
 
 def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
@@ -90,13 +90,17 @@ def effort_of(
     rows = rows.filter(within(when, first, None) & (when < end_of(last)))
     dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
-    for one in measures:
-        number = as_number(rows[one], f"{name}.{one}")
-        sums |= {one: number.sum(where=dealt), f"{one}_missing": (dealt & number.isnull()).sum()}
-        sums |= {f"{one}_all": number.sum(), f"{one}_known": number.count(), f"{one}_low": number.min()}
+    for measure in measures:
+        number = as_number(rows[measure], f"{name}.{measure}")
+        sums |= {measure: number.sum(where=dealt), f"{measure}_missing": (dealt & number.isnull()).sum()}
+        sums |= {
+            f"{measure}_all": number.sum(),
+            f"{measure}_known": number.count(),
+            f"{measure}_low": number.min(),
+        }
     grouped = rows.group_by("customer_id").agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
-    notes = [note for one in measures for note in _filled_in(frame, name, one)]
+    notes = [note for measure in measures for note in _filled_in(frame, name, measure)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
 
 

@@ -123,7 +123,7 @@ def customer_profit(
         `.basis`: `component, money, basis` (measured, assumed or missing) and `source`; what is missing
         counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
         of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
-        were only written to. A letter to somebody who did nothing makes no customer who costs money.
+        were only written to: a customer who did nothing has no row.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def _left_out(
             why = np.where(ids.isin(known), "only written to", "not in the log")
             listed = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
             found.append(listed.loc[~ids.isin(counted), list(found[0].columns)])
-    return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
+    return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
 
 
 def _reconcile(found: CustomerProfit) -> None:

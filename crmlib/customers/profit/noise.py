@@ -17,7 +17,7 @@ from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.study.file import Costs
 
 FEWEST_WEEKS = 8
-FEWEST = 50  # customers, below which a distribution of true values cannot be told from noise
+FEWEST = 50  # customers, below which true differences and chance cannot be separated
 _SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
 
 
@@ -150,7 +150,7 @@ def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
     if len(values) < FEWEST or np.ptp(values) == 0:
         raise CannotAnswerError(
             f"{fmt.plural(len(values), 'customer')} with {fmt.plural(len(np.unique(values)), 'different profit')}; "
-            f"{FEWEST} customers who differ are needed to tell noise from truth"
+            f"{FEWEST} customers who differ are needed to tell chance from truth"
         )
     coefficients = _regressed(values, squares)
     scale = float(np.median(np.abs(values[values != 0])))
@@ -182,7 +182,7 @@ def _regressed(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
     if not noise.any():
         return np.zeros(4)
     size = noise + 0.01 * noise.mean()  # relative errors count, but not those of groups without noise
-    # Each column by its own size: money squared beside a one is more than the solver can tell apart.
+    # Each column by its own size: money squared and a constant 1 differ too much for the solver.
     unit = np.where(terms.max(axis=0) > 0, terms.max(axis=0), 1.0)
     found = nnls(terms / unit / size[:, None], noise / size)[0] / unit
     # The square of an observed profit holds the noise itself.

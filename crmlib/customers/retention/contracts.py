@@ -99,13 +99,13 @@ def seen_rows(subscriptions: Any, day: dt.date) -> ibis.Table:
     `end` is null where it lies after the day or the contract runs on; `subscription_id` and `end_reason` are there.
     """
     table = open_table(subscriptions)
-    if missing := [one for one in ("customer_id", "start", "price_per_month") if one not in table.columns]:
+    if missing := [name for name in ("customer_id", "start", "price_per_month") if name not in table.columns]:
         raise DataError(
             f"subscriptions lacks {', '.join(missing)} (it has {', '.join(table.columns)}); "
             "it needs customer_id, start and price_per_month, and end where a contract is over"
         )
-    text = {one: table[one].cast("string") for one in ("subscription_id", "end_reason", *_ALONG)
-            if one in table.columns}  # fmt: skip
+    text = {name: table[name].cast("string") for name in ("subscription_id", "end_reason", *_ALONG)
+            if name in table.columns}  # fmt: skip
     end = table.end.cast("date") if "end" in table.columns else ibis.null("date")
     rows = table.select(
         customer_id=own_ids(table.customer_id),
@@ -129,7 +129,7 @@ def _refuse_backwards(rows: ibis.Table) -> None:
     wrong = rows.filter((rows.end < rows.start) | rows.start.isnull() | rows.customer_id.isnull())
     bad = fetch(wrong.select("customer_id").limit(SHOWN))
     if len(bad):
-        first = ", ".join(str(one) for one in bad["customer_id"])
+        first = ", ".join(map(str, bad["customer_id"]))
         count = int(wrong.count().to_pyarrow().as_py())
         raise DataError(
             f"subscriptions: {count:,} rows end before they start, or lack start or customer_id (customer_id {first}); "
@@ -146,12 +146,9 @@ def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
     begins = (_.before.isnull() | (_.start.delta(_.before, unit="day") > 1)).cast("int64")
     rows = rows.mutate(begins=begins)
     rows = rows.mutate(spell=_.begins.sum().over(ibis.cumulative_window(**order)))
-    carried = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
+    carried = [name for name in ("price_per_month", *_ALONG) if name in rows.columns]
     in_order = {"order_by": rows.start, "include_null": True}
-    along = {
-        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order)
-        for one in carried
-    }
+    along = {name: getattr(rows[name], terms)(**in_order) for name in carried}
     spells = rows.group_by(*contract, "spell").agg(
         start=_.start.min(),
         end=ibis.ifelse(_.end.isnull().any(), ibis.null("date"), _.end.max()),
@@ -196,11 +193,11 @@ def contract_samples(
     samples = [
         _sample(now, later, day) for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
     ]
-    if not sum(len(one) for one in samples):
+    if not any(map(len, samples)):
         why = f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
         return no_rows(_SAMPLES, why)
     samples.append(seen[-1][~seen[-1]["ended"]].assign(date=pd.Timestamp(last), left=np.nan))
-    frame = pd.concat([one for one in samples if len(one)], ignore_index=True)
+    frame = pd.concat([sample for sample in samples if len(sample)], ignore_index=True)
     known_on = dict(zip(map(pd.Timestamp, days[:-1]), map(pd.Timestamp, days[1:]), strict=True))
     frame = frame.assign(
         tenure_months=frame["tenure_months"].round(1),
@@ -266,19 +263,19 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         why = f"no contract has started by {day}; retention needs some that have"
         return no_rows([*_SIZES, "retention", "low", "high"], lacking(subscriptions=subscriptions) or why)
     first = spells["start"].dt.to_period(period).min()
-    who, people = pd.factorize(spells["customer_id"])
+    who, ids = pd.factorize(spells["customer_id"])
 
     def customers(rows: pd.Series) -> np.ndarray:
-        return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
+        return np.bincount(who[rows.to_numpy()], minlength=len(ids)) > 0
 
-    rows, there = [], np.zeros(len(people), dtype=bool)
-    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(1, "D"), freq=period)[:-1]:
-        begins, ends = one.start_time, one.end_time.normalize()
-        # who ends on the period's last day is not there after it
+    rows, there = [], np.zeros(len(ids), dtype=bool)
+    for span in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(1, "D"), freq=period)[:-1]:
+        begins, ends = span.start_time, span.end_time.normalize()
+        # A contract that ends on the period's last day does not run after it.
         now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))
         joined = customers((spells["start"] >= begins) & (spells["start"] <= ends))
         sizes = (there, now & ~there, there & ~now, joined & ~there & ~now, now)
-        rows.append([begins, *(int(one.sum()) for one in sizes)])
+        rows.append([begins, *(int(people.sum()) for people in sizes)])
         there = now
     table = pd.DataFrame(rows, columns=_SIZES)
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"

@@ -55,7 +55,7 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     as_of : date or str
         Last day that counts.
     months : int, default 12
-        How many complete months to tell, as far as the table goes back.
+        How many complete months, as far as the table goes back.
 
     Returns
     -------

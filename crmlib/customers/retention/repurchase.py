@@ -27,8 +27,8 @@ def repurchase_rate(
 ) -> pd.Series:
     """Of those who bought in one period, which share bought in the next, and how many came back later?
 
-    The translation of "retention" for customers without a contract. It understates who is still a customer:
-    who skips a period is not gone.
+    What stands for "retention" where customers have no contract. It understates how many are still customers: one who
+    skips a period is not gone.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
     """Customers by which of the three periods up to a day they bought in, and their value in the last."""
     value = "profit" if "profit" in rows.columns else "revenue"
     rows = _with_age(rows, last, days).mutate(value=_[value])
-    bought = {f"p{one}": ((_.ago == one) & (_.purchase == 1)).any() for one in range(3)}
+    bought = {f"p{ago}": ((_.ago == ago) & (_.purchase == 1)).any() for ago in range(3)}
     people = rows.group_by("customer_id").agg(
         **bought, value=_.value.sum(where=_.ago == 0).fill_null(0.0), since=_.since.max()
     )
@@ -195,13 +195,13 @@ def retention_by_age(
     4    rolling         7     NaN          2         1
     5    rolling        30     NaN          2         0
     """
-    ages = [int(one) for one in days]
+    ages = [int(age) for age in days]
     if not ages or ages[0] < 1 or sorted(set(ages)) != ages:
         raise CrmError(f"days is {list(days)!r}; give ages in days, 1 or more, ascending")
     last = as_day(as_of, "as_of")
-    spans: list[tuple[str, int, int | None]] = [("N-day", one, one) for one in ages]
-    spans += [("bracket", before + 1, one) for before, one in zip([0, *ages[:-1]], ages, strict=True)]
-    spans += [("rolling", one, None) for one in ages]
+    spans: list[tuple[str, int, int | None]] = [("N-day", age, age) for age in ages]
+    spans += [("bracket", before + 1, age) for before, age in zip([0, *ages[:-1]], ages, strict=True)]
+    spans += [("rolling", age, None) for age in ages]
     counts = _came_back(transactions, last, spans, collapse, new_from)
     meaning = {
         "N-day": "bought on day {0}",

@@ -112,7 +112,7 @@ def segment_migration(
 
 def _customers(earlier: RfmSegments, later: RfmSegments) -> pd.DataFrame:
     names = list(earlier["segment"].cat.categories)
-    sides = [pd.DataFrame(one).set_index("customer_id")["segment"].astype(object) for one in (earlier, later)]
+    sides = [pd.DataFrame(day).set_index("customer_id")["segment"].astype(object) for day in (earlier, later)]
     both = pd.concat(sides, axis=1, keys=["before", "after"]).sort_index()
     for side, absent in (("before", NOT_YET), ("after", NO_LONGER)):
         both[side] = pd.Categorical(both[side].fillna(absent), categories=[*names, absent], ordered=True)
@@ -127,8 +127,8 @@ def _matrix(customers: pd.DataFrame) -> pd.DataFrame:
 
 def _sizes(earlier: RfmSegments, later: RfmSegments, anew: RfmSegments) -> pd.DataFrame:
     counts = {
-        name: one["segment"].value_counts(sort=False)
-        for name, one in (("before", earlier), ("after", later), ("drawn_anew", anew))
+        name: day["segment"].value_counts(sort=False)
+        for name, day in (("before", earlier), ("after", later), ("drawn_anew", anew))
     }
     sizes = pd.DataFrame(counts).rename_axis("segment").reset_index()
     assert (sizes[["before", "after"]].sum() == [len(earlier), len(later)]).all(), "a customer was lost"

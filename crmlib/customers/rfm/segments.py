@@ -49,7 +49,7 @@ class RfmCutOffs:
     frequency, monetary : tuple of float
         Repeat purchase periods and net spend; more scores higher. A value equal to a cut-off is below it.
     time_unit : str or None
-        Unit of `recency`; None where the summary did not tell.
+        Unit of `recency`; None where the summary has none.
     notes : tuple of str
         What is left of a score where many customers share a value.
 
@@ -131,9 +131,9 @@ def rfm_segments(
     Notes
     -----
     Equal values share a score. Where half the customers bought once, all of them score 1 in frequency and
-    the next higher value starts at the score of its rank, so that some scores are given to nobody. Who
-    bought on the last day scores highest in recency under any cut-offs; who did so for the first time is a
-    new customer.
+    the next higher value starts at the score of its rank, so that some scores are
+    never given. A customer who bought on the last day scores highest in recency under any cut-offs; if it was the first
+    purchase, the customer is new.
 
     References
     ----------
@@ -325,7 +325,7 @@ def draw_cut_offs(measured: Mapping[str, np.ndarray], scores: int, unit: TimeUni
 
 
 def _note(name: str, values: np.ndarray, cuts: tuple[float, ...], scores: int) -> str | None:
-    """What is left of a score that some levels of are given to nobody."""
+    """Which levels of a score no customer has, and why."""
     given = score(values, cuts)
     given = scores + 1 - given if name == "recency" else given
     nobody = sorted(set(range(1, scores + 1)) - set(given.tolist()))

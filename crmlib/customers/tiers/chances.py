@@ -100,7 +100,7 @@ def chances_of(
     observed = value_tiers(pd.Series(values, halves.index, name=column), cut_offs=cuts)
     groups = _groups(halves)
     noises = {group: profit_noise(halves[groups == group]) for group in np.unique(groups)}
-    noises = noises or {0: profit_noise(halves)}  # of nobody, which it refuses
+    noises = noises or {0: profit_noise(halves)}  # of no customer, which it refuses
     sizes = {group: (groups == group).mean() for group in noises}
     true_cuts = _true_cut_offs(noises, sizes, cuts, has_costs)
     assert observed.cut_offs is not None
@@ -149,7 +149,7 @@ def _true_cut_offs(
     support, mass = support[order], mass[order]
     rest = support >= 0 if has_costs else np.ones(len(support), dtype=bool)
     weight = mass[rest] * (np.maximum(support[rest], 0) if cuts.by == "profit" else 1.0)
-    if not weight.sum() > 0:  # nobody can be better than Iron
+    if not weight.sum() > 0:  # no customer is better than Iron
         return TierCutOffs(np.inf, np.inf, by="money")
     reached = np.cumsum(weight) / weight.sum()
     platinum, gold = (
@@ -200,11 +200,11 @@ class TierMigration:
         Customers by tier before (rows, Platinum first, and "new") and after (columns, and "not active").
     stayed : DataFrame
         `tier`, `customers`, `stayed` (share still in it; who is not active has a value of 0 and so is Iron),
-        `by_chance` (share that would still be measured in it, had nobody changed) and `noise_share`: how much of the
-        moving out chance explains, at most 1.
+        `by_chance` (share that would still be measured in it, if no customer had changed) and `noise_share`: how much
+        of the moving out chance explains, at most 1.
     to_the_mean : DataFrame
-        `tier`, `customers`, and per customer the value `before`, `expected` (had nobody changed, the good and bad luck
-        of the first period apart) and `after`; who is not active brings 0.
+        `tier`, `customers`, and per customer the value `before`, `expected` (if no customer had changed, without the
+        good and bad luck of the first period) and `after`; who is not active brings 0.
     sentence : str
         Which periods are compared, and how many months were asked for.
     """
@@ -258,7 +258,7 @@ def tier_migration(
     length = comparable_months(transactions, as_of=as_of, months=months)
     first, second = (last_months(length, as_of=as_of, back=back) for back in (1, 0))
     earlier, later = (
-        customer_profit(transactions, start=one[0], end=one[1], **known) for one in (first, second)
+        customer_profit(transactions, start=start, end=end, **known) for start, end in (first, second)
     )
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 BEST_FIRST = list(TIERS[::-1])
 _BY = ("customers", "profit", "money")
-_LEAST = float(np.nextafter(0.0, 1.0))  # nobody without a positive value is better than Iron
+_LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
@@ -83,11 +83,11 @@ def in_money(values: np.ndarray, cut_offs: TierCutOffs) -> tuple[TierCutOffs, li
     counts = _counts(ranked, cut_offs)
     least, notes = [], []
     for tier, count in zip(("Platinum", "Gold"), counts, strict=True):
-        money, torn = _least_value(ranked, count)
+        money, shared = _least_value(ranked, count)
         least.append(max(money, _LEAST))
-        if torn:
+        if shared:
             notes.append(
-                f"{torn:,} customers share the value at the cut-off of {tier} and are all in the tier below"
+                f"{shared:,} customers share the value at the cut-off of {tier} and are all in the tier below"
             )
     if cut_offs.by == "customers" and 0 < len(ranked) < round(1 / cut_offs.platinum):
         notes.append(

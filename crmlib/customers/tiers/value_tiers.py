@@ -151,7 +151,7 @@ def _notes(values: np.ndarray, new: np.ndarray, has_costs: bool) -> list[str]:
     if spared:
         notes.append(f"at a loss but too new to be judged, and so Iron: {spared:,}")
     if len(values) and (values == values[0]).all():
-        notes.append("all customers have the same value: there are no tiers to tell apart")
+        notes.append("all customers have the same value: they cannot be divided into tiers")
     if has_costs and len(values) and (values < 0).all():
         notes.append("every customer costs more than they bring")
     return notes

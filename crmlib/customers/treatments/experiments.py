@@ -145,10 +145,10 @@ def _check_people(people: pd.DataFrame, control: str) -> None:
         )
     twice = people.duplicated(["experiment", "customer_id"])
     if twice.any():
-        one = people[twice].iloc[0]
+        first, count = people[twice].iloc[0], f"{int(twice.sum()):,}"
         raise DataError(
-            f"experiments: customer {one['customer_id']!r} stands twice in {one['experiment']!r} ({int(twice.sum()):,} "
-            "such rows); keep the first assignment, or name each round of the experiment"
+            f"experiments: customer {first['customer_id']!r} stands twice in {first['experiment']!r} ({count} such "
+            "rows); keep the first assignment, or name each round of the experiment"
         )
 
 

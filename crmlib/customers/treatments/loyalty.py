@@ -129,7 +129,7 @@ def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataF
     )
     for name, start in (("before", month - months), ("after", month + 1)):
         window = range(start, start + months)
-        rows = [slices[one] for one in window if one in slices]
+        rows = [slices[number] for number in window if number in slices]
         sums = pd.concat(rows).groupby("customer_id")[["purchases", "spend"]].sum() if rows else None
         for measure in ("purchases", "spend"):
             event[f"{measure}_{name}"] = 0 if sums is None else sums[measure].reindex(event.index).fillna(0)
