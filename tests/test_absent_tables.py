@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.noise import profit_halves
+from crmlib.customers.profit.spread import profit_halves
 from crmlib.customers.retention.contracts import contract_samples, contract_spells
 from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.data.contracts import CONTRACTS

@@ -10,14 +10,13 @@ from crmlib.lazy import homes_of, loader
 HOMES = homes_of(
     __name__,
     {
-        "audit.best_customers": "first_products lapsing_customers",
+        "audit.best_customers": "first_products lapsing_customers period_profile",
         "audit.cohorts": "base_health cohort_comparison cohort_history repeat_rate",
         "audit.months": "last_months month_review purchases_by_month",
         "audit.period_change": "recent_change",
-        "audit.period_profile": "period_profile",
         "clusters.customer_clusters": "behaviour_clusters needs_clusters profile_table",
         "profit.customer_profit": "customer_profit",
-        "profit.whale": "whale_curve",
+        "profit.spread": "whale_curve",
         "retention.contracts": "contract_retention",
         "retention.recurring_revenue": "revenue_movements",
         "retention.repurchase": "repurchase_rate retention_by_age",

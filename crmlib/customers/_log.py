@@ -41,6 +41,12 @@ def end_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
 
 
+def within(when: ibis.Value, first: dt.date, last: dt.date | None = None) -> ibis.Value:
+    """Whether an instant is on or after a day, and not after another one."""
+    inside = when >= ibis.literal(dt.datetime.combine(first, dt.time()))
+    return inside if last is None else inside & (when < end_of(last))
+
+
 def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.Table:
     """The rows up to the end of a day, with `counted`: whether a row is a purchase, as it is seen then.
 

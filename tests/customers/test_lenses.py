@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 import crmlib as crm
 from crmlib.customers._log import acquired_by, by_group, customer_totals
-from crmlib.customers.audit.best_customers import first_products
+from crmlib.customers.audit.best_customers import first_products, period_profile
 from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.audit.period_change import period_change
-from crmlib.customers.audit.period_profile import period_profile
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, CrmError
 

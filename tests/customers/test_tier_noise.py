@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.noise import profit_halves, profit_noise
+from crmlib.customers.profit.spread import profit_halves, profit_noise
 from crmlib.customers.tiers.chances import chances_of, moves_between, regression_to_the_mean
 from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.customers.tiers.value_tiers import value_tiers

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlib.customers.profit.customer_profit import CustomerProfit, customer_profit
-from crmlib.customers.profit.whale import whale_curve
+from crmlib.customers.profit.spread import whale_curve
 from crmlib.customers.tiers.pyramid import TIERS, TierCutOffs
 from crmlib.customers.tiers.value_tiers import value_tiers
 from crmlib.errors import CrmError

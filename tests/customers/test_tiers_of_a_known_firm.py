@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.noise import profit_halves
+from crmlib.customers.profit.spread import profit_halves
 from crmlib.customers.tiers.chances import chances_of
 from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.simulation.simulate import simulate_firm

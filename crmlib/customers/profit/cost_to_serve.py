@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import end_of, fetch, open_columns, with_ids_of
+from crmlib.customers._log import fetch, open_columns, with_ids_of, within
 from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.study.file import Costs
@@ -60,12 +60,14 @@ def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in there if counts[name])
 
 
-def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
+def in_weeks(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
     """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
-    begin = ibis.literal(dt.datetime.combine(first, dt.time()))
-    if weeks is None:
-        return when >= begin
-    return (when >= begin) & (when.delta(begin, unit="day") // 7).isin(list(weeks))
+    inside = within(when, first)
+    return (
+        inside
+        if weeks is None
+        else inside & (when.date().delta(ibis.literal(first), unit="day") // 7).isin(list(weeks))
+    )
 
 
 def effort_of(
@@ -86,9 +88,9 @@ def effort_of(
     if not measures and open_optional(table) is None:  # asked again only where nothing is filled in
         return None
     rows = with_ids_of(log, open_columns(table, name, "customer_id", day))
-    when = rows[day].cast("timestamp(6)")
-    rows = rows.filter(within(when, first, None) & (when < end_of(last)))
-    dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
+    rows = rows.mutate(when=rows[day].cast("timestamp(6)"))
+    rows = rows.filter(within(rows.when, first, last))
+    dealt = in_weeks(rows.when, first, weeks)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
     for measure in measures:
         number = as_number(rows[measure], f"{name}.{measure}")

@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import check_margin, dated, fetch, orders_among, seen_by, span
+from crmlib.customers._log import check_margin, dated, fetch, orders_among, seen_by, span, within
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
@@ -20,7 +20,7 @@ from crmlib.customers.profit.cost_to_serve import (
     basis_of,
     effort_of,
     has_costs,
-    within,
+    in_weeks,
 )
 from crmlib.errors import DataError
 from crmlib.study.file import Costs
@@ -191,9 +191,9 @@ def profit_in_weeks(
 def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
     """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
     day = dated(rows)
-    whole, own = within(day, first, None), within(day, first, weeks)
+    whole, own = within(day, first), in_weeks(day, first, weeks)
     bought = rows.is_purchase & own
-    back = ~rows.is_purchase & within(rows.date, first, weeks)
+    back = ~rows.is_purchase & in_weeks(rows.date, first, weeks)
     sums = {
         "rows_within": (own | back).sum(),
         "orders": orders_among(rows, rows.counted & own),
