@@ -262,10 +262,10 @@ def _with_birth(days: ibis.Table) -> ibis.Table:
 
 
 def _measures(rows: ibis.Table) -> dict[str, Any]:
-    sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
+    sums = {name: rows[name].sum() for name in ("purchase", "revenue", "profit") if name in rows.columns}
     return {
         "active": rows.customer_id.nunique(where=rows.purchase == 1),
-        "purchases": rows.purchase.sum(),
+        "purchases": sums.pop("purchase"),
         **sums,
     }
 

@@ -53,9 +53,8 @@ def segment_migration(
     after: Any,
     time_unit: str = "W",
     collapse: str = "D",
-    scores: int = 5,
     cut_offs: RfmCutOffs | None = None,
-    segments: pd.DataFrame | None = None,
+    **rules: Any,
 ) -> SegmentMigration:
     """Who moved from which segment to which between two days?
 
@@ -67,8 +66,9 @@ def segment_migration(
         The two days, each to its end.
     time_unit, collapse
         As in `rfm_summary`.
-    scores, cut_offs, segments
-        As in `rfm_segments`; by default cut-offs are drawn on the first day and kept for the second.
+    cut_offs, **rules
+        As in `rfm_segments`, with `scores` and `segments`; by default cut-offs are drawn on the first day and kept for
+        the second.
 
     Returns
     -------
@@ -101,11 +101,12 @@ def segment_migration(
     if was.empty:
         raise CannotAnswerError(f"nobody had bought by {first}, the day before; give a later one")
     now = rfm_summary(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
-    earlier = rfm_segments(was, scores=scores, cut_offs=cut_offs, segments=segments)
+    earlier = rfm_segments(was, cut_offs=cut_offs, **rules)
     kept = earlier.cut_offs
     assert kept is not None, "segments carry their cut-offs"
-    later = rfm_segments(now, cut_offs=kept, segments=segments) if len(now) else earlier.iloc[:0]
-    anew = rfm_segments(now, scores=kept.scores, segments=segments) if len(now) else later
+    rules["scores"] = kept.scores
+    later = rfm_segments(now, cut_offs=kept, **rules) if len(now) else earlier.iloc[:0]
+    anew = rfm_segments(now, **rules) if len(now) else later
     customers = _customers(earlier, later)
     return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, kept)
 

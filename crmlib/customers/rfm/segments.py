@@ -112,8 +112,8 @@ def rfm_segments(
     cut_offs : RfmCutOffs, optional
         Cut-offs kept from an earlier result; `scores` is then theirs. Drawn from this summary by default.
     segments : DataFrame, optional
-        Rules to edit: `segment, r_min, r_max, f_min, f_max`, the first that matches wins, and every pair of
-        scores must be covered. `default_segments()` by default.
+        Rules of your own: `segment, r_min, r_max, f_min, f_max`, the first that matches wins, and every pair of scores
+        must be covered. By default those of `crmlib.customers.rfm.segments.default_segments()`.
 
     Returns
     -------
@@ -162,14 +162,12 @@ def rfm_segments(
     # Bought on the last day: recent by any standard, even by cut-offs edited to below zero.
     r_score[measured["recency"] <= 0] = cuts.scores
     f_score, m_score = (score(measured[name], getattr(cuts, name)) for name in ("frequency", "monetary"))
-    frame = {
-        "customer_id": summary["customer_id"],
-        "r_score": r_score,
-        "f_score": f_score,
-        "m_score": m_score,
-    }
-    found = RfmSegments(frame, index=summary.index)
-    found["segment"] = segment_of_scores(rules, cuts.scores, r_score, f_score)
+    scored = {"r_score": r_score, "f_score": f_score, "m_score": m_score}
+    found = RfmSegments({"customer_id": summary["customer_id"], **scored}, index=summary.index)
+    # The first rule that matches names the segment; categories are in the rules' order.
+    row = _first_match(rules, cuts.scores)[r_score - 1, f_score - 1]
+    names, order = rules["segment"].to_numpy(), list(dict.fromkeys(rules["segment"]))
+    found["segment"] = pd.Categorical(names[row], categories=order, ordered=True)
     found.cut_offs = cuts
     return found
 
@@ -243,12 +241,7 @@ def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def default_segments() -> pd.DataFrame:
-    """The common named segments on five scores, as a table to edit.
-
-    Returns
-    -------
-    DataFrame
-        `segment, r_min, r_max, f_min, f_max`, both ends included; the first row that matches wins.
+    """The common named segments on five scores, a table to edit: both ends included, the first row that matches wins.
 
     Examples
     --------
@@ -262,21 +255,18 @@ def default_segments() -> pd.DataFrame:
 
 def check_segments(rules: pd.DataFrame, scores: int) -> pd.DataFrame:
     """The rules as they are used, or a refusal that names the column, the row or the pair left out."""
-    for column in RULE_COLUMNS:
-        if column not in rules.columns:
-            raise CrmError(f"segments has no column {column!r}; it needs {', '.join(RULE_COLUMNS)}")
+    if missing := [column for column in RULE_COLUMNS if column not in rules.columns]:
+        raise CrmError(f"segments has no column {missing[0]!r}; it needs {', '.join(RULE_COLUMNS)}")
     if rules["segment"].isna().any():
         raise CrmError("segments has a row without a name; fill the column segment")
     bounds = rules[list(RULE_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")
-    for row in range(len(rules)):
-        r_min, r_max, f_min, f_max = bounds.iloc[row]
-        ordered = 1 <= r_min <= r_max <= scores and 1 <= f_min <= f_max <= scores
-        if not ordered or (bounds.iloc[row] % 1 != 0).any():
-            raise CrmError(
-                f"segments: {rules['segment'].iloc[row]!r} has r {rules['r_min'].iloc[row]} to "
-                f"{rules['r_max'].iloc[row]} and f {rules['f_min'].iloc[row]} to {rules['f_max'].iloc[row]}; "
-                f"allowed: whole numbers from 1 to {scores}, the smaller one first"
-            )
+    whole = (bounds.ge(1) & bounds.le(scores) & (bounds % 1 == 0)).all(axis=1)
+    ordered = (bounds["r_min"] <= bounds["r_max"]) & (bounds["f_min"] <= bounds["f_max"])
+    for row in rules[~(whole & ordered)].itertuples():
+        raise CrmError(
+            f"segments: {row.segment!r} has r {row.r_min} to {row.r_max} and f {row.f_min} to {row.f_max}; allowed: "
+            f"whole numbers from 1 to {scores}, the smaller one first"
+        )
     checked = bounds.reset_index(drop=True)
     checked.insert(0, "segment", rules["segment"].astype(str).to_numpy())
     grid = _first_match(checked, scores)
@@ -288,15 +278,6 @@ def check_segments(rules: pd.DataFrame, scores: int) -> pd.DataFrame:
             f"add a last row from 1 to {scores} for all others"
         )
     return checked
-
-
-def segment_of_scores(
-    rules: pd.DataFrame, scores: int, r_score: np.ndarray, f_score: np.ndarray
-) -> pd.Categorical:
-    """Each customer's segment: the first rule that matches, categories in the rules' order."""
-    names = list(dict.fromkeys(rules["segment"]))
-    grid = _first_match(rules, scores)[r_score - 1, f_score - 1]
-    return pd.Categorical(rules["segment"].to_numpy()[grid], categories=names, ordered=True)
 
 
 def _first_match(rules: pd.DataFrame, scores: int) -> np.ndarray:
