@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.profit.spread import profit_halves
+from crmlib.customers.retention.contracts import contract_samples, contract_spells
+from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.sources import empty_table, open_optional, open_table
 from crmlib.errors import CannotAnswerError, StudyError
@@ -106,7 +109,7 @@ CALLS = {
         )
     ),
     "profit_halves": (
-        lambda log, t: crm.profit_halves(
+        lambda log, t: profit_halves(
             log, service_cases=t("service_cases"), touchpoints=t("touchpoints"), margin=0.4, **PERIOD
         )
     ),
@@ -122,8 +125,8 @@ CALLS = {
     ),
     "month_review": lambda log, t: crm.month_review(log, as_of=DAY, budget=t("budget")),
     "buyers_case": lambda log, t: crm.buyers_case(log, as_of=DAY, marketing_spend=t("marketing_spend")).basis,
-    "contract_spells": lambda _, t: crm.contract_spells(t("subscriptions"), DAY),
-    "contract_samples": lambda _, t: crm.contract_samples(t("subscriptions"), as_of=DAY),
+    "contract_spells": lambda _, t: contract_spells(t("subscriptions"), DAY),
+    "contract_samples": lambda _, t: contract_samples(t("subscriptions"), as_of=DAY),
     "contract_retention": lambda _, t: crm.contract_retention(t("subscriptions"), as_of=DAY),
     "revenue_movements": lambda _, t: crm.revenue_movements(t("subscriptions"), as_of=DAY),
     "contracts_case": lambda _, t: crm.contracts_case(t("subscriptions"), as_of=DAY).basis,
@@ -150,9 +153,7 @@ CALLS = {
         )
     ),
     "experiment_features": (
-        lambda log, t: crm.experiment_features(
-            log, _experiment(log), experiment="x", customers=t("customers")
-        )
+        lambda log, t: experiment_features(log, _experiment(log), experiment="x", customers=t("customers"))
     ),
     "programme_enrolments": lambda log, t: crm.programme_enrolments(log, t("loyalty_ledger"), as_of=DAY),
     "loyalty_uplift": lambda log, t: crm.loyalty_uplift(

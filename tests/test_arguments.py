@@ -101,7 +101,7 @@ def test_frames_of_other_libraries_give_the_same():
 
 
 def test_signature_documentation_and_pickles_stay():
-    from crmlib.customers.rfm import summarise
+    from crmlib.customers.rfm import summary
 
     assert list(inspect.signature(crm.rfm_summary).parameters) == [
         "transactions",
@@ -110,4 +110,4 @@ def test_signature_documentation_and_pickles_stay():
         "collapse",
     ]
     assert inspect.getdoc(crm.rfm_summary).startswith("How often, how recently")
-    assert pickle.loads(pickle.dumps(crm.rfm_summary)) is crm.rfm_summary is summarise.rfm_summary
+    assert pickle.loads(pickle.dumps(crm.rfm_summary)) is crm.rfm_summary is summary.rfm_summary

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.activity import by_group
+from crmlib.customers._log import by_group
+from crmlib.customers.tiers.chances import chances_of
 from crmlib.errors import CannotAnswerError
 from crmlib.models.activity.overdue import Regularity
 from crmlib.no_rows import why_none
@@ -57,7 +58,7 @@ def test_of_nobody_who_skipped_no_share_came_back() -> None:
 
 def test_tiers_of_nobody_and_of_customers_who_all_cost_money() -> None:
     with pytest.raises(CannotAnswerError, match="^0 customers with 0 different profits; 50 "):
-        crm.tier_probabilities(pd.DataFrame({"one": [], "other": [], "value": []}))
+        chances_of(pd.DataFrame({"one": [], "other": [], "value": []}))
     rows, year = log(20.0, 30.0), {"start": "2024-01-01", "end": DAY}
     summary = crm.rfm_summary(rows, as_of=DAY)
     cuts = crm.compare_cuts(crm.customer_profit(rows, **year), summary)

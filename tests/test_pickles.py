@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.errors import CrmError
 
 ID = "customer-{:06d}"
@@ -40,7 +41,7 @@ def churn(frame, estimator):
 
 
 def clusters(frame, method):
-    model = crm.ClusterSegments(3, method=method, resamples=2, nulls=2, sample=100)
+    model = ClusterSegments(3, method=method, resamples=2, nulls=2, sample=100)
     return model.fit(frame[["customer_id", "tenure", "T"]])
 
 
@@ -103,7 +104,7 @@ def test_a_saved_model_predicts_the_same(name, tmp_path):
     model.save(tmp_path / "model")
     kind = type(model)
     predict = kind.p_churn if kind is crm.ChurnModel else kind.predict
-    columns = ["tenure", "T"] if kind is crm.ClusterSegments else ["tenure", "plan", "frequency"]
+    columns = ["tenure", "T"] if kind is ClusterSegments else ["tenure", "plan", "frequency"]
     for again in (kind.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
         np.testing.assert_array_equal(predict(again, frame[columns]), predict(model, frame[columns]))
     if kind is crm.ChurnModel:

@@ -1,21 +1,26 @@
-"""What a customer analysis sees of a purchase log at a day, the same for all of them."""
+"""What a customer analysis sees of a purchase log at a day: its rows, purchase days and customers, the same for all."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.cleaning.ids import holds_other, own_ids
 from crmlib.data.sources import as_transactions, open_table
 from crmlib.errors import CannotAnswerError, CrmError, DataError, did_you_mean
 from crmlib.units import TimeUnit, why_outside
 
 _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
+MOST_GROUPS = 20  # that are shown apart; a market of every postcode is no question anybody asked
+_BETWEEN = "\x1f"  # no name of a group holds it
 
 
 def as_day(value: Any, name: str) -> dt.date:
@@ -36,13 +41,18 @@ def end_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
 
 
-def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.Table:
-    """The rows up to the end of a day, with `counted`: whether a row is a purchase for who looks then.
+def within(when: ibis.Value, first: dt.date, last: dt.date | None = None) -> ibis.Value:
+    """Whether an instant is on or after a day, and not after another one."""
+    inside = when >= ibis.literal(dt.datetime.combine(first, dt.time()))
+    return inside if last is None else inside & (when < end_of(last))
 
-    A purchase that goes back in full later still counts on this day; a return of later is not seen. A day that the
-    log has nothing to say about is refused, unless one `outside` is meant.
+
+def seen_by(transactions: Any, day: dt.date, *, outside: bool = False) -> ibis.Table:
+    """The rows up to the end of a day, with `counted`: whether a row is a purchase, as it is seen then.
+
+    A purchase that goes back in full later still counts on this day; a return of later is not seen. A day outside
+    the log is refused, unless `outside` allows it.
     """
-    # A frame says by itself what a table has to be asked.
     log = transactions if isinstance(transactions, pd.DataFrame) else open_table(transactions)
     rows = as_transactions(log)
     days = None if outside else _days_of(log, rows)
@@ -70,6 +80,11 @@ def _days_of(log: Any, rows: ibis.Table) -> tuple[dt.date, dt.date] | None:
 def belongs_to(rows: ibis.Table) -> ibis.Value:
     """When the money of a row counts: a purchase's own date, a return's purchase, else never (null)."""
     return ibis.ifelse(rows.is_purchase, rows.date, rows.returned_purchase_date)
+
+
+def dated(rows: ibis.Table) -> ibis.Value:
+    """When the money of a row counts; a return without an earlier purchase counts where it stands."""
+    return belongs_to(rows).fill_null(rows.date)
 
 
 def orders_among(rows: ibis.Table, wanted: ibis.Value) -> ibis.Value:
@@ -128,3 +143,128 @@ def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
 def fetch(table: ibis.Table) -> pd.DataFrame:
     """Run a reduced table; by way of Arrow, several times faster than Ibis's own way where there are nulls."""
     return table.to_pyarrow().to_pandas()
+
+
+def purchase_days(transactions: Any, as_of: Any, **reading: Any) -> ibis.Table:
+    """One row per customer and purchase period, as it is seen at the end of `as_of`.
+
+    Columns `customer_id, date` (start of the period), `purchase` (1, or 0 where only a return without an
+    earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as
+    revenue less `cost` where the log has it, else assumed as `margin` times revenue.
+    """
+    rows = dated_rows(transactions, as_of, **reading)
+    sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
+    daily = rows.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
+    return daily.select("customer_id", "date", "purchase", *sums)
+
+
+def dated_rows(
+    transactions: Any, as_of: Any, *, collapse: str = "D", margin: float | None = None, outside: bool = False
+) -> ibis.Table:
+    """The rows that `purchase_days` adds up: `customer_id, date, counted, revenue` and, where known, `profit`."""
+    rows = seen_by(transactions, as_day(as_of, "as_of"), outside=outside)
+    profit = profit_of(rows, margin)
+    known = {} if profit is None else {"profit": profit}
+    day = floor(dated(rows), TimeUnit.parse(collapse)).cast("timestamp(6)")
+    return rows.select("customer_id", date=day, counted=rows.counted, revenue=rows.amount, **known)
+
+
+def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
+    """A row's profit: measured where the log has costs, else assumed from the margin, else None.
+
+    A row without a cost in a log that has costs gets the margin's, or else the share of revenue that the
+    costs of the other rows are: taking it for free would overstate profit in silence.
+    """
+    check_margin(margin)
+    if "cost" in rows.columns:
+        known = rows.cost.notnull() & (rows.amount > 0)
+        share = (rows.cost.sum(where=known) / rows.amount.sum(where=known)).as_scalar()
+        share = share if margin is None else 1 - margin
+        return rows.amount - rows.cost.fill_null(rows.amount * share)
+    return None if margin is None else rows.amount * margin
+
+
+def check_margin(margin: float | None) -> None:
+    if margin is not None and not 0 <= margin <= 1:
+        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
+
+
+def customer_totals(transactions: Any, *, start: Any, end: Any, **reading: Any) -> pd.DataFrame:
+    """What each customer bought in a period, its first and last day within it; `reading` is as in `dated_rows`.
+
+    One row per customer with a purchase in it: `customer_id, purchases, revenue`, where it is known `profit`, and
+    `first_purchase`, the customer's first ever.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
+    >>> customer_totals(log, start="2024-02-01", end="2024-02-29")[["customer_id", "purchases", "revenue"]]
+      customer_id  purchases  revenue
+    0           a          1     30.0
+    1           b          1      5.0
+    """
+    first, last = span(start, end)
+    days = purchase_days(transactions, last, **reading)
+    within = days.date >= first
+    measures = {
+        name: days[name].sum(where=within).fill_null(0.0)
+        for name in ("revenue", "profit")
+        if name in days.columns
+    }
+    totals = days.group_by("customer_id").agg(
+        purchases=_.purchase.sum(where=within).fill_null(0),
+        first_purchase=_.date.min(where=_.purchase == 1),
+        **measures,
+    )
+    active = fetch(totals.filter(_.purchases > 0).order_by("customer_id"))
+    return active.astype({"first_purchase": "datetime64[s]", "purchases": "int64"})
+
+
+def acquired_by(transactions: Any, day: Any) -> int:
+    """How many customers have bought at least once by the end of a day."""
+    rows = seen_by(transactions, as_day(day, "day"), outside=True)
+    return int(rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py())
+
+
+def by_group(
+    per_customer: Callable[..., pd.DataFrame], transactions: Any, *, by: str, **options: Any
+) -> dict[str, pd.DataFrame]:
+    """The customers of each market, channel or other group apart, from one query.
+
+    `per_customer` takes transactions first and `options` besides, and returns one row per customer, as
+    `customer_totals` does. The answer has the groups in the order of their names; rows without one are "(none)". A
+    customer of two groups is a customer of each. Beyond the `MOST_GROUPS` with the most customers, all others are one
+    group, "(4,980 others)".
+    """
+    rows = as_transactions(transactions)
+    if by not in rows.columns:
+        raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
+    rows = rows.mutate(group=rows[by].cast("string").fill_null("(none)"))
+    sizes = (
+        rows.group_by("group").agg(customers=_.customer_id.nunique()).order_by(_.customers.desc(), "group")
+    )
+    groups = sizes.to_pandas()["group"].tolist()
+    shown, others = groups[:MOST_GROUPS], len(groups) - MOST_GROUPS
+    if others > 0:
+        shown.append(rest := f"({fmt.plural(others, 'other')})")
+        rows = rows.mutate(group=ibis.ifelse(rows.group.isin(groups[:MOST_GROUPS]), rows.group, rest))
+    # A customer of two groups is two customers here.
+    found = per_customer(
+        rows.mutate(customer_id=rows.group + _BETWEEN + rows.customer_id.cast("string")), **options
+    )
+    names = found["customer_id"].str.split(_BETWEEN, n=1, regex=False)
+    found = found.assign(customer_id=names.str[1])
+    return {
+        group: found[(names.str[0] == group).to_numpy()].reset_index(drop=True) for group in sorted(shown)
+    }
+
+
+def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:
+    """Read a period's first and last day."""
+    first, last = as_day(start, "start"), as_day(end, "end")
+    if first > last:
+        raise CrmError(
+            f"the period starts on {first} and ends on {last}; the start must not be after the end"
+        )
+    return first, last

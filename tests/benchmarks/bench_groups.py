@@ -12,7 +12,9 @@ import crmlib as crm
 
 ROWS, CUSTOMERS, AT_MOST = 500_000, 50_000, 2.0
 STEPS = {
-    "profile_by_group": lambda log: crm.profile_by_group(log, start="2022-06-01", end="2023-05-31"),
+    "period_profile": lambda log: crm.period_profile(
+        log, start="2022-06-01", end="2023-05-31", by=["market", "channel"]
+    ),
     "fit_by_group": lambda log: crm.fit_by_group(
         log, by="market", as_of="2023-11-30", models=[crm.BetaGeoModel()]
     ),

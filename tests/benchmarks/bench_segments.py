@@ -48,7 +48,7 @@ table = crm.segment_table(found, summary)
 print(json.dumps({"customers": len(summary), "summary": base, "segments": time.perf_counter() - started}))
 """
 CLUSTERS = """
-from crmlib.customers import ClusterSegments
+from crmlib.customers.clusters.cluster_segments import ClusterSegments
 random = np.random.default_rng(0)
 data = pd.DataFrame({
     "frequency": random.geometric(0.2, customers), "time_since_last_purchase": random.exponential(20, customers),
@@ -57,7 +57,7 @@ data = pd.DataFrame({
 report(lambda: ClusterSegments(resamples=20, method=kind).fit(data), verdict=lambda found: found.sentence_[:40])
 """
 CLOUDS = """
-from crmlib.customers import ClusterSegments
+from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from tests.customers.clouds import CLOUDS, frame, groups
 def right(seed):
     random = np.random.default_rng(seed)

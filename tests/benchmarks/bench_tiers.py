@@ -64,7 +64,7 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
     """Seconds of each step, the better of two rounds."""
     import duckdb
 
-    from crmlib.customers import customer_profit, rfm_segments, rfm_summary, tier_table, value_tiers
+    from crmlib.customers import customer_profit, rfm_segments, rfm_summary, value_tiers
     from crmlib.data.engine import engine
 
     files = {name: folder / f"{name}-{customers}.parquet" for name in ("log", "cases", "contacts")}
@@ -78,7 +78,7 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
     profit = timed(lambda: customer_profit(log, **YEAR, **tables, costs=COSTS))
     segments = timed(lambda: rfm_segments(summary[1]))
     tiers = timed(lambda: value_tiers(profit[1]))
-    table = timed(lambda: tier_table(tiers[1], profit[1]))
+    table = timed(lambda: tiers[1].table())
     steps = {"summary": summary, "profit": profit, "segments": segments, "tiers": tiers, "table": table}
     return {"customers": float(len(profit[1]))} | {step: found[0] for step, found in steps.items()}
 
@@ -100,7 +100,7 @@ def report(customers: int, small: dict[str, float], large: dict[str, float]) -> 
     print(f"| step | {customers // 10:,} customers, s | {customers:,} customers, s |\n|---|---|---|")
     names = {
         "summary": "rfm_summary", "profit": "customer_profit", "segments": "rfm_segments", "tiers": "value_tiers",
-        "table": "tier_table",
+        "table": "ValueTiers.table",
     }  # fmt: skip
     for step, name in names.items():
         print(f"| {name} | {small[step]:.2f} | {large[step]:.2f} |")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers import category_shares
+from crmlib.customers.clusters.customer_clusters import category_shares
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import log_of
 

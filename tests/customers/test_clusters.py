@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crmlib.customers import ClusterSegments, behaviour_clusters, needs_clusters, profile_table, rfm_summary
+from crmlib.customers import behaviour_clusters, needs_clusters, profile_table, rfm_summary
 from crmlib.customers.clusters.choice import (
     CUTS,
     SIGNIFICANT,
@@ -23,6 +25,7 @@ from crmlib.customers.clusters.choice import (
     silhouette,
     spread_ties,
 )
+from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.customers.clusters.fits import adjusted_rand, cluster, shared_customers, stability
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups
@@ -350,6 +353,17 @@ def test_clusters_can_be_kept():
     points, _ = groups(np.random.default_rng(0), 80, 2)
     found = ClusterSegments(2, nulls=2, resamples=2).fit(points)
     assert (pickle.loads(pickle.dumps(found)).predict(points) == found.labels_).all()
+
+
+def test_it_is_an_estimator_of_scikit_learn():
+    found = ClusterSegments(2, nulls=2, resamples=2)
+    again = clone(found).set_params(nulls=3)
+    assert again.get_params() == found.get_params() | {"nulls": 3}
+    assert repr(again) == "ClusterSegments(n_clusters=2, nulls=3, resamples=2)"
+    points, _ = groups(np.random.default_rng(0), 80, 2)
+    assert (found.fit_predict(points) == found.labels_).all()
+    with pytest.raises(NotFittedError):
+        again.predict(points)
 
 
 def test_fit_changes_no_data():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-import crmlib as crm
+from crmlib.customers.retention.contracts import contract_samples
 from crmlib.errors import CrmError
 
 ROWS = pd.DataFrame(
@@ -21,7 +21,7 @@ ROWS = pd.DataFrame(
 
 
 def test_each_day_sees_what_ran_then_and_who_left_by_the_next():
-    found = crm.contract_samples(ROWS, as_of="2024-09-30", horizon_months=3, cut_offs=3)
+    found = contract_samples(ROWS, as_of="2024-09-30", horizon_months=3, cut_offs=3)
     told = {(str(row.date.date()), row.customer_id): row for row in found.itertuples()}
     labels = {key: row.churned for key, row in told.items()}
     assert {key: one for key, one in labels.items() if one == one} == {
@@ -38,8 +38,8 @@ def test_each_day_sees_what_ran_then_and_who_left_by_the_next():
 
 
 def test_no_contract_on_those_days_is_no_answer():
-    found = crm.contract_samples(ROWS, as_of="2022-12-31", horizon_months=3, cut_offs=2)
+    found = contract_samples(ROWS, as_of="2022-12-31", horizon_months=3, cut_offs=2)
     assert found.empty
     assert found.reason.startswith("no contract ran between 2022-06-30 and 2022-12-31")
     with pytest.raises(CrmError, match="give 1 or more of each"):
-        crm.contract_samples(ROWS, as_of="2024-09-30", horizon_months=0)
+        contract_samples(ROWS, as_of="2024-09-30", horizon_months=0)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 import crmlib as crm
+from crmlib.customers.treatments.experiments import experiment_features
 
 DAY = "2024-08-31"
 SPAN = {"start": "2024-02-01", "end": "2024-07-31"}
@@ -29,8 +30,7 @@ ANSWERS = {
     ),
     "lapsing_customers": lambda log: crm.lapsing_customers(crm.rfm_summary(log, as_of=DAY)),
     "first_products": lambda log: crm.first_products(log, as_of=DAY, within_days=60),
-    "period_profile": lambda log: vars(crm.period_profile(log, **SPAN)),
-    "profile_by_group": lambda log: crm.profile_by_group(log, **SPAN),
+    "period_profile": lambda log: vars(crm.period_profile(log, **SPAN, by=["market", "channel"])),
     "recent_change": lambda log: vars(crm.recent_change(log, as_of=DAY, months=3).change),
     "cohort_comparison": lambda log: crm.cohort_comparison(log, as_of=DAY),
     "cohort_history": lambda log: crm.cohort_history(log, cohort=("2024-01-01", "2024-03-31"), as_of=DAY),
@@ -39,7 +39,7 @@ ANSWERS = {
     "purchase_regularity": lambda log: crm.purchase_regularity(log, as_of=DAY),
     "repurchase_rate": lambda log: crm.repurchase_rate(log, days=30, as_of=DAY),
     "experiment_outcomes": lambda log: crm.experiment_outcomes(log, TRIAL, days=30, as_of=DAY),
-    "experiment_features": lambda log: crm.experiment_features(log, TRIAL, experiment="x"),
+    "experiment_features": lambda log: experiment_features(log, TRIAL, experiment="x"),
     "programme_enrolments": lambda log: crm.programme_enrolments(log, LEDGER, as_of=DAY, months=1),
     "points_pressure": lambda log: crm.points_pressure(log, LEDGER, as_of=DAY),
 }

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers import customer_totals
+from crmlib.customers._log import customer_totals
 from crmlib.customers.profit.customer_profit import customer_profit
-from crmlib.customers.profit.noise import profit_halves
+from crmlib.customers.profit.spread import profit_halves
 from crmlib.errors import CrmError, DataError
 from tests.customers.logs import log_of, purchase_logs
 

@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from crmlib import charts
-from crmlib.customers import comparable_months, last_months, period_change, recent_change
+from crmlib.customers import last_months, recent_change
+from crmlib.customers.audit.months import comparable_months
+from crmlib.customers.audit.period_change import period_change
 from crmlib.errors import CannotAnswerError, CrmError
 
 
@@ -34,8 +36,8 @@ def test_the_longest_periods_that_the_log_covers(first, as_of, asked, fitting):
     log = log_from(first)
     assert comparable_months(log, as_of=as_of, months=asked) == fitting
     begins = pd.Timestamp(first).date()
-    assert last_months(as_of, fitting, back=1)[0] >= begins
-    assert fitting == asked or last_months(as_of, fitting + 1, back=1)[0] < begins
+    assert last_months(fitting, as_of=as_of, back=1)[0] >= begins
+    assert fitting == asked or last_months(fitting + 1, as_of=as_of, back=1)[0] < begins
 
 
 @pytest.mark.parametrize("first", ["2025-04-02", "2025-05-20", "2025-06-02"])
@@ -65,7 +67,7 @@ def test_a_short_log_is_compared_over_the_months_that_it_has():
     revenue = log.set_index("date")["amount"].sort_index()
     before, after = revenue["2025-02-01":"2025-03-31"].sum(), revenue["2025-04-01":"2025-05-31"].sum()
     assert (found.total, found.relative) == (after, pytest.approx(after / before - 1))
-    alone = period_change(log, before=found.before, after=found.after)
+    alone = period_change(log, found.before, found.after)
     pd.testing.assert_frame_equal(found.change.waterfall, alone.waterfall)
     whole = recent_change(log_from("2024-01-01"), as_of="2025-06-01", months=6)
     assert whole.months == 6

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.noise import profit_halves, profit_noise
-from crmlib.customers.tiers.migration import regression_to_the_mean, tier_migration
-from crmlib.customers.tiers.probabilities import tier_probabilities
-from crmlib.customers.tiers.value_tiers import TIERS, value_tiers
+from crmlib.customers.profit.spread import profit_halves, profit_noise
+from crmlib.customers.tiers.chances import chances_of, moves_between, regression_to_the_mean
+from crmlib.customers.tiers.pyramid import TIERS
+from crmlib.customers.tiers.value_tiers import value_tiers
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import cdnow_sample, log_of
 
@@ -32,7 +32,7 @@ def world(seed: int, orders: float, size: int = 10_000) -> tuple[pd.DataFrame, n
 @pytest.fixture(scope="module", params=[6.0, 30.0])
 def known(request):
     halves, later, true = world(1, request.param)
-    return halves, later, true, tier_probabilities(halves)
+    return halves, later, true, chances_of(halves)
 
 
 def test_the_ceiling_is_what_can_be_reached(known):
@@ -70,10 +70,10 @@ def test_nobody_changed_and_yet_many_moved(known):
     halves, later, _true, chances = known
     before = value_tiers(halves.assign(profit=halves["value"]))
     after = value_tiers(halves.assign(profit=later), cut_offs=before.cut_offs)
-    found = tier_migration(before, after, chances=chances)
-    assert found.matrix.to_numpy().sum() == len(halves)
-    assert found.stayed["by_chance"].tolist() == pytest.approx(found.stayed["stayed"].tolist(), abs=0.07)
-    assert found.stayed["noise_share"].min() > 0.8
+    matrix, stayed = moves_between(before, after, chances)
+    assert matrix.to_numpy().sum() == len(halves)
+    assert stayed["by_chance"].tolist() == pytest.approx(stayed["stayed"].tolist(), abs=0.07)
+    assert stayed["noise_share"].min() > 0.8
     means = regression_to_the_mean(chances, after, value="profit")
     for _, row in means.iterrows():
         assert abs(row["after"] - row["expected"]) < abs(row["after"] - row["before"]) + 1
@@ -81,30 +81,29 @@ def test_nobody_changed_and_yet_many_moved(known):
 
 def test_customers_who_changed_are_not_called_noise():
     halves, later, _true = world(2, 30.0)
-    chances = tier_probabilities(halves)
+    chances = chances_of(halves)
     before = value_tiers(halves.assign(profit=halves["value"]))
     shuffled = np.random.default_rng(0).permutation(later)
     after = value_tiers(halves.assign(profit=shuffled), cut_offs=before.cut_offs)
-    stayed = tier_migration(before, after, chances=chances).stayed.set_index("tier")
+    stayed = moves_between(before, after, chances)[1].set_index("tier")
     assert stayed.loc["Platinum", "noise_share"] < 0.4
 
 
 def test_who_came_and_who_left_are_counted():
     before = pd.DataFrame({"customer_id": list("abc"), "tier": ["Platinum", "Gold", "Lead"]})
     after = pd.DataFrame({"customer_id": list("abd"), "tier": ["Gold", "Gold", "Iron"]})
-    found = tier_migration(before, after)
-    matrix = found.matrix
+    matrix, stayed = moves_between(before, after)
     assert matrix.loc["Platinum", "Gold"] == 1
     assert matrix.loc["Lead", "not active"] == 1
     assert matrix.loc["new", "Iron"] == 1
     assert matrix.to_numpy().sum() == 4
-    idle = tier_migration(before.assign(tier=["Iron", "Gold", "Iron"]), after).stayed.set_index("tier")
+    idle = moves_between(before.assign(tier=["Iron", "Gold", "Iron"]), after)[1].set_index("tier")
     assert idle.loc["Iron", "stayed"] == 0.5  # c did nothing, which measures 0
-    assert found.stayed["customers"].tolist() == [1, 1, 0, 1]
+    assert stayed["customers"].tolist() == [1, 1, 0, 1]
     with pytest.raises(CrmError, match="each once"):
-        tier_migration(before, pd.concat([after, after]))
+        moves_between(before, pd.concat([after, after]))
     with pytest.raises(CrmError, match="other customers"):
-        tier_migration(before, after, chances=after)
+        moves_between(before, after, chances=after)
 
 
 def test_halves_are_dealt_week_by_week_and_lose_nothing():
@@ -131,7 +130,7 @@ def test_cdnow_halves_are_the_period(margin):
     halves = profit_halves(log, start="1997-01-01", end="1998-06-30", margin=margin)
     assert len(halves) == 2357
     assert halves["value"].sum() == pytest.approx((margin or 1) * log["amount"].sum())
-    chances = tier_probabilities(halves, has_costs=margin is not None)
+    chances = chances_of(halves)
     assert np.allclose(chances[list(TIERS)].sum(axis=1), 1)
     assert (chances["Lead"] == 0).all() or margin is not None
     assert 0.6 < chances.expected_hits <= chances.ceiling < 1
@@ -167,7 +166,7 @@ def test_odd_bases_have_chances_too(shape):
         "two values": (np.repeat([0.0, 1.0], 400), random.permutation(np.repeat([0.0, 1.0], 400))),
     }[shape]
     frame = pd.DataFrame({"one": halves[0], "other": halves[1], "value": halves[0] + halves[1]})
-    chances = tier_probabilities(frame)
+    chances = chances_of(frame)
     for names in (list(TIERS), [f"again_{tier}" for tier in TIERS]):
         assert np.allclose(chances[names].sum(axis=1), 1)
         assert chances[names].min().min() > -1e-9
@@ -187,11 +186,11 @@ def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
     spent = second.set_index("customer_id")["revenue"].reindex(first["customer_id"]).fillna(0.0)
     before = value_tiers(first)
     anew = value_tiers(spent.rename_axis("customer_id").reset_index())
-    stayed = tier_migration(before, anew).stayed.set_index("tier")
+    stayed = moves_between(before, anew)[1].set_index("tier")
     assert stayed.loc["Platinum", "customers"] == 1179
     assert stayed.loc["Platinum", "stayed"] == pytest.approx(0.40, abs=0.005)
     halves = profit_halves(study.transactions, start="1997-01-01", end="1997-09-30")
-    chances = tier_probabilities(halves, has_costs=False)
+    chances = chances_of(halves)
     after = value_tiers(spent.rename_axis("customer_id").reset_index(), cut_offs=before.cut_offs)
-    found = tier_migration(before, after, chances=chances).stayed.set_index("tier").loc["Platinum"]
+    found = moves_between(before, after, chances)[1].set_index("tier").loc["Platinum"]
     assert found["stayed"] < found["by_chance"] < 0.75

@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers import (
-    allocation_sensitivity,
-    compare_cuts,
-    effort_against_value,
-    missing_costs,
-    tier_claims,
-    tier_list,
-    value_tiers,
-    ways_out_of_lead,
-)
-from crmlib.customers.tiers.agreement import _cut, preferred_cut
+from crmlib.customers import allocation_sensitivity, compare_cuts, tier_claims, value_tiers
+from crmlib.customers.profit.customer_profit import CustomerProfit
+from crmlib.customers.tiers.value_tiers import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import log_of
 
@@ -151,27 +143,27 @@ def test_to_drop_lead_saves_only_what_is_avoidable():
     profit = served([100, 30, 20], [0, 50, 60])
     tiers = value_tiers(profit)
     assert tiers["tier"].tolist() == ["Platinum", "Lead", "Lead"]
-    told = ways_out_of_lead(
-        profit, tiers, avoidable_share=0.5, price_rise=0.1, leave=0.2, cheaper=0.3
-    ).set_index("way")
+    told = tiers.ways_out_of_lead(avoidable_share=0.5, price_rise=0.1, leave=0.2, cheaper=0.3).set_index(
+        "way"
+    )
     gains = told["gain"]
     assert gains["drop them"] == pytest.approx(55 - 50)
     assert gains["raise prices"] == pytest.approx(0.8 * 5 - 0.2 * (50 - 55))
     assert gains["serve them more cheaply"] == pytest.approx(0.3 * 55)
     assert gains["charge until nobody loses money"] == 60
     assert told.loc["drop them", "of_loss"] == pytest.approx(5 / 60)
-    assert ways_out_of_lead(profit, tiers, avoidable_share=0)["gain"].iloc[0] == -50  # their margin is gone
-    assert ways_out_of_lead(profit, tiers, avoidable_share=1)["gain"].iloc[0] == 60
-    assert ways_out_of_lead(profit.iloc[:1], tiers.iloc[:1]).empty
+    assert tiers.ways_out_of_lead(avoidable_share=0)["gain"].iloc[0] == -50  # their margin is gone
+    assert tiers.ways_out_of_lead(avoidable_share=1)["gain"].iloc[0] == 60
+    assert tiers.iloc[:1].ways_out_of_lead().empty
     with pytest.raises(CrmError, match="avoidable_share is 50"):
-        ways_out_of_lead(profit, tiers, avoidable_share=50)
+        tiers.ways_out_of_lead(avoidable_share=50)
 
 
 @FEW
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 60)), min_size=1, max_size=30))
 def test_effort_and_value_are_those_of_the_firm(pairs):
     profit = served([one for one, _ in pairs], [other for _, other in pairs])
-    table = effort_against_value(value_tiers(profit), profit)
+    table = value_tiers(profit).effort()
     assert table["customers"].sum() == len(pairs)
     assert table["value"].sum() == pytest.approx(profit["revenue"].sum())
     assert table["effort"].sum() == pytest.approx(profit["cost_to_serve"].sum())
@@ -234,7 +226,7 @@ def test_the_list_holds_everybody_the_best_first():
     chances = pd.DataFrame({"customer_id": list("bca"), "most_likely": ["Lead", "Iron", "Platinum"]})
     chances["shrunk"] = [-3.0, 9.0, 50.0]
     chances[["Lead", "Iron", "Gold", "Platinum"]] = [[0.9, 0.1, 0, 0], [0, 0.6, 0.4, 0], [0, 0, 0.3, 0.7]]
-    listed = tier_list(profit, tiers, chances)
+    listed = tiers.customer_list(chances)
     assert listed["customer_id"].tolist() == ["a", "c", "b"]
     assert listed["chance"].tolist() == [0.7, 0.6, 0.9]
 
@@ -246,5 +238,10 @@ def test_what_is_missing_is_said():
             "basis": ["measured", "assumed", "missing"],
         }
     )
-    assert missing_costs(basis).startswith("Not known, and so counted as nothing: cost of orders")
-    assert "nobody can be Lead" in missing_costs(basis.assign(basis="missing"))
+    profit = CustomerProfit()
+    profit.basis = basis
+    assert profit.missing_costs.startswith("Not known, and so counted as nothing: cost of orders")
+    profit.basis = basis.assign(basis="missing")
+    assert "nobody can be Lead" in profit.missing_costs
+    profit.basis = basis.assign(basis="measured")
+    assert profit.missing_costs == "Every cost is measured or assumed."

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers.profit.customer_profit import customer_profit
-from crmlib.customers.profit.whale import revenue_and_profit_ranks, whale_curve
-from crmlib.customers.tiers.table import tier_table
-from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
+from crmlib.customers.profit.customer_profit import CustomerProfit, customer_profit
+from crmlib.customers.profit.spread import whale_curve
+from crmlib.customers.tiers.pyramid import TIERS, TierCutOffs
+from crmlib.customers.tiers.value_tiers import value_tiers
 from crmlib.errors import CrmError
 from tests.customers.logs import log_of
 
@@ -81,7 +81,7 @@ def test_the_table_loses_nobody_and_its_shares_add_up(values, data):
     profit = profits(values, revenue=np.abs(values).astype(float), cost_to_serve=1.0).set_axis(index)
     tiers = value_tiers(profit)
     assert tiers.index.equals(profit.index)
-    table = tier_table(tiers, profit)
+    table = tiers.table()
     assert table["tier"].tolist() == list(reversed(TIERS))
     assert table["customers"].sum() == len(values)
     assert table["share_of_customers"].sum() == pytest.approx(1)
@@ -149,7 +149,7 @@ def test_odd_bases_have_a_stated_result(values, expected, note):
     found = value_tiers(profits(values))
     assert counts(found) == {tier: expected.get(tier, 0) for tier in TIERS}
     assert note in " ".join(found.notes)
-    assert tier_table(found, profits(values))["customers"].sum() == len(values)
+    assert found.table()["customers"].sum() == len(values)
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,21 @@ def test_bad_input_is_refused(frame, options, says):
         value_tiers(frame, **options)
 
 
-def test_a_table_of_other_customers_is_refused():
-    with pytest.raises(CrmError, match="not the same customers"):
-        tier_table(value_tiers(profits([1, 2, 3])), profits([1, 2]))
+def test_a_series_holds_profits_or_by_its_name_revenues():
+    worked = pd.Series(WORKED, index=[f"c{place}" for place in range(len(WORKED))], name="clv")
+    found = value_tiers(worked)
+    assert found["tier"].tolist() == value_tiers(profits(WORKED))["tier"].tolist()
+    assert found.index.equals(worked.index)
+    assert (found.kind, found.cut_offs) == ("profit tiers", value_tiers(profits(WORKED)).cut_offs)
+    assert counts(value_tiers(worked.rename("revenue")))["Lead"] == 0
+    with pytest.raises(CrmError, match="profit is missing or infinite for 1 customers"):
+        value_tiers(pd.Series([1.0, np.nan]))
 
 
 def test_rank_by_revenue_is_not_rank_by_profit():
     profit = pd.DataFrame({"revenue": [100, 90, 80, 70], "profit": [-5, 30, 20, 10]}, index=list("abcd"))
-    ranks, told = revenue_and_profit_ranks(profit, top=0.5)
-    assert ranks["profit_rank"].tolist() == [4, 1, 2, 3]
-    assert told[["top", "shared", "top_at_a_loss"]].tolist() == [2, 0.5, 0.5]
-    assert told["rank_correlation"] == pytest.approx(-0.2)
+    assert CustomerProfit(profit).ranks["profit_rank"].tolist() == [4, 1, 2, 3]
+    assert CustomerProfit(profit.drop(columns="profit")).ranks.empty
 
 
 @FEW

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.tiers.value_tiers import TIERS
+from crmlib.customers.profit.spread import profit_halves
+from crmlib.customers.tiers.chances import chances_of
+from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.simulation.simulate import simulate_firm
 
 YEAR = {"start": "2025-01-01", "end": "2025-12-31"}
@@ -26,10 +28,10 @@ def test_true_tiers_are_recovered_at_the_rate_that_the_noise_allows(firm):
     profit = crm.customer_profit(study.transactions, **known)
     there = profit.merge(truth[truth["alive"]], on="customer_id")
     there = there[there["exposure_days"] == 365].set_index("customer_id")
-    halves = crm.profit_halves(study.transactions, **known)
+    halves = profit_halves(study.transactions, **known)
     halves = halves[halves["customer_id"].isin(there.index)].reset_index(drop=True)
     true = there.loc[halves["customer_id"], "profit_per_year"].reset_index(drop=True)
-    chances = crm.tier_probabilities(halves)
+    chances = chances_of(halves)
     right = crm.value_tiers(pd.DataFrame({"profit": true}))["tier"].astype(str)
     hits, best = ((right == chances[name].astype(str)).mean() for name in ("tier", "most_likely"))
     # Of 1,000 customers a share is known to within .025; what is beyond is the noise's shape, which is no bell.
@@ -71,4 +73,4 @@ def test_money_of_the_pyramid_is_the_firm_s(firm):
     left_out = profit.left_out.query("table == 'service_cases'")["money"].sum()
     assert profit["cost_of_cases"].sum() + left_out == pytest.approx(spent)
     tiers = crm.value_tiers(profit)
-    assert np.isclose(crm.tier_table(tiers, profit)["profit"].sum(), profit["profit"].sum())
+    assert np.isclose(tiers.table()["profit"].sum(), profit["profit"].sum())

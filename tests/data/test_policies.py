@@ -67,7 +67,7 @@ def test_returns_are_matched_with_the_latest_earlier_purchase_of_the_amount():
 
 def test_a_return_never_reaches_back_before_a_cut_off():
     shop = study(RETURNS)
-    from crmlib.customers.rfm.summarise import rfm_summary
+    from crmlib.customers.rfm.summary import rfm_summary
 
     before = rfm_summary(shop.all_transactions, as_of="2024-01-31", time_unit="D").set_index("customer_id")
     after = rfm_summary(shop.all_transactions, as_of="2024-02-28", time_unit="D").set_index("customer_id")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import crmlib as crm
+from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.errors import CrmError
 from crmlib.simulation.simulate import simulate_firm
 
@@ -90,9 +91,7 @@ def test_the_chosen_list_beats_the_list_by_risk_and_comes_near_the_oracles(firm,
     log = firm.tables["transactions"]
     test = firm.tables["experiments"].query("experiment == 'reminder-2025'")
     outcomes = crm.experiment_outcomes(log, test, days=60, as_of=firm.as_of).set_index("customer_id")
-    features = crm.experiment_features(
-        log, test, experiment="reminder-2025", customers=firm.tables["customers"]
-    )
+    features = experiment_features(log, test, experiment="reminder-2025", customers=firm.tables["customers"])
     model = crm.UpliftModel("x").fit(features, outcomes["group"], outcomes["purchases"])
     profit_per_purchase = outcomes["profit"].sum() / outcomes["purchases"].sum()
     planned = crm.contacts_by_effect(

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import crmlib as crm
+from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.economics.experiments import minimal_detectable_effect, split_p_value
 from crmlib.errors import CrmError, DataError
 from crmlib.simulation.simulate import simulate_firm
@@ -173,7 +174,7 @@ def test_features_hold_only_what_was_known_then():
         amount=lambda one: -one["amount"], is_purchase=False, date=log["reversed_on"]
     )
     people = pd.DataFrame({"customer_id": ["a", "b"], "market": ["DE", None], "planned_value": 1.0})
-    found = crm.experiment_features(
+    found = experiment_features(
         pd.concat([log, returns]), TEST, experiment="reminder", customers=people, recent_days=5
     )
     assert found.index.tolist() == ["a", "b", "c", "d"]
@@ -183,7 +184,7 @@ def test_features_hold_only_what_was_known_then():
     assert found.loc["b", ["days_since_first", "days_since_last"]].tolist() == [11.0, 1.0]
     assert list(found.columns[-1:]) == ["market"]
     with pytest.raises(CrmError, match="did you mean 'reminder'"):
-        crm.experiment_features(LOG, TEST, experiment="remindr")
+        experiment_features(LOG, TEST, experiment="remindr")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.retention.repurchase import buying_streaks
 from crmlib.errors import CannotAnswerError
 
 DAY = pd.Timestamp("2024-12-31")
@@ -91,7 +92,7 @@ class TestStreaks:
         day = random.integers(0, 120, 400)
         log = pd.DataFrame({"customer_id": random.integers(0, 60, 400).astype(str), "amount": 1.0})
         log["date"] = DAY - pd.to_timedelta(day, unit="D")
-        found = crm.buying_streaks(log, as_of=DAY, days=20)
+        found = buying_streaks(log, as_of=DAY, days=20)
         periods = [set(log.loc[(day // 20) == one, "customer_id"]) for one in reversed(range(len(found)))]
         there, expected = periods[0], []
         for one in periods:
@@ -101,7 +102,7 @@ class TestStreaks:
 
     def test_needs_two_periods(self, log: pd.DataFrame) -> None:
         with pytest.raises(CannotAnswerError, match="needs two periods"):
-            crm.buying_streaks(log, as_of=DAY, days=500)
+            buying_streaks(log, as_of=DAY, days=500)
 
 
 class TestContracts:

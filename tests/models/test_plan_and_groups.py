@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError
 from crmlib.models import BetaGeoModel, ParetoNBDModel
 from crmlib.models.backtesting.backtest import plan_backtest

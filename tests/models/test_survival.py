@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.retention.contracts import contract_spells
 from crmlib.errors import CrmError, DataError, FitError
 
 TELCO = Path(__file__).parents[2] / "data" / "telco" / "customers.csv.gz"
@@ -126,7 +127,7 @@ class TestSpells:
     )
 
     def test_change_of_price_ends_nothing_and_a_break_begins_anew(self) -> None:
-        told = crm.contract_spells(self.ROWS, "2024-12-31").set_index(["customer_id", "spell"])
+        told = contract_spells(self.ROWS, "2024-12-31").set_index(["customer_id", "spell"])
         assert told["ended"].to_dict() == {("a", 1): False, ("b", 1): True, ("c", 1): True, ("c", 2): False}
         assert told.loc[("a", 1), ["price_per_month", "plan", "price_changes"]].tolist() == [12.0, "L", 1]
         days = pd.Timestamp("2024-12-31") - pd.Timestamp("2024-01-01")
@@ -135,30 +136,28 @@ class TestSpells:
         assert told.loc[("b", 1), "end_reason"] == "cancelled"
 
     def test_what_comes_later_is_not_seen(self) -> None:
-        told = crm.contract_spells(self.ROWS, "2024-05-30").set_index(["customer_id", "spell"])
+        told = contract_spells(self.ROWS, "2024-05-30").set_index(["customer_id", "spell"])
         assert not told.loc[("b", 1), "ended"]
         assert told.loc[("a", 1), "price_per_month"] == 10.0
         assert "d" not in told.index.get_level_values(0)
         then = self.ROWS[self.ROWS["start"] <= "2024-05-30"]
         then = then.assign(end=then["end"].where(then["end"] <= "2024-05-30"))
         pd.testing.assert_frame_equal(
-            crm.contract_spells(then, "2024-05-30"), crm.contract_spells(self.ROWS, "2024-05-30")
+            contract_spells(then, "2024-05-30"), contract_spells(self.ROWS, "2024-05-30")
         )
 
     def test_a_contract_that_changes_on_the_last_day_runs_on(self) -> None:
-        told = crm.contract_spells(self.ROWS, "2024-06-30").set_index(["customer_id", "spell"])
+        told = contract_spells(self.ROWS, "2024-06-30").set_index(["customer_id", "spell"])
         assert not told.loc[("a", 1), "ended"]
-        plain = crm.contract_spells(self.ROWS.drop(columns="end_reason"), "2024-06-30")
+        plain = contract_spells(self.ROWS.drop(columns="end_reason"), "2024-06-30")
         assert plain.set_index(["customer_id", "spell"]).loc[("a", 1), "ended"]
 
     def test_terms_are_the_last_or_the_first(self) -> None:
-        first = crm.contract_spells(self.ROWS, "2024-12-31", terms="first").set_index(
-            ["customer_id", "spell"]
-        )
+        first = contract_spells(self.ROWS, "2024-12-31", terms="first").set_index(["customer_id", "spell"])
         assert first.loc[("a", 1), ["price_per_month", "plan"]].tolist() == [10.0, "S"]
         assert first.loc[("b", 1), "end_reason"] == "cancelled"
         with pytest.raises(CrmError, match="allowed: last, first"):
-            crm.contract_spells(self.ROWS, "2024-12-31", terms="mean")
+            contract_spells(self.ROWS, "2024-12-31", terms="mean")
 
     def test_only_the_first_terms_compare_fairly(self) -> None:
         # everybody leaves at the same rate; who stays for a year pays more from then on
@@ -172,18 +171,18 @@ class TestSpells:
         two = one[days > 365].assign(start=start + pd.Timedelta(366, "D"), price_per_month=12.0)
         two["end"] = start + pd.to_timedelta(days[days > 365], unit="D")
         rows = pd.concat([one, two]).query("end >= start")
-        fair, unfair = (crm.contract_spells(rows, "2030-01-01", terms=one) for one in ("first", "last"))
+        fair, unfair = (contract_spells(rows, "2030-01-01", terms=one) for one in ("first", "last"))
         assert fair["price_per_month"].nunique() == 1
         assert crm.log_rank(unfair, by="price_per_month").p_value < 1e-9
 
     def test_rows_that_end_before_they_start_are_refused(self) -> None:
         wrong = self.ROWS.assign(end=pd.Timestamp("2023-12-31"))
         with pytest.raises(DataError, match="6 rows end before they start"):
-            crm.contract_spells(wrong, "2024-12-31")
+            contract_spells(wrong, "2024-12-31")
 
     def test_a_missing_column_is_named(self) -> None:
         with pytest.raises(DataError, match="lacks price_per_month"):
-            crm.contract_spells(self.ROWS.drop(columns="price_per_month"), "2024-12-31")
+            contract_spells(self.ROWS.drop(columns="price_per_month"), "2024-12-31")
 
 
 class TestCox:

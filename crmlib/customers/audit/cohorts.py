@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, fetch, floor
-from crmlib.customers.activity import dated_rows, purchase_days
+from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
@@ -32,14 +31,10 @@ def cohort_comparison(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     period : {"M", "W", "Q", "Y"}
         A cohort is who first bought in one such calendar period; behaviour is counted by the same.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     margin : float, optional
         Contribution margin as a share of revenue, used where the log has no `cost`.
     new_from : date or str, optional
@@ -105,12 +100,10 @@ def cohort_history(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, as_of
+        As in `rfm_summary`.
     cohort : pair of date or str
         First and last day of the acquisition, both within it.
-    as_of : date or str
-        Last day that counts, to its end.
     age_unit : {"M", "D", "W", "Q", "Y"}
         Unit of age, counted from each customer's own first purchase (a month is 30.4375 days).
     collapse, margin
@@ -181,7 +174,7 @@ def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
     ----------
     Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 5.
     """
-    measures = [one for one in ("active", "purchases", "revenue", "profit") if one in comparison.columns]
+    measures = [name for name in ("active", "purchases", "revenue", "profit") if name in comparison.columns]
     table = comparison.groupby("period")[measures].sum()
     newest = comparison[comparison["age"] == 0].set_index("period")
     table["new_customers"] = newest["customers"].reindex(table.index, fill_value=0)
@@ -269,10 +262,10 @@ def _with_birth(days: ibis.Table) -> ibis.Table:
 
 
 def _measures(rows: ibis.Table) -> dict[str, Any]:
-    sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
+    sums = {name: rows[name].sum() for name in ("purchase", "revenue", "profit") if name in rows.columns}
     return {
         "active": rows.customer_id.nunique(where=rows.purchase == 1),
-        "purchases": rows.purchase.sum(),
+        "purchases": sums.pop("purchase"),
         **sums,
     }
 

@@ -8,9 +8,17 @@ from typing import Any
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, fetch, known_since, orders_among, seen_by
-from crmlib.customers.activity import profit_of
-from crmlib.customers.rfm.summarise import purchase_periods
+from crmlib.customers._log import (
+    as_day,
+    belongs_to,
+    dated,
+    fetch,
+    known_since,
+    orders_among,
+    profit_of,
+    seen_by,
+)
+from crmlib.customers.rfm.summary import purchase_periods
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
@@ -103,23 +111,23 @@ def last_complete_month(day: dt.date) -> pd.Period:
     return month if month.end_time.date() == day else month - 1
 
 
-def last_months(as_of: Any, months: int, *, back: int = 0) -> tuple[dt.date, dt.date]:
+def last_months(months: int, *, as_of: Any, back: int = 0) -> tuple[dt.date, dt.date]:
     """First and last day of the last so many complete months, or of as many that lie before them.
 
     Parameters
     ----------
-    as_of : date or str
-        Last day that counts.
     months : int
         Length of the period.
+    as_of : date or str
+        Last day that counts.
     back : int
         How many such periods to go back; 1 is the period before.
 
     Examples
     --------
-    >>> last_months("1998-06-30", 6)
+    >>> last_months(6, as_of="1998-06-30")
     (datetime.date(1998, 1, 1), datetime.date(1998, 6, 30))
-    >>> last_months("1998-06-30", 6, back=1)
+    >>> last_months(6, as_of="1998-06-30", back=1)
     (datetime.date(1997, 7, 1), datetime.date(1997, 12, 31))
     """
     if months < 1 or back < 0:
@@ -129,29 +137,8 @@ def last_months(as_of: Any, months: int, *, back: int = 0) -> tuple[dt.date, dt.
 
 
 def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
-    """How many complete months each of two periods end to end can have, so that the log covers both.
+    """How many complete months each of two periods end to end can have, so that the log covers both; at most `months`.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts.
-    months : int
-        As many as are asked for at most.
-
-    Returns
-    -------
-    int
-        The length of `last_months(as_of, ...)` and of the period before it, `back=1`.
-
-    Raises
-    ------
-    CannotAnswerError
-        If the log does not cover two complete months.
-
-    Notes
-    -----
     The log covers a month if its first purchase is not after the month's first day, whether or not it went
     back later; what is missing before that day is unknown, and not zero.
 
@@ -162,25 +149,20 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
     >>> comparable_months(log, as_of="2024-05-31", months=6)
     2
     """
-    last = last_months(as_of, months)[1]  # refuses what months cannot be
-    first = first_purchase_day(transactions, as_day(as_of, "as_of"))
+    last = last_months(months, as_of=as_of)[1]  # refuses what months cannot be
+    rows = seen_by(transactions, as_day(as_of, "as_of"))
+    first = rows.filter(rows.is_purchase).date.min().to_pyarrow().as_py()
     covered = 0
     if first is not None:
         begins = pd.Period(first, "M") + int(first.day > 1)
         covered = (pd.Period(last, "M") - begins).n + 1
     if covered < 2:
+        day = first.date() if first else "none"
         raise CannotAnswerError(
             f"two periods to compare need a complete month each, and up to {as_of} the log covers {max(covered, 0)} "
-            f"(first purchase: {first or 'none'}); give a log that reaches further back, or a later as_of"
+            f"(first purchase: {day}); give a log that reaches further back, or a later as_of"
         )
     return min(months, covered // 2)
-
-
-def first_purchase_day(transactions: Any, day: dt.date) -> dt.date | None:
-    """The day on which a log begins, as far as it is seen at a day: that of its first purchase, or none."""
-    rows = seen_by(transactions, day)
-    first = rows.filter(rows.is_purchase).date.min().to_pyarrow().as_py()
-    return None if first is None else first.date()
 
 
 def _by_month(
@@ -193,10 +175,10 @@ def _by_month(
     profit = profit_of(rows, margin)
     money = {"revenue": rows.amount} | ({} if profit is None else {"profit": profit})
     # An order id is looked for among one customer's rows, so first by customer.
-    dated = rows.mutate(month=belongs_to(rows).fill_null(rows.date).truncate("M"), **money)
-    sums = {name: dated[name].sum() for name in money}
-    orders = orders_among(dated, dated.counted)
-    people = dated.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
+    rows = rows.mutate(month=dated(rows).truncate("M"), **money)
+    sums = {name: rows[name].sum() for name in money}
+    orders = orders_among(rows, rows.counted)
+    people = rows.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
     joined = people.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
     measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
@@ -239,12 +221,8 @@ def purchases_by_month(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    as_of : date or str
-        Last day that counts, to its end.
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
     new_from : date or str, optional
         The study's `new_customers_known_from`: `new_customers` of months that begin before
         it are not known (NaN).

@@ -1,8 +1,8 @@
 """How many clusters, and are they groups? What speaks for it, beside a cloud without groups, and the verdict in words.
 
-Cutting one smooth cloud gives clusters as tidy as real groups do. What tells them apart is the ground
-between: customers are rarer halfway between two groups than around either centre. In any cloud with a
-single top they are not, be it a bell, a box or a cloud with heavy tails, so that no shape has to be assumed.
+Clusters cut from one smooth cloud can look as compact as real groups. The difference lies between them: halfway
+between two groups there are fewer customers than around either centre. In a cloud with a single top there are not,
+whether it is a bell, a box or a cloud with heavy tails, so that no shape has to be assumed.
 """
 
 from __future__ import annotations
@@ -233,14 +233,14 @@ def shallowest_valley(points: Points, labels: Labels, random: np.random.Generato
     of groups lies another group, and no valley.
     """
     spread = np.column_stack([spread_ties(column, random) for column in points.T])
-    centres = np.array([points[labels == one].mean(axis=0) for one in range(labels.max() + 1)])
+    centres = np.array([points[labels == cluster].mean(axis=0) for cluster in range(labels.max() + 1)])
     sphered = _within_clusters(points - centres[labels], points.var(axis=0).sum())
     spread, centres = spread @ sphered, centres @ sphered
     found = [
         _between(spread, (labels == a) | (labels == b), centres[a], centres[b])
         for a, b in neighbours(centres)
     ]
-    return max(found, key=lambda one: (one.p_value, one.depth))
+    return max(found, key=lambda valley: (valley.p_value, valley.depth))
 
 
 def neighbours(centres: Points) -> list[tuple[int, int]]:

@@ -6,21 +6,15 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from crmlib import format as fmt
+from crmlib.customers.clusters import fits
 from crmlib.customers.clusters.choice import choose, cluster_verdict, judge_clusters
-from crmlib.customers.clusters.fits import (
-    METHODS,
-    REFERENCE_STARTS,
-    Labels,
-    Method,
-    Points,
-    Scale,
-    Stability,
-    cluster,
-    stability,
-)
-from crmlib.customers.clusters.profile import cluster_names, standings
+from crmlib.customers.clusters.fits import Labels, Method, Points, Scale
 from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 
@@ -30,7 +24,11 @@ BOTH_SIDES = 0.05  # of the customers on the rarer side of zero, from which a co
 ID = "customer_id"
 
 
-class ClusterSegments(SavedModel):
+class ClustersNotFitted(CrmError, NotFittedError):
+    """Clusters were asked for before any were fitted."""
+
+
+class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
     """Customers who are alike, and whether they are groups or only cuts through one cloud.
 
     Parameters
@@ -152,20 +150,21 @@ class ClusterSegments(SavedModel):
         self.choice_ = self._judge(points, different, random)
         row = choose(self.choice_)
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
-        found = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
+        found = fits.cluster(points, int(row["clusters"]), self.method, random, starts=fits.REFERENCE_STARTS)
         self.labels_ = found.labels
-        self._clustering = found._replace(labels=found.labels[:0])  # prediction needs nobody of the fit
+        self._clustering = found._replace(labels=found.labels[:0])  # prediction needs no customer of the fit
         self.n_clusters_ = int(self.labels_.max()) + 1
-        self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
-        self.profile_ = standings(features, points, self.labels_, self.names_)
-        again = stability(points, self.labels_, self.method, self.resamples, random)
+        standing = fits.standing_of(points, self.labels_)
+        self.names_ = fits.cluster_names(standing, self.feature_names_in_, self.scale)
+        self.profile_ = fits.profile_of(features, standing, self.labels_, self.names_)
+        again = fits.stability(points, self.labels_, self.method, self.resamples, random)
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self
 
     def predict(self, data: pd.DataFrame | np.ndarray) -> Labels:
         """Cluster of each customer, 0 the largest; customers that were not fitted among them."""
         if not hasattr(self, "_clustering"):
-            raise CrmError("the clusters are not fitted yet; call fit first")
+            raise ClustersNotFitted("the clusters are not fitted yet; call fit first")
         features = self._features(data, self.feature_names_in_)
         return self._clustering.assign(self._scaling.transform(features.to_numpy()))
 
@@ -191,7 +190,7 @@ class ClusterSegments(SavedModel):
         return found
 
     def _check(self) -> None:
-        for name, allowed in (("method", METHODS), ("scale", SCALES)):
+        for name, allowed in (("method", fits.METHODS), ("scale", SCALES)):
             if getattr(self, name) not in allowed:
                 raise CrmError(
                     f"{name} is {getattr(self, name)!r}; {did_you_mean(getattr(self, name), allowed)}"
@@ -218,7 +217,7 @@ class ClusterSegments(SavedModel):
         counts = {"resamples": self.resamples, "nulls": self.nulls}
         return judge_clusters(points, list(numbers), method=self.method, **counts, random=random)
 
-    def _found_again(self, again: Stability) -> pd.DataFrame:
+    def _found_again(self, again: fits.Stability) -> pd.DataFrame:
         sizes = np.bincount(self.labels_, minlength=self.n_clusters_)
         table = pd.DataFrame(
             {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
@@ -292,9 +291,6 @@ def scaling(features: pd.DataFrame, scale: Scale) -> Any:
     either side of zero is not logged: a logarithm would tear a hole at zero, and find two groups there.
     "share": square roots, so that distances are Hellinger's and small shares are not drowned by large ones.
     """
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
     values = features.to_numpy()
     if scale == "share":
         return make_pipeline(FunctionTransformer(np.sqrt), StandardScaler(with_std=False)).fit(values)

@@ -1,4 +1,4 @@
-"""Every customer's cluster: by how they buy, and by what they buy."""
+"""Every customer's cluster, by how and by what they buy, and what the customers of a cluster are like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ibis import _
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.customers.clusters.choice import COLUMNS
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
 
@@ -24,6 +24,7 @@ NOT_KNOWN = "not known"
 _CHOICE = pd.DataFrame(columns=list(COLUMNS))
 _PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
 OTHER, NONE = "other", "(none)"
+ALL = "all customers"
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,12 @@ def needs_clusters(
 
     Parameters
     ----------
-    transactions, as_of, by, fewest_purchases, collapse
-        As in `category_shares`.
+    transactions, as_of, collapse
+        As in `rfm_summary`.
+    by : str
+        The column of categories.
+    fewest_purchases : int
+        Purchase periods that a customer must have: one purchase is all of one category, which shows no need.
     **options
         As in `ClusterSegments`, such as `n_clusters` and `random_state`.
 
@@ -155,35 +160,18 @@ def category_shares(
 ) -> pd.DataFrame:
     """How does each customer's spend divide over categories?
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log with the column `by`.
-    as_of : date or str
-        Last day that counts, to its end.
-    by : str
-        The column of categories.
-    fewest_purchases : int
-        Purchase periods that a customer must have: one purchase is all of one category, which tells of no need.
-    most : int
-        Categories with most revenue that stand by themselves; all others are "other".
-    collapse : {"D", "H", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
-
     Returns
     -------
     DataFrame
-        One row per customer with enough purchases, sorted by customer: `customer_id` and a column per category, the
-        largest first; shares from 0 to 1 that add up to 1. Rows without a category count as "(none)", and
-        a category whose returns outweigh its purchases as 0. `.attrs["left_out"]` counts the customers with
-        fewer purchases, or none of whose categories brought money.
+        One row per customer with at least `fewest_purchases`, sorted by customer: `customer_id` and a column per
+        category, the `most` with the most revenue, then "other"; shares from 0 to 1 that add up to 1. Rows without a
+        category count as "(none)", and a category whose returns outweigh its purchases as 0. `.attrs["left_out"]`
+        counts the customers with fewer purchases, or none of whose categories brought money.
 
     Raises
     ------
     CannotAnswerError
         If the log has no such column, or fewer than two categories.
-    CrmError
-        If a parameter is out of range.
 
     Examples
     --------
@@ -193,9 +181,8 @@ def category_shares(
     >>> shares.to_dict("records"), shares.attrs["left_out"]
     ([{'customer_id': 'a', 'beer': 0.75, 'bread': 0.25}], 1)
     """
-    for name, value, least in (("fewest_purchases", fewest_purchases, 1), ("most", most, 1)):
-        if value < least:
-            raise CrmError(f"{name} is {value}; allowed: a whole number from {least}")
+    if fewest_purchases < 1:
+        raise CrmError(f"fewest_purchases is {fewest_purchases}; allowed: a whole number from 1")
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     if by not in rows.columns:
         raise CannotAnswerError(f"the purchase log has no {by}, so that needs do not show in it")
@@ -208,19 +195,22 @@ def category_shares(
     rows = rows.mutate(category=ibis.ifelse(rows.category.isin(named[:most]), rows.category, OTHER))
     money = rows.group_by("customer_id", "category").agg(spend=_.amount.sum())
     enough = _bought_often(rows, fewest_purchases, TimeUnit.parse(collapse))
-    long = fetch(money.semi_join(enough, "customer_id"))
-    spend = long.assign(spend=long["spend"].clip(lower=0)).pivot(
-        index="customer_id", columns="category", values="spend"
-    )
-    order = list(dict.fromkeys([*(one for one in named[:most] if one in spend), *spend.columns]))
-    spend = spend.reindex(columns=order).fillna(0.0).sort_index()
-    total = spend.sum(axis=1)
-    shares = spend[total > 0].div(total[total > 0], axis=0)
-    assert np.allclose(shares.sum(axis=1), 1), "shares of a customer do not add up"
-    table = shares.rename_axis(columns=None).reset_index()
+    table = _shares(fetch(money.semi_join(enough, "customer_id")), named[:most])
     buyers = rows.filter(rows.counted).customer_id.nunique().to_pyarrow().as_py()
     table.attrs["left_out"] = int(buyers) - len(table)
     return table
+
+
+def _shares(spend: pd.DataFrame, named: list[str]) -> pd.DataFrame:
+    """Each customer's spend by category as shares, the named categories first; without customers who spent nothing."""
+    spend = spend.assign(spend=spend["spend"].clip(lower=0))
+    wide = spend.pivot(index="customer_id", columns="category", values="spend").sort_index()
+    order = dict.fromkeys([*(name for name in named if name in wide), *wide.columns])
+    wide = wide.reindex(columns=list(order)).fillna(0.0)
+    total = wide.sum(axis=1)
+    shares = wide[total > 0].div(total[total > 0], axis=0)
+    assert np.allclose(shares.sum(axis=1), 1), "shares of a customer do not add up"
+    return shares.rename_axis(columns=None).reset_index()
 
 
 def _largest(rows: ibis.Table, most: int) -> list[str]:
@@ -234,3 +224,52 @@ def _bought_often(rows: ibis.Table, fewest: int, collapse: TimeUnit) -> ibis.Tab
     bought = rows.filter(rows.counted)
     periods = bought.select("customer_id", period=floor(bought.date, collapse)).distinct()
     return periods.group_by("customer_id").agg(purchases=_.count()).filter(_.purchases >= fewest)
+
+
+def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """What the customers of each cluster, segment or tier are like, beside all customers.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row per customer; means are of its numeric columns, such as P(alive) and value.
+    groups : Series
+        Group of each row of `data`, under the same index; a categorical's order is kept.
+
+    Returns
+    -------
+    DataFrame
+        One row per group and one for "all customers": `group, customers, share_of_customers`, then the mean
+        of each numeric column. Means weighted by customers are those of all.
+
+    Raises
+    ------
+    CrmError
+        If the two have different rows, or a customer no group.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"customer_id": list("abc"), "frequency": [1, 2, 6]})
+    >>> profile_table(data, pd.Series(["light", "light", "heavy"]))
+               group  customers  share_of_customers  frequency
+    0          heavy          1            0.333333        6.0
+    1          light          2            0.666667        1.5
+    2  all customers          3            1.000000        3.0
+    """
+    if not data.index.equals(groups.index):
+        raise CrmError(
+            f"data has {len(data):,} rows and groups {len(groups):,}, not the same; give both one index"
+        )
+    if groups.isna().any():
+        raise CrmError(f"{int(groups.isna().sum()):,} customers have no group; name one for them")
+    numbers = pd.DataFrame(data).select_dtypes("number").astype(float)
+    by_group = numbers.groupby(groups, observed=False)
+    table = by_group.mean()
+    table.insert(0, "customers", by_group.size())
+    whole = numbers.mean().to_frame(ALL).T
+    whole.insert(0, "customers", len(numbers))
+    table.index = table.index.astype(str)
+    assert table["customers"].sum() == len(data), "a customer was lost between groups"
+    profile = pd.concat([table, whole]).rename_axis("group").reset_index()
+    profile.insert(2, "share_of_customers", profile["customers"] / max(len(data), 1))
+    return profile

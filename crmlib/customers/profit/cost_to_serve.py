@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import end_of, fetch, open_columns, with_ids_of
+from crmlib.customers._log import fetch, open_columns, with_ids_of, within
 from crmlib.data.sources import open_optional, open_table
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.study.file import Costs
@@ -34,7 +34,7 @@ class Effort:
         """Money per customer: the table's own, and minutes and contacts at what one costs."""
         rates = {"minutes": prices.per_service_minute, "contacts": prices.per_contact, "cost": 1.0}
         units = self.per_customer[list(self.measures)]
-        return (units * [rates[one] or 0.0 for one in self.measures]).sum(axis=1)
+        return (units * [rates[measure] or 0.0 for measure in self.measures]).sum(axis=1)
 
 
 def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
@@ -53,19 +53,21 @@ def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
 def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those columns that a table has with a value in one row at least; a study's table has all, if empty."""
     rows = open_table(table)
-    there = [one for one in wanted if one in rows.columns]
+    there = [name for name in wanted if name in rows.columns]
     if not there:
         return ()
-    counts = fetch(rows.agg(**{one: rows[one].count() for one in there})).iloc[0]
-    return tuple(one for one in there if counts[one])
+    counts = fetch(rows.agg(**{name: rows[name].count() for name in there})).iloc[0]
+    return tuple(name for name in there if counts[name])
 
 
-def within(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
+def in_weeks(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
     """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
-    begin = ibis.literal(dt.datetime.combine(first, dt.time()))
-    if weeks is None:
-        return when >= begin
-    return (when >= begin) & (when.delta(begin, unit="day") // 7).isin(list(weeks))
+    inside = within(when, first)
+    return (
+        inside
+        if weeks is None
+        else inside & (when.date().delta(ibis.literal(first), unit="day") // 7).isin(list(weeks))
+    )
 
 
 def effort_of(
@@ -86,17 +88,21 @@ def effort_of(
     if not measures and open_optional(table) is None:  # asked again only where nothing is filled in
         return None
     rows = with_ids_of(log, open_columns(table, name, "customer_id", day))
-    when = rows[day].cast("timestamp(6)")
-    rows = rows.filter(within(when, first, None) & (when < end_of(last)))
-    dealt = within(rows[day].cast("timestamp(6)"), first, weeks)
+    rows = rows.mutate(when=rows[day].cast("timestamp(6)"))
+    rows = rows.filter(within(rows.when, first, last))
+    dealt = in_weeks(rows.when, first, weeks)
     sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
-    for one in measures:
-        number = as_number(rows[one], f"{name}.{one}")
-        sums |= {one: number.sum(where=dealt), f"{one}_missing": (dealt & number.isnull()).sum()}
-        sums |= {f"{one}_all": number.sum(), f"{one}_known": number.count(), f"{one}_low": number.min()}
+    for measure in measures:
+        number = as_number(rows[measure], f"{name}.{measure}")
+        sums |= {measure: number.sum(where=dealt), f"{measure}_missing": (dealt & number.isnull()).sum()}
+        sums |= {
+            f"{measure}_all": number.sum(),
+            f"{measure}_known": number.count(),
+            f"{measure}_low": number.min(),
+        }
     grouped = rows.group_by("customer_id").agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
-    notes = [note for one in measures for note in _filled_in(frame, name, one)]
+    notes = [note for measure in measures for note in _filled_in(frame, name, measure)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
 
 
@@ -198,29 +204,3 @@ def _rate(what: str, name: str, prices: Costs) -> tuple[str, str]:
         if price is None
         else ("assumed", f"{what} × {price:g} (costs.{name})")
     )
-
-
-def missing_costs(basis: pd.DataFrame) -> str:
-    """Say in one sentence what of the cost is not known, and what follows from that.
-
-    Parameters
-    ----------
-    basis : DataFrame
-        `.basis` of what `customer_profit` returns.
-
-    Examples
-    --------
-    >>> basis = pd.DataFrame({"component": ["gross", "cost of goods"], "basis": ["measured", "assumed"]})
-    >>> missing_costs(basis)
-    'Every cost is measured or assumed.'
-    """
-    costs = basis[basis["component"].str.startswith("cost")]
-    missing = costs.loc[costs["basis"] == "missing", "component"].tolist()
-    if not missing:
-        return "Every cost is measured or assumed."
-    if len(missing) == len(costs):
-        return (
-            "No cost is known, so these are revenue tiers: nobody can be Lead, and who buys most may cost most. "
-            "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
-        )
-    return f"Not known, and so counted as nothing: {', '.join(missing)}; true profit is that much lower."

@@ -10,8 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import belongs_to, fetch, orders_among, seen_by
-from crmlib.customers.activity import check_margin, span
+from crmlib.customers._log import check_margin, dated, fetch, orders_among, seen_by, span, within
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
@@ -21,7 +20,7 @@ from crmlib.customers.profit.cost_to_serve import (
     basis_of,
     effort_of,
     has_costs,
-    within,
+    in_weeks,
 )
 from crmlib.errors import DataError
 from crmlib.study.file import Costs
@@ -35,7 +34,13 @@ PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders
 
 
 class CustomerProfit(pd.DataFrame):
-    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row."""
+    """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row.
+
+    Examples
+    --------
+    >>> CustomerProfit({"revenue": [900, 500, 90], "profit": [-50, 200, 20]}).ranks["profit_rank"].tolist()
+    [3.0, 1.0, 2.0]
+    """
 
     _metadata = ["basis", "left_out", "days"]  # noqa: RUF012  (pandas' own protocol)
 
@@ -46,6 +51,32 @@ class CustomerProfit(pd.DataFrame):
     @property
     def _constructor(self) -> Callable[..., CustomerProfit]:
         return CustomerProfit
+
+    @property
+    def ranks(self) -> pd.DataFrame:
+        """`revenue_rank` and `profit_rank` of each customer, 1 the best, equal values share the mean.
+
+        Without rows where no cost is known, for then the two are one.
+        """
+        known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
+        return pd.DataFrame(
+            {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
+        )
+
+    @property
+    def missing_costs(self) -> str:
+        """What of the cost is not known, and what follows from that, in one sentence."""
+        assert self.basis is not None, "made by customer_profit"
+        costs = self.basis[self.basis["component"].str.startswith("cost")]
+        missing = costs.loc[costs["basis"] == "missing", "component"].tolist()
+        if not missing:
+            return "Every cost is measured or assumed."
+        if len(missing) == len(costs):
+            return (
+                "No cost is known, so these are revenue tiers: nobody can be Lead, and who buys most may cost most. "
+                "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
+            )
+        return f"Not known, and so counted as nothing: {', '.join(missing)}; true profit is that much lower."
 
 
 def customer_profit(
@@ -92,7 +123,7 @@ def customer_profit(
         `.basis`: `component, money, basis` (measured, assumed or missing) and `source`; what is missing
         counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
         of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
-        were only written to. A letter to somebody who did nothing makes no customer who costs money.
+        were only written to: a customer who did nothing has no row.
 
     Raises
     ------
@@ -116,15 +147,18 @@ def customer_profit(
     0           a    100.0            0.0    50.0             31
     1           b     20.0           30.0   -20.0             12
     """
-    tables = (service_cases, touchpoints)
-    return profit_in_weeks(transactions, span(start, end), margin, tables, costs)
+    tables = dict(service_cases=service_cases, touchpoints=touchpoints)
+    return profit_in_weeks(transactions, *span(start, end), margin=margin, costs=costs, **tables)
 
 
 def profit_in_weeks(
     transactions: Any,
-    period: tuple[dt.date, dt.date],
+    first: dt.date,
+    last: dt.date,
+    *,
     margin: float | None = None,
-    tables: tuple[Any, Any] = (None, None),
+    service_cases: Any = None,
+    touchpoints: Any = None,
     costs: Costs | Mapping[str, float] | None = None,
     weeks: Sequence[int] | None = None,
 ) -> CustomerProfit:
@@ -132,17 +166,14 @@ def profit_in_weeks(
 
     A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
     """
-    first, last = period
     check_margin(margin)
     prices = as_costs(costs)
     log = seen_by(transactions, last)
     sales = fetch(_sales(log, first, weeks).order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     sales = sales.round(6)
-    cases, contacts = (
-        effort_of(table, log, about, first, last, weeks)
-        for table, about in zip(tables, (CASES, TOUCHPOINTS), strict=True)
-    )
+    cases = effort_of(service_cases, log, CASES, first, last, weeks)
+    contacts = effort_of(touchpoints, log, TOUCHPOINTS, first, last, weeks)
     known = _with_effort(sales, cases, contacts, prices)
     counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
     priced = _priced(counted.reset_index(drop=True), first, last, margin, prices)
@@ -159,10 +190,10 @@ def profit_in_weeks(
 
 def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
     """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
-    day = belongs_to(rows).fill_null(rows.date)
-    whole, own = within(day, first, None), within(day, first, weeks)
+    day = dated(rows)
+    whole, own = within(day, first), in_weeks(day, first, weeks)
     bought = rows.is_purchase & own
-    back = ~rows.is_purchase & within(rows.date, first, weeks)
+    back = ~rows.is_purchase & in_weeks(rows.date, first, weeks)
     sums = {
         "rows_within": (own | back).sum(),
         "orders": orders_among(rows, rows.counted & own),
@@ -244,7 +275,7 @@ def _left_out(
             why = np.where(ids.isin(known), "only written to", "not in the log")
             listed = effort.per_customer.assign(table=name, money=effort.priced(prices), why=why)
             found.append(listed.loc[~ids.isin(counted), list(found[0].columns)])
-    return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
+    return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
 
 
 def _reconcile(found: CustomerProfit) -> None:

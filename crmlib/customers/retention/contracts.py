@@ -51,19 +51,11 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
     Returns
     -------
     DataFrame
-        One row per contract, and one more for each time it was taken up again after a day without:
-
-        customer_id, subscription_id : str
-        spell : int, 1 for the first run of a contract
-        start, end : timestamp, first and last day; `end` is missing while the contract runs
-        tenure_months : float, days from the first to the last one, both within it, over 30.4375
-        ended : bool
-        price_per_month : float, by `terms`
-        price_changes : int, rows of the spell less one
-        plan, market, product_type : where the table has them, by `terms`
-        end_reason : why the spell's last row ended
-
-        Without rows where there is no such table.
+        One row per contract, and one more for each time it was taken up again after a day without: `customer_id,
+        subscription_id, spell` (1 for the first run of a contract), `start, end` (first and last day; `end` is missing
+        while it runs), `tenure_months` (days from the first to the last one, both within it, over 30.4375), `ended`,
+        `price_changes` (rows of the spell less one), and as the table has them, by `terms`, `price_per_month, plan,
+        market, product_type`; `end_reason` says why the last row ended. Without rows where there is no such table.
 
     Raises
     ------
@@ -107,13 +99,13 @@ def seen_rows(subscriptions: Any, day: dt.date) -> ibis.Table:
     `end` is null where it lies after the day or the contract runs on; `subscription_id` and `end_reason` are there.
     """
     table = open_table(subscriptions)
-    if missing := [one for one in ("customer_id", "start", "price_per_month") if one not in table.columns]:
+    if missing := [name for name in ("customer_id", "start", "price_per_month") if name not in table.columns]:
         raise DataError(
             f"subscriptions lacks {', '.join(missing)} (it has {', '.join(table.columns)}); "
             "it needs customer_id, start and price_per_month, and end where a contract is over"
         )
-    text = {one: table[one].cast("string") for one in ("subscription_id", "end_reason", *_ALONG)
-            if one in table.columns}  # fmt: skip
+    text = {name: table[name].cast("string") for name in ("subscription_id", "end_reason", *_ALONG)
+            if name in table.columns}  # fmt: skip
     end = table.end.cast("date") if "end" in table.columns else ibis.null("date")
     rows = table.select(
         customer_id=own_ids(table.customer_id),
@@ -137,7 +129,7 @@ def _refuse_backwards(rows: ibis.Table) -> None:
     wrong = rows.filter((rows.end < rows.start) | rows.start.isnull() | rows.customer_id.isnull())
     bad = fetch(wrong.select("customer_id").limit(SHOWN))
     if len(bad):
-        first = ", ".join(str(one) for one in bad["customer_id"])
+        first = ", ".join(map(str, bad["customer_id"]))
         count = int(wrong.count().to_pyarrow().as_py())
         raise DataError(
             f"subscriptions: {count:,} rows end before they start, or lack start or customer_id (customer_id {first}); "
@@ -154,12 +146,9 @@ def _spells(rows: ibis.Table, day: dt.date, terms: str) -> ibis.Table:
     begins = (_.before.isnull() | (_.start.delta(_.before, unit="day") > 1)).cast("int64")
     rows = rows.mutate(begins=begins)
     rows = rows.mutate(spell=_.begins.sum().over(ibis.cumulative_window(**order)))
-    carried = [one for one in ("price_per_month", *_ALONG) if one in rows.columns]
+    carried = [name for name in ("price_per_month", *_ALONG) if name in rows.columns]
     in_order = {"order_by": rows.start, "include_null": True}
-    along = {
-        one: rows[one].first(**in_order) if terms == "first" else rows[one].last(**in_order)
-        for one in carried
-    }
+    along = {name: getattr(rows[name], terms)(**in_order) for name in carried}
     spells = rows.group_by(*contract, "spell").agg(
         start=_.start.min(),
         end=ibis.ifelse(_.end.isnull().any(), ibis.null("date"), _.end.max()),
@@ -175,16 +164,8 @@ def contract_samples(
 ) -> pd.DataFrame:
     """Which contracts ran on some days, what was known of them then, and which ended in the months after?
 
-    Parameters
-    ----------
-    subscriptions : ibis.Table or DataFrame
-        As for `contract_spells`.
-    as_of : date or str
-        Last day that counts. The contracts that run then are in the answer too, without an outcome.
-    horizon_months : int
-        Who leaves within so many months after a day has left.
-    cut_offs : int
-        Days that are looked back to, the horizon apart, the latest of them one horizon before `as_of`.
+    The days are `cut_offs` in number and a horizon apart, the latest of them one horizon before `as_of`; the contracts
+    that run on `as_of` are in the answer too, without an outcome.
 
     Returns
     -------
@@ -212,11 +193,11 @@ def contract_samples(
     samples = [
         _sample(now, later, day) for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
     ]
-    if not sum(len(one) for one in samples):
+    if not any(map(len, samples)):
         why = f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
         return no_rows(_SAMPLES, why)
     samples.append(seen[-1][~seen[-1]["ended"]].assign(date=pd.Timestamp(last), left=np.nan))
-    frame = pd.concat([one for one in samples if len(one)], ignore_index=True)
+    frame = pd.concat([sample for sample in samples if len(sample)], ignore_index=True)
     known_on = dict(zip(map(pd.Timestamp, days[:-1]), map(pd.Timestamp, days[1:]), strict=True))
     frame = frame.assign(
         tenure_months=frame["tenure_months"].round(1),
@@ -242,38 +223,6 @@ def _sample(now: pd.DataFrame, later: pd.DataFrame, day: dt.date) -> pd.DataFram
     joined = running.merge(after, on=_KEY, how="left", validate="one_to_one")
     assert joined["left"].notna().all(), "a contract that ran was lost; this is a fault of crmlib"
     return joined.astype({"left": "float64"})
-
-
-def retention_rate(*, start: float, new: float, end: float) -> float:
-    """Which share of the customers at a period's start is there at its end: (end − new) / start.
-
-    Parameters
-    ----------
-    start, end : float
-        Customers on the first and on the last day.
-    new : float
-        Those at the end who joined within the period; who joined and left within it is in none of the three.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    CrmError
-        If there is nobody at the start, or more or fewer remain than can be.
-
-    Examples
-    --------
-    >>> retention_rate(start=200, new=40, end=210)
-    0.85
-    """
-    if not (start > 0 and 0 <= new <= end and end - new <= start):
-        raise CrmError(
-            f"start is {start}, new {new} and end {end}; give customers at the start (above 0), and at the end those "
-            "who are new and those who stayed, of whom there are no more than at the start"
-        )
-    return (end - new) / start
 
 
 def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> pd.DataFrame:
@@ -314,19 +263,19 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         why = f"no contract has started by {day}; retention needs some that have"
         return no_rows([*_SIZES, "retention", "low", "high"], lacking(subscriptions=subscriptions) or why)
     first = spells["start"].dt.to_period(period).min()
-    who, people = pd.factorize(spells["customer_id"])
+    who, ids = pd.factorize(spells["customer_id"])
 
     def customers(rows: pd.Series) -> np.ndarray:
-        return np.bincount(who[rows.to_numpy()], minlength=len(people)) > 0
+        return np.bincount(who[rows.to_numpy()], minlength=len(ids)) > 0
 
-    rows, there = [], np.zeros(len(people), dtype=bool)
-    for one in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(1, "D"), freq=period)[:-1]:
-        begins, ends = one.start_time, one.end_time.normalize()
-        # who ends on the period's last day is not there after it
+    rows, there = [], np.zeros(len(ids), dtype=bool)
+    for span in pd.period_range(first, pd.Timestamp(day) + pd.Timedelta(1, "D"), freq=period)[:-1]:
+        begins, ends = span.start_time, span.end_time.normalize()
+        # A contract that ends on the period's last day does not run after it.
         now = customers((spells["start"] <= ends) & (spells["end"].isna() | (spells["end"] > ends)))
         joined = customers((spells["start"] >= begins) & (spells["start"] <= ends))
         sizes = (there, now & ~there, there & ~now, joined & ~there & ~now, now)
-        rows.append([begins, *(int(one.sum()) for one in sizes)])
+        rows.append([begins, *(int(people.sum()) for people in sizes)])
         there = now
     table = pd.DataFrame(rows, columns=_SIZES)
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"

@@ -21,24 +21,11 @@ _COLUMNS = "month start new returned expansion contraction churn end customers n
 
 
 def revenue_ratios(movements: pd.DataFrame) -> pd.DataFrame:
-    """Net and gross revenue retention and the quick ratio of what moved recurring revenue.
+    """`nrr`, `grr` and `quick_ratio` of what moved recurring revenue, all amounts 0 or more.
 
-    Parameters
-    ----------
-    movements : DataFrame
-        `start, new, expansion, contraction, churn`: money, all 0 or more.
-
-    Returns
-    -------
-    DataFrame
-        `nrr` = (start + expansion − contraction − churn) / start, `grr` = (start − contraction − churn) / start, both
-        nan without a start, and `quick_ratio`, what was won for each unit lost: (new + expansion) / (contraction +
-        churn), nan if nothing was lost.
-
-    Raises
-    ------
-    CrmError
-        If an amount is negative, or more was lost than there was.
+    Net and gross revenue retention are (start + expansion − contraction − churn) / start and (start − contraction −
+    churn) / start, both nan without a start. The quick ratio is what was won for each unit lost: (new + expansion) /
+    (contraction + churn), nan if nothing was lost.
 
     Examples
     --------
@@ -68,7 +55,7 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     as_of : date or str
         Last day that counts.
     months : int, default 12
-        How many complete months to tell, as far as the table goes back.
+        How many complete months, as far as the table goes back.
 
     Returns
     -------

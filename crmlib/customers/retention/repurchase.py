@@ -1,7 +1,6 @@
 """Who buys again: what stands for retention where customers have no contract.
 
-"Retention" without a definition is no figure. In a purchase log nobody is seen to leave, and what can be told is who
-bought again, within which time.
+"Retention" needs a definition. A purchase log shows nobody leave; it shows who bought again, and within which time.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, fetch
-from crmlib.customers.activity import purchase_days
+from crmlib.customers._log import as_day, fetch, purchase_days
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.statistics import wilson_interval
 
@@ -29,19 +27,17 @@ def repurchase_rate(
 ) -> pd.Series:
     """Of those who bought in one period, which share bought in the next, and how many came back later?
 
-    The translation of "retention" for customers without a contract. It understates who is still a customer:
-    who skips a period is not gone.
+    What stands for "retention" where customers have no contract. It understates how many are still customers: one who
+    skips a period is not gone.
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, margin
+        As in `rfm_summary`; `margin` as in `cohort_comparison`.
     as_of : date or str
         Last day of the later period.
     days : int
         Length of each period.
-    margin : float, optional
-        Profit as a share of revenue, where the log has no `cost`.
     collapse : {"D", "W", "M", "Q", "Y"}
 
     Returns
@@ -64,9 +60,7 @@ def repurchase_rate(
     >>> repurchase_rate(log, as_of="2024-02-29", days=30)[["buyers", "bought_again", "rate"]].tolist()
     [2.0, 1.0, 0.5]
     """
-    last = as_day(as_of, "as_of")
-    if days < 1:
-        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
+    last = _checked(as_of, days)
     counts = _buyers(purchase_days(transactions, last, collapse=collapse, margin=margin), last, days)
     if not (counts["buyers"] > 0 and counts["now"] > 0):
         raise CannotAnswerError(
@@ -87,24 +81,9 @@ def repurchase_rate(
 def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = "D") -> pd.Series:
     """How many customers bought in every one of the periods since the first of them?
 
-    The survivors of a cohort, as `ShiftedBetaGeoModel` takes them, for customers without a contract: who skips
-    a period has ended their streak, though not for good.
-
-    Parameters
-    ----------
-    transactions, as_of, days, collapse
-        As in `repurchase_rate`; periods are counted back from `as_of`, as far as the log covers whole ones, at
-        most 12.
-
-    Returns
-    -------
-    Series
-        `survivors` by period: 0 holds the buyers of the earliest one.
-
-    Raises
-    ------
-    CannotAnswerError
-        If the log covers fewer than two periods.
+    The survivors of a cohort by period, 0 the earliest, as `ShiftedBetaGeoModel` takes them, for customers without a
+    contract: a customer who skips a period has ended the streak, though not for good. Periods are counted back from
+    `as_of`, as far as the log covers whole ones, at most 12.
 
     Examples
     --------
@@ -113,37 +92,42 @@ def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = 
     >>> buying_streaks(log, as_of="2024-02-29", days=30).tolist()
     [2, 1]
     """
-    last = as_day(as_of, "as_of")
-    if days < 1:
-        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
-    rows = purchase_days(transactions, last, collapse=collapse).filter(_.purchase == 1)
-    rows = rows.mutate(last=ibis.literal(last))
-    rows = rows.mutate(since=_.last.delta(_.date.date(), unit="day"))
+    last = _checked(as_of, days)
+    rows = _with_age(purchase_days(transactions, last, collapse=collapse), last, days).filter(_.purchase == 1)
     covered = rows.since.max().to_pyarrow().as_py()
-    periods = min((covered + 1) // days, _MOST_PERIODS) if covered is not None else 0
+    covered = 0 if covered is None else covered + 1
+    periods = min(covered // days, _MOST_PERIODS)
     if periods < 2:
         raise CannotAnswerError(
-            f"the log covers {0 if covered is None else covered + 1} days up to {last}; a streak needs two periods of "
-            f"{days}: choose a shorter one"
+            f"the log covers {covered} days up to {last}; a streak needs two periods of {days}: choose a shorter one"
         )
-    rows = rows.mutate(period=(periods - 1 - (_.since / days).floor()).cast("int64")).filter(_.period >= 0)
+    rows = rows.mutate(period=periods - 1 - _.ago).filter(_.period >= 0)
     bought = rows.select("customer_id", "period").distinct()
     number = ibis.row_number().over(group_by=bought.customer_id, order_by=bought.period)
-    # in an unbroken streak from the first period on, the nth period with a purchase is period n
-    counts = fetch(
-        bought.mutate(number=number).filter(_.number == _.period).group_by("period").agg(n=_.count())
-    )
+    # In an unbroken streak from the first period on, the nth period with a purchase is period n.
+    unbroken = bought.mutate(number=number).filter(_.number == _.period)
+    counts = fetch(unbroken.group_by("period").agg(n=_.count()))
     found = counts.set_index("period")["n"].reindex(range(periods), fill_value=0)
     return found.rename("survivors").astype("int64")
+
+
+def _checked(as_of: Any, days: int) -> dt.date:
+    if days < 1:
+        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
+    return as_day(as_of, "as_of")
+
+
+def _with_age(rows: ibis.Table, last: dt.date, days: int) -> ibis.Table:
+    """How many days, `since`, and whole periods, `ago`, each row lies before a day."""
+    rows = rows.mutate(last=ibis.literal(last)).mutate(since=_.last.delta(_.date.date(), unit="day"))
+    return rows.mutate(ago=(_.since / days).floor().cast("int64"))
 
 
 def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
     """Customers by which of the three periods up to a day they bought in, and their value in the last."""
     value = "profit" if "profit" in rows.columns else "revenue"
-    rows = rows.mutate(last=ibis.literal(last))
-    rows = rows.mutate(since=_.last.delta(_.date.date(), unit="day"), value=_[value])
-    rows = rows.mutate(ago=(_.since / days).floor().cast("int64"))
-    bought = {f"p{one}": ((_.ago == one) & (_.purchase == 1)).any() for one in range(3)}
+    rows = _with_age(rows, last, days).mutate(value=_[value])
+    bought = {f"p{ago}": ((_.ago == ago) & (_.purchase == 1)).any() for ago in range(3)}
     people = rows.group_by("customer_id").agg(
         **bought, value=_.value.sum(where=_.ago == 0).fill_null(0.0), since=_.since.max()
     )
@@ -179,14 +163,12 @@ def retention_by_age(
 
     Parameters
     ----------
+    as_of, collapse
+        As in `rfm_summary`.
     transactions : ibis.Table or DataFrame
         Cleaned purchase log, or any log of use with `customer_id, date, amount`.
-    as_of : date or str
-        Last day that counts, to its end.
     days : sequence of int
         Ages in days after the first purchase, ascending.
-    collapse : {"D", "W", "M", "Q", "Y"}
-        Purchases of one customer within one such period are one purchase.
     new_from : date or str, optional
         The study's `new_customers_known_from`: who was first seen before it may be older, and is not counted.
 
@@ -213,13 +195,13 @@ def retention_by_age(
     4    rolling         7     NaN          2         1
     5    rolling        30     NaN          2         0
     """
-    ages = [int(one) for one in days]
+    ages = [int(age) for age in days]
     if not ages or ages[0] < 1 or sorted(set(ages)) != ages:
         raise CrmError(f"days is {list(days)!r}; give ages in days, 1 or more, ascending")
     last = as_day(as_of, "as_of")
-    spans: list[tuple[str, int, int | None]] = [("N-day", one, one) for one in ages]
-    spans += [("bracket", before + 1, one) for before, one in zip([0, *ages[:-1]], ages, strict=True)]
-    spans += [("rolling", one, None) for one in ages]
+    spans: list[tuple[str, int, int | None]] = [("N-day", age, age) for age in ages]
+    spans += [("bracket", before + 1, age) for before, age in zip([0, *ages[:-1]], ages, strict=True)]
+    spans += [("rolling", age, None) for age in ages]
     counts = _came_back(transactions, last, spans, collapse, new_from)
     meaning = {
         "N-day": "bought on day {0}",

@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from crmlib.customers._log import as_day
-from crmlib.customers.rfm.cut_offs import RfmCutOffs
-from crmlib.customers.rfm.segments import RfmSegments, rfm_segments
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 
 NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
@@ -54,9 +53,8 @@ def segment_migration(
     after: Any,
     time_unit: str = "W",
     collapse: str = "D",
-    scores: int = 5,
     cut_offs: RfmCutOffs | None = None,
-    segments: pd.DataFrame | None = None,
+    **rules: Any,
 ) -> SegmentMigration:
     """Who moved from which segment to which between two days?
 
@@ -68,8 +66,9 @@ def segment_migration(
         The two days, each to its end.
     time_unit, collapse
         As in `rfm_summary`.
-    scores, cut_offs, segments
-        As in `rfm_segments`; by default cut-offs are drawn on the first day and kept for the second.
+    cut_offs, **rules
+        As in `rfm_segments`, with `scores` and `segments`; by default cut-offs are drawn on the first day and kept for
+        the second.
 
     Returns
     -------
@@ -102,18 +101,19 @@ def segment_migration(
     if was.empty:
         raise CannotAnswerError(f"nobody had bought by {first}, the day before; give a later one")
     now = rfm_summary(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
-    earlier = rfm_segments(was, scores=scores, cut_offs=cut_offs, segments=segments)
+    earlier = rfm_segments(was, cut_offs=cut_offs, **rules)
     kept = earlier.cut_offs
     assert kept is not None, "segments carry their cut-offs"
-    later = rfm_segments(now, cut_offs=kept, segments=segments) if len(now) else earlier.iloc[:0]
-    anew = rfm_segments(now, scores=kept.scores, segments=segments) if len(now) else later
+    rules["scores"] = kept.scores
+    later = rfm_segments(now, cut_offs=kept, **rules) if len(now) else earlier.iloc[:0]
+    anew = rfm_segments(now, **rules) if len(now) else later
     customers = _customers(earlier, later)
     return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, kept)
 
 
 def _customers(earlier: RfmSegments, later: RfmSegments) -> pd.DataFrame:
     names = list(earlier["segment"].cat.categories)
-    sides = [pd.DataFrame(one).set_index("customer_id")["segment"].astype(object) for one in (earlier, later)]
+    sides = [pd.DataFrame(day).set_index("customer_id")["segment"].astype(object) for day in (earlier, later)]
     both = pd.concat(sides, axis=1, keys=["before", "after"]).sort_index()
     for side, absent in (("before", NOT_YET), ("after", NO_LONGER)):
         both[side] = pd.Categorical(both[side].fillna(absent), categories=[*names, absent], ordered=True)
@@ -128,8 +128,8 @@ def _matrix(customers: pd.DataFrame) -> pd.DataFrame:
 
 def _sizes(earlier: RfmSegments, later: RfmSegments, anew: RfmSegments) -> pd.DataFrame:
     counts = {
-        name: one["segment"].value_counts(sort=False)
-        for name, one in (("before", earlier), ("after", later), ("drawn_anew", anew))
+        name: day["segment"].value_counts(sort=False)
+        for name, day in (("before", earlier), ("after", later), ("drawn_anew", anew))
     }
     sizes = pd.DataFrame(counts).rename_axis("segment").reset_index()
     assert (sizes[["before", "after"]].sum() == [len(earlier), len(later)]).all(), "a customer was lost"

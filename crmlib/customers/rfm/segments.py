@@ -5,14 +5,16 @@ Scores look back: they say who has bought lately, often and for much, not who wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.rfm.cut_offs import RfmCutOffs, check_unit, draw_cut_offs, score
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.units import TimeUnit
 
 # Score and the column of the summary that it ranks. M ranks all of a customer's net spend.
 _MEASURES = {"recency": "time_since_last_purchase", "frequency": "frequency", "monetary": "net"}
@@ -30,6 +32,54 @@ _DEFAULT = (
     ("Hibernating", 2, 2, 1, 2),
     ("Lost", 1, 1, 1, 2),
 )
+
+
+@dataclass(frozen=True)
+class RfmCutOffs:
+    """Where one score ends and the next begins, to be kept and used again on a later summary.
+
+    Scores drawn anew each period hide a decline, because a fifth of the customers always scores highest.
+
+    Attributes
+    ----------
+    scores : int
+        Number of scores; each tuple below holds one cut-off fewer, in ascending order.
+    recency : tuple of float
+        Time since the last purchase, in `time_unit`; a longer one scores lower.
+    frequency, monetary : tuple of float
+        Repeat purchase periods and net spend; more scores higher. A value equal to a cut-off is below it.
+    time_unit : str or None
+        Unit of `recency`; None where the summary has none.
+    notes : tuple of str
+        What is left of a score where many customers share a value.
+
+    Examples
+    --------
+    >>> from dataclasses import asdict  # to keep them in a file
+    >>> cut_offs = RfmCutOffs(2, recency=(4.0,), frequency=(1.0,), monetary=(50.0,), time_unit="W")
+    >>> RfmCutOffs(**asdict(cut_offs)) == cut_offs
+    True
+    """
+
+    scores: int
+    recency: tuple[float, ...]
+    frequency: tuple[float, ...]
+    monetary: tuple[float, ...]
+    time_unit: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(self.notes))
+        if self.scores < 2:
+            raise CrmError(f"scores is {self.scores}; allowed: 2 or more, 5 for quintiles")
+        for name in ("recency", "frequency", "monetary"):
+            cuts = tuple(getattr(self, name))  # a file gives lists
+            object.__setattr__(self, name, cuts)
+            if len(cuts) != self.scores - 1 or not all(np.isfinite(cuts)) or list(cuts) != sorted(cuts):
+                raise CrmError(
+                    f"cut_offs.{name} is {cuts}; allowed: {self.scores - 1} finite numbers in ascending order, "
+                    f"one fewer than scores ({self.scores})"
+                )
 
 
 class RfmSegments(pd.DataFrame):
@@ -62,8 +112,8 @@ def rfm_segments(
     cut_offs : RfmCutOffs, optional
         Cut-offs kept from an earlier result; `scores` is then theirs. Drawn from this summary by default.
     segments : DataFrame, optional
-        Rules to edit: `segment, r_min, r_max, f_min, f_max`, the first that matches wins, and every pair of
-        scores must be covered. `default_segments()` by default.
+        Rules of your own: `segment, r_min, r_max, f_min, f_max`, the first that matches wins, and every pair of scores
+        must be covered. By default those of `crmlib.customers.rfm.segments.default_segments()`.
 
     Returns
     -------
@@ -81,9 +131,9 @@ def rfm_segments(
     Notes
     -----
     Equal values share a score. Where half the customers bought once, all of them score 1 in frequency and
-    the next higher value starts at the score of its rank, so that some scores are given to nobody. Who
-    bought on the last day scores highest in recency under any cut-offs; who did so for the first time is a
-    new customer.
+    the next higher value starts at the score of its rank, so that some scores are
+    never given. A customer who bought on the last day scores highest in recency under any cut-offs; if it was the first
+    purchase, the customer is new.
 
     References
     ----------
@@ -112,14 +162,12 @@ def rfm_segments(
     # Bought on the last day: recent by any standard, even by cut-offs edited to below zero.
     r_score[measured["recency"] <= 0] = cuts.scores
     f_score, m_score = (score(measured[name], getattr(cuts, name)) for name in ("frequency", "monetary"))
-    frame = {
-        "customer_id": summary["customer_id"],
-        "r_score": r_score,
-        "f_score": f_score,
-        "m_score": m_score,
-    }
-    found = RfmSegments(frame, index=summary.index)
-    found["segment"] = segment_of_scores(rules, cuts.scores, r_score, f_score)
+    scored = {"r_score": r_score, "f_score": f_score, "m_score": m_score}
+    found = RfmSegments({"customer_id": summary["customer_id"], **scored}, index=summary.index)
+    # The first rule that matches names the segment; categories are in the rules' order.
+    row = _first_match(rules, cuts.scores)[r_score - 1, f_score - 1]
+    names, order = rules["segment"].to_numpy(), list(dict.fromkeys(rules["segment"]))
+    found["segment"] = pd.Categorical(names[row], categories=order, ordered=True)
     found.cut_offs = cuts
     return found
 
@@ -193,12 +241,7 @@ def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def default_segments() -> pd.DataFrame:
-    """The common named segments on five scores, as a table to edit.
-
-    Returns
-    -------
-    DataFrame
-        `segment, r_min, r_max, f_min, f_max`, both ends included; the first row that matches wins.
+    """The common named segments on five scores, a table to edit: both ends included, the first row that matches wins.
 
     Examples
     --------
@@ -212,21 +255,18 @@ def default_segments() -> pd.DataFrame:
 
 def check_segments(rules: pd.DataFrame, scores: int) -> pd.DataFrame:
     """The rules as they are used, or a refusal that names the column, the row or the pair left out."""
-    for column in RULE_COLUMNS:
-        if column not in rules.columns:
-            raise CrmError(f"segments has no column {column!r}; it needs {', '.join(RULE_COLUMNS)}")
+    if missing := [column for column in RULE_COLUMNS if column not in rules.columns]:
+        raise CrmError(f"segments has no column {missing[0]!r}; it needs {', '.join(RULE_COLUMNS)}")
     if rules["segment"].isna().any():
         raise CrmError("segments has a row without a name; fill the column segment")
     bounds = rules[list(RULE_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")
-    for row in range(len(rules)):
-        r_min, r_max, f_min, f_max = bounds.iloc[row]
-        ordered = 1 <= r_min <= r_max <= scores and 1 <= f_min <= f_max <= scores
-        if not ordered or (bounds.iloc[row] % 1 != 0).any():
-            raise CrmError(
-                f"segments: {rules['segment'].iloc[row]!r} has r {rules['r_min'].iloc[row]} to "
-                f"{rules['r_max'].iloc[row]} and f {rules['f_min'].iloc[row]} to {rules['f_max'].iloc[row]}; "
-                f"allowed: whole numbers from 1 to {scores}, the smaller one first"
-            )
+    whole = (bounds.ge(1) & bounds.le(scores) & (bounds % 1 == 0)).all(axis=1)
+    ordered = (bounds["r_min"] <= bounds["r_max"]) & (bounds["f_min"] <= bounds["f_max"])
+    for row in rules[~(whole & ordered)].itertuples():
+        raise CrmError(
+            f"segments: {row.segment!r} has r {row.r_min} to {row.r_max} and f {row.f_min} to {row.f_max}; allowed: "
+            f"whole numbers from 1 to {scores}, the smaller one first"
+        )
     checked = bounds.reset_index(drop=True)
     checked.insert(0, "segment", rules["segment"].astype(str).to_numpy())
     grid = _first_match(checked, scores)
@@ -240,15 +280,6 @@ def check_segments(rules: pd.DataFrame, scores: int) -> pd.DataFrame:
     return checked
 
 
-def segment_of_scores(
-    rules: pd.DataFrame, scores: int, r_score: np.ndarray, f_score: np.ndarray
-) -> pd.Categorical:
-    """Each customer's segment: the first rule that matches, categories in the rules' order."""
-    names = list(dict.fromkeys(rules["segment"]))
-    grid = _first_match(rules, scores)[r_score - 1, f_score - 1]
-    return pd.Categorical(rules["segment"].to_numpy()[grid], categories=names, ordered=True)
-
-
 def _first_match(rules: pd.DataFrame, scores: int) -> np.ndarray:
     """Row of the first matching rule for every (r, f), -1 where there is none."""
     grid = np.full((scores, scores), -1)
@@ -257,3 +288,43 @@ def _first_match(rules: pd.DataFrame, scores: int) -> np.ndarray:
         r_min, r_max, f_min, f_max = bounds[row]
         grid[r_min - 1 : r_max, f_min - 1 : f_max] = row
     return grid
+
+
+def draw_cut_offs(measured: Mapping[str, np.ndarray], scores: int, unit: TimeUnit | None) -> RfmCutOffs:
+    """Cut-offs at the quantiles, each a value that occurs, so that equal values are on one side of it."""
+    if not len(measured["frequency"]):
+        raise CannotAnswerError(
+            "summary has no customer to draw cut-offs from; pass cut_offs= from an earlier result"
+        )
+    at = np.arange(1, scores) / max(scores, 1)
+    cuts: dict[str, Any] = {
+        name: tuple(map(float, np.quantile(values, at, method="inverted_cdf")))
+        for name, values in measured.items()
+    }
+    notes = [_note(name, values, cuts[name], scores) for name, values in measured.items()]
+    return RfmCutOffs(scores, **cuts, time_unit=unit and str(unit), notes=tuple(filter(None, notes)))
+
+
+def _note(name: str, values: np.ndarray, cuts: tuple[float, ...], scores: int) -> str | None:
+    """Which levels of a score no customer has, and why."""
+    given = score(values, cuts)
+    given = scores + 1 - given if name == "recency" else given
+    nobody = sorted(set(range(1, scores + 1)) - set(given.tolist()))
+    if not nobody:
+        return None
+    value, shared = max(zip(*np.unique(values, return_counts=True), strict=True), key=lambda pair: pair[1])
+    what = f"{name}: {shared} of {len(values)} customers share the value {value:g}"
+    return f"{what}; nobody has the score {', '.join(map(str, nobody))}"
+
+
+def score(values: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
+    """1 plus the number of cut-offs that a value exceeds."""
+    return np.searchsorted(cuts, values, side="left") + 1
+
+
+def check_unit(cuts: RfmCutOffs, unit: TimeUnit | None) -> None:
+    if cuts.time_unit is not None and unit is not None and TimeUnit.parse(cuts.time_unit) != unit:
+        raise CrmError(
+            f"cut_offs count time in {TimeUnit.parse(cuts.time_unit).plural} and the summary in {unit.plural}; "
+            f"make the summary with time_unit={cuts.time_unit!r}"
+        )

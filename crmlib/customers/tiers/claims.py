@@ -9,8 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import end_of, fetch, orders_among, seen_by, with_ids_of
-from crmlib.customers.activity import span
+from crmlib.customers._log import fetch, orders_among, seen_by, span, with_ids_of, within
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.data.sources import open_optional
 from crmlib.errors import CrmError
@@ -61,10 +60,7 @@ CLAIMS = (
         "Iron", "fill capacity: more than stands idle anyway", "capacity", "capacity", 1, "idle capacity"
     ),
     TierClaim(
-        "Lead",
-        "demand more attention than their spending merits",
-        "minutes_beyond",
-        "service_cases.minutes",
+        "Lead", "demand more attention than their spending merits", "minutes_beyond", "service_cases.minutes"
     ),
     TierClaim("Lead", "complain", "complaints", "service_cases.kind"),
     TierClaim("Lead", "complain where others read it", "public_complaints", "service_cases.public"),
@@ -210,27 +206,25 @@ def next_behaviour(
 
 
 def _bought(rows: ibis.Table, first: dt.date) -> ibis.Table:
-    within = rows.counted & (rows.date >= ibis.literal(dt.datetime.combine(first, dt.time())))
+    inside = rows.counted & within(rows.date, first)
     sums = {
         "first_seen": rows.date.min(),
-        "purchases": orders_among(rows, within),
-        "rows": within.sum(),
-        "revenue": rows.amount.sum(where=within),
+        "purchases": orders_among(rows, inside),
+        "rows": inside.sum(),
+        "revenue": rows.amount.sum(where=inside),
     }
     if "discount" in rows.columns:
-        sums["discounts"] = rows.discount.cast("float64").fill_null(0.0).sum(where=within)
+        sums["discounts"] = rows.discount.cast("float64").fill_null(0.0).sum(where=inside)
     if "product" in rows.columns:
         sold = rows.filter(rows.is_purchase & rows["product"].notnull())
         debuts = sold.group_by("product").agg(debut=sold.date.min())
         rows = rows.left_join(debuts, "product")
-        is_new = within & (rows.debut >= ibis.literal(dt.datetime.combine(first, dt.time())))
-        sums["new_products"] = is_new.fill_null(False).sum()
+        sums["new_products"] = (inside & within(rows.debut, first)).fill_null(False).sum()
     return rows.group_by("customer_id").agg(**sums)
 
 
 def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
-    when = cases.opened.cast("timestamp(6)")
-    rows = cases.filter((when >= ibis.literal(dt.datetime.combine(first, dt.time()))) & (when < end_of(last)))
+    rows = cases.filter(within(cases.opened.cast("timestamp(6)"), first, last))
     filled = filled_columns(cases, ["kind", "public", "minutes"])
     sums = {"cases": rows.count().cast("float64")}
     if "kind" in filled:
@@ -247,11 +241,6 @@ def _cases(cases: ibis.Table, first: dt.date, last: dt.date) -> ibis.Table:
 def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
     """Share of the capacity that was used in a period, the mean over its months and resources; NaN without any.
 
-    Parameters
-    ----------
-    capacity : ibis.Table or DataFrame or None
-        The study's table: `date, capacity, used`.
-
     Examples
     --------
     >>> import pandas as pd
@@ -262,10 +251,7 @@ def capacity_use(capacity: Any, first: dt.date, last: dt.date) -> float:
     rows = open_optional(capacity)
     if rows is None:
         return np.nan
-    when = rows.date.cast("timestamp(6)")
-    rows = rows.filter(
-        (when >= dt.datetime.combine(first, dt.time())) & (when < end_of(last)) & (rows.capacity > 0)
-    )
+    rows = rows.filter(within(rows.date.cast("timestamp(6)"), first, last) & (rows.capacity > 0))
     used = fetch(rows.select(share=rows.used / rows.capacity))["share"]
     return float(used.astype(float).mean()) if len(used) else np.nan
 

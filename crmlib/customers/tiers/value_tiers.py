@@ -1,142 +1,40 @@
-"""The Customer Pyramid: who is Platinum, Gold, Iron and Lead, and where one tier ends and the next begins."""
+"""Which tier of the Customer Pyramid is each customer in, by which cut, and by which allocation of cost?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.clusters.cluster_segments import ClusterSegments
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.customers.clusters.choice import STABLE
+from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
+from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, ValueTiers, as_cut_offs, in_money
+from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 
-TIERS = ("Lead", "Iron", "Gold", "Platinum")
-_BY = ("customers", "profit", "money")
-_LEAST = float(np.nextafter(0.0, 1.0))  # nobody without a positive value is better than Iron
+if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
+    from crmlib.customers.clusters.cluster_segments import ClusterSegments
+
 METHODS = ("shares", "clusters")
 MINIMUM_EXPOSURE_DAYS = 90  # a first order's costs come at once, its customer's profit over months
 GROUPS = 3  # Platinum, Gold and Iron; Lead is split off before, at zero
-
-
-@dataclass(frozen=True)
-class TierCutOffs:
-    """How large Platinum and Gold are, counted among those who are not Lead.
-
-    Parameters
-    ----------
-    platinum, gold : float
-        by "customers": the best share of them, and the next. by "profit": the best customers who together
-        bring that share of the profit, and the next. by "money": the least value of a tier's customer.
-    by : {"customers", "profit", "money"}
-
-    Examples
-    --------
-    >>> TierCutOffs(0.1, 0.2)
-    TierCutOffs(platinum=0.1, gold=0.2, by='customers')
-    """
-
-    platinum: float = 0.05
-    gold: float = 0.15
-    by: str = "customers"
-
-    def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise CrmError(f"cut_offs: by is {self.by!r}; {did_you_mean(str(self.by), _BY)}")
-        if self.by == "money":
-            if not self.platinum >= self.gold > 0:
-                raise CrmError(
-                    f"cut_offs: Platinum from {self.platinum} and Gold from {self.gold}; allowed: money above 0, "
-                    "Platinum's not below Gold's"
-                )
-        elif not (self.platinum > 0 and self.gold >= 0 and self.platinum + self.gold <= 1):
-            raise CrmError(
-                f"cut_offs: platinum {self.platinum} and gold {self.gold} do not add up; allowed: shares above 0 "
-                "that are together at most 1, such as 0.05 and 0.15"
-            )
-
-
-def in_money(values: np.ndarray, cut_offs: TierCutOffs) -> tuple[TierCutOffs, list[str]]:
-    """The same cut-offs as least values, for those who are not Lead; and what had to be decided.
-
-    Customers of equal value are never torn apart: where a cut-off falls among them, all are in the lower
-    tier, so that no tier is larger than it was meant to be.
-    """
-    if cut_offs.by == "money":
-        return cut_offs, []
-    ranked = np.sort(values)[::-1]
-    counts = _counts(ranked, cut_offs)
-    least, notes = [], []
-    for tier, count in zip(("Platinum", "Gold"), counts, strict=True):
-        money, torn = _least_value(ranked, count)
-        least.append(max(money, _LEAST))
-        if torn:
-            notes.append(
-                f"{torn:,} customers share the value at the cut-off of {tier} and are all in the tier below"
-            )
-    if cut_offs.by == "customers" and 0 < len(ranked) < round(1 / cut_offs.platinum):
-        notes.append(
-            f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one who is Platinum"
-        )
-    return TierCutOffs(least[0], min(least), by="money"), notes
-
-
-def _counts(ranked: np.ndarray, cut_offs: TierCutOffs) -> tuple[int, int]:
-    """How many customers are Platinum, and Platinum or Gold, before ties are looked at; rounded up."""
-    shares = (cut_offs.platinum, cut_offs.platinum + cut_offs.gold)
-    if cut_offs.by == "customers":
-        first, both = (int(np.ceil(share * len(ranked) - 1e-9)) for share in shares)
-        return first, both
-    brought = np.cumsum(np.maximum(ranked, 0.0))
-    if not len(brought) or brought[-1] <= 0:
-        return 0, 0
-    first, both = (int(np.searchsorted(brought, share * brought[-1] * (1 - 1e-12))) + 1 for share in shares)
-    return first, both
-
-
-def _least_value(ranked: np.ndarray, count: int) -> tuple[float, int]:
-    """The value of the last of the best `count`; if others share it, the next higher value, and how many share."""
-    if count == 0:
-        return np.inf, 0
-    if count >= len(ranked) or ranked[count] != ranked[count - 1]:
-        return float(ranked[count - 1]), 0
-    above = ranked[ranked > ranked[count - 1]]
-    return (float(above[-1]) if len(above) else np.inf), int((ranked == ranked[count - 1]).sum())
-
-
-class ValueTiers(pd.DataFrame):
-    """A tier per customer; `.cut_offs` in money, `.value` says what was cut, `.notes` what was decided.
-
-    `.clusters` holds the fitted clusters, with their stability and the verdict on them, where tiers were cut so.
-    """
-
-    _metadata = ["cut_offs", "value", "notes", "clusters"]  # noqa: RUF012  (pandas' own protocol)
-
-    cut_offs: TierCutOffs | None = None
-    value: str | None = None
-    notes: tuple[str, ...] = ()
-    clusters: ClusterSegments | None = None
-
-    @property
-    def _constructor(self) -> Callable[..., ValueTiers]:
-        return ValueTiers
-
-    @property
-    def kind(self) -> str:
-        """What to call them: "profit tiers", or "revenue tiers" where no cost is known."""
-        return "revenue tiers" if self.value == "revenue" else "profit tiers"
-
-    def of(self, tier: str) -> pd.Series:
-        """`customers` of a tier, and the `value` that they bring together; nan for Lead where no cost is known."""
-        own = self.loc[self["tier"] == tier, self.value]
-        found = pd.Series({"customers": len(own), "value": own.sum()})
-        return found * np.nan if tier == "Lead" and self.value == "revenue" else found
+SAME = 0.8  # share of customers from which two cuts do not differ
+# What a cost can be shared out by, as columns of customer_profit, and how it reads.
+KEYS = {
+    "service_minutes": "per minute of service",
+    "contacts": "per contact",
+    "cases": "per service case",
+    "orders": "per order",
+    "return_rows": "per return",
+    "revenue": "by revenue",
+    "equally": "equally",
+}
 
 
 def value_tiers(
-    profit: pd.DataFrame,
+    profit: pd.DataFrame | pd.Series,
     *,
     cut_offs: TierCutOffs | Mapping[str, Any] | None = None,
     method: str = "shares",
@@ -148,9 +46,10 @@ def value_tiers(
 
     Parameters
     ----------
-    profit : DataFrame
+    profit : DataFrame or Series
         One row per customer, as `customer_profit` returns it: `profit`, or only `revenue` where no cost is
-        known; `exposure_days` and `customer_id` where there are such columns.
+        known; `exposure_days` and `customer_id` where there are such columns. A series holds profits, or revenues
+        where its name is "revenue".
     cut_offs : TierCutOffs or mapping, optional
         Platinum the best 5 % of those who are not Lead and Gold the next 15 %, by default. An earlier
         result's `.cut_offs` keep the limits in money.
@@ -167,9 +66,9 @@ def value_tiers(
     Returns
     -------
     ValueTiers
-        Indexed like `profit`: `customer_id` where given, the value's column, `is_new` and `tier` (ordered
-        categorical: Lead < Iron < Gold < Platinum). Without costs nobody is Lead, and `.kind` says
-        "revenue tiers".
+        The rows and columns of `profit`, with `is_new` and `tier` (ordered categorical: Lead < Iron < Gold <
+        Platinum). Without costs nobody is Lead, and `.kind` says "revenue tiers". `.table()`, `.effort()`,
+        `.ways_out_of_lead()` and `.customer_list(chances)` sum the tiers up.
 
     Raises
     ------
@@ -185,27 +84,24 @@ def value_tiers(
 
     Examples
     --------
-    >>> profit = pd.DataFrame({"profit": [400, 250, 150, 80, 40, 20, 10, -20, -130, -200]})
+    >>> profit = pd.Series([400, 250, 150, 80, 40, 20, 10, -20, -130, -200])
     >>> value_tiers(profit, cut_offs={"platinum": 0.1, "gold": 0.2})["tier"].tolist()
     ['Platinum', 'Gold', 'Gold', 'Iron', 'Iron', 'Iron', 'Iron', 'Lead', 'Lead', 'Lead']
     """
     if method not in METHODS:
         raise CrmError(f"method is {method!r}; {did_you_mean(str(method), METHODS)}")
+    if isinstance(profit, pd.Series):
+        profit = profit.to_frame("revenue" if profit.name == "revenue" else "profit")
     column = "profit" if "profit" in profit.columns else "revenue"
-    values = _values(profit, column)
-    cuts = cut_offs if isinstance(cut_offs, TierCutOffs) else TierCutOffs(**(cut_offs or {}))
-    has_costs = column != "revenue"
+    values, has_costs = _values(profit, column), column == "profit"
     new = _is_new(profit, minimum_exposure_days)
     lead = (values < 0) & ~new if has_costs else np.zeros(len(values), dtype=bool)
-    found = ValueTiers({column: values}, index=profit.index)
-    if "customer_id" in profit.columns:
-        found.insert(0, "customer_id", profit["customer_id"].to_numpy())
-    found["is_new"] = new
+    found = ValueTiers(pd.DataFrame(profit).assign(is_new=new))
     if method == "clusters":
-        codes, found.clusters = cluster_codes(profit, column, ~lead, tuple(features), random_state)
+        codes, found.clusters = _cluster_codes(profit, column, ~lead, tuple(features), random_state)
         found.cut_offs, notes = None if features else _least_values(values, codes), [found.clusters.sentence_]
     else:
-        found.cut_offs, notes = in_money(values[~lead], cuts)
+        found.cut_offs, notes = in_money(values[~lead], as_cut_offs(cut_offs))
         codes = 1 + (values >= found.cut_offs.gold).astype("int8") + (values >= found.cut_offs.platinum)
         codes[lead] = 0
     found["tier"] = pd.Categorical.from_codes(codes, categories=list(TIERS), ordered=True)
@@ -255,19 +151,21 @@ def _notes(values: np.ndarray, new: np.ndarray, has_costs: bool) -> list[str]:
     if spared:
         notes.append(f"at a loss but too new to be judged, and so Iron: {spared:,}")
     if len(values) and (values == values[0]).all():
-        notes.append("all customers have the same value: there are no tiers to tell apart")
+        notes.append("all customers have the same value: they cannot be divided into tiers")
     if has_costs and len(values) and (values < 0).all():
         notes.append("every customer costs more than they bring")
     return notes
 
 
-def cluster_codes(
+def _cluster_codes(
     profit: pd.DataFrame, column: str, rest: np.ndarray, features: tuple[str, ...], random_state: int
 ) -> tuple[np.ndarray, ClusterSegments]:
     """Code of each customer's tier (0 Lead to 3 Platinum), by clusters in order of their mean value.
 
     Only who has a value of 0 or more is clustered; who is spared from Lead stays Iron.
     """
+    from crmlib.customers.clusters.cluster_segments import ClusterSegments
+
     for name in features:
         if name not in profit.columns:
             raise CrmError(f"features name {name!r}, which profit lacks; merge it in by customer_id")
@@ -280,3 +178,155 @@ def cluster_codes(
     codes = np.where(rest, 1, 0).astype("int8")
     codes[kept] = place[found.labels_]
     return codes, found
+
+
+def compare_cuts(
+    profit: pd.DataFrame, summary: pd.DataFrame, *, random_state: int = 0, **options: Any
+) -> pd.DataFrame:
+    """Fixed shares or clusters: how do the ways to cut tiers differ, and which one should be used here?
+
+    Parameters
+    ----------
+    profit : CustomerProfit
+        As for `value_tiers`, with `customer_id`.
+    summary : CustomerSummary
+        `customer_id, frequency, time_since_last_purchase`, for clusters on recency, frequency and value.
+    random_state : int
+        For the clusters.
+    **options
+        As for `value_tiers`: `cut_offs`, `minimum_exposure_days`.
+
+    Returns
+    -------
+    DataFrame
+        Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of customers in
+        the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether the clusters are
+        groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of the cluster that is
+        found again least) and `sentence`; of clusters that cannot be made only the sentence, with the reason.
+    """
+    behaviour = ["frequency", "time_since_last_purchase"]
+    known = summary.set_index("customer_id")[behaviour].reindex(profit["customer_id"])
+    # The log may hold only returns of a customer: purchases before it begins are not known.
+    filled = known.fillna(
+        {"frequency": 0, "time_since_last_purchase": known["time_since_last_purchase"].max()}
+    )
+    merged = profit.assign(**{name: filled[name].to_numpy() for name in behaviour})
+    fixed = value_tiers(merged, **options)
+    cuts = {"clusters of value": [], "clusters of recency, frequency and value": behaviour}
+    options |= {"method": "clusters", "random_state": random_state}
+    rows = [_cut("fixed shares", fixed, fixed)]
+    for cut, names in cuts.items():
+        try:
+            rows.append(_cut(cut, value_tiers(merged, features=names, **options), fixed))
+        except CannotAnswerError as reason:
+            rows.append({"cut": cut, "groups": False, "sentence": f"Prefer fixed shares: {reason}."})
+    return pd.DataFrame(rows)
+
+
+def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers) -> dict[str, Any]:
+    codes = [frame["tier"].cat.codes.to_numpy("int64") for frame in (fixed, tiers)]
+    shared = shared_customers(codes[0], codes[1], len(TIERS))
+    assert shared.sum() == len(tiers), "a customer was lost between tiers"
+    same = float(np.trace(shared) / len(tiers)) if len(tiers) else np.nan
+    row = {"cut": cut, **dict(zip(BEST_FIRST, shared.sum(axis=0)[::-1], strict=True))}
+    row |= {"same": same, "rand": adjusted_rand(shared)}
+    clusters = tiers.clusters
+    if clusters is None:
+        return row | {"groups": False, "stability": np.nan, "jaccard": np.nan, "sentence": ""}
+    jaccard = float(clusters.stability_["jaccard"].min())
+    row |= {"groups": clusters.groups_, "stability": clusters.rand_, "jaccard": jaccard}
+    return row | {"sentence": preferred_cut(same, clusters.groups_, jaccard)}
+
+
+def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
+    """Which cut to use, and why: fixed shares unless the clusters are groups that are found again in resamples.
+
+    `same` is the share of customers who are in the same tier by both cuts, `jaccard` that of the least stable cluster.
+    """
+    both = f"{fmt.share(same)} of customers are in the same tier both ways"
+    if not groups:
+        return (
+            "Prefer fixed shares: customers do not divide by themselves (clusters would be cuts, not groups), so a "
+            f"size that the firm can serve is the better reason for a cut; {both}."
+        )
+    if jaccard < STABLE:
+        return (
+            "Prefer fixed shares: there are groups, but one of them is not found again in resamples (Jaccard "
+            f"{jaccard:.2f}); {both}."
+        )
+    if same >= SAME:
+        return (
+            f"Either will do: {both}; fixed shares are easier to explain and to keep from period to period."
+        )
+    return (
+        f"Prefer the clusters: they are groups that are found again (Jaccard {jaccard:.2f} or more), and fixed "
+        f"shares cut through them; {both}."
+    )
+
+
+def allocation_sensitivity(
+    profit: pd.DataFrame, *, cut_offs: TierCutOffs | Mapping[str, Any] | None = None, **options: Any
+) -> pd.DataFrame:
+    """How much do the tiers depend on how the cost to serve is shared out?
+
+    Parameters
+    ----------
+    profit : CustomerProfit
+        `revenue, cost_of_goods, cost_to_serve, profit` and the keys to share by, as `customer_profit` returns them.
+    cut_offs, **options
+        As for `value_tiers`; cut-offs as shares are drawn anew under each key.
+
+    Returns
+    -------
+    DataFrame
+        One row per key, "as calculated" first: `key`, `changed` (customers whose tier differs from "as calculated"),
+        `share_changed`, `Platinum, Gold, Iron, Lead` (customers), `lead_profit` (money that Lead loses) and
+        `peak_share` of the whale curve. The total of the cost is the same in every row; keys that the
+        tables do not hold are left out, and without any cost to serve there is no row.
+
+    Examples
+    --------
+    >>> profit = pd.DataFrame({"revenue": [100.0, 60.0], "cost_of_goods": [40.0, 30.0], "cost_to_serve": [0.0, 40.0],
+    ...                        "profit": [60.0, -10.0], "orders": [3, 1]})
+    >>> allocation_sensitivity(profit)[["key", "changed", "Lead"]]
+                  key  changed  Lead
+    0   as calculated        0     1
+    1       per order        1     0
+    2      by revenue        1     0
+    3         equally        1     0
+    """
+    for name in ("revenue", "cost_of_goods", "cost_to_serve"):
+        if name not in profit.columns:
+            raise CrmError(f"profit has no column {name!r}; pass what customer_profit returns")
+    pool = float(profit["cost_to_serve"].sum())
+    if not pool > 0:
+        return pd.DataFrame(
+            columns=["key", "changed", "share_changed", *BEST_FIRST, "lead_profit", "peak_share"]
+        )
+    before = value_tiers(profit, cut_offs=cut_offs, **options)["tier"]
+    rows = [_row("as calculated", profit["profit"], before, before)]
+    for name, key in KEYS.items():
+        units = pd.Series(1.0, index=profit.index) if name == "equally" else profit.get(name)
+        if units is None or not units.sum() > 0:
+            continue
+        # A customer whose returns outweigh the purchases is charged nothing, rather than paid.
+        units = units.clip(lower=0)
+        shared = pool * units / units.sum()
+        assert np.isclose(shared.sum(), pool), "cost was lost in sharing it out"
+        value = profit["revenue"] - profit["cost_of_goods"] - shared
+        tiers = value_tiers(profit.assign(profit=value), cut_offs=cut_offs, **options)["tier"]
+        rows.append(_row(key, value, tiers, before))
+    return pd.DataFrame(rows)
+
+
+def _row(key: str, value: pd.Series, tiers: pd.Series, before: pd.Series) -> dict[str, Any]:
+    changed = int((tiers != before).sum())
+    total = value.sum()
+    return {
+        "key": key,
+        "changed": changed,
+        "share_changed": changed / max(len(value), 1),
+        **{tier: int((tiers == tier).sum()) for tier in BEST_FIRST},
+        "lead_profit": float(value[tiers == "Lead"].sum()),
+        "peak_share": float(value.clip(lower=0).sum() / total) if total > 0 else np.nan,
+    }

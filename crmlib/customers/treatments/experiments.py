@@ -9,8 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
-from crmlib.customers.activity import profit_of
+from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, profit_of, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
@@ -35,8 +34,8 @@ def experiment_outcomes(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, margin
+        As in `rfm_summary`; `margin` as in `cohort_comparison`.
     experiments : ibis.Table or DataFrame
         One row per experiment and customer: `experiment, customer_id, assigned, group` (the control, or an arm
         such as "treated"); optionally `kind, cost` (money), `outcome, unsubscribed_on`.
@@ -44,8 +43,6 @@ def experiment_outcomes(
         Length of the window from `assigned` on, that day included, and of the window just before it.
     as_of : date or str
         Last day that is known.
-    margin : float, optional
-        Contribution margin as a share of revenue, used where the log has no `cost`.
     control : str, default "control"
         What `group` says of those who were left alone.
 
@@ -148,10 +145,10 @@ def _check_people(people: pd.DataFrame, control: str) -> None:
         )
     twice = people.duplicated(["experiment", "customer_id"])
     if twice.any():
-        one = people[twice].iloc[0]
+        first, count = people[twice].iloc[0], f"{int(twice.sum()):,}"
         raise DataError(
-            f"experiments: customer {one['customer_id']!r} stands twice in {one['experiment']!r} ({int(twice.sum()):,} "
-            "such rows); keep the first assignment, or name each round of the experiment"
+            f"experiments: customer {first['customer_id']!r} stands twice in {first['experiment']!r} ({count} such "
+            "rows); keep the first assignment, or name each round of the experiment"
         )
 
 
@@ -162,9 +159,7 @@ def _measures(
     rows = seen_by(transactions, last)
     profit = profit_of(rows, margin)
     money = {"spend": rows.amount} | ({} if profit is None else {"profit": profit})
-    log = rows.select(
-        "customer_id", when=belongs_to(rows).fill_null(rows.date), counted=rows.counted, **money
-    )
+    log = rows.select("customer_id", when=dated(rows), counted=rows.counted, **money)
     windows = people.select("experiment", "customer_id", "assigned").distinct()
     both = log.inner_join(windows, "customer_id")
     length = ibis.interval(days=days)

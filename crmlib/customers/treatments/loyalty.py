@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, open_columns, seen_by, with_ids_of
+from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
@@ -95,7 +95,7 @@ def programme_enrolments(
 def _monthly(transactions: Any, as_of: Any) -> pd.DataFrame:
     """Purchases and net spend of each customer and month with any."""
     rows = seen_by(transactions, as_day(as_of, "as_of"))
-    when = belongs_to(rows).fill_null(rows.date)
+    when = dated(rows)
     narrow = rows.select("customer_id", "amount", when=when, counted=rows.counted)
     found = narrow.group_by("customer_id", month=_month_number(narrow.when)).agg(
         purchases=_.when.date().nunique(where=_.counted), spend=_.amount.sum()
@@ -129,7 +129,7 @@ def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataF
     )
     for name, start in (("before", month - months), ("after", month + 1)):
         window = range(start, start + months)
-        rows = [slices[one] for one in window if one in slices]
+        rows = [slices[number] for number in window if number in slices]
         sums = pd.concat(rows).groupby("customer_id")[["purchases", "spend"]].sum() if rows else None
         for measure in ("purchases", "spend"):
             event[f"{measure}_{name}"] = 0 if sums is None else sums[measure].reindex(event.index).fillna(0)
@@ -157,13 +157,11 @@ def points_pressure(
 
     Parameters
     ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
+    transactions, as_of
+        As in `rfm_summary`.
     loyalty_ledger : ibis.Table or DataFrame
         Movements of the accounts: `customer_id, date, kind`; the first one and each redemption begin a wait,
         each redemption ends one.
-    as_of : date or str
-        Last day that counts.
     level : float, default 0.95
         Of the intervals.
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day
-from crmlib.customers.activity import acquired_by
+from crmlib.customers._log import acquired_by, as_day
 from crmlib.customers.retention.contracts import contract_retention, contract_spells
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
 from crmlib.data.sources import lacking, open_optional

@@ -16,8 +16,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day
-from crmlib.customers.rfm.summarise import rfm_train_test_split
-from crmlib.customers.rfm.summary import CustomerSummary
+from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
 from crmlib.models._histories import read_histories

@@ -11,8 +11,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, seen_by
-from crmlib.customers.rfm.summarise import rfm_train_test_split
-from crmlib.customers.rfm.summary import BornInHoldout
+from crmlib.customers.rfm.summary import BornInHoldout, rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.rfm.summarise import rfm_summary
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError, FitError
 from crmlib.models._inference import Array
 from crmlib.models.gamma_gamma import GammaGammaModel

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import as_day
-from crmlib.customers.activity import by_group
-from crmlib.customers.rfm.summarise import rfm_summary, rfm_train_test_split
-from crmlib.customers.rfm.summary import CustomerSummary
+from crmlib.customers._log import as_day, by_group
+from crmlib.customers.rfm.summary import CustomerSummary, rfm_summary, rfm_train_test_split
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
 from crmlib.models.backtesting.predictive_check import predictive_total

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.customers.activity import customer_totals
+from crmlib.customers._log import customer_totals
 from crmlib.customers.rfm.segments import rfm_segments
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.rfm.summarise import rfm_train_test_split
+from crmlib.customers.rfm.summary import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Estimate
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts

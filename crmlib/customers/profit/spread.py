@@ -1,4 +1,4 @@
-"""How much of a period's profit per customer is chance: from two halves that differ by chance alone."""
+"""How profit is spread over customers: the whale curve, and how much of the differences is chance."""
 
 from __future__ import annotations
 
@@ -10,15 +10,94 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.activity import span
+from crmlib.customers._log import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.rankings import gini, top_share
 from crmlib.study.file import Costs
 
 FEWEST_WEEKS = 8
-FEWEST = 50  # customers, below which a distribution of true values cannot be told from noise
+FEWEST = 50  # customers, below which true differences and chance cannot be separated
+_CURVE = 501  # points of a curve, more than a chart can show
 _SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
+
+
+@dataclass(frozen=True)
+class WhaleCurve:
+    """Cumulative profit of customers, the best first.
+
+    Attributes
+    ----------
+    curve : DataFrame
+        `customers` (how many of the best), `share_of_customers`, `profit` (theirs together) and
+        `share_of_profit` (NaN where the total is not positive); thinned where there are many, the peak kept.
+    total : float
+        Profit of all.
+    peak, peak_share : float
+        Profit of all who bring any, and as a share of the total; above 100 % the others destroy value.
+    peak_customers : int
+        How many they are; who brings nothing is not among them.
+    tail : float
+        What the others lose, 0 or less: total − peak.
+    top_20_share : float
+        Share of the total that the best fifth of customers hold.
+    gini : float
+        NaN where somebody loses money, for the measure is not defined there.
+    """
+
+    curve: pd.DataFrame
+    total: float
+    peak: float
+    peak_share: float
+    peak_customers: int
+    tail: float
+    top_20_share: float
+    gini: float
+
+
+def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
+    """How much more would the firm make from its profitable customers alone?
+
+    Not what it would make without the others: their fixed costs would stay, see `ValueTiers.ways_out_of_lead`.
+
+    Parameters
+    ----------
+    profit : array of float
+        Profit per customer, as in `customer_profit(...)["profit"]`.
+
+    Returns
+    -------
+    WhaleCurve
+
+    References
+    ----------
+    Kaplan, R. S. and Narayanan, V. G. (2001), "Measuring and managing customer profitability", Journal of
+    Cost Management 15(5), 5-15.
+
+    Examples
+    --------
+    >>> whale = whale_curve([400, 250, 150, 80, 40, 20, 10, -20, -130, -200])
+    >>> whale.total, whale.peak, round(whale.peak_share, 3), whale.peak_customers, whale.tail
+    (600.0, 950.0, 1.583, 7, -350.0)
+    """
+    values = np.asarray(profit, dtype=float)
+    if infinite := int((~np.isfinite(values)).sum()):
+        raise CrmError(f"{infinite:,} customers have no finite value; leave them out")
+    ranked = np.sort(values)[::-1]
+    cumulative = np.concatenate([[0.0], np.cumsum(ranked)])
+    peak_customers = int((ranked > 0).sum())
+    total, peak = float(cumulative[-1]), float(cumulative[peak_customers])
+    points = np.linspace(0, len(ranked), min(len(ranked) + 1, _CURVE)).round().astype(int)
+    customers = np.unique(np.append(points, peak_customers))
+    whole = total if total > 0 else np.nan
+    curve = pd.DataFrame({"customers": customers, "share_of_customers": customers / max(len(ranked), 1)})
+    curve["profit"] = cumulative[customers]
+    curve["share_of_profit"] = curve["profit"] / whole
+    best_fifth = top_share(values, 0.2)
+    return WhaleCurve(
+        curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)
+    )
 
 
 def profit_halves(
@@ -26,27 +105,20 @@ def profit_halves(
     *,
     start: Any,
     end: Any,
-    margin: float | None = None,
-    service_cases: Any = None,
-    touchpoints: Any = None,
     costs: Costs | Mapping[str, float] | None = None,
+    **known: Any,
 ) -> pd.DataFrame:
     """What would each customer's profit have been in another period just like this one, twice?
 
     The weeks are dealt out to two halves in the order of Thue and Morse (0110 1001 …), so that a trend or a
-    season falls on both alike, and so do habits such as every second week: what is left between them is
-    noise.
-
-    Parameters
-    ----------
-    transactions, start, end, margin, service_cases, touchpoints, costs
-        As for `customer_profit`.
+    season falls on both alike, and so do habits such as every second week: what is left between them is chance.
+    Parameters are those of `customer_profit`.
 
     Returns
     -------
     DataFrame
         By customer: `customer_id`, `one`, `other` (profit of the halves; revenue where no cost is known),
-        `value` (their sum: the period's) and `exposure_days`.
+        `value` (their sum: the period's) and `exposure_days`; `.attrs["value"]` says which of the two it is.
 
     Raises
     ------
@@ -65,11 +137,10 @@ def profit_halves(
     weeks = ((last - first).days + 1) // 7
     if weeks < FEWEST_WEEKS:
         raise CannotAnswerError(
-            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to tell noise from habit"
+            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to tell chance from habit"
         )
     prices = as_costs(costs)
-    tables, period = (service_cases, touchpoints), (first, last)
-    whole = profit_in_weeks(transactions, period, margin, tables, prices)
+    whole = profit_in_weeks(transactions, first, last, costs=prices, **known)
     value = "profit" if "profit" in whole else "revenue"
     # An account costs the same in either half, whether or not anything happens in it.
     moving = prices.model_copy(update={"fixed_per_year": None if prices.fixed_per_year is None else 0.0})
@@ -77,12 +148,13 @@ def profit_halves(
     found = pd.DataFrame(whole[["customer_id", "exposure_days"]])
     for name, odd in (("one", 0), ("other", 1)):
         dealt = [week for week in range((last - first).days // 7 + 1) if week.bit_count() % 2 == odd]
-        half = profit_in_weeks(transactions, period, margin, tables, moving, dealt)
+        half = profit_in_weeks(transactions, first, last, costs=moving, weeks=dealt, **known)
         found[name] = found["customer_id"].map(half.set_index("customer_id")[value]).fillna(0.0) - account
     found["value"] = found["one"] + found["other"]
     assert abs(found["value"].sum() - whole[value].sum()) < 0.005 + 1e-9 * whole["gross"].sum(), (
         "the halves do not add up to the period"
     )
+    found.attrs["value"] = value
     return found
 
 
@@ -123,17 +195,7 @@ class ProfitNoise:
 
 
 def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
-    """How much of the differences between customers' profits is chance?
-
-    Parameters
-    ----------
-    halves : DataFrame
-        `one` and `other`, profit in two halves of a period that differ by chance alone, as `profit_halves`
-        returns them.
-
-    Returns
-    -------
-    ProfitNoise
+    """How much of the differences between customers' profits is chance, from halves as of `profit_halves`?
 
     Raises
     ------
@@ -167,7 +229,7 @@ def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
     if len(values) < FEWEST or np.ptp(values) == 0:
         raise CannotAnswerError(
             f"{fmt.plural(len(values), 'customer')} with {fmt.plural(len(np.unique(values)), 'different profit')}; "
-            f"{FEWEST} customers who differ are needed to tell noise from truth"
+            f"{FEWEST} customers who differ are needed to tell chance from truth"
         )
     coefficients = _regressed(values, squares)
     scale = float(np.median(np.abs(values[values != 0])))
@@ -199,7 +261,7 @@ def _regressed(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
     if not noise.any():
         return np.zeros(4)
     size = noise + 0.01 * noise.mean()  # relative errors count, but not those of groups without noise
-    # Each column by its own size: money squared beside a one is more than the solver can tell apart.
+    # Each column by its own size: money squared and a constant 1 differ too much for the solver.
     unit = np.where(terms.max(axis=0) > 0, terms.max(axis=0), 1.0)
     found = nnls(terms / unit / size[:, None], noise / size)[0] / unit
     # The square of an observed profit holds the noise itself.
