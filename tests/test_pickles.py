@@ -26,13 +26,10 @@ def people(n, seed=0):
             "tenure": random.gamma(2, 10, n),
             "plan": random.choice(["month", "year"], n),
             "alive": random.random(n) < 0.6,
-            "treated": random.random(n) < 0.5,
         }
     )
     left = random.random(n) < 1 / (1 + np.exp(frame["tenure"] / 10 - 1))
-    return frame.assign(
-        churned=left.astype(int), outcome=random.normal(frame["tenure"] / 10 + frame["treated"], 1.0)
-    )
+    return frame.assign(churned=left.astype(int))
 
 
 def churn(frame, estimator):
@@ -42,11 +39,6 @@ def churn(frame, estimator):
 def clusters(frame, method):
     model = crm.ClusterSegments(3, method=method, resamples=2, nulls=2, sample=100)
     return model.fit(frame[["customer_id", "tenure", "T"]])
-
-
-def uplift(frame, learner):
-    features = frame.set_index("customer_id")[["tenure", "plan"]]
-    return crm.UpliftModel(learner).fit(features, frame["treated"].to_numpy(), frame["outcome"].to_numpy())
 
 
 def cuts(frame):
@@ -71,8 +63,6 @@ FITTED = {
     "ChurnModel, trees": lambda frame: churn(frame, "gradient_boosting"),
     "ClusterSegments, k-means": lambda frame: clusters(frame, "kmeans"),
     "ClusterSegments, mixture": lambda frame: clusters(frame, "gaussian_mixture"),
-    "UpliftModel, t": lambda frame: uplift(frame, "t"),
-    "UpliftModel, x": lambda frame: uplift(frame, "x"),
     "RfmCutOffs": cuts,
 }
 
@@ -88,7 +78,7 @@ def test_a_pickle_holds_no_customer_and_no_row(name):
     assert b"customer-" not in few
     assert b"customer-" not in many
     # One value alone may be where a tree divides; three side by side are a row, or a column of customers.
-    numbers = people(1_000)[["tenure", "T", "recency", "monetary_value", "outcome"]].to_numpy()
+    numbers = people(1_000)[["tenure", "T", "recency", "monetary_value"]].to_numpy()
     for values in (numbers, numbers.T):
         triples = (row[place : place + 3] for row in values for place in range(min(len(row) - 2, 300)))
         assert not any(one.tobytes() in few for one in triples if one.all())
@@ -126,4 +116,4 @@ def test_a_file_of_another_model_is_refused(tmp_path):
         crm.ChurnModel.load(tmp_path / "model")
     (tmp_path / "text").write_text("nothing")
     with pytest.raises(CrmError, match="is no model's file"):
-        crm.UpliftModel.load(tmp_path / "text")
+        crm.ChurnModel.load(tmp_path / "text")

@@ -19,7 +19,7 @@ HOMES = homes_of(
         "backtesting.rolling": "fit_by_group rolling_origins",
         "backtesting.segment_backtest": "segment_backtest",
         "backtesting.verdict": "Thresholds verdict verdicts",
-        "beta_geo": "BetaGeoModel",
+        "beta_geo": "BetaGeoModel ModifiedBetaGeoModel",
         "beta_geo_beta_binom": "BetaGeoBetaBinomModel",
         "churn.at_risk": "customers_at_risk score_churn_parquet",
         "churn.churn_model": "ChurnModel",
@@ -31,7 +31,6 @@ HOMES = homes_of(
         "churn.verdict": "ChurnThresholds churn_verdict",
         "gamma_gamma": "GammaGammaModel",
         "history_grid": "history_grids",
-        "modified_beta_geo": "ModifiedBetaGeoModel",
         "pareto_nbd": "ParetoNBDModel",
         "scoring": "score_parquet",
         "shifted_beta_geo": "ShiftedBetaGeoModel",
@@ -39,9 +38,6 @@ HOMES = homes_of(
         "survival.cox": "cox_model",
         "survival.curves": "log_rank survival_curves",
         "survival.remaining_lifetime": "remaining_lifetime",
-        "uplift.assignment": "treatment_balance",
-        "uplift.effects": "calibrated_effects heterogeneity_test uplift_curves",
-        "uplift.uplift_model": "UpliftModel",
     },
 )
 

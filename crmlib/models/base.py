@@ -13,8 +13,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, maximise
-from crmlib.models._summary import ModelSummary
+from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, ModelSummary, maximise
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 

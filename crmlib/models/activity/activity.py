@@ -20,7 +20,7 @@ from crmlib.customers.rfm.summarise import rfm_train_test_split
 from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
-from crmlib.models._histories import read_histories
+from crmlib.models._histories import distinct_pairs, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import (
     Forecast,
@@ -31,7 +31,6 @@ from crmlib.models.backtesting.forecasts import (
 )
 from crmlib.models.backtesting.scores import by_probability, compare_probabilities
 from crmlib.models.purchase import PurchaseModel
-from crmlib.models.scoring import distinct_pairs
 from crmlib.no_rows import no_rows
 from crmlib.units import periods
 

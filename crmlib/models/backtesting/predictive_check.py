@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.models._histories import Histories, read_histories
+from crmlib.models._histories import Histories, distinct_pairs, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.purchase import PurchaseModel
-from crmlib.models.scoring import distinct_pairs
 from crmlib.statistics import normal_quantile
 
 LEVELS = (0.5, 0.8, 0.95)  # nominal probabilities of the intervals that are checked

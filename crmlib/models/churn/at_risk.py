@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlib.models._parquet import rewrite_parquet
 from crmlib.models.churn.churn_model import ChurnModel, Estimator
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.evaluation import ChurnEvaluation
 from crmlib.models.churn.reasons import churn_reasons, explained_by
+from crmlib.models.scoring import rewrite_parquet
 from crmlib.no_rows import no_rows
 
 if TYPE_CHECKING:
