@@ -13,7 +13,7 @@ from crmlib.lazy import homes_of, loader
 HOMES = homes_of(
     __name__,
     {
-        "activity.activity": "compare_activity expected_repurchase probability_active",
+        "activity.activity": "compare_activity",
         "activity.overdue": "overdue_by_frequency overdue_customers purchase_regularity win_back_list",
         "backtesting.backtest": "backtest plan_backtest",
         "backtesting.rolling": "fit_by_group rolling_origins",

@@ -22,17 +22,18 @@ from crmlib.models.backtesting.forecasts import (
     fit_spend,
     model_forecasts,
     naive_forecasts,
+    track,
+    tracking_unit,
 )
-from crmlib.models.backtesting.predictive_check import check_counts
 from crmlib.models.backtesting.scores import (
     by_decile,
     by_frequency,
     by_probability,
+    check_counts,
     forecast_scores,
     model_scores,
     ranking_scores,
 )
-from crmlib.models.backtesting.tracking import track, tracking_unit
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
