@@ -239,7 +239,7 @@ def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
         campaign.to_contact,
     ]
     assert {why_none(frame) for frame in frames} == {"no table customer_features, subscriptions"}
-    verdict = crm.churn_verdict(tested.scores, subgroups=tested.subgroups, leaks=leaks)
+    verdict = tested.verdict()
     assert str(verdict) == "churn model: not judged. There is no table customer_features, subscriptions."
     assert verdict.after("") == ""
     assert np.isnan(tested.model_scores["roc_auc"])

@@ -9,7 +9,7 @@ import pytest
 import crmlib as crm
 from crmlib.customers.activity import by_group
 from crmlib.errors import CannotAnswerError
-from crmlib.models.activity.overdue import Regularity
+from crmlib.models.overdue import Regularity
 from crmlib.no_rows import why_none
 
 DAY = "2024-12-30"

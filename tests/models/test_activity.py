@@ -12,13 +12,13 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 import crmlib as crm
 from crmlib.errors import CrmError
-from crmlib.models.activity.activity import (
+from crmlib.models.backtesting.forecasts import Forecast
+from crmlib.models.buying_again import (
     ActivityComparison,
     compare_probabilities,
     comparison_sentence,
     fit_hiatus,
 )
-from crmlib.models.backtesting.forecasts import Forecast
 from tests.models.worlds import beta_geo_world
 
 PARETO = {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}

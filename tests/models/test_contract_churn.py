@@ -20,7 +20,7 @@ def steps(study):
         data=data,
         leaks=leaks,
         tested=tested,
-        verdict=crm.churn_verdict(tested.scores, subgroups=tested.subgroups),
+        verdict=tested.verdict(),
         survival=crm.churn_survival(data, importance),
         at_risk=crm.customers_at_risk(data, tested, estimator="logistic"),
     )
