@@ -35,6 +35,16 @@ class FitError(CannotAnswerError):
     """A model was refused these data: they cannot identify it, or break its assumptions."""
 
 
+def not_fitted(message: str) -> CrmError:
+    """The refusal of a model that has not been fitted, which scikit-learn knows for one too."""
+    from sklearn.exceptions import NotFittedError  # not at the top: it brings the whole package
+
+    class NotFitted(CrmError, NotFittedError):
+        """A model was asked before it was fitted."""
+
+    return NotFitted(message)
+
+
 class RunError(CrmError):
     """A run could not be carried out or published."""
 

@@ -213,7 +213,7 @@ def test_without_a_log_nobody_is_called_inactive() -> None:
     late = crm.overdue_customers(summary, model)
     assert model is None
     assert crm.overdue_by_frequency(late, summary).empty
-    assert crm.win_back_list(summary, late, crm.probability_active(model, summary, "26W")).empty
+    assert crm.win_back_list(summary, late, model, "26W").empty
     assert crm.purchase_regularity(log, as_of=telco.as_of).phases == 1
 
 
@@ -240,7 +240,7 @@ def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
         campaign.to_contact,
     ]
     assert {why_none(frame) for frame in frames} == {"no table customer_features, subscriptions"}
-    verdict = crm.churn_verdict(tested.scores, subgroups=tested.subgroups, leaks=leaks)
+    verdict = tested.verdict()
     assert str(verdict) == "churn model: not judged. There is no table customer_features, subscriptions."
     assert verdict.after("") == ""
     assert np.isnan(tested.model_scores["roc_auc"])

@@ -10,7 +10,7 @@ import crmlib as crm
 from crmlib.customers._log import by_group
 from crmlib.customers.tiers.chances import chances_of
 from crmlib.errors import CannotAnswerError
-from crmlib.models.activity.overdue import Regularity
+from crmlib.models.overdue import Regularity
 from crmlib.no_rows import why_none
 
 DAY = "2024-12-30"

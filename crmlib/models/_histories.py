@@ -74,6 +74,13 @@ def read_distinct_histories(data: pd.DataFrame) -> Histories:
     return Histories(x, t_x, age, np.ones(len(data)), row)
 
 
+def distinct_pairs(frequency: Array, age: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Distinct pairs of frequency and T: which of them each history has, and the first history that has it."""
+    code, ages = pd.factorize(age)
+    pair, _ = pd.factorize(frequency.astype(np.int64) * len(ages) + code)
+    return pair, np.flatnonzero(~pd.Series(pair).duplicated())
+
+
 def _refuse_impossible(data: pd.DataFrame, x: Array, t_x: Array, age: Array, row: NDArray[np.intp]) -> None:
     wrong = {
         "recency is later than T": t_x > age,

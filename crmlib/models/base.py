@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, maximise
-from crmlib.models._summary import ModelSummary
+from crmlib.errors import CrmError, DataError, did_you_mean, not_fitted
+from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, ModelSummary, maximise
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 
@@ -62,6 +61,18 @@ class LikelihoodModel:
 
     def __init__(self, *, time_unit: str | None = None) -> None:
         self.time_unit = time_unit
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """What the model was made with, as scikit-learn asks for it; not its fitted parameters (`params_`)."""
+        return {"time_unit": self.time_unit}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change what the model was made with; what was fitted stays until the next fit."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise CrmError(f"{type(self).__name__}: {name!r} is none of {', '.join(self.get_params())}")
+            setattr(self, name, value)
+        return self
 
     @classmethod
     def from_params(cls, *, time_unit: str | None = None, **params: float) -> Self:
@@ -200,11 +211,11 @@ class LikelihoodModel:
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):
-            raise CrmError(
+            raise not_fitted(
                 f"{type(self).__name__} has no parameters yet; call fit(data), from_params or load"
             )
         if not hasattr(self, attribute):
-            raise CrmError(
+            raise not_fitted(
                 f"{type(self).__name__} was not fitted, so it knows no likelihood and no standard errors; "
                 "call fit(data)"
             )

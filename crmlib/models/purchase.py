@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crmlib.errors import CrmError, FitError
-from crmlib.models._histories import Histories, read_histories
+from crmlib.errors import CannotAnswerError, CrmError, FitError
+from crmlib.models._histories import Histories, distinct_pairs, read_histories
 from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models._special import discount_rule, expit
 from crmlib.models.base import LikelihoodModel
@@ -78,10 +78,8 @@ class PurchaseModel(LikelihoodModel, ABC):
 
         Parameters
         ----------
-        data : DataFrame
-            Columns `frequency`, `recency`, `T`.
-        horizon : float or str
-            A number in the model's unit of time, or a text such as "12M".
+        data, horizon
+            As `data, future_t` in `expected_purchases`.
         discount_rate : float
             Continuously compounded, per unit of the model's time.
 
@@ -125,38 +123,40 @@ class PurchaseModel(LikelihoodModel, ABC):
         return self._purchases_of_new(ages.ravel()).reshape(ages.shape)
 
     def expected_probability_alive(self, data: pd.DataFrame) -> pd.Series:
-        """How probable it is that each customer has not dropped out yet.
-
-        Parameters
-        ----------
-        data : DataFrame
-            Columns `frequency`, `recency`, `T`.
-
-        Returns
-        -------
-        Series
-            Aligned with `data`.
-        """
+        """How probable it is that each customer has not dropped out yet, aligned with `data`."""
         return self._score(data, "probability_alive", self._alive)
 
     def expected_probability_no_purchase(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:
-        """How probable it is that each customer buys nothing in the next `future_t`.
+        """How probable it is that each customer buys nothing in the next `future_t`, as in `expected_purchases`."""
+        return self._score(data, "probability_no_purchase", self._pmf(0, self._periods(future_t)))
+
+    def expected_repurchase(self, data: pd.DataFrame, horizon: float | str) -> pd.Series:
+        """Of those who bought in the last period, which share is expected to buy in the next?
 
         Parameters
         ----------
         data : DataFrame
             Columns `frequency`, `recency`, `T`.
-        future_t : float or str
-            A number in the model's unit of time, or a text such as "12M".
+        horizon : float or str
+            Length of both periods: a number in the model's unit of time, or a text such as "26W".
 
         Returns
         -------
         Series
-            Aligned with `data`.
+            `buyers` (in the last period), `expected_rate` (mean probability that they buy in the next) and
+            `alive` (mean probability that they are still customers now, bought or not).
         """
-        t = self._periods(future_t)
-        answer = self._pmf(0, t)
-        return self._score(data, "probability_no_purchase", answer)
+        length = self._periods(horizon, "horizon")
+        recent = data[data["T"] - data["recency"] < length]
+        if recent.empty:
+            raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
+        return pd.Series(
+            {
+                "buyers": float(len(recent)),
+                "expected_rate": 1 - float(self.expected_probability_no_purchase(recent, length).mean()),
+                "alive": float(self.expected_probability_alive(recent).mean()),
+            }
+        )
 
     @overload
     def probability_of_purchases(self, n: int, data: pd.DataFrame, future_t: float | str) -> pd.Series: ...
@@ -173,10 +173,8 @@ class PurchaseModel(LikelihoodModel, ABC):
         ----------
         n : int or sequence of int
             Numbers of purchases, 0 or more.
-        data : DataFrame
-            Columns `frequency`, `recency`, `T`.
-        future_t : float or str
-            A number in the model's unit of time, or a text such as "12M".
+        data, future_t
+            As in `expected_purchases`.
 
         Returns
         -------
@@ -203,10 +201,8 @@ class PurchaseModel(LikelihoodModel, ABC):
 
         Parameters
         ----------
-        data : DataFrame
-            Columns `frequency`, `recency`, `T`.
-        future_t : float or str
-            A number in the model's unit of time, or a text such as "12M".
+        data, future_t
+            As in `expected_purchases`.
         n : int
             Draws per customer.
         random_state : int or numpy Generator
@@ -292,7 +288,8 @@ class PurchaseModel(LikelihoodModel, ABC):
         def answer(x: Array, t_x: Array, age: Array) -> Array:
             log_odds = self._log_odds_dead(x, t_x, age)
             dead = expit(log_odds) if n == 0 else 0.0
-            return dead + expit(-log_odds) * self._pmf_if_alive(n, x, age, t)
+            pair, first = distinct_pairs(x, age)  # what a living customer will do depends on these two alone
+            return dead + expit(-log_odds) * self._pmf_if_alive(n, x[first], age[first], t)[pair]
 
         return answer
 

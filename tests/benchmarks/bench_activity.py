@@ -19,13 +19,12 @@ MOST_SECONDS = {"P(active) by Pareto/NBD": 2.0}
 OURS = """
 import pandas as pd
 from crmlib.models import ParetoNBDModel
-from crmlib.models.activity.activity import probability_active
-from crmlib.models.activity.overdue import overdue_customers
-from crmlib.models.survival.remaining_lifetime import remaining_lifetime
-from crmlib.models.survival.curves import survival_curves
+from crmlib.models.overdue import overdue_customers
+from crmlib.models.remaining_lifetime import remaining_lifetime
+from crmlib.models.survival_curves import survival_curves
 data = pd.read_parquet(sys.argv[1])
 model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
-report("P(active) by Pareto/NBD", lambda: probability_active(model, data, "26W"))
+report("P(active) by Pareto/NBD", lambda: 1 - model.expected_probability_no_purchase(data, "26W"))
 report("overdue, purchases at random", lambda: overdue_customers(data, model))
 report("overdue, gaps of three phases", lambda: overdue_customers(data, model, regularity=3))
 spells = pd.DataFrame({"tenure_months": data["T"] / 4.35, "ended": data["frequency"] == 0})

@@ -14,7 +14,7 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
-import crmlib as crm
+from crmlib.models.uplift_effects import heterogeneity_test
 
 DRAWS, AT_MOST = 400, 0.05
 FOLDS = 5
@@ -52,7 +52,7 @@ def cross_fitted(
 def usable(customers: int, name: str, outcome: str, slope: float, draws: int) -> float:
     """Share of the draws in which predicted effects are to be used."""
     worlds = (cross_fitted(one, customers, LEARNERS[name], OUTCOMES[outcome], slope) for one in range(draws))
-    return float(np.mean([crm.heterogeneity_test(world).usable for world in worlds]))
+    return float(np.mean([heterogeneity_test(world).usable for world in worlds]))
 
 
 def main() -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmlib.economics import RetentionTerms, worth_of_points
-from crmlib.economics.formula_clv import Timing
+from crmlib.economics.retention.profit import RetentionTerms
 from crmlib.errors import CrmError
 
 FIRM = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1)
@@ -18,34 +17,29 @@ def added_up(terms, retention, *, cost=0.0, periods=4000):
     """Value of a customer, period by period: the cost at its start, the margin when the timing says."""
     t, growth = np.arange(periods), 1 + terms.discount_rate
     there = (retention / growth) ** t
-    first = {"next_period_if_retained": retention / growth, "next_period_certain": 1 / growth, "now": 1.0}
-    return float((there * (terms.margin * first[terms.timing] - cost)).sum())
+    return float((there * (terms.margin * retention / growth - cost)).sum())
 
 
 def affordable(terms, retention):
     """Cost per customer and period of a programme that reaches so much retention, if it earns just that."""
-    return worth_of_points(terms, [retention - terms.retention_rate])["affordable_cost"].iloc[0]
+    return terms.worth_of_points([retention - terms.retention_rate])["affordable_cost"].iloc[0]
 
 
 def test_programme_by_hand():
     # V = 100·.8/.3 = 266.67; a customer who stays is worth 366.67 a period on, 333.33 now: 10 buys 3 points.
-    assert replace(FIRM, programme_cost=10).break_even_retention() == pytest.approx(0.83)
+    assert affordable(FIRM, 0.83) == pytest.approx(10)
     assert affordable(FIRM, 0.85) == pytest.approx(50 / 3)
-    assert FIRM.break_even_retention() == pytest.approx(0.8)
 
 
 rates = st.floats(0.05, 0.95)
 
 
-@given(st.floats(1, 1000), rates, st.floats(0.02, 0.5), st.floats(0, 0.3), st.sampled_from(Timing))
-def test_at_break_even_the_periods_add_up_to_the_same(margin, retention, discount, share, timing):
-    cost = share * margin
-    terms = RetentionTerms(margin, retention, discount, programme_cost=cost, timing=timing)
-    needed = terms.break_even_retention()
-    if needed < 1:
-        before = added_up(terms, retention)
-        assert added_up(terms, needed, cost=cost) == pytest.approx(before, rel=1e-6)
-        assert affordable(terms, needed) == pytest.approx(cost, abs=1e-6 * margin)
+@given(st.floats(1, 1000), rates, st.floats(0.02, 0.5), st.floats(0.001, 0.999))
+def test_at_break_even_the_periods_add_up_to_the_same(margin, retention, discount, way):
+    terms = RetentionTerms(margin, retention, discount)
+    raised = retention + way * (1 - retention)
+    cost = affordable(terms, raised)
+    assert added_up(terms, raised, cost=cost) == pytest.approx(added_up(terms, retention), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.treatments.experiments import experiment_features
+from crmlib.economics.contacts import campaign_list, contacts_by_effect
 from crmlib.errors import CrmError
+from crmlib.models.uplift import UpliftModel
 from crmlib.simulation.simulate import simulate_firm
 
 COST = 3.0
@@ -92,12 +94,12 @@ def test_the_chosen_list_beats_the_list_by_risk_and_comes_near_the_oracles(firm,
     test = firm.tables["experiments"].query("experiment == 'reminder-2025'")
     outcomes = crm.experiment_outcomes(log, test, days=60, as_of=firm.as_of).set_index("customer_id")
     features = experiment_features(log, test, experiment="reminder-2025", customers=firm.tables["customers"])
-    model = crm.UpliftModel("x").fit(features, outcomes["group"], outcomes["purchases"])
+    model = UpliftModel().fit(features, outcomes["group"], outcomes["purchases"])
     profit_per_purchase = outcomes["profit"].sum() / outcomes["purchases"].sum()
-    planned = crm.contacts_by_effect(
+    planned = contacts_by_effect(
         model.cross_fitted_["effect"], profit_per_purchase, contact_cost=COST, offer_cost=0
     )
-    chosen = crm.campaign_list(planned).index
+    chosen = campaign_list(planned).index
     profit = truth["expected_effect_profit"].reindex(outcomes.index) - COST
     silent = features["days_since_last"].fillna(np.inf).nlargest(len(chosen)).index  # at risk first
     earned, oracle = profit[chosen].sum(), profit[profit > 0].sum()

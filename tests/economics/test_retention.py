@@ -9,62 +9,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
-from crmlib.economics.formula_clv import Timing, margin_multiple_table, simple_clv
+from crmlib.economics.formula_clv import simple_clv
+from crmlib.economics.retention.claim import claim_reversal, retention_claim
+from crmlib.economics.retention.profit import RetentionTerms, retention_mix, retention_profit_curve
 from crmlib.errors import CrmError
 
-TIMINGS = list(Timing)
 EXAMPLE = {"margin": 100, "retention_rate": 0.8, "discount_rate": 0.1}
 
 
-def by_period(terms: crm.RetentionTerms, retention: float, *, programme: bool = False) -> float:
+def by_period(terms: RetentionTerms, retention: float, *, programme: bool = False) -> float:
     """Net value added up period by period, as money comes and goes."""
     t = np.arange(4000)
     there = retention**t  # at the start of period t
     discount = (1 + terms.discount_rate) ** -t
-    margins = {
-        Timing.NOW: terms.margin * there * discount,
-        Timing.NEXT_PERIOD_IF_RETAINED: terms.margin
-        * there
-        * retention
-        * discount
-        / (1 + terms.discount_rate),
-        Timing.NEXT_PERIOD_CERTAIN: terms.margin * there * discount / (1 + terms.discount_rate),
-    }[Timing.parse(terms.timing)]
+    margins = terms.margin * there * retention * discount / (1 + terms.discount_rate)
     cost = terms.programme_cost * there * discount if programme else 0.0
     return float(np.sum(margins - cost)) - terms.acquisition_cost
 
 
 class TestSteps:
     def test_the_eighty_per_cent_example(self) -> None:
-        steps = crm.retention_steps(crm.RetentionTerms(**EXAMPLE, acquisition_cost=175)).set_index("step")
+        steps = RetentionTerms(**EXAMPLE, acquisition_cost=175).steps().set_index("step")
         assert steps.loc["today", "net"] == pytest.approx(91.6667, abs=1e-4)
         assert steps.loc["+5 points", "net"] == pytest.approx(165)
         assert steps.loc["+5 points", "net_change"] == pytest.approx(0.8)
         assert steps.loc["+5 points", "gross_change"] == pytest.approx(0.275)
 
-    @pytest.mark.parametrize(("timing", "rise"), list(zip(TIMINGS, (0.275, 0.2, 0.2), strict=True)))
-    def test_gross_rise_by_timing(self, timing: Timing, rise: float) -> None:
-        steps = crm.retention_steps(crm.RetentionTerms(**EXAMPLE, timing=timing))
-        assert steps["gross_change"].iloc[1] == pytest.approx(rise)
-
     def test_times_105_is_no_probability_above_952(self) -> None:
         def of_share(r: float) -> float:
-            return crm.retention_steps(crm.RetentionTerms(100, r, 0.1))["retention_rate"].iloc[2]
+            return RetentionTerms(100, r, 0.1).steps()["retention_rate"].iloc[2]
 
         assert of_share(0.952) == pytest.approx(0.9996)
         assert np.isnan(of_share(0.953))
-        beyond = crm.retention_steps(crm.RetentionTerms(100, 0.96, 0.1))
+        beyond = RetentionTerms(100, 0.96, 0.1).steps()
         assert beyond["gross"].iloc[1:].isna().all()
 
     @settings(max_examples=40, deadline=None)
     @given(
-        st.sampled_from(TIMINGS), st.floats(0.05, 0.94), st.floats(0.02, 0.4), st.floats(0, 60), st.floats(0, 30),
+        st.floats(0.05, 0.94), st.floats(0.02, 0.4), st.floats(0, 60), st.floats(0, 30),
     )  # fmt: skip
     def test_every_column_by_adding_up_periods(
-        self, timing: Timing, r: float, i: float, cost: float, programme: float
+        self, r: float, i: float, cost: float, programme: float
     ) -> None:
-        terms = crm.RetentionTerms(20.0, r, i, cost, programme, timing)
-        steps = crm.retention_steps(terms)
+        terms = RetentionTerms(20.0, r, i, cost, programme)
+        steps = terms.steps()
         for place, retention in enumerate((r, r + 0.05)):
             net = by_period(terms, retention)
             after = by_period(terms, retention, programme=place > 0)
@@ -75,9 +63,8 @@ class TestSteps:
             assert steps["net_change"].isna().all()
 
     def test_gross_is_the_formulas(self) -> None:
-        for timing in TIMINGS:
-            expected = simple_clv(100, 0.8, 0.1, timing=timing)
-            assert crm.RetentionTerms(**EXAMPLE, timing=timing).gross() == pytest.approx(expected)
+        expected = simple_clv(100, 0.8, 0.1, timing="next_period_if_retained")
+        assert RetentionTerms(**EXAMPLE).gross() == pytest.approx(expected)
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
@@ -87,91 +74,77 @@ class TestSteps:
             ({"discount_rate": -0.1}, "discount_rate is -0.1"),
             ({"discount_rate": 0, "retention_rate": 1.0}, "above 0 where nobody leaves"),
             ({"acquisition_cost": -1}, "acquisition_cost is -1"),
-            ({"timing": "later"}, "timing is 'later'"),
         ],
     )
     def test_terms_out_of_range_are_refused(self, wrong: dict, said: str) -> None:
         with pytest.raises(CrmError, match=said):
-            crm.RetentionTerms(**(EXAMPLE | wrong))
+            RetentionTerms(**(EXAMPLE | wrong))
 
 
 class TestPoints:
     def test_a_programme_at_its_affordable_cost_gains_nothing(self) -> None:
-        terms = crm.RetentionTerms(**EXAMPLE)
-        for row in crm.worth_of_points(terms, [0.01, 0.05, 0.1]).itertuples():
+        terms = RetentionTerms(**EXAMPLE)
+        for row in terms.worth_of_points([0.01, 0.05, 0.1]).itertuples():
             assert row.gain == pytest.approx(by_period(terms, row.retention_rate) - by_period(terms, 0.8))
-            with_cost = crm.RetentionTerms(**EXAMPLE, programme_cost=row.affordable_cost)
+            with_cost = RetentionTerms(**EXAMPLE, programme_cost=row.affordable_cost)
             assert by_period(with_cost, row.retention_rate, programme=True) == pytest.approx(
                 by_period(terms, 0.8)
             )
-            assert with_cost.break_even_retention() == pytest.approx(row.retention_rate)
 
     def test_beyond_certainty_there_is_none(self) -> None:
-        assert crm.worth_of_points(crm.RetentionTerms(100, 0.98, 0.1), [0.01, 0.05])[
-            "gain"
-        ].isna().tolist() == [False, True]
+        assert RetentionTerms(100, 0.98, 0.1).worth_of_points([0.01, 0.05])["gain"].isna().tolist() == [
+            False,
+            True,
+        ]
 
 
 class TestMultiples:
-    def test_table_of_margin_multiples(self) -> None:
-        assert margin_multiple_table().round(2).to_numpy().tolist() == [
-            [1.20, 1.15, 1.11, 1.07],
-            [1.75, 1.67, 1.59, 1.52],
-            [2.67, 2.50, 2.35, 2.22],
-            [4.50, 4.09, 3.75, 3.46],
-        ]
-
     def test_curve_runs_through_the_multiples(self) -> None:
-        curve = crm.retention_profit_curve(crm.RetentionTerms(1, 0.8, 0.12), [0.6, 0.7, 0.8, 0.9])
-        assert curve["gross"].round(2).tolist() == [1.15, 1.67, 2.50, 4.09]
+        curve = retention_profit_curve(RetentionTerms(1, 0.8, 0.12)).set_index("retention_rate")
+        assert curve.loc[[0.6, 0.7, 0.8, 0.9], "gross"].round(2).tolist() == [1.15, 1.67, 2.50, 4.09]
 
     @pytest.mark.parametrize(("rate", "furthest"), [(0.5, 0.95), (0.93, 0.98), (0.97, 0.97), (1.0, 0.95)])
     def test_curve_reaches_the_firm_and_its_next_points(self, rate: float, furthest: float) -> None:
-        curve = crm.retention_profit_curve(crm.RetentionTerms(1, rate, 0.12))
+        curve = retention_profit_curve(RetentionTerms(1, rate, 0.12))
         assert curve["retention_rate"].iloc[-1] == pytest.approx(furthest)
         assert curve["retention_rate"].is_monotonic_increasing
 
 
 class TestElasticities:
     def test_published(self) -> None:
-        for timing, expected in zip(TIMINGS, (5.09, 4.09, 4.09), strict=True):
-            table = crm.equity_elasticities(crm.RetentionTerms(100, 0.9, 0.12, timing=timing)).set_index(
-                "lever"
-            )
-            assert table.loc["retention", "gross"] == pytest.approx(expected, abs=0.005)
-            assert table.loc["margin", "gross"] == pytest.approx(1)
+        table = RetentionTerms(100, 0.9, 0.12).elasticities().set_index("lever")
+        assert table.loc["retention", "gross"] == pytest.approx(5.09, abs=0.005)
+        assert table.loc["margin", "gross"] == pytest.approx(1)
 
     @settings(max_examples=30, deadline=None)
-    @given(st.sampled_from(TIMINGS), st.floats(0.2, 0.94), st.floats(0.03, 0.3), st.floats(0, 9))
-    def test_by_moving_each_lever_one_per_cent_of_one_per_cent(
-        self, timing: Timing, r: float, i: float, cost: float
-    ) -> None:
+    @given(st.floats(0.2, 0.94), st.floats(0.03, 0.3), st.floats(0, 9))
+    def test_by_moving_each_lever_one_per_cent_of_one_per_cent(self, r: float, i: float, cost: float) -> None:
         names = {"retention": "retention_rate", "margin": "margin", "acquisition cost": "acquisition_cost",
                  "discount rate": "discount_rate"}  # fmt: skip
         given = {"margin": 100.0, "retention_rate": r, "discount_rate": i, "acquisition_cost": cost}
-        table = crm.equity_elasticities(crm.RetentionTerms(**given, timing=timing)).set_index("lever")
+        table = RetentionTerms(**given).elasticities().set_index("lever")
         for lever, name in names.items():
             up, down = (
                 by_period(
-                    crm.RetentionTerms(**(given | {name: given[name] * one}), timing=timing),
+                    RetentionTerms(**(given | {name: given[name] * one})),
                     r if name != "retention_rate" else r * one,
                 )
                 for one in (1.0001, 0.9999)
             )
-            expected = (up - down) / 0.0002 / by_period(crm.RetentionTerms(**given, timing=timing), r)
+            expected = (up - down) / 0.0002 / by_period(RetentionTerms(**given), r)
             assert table.loc[lever, "net"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
     def test_a_customer_at_a_loss_has_none(self) -> None:
-        table = crm.equity_elasticities(crm.RetentionTerms(**EXAMPLE, acquisition_cost=300))
+        table = RetentionTerms(**EXAMPLE, acquisition_cost=300).elasticities()
         assert table["net"].isna().all()
         assert table["gross"].notna().all()
 
 
 class TestReversal:
     def test_cost_at_which_the_claim_holds(self) -> None:
-        told = crm.claim_reversal(crm.RetentionTerms(**EXAMPLE))
-        assert told["acquisition_cost"] == pytest.approx(175)
-        steps = crm.retention_steps(crm.RetentionTerms(**EXAMPLE, acquisition_cost=told["acquisition_cost"]))
+        table = claim_reversal(RetentionTerms(**EXAMPLE))
+        assert table["acquisition_cost"] == pytest.approx(175)
+        steps = RetentionTerms(**EXAMPLE, acquisition_cost=table["acquisition_cost"]).steps()
         assert steps["net_change"].iloc[1] == pytest.approx(0.8)
 
     @settings(max_examples=30, deadline=None)
@@ -179,14 +152,14 @@ class TestReversal:
     def test_the_claim_holds_exactly_where_it_is_said_to(
         self, r: float, i: float, cost: float, programme: float
     ) -> None:
-        terms = crm.RetentionTerms(100, r, i, cost, programme)
-        told = crm.claim_reversal(terms)
-        at_cost = told["acquisition_cost"]
+        terms = RetentionTerms(100, r, i, cost, programme)
+        table = claim_reversal(terms)
+        at_cost = table["acquisition_cost"]
         if at_cost >= 0:
-            steps = crm.retention_steps(crm.RetentionTerms(100, r, i, at_cost, programme))
+            steps = RetentionTerms(100, r, i, at_cost, programme).steps()
             assert steps["after_programme_change"].iloc[1] == pytest.approx(0.8, rel=1e-6)
-        if np.isfinite(told["retention_rate"]):
-            steps = crm.retention_steps(crm.RetentionTerms(100, told["retention_rate"], i, cost, programme))
+        if np.isfinite(table["retention_rate"]):
+            steps = RetentionTerms(100, table["retention_rate"], i, cost, programme).steps()
             assert steps["after_programme_change"].iloc[1] == pytest.approx(0.8, rel=1e-5)
 
     def test_published_figures(self) -> None:
@@ -201,60 +174,58 @@ class TestReversal:
 class TestMix:
     MODEL = crm.ShiftedBetaGeoModel.from_params(alpha=0.668, beta=3.806)
 
-    @pytest.mark.parametrize("renewals", [0, 3])
-    @pytest.mark.parametrize("timing", TIMINGS)
-    def test_by_drawing_customers(self, renewals: int, timing: Timing) -> None:
-        terms = crm.RetentionTerms(100, 0.5, 0.15, 50, timing=timing)
-        told = crm.retention_mix(self.MODEL, terms, renewals=renewals).set_index("customers")
-        stays = 1 - np.random.default_rng(1).beta(0.668, 3.806 + renewals, 400_000)
-        assert told.loc["all alike", "retention_rate"] == pytest.approx(stays.mean(), abs=1e-3)
-        assert told.loc["differ (sBG)", "gross"] == pytest.approx(terms.gross(stays).mean(), rel=5e-3)
+    def test_by_drawing_customers(self) -> None:
+        terms = RetentionTerms(100, 0.5, 0.15, 50)
+        table = retention_mix(self.MODEL, terms).set_index("customers")
+        stays = 1 - np.random.default_rng(1).beta(0.668, 3.806, 400_000)
+        assert table.loc["all alike", "retention_rate"] == pytest.approx(stays.mean(), abs=1e-3)
+        assert table.loc["differ (sBG)", "gross"] == pytest.approx(terms.gross(stays).mean(), rel=5e-3)
         more = (
             terms.gross(stays * 1.0001).mean()
             if stays.max() * 1.0001 <= 1
             else terms.gross(np.minimum(stays * 1.0001, 1)).mean()
         )
-        assert told.loc["differ (sBG)", "elasticity"] == pytest.approx(
+        assert table.loc["differ (sBG)", "elasticity"] == pytest.approx(
             (more / terms.gross(stays).mean() - 1) / 1e-4, rel=0.02
         )
         raised = terms.gross(np.minimum(stays + 0.05, 1)).mean() / terms.gross(stays).mean() - 1
-        assert told.loc["differ (sBG)", "gross_change"] == pytest.approx(raised, rel=5e-3)
+        assert table.loc["differ (sBG)", "gross_change"] == pytest.approx(raised, rel=5e-3)
 
     def test_residual_lifetime_is_the_models(self) -> None:
-        terms = crm.RetentionTerms(1, 0.5, 0.1, timing="now")
-        lifetime = self.MODEL.expected_lifetime_new_customer(0.1)
-        assert crm.retention_mix(self.MODEL, terms)["gross"].iloc[1] == pytest.approx(lifetime, rel=1e-4)
+        terms = RetentionTerms(1, 0.5, 0.1)
+        after_now = self.MODEL.expected_lifetime_new_customer(0.1) - 1
+        assert retention_mix(self.MODEL, terms)["gross"].iloc[1] == pytest.approx(after_now, rel=1e-4)
 
     @settings(max_examples=30, deadline=None)
-    @given(st.floats(0.3, 5), st.floats(0.5, 20), st.floats(0.03, 0.3), st.integers(0, 6))
+    @given(st.floats(0.3, 5), st.floats(0.5, 20), st.floats(0.03, 0.3))
     def test_constant_retention_understates_value_and_elasticity(
-        self, alpha: float, beta: float, i: float, renewals: int
+        self, alpha: float, beta: float, i: float
     ) -> None:
         model = crm.ShiftedBetaGeoModel.from_params(alpha=alpha, beta=beta)
-        told = crm.retention_mix(model, crm.RetentionTerms(100, 0.5, i), renewals=renewals)
-        assert told["gross"].iloc[1] > told["gross"].iloc[0]
-        assert told["elasticity"].iloc[1] > told["elasticity"].iloc[0]
+        table = retention_mix(model, RetentionTerms(100, 0.5, i))
+        assert table["gross"].iloc[1] > table["gross"].iloc[0]
+        assert table["elasticity"].iloc[1] > table["elasticity"].iloc[0]
 
     def test_where_retention_is_even_customers_are_alike(self) -> None:
         model = crm.ShiftedBetaGeoModel().fit([100, 80, 64, 51])  # its boundary: alpha + beta is about 30,000
-        told = crm.retention_mix(model, crm.RetentionTerms(100, 0.5, 0.1))
+        table = retention_mix(model, RetentionTerms(100, 0.5, 0.1))
         for column in ("retention_rate", "gross", "net", "elasticity", "gross_change"):
-            assert told[column].iloc[1] == pytest.approx(told[column].iloc[0], rel=1e-3)
+            assert table[column].iloc[1] == pytest.approx(table[column].iloc[0], rel=1e-3)
 
     @settings(max_examples=60, deadline=None)
-    @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e5), st.integers(0, 30))
+    @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e5))
     def test_it_is_finite_and_its_mean_is_the_betas_wherever_the_fit_ends(
-        self, alpha: float, beta: float, renewals: int
+        self, alpha: float, beta: float
     ) -> None:
         model = crm.ShiftedBetaGeoModel.from_params(alpha=alpha, beta=beta)
-        told = crm.retention_mix(model, crm.RetentionTerms(100, 0.5, 0.1), renewals=renewals)
-        assert np.isfinite(told.drop(columns="customers").to_numpy(float)).all()
-        mean = (beta + renewals) / (alpha + beta + renewals)
-        assert told["retention_rate"].iloc[1] == pytest.approx(mean, rel=1e-9, abs=1e-12)
+        table = retention_mix(model, RetentionTerms(100, 0.5, 0.1))
+        assert np.isfinite(table.drop(columns="customers").to_numpy(float)).all()
+        mean = beta / (alpha + beta)
+        assert table["retention_rate"].iloc[1] == pytest.approx(mean, rel=1e-9, abs=1e-12)
 
     def test_without_discount_it_is_refused(self) -> None:
         with pytest.raises(CrmError, match="discount_rate is 0"):
-            crm.retention_mix(self.MODEL, crm.RetentionTerms(100, 0.5, 0.0))
+            retention_mix(self.MODEL, RetentionTerms(100, 0.5, 0.0))
 
 
 FIRM = {"retained": 8000, "customers": 10_000, "margin": 100, "discount_rate": 0.1}
@@ -262,28 +233,26 @@ FIRM = {"retained": 8000, "customers": 10_000, "margin": 100, "discount_rate": 0
 
 class TestClaim:
     def test_turns_at_its_reversal_point(self) -> None:
-        low, high = (crm.retention_claim(**FIRM, acquisition_cost=one) for one in (150, 200))
+        low, high = (retention_claim(**FIRM, acquisition_cost=one) for one in (150, 200))
         assert (low.finding.verdict, high.finding.verdict) == ("contradicted", "supported")
-        at = crm.retention_claim(**FIRM, acquisition_cost=175)
+        at = retention_claim(**FIRM, acquisition_cost=175)
         assert at.finding.verdict == "undecided"
         assert at.rise.value == pytest.approx(0.8)
         assert at.rise.low < 0.8 < at.rise.high
         assert "The interval holds 80 %" in at.finding.sentence
 
     def test_more_customers_narrow_the_interval(self) -> None:
-        few = crm.retention_claim(**(FIRM | {"retained": 80, "customers": 100}), acquisition_cost=150)
-        many = crm.retention_claim(**FIRM, acquisition_cost=150)
+        few = retention_claim(**(FIRM | {"retained": 80, "customers": 100}), acquisition_cost=150)
+        many = retention_claim(**FIRM, acquisition_cost=150)
         assert few.finding.verdict == "undecided"
         assert few.rise.high - few.rise.low > 5 * (many.rise.high - many.rise.low)
 
     def test_interval_holds_the_truth_nineteen_times_in_twenty(self) -> None:
-        truth = crm.retention_steps(crm.RetentionTerms(100, 0.7, 0.1, acquisition_cost=60))[
-            "net_change"
-        ].iloc[1]
+        truth = RetentionTerms(100, 0.7, 0.1, acquisition_cost=60).steps()["net_change"].iloc[1]
         random, hits = np.random.default_rng(2), 0
         for _ in range(200):  # fewer than 180 have a chance of less than 1 in 500
             kept, margin = random.binomial(500, 0.7), random.normal(100, 4)
-            found = crm.retention_claim(
+            found = retention_claim(
                 retained=kept,
                 customers=500,
                 margin=margin,
@@ -295,17 +264,15 @@ class TestClaim:
         assert hits >= 180
 
     def test_an_unsure_margin_widens_it(self) -> None:
-        sure, unsure = (
-            crm.retention_claim(**FIRM, margin_error=one, acquisition_cost=150) for one in (0, 15)
-        )
+        sure, unsure = (retention_claim(**FIRM, margin_error=one, acquisition_cost=150) for one in (0, 15))
         assert unsure.rise.high - unsure.rise.low > 2 * (sure.rise.high - sure.rise.low)
-        gross = [crm.retention_claim(**FIRM, margin_error=one, acquisition_cost=0) for one in (0, 15)]
+        gross = [retention_claim(**FIRM, margin_error=one, acquisition_cost=0) for one in (0, 15)]
         assert gross[0].rise.high == pytest.approx(
             gross[1].rise.high, abs=0.01
         )  # without costs the margin cancels
 
     def test_without_costs_it_says_what_is_missing(self) -> None:
-        found = crm.retention_claim(retained=8000, customers=10_000, discount_rate=0.1)
+        found = retention_claim(retained=8000, customers=10_000, discount_rate=0.1)
         assert found.finding.verdict == "cannot be tested"
         assert found.rise.value == pytest.approx(0.275)
         assert "before acquisition cost, which is not known" in found.finding.sentence
@@ -323,16 +290,16 @@ class TestClaim:
         ],
     )
     def test_what_cannot_be_tested_is_said(self, given: dict, said: str) -> None:
-        found = crm.retention_claim(**(FIRM | given))
+        found = retention_claim(**(FIRM | given))
         assert found.finding.verdict == "cannot be tested"
         assert said in found.finding.sentence
         assert not found.rise.is_known
 
     def test_a_pure_function(self) -> None:
-        one, other = (crm.retention_claim(**FIRM, acquisition_cost=150) for _ in range(2))
+        one, other = (retention_claim(**FIRM, acquisition_cost=150) for _ in range(2))
         assert (one.rise.low, one.rise.high, str(one)) == (other.rise.low, other.rise.high, str(other))
         pd.testing.assert_frame_equal(one.steps, other.steps)
 
     def test_more_retained_than_there_were(self) -> None:
         with pytest.raises(CrmError, match="retained is 11 of 10"):
-            crm.retention_claim(retained=11, customers=10, discount_rate=0.1)
+            retention_claim(retained=11, customers=10, discount_rate=0.1)

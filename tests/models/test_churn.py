@@ -13,7 +13,7 @@ from crmlib.models.churn import at_risk as at_risk_module
 from crmlib.models.churn import reasons as reasons_module
 from crmlib.models.churn.evaluation import held_out_splits
 from crmlib.models.churn.features import read_labels
-from crmlib.models.churn.reasons import explained_by
+from crmlib.models.churn.reasons import churn_contributions, explained_by
 
 trees_explained = pytest.mark.skipif(find_spec("shap") is None, reason="needs the extra `reasons`")
 
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_scores(firm, trees):
 
 
 def test_reasons_of_the_linear_model_are_coefficient_times_distance(firm, linear):
-    found = crm.churn_contributions(linear, firm)
+    found = churn_contributions(linear, firm)
     assert found.sum(axis=1).to_numpy() == pytest.approx(linear.log_odds(firm))
     gap = found["tenure"][firm["tenure"] == 10].iloc[0] - found["tenure"][firm["tenure"] == 40].iloc[0]
     assert gap == pytest.approx(30 * 0.06, rel=0.15)
@@ -252,16 +252,16 @@ def test_reasons_of_the_linear_model_are_coefficient_times_distance(firm, linear
 
 @trees_explained
 def test_shapley_values_of_trees_add_up_and_spare_what_says_nothing(firm, trees):
-    found = crm.churn_contributions(trees, firm.assign(price=np.nan).head(50))
+    found = churn_contributions(trees, firm.assign(price=np.nan).head(50))
     assert found.sum(axis=1).to_numpy() == pytest.approx(trees.log_odds(firm.assign(price=np.nan).head(50)))
-    size = crm.churn_contributions(trees, firm).drop(columns="base").abs().mean()
+    size = churn_contributions(trees, firm).drop(columns="base").abs().mean()
     assert size.idxmin() == "price"
     assert explained_by(trees) == "exact: Shapley values of the trees (package shap)"
 
 
 def test_without_the_package_trees_are_explained_by_the_linear_model_and_it_is_said(firm, trees, monkeypatch):
     monkeypatch.setattr(reasons_module, "find_spec", lambda name: None)
-    found = crm.churn_contributions(trees, firm)
+    found = churn_contributions(trees, firm)
     assert np.isfinite(found.to_numpy()).all()
     assert (
         "of a logistic regression fitted to the same customers, not of the gradient boosting"

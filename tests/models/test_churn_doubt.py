@@ -37,7 +37,7 @@ def test_a_suspect_stands_beside_every_score(tested):
         tested.caveat
         == f", with call_duration in doubt (ROC AUC {area['without columns in doubt']:.2f} without)"
     )
-    verdict = crm.churn_verdict(tested.scores, subgroups=tested.subgroups)
+    verdict = tested.verdict()
     assert verdict.verdict == "use with care"
     said = (
         f"Was this known in time: call_duration? Without it, {100 * area['without columns in doubt']:.0f} %"
@@ -64,7 +64,7 @@ def test_a_leak_is_refused_by_model_and_evaluation_alike(firm):
         crm.ChurnModel("logistic").fit(data)
     kept = crm.evaluate_churn(data, keep_leaks=True, **QUICK)
     assert kept.in_doubt["column"].tolist() == ["closed", "call_duration"]
-    assert "Was this known in time: closed, call_duration?" in crm.churn_verdict(kept.scores).sentence
+    assert "Was this known in time: closed, call_duration?" in kept.verdict().sentence
 
 
 def test_a_model_of_suspects_alone_has_no_score_without_them(firm):

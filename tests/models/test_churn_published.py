@@ -87,7 +87,7 @@ def test_the_simple_rules_stand_beside_it(evaluated):
     assert scores.loc["churn model", "brier"] < scores.loc["tenure alone", "brier"]
     tenure = {"telco": 0.739, "churn-5000": 0.517}[name]  # in churn-5000 the age of the account says nothing
     assert scores.loc["tenure alone", "roc_auc"] == pytest.approx(tenure, abs=0.01)
-    assert str(crm.churn_verdict(found.scores, subgroups=found.subgroups)).startswith("churn model: use.")
+    assert str(found.verdict()).startswith("churn model: use.")
 
 
 def test_every_customer_is_held_out_once(evaluated, data):

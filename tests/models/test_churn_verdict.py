@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-import crmlib as crm
+from crmlib.models.churn.verdict import churn_verdict
 
 GOOD = {
     "model": "churn model", "roc_auc": 0.85, "roc_auc_low": 0.84, "roc_auc_high": 0.86, "brier": 0.135,
@@ -12,8 +12,8 @@ GOOD = {
 TENURE = GOOD | {"model": "tenure alone", "roc_auc": 0.74, "roc_auc_low": 0.73, "roc_auc_high": 0.75}
 
 
-def judged(tenure=TENURE, subgroups=None, leaks=None, **changes):
-    return crm.churn_verdict(pd.DataFrame([GOOD | changes, tenure]), subgroups=subgroups, leaks=leaks)
+def judged(tenure=TENURE, subgroups=None, **changes):
+    return churn_verdict(pd.DataFrame([GOOD | changes, tenure]), subgroups=subgroups)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,3 @@ def test_a_kind_of_customer_judged_wrongly_counts_only_beyond_chance():
     found = judged(subgroups=pd.DataFrame([group | {"beyond_chance": True}]))
     assert found.verdict == "use with care"
     assert "Of customers with senior citizen 1 it expects 30 % to leave, and 36 % did." in found.reasons
-
-
-def test_leaks_count_and_redundant_columns_do_not():
-    leak = {"column": "why", "finding": "leak", "what": "why alone tells who left"}
-    assert judged(leaks=pd.DataFrame([leak | {"finding": "redundant"}])).verdict == "use"
-    assert judged(leaks=pd.DataFrame([leak])).verdict == "do not use"
-    assert judged(leaks=pd.DataFrame([leak | {"finding": "suspect"}])).verdict == "use with care"

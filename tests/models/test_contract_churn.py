@@ -20,7 +20,7 @@ def steps(study):
         data=data,
         leaks=leaks,
         tested=tested,
-        verdict=crm.churn_verdict(tested.scores, subgroups=tested.subgroups),
+        verdict=tested.verdict(),
         survival=crm.churn_survival(data, importance),
         at_risk=crm.customers_at_risk(data, tested, estimator="logistic"),
     )
@@ -64,7 +64,7 @@ def test_a_purchase_log_tells_who_is_overdue():
     model = found.fit_best(summary)
     assert isinstance(model, crm.ModifiedBetaGeoModel)
     overdue = crm.overdue_customers(summary, model)
-    late = crm.win_back_list(summary, overdue, crm.probability_active(model, summary, "26W"))
+    late = crm.win_back_list(summary, overdue, model, "26W")
     assert len(late) == overdue["overdue"].sum()
     assert late["net"].is_monotonic_decreasing
     assert (late["silent"] > late["overdue_after"]).all()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
-from crmlib.models.backtesting.predictive_check import PredictiveCheck, check_counts, predictive_total
+from crmlib.models.backtesting.scores import PredictiveCheck, check_counts, predictive_total
 
 MODELS = [
     BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W"),

@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.economics.lifetime_value import customer_lifetime_value
-from crmlib.economics.value_parquet import lifetime_value_parquet
-from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel, _parquet
+from crmlib.errors import DataError
+from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel, scoring
 from crmlib.models.scoring import score_parquet
 
 BG = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
 SPEND = GammaGammaModel.from_params(p=6.25, q=3.74, v=15.44)
-TERMS = {"horizon": "1Y", "discount_rate_per_year": 0.1, "margin": 0.3}
 
 
 @pytest.fixture
@@ -53,20 +50,11 @@ def test_scores_are_those_in_memory(source: Path, model) -> None:
 
 
 def test_histories_that_share_a_number_are_told_apart(source: Path, monkeypatch) -> None:
-    monkeypatch.setattr(_parquet, "_SAME_HISTORY", ("c.T = s.T", _parquet._SAME_HISTORY[1]))
+    monkeypatch.setattr(scoring, "_SAME_HISTORY", ("c.T = s.T", scoring._SAME_HISTORY[1]))
     rows = score_parquet(BG, source, source.with_name("scored.parquet"), future_t="39W")
     before, after = scored(source)
     assert rows == len(before)
     np.testing.assert_allclose(after["p_alive"], BG.expected_probability_alive(before), rtol=1e-9)
-
-
-@pytest.mark.parametrize("spend", [SPEND, 20.0])
-def test_lifetime_values_are_those_in_memory(source: Path, spend) -> None:
-    lifetime_value_parquet(BG, spend, source, source.with_name("scored.parquet"), **TERMS)
-    before, after = scored(source)
-    expected = customer_lifetime_value(BG, spend, before, **TERMS)
-    for column in expected.columns.drop("customer_id"):
-        np.testing.assert_allclose(after[column], expected[column], rtol=1e-9, err_msg=column)
 
 
 def test_several_files_and_a_small_memory(cdnow_summary: pd.DataFrame, tmp_path: Path) -> None:
@@ -97,16 +85,6 @@ def test_a_refusal_leaves_the_target_alone(source: Path, cdnow_summary: pd.DataF
         score_parquet(BG, source, target, future_t=39)
     assert target.read_text() == "what was there"
     assert {one.name for one in source.parent.iterdir()} == {"customers.parquet", "scored.parquet"}
-
-
-def test_terms_are_checked_before_anything_is_read(source: Path) -> None:
-    target = source.with_name("scored.parquet")
-    with pytest.raises(CrmError, match="time_unit is unknown"):
-        lifetime_value_parquet(BetaGeoModel.from_params(**BG.params_), 20.0, source, target, **TERMS)
-    heavy = GammaGammaModel.from_params(p=2.0, q=0.8, v=5.0)
-    with pytest.raises(FitError, match=r"q is 0\.8"):
-        lifetime_value_parquet(BG, heavy, source, target, **TERMS)
-    assert not target.exists()
 
 
 @pytest.mark.parametrize("kind", ["INTEGER", "HUGEINT", "DECIMAL(9, 0)", "FLOAT"])

@@ -9,9 +9,8 @@ from scipy.stats import spearmanr
 
 import crmlib as crm
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.models.backtesting.group_judgement import Grouping, judge
 from crmlib.models.backtesting.scores import ranking
-from crmlib.models.backtesting.segment_backtest import segment_backtest
+from crmlib.models.backtesting.segment_backtest import Grouping, judge, segment_backtest
 from tests.models.worlds import beta_geo_world
 
 CUT, END = "1997-09-30", "1998-06-30"

@@ -11,6 +11,7 @@ import pytest
 import crmlib as crm
 from crmlib.customers.retention.contracts import contract_spells
 from crmlib.errors import CrmError, DataError, FitError
+from crmlib.models.survival_curves import survival_curves
 
 TELCO = Path(__file__).parents[2] / "data" / "telco" / "customers.csv.gz"
 
@@ -49,12 +50,12 @@ def survival_at(curve: pd.DataFrame, tenure: float) -> float:
 
 class TestKaplanMeier:
     def test_telco_as_published(self, telco: pd.DataFrame) -> None:
-        curves = crm.survival_curves(telco)
+        curves = survival_curves(telco)
         assert [round(survival_at(curves, t), 3) for t in (12, 24, 60, 72)] == [0.843, 0.789, 0.664, 0.593]
         assert (curves["at_risk"].iloc[0], curves["left"].sum()) == (7043, 1869)
 
     def test_remission_as_published(self, remission: pd.DataFrame) -> None:
-        curves = crm.survival_curves(remission, by="arm")
+        curves = survival_curves(remission, by="arm")
         treated, placebo = (curves[curves["group"] == arm] for arm in ("6-MP", "placebo"))
         published = {6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
         assert {t: round(survival_at(treated, t), 3) for t in published} == published
@@ -76,7 +77,7 @@ class TestKaplanMeier:
         # 200 worlds at 95 %: fewer than 180 hits have a chance of less than 1 in 500
         truth, hits = np.exp(-0.1 * 5), 0
         for seed in range(200):
-            curves = crm.survival_curves(exponential(np.full(150, 0.1), until=12, seed=seed))
+            curves = survival_curves(exponential(np.full(150, 0.1), until=12, seed=seed))
             at = curves[curves["tenure"] <= 5].iloc[-1]
             hits += at["low"] <= truth <= at["high"]
         assert hits >= 180
@@ -84,7 +85,7 @@ class TestKaplanMeier:
     @pytest.mark.parametrize("ends", [["Yes", "no"], [1, 0], [True, False], ["true", "False"]])
     def test_ends_in_words_or_numbers(self, ends: list) -> None:
         spells = pd.DataFrame({"tenure_months": [2.0, 3.0], "ended": ends})
-        assert crm.survival_curves(spells)["left"].sum() == 1
+        assert survival_curves(spells)["left"].sum() == 1
 
     @pytest.mark.parametrize(
         ("spells", "said"),
@@ -98,15 +99,15 @@ class TestKaplanMeier:
     )
     def test_bad_input_is_refused(self, spells: dict, said: str) -> None:
         with pytest.raises(DataError, match=said):
-            crm.survival_curves(pd.DataFrame(spells))
+            survival_curves(pd.DataFrame(spells))
 
     def test_too_many_groups_are_refused(self, telco: pd.DataFrame) -> None:
         with pytest.raises(CrmError, match=r"pandas\.cut"):
-            crm.survival_curves(telco, by="price_per_month")
+            survival_curves(telco, by="price_per_month")
 
     def test_nobody_left(self) -> None:
         spells = pd.DataFrame({"tenure_months": [1.0, 2.0], "ended": False, "plan": ["a", "b"]})
-        assert crm.survival_curves(spells)["survival"].tolist() == [1.0, 1.0, 1.0]
+        assert survival_curves(spells)["survival"].tolist() == [1.0, 1.0, 1.0]
         with pytest.raises(FitError, match="somebody who left"):
             crm.log_rank(spells, by="plan")
 
@@ -255,7 +256,7 @@ class TestCox:
 class TestRemainingLifetime:
     def test_by_numeric_integration_of_the_curve(self, telco: pd.DataFrame) -> None:
         told = crm.remaining_lifetime(telco, horizon=12, by="contract")
-        curves = crm.survival_curves(telco, by="contract")
+        curves = survival_curves(telco, by="contract")
         for contract, tenure in (("Month-to-month", 5), ("One year", 30), ("Two year", 50)):
             curve = curves[curves["group"] == contract]
             at = np.linspace(tenure, tenure + 12, 240_001)[:-1] + 12 / 480_000

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-import crmlib as crm
-from crmlib.errors import CrmError, DataError, FitError
+from crmlib.errors import DataError, FitError
+from crmlib.models.uplift import UpliftModel, treatment_balance
+from crmlib.models.uplift_effects import calibrated_effects, heterogeneity_test, uplift_curves
 
 
 def world(seed, *, customers=600, slope=0.0, treated_share=0.5):
@@ -39,19 +40,18 @@ def cross_fitted(seed, *, customers=400, folds=5):
 @pytest.fixture(scope="module")
 def null_worlds():
     """Tests of 300 worlds in which the effect is .5 for all."""
-    return [crm.heterogeneity_test(cross_fitted(seed)) for seed in range(300)]
+    return [heterogeneity_test(cross_fitted(seed)) for seed in range(300)]
 
 
-def fitted(features, treated, outcome, learner="t", **options):
-    return crm.UpliftModel(learner, **options).fit(features, treated, outcome)
+def fitted(features, treated, outcome):
+    return UpliftModel().fit(features, treated, outcome)
 
 
-@pytest.mark.parametrize("learner", ["t", "x"])
-def test_finds_effects_that_are_there(learner):
+def test_finds_effects_that_are_there():
     features, treated, outcome, effect = world(1, customers=4000, slope=0.5)
-    model = fitted(features, treated, outcome, learner)
+    model = fitted(features, treated, outcome)
     assert np.corrcoef(model.cross_fitted_["effect"], effect)[0, 1] > 0.8
-    found = crm.heterogeneity_test(model.cross_fitted_)
+    found = heterogeneity_test(model.cross_fitted_)
     assert found.usable
     assert found.average_low < effect.mean() < found.average_high
     assert found.groups["customers"].sum() == 4000
@@ -60,28 +60,21 @@ def test_finds_effects_that_are_there(learner):
     assert np.corrcoef(model.predict(new[0]), new[3])[0, 1] > 0.8
 
 
-def test_the_x_learner_is_better_where_few_are_treated():
-    features, treated, outcome, effect = world(3, customers=6000, slope=0.3, treated_share=0.1)
-    error = {
-        learner: float(
-            ((fitted(features, treated, outcome, learner).cross_fitted_["effect"] - effect) ** 2).mean()
-        )
-        for learner in ("t", "x")
-    }
-    assert error["x"] < 0.7 * error["t"]
-
-
 def test_nobody_is_predicted_by_models_that_saw_them():
     # A model that remembers everything: seen customers would get their own outcome back.
     from sklearn.neighbors import KNeighborsRegressor
 
+    class Remembers(UpliftModel):
+        def _learn(self, features, target):
+            return KNeighborsRegressor(n_neighbors=1).fit(features, target)
+
     features, treated, outcome, _ = world(4)
-    model = fitted(features, treated, outcome, model=KNeighborsRegressor(n_neighbors=1))
+    model = Remembers().fit(features, treated, outcome)
     left_alone = model.cross_fitted_["control_outcome"]
     assert not np.isclose(left_alone[~treated], outcome[~treated]).any()
     shuffled = outcome.copy()
     shuffled.iloc[0] += 1000.0  # one customer's outcome moves everybody's prediction but their own fold's
-    other = fitted(features, treated, shuffled, model=KNeighborsRegressor(n_neighbors=1))
+    other = Remembers().fit(features, treated, shuffled)
     own = model.cross_fitted_["fold"] == model.cross_fitted_["fold"].iloc[0]
     pd.testing.assert_series_equal(model.cross_fitted_["effect"][own], other.cross_fitted_["effect"][own])
 
@@ -106,7 +99,7 @@ def test_predictions_that_are_all_the_same_are_no_difference():
     frame = pd.DataFrame(
         {"effect": 0.4, "control_outcome": 0.0, "fold": 0, "treated": treated, "outcome": outcome}
     )
-    found = crm.heterogeneity_test(frame)
+    found = heterogeneity_test(frame)
     assert not found.usable
     assert np.isnan(found.loading)
     # The average is the plain difference of means, then.
@@ -116,18 +109,19 @@ def test_predictions_that_are_all_the_same_are_no_difference():
 def test_loading_is_one_where_predictions_are_right():
     features, treated, outcome, effect = world(6, customers=20_000, slope=0.5)
     frame = pd.DataFrame({"effect": effect, "control_outcome": features["orders"], "fold": 0})
-    found = crm.heterogeneity_test(frame.assign(treated=treated, outcome=outcome))
+    found = heterogeneity_test(frame.assign(treated=treated, outcome=outcome))
     assert abs(found.loading - 1.0) < 3 * found.loading_error < 0.2
 
 
 def test_planned_effects_are_no_larger_than_what_comes_about(null_worlds):
     features, treated, outcome, effect = world(6, customers=20_000, slope=0.5)
     frame = pd.DataFrame({"effect": 3 * effect, "control_outcome": features["orders"], "fold": 0})
-    planned = crm.calibrated_effects(frame.assign(treated=treated, outcome=outcome))
+    planned = calibrated_effects(frame.assign(treated=treated, outcome=outcome), frame["effect"])
     assert planned.mean() == pytest.approx(effect.mean(), abs=0.05)
     assert planned.std() == pytest.approx(effect.std(), rel=0.1)
     dull = next(seed for seed, one in enumerate(null_worlds) if not one.usable)
-    assert crm.calibrated_effects(cross_fitted(dull)).nunique() == 1
+    frame = cross_fitted(dull)
+    assert calibrated_effects(frame, frame["effect"]).nunique() == 1
 
 
 def test_curves_by_hand():
@@ -139,9 +133,9 @@ def test_curves_by_hand():
         }
     )
     with pytest.raises(DataError, match="without both groups"):
-        crm.uplift_curves(frame)
+        uplift_curves(frame)
     twice = pd.concat([frame, frame], ignore_index=True)
-    curves = crm.uplift_curves(twice, steps=4, resamples=0)
+    curves = uplift_curves(twice, steps=4, resamples=0)
     # Differences of means down to each quarter: 1, 1, 2/3, 1/2 − 1/4.
     assert curves.curve["uplift"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
     assert curves.curve["qini"].tolist() == pytest.approx([0, 0.25, 0.5, 0.5, 0.25])
@@ -153,7 +147,7 @@ def test_curves_by_hand():
 def test_the_curve_of_true_effects_is_their_running_sum():
     _, treated, outcome, effect = world(7, customers=40_000, slope=0.5)
     frame = pd.DataFrame({"effect": effect, "treated": treated, "outcome": outcome})
-    curve = crm.uplift_curves(frame, steps=10).curve
+    curve = uplift_curves(frame, steps=10).curve
     ranked = np.sort(effect)[::-1]
     truth = [ranked[: int(share * 40_000)].sum() / 40_000 for share in curve["share"]]
     inside = (curve["uplift_low"] - 1e-9 <= truth) & (truth <= curve["uplift_high"] + 1e-9)
@@ -166,7 +160,7 @@ def test_a_score_that_says_nothing_has_no_qini():
         _, treated, outcome, _ = world(seed, customers=800)
         noise = np.random.default_rng(seed + 500).normal(size=800)
         frame = pd.DataFrame({"effect": noise, "treated": treated, "outcome": outcome})
-        curves = crm.uplift_curves(frame, resamples=100)
+        curves = uplift_curves(frame, resamples=100)
         held += curves.qini_low <= 0 <= curves.qini_high
         widths.append(curves.qini_high - curves.qini_low)
     # 95 % of 60, less a little for the bootstrap's own noise; fewer than 50 in one of a thousand choices of seeds
@@ -178,9 +172,9 @@ def test_equal_scores_are_ordered_by_chance_and_not_by_the_file():
     _, treated, outcome, _ = world(8, customers=4000)
     frame = pd.DataFrame({"effect": 1.0, "treated": treated, "outcome": outcome})
     filed = frame.sort_values("outcome", ascending=False, key=lambda one: one * np.where(treated, 1, -1))
-    assert abs(crm.uplift_curves(filed, resamples=0).qini_coefficient) < 0.05  # four standard errors
+    assert abs(uplift_curves(filed, resamples=0).qini_coefficient) < 0.05  # four standard errors
     by_file = filed.assign(effect=-np.arange(4000.0))
-    assert crm.uplift_curves(by_file, resamples=0).qini_coefficient > 0.2
+    assert uplift_curves(by_file, resamples=0).qini_coefficient > 0.2
 
 
 def test_words_flags_and_holes_are_taken_as_they_are():
@@ -223,9 +217,9 @@ def test_a_share_stays_between_its_bounds_in_sum():
     random = np.random.default_rng(10)
     stay = stats.norm.cdf(0.5 + features["orders"] + 0.6 * treated * (features["age"] > 0))
     outcome = (random.random(4000) < stay).astype(int)
-    model = fitted(features, treated, outcome, "x")
+    model = fitted(features, treated, outcome)
     assert model.cross_fitted_["control_outcome"].between(-0.1, 1.1).all()
-    assert crm.heterogeneity_test(model.cross_fitted_).usable
+    assert heterogeneity_test(model.cross_fitted_).usable
 
 
 def test_the_same_seed_gives_the_same_effects():
@@ -237,13 +231,13 @@ def test_the_same_seed_gives_the_same_effects():
 def test_refuses_what_is_no_experiment():
     features, _, outcome, _ = world(12, customers=2000)
     chosen = features["age"] + np.random.default_rng(12).normal(size=2000) > 0
-    with pytest.raises(FitError, match=r"tell who was treated .* Furthest apart: age"):
+    with pytest.raises(FitError, match=r"can be predicted from the features .* Furthest apart: age"):
         fitted(features, chosen, outcome)
 
 
 def test_balance_is_rarely_refused_where_chance_decided():
     p = [
-        crm.treatment_balance(world(seed, customers=500)[0], world(seed, customers=500)[1]).p_value
+        treatment_balance(world(seed, customers=500)[0], world(seed, customers=500)[1]).p_value
         for seed in range(25)
     ]
     # Uniform, or nearly: fails in one of a thousand choices of seeds.
@@ -277,12 +271,8 @@ def test_refuses_bad_input_by_name(change, error, words):
         fitted(*change(*world(13)[:3]))
 
 
-def test_refuses_an_unknown_learner_and_a_missing_column():
+def test_refuses_a_missing_column():
     features, treated, outcome, _ = world(14)
-    with pytest.raises(CrmError, match="learner is 's'; allowed: t, x"):
-        fitted(features, treated, outcome, "s")
-    with pytest.raises(CrmError, match="has not been fitted"):
-        crm.UpliftModel().predict(features)
     with pytest.raises(DataError, match="no column 'age'"):
         fitted(features, treated, outcome).predict(features.drop(columns="age"))
 
@@ -294,12 +284,12 @@ def test_groups_out_of_order_are_not_to_be_chosen_by():
     place = np.digitize(stats.norm.cdf(effect), [0.2, 0.4, 0.6, 0.8])
     frame = pd.DataFrame({"effect": effect, "control_outcome": 0.0, "fold": 0, "treated": treated})
     steps = np.array([0.0, 1.4, 0.2, -0.2, 1.2])
-    found = crm.heterogeneity_test(frame.assign(outcome=random.normal(treated * steps[place])))
+    found = heterogeneity_test(frame.assign(outcome=random.normal(treated * steps[place])))
     assert found.p_value < 0.025
     assert found.order < 0.7
     assert not found.usable
     assert "groups do not follow the order that is predicted for them" in found.sentence
-    risen = crm.heterogeneity_test(frame.assign(outcome=random.normal(treated * np.sort(steps)[place])))
+    risen = heterogeneity_test(frame.assign(outcome=random.normal(treated * np.sort(steps)[place])))
     assert risen.order == 1
     assert risen.usable
 

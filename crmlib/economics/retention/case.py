@@ -14,7 +14,7 @@ from crmlib.customers._log import acquired_by, as_day
 from crmlib.customers.retention.contracts import contract_retention, contract_spells
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
 from crmlib.data.sources import lacking, open_optional
-from crmlib.economics.retention.claim import RetentionClaim, not_tested, retention_claim
+from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not_tested, retention_claim
 from crmlib.economics.retention.profit import RetentionTerms, retention_mix
 from crmlib.errors import FitError, not_measured, require_an_answer
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
@@ -117,8 +117,12 @@ class RetentionCase:
             definition=self.definition,
         )
 
+    def reversal(self) -> pd.Series:
+        """Where five points more retention would give exactly 80 % more value; see `claim_reversal`."""
+        return claim_reversal(self.terms)
+
     def mix(self) -> pd.DataFrame:
-        """What constant retention hides, by an sBG of the survivors; without rows where they do not tell."""
+        """What constant retention hides, by an sBG of the survivors; without rows where too few are known."""
         if self.no_terms or self.survivors is None:
             return no_rows(_MIX, self.no_terms)
         if not self.discount_rate > 0:
@@ -256,7 +260,7 @@ def contracts_case(
     last = years.iloc[-1]
     year = last["period"].year
     missing = "" if margin is not None else "; no margin is given, so profit is missing"
-    cost_origin = "given" if acquisition_cost is not None else "missing: spend is not told apart by contracts"
+    cost_origin = "given" if acquisition_cost is not None else "missing: spend is not split by contracts"
     return _case(
         (last["retention"], f"measured: (end − new) / start of {year}"),
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.retention.profit import POINTS, RetentionTerms, retention_steps
+from crmlib.economics.retention.profit import POINTS, RetentionTerms
 from crmlib.errors import CrmError
 from crmlib.findings import SUPPORTED, Claim, Estimate, Finding
 
@@ -42,15 +42,14 @@ class RetentionClaim:
     ----------
     finding : Finding
         The verdict: "supported" (more than the claimed rise, beyond chance), "contradicted" (less, beyond chance),
-        "undecided" (too few customers) or "cannot be tested" (a figure is missing: without acquisition cost the rise
-        can only be larger, so that it is supported or cannot be tested); why; and as estimate the rise of a
-        customer's net value from five points more retention, as a share, with its 95 % interval.
+        "undecided" (too few customers) or "cannot be tested" (a figure is missing); why; and as estimate the rise
+        of a customer's net value from five points more retention, as a share, with its 95 % interval.
     rise_of_share : float
         The same from five per cent more of itself; nan where that is no probability.
     steps : DataFrame
-        As `retention_steps` has them; empty where the claim cannot be tested.
+        As `RetentionTerms.steps` has them; empty where the claim cannot be tested.
     reversal : Series
-        As `claim_reversal` has it: where the verdict would turn.
+        Where the verdict would turn: see `claim_reversal`.
     assumptions : tuple of str
     """
 
@@ -79,8 +78,6 @@ def retention_claim(
     acquisition_cost: float | None = None,
     programme_cost: float = 0.0,
     definition: str = "customers at the start who were there at the end",
-    claimed: float = CLAIMED,
-    random_state: int = 0,
 ) -> RetentionClaim:
     """Does five points more retention give 80 % more profit here?
 
@@ -88,31 +85,18 @@ def retention_claim(
     ----------
     retained, customers : float
         Customers at a period's start, and how many of them stayed to its end, by `definition`.
-    discount_rate : float
-        Per period, 0 or more.
-    margin : float, optional
-        Money per customer and period; needed where a cost is known. Without costs the rise does not depend on it.
-    margin_error : float, default 0
-        Standard error of the margin.
+    discount_rate, programme_cost : float
+        As in `RetentionTerms`.
+    margin, margin_error : float
+        Money per customer and period, and its standard error; needed where a cost is known. Without costs the rise
+        does not depend on it.
     acquisition_cost : float, optional
         Money per customer acquired; 0 is a statement. Where it is not known, the rise is given before it, with the
         cost at which the claim would hold; the verdict is then "supported" or "cannot be tested".
-    programme_cost : float, default 0
-        As in `RetentionTerms`.
-    definition : str
-        What retained means, in words, for the assumptions.
-    claimed : float, default 0.80
-    random_state : int
-        Of the interval: retention drawn from its posterior (Jeffreys), the margin from a normal distribution.
 
-    Returns
-    -------
-    RetentionClaim
-
-    Raises
-    ------
-    CrmError
-        If more are retained than there were, or a term is out of range.
+    Notes
+    -----
+    For the interval, retention is drawn from its posterior (Jeffreys), the margin from a normal distribution.
 
     Examples
     --------
@@ -120,10 +104,6 @@ def retention_claim(
     >>> found = retention_claim(**firm, acquisition_cost=50)
     >>> found.finding.verdict, str(found.rise), round(found.reversal["acquisition_cost"])
     ('contradicted', '34 % (33 % to 34 %)', 175)
-    >>> retention_claim(**firm, acquisition_cost=200).finding.verdict
-    'supported'
-    >>> retention_claim(**firm).finding.verdict
-    'cannot be tested'
     """
     if not 0 <= retained <= customers:
         raise CrmError(f"retained is {retained} of {customers} customers; give at most as many as there were")
@@ -132,19 +112,19 @@ def retention_claim(
         return not_tested(missing, assumptions)
     rate, cost = retained / customers, acquisition_cost or 0.0
     terms = RetentionTerms(margin or 1.0, rate, discount_rate, cost, programme_cost)
-    reversal = claim_reversal(terms, claimed=claimed)
+    reversal = claim_reversal(terms)
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
         return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
         lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
         return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
-    steps = retention_steps(terms)
+    steps = terms.steps()
     rise, of_share = steps["after_programme_change"].iloc[1:]
-    low, high = _interval(terms, retained, customers, margin_error, random_state)
+    low, high = _interval(terms, retained, customers, margin_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
-    claim = replace(CLAIM, bar=claimed, assumptions=assumptions)
-    why = _why(estimate, of_share, claimed, reversal, acquisition_cost is None)
+    claim = replace(CLAIM, assumptions=assumptions)
+    why = _why(estimate, of_share, reversal, acquisition_cost is None)
     finding = claim.test(estimate, why)
     if acquisition_cost is None and finding.verdict != SUPPORTED:
         finding = claim.cannot_be_tested(why, estimate)
@@ -171,10 +151,10 @@ def not_tested(
 
 
 def _interval(
-    terms: RetentionTerms, retained: float, customers: float, margin_error: float, random_state: int
+    terms: RetentionTerms, retained: float, customers: float, margin_error: float
 ) -> tuple[float, float]:
     """Ends of the rise, where retention and margin are only known so far."""
-    random = np.random.default_rng(random_state)
+    random = np.random.default_rng(0)
     r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
     margin = random.normal(terms.margin, margin_error, _DRAWS) / terms.margin
     raised = np.minimum(r + POINTS, 1.0)
@@ -186,18 +166,16 @@ def _interval(
     return float(low), float(high)
 
 
-def _why(
-    rise: Estimate, of_share: float, claimed: float, reversal: pd.Series, before_acquisition: bool
-) -> str:
+def _why(rise: Estimate, of_share: float, reversal: pd.Series, before_acquisition: bool) -> str:
     what = "before acquisition cost, which is not known" if before_acquisition else "net of costs"
     text = f"Five points more give {rise} {what}"
     text += f", five per cent of itself {fmt.share(of_share)}." if np.isfinite(of_share) else "."
-    if rise.low < claimed <= rise.high:
-        text += f" The interval holds {fmt.share(claimed)}: more customers or a surer margin are needed."
+    if rise.low < CLAIMED <= rise.high:
+        text += f" The interval holds {fmt.share(CLAIMED)}: more customers or a surer margin are needed."
     cost, rate = reversal["acquisition_cost_in_margins"], reversal["retention_rate"]
     where = [f"at an acquisition cost of {fmt.number(cost, 1)} periods' margin"] if cost > 0 else []
     where += [f"at a retention of {fmt.share(rate)}"] if np.isfinite(rate) else []
-    return text + (f" {fmt.share(claimed)} would hold exactly {' or '.join(where)}." if where else "")
+    return text + (f" {fmt.share(CLAIMED)} would hold exactly {' or '.join(where)}." if where else "")
 
 
 def _assumptions(
@@ -222,14 +200,8 @@ def _assumptions(
     return tuple(assumed)
 
 
-def claim_reversal(terms: RetentionTerms, *, claimed: float = CLAIMED) -> pd.Series:
+def claim_reversal(terms: RetentionTerms) -> pd.Series:
     """Where would five points more retention give exactly the claimed rise in value?
-
-    Parameters
-    ----------
-    terms : RetentionTerms
-    claimed : float, default 0.80
-        The rise, as a share; above 0.
 
     Returns
     -------
@@ -237,32 +209,24 @@ def claim_reversal(terms: RetentionTerms, *, claimed: float = CLAIMED) -> pd.Ser
         `acquisition_cost` per customer at which the claim holds exactly at this firm's retention (negative: it holds
         at any cost), `acquisition_cost_in_margins`, and `retention_rate` nearest to the firm's at which it holds at
         this firm's costs; nan where there is none.
-
-    Examples
-    --------
-    >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1)
-    >>> claim_reversal(terms).round(3).to_dict()
-    {'acquisition_cost': 175.0, 'acquisition_cost_in_margins': 1.75, 'retention_rate': 0.07}
     """
-    if not claimed > 0:
-        raise CrmError(f"claimed is {claimed!r}; give the claimed rise as a share above 0, such as 0.80")
     now = terms.retention_rate
     after = terms.gross(now + POINTS) - terms.programme(now + POINTS)
-    cost = float(terms.gross() - (after - terms.gross()) / claimed)
-    rate = _nearest_rate(terms, claimed)
+    cost = float(terms.gross() - (after - terms.gross()) / CLAIMED)
+    rate = _nearest_rate(terms)
     return pd.Series(
         {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.margin, "retention_rate": rate}
     )
 
 
-def _nearest_rate(terms: RetentionTerms, claimed: float) -> float:
+def _nearest_rate(terms: RetentionTerms) -> float:
     """The retention rate nearest to the firm's at which the step's rise is as claimed."""
     from scipy.optimize import brentq
 
     def excess(r: ArrayLike) -> np.ndarray:
         rates = np.asarray(r, dtype=float)
         net, raised = terms.net(rates), rates + POINTS
-        return terms.net(raised) - terms.programme(raised) - net - claimed * net
+        return terms.net(raised) - terms.programme(raised) - net - CLAIMED * net
 
     grid = np.linspace(1e-6, 1 - POINTS - 1e-9, 2000)
     signs = np.sign(excess(grid))

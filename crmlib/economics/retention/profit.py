@@ -1,4 +1,4 @@
-"""Profit as a function of retention, at this firm's margin, costs and discount rate.
+"""Profit as a function of retention, at a firm's margin, costs and discount rate.
 
 "5 % more retention" is two things: five points more (.80 to .85), or five per cent of itself (.80 to .84);
 both are given. Value is that of an acquired customer at constant retention; customers of `retention_mix` differ.
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import Timing, check_share, retention_elasticity
+from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
@@ -25,7 +25,7 @@ _NODES = 400
 
 @dataclass(frozen=True)
 class RetentionTerms:
-    """What a customer brings and costs.
+    """What a customer brings and costs; the first margin arrives after one period, if the customer stays.
 
     Parameters
     ----------
@@ -38,8 +38,6 @@ class RetentionTerms:
     programme_cost : float, default 0
         Money per customer and period that *raising* retention costs, paid at the start of each period for
         every customer who is there, the first included.
-    timing : {"next_period_if_retained", "next_period_certain", "now"}
-        When the first margin arrives; see `crmlib.economics.formula_clv.Timing`.
     """
 
     margin: float
@@ -47,7 +45,6 @@ class RetentionTerms:
     discount_rate: float
     acquisition_cost: float = 0.0
     programme_cost: float = 0.0
-    timing: str | Timing = Timing.NEXT_PERIOD_IF_RETAINED
 
     def __post_init__(self) -> None:
         if not 0 < self.margin < np.inf:
@@ -61,17 +58,11 @@ class RetentionTerms:
         for name in ("acquisition_cost", "programme_cost"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise CrmError(f"{name} is {getattr(self, name)!r}; give money, 0 or more")
-        object.__setattr__(self, "timing", Timing.parse(self.timing))
 
     def gross(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """Present value of margins per customer; nan at retention that is no probability or has no limit."""
         r = np.asarray(self.retention_rate if retention_rate is None else retention_rate, dtype=float)
-        first = {
-            Timing.NEXT_PERIOD_IF_RETAINED: r,
-            Timing.NEXT_PERIOD_CERTAIN: np.ones_like(r),
-            Timing.NOW: np.full_like(r, 1 + self.discount_rate),
-        }
-        return self.margin * first[Timing.parse(self.timing)] / self._left(r)
+        return self.margin * r / self._left(r)
 
     def net(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """Gross value less acquisition cost, without a programme."""
@@ -82,125 +73,140 @@ class RetentionTerms:
         left = self._left(np.asarray(retention_rate, dtype=float))
         return self.programme_cost * (1 + self.discount_rate) / left
 
-    def break_even_retention(self) -> float:
-        """Retention that the programme has to reach to earn what it costs; above 1, no retention pays for it.
-
-        Examples
-        --------
-        >>> round(RetentionTerms(100, 0.8, 0.1, programme_cost=10).break_even_retention(), 2)
-        0.83
-        """
-        # One more retained brings the margins to come, and the first one too where it waits for retention.
-        waits = Timing.parse(self.timing) is Timing.NEXT_PERIOD_IF_RETAINED
-        worth = float(self.gross()) + (self.margin if waits else 0.0)
-        return self.retention_rate + self.programme_cost * (1 + self.discount_rate) / worth
+    def elasticity(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
+        """By how many per cent gross value rises when retention rises by one per cent of itself."""
+        r = np.asarray(self.retention_rate if retention_rate is None else retention_rate, dtype=float)
+        return r / self._left(r) + 1
 
     def _left(self, r: np.ndarray) -> np.ndarray:
         left = 1 + self.discount_rate - r
         return np.where((r >= 0) & (r <= 1 + 1e-12) & (left > 0), left, np.nan)
 
+    def steps(self) -> pd.DataFrame:
+        """What five points more retention, and five per cent more, would do to the value of a customer.
 
-def retention_steps(terms: RetentionTerms, *, points: float = POINTS) -> pd.DataFrame:
-    """What five points more retention, and five per cent more, would do to the value of a customer.
+        Returns
+        -------
+        DataFrame
+            Rows `step` "today", "+5 points", "×1.05": `retention_rate`, `gross` (margins), `net` (less acquisition
+            cost), `after_programme` (less the programme too; today there is none), and each one's
+            `..._change` against today as a share. nan where retention would be no probability, or where today's
+            net value is not positive, so that no share of it makes sense.
+
+        Examples
+        --------
+        >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+        >>> terms.steps()[["step", "gross", "net", "gross_change", "net_change"]].round(3)
+                step    gross      net  gross_change  net_change
+        0      today  266.667   91.667         0.000       0.000
+        1  +5 points  340.000  165.000         0.275       0.800
+        2      ×1.05  323.077  148.077         0.212       0.615
+        """
+        now = self.retention_rate
+        rates = np.array([now, now + POINTS, now * (1 + POINTS)])
+        rates = np.where(rates <= 1, rates, np.nan)
+        names = ["today", f"+{fmt.points(POINTS)}", f"×{1 + POINTS:g}"]
+        net = self.net(rates)
+        after = net - np.where(np.arange(3) == 0, 0.0, self.programme(rates))
+        table = pd.DataFrame({"step": names, "retention_rate": rates, "gross": self.gross(rates)})
+        table = table.assign(net=net, after_programme=after)
+        for name in ("gross", "net", "after_programme"):
+            today = table[name].iloc[0]
+            table[f"{name}_change"] = table[name] / today - 1 if today > 0 else np.nan
+        return table
+
+    def worth_of_points(self, points: Sequence[float] = (0.01, 0.02, 0.05)) -> pd.DataFrame:
+        """What are some points more of retention worth, and what may a programme that brings them cost?
+
+        Parameters
+        ----------
+        points : sequence of float
+            Such as .01 for one point.
+
+        Returns
+        -------
+        DataFrame
+            By `points`: `retention_rate`, `gain` (money per customer acquired, present value) and `affordable_cost`
+            (money per customer and period, paid at the start of each, that would use up the gain); nan where
+            retention would be no probability.
+
+        Examples
+        --------
+        >>> RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1).worth_of_points([0.05]).round(2)
+           points  retention_rate   gain  affordable_cost
+        0    0.05            0.85  73.33            16.67
+        """
+        more = np.asarray(points, dtype=float)
+        rates = np.where(self.retention_rate + more <= 1, self.retention_rate + more, np.nan)
+        gain = self.gross(rates) - self.gross()
+        cost = gain * (1 + self.discount_rate - rates) / (1 + self.discount_rate)
+        return pd.DataFrame({"points": more, "retention_rate": rates, "gain": gain, "affordable_cost": cost})
+
+    def elasticities(self) -> pd.DataFrame:
+        """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.
+
+        Returns
+        -------
+        DataFrame
+            By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, and the elasticity of
+            `gross` and of `net` value per acquired customer, which is that of customer equity for a given number
+            of acquisitions; nan where the net value is not positive.
+
+        Notes
+        -----
+        Gupta, Lehmann & Stuart, "Valuing customers", Journal of Marketing Research 41(1), 2004. One per cent of
+        retention is one per cent of itself: .80 to .808. The gross elasticity to retention is (1 + i) / (1 + i − r).
+
+        Examples
+        --------
+        >>> terms = RetentionTerms(margin=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
+        >>> terms.elasticities().set_index("lever")["gross"].round(2).to_dict()
+        {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
+        """
+        names = ["retention_rate", "margin", "acquisition_cost", "discount_rate"]
+        table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
+        table["today"] = [getattr(self, name) for name in names]
+        for kind in ("gross", "net"):
+            table[kind] = [self._elasticity(name, kind) for name in names]
+        return table
+
+    def _elasticity(self, name: str, kind: str) -> float:
+        """In closed form for retention, by a central difference on the lever's logarithm for the others."""
+        value, today = float(getattr(self, kind)()), getattr(self, name)
+        if value <= 0:
+            return np.nan
+        if name == "retention_rate":
+            return float(self.elasticity() * self.gross()) / value
+        up, down = (replace(self, **{name: today * np.exp(step)}) for step in (_STEP, -_STEP))
+        return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
+
+
+def retention_profit_curve(terms: RetentionTerms) -> pd.DataFrame:
+    """How the value of a customer changes with retention, and what the next five points would add.
 
     Parameters
     ----------
     terms : RetentionTerms
-    points : float, default 0.05
-        Points of retention, and the same as a share of it.
+        Such as `RetentionCase.terms`.
 
     Returns
     -------
     DataFrame
-        Rows `step` "today", "+5 points", "×1.05": `retention_rate`, `gross` (margins), `net` (less acquisition
-        cost), `after_programme` (less the programme too; today there is none), and each one's
-        `..._change` against today as a share. nan where retention would be no probability, or where today's
-        net value is not positive, so that no share of it makes sense.
+        By `retention_rate`, .30 to .95 in steps of one point, and on to the firm's own rate and five points more
+        where these are more and still below 1: `gross`, `net`, `after_programme` (net of a programme), and
+        `gross_change`, `net_change` of the next five points as a share; nan where the net value is not positive or
+        retention would exceed 1.
 
     Examples
     --------
     >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
-    >>> retention_steps(terms)[["step", "gross", "net", "gross_change", "net_change"]].round(3)
-            step    gross      net  gross_change  net_change
-    0      today  266.667   91.667         0.000       0.000
-    1  +5 points  340.000  165.000         0.275       0.800
-    2      ×1.05  323.077  148.077         0.212       0.615
+    >>> curve = retention_profit_curve(terms)[["retention_rate", "gross", "net_change"]].round(2)
+    >>> curve[curve["retention_rate"].isin([0.6, 0.8, 0.9])].values.tolist()
+    [[0.6, 120.0, nan], [0.8, 266.67, 0.8], [0.9, 450.0, 0.67]]
     """
-    now = terms.retention_rate
-    rates = np.array([now, now + points, now * (1 + points)])
-    rates = np.where(rates <= 1, rates, np.nan)
-    names = ["today", f"+{fmt.points(points)}", f"×{1 + points:g}"]
-    net = terms.net(rates)
-    after = net - np.where(np.arange(3) == 0, 0.0, terms.programme(rates))
-    table = pd.DataFrame({"step": names, "retention_rate": rates, "gross": terms.gross(rates)})
-    table = table.assign(net=net, after_programme=after)
-    for name in ("gross", "net", "after_programme"):
-        today = table[name].iloc[0]
-        table[f"{name}_change"] = table[name] / today - 1 if today > 0 else np.nan
-    return table
-
-
-def worth_of_points(terms: RetentionTerms, points: Sequence[float] = (0.01, 0.02, 0.05)) -> pd.DataFrame:
-    """What are some points more of retention worth, and what may a programme that brings them cost?
-
-    Parameters
-    ----------
-    terms : RetentionTerms
-    points : sequence of float
-        Such as .01 for one point.
-
-    Returns
-    -------
-    DataFrame
-        By `points`: `retention_rate`, `gain` (money per customer acquired, present value) and `affordable_cost` (money
-        per customer and period, paid at the start of each, that would use up the gain); nan where retention would be
-        no probability.
-
-    Examples
-    --------
-    >>> worth_of_points(RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1), [0.05]).round(2)
-       points  retention_rate   gain  affordable_cost
-    0    0.05            0.85  73.33            16.67
-    """
-    more = np.asarray(points, dtype=float)
-    rates = np.where(terms.retention_rate + more <= 1, terms.retention_rate + more, np.nan)
-    gain = terms.gross(rates) - terms.gross()
-    cost = gain * (1 + terms.discount_rate - rates) / (1 + terms.discount_rate)
-    return pd.DataFrame({"points": more, "retention_rate": rates, "gain": gain, "affordable_cost": cost})
-
-
-def retention_profit_curve(
-    terms: RetentionTerms, retention_rates: Sequence[float] | None = None
-) -> pd.DataFrame:
-    """How the value of a customer runs with retention, and what the next five points would add.
-
-    Parameters
-    ----------
-    terms : RetentionTerms
-    retention_rates : sequence of float, optional
-        Default: .30 to .95 in steps of one point, and on to the firm's own rate and five points more, where
-        these are more and still below 1.
-
-    Returns
-    -------
-    DataFrame
-        By `retention_rate`: `gross`, `net`, `after_programme` (net of a programme), and `gross_change`, `net_change` of
-        the next five points as a share; nan where the net value is not positive or retention would exceed 1.
-
-    Examples
-    --------
-    >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
-    >>> retention_profit_curve(terms, [0.6, 0.8, 0.9])[["retention_rate", "gross", "net_change"]].round(2)
-       retention_rate   gross  net_change
-    0             0.6  120.00         NaN
-    1             0.8  266.67        0.80
-    2             0.9  450.00        0.67
-    """
-    if retention_rates is None:
-        own = (terms.retention_rate, terms.retention_rate + POINTS)
-        furthest = max([0.95, *(one for one in own if one < 1)])
-        retention_rates = [*np.round(np.arange(0.30, furthest, 0.01), 2), furthest]
-    rates = np.asarray(retention_rates, dtype=float)
+    own = (terms.retention_rate, terms.retention_rate + POINTS)
+    furthest = max([0.95, *(rate for rate in own if rate < 1)])
+    rates = np.append(np.round(np.arange(0.30, furthest, 0.01), 2), furthest)
     gross, net = terms.gross(rates), terms.net(rates)
     rise = terms.gross(rates + POINTS) - gross
     return pd.DataFrame(
@@ -215,53 +221,7 @@ def retention_profit_curve(
     )
 
 
-def equity_elasticities(terms: RetentionTerms) -> pd.DataFrame:
-    """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.
-
-    Parameters
-    ----------
-    terms : RetentionTerms
-
-    Returns
-    -------
-    DataFrame
-        By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, and the elasticity of
-        `gross` and of `net` value per acquired customer, which is that of customer equity for a given number
-        of acquisitions; nan where the net value is not positive.
-
-    Notes
-    -----
-    Gupta, Lehmann & Stuart, "Valuing customers", Journal of Marketing Research 41(1), 2004. One per cent of
-    retention is one per cent of itself: .80 to .808. Under the first timing convention the gross elasticity to
-    retention is (1 + i) / (1 + i − r), under the others one less.
-
-    Examples
-    --------
-    >>> terms = RetentionTerms(margin=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
-    >>> equity_elasticities(terms).set_index("lever")["gross"].round(2).to_dict()
-    {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
-    """
-    names = ["retention_rate", "margin", "acquisition_cost", "discount_rate"]
-    table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
-    table["today"] = [getattr(terms, name) for name in names]
-    for kind in ("gross", "net"):
-        table[kind] = [_elasticity(terms, name, kind) for name in names]
-    return table
-
-
-def _elasticity(terms: RetentionTerms, name: str, kind: str) -> float:
-    """In closed form for retention, by a central difference on the lever's logarithm for the others."""
-    value, today = float(getattr(terms, kind)()), getattr(terms, name)
-    if value <= 0:
-        return np.nan
-    if name == "retention_rate":
-        gross = retention_elasticity(today, terms.discount_rate, timing=terms.timing)
-        return gross * float(terms.gross()) / value
-    up, down = (replace(terms, **{name: today * np.exp(one)}) for one in (_STEP, -_STEP))
-    return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
-
-
-def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals: int = 0) -> pd.DataFrame:
+def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataFrame:
     """How much does one constant retention rate understate value, and what retention is worth?
 
     Parameters
@@ -269,16 +229,14 @@ def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals
     model : ShiftedBetaGeoModel
         Fitted to a cohort's renewals; its periods are those of `terms`.
     terms : RetentionTerms
-        Margin, discount rate and timing; its retention rate is not used. The discount rate must be above 0.
-    renewals : int, default 0
-        Renewals that the customers have made: 0 values new ones.
+        Margin and discount rate, which must be above 0; its retention rate is not used.
 
     Returns
     -------
     DataFrame
-        Rows `customers` "all alike" and "differ (sBG)", both with the same mean `retention_rate` in the next
-        renewal: `gross` value, `net` of acquisition cost, `elasticity` of the gross value to retention, and
-        `gross_change`, if everybody's retention rises by five points (to 1 at most).
+        Rows `customers` "all alike" and "differ (sBG)", both with the same mean `retention_rate` of new customers
+        in their first renewal: `gross` value, `net` of acquisition cost, `elasticity` of the gross value to
+        retention, and `gross_change`, if everybody's retention rises by five points (to 1 at most).
 
     Raises
     ------
@@ -304,35 +262,34 @@ def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms, *, renewals
         raise CrmError(
             "discount_rate is 0; a mix of customers may then have no finite value: give a rate above 0"
         )
-    stays, weight = _retention_of(model, renewals)
+    stays, weight = _retention_of(model)
     mean = float(weight @ stays)
-
-    def elasticity(rate: float) -> float:
-        return retention_elasticity(rate, terms.discount_rate, timing=terms.timing)
 
     def raised(rates: np.ndarray | float) -> np.ndarray:
         return terms.gross(np.minimum(rates + POINTS, 1.0))
 
     each = terms.gross(stays)
-    own = np.array([elasticity(rate) for rate in stays])
     alike, differ = float(terms.gross(mean)), float(weight @ each)
     table = pd.DataFrame({"customers": ["all alike", "differ (sBG)"], "retention_rate": mean})
     table["gross"] = [alike, differ]
     table["net"] = table["gross"] - terms.acquisition_cost
-    table["elasticity"] = [elasticity(mean), float(weight @ (each * own)) / differ]
+    table["elasticity"] = [
+        float(terms.elasticity(mean)),
+        float(weight @ (each * terms.elasticity(stays))) / differ,
+    ]
     table["gross_change"] = [float(raised(mean)) / alike - 1, float(weight @ raised(stays)) / differ - 1]
     return table
 
 
-def _retention_of(model: ShiftedBetaGeoModel, renewals: int) -> tuple[np.ndarray, np.ndarray]:
-    """Retention rates of customers who made so many renewals, and their weights, as a quadrature.
+def _retention_of(model: ShiftedBetaGeoModel) -> tuple[np.ndarray, np.ndarray]:
+    """Retention rates of new customers, and their weights, as a quadrature.
 
     The rule of Golub & Welsch (1969) for the beta distribution: weights come as shares, so that no beta function is
     evaluated, which overflows once alpha + beta is about 1,000.
     """
     from scipy.linalg import eigh_tridiagonal
 
-    a, b = model.params_["alpha"] - 1, model.params_["beta"] + renewals - 1
+    a, b = model.params_["alpha"] - 1, model.params_["beta"] - 1
     n = np.arange(1.0, _NODES)
     size = 2 * n + a + b
     middle = np.concatenate([[(a - b) / (a + b + 2)], (a * a - b * b) / (size * (size + 2))])

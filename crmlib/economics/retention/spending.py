@@ -9,16 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import (
-    EquityPerProspect,
-    blattberg_deighton_equity,
-    check_share,
-    response_steepness,
-)
+from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, FitError
 from crmlib.statistics import normal_quantile
 
-NEAR = 1.05  # times a spend that was observed: no other one
 _DEEPEST = normal_quantile(0.95) ** 2 / 2  # below the highest log-likelihood, at the ends of the interval
 _GRID = 400  # spends looked at before the best is refined
 
@@ -58,16 +52,6 @@ class ResponseCurve:
         first = value * self.slope(0.0)
         return math.log(first) / self.steepness if first > 1 else 0.0
 
-    def sentence(self, spend: float) -> str:
-        """How far a spend lies from what was observed."""
-        low, high = self.observed
-        if low / NEAR <= spend <= high * NEAR:
-            return f"{fmt.money(spend)} per head is about what was observed ({fmt.money(low)} to {fmt.money(high)})"
-        edge, side = (high, "above") if spend > high else (low, "below")
-        times = spend / edge if edge > 0 else math.inf
-        far = f"{times:.1f} times the {fmt.money(edge)} observed, {side} it"
-        return f"{fmt.money(spend)} per head is {far}: an assumption, no finding"
-
 
 def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
     """The response curve through today's spend and rate, with a ceiling that is a judgement.
@@ -78,7 +62,12 @@ def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
     >>> round(curve.steepness, 4), round(curve.rate(10), 2)
     (0.1386, 0.3)
     """
-    return ResponseCurve(ceiling, response_steepness(rate, ceiling, spend), (spend, spend))
+    check_share("ceiling", ceiling)
+    if not 0 < rate < ceiling:
+        raise CrmError(f"rate is {rate}; it must lie above 0 and below the ceiling {ceiling}")
+    if not spend > 0:
+        raise CrmError(f"spend is {spend}; give the money per head, above 0, that reached the rate {rate}")
+    return ResponseCurve(ceiling, math.log(ceiling / (ceiling - rate)) / spend, (spend, spend))
 
 
 def fit_response(spend: Sequence[float], people: Sequence[float], reached: Sequence[float]) -> ResponseCurve:
@@ -125,7 +114,7 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
     if len(np.unique(x[x > 0])) < 2 or not y.sum() > 0:
         raise FitError(
             f"spend has {len(np.unique(x[x > 0]))} different values above 0 and {fmt.count(y.sum())} people were "
-            "reached; a curve needs two and somebody: judge a ceiling with judged_curve, or vary the spend"
+            "reached; a curve needs two and somebody: judge a ceiling, or vary the spend"
         )
     ceilings = np.unique(np.concatenate([np.linspace(0.01, 1.0, 100), np.geomspace(1e-4, 0.05, 40)]))
     height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])
@@ -176,45 +165,22 @@ def maximum(function: Callable[[float], float], low: float, high: float) -> floa
 
 
 @dataclass(frozen=True)
-class SpendingPlan:
-    """What to spend per prospect, and per customer and period.
+class EquityPerProspect:
+    """Blattberg & Deighton's answer: two rates, a customer's value and the equity per prospect, in money."""
 
-    Attributes
-    ----------
-    acquisition_spend, retention_spend : float
-        Money per prospect, and per customer and period.
-    found : EquityPerProspect
-        The rates, the value of a customer and the equity per prospect that they give.
-    marginal_acquisition_cost : float
-        What one more customer would cost now; at the unconstrained optimum it is a customer's value.
-    budget : float
-        Money per prospect in the first period: acquisition, and retention of those won.
-    multiplier : float
-        What one more unit of budget would add to equity; 0 where the budget does not bind.
-    sentences : tuple of str
-        How far each spend lies from what was observed.
-    """
-
-    acquisition_spend: float
-    retention_spend: float
-    found: EquityPerProspect
-    marginal_acquisition_cost: float
-    budget: float
-    multiplier: float
-    sentences: tuple[str, ...]
+    acquisition_rate: float
+    retention_rate: float
+    clv: float
+    equity: float
 
 
-def best_spending(
-    margin: float,
-    discount_rate: float,
-    acquisition: ResponseCurve,
-    retention: ResponseCurve,
-    *,
-    budget: float | None = None,
-) -> SpendingPlan:
-    """How much to spend on winning and on keeping customers, freely or out of a budget?
+@dataclass(frozen=True)
+class EquityTest:
+    """The customer equity test: what a prospect is worth when spending buys acquisition and retention.
 
-    Timing and formula as in `blattberg_deighton_equity`: equity per prospect = a M − A + a (M − R / r) r / (1 + d − r).
+    The first margin arrives now, with the acquisition; later margins at the end of each period from those retained,
+    less the retention spend of a period per customer: equity = a M − A + a (M − R / r) r / (1 + d − r).
+    Blattberg & Deighton, "Manage marketing by the customer equity test", Harvard Business Review 74(4), 1996.
 
     Parameters
     ----------
@@ -223,92 +189,84 @@ def best_spending(
     discount_rate : float
         Per period; above 0 where the ceiling of retention is 1.
     acquisition, retention : ResponseCurve
-        From `fit_response` or `judged_curve`.
-    budget : float, optional
-        Money per prospect for the first period: acquisition spend, and the first retention spend of those who are
-        won. Without it, the most profitable spending.
-
-    Returns
-    -------
-    SpendingPlan
-
-    Raises
-    ------
-    CrmError
-        If a term is out of range.
-
-    Notes
-    -----
-    Blattberg & Deighton, "Manage marketing by the customer equity test", Harvard Business Review 74(4), 1996.
-    Retention spend maximises a customer's value; acquisition is then bought until one more customer costs what
-    one is worth. A budget that covers both does not bind.
-
-    Examples
-    --------
-    >>> a = judged_curve(spend=5, rate=0.20, ceiling=0.40)
-    >>> r = judged_curve(spend=10, rate=0.40, ceiling=0.70)
-    >>> plan = best_spending(50, 0.1, a, r)
-    >>> [round(one, 2) for one in (plan.acquisition_spend, plan.retention_spend, plan.found.equity)]
-    [9.49, 16.32, 10.18]
-    >>> round(plan.marginal_acquisition_cost, 4), round(plan.found.clv, 4)
-    (67.1978, 67.1978)
+        Shares won and kept, by spend per prospect, and per customer and period.
     """
-    check_share("ceiling of acquisition", acquisition.ceiling)
-    if not 0 <= discount_rate < math.inf or 1 + discount_rate - retention.ceiling <= 0:
-        raise CrmError(f"discount_rate is {discount_rate}; give a rate per period above 0 (10 % is 0.10)")
-    if budget is not None and not 0 <= budget < math.inf:
-        raise CrmError(f"budget is {budget!r}; give money per prospect, 0 or more")
-    case = _Case(margin, discount_rate, acquisition, retention)
-    # Beyond 40 / steepness a rate hardly rises.
-    keep = _best(lambda r: case.equity(1.0, r).clv, 40 / retention.steepness)
-    win = acquisition.spend_for(case.equity(1.0, keep).clv)
-    multiplier = 0.0
-    if budget is not None and case.cost(win, keep) > budget:
-        win, _ = case.within(budget)
-        keep = case.left(win, budget)
-        step = 1e-4 * max(budget, 1e-6)
-        (_, above), (_, below) = (case.within(budget + one) for one in (step, -min(step, budget)))
-        multiplier = (above - below) / (step + min(step, budget))
-    found = case.equity(win, keep)
-    slope = acquisition.slope(win)
-    sentences = ("Acquisition: " + acquisition.sentence(win), "Retention: " + retention.sentence(keep))
-    marginal = 1 / slope if slope > 0 else math.inf
-    return SpendingPlan(win, keep, found, marginal, case.cost(win, keep), multiplier, sentences)
 
-
-@dataclass(frozen=True)
-class _Case:
     margin: float
     discount_rate: float
     acquisition: ResponseCurve
     retention: ResponseCurve
 
-    def equity(self, acquisition_spend: float, retention_spend: float) -> EquityPerProspect:
-        return blattberg_deighton_equity(
-            self.margin,
-            self.discount_rate,
-            acquisition_spend=acquisition_spend,
-            acquisition_curve=(self.acquisition.ceiling, self.acquisition.steepness),
-            retention_spend=retention_spend,
-            retention_curve=(self.retention.ceiling, self.retention.steepness),
-        )
+    def __post_init__(self) -> None:
+        check_share("ceiling of acquisition", self.acquisition.ceiling)
+        if not 0 <= self.discount_rate < math.inf or 1 + self.discount_rate - self.retention.ceiling <= 0:
+            raise CrmError(
+                f"discount_rate is {self.discount_rate}; give a rate per period above 0 (10 % is 0.10)"
+            )
 
-    def cost(self, acquisition_spend: float, retention_spend: float) -> float:
-        return acquisition_spend + self.acquisition.rate(acquisition_spend) * retention_spend
+    def of(self, acquisition_spend: float, retention_spend: float) -> EquityPerProspect:
+        """What a prospect is worth at these spends per prospect, and per customer and period."""
+        acquired, retained = self.acquisition.rate(acquisition_spend), self.retention.rate(retention_spend)
+        # (M - R / r) r, written so that it stays finite where nothing is retained
+        rest = (self.margin * retained - retention_spend) / (1 + self.discount_rate - retained)
+        clv = self.margin + rest
+        return EquityPerProspect(acquired, retained, clv, acquired * clv - acquisition_spend)
 
-    def left(self, acquisition_spend: float, budget: float) -> float:
+    def best(self, budget: float | None = None) -> SpendingPlan:
+        """How much to spend on winning and on keeping customers, freely or out of a budget?
+
+        Retention spend maximises a customer's value; acquisition is then bought until one more customer costs what
+        one is worth. A budget (money per prospect for the first period: acquisition spend, and the first retention
+        spend of those who are won) that covers both does not bind.
+
+        Examples
+        --------
+        >>> test = EquityTest(50, 0.1, judged_curve(spend=5, rate=0.20, ceiling=0.40),
+        ...                   judged_curve(spend=10, rate=0.40, ceiling=0.70))
+        >>> plan = test.best()
+        >>> [round(amount, 2) for amount in (plan.acquisition_spend, plan.retention_spend, plan.found.equity)]
+        [9.49, 16.32, 10.18]
+        """
+        if budget is not None and not 0 <= budget < math.inf:
+            raise CrmError(f"budget is {budget!r}; give money per prospect, 0 or more")
+        # Beyond 40 / steepness a rate hardly rises.
+        keep = _best(lambda r: self.of(1.0, r).clv, 40 / self.retention.steepness)
+        win = self.acquisition.spend_for(self.of(1.0, keep).clv)
+        multiplier = 0.0
+        if budget is not None and win + self.acquisition.rate(win) * keep > budget:
+            win, _ = self._within(budget)
+            keep = self._left(win, budget)
+            step = 1e-4 * max(budget, 1e-6)
+            (_, above), (_, below) = (self._within(budget + one) for one in (step, -min(step, budget)))
+            multiplier = (above - below) / (step + min(step, budget))
+        return SpendingPlan(win, keep, self.of(win, keep), multiplier)
+
+    def _left(self, acquisition_spend: float, budget: float) -> float:
         """Retention spend per customer that a budget leaves."""
         won = self.acquisition.rate(acquisition_spend)
         return max(budget - acquisition_spend, 0.0) / won if won > 0 else 0.0
 
-    def within(self, budget: float) -> tuple[float, float]:
+    def _within(self, budget: float) -> tuple[float, float]:
         """Acquisition spend that gives most within a budget, what it leaves keeping those who are won; the equity."""
 
         def equity(spend: float) -> float:
-            return self.equity(spend, self.left(spend, budget)).equity
+            return self.of(spend, self._left(spend, budget)).equity
 
         best = _best(equity, min(budget, 40 / self.acquisition.steepness))
         return best, equity(best)
+
+
+@dataclass(frozen=True)
+class SpendingPlan:
+    """Spend per prospect, and per customer and period; the equity `found`.
+
+    `multiplier` is what one more unit of budget would add to equity; 0 where the budget does not bind.
+    """
+
+    acquisition_spend: float
+    retention_spend: float
+    found: EquityPerProspect
+    multiplier: float
 
 
 def _best(function: Callable[[float], float], highest: float) -> float:

@@ -12,9 +12,8 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch
 from crmlib.data.sources import lacking, open_table
-from crmlib.economics.formula_clv import blattberg_deighton_equity
 from crmlib.economics.retention.case import RetentionCase
-from crmlib.economics.retention.spending import ResponseCurve, best_spending, fit_response, judged_curve
+from crmlib.economics.retention.spending import EquityTest, ResponseCurve, fit_response, judged_curve
 from crmlib.errors import FitError, not_measured
 from crmlib.no_rows import no_rows, why_none
 
@@ -196,12 +195,9 @@ def _row(
         best = win.spend_for(value)
         equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
         return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
-    now = blattberg_deighton_equity(
-        margin, rate, acquisition_spend=today, acquisition_curve=(win.ceiling, win.steepness),
-        retention_spend=retention_spend, retention_curve=(keep.ceiling, keep.steepness),
-    )  # fmt: skip
-    plan = best_spending(margin, rate, win, keep)
-    split = best_spending(margin, rate, win, keep, budget=today + win.rate(today) * retention_spend)
+    test = EquityTest(margin, rate, win, keep)
+    now, plan = test.of(today, retention_spend), test.best()
+    split = test.best(today + win.rate(today) * retention_spend)
     return {
         **row, "value": now.clv, "per_prospect": today,
         "equity": now.equity, "best_equity": plan.found.equity, "best_per_prospect": plan.acquisition_spend,

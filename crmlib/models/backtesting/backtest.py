@@ -13,6 +13,7 @@ from crmlib import format as fmt
 from crmlib.customers._log import as_day, seen_by
 from crmlib.customers.rfm.summary import BornInHoldout, rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import Verdict
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import (
     Forecast,
@@ -21,17 +22,19 @@ from crmlib.models.backtesting.forecasts import (
     fit_spend,
     model_forecasts,
     naive_forecasts,
+    track,
+    tracking_unit,
 )
-from crmlib.models.backtesting.predictive_check import check_counts
 from crmlib.models.backtesting.scores import (
     by_decile,
     by_frequency,
     by_probability,
+    check_counts,
     forecast_scores,
     model_scores,
     ranking_scores,
 )
-from crmlib.models.backtesting.tracking import track, tracking_unit
+from crmlib.models.backtesting.verdict import Thresholds, verdict, verdicts
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 
@@ -95,6 +98,27 @@ class BacktestResult:
     holdout: float
     last_calibration_period: int
     born_in_holdout: BornInHoldout
+
+    def verdict(
+        self, model: str, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
+    ) -> Verdict:
+        """Whether a model is to be used, and why: "use", "use with care" or "do not use".
+
+        `origins` are `RollingOrigins.totals`, to judge the totals from several starting days too; `thresholds` the
+        usual ones by default.
+        """
+        return verdict(self.scores, model, origins=origins, thresholds=thresholds)
+
+    def verdicts(
+        self, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
+    ) -> pd.DataFrame:
+        """The verdict on every model, the best first: by verdict, then by how far its total was off.
+
+        Columns `model, verdict, total_error, log_score` (mean -log P(what happened); smaller is better) and
+        `reasons`. The likelihood of the calibration decides nothing. Choosing the best of a few on one holdout
+        flatters it: differences of a few percent are none.
+        """
+        return verdicts(self.scores, origins=origins, thresholds=thresholds)
 
 
 def backtest(

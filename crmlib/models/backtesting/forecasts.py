@@ -1,4 +1,4 @@
-"""What models, simple rules and classifiers forecast that known customers will do in a holdout."""
+"""What models and simple rules forecast that known customers will do in a holdout, in all and period by period."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
+from numpy.typing import NDArray
 
+from crmlib.customers._log import end_of, fetch, floor, seen_by
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError, FitError
+from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
@@ -19,7 +24,6 @@ from crmlib.models.scoring import Spend
 from crmlib.units import TimeUnit, periods
 
 HIATUS = "6M"  # a silence after which the hiatus rule calls a customer gone
-_FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 
 
 @dataclass(frozen=True)
@@ -136,83 +140,105 @@ def _lately(transactions: Any, halves: pd.DataFrame, length: float, collapse: st
     return np.maximum(halves["frequency"].to_numpy() - then.to_numpy(), 0).astype(float)
 
 
-def fit_hiatus(silence: Array, came_back: Array) -> float:
-    """After which silence is a customer rather gone? The threshold that would have been wrong least often.
+def tracking_unit(time_unit: str) -> TimeUnit:
+    """Length of the periods in which purchases are followed: hours and days by the week."""
+    unit = TimeUnit.parse(time_unit)
+    return TimeUnit.W if unit in (TimeUnit.H, TimeUnit.D) else unit
 
-    Parameters
-    ----------
-    silence : array, shape (customers,)
-        Time since the last purchase, at a day in the past.
-    came_back : array of bool, shape (customers,)
-        Who bought after it.
 
-    Returns
-    -------
-    float
-        Silences up to it are called active, longer ones gone; in the unit of `silence`.
+def track(
+    transactions: Any,
+    halves: pd.DataFrame,
+    models: Sequence[PurchaseModel],
+    *,
+    as_of: dt.date,
+    collapse: str,
+) -> pd.DataFrame:
+    """Repeat purchases of the customers known at the cut, by period, from the first customer to `as_of`.
 
-    Examples
-    --------
-    >>> fit_hiatus(np.array([1.0, 2, 3, 10, 20]), np.array([True, True, False, False, False]))
-    2.0
+    `halves` is of `rfm_train_test_split`, the models are fitted on it; the answer is `BacktestResult.tracking`.
     """
-    lengths, place = np.unique(np.asarray(silence, dtype=float), return_inverse=True)
-    back, gone = (
-        np.bincount(place, who, len(lengths)).cumsum() for who in (came_back, np.logical_not(came_back))
-    )
-    # wrong at each threshold: those within it who did not come back, and those beyond it who did
-    return float(lengths[np.argmin(gone + back[-1] - back)])
+    unit = TimeUnit.parse(halves.time_unit)
+    step = tracking_unit(unit).days
+    holdout = float(halves["holdout_T"].iloc[0]) * unit.days
+    ages = halves["T"].to_numpy() * unit.days
+    first = int(np.floor(-ages.max() / step - 1e-9)) + 1  # periods end at the cut: that one is number 0
+    last = int(np.ceil(holdout / step - 1e-9))
+    numbers = np.arange(min(first, 0), last + 1)
+    ends = np.minimum(numbers * step, holdout)  # in days since the cut
+    actual = _actual(transactions, halves, as_of, TimeUnit.parse(collapse), step, numbers)
+    frames = []
+    for model in models:
+        by_age = _by_age(model, ages, ends, unit)
+        until_cut = by_age[numbers <= 0]
+        by_history = until_cut[-1] + _by_history(model, halves, ends[numbers > 0] / unit.days)
+        cumulative = {
+            "actual": actual.cumsum(),
+            "predicted": np.concatenate([until_cut, by_history]),
+            "by_age": by_age,
+        }
+        table = {"model": model.name, "period": numbers - numbers[0] + 1, "holdout": numbers > 0}
+        table |= {name: np.diff(total, prepend=0) for name, total in cumulative.items()}
+        table |= {f"{name}_cumulative": total for name, total in cumulative.items()}
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
 
 
-def learned_forecasts(
-    lesson: pd.DataFrame, learned: Array, halves: pd.DataFrame, hiatus: float, random_state: int
-) -> list[Forecast]:
-    """P(at least one purchase) by rules of silence and by classifiers that learn from the time before.
+def _by_age(model: PurchaseModel, ages: Array, ends: Array, unit: TimeUnit) -> Array:
+    """Repeat purchases by each instant, expected of customers by their age alone, as they are acquired."""
+    born, customers = np.unique(-ages, return_counts=True)
+    lived, which = np.unique(np.maximum(ends[:, None] - born, 0.0), return_inverse=True)
+    expected = model.expected_purchases_new_customer(lived / unit.days)
+    return expected[which.reshape(len(ends), len(born))] @ customers
 
-    "base rate": everybody's share of buyers. "hiatus rule": the share on either side of the hiatus. "time since
-    last purchase": the share by it (decreasing, isotonic). "RFM logistic", "RFM boosting": by RFM features.
 
-    Parameters
-    ----------
-    lesson : CustomerSummary
-        Customers at a day in the past.
-    learned : array of bool
-        Who of them bought after it.
-    halves : CustomerSummary
-        Customers to forecast.
-    hiatus : float
-        Of `fit_hiatus`.
-    random_state : int
-        Of the boosting.
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.isotonic import IsotonicRegression
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+def _by_history(model: PurchaseModel, halves: pd.DataFrame, lengths: Array) -> Array:
+    """Purchases within each length after the cut, expected of customers by what each has done."""
+    known = read_histories(halves)
+    weight = np.bincount(known.row) * model._alive(known.frequency, known.recency, known.T)
+    histories = pd.DataFrame({"x": known.frequency, "age": known.T, "weight": weight})
+    alike = histories.groupby(["x", "age"], as_index=False)["weight"].sum()
+    curve = model._purchase_curve(alike["x"].to_numpy(), alike["age"].to_numpy(), float(lengths.max()))
+    return np.array([alike["weight"].to_numpy() @ curve(float(length)) for length in lengths])
 
-    then, now = (one["time_since_last_purchase"].to_numpy() for one in (lesson, halves))
-    rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
-    falling = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(then, learned)
-    edge = 0.5 / (len(learned) + 1)  # a share of none or all is not taken for certain
-    rules = {
-        "base rate": np.full(len(halves), learned.mean()),
-        "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
-        "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
-    }
-    logistic = make_pipeline(
-        FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000)
-    )
-    boosting = HistGradientBoostingClassifier(
-        max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
-    )
-    past, present = (one[list(_FEATURES)].clip(lower=0).to_numpy(float) for one in (lesson, halves))
-    classifiers = {
-        name: kind.fit(past, learned).predict_proba(present)[:, 1]
-        for name, kind in {"RFM logistic": logistic, "RFM boosting": boosting}.items()
-    }
-    return [
-        Forecast(name, kind, chance, chance)
-        for kind, chances in (("rule", rules), ("classifier", classifiers))
-        for name, chance in chances.items()
-    ]
+
+def _actual(
+    transactions: Any,
+    halves: pd.DataFrame,
+    as_of: dt.date,
+    collapse: TimeUnit,
+    step: float,
+    numbers: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Repeat purchases in each period, of customers known at the cut."""
+    unit, cut = TimeUnit.parse(halves.time_unit), halves.as_of
+    before, after = _days(transactions, cut, as_of, collapse)
+    births = np.round(-halves["T"].to_numpy() * unit.days, 9)
+    # the first purchase is no repeat purchase; a period that the cut divides counts after it too
+    first = pd.DataFrame({"day": births, "n": -1})
+    counts = pd.concat([before, first, after.assign(day=after["day"].clip(lower=1e-9))])
+    day = counts["day"].to_numpy()
+    place = np.ceil(day / step - 1e-9 * (day <= 0)).astype(int)
+    actual = np.bincount(place - numbers[0], counts["n"].to_numpy(), len(numbers)).astype(np.int64)
+    happened = halves["frequency"].sum(), halves["holdout_frequency"].sum()
+    found = actual[numbers <= 0].sum(), actual[numbers > 0].sum()
+    assert happened == found, f"repeat purchases {happened} of customers are {found} by period"
+    return actual
+
+
+def _days(
+    transactions: Any, cut: dt.date, as_of: dt.date, collapse: TimeUnit
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Purchase periods of known customers up to the cut and after it: days since the cut's, and how many."""
+    now = floor(ibis.literal(end_of(cut) - dt.timedelta(microseconds=1)), collapse)
+    known = seen_by(transactions, cut).filter(_.counted)
+    rows = seen_by(transactions, as_of).filter(_.counted)
+    later = rows.filter(rows.date >= ibis.literal(end_of(cut))).semi_join(known, "customer_id")
+    counts = []
+    for purchases in (known, later):
+        periods = purchases.select("customer_id", period=floor(purchases.date, collapse)).distinct()
+        hours = collapse is TimeUnit.H
+        since = periods.period.delta(now, unit="hour" if hours else "day").cast("float64")
+        days = periods.mutate(day=since / 24 if hours else since)
+        counts.append(fetch(days.group_by("day").agg(n=_.count())))
+    return counts[0], counts[1]

@@ -14,8 +14,7 @@ from crmlib.customers._log import as_day, by_group
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_summary, rfm_train_test_split
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
-from crmlib.models.backtesting.predictive_check import predictive_total
-from crmlib.models.backtesting.scores import LEVEL, relative_error
+from crmlib.models.backtesting.scores import LEVEL, predictive_total, relative_error
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
 

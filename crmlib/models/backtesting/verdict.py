@@ -60,22 +60,9 @@ def verdict(
 ) -> Verdict:
     """Whether a model is to be used, by its backtest; a pure function of the frame.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        `BacktestResult.scores`. The likelihood of the calibration is in it, and is not looked at.
-    model : str
-        Which of its models.
-    origins : DataFrame, optional
-        `RollingOrigins.totals`, to judge the totals from several starting days too.
-    thresholds : Thresholds, optional
-        The usual ones by default.
-
-    Returns
-    -------
-    Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use". What is not known (nan)
-        is a reason for care.
+    `scores` are `BacktestResult.scores`; the likelihood of the calibration is in it, and is not looked at. `origins`
+    are `RollingOrigins.totals`. The verdict is as grave as its gravest reason; what is not known (nan) is a reason
+    for care.
 
     Examples
     --------
@@ -100,12 +87,7 @@ def verdict(
 def verdicts(
     scores: pd.DataFrame, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
 ) -> pd.DataFrame:
-    """The verdict on every model, the best first: by verdict, then by how far its total was off.
-
-    Columns `model, verdict, total_error, log_score` (mean -log P(what happened); smaller is better) and
-    `reasons`. The likelihood of the calibration decides nothing. Choosing the best of a few on one holdout
-    flatters it: differences of a few percent are none.
-    """
+    """As `BacktestResult.verdicts`, a pure function of the frames."""
     models = scores.loc[scores["kind"] == "model"].set_index("model")
     rows = [verdict(scores, one, origins=origins, thresholds=thresholds) for one in models.index]
     frame = models[["total_error", "log_score"]].assign(

@@ -1,4 +1,4 @@
-"""Who may leave, each with reasons: a list with the likeliest first, or scores of a table larger than memory."""
+"""Who may leave, each with reasons, how long customers stay, and scores of a table larger than memory."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlib.models._parquet import rewrite_parquet
-from crmlib.models.churn.churn_model import ChurnModel, Estimator
+from crmlib.models.churn.candidates import Estimator
+from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.data import ChurnData
-from crmlib.models.churn.evaluation import ChurnEvaluation
+from crmlib.models.churn.evaluation import ChurnEvaluation, tenure_column
+from crmlib.models.churn.features import CATEGORY
 from crmlib.models.churn.reasons import churn_reasons, explained_by
+from crmlib.models.scoring import rewrite_parquet
+from crmlib.models.survival_curves import TENURE, survival_curves
 from crmlib.no_rows import no_rows
 
 if TYPE_CHECKING:
     import duckdb
 
 _REASONS = 3
+_MOST_GROUPS = 6
+_CURVES = "group tenure at_risk left survival low high"
 _ROWS_AT_ONCE = 50_000  # of a Parquet table
 
 
@@ -98,6 +103,45 @@ def _scored(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame) -> pd
     found.insert(0, "customer_id", data.customer_id[stayed])
     unseen = predictions.drop_duplicates("customer_id").set_index("customer_id")["p_churn"]
     return found.assign(p_churn=found["customer_id"].map(unseen))
+
+
+def churn_survival(data: ChurnData, importance: pd.DataFrame) -> pd.DataFrame:
+    """How long do customers stay, by plan, or by the category that counts most?
+
+    Parameters
+    ----------
+    data : ChurnData
+        Where it was made of contracts they are followed, by their first plan; else its column of tenure is.
+    importance : DataFrame
+        Of `permutation_importance`.
+
+    Returns
+    -------
+    DataFrame
+        As of `survival_curves`; without rows, and with the `reason`, where no tenure is known.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> data = crm.churn_data(crm.open_study("telco").table("customer_features"))
+    >>> sorted(churn_survival(data, pd.DataFrame({"feature": ["contract", "tenure"]}))["group"].unique())
+    ['Month-to-month', 'One year', 'Two year']
+    """
+    if data.reason:
+        return no_rows(_CURVES, data.reason)
+    if data.spells is not None:
+        by = "plan" if "plan" in data.spells and data.spells["plan"].notna().any() else None
+        return survival_curves(data.spells, by=by)
+    tenure = tenure_column(data)
+    if tenure is None or data.features[tenure].isna().any():
+        return no_rows(_CURVES, "no column says for how long each customer has been one")
+    few = [
+        name
+        for name in importance["feature"]
+        if data.read.kinds[name] == CATEGORY and data.features[name].nunique() <= _MOST_GROUPS
+    ]
+    spells = data.features.rename(columns={tenure: TENURE}).assign(ended=data.churned)
+    return survival_curves(spells, by=few[0] if few else None)
 
 
 def score_churn_parquet(

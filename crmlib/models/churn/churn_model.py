@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from crmlib import format as fmt
 from crmlib.data.saved_model import SavedModel
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError, DataError, FitError, did_you_mean, not_fitted
 from crmlib.models._inference import Array
-from crmlib.models.churn.data import ChurnData, churn_data
-from crmlib.models.churn.features import CATEGORY, NUMBER, Features, of_kind
+from crmlib.models.churn.candidates import (
+    CANDIDATES,
+    INNER_FOLDS,
+    LINEAR,
+    Estimator,
+    Rows,
+    make_estimator,
+    split_customers,
+)
+from crmlib.models.churn.data import ChurnData, churn_data, labelled_rows
+from crmlib.models.churn.features import Features, read_labels
 from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
 from crmlib.rankings import roc_auc
@@ -21,24 +32,8 @@ from crmlib.rankings import roc_auc
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-LINEAR = "logistic regression"
-TREES = "gradient boosting"
-SMALL_TREES = "gradient boosting, small trees"
-# The simplest first: of models that do equally well the first is taken.
-CANDIDATES = {
-    "auto": (LINEAR, SMALL_TREES, TREES),
-    "logistic": (LINEAR,),
-    "gradient_boosting": (SMALL_TREES, TREES),
-}
-_SMALL_LEAVES = 8
-_MOST_CATEGORIES = 100
-Estimator = Literal["auto", "logistic", "gradient_boosting"]
-INNER_FOLDS = 5
-Rows = NDArray[np.intp]
-Splits = list[tuple[Rows, Rows]]
 
-
-class ChurnModel(SavedModel):
+class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
     """The chance that a customer leaves, from a table of customers with who left.
 
     The candidates are compared on customers that they were not fitted to (five folds); taken is the simplest
@@ -65,6 +60,8 @@ class ChurnModel(SavedModel):
         Share of the customers fitted who left.
     n_customers_ : int
         Rows that were fitted.
+    classes_ : ndarray
+        The two answers, in the order of `predict_proba`: False and True, or those of `y`.
 
     Notes
     -----
@@ -90,23 +87,26 @@ class ChurnModel(SavedModel):
     calibration_: Calibration
     base_rate_: float
     n_customers_: int
-    mean_encoded: Array  # the mean customer of the fit, as the logistic regression takes it
+    classes_: Array
+    mean_encoded_: Array  # the mean customer of the fit, as the logistic regression takes it
     _read: Features
     _pipelines: dict[str, Pipeline]
+    _left: int  # the place in classes_ of those who left
 
     def __init__(self, estimator: Estimator = "auto", *, random_state: int = 0) -> None:
-        if estimator not in CANDIDATES:
-            raise CrmError(f"estimator is {estimator!r}; {did_you_mean(estimator, CANDIDATES)}")
         self.estimator = estimator
         self.random_state = random_state
 
-    def fit(self, data: ChurnData | Any, *, keep_leaks: bool = False) -> Self:
+    def fit(self, X: Any, y: Any = None, *, keep_leaks: bool = False) -> Self:
         """Choose, calibrate and fit.
 
         Parameters
         ----------
-        data : ChurnData, DataFrame or ibis.Table
-            As `churn_data` returns it, or the table that it reads.
+        X : ChurnData, DataFrame, array or ibis.Table
+            As `churn_data` returns it, or the table that it reads; with `y`, features alone, as scikit-learn has them.
+        y : array of two different values, optional
+            Who left, in words that `churn_data` knows; of other values the larger one. Features are then taken as
+            they are: look for leaks before.
         keep_leaks : bool
             Whether columns that nearly give the answer away (see `leak_check`) were known in time, and stay.
 
@@ -117,10 +117,59 @@ class ChurnModel(SavedModel):
         DataError
             If the table is refused.
         """
-        data = data if isinstance(data, ChurnData) else churn_data(data)
-        if not keep_leaks:
-            columns_in_doubt(data, keep_leaks=False, random_state=self.random_state)
+        from sklearn.utils.validation import validate_data
+
+        if self.estimator not in CANDIDATES:
+            raise CrmError(
+                f"estimator is {self.estimator!r}; {did_you_mean(str(self.estimator), CANDIDATES)}"
+            )
+        self.classes_, self._left = np.array([False, True]), 1
+        if y is not None:
+            data = labelled_rows(*self._with_labels(X, y))
+        elif isinstance(X, np.ndarray):
+            raise DataError(
+                "an array requires y to be passed, but the target y is None; or give a table with who left"
+            )
+        else:
+            data = X if isinstance(X, ChurnData) else churn_data(X)
+            validate_data(self, data.features, skip_check_array=True)
+            if not keep_leaks:
+                columns_in_doubt(data, keep_leaks=False, random_state=self.random_state)
         return self.fit_rows(data, np.arange(len(data.features)))
+
+    def _with_labels(self, X: Any, y: Any) -> tuple[pd.DataFrame, Array]:
+        """Features as a frame, and who left; both checked as scikit-learn's classifiers do."""
+        from sklearn.utils.multiclass import check_classification_targets
+        from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+        features = self._as_frame(X, reset=True)
+        with _said_by_scikit_learn():
+            labels = column_or_1d(y, warn=True)
+            check_consistent_length(features, labels)
+            check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) != 2:
+            raise FitError(
+                f"y has {len(self.classes_)} class(es). Only binary classification is supported: customers who left, "
+                "and customers who stayed"
+            )
+        try:
+            self._left = int(np.argmax(read_labels(pd.Series(self.classes_, name="y"))[0]))
+        except DataError:
+            self._left = 1
+        return features, labels == self.classes_[self._left]
+
+    def _as_frame(self, X: Any, *, reset: bool = False) -> pd.DataFrame:
+        """Features as a frame with the columns of the fit; an array's are called x0, x1, …"""
+        from sklearn.utils.validation import validate_data
+
+        is_frame = isinstance(X, pd.DataFrame)
+        checks = {"skip_check_array": True} if is_frame else {"dtype": None, "ensure_all_finite": False}
+        with _said_by_scikit_learn():
+            values = validate_data(self, X, reset=reset, **checks)
+        if is_frame:
+            return X.rename(columns=str)
+        return pd.DataFrame(values, columns=[f"x{place}" for place in range(values.shape[1])]).infer_objects()
 
     def fit_rows(self, data: ChurnData, rows: Rows) -> Self:
         """Choose, calibrate and fit by some rows of the data alone, without looking for leaks."""
@@ -128,7 +177,8 @@ class ChurnModel(SavedModel):
 
         coded, churned = data.codes.iloc[rows], data.churned[rows]
         groups = None if data.groups is None else data.groups[rows]
-        splits = split_customers(churned, groups, INNER_FOLDS, self.random_state)
+        folds = min(INNER_FOLDS, int(churned.sum()), int((1 - churned).sum()))
+        splits = split_customers(churned, groups, folds, self.random_state)
         held_out = {
             name: cross_val_predict(
                 make_estimator(name, data.read.kinds, self.random_state),
@@ -150,7 +200,7 @@ class ChurnModel(SavedModel):
             name: make_estimator(name, data.read.kinds, self.random_state).fit(coded, churned)
             for name in {self.estimator_, LINEAR}
         }
-        self.mean_encoded = self._pipelines[LINEAR]["encode"].transform(coded).mean(axis=0)
+        self.mean_encoded_ = self._pipelines[LINEAR]["encode"].transform(coded).mean(axis=0)
         return self
 
     def pipeline(self, name: str | None = None) -> Pipeline:
@@ -177,6 +227,23 @@ class ChurnModel(SavedModel):
         """
         chances = self.p_churn_coded(self.coded(features))
         return pd.Series(chances, index=features.index, name="p_churn")
+
+    def predict_proba(self, X: Any) -> Array:
+        """The chance of each of `classes_`, shape (customers, 2)."""
+        self._fitted("_read")
+        left = self.p_churn(self._as_frame(X)).to_numpy()
+        return np.column_stack([1 - left, left] if self._left else [left, 1 - left])
+
+    def predict(self, X: Any) -> Array:
+        """The likelier of `classes_`."""
+        likelier = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likelier]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        tags.classifier_tags.multi_class = False
+        return tags
 
     def log_odds(self, features: pd.DataFrame) -> Array:
         """The calibrated log odds that each customer leaves."""
@@ -208,70 +275,22 @@ class ChurnModel(SavedModel):
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, attribute):
-            raise CrmError("the churn model is not fitted yet; call fit(data)")
+            raise not_fitted("the churn model is not fitted yet; call fit(data)")
         return getattr(self, attribute)
 
     def __repr__(self) -> str:
         if not hasattr(self, "estimator_"):
-            return f"ChurnModel({self.estimator!r})"
+            return BaseEstimator.__repr__(self)
         return f"ChurnModel({self.estimator_}, {self.n_customers_:,} customers, {fmt.share(self.base_rate_)} left)"
 
 
-def make_estimator(name: str, kinds: dict[str, str], random_state: int) -> Pipeline:
-    """An unfitted pipeline of two steps, `encode` and `classify`, for features of these kinds."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import Pipeline
-
-    if name == LINEAR:
-        return Pipeline([("encode", _for_linear(kinds)), ("classify", LogisticRegression(max_iter=1000))])
-    leaves = {"max_leaf_nodes": _SMALL_LEAVES} if name == SMALL_TREES else {}
-    trees = HistGradientBoostingClassifier(random_state=random_state, **leaves)
-    return Pipeline([("encode", _for_trees(kinds)), ("classify", trees)])
-
-
-def _for_linear(kinds: dict[str, str]) -> object:
-    """Numbers to mean 0 and deviation 1, missing ones to the median with a flag; categories to flags."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    numbers = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
-    )
-    flags = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MOST_CATEGORIES)
-    return ColumnTransformer(
-        [("numbers", numbers, of_kind(kinds, NUMBER)), ("categories", flags, of_kind(kinds, CATEGORY))],
-        sparse_threshold=0,
-    )
-
-
-def _for_trees(kinds: dict[str, str]) -> object:
-    """Categories to their place in the alphabet, which Shapley values of trees can handle; numbers as they are.
-
-    Missing values and categories never seen go where the trees send missing ones.
-    """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.preprocessing import OrdinalEncoder
-
-    places = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=_MOST_CATEGORIES
-    )
-    columns = [
-        ("categories", places, of_kind(kinds, CATEGORY)),
-        ("numbers", "passthrough", of_kind(kinds, NUMBER)),
-    ]
-    return ColumnTransformer(columns, sparse_threshold=0)
-
-
-def split_customers(churned: Array, groups: Array | None, folds: int, random_state: int) -> Splits:
-    """Folds with equal shares of those who left, in which all rows of a customer stay together."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(folds, shuffle=True, random_state=random_state)
-    return list(splitter.split(np.zeros(len(churned)), churned, groups))
+@contextmanager
+def _said_by_scikit_learn() -> Iterator[None]:
+    """Its refusals, in its own words, as refusals of this library."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise DataError(str(error)) from error
 
 
 def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:

@@ -6,17 +6,22 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day
-from crmlib.errors import DataError, FitError, did_you_mean, not_measured
+from crmlib.customers.retention.contracts import contract_samples, contract_spells
+from crmlib.data.sources import lacking
+from crmlib.errors import CannotAnswerError, DataError, FitError, did_you_mean, not_measured
 from crmlib.models._inference import Array
 from crmlib.models.churn.features import Features, read_features, read_labels
 from crmlib.no_rows import NoRows
+
+if TYPE_CHECKING:
+    from crmlib.study import Study
 
 # Five folds outside and five inside leave four of each kind in the smallest fold.
 FEWEST_OF_EACH = 25
@@ -198,6 +203,18 @@ def churn_data(
     )
 
 
+def labelled_rows(features: pd.DataFrame, churned: Array) -> ChurnData:
+    """Rows of features, each a customer, and who left."""
+    if min(churned.sum(), (1 - churned).sum()) < 2:
+        raise FitError(
+            "there is one customer of one class only; a model needs two of each to be judged by others"
+        )
+    read, notes = read_features(features), list[str]()
+    ids, _ = _customers(features.reset_index(drop=True), notes)
+    rows = read.read(features).reset_index(drop=True)
+    return ChurnData(rows, churned, read, ids, None, None, None, pd.DataFrame(), (*read.notes, *notes))
+
+
 def no_churn_data(reason: str) -> ChurnData:
     """The data of a firm of which nothing is known of who left."""
     nothing = pd.DataFrame()
@@ -256,3 +273,43 @@ def _of_every_row(days: pd.Series | None, known: Array, notes: list[str]) -> pd.
     if 0 < empty < len(kept):
         notes.append(f"{kept.name} is not used: it is empty in {empty:,} of {len(kept):,} rows")
     return None if empty else kept
+
+
+def churn_data_of(study: Study, *, horizon_months: int = 3) -> ChurnData:
+    """What is there to learn from about who left, in the tables of a study?
+
+    Parameters
+    ----------
+    study : Study
+        With a table `customer_features`; or else with `subscriptions`, from which contracts are looked at as
+        they stood on earlier days.
+    horizon_months : int
+        With subscriptions: who leaves within so many months has left.
+
+    Returns
+    -------
+    ChurnData
+        Without rows, and with the `reason`, where there is neither table, where too few left or stayed, or
+        where a table is refused.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> churn_data_of(crm.open_study("telco")).basis
+    'Learnt from a table of customers with who left: 7,043 rows, 1,869 left (27 %).'
+    >>> churn_data_of(crm.open_study("cdnow-sample")).basis
+    'Not measured: no table customer_features, subscriptions.'
+    """
+    try:
+        if study.has("customer_features"):
+            return churn_data(study.table("customer_features"), as_of=study.as_of)
+        if not study.has("subscriptions"):
+            features, contracts = study.table("customer_features"), study.table("subscriptions")
+            return no_churn_data(lacking(customer_features=features, subscriptions=contracts))
+        contracts = study.table("subscriptions")
+        samples = contract_samples(contracts, as_of=study.as_of, horizon_months=horizon_months)
+        where = f"contracts as they stood on earlier days, and who left within {horizon_months} months"
+        spells = contract_spells(contracts, study.as_of, terms="first")
+        return replace(churn_data(samples), source=where, spells=spells)
+    except (CannotAnswerError, DataError) as error:
+        return no_churn_data(str(error))

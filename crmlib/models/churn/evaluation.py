@@ -9,24 +9,25 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import FitError
+from crmlib.findings import Verdict
 from crmlib.models._inference import Array
-from crmlib.models.churn.churn_model import (
+from crmlib.models.churn.candidates import (
     LINEAR,
-    ChurnModel,
     Estimator,
     Rows,
     Splits,
     make_estimator,
     split_customers,
 )
+from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
 from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import SUBGROUPS, TENTHS, Predictions, by_subgroup, calibration_groups
+from crmlib.models.churn.verdict import MODEL, TENURE, WITHOUT, ChurnThresholds, churn_verdict
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import bootstrap_weights, with_intervals
 
-MODEL, WITHOUT = "churn model", "without columns in doubt"
-TENURE, BASE_RATE = "tenure alone", "base rate"
+BASE_RATE = "base rate"
 FOLDS = 5
 TEST_SHARE = 0.25  # of the rows, by date
 MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
@@ -119,6 +120,10 @@ class ChurnEvaluation:
     def model_scores(self) -> pd.Series:
         """The row of the churn model in `scores`; nan where there is none."""
         return self.scores.set_index("model").reindex([MODEL]).iloc[0]
+
+    def verdict(self, thresholds: ChurnThresholds | None = None) -> Verdict:
+        """Whether the model is to be used, and why: "use", "use with care", "do not use", or "not judged"."""
+        return churn_verdict(self.scores, subgroups=self.subgroups, thresholds=thresholds)
 
     @property
     def caveat(self) -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from crmlib.errors import CrmError
 from crmlib.models._inference import Array
-from crmlib.models.churn.churn_model import LINEAR, ChurnModel
+from crmlib.models.churn.candidates import LINEAR
+from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.evaluation import ChurnEvaluation
 from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses
@@ -203,7 +204,7 @@ def _linear(pipeline: Pipeline, coded: pd.DataFrame, model: ChurnModel) -> tuple
     """Coefficient times distance from the mean customer, gathered by feature."""
     encode, classify = pipeline["encode"], pipeline["classify"]
     encoded, coefficients = encode.transform(coded), classify.coef_[0]
-    mean = model.mean_encoded
+    mean = model.mean_encoded_
     owner = _owners(encode, model.kinds)
     gathered = np.zeros((len(model.kinds), len(coefficients)))
     gathered[owner, np.arange(len(coefficients))] = coefficients

@@ -8,10 +8,10 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError
-from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Rules, Verdict, judge, limit
-from crmlib.models.churn.evaluation import MODEL, TENURE, WITHOUT
-from crmlib.models.churn.leak_check import LEAK, REDUNDANT
+from crmlib.findings import CARE, NOT_JUDGED, Reason, Rules, Verdict, judge, limit
 from crmlib.no_rows import why_none
+
+MODEL, WITHOUT, TENURE = "churn model", "without columns in doubt", "tenure alone"  # rows of the scores
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ def churn_verdict(
     scores: pd.DataFrame,
     *,
     subgroups: pd.DataFrame | None = None,
-    leaks: pd.DataFrame | None = None,
     thresholds: ChurnThresholds | None = None,
 ) -> Verdict:
     """Whether a churn model is to be used, by its held-out customers; a pure function of the frames.
@@ -60,9 +59,6 @@ def churn_verdict(
         `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care.
     subgroups : DataFrame, optional
         `ChurnEvaluation.subgroups`, to judge kinds of customers too.
-    leaks : DataFrame, optional
-        What `leak_check` found in the columns that the model uses, for scores that do not name what is in doubt;
-        a leak is a reason against any use.
     thresholds : ChurnThresholds, optional
         The usual ones by default.
 
@@ -89,7 +85,6 @@ def churn_verdict(
     reasons = [
         *_errors(row, rules),
         _worst_group(subgroups, rules),
-        *_leaks(leaks),
         _in_doubt(row, rows["roc_auc"].get(WITHOUT)),
         *_rivals(row, rows.loc[TENURE] if TENURE in rows.index else None, rules),
     ]
@@ -127,15 +122,6 @@ def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reas
         f"to leave, and {fmt.share(worst['actual'])} did."
     )
     return rules.reason("group_gap", abs(worst["gap"]), sentence)
-
-
-def _leaks(leaks: pd.DataFrame | None) -> list[Reason]:
-    if leaks is None:
-        return []
-    return [
-        Reason(REFUSE if one.finding == LEAK else CARE, f"Was this known in time: {one.what}?")
-        for one in leaks[leaks["finding"] != REDUNDANT].itertuples()
-    ]
 
 
 def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:

@@ -10,17 +10,17 @@ import pandas as pd
 
 from crmlib.customers._log import as_day, fetch, seen_by
 from crmlib.customers.treatments.experiments import experiment_features, experiment_outcomes
-from crmlib.economics.campaigns.contacts import campaign_list, contacts_by_effect
+from crmlib.economics.contacts import campaign_list, contacts_by_effect
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
-from crmlib.models.uplift.effects import (
+from crmlib.models.uplift import UpliftModel
+from crmlib.models.uplift_effects import (
     Heterogeneity,
     UpliftCurves,
     calibrated_effects,
     heterogeneity_test,
     uplift_curves,
 )
-from crmlib.models.uplift.uplift_model import UpliftModel
 from crmlib.no_rows import no_rows, why_none
 
 RANKINGS = ("predicted effect", "longest silent")
@@ -137,7 +137,7 @@ def campaign_from_experiment(
     )
     features = features.loc[people.index]
     try:
-        model = UpliftModel("x", random_state=random_state).fit(features, treated, people["purchases"])
+        model = UpliftModel(random_state=random_state).fit(features, treated, people["purchases"])
     except CannotAnswerError as reason:
         return _nothing(f"{name}: {reason}", name)
     value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
@@ -160,7 +160,7 @@ def campaign_from_experiment(
     to_contact = pd.DataFrame(columns=_LIST)  # nobody is contacted for an effect that chance explains
     if found.usable or found.average_low > 0:
         today = _today(transactions, as_of, customers)
-        effect = calibrated_effects(fitted, predicted=model.predict(today[features.columns]))
+        effect = calibrated_effects(fitted, model.predict(today[features.columns]))
         contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
         chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"])
         to_contact = chosen.reset_index()[_LIST]

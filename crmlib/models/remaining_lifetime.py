@@ -10,8 +10,8 @@ import pandas as pd
 from crmlib.errors import CrmError
 from crmlib.models._histories import numbers, refuse_values
 from crmlib.models._inference import Array
-from crmlib.models.survival.cox import CoxModel
-from crmlib.models.survival.curves import read_spells, survival_curves
+from crmlib.models.cox import CoxModel
+from crmlib.models.survival_curves import read_spells, survival_curves
 
 PRICE = "price_per_month"
 FEWEST_AT_RISK = 20  # contracts behind a tenure, below which its survival is not taken for known

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from crmlib.errors import FitError
-from crmlib.models.uplift.assignment import read_effects
+from crmlib.errors import DataError, FitError
+from crmlib.models.uplift import as_treatment
 from crmlib.rankings import parts_of_equal_size, rank_correlation
 from crmlib.statistics import (
     bootstrap_weights,
@@ -87,24 +87,8 @@ def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     """Does the contact help some customers more than others, as far as the model can tell?
 
     The outcome is regressed on the treatment and on the treatment times the predicted effect, each customer's
-    predicted by models that did not see them: if the second has no weight, predicted differences are noise. What
-    is to be used must also put groups of unseen customers in the order of their effects.
-
-    Parameters
-    ----------
-    cross_fitted : DataFrame
-        `UpliftModel.cross_fitted_`: `effect, control_outcome, fold, treated, outcome`.
-
-    Returns
-    -------
-    Heterogeneity
-
-    Raises
-    ------
-    DataError
-        If a column is missing or holds no number.
-    FitError
-        If a group of predicted effect lacks treated or control customers.
+    predicted by models that did not see them (`UpliftModel.cross_fitted_`): if the second has no weight, predicted
+    differences are noise. What is to be used must also put groups of unseen customers in the order of their effects.
 
     Notes
     -----
@@ -121,10 +105,8 @@ def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     >>> same_for_all = data.assign(outcome=random.normal(data["treated"] * 1.0))
     >>> heterogeneity_test(same_for_all).usable
     False
-    >>> heterogeneity_test(data.assign(outcome=random.normal(data["treated"] * data["effect"]))).usable
-    True
     """
-    effect, treated, outcome = read_effects(cross_fitted, "control_outcome", "fold")
+    effect, treated, outcome = _read(cross_fitted)
     fold = cross_fitted["fold"].to_numpy()
     centred = effect - pd.Series(effect).groupby(fold).transform("mean").to_numpy()
     contrast = treated - treated.mean()
@@ -142,27 +124,11 @@ def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     return Heterogeneity(*average, loading, error, p, order, groups)
 
 
-def calibrated_effects(cross_fitted: pd.DataFrame, *, predicted: pd.Series | None = None) -> pd.Series:
-    """Which effect to plan with for each customer, after what the experiment says of the predictions?
+def calibrated_effects(cross_fitted: pd.DataFrame, predicted: pd.Series) -> pd.Series:
+    """Which effect to plan with for customers of a predicted effect, after what the experiment says of predictions?
 
-    Parameters
-    ----------
-    cross_fitted : DataFrame
-        As in `heterogeneity_test`.
-    predicted : Series, optional
-        Effects predicted for other customers, of `UpliftModel.predict`; by default the experiment's own.
-
-    Returns
-    -------
-    Series
-        Indexed as `predicted`, or as `cross_fitted`: the average effect and, where there is a difference to use,
-        the predicted differences times their loading, 1 at most: models exaggerate. The same for all where there
-        is none.
-
-    Raises
-    ------
-    DataError
-        As in `heterogeneity_test`.
+    The average effect and, where there is a difference to use, the predicted differences times their loading, 1 at
+    most: models exaggerate. The same for all where there is none.
 
     Examples
     --------
@@ -170,17 +136,20 @@ def calibrated_effects(cross_fitted: pd.DataFrame, *, predicted: pd.Series | Non
     >>> data = pd.DataFrame({"effect": random.normal(size=4000), "treated": random.random(4000) < 0.5})
     >>> data = data.assign(control_outcome=0.0, fold=np.arange(4000) % 5)
     >>> half = data.assign(outcome=random.normal(data["treated"] * data["effect"] / 2))
-    >>> bool(0.4 < calibrated_effects(half).std() / data["effect"].std() < 0.6)
+    >>> bool(0.4 < calibrated_effects(half, half["effect"]).std() / data["effect"].std() < 0.6)
     True
     """
     found = heterogeneity_test(cross_fitted)
-    effect = cross_fitted["effect"]
-    if predicted is None:
-        centred = effect - effect.groupby(cross_fitted["fold"]).transform("mean")
-    else:
-        centred = predicted - effect.mean()
     loading = min(found.loading, 1.0) if found.usable else 0.0
-    return (found.average_effect + loading * centred).rename("effect")
+    return (found.average_effect + loading * (predicted - cross_fitted["effect"].mean())).rename("effect")
+
+
+def _read(cross_fitted: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predicted effect, treatment and outcome of each customer."""
+    effect, outcome = (cross_fitted[name].to_numpy(dtype=float) for name in ("effect", "outcome"))
+    if not np.isfinite([effect, outcome]).all():
+        raise DataError("cross_fitted has customers without a number in effect or outcome; leave them out")
+    return effect, as_treatment(cross_fitted["treated"], cross_fitted), outcome
 
 
 def _regression(design: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -254,18 +223,8 @@ def uplift_curves(
         score's model did not see.
     steps : int, default 20
         Cut-offs, evenly over the share contacted.
-    resamples : int, default 200
-        Of customers, for the intervals; the model stays as it is.
-    random_state : int, default 0
-
-    Returns
-    -------
-    UpliftCurves
-
-    Raises
-    ------
-    DataError
-        If a column is missing or holds no number.
+    resamples, random_state : int
+        Of the bootstrap of customers, for the intervals; the model stays as it is.
 
     Examples
     --------
@@ -276,7 +235,7 @@ def uplift_curves(
     >>> curves.qini_low > 0, len(curves.curve)
     (True, 21)
     """
-    effect, treated, outcome = read_effects(cross_fitted)
+    effect, treated, outcome = _read(cross_fitted)
     random = np.random.default_rng(random_state)
     customers = len(effect)
     # Customers with the same score come in the order of chance, not of the file.

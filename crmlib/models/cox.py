@@ -13,7 +13,7 @@ import pandas as pd
 from crmlib.errors import FitError
 from crmlib.models._histories import refuse_rows
 from crmlib.models._inference import Array
-from crmlib.models.survival.curves import read_spells, require_columns_of_spells
+from crmlib.models.survival_curves import read_spells, require_columns_of_spells
 
 CHANCE = 0.05  # of a false alarm over all features together
 FEWEST_ENDS = 10  # ended contracts per column, below which hazard ratios are loose

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,110 +20,23 @@ from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
-from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
-from crmlib.models.backtesting.forecasts import (
-    Forecast,
-    check_models,
-    fit_fresh,
-    fit_hiatus,
-    learned_forecasts,
-)
-from crmlib.models.backtesting.scores import by_probability, compare_probabilities
+from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
+from crmlib.models.backtesting.scores import by_probability, gap
 from crmlib.models.purchase import PurchaseModel
-from crmlib.models.scoring import distinct_pairs
 from crmlib.no_rows import no_rows
+from crmlib.rankings import Ranking, log_losses, squared_losses
+from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 from crmlib.units import periods
 
+SHOWN = 0.0005  # a Brier score is written to three digits; smaller differences are not seen
+_FEATURES = ("frequency", "recency", "T", "time_since_last_purchase", "mean_spend_per_period")
 FEWEST = 30  # buyers, and others, to learn from and to judge by
 _SCORES = (
     "forecast kind predicted actual brier brier_low brier_high log_loss log_loss_low log_loss_high "
     "auc auc_low auc_high brier_behind behind_low behind_high gap behind_beyond_chance"
 )
 _DECILES = "model decile customers actual_mean predicted_mean standard_error"
-
-
-def probability_active(
-    model: PurchaseModel | None, customers: pd.DataFrame, horizon: float | str
-) -> pd.Series:
-    """How probable is it that each customer buys at least once in the horizon?
-
-    Parameters
-    ----------
-    model : PurchaseModel
-        Fitted, such as Pareto/NBD or MBG/NBD. None, as `ActivityComparison.fit_best` has it where no model could
-        be judged, is answered with nan.
-    customers : DataFrame
-        Columns `frequency, recency, T`.
-    horizon : float or str
-        A number in the model's unit of time, or a text such as "26W".
-
-    Returns
-    -------
-    Series
-        Aligned with `customers`.
-
-    Notes
-    -----
-    P(alive) × (1 − P(no purchase | alive)), computed once per distinct history; what depends on frequency and
-    age alone once per pair of them, so that a million customers take a fraction of a second.
-
-    Examples
-    --------
-    >>> from crmlib.models import ParetoNBDModel
-    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
-    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 36.0], "T": [39.0, 39.0]})
-    >>> probability_active(model, customers, "26W").round(2).tolist()
-    [0.05, 0.75]
-    """
-    if model is None:
-        return pd.Series(np.nan, index=customers.index, name="p_active")
-    length = model._periods(horizon, "horizon")
-    model._check_unit(customers)
-    known = read_histories(customers)
-    pair, first = distinct_pairs(known.frequency, known.T)
-    none = model._pmf_if_alive(0, known.frequency[first], known.T[first], length)
-    buys = model._alive(known.frequency, known.recency, known.T) * (1 - none[pair])
-    return pd.Series(np.clip(buys, 0.0, 1.0)[known.row], index=customers.index, name="p_active")
-
-
-def expected_repurchase(model: PurchaseModel, summary: pd.DataFrame, horizon: float | str) -> pd.Series:
-    """Of those who bought in the last period, which share does a model expect to buy in the next?
-
-    Parameters
-    ----------
-    model : PurchaseModel
-        Fitted.
-    summary : CustomerSummary
-        Columns `frequency, recency, T`.
-    horizon : float or str
-        Length of both periods: a number in the model's unit of time, or a text such as "26W".
-
-    Returns
-    -------
-    Series
-        `buyers` (in the last period), `expected_rate` (mean probability that they buy in the next) and
-        `alive` (mean probability that they are still customers now, bought or not).
-
-    Examples
-    --------
-    >>> from crmlib.models import ParetoNBDModel
-    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
-    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 36.0], "T": [39.0, 39.0]})
-    >>> expected_repurchase(model, customers, "26W").round(2).tolist()
-    [1.0, 0.75, 0.96]
-    """
-    length = model._periods(horizon, "horizon")
-    recent = summary[summary["T"] - summary["recency"] < length]
-    if recent.empty:
-        raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
-    return pd.Series(
-        {
-            "buyers": float(len(recent)),
-            "expected_rate": float(probability_active(model, recent, length).mean()),
-            "alive": float(model.expected_probability_alive(recent).mean()),
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -253,7 +167,10 @@ def compare_activity(
         lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
         happened, learned = _bought(halves, last), _bought(lesson, cut)
         length = float(halves["holdout_T"].iloc[0])
-        chances = {one.name: probability_active(fit_fresh(one, halves), halves, length) for one in given}
+        chances = {
+            model.name: 1 - fit_fresh(model, halves).expected_probability_no_purchase(halves, length)
+            for model in given
+        }
     except CannotAnswerError as error:
         why = str(error)
         frames = no_rows(_SCORES, why), no_rows(_DECILES, why)
@@ -265,6 +182,102 @@ def compare_activity(
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
     sentence = comparison_sentence(scores)
     return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)
+
+
+def fit_hiatus(silence: Array, came_back: Array) -> float:
+    """After which silence is a customer rather gone? The threshold that would have been wrong least often.
+
+    `silence` is the time since the last purchase at a day in the past, `came_back` says who bought after it; silences
+    up to the threshold are called active, longer ones gone.
+
+    Examples
+    --------
+    >>> fit_hiatus(np.array([1.0, 2, 3, 10, 20]), np.array([True, True, False, False, False]))
+    2.0
+    """
+    lengths, place = np.unique(np.asarray(silence, dtype=float), return_inverse=True)
+    back, gone = (
+        np.bincount(place, who, len(lengths)).cumsum() for who in (came_back, np.logical_not(came_back))
+    )
+    # wrong at each threshold: those within it who did not come back, and those beyond it who did
+    return float(lengths[np.argmin(gone + back[-1] - back)])
+
+
+def learned_forecasts(
+    lesson: pd.DataFrame, learned: Array, halves: pd.DataFrame, hiatus: float, random_state: int
+) -> list[Forecast]:
+    """P(at least one purchase) by rules of silence and by classifiers that learn from the time before.
+
+    "base rate": everybody's share of buyers. "hiatus rule": the share on either side of the hiatus. "time since
+    last purchase": the share by it (decreasing, isotonic). "RFM logistic", "RFM boosting": by RFM features.
+
+    They learn from `lesson`, customers at a day in the past, of whom `learned` says who bought after it; `halves` are
+    the customers to forecast.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.isotonic import IsotonicRegression
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    then, now = (one["time_since_last_purchase"].to_numpy() for one in (lesson, halves))
+    rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
+    falling = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(then, learned)
+    edge = 0.5 / (len(learned) + 1)  # a share of none or all is not taken for certain
+    rules = {
+        "base rate": np.full(len(halves), learned.mean()),
+        "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
+        "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
+    }
+    logistic = make_pipeline(
+        FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000)
+    )
+    boosting = HistGradientBoostingClassifier(
+        max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
+    )
+    past, present = (one[list(_FEATURES)].clip(lower=0).to_numpy(float) for one in (lesson, halves))
+    classifiers = {
+        name: kind.fit(past, learned).predict_proba(present)[:, 1]
+        for name, kind in {"RFM logistic": logistic, "RFM boosting": boosting}.items()
+    }
+    return [
+        Forecast(name, kind, chance, chance)
+        for kind, chances in (("rule", rules), ("classifier", classifiers))
+        for name, chance in chances.items()
+    ]
+
+
+def compare_probabilities(
+    forecasts: Sequence[Forecast], happened: Array, *, resamples: int, random_state: int
+) -> pd.DataFrame:
+    """`ActivityComparison.scores` of forecasts of the same customers, of whom `happened` says who bought."""
+    chances = np.stack([one.any_purchase for one in forecasts])
+    losses = np.stack([squared_losses(chances, happened), log_losses(chances, happened)])
+    rankings = [Ranking(one, happened) for one in chances]
+    weights = bootstrap_weights(len(happened), resamples, random_state)
+    # shape (1 + resamples, 3, forecasts); the first round is the customers as they are
+    rounds = np.stack(
+        [
+            np.vstack([losses @ one / one.sum(), [ranking.levels(one).roc_auc() for ranking in rankings]])
+            for one in chain([np.ones(len(happened))], weights)
+        ]
+    )
+    best = int(rounds[0, 0].argmin())
+    behind = rounds[:, 0] - rounds[:, 0, [best]]
+    low, high = percentile_interval(behind[1:])
+    table = {
+        "forecast": [one.name for one in forecasts],
+        "kind": [one.kind for one in forecasts],
+        "predicted": chances.mean(axis=1),
+        "actual": happened.mean(),
+        **with_intervals(("brier", "log_loss", "auc"), rounds[0], rounds[1:]),
+        "brier_behind": behind[0],
+        "behind_low": low,
+        "behind_high": high,
+        "gap": [gap(by_probability(one, happened)) for one in forecasts],
+        "behind_beyond_chance": low >= SHOWN,
+    }
+    return pd.DataFrame(table).sort_values("brier", kind="stable", ignore_index=True)
 
 
 def _bought(halves: CustomerSummary, day: dt.date) -> Array:

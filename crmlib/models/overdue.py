@@ -253,48 +253,50 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     return table.reset_index(drop=True)
 
 
-def win_back_list(summary: pd.DataFrame, overdue: pd.DataFrame, p_active: pd.Series) -> pd.DataFrame:
+def win_back_list(
+    summary: pd.DataFrame, overdue: pd.DataFrame, model: PurchaseModel | None, horizon: float | str
+) -> pd.DataFrame:
     """Which customers are overdue, those with most spent first?
 
     Parameters
     ----------
     summary : CustomerSummary
-        Columns `customer_id, frequency, net`.
+        Columns `customer_id, frequency, recency, T, net`.
     overdue : DataFrame
         What `overdue_customers` says of them.
-    p_active : Series
-        What `probability_active` says of them.
+    model : PurchaseModel or None
+        As given to `overdue_customers`.
+    horizon : float or str
+        Within which a purchase is asked for: a number in the model's unit of time, or a text such as "26W".
 
     Returns
     -------
     DataFrame
-        `customer_id, frequency, usual_gap, silent, overdue_after, p_active, net`; without rows, and with the
-        `reason`, where `overdue` has none.
+        `customer_id, frequency, usual_gap, silent, overdue_after, p_active` (probability of a purchase within the
+        horizon), `net`; without rows, and with the `reason`, where `overdue` has none.
 
     Examples
     --------
-    >>> from crmlib.models import ParetoNBDModel, probability_active
+    >>> from crmlib.models import ParetoNBDModel
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
     >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "recency": [0.0, 10.0],
     ...                           "T": [40.0, 40.0], "net": [5.0, 50.0]})
     >>> late = overdue_customers(customers, model)
-    >>> win_back_list(customers, late, probability_active(model, customers, "26W"))[["customer_id", "silent", "net"]]
+    >>> win_back_list(customers, late, model, "26W")[["customer_id", "silent", "net"]]
       customer_id  silent   net
     0           b    30.0  50.0
     """
-    columns = {
-        "customer_id": summary["customer_id"],
-        "frequency": summary["frequency"],
-        "usual_gap": overdue["usual_gap"],
-        "silent": overdue["time_since_last_purchase"],
-        "overdue_after": overdue["overdue_after"],
-        "p_active": p_active,
-        "net": summary["net"],
-    }
-    if missing := why_none(overdue):
+    columns = ["customer_id", "frequency", "usual_gap", "silent", "overdue_after", "p_active", "net"]
+    missing = why_none(overdue)
+    if missing or model is None:
         return no_rows(columns, missing)
-    late = pd.DataFrame(columns)[overdue["overdue"].to_numpy()]
-    return late.sort_values("net", ascending=False, kind="stable", ignore_index=True)
+    late = overdue["overdue"].to_numpy()
+    rows = pd.DataFrame(summary)[late].join(overdue.loc[late, ["usual_gap", "overdue_after"]])
+    rows = rows.assign(
+        silent=overdue["time_since_last_purchase"],
+        p_active=1 - model.expected_probability_no_purchase(rows, horizon),
+    )
+    return rows[columns].sort_values("net", ascending=False, kind="stable", ignore_index=True)
 
 
 class _Silence:

@@ -1,28 +1,28 @@
-"""What a contact brings and costs, how many contacts pay, and the list within a budget."""
+"""What a contact brings and costs, how many contacts pay, the list within a budget, and what a ranking is worth."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import betaincc
 
 from crmlib.errors import CrmError, DataError
-
-TERMS = ["effect", "p_stay", "value", "offer_cost", "contact_cost"]
 
 
 def contacts_by_risk(
     p_churn: ArrayLike,
     value: ArrayLike,
     *,
-    success_rate: ArrayLike = 0.3,
-    offer_cost: ArrayLike = 10.0,
-    contact_cost: ArrayLike = 1.0,
+    success_rate: float = 0.3,
+    offer_cost: float = 10.0,
+    contact_cost: float = 1.0,
 ) -> pd.DataFrame:
     """What contacting each customer brings if a known share of those who would leave can be kept.
 
     Who would leave is kept at the success rate and then takes the offer; who would stay takes it as well.
-    Where an experiment has been run, use `contacts_by_effect`: those at risk are not those who respond.
 
     Parameters
     ----------
@@ -32,10 +32,8 @@ def contacts_by_risk(
         Money that a customer who is kept is worth, such as lifetime value.
     success_rate : float, default 0.3
         Share of those who would leave that the contact keeps.
-    offer_cost : float, default 10.0
-        Money per offer taken up.
-    contact_cost : float, default 1.0
-        Money per contact.
+    offer_cost, contact_cost : float
+        Money per offer taken up, and per contact.
 
     Returns
     -------
@@ -43,12 +41,6 @@ def contacts_by_risk(
         One row per customer, indexed as `p_churn`: `effect` (probability that the contact keeps the customer),
         `p_stay` (that they stay without it), `value, offer_cost, contact_cost`, and per contact the expected
         `gain` (effect times value), `cost` and `profit` (gain less cost), money.
-
-    Raises
-    ------
-    DataError
-        If a value is missing, a probability is outside 0 to 1, a cost below 0, or two series have different
-        indexes.
 
     Notes
     -----
@@ -62,7 +54,7 @@ def contacts_by_risk(
     1   0.0  11.0   -11.0
     """
     risk, success = numbers_of("p_churn", p_churn, 0, 1), numbers_of("success_rate", success_rate, 0, 1)
-    index = same_customers(p_churn=p_churn, value=value, success_rate=success_rate)
+    index = same_customers(p_churn=p_churn, value=value)
     return _contacts(risk * success, 1.0 - risk, value, offer_cost, contact_cost, index)
 
 
@@ -70,45 +62,15 @@ def contacts_by_effect(
     effect: ArrayLike,
     value: ArrayLike,
     *,
-    offer_cost: ArrayLike = 10.0,
-    contact_cost: ArrayLike = 1.0,
+    offer_cost: float = 10.0,
+    contact_cost: float = 1.0,
     p_stay: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """What contacting each customer brings if the difference that it makes to each is known.
+    """What contacting each customer brings if the difference that it makes to each is known; as `contacts_by_risk`.
 
-    Parameters
-    ----------
-    effect : Series or array, shape (customers,)
-        Change of the outcome by the contact, of an experiment: of the probability of staying, or of spend.
-        May be negative: some are woken up.
-    value : Series, array or float
-        Money per unit of the outcome: lifetime value for staying, the margin for spend.
-    offer_cost, contact_cost
-        As in `contacts_by_risk`.
-    p_stay : Series or array, optional
-        Probability of staying, and so of taking the offer, without the contact; without it, everyone who is
-        contacted takes the offer.
-
-    Returns
-    -------
-    DataFrame
-        As `contacts_by_risk`.
-
-    Raises
-    ------
-    DataError
-        As there.
-
-    Notes
-    -----
-    Ascarza, "Retention futility", Journal of Marketing Research 55(1), 2018.
-
-    Examples
-    --------
-    >>> contacts_by_effect(pd.Series([0.2, -0.1]), 200, p_stay=0.5)[["gain", "cost", "profit"]]
-       gain  cost  profit
-    0  40.0   8.0    32.0
-    1 -20.0   5.0   -25.0
+    The effect is a change of the outcome, of staying or of spend, and may be negative; `value` is money per unit of
+    it. Without `p_stay` everyone who is contacted takes the offer. Ascarza, "Retention futility", Journal of
+    Marketing Research 55(1), 2018.
     """
     change = numbers_of("effect", effect)
     stay = 1.0 - change if p_stay is None else numbers_of("p_stay", p_stay, 0, 1)
@@ -120,18 +82,15 @@ def _contacts(
     effect: np.ndarray,
     p_stay: np.ndarray,
     value: ArrayLike,
-    offer_cost: ArrayLike,
-    contact_cost: ArrayLike,
+    offer_cost: float,
+    contact_cost: float,
     index: pd.Index | None,
 ) -> pd.DataFrame:
-    money = numbers_of("value", value)
-    costs = numbers_of("offer_cost", offer_cost, 0), numbers_of("contact_cost", contact_cost, 0)
-    columns = np.broadcast_arrays(effect, p_stay, money, *costs)
-    if columns[0].ndim != 1:
-        raise DataError(
-            f"customers come in one dimension, and not in shape {columns[0].shape}; give a Series"
-        )
-    terms = pd.DataFrame(dict(zip(TERMS, columns, strict=True)), index=index)
+    terms = pd.DataFrame({"effect": effect, "p_stay": p_stay}, index=index).assign(
+        value=numbers_of("value", value),
+        offer_cost=numbers_of("offer_cost", offer_cost, 0),
+        contact_cost=numbers_of("contact_cost", contact_cost, 0),
+    )
     gain = terms["effect"] * terms["value"]
     # The offer goes to those who would have stayed and to those who were kept.
     cost = terms["contact_cost"] + terms["offer_cost"] * (terms["p_stay"] + terms["effect"]).clip(0.0, 1.0)
@@ -140,7 +99,7 @@ def _contacts(
 
 def same_customers(**values: ArrayLike | None) -> pd.Index | None:
     """The index that all series among the values have, or a refusal: they would be matched by place."""
-    indexes = [(name, one.index) for name, one in values.items() if isinstance(one, pd.Series)]
+    indexes = [(name, series.index) for name, series in values.items() if isinstance(series, pd.Series)]
     for name, index in indexes[1:]:
         if not index.equals(indexes[0][1]):
             raise DataError(
@@ -163,16 +122,10 @@ def numbers_of(name: str, values: ArrayLike, least: float = -np.inf, most: float
     return numbers
 
 
-def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.DataFrame:
-    """How much the campaign earns as more and more customers are contacted.
+def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike) -> pd.DataFrame:
+    """How much the campaign earns as more and more customers are contacted, the highest score `by` first.
 
-    Parameters
-    ----------
-    contacts : DataFrame
-        `profit` and `cost` per contact, one row per customer, such as of `contacts_by_risk`; made of outcomes
-        and not of predictions, it is the profit that came about.
-    by : Series or array, optional
-        Score to contact customers by, the highest first; the expected profit itself by default.
+    `contacts` has `profit` and `cost` per contact; made of outcomes, it is the profit that came about.
 
     Returns
     -------
@@ -180,29 +133,14 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.D
         One row per possible cut-off, nobody first: `share_contacted`, `customers`, `score` (the lowest that is
         contacted), `profit` and `cost` (money, of all contacted). Equal scores are contacted together.
 
-    Raises
-    ------
-    DataError
-        If there is no customer, a score is missing, or scores have another index than contacts.
-
     Examples
     --------
     >>> contacts = contacts_by_risk([0.5, 0.3, 0.0], 200)
-    >>> profit_curve(contacts)[["share_contacted", "profit"]].round(2)
-       share_contacted  profit
-    0             0.00     0.0
-    1             0.33    22.5
-    2             0.67    31.6
-    3             1.00    20.6
+    >>> profit_curve(contacts, by=contacts["profit"])[["share_contacted", "profit"]].round(2).values.tolist()
+    [[0.0, 0.0], [0.33, 22.5], [0.67, 31.6], [1.0, 20.6]]
     """
-    if contacts.empty:
-        raise DataError("contacts has no row; give one customer at least")
     same_customers(contacts=contacts["profit"], by=by)
-    score = numbers_of("by", contacts["profit"] if by is None else by)
-    if score.shape != (len(contacts),):
-        raise DataError(
-            f"by has shape {score.shape} and contacts {len(contacts):,} rows; give one score each"
-        )
+    score = numbers_of("by", by)
     order = np.argsort(-score, kind="stable")
     ranked = score[order]
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # of each group of equals
@@ -214,37 +152,8 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.D
     return pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
 
 
-def best_cut_off(curve: pd.DataFrame) -> pd.Series:
-    """How many customers to contact: the row of a profit curve with the most profit.
-
-    Parameters
-    ----------
-    curve : DataFrame
-        Of `profit_curve`.
-
-    Returns
-    -------
-    Series
-        `share_contacted, customers, score, profit, cost`; the fewest customers where several cut-offs earn
-        the same, and nobody where no contact pays.
-
-    Examples
-    --------
-    >>> best_cut_off(profit_curve(contacts_by_risk([0.5, 0.3, 0.0], 200)))["share_contacted"].round(3)
-    np.float64(0.667)
-    """
-    return curve.loc[curve["profit"].idxmax()].rename("best cut-off")
-
-
 def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.DataFrame:
-    """Which customers to contact, within a budget if there is one.
-
-    Parameters
-    ----------
-    contacts : DataFrame
-        Of `contacts_by_risk` or `contacts_by_effect`.
-    budget : float, optional
-        Money that contacts and offers may be expected to cost.
+    """Which customers to contact, within a budget (expected cost of contacts and offers) if there is one.
 
     Returns
     -------
@@ -252,11 +161,6 @@ def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.
         The rows of `contacts` that pay, those that earn most per unit of cost first, with `profit_so_far` and
         `cost_so_far`. The list ends before the first customer whom the budget does not cover; no other list
         within the budget earns more than this one and that customer.
-
-    Raises
-    ------
-    CrmError
-        If the budget is below 0.
 
     Notes
     -----
@@ -279,3 +183,91 @@ def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.
     kept = order if budget is None else order[: np.searchsorted(spent, budget * (1 + 1e-12), side="right")]
     chosen = paying.iloc[kept]
     return chosen.assign(profit_so_far=chosen["profit"].cumsum(), cost_so_far=chosen["cost"].cumsum())
+
+
+@dataclass(frozen=True)
+class ExpectedProfit:
+    """What a score earns on average over the success rates that are possible.
+
+    `profit_per_customer` is money per customer of the base, contacted or not, if the cut-off is the best for each
+    success rate; `share_contacted` the share of customers that is contacted then, on average.
+    """
+
+    profit_per_customer: float
+    share_contacted: float
+
+
+def expected_maximum_profit(
+    score: ArrayLike,
+    churned: ArrayLike,
+    *,
+    success_alpha: float = 6.0,
+    success_beta: float = 14.0,
+    clv: ArrayLike = 200.0,
+    offer_cost: float = 10.0,
+    contact_cost: float = 1.0,
+) -> ExpectedProfit:
+    """How much a churn score earns per customer, at the best cut-off for each success rate that may be true.
+
+    Parameters
+    ----------
+    score : array, shape (customers,)
+        The higher, the likelier to leave; where customers are worth different amounts, better a risk times a value.
+    churned : array, shape (customers,)
+        Who left, of customers whom the score's model has not seen: 0 or 1, or booleans.
+    success_alpha, success_beta : float, default 6.0 and 14.0
+        The share of leavers that a contact keeps is beta-distributed; by default .3 on average.
+    clv : float or array, shape (customers,), default 200.0
+        Money that a customer is worth who is kept: the same for all in the published measure.
+    offer_cost, contact_cost : float, default 10.0 and 1.0
+        Money per offer taken up, and per contact.
+
+    Raises
+    ------
+    DataError
+        If nobody or everybody left, or a value is missing.
+
+    Notes
+    -----
+    EMP of Verbraken, Verbeke & Baesens, IEEE Transactions on Knowledge and Data Engineering 25(5), 2013. At success
+    rate g, contacting down to a cut-off earns g·A - B: A is what could be kept among those contacted, B what contacts
+    and offers to those who would stay cost. The cut-offs that can be best are the corners of the score's ROC convex
+    hull; between two of them profit is linear in the success rate, so the mean is a sum of beta probabilities and no
+    integration is needed. It supposes that leavers are kept at the same rate wherever they stand in the ranking.
+
+    Examples
+    --------
+    >>> emp = expected_maximum_profit([0.9, 0.8, 0.3, 0.1], [1, 0, 0, 0])
+    >>> print(f"{emp.profit_per_customer:.2f} {emp.share_contacted:.2f}")
+    14.00 0.25
+    """
+    left, scores = numbers_of("churned", churned, 0, 1), numbers_of("score", score)
+    if not 0 < left.sum() < len(left):
+        raise DataError(
+            f"churned has {int(left.sum()):,} of {len(left):,} customers leaving; a ranking needs both kinds"
+        )
+    value, alpha, beta = numbers_of("clv", clv), success_alpha, success_beta
+    _, group, customers = np.unique(-scores, return_inverse=True, return_counts=True)  # equal scores together
+    kept = np.bincount(group, weights=left * (value - offer_cost))
+    cost = np.bincount(group, weights=(1.0 - left) * offer_cost) + customers * contact_cost
+    steps = _hull_steps(kept, cost)
+    kept, cost, customers = (np.add.reduceat(column, steps) for column in (kept, cost, customers))
+    with np.errstate(divide="ignore", invalid="ignore"):  # success rate from which a step pays
+        needed = np.where(kept > 0, np.clip(cost / kept, 0.0, 1.0), 1.0)
+    pays = betaincc(alpha, beta, needed)
+    mean_where_it_pays = alpha / (alpha + beta) * betaincc(alpha + 1.0, beta, needed)
+    profit = float(kept @ mean_where_it_pays - cost @ pays) / len(left)
+    return ExpectedProfit(profit, float(customers @ pays) / len(left))
+
+
+def _hull_steps(kept: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """First group of each edge of the upper convex hull of the cumulative sums.
+
+    Pooling neighbours until what is kept per cost falls from edge to edge is a decreasing isotonic regression.
+    """
+    from scipy.optimize import isotonic_regression
+
+    # A contact that costs nothing weighs next to nothing.
+    weights = np.maximum(cost, 1e-12 * max(float(cost.sum()), 1.0))
+    fitted = isotonic_regression(kept / weights, weights=weights, increasing=False)
+    return fitted.blocks[:-1]

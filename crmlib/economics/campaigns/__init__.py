@@ -1,1 +1,0 @@
-"""Whom to contact: what a contact brings and costs, and the list that pays."""
