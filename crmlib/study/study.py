@@ -53,11 +53,9 @@ class Study:
 
     def __repr__(self) -> str:
         file = self.file
-        parts = [
-            f"{self.title}",
-            f"{file.currency or 'currency not known'}, as of {self.as_of_override or file.as_of}",
-            f"tables {', '.join(file.tables)}",
-        ]
+        day = self.as_of_override or file.as_of
+        parts = [self.title, f"{file.currency or 'currency not known'}, as of {day}"]
+        parts.append(f"tables {', '.join(file.tables)}")
         if log := file.tables.get("transactions"):
             how = log.model_dump(exclude_defaults=True, exclude={"source", "columns", "rename"}) | log.columns
             parts += [", ".join(f"{key}: {value}" for key, value in how.items())] if how else []
@@ -267,10 +265,6 @@ def open_study(
     **facts
         Of a log: entries of a study file, such as `currency="EUR"` or `margin=0.4`, and of its table, such as
         `date_format`, `decimal`, `timezone` and `amount_unit`; of a file also `sheet`, `encoding` and `delimiter`.
-
-    Returns
-    -------
-    Study
 
     Raises
     ------
