@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from crmlib import format as fmt
-from crmlib.cli.options import how_to_read
 from crmlib.errors import StudyError
 from crmlib.findings import FAIL, PASS
 from crmlib.visible import say
+
+
+def _checked(_context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse a value, with what is allowed, as the study file would."""
+    if not value:
+        return value
+    from crmlib.data import policies
+
+    check = getattr(policies, f"check_{option.name}", None)
+    if check is None:
+        return value
+    try:
+        return tuple(map(check, value)) if isinstance(value, tuple) else check(value)
+    except ValueError as complaint:
+        raise click.BadParameter(str(complaint)) from None
+
+
+_option = partial(click.option, callback=_checked)
+_READING = (
+    _option("--date-format", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y; as many as occur."),
+    _option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
+    _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
+    _option("--encoding", metavar="NAME", help="Of a text file, such as cp1250."),
+    _option("--delimiter", metavar="SIGN", help="Between the columns of a text file, such as ; or tab."),
+    _option("--sheet", multiple=True, metavar="SHEET", help="Of a workbook; several if they are one table."),
+    _option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo."),
+    _option(
+        "--answer", "answers", multiple=True, metavar="ENTRY=ANSWER", help="To a question: amount_unit=cents."
+    ),
+    _option(
+        "--yes",
+        is_flag=True,
+        help="Ask nothing; end with 2 if a column, a sign, the dates, the decimal sign, the currency or the encoding "
+        "is in doubt. Only that postage is a sale is assumed.",
+    ),
+)
+
+
+def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a file is read."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +103,8 @@ def new(
     """
     from crmlib.study.writer import write_study
 
-    files = {
-        "transactions": transactions,
-        "subscriptions": subscriptions,
-        "customer_features": customer_features,
-    }
-    given = {table: file for table, file in files.items() if file}
+    files = [("transactions", transactions), ("subscriptions", subscriptions)]
+    given = {table: file for table, file in [*files, ("customer_features", customer_features)] if file}
     if len(given) != 1:
         raise StudyError(
             "name one file to begin with: --transactions, or of a firm without a purchase log --subscriptions or "

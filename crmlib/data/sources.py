@@ -66,10 +66,6 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     return table.mutate(**{FILE_COLUMN: where})
 
 
-def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return open_csv_files(engine(), files, options)
-
-
 def _read_excel(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
     sheet = options.get("sheet", ())
     return open_workbooks(files, sheet if isinstance(sheet, (list, tuple)) else (sheet,))
@@ -120,7 +116,7 @@ def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 
 # Another engine joins by another line here, and a kind in `files`.
 _READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
-    "csv": _read_csv,
+    "csv": lambda files, options: open_csv_files(engine(), files, options),
     "parquet": _read_parquet,
     "excel": _read_excel,
     "duckdb": _read_duckdb,

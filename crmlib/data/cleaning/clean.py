@@ -93,11 +93,7 @@ def _write(rows: ibis.Table, file: Path) -> None:
 
 
 def _account_for(
-    staged: ibis.Table,
-    contract: Contract,
-    columns: dict[str, str],
-    reading: Reading,
-    folder: Path,
+    staged: ibis.Table, contract: Contract, columns: dict[str, str], reading: Reading, folder: Path
 ) -> CleaningReport:
     """Write the rows that are used and those set aside, and the report of both."""
     usable = staged.filter(_.reason.isnull())

@@ -111,10 +111,7 @@ def _profile(column: pd.Series) -> Profile:
 
 
 def match_columns(
-    contract: Contract,
-    profiles: Mapping[str, Profile],
-    given: Mapping[str, Match],
-    own: OwnGuesses,
+    contract: Contract, profiles: Mapping[str, Profile], given: Mapping[str, Match], own: OwnGuesses
 ) -> dict[str, Match]:
     """Find a contract's columns among those of a file; what is given stands first.
 

@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.data import vocabulary
 from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import (
     DASH,
@@ -28,23 +29,7 @@ from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
 from crmlib.data.policies import GROUPS, Policies, mostly_different
 
-# Shops whose exports are known by columns that nobody else has together.
-_EXPORTS = {
-    "Shopify": ("Name", "Email", "Financial Status", "Created at", "Lineitem name", "Total"),
-    "WooCommerce": ("Order Number", "Order Status", "Order Date", "Order Total Amount"),
-}
-_OF_EXPORT = {
-    "Shopify": {
-        "customer_id": "Email",
-        "date": "Created at",
-        "amount": "Total",
-        "order_id": "Name",
-        "status": "Financial Status",
-        "channel": "Source",
-        "market": "Shipping Country",
-    },
-    "WooCommerce": {"date": "Order Date", "amount": "Order Total Amount", "order_id": "Order Number"},
-}
+_EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
 # Where an order's total is counted once, these tell of its first line only.
 _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
@@ -53,15 +38,7 @@ _SMALL = 1_000
 _UNREADABLE = 0.02  # of the amounts, for one cause, are no typing errors: they are asked about
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
-_TOTALS = (
-    "order_total",
-    "total",
-    "grand_total",
-    "order_value",
-    "gesamtbetrag",
-    "rechnungsbetrag",
-    "bestellwert",
-)
+_TOTALS = vocabulary.words("totals of orders")["names"]
 
 
 class PurchaseLogGuesses(OwnGuesses):
@@ -70,9 +47,11 @@ class PurchaseLogGuesses(OwnGuesses):
     def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
-        columns = _OF_EXPORT.get(shop or "", {})
+        columns = vocabulary.phrases(f"export of {shop}")
         return {
-            purpose: Match(one, f"as {shop} exports it") for purpose, one in columns.items() if one in own
+            purpose: Match(name, f"as {shop} exports it")
+            for purpose, (name,) in columns.items()
+            if name in own
         }
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:

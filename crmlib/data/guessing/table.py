@@ -33,12 +33,7 @@ _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
 
-def guess_table(
-    contract: Contract,
-    source: str | Path,
-    *,
-    given: Mapping[str, Any] | None = None,
-) -> Guess:
+def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, Any] | None = None) -> Guess:
     """Look at the file of a table and guess how it has to be read.
 
     Parameters
