@@ -156,9 +156,8 @@ def _look_at(
     from crmlib.data.guessing.table import guess_table
 
     options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
-    options |= {
-        f"columns.{ours}": theirs for ours, theirs in (_two_sides("--column", one) for one in columns)
-    }
+    named = [_two_sides("--column", text) for text in columns]
+    options |= {f"columns.{ours}": theirs for ours, theirs in named}
     options |= dict(_two_sides("--answer", one) for one in answers)
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
@@ -210,11 +209,8 @@ def _show_possible(before: Study, now: Study) -> None:
     notebooks = read_notebooks(notebooks_folder())
     new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
     listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
-    say(
-        f"\nNow possible:\n{listed}"
-        if new
-        else f"\nNo further notebook has become possible; crm list {now.name}"
-    )
+    none = f"No further notebook has become possible; crm list {now.name}"
+    say(f"\nNow possible:\n{listed}" if new else f"\n{none}")
 
 
 @click.command()
@@ -281,10 +277,8 @@ def _rename(suggestion: Any) -> str:
     import yaml
 
     entry = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
-    return (
-        "    "
-        + yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
-    )
+    text = yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True)
+    return "    " + text.replace("\n", "\n    ").rstrip()
 
 
 def _lines_of(frame: pd.DataFrame) -> str:

@@ -75,9 +75,8 @@ class SameSums(DuckDBCompiler):
 
 
 def _adds_up(part: Any) -> bool:
-    return isinstance(part, (sge.Filter, sge.AggFunc)) or (
-        isinstance(part, sge.Anonymous) and part.name == "fsum"
-    )
+    compensated = isinstance(part, sge.Anonymous) and part.name == "fsum"
+    return compensated or isinstance(part, (sge.Filter, sge.AggFunc))
 
 
 def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -162,9 +162,8 @@ def _pauses(daily: pd.Series) -> dict[str, str]:
     groups = (daily > 0).cumsum()[daily == 0]
     found = []
     for _group, pause in groups.groupby(groups):
-        around = daily[pause.index[0] - pd.Timedelta(PAUSE_NEIGHBOUR_DAYS, "D") : pause.index[-1]][
-            : -len(pause)
-        ]
+        begins = pause.index[0] - pd.Timedelta(PAUSE_NEIGHBOUR_DAYS, "D")
+        around = daily[begins : pause.index[-1]][: -len(pause)]
         after = daily[pause.index[-1] :][1 : PAUSE_NEIGHBOUR_DAYS + 1]
         expected = float(min(around.mean(), after.mean())) * len(pause) if len(around) and len(after) else 0.0
         if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
@@ -172,9 +171,8 @@ def _pauses(daily: pd.Series) -> dict[str, str]:
     start, length, expected = max(found, key=lambda one: one[1]) if found else (None, 0, 0.0)
     text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
     status = WARN if found else PASS
-    return gate(
-        "gaps in the calendar", text if found else "none", status, PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES
-    )
+    limits = PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES
+    return gate("gaps in the calendar", text if found else "none", status, *limits)
 
 
 def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
@@ -205,9 +203,8 @@ def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.dat
 
 def _log_start(start: LogStart) -> dict[str, str]:
     meaning = {PASS: "fine", FAIL: "meaning"}.get(start.status, "unjudged")
-    return gate(
-        "start of the log", start.found, start.status, start.new_customers_known_from, meaning=meaning
-    )
+    known_from = start.new_customers_known_from
+    return gate("start of the log", start.found, start.status, known_from, meaning=meaning)
 
 
 def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> dict[str, str]:

@@ -19,10 +19,8 @@ from crmlib.data.code_key import code_key
 from crmlib.data.staging import clear_leftovers, whole_folder, write_whole
 from crmlib.errors import DataError
 
-CLEANING = (
-    "crmlib.data.cleaning.clean",
-    "crmlib.data.sources",
-)  # modules that import all that cleaning needs
+# Modules that import all that cleaning needs.
+CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 

@@ -84,9 +84,8 @@ def _listed(faults: pd.DataFrame, column: str, whole: float) -> str:
     ranked = faults[faults[column] > 0].sort_values(column, ascending=False, kind="stable")
     if ranked.empty:
         return "none"
-    parts = [
-        f"{one.reason} {fmt.share(getattr(one, column) / whole)}" for one in ranked.head(_NAMED).itertuples()
-    ]
+    named = ranked.head(_NAMED).itertuples()
+    parts = [f"{row.reason} {fmt.share(getattr(row, column) / whole)}" for row in named]
     if (more := ranked[column].iloc[_NAMED:].sum()) > 0:
         parts.append(f"other reasons {fmt.share(more / whole)}")
     return f"{fmt.share(ranked[column].sum() / whole)}: {', '.join(parts)}"
@@ -132,11 +131,8 @@ def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
     if rows := int(lost.loc[lost["reason"] == TOTAL_ROW, "rows"].sum()):
         found.append(f"{fmt.plural(rows, 'row')} set aside")
     if not hashed and log.rows.customer_id.type().is_string():
-        named = (
-            log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
-            .group_by("customer_id")
-            .agg(n=_.count())
-        )
+        sums = log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
+        named = sums.group_by("customer_id").agg(n=_.count())
         found += [
             f"customer {one['customer_id']!r} has {fmt.plural(one['n'], 'row')}"
             for one in named.to_pyarrow().to_pylist()
@@ -150,11 +146,10 @@ def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     listed += [(name, one["what"], one["rows"]) for name, table in tables.items() for one in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
-        named = [
-            (f"{name}: {text.removesuffix(what).strip()}", n)
-            for name, text, n in listed
-            if text.endswith(what)
+        ending = [
+            (name, text.removesuffix(what).strip(), n) for name, text, n in listed if text.endswith(what)
         ]
+        named = [(f"{name}: {column}", n) for name, column, n in ending]
         if named:
             columns = fmt.listing(list(dict.fromkeys(column for column, _n in named)))
             found.append(f"{fmt.plural(sum(n for _column, n in named), 'id')} {what} ({columns})")
@@ -166,9 +161,8 @@ def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
     keys = [table.rows.select(id=table.rows.customer_id) for table in tables.values() if _is_text(table)]
     found, several = "none", 0
     if keys and not hashed:
-        ids = (ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()).filter(
-            _.id.notnull()
-        )
+        ids = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
+        ids = ids.filter(_.id.notnull())
         bare = ids.id.lower().re_replace(r"[\s,'’]+", "").re_replace(r"^0+(.)", r"\1")
         groups = ids.group_by(bare=bare).agg(n=_.count(), one=_.id.min(), other=_.id.max()).filter(_.n > 1)
         first = groups.order_by("bare").mutate(several=_.count().over()).limit(1).to_pyarrow().to_pylist()
@@ -184,9 +178,8 @@ def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
     """Tables whose customers are not those of the log."""
     log = tables["transactions"]
     known = log.rows.select(id=log.rows.customer_id).distinct().cache()
-    others = {
-        name: one for name, one in tables.items() if one is not log and "customer_id" in one.rows.columns
-    }
+    others = {name: table for name, table in tables.items() if table is not log}
+    others = {name: table for name, table in others.items() if "customer_id" in table.rows.columns}
     found, status = [], PASS
     for name, table in others.items():
         keys = table.rows.select(id=table.rows.customer_id).filter(_.id.notnull())

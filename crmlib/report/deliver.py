@@ -82,9 +82,8 @@ def _one_page(folder: Path) -> str:
     from bs4 import BeautifulSoup, Tag  # not before there is something to print
 
     names = ["index.html", *sorted(one.name for one in folder.glob("[0-9][0-9]_*.html"))]
-    pages = {
-        name: BeautifulSoup((folder / name).read_text(encoding="utf-8"), "html.parser") for name in names
-    }
+    texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    pages = {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
     whole = pages["index.html"]
     body = whole.find("div", class_="page")
     assert isinstance(body, Tag)
@@ -246,10 +245,8 @@ def send(message: EmailMessage) -> bool:
 
 def _server() -> tuple[str, int, str]:
     """Host, port and security as the environment has them; no host where it names none."""
-    host, security = (
-        os.environ.get("CRMLIB_SMTP_HOST", ""),
-        os.environ.get("CRMLIB_SMTP_SECURITY", "starttls"),
-    )
+    host = os.environ.get("CRMLIB_SMTP_HOST", "")
+    security = os.environ.get("CRMLIB_SMTP_SECURITY", "starttls")
     if security not in ("starttls", "tls", "none"):
         raise StudyError(f"CRMLIB_SMTP_SECURITY is {security!r}; allowed: starttls, tls, none")
     port = os.environ.get("CRMLIB_SMTP_PORT", "465" if security == "tls" else "587")

@@ -87,13 +87,11 @@ class _Execution:
         key = self.keys[chapter.name] = self.cache.key(chapter, self.run)
         seconds = None if chapter.afresh else self.cache.fetch(chapter.name, key, self.run)
         if seconds is not None:
-            return Outcome(
-                chapter.name, "cached", reason=f"unchanged; took {fmt.seconds(seconds)} when it ran"
-            )
+            took = f"unchanged; took {fmt.seconds(seconds)} when it ran"
+            return Outcome(chapter.name, "cached", reason=took)
         if not chapter.run:
-            return Outcome(
-                chapter.name, "skipped", reason="left out by --only, and the cache has none that fits"
-            )
+            why = "left out by --only, and the cache has none that fits"
+            return Outcome(chapter.name, "skipped", reason=why)
         return None
 
     def _usable(self, name: str) -> bool:

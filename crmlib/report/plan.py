@@ -155,9 +155,8 @@ def _changed(study: Study, table: str) -> list[str]:
     except DataError:  # the last one has gone
         files = []
     gone_or_new = [file.name for file in {*files} ^ {*states}]
-    return gone_or_new + [
-        file.name for file in files if file in states and not states[file].is_still_that_of(file)
-    ]
+    known = [file for file in files if file in states]
+    return gone_or_new + [file.name for file in known if not states[file].is_still_that_of(file)]
 
 
 def _library() -> dict[Path, int]:
@@ -283,9 +282,8 @@ def _plain_value(raw: str, text: str) -> Any:
 
 def _known(notebook: Notebook, key: str, where: str) -> Parameter:
     if key in RUNNER_OWNED:
-        cure = (
-            "name the study as the argument" if key == "study" else "use --as-of, or as_of in the study file"
-        )
+        by_as_of = "use --as-of, or as_of in the study file"
+        cure = "name the study as the argument" if key == "study" else by_as_of
         raise StudyError(f"{where}: {key!r} is not set here; {cure}")
     if key not in notebook.parameters:
         allowed = [name for name in notebook.parameters if name not in RUNNER_OWNED]

@@ -24,10 +24,8 @@ from crmlib.data.staging import scratch
 # What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
 CANNOT_ANSWER = "these data cannot answer it"
 LONGEST_SOCKET = 100  # characters of its path, about as many as systems allow
-_ADDED = {
-    "injected-parameters",
-    "papermill-error-cell-tag",
-}  # by Papermill: cells are counted as in the source
+# Added by Papermill: cells are counted as in the source.
+_ADDED = {"injected-parameters", "papermill-error-cell-tag"}
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
 
 def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
     """Merge the figures of all notebooks into metrics.json and return them by notebook."""
-    metrics = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("metrics/*.json"))
-    }
+    files = sorted(run.glob("metrics/*.json"))
+    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
 
@@ -38,9 +37,8 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
     """
     metrics = write_metrics(run)
     if plan.study.has("transactions"):
-        shutil.copyfile(
-            plan.study.cleaned.folder("transactions") / "quarantine.parquet", run / "quarantine.parquet"
-        )
+        cleaned = plan.study.cleaned.folder("transactions")
+        shutil.copyfile(cleaned / "quarantine.parquet", run / "quarantine.parquet")
     by_name = {one.name: one for one in outcomes}
     shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)

@@ -141,9 +141,8 @@ class DataQuality:
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
-            outcomes[2:] = [
-                [fate, n, math.nan if fate in unknown else size] for fate, n, size in outcomes[2:]
-            ]
+            aside = [[fate, n, math.nan if fate in unknown else size] for fate, n, size in outcomes[2:]]
+            outcomes[2:] = aside
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
@@ -232,9 +231,7 @@ class DataQuality:
         """One row per table: what its source holds, and how much of it is used, of a later day, or set aside."""
         if outcomes.empty:
             return outcomes
-        wide = outcomes.pivot_table(
-            index="table", columns="fate", values=["rows", "amount"], sort=False
-        ).fillna(0)
+        wide = outcomes.pivot_table(["rows", "amount"], "table", "fate", sort=False).fillna(0)
         rows, later = wide["rows"].astype("int64"), f"after {self._as_of}"
         found = {
             "in_the_source": rows["in the source"],

@@ -40,9 +40,8 @@ def refuse_open_questions(guess: Guess, answers: str) -> None:
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
     found = {one.entry: one for one in guess.findings}
-    unknown = Finding(
-        "currency", None, "nothing in the file says; amounts are written without a code until you do"
-    )
+    nothing = "nothing in the file says; amounts are written without a code until you do"
+    unknown = Finding("currency", None, nothing)
     currency = found.get("currency", unknown)
     lines = [
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",

@@ -103,11 +103,8 @@ def _account_for(
         if is_log
         else _contract_columns(usable, contract, keep_personal)
     )
-    money = [
-        c.name
-        for c in contract.columns
-        if c.kind == "money" and c.name in {*used.columns} & {*staged.columns}
-    ]
+    here = {*used.columns} & {*staged.columns}
+    money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
     changed = what_is_changed(staged, contract, reading)
     counts = {key: what.count() for key, (_column, what) in changed.items()}
     tally = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})

@@ -134,9 +134,8 @@ def what_is_changed(
         if f"written_{name}" in staged.columns and column.kind == "id" and name not in reading.rename:
             read, written = staged[name], staged[f"written_{name}"]
             lost = ibis.null("string") if column.names_customer else id_fault(written)
-            what = ibis.ifelse(
-                read.isnull(), lost, ibis.ifelse(read != written, CHANGED, ibis.null("string"))
-            )
+            other = ibis.ifelse(read != written, CHANGED, ibis.null("string"))
+            what = ibis.ifelse(read.isnull(), lost, other)
             nothing = ibis.null("string")
             changed[f"id {name}"] = (name, ibis.ifelse(written.isnull(), nothing, f"{spoken(name)} " + what))
         elif f"written_{name}" in staged.columns and (column.words or name in reading.rename):
@@ -145,10 +144,8 @@ def what_is_changed(
             word = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
             changed[f"word {name}"] = (name, word)
         if f"written_{name}" in staged.columns and column.kind == "date" and reading.timezone != AS_WRITTEN:
-            read, what = (
-                staged[name],
-                f"on another day than written: days begin in {reading.timezone} (timezone)",
-            )
+            read = staged[name]
+            what = f"on another day than written: days begin in {reading.timezone} (timezone)"
             moved = moves_day(staged[f"written_{name}"], read)
             changed[f"day {name}"] = (name, ibis.ifelse(moved, what, ibis.null("string")))
     return changed

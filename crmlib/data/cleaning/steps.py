@@ -114,9 +114,8 @@ def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
         back = _.returned.fill_null(False)
         rows = rows.mutate(flipped=back & (_.amount > 0), amount=ibis.ifelse(back, -_.amount.abs(), _.amount))
     if policies.amount_includes:
-        rows = rows.mutate(taken_off=_parts(rows, policies)).mutate(
-            gross=_.amount, amount=_.amount - _.taken_off
-        )
+        rows = rows.mutate(taken_off=_parts(rows, policies))
+        rows = rows.mutate(gross=_.amount, amount=_.amount - _.taken_off)
     else:
         rows = rows.mutate(gross=_.amount)
     if "refunded" in rows.columns:
@@ -174,9 +173,8 @@ def _sums_of_others(staged: ibis.Table) -> ibis.Table:
     found = asked.to_pyarrow().to_pylist()[0]
     money, largest = found["money"] or 0.0, found["largest"] or 0.0
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
-    is_sum = (
-        staged.is_guest & is_sum & (staged.amount.abs() > largest) & ((found["rows"] or 0) >= _FEWEST_SUMMED)
-    )
+    enough = (found["rows"] or 0) >= _FEWEST_SUMMED
+    is_sum = staged.is_guest & is_sum & (staged.amount.abs() > largest) & enough
     return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 
 

@@ -135,9 +135,8 @@ class _Lines:
             try:
                 line = self._text.readline()
             except UnicodeDecodeError:
-                raise wrong_encoding(
-                    self._file.source, self._file.encoding, f"line {self._read + 1} or later"
-                ) from None
+                where = f"line {self._read + 1} or later"
+                raise wrong_encoding(self._file.source, self._file.encoding, where) from None
             except UNREADABLE:
                 raise DataError(
                     f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
@@ -173,9 +172,8 @@ def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any
         file = inspect_text_file(path, **how)
         groups.setdefault((file.encoding, file.delimiter, file.header), []).append(file)
     keep = bool(options.get("keep_bad_lines"))
-    return _stacked(
-        [_open_alike(engine, [_as_utf8(file) for file in group], keep) for group in groups.values()]
-    )
+    alike = [[_as_utf8(file) for file in group] for group in groups.values()]
+    return _stacked([_open_alike(engine, group, keep) for group in alike])
 
 
 def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibis.Table:

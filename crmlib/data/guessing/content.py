@@ -38,9 +38,8 @@ def doubts(look: Look) -> Iterator[Question]:
     if "product" in matches:
         read["product"] = look.text("product")
     numbers = look.table.limit(len(look.sample)).select(**read).to_pandas() if read else pd.DataFrame()
-    unnamed = [
-        name for name in ("customer_id", "amount") if name in open_ones and matches[name].is_by_content
-    ]
+    open_names = [name for name in ("customer_id", "amount") if name in open_ones]
+    unnamed = [name for name in open_names if matches[name].is_by_content]
     for name in unnamed:
         column = look.source(name)
         yield Question(
@@ -82,9 +81,8 @@ def money_units(
         listed = ", ".join(f"{columns[ours]!r} is in {unit}" for ours, unit in found.items())
         alike = len(found) == len(columns) and len(set(found.values())) == 1
         value = next(iter(found.values())) if alike else found
-        yield Finding(
-            "amount_unit", value, f"by the name of the column: {listed}; amounts are shown in the currency"
-        )
+        why = f"by the name of the column: {listed}; amounts are shown in the currency"
+        yield Finding("amount_unit", value, why)
 
 
 def _unit_in(name: str) -> str | None:

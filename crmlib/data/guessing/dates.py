@@ -160,9 +160,8 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
     It leaves two kinds: true dates, none of which has a day above 12, and texts that it could not read, all of which
     have one. Of an honest mixture, about 60 % of the former and 40 % of the latter would be different.
     """
-    first = {
-        order: [one for one in formats if re.match(order + r"[/.-]%[dm]", one)] for order in ("%d", "%m")
-    }
+    orders = {order: re.compile(order + r"[/.-]%[dm]") for order in ("%d", "%m")}
+    first = {order: [*filter(begins.match, formats)] for order, begins in orders.items()}
     iso = seen["iso"]
     by_day, by_month = (~iso & seen[first[order]].any(axis=1) for order in ("%d", "%m"))
     texts, dates = seen[by_day | by_month], seen[iso]
@@ -245,9 +244,8 @@ def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
 
 
 def _named(pattern: str) -> str:
-    return {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}.get(
-        pattern, pattern
-    )
+    names = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
+    return names.get(pattern, pattern)
 
 
 def guess_date_formats(
@@ -258,9 +256,8 @@ def guess_date_formats(
     if given.get("date_format") and dated:
         yield Finding("date_format", tuple(given["date_format"]), "named by you")
         return
-    table = table.mutate(
-        **{name: read_text(table[name]) for name in dated.values() if table[name].type().is_numeric()}
-    )
+    numeric = [name for name in dated.values() if table[name].type().is_numeric()]
+    table = table.mutate(**{name: read_text(table[name]) for name in numeric})
     open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
     guess = _guess(open_columns)
     formats = guess.formats if guess else ()
@@ -277,9 +274,8 @@ def guess_date_formats(
             question = (
                 f"the {column.name} is written in no known format, or in several that exclude each other; "
             )
-            yield Question(
-                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
-            )
+            question += "say every format of the file, as in --date-format %d/%m/%Y"
+            yield Question("date_format", question)
             return
         ours = _settled(own, formats)
         if not ours and own.readings:

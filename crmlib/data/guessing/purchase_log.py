@@ -48,11 +48,8 @@ class PurchaseLogGuesses(OwnGuesses):
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
         columns = vocabulary.phrases(f"export of {shop}")
-        return {
-            purpose: Match(name, f"as {shop} exports it")
-            for purpose, (name,) in columns.items()
-            if name in own
-        }
+        found = {name: theirs for name, (theirs,) in columns.items() if theirs in own}
+        return {name: Match(theirs, f"as {shop} exports it") for name, theirs in found.items()}
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
         """As for other tables, but for columns whose names mean other things in purchase logs."""
@@ -95,10 +92,8 @@ class PurchaseLogGuesses(OwnGuesses):
         settled = {purpose: one for purpose, one in matches.items() if purpose not in dropped}
         if not has_amount and {"quantity", "unit_price"} <= settled.keys():
             quantity, price = settled["quantity"].column, settled["unit_price"]
-            computed = (
-                f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
-            )
-            settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {computed}")
+            why = f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
+            settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {why}")
         return settled
 
     def further(self, look: Look) -> Iterator[Finding | Question]:
@@ -149,9 +144,8 @@ def _states(look: Look) -> Finding:
     if refunded:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
-    listed = ", ".join(
-        f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
-    )
+    counted = count_states(status, excluded)
+    listed = ", ".join(f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
@@ -169,9 +163,8 @@ def _money(look: Look) -> Iterator[Finding | Question]:
         for part in parts
         if seen["amount"]
     )
-    yield Finding(
-        "policies.amount_includes", (), f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
-    )
+    why = f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
+    yield Finding("policies.amount_includes", (), why)
 
 
 def _currency(look: Look) -> Finding | Question:
@@ -184,9 +177,8 @@ def _currency(look: Look) -> Finding | Question:
     for column, texts in _currency_texts(look, money):
         for text, rows, example in texts:
             for mark in currency_marks([text]):
-                proofs.setdefault(
-                    mark, f"{mark} in {column!r}, such as {example!r} ({fmt.plural(rows, 'row')})"
-                )
+                shown = f"such as {example!r} ({fmt.plural(rows, 'row')})"
+                proofs.setdefault(mark, f"{mark} in {column!r}, {shown}")
     possible, listed = common_currencies(proofs), "; ".join(proofs.values())
     if not proofs:
         return Finding(
@@ -286,9 +278,8 @@ def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
             f"in {several_orders} {amount_name!r} stands {first}: it is the order's total, "
             "and adding up the lines would count it more than once",
         )
-    return Grain(
-        "line of an order", "row", f"lines of one order have amounts of their own (equal in {several_orders})"
-    )
+    why = f"lines of one order have amounts of their own (equal in {several_orders})"
+    return Grain("line of an order", "row", why)
 
 
 def _chance_alike(rows: ibis.Table) -> float:

@@ -200,15 +200,13 @@ def _timezone(
     dated = [theirs for column, theirs in here if column.kind == "date" and not column.personal]
     zone = given.get("timezone")
     if any(getattr(table[name].type(), "timezone", None) for name in dated):
-        yield Finding(
-            "timezone", zone or "UTC", "named by you" if zone else "the days are those of UTC" + _ELSEWHERE
-        )
+        why = "named by you" if zone else "the days are those of UTC" + _ELSEWHERE
+        yield Finding("timezone", zone or "UTC", why)
         return
     seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
     if zone:
-        dates = (
-            f"{fmt.count(seen['moved'])} of {fmt.count(seen['offset'] + seen['utc'])} dates with an offset"
-        )
+        total = fmt.count(seen["offset"] + seen["utc"])
+        dates = f"{fmt.count(seen['moved'])} of {total} dates with an offset"
         moves = f"{dates} to another day" if seen["offset"] + seen["utc"] else "none, for none has an offset"
         yield Finding("timezone", zone, f"named by you; it moves {moves}")
     elif seen["offset"]:
