@@ -162,8 +162,8 @@ def _look_at(
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(one.answers for one in guess.questions):
-        said = {one.entry: _ask(one) for one in guess.questions}
-        given |= {key: (value,) if key == "date_format" else value for key, value in said.items()}
+        answered = {question.entry: _ask(question) for question in guess.questions}
+        given |= {key: (value,) if key == "date_format" else value for key, value in answered.items()}
         guess = guess_table(CONTRACTS[table], file, given=given)
     say(_described(guess))
     return guess

@@ -196,7 +196,7 @@ def engine() -> Any:
 def _open() -> Any:
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = scratch() / "spill"
-    # A report runs several notebooks at a time, and each is told its share of the processor.
+    # A report runs several notebooks at a time, and each gets its share of the processor.
     threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
     connection = _Engine().connect(temp_directory=str(spill), **threads)
     connection.compiler = SameSums()

@@ -217,7 +217,7 @@ def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> dict[str, s
 
 
 def _placeholder(purchases: ibis.Table) -> dict[str, str]:
-    """One id with far more purchases than any other: orders where they are told apart, else rows."""
+    """One id with far more purchases than any other: orders where the log has them, else rows."""
     several = _.order.nunique() + _.order.isnull().sum()  # a row without an order is one
     counts = purchases.group_by("customer_id").agg(purchases=several).mutate(total=_.purchases.sum().over())
     ranked = counts.order_by(_.purchases.desc(), "customer_id").limit(2).to_pyarrow().to_pylist()

@@ -108,7 +108,7 @@ _SENDER = "crm-report@localhost"
 
 @dataclass(frozen=True)
 class Delivery:
-    """Who is told of a run, and whether it is printed.
+    """Who gets a mail about a run, and whether it is printed.
 
     `mail_to`: addresses that get the summary of a published report. `mail_failures_to`: addresses that hear of a run in
     which a notebook failed; `mail_to` if none is given. `chromium`: the browser that prints the report; None prints

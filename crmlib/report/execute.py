@@ -28,7 +28,7 @@ def execute(
     """Run the chapters of a plan and say how each ended, in the plan's order.
 
     `run`: the staging folder: notebooks, metrics and tables land there. `jobs`: how many notebooks run at a time.
-    `cell_timeout_seconds`: the longest that one cell may take. `watch`: told of every start (name, None) and end (name,
+    `cell_timeout_seconds`: the longest that one cell may take. `watch`: called at each start (name, None) and end (name,
     outcome). A notebook that fails stops those that read it, and no others. Raises RunError if an input changes
     meanwhile: what was made of two states is neither kept nor published.
     """

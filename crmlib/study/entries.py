@@ -30,12 +30,10 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
 
 
 def refuse_open_questions(guess: Guess, answers: str) -> None:
-    """Refuse to write down what is not known; `answers` says how a person can say it."""
+    """Refuse to write down what is not known; `answers` says how the user can set it."""
     if guess.undecided:
         listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
-        raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
-        )
+        raise StudyError(f"{guess.source.name}: the file does not show this:\n{listed}\n  Set it: {answers}")
 
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:

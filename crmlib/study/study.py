@@ -158,7 +158,7 @@ class Study:
 
     @cached_property
     def quality(self) -> DataQuality:
-        """Rows and money by fate, and what each policy concerns."""
+        """Rows and money by outcome, and what each policy concerns."""
         from crmlib.study.data_quality import DataQuality
 
         return DataQuality(self.cleaned, self.as_of)
@@ -320,7 +320,7 @@ def _study_of_file(
     facts: dict[str, Any],
     as_of: dt.date | None,
 ) -> Study:
-    """The study that `crm new` would write of a purchase log, with what is said here instead of what was guessed."""
+    """The study that `crm new` would write of a purchase log, with what is given here instead of what was guessed."""
     from crmlib.data.guessing.table import guess_table
     from crmlib.study.entries import study_of_guess
 

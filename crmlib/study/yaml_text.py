@@ -9,7 +9,7 @@ import yaml
 
 from crmlib.errors import StudyError
 
-# Signs, levels, and places where something is said by `*name`.
+# Signs, levels, and aliases (`*name`).
 LONGEST, DEEPEST, MOST_ALIASES = 1_000_000, 30, 20
 
 # What YAML takes for a day or a number, and what is allowed there.

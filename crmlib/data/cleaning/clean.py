@@ -22,8 +22,8 @@ from crmlib.data.cleaning.reconcile import (
     changed_values,
     countable,
     nothing_usable,
-    rows_by_fate,
     rows_by_file,
+    rows_by_outcome,
     tally_by_reason,
     what_is_changed,
     what_is_filled,
@@ -46,7 +46,7 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
 
     `raw`: the table as it stands, text or typed. `contract`: what it must and may hold. `reading`: which column is
     which, in which formats, by which policies, and what is personal. `folder`: where the two files go; it must exist.
-    Neither holds a personal column unless `reading` says so. Returns rows and money by fate, which add up; asserted
+    Neither holds a personal column unless `reading` says so. Returns rows and money by outcome, which add up; asserted
     against the files as written. Raises DataError if a required column is missing, or there are rows and none can be
     used.
     """
@@ -116,7 +116,7 @@ def _account_for(
     engine().to_parquet(_as_written(staged, contract, money, reading), folder / QUARANTINE)
     assert_reconciled(tally, money, folder, contract.name)
     return CleaningReport(
-        rows_by_fate(tally, money),
+        rows_by_outcome(tally, money),
         changed_values(usable, changed, tally[None].counts),
         rows_by_file(staged),
         columns,

@@ -66,14 +66,18 @@ def tally_by_reason(staged: ibis.Table, money: Sequence[str], counts: Mapping[st
     return tally if tally else {None: Part(0, dict.fromkeys(money, Decimal(0)), dict.fromkeys(counts, 0))}
 
 
-def rows_by_fate(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
+def rows_by_outcome(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
     """The whole source, the rows used, and those set aside by reason, the most frequent first."""
     aside = sorted((key for key in tally if key is not None), key=lambda key: (-tally[key].rows, key))
     outcomes = [("in the source", Part.total(tally.values(), money)), ("used", tally[None])]
     outcomes += [(reason, tally[reason]) for reason in aside]
     return [
-        {"fate": fate, "rows": part.rows, "money": {name: float(sum_) for name, sum_ in part.money.items()}}
-        for fate, part in outcomes
+        {
+            "outcome": outcome,
+            "rows": part.rows,
+            "money": {name: float(sum_) for name, sum_ in part.money.items()},
+        }
+        for outcome, part in outcomes
     ]
 
 

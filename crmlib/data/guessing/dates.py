@@ -54,7 +54,7 @@ class DateGuess:
 def guess_dates(column: ir.Column) -> DateGuess:
     """Find the formats that read a whole column of dates.
 
-    Day and month are told apart by the dates that can be read one way only. Where there are none, or both
+    The order of day and month is decided by the dates that can be read one way only. Where there are none, or both
     orders occur, the guess carries a question and the possible readings.
 
     `column`: dates as text; a column of dates or timestamps needs no format.
@@ -189,7 +189,7 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
 def _day_order(
     seen: pd.DataFrame, day_first: list[str], month_first: list[str]
 ) -> tuple[list[str], list[str]] | DateGuess:
-    """The formats to drop and the proof of it; a guess with a question where that cannot be told."""
+    """The formats to drop and the proof of it; a guess with a question where it is not clear."""
     if not day_first or not month_first:
         return [], []
     day, month = seen[day_first].any(axis=1), seen[month_first].any(axis=1)

@@ -42,7 +42,7 @@ _TOTALS = vocabulary.words("totals of orders")["names"]
 
 
 class PurchaseLogGuesses(OwnGuesses):
-    """A purchase log is known by the exports of shops, and has money and orders to be told apart."""
+    """A purchase log may be the export of a known shop, and its rows may be orders or lines of orders."""
 
     def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
         """Where each column stands in the export of a known shop."""
@@ -129,7 +129,7 @@ def _orders(look: Look) -> Iterator[Finding]:
 
 
 def _states(look: Look) -> Finding:
-    """The states that orders are in, and which of them are no sale; returned ones where a person said so."""
+    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
     status, excluded, why = look.text("status"), Policies().excluded_statuses, ""
     returned = look.given.get("policies.excluded_statuses") == SET_ASIDE
     words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
@@ -145,7 +145,7 @@ def _states(look: Look) -> Finding:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
     counted = count_states(status, excluded)
-    listed = ", ".join(f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in counted)
+    listed = ", ".join(f"{one['state']} ({one['rows']:,}) {one['outcome']}" for one in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
