@@ -158,10 +158,10 @@ def _look_at(
     options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
     named = [_two_sides("--column", text) for text in columns]
     options |= {f"columns.{ours}": theirs for ours, theirs in named}
-    options |= dict(_two_sides("--answer", one) for one in answers)
+    options |= dict(_two_sides("--answer", answer) for answer in answers)
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
-    while guess.questions and not yes and all(one.answers for one in guess.questions):
+    while guess.questions and not yes and all(question.answers for question in guess.questions):
         answered = {question.entry: _ask(question) for question in guess.questions}
         given |= {key: (value,) if key == "date_format" else value for key, value in answered.items()}
         guess = guess_table(CONTRACTS[table], file, given=given)
@@ -186,10 +186,10 @@ def _ask(question: Question) -> str:
 
 def _described(guess: Guess) -> str:
     """What was guessed, each with what speaks for it."""
-    width = max(len(one.entry) for one in guess.findings)
+    width = max(len(finding.entry) for finding in guess.findings)
     return "\n".join(
-        f"{one.entry:<{width}}  {_shown(one.value)}\n{'':<{width}}    {one.evidence}"
-        for one in guess.findings
+        f"{finding.entry:<{width}}  {_shown(finding.value)}\n{'':<{width}}    {finding.evidence}"
+        for finding in guess.findings
     )
 
 
@@ -255,7 +255,7 @@ def _show_log(firm: Study) -> None:
     for gate in gates[gates["status"] != PASS].itertuples():
         say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  wanted: {gate.threshold}\n  {gate.meaning}")
         say(f"  concerns: {gate.analyses}")
-    files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
+    files = ", ".join(f"{row.file} ({row.rows:,} rows)" for row in quality.sources.itertuples())
     say(f"\nRead: {files}")
 
 
@@ -268,8 +268,8 @@ def _show_tables(firm: Study, only: str | None = None) -> None:
         if len(shown):
             say(f"\n{title}\n{_lines_of(shown)}")
     near = firm.quality.spellings
-    for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
-        say(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
+    for row in near[near["table"] == (only or near["table"])].head(1).itertuples():
+        say(f"To merge two, say in the entry of {row.table}, for example:\n{_rename(row)}")
 
 
 def _rename(suggestion: Any) -> str:

@@ -134,15 +134,15 @@ def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
         sums = log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
         named = sums.group_by("customer_id").agg(n=_.count())
         found += [
-            f"customer {one['customer_id']!r} has {fmt.plural(one['n'], 'row')}"
-            for one in named.to_pyarrow().to_pylist()
+            f"customer {record['customer_id']!r} has {fmt.plural(record['n'], 'row')}"
+            for record in named.to_pyarrow().to_pylist()
         ]
     return gate("sums among the rows", ", ".join(found) or "none", WARN if found else PASS)
 
 
 def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     """Ids that a program took for numbers or formulas, in any column of any table."""
-    listed = [("transactions", one.reason, one.rows) for one in faults.itertuples()]
+    listed = [("transactions", row.reason, row.rows) for row in faults.itertuples()]
     listed += [(name, one["what"], one["rows"]) for name, table in tables.items() for one in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):

@@ -81,7 +81,7 @@ def _one_page(folder: Path) -> str:
     """The index with the chapters behind it, links between them leading within the page."""
     from bs4 import BeautifulSoup, Tag  # not before there is something to print
 
-    names = ["index.html", *sorted(one.name for one in folder.glob("[0-9][0-9]_*.html"))]
+    names = ["index.html", *sorted(path.name for path in folder.glob("[0-9][0-9]_*.html"))]
     texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
     pages = {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
     whole = pages["index.html"]
@@ -210,9 +210,9 @@ def _of_failure(notebook: Mapping[str, Any]) -> str:
 
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    shown = [one for figures in cards(metrics).values() for one in figures]
+    shown = [figure for figures in cards(metrics).values() for figure in figures]
     figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
-    return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
+    return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
 
 
 def send(message: EmailMessage) -> bool:

@@ -28,7 +28,7 @@ def execute(
     """Run the chapters of a plan and say how each ended, in the plan's order.
 
     `run`: the staging folder: notebooks, metrics and tables land there. `jobs`: how many notebooks run at a time.
-    `cell_timeout_seconds`: the longest that one cell may take. `watch`: called at each start (name, None) and end (name,
+    `cell_timeout_seconds`: the longest that one cell may take. `watch`: called at starts (name, None) and ends (name,
     outcome). A notebook that fails stops those that read it, and no others. Raises RunError if an input changes
     meanwhile: what was made of two states is neither kept nor published.
     """
@@ -42,13 +42,13 @@ class _Execution:
     ) -> None:
         self.plan, self.run, self.cache = plan, run, cache
         self.cell_timeout_seconds, self.watch = cell_timeout_seconds, watch
-        self.order = TopologicalSorter({one.name: one.notebook.reads for one in plan.chapters})
+        self.order = TopologicalSorter({chapter.name: chapter.notebook.reads for chapter in plan.chapters})
         self.order.prepare()
         self.outcomes: dict[str, Outcome] = {}
         self.keys: dict[str, str] = {}
         self.waiting: list[str] = []
         self.running: dict[connection.Connection, Worker] = {}
-        to_run = sum(one.run and not one.cannot_run for one in plan.chapters)
+        to_run = sum(chapter.run and not chapter.cannot_run for chapter in plan.chapters)
         self.at_a_time = max(1, min(jobs, to_run))
         self.environment = _environment(plan)
         self.idle = [Worker() for _ in range(jobs)]
@@ -65,7 +65,7 @@ class _Execution:
         finally:
             for worker in [*self.idle, *self.running.values()]:
                 worker.close()
-        return [self.outcomes[one.name] for one in self.plan.chapters]
+        return [self.outcomes[chapter.name] for chapter in self.plan.chapters]
 
     def _settle_what_need_not_run(self) -> None:
         """Take what is skipped or cached, which may make others ready, until only work is left."""

@@ -99,7 +99,7 @@ def _publish(
 ) -> Made:  # fmt: skip
     from crmlib.report import publish  # templates and Markdown: not before there is something to render
 
-    broken = [one for one in outcomes if not one.succeeded]
+    broken = [outcome for outcome in outcomes if not outcome.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
     failures = [_failure(one, plan, reports, kept_in) for one in broken]
     publish.write_pages(plan, outcomes, staged, record)

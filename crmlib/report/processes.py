@@ -88,7 +88,7 @@ def stopped_at(path: Path) -> Stop:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError):  # it never came to be written
         return Stop()
-    cells = [one for one in cells if not _ADDED & set(one["metadata"].get("tags", []))]
+    cells = [cell for cell in cells if not _ADDED & set(cell["metadata"].get("tags", []))]
     begun = [index for index, cell in enumerate(cells) if _begun(cell)]
     if not begun:
         return Stop()

@@ -39,8 +39,8 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
     if plan.study.has("transactions"):
         cleaned = plan.study.cleaned.folder("transactions")
         shutil.copyfile(cleaned / "quarantine.parquet", run / "quarantine.parquet")
-    by_name = {one.name: one for one in outcomes}
-    shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    shown = [chapter for chapter in plan.chapters if by_name[chapter.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)
     for position, chapter in enumerate(shown):
         page = pages.notebook_page(
@@ -77,16 +77,16 @@ def _index(
         study=plan.study,
         record=record,
         figures=[
-            (one, shown[one.name])
-            for one in sorted(plan.chapters, key=attrgetter("name"))
-            if one.name in shown
+            (chapter, shown[chapter.name])
+            for chapter in sorted(plan.chapters, key=attrgetter("name"))
+            if chapter.name in shown
         ],
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
         chapters=[
             _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
         ],
-        failures=[one.name for one in outcomes.values() if not one.succeeded],
+        failures=[outcome.name for outcome in outcomes.values() if not outcome.succeeded],
     )
 
 

@@ -165,7 +165,7 @@ class DataQuality:
         """
         found = []
         for name in self._cleaned.optional:
-            found += [{"table": name, **one} for one in self._cleaned.report(name).values]
+            found += [{"table": name, **value} for value in self._cleaned.report(name).values]
             found += self._known_later(name)
         return pd.DataFrame(found, columns=["table", "column", "what", "rows"])
 

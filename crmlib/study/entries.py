@@ -32,12 +32,12 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
 def refuse_open_questions(guess: Guess, answers: str) -> None:
     """Refuse to write down what is not known; `answers` says how the user can set it."""
     if guess.undecided:
-        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
+        listed = "\n".join(f"  {question.entry}: {question.text}" for question in guess.undecided)
         raise StudyError(f"{guess.source.name}: the file does not show this:\n{listed}\n  Set it: {answers}")
 
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
-    found = {one.entry: one for one in guess.findings}
+    found = {finding.entry: finding for finding in guess.findings}
     nothing = "nothing in the file says; amounts are written without a code until you do"
     unknown = Finding("currency", None, nothing)
     currency = found.get("currency", unknown)
@@ -87,10 +87,10 @@ def _entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[st
 
 def entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
     """What the study file has to say of a table, in the order of its entries."""
-    found = {one.entry: one for one in guess.findings}
+    found = {finding.entry: finding for finding in guess.findings}
     defaults = {key: TableEntry.model_fields[key].default for key in READING}
     how = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
-    columns = [one for one in guess.findings if one.entry.startswith("columns.")]
+    columns = [finding for finding in guess.findings if finding.entry.startswith("columns.")]
     return [Finding("source", source, why), *how, *columns]
 
 

@@ -120,9 +120,9 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
         rows=_.rows.sum()
     )
     records = counted.order_by(_.rows.desc(), "state").to_pyarrow().to_pylist()
-    listed = [{**one, "state": one["state"] or "(none)"} for one in records[:_MOST_STATES]]
+    listed = [{**record, "state": record["state"] or "(none)"} for record in records[:_MOST_STATES]]
     for outcome in (SALE, NO_SALE):
-        others = [one["rows"] for one in records[_MOST_STATES:] if one["outcome"] == outcome]
+        others = [record["rows"] for record in records[_MOST_STATES:] if record["outcome"] == outcome]
         if others:
             name = f"({len(others)} other{'s' * (len(others) > 1)})"
             listed.append({"state": name, "rows": sum(others), "outcome": outcome})

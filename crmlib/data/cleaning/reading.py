@@ -119,7 +119,7 @@ def currency_marks(marks: Iterable[str]) -> set[str]:
     ['$', 'EUR', 'USD', '€']
     """
     split = re.compile(f"({_BEFORE})?(?:{_ANY_POWER})?({_BEHIND})?")
-    found = (split.fullmatch(one) for one in marks)
+    found = (split.fullmatch(mark) for mark in marks)
     return {part for one in found if one for part in one.groups() if part}
 
 

@@ -209,7 +209,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
     file = files[0]
     neutral = [f"c{place}" for place in range(len(file.header))]
     table = engine.read_csv(
-        [one.path for one in files],
+        [file.path for file in files],
         columns=dict.fromkeys(neutral, "VARCHAR"),
         header=True,
         delim=file.delimiter,
@@ -218,7 +218,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
         strict_mode=True,
         filename=FILE_COLUMN,
     )
-    moved = {str(one.path): str(one.source) for one in files if one.path != one.source}
+    moved = {str(file.path): str(file.source) for file in files if file.path != file.source}
     where = table[FILE_COLUMN].substitute(moved) if moved else table[FILE_COLUMN]
     named = {ours: table[c] for ours, c in zip(file.header, neutral, strict=True)}
     return table.select(**named, **{FILE_COLUMN: where})

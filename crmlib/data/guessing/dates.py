@@ -66,15 +66,15 @@ def guess_dates(column: ir.Column) -> DateGuess:
     examples = _examples(texts)
     formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, one) for text in examples)]
     # What one example rules out another may need: the engine decides between the two orders on all rows.
-    swapped = {one.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for one in formats}
+    swapped = {pattern.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for pattern in formats}
     formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if one in {*formats, *swapped}]
     seen = _readings(texts, ["iso", *formats])
     formats = [one for one in ("iso", *formats) if seen[one].any()]
     if not formats:
         return _unread(int(seen["rows"].sum()), int(seen["rows"].sum()), [*examples, "nothing"])
-    numbers = {one: seen.loc[seen[one], "rows"].sum() for one in formats if one in _NUMBERS}
+    numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}
     likeliest = max(numbers, key=lambda one: numbers[one], default=None)  # numbers are counted in one way
-    guess = _decide(seen, [one for one in formats if one not in numbers or one == likeliest])
+    guess = _decide(seen, [pattern for pattern in formats if pattern not in numbers or pattern == likeliest])
     return guess if guess.question else _other_formats(texts, guess)
 
 
@@ -144,12 +144,12 @@ def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
     if swapped := _half_swapped(seen, formats):
         return DateGuess((), swapped, swapped)
     for sign in ("/", ".", "-"):
-        day_first = [one for one in formats if one.startswith(f"%d{sign}%m")]
-        month_first = [one for one in formats if one.startswith(f"%m{sign}%d")]
+        day_first = [pattern for pattern in formats if pattern.startswith(f"%d{sign}%m")]
+        month_first = [pattern for pattern in formats if pattern.startswith(f"%m{sign}%d")]
         order = _day_order(seen, day_first, month_first)
         if isinstance(order, DateGuess):
             return order
-        formats = [one for one in formats if one not in order[0]]
+        formats = [pattern for pattern in formats if pattern not in order[0]]
         proofs += order[1]
     return _cover(seen, formats, "".join(proofs))
 
@@ -207,7 +207,7 @@ def _day_order(
     if only_day == only_month == 0:
         question = (
             f"every date can be read with the day first or the month first: {example!r} is "
-            + " or ".join(f"{_spoken(example, one)} ({one})" for one in readings)
+            + " or ".join(f"{_spoken(example, reading)} ({reading})" for reading in readings)
         )
         return DateGuess((), question, question, readings)
     dropped, only = (month_first, day & ~month) if only_day > only_month else (day_first, month & ~day)
@@ -293,8 +293,8 @@ def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
     """A personal column's formats; where they are in doubt, the order of day and month that the others show."""
     if not own.readings:
         return own.formats or ("iso",)
-    orders = {one[:2] for one in formats if one[:2] in ("%d", "%m")}
-    return tuple(one for one in own.readings if one[:2] in orders) if len(orders) == 1 else ()
+    orders = {pattern[:2] for pattern in formats if pattern[:2] in ("%d", "%m")}
+    return tuple(reading for reading in own.readings if reading[:2] in orders) if len(orders) == 1 else ()
 
 
 def _guess(stacked: ibis.Table | None) -> DateGuess | None:

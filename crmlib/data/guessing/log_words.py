@@ -188,7 +188,7 @@ def _no_products(look: Look) -> Iterator[Finding | Question]:
 
 def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
     """Other columns that say in words what the product is."""
-    product = next(one for one in TRANSACTIONS.columns if one.name == "product")
+    product = next(column for column in TRANSACTIONS.columns if column.name == "product")
     names = names_of(TRANSACTIONS)["product"]
     return [n for n in sample.columns if n != column and rank_of(plain_name(n), product, names) is not None]
 

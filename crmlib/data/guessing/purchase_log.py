@@ -134,10 +134,10 @@ def _states(look: Look) -> Finding:
     returned = look.given.get("policies.excluded_statuses") == SET_ASIDE
     words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
     states = sorted(words.to_pyarrow()["state"].to_pylist())
-    wordy = [one for one in states if says_no_sale(one)]
+    wordy = [state for state in states if says_no_sale(state)]
     if wordy:
         why = "; among them, by a word in it: " + ", ".join(wordy)
-    back = [one for one in states if returned and says_returned(one)]
+    back = [state for state in states if returned and says_returned(state)]
     refunded = [
         one for one in states if one in REFUNDED and "refunded" not in look.matches and one not in back
     ]

@@ -87,7 +87,7 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     seen += own.compare(look)
     found = [one for one in seen if isinstance(one, Finding)]
     by_words = [one for one in found if one.entry.startswith("columns.")]
-    matches |= {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in by_words}
+    matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
     questions += [one for one in seen if isinstance(one, Question)]
@@ -133,13 +133,13 @@ def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
 
 
 def _finding(contract: Contract, name: str, match: Match) -> Finding:
-    column = next(one for one in contract.columns if one.name == name)
+    column = next(column for column in contract.columns if column.name == name)
     aside = "; personal: only whether it is filled is kept, unless the study says personal_columns: keep"
     return Finding(f"columns.{name}", match.column, match.evidence + (aside if column.personal else ""))
 
 
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
-    unused = [name for name in there if name not in {one.column for one in matches.values()}]
+    unused = [name for name in there if name not in {match.column for match in matches.values()}]
     if unused and not contract.free_columns:
         why = "no column of the contract; --column NAME=COLUMN says otherwise"
         yield Finding("not used", tuple(unused), why)
