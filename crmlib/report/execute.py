@@ -12,8 +12,9 @@ from pathlib import Path
 from crmlib import format as fmt
 from crmlib.data.staging import scratch
 from crmlib.report.cache import Cache, results_of
+from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.processes import Outcome, Task, Worker
+from crmlib.report.processes import Worker
 from crmlib.secrets import redact, redact_json
 from crmlib.study.places import cache_folder
 from crmlib.study.tables import RUN_STATE

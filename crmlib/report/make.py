@@ -23,8 +23,8 @@ from crmlib.errors import RunError, disk_full
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.processes import Outcome
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact_json
 from crmlib.study.places import cache_folder

@@ -13,8 +13,8 @@ import pyarrow.parquet
 from crmlib.findings import FAIL, PASS
 from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.processes import Outcome
 from crmlib.study.results import cards
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}

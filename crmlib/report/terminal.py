@@ -14,8 +14,8 @@ from crmlib.errors import CrmError
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.notebooks import Notebook, read_notebooks
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.processes import Outcome
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact
 from crmlib.study import Study, open_study
