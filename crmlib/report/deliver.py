@@ -192,7 +192,7 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
     message["Subject"] = visible(" ".join(subject.split()))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
-    lines = [_of_failure(one) for one in failed] if failed else _findings(folder)
+    lines = [f"{one['name']}: {one['status']}. {one['reason']}" for one in failed] or _findings(folder)
     message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
     return message
 
@@ -202,10 +202,6 @@ def _addressed(to: str) -> EmailMessage:
     message["To"] = to
     message["From"] = formataddr(("Customer report", os.environ.get("CRMLIB_SMTP_FROM", _SENDER)))
     return message
-
-
-def _of_failure(notebook: Mapping[str, Any]) -> str:
-    return f"{notebook['name']}: {notebook['status']}. {notebook['reason']}"
 
 
 def _findings(folder: Path) -> list[str]:

@@ -84,7 +84,8 @@ class _Execution:
         broken = [read for read in chapter.notebook.reads if not self._usable(read)]
         if broken:
             number = self.plan.chapter(broken[0]).notebook.number
-            return Outcome(chapter.name, "skipped", reason=f"reads {number}, which {self._fate(broken[0])}")
+            ended = "was not run" if self.outcomes[broken[0]].succeeded else "failed"
+            return Outcome(chapter.name, "skipped", reason=f"reads {number}, which {ended}")
         key = self.keys[chapter.name] = self.cache.key(chapter, self.run)
         seconds = None if chapter.afresh else self.cache.fetch(chapter.name, key, self.run)
         if seconds is not None:
@@ -99,9 +100,6 @@ class _Execution:
         """Whether those who read a notebook can go on: also without one whose tables the firm does not have."""
         outcome = self.outcomes[name]
         return outcome.succeeded and not outcome.reason.startswith("reads ")
-
-    def _fate(self, name: str) -> str:
-        return "failed" if not self.outcomes[name].succeeded else "was not run"
 
     def _start_what_can(self) -> None:
         while self.waiting and self.idle:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.guessing.findings import Finding, Guess
+from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
 from crmlib.study.file import READING, StudyFile, TableEntry
@@ -38,9 +38,7 @@ def refuse_open_questions(guess: Guess, answers: str) -> None:
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
     found = {finding.entry: finding for finding in guess.findings}
-    nothing = "nothing in the file says; amounts are written without a code until you do"
-    unknown = Finding("currency", None, nothing)
-    currency = found.get("currency", unknown)
+    currency = found.get("currency", CURRENCY_UNKNOWN)
     lines = [
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
         "",
@@ -67,9 +65,9 @@ def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of
 def _policies(found: dict[str, Finding]) -> list[str]:
     lines = []
     for key, field in Policies.model_fields.items():
-        one = found.get(f"policies.{key}")
-        comment = f"{field.description}; {one.evidence}" if one else str(field.description)
-        lines += _entry_lines(key, one.value if one else field.default, comment, 2)
+        finding = found.get(f"policies.{key}", Finding(key, field.default, ""))
+        comment = "; ".join(filter(None, (field.description, finding.evidence)))
+        lines += _entry_lines(key, finding.value, comment, 2)
     return lines
 
 

@@ -16,6 +16,11 @@ class Finding:
     evidence: str
 
 
+CURRENCY_UNKNOWN = Finding(
+    "currency", None, "nothing in the file says; amounts are written without a code until you do"
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """What the file does not decide: the entry, the question, the answers that are possible, and the one that holds

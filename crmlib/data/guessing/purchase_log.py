@@ -25,7 +25,7 @@ from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
-from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
 from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
 from crmlib.data.policies import GROUPS, Policies, mostly_different
 
@@ -181,9 +181,7 @@ def _currency(look: Look) -> Finding | Question:
                 proofs.setdefault(mark, f"{mark} in {column!r}, {shown}")
     possible, listed = common_currencies(proofs), "; ".join(proofs.values())
     if not proofs:
-        return Finding(
-            "currency", None, "nothing in the file says; amounts are written without a code until you do"
-        )
+        return CURRENCY_UNKNOWN
     if possible is None:
         answers = sorted({code for mark in proofs for code in codes_of(mark)})
         text = f"several currencies: {listed}; which one counts? Rows in another one will be set aside"
