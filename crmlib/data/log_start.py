@@ -53,9 +53,8 @@ class LogStart:
     def sentence(self) -> str:
         """What first purchases stand for."""
         if self.new_customers_known_from is None:
-            doubt = (
-                " Whether the log starts with the firm cannot be judged." if self.status == NOT_JUDGED else ""
-            )
+            unsure = self.status == NOT_JUDGED
+            doubt = " Whether the log starts with the firm cannot be judged." if unsure else ""
             return f"First purchases are taken for those of new customers.{doubt}"
         return (
             "The log does not start with the firm: who was first seen before "

@@ -88,7 +88,6 @@ def _begun(cell: dict[str, Any]) -> bool:
 
 def _heading_above(cells: list[dict[str, Any]]) -> str:
     prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    headings = [
-        line.lstrip("# ").strip() for text in prose for line in text.splitlines() if line.startswith("#")
-    ]
+    lines = [line for text in prose for line in text.splitlines()]
+    headings = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
     return headings[-1] if headings else ""

@@ -141,10 +141,7 @@ class DataQuality:
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
-            aside = [
-                [outcome, n, math.nan if outcome in unknown else size] for outcome, n, size in outcomes[2:]
-            ]
-            outcomes[2:] = aside
+            outcomes[2:] = [[why, n, math.nan if why in unknown else size] for why, n, size in outcomes[2:]]
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]

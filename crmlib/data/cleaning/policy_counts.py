@@ -116,9 +116,8 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
     written = status.name("status").as_table().group_by("status").agg(rows=_.count())  # few, of many rows
     state = written.status.fill_null("").lower()
     is_sale = ~state.isin(spellings(excluded))
-    counted = written.group_by(state=state, outcome=ibis.ifelse(is_sale, SALE, NO_SALE)).agg(
-        rows=_.rows.sum()
-    )
+    outcome = ibis.ifelse(is_sale, SALE, NO_SALE)
+    counted = written.group_by(state=state, outcome=outcome).agg(rows=_.rows.sum())
     records = counted.order_by(_.rows.desc(), "state").to_pyarrow().to_pylist()
     listed = [{**record, "state": record["state"] or "(none)"} for record in records[:_MOST_STATES]]
     for outcome in (SALE, NO_SALE):

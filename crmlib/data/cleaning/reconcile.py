@@ -86,9 +86,10 @@ def assert_reconciled(tally: Tally, money: Sequence[str], folder: Path, name: st
     aside = Part.total((part for reason, part in tally.items() if reason is not None), money)
     for file, expected in ((USED, tally[None]), (QUARANTINE, aside)):
         rows = engine().read_parquet(str(folder / file))
-        sums = {
-            one: (countable(rows, one) if file == USED else rows[f"readable_{one}"]).sum() for one in money
+        money_of = {
+            name: countable(rows, name) if file == USED else rows[f"readable_{name}"] for name in money
         }
+        sums = {name: amounts.sum() for name, amounts in money_of.items()}
         found = rows.agg(rows=rows.count(), **sums).to_pyarrow().to_pylist()[0]
         written = (found["rows"], {one: found[one] or Decimal(0) for one in money})
         assert written == (expected.rows, expected.money), (

@@ -138,9 +138,8 @@ def _states(look: Look) -> Finding:
     if wordy:
         why = "; among them, by a word in it: " + ", ".join(wordy)
     back = [state for state in states if returned and says_returned(state)]
-    refunded = [
-        one for one in states if one in REFUNDED and "refunded" not in look.matches and one not in back
-    ]
+    kept = {*back} if "refunded" not in look.matches else {*states}
+    refunded = [state for state in states if state in REFUNDED and state not in kept]
     if refunded:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
