@@ -14,7 +14,6 @@ from typing import Any, Literal
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
 NOT_KNOWN = "not known"
-UNNAMED = "¤"  # stands for the currency until it is known, as in the patterns of Unicode's CLDR
 _MINUS = "−"
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -290,10 +290,10 @@ def test_what_a_file_does_not_decide_is_asked_by_the_argument(tmp_path):
     file = tmp_path / "orders.csv"
     file.write_text("customer_id,date,amount\n007,01/02/2024,1.50\n008,03/04/2024,2.50\n")
     with pytest.raises(
-        StudyError, match='(?s)date_format: .*Say it: open_study.*date_format="%d/%m/%Y"'
+        StudyError, match='(?s)date_format: .*Set it: open_study.*date_format="%d/%m/%Y"'
     ) as refused:
         crm.open_study(str(file))
-    assert "orders.csv: this cannot be told from the file" in str(refused.value)
+    assert "orders.csv: the file does not show this" in str(refused.value)
     study = crm.open_study(str(file), date_format="%d/%m/%Y", columns={"amount": "amount"})
     assert study.as_of == dt.date(2024, 4, 3)
     with pytest.raises(StudyError, match="did you mean 'decimal'"):

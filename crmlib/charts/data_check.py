@@ -30,7 +30,7 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     Parameters
     ----------
     frame : DataFrame
-        Columns `fate`, `rows` and `amount` (money); the first row is the sum of the others, the row
+        Columns `outcome`, `rows` and `amount` (money); the first row is the sum of the others, the row
         "used" is what the study works with.
     currency : str
         The name of the money.
@@ -38,7 +38,7 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     if frame.empty or not frame["rows"].iloc[0]:
         return no_data("The source holds no row")
     total, parts = frame.iloc[0], frame.iloc[1:]
-    is_used = (parts["fate"] == "used").to_numpy()
+    is_used = (parts["outcome"] == "used").to_numpy()
     used = int(parts.loc[is_used, "rows"].sum())
     others = parts[~is_used & (parts["rows"] > 0).to_numpy()].sort_values("rows", ascending=False)
     if used == total["rows"]:
@@ -49,7 +49,7 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
         largest = others.iloc[0]
         title = (
             f"{capital(fmt.share(used / total['rows']))} of {fmt.plural(total['rows'], 'row')} are used; "
-            f"{fmt.number(largest['rows'])} are set apart as “{short_name(largest['fate'])}”"
+            f"{fmt.number(largest['rows'])} are set apart as “{short_name(largest['outcome'])}”"
         )
     colours = [PALE, *np.where(is_used, BLUE, ORANGE)]
     texts = [
@@ -57,9 +57,9 @@ def rows_by_fate(frame: pd.DataFrame, *, currency: str = "") -> Chart:
         for rows, amount in zip(frame["rows"], frame["amount"], strict=True)
     ]
     _, axes = sheet(0.46 * len(frame))
-    bars(axes, frame["fate"].tolist(), frame["rows"].tolist(), colours, texts)
+    bars(axes, frame["outcome"].tolist(), frame["rows"].tolist(), colours, texts)
     listed = "; ".join(
-        f"{fate}: {text.replace(chr(10), ', ')}" for fate, text in zip(frame["fate"], texts, strict=True)
+        f"{fate}: {text.replace(chr(10), ', ')}" for fate, text in zip(frame["outcome"], texts, strict=True)
     )
     return finish(axes, title, f"Bars of the rows by what became of them. {listed}.")
 

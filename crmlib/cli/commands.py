@@ -49,9 +49,8 @@ class _Group(click.Group):
 
 def _fault(error: Exception) -> str:
     """Where something went wrong that nobody has thought of."""
-    places = [
-        one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).is_relative_to(_HERE)
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)]
     where = f"{Path(places[-1].filename).name}, line {places[-1].lineno}" if places else "unknown place"
     return f"this is a fault of crmlib ({type(error).__name__} in {where}); please report it with this line"
 

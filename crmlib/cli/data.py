@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from crmlib import format as fmt
-from crmlib.cli.options import how_to_read
 from crmlib.errors import StudyError
 from crmlib.findings import FAIL, PASS
 from crmlib.visible import say
+
+
+def _checked(_context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse a value, with what is allowed, as the study file would."""
+    if not value:
+        return value
+    from crmlib.data import policies
+
+    check = getattr(policies, f"check_{option.name}", None)
+    if check is None:
+        return value
+    try:
+        return tuple(map(check, value)) if isinstance(value, tuple) else check(value)
+    except ValueError as complaint:
+        raise click.BadParameter(str(complaint)) from None
+
+
+_option = partial(click.option, callback=_checked)
+_READING = (
+    _option("--date-format", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y; as many as occur."),
+    _option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
+    _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
+    _option("--encoding", metavar="NAME", help="Of a text file, such as cp1250."),
+    _option("--delimiter", metavar="SIGN", help="Between the columns of a text file, such as ; or tab."),
+    _option("--sheet", multiple=True, metavar="SHEET", help="Of a workbook; several if they are one table."),
+    _option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo."),
+    _option(
+        "--answer", "answers", multiple=True, metavar="ENTRY=ANSWER", help="To a question: amount_unit=cents."
+    ),
+    _option(
+        "--yes",
+        is_flag=True,
+        help="Ask nothing; end with 2 if a column, a sign, the dates, the decimal sign, the currency or the encoding "
+        "is in doubt. Only that postage is a sale is assumed.",
+    ),
+)
+
+
+def how_to_read(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a file is read."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +103,8 @@ def new(
     """
     from crmlib.study.writer import write_study
 
-    files = {
-        "transactions": transactions,
-        "subscriptions": subscriptions,
-        "customer_features": customer_features,
-    }
-    given = {table: file for table, file in files.items() if file}
+    files = [("transactions", transactions), ("subscriptions", subscriptions)]
+    given = {table: file for table, file in [*files, ("customer_features", customer_features)] if file}
     if len(given) != 1:
         raise StudyError(
             "name one file to begin with: --transactions, or of a firm without a purchase log --subscriptions or "
@@ -115,15 +156,14 @@ def _look_at(
     from crmlib.data.guessing.table import guess_table
 
     options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
-    options |= {
-        f"columns.{ours}": theirs for ours, theirs in (_two_sides("--column", one) for one in columns)
-    }
-    options |= dict(_two_sides("--answer", one) for one in answers)
+    named = [_two_sides("--column", text) for text in columns]
+    options |= {f"columns.{ours}": theirs for ours, theirs in named}
+    options |= dict(_two_sides("--answer", answer) for answer in answers)
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
-    while guess.questions and not yes and all(one.answers for one in guess.questions):
-        said = {one.entry: _ask(one) for one in guess.questions}
-        given |= {key: (value,) if key == "date_format" else value for key, value in said.items()}
+    while guess.questions and not yes and all(question.answers for question in guess.questions):
+        answered = {question.entry: _ask(question) for question in guess.questions}
+        given |= {key: (value,) if key == "date_format" else value for key, value in answered.items()}
         guess = guess_table(CONTRACTS[table], file, given=given)
     say(_described(guess))
     return guess
@@ -146,10 +186,10 @@ def _ask(question: Question) -> str:
 
 def _described(guess: Guess) -> str:
     """What was guessed, each with what speaks for it."""
-    width = max(len(one.entry) for one in guess.findings)
+    width = max(len(finding.entry) for finding in guess.findings)
     return "\n".join(
-        f"{one.entry:<{width}}  {_shown(one.value)}\n{'':<{width}}    {one.evidence}"
-        for one in guess.findings
+        f"{finding.entry:<{width}}  {_shown(finding.value)}\n{'':<{width}}    {finding.evidence}"
+        for finding in guess.findings
     )
 
 
@@ -169,11 +209,8 @@ def _show_possible(before: Study, now: Study) -> None:
     notebooks = read_notebooks(notebooks_folder())
     new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
     listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
-    say(
-        f"\nNow possible:\n{listed}"
-        if new
-        else f"\nNo further notebook has become possible; crm list {now.name}"
-    )
+    none = f"No further notebook has become possible; crm list {now.name}"
+    say(f"\nNow possible:\n{listed}" if new else f"\n{none}")
 
 
 @click.command()
@@ -218,7 +255,7 @@ def _show_log(firm: Study) -> None:
     for gate in gates[gates["status"] != PASS].itertuples():
         say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  wanted: {gate.threshold}\n  {gate.meaning}")
         say(f"  concerns: {gate.analyses}")
-    files = ", ".join(f"{one.file} ({one.rows:,} rows)" for one in quality.sources.itertuples())
+    files = ", ".join(f"{row.file} ({row.rows:,} rows)" for row in quality.sources.itertuples())
     say(f"\nRead: {files}")
 
 
@@ -231,8 +268,8 @@ def _show_tables(firm: Study, only: str | None = None) -> None:
         if len(shown):
             say(f"\n{title}\n{_lines_of(shown)}")
     near = firm.quality.spellings
-    for one in near[near["table"] == (only or near["table"])].head(1).itertuples():
-        say(f"To merge two, say in the entry of {one.table}, for example:\n{_rename(one)}")
+    for row in near[near["table"] == (only or near["table"])].head(1).itertuples():
+        say(f"To merge two, say in the entry of {row.table}, for example:\n{_rename(row)}")
 
 
 def _rename(suggestion: Any) -> str:
@@ -240,10 +277,8 @@ def _rename(suggestion: Any) -> str:
     import yaml
 
     entry = {"rename": {suggestion.column: {suggestion.written: suggestion.suggested}}}
-    return (
-        "    "
-        + yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True).replace("\n", "\n    ").rstrip()
-    )
+    text = yaml.safe_dump(entry, default_flow_style=None, allow_unicode=True)
+    return "    " + text.replace("\n", "\n    ").rstrip()
 
 
 def _lines_of(frame: pd.DataFrame) -> str:

@@ -56,8 +56,8 @@ def pattern_of(codes: Iterable[str] = CODES, *, behind: bool = False) -> str:
     exact = [_ONLY_AS_HERE[one] for one in marks & _ONLY_AS_HERE.keys()]
     exact = [one for one in exact if not (behind and one == ONLY_BEFORE)]
     others = sorted(marks - _ONLY_AS_HERE.keys(), key=lambda text: (-len(text), text))
-    signs = [re.escape(one) for one in others if not one.isalpha()]
-    words = [one for one in others if one.isalpha()]
+    signs = [re.escape(other) for other in others if not other.isalpha()]
+    words = [other for other in others if other.isalpha()]
     parts = [f"(?i:{'|'.join([*signs, *small])})"] if signs or small else []
     parts += [rf"(?i:{'|'.join(words)})\.?"] if words else []
     return "|".join([*parts, *exact, *codes])

@@ -75,9 +75,8 @@ class SameSums(DuckDBCompiler):
 
 
 def _adds_up(part: Any) -> bool:
-    return isinstance(part, (sge.Filter, sge.AggFunc)) or (
-        isinstance(part, sge.Anonymous) and part.name == "fsum"
-    )
+    compensated = isinstance(part, sge.Anonymous) and part.name == "fsum"
+    return compensated or isinstance(part, (sge.Filter, sge.AggFunc))
 
 
 def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,7 +196,7 @@ def engine() -> Any:
 def _open() -> Any:
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = scratch() / "spill"
-    # A report runs several notebooks at a time, and each is told its share of the processor.
+    # A report runs several notebooks at a time, and each gets its share of the processor.
     threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
     connection = _Engine().connect(temp_directory=str(spill), **threads)
     connection.compiler = SameSums()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -46,6 +48,13 @@ PLACEHOLDER_SHARE = 0.01
 PLACEHOLDER_RATIO = 5
 
 COLUMNS = ["gate", "found", "threshold", "status", "meaning", "analyses"]
+_TEXTS = tomllib.loads(Path(__file__).with_name("gates.toml").read_text(encoding="utf-8"))
+
+
+def gate(name: str, found: str, status: str, *limits: Any, meaning: str = "meaning") -> dict[str, str]:
+    """A row of the table of gates; what is wanted, and what follows for whom, stand in gates.toml."""
+    wanted, follows = (_TEXTS[name][key].format(*limits) for key in ("threshold", meaning))
+    return dict(zip(COLUMNS, (name, found, wanted, status, follows, _TEXTS[name]["analyses"]), strict=True))
 
 
 def fitness_gates(
@@ -125,79 +134,48 @@ def _graded(value: float, limits: tuple[float, float], *, more_is_better: bool =
     return PASS if value >= good else WARN if value >= bearable else FAIL
 
 
-def _buyers(buyers: int) -> tuple[str, ...]:
-    return (
-        "buyers",
-        f"{buyers:,} buyers",
-        f"at least {BUYERS[0]}",
-        _graded(buyers, BUYERS),
-        "with few buyers every figure has a wide interval, and segments hold a handful of people",
-        "models, lifetime value, segments",
-    )
+def _buyers(buyers: int) -> dict[str, str]:
+    return gate("buyers", f"{buyers:,} buyers", _graded(buyers, BUYERS), BUYERS[0])
 
 
-def _history(days: pd.DataFrame) -> tuple[str, ...]:
+def _history(days: pd.DataFrame) -> dict[str, str]:
     length = (days.index[-1] - days.index[0]).days + 1
-    return (
-        "history",
-        f"{length:,} days",
-        f"at least {HISTORY_DAYS[0]}",
-        _graded(length, HISTORY_DAYS),
-        "a forecast reaches about as far as the history; a season is seen only in a whole year",
-        "models, lifetime value, cohorts",
-    )
+    return gate("history", f"{length:,} days", _graded(length, HISTORY_DAYS), HISTORY_DAYS[0])
 
 
-def _last_purchase(days: pd.DataFrame, last_day: dt.date) -> tuple[str, ...]:
+def _last_purchase(days: pd.DataFrame, last_day: dt.date) -> dict[str, str]:
     since = (pd.Timestamp(last_day) - days.index[-1]).days
-    return (
-        "time since last purchase",
-        f"{since:,} days before as_of",
-        f"at most {DAYS_SINCE_LAST[0]} days",
-        _graded(since, DAYS_SINCE_LAST, more_is_better=False),
-        "a log that ends before as_of makes every customer look as if leaving: set as_of to the last complete day",
-        "who is leaving, lifetime value, actions",
-    )
+    status = _graded(since, DAYS_SINCE_LAST, more_is_better=False)
+    return gate("time since last purchase", f"{since:,} days before as_of", status, DAYS_SINCE_LAST[0])
 
 
-def _repeat_buyers(customers: dict[str, int]) -> tuple[str, ...]:
+def _repeat_buyers(customers: dict[str, int]) -> dict[str, str]:
     share = customers["twice"] / customers["buyers"]
     enough = share >= REPEAT_SHARE and customers["thrice"] >= THRICE_BUYERS
-    return (
-        "repeat buyers",
-        f"{fmt.share(share)} bought again, {customers['thrice']:,} on three days or more",
-        f"at least {fmt.share(REPEAT_SHARE)}, and {THRICE_BUYERS} on three days",
-        PASS if enough else WARN if customers["twice"] else FAIL,
-        "models learn from repeat purchases; without them there is no telling who comes back",
-        "models, lifetime value, who is leaving",
-    )
+    found = f"{fmt.share(share)} bought again, {customers['thrice']:,} on three days or more"
+    status = PASS if enough else WARN if customers["twice"] else FAIL
+    return gate("repeat buyers", found, status, fmt.share(REPEAT_SHARE), THRICE_BUYERS)
 
 
-def _pauses(daily: pd.Series) -> tuple[str, ...]:
+def _pauses(daily: pd.Series) -> dict[str, str]:
     """Days on end without a purchase, where the days around them let many be expected."""
     groups = (daily > 0).cumsum()[daily == 0]
     found = []
     for _group, pause in groups.groupby(groups):
-        around = daily[pause.index[0] - pd.Timedelta(PAUSE_NEIGHBOUR_DAYS, "D") : pause.index[-1]][
-            : -len(pause)
-        ]
+        begins = pause.index[0] - pd.Timedelta(PAUSE_NEIGHBOUR_DAYS, "D")
+        around = daily[begins : pause.index[-1]][: -len(pause)]
         after = daily[pause.index[-1] :][1 : PAUSE_NEIGHBOUR_DAYS + 1]
         expected = float(min(around.mean(), after.mean())) * len(pause) if len(around) and len(after) else 0.0
         if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
             found.append((pause.index[0].date(), len(pause), expected))
     start, length, expected = max(found, key=lambda one: one[1]) if found else (None, 0, 0.0)
     text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
-    return (
-        "gaps in the calendar",
-        text if found else "none",
-        f"no pause of {PAUSE_DAYS} days or more where {PAUSE_EXPECTED_PURCHASES:.0f} purchases were to be expected",
-        WARN if found else PASS,
-        "such a pause looks like missing data, not like customers who stayed away: export those days again",
-        "audit, models, comparisons between periods",
-    )
+    status = WARN if found else PASS
+    limits = PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES
+    return gate("gaps in the calendar", text if found else "none", status, *limits)
 
 
-def _level_shifts(daily_repeats: pd.Series) -> tuple[str, ...]:
+def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
     """Weeks in which purchases of known customers doubled or halved at once, and stayed so."""
     weekly = daily_repeats.resample("7D").sum().to_numpy(dtype=float)
     full_weeks = weekly[: len(daily_repeats) // 7]
@@ -211,70 +189,35 @@ def _level_shifts(daily_repeats: pd.Series) -> tuple[str, ...]:
             if ratio >= SHIFT_RATIO or ratio <= 1 / SHIFT_RATIO:
                 found.append((daily_repeats.index[0].date() + dt.timedelta(weeks=week), ratio))
     start, ratio = max(found, key=lambda one: abs(np.log(max(one[1], 1e-9)))) if found else (None, 1.0)
-    return (
-        "sudden level shifts",
-        f"repeat purchases ×{ratio:.2f} from {start} on" if found else "none",
-        f"no lasting change by a factor of {SHIFT_RATIO:g} from one week to the next",
-        WARN if found else PASS,
-        "a change at one stroke is rarely the customers': a channel, a system or a definition changed",
-        "models, audit, comparisons between periods",
-    )
+    text = f"repeat purchases ×{ratio:.2f} from {start} on" if found else "none"
+    return gate("sudden level shifts", text, WARN if found else PASS, SHIFT_RATIO)
 
 
-def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> tuple[str, ...]:
+def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> dict[str, str]:
     since = (pd.Timestamp(last_day) - last_new).days
     closed = since >= max(CLOSED_DAYS, CLOSED_SHARE * (pd.Timestamp(last_day) - first).days)
-    return (
-        "closed cohort",
-        f"nobody new after {last_new.date()}" if closed else f"newest customer on {last_new.date()}",
-        f"a new customer within {CLOSED_DAYS} days or a tenth of the history",
-        WARN if closed else PASS,
-        "the log follows the customers of one period and leaves out later ones: falling sales are their ageing, "
-        "not a dying firm"
-        if closed
-        else "customers were acquired to the end, so sales and customer counts speak for the firm",
-        "growth, audit, acquisition",
-    )
+    if closed:
+        return gate("closed cohort", f"nobody new after {last_new.date()}", WARN, CLOSED_DAYS)
+    return gate("closed cohort", f"newest customer on {last_new.date()}", PASS, CLOSED_DAYS, meaning="fine")
 
 
-def _log_start(start: LogStart) -> tuple[str, ...]:
-    meaning = {
-        PASS: "who is first seen is a new customer",
-        FAIL: "who is first seen in the first months may be an older customer: as new customers are counted those "
-        f"first seen from {start.new_customers_known_from} on, and the age of older ones is not known",
-    }
-    return (
-        "start of the log",
-        start.found,
-        "first purchases of new customers only, as in a log that starts with the firm",
-        start.status,
-        meaning.get(
-            start.status,
-            "if the firm is older than its log, who is first seen may be an older customer: say log_starts: with_firm, "
-            "or cut, in the study",
-        ),
-        "cohorts, new customers, value by month, models",
-    )
+def _log_start(start: LogStart) -> dict[str, str]:
+    meaning = {PASS: "fine", FAIL: "meaning"}.get(start.status, "unjudged")
+    known_from = start.new_customers_known_from
+    return gate("start of the log", start.found, start.status, known_from, meaning=meaning)
 
 
-def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> tuple[str, ...]:
+def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> dict[str, str]:
     parts = []
     if len(early):
         parts.append(f"{early.sum():,} purchases from {early.index[0].date()} on, long before the others")
     if later:
         parts.append(f"{later:,} purchases after {last_day}")
-    return (
-        "stray dates",
-        "; ".join(parts) or "none",
-        f"no lone dates {STRAY_GAP_DAYS} days before the others, none after as_of",
-        WARN if parts else PASS,
-        "a typing error in one date makes a history, or a customer, look years older; these gates leave them out",
-        "history, models, cohorts",
-    )
+    return gate("stray dates", "; ".join(parts) or "none", WARN if parts else PASS, STRAY_GAP_DAYS)
 
 
-def _placeholder(purchases: ibis.Table) -> tuple[str, ...]:
-    """One id with far more purchases than any other: orders where they are told apart, else rows."""
+def _placeholder(purchases: ibis.Table) -> dict[str, str]:
+    """One id with far more purchases than any other: orders where the log has them, else rows."""
     several = _.order.nunique() + _.order.isnull().sum()  # a row without an order is one
     counts = purchases.group_by("customer_id").agg(purchases=several).mutate(total=_.purchases.sum().over())
     ranked = counts.order_by(_.purchases.desc(), "customer_id").limit(2).to_pyarrow().to_pylist()
@@ -284,16 +227,9 @@ def _placeholder(purchases: ibis.Table) -> tuple[str, ...]:
         first["purchases"] >= max(PLACEHOLDER_PURCHASES, PLACEHOLDER_RATIO * second)
         and share >= PLACEHOLDER_SHARE
     )
-    return (
-        "one id for many",
+    found = (
         f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {fmt.share(share)} of all; "
         f"the next one has {second:,}"
-        if outsized
-        else "none",
-        f"no id with {PLACEHOLDER_PURCHASES} purchases, {fmt.share(PLACEHOLDER_SHARE)} of all and "
-        f"{PLACEHOLDER_RATIO} times those of the next one",
-        WARN if outsized else PASS,
-        "such an id is a till, a marketplace or all guests rather than a customer: if so, name it under "
-        "policies.missing_ids",
-        "segments, value tiers, lifetime value, actions",
     )
+    limits = PLACEHOLDER_PURCHASES, fmt.share(PLACEHOLDER_SHARE), PLACEHOLDER_RATIO
+    return gate("one id for many", found if outsized else "none", WARN if outsized else PASS, *limits)

@@ -19,10 +19,8 @@ from crmlib.data.code_key import code_key
 from crmlib.data.staging import clear_leftovers, whole_folder, write_whole
 from crmlib.errors import DataError
 
-CLEANING = (
-    "crmlib.data.cleaning.clean",
-    "crmlib.data.sources",
-)  # modules that import all that cleaning needs
+# Modules that import all that cleaning needs.
+CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 
@@ -31,7 +29,7 @@ _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more 
 class CleaningReport:
     """What became of every row of a table.
 
-    `rows` holds each fate with its `rows` and the `money` of every money column; `values` what was changed or
+    `rows` holds each outcome with its `rows` and the `money` of every money column; `values` what was changed or
     left out in rows that are used; `sources` the rows of each file; `columns` is contract column to source column,
     `filled` contract column to the number of used rows in which it holds something. Of the purchase log,
     `policies` says what each decision concerns, `states` those of its orders, `days` the first and the last, and
@@ -142,7 +140,7 @@ def describe(settings: object) -> str:
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-CONTENTS = "contents.json"  # size, time and digest of every file of an entry, and what is said of it
+CONTENTS = "contents.json"  # size, time and digest of every file of an entry, and facts about it
 KEPT_BYTES = 4 * 2**30  # of cleaned tables, and as much of samples and of simulated firms
 _IN_USE_SECONDS = 24 * 3600  # a run may still read what was opened so lately
 
@@ -151,7 +149,7 @@ def keep(folder: Path, make: Callable[[Path], None], **facts: Any) -> Path:
     """The folder of an entry: as it was made, or made now where it is not there or was damaged.
 
     `folder`: two processes may make it at once; both finish, and the first to be done is kept. `make`: writes the
-    entry's files into a folder. `facts`: what is said of the entry beside its files.
+    entry's files into a folder. `facts`: further facts about the entry.
     """
     if facts_of(folder) is None:
         with whole_folder(folder) as draft:
@@ -171,7 +169,7 @@ def seal(folder: Path, **facts: Any) -> None:
 
 
 def facts_of(folder: Path) -> dict[str, Any] | None:
-    """What was said of an entry when it was made; None, and no entry any more, where it is not as it was made."""
+    """The facts about an entry; None, and no entry any more, where it is not as it was made."""
     if not folder.is_dir():
         return None
     try:
@@ -224,7 +222,7 @@ def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _
 
 
 def _entries(shelf: Path) -> Iterator[tuple[float, Path, dict[str, Any] | None]]:
-    """When each entry was last of use, where it is, and what is said of it; None of a damaged one."""
+    """When each entry was last of use, where it is, and its facts; None of a damaged one."""
     for entry in shelf.glob("[!.]*"):
         try:
             facts = json.loads((entry / CONTENTS).read_text(encoding="utf-8"))["facts"]

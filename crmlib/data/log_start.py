@@ -53,9 +53,8 @@ class LogStart:
     def sentence(self) -> str:
         """What first purchases stand for."""
         if self.new_customers_known_from is None:
-            doubt = (
-                " Whether the log starts with the firm cannot be judged." if self.status == NOT_JUDGED else ""
-            )
+            unsure = self.status == NOT_JUDGED
+            doubt = " Whether the log starts with the firm cannot be judged." if unsure else ""
             return f"First purchases are taken for those of new customers.{doubt}"
         return (
             "The log does not start with the firm: who was first seen before "
@@ -95,21 +94,15 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     over = ibis.literal(dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time()))
     bought = rows.is_purchase & (rows.date < over) & (rows.reversed_on.isnull() | (rows.reversed_on >= over))
     seen = rows.filter(bought).select("customer_id", day=rows.date.date())
-    daily = (
-        seen.group_by("day")
-        .agg(purchases=_.count())
-        .order_by("day")
-        .to_pandas()
-        .set_index("day")["purchases"]
-    )
+    counted = seen.group_by("day").agg(purchases=_.count()).order_by("day")
+    daily = counted.to_pandas().set_index("day")["purchases"]
     if daily.empty:
         return LogStart(NOT_JUDGED, "cannot be judged: there is no purchase")
     daily.index = pd.to_datetime(daily.index)
     begins = daily.index[early_strays(daily)].date()
     active, customers = _patterns(seen, begins, last_day)
-    status, found = (
-        (FAIL, "the study says that the log was cut") if log_starts else _judged(active, customers)
-    )
+    stated = (FAIL, "the study says that the log was cut")
+    status, found = stated if log_starts else _judged(active, customers)
     if status != FAIL:
         return LogStart(status, found)
     unknown_days = -(-_unknown_months(active, customers) * YEAR_DAYS // YEAR_MONTHS)
@@ -151,10 +144,8 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     """Status and finding."""
     months = active.shape[1]
     if months < FEWEST_MONTHS:
-        return (
-            NOT_JUDGED,
-            f"cannot be judged: the log covers {months} whole months, and {FEWEST_MONTHS} are needed",
-        )
+        needed = f"the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
+        return NOT_JUDGED, f"cannot be judged: {needed}"
     table = _by_month(active, customers)
     first, later = table.iloc[0], table[(months - BACK_MONTHS) // 2 : months - BACK_MONTHS].sum()
     if later["new"] < FEWEST_NEW:

@@ -30,9 +30,8 @@ def spellings(words: Sequence[str]) -> list[str]:
     >>> spellings(["Payment_Error"])
     ['payment_error', 'payment error', 'payment-error', 'paymenterror']
     """
-    return list(
-        dict.fromkeys(word.lower().replace("_", sign) for word in words for sign in ("_", " ", "-", ""))
-    )
+    spelt = (word.lower().replace("_", sign) for word in words for sign in ("_", " ", "-", ""))
+    return list(dict.fromkeys(spelt))
 
 
 # Columns that put rows into groups; one with nearly as many values as rows holds something else.
@@ -147,10 +146,8 @@ class Reading:
 
 
 _SECONDS = {"days": 86_400, "seconds": 1, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
-_COUNTED = {
-    "excel": "days since 1899-12-30",
-    "unix": "seconds since 1970-01-01",
-}  # Excel's 29 February 1900 included
+# Excel's 29 February 1900 included.
+_COUNTED = {"excel": "days since 1899-12-30", "unix": "seconds since 1970-01-01"}
 _PATTERN = re.compile(r"(?=.*%-?[A-Za-z])(?:[^%]|%%|%-?[aAbBcdfgGHIjmMnpSuUVwWxXyYzZ])+")
 
 

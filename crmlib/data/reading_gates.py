@@ -13,7 +13,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.ids import CHANGED, ERROR_TEXT, LOST_DIGITS
 from crmlib.data.cleaning.steps import LEFT_OUT, OTHER_CURRENCY, SAYS_TOTAL, TOTAL_ROW
-from crmlib.data.fitness import COLUMNS
+from crmlib.data.fitness import COLUMNS, gate
 from crmlib.findings import FAIL, PASS, WARN
 
 # Rows without a customer, a date or an amount are no fair sample of all rows. Up to one in twenty they move figures
@@ -27,7 +27,7 @@ FOUND_CUSTOMERS = 0.5
 _NAMED = 3  # reasons that are listed one by one
 _SEEN = 500  # ids that are looked at for the shape that most of them have
 
-Gate = tuple[str, str, str, str, str, str]
+Gate = dict[str, str]
 
 
 class Read(NamedTuple):
@@ -79,18 +79,13 @@ def _status(share: float, limits: tuple[float, float]) -> str:
     return FAIL if share > limits[1] else WARN if share > limits[0] else PASS
 
 
-def _at_most(limits: tuple[float, float]) -> str:
-    return f"at most {fmt.share(limits[0])}; fails beyond {fmt.share(limits[1])}"
-
-
 def _listed(faults: pd.DataFrame, column: str, whole: float) -> str:
     """The share of all, and of the most frequent reasons."""
     ranked = faults[faults[column] > 0].sort_values(column, ascending=False, kind="stable")
     if ranked.empty:
         return "none"
-    parts = [
-        f"{one.reason} {fmt.share(getattr(one, column) / whole)}" for one in ranked.head(_NAMED).itertuples()
-    ]
+    named = ranked.head(_NAMED).itertuples()
+    parts = [f"{row.reason} {fmt.share(getattr(row, column) / whole)}" for row in named]
     if (more := ranked[column].iloc[_NAMED:].sum()) > 0:
         parts.append(f"other reasons {fmt.share(more / whole)}")
     return f"{fmt.share(ranked[column].sum() / whole)}: {', '.join(parts)}"
@@ -111,15 +106,8 @@ def shares_lost(lost: pd.DataFrame, used: Mapping[str, float]) -> dict[str, floa
 
 
 def _rows(faults: pd.DataFrame, used: float, share: float) -> Gate:
-    return (
-        "rows set aside",
-        _listed(faults, "rows", used + faults["rows"].sum()),
-        _at_most(ROWS_LOST),
-        _status(share, ROWS_LOST),
-        "these rows are in no figure of the report, and rarely a fair sample: mend the export, or say in the study "
-        "how it is read",
-        "everything",
-    )
+    found = _listed(faults, "rows", used + faults["rows"].sum())
+    return gate("rows set aside", found, _status(share, ROWS_LOST), *map(fmt.share, ROWS_LOST))
 
 
 def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Gate:
@@ -127,28 +115,15 @@ def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Ga
     if unknown := int(faults["unknown"].sum()):
         parts = [*(part for part in parts if part != "none"), f"not known for {fmt.plural(unknown, 'row')}"]
     statuses = {_status(shares["money"], MONEY_LOST), _status(shares["unknown"], ROWS_LOST)}
-    return (
-        "money set aside",
-        "; ".join(parts),
-        f"{_at_most(MONEY_LOST)}; where it is not known, rows as above",
-        next(one for one in (FAIL, WARN, PASS) if one in statuses),
-        "this money (returns and purchases together, without signs) belongs to no customer and is in no total; a row "
-        "whose amount cannot be read may hold any amount",
-        "revenue, lifetime value, value tiers, comparisons between periods",
-    )
+    status = next(one for one in (FAIL, WARN, PASS) if one in statuses)
+    return gate("money set aside", "; ".join(parts), status, *map(fmt.share, MONEY_LOST))
 
 
 def _other_currency(lost: pd.DataFrame, used: float) -> Gate:
     other = lost.loc[lost["reason"] == OTHER_CURRENCY, "rows"].sum()
     share = other / (used + lost["rows"].sum())
-    return (
-        "other currencies",
-        f"{fmt.share(share)} of rows" if other else "none",
-        f"at most {fmt.share(ROWS_LOST[0])} of rows",
-        WARN if share > ROWS_LOST[0] else PASS,
-        "the report speaks of the purchases in the study's currency alone; convert the others, or make a study of each",
-        "revenue, customer counts",
-    )
+    found, limit = f"{fmt.share(share)} of rows" if other else "none", ROWS_LOST[0]
+    return gate("other currencies", found, WARN if share > limit else PASS, fmt.share(limit))
 
 
 def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
@@ -156,49 +131,29 @@ def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
     if rows := int(lost.loc[lost["reason"] == TOTAL_ROW, "rows"].sum()):
         found.append(f"{fmt.plural(rows, 'row')} set aside")
     if not hashed and log.rows.customer_id.type().is_string():
-        named = (
-            log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
-            .group_by("customer_id")
-            .agg(n=_.count())
-        )
+        sums = log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
+        named = sums.group_by("customer_id").agg(n=_.count())
         found += [
-            f"customer {one['customer_id']!r} has {fmt.plural(one['n'], 'row')}"
-            for one in named.to_pyarrow().to_pylist()
+            f"customer {record['customer_id']!r} has {fmt.plural(record['n'], 'row')}"
+            for record in named.to_pyarrow().to_pylist()
         ]
-    return (
-        "sums among the rows",
-        ", ".join(found) or "none",
-        "none",
-        WARN if found else PASS,
-        "a sum is no purchase: export the table without its totals; if such a customer is one, name the word under "
-        "policies.missing_ids",
-        "revenue, customer counts",
-    )
+    return gate("sums among the rows", ", ".join(found) or "none", WARN if found else PASS)
 
 
 def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     """Ids that a program took for numbers or formulas, in any column of any table."""
-    listed = [("transactions", one.reason, one.rows) for one in faults.itertuples()]
+    listed = [("transactions", row.reason, row.rows) for row in faults.itertuples()]
     listed += [(name, one["what"], one["rows"]) for name, table in tables.items() for one in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
-        named = [
-            (f"{name}: {text.removesuffix(what).strip()}", n)
-            for name, text, n in listed
-            if text.endswith(what)
+        ending = [
+            (name, text.removesuffix(what).strip(), n) for name, text, n in listed if text.endswith(what)
         ]
+        named = [(f"{name}: {column}", n) for name, column, n in ending]
         if named:
             columns = fmt.listing(list(dict.fromkeys(column for column, _n in named)))
             found.append(f"{fmt.plural(sum(n for _column, n in named), 'id')} {what} ({columns})")
-    return (
-        "ids that a program changed",
-        "; ".join(found) or "none",
-        "none",
-        WARN if found else PASS,
-        "a program took ids for numbers or formulas. What it put around them was taken off again; leading zeros and "
-        "digits that it cut off cannot come back: export these columns as text",
-        "everything that is counted by customer, order or product",
-    )
+    return gate("ids that a program changed", "; ".join(found) or "none", WARN if found else PASS)
 
 
 def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
@@ -206,9 +161,8 @@ def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
     keys = [table.rows.select(id=table.rows.customer_id) for table in tables.values() if _is_text(table)]
     found, several = "none", 0
     if keys and not hashed:
-        ids = (ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()).filter(
-            _.id.notnull()
-        )
+        ids = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
+        ids = ids.filter(_.id.notnull())
         bare = ids.id.lower().re_replace(r"[\s,'’]+", "").re_replace(r"^0+(.)", r"\1")
         groups = ids.group_by(bare=bare).agg(n=_.count(), one=_.id.min(), other=_.id.max()).filter(_.n > 1)
         first = groups.order_by("bare").mutate(several=_.count().over()).limit(1).to_pyarrow().to_pylist()
@@ -216,23 +170,16 @@ def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
             several = first[0]["several"]
             shapes = " and ".join(repr(_shape(first[0][key])) for key in ("one", "other"))
             found = f"{several:,}, of shapes such as {shapes}"
-    return (
-        "ids nearly alike",
-        "cannot be seen: ids are hashed" if hashed else found,
-        "no two ids that differ in capitals, blanks, separators or leading zeros alone",
-        WARN if several else PASS,
-        "each may be one customer under two ids, and counts as two: if so, write ids in one way where they come from",
-        "customer counts, repeat buyers, matches between tables",
-    )
+    found = "cannot be seen: ids are hashed" if hashed else found
+    return gate("ids nearly alike", found, WARN if several else PASS)
 
 
 def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
     """Tables whose customers are not those of the log."""
     log = tables["transactions"]
     known = log.rows.select(id=log.rows.customer_id).distinct().cache()
-    others = {
-        name: one for name, one in tables.items() if one is not log and "customer_id" in one.rows.columns
-    }
+    others = {name: table for name, table in tables.items() if table is not log}
+    others = {name: table for name, table in others.items() if "customer_id" in table.rows.columns}
     found, status = [], PASS
     for name, table in others.items():
         keys = table.rows.select(id=table.rows.customer_id).filter(_.id.notnull())
@@ -248,16 +195,9 @@ def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
         elif share < FOUND_CUSTOMERS and name != "customers":  # not everybody who is known has bought
             status = FAIL if status == FAIL else WARN
             found.append(f"{name}: {fmt.share(share)} of its rows are of customers who bought")
-    return (
-        "customers of the other tables",
-        "; ".join(found)
-        or (fmt.plural(len(others), "table") + " of customers who bought" if others else "no such table"),
-        f"every table shares customers with the log, in {fmt.share(FOUND_CUSTOMERS)} of its rows or more",
-        status,
-        "such a table is of other customers, or writes their ids in another way: look at where it was exported, and "
-        "at columns.customer_id of both",
-        "all that joins these tables to purchases",
-    )
+    fine = fmt.plural(len(others), "table") + " of customers who bought" if others else "no such table"
+    shown = "; ".join(found) or fine
+    return gate("customers of the other tables", shown, status, fmt.share(FOUND_CUSTOMERS))
 
 
 def _is_text(table: Read) -> bool:

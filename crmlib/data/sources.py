@@ -58,16 +58,9 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     table = _READERS[kind_of(files[0])](files, given)
     # Where the firm's files lie is nobody's business who reads what is made of them.
     called = {str(file): name for file, name in names_of(files, base).items()}
-    where = (
-        ibis.literal(next(iter(called.values())))
-        if len(called) == 1
-        else table[FILE_COLUMN].substitute(called)
-    )
+    names = [*called.values()]
+    where = ibis.literal(names[0]) if len(names) == 1 else table[FILE_COLUMN].substitute(called)
     return table.mutate(**{FILE_COLUMN: where})
-
-
-def _read_csv(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
-    return open_csv_files(engine(), files, options)
 
 
 def _read_excel(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
@@ -104,9 +97,8 @@ def _read_feather(files: list[Path], _options: Mapping[str, Any]) -> ibis.Table:
 
     with _in_our_words(files, b"ARROW1"):
         tables = [feather.read_table(file) for file in files]
-        where = [
-            pa.array([str(file)] * len(one), pa.string()) for file, one in zip(files, tables, strict=True)
-        ]
+        sizes = zip(files, map(len, tables), strict=True)
+        where = [pa.array([str(file)] * rows, pa.string()) for file, rows in sizes]
         named = [one.append_column(FILE_COLUMN, name) for one, name in zip(tables, where, strict=True)]
         return frame_table(pa.concat_tables(named, promote_options="default"))
 
@@ -120,7 +112,7 @@ def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
 
 # Another engine joins by another line here, and a kind in `files`.
 _READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
-    "csv": _read_csv,
+    "csv": lambda files, options: open_csv_files(engine(), files, options),
     "parquet": _read_parquet,
     "excel": _read_excel,
     "duckdb": _read_duckdb,
@@ -151,9 +143,8 @@ def _open_frame(frame: Any) -> ibis.Table:
         named = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
         frame = frame.assign(**{name: frame[name].astype(object).infer_objects() for name in named})
         mixed = [name for name in frame.columns if _is_mixed(frame[name])]
-        frame = frame.assign(
-            **{name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
-        )
+        texts = {name: frame[name].map(str, na_action="ignore").astype(object) for name in mixed}
+        frame = frame.assign(**texts)
     try:
         return frame_table(frame)
     except Exception:  # whatever the reader of a foreign object raises; it may quote a row
@@ -184,10 +175,8 @@ def _is_mixed(column: pd.Series) -> bool:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "decimal":
         return bool(column.hasnans)
-    return (
-        kind.startswith("mixed")
-        and not column.map(lambda one: isinstance(one, (list, dict, tuple, set))).any()
-    )
+    several = column.map(lambda value: isinstance(value, (list, dict, tuple, set))).any()
+    return kind.startswith("mixed") and not several
 
 
 def as_transactions(log: Any) -> ibis.Table:

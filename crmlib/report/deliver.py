@@ -81,10 +81,9 @@ def _one_page(folder: Path) -> str:
     """The index with the chapters behind it, links between them leading within the page."""
     from bs4 import BeautifulSoup, Tag  # not before there is something to print
 
-    names = ["index.html", *sorted(one.name for one in folder.glob("[0-9][0-9]_*.html"))]
-    pages = {
-        name: BeautifulSoup((folder / name).read_text(encoding="utf-8"), "html.parser") for name in names
-    }
+    names = ["index.html", *sorted(path.name for path in folder.glob("[0-9][0-9]_*.html"))]
+    texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    pages = {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
     whole = pages["index.html"]
     body = whole.find("div", class_="page")
     assert isinstance(body, Tag)
@@ -109,7 +108,7 @@ _SENDER = "crm-report@localhost"
 
 @dataclass(frozen=True)
 class Delivery:
-    """Who is told of a run, and whether it is printed.
+    """Who gets a mail about a run, and whether it is printed.
 
     `mail_to`: addresses that get the summary of a published report. `mail_failures_to`: addresses that hear of a run in
     which a notebook failed; `mail_to` if none is given. `chromium`: the browser that prints the report; None prints
@@ -193,7 +192,7 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
     message["Subject"] = visible(" ".join(subject.split()))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
-    lines = [_of_failure(one) for one in failed] if failed else _findings(folder)
+    lines = [f"{one['name']}: {one['status']}. {one['reason']}" for one in failed] or _findings(folder)
     message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
     return message
 
@@ -205,15 +204,11 @@ def _addressed(to: str) -> EmailMessage:
     return message
 
 
-def _of_failure(notebook: Mapping[str, Any]) -> str:
-    return f"{notebook['name']}: {notebook['status']}. {notebook['reason']}"
-
-
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    shown = [one for figures in cards(metrics).values() for one in figures]
+    shown = [figure for figures in cards(metrics).values() for figure in figures]
     figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
-    return [*figures, "", *(f"- {one['headline']}" for one in metrics.values() if one["headline"])]
+    return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
 
 
 def send(message: EmailMessage) -> bool:
@@ -246,10 +241,8 @@ def send(message: EmailMessage) -> bool:
 
 def _server() -> tuple[str, int, str]:
     """Host, port and security as the environment has them; no host where it names none."""
-    host, security = (
-        os.environ.get("CRMLIB_SMTP_HOST", ""),
-        os.environ.get("CRMLIB_SMTP_SECURITY", "starttls"),
-    )
+    host = os.environ.get("CRMLIB_SMTP_HOST", "")
+    security = os.environ.get("CRMLIB_SMTP_SECURITY", "starttls")
     if security not in ("starttls", "tls", "none"):
         raise StudyError(f"CRMLIB_SMTP_SECURITY is {security!r}; allowed: starttls, tls, none")
     port = os.environ.get("CRMLIB_SMTP_PORT", "465" if security == "tls" else "587")

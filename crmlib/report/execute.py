@@ -12,8 +12,9 @@ from pathlib import Path
 from crmlib import format as fmt
 from crmlib.data.staging import scratch
 from crmlib.report.cache import Cache, results_of
+from crmlib.report.outcomes import Outcome, Task
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.processes import Outcome, Task, Worker
+from crmlib.report.processes import Worker
 from crmlib.secrets import redact, redact_json
 from crmlib.study.places import cache_folder
 from crmlib.study.tables import RUN_STATE
@@ -28,7 +29,7 @@ def execute(
     """Run the chapters of a plan and say how each ended, in the plan's order.
 
     `run`: the staging folder: notebooks, metrics and tables land there. `jobs`: how many notebooks run at a time.
-    `cell_timeout_seconds`: the longest that one cell may take. `watch`: told of every start (name, None) and end (name,
+    `cell_timeout_seconds`: the longest that one cell may take. `watch`: called at starts (name, None) and ends (name,
     outcome). A notebook that fails stops those that read it, and no others. Raises RunError if an input changes
     meanwhile: what was made of two states is neither kept nor published.
     """
@@ -42,13 +43,13 @@ class _Execution:
     ) -> None:
         self.plan, self.run, self.cache = plan, run, cache
         self.cell_timeout_seconds, self.watch = cell_timeout_seconds, watch
-        self.order = TopologicalSorter({one.name: one.notebook.reads for one in plan.chapters})
+        self.order = TopologicalSorter({chapter.name: chapter.notebook.reads for chapter in plan.chapters})
         self.order.prepare()
         self.outcomes: dict[str, Outcome] = {}
         self.keys: dict[str, str] = {}
         self.waiting: list[str] = []
         self.running: dict[connection.Connection, Worker] = {}
-        to_run = sum(one.run and not one.cannot_run for one in plan.chapters)
+        to_run = sum(chapter.run and not chapter.cannot_run for chapter in plan.chapters)
         self.at_a_time = max(1, min(jobs, to_run))
         self.environment = _environment(plan)
         self.idle = [Worker() for _ in range(jobs)]
@@ -65,7 +66,7 @@ class _Execution:
         finally:
             for worker in [*self.idle, *self.running.values()]:
                 worker.close()
-        return [self.outcomes[one.name] for one in self.plan.chapters]
+        return [self.outcomes[chapter.name] for chapter in self.plan.chapters]
 
     def _settle_what_need_not_run(self) -> None:
         """Take what is skipped or cached, which may make others ready, until only work is left."""
@@ -83,26 +84,22 @@ class _Execution:
         broken = [read for read in chapter.notebook.reads if not self._usable(read)]
         if broken:
             number = self.plan.chapter(broken[0]).notebook.number
-            return Outcome(chapter.name, "skipped", reason=f"reads {number}, which {self._fate(broken[0])}")
+            ended = "was not run" if self.outcomes[broken[0]].succeeded else "failed"
+            return Outcome(chapter.name, "skipped", reason=f"reads {number}, which {ended}")
         key = self.keys[chapter.name] = self.cache.key(chapter, self.run)
         seconds = None if chapter.afresh else self.cache.fetch(chapter.name, key, self.run)
         if seconds is not None:
-            return Outcome(
-                chapter.name, "cached", reason=f"unchanged; took {fmt.seconds(seconds)} when it ran"
-            )
+            took = f"unchanged; took {fmt.seconds(seconds)} when it ran"
+            return Outcome(chapter.name, "cached", reason=took)
         if not chapter.run:
-            return Outcome(
-                chapter.name, "skipped", reason="left out by --only, and the cache has none that fits"
-            )
+            why = "left out by --only, and the cache has none that fits"
+            return Outcome(chapter.name, "skipped", reason=why)
         return None
 
     def _usable(self, name: str) -> bool:
         """Whether those who read a notebook can go on: also without one whose tables the firm does not have."""
         outcome = self.outcomes[name]
         return outcome.succeeded and not outcome.reason.startswith("reads ")
-
-    def _fate(self, name: str) -> str:
-        return "failed" if not self.outcomes[name].succeeded else "was not run"
 
     def _start_what_can(self) -> None:
         while self.waiting and self.idle:

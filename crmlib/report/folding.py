@@ -42,15 +42,12 @@ def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell
     for place, group in enumerate(groups):
         for cell in group:
             if cell["cell_type"] != "markdown":
-                kept.append(
-                    cell
-                    | {"outputs": [one.output for one in cell["found"] if one.output and not gone[place]]}
-                )
+                shown = [found.output for found in cell["found"] if found.output and not gone[place]]
+                kept.append(cell | {"outputs": shown})
             elif not gone[place] or (place, False) in sections:
                 kept.append(cell)
-    reasons = [
-        reason for group in groups for cell in group for one in cell["found"] for reason in one.reasons
-    ]
+    outputs = [found for group in groups for cell in group for found in cell["found"]]
+    reasons = [reason for found in outputs for reason in found.reasons]
     return kept, _line(absent_tables, reasons, left_out)
 
 

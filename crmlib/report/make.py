@@ -23,8 +23,8 @@ from crmlib.errors import RunError, disk_full
 from crmlib.report.cache import Cache
 from crmlib.report.deliver import Delivery, Prepared
 from crmlib.report.execute import Watch, execute
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.processes import Outcome
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact_json
 from crmlib.study.places import cache_folder
@@ -54,7 +54,7 @@ def make_report(
     """Run a plan and publish it, or keep it apart if a notebook failed.
 
     `reports`: where the study's reports go. `jobs`: how many notebooks run at a time. `cell_timeout_seconds`: the
-    longest that one cell may take. `watch`: told of every notebook's start (name, None) and end (name, outcome).
+    longest that one cell may take. `watch`: called at every notebook's start (name, None) and end (name, outcome).
     `delivery`: whether the report is printed, and who gets a mail. Raises RunError if the reports cannot be written, as
     when the disk is full; the latest report is as it was.
     """
@@ -99,7 +99,7 @@ def _publish(
 ) -> Made:  # fmt: skip
     from crmlib.report import publish  # templates and Markdown: not before there is something to render
 
-    broken = [one for one in outcomes if not one.succeeded]
+    broken = [outcome for outcome in outcomes if not outcome.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
     failures = [_failure(one, plan, reports, kept_in) for one in broken]
     publish.write_pages(plan, outcomes, staged, record)

@@ -176,9 +176,8 @@ def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[
         raise StudyError(f"{where}: the parameters cell is not Python: {error}") from error
     found = {}
     for statement in statements:
-        target = (
-            statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        )
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        target = targets[0]
         if not isinstance(target, ast.Name):
             raise StudyError(f"{where}: line {statement.lineno} of the parameters cell is no `name = value`")
         try:

@@ -111,13 +111,10 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
             sources.append(source)
             # The key figures' text is for the tests; a page shows the same figures in words.
             figures = has_figures and "nbval-check-output" in tags
-            shown = (
-                [] if figures else [one for one in (_output(put, prose) for put in cell["outputs"]) if one]
-            )
+            shown = [] if figures else [*filter(None, (_output(put, prose) for put in cell["outputs"]))]
             if figures or shown:
-                blocks.append(
-                    {"kind": "figures" if figures else "code", "sources": sources, "outputs": shown}
-                )
+                kind = "figures" if figures else "code"
+                blocks.append({"kind": kind, "sources": sources, "outputs": shown})
                 sources = []
     if sources:
         blocks.append({"kind": "code", "sources": sources, "outputs": []})
@@ -151,9 +148,8 @@ def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Mark
     about = metadata.get(kind, {})
     size = {side: int(about[side]) for side in ("width", "height") if str(about.get(side, "")).isdigit()}
     sides = Markup("").join(Markup(' {}="{}"').format(side, length) for side, length in size.items())
-    return Markup('<figure><img src="data:{};base64,{}" alt="{}"{}></figure>').format(
-        kind, encoded, alt, sides
-    )
+    figure = Markup('<figure><img src="data:{};base64,{}" alt="{}"{}></figure>')
+    return figure.format(kind, encoded, alt, sides)
 
 
 def _table(text: str, heading: str) -> Markup:
@@ -164,9 +160,8 @@ def _table(text: str, heading: str) -> Markup:
         return Markup('<p class="soft">An empty table: no row applies.</p>')
     for table in soup.find_all("table"):
         _tidy(table)
-    scroll = Markup('<div class="scroll" role="region" tabindex="0" aria-label="{}">').format(
-        f"Table: {heading}"
-    )
+    opening = Markup('<div class="scroll" role="region" tabindex="0" aria-label="Table: {}">')
+    scroll = opening.format(heading)
     return scroll + Markup(str(soup)) + Markup("</div>")
 
 
@@ -267,9 +262,8 @@ class _Prose:
 
 
 def _plain(inline: Token) -> str:
-    return "".join(
-        child.content for child in inline.children or [] if child.type in ("text", "code_inline")
-    ).strip()
+    shown = (one for one in inline.children or [] if one.type in ("text", "code_inline"))
+    return "".join(one.content for one in shown).strip()
 
 
 def _described(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:

@@ -89,7 +89,7 @@ class Plan:
 
     def chapter(self, name: str) -> Chapter:
         """Return the chapter of a notebook."""
-        return next(one for one in self.chapters if one.name == name)
+        return next(chapter for chapter in self.chapters if chapter.name == name)
 
     def why_not(self, chapter: Chapter) -> str:
         """Return why a chapter cannot run on this study and what would change that, or an empty text."""
@@ -124,7 +124,7 @@ def plan_report(
     opened = open_study(study, as_of=as_of)
     notebooks = in_running_order(read_notebooks(notebooks_folder(root)))
     chosen = {choose(notebooks, word).name for word in only}
-    run = _with_all_it_reads(notebooks, chosen) if chosen else {one.name for one in notebooks}
+    run = _with_all_it_reads(notebooks, chosen) if chosen else {notebook.name for notebook in notebooks}
     given = _presets(notebooks, opened.file.notebooks)
     for text in set:
         _override(given, notebooks, text)
@@ -133,13 +133,13 @@ def plan_report(
         _refuse_without_purchases(opened)
     chapters = [
         Chapter(
-            notebook=one,
-            parameters=_parameters(one, given[one.name], address, as_of),
-            missing=tuple(table for table in one.needs if not opened.has(table)),
-            run=one.name in run,
-            afresh=fresh or one.name in chosen,
+            notebook=notebook,
+            parameters=_parameters(notebook, given[notebook.name], address, as_of),
+            missing=tuple(table for table in notebook.needs if not opened.has(table)),
+            run=notebook.name in run,
+            afresh=fresh or notebook.name in chosen,
         )
-        for one in notebooks
+        for notebook in notebooks
     ]
     asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
     plan = Plan(opened, root, tuple(chapters), asked, _inputs(opened), library, (path, digest))
@@ -155,9 +155,8 @@ def _changed(study: Study, table: str) -> list[str]:
     except DataError:  # the last one has gone
         files = []
     gone_or_new = [file.name for file in {*files} ^ {*states}]
-    return gone_or_new + [
-        file.name for file in files if file in states and not states[file].is_still_that_of(file)
-    ]
+    known = [file for file in files if file in states]
+    return gone_or_new + [file.name for file in known if not states[file].is_still_that_of(file)]
 
 
 def _library() -> dict[Path, int]:
@@ -193,7 +192,7 @@ def _inputs(study: Study) -> list[dict[str, Any]]:
 def _rows(study: Study, table: str, files: list[Path]) -> dict[Path, int]:
     # The cleaning has counted what the source holds, used or not.
     by_name = study.cleaned.files_by_name(table)
-    counted = {by_name[one["file"]]: int(one["rows"]) for one in study.cleaned.report(table).sources}
+    counted = {by_name[source["file"]]: int(source["rows"]) for source in study.cleaned.report(table).sources}
     return {files[0]: sum(counted.values())} if len(files) == 1 else counted
 
 
@@ -202,14 +201,14 @@ def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
 
     Raises StudyError if one reads a notebook that is not there, or two read each other.
     """
-    by_name = {one.name: one for one in notebooks}
+    by_name = {notebook.name: notebook for notebook in notebooks}
     for one in notebooks:
         for read in one.reads:
             if read not in by_name:
                 raise StudyError(
                     f"{one.name} reads {read!r}, which is not there; {did_you_mean(read, by_name)}"
                 )
-    sorter = graphlib.TopologicalSorter({one.name: one.reads for one in notebooks})
+    sorter = graphlib.TopologicalSorter({notebook.name: notebook.reads for notebook in notebooks})
     try:
         sorter.prepare()
     except graphlib.CycleError as error:
@@ -225,9 +224,9 @@ def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
 def _with_all_it_reads(notebooks: list[Notebook], names: set[str]) -> set[str]:
     """Add what the named notebooks read, directly or through others (`notebooks` are in running order)."""
     found = set(names)
-    for one in reversed(notebooks):
-        if one.name in found:
-            found.update(one.reads)
+    for notebook in reversed(notebooks):
+        if notebook.name in found:
+            found.update(notebook.reads)
     return found
 
 
@@ -235,7 +234,7 @@ def _presets(
     notebooks: list[Notebook], section: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Read the study's `notebooks:` section."""
-    given: dict[str, dict[str, Any]] = {one.name: {} for one in notebooks}
+    given: dict[str, dict[str, Any]] = {notebook.name: {} for notebook in notebooks}
     named: dict[str, str] = {}
     for word, values in section.items():
         notebook = choose(notebooks, word)
@@ -262,7 +261,7 @@ def _override(given: dict[str, dict[str, Any]], notebooks: list[Notebook], text:
     word, _, key = path.strip().rpartition(".")
     owners = [choose(notebooks, word)] if word else [one for one in notebooks if key in one.parameters]
     if not owners:
-        every = sorted({name for one in notebooks for name in one.parameters} - set(RUNNER_OWNED))
+        every = sorted({name for notebook in notebooks for name in notebook.parameters} - set(RUNNER_OWNED))
         raise StudyError(f"--set {text}: no notebook has a parameter {key!r}; {did_you_mean(key, every)}")
     for notebook in owners:
         parameter = _known(notebook, key, f"--set {text}")
@@ -283,9 +282,8 @@ def _plain_value(raw: str, text: str) -> Any:
 
 def _known(notebook: Notebook, key: str, where: str) -> Parameter:
     if key in RUNNER_OWNED:
-        cure = (
-            "name the study as the argument" if key == "study" else "use --as-of, or as_of in the study file"
-        )
+        by_as_of = "use --as-of, or as_of in the study file"
+        cure = "name the study as the argument" if key == "study" else by_as_of
         raise StudyError(f"{where}: {key!r} is not set here; {cure}")
     if key not in notebook.parameters:
         allowed = [name for name in notebook.parameters if name not in RUNNER_OWNED]

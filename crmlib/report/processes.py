@@ -1,112 +1,23 @@
-"""The processes in which notebooks run: what they are given, and how a notebook ended.
+"""The processes in which notebooks run.
 
 Nothing heavy is imported here: the runner itself never imports Papermill.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
 from crmlib.data.staging import scratch
-
-# What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
-CANNOT_ANSWER = "these data cannot answer it"
-LONGEST_SOCKET = 100  # characters of its path, about as many as systems allow
-_ADDED = {
-    "injected-parameters",
-    "papermill-error-cell-tag",
-}  # by Papermill: cells are counted as in the source
-
-
-@dataclass(frozen=True)
-class Task:
-    """A notebook to run: absolute paths only, for the worker stands elsewhere."""
-
-    name: str
-    notebook: str  # a copy, as the plan has read it
-    output: str
-    parameters: dict[str, Any]
-    run_folder: str
-    root: str
-    cell_timeout_seconds: float
-    environment: dict[str, str]
-    engine_threads: int  # its share of the processor, where several run at a time
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a notebook ended: ok, cached, skipped, failed, timeout or kernel died."""
-
-    name: str
-    status: str
-    seconds: float = 0.0
-    reason: str = ""
-    heading: str = ""
-    cell: int | None = None
-    source_line: str = ""
-    traceback: str = ""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the report may be published with it."""
-        return self.status in ("ok", "cached", "skipped")
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The cell in which a notebook stopped: its number, the heading above it and its source."""
-
-    cell: int | None = None
-    heading: str = ""
-    source: str = ""
-
-    @property
-    def first_line(self) -> str:
-        """The cell's first line that is not empty."""
-        return next((line.strip() for line in self.source.splitlines() if line.strip()), "")
-
-    def failing_line(self, traceback: str) -> str:
-        """The line of the cell that raised, as IPython's traceback numbers it."""
-        found = re.search(r"Cell In\[\d+\], line (\d+)", traceback)
-        lines = self.source.splitlines()
-        return lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else self.first_line
-
-
-def stopped_at(path: Path) -> Stop:
-    """Return where an executed notebook stopped: the last cell that was begun, whatever its status says."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError):  # it never came to be written
-        return Stop()
-    cells = [one for one in cells if not _ADDED & set(one["metadata"].get("tags", []))]
-    begun = [index for index, cell in enumerate(cells) if _begun(cell)]
-    if not begun:
-        return Stop()
-    return Stop(begun[-1] + 1, _heading_above(cells[: begun[-1]]), "".join(cells[begun[-1]]["source"]))
-
-
-def _begun(cell: dict[str, Any]) -> bool:
-    return cell["cell_type"] == "code" and bool(cell["metadata"].get("papermill", {}).get("start_time"))
-
-
-def _heading_above(cells: list[dict[str, Any]]) -> str:
-    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    headings = [
-        line.lstrip("# ").strip() for text in prose for line in text.splitlines() if line.startswith("#")
-    ]
-    return headings[-1] if headings else ""
+from crmlib.report.outcomes import LONGEST_SOCKET, Outcome, Task, stopped_at
 
 
 class Worker:

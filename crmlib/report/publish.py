@@ -13,8 +13,8 @@ import pyarrow.parquet
 from crmlib.findings import FAIL, PASS
 from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
-from crmlib.report.processes import Outcome
 from crmlib.study.results import cards
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
@@ -23,9 +23,8 @@ _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
 
 def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
     """Merge the figures of all notebooks into metrics.json and return them by notebook."""
-    metrics = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(run.glob("metrics/*.json"))
-    }
+    files = sorted(run.glob("metrics/*.json"))
+    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
 
@@ -38,11 +37,10 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
     """
     metrics = write_metrics(run)
     if plan.study.has("transactions"):
-        shutil.copyfile(
-            plan.study.cleaned.folder("transactions") / "quarantine.parquet", run / "quarantine.parquet"
-        )
-    by_name = {one.name: one for one in outcomes}
-    shown = [one for one in plan.chapters if by_name[one.name].status in ("ok", "cached")]
+        cleaned = plan.study.cleaned.folder("transactions")
+        shutil.copyfile(cleaned / "quarantine.parquet", run / "quarantine.parquet")
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    shown = [chapter for chapter in plan.chapters if by_name[chapter.name].status in ("ok", "cached")]
     shown.sort(key=lambda one: one.name)
     for position, chapter in enumerate(shown):
         page = pages.notebook_page(
@@ -79,16 +77,16 @@ def _index(
         study=plan.study,
         record=record,
         figures=[
-            (one, shown[one.name])
-            for one in sorted(plan.chapters, key=attrgetter("name"))
-            if one.name in shown
+            (chapter, shown[chapter.name])
+            for chapter in sorted(plan.chapters, key=attrgetter("name"))
+            if chapter.name in shown
         ],
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
         chapters=[
             _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
         ],
-        failures=[one.name for one in outcomes.values() if not one.succeeded],
+        failures=[outcome.name for outcome in outcomes.values() if not outcome.succeeded],
     )
 
 

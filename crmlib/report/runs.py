@@ -154,6 +154,5 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def _folders(parent: Path) -> list[Path]:
     """The runs in a folder, the newest first."""
-    return sorted(
-        (one for one in parent.glob("[!.]*") if one.is_dir()), key=lambda one: one.name, reverse=True
-    )
+    folders = [path for path in parent.glob("[!.]*") if path.is_dir()]
+    return sorted(folders, key=lambda path: path.name, reverse=True)

@@ -14,8 +14,8 @@ from crmlib.errors import CrmError
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.notebooks import Notebook, read_notebooks
+from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
-from crmlib.report.processes import Outcome
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact
 from crmlib.study import Study, open_study
@@ -88,10 +88,10 @@ def list_notebooks(study: str | None) -> None:
     if study is not None:
         _list_possible(study, open_study(study), notebooks)
         return
-    for one in notebooks:
-        say(f"{one.name}\n    {one.question}\n    needs {', '.join(one.needs) or 'no table'}")
-        if one.reads:
-            say(f"    reads {', '.join(one.reads)}")
+    for notebook in notebooks:
+        say(f"{notebook.name}\n    {notebook.question}\n    needs {', '.join(notebook.needs) or 'no table'}")
+        if notebook.reads:
+            say(f"    reads {', '.join(notebook.reads)}")
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:

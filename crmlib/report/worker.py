@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, DataError, FitError
-from crmlib.report.processes import CANNOT_ANSWER, LONGEST_SOCKET, Outcome, Task, stopped_at
+from crmlib.report.outcomes import CANNOT_ANSWER, LONGEST_SOCKET, Outcome, Task, stopped_at
 
 START_TIMEOUT_SECONDS = 120
 _CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__, DataError.__name__)

@@ -23,20 +23,20 @@ from crmlib.study.tables import CleanedTables
 
 
 class DataQuality:
-    """The data check of a study: rows and money by fate, of the purchase log and of the tables beside it."""
+    """The data check of a study: rows and money by outcome, of the purchase log and of the tables beside it."""
 
     def __init__(self, cleaned: CleanedTables, as_of: dt.date) -> None:
         self._cleaned, self._as_of = cleaned, as_of
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """Rows and money by fate: in the source = used + after `as_of` + set aside with a reason.
+        """Rows and money by outcome: in the source = used + after `as_of` + set aside with a reason.
 
-        Columns `fate, rows, amount` (the study's currency); the first row is the sum of the others. The amount of
+        Columns `outcome, rows, amount` (the study's currency); the first row is the sum of the others. The amount of
         rows none of which has one that can be read is not known, and in no sum.
         """
         rows = self._outcomes("transactions")
-        return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
+        return rows[["outcome", "rows", "amount"]].astype({"rows": "int64"})
 
     @cached_property
     def gates(self) -> pd.DataFrame:
@@ -75,8 +75,8 @@ class DataQuality:
 
     @property
     def states(self) -> pd.DataFrame:
-        """The states of orders: columns `state, rows, fate` (counted as sales or set aside); empty without a status."""
-        return pd.DataFrame(self._log.states, columns=["state", "rows", "fate"])
+        """The states of orders: columns `state, rows, outcome` (sale or set aside); empty without a status."""
+        return pd.DataFrame(self._log.states, columns=["state", "rows", "outcome"])
 
     @property
     def remarks(self) -> list[str]:
@@ -116,13 +116,13 @@ class DataQuality:
 
     @cached_property
     def tables(self) -> pd.DataFrame:
-        """Rows and money of the optional tables by fate: in the source = used + after `as_of` + set aside.
+        """Rows and money of the optional tables by outcome: in the source = used + after `as_of` + set aside.
 
-        Columns `table, fate, rows, amount, amount_of`: the money of the table's first money column, which
+        Columns `table, outcome, rows, amount, amount_of`: the money of the table's first money column, which
         `amount_of` names. Every money column was reconciled when the table was cleaned.
         """
         found = [self._outcomes(name).assign(table=name) for name in self._cleaned.optional]
-        columns = ["table", "fate", "rows", "amount", "amount_of"]
+        columns = ["table", "outcome", "rows", "amount", "amount_of"]
         return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
     @property
@@ -134,16 +134,14 @@ class DataQuality:
         return self._cleaned.report("transactions")
 
     def _outcomes(self, name: str) -> pd.DataFrame:
-        """Rows and money of a table by fate; the money is that of its first money column."""
+        """Rows and money of a table by outcome; the money is that of its first money column."""
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        outcomes = [[one["fate"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        outcomes = [[one["outcome"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
-            outcomes[2:] = [
-                [fate, n, math.nan if fate in unknown else size] for fate, n, size in outcomes[2:]
-            ]
+            outcomes[2:] = [[why, n, math.nan if why in unknown else size] for why, n, size in outcomes[2:]]
         seen = dated_up_to(self._cleaned.rows(name), CONTRACTS[name], self._as_of)
         sums = {"amount": countable(seen, amount_of).sum()} if amount_of else {}
         within = seen.agg(rows=seen.count(), **sums).to_pyarrow().to_pylist()[0]
@@ -151,7 +149,7 @@ class DataQuality:
         outcomes[1] = ["used", within["rows"], float(within.get("amount") or 0)]
         later = round(amount - outcomes[1][2], 4)  # money is kept in four decimals
         outcomes.insert(2, [f"after {self._as_of}", rows - outcomes[1][1], later])
-        frame = pd.DataFrame(outcomes, columns=["fate", "rows", "amount"]).assign(amount_of=amount_of)
+        frame = pd.DataFrame(outcomes, columns=["outcome", "rows", "amount"]).assign(amount_of=amount_of)
         assert frame["rows"][0] == frame["rows"][1:].sum(), "rows do not add up; this is a fault of crmlib"
         assert abs(frame["amount"][0] - frame["amount"][1:].sum()) < 0.005, "money does not add up"
         return frame
@@ -164,7 +162,7 @@ class DataQuality:
         """
         found = []
         for name in self._cleaned.optional:
-            found += [{"table": name, **one} for one in self._cleaned.report(name).values]
+            found += [{"table": name, **value} for value in self._cleaned.report(name).values]
             found += self._known_later(name)
         return pd.DataFrame(found, columns=["table", "column", "what", "rows"])
 
@@ -204,7 +202,7 @@ class DataQuality:
         names = self._cleaned.optional
         if not names:
             return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
-        rows = self.tables.groupby("fate")["rows"].sum()
+        rows = self.tables.groupby("outcome")["rows"].sum()
         later = rows[f"after {self._as_of}"]
         aside = rows["in the source"] - rows["used"] - later
         beside = "Beside its purchase log t" if self._has_log else "T"
@@ -218,10 +216,10 @@ class DataQuality:
     def tables_found(self) -> dict[str, pd.DataFrame]:
         """What there is to show of the optional tables, each frame under a title; nothing where there is nothing."""
         outcomes = self.tables
-        aside = outcomes[~outcomes["fate"].isin(["in the source", "used", f"after {self._as_of}"])]
+        aside = outcomes[~outcomes["outcome"].isin(["in the source", "used", f"after {self._as_of}"])]
         frames = {
             "Rows by table": self._rows_by_table(outcomes),
-            "Set aside, by reason": aside.rename(columns={"fate": "reason"}),
+            "Set aside, by reason": aside.rename(columns={"outcome": "reason"}),
             "Values left empty, or read as another word": self.table_values,
             "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
             "Words nearly spelt alike; none was merged": self.spellings,
@@ -232,9 +230,7 @@ class DataQuality:
         """One row per table: what its source holds, and how much of it is used, of a later day, or set aside."""
         if outcomes.empty:
             return outcomes
-        wide = outcomes.pivot_table(
-            index="table", columns="fate", values=["rows", "amount"], sort=False
-        ).fillna(0)
+        wide = outcomes.pivot_table(["rows", "amount"], "table", "outcome", sort=False).fillna(0)
         rows, later = wide["rows"].astype("int64"), f"after {self._as_of}"
         found = {
             "in_the_source": rows["in the source"],

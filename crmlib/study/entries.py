@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.guessing.findings import Finding, Guess
+from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
 from crmlib.study.file import READING, StudyFile, TableEntry
@@ -30,20 +30,15 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
 
 
 def refuse_open_questions(guess: Guess, answers: str) -> None:
-    """Refuse to write down what is not known; `answers` says how a person can say it."""
+    """Refuse to write down what is not known; `answers` says how the user can set it."""
     if guess.undecided:
-        listed = "\n".join(f"  {one.entry}: {one.text}" for one in guess.undecided)
-        raise StudyError(
-            f"{guess.source.name}: this cannot be told from the file:\n{listed}\n  Say it: {answers}"
-        )
+        listed = "\n".join(f"  {question.entry}: {question.text}" for question in guess.undecided)
+        raise StudyError(f"{guess.source.name}: the file does not show this:\n{listed}\n  Set it: {answers}")
 
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
-    found = {one.entry: one for one in guess.findings}
-    unknown = Finding(
-        "currency", None, "nothing in the file says; amounts are written without a code until you do"
-    )
-    currency = found.get("currency", unknown)
+    found = {finding.entry: finding for finding in guess.findings}
+    currency = found.get("currency", CURRENCY_UNKNOWN)
     lines = [
         "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
         "",
@@ -70,9 +65,9 @@ def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of
 def _policies(found: dict[str, Finding]) -> list[str]:
     lines = []
     for key, field in Policies.model_fields.items():
-        one = found.get(f"policies.{key}")
-        comment = f"{field.description}; {one.evidence}" if one else str(field.description)
-        lines += _entry_lines(key, one.value if one else field.default, comment, 2)
+        finding = found.get(f"policies.{key}", Finding(key, field.default, ""))
+        comment = "; ".join(filter(None, (field.description, finding.evidence)))
+        lines += _entry_lines(key, finding.value, comment, 2)
     return lines
 
 
@@ -90,10 +85,10 @@ def _entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[st
 
 def entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
     """What the study file has to say of a table, in the order of its entries."""
-    found = {one.entry: one for one in guess.findings}
+    found = {finding.entry: finding for finding in guess.findings}
     defaults = {key: TableEntry.model_fields[key].default for key in READING}
     how = [found[key] for key in READING if key in found and found[key].value != defaults[key]]
-    columns = [one for one in guess.findings if one.entry.startswith("columns.")]
+    columns = [finding for finding in guess.findings if finding.entry.startswith("columns.")]
     return [Finding("source", source, why), *how, *columns]
 
 

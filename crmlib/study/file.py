@@ -283,8 +283,8 @@ def _allowed_numbers(steps: list[str]) -> str:
     """Both bounds of an entry that is a number between bounds, in words; else an empty text."""
     field = _model_of(steps[:-1]).model_fields.get(steps[-1])
     bounds = field.metadata if field else ()
-    low = next((one.ge for one in bounds if hasattr(one, "ge")), None)
-    high = next((one.le for one in bounds if hasattr(one, "le")), None)
+    low = next((bound.ge for bound in bounds if hasattr(bound, "ge")), None)
+    high = next((bound.le for bound in bounds if hasattr(bound, "le")), None)
     if low is None:
         return ""
     return f"allowed: a number, {low} or more" if high is None else f"allowed: a number, {low} to {high}"

@@ -120,8 +120,8 @@ class NotebookResults:
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
         figures = self.content["figures"].values()
-        width = max((len(one["label"]) for one in figures), default=0)
-        return "\n".join(f"{one['label']:<{width}}  {value_and_change(one)}" for one in figures)
+        width = max((len(figure["label"]) for figure in figures), default=0)
+        return "\n".join(f"{figure['label']:<{width}}  {value_and_change(figure)}" for figure in figures)
 
     def _write(self) -> None:
         text = json.dumps(self.content, indent=1, ensure_ascii=False)

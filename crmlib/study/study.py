@@ -53,11 +53,9 @@ class Study:
 
     def __repr__(self) -> str:
         file = self.file
-        parts = [
-            f"{self.title}",
-            f"{file.currency or 'currency not known'}, as of {self.as_of_override or file.as_of}",
-            f"tables {', '.join(file.tables)}",
-        ]
+        day = self.as_of_override or file.as_of
+        parts = [self.title, f"{file.currency or 'currency not known'}, as of {day}"]
+        parts.append(f"tables {', '.join(file.tables)}")
         if log := file.tables.get("transactions"):
             how = log.model_dump(exclude_defaults=True, exclude={"source", "columns", "rename"}) | log.columns
             parts += [", ".join(f"{key}: {value}" for key, value in how.items())] if how else []
@@ -160,7 +158,7 @@ class Study:
 
     @cached_property
     def quality(self) -> DataQuality:
-        """Rows and money by fate, and what each policy concerns."""
+        """Rows and money by outcome, and what each policy concerns."""
         from crmlib.study.data_quality import DataQuality
 
         return DataQuality(self.cleaned, self.as_of)
@@ -268,10 +266,6 @@ def open_study(
         Of a log: entries of a study file, such as `currency="EUR"` or `margin=0.4`, and of its table, such as
         `date_format`, `decimal`, `timezone` and `amount_unit`; of a file also `sheet`, `encoding` and `delimiter`.
 
-    Returns
-    -------
-    Study
-
     Raises
     ------
     StudyError
@@ -326,7 +320,7 @@ def _study_of_file(
     facts: dict[str, Any],
     as_of: dt.date | None,
 ) -> Study:
-    """The study that `crm new` would write of a purchase log, with what is said here instead of what was guessed."""
+    """The study that `crm new` would write of a purchase log, with what is given here instead of what was guessed."""
     from crmlib.data.guessing.table import guess_table
     from crmlib.study.entries import study_of_guess
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.files.source_files import names_of, source_files
@@ -20,9 +21,9 @@ from crmlib.errors import DataError, StudyError
 from crmlib.secrets import fingerprint, hash_secret
 from crmlib.study.places import cache_folder
 
-RUN_STATE = (
-    "CRMLIB_RUN_STATE"  # the variable in which the runner hands it to the kernels, as JSON: name to key
-)
+T = TypeVar("T")
+# The variable in which the runner says to the kernels what every input is, as JSON: name to key.
+RUN_STATE = "CRMLIB_RUN_STATE"
 
 
 def require_same(name: str, key: str, what: str) -> None:
@@ -46,6 +47,19 @@ if TYPE_CHECKING:
     from crmlib.study.file import StudyFile, TableEntry
 
 
+def _once(method: Callable[[Any, str], T]) -> Callable[[Any, str], T]:
+    """Ask a method once for each table, by one thread at a time: two that ask for a table clean it once."""
+
+    @functools.wraps(method)
+    def asked(self: Any, name: str) -> T:
+        with LOCK:
+            if (method.__name__, name) not in self._known:
+                self._known[method.__name__, name] = method(self, name)
+            return self._known[method.__name__, name]
+
+    return asked
+
+
 class CleanedTables:
     """The tables of a study: where their sources are, and what became of them, cleaned when first asked for.
 
@@ -59,10 +73,7 @@ class CleanedTables:
     ) -> None:
         self.study, self.file, self.beside, self.root, self.frame = study, file, beside, root, frame
         self._as_of = as_of or file.as_of
-        self._states: dict[str, dict[Path, FileState]] = {}
-        self._keys: dict[str, str] = {}
-        self._folders: dict[str, Path] = {}
-        self._reports: dict[str, CleaningReport] = {}
+        self._known: dict[tuple[str, str], Any] = {}
         self._of_a_frame: Any = None
 
     @property
@@ -70,12 +81,10 @@ class CleanedTables:
         """Names of the tables beside the purchase log, in the order of the study file."""
         return [name for name in self.file.tables if name != "transactions"]
 
+    @_once
     def folder(self, name: str) -> Path:
         """Folder of a cleaned table, from the cache where nothing has changed."""
-        with LOCK:  # two threads that ask for a table clean it once
-            if name not in self._folders:
-                self._folders[name] = self._cleaned(name, self._entry(name))
-            return self._folders[name]
+        return self._cleaned(name, self._entry(name))
 
     def rows(self, name: str) -> ibis.Table:
         """A cleaned table whole: what the firm learnt after `as_of` is in it as well.
@@ -105,27 +114,23 @@ class CleanedTables:
             return False
         return not holds_other(engine().read_parquet(str(self.folder("transactions") / USED)).customer_id)
 
+    @_once
     def report(self, name: str) -> CleaningReport:
         """What became of every row of a table."""
-        if name not in self._reports:
-            self._reports[name] = read_report(self.folder(name))
-        return self._reports[name]
+        return read_report(self.folder(name))
 
+    @_once
     def key(self, name: str) -> str:
         """Names the content of a table and how it is read; unchanged data keep their key."""
-        if name not in self._keys:
-            self._keys[name] = self._key(name)
-            require_same(f"{self.beside}/{name}", self._keys[name], f"the source of {name}")
-        return self._keys[name]
-
-    def _key(self, name: str) -> str:
         file, entry = self.file, self._entry(name)
         facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
         if name == "transactions":
             facts.append(file.policies.model_dump())
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         settings = describe([*facts, hashed, self._known_until(name), list(self.files_by_name(name))])
-        return cache_key(self.states(name), settings)
+        key = cache_key(self.states(name), settings)
+        require_same(f"{self.beside}/{name}", key, f"the source of {name}")
+        return key
 
     def _entry(self, name: str) -> TableEntry:
         tables = self.file.tables
@@ -217,12 +222,11 @@ class CleanedTables:
         """The files that a table is read from, as they are now."""
         return source_files(self._entry(name).source, base=self.source_folder)
 
+    @_once
     def states(self, name: str) -> dict[Path, FileState]:
         """The files that a table is read from, and what each held when this object first looked at it."""
-        if name not in self._states:
-            cache = cache_folder(self.root)
-            self._states[name] = {file: file_state(file, cache) for file in self.files(name)}
-        return self._states[name]
+        cache = cache_folder(self.root)
+        return {file: file_state(file, cache) for file in self.files(name)}
 
     def files_by_name(self, name: str) -> dict[str, Path]:
         """The same by what they are called in the reports and the quarantine."""

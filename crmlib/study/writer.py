@@ -121,7 +121,7 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     root, folder = root_of(path), path.parent
     source, why, copy = _place_source(guess, root, folder)
     personal = {f"columns.{column.name}" for column in CONTRACTS[table].columns if column.personal}
-    named = [str(one.value) for one in guess.findings if one.entry in personal]
+    named = [str(finding.value) for finding in guess.findings if finding.entry in personal]
     if named and not guess.source.resolve().is_relative_to(root):  # it stays the only file of its kind
         source, copy = os.path.abspath(guess.source), None
         why = f"where it is; it names people ({', '.join(named)}), so it is not copied into the project"

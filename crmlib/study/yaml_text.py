@@ -9,11 +9,8 @@ import yaml
 
 from crmlib.errors import StudyError
 
-LONGEST, DEEPEST, MOST_ALIASES = (
-    1_000_000,
-    30,
-    20,
-)  # signs, levels, and places where something is said by `*name`
+# Signs, levels, and aliases (`*name`).
+LONGEST, DEEPEST, MOST_ALIASES = 1_000_000, 30, 20
 
 # What YAML takes for a day or a number, and what is allowed there.
 _SCALARS = {

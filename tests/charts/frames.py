@@ -20,7 +20,7 @@ def months(count: int) -> pd.DatetimeIndex:
 def fates(used: int = 90, undated: int = 10) -> pd.DataFrame:
     rows = [used + undated, used, 0, undated]
     names = ["in the source", "used", "after 2024-06-30", "date cannot be read"]
-    return pd.DataFrame({"fate": names, "rows": rows, "amount": [2.5 * one for one in rows]})
+    return pd.DataFrame({"outcome": names, "rows": rows, "amount": [2.5 * one for one in rows]})
 
 
 def monthly(values: list[float]) -> pd.DataFrame:

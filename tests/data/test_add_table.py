@@ -120,7 +120,7 @@ def test_a_messy_file_is_added_and_reconciles(project):
     assert (entry.encoding, entry.delimiter, entry.decimal) == ("cp1252", ";", ",")
     assert entry.date_format == ("%d.%m.%Y %H:%M",)
     rows = crm.open_study("shop").quality.tables
-    assert dict(zip(rows["fate"], zip(rows["rows"], rows["amount"], strict=True), strict=True)) == {
+    assert dict(zip(rows["outcome"], zip(rows["rows"], rows["amount"], strict=True), strict=True)) == {
         "in the source": (8, 1247.49),
         "used": (3, 1231.49),
         "after 2024-06-30": (1, 6.0),

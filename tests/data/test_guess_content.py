@@ -278,7 +278,7 @@ def test_states_that_are_no_sale(project):  # noqa: F811
     text = log("customer_id,date,amount,status", (who, day, 10, lambda i: [*states, "paid"][i % 13]), 65)
     (project / "orders.csv").write_text(text)
     assert run("new", "shop", "--transactions", "orders.csv", "--yes").exit_code == 0
-    rows = crm.open_study("shop").quality.rows.set_index("fate")["rows"]
+    rows = crm.open_study("shop").quality.rows.set_index("outcome")["rows"]
     assert (rows["used"], rows["cancelled or test order"]) == (5, 60)
 
 
@@ -315,7 +315,7 @@ def test_postage_that_stands_as_a_product_is_named_and_asked_about(project):  # 
     assert "probably no product: gift_0001_20 (12 rows), m (12 rows), post (12 rows); assumed" in made.output
     assert crm.open_study("kept").quality.rows["rows"][1] == 60
     run("new", "shop", "--transactions", "orders.csv", answers="set aside\n")
-    rows = crm.open_study("shop").quality.rows.set_index("fate")["rows"]
+    rows = crm.open_study("shop").quality.rows.set_index("outcome")["rows"]
     assert rows["no product (policies.excluded_products)"] == 36
 
 

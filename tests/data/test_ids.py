@@ -306,7 +306,7 @@ def test_rows_and_money_without_a_customer(project, lost, rows, money):
 def test_amounts_that_cannot_be_read_are_not_nothing(project):
     lines = [f"{place},2024-03-01,{'ten' if place < 30 else '10'}" for place in range(100)]
     study = project(transactions="\n".join(["customer_id,date,amount", *lines, ""]))
-    assert study.quality.rows.set_index("fate")["amount"].isna().to_dict()["unreadable amount"]
+    assert study.quality.rows.set_index("outcome")["amount"].isna().to_dict()["unreadable amount"]
     found = gate(study, "money set aside")
     assert (found["status"], found["found"]) == ("fail", "not known for 30 rows")
 

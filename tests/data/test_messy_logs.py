@@ -116,17 +116,17 @@ def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
         report = clean_table(open_table(log, keep_bad_lines=True), TRANSACTIONS, reading, Path(folder))
         clean = pd.read_parquet(Path(folder) / "used.parquet")
         aside = pd.read_parquet(Path(folder) / "quarantine.parquet")
-    fate = {one["fate"]: one for one in report.rows}
+    outcome = {one["outcome"]: one for one in report.rows}
 
     # Every row once, and the money of every readable amount, to the cent.
-    assert fate["in the source"]["rows"] == len(rows) + len(bad_lines) == len(clean) + len(aside)
+    assert outcome["in the source"]["rows"] == len(rows) + len(bad_lines) == len(clean) + len(aside)
     money = sum(Decimal(AMOUNTS[one[2]] or 0) for one in rows[:-1]) + Decimal("5.55")
-    assert Decimal(str(round(fate["in the source"]["money"]["amount"], 4))) == money
+    assert Decimal(str(round(outcome["in the source"]["money"]["amount"], 4))) == money
     used = sum((Decimal(str(value)) for value in clean["amount"].round(4)), Decimal(0))
     assert used + sum((value or Decimal(0) for value in aside["readable_amount"]), Decimal(0)) == money
-    assert fate["used"]["rows"] == len(clean)
+    assert outcome["used"]["rows"] == len(clean)
     assert Counter(aside["reason"]) == {
-        k: v["rows"] for k, v in fate.items() if k not in ("in the source", "used")
+        k: v["rows"] for k, v in outcome.items() if k not in ("in the source", "used")
     }
     assert (aside["reason"] == "line cannot be split into columns").sum() == len(bad_lines)
 

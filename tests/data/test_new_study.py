@@ -208,7 +208,7 @@ def test_a_currency_that_the_file_does_not_say_is_not_made_up(project):
     assert lines[lines.index("currency: null") - 1].startswith("# nothing in the file says")
     assert "currency             not known" in made.output
     assert crm.open_study("shop").currency == ""
-    assert re.search(r"fate +rows +amount\n", run("check", "shop").output)
+    assert re.search(r"outcome +rows +amount\n", run("check", "shop").output)
 
 
 def test_a_file_with_a_title_above_its_header_ends_with_2_and_the_line(project):

@@ -64,9 +64,9 @@ def column(study, table, name):
     return [None if pd.isna(value) else value for value in values]
 
 
-def fates(study, table):
+def outcomes(study, table):
     rows = study.quality.tables
-    return rows[rows["table"] == table].set_index("fate")["rows"].to_dict()
+    return rows[rows["table"] == table].set_index("outcome")["rows"].to_dict()
 
 
 def values(study, table):
@@ -107,9 +107,9 @@ def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
     assert Decimal(str(total["money"]["cost"])) == money
     assert round(sum(Decimal(str(one["money"]["cost"])) for one in parts), 4) == money
     used, aside = pd.read_parquet(folder / "used.parquet"), pd.read_parquet(folder / "quarantine.parquet")
-    assert parts[0] == {"fate": "used", "rows": len(used), "money": parts[0]["money"]}
+    assert parts[0] == {"outcome": "used", "rows": len(used), "money": parts[0]["money"]}
     assert len(used) + len(aside) == len(frame)
-    assert set(aside["reason"]) == {one["fate"] for one in parts[1:]}
+    assert set(aside["reason"]) == {one["outcome"] for one in parts[1:]}
     assert sorted([*aside["source_row"]]) == sorted(set(aside["source_row"]))
     assert used["customer_id"].notna().all()
     assert used["opened"].notna().all()
@@ -160,7 +160,7 @@ def test_every_fault_of_a_required_column_sets_the_row_aside_with_its_reason(sho
         "1,2024-01-06,nps,many,\n1,2024-01-06,nps,-1,\n1,2024-01-06,nps,11,\n"
         "1,2024-01-06,trust,6,\n1,2024-01-06,trust,6,7\n1,2025-01-06,nps,8,\n1,2024-01-06\n"
     )
-    assert fates(study, "surveys") == {
+    assert outcomes(study, "surveys") == {
         "in the source": 13,
         "used": 2,
         "after 2024-06-30": 1,
@@ -183,7 +183,7 @@ def test_a_fault_of_another_column_leaves_the_value_empty_and_is_counted(shop):
         customers="customer_id,birthday,adoption,recommender_type,consent\n"
         "1,1980-02-29,80%,Freund,Ja\n2,2031-01-01,1.5,boss,perhaps\n3,1850-01-01,much,,withdrawn\n"
     )
-    assert fates(study, "customers") == {"in the source": 3, "used": 3, "after 2024-06-30": 0}
+    assert outcomes(study, "customers") == {"in the source": 3, "used": 3, "after 2024-06-30": 0}
     assert column(study, "customers", "has_birthday") == [True, False, False]
     assert column(study, "customers", "adoption") == [0.8, None, None]
     assert column(study, "customers", "recommender_type") == ["friend", None, None]
@@ -205,7 +205,7 @@ def test_a_key_that_stands_twice_is_used_once(shop):
         ",2,2024-01-07,4\n,2,2024-01-08,8\nb,2,soon,16\nb,3,2024-01-08,32\n"
     )
     assert column(study, "service_cases", "cost") == [1, 4, 8, 32]
-    money = study.quality.tables.set_index("fate")["amount"].to_dict()
+    money = study.quality.tables.set_index("outcome")["amount"].to_dict()
     assert money == {
         "in the source": 63,
         "used": 45,
@@ -221,7 +221,7 @@ def test_what_ends_before_it_starts_is_set_aside_but_not_within_a_day(shop):
         "2,2024-01-05 14:00,2024-01-05,6\n3,2024-01-05,,7\n"
     )
     assert column(study, "subscriptions", "price_per_month") == [6, 7]
-    assert fates(study, "subscriptions")["end before start"] == 1
+    assert outcomes(study, "subscriptions")["end before start"] == 1
 
 
 def test_equal_rows_are_used_and_counted(shop):
@@ -233,7 +233,7 @@ def test_equal_rows_are_used_and_counted(shop):
 def test_a_table_without_rows_is_empty_and_one_without_a_usable_row_is_refused(shop):
     empty = shop(leads="lead_id,created,channel\n")
     assert column(empty, "leads", "lead_id") == []
-    assert fates(empty, "leads") == {"in the source": 0, "used": 0, "after 2024-06-30": 0}
+    assert outcomes(empty, "leads") == {"in the source": 0, "used": 0, "after 2024-06-30": 0}
     with pytest.raises(
         DataError, match=r"leads: no row can be used; 2 of 2 .* 'made' holds, for example, '31/12/2023'"
     ):
@@ -250,7 +250,7 @@ def test_what_a_database_writes_for_nothing_is_nothing(shop):
     assert values(study, "service_cases") == {}
     assert column(study, "service_cases", "theme") == [None, None]
     assert column(study, "service_cases", "minutes") == [None, 7]
-    assert fates(study, "service_cases")["no opened"] == 1
+    assert outcomes(study, "service_cases")["no opened"] == 1
 
 
 def test_typed_numbers_that_are_none_are_empty_and_infinite_ones_are_faults(tmp_path):
@@ -261,7 +261,7 @@ def test_typed_numbers_that_are_none_are_empty_and_infinite_ones_are_faults(tmp_
     pq.write_table(cases, tmp_path / "cases.parquet")  # written from pandas, "nan" would be null
     raw = open_table(tmp_path / "cases.parquet")
     report = clean_table(raw, CONTRACTS["service_cases"], Reading(), tmp_path)
-    assert {one["fate"]: one["rows"] for one in report.rows} == {
+    assert {one["outcome"]: one["rows"] for one in report.rows} == {
         "in the source": 5,
         "used": 3,
         "customer id in scientific notation, with digits lost": 1,  # several ids are this number
@@ -371,7 +371,7 @@ def test_nothing_that_happened_after_as_of_is_seen(shop):
     assert column(study, "service_cases", "case_id") == ["a", "b"]
     assert column(study, "service_cases", "closed") == [pd.Timestamp("2024-02-03"), None]
     assert column(study, "service_cases", "minutes") == [5, None]
-    assert fates(study, "service_cases")["after 2024-03-01"] == 1
+    assert outcomes(study, "service_cases")["after 2024-03-01"] == 1
     later = "known only after 2024-03-01, and left empty"
     assert values(study, "service_cases") == {("closed", later): 1, ("minutes", later): 1}
     assert column(crm.open_study("shop", as_of="2024-03-05"), "service_cases", "minutes") == [5, 9, 7]
@@ -444,7 +444,7 @@ def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_pa
     }
     for name, frame in frames.items():
         results.table(name, frame)
-    assert fates(study, "customers")["used"] == 2
+    assert outcomes(study, "customers")["used"] == 2
     seen = list(written(own_cache)) + list(written(tmp_path / "reports"))
     assert {path.name for path, _text in seen} >= {"used.parquet", "quarantine.parquet", "aside.parquet"}
     for path, text in seen:
@@ -488,7 +488,7 @@ def test_hashed_ids_meet_in_every_table_and_the_others_are_nowhere(shop, own_cac
     assert set(column(study, "customers", "customer_id")) == bought
     assert set(column(study, "leads", "customer_id")) < bought
     assert study.quality.orphans["orphans"].tolist() == [1, 0]
-    assert fates(study, "customers")["repeated customer id"] == 1
+    assert outcomes(study, "customers")["repeated customer id"] == 1
     for path, text in written(own_cache):
         assert "ACME" not in text, path
 

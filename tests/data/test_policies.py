@@ -18,11 +18,11 @@ def used(shop):
     return [round(amount, 2) for amount in shop.all_transactions.order_by("date").to_pandas()["amount"]]
 
 
-def fates(shop):
+def outcomes(shop):
     rows = shop.quality.rows
     assert rows["rows"][0] == rows["rows"][1:].sum()
     assert rows["amount"][0] == pytest.approx(rows["amount"][1:].sum(), abs=1e-9)
-    return {one.fate: (one.rows, round(one.amount, 2)) for one in rows[3:].itertuples()}
+    return {one.outcome: (one.rows, round(one.amount, 2)) for one in rows[3:].itertuples()}
 
 
 def concerned(shop, policy):
@@ -80,7 +80,7 @@ def test_returns_can_reduce_spend_only_or_be_left_out():
     assert concerned(reduced, "returned in full") == (0, 0.0)
     left_out = study(RETURNS, policies={"returns": "set_aside"})
     assert used(left_out) == [50, 30, 50]
-    assert fates(left_out) == {"return (policy returns: set_aside)": (2, -60.0)}
+    assert outcomes(left_out) == {"return (policy returns: set_aside)": (2, -60.0)}
     assert concerned(left_out, "returns") == (2, -60.0)
 
 
@@ -119,10 +119,10 @@ def test_guests():
         ["", "2024-01-03", 8, ""],
     ]
     shop = study(rows, "customer day paid order", order_id="order")
-    assert fates(shop) == {"no customer id": (3, 14.0)}
+    assert outcomes(shop) == {"no customer id": (3, 14.0)}
     assert concerned(shop, "guests") == (3, 14.0)
     named = study(rows, "customer day paid order", {"guests": "one_customer_per_order"}, order_id="order")
-    assert fates(named) == {"no customer id": (1, 8.0)}
+    assert outcomes(named) == {"no customer id": (1, 8.0)}
     ids = named.all_transactions.customer_id.to_pandas()
     assert sorted(ids) == ["a", "guest of order o2", "guest of order o2"]
     assert concerned(named, "guests") == (3, 14.0)
@@ -146,7 +146,7 @@ def test_cancelled_and_test_orders():
     ]
     shop = study(rows, "customer day paid state void", status="state", cancelled_at="void")
     assert used(shop) == [1, 16]
-    assert fates(shop) == {"cancelled or test order": (3, 14.0)}
+    assert outcomes(shop) == {"cancelled or test order": (3, 14.0)}
     assert concerned(shop, "excluded_statuses") == (2, 6.0)
     assert concerned(shop, "cancelled_at (filled)") == (1, 8.0)
     assert used(study(rows, "customer day paid state void", {"excluded_statuses": []}, status="state")) == [
@@ -164,7 +164,7 @@ def test_equal_rows_are_kept_and_counted_or_set_aside():
     assert used(kept) == [5, 5, 5, 5]
     assert concerned(kept, "equal_rows") == (2, 10.0)
     aside = study(rows, "customer day paid note", {"equal_rows": "set_aside"})
-    assert fates(aside) == {"equal to an earlier row": (2, 10.0)}
+    assert outcomes(aside) == {"equal to an earlier row": (2, 10.0)}
     assert concerned(aside, "equal_rows") == (2, 10.0)
 
 
@@ -179,7 +179,7 @@ def test_a_repeated_line_id_is_set_aside_where_the_first_can_be_used():
     ]
     shop = study(rows, "customer day paid line", line_id="line")
     assert used(shop) == [1, 8, 16, 32]
-    assert fates(shop) == {"repeated line id": (1, 2.0), "unreadable date": (1, 4.0)}
+    assert outcomes(shop) == {"repeated line id": (1, 2.0), "unreadable date": (1, 4.0)}
 
 
 def test_an_order_total_on_every_line_is_counted_once():
@@ -196,7 +196,7 @@ def test_an_order_total_on_every_line_is_counted_once():
     assert sum(used(by_line)) == 110
     shop = study(rows, "customer day paid order", {"amount_is": "order_total"}, order_id="order")
     assert used(shop) == [40, 5, 9, 9]
-    assert fates(shop) == {
+    assert outcomes(shop) == {
         "later line of an order, whose total is counted once": (2, 40.0),
         "later line of an order, with another total than its first": (1, 7.0),
     }
@@ -275,7 +275,7 @@ def test_another_currency_is_set_aside():
         currency="EUR",
     )
     assert used(shop) == [1, 4]
-    assert fates(shop) == {"other currency": (1, 2.0)}
+    assert outcomes(shop) == {"other currency": (1, 2.0)}
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_cancelled_and_failed_orders_in_other_languages(word):
     rows = [["a", "2024-01-01", 1, "Bezahlt"], ["a", "2024-01-02", 2, word]]
     shop = study(rows, "customer day paid state", status="state")
     assert used(shop) == [1]
-    assert fates(shop) == {"cancelled or test order": (1, 2.0)}
+    assert outcomes(shop) == {"cancelled or test order": (1, 2.0)}
 
 
 def test_every_state_is_said_to_be_a_sale_or_none_and_the_small_ones_are_summed_up():

@@ -26,8 +26,8 @@ def shop(rows, columns=("id", "day", "paid"), **facts):
     return crm.open_study(pd.DataFrame(rows, columns=list(columns), dtype="object"), columns=mapping, **facts)
 
 
-def fates(study):
-    return study.quality.rows.set_index("fate")["rows"].to_dict()
+def outcomes(study):
+    return study.quality.rows.set_index("outcome")["rows"].to_dict()
 
 
 def test_the_full_cdnow_log_is_used_whole():
@@ -52,7 +52,7 @@ def test_the_sample_is_a_part_of_the_full_log():
 def test_as_of_is_a_whole_day():
     rows = [["a", "2024-01-01 00:00:00", 1], ["a", "2024-01-01 23:59:59.5", 2], ["a", "2024-01-02", 4]]
     study = shop(rows, as_of="2024-01-01")
-    assert fates(study) == {"in the source": 3, "used": 2, "after 2024-01-01": 1}
+    assert outcomes(study) == {"in the source": 3, "used": 2, "after 2024-01-01": 1}
     assert study.quality.rows["amount"].tolist() == [7.0, 3.0, 4.0]
 
 
@@ -78,14 +78,14 @@ def test_every_unusable_row_keeps_its_reason_and_its_text():
         ["infinite or impossibly large amount", 8],
     ]
     assert study.quality.quarantine["date"][2] == "yesterday"
-    table = study.quality.rows.set_index("fate")
+    table = study.quality.rows.set_index("outcome")
     assert table.loc["in the source"].tolist() == [8, 21.0]
     assert table["rows"].iloc[1:].sum() == 8
 
 
 def test_money_adds_up_where_floating_point_would_not():
     rows = [["a", "2024-01-01", "0.1"]] * 1000 + [["", "2024-01-01", "0.2"]] * 1000
-    table = shop(rows).quality.rows.set_index("fate")["amount"]
+    table = shop(rows).quality.rows.set_index("outcome")["amount"]
     assert Decimal(str(table["used"])) == Decimal("100.0")
     assert Decimal(str(table["no customer id"])) == Decimal("200.0")
 
@@ -101,7 +101,7 @@ def test_latest_is_not_fooled_by_one_date_in_2099():
     days = pd.date_range("2024-01-01", periods=400).strftime("%Y-%m-%d").tolist()
     study = shop([["a", day, 1] for day in [*days, "2099-12-31"]], as_of="latest")
     assert study.as_of == dt.date(2025, 2, 3)
-    assert fates(study)["after 2025-02-03"] == 1
+    assert outcomes(study)["after 2025-02-03"] == 1
 
 
 def test_latest_is_the_last_day_of_a_log_with_a_long_pause():

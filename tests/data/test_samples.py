@@ -66,7 +66,7 @@ def test_a_package_with_other_tables_is_refused(monkeypatch, tmp_path):
 @needs_package
 def test_the_grocery_chain_is_whole():
     study = crm.open_study("complete-journey")
-    rows = study.quality.rows.set_index("fate")
+    rows = study.quality.rows.set_index("outcome")
     assert rows.loc["in the source", "rows"] == 1_469_307
     assert rows.loc["used", "rows"] == 1_468_773
     log = study.transactions

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from crmlib.report import worker
-from crmlib.report.processes import Task
+from crmlib.report.outcomes import Task
 
 # Each cell of code says what stood in the file when it began.
 LOOK = """

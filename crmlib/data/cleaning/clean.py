@@ -14,6 +14,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from crmlib.data.cleaning import steps
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.cleaning.reconcile import (
     Part,
@@ -21,14 +22,13 @@ from crmlib.data.cleaning.reconcile import (
     changed_values,
     countable,
     nothing_usable,
-    rows_by_fate,
     rows_by_file,
+    rows_by_outcome,
     tally_by_reason,
     what_is_changed,
     what_is_filled,
 )
 from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
-from crmlib.data.cleaning.steps import PurchaseLogSteps, Steps, SurveySteps
 from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_currencies
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.engine import engine, in_our_words
@@ -37,7 +37,6 @@ from crmlib.data.kept import QUARANTINE, USED, CleaningReport
 from crmlib.data.policies import Reading
 from crmlib.errors import DataError
 
-_STEPS: dict[str, Steps] = {"transactions": PurchaseLogSteps(), "surveys": SurveySteps()}
 # Writing dictionaries of millions of ids takes longer than the ids themselves.
 _QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
 
@@ -47,7 +46,7 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
 
     `raw`: the table as it stands, text or typed. `contract`: what it must and may hold. `reading`: which column is
     which, in which formats, by which policies, and what is personal. `folder`: where the two files go; it must exist.
-    Neither holds a personal column unless `reading` says so. Returns rows and money by fate, which add up; asserted
+    Neither holds a personal column unless `reading` says so. Returns rows and money by outcome, which add up; asserted
     against the files as written. Raises DataError if a required column is missing, or there are rows and none can be
     used.
     """
@@ -56,23 +55,29 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
 
 
 def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
-    steps = _STEPS.get(contract.name, Steps())
+    is_log, policies = contract.name == "transactions", reading.policies
     contract, named = with_free_columns(contract, raw, reading.columns, reading.decimal)
     columns = contract.resolve(named, [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)])
-    rows = steps.prepare(read_values(raw, contract, columns, reading), reading)
+    rows, further = read_values(raw, contract, columns, reading), []
+    if is_log:
+        rows = steps.prepare_log(rows, policies)
+        further = steps.reasons_of_log(rows, reading)
+    elif contract.name == "surveys":
+        further = steps.reasons_of_surveys(rows)
     staged_file = folder / "staged.parquet"
-    _write(judge_rows(rows, contract, reading, steps.reasons(rows, reading)), staged_file)
+    _write(judge_rows(rows, contract, reading, further), staged_file)
     # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
     staged = engine().read_parquet(str(staged_file), file_row_number=True)
     staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
     view = ibis.util.gen_name("judged")
     try:
-        staged = steps.set_aside(staged, reading)
+        staged = steps.set_sums_aside(staged, policies) if is_log else staged
         if not reading.currency:
             refuse_several_currencies(staged, contract)
-        judged = set_aside_repeats(staged, contract, steps.keeps_equal_rows(reading))  # holds on to tables
+        keep_equal = not is_log or policies.equal_rows == "keep"
+        judged = set_aside_repeats(staged, contract, keep_equal)  # holds on to tables
         # As a view of the engine, what the questions below have in common is put into SQL once.
-        return _account_for(engine().create_view(view, judged), contract, columns, steps, reading, folder)
+        return _account_for(engine().create_view(view, judged), contract, columns, reading, folder)
     finally:
         engine().drop_view(view, force=True)
         staged_file.unlink()
@@ -88,26 +93,22 @@ def _write(rows: ibis.Table, file: Path) -> None:
 
 
 def _account_for(
-    staged: ibis.Table,
-    contract: Contract,
-    columns: dict[str, str],
-    steps: Steps,
-    reading: Reading,
-    folder: Path,
+    staged: ibis.Table, contract: Contract, columns: dict[str, str], reading: Reading, folder: Path
 ) -> CleaningReport:
     """Write the rows that are used and those set aside, and the report of both."""
     usable = staged.filter(_.reason.isnull())
-    used = steps.used(usable, reading)
-    used = _contract_columns(usable, contract, reading.keep_personal) if used is None else used
-    money = [
-        c.name
-        for c in contract.columns
-        if c.kind == "money" and c.name in {*used.columns} & {*staged.columns}
-    ]
+    is_log, keep_personal = contract.name == "transactions", reading.keep_personal
+    used = (
+        steps.used_of_log(usable, reading.policies)
+        if is_log
+        else _contract_columns(usable, contract, keep_personal)
+    )
+    here = {*used.columns} & {*staged.columns}
+    money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
     changed = what_is_changed(staged, contract, reading)
     counts = {key: what.count() for key, (_column, what) in changed.items()}
     tally = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})
-    if steps.needs_rows and not Part.total(tally.values(), money).rows:
+    if is_log and not Part.total(tally.values(), money).rows:
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
         raise DataError(nothing_usable(staged, contract, columns, tally))
@@ -115,12 +116,12 @@ def _account_for(
     engine().to_parquet(_as_written(staged, contract, money, reading), folder / QUARANTINE)
     assert_reconciled(tally, money, folder, contract.name)
     return CleaningReport(
-        rows_by_fate(tally, money),
+        rows_by_outcome(tally, money),
         changed_values(usable, changed, tally[None].counts),
         rows_by_file(staged),
         columns,
         what_is_filled(usable, contract, folder),
-        **steps.report(staged, folder, reading),
+        **(steps.report_of_log(staged, folder, reading.policies) if is_log else {}),
     )
 
 

@@ -105,25 +105,26 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
     """Rows in each state of an order, and whether the state counts as a sale.
 
     `status`: state of each row's order, as `read_text` reads it. `excluded`: states that are no sale, in any case.
-    Returns `state` (in small letters), `rows` and `fate`; the ten largest, then the others in one record per fate.
+    Returns `state` (in small letters), `rows` and `outcome`; the ten largest, then the others together per outcome.
 
     Examples
     --------
     >>> log = ibis.memtable({"status": ["Bezahlt", "bezahlt", "Storniert"]})
-    >>> [(one["state"], one["rows"], one["fate"]) for one in count_states(log.status, ["storniert"])]
+    >>> [(one["state"], one["rows"], one["outcome"]) for one in count_states(log.status, ["storniert"])]
     [('bezahlt', 2, 'counted as sales'), ('storniert', 1, 'set aside')]
     """
     written = status.name("status").as_table().group_by("status").agg(rows=_.count())  # few, of many rows
     state = written.status.fill_null("").lower()
     is_sale = ~state.isin(spellings(excluded))
-    counted = written.group_by(state=state, fate=ibis.ifelse(is_sale, SALE, NO_SALE)).agg(rows=_.rows.sum())
+    outcome = ibis.ifelse(is_sale, SALE, NO_SALE)
+    counted = written.group_by(state=state, outcome=outcome).agg(rows=_.rows.sum())
     records = counted.order_by(_.rows.desc(), "state").to_pyarrow().to_pylist()
-    listed = [{**one, "state": one["state"] or "(none)"} for one in records[:_MOST_STATES]]
-    for fate in (SALE, NO_SALE):
-        others = [one["rows"] for one in records[_MOST_STATES:] if one["fate"] == fate]
+    listed = [{**record, "state": record["state"] or "(none)"} for record in records[:_MOST_STATES]]
+    for outcome in (SALE, NO_SALE):
+        others = [record["rows"] for record in records[_MOST_STATES:] if record["outcome"] == outcome]
         if others:
             name = f"({len(others)} other{'s' * (len(others) > 1)})"
-            listed.append({"state": name, "rows": sum(others), "fate": fate})
+            listed.append({"state": name, "rows": sum(others), "outcome": outcome})
     return listed
 
 

@@ -82,9 +82,8 @@ def plain_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
 
 def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
     """What `read_number` makes of text without blanks at its ends."""
-    words = ibis.ifelse(
-        text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text
-    )  # "Rs." has no point
+    # "Rs." has no point
+    words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
     powers = [(text.re_search(_ending(one)), f"e{power}") for power, one in _POWERS.items()]
@@ -107,9 +106,8 @@ def marks_of(text: ir.StringColumn, decimal: str = ".") -> ir.StringColumn:
 def is_of_currency(marks: ir.StringColumn, codes: Iterable[str]) -> ir.BooleanColumn:
     """Whether marks can stand for amounts in these currencies; those without a currency can."""
     codes = list(codes)
-    return marks.re_search(
-        f"^(?:{pattern_of(codes)})?(?:{_ANY_POWER})?(?:{pattern_of(codes, behind=True)})?$"
-    )
+    before, behind = pattern_of(codes), pattern_of(codes, behind=True)
+    return marks.re_search(f"^(?:{before})?(?:{_ANY_POWER})?(?:{behind})?$")
 
 
 def currency_marks(marks: Iterable[str]) -> set[str]:
@@ -121,7 +119,7 @@ def currency_marks(marks: Iterable[str]) -> set[str]:
     ['$', 'EUR', 'USD', '€']
     """
     split = re.compile(f"({_BEFORE})?(?:{_ANY_POWER})?({_BEHIND})?")
-    found = (split.fullmatch(one) for one in marks)
+    found = (split.fullmatch(mark) for mark in marks)
     return {part for one in found if one for part in one.groups() if part}
 
 

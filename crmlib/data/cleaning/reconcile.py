@@ -66,14 +66,18 @@ def tally_by_reason(staged: ibis.Table, money: Sequence[str], counts: Mapping[st
     return tally if tally else {None: Part(0, dict.fromkeys(money, Decimal(0)), dict.fromkeys(counts, 0))}
 
 
-def rows_by_fate(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
+def rows_by_outcome(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
     """The whole source, the rows used, and those set aside by reason, the most frequent first."""
     aside = sorted((key for key in tally if key is not None), key=lambda key: (-tally[key].rows, key))
     outcomes = [("in the source", Part.total(tally.values(), money)), ("used", tally[None])]
     outcomes += [(reason, tally[reason]) for reason in aside]
     return [
-        {"fate": fate, "rows": part.rows, "money": {name: float(sum_) for name, sum_ in part.money.items()}}
-        for fate, part in outcomes
+        {
+            "outcome": outcome,
+            "rows": part.rows,
+            "money": {name: float(sum_) for name, sum_ in part.money.items()},
+        }
+        for outcome, part in outcomes
     ]
 
 
@@ -82,9 +86,10 @@ def assert_reconciled(tally: Tally, money: Sequence[str], folder: Path, name: st
     aside = Part.total((part for reason, part in tally.items() if reason is not None), money)
     for file, expected in ((USED, tally[None]), (QUARANTINE, aside)):
         rows = engine().read_parquet(str(folder / file))
-        sums = {
-            one: (countable(rows, one) if file == USED else rows[f"readable_{one}"]).sum() for one in money
+        money_of = {
+            name: countable(rows, name) if file == USED else rows[f"readable_{name}"] for name in money
         }
+        sums = {name: amounts.sum() for name, amounts in money_of.items()}
         found = rows.agg(rows=rows.count(), **sums).to_pyarrow().to_pylist()[0]
         written = (found["rows"], {one: found[one] or Decimal(0) for one in money})
         assert written == (expected.rows, expected.money), (
@@ -134,9 +139,8 @@ def what_is_changed(
         if f"written_{name}" in staged.columns and column.kind == "id" and name not in reading.rename:
             read, written = staged[name], staged[f"written_{name}"]
             lost = ibis.null("string") if column.names_customer else id_fault(written)
-            what = ibis.ifelse(
-                read.isnull(), lost, ibis.ifelse(read != written, CHANGED, ibis.null("string"))
-            )
+            other = ibis.ifelse(read != written, CHANGED, ibis.null("string"))
+            what = ibis.ifelse(read.isnull(), lost, other)
             nothing = ibis.null("string")
             changed[f"id {name}"] = (name, ibis.ifelse(written.isnull(), nothing, f"{spoken(name)} " + what))
         elif f"written_{name}" in staged.columns and (column.words or name in reading.rename):
@@ -145,10 +149,8 @@ def what_is_changed(
             word = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
             changed[f"word {name}"] = (name, word)
         if f"written_{name}" in staged.columns and column.kind == "date" and reading.timezone != AS_WRITTEN:
-            read, what = (
-                staged[name],
-                f"on another day than written: days begin in {reading.timezone} (timezone)",
-            )
+            read = staged[name]
+            what = f"on another day than written: days begin in {reading.timezone} (timezone)"
             moved = moves_day(staged[f"written_{name}"], read)
             changed[f"day {name}"] = (name, ibis.ifelse(moved, what, ibis.null("string")))
     return changed

@@ -21,9 +21,8 @@ def _hash(value) -> dt.uint64:  # type: ignore[no-untyped-def]
 
 def hash_of(*values: ir.Value) -> ir.IntegerValue:
     """A 64-bit number that is the same for the same values; whoever needs to be sure compares the values too."""
-    return _hash(
-        values[0] if len(values) == 1 else ibis.struct({f"c{i}": one for i, one in enumerate(values)})
-    )
+    together = ibis.struct({f"c{i}": value for i, value in enumerate(values)})
+    return _hash(values[0] if len(values) == 1 else together)
 
 
 def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) -> ibis.Table:

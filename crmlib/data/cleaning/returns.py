@@ -87,9 +87,8 @@ def _reduce_latest_purchase(events: ibis.Table, paired: ibis.Table) -> ibis.Tabl
     loose = loose.select("source_row", "customer_id", "order_id", "date")
     own = _latest_standing(loose, purchases, ["customer_id", "order_id"]).cache()
     others = _latest_standing(loose.anti_join(own, "source_row"), purchases, ["customer_id"])
-    return paired.union(
-        own.union(others).select("source_row", reversed_on=_NEVER, returned_purchase_date="bought_on")
-    )
+    reduced = own.union(others).select("source_row", reversed_on=_NEVER, returned_purchase_date="bought_on")
+    return paired.union(reduced)
 
 
 def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -> ibis.Table:

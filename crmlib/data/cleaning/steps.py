@@ -1,4 +1,4 @@
-"""What the cleaning of a table does beside its contract: of the purchase log a good deal, of most tables nothing."""
+"""What the cleaning of a purchase log does beside its contract, and that of surveys."""
 
 from __future__ import annotations
 
@@ -37,116 +37,63 @@ SAYS_TOTAL = (
     r"( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
 )
 _FEWEST_SUMMED = 3  # rows; an amount may be the sum of two others by chance
-_NOT_KEPT = (
-    "unit_price",
-    "status",
-    "cancelled_at",
-    "returned",
-    "refunded",
-    "tax",
-    "shipping",
-)  # spent by now
+_SPENT_BY_NOW = "unit_price status cancelled_at returned refunded tax shipping".split()
 _SCALES = {"nps": 10.0}  # of a survey's questions; others go to 5 unless scale_max says otherwise
 _USUAL_SCALE = 5.0
 
 
-class Steps:
-    """The places at which a table may have steps of its own; each does nothing here."""
+def reasons_of_surveys(rows: ibis.Table) -> list[tuple[ir.BooleanValue, str]]:
+    """Rows whose score is above `scale_max`, or above the usual scale of their question."""
+    usual = ibis.cases(*[(rows.question == name, top) for name, top in _SCALES.items()], else_=_USUAL_SCALE)
+    top = rows.scale_max.fill_null(usual) if "scale_max" in rows.columns else usual
+    return [(rows.score > top, "score above its scale (scale_max)")]
 
-    needs_rows = False  # whether a source without any row is refused
 
-    def prepare(self, rows: ibis.Table, reading: Reading) -> ibis.Table:
-        """Change or add columns of rows that were read and not yet judged."""
-        return rows
+def prepare_log(rows: ibis.Table, policies: Policies) -> ibis.Table:
+    """Turn amounts into what was earned, look states of orders up, and name guests."""
+    rows = _earned_amounts(rows, policies)
+    if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
+        words = ibis.array(spellings(policies.excluded_statuses))  # quicker than a long list of IN
+        rows = rows.mutate(is_excluded=words.contains(rows.status.lower()).fill_null(False))
+    return _name_guests(rows.mutate(says_total=_says_total(rows)), policies).view()
 
-    def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
-        """Why a row whose columns can be read is not used all the same."""
-        return []
 
-    def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
-        """Give rows that cannot be judged by themselves their reason, before repeated rows get theirs."""
+def reasons_of_log(rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
+    """Rows in another currency, of orders that are no sale, and returns that are not used."""
+    cases: list[tuple[ir.BooleanValue, str]] = []
+    if "currency" in rows.columns and reading.currency:
+        code, written = reading.currency.upper(), rows.currency.fill_null("")
+        cases.append(((written.upper() != code) & ~is_of_currency(written, [code]), OTHER_CURRENCY))
+    if "is_excluded" in rows.columns:
+        cases.append((rows.is_excluded, CANCELLED))
+    if "cancelled_at" in rows.columns:
+        cases.append((rows.cancelled_at.notnull(), CANCELLED))
+    if _knows_products(rows, reading.policies):
+        no_product = rows.product.lower().isin(spellings(reading.policies.excluded_products))
+        cases.append((no_product, NO_PRODUCT))
+    if reading.policies.returns == "set_aside":
+        cases.append((rows.amount < 0, UNUSED_RETURN))
+    return cases
+
+
+def set_sums_aside(staged: ibis.Table, policies: Policies) -> ibis.Table:
+    """Set aside sums of other rows, and later lines of an order whose total is counted once, whatever they lack."""
+    staged = with_reasons(staged, _sums_of_others(staged), override=True)
+    if policies.amount_is != "order_total":
         return staged
-
-    def keeps_equal_rows(self, reading: Reading) -> bool:
-        """Whether a row that equals an earlier one is used."""
-        return True
-
-    def used(self, used: ibis.Table, reading: Reading) -> ibis.Table | None:
-        """The columns of the rows that are used; None for those of the contract."""
-        return None
-
-    def report(self, staged: ibis.Table, folder: Path, reading: Reading) -> dict[str, Any]:
-        """Further parts of the report."""
-        return {}
+    return with_reasons(staged, _later_lines(staged), override=True)
 
 
-class SurveySteps(Steps):
-    """A score cannot be above its scale."""
-
-    def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
-        """Rows whose score is above `scale_max`, or above the usual scale of their question."""
-        usual = ibis.cases(*[(rows.question == one, top) for one, top in _SCALES.items()], else_=_USUAL_SCALE)
-        top = rows.scale_max.fill_null(usual) if "scale_max" in rows.columns else usual
-        return [(rows.score > top, "score above its scale (scale_max)")]
-
-
-class PurchaseLogSteps(Steps):
-    """What a row earned, who is a guest, which orders are no sale, and which purchase a return undoes."""
-
-    needs_rows = True
-
-    def prepare(self, rows: ibis.Table, reading: Reading) -> ibis.Table:
-        """Turn amounts into what was earned, look states of orders up, and name guests."""
-        policies = reading.policies
-        rows = _earned_amounts(rows, policies)
-        if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
-            words = ibis.array(spellings(policies.excluded_statuses))  # quicker than a long list of IN
-            rows = rows.mutate(is_excluded=words.contains(rows.status.lower()).fill_null(False))
-        rows = rows.mutate(says_total=_says_total(rows))
-        return _name_guests(rows, policies).view()
-
-    def reasons(self, rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanValue, str]]:
-        """Rows in another currency, of orders that are no sale, and returns that are not used."""
-        cases: list[tuple[ir.BooleanValue, str]] = []
-        if "currency" in rows.columns and reading.currency:
-            code, written = reading.currency.upper(), rows.currency.fill_null("")
-            cases.append(((written.upper() != code) & ~is_of_currency(written, [code]), OTHER_CURRENCY))
-        if "is_excluded" in rows.columns:
-            cases.append((rows.is_excluded, CANCELLED))
-        if "cancelled_at" in rows.columns:
-            cases.append((rows.cancelled_at.notnull(), CANCELLED))
-        if _knows_products(rows, reading.policies):
-            no_product = rows.product.lower().isin(spellings(reading.policies.excluded_products))
-            cases.append((no_product, NO_PRODUCT))
-        if reading.policies.returns == "set_aside":
-            cases.append((rows.amount < 0, UNUSED_RETURN))
-        return cases
-
-    def set_aside(self, staged: ibis.Table, reading: Reading) -> ibis.Table:
-        """Sums of other rows, and later lines of an order whose total is counted once, whatever they lack."""
-        staged = with_reasons(staged, _sums_of_others(staged), override=True)
-        if reading.policies.amount_is != "order_total":
-            return staged
-        return with_reasons(staged, _later_lines(staged), override=True)
-
-    def keeps_equal_rows(self, reading: Reading) -> bool:
-        """As the policy says."""
-        return reading.policies.equal_rows == "keep"
-
-    def used(self, used: ibis.Table, reading: Reading) -> ibis.Table:
-        """Columns that the source has, and what is a purchase, from when to when."""
-        return _used_columns(used, reading.policies)
-
-    def report(self, staged: ibis.Table, folder: Path, reading: Reading) -> dict[str, Any]:
-        """What each decision concerns, the states of orders, and the first and last day."""
-        used, policies = engine().read_parquet(str(folder / USED)), reading.policies
-        has_states = "status" in staged.columns
-        return {
-            "policies": policy_counts(staged, used, policies),
-            "states": count_states(staged.status, policies.excluded_statuses) if has_states else [],
-            "days": calendar(used),
-            "no_groups": [name for name in GROUPS if name in staged.columns and name not in used.columns],
-        }
+def report_of_log(staged: ibis.Table, folder: Path, policies: Policies) -> dict[str, Any]:
+    """What each decision concerns, the states of orders, and the first and last day."""
+    used = engine().read_parquet(str(folder / USED))
+    has_states = "status" in staged.columns
+    return {
+        "policies": policy_counts(staged, used, policies),
+        "states": count_states(staged.status, policies.excluded_statuses) if has_states else [],
+        "days": calendar(used),
+        "no_groups": [name for name in GROUPS if name in staged.columns and name not in used.columns],
+    }
 
 
 def _knows_products(rows: ibis.Table, policies: Policies) -> bool:
@@ -167,9 +114,8 @@ def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
         back = _.returned.fill_null(False)
         rows = rows.mutate(flipped=back & (_.amount > 0), amount=ibis.ifelse(back, -_.amount.abs(), _.amount))
     if policies.amount_includes:
-        rows = rows.mutate(taken_off=_parts(rows, policies)).mutate(
-            gross=_.amount, amount=_.amount - _.taken_off
-        )
+        rows = rows.mutate(taken_off=_parts(rows, policies))
+        rows = rows.mutate(gross=_.amount, amount=_.amount - _.taken_off)
     else:
         rows = rows.mutate(gross=_.amount)
     if "refunded" in rows.columns:
@@ -227,9 +173,8 @@ def _sums_of_others(staged: ibis.Table) -> ibis.Table:
     found = asked.to_pyarrow().to_pylist()[0]
     money, largest = found["money"] or 0.0, found["largest"] or 0.0
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
-    is_sum = (
-        staged.is_guest & is_sum & (staged.amount.abs() > largest) & ((found["rows"] or 0) >= _FEWEST_SUMMED)
-    )
+    enough = (found["rows"] or 0) >= _FEWEST_SUMMED
+    is_sum = staged.is_guest & is_sum & (staged.amount.abs() > largest) & enough
     return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 
 
@@ -264,9 +209,9 @@ def _no_groups(used: ibis.Table) -> list[str]:
     ]
 
 
-def _used_columns(used: ibis.Table, policies: Policies) -> ibis.Table:
+def used_of_log(used: ibis.Table, policies: Policies) -> ibis.Table:
     """The cleaned log: contract columns, and what is a purchase, from when to when."""
-    gone = {*_NOT_KEPT, *_no_groups(used)}
+    gone = {*_SPENT_BY_NOW, *_no_groups(used)}
     kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in gone]
     never = ibis.null("timestamp(6)")
     is_purchase = used.amount > 0 if policies.zero_amounts == "no_purchase" else used.amount >= 0

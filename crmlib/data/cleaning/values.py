@@ -196,9 +196,8 @@ def judge_rows(
             fault = _fault(rows, column, reading)
             reasons += [(missing, f"no {spoken(column.name)}"), (fault.notnull(), fault)]
     reasons += [*_contradictions(rows, contract), *further]
-    return _fit_to_write(
-        rows.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string"))), contract, here, reading
-    )
+    judged = rows.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string")))
+    return _fit_to_write(judged, contract, here, reading)
 
 
 def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue:

@@ -27,9 +27,8 @@ def read_flag(column: ir.Column, yes: Iterable[str] = (), no: Iterable[str] = ()
     if column.type().is_boolean():
         return column
     word = column.cast("string").lower().re_replace(r"[\s._/-]+", "")
-    further = [
-        ([re.sub(r"[\s._/-]+", "", one) for one in words], flag) for words, flag in ((yes, True), (no, False))
-    ]
+    given = ((yes, True), (no, False))
+    further = [([re.sub(r"[\s._/-]+", "", word) for word in words], flag) for words, flag in given]
     cases = [(word.isin(words), flag) for words, flag in (*further, (YES, True), (NO, False)) if words]
     return ibis.cases(*cases, else_=ibis.null("boolean"))
 

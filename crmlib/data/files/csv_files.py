@@ -135,9 +135,8 @@ class _Lines:
             try:
                 line = self._text.readline()
             except UnicodeDecodeError:
-                raise wrong_encoding(
-                    self._file.source, self._file.encoding, f"line {self._read + 1} or later"
-                ) from None
+                where = f"line {self._read + 1} or later"
+                raise wrong_encoding(self._file.source, self._file.encoding, where) from None
             except UNREADABLE:
                 raise DataError(
                     f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
@@ -173,9 +172,8 @@ def open_csv_files(engine: Any, paths: Sequence[Path], options: Mapping[str, Any
         file = inspect_text_file(path, **how)
         groups.setdefault((file.encoding, file.delimiter, file.header), []).append(file)
     keep = bool(options.get("keep_bad_lines"))
-    return _stacked(
-        [_open_alike(engine, [_as_utf8(file) for file in group], keep) for group in groups.values()]
-    )
+    alike = [[_as_utf8(file) for file in group] for group in groups.values()]
+    return _stacked([_open_alike(engine, group, keep) for group in alike])
 
 
 def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibis.Table:
@@ -211,7 +209,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
     file = files[0]
     neutral = [f"c{place}" for place in range(len(file.header))]
     table = engine.read_csv(
-        [one.path for one in files],
+        [file.path for file in files],
         columns=dict.fromkeys(neutral, "VARCHAR"),
         header=True,
         delim=file.delimiter,
@@ -220,7 +218,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
         strict_mode=True,
         filename=FILE_COLUMN,
     )
-    moved = {str(one.path): str(one.source) for one in files if one.path != one.source}
+    moved = {str(file.path): str(file.source) for file in files if file.path != file.source}
     where = table[FILE_COLUMN].substitute(moved) if moved else table[FILE_COLUMN]
     named = {ours: table[c] for ours, c in zip(file.header, neutral, strict=True)}
     return table.select(**named, **{FILE_COLUMN: where})

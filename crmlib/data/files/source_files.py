@@ -135,7 +135,7 @@ def kind_of(path: Path) -> str:
     for kind, suffixes in _KINDS.items():
         if name.endswith(suffixes):
             return kind
-    plain = [one for suffixes in _KINDS.values() for one in suffixes if one.count(".") == 1]
+    plain = [suffix for suffixes in _KINDS.values() for suffix in suffixes if suffix.count(".") == 1]
     raise DataError(
         f"source {path.name!r}: its ending is none that can be read; allowed: {', '.join(plain)}; also .csv.gz, "
         ".csv.bz2, .csv.zst and .json.gz"

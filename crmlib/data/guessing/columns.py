@@ -19,7 +19,7 @@ NAMES = words("columns") | words("personal columns")  # the usual ones first
 _LAST_RESORT = words("columns of last resort")
 _MAY_STAND_BESIDE, _MAY_NOT = words("beside a column's name"), words("not beside a column's name")
 BY_CONTENT = "by its content"
-MOSTLY = 0.5  # of the filled values have to look like what the column is said to hold
+MOSTLY = 0.5  # of the filled values have to look like what the name promises
 _NEARLY_ALL = 0.9
 _LONGEST_FLAG = 20  # letters of a yes or no, however it is put
 
@@ -65,7 +65,7 @@ class Look:
     known: Collection[
         str
     ]  # columns of the contract that nothing speaks against: named by a person, or a known export
-    given: Mapping[str, Any]  # what a person has said, by entry of the study file
+    given: Mapping[str, Any]  # the user's answers, by entry of the study file
     decimal: str
 
     def source(self, name: str) -> str:
@@ -111,10 +111,7 @@ def _profile(column: pd.Series) -> Profile:
 
 
 def match_columns(
-    contract: Contract,
-    profiles: Mapping[str, Profile],
-    given: Mapping[str, Match],
-    own: OwnGuesses,
+    contract: Contract, profiles: Mapping[str, Profile], given: Mapping[str, Match], own: OwnGuesses
 ) -> dict[str, Match]:
     """Find a contract's columns among those of a file; what is given stands first.
 

@@ -38,9 +38,8 @@ def doubts(look: Look) -> Iterator[Question]:
     if "product" in matches:
         read["product"] = look.text("product")
     numbers = look.table.limit(len(look.sample)).select(**read).to_pandas() if read else pd.DataFrame()
-    unnamed = [
-        name for name in ("customer_id", "amount") if name in open_ones and matches[name].is_by_content
-    ]
+    open_names = [name for name in ("customer_id", "amount") if name in open_ones]
+    unnamed = [name for name in open_names if matches[name].is_by_content]
     for name in unnamed:
         column = look.source(name)
         yield Question(
@@ -66,11 +65,11 @@ def money_units(
 ) -> Iterator[Finding | Question]:
     """The unit that the names of money columns say, such as cents; asked about where the amounts have decimals."""
     columns = {column.name: theirs for column, theirs in here if column.kind == "money"}
-    said = given.get("amount_unit")
-    if said is not None:
-        if said not in (*UNITS, WHOLE):
-            raise DataError(f"amount_unit is {said!r}; {did_you_mean(said, [*UNITS, WHOLE])}")
-        yield from [Finding("amount_unit", said, "named by you")] if said != WHOLE else []
+    unit = given.get("amount_unit")
+    if unit is not None:
+        if unit not in (*UNITS, WHOLE):
+            raise DataError(f"amount_unit is {unit!r}; {did_you_mean(unit, [*UNITS, WHOLE])}")
+        yield from [Finding("amount_unit", unit, "named by you")] if unit != WHOLE else []
         return
     found = {ours: unit for ours, theirs in columns.items() if (unit := _unit_in(theirs))}
     for ours, unit in found.items():
@@ -82,9 +81,8 @@ def money_units(
         listed = ", ".join(f"{columns[ours]!r} is in {unit}" for ours, unit in found.items())
         alike = len(found) == len(columns) and len(set(found.values())) == 1
         value = next(iter(found.values())) if alike else found
-        yield Finding(
-            "amount_unit", value, f"by the name of the column: {listed}; amounts are shown in the currency"
-        )
+        why = f"by the name of the column: {listed}; amounts are shown in the currency"
+        yield Finding("amount_unit", value, why)
 
 
 def _unit_in(name: str) -> str | None:
@@ -164,7 +162,7 @@ def _a_total(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     found = (
         f"{price!r} rises in proportion to {quantity!r}, as the price of a whole line does"
         if proportional
-        else f"whether {price!r} is the price of one or of the whole line cannot be told from these rows"
+        else f"whether {price!r} is the price of one or of the whole line is not clear from these rows"
     )
     yield Question(
         "columns.amount",

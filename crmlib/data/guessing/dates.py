@@ -1,4 +1,4 @@
-"""How the dates of a column are written, and where their days begin: decided from the whole column, or asked about."""
+"""How the dates of a column are written: decided from the whole column, or asked about."""
 
 from __future__ import annotations
 
@@ -14,50 +14,9 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import moves_day, read_date, read_text
+from crmlib.data.cleaning.reading import read_date, read_text
 from crmlib.data.contracts.contract import Column
 from crmlib.data.guessing.findings import Finding, Question
-from crmlib.data.policies import AS_WRITTEN
-
-_ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
-
-
-def guess_timezone(
-    table: ibis.Table, here: list[tuple[Column, str]], given: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """The time zone of a file's moments, if it has any, and how many dates it moves to another day."""
-    dated = [theirs for column, theirs in here if column.kind == "date" and not column.personal]
-    zone = given.get("timezone")
-    if any(getattr(table[name].type(), "timezone", None) for name in dated):
-        yield Finding(
-            "timezone", zone or "UTC", "named by you" if zone else "the days are those of UTC" + _ELSEWHERE
-        )
-        return
-    seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
-    if zone:
-        dates = (
-            f"{fmt.count(seen['moved'])} of {fmt.count(seen['offset'] + seen['utc'])} dates with an offset"
-        )
-        moves = f"{dates} to another day" if seen["offset"] + seen["utc"] else "none, for none has an offset"
-        yield Finding("timezone", zone, f"named by you; it moves {moves}")
-    elif seen["offset"]:
-        yield Finding("timezone", AS_WRITTEN, "the dates carry offsets; a day is the firm's own, as written")
-    elif seen["utc"]:
-        yield Finding("timezone", "UTC", "the dates are written in UTC, and so are the days" + _ELSEWHERE)
-
-
-def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
-    """How many dates carry an offset, or say that they are UTC, and how many a zone moves to another day."""
-    if dates is None:
-        return {"offset": 0, "utc": 0, "moved": 0}
-    longer = dates.filter(_.text.length() > len("2024-01-05 10:30"))  # only these are looked at closely
-    found = longer.agg(
-        offset=_.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$").sum(),
-        utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
-        moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
-    )
-    return {name: int(count or 0) for name, count in found.to_pyarrow().to_pylist()[0].items()}
-
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),
@@ -95,7 +54,7 @@ class DateGuess:
 def guess_dates(column: ir.Column) -> DateGuess:
     """Find the formats that read a whole column of dates.
 
-    Day and month are told apart by the dates that can be read one way only. Where there are none, or both
+    The order of day and month is decided by the dates that can be read one way only. Where there are none, or both
     orders occur, the guess carries a question and the possible readings.
 
     `column`: dates as text; a column of dates or timestamps needs no format.
@@ -107,15 +66,15 @@ def guess_dates(column: ir.Column) -> DateGuess:
     examples = _examples(texts)
     formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, one) for text in examples)]
     # What one example rules out another may need: the engine decides between the two orders on all rows.
-    swapped = {one.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for one in formats}
+    swapped = {pattern.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for pattern in formats}
     formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if one in {*formats, *swapped}]
     seen = _readings(texts, ["iso", *formats])
     formats = [one for one in ("iso", *formats) if seen[one].any()]
     if not formats:
         return _unread(int(seen["rows"].sum()), int(seen["rows"].sum()), [*examples, "nothing"])
-    numbers = {one: seen.loc[seen[one], "rows"].sum() for one in formats if one in _NUMBERS}
+    numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}
     likeliest = max(numbers, key=lambda one: numbers[one], default=None)  # numbers are counted in one way
-    guess = _decide(seen, [one for one in formats if one not in numbers or one == likeliest])
+    guess = _decide(seen, [pattern for pattern in formats if pattern not in numbers or pattern == likeliest])
     return guess if guess.question else _other_formats(texts, guess)
 
 
@@ -185,12 +144,12 @@ def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
     if swapped := _half_swapped(seen, formats):
         return DateGuess((), swapped, swapped)
     for sign in ("/", ".", "-"):
-        day_first = [one for one in formats if one.startswith(f"%d{sign}%m")]
-        month_first = [one for one in formats if one.startswith(f"%m{sign}%d")]
+        day_first = [pattern for pattern in formats if pattern.startswith(f"%d{sign}%m")]
+        month_first = [pattern for pattern in formats if pattern.startswith(f"%m{sign}%d")]
         order = _day_order(seen, day_first, month_first)
         if isinstance(order, DateGuess):
             return order
-        formats = [one for one in formats if one not in order[0]]
+        formats = [pattern for pattern in formats if pattern not in order[0]]
         proofs += order[1]
     return _cover(seen, formats, "".join(proofs))
 
@@ -201,9 +160,8 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
     It leaves two kinds: true dates, none of which has a day above 12, and texts that it could not read, all of which
     have one. Of an honest mixture, about 60 % of the former and 40 % of the latter would be different.
     """
-    first = {
-        order: [one for one in formats if re.match(order + r"[/.-]%[dm]", one)] for order in ("%d", "%m")
-    }
+    orders = {order: re.compile(order + r"[/.-]%[dm]") for order in ("%d", "%m")}
+    first = {order: [*filter(begins.match, formats)] for order, begins in orders.items()}
     iso = seen["iso"]
     by_day, by_month = (~iso & seen[first[order]].any(axis=1) for order in ("%d", "%m"))
     texts, dates = seen[by_day | by_month], seen[iso]
@@ -231,7 +189,7 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
 def _day_order(
     seen: pd.DataFrame, day_first: list[str], month_first: list[str]
 ) -> tuple[list[str], list[str]] | DateGuess:
-    """The formats to drop and the proof of it; a guess with a question where that cannot be told."""
+    """The formats to drop and the proof of it; a guess with a question where it is not clear."""
     if not day_first or not month_first:
         return [], []
     day, month = seen[day_first].any(axis=1), seen[month_first].any(axis=1)
@@ -249,7 +207,7 @@ def _day_order(
     if only_day == only_month == 0:
         question = (
             f"every date can be read with the day first or the month first: {example!r} is "
-            + " or ".join(f"{_spoken(example, one)} ({one})" for one in readings)
+            + " or ".join(f"{_spoken(example, reading)} ({reading})" for reading in readings)
         )
         return DateGuess((), question, question, readings)
     dropped, only = (month_first, day & ~month) if only_day > only_month else (day_first, month & ~day)
@@ -286,9 +244,8 @@ def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
 
 
 def _named(pattern: str) -> str:
-    return {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}.get(
-        pattern, pattern
-    )
+    names = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
+    return names.get(pattern, pattern)
 
 
 def guess_date_formats(
@@ -299,9 +256,8 @@ def guess_date_formats(
     if given.get("date_format") and dated:
         yield Finding("date_format", tuple(given["date_format"]), "named by you")
         return
-    table = table.mutate(
-        **{name: read_text(table[name]) for name in dated.values() if table[name].type().is_numeric()}
-    )
+    numeric = [name for name in dated.values() if table[name].type().is_numeric()]
+    table = table.mutate(**{name: read_text(table[name]) for name in numeric})
     open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
     guess = _guess(open_columns)
     formats = guess.formats if guess else ()
@@ -318,9 +274,8 @@ def guess_date_formats(
             question = (
                 f"the {column.name} is written in no known format, or in several that exclude each other; "
             )
-            yield Question(
-                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
-            )
+            question += "say every format of the file, as in --date-format %d/%m/%Y"
+            yield Question("date_format", question)
             return
         ours = _settled(own, formats)
         if not ours and own.readings:
@@ -338,8 +293,8 @@ def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
     """A personal column's formats; where they are in doubt, the order of day and month that the others show."""
     if not own.readings:
         return own.formats or ("iso",)
-    orders = {one[:2] for one in formats if one[:2] in ("%d", "%m")}
-    return tuple(one for one in own.readings if one[:2] in orders) if len(orders) == 1 else ()
+    orders = {pattern[:2] for pattern in formats if pattern[:2] in ("%d", "%m")}
+    return tuple(reading for reading in own.readings if reading[:2] in orders) if len(orders) == 1 else ()
 
 
 def _guess(stacked: ibis.Table | None) -> DateGuess | None:

@@ -16,6 +16,11 @@ class Finding:
     evidence: str
 
 
+CURRENCY_UNKNOWN = Finding(
+    "currency", None, "nothing in the file says; amounts are written without a code until you do"
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """What the file does not decide: the entry, the question, the answers that are possible, and the one that holds
@@ -39,9 +44,9 @@ class Guess:
     @property
     def values(self) -> dict[str, Any]:
         """Entry of the study file to value, such as "columns.customer_id": "CustNo"."""
-        return {one.entry: one.value for one in self.findings}
+        return {finding.entry: finding.value for finding in self.findings}
 
     @property
     def undecided(self) -> tuple[Question, ...]:
         """Questions of which no answer can be assumed."""
-        return tuple(one for one in self.questions if not one.assumed)
+        return tuple(question for question in self.questions if not question.assumed)

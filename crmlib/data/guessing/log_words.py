@@ -27,9 +27,8 @@ _STATES = {*spellings((*SALE_WORDS, *RETURN_WORDS, *vocabulary.words("states of 
 _CARDS = {"payment", "card", "method", "tender", "zahlart", "zahlungsart", "channel"}
 REFUNDED = ("refunded", "wc-refunded")
 # A state that holds one of the first words is no sale, as in "Cancelled by buyer", unless it holds one of the others.
-_NO_SALE = {word for word in Policies().excluded_statuses if "_" not in word} - {
-    *"test concept view click".split()
-}
+_SINGLE_WORDS = {word for word in Policies().excluded_statuses if "_" not in word}
+_NO_SALE = _SINGLE_WORDS - {"test", "concept", "view", "click"}
 _YET_A_SALE = {"not", "no", "partially", "partial", "nicht", "non", "teilweise"}
 _OF_RETURNS = {"return", "returns", "returned", "refund", "refunds", "reversal", "retoure", "gutschrift"}
 # Codes and names under which tills, shops and ERP systems book what is no product.
@@ -180,9 +179,8 @@ def _no_products(look: Look) -> Iterator[Finding | Question]:
     named = f"{column!r} holds what is probably no product: {listed}"
     answer = look.given.get("policies.excluded_products")
     why = "named by you" if answer else "assumed: they count as sales"
-    yield Finding(
-        "policies.excluded_products", tuple(found) if answer == SET_ASIDE else (), f"{named}; {why}"
-    )
+    excluded = tuple(found) if answer == SET_ASIDE else ()
+    yield Finding("policies.excluded_products", excluded, f"{named}; {why}")
     if answer is None:
         text = f"{named}. Are their rows {SET_ASIDE}, or do they count as sales ({KEEP})?"
         yield Question("policies.excluded_products", text, (SET_ASIDE, KEEP), assumed=KEEP)
@@ -190,7 +188,7 @@ def _no_products(look: Look) -> Iterator[Finding | Question]:
 
 def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
     """Other columns that say in words what the product is."""
-    product = next(one for one in TRANSACTIONS.columns if one.name == "product")
+    product = next(column for column in TRANSACTIONS.columns if column.name == "product")
     names = names_of(TRANSACTIONS)["product"]
     return [n for n in sample.columns if n != column and rank_of(plain_name(n), product, names) is not None]
 

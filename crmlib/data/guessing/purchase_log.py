@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.data import vocabulary
 from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import (
     DASH,
@@ -24,27 +25,11 @@ from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
-from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
 from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
 from crmlib.data.policies import GROUPS, Policies, mostly_different
 
-# Shops whose exports are known by columns that nobody else has together.
-_EXPORTS = {
-    "Shopify": ("Name", "Email", "Financial Status", "Created at", "Lineitem name", "Total"),
-    "WooCommerce": ("Order Number", "Order Status", "Order Date", "Order Total Amount"),
-}
-_OF_EXPORT = {
-    "Shopify": {
-        "customer_id": "Email",
-        "date": "Created at",
-        "amount": "Total",
-        "order_id": "Name",
-        "status": "Financial Status",
-        "channel": "Source",
-        "market": "Shipping Country",
-    },
-    "WooCommerce": {"date": "Order Date", "amount": "Order Total Amount", "order_id": "Order Number"},
-}
+_EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
 # Where an order's total is counted once, these tell of its first line only.
 _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
@@ -53,27 +38,18 @@ _SMALL = 1_000
 _UNREADABLE = 0.02  # of the amounts, for one cause, are no typing errors: they are asked about
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
-_TOTALS = (
-    "order_total",
-    "total",
-    "grand_total",
-    "order_value",
-    "gesamtbetrag",
-    "rechnungsbetrag",
-    "bestellwert",
-)
+_TOTALS = vocabulary.words("totals of orders")["names"]
 
 
 class PurchaseLogGuesses(OwnGuesses):
-    """A purchase log is known by the exports of shops, and has money and orders to be told apart."""
+    """A purchase log may be the export of a known shop, and its rows may be orders or lines of orders."""
 
     def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
-        columns = _OF_EXPORT.get(shop or "", {})
-        return {
-            purpose: Match(one, f"as {shop} exports it") for purpose, one in columns.items() if one in own
-        }
+        columns = vocabulary.phrases(f"export of {shop}")
+        found = {name: theirs for name, (theirs,) in columns.items() if theirs in own}
+        return {name: Match(theirs, f"as {shop} exports it") for name, theirs in found.items()}
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
         """As for other tables, but for columns whose names mean other things in purchase logs."""
@@ -116,10 +92,8 @@ class PurchaseLogGuesses(OwnGuesses):
         settled = {purpose: one for purpose, one in matches.items() if purpose not in dropped}
         if not has_amount and {"quantity", "unit_price"} <= settled.keys():
             quantity, price = settled["quantity"].column, settled["unit_price"]
-            computed = (
-                f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
-            )
-            settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {computed}")
+            why = f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
+            settled["unit_price"] = replace(price, evidence=f"{price.evidence}; {why}")
         return settled
 
     def further(self, look: Look) -> Iterator[Finding | Question]:
@@ -155,24 +129,22 @@ def _orders(look: Look) -> Iterator[Finding]:
 
 
 def _states(look: Look) -> Finding:
-    """The states that orders are in, and which of them are no sale; returned ones where a person said so."""
+    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
     status, excluded, why = look.text("status"), Policies().excluded_statuses, ""
     returned = look.given.get("policies.excluded_statuses") == SET_ASIDE
     words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
     states = sorted(words.to_pyarrow()["state"].to_pylist())
-    wordy = [one for one in states if says_no_sale(one)]
+    wordy = [state for state in states if says_no_sale(state)]
     if wordy:
         why = "; among them, by a word in it: " + ", ".join(wordy)
-    back = [one for one in states if returned and says_returned(one)]
-    refunded = [
-        one for one in states if one in REFUNDED and "refunded" not in look.matches and one not in back
-    ]
+    back = [state for state in states if returned and says_returned(state)]
+    kept = {*back} if "refunded" not in look.matches else {*states}
+    refunded = [state for state in states if state in REFUNDED and state not in kept]
     if refunded:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
-    listed = ", ".join(
-        f"{one['state']} ({one['rows']:,}) {one['fate']}" for one in count_states(status, excluded)
-    )
+    counted = count_states(status, excluded)
+    listed = ", ".join(f"{one['state']} ({one['rows']:,}) {one['outcome']}" for one in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
@@ -190,9 +162,8 @@ def _money(look: Look) -> Iterator[Finding | Question]:
         for part in parts
         if seen["amount"]
     )
-    yield Finding(
-        "policies.amount_includes", (), f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
-    )
+    why = f"{shares}; to take them off the revenue: [{', '.join(parts)}]"
+    yield Finding("policies.amount_includes", (), why)
 
 
 def _currency(look: Look) -> Finding | Question:
@@ -205,14 +176,11 @@ def _currency(look: Look) -> Finding | Question:
     for column, texts in _currency_texts(look, money):
         for text, rows, example in texts:
             for mark in currency_marks([text]):
-                proofs.setdefault(
-                    mark, f"{mark} in {column!r}, such as {example!r} ({fmt.plural(rows, 'row')})"
-                )
+                shown = f"such as {example!r} ({fmt.plural(rows, 'row')})"
+                proofs.setdefault(mark, f"{mark} in {column!r}, {shown}")
     possible, listed = common_currencies(proofs), "; ".join(proofs.values())
     if not proofs:
-        return Finding(
-            "currency", None, "nothing in the file says; amounts are written without a code until you do"
-        )
+        return CURRENCY_UNKNOWN
     if possible is None:
         answers = sorted({code for mark in proofs for code in codes_of(mark)})
         text = f"several currencies: {listed}; which one counts? Rows in another one will be set aside"
@@ -307,9 +275,8 @@ def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
             f"in {several_orders} {amount_name!r} stands {first}: it is the order's total, "
             "and adding up the lines would count it more than once",
         )
-    return Grain(
-        "line of an order", "row", f"lines of one order have amounts of their own (equal in {several_orders})"
-    )
+    why = f"lines of one order have amounts of their own (equal in {several_orders})"
+    return Grain("line of an order", "row", why)
 
 
 def _chance_alike(rows: ibis.Table) -> float:

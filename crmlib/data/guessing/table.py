@@ -12,31 +12,28 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_number
+from crmlib.data.cleaning.reading import moves_day, read_date, read_number
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.data.guessing.columns import Look, Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
-from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, guess_timezone, stacked_texts
+from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
 from crmlib.data.guessing.findings import Finding, Guess, Question
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
+from crmlib.data.policies import AS_WRITTEN
 from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 
 _HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
 _KINDS = {"excel": "a workbook", "csv": "a text file"}
+_ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
 
-def guess_table(
-    contract: Contract,
-    source: str | Path,
-    *,
-    given: Mapping[str, Any] | None = None,
-) -> Guess:
+def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, Any] | None = None) -> Guess:
     """Look at the file of a table and guess how it has to be read.
 
     Parameters
@@ -84,13 +81,13 @@ def guess_table(
     decimal = list(_decimal(table, here, given))
     sign = next((str(one.value) for one in decimal if isinstance(one, Finding)), ".")
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
-    seen += [*guess_timezone(table, here, given)]
+    seen += [*_timezone(table, here, given)]
     there_now = {name: match for name, match in matches.items() if match.column in there}
     look = Look(table, sample, profiles, there_now, known, given, sign)
     seen += own.compare(look)
     found = [one for one in seen if isinstance(one, Finding)]
     by_words = [one for one in found if one.entry.startswith("columns.")]
-    matches |= {one.entry.removeprefix("columns."): Match(one.value, one.evidence) for one in by_words}
+    matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
     questions += [one for one in seen if isinstance(one, Question)]
@@ -136,13 +133,13 @@ def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
 
 
 def _finding(contract: Contract, name: str, match: Match) -> Finding:
-    column = next(one for one in contract.columns if one.name == name)
+    column = next(column for column in contract.columns if column.name == name)
     aside = "; personal: only whether it is filled is kept, unless the study says personal_columns: keep"
     return Finding(f"columns.{name}", match.column, match.evidence + (aside if column.personal else ""))
 
 
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
-    unused = [name for name in there if name not in {one.column for one in matches.values()}]
+    unused = [name for name in there if name not in {match.column for match in matches.values()}]
     if unused and not contract.free_columns:
         why = "no column of the contract; --column NAME=COLUMN says otherwise"
         yield Finding("not used", tuple(unused), why)
@@ -194,6 +191,41 @@ def _decimal(
             "which is it?",
             (".", ","),
         )
+
+
+def _timezone(
+    table: ibis.Table, here: list[tuple[Column, str]], given: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """The time zone of a file's moments, if it has any, and how many dates it moves to another day."""
+    dated = [theirs for column, theirs in here if column.kind == "date" and not column.personal]
+    zone = given.get("timezone")
+    if any(getattr(table[name].type(), "timezone", None) for name in dated):
+        why = "named by you" if zone else "the days are those of UTC" + _ELSEWHERE
+        yield Finding("timezone", zone or "UTC", why)
+        return
+    seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
+    if zone:
+        total = fmt.count(seen["offset"] + seen["utc"])
+        dates = f"{fmt.count(seen['moved'])} of {total} dates with an offset"
+        moves = f"{dates} to another day" if seen["offset"] + seen["utc"] else "none, for none has an offset"
+        yield Finding("timezone", zone, f"named by you; it moves {moves}")
+    elif seen["offset"]:
+        yield Finding("timezone", AS_WRITTEN, "the dates carry offsets; a day is the firm's own, as written")
+    elif seen["utc"]:
+        yield Finding("timezone", "UTC", "the dates are written in UTC, and so are the days" + _ELSEWHERE)
+
+
+def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
+    """How many dates carry an offset, or say that they are UTC, and how many a zone moves to another day."""
+    if dates is None:
+        return {"offset": 0, "utc": 0, "moved": 0}
+    longer = dates.filter(_.text.length() > len("2024-01-05 10:30"))  # only these are looked at closely
+    found = longer.agg(
+        offset=_.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$").sum(),
+        utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
+        moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
+    )
+    return {name: int(count or 0) for name, count in found.to_pyarrow().to_pylist()[0].items()}
 
 
 class OpenFile(NamedTuple):

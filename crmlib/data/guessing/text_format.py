@@ -98,9 +98,7 @@ def _unlike_western(text: str) -> tuple[list[str], int]:
 def _is_western(word: str) -> bool:
     low = word.lower()
     letters = {sign for sign in low if not sign.isascii() and sign.isalpha() and sign not in "ªº"}
-    odd = _ODD.search(
-        low
-    )  # signs between letters, bytes that are none, a tilde on an o that is not Portuguese
+    odd = _ODD.search(low)
     return not odd and any(letters <= language for language in _WESTERN)
 
 
