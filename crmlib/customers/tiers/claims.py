@@ -32,9 +32,9 @@ class TierClaim(NamedTuple):
     direction: Literal[1, -1] = 1
     against: str = OTHERS
 
-    def verdict(self, low: float, high: float, smallest_difference: float = 0.0) -> str:
+    def verdict(self, low: float, high: float, smallest: float = 0.0) -> str:
         """What the 95 % interval of the difference says of it."""
-        claim = Claim(self.text, _SOURCE, direction=self.direction, smallest_difference=smallest_difference)
+        claim = Claim(self.text, _SOURCE, direction=self.direction, smallest_difference=smallest)
         return claim.verdict(low, high)
 
 
