@@ -60,9 +60,9 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: crm.base_health(7), "base_health: comparison is 7; give a DataFrame"),
-        (lambda: crm.base_health(pd.DataFrame({"perod": [1]})), "no column 'period'; did you mean 'perod'"),
-        (lambda: crm.base_health(pd.DataFrame()), "comparison has no column 'period'; it has none"),
+        (lambda: crm.lapsing_customers(7), "lapsing_customers: summary is 7; give a DataFrame"),
+        (lambda: crm.lapsing_customers(pd.DataFrame({"frequncy": [1]})), "did you mean 'frequncy'"),
+        (lambda: crm.lapsing_customers(pd.DataFrame()), "summary has no column 'frequency'; it has none"),
         (lambda: crm.rfm_summary(None, as_of="2024-06-30"), "None is no table"),
         (lambda: crm.segment_table(*[pd.DataFrame({"x": [1]})] * 2), "segments has no column 'customer_id'"),
         (lambda: crm.ParetoNBDModel().fit(7), "data is 7; give a DataFrame"),

@@ -11,10 +11,10 @@ HOMES = homes_of(
     __name__,
     {
         "audit.best_customers": "first_products lapsing_customers period_profile",
-        "audit.cohorts": "base_health cohort_comparison cohort_history repeat_rate",
+        "audit.cohorts": "cohort_comparison cohort_history repeat_rate",
         "audit.months": "last_months month_review purchases_by_month",
         "audit.period_change": "recent_change",
-        "clusters.customer_clusters": "behaviour_clusters needs_clusters profile_table",
+        "clusters.customer_clusters": "behaviour_clusters needs_clusters",
         "profit.customer_profit": "customer_profit",
         "profit.spread": "whale_curve",
         "retention.contracts": "contract_retention",

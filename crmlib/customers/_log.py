@@ -163,10 +163,14 @@ def dated_rows(
 ) -> ibis.Table:
     """The rows that `purchase_days` adds up: `customer_id, date, counted, revenue` and, where known, `profit`."""
     rows = seen_by(transactions, as_day(as_of, "as_of"), outside=outside)
-    profit = profit_of(rows, margin)
-    known = {} if profit is None else {"profit": profit}
     day = floor(dated(rows), TimeUnit.parse(collapse)).cast("timestamp(6)")
-    return rows.select("customer_id", date=day, counted=rows.counted, revenue=rows.amount, **known)
+    return rows.select("customer_id", date=day, counted=rows.counted, **money_of(rows, margin))
+
+
+def money_of(rows: ibis.Table, margin: float | None) -> dict[str, ibis.Value]:
+    """A row's `revenue` and, where it is known, `profit`."""
+    profit = profit_of(rows, margin)
+    return {"revenue": rows.amount} | ({} if profit is None else {"profit": profit})
 
 
 def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crmlib.customers import behaviour_clusters, needs_clusters, profile_table, rfm_summary
+from crmlib.customers import behaviour_clusters, needs_clusters, rfm_summary
 from crmlib.customers.clusters.choice import (
     CUTS,
     SIGNIFICANT,
@@ -26,6 +26,7 @@ from crmlib.customers.clusters.choice import (
     spread_ties,
 )
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
+from crmlib.customers.clusters.customer_clusters import profile_table
 from crmlib.customers.clusters.fits import adjusted_rand, cluster, shared_customers, stability
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.clouds import CLOUDS, frame, groups

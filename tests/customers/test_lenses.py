@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import crmlib as crm
 from crmlib.customers._log import acquired_by, by_group, customer_totals
 from crmlib.customers.audit.best_customers import first_products, period_profile
-from crmlib.customers.audit.cohorts import base_health, cohort_comparison, cohort_history, repeat_rate
+from crmlib.customers.audit.cohorts import cohort_comparison, cohort_history, repeat_rate
 from crmlib.customers.audit.period_change import period_change
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, CrmError
@@ -193,7 +193,7 @@ def test_a_cohort_of_nobody_is_refused(cdnow):
 
 def test_health_adds_the_cohorts_up(cdnow, rows):
     comparison = cohort_comparison(cdnow, as_of="1998-06-30")
-    health = base_health(comparison).set_index("period")
+    health = comparison.health.set_index("period")
     assert health["revenue"].sum() == pytest.approx(rows["amount"].sum())
     assert health["new_customers"].sum() == 2357
     assert health.loc["1997-01-01", "new_share"] == pytest.approx(1)

@@ -231,6 +231,18 @@ def test_the_list_holds_everybody_the_best_first():
     assert listed["chance"].tolist() == [0.7, 0.6, 0.9]
 
 
+def test_tiers_of_profits_alone_have_a_table_and_say_what_else_they_need():
+    tiers = value_tiers(pd.Series([9.0, 5.0, -2.0]))
+    assert tiers.table()["customers"].sum() == 3
+    for use in (tiers.effort, tiers.ways_out_of_lead):
+        with pytest.raises(
+            CrmError, match="profit has no column 'revenue'; pass what customer_profit returns"
+        ):
+            use()
+    with pytest.raises(CrmError, match="no column 'customer_id'"):
+        tiers.customer_list(pd.DataFrame())
+
+
 def test_what_is_missing_is_said():
     basis = pd.DataFrame(
         {

@@ -114,7 +114,7 @@ def test_cohorts_of_the_first_months_are_marked_and_no_measure_of_new_customers_
     cohorts = crm.cohort_comparison(LOG, **KNOWN)
     assert cohorts.groupby("cohort")["is_new"].first().tolist() == [False, False, True, True]
     assert cohorts["revenue"].sum() == LOG["amount"].sum()
-    health = crm.base_health(cohorts)
+    health = cohorts.health
     assert health["new_customers"].fillna(-1).tolist() == [-1, -1, 1, 1]
     assert health["repeat_revenue"].fillna(-1).tolist() == [-1, -1, 10, 20]
     assert health["revenue"].tolist() == [10, 10, 20, 30]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -18,6 +19,40 @@ from crmlib.units import TimeUnit
 _PERIODS = ("W", "M", "Q", "Y")
 
 
+class Cohorts(pd.DataFrame):
+    """What `cohort_comparison` returns: cohorts by calendar period; their sums by period are `.health`."""
+
+    @property
+    def _constructor(self) -> Callable[..., Cohorts]:
+        return Cohorts
+
+    @property
+    def health(self) -> pd.DataFrame:
+        """How healthy is the base: who brings each period's money, and how much hangs on the newest?
+
+        One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all acquired by then),
+        `purchases, revenue`, where it is known `profit`, `new_share` (of the period's revenue from customers acquired
+        in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not known (NaN)
+        up to the last cohort whose customers may be older. It is lens 5 of The Customer-Base Audit.
+        """
+        measures = [name for name in ("active", "purchases", "revenue", "profit") if name in self.columns]
+        known = pd.DataFrame(self)
+        table = known.groupby("period")[measures].sum()
+        newest = known[known["age"] == 0].set_index("period")
+        table["new_customers"] = newest["customers"].reindex(table.index, fill_value=0)
+        newest_revenue = newest["revenue"].reindex(table.index, fill_value=0.0)
+        table["active_share"] = table["active"] / table["new_customers"].cumsum()
+        table["new_share"] = newest_revenue / table["revenue"].where(table["revenue"] > 0)
+        table["repeat_revenue"] = table["revenue"] - newest_revenue
+        unknown = table.index <= known.loc[~known["is_new"], "cohort"].max()
+        if unknown.any():
+            by_new = ["new_customers", "active_share", "new_share", "repeat_revenue"]
+            table[by_new] = table[by_new].astype(float)
+            table.loc[unknown, by_new] = np.nan
+        table["complete"] = known.groupby("period")["complete"].first()
+        return table.reset_index()
+
+
 def cohort_comparison(
     transactions: Any,
     *,
@@ -26,7 +61,7 @@ def cohort_comparison(
     collapse: str = "D",
     margin: float | None = None,
     new_from: Any = None,
-) -> pd.DataFrame:
+) -> Cohorts:
     """How do cohorts compare at the same age, and in the same calendar period?
 
     Parameters
@@ -42,7 +77,7 @@ def cohort_comparison(
 
     Returns
     -------
-    DataFrame
+    Cohorts
         One row per `cohort` and calendar `period` from its first on (both by their first day), with `age`
         (periods since the first, which is 0), `complete` (the period is over by `as_of`) and `is_new` (the cohort
         begins on `new_from` or later: its customers are new):
@@ -84,7 +119,7 @@ def cohort_comparison(
     )
     if value == "profit":
         table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    return _marked(table, new_from)
+    return Cohorts(_marked(table, new_from))
 
 
 def cohort_history(
@@ -112,11 +147,10 @@ def cohort_history(
     Returns
     -------
     DataFrame
-        One row per `age` (0 is the time from the first purchase to the end of the first unit) that every
-        customer of the cohort has lived to the end: `customers, active, active_share, purchases,
-        purchases_per_active, spend_per_purchase, revenue`, where it is known `profit`,
-        `value_per_customer` (cumulative), and `bought_twice_share`: who has made a second purchase by the
-        end of this age. Empty if the youngest has not lived one unit.
+        One row per `age` (0 is the time from the first purchase to the end of the first unit) that every customer of
+        the cohort has lived to the end: `customers, active, active_share, purchases, purchases_per_active,
+        spend_per_purchase, revenue`, where it is known `profit`, `value_per_customer` (cumulative), and
+        `bought_twice_share`: who has bought twice by the end of it. Empty if the youngest has not lived one unit.
 
     References
     ----------
@@ -151,44 +185,6 @@ def cohort_history(
         value_per_customer=table[value].cumsum() / table["customers"],
         bought_twice_share=_bought_twice(rows, ages) / table["customers"],
     )
-
-
-def base_health(comparison: pd.DataFrame) -> pd.DataFrame:
-    """How healthy is the base: who brings each period's money, and how much hangs on the newest?
-
-    Parameters
-    ----------
-    comparison : DataFrame
-        What `cohort_comparison` returned; its rows by cohort and period are also the C3 chart
-        (revenue stacked by cohort).
-
-    Returns
-    -------
-    DataFrame
-        One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all
-        acquired by then), `purchases, revenue`, where it is known `profit`, `new_share` (of the period's
-        revenue from customers acquired in it) and `repeat_revenue` (from all others). New customers, and what is
-        counted by them, are not known (NaN) up to the last cohort whose customers may be older.
-
-    References
-    ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 5.
-    """
-    measures = [name for name in ("active", "purchases", "revenue", "profit") if name in comparison.columns]
-    table = comparison.groupby("period")[measures].sum()
-    newest = comparison[comparison["age"] == 0].set_index("period")
-    table["new_customers"] = newest["customers"].reindex(table.index, fill_value=0)
-    newest_revenue = newest["revenue"].reindex(table.index, fill_value=0.0)
-    table["active_share"] = table["active"] / table["new_customers"].cumsum()
-    table["new_share"] = newest_revenue / table["revenue"].where(table["revenue"] > 0)
-    table["repeat_revenue"] = table["revenue"] - newest_revenue
-    unknown = table.index <= comparison.loc[~comparison["is_new"], "cohort"].max()
-    if unknown.any():
-        by_new = ["new_customers", "active_share", "new_share", "repeat_revenue"]
-        table[by_new] = table[by_new].astype(float)
-        table.loc[unknown, by_new] = np.nan
-    table["complete"] = comparison.groupby("period")["complete"].first()
-    return table.reset_index()
 
 
 def repeat_rate(

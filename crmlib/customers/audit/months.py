@@ -14,8 +14,8 @@ from crmlib.customers._log import (
     dated,
     fetch,
     known_since,
+    money_of,
     orders_among,
-    profit_of,
     seen_by,
 )
 from crmlib.customers.rfm.summary import purchase_periods
@@ -72,29 +72,22 @@ def month_review(
     5  existing   30.0           0.0           NaN
     8       new    5.0          10.0          -0.5
     """
-    month = last_complete_month(as_day(as_of, "as_of"))
-    monthly, first_day = _by_month(transactions, as_day(as_of, "as_of"), margin)
+    day = as_day(as_of, "as_of")
+    month = last_complete_month(day)
+    monthly, first_day = _by_month(transactions, day, margin)
     if first_day is None or first_day > month.end_time:
-        began = (
-            "there is no purchase" if first_day is None else f"the first purchase is on {str(first_day)[:10]}"
-        )
+        began = f"the first purchase is on {first_day.date()}" if first_day else "there is no purchase"
         raise CannotAnswerError(f"no complete month by {as_of}: {began}")
+    months = {"value": month, "month_before": month - 1, "year_before": month - 12}
     table = pd.concat(
-        {
-            name: _of_month(monthly, first_day, then, new_from)
-            for name, then in {"value": month, "month_before": month - 1, "year_before": month - 12}.items()
-        },
-        axis=1,
+        {name: _of_month(monthly, first_day, then, new_from) for name, then in months.items()}, axis=1
     )
     review = table.rename_axis(["customers", "measure"]).reset_index()
     review.insert(0, "month", month.start_time)
     plan = _planned(budget, month)
     review["budget"] = [plan.get(row, float("nan")) for row in table.index]
-    for name, base in {
-        "change_month": "month_before",
-        "change_year": "year_before",
-        "against_budget": "budget",
-    }.items():
+    changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
+    for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
     return review
 
@@ -172,8 +165,7 @@ def _by_month(
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    profit = profit_of(rows, margin)
-    money = {"revenue": rows.amount} | ({} if profit is None else {"profit": profit})
+    money = money_of(rows, margin)
     # An order id is looked for among one customer's rows, so first by customer.
     rows = rows.mutate(month=dated(rows).truncate("M"), **money)
     sums = {name: rows[name].sum() for name in money}
@@ -206,9 +198,8 @@ def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
     if rows is None:
         return {}
     plan = fetch(rows)
-    for column in ("date", "revenue"):
-        if column not in plan.columns:
-            raise CrmError(f"budget has no column {column!r}; it needs date and revenue, one row per month")
+    if missing := [column for column in ("date", "revenue") if column not in plan.columns]:
+        raise CrmError(f"budget has no column {missing[0]!r}; it needs date and revenue, one row per month")
     plan = plan[pd.to_datetime(plan["date"]).dt.to_period("M") == month]
     planned = {("all", "revenue"): "revenue", ("new", "buyers"): "new_customers"}
     return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}

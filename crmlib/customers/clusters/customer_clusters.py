@@ -61,6 +61,15 @@ class CustomerClusters:
             return "none"
         return f"{self.model.n_clusters_} groups" if self.groups else "cuts, no groups"
 
+    def describe(self, data: pd.DataFrame) -> pd.DataFrame:
+        """What the customers of each cluster are like, beside all customers.
+
+        Means of the numeric columns of `data`, such as P(alive) and value, with one row for each row of `.customers`:
+        see `profile_table`.
+        """
+        groups = self.customers["cluster"]
+        return profile_table(data, groups.set_axis(data.index) if len(groups) == len(data) else groups)
+
 
 def behaviour_clusters(summary: pd.DataFrame, **options: Any) -> CustomerClusters:
     """Who buys alike, by recency, frequency and spend?

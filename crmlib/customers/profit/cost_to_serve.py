@@ -63,11 +63,9 @@ def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
 def in_weeks(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
     """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
     inside = within(when, first)
-    return (
-        inside
-        if weeks is None
-        else inside & (when.date().delta(ibis.literal(first), unit="day") // 7).isin(list(weeks))
-    )
+    if weeks is None:
+        return inside
+    return inside & (when.date().delta(ibis.literal(first), unit="day") // 7).isin(list(weeks))
 
 
 def effort_of(
@@ -95,11 +93,8 @@ def effort_of(
     for measure in measures:
         number = as_number(rows[measure], f"{name}.{measure}")
         sums |= {measure: number.sum(where=dealt), f"{measure}_missing": (dealt & number.isnull()).sum()}
-        sums |= {
-            f"{measure}_all": number.sum(),
-            f"{measure}_known": number.count(),
-            f"{measure}_low": number.min(),
-        }
+        whole = {"all": number.sum(), "known": number.count(), "low": number.min()}
+        sums |= {f"{measure}_{what}": value for what, value in whole.items()}
     grouped = rows.group_by("customer_id").agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
     notes = [note for measure in measures for note in _filled_in(frame, name, measure)]
@@ -141,7 +136,7 @@ def basis_of(
     contacts: Effort | None,
 ) -> pd.DataFrame:
     """One row per component of profit: `component, money, basis, source`."""
-    is_off = "discounts" in profit
+    discounts = (profit["discounts"].sum(), "measured") if "discounts" in profit else (np.nan, "missing")
     costs = {
         "cost of goods": ("cost_of_goods", _goods(known, margin)),
         "cost of service cases": ("cost_of_cases", _effort("service_cases", cases, prices)),
@@ -153,12 +148,7 @@ def basis_of(
     rows = [
         ("gross", profit["gross"].sum(), "measured", "transactions.amount of purchases"),
         ("returns", profit["returns"].sum(), "measured", "transactions.amount of returns"),
-        (
-            "discounts (already off)",
-            profit["discounts"].sum() if is_off else np.nan,
-            "measured" if is_off else "missing",
-            "transactions.discount",
-        ),
+        ("discounts (already off)", *discounts, "transactions.discount"),
         *((component, 0.0 - profit[column].sum(), *origin) for component, (column, origin) in costs.items()),
     ]
     return pd.DataFrame(rows, columns=["component", "money", "basis", "source"])
@@ -199,8 +189,6 @@ def _effort(table: str, effort: Effort | None, prices: Costs) -> tuple[str, str]
 
 def _rate(what: str, name: str, prices: Costs) -> tuple[str, str]:
     price = getattr(prices, name)
-    return (
-        ("missing", f"no costs.{name}")
-        if price is None
-        else ("assumed", f"{what} × {price:g} (costs.{name})")
-    )
+    if price is None:
+        return "missing", f"no costs.{name}"
+    return "assumed", f"{what} × {price:g} (costs.{name})"

@@ -23,48 +23,42 @@ OTHERS = "the others"
 
 
 class TierClaim(NamedTuple):
-    """A claim about a tier: the measure that it is about, what it needs, and whom the tier is compared with."""
+    """A claim about a tier: the measure that it is about, and whom the tier is compared with."""
 
     tier: str
     text: str
     measure: str
-    needs: str
     direction: Literal[1, -1] = 1
     against: str = OTHERS
 
-    def verdict(self, low: float, high: float, smallest_difference: float = 0.0) -> str:
+    def verdict(self, low: float, high: float, smallest: float = 0.0) -> str:
         """What the 95 % interval of the difference says of it."""
-        claim = Claim(self.text, _SOURCE, direction=self.direction, smallest_difference=smallest_difference)
+        claim = Claim(self.text, _SOURCE, direction=self.direction, smallest_difference=smallest)
         return claim.verdict(low, high)
 
 
 CLAIMS = (
-    TierClaim("Platinum", "are heavy users", "purchases", "transactions"),
-    TierClaim(
-        "Platinum",
-        "buy less at a discount (which is not price sensitivity)",
-        "discount_share",
-        "transactions.discount",
-        -1,
-    ),
-    TierClaim("Platinum", "try new offers", "new_product_share", "a product first sold in the period"),
-    TierClaim("Platinum", "are loyal: buy in the next period", "active", "transactions"),
-    TierClaim("Platinum", "have been customers for longer", "tenure_years", "transactions"),
-    TierClaim(
-        "Gold", "take more discounts than Platinum", "discount_share", "transactions.discount", 1, "Platinum"
-    ),
-    TierClaim(
-        "Gold", "buy from several vendors", "share_of_wallet", "customers.share_of_wallet", -1, "Platinum"
-    ),
-    TierClaim(
-        "Iron", "fill capacity: more than stands idle anyway", "capacity", "capacity", 1, "idle capacity"
-    ),
-    TierClaim(
-        "Lead", "demand more attention than their spending merits", "minutes_beyond", "service_cases.minutes"
-    ),
-    TierClaim("Lead", "complain", "complaints", "service_cases.kind"),
-    TierClaim("Lead", "complain where others read it", "public_complaints", "service_cases.public"),
+    TierClaim("Platinum", "are heavy users", "purchases"),
+    TierClaim("Platinum", "buy less at a discount (which is not price sensitivity)", "discount_share", -1),
+    TierClaim("Platinum", "try new offers", "new_product_share"),
+    TierClaim("Platinum", "are loyal: buy in the next period", "active"),
+    TierClaim("Platinum", "have been customers for longer", "tenure_years"),
+    TierClaim("Gold", "take more discounts than Platinum", "discount_share", 1, "Platinum"),
+    TierClaim("Gold", "buy from several vendors", "share_of_wallet", -1, "Platinum"),
+    TierClaim("Iron", "fill capacity: more than stands idle anyway", "capacity", 1, "idle capacity"),
+    TierClaim("Lead", "demand more attention than their spending merits", "minutes_beyond"),
+    TierClaim("Lead", "complain", "complaints"),
+    TierClaim("Lead", "complain where others read it", "public_complaints"),
 )
+NEEDS = {  # what a measure needs beside the purchases
+    "discount_share": "transactions.discount",
+    "new_product_share": "a product first sold in the period",
+    "share_of_wallet": "customers.share_of_wallet",
+    "capacity": "capacity",
+    "minutes_beyond": "service_cases.minutes",
+    "complaints": "service_cases.kind",
+    "public_complaints": "service_cases.public",
+}
 
 
 def tier_claims(
@@ -138,7 +132,7 @@ def tier_claims(
 
 def _tested(claim: TierClaim, tier: np.ndarray, measures: pd.DataFrame) -> dict[str, Any]:
     if claim.measure not in measures:
-        return _untested(f"needs {claim.needs}")
+        return _untested(f"needs {NEEDS[claim.measure]}")
     values = measures[claim.measure].to_numpy(dtype=float)
     known, mine = np.isfinite(values), tier == claim.tier
     theirs = ~mine if claim.against == OTHERS else tier == claim.against
@@ -265,7 +259,7 @@ def _capacity_taken(
     customers.
     """
     if not np.isfinite(use) or not everybody > 0 or not mine.any():
-        return _untested(f"needs {claim.needs}")
+        return _untested(f"needs {NEEDS[claim.measure]}")
     own = np.where(mine, purchases, 0.0)
     share = own.sum() / everybody
     error = np.sqrt(len(own) * np.var(own - share * purchases)) / everybody

@@ -20,6 +20,7 @@ BEST_FIRST = list(TIERS[::-1])
 _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
+COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
     "Platinum": "a named contact, first call on capacity, asked for advice; no discounts they did not ask for",
@@ -200,6 +201,7 @@ class ValueTiers(pd.DataFrame):
         0  Platinum              0.06               0.28
         3      Lead              1.50               7.50
         """
+        require_columns(self, *COSTS)
         value = self["revenue"] - self["cost_of_goods"]
         table = self._sums(pd.DataFrame({"value": value, "effort": self["cost_to_serve"]})).reset_index()
         for name in ("value", "effort"):
@@ -233,6 +235,7 @@ class ValueTiers(pd.DataFrame):
             (of that one), `is_new`, `revenue`, `cost_to_serve` and `profit` where they are known, and `expected` (the
             value without chance).
         """
+        require_columns(self, "customer_id")
         money = ("revenue", "cost_to_serve", "profit")
         shown = [name for name in money if name in self and self[name].any()]
         sure = pd.DataFrame(chances[["customer_id", "most_likely"]]).assign(
@@ -281,6 +284,7 @@ class ValueTiers(pd.DataFrame):
         for name, share in given.items():
             if not 0 <= share <= 1:
                 raise CrmError(f"{name} is {share}; allowed: a share from 0 to 1, such as 0.5")
+        require_columns(self, *COSTS)
         lead = self[self["tier"] == "Lead"]
         revenue, goods, service = (
             float(lead[name].sum()) for name in ("revenue", "cost_of_goods", "cost_to_serve")
@@ -302,6 +306,12 @@ class ValueTiers(pd.DataFrame):
         table = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
         table.insert(2, "of_loss", table["gain"] / loss if loss > 0 else float("nan"))
         return table if len(lead) else table.iloc[:0]
+
+
+def require_columns(profit: pd.DataFrame, *names: str) -> None:
+    """Refuse a frame that lacks a column."""
+    if missing := [name for name in names if name not in profit.columns]:
+        raise CrmError(f"profit has no column {missing[0]!r}; pass what customer_profit returns")
 
 
 def _shares(money: pd.Series) -> pd.Series:

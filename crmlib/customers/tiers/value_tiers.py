@@ -11,7 +11,16 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
-from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, ValueTiers, as_cut_offs, in_money
+from crmlib.customers.tiers.pyramid import (
+    BEST_FIRST,
+    COSTS,
+    TIERS,
+    TierCutOffs,
+    ValueTiers,
+    as_cut_offs,
+    in_money,
+    require_columns,
+)
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
 
 if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
@@ -295,9 +304,7 @@ def allocation_sensitivity(
     2      by revenue        1     0
     3         equally        1     0
     """
-    for name in ("revenue", "cost_of_goods", "cost_to_serve"):
-        if name not in profit.columns:
-            raise CrmError(f"profit has no column {name!r}; pass what customer_profit returns")
+    require_columns(profit, *COSTS)
     pool = float(profit["cost_to_serve"].sum())
     if not pool > 0:
         return pd.DataFrame(

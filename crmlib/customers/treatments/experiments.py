@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, profit_of, seen_by, with_ids_of
+from crmlib.customers._log import as_day, dated, end_of, fetch, money_of, open_columns, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.no_rows import no_rows
@@ -103,11 +103,9 @@ def read_people(experiments: Any, transactions: Any) -> ibis.Table:
     table = open_columns(experiments, "experiments", "experiment", "customer_id", "assigned", "group")
     table = with_ids_of(as_transactions(transactions), table)
     absent = {
-        "kind": ibis.literal(""),
-        "cost": ibis.null("float64"),
-        "unsubscribed_on": ibis.null("timestamp(6)"),
+        name: ibis.null("string") for name in ("kind", "cost", "unsubscribed_on") if name not in table.columns
     }
-    people = table.mutate(**{name: value for name, value in absent.items() if name not in table.columns})
+    people = table.mutate(**absent)
     people = people.mutate(
         experiment=people.experiment.cast("string"),
         kind=people.kind.cast("string").fill_null(""),
@@ -157,8 +155,8 @@ def _measures(
 ) -> ibis.Table:
     """Purchases and money of the customers who bought in a window, or in the one before."""
     rows = seen_by(transactions, last)
-    profit = profit_of(rows, margin)
-    money = {"spend": rows.amount} | ({} if profit is None else {"profit": profit})
+    money = money_of(rows, margin)
+    money = {"spend": money.pop("revenue"), **money}
     log = rows.select("customer_id", when=dated(rows), counted=rows.counted, **money)
     windows = people.select("experiment", "customer_id", "assigned").distinct()
     both = log.inner_join(windows, "customer_id")
@@ -230,12 +228,10 @@ def experiment_features(
     found = found.astype({"purchases": "int64", "recent_purchases": "int64"})
     lasting = open_optional(customers)
     if lasting is not None:
-        found = found.merge(
-            _standing(with_ids_of(as_transactions(transactions), lasting)),
-            on="customer_id",
-            how="left",
-            validate="many_to_one",
-        )
+        lasting = with_ids_of(as_transactions(transactions), lasting)
+        names = [name for name in STANDING if name in lasting.columns]
+        standing = fetch(lasting.select("customer_id", *names))
+        found = found.merge(standing, on="customer_id", how="left", validate="many_to_one")
     assert len(found) == len(assigned), "a customer was lost between experiment and purchase log"
     return found.set_index("customer_id")
 
@@ -260,8 +256,3 @@ def _history(transactions: Any, people: ibis.Table, experiment: str, recent_days
         days_since_last=_.ago.min(where=_.counted),
     )
     return fetch(found).astype({"days_since_first": float, "days_since_last": float})
-
-
-def _standing(table: ibis.Table) -> pd.DataFrame:
-    names = [name for name in STANDING if name in table.columns]
-    return fetch(table.select("customer_id", *names))
