@@ -63,17 +63,6 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     return Histories(x, t_x, age, weight, row)
 
 
-def read_distinct_histories(data: pd.DataFrame) -> Histories:
-    """Check a frame in which no history stands twice, without looking for repetitions."""
-    row = np.arange(len(data))
-    x, t_x, age = (numbers(data, name) for name in HISTORY)
-    for name, values in zip(HISTORY, (x, t_x, age), strict=True):
-        refuse_values(data, name, values, None)
-    _refuse_fractions(data, x, row)
-    _refuse_impossible(data, x, t_x, age, row)
-    return Histories(x, t_x, age, np.ones(len(data)), row)
-
-
 def distinct_pairs(frequency: Array, age: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct pairs of frequency and T: which of them each history has, and the first history that has it."""
     code, ages = pd.factorize(age)

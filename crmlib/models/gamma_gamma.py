@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, digamma, gammaln
+from scipy.special import digamma, gammaln
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, FitError
+from crmlib.errors import FitError
 from crmlib.models._inference import Array, Diagnosis, Finding, maximise
 from crmlib.models._special import log_rising
 from crmlib.models.base import LikelihoodModel
@@ -164,55 +164,6 @@ class GammaGammaModel(LikelihoodModel):
         """Mean spend per purchase of a customer of whom nothing is known: p v / (q - 1), inf if q <= 1."""
         p, q, v = self._values()
         return p * v / (q - 1) if q > 1 else float("inf")
-
-    def spend_quantile(self, level: float, purchases: float | Array, data: pd.DataFrame) -> pd.Series:
-        """The amount that a customer's total spend on so many future purchases stays below.
-
-        Parameters
-        ----------
-        level : float
-            Probability, between 0 and 1.
-        purchases : float or array, shape (customers,)
-            Number of future purchases; 0 gives 0.
-        data : DataFrame
-            Columns `frequency` and `monetary_value`.
-
-        Returns
-        -------
-        Series
-            Money, indexed as `data`: (x m + v) times a quantile of the beta prime (p k, p x + q).
-        """
-        if not 0 < level < 1:
-            raise CrmError(f"level is {level!r}; give a probability between 0 and 1, such as 0.9")
-        p, _, _ = self._values()
-        total, shape = self._posterior(read_spend(data))
-        k = np.broadcast_to(np.asarray(purchases, dtype=float), total.shape)
-        # the complement is asked for, so that 1 - u keeps its digits in a heavy tail
-        rest = betaincinv(shape, np.where(k > 0, p * k, 1.0), 1 - level)
-        return pd.Series(np.where(k > 0, total * (1 - rest) / rest, 0.0), index=data.index, name="spend")
-
-    def sample_spend(
-        self, data: pd.DataFrame, purchases: Array, random_state: int | np.random.Generator
-    ) -> Array:
-        """Draw each customer's total spend on given numbers of future purchases.
-
-        Parameters
-        ----------
-        data : DataFrame
-            Columns `frequency` and `monetary_value`.
-        purchases : array of int, shape (customers,) or (draws, customers)
-            A customer's spend rate is drawn anew for every element.
-        random_state : int or numpy Generator
-
-        Returns
-        -------
-        ndarray, shape of `purchases`
-        """
-        p, _, _ = self._values()
-        total, shape = self._posterior(read_spend(data))
-        rng, k = np.random.default_rng(random_state), np.asarray(purchases, dtype=float)
-        rate = rng.gamma(np.broadcast_to(shape, k.shape)) / total
-        return np.where(k > 0, rng.gamma(p * np.maximum(k, 1.0)) / rate, 0.0)
 
     def _posterior(self, read: SpendData) -> tuple[Array, Array]:
         """Rate and shape of what is known of nu: x m + v and p x + q."""

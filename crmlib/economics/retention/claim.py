@@ -44,18 +44,12 @@ class RetentionClaim:
         The verdict: "supported" (more than the claimed rise, beyond chance), "contradicted" (less, beyond chance),
         "undecided" (too few customers) or "cannot be tested" (a figure is missing); why; and as estimate the rise
         of a customer's net value from five points more retention, as a share, with its 95 % interval.
-    rise_of_share : float
-        The same from five per cent more of itself; nan where that is no probability.
-    steps : DataFrame
-        As `RetentionTerms.steps` has them; empty where the claim cannot be tested.
     reversal : Series
         Where the verdict would turn: see `claim_reversal`.
     assumptions : tuple of str
     """
 
     finding: Finding
-    rise_of_share: float
-    steps: pd.DataFrame
     reversal: pd.Series
     assumptions: tuple[str, ...]
 
@@ -119,8 +113,7 @@ def retention_claim(
     if not terms.net() > 0:
         lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
         return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
-    steps = terms.steps()
-    rise, of_share = steps["after_programme_change"].iloc[1:]
+    rise, of_share = terms.steps()["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, margin_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
     claim = replace(CLAIM, assumptions=assumptions)
@@ -128,7 +121,7 @@ def retention_claim(
     finding = claim.test(estimate, why)
     if acquisition_cost is None and finding.verdict != SUPPORTED:
         finding = claim.cannot_be_tested(why, estimate)
-    return RetentionClaim(finding, of_share, steps, reversal, assumptions)
+    return RetentionClaim(finding, reversal, assumptions)
 
 
 def _missing(retained: float, customers: float, margin: float | None, has_costs: bool) -> str:
@@ -147,7 +140,7 @@ def not_tested(
     """The claim where it cannot be tested, and what is missing."""
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
     finding = CLAIM.cannot_be_tested(missing)
-    return RetentionClaim(finding, float("nan"), pd.DataFrame(), nowhere, assumptions)
+    return RetentionClaim(finding, nowhere, assumptions)
 
 
 def _interval(
