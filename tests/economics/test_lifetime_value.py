@@ -17,6 +17,7 @@ from crmlib.models import (
     ModifiedBetaGeoModel,
     ParetoNBDModel,
 )
+from tests.models.oracles import sample_spend
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}

@@ -38,16 +38,15 @@ class Predictions:
         n, left, p = levels.weight, levels.outcome, np.clip(levels.score, _TINY, 1 - _TINY)
         brier, log_loss = np.average(self._losses, axis=1, weights=weights)
         log_odds = np.log(p) - np.log1p(-p)
-        flat = np.ptp(log_odds) < _FLAT
+        flat, no_column = np.ptp(log_odds) < _FLAT, np.empty((len(n), 0))
+        shift = np.nan if flat else float(logistic_line(no_column, n, left, log_odds)[0])
         return {
             "roc_auc": levels.roc_auc(),
             "pr_auc": levels.average_precision(),
             "brier": float(brier),
             "log_loss": float(log_loss),
             "calibration_slope": np.nan if flat else float(logistic_line(log_odds[:, None], n, left)[1]),
-            "calibration_intercept": np.nan
-            if flat
-            else float(logistic_line(np.empty((len(n), 0)), n, left, log_odds)[0]),
+            "calibration_intercept": shift,
             "mean_predicted": float(n @ p / n.sum()),
             "lift_top_10": float(levels.captured_by(TENTHS[0]) / TENTHS[0]),
         }
