@@ -22,7 +22,7 @@ HOMES = homes_of(
         "buying_again": "compare_activity",
         "churn.at_risk": "churn_survival customers_at_risk score_churn_parquet",
         "churn.churn_model": "ChurnModel",
-        "churn.data": "churn_data churn_data_of",
+        "churn.data": "churn_data",
         "churn.evaluation": "evaluate_churn",
         "churn.leak_check": "leak_check",
         "churn.reasons": "churn_reasons permutation_importance",

@@ -16,7 +16,7 @@ from crmlib.models.purchase import PurchaseModel
 
 _BUYING = "Customers hardly differ in how readily they buy, or too few were watched: use more customers."
 _DROPOUT = (
-    "Dropout cannot be told from slow buying: watch more opportunities, and do not read them one by one."
+    "Dropout and slow buying cannot be separated: watch more opportunities, and do not read them one by one."
 )
 
 

@@ -66,7 +66,7 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
 
 @dataclass(frozen=True)
 class LogRank:
-    """Whether groups leave at different rates; `sentence` says so in a sentence."""
+    """Whether groups leave at different rates; `sentence` is the finding."""
 
     by: str
     groups: int
@@ -77,7 +77,9 @@ class LogRank:
     def sentence(self) -> str:
         chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
         differ = (
-            "last differently long" if self.p_value < 0.05 else "cannot be told apart by how long they last"
+            "last differently long"
+            if self.p_value < 0.05
+            else "do not differ beyond chance in how long they last"
         )
         return f"The {self.groups} groups of {self.by} {differ} (log-rank test, chance of such a difference {chance})."
 

@@ -83,7 +83,7 @@ class SpendingReadout:
         today's spend and `value` of a customer (money); `per_prospect` today and `best_per_prospect`, `equity` per
         prospect today and `best_equity`. Where spend on keeping customers is known also `per_customer`,
         `best_per_customer` and `multiplier`: what one unit more of today's budget would add. Without rows where
-        nothing can be told.
+        nothing is known.
     """
 
     sentences: tuple[str, ...]
@@ -176,7 +176,7 @@ def _curves(
     low, high = float(spend.min()), float(spend.max())
     origin = (
         f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
-        "judgements, and the answer hangs on them. Vary the spend by chance to find out."
+        "judgements, and the answer depends on them. Vary the spend by chance to find out."
     )
     return curves, origin
 

@@ -114,7 +114,7 @@ def segment_backtest(
     -----
     A group has no order of its own: each half of the customers is ranked by what the other half of the
     group spent in the holdout. That is the best that can be asked of a grouping, and more than is known at the cut;
-    the model's ranking sees nothing after it. Shares of variance hang on the few who spend most.
+    the model's ranking sees nothing after it. Shares of variance depend on the few who spend most.
 
     Examples
     --------
