@@ -255,7 +255,7 @@ def value_by_acquisition_month(
 
 
 def top_customers(
-    values: pd.DataFrame, summary: pd.DataFrame, *, number: int = 10, currency: str = ""
+    values: pd.DataFrame, summary: pd.DataFrame, *, n: int = 10, currency: str = ""
 ) -> pd.DataFrame:
     """The customers worth most, and why.
 
@@ -265,7 +265,8 @@ def top_customers(
         Of `customer_lifetime_value`.
     summary : CustomerSummary
         That the values were made from, in the same order.
-    number : int
+    n : int
+        How many.
     currency : str
         The name of the money.
 
@@ -287,7 +288,7 @@ def top_customers(
         raise CrmError(
             "values and summary are not the same customers in the same order; make one from the other"
         )
-    best = values["clv"].sort_values(ascending=False, kind="stable").index[:number]
+    best = values["clv"].sort_values(ascending=False, kind="stable").index[:n]
     unit = getattr(summary, "time_unit", None)
     names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
     chosen = values.loc[best]

@@ -184,15 +184,15 @@ class EquityTest:
 
     Parameters
     ----------
-    margin : float
-        Money per customer and period.
+    contribution : float
+        Margin in money per customer and period.
     discount_rate : float
         Per period; above 0 where the ceiling of retention is 1.
     acquisition, retention : ResponseCurve
         Shares won and kept, by spend per prospect, and per customer and period.
     """
 
-    margin: float
+    contribution: float
     discount_rate: float
     acquisition: ResponseCurve
     retention: ResponseCurve
@@ -208,8 +208,8 @@ class EquityTest:
         """What a prospect is worth at these spends per prospect, and per customer and period."""
         acquired, retained = self.acquisition.rate(acquisition_spend), self.retention.rate(retention_spend)
         # (M - R / r) r, written so that it stays finite where nothing is retained
-        rest = (self.margin * retained - retention_spend) / (1 + self.discount_rate - retained)
-        clv = self.margin + rest
+        rest = (self.contribution * retained - retention_spend) / (1 + self.discount_rate - retained)
+        clv = self.contribution + rest
         return EquityPerProspect(acquired, retained, clv, acquired * clv - acquisition_spend)
 
     def best(self, budget: float | None = None) -> SpendingPlan:

@@ -188,14 +188,14 @@ def _row(
     keep: ResponseCurve | None,
     retention_spend: float | None,
 ) -> dict[str, float]:
-    margin, rate = case.value_per_customer, case.discount_rate
+    contribution, rate = case.value_per_customer, case.discount_rate
     row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today)}
     if keep is None or retention_spend is None:
-        value = margin + float(case.terms.gross())  # the first margin comes with the acquisition
+        value = contribution + float(case.terms.gross())  # the first margin comes with the acquisition
         best = win.spend_for(value)
         equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
         return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
-    test = EquityTest(margin, rate, win, keep)
+    test = EquityTest(contribution, rate, win, keep)
     now, plan = test.of(today, retention_spend), test.best()
     split = test.best(today + win.rate(today) * retention_spend)
     return {
