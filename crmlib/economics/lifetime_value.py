@@ -277,7 +277,8 @@ def _relative_error(model: PurchaseModel, known: Histories, terms: Terms) -> Arr
         return np.log(np.maximum(scores["discounted_purchases"].to_numpy(), 1e-300))
 
     slopes = [
-        (log_purchases(one, STEP) - log_purchases(one, -STEP)) / (2 * STEP) for one in model.parameter_names
+        (log_purchases(name, STEP) - log_purchases(name, -STEP)) / (2 * STEP)
+        for name in model.parameter_names
     ]
     return np.sqrt(np.einsum("in,ij,jn->n", slopes, covariance, slopes))
 

@@ -183,10 +183,10 @@ def clv_sensitivity(
     for name, settings in changes.items():
         every = [*settings, base[name]]
         table = pd.DataFrame(
-            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, one) for one in every]}
+            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, setting) for setting in every]}
         )
         table["value"] = every
-        table["clv"] = [*(total({**base, name: one}) for one in settings), whole]
+        table["clv"] = [*(total({**base, name: setting}) for setting in settings), whole]
         tables.append(table.sort_values("clv", kind="stable"))
     found = pd.concat(tables, ignore_index=True)
     return found.assign(change=found["clv"] / whole - 1 if whole > 0 else np.nan)
@@ -296,9 +296,9 @@ def top_customers(
     rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
         f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
-        f"{fmt.share(one.p_alive)}; {one.expected_purchases:.1f} purchases expected at "
-        f"{fmt.money(one.expected_spend, currency)}"
-        for frequency, ago, one in rows
+        f"{fmt.share(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
+        f"{fmt.money(row.expected_spend, currency)}"
+        for frequency, ago, row in rows
     ]
     kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
     return kept.assign(why=why).reset_index(drop=True)

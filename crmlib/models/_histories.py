@@ -130,7 +130,7 @@ def _unique(ids: pd.Series) -> bool:
 def refuse_rows(data: pd.DataFrame, bad: NDArray[np.bool_], what: str, cure: str) -> None:
     """Refuse rows of a frame, naming how many and the first customers."""
     ids = data["customer_id"] if "customer_id" in data.columns else data.index.to_series()
-    first = ", ".join(str(one) for one in ids[bad].head(SHOWN))
+    first = ", ".join(str(identity) for identity in ids[bad].head(SHOWN))
     where = "customer_id" if "customer_id" in data.columns else "index"
     more = ", …" if bad.sum() > SHOWN else ""
     raise DataError(f"{what} in {int(bad.sum()):,} of {len(data):,} rows ({where} {first}{more}); {cure}")

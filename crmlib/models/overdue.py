@@ -108,7 +108,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     periods = rows.select("customer_id", period=floor(rows.date, unit).cast("timestamp(6)")).distinct()
     number = ibis.row_number().over(group_by=periods.customer_id, order_by=periods.period)
     first = periods.mutate(number=number).filter(_.number < 3)
-    dates = {f"p{one}": _.period.max(where=_.number == one) for one in range(3)}
+    dates = {f"p{place}": _.period.max(where=_.number == place) for place in range(3)}
     three = first.group_by("customer_id").agg(**dates).filter(_.p2.notnull())
     gaps = fetch(three.select("p0", "p1", "p2"))
     gaps = gaps[gaps["p2"] - gaps["p0"] >= pd.Timedelta(RESOLVED * unit.days, "D")]

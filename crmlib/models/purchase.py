@@ -182,12 +182,14 @@ class PurchaseModel(LikelihoodModel, ABC):
         """
         t = self._periods(future_t)
         counts = list(n) if isinstance(n, Sequence | np.ndarray) else [n]
-        if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
+        if wrong := [
+            count for count in counts if not (np.isfinite(count) and count >= 0 and count == int(count))
+        ]:
             raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
         self._check_unit(data)
         histories = read_histories(data)
         known = histories.frequency, histories.recency, histories.T
-        columns = {int(one): self._pmf(int(one), t)(*known)[histories.row] for one in counts}
+        columns = {int(count): self._pmf(int(count), t)(*known)[histories.row] for count in counts}
         frame = pd.DataFrame(columns, index=data.index)
         frame.columns.name = "purchases"
         return frame if isinstance(n, Sequence | np.ndarray) else frame[int(n)].rename("probability")
@@ -259,7 +261,7 @@ class PurchaseModel(LikelihoodModel, ABC):
 
     def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
         """P(n purchases within t) for several n, shape (customers, len(n)); good to about 1e-12."""
-        return np.stack([self._pmf_if_alive(int(one), x, age, t) for one in n], axis=1)
+        return np.stack([self._pmf_if_alive(int(count), x, age, t) for count in n], axis=1)
 
     def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
         return expit(-self._log_odds_dead(x, t_x, age))

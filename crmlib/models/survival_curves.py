@@ -151,11 +151,11 @@ def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> N
     """Refuse a frame that lacks a column, naming the nearest one."""
     require_columns(spells, ())
     require_rows(spells)
-    for one in columns:
-        if one not in spells.columns:
+    for column in columns:
+        if column not in spells.columns:
             raise DataError(
-                f"spells lacks {one!r}; {did_you_mean(one, map(str, spells.columns))}. crmlib.contract_spells makes "
-                "such frames; rename columns of other names"
+                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
+                "crmlib.contract_spells makes such frames; rename columns of other names"
             )
 
 
@@ -183,7 +183,7 @@ def _curve(known: pd.DataFrame) -> pd.DataFrame:
     certain = survival == 1.0  # before anybody left the log–log interval has no width to tell
     frame = pd.DataFrame({"tenure": table.index.to_numpy(dtype=float), "survival": survival})
     frame["at_risk"], frame["left"] = (
-        table[one].to_numpy().astype("int64") for one in ("at_risk", "observed")
+        table[column].to_numpy().astype("int64") for column in ("at_risk", "observed")
     )
     frame["low"], frame["high"] = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
     assert frame["left"].sum() == known["ended"].sum(), "an end was lost between tables"

@@ -138,8 +138,8 @@ def _refuse_imbalance(features: pd.DataFrame, label: np.ndarray, random_state: i
     balance = treatment_balance(features, label, random_state=random_state)
     if balance.p_value < NO_EXPERIMENT and balance.auc > NOTICEABLE:
         worst = ", ".join(
-            f"{one.feature} ({one.treated_mean:.3g} against {one.control_mean:.3g})"
-            for one in balance.features.head(3).itertuples()
+            f"{row.feature} ({row.treated_mean:.3g} against {row.control_mean:.3g})"
+            for row in balance.features.head(3).itertuples()
         )
         raise FitError(
             f"who was treated can be predicted from the features (ROC AUC {balance.auc:.3f}, p = "

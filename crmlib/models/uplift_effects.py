@@ -67,7 +67,7 @@ class Heterogeneity:
         shown = "{:.3g} ({:.3g} to {:.3g})"
         if self.usable:
             ends = self.groups.iloc[[0, -1]][["effect", "low", "high"]].to_numpy()
-            first, last = (shown.format(*one) for one in ends)
+            first, last = (shown.format(*end) for end in ends)
             return (
                 f"The contact helps some more than others (p = {self.p_value:.2g}): {first} where most is predicted, "
                 f"{last} where least is. Choose by predicted effect."

@@ -158,7 +158,9 @@ def _curves(
     if ceiling is not None:
         curve = judged_curve(spend=today, rate=share, ceiling=ceiling)
         return {"judged": curve}, f"The ceiling of acquisition, {fmt.share(ceiling)}, is a judgement."
-    spend, people, won = (by_month[one].to_numpy(float) for one in ("spend_per_prospect", "prospects", "won"))
+    spend, people, won = (
+        by_month[column].to_numpy(float) for column in ("spend_per_prospect", "prospects", "won")
+    )
     try:
         found = fit_response(spend, people, won)
         if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:

@@ -74,11 +74,11 @@ def expected_spend(spend: Spend, customers: pd.DataFrame) -> Array:
 def check_models(models: Sequence[PurchaseModel]) -> list[PurchaseModel]:
     """Refuse what is no list of differently named models."""
     given = list(models) if isinstance(models, Sequence) else [models]
-    if not given or not all(isinstance(one, PurchaseModel) for one in given):
+    if not given or not all(isinstance(model, PurchaseModel) for model in given):
         raise CrmError(
             f"models is {models!r}; give models to fit, such as [BetaGeoModel(), ParetoNBDModel()]"
         )
-    names = [one.name for one in given]
+    names = [model.name for model in given]
     if len(set(names)) < len(names):
         raise CrmError(f"models holds {', '.join(names)}; give each kind of model once")
     return given

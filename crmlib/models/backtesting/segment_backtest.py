@@ -256,8 +256,8 @@ def judge(
         "rank": pd.Series(spend).rank().to_numpy(),
     }
     best = Ranking(spend, spend)
-    measures: dict[str, list[Array]] = {one.name: [] for one in groupings}
-    means: dict[str, list[Array]] = {one.name: [] for one in groupings}
+    measures: dict[str, list[Array]] = {grouping.name: [] for grouping in groupings}
+    means: dict[str, list[Array]] = {grouping.name: [] for grouping in groupings}
     # the first round is the customers as they are
     for weights in chain([np.ones(len(spend))], bootstrap_weights(len(spend), resamples, random)):
         weighted = {"size": weights} | {name: weights * values for name, values in did.items()}
@@ -270,9 +270,9 @@ def judge(
             # nan where a resample holds nobody of a group
             means[one.name].append(np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS]))
     scores = [
-        {"model": one.name, "groups": 10 if one.ranked else int(one.group.max()) + 1}
-        | with_intervals(MEASURES, measures[one.name][0], measures[one.name][1:], level=level)
-        for one in groupings
+        {"model": grouping.name, "groups": 10 if grouping.ranked else int(grouping.group.max()) + 1}
+        | with_intervals(MEASURES, measures[grouping.name][0], measures[grouping.name][1:], level=level)
+        for grouping in groupings
     ]
     of_groups = {
         name: pd.DataFrame(with_intervals(_MEANS, rounds[0], rounds[1:], level=level))

@@ -304,10 +304,10 @@ def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], chu
     frame = pd.DataFrame(
         {
             "estimator": list(losses),
-            "log_loss": [float(one.mean()) for one in losses.values()],
-            "roc_auc": [roc_auc(one, churned) for one in held_out.values()],
-            "behind": [float(one.mean()) for one in behind.values()],
-            "standard_error": [float(one.std() / np.sqrt(len(one))) for one in behind.values()],
+            "log_loss": [float(loss.mean()) for loss in losses.values()],
+            "roc_auc": [roc_auc(log_odds, churned) for log_odds in held_out.values()],
+            "behind": [float(loss.mean()) for loss in behind.values()],
+            "standard_error": [float(loss.std() / np.sqrt(len(loss))) for loss in behind.values()],
         }
     )
     good = frame["behind"] <= frame["standard_error"]

@@ -92,7 +92,7 @@ class ChurnData:
         kinds = {name: kind for name, kind in self.read.kinds.items() if name not in columns}
         if not kinds and not self.reason:
             raise FitError(f"no feature is left without {fmt.listing(columns)}; keep at least one")
-        levels = {name: one for name, one in self.read.levels.items() if name in kinds}
+        levels = {name: known for name, known in self.read.levels.items() if name in kinds}
         left_out = tuple(f"{name} is left out: {why}" for name in columns)
         read = replace(self.read, kinds=kinds, levels=levels)
         return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *left_out))
