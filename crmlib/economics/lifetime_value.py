@@ -13,10 +13,9 @@ from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
 from crmlib.models.base import unit_of
-from crmlib.models.gamma_gamma import GammaGammaModel
+from crmlib.models.gamma_gamma import GammaGammaModel, read_spend
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
-from crmlib.models.spend_frequency import read_spend
 from crmlib.statistics import check_level, normal_quantile
 from crmlib.units import TimeUnit, periods
 

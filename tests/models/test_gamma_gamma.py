@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood
-from crmlib.models.spend_frequency import spend_frequency_check
+from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood, spend_frequency_check
 
 PAPER = {"p": 6.25, "q": 3.74, "v": 15.44}
 
