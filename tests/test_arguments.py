@@ -54,7 +54,7 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
         if inspect.isclass(thing) and not isinstance(made, (type(None), pd.DataFrame)):
             for method in dir(thing):
                 found = getattr(thing, method)
-                ours = getattr(found, "__module__", "").startswith("crmlib")
+                ours = str(getattr(found, "__module__", "")).startswith("crmlib")
                 if method.startswith("_") or not callable(found) or not ours:
                     continue
                 called_with(getattr(made, method), wrong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,6 +18,7 @@ from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 
 FILE_FORMAT = 1
+STEP = 1e-3  # of the differences, in log parameters, by which slopes are found
 RIDGE = 0.95  # correlation of two log parameters
 WEAK = 1.0  # a standard error of 1 in a log parameter: the 95 % interval spans a factor of 50
 
@@ -208,6 +209,17 @@ class LikelihoodModel:
         values = np.array(list(self.params_.values()))
         ends = {"low": values * np.exp(-half), "high": values * np.exp(half)}
         return pd.DataFrame(ends, index=pd.Index(self.parameter_names, name="parameter"))
+
+    def _slopes(self, answer: Callable[[Self], Array | float]) -> Array:
+        """How an answer changes with the logarithm of each parameter, shape (parameters, …)."""
+
+        def moved(name: str, step: float) -> Array | float:
+            params = self.params_ | {name: self.params_[name] * np.exp(step)}
+            return answer(type(self).from_params(time_unit=self.time_unit_, **params))
+
+        return np.array(
+            [(moved(name, STEP) - moved(name, -STEP)) / (2 * STEP) for name in self.parameter_names]
+        )
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):

@@ -23,17 +23,13 @@ class ChurnThresholds(Rules):
     Examples
     --------
     >>> ChurnThresholds(rank_error_care=0.25).explain().loc[0, "why"]
-    'three of ten pairs are in the wrong order: lists hold many who stay'
+    'three of ten pairs are in the wrong order'
     """
 
-    rank_error_care: float = limit(
-        0.30, "three of ten pairs are in the wrong order: lists hold many who stay"
-    )
+    rank_error_care: float = limit(0.30, "three of ten pairs are in the wrong order")
     rank_error_refuse: float = limit(0.40, "a coin puts five of ten pairs in the wrong order")
-    too_good_care: float = limit(
-        0.97, "people are not that predictable: look for what was known only afterwards"
-    )
-    brier_ratio_care: float = limit(0.98, "chances are hardly better than the base rate for everybody")
+    too_good_care: float = limit(0.97, "look for what was known only afterwards")
+    brier_ratio_care: float = limit(0.98, "hardly better than the base rate for everybody")
     brier_ratio_refuse: float = limit(1.00, "chances are no better than the base rate for everybody")
     tenure_lead_care: float = limit(0.0, "the rule by tenure alone may rank as well")
     slope_gap_care: float = limit(0.10, "a stated 30 % is then 28 % or 32 %, a stated 90 % is 88 % or 92 %")
