@@ -1,4 +1,4 @@
-"""Whom of those who may leave to contact: what a churn score would have earned, and the list for now."""
+"""Which customers at risk to contact: what a churn score would have earned, and today's list."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _LIST = ["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]
 
 @dataclass(frozen=True)
 class ExperimentCampaign:
-    """What an experiment says of whom to contact; frames without rows where it cannot say.
+    """Whom to contact according to an experiment; frames without rows where it gives no answer.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Lifetime value for those who decide: in all, by segment and month, under other assumptions, and of whom."""
+"""Tables of lifetime value: in all, by segment and month, under other assumptions, and the top customers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def customer_equity(
 
 
 def clv_by_segment(values: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """Where lifetime value sits among segments that were made by looking back.
+    """How lifetime value is spread over segments that were made of past purchases.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def top_customers(
 
 
 def _setting(name: str, value: Any) -> str:
-    """A setting as a chart says it."""
+    """A setting as a chart shows it."""
     return str(value) if name == "horizon" else fmt.share(value)
 
 

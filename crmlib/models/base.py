@@ -64,11 +64,11 @@ class LikelihoodModel:
         self.time_unit = time_unit
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """What the model was made with, as scikit-learn asks for it; not its fitted parameters (`params_`)."""
+        """The arguments that the model was made with, for scikit-learn; its fitted parameters are `params_`."""
         return {"time_unit": self.time_unit}
 
     def set_params(self, **params: Any) -> Self:
-        """Change what the model was made with; what was fitted stays until the next fit."""
+        """Change these arguments; what was fitted stays until the next fit."""
         for name, value in params.items():
             if name not in self.get_params():
                 raise CrmError(f"{type(self).__name__}: {name!r} is none of {', '.join(self.get_params())}")
@@ -126,7 +126,7 @@ class LikelihoodModel:
         self.diagnosis_ = Diagnosis(best.converged, best.gradient_norm, findings, without)
 
     def _findings(self) -> tuple[Finding, ...]:
-        """What this model in particular has to say about its fit."""
+        """Findings about the fit that only this model has."""
         return ()
 
     def _common_findings(self, best: Maximum) -> tuple[Finding, ...]:

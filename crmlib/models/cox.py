@@ -1,4 +1,4 @@
-"""What goes with leaving early or late: Cox's proportional hazards, its assumption checked in words."""
+"""Which features go with leaving early or late: Cox's proportional hazards, with a check of its assumption."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _design(spells: pd.DataFrame, features: Sequence[str], levels: dict[str, lis
 
 
 def _informative(design: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The columns that say something beyond those before them, and the names of the others."""
+    """The columns that add information to those before them, and the names of the others."""
     values = design.to_numpy(float)
     spread = values.std(axis=0)
     scaled = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

@@ -1,4 +1,4 @@
-"""Who is silent for longer than their own purchases make likely, at a chosen rate of false alarms."""
+"""Customers who have been silent unusually long for their own rhythm, at a chosen rate of false alarms."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def overdue_customers(
     false_alarm_rate: float = 0.05,
     regularity: Regularity | int = 1,
 ) -> pd.DataFrame:
-    """Which customers are silent for longer than their own purchases make likely?
+    """Which customers have been silent unusually long for their own rhythm?
 
     Parameters
     ----------

@@ -103,7 +103,7 @@ class _Group:
     counts: Array  # their probabilities, shape (nodes, len(n))
 
     def has_enough(self) -> bool:
-        """Whether hardly anybody may buy more often; if so, leave out what is more than enough."""
+        """Whether more purchases are nearly impossible; if so, leave out numbers beyond them."""
         enough = np.cumsum(self.counts, axis=1).min(axis=0) >= 1.0 - TAIL
         if enough[-1]:
             last = max(int(np.argmax(enough)), 1) + 1

@@ -20,7 +20,7 @@ _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 
 
 def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
-    """Which share of contracts is still there at each tenure, those that still run counted as long as seen?
+    """Which share of contracts is still running at each tenure?
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class LogRank:
     def sentence(self) -> str:
         chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
         differ = (
-            "last differently long"
+            "differ in how long they last"
             if self.p_value < 0.05
             else "do not differ beyond chance in how long they last"
         )
@@ -85,7 +85,7 @@ class LogRank:
 
 
 def log_rank(spells: pd.DataFrame, *, by: str) -> LogRank:
-    """Do the groups of a column last differently long, beyond chance?
+    """Do contracts of some groups last longer than those of others, beyond chance?
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class ResponseCurve:
         return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
 
     def spend_for(self, value: float) -> float:
-        """The spend per head at which one more of them costs so much; 0 if the first one costs more."""
+        """The spend per head at which one more person costs `value`; 0 if the first one costs more."""
         first = value * self.slope(0.0)
         return math.log(first) / self.steepness if first > 1 else 0.0
 

@@ -181,7 +181,7 @@ def _happened(halves: pd.DataFrame) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class PredictiveCheck:
-    """How what happened lies in what a model held possible.
+    """How the purchases that happened compare with the distribution that a model predicted.
 
     Attributes
     ----------
@@ -302,7 +302,7 @@ class PredictiveTotal:
     of_parameters: float
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Both ends; it knows nothing of what the model leaves out, so more totals than 1 - level miss it."""
+        """Low and high end. What the model leaves out is not in it, so it holds fewer totals than its level says."""
         half = normal_quantile(level) * float(np.hypot(self.of_customers, self.of_parameters))
         return max(self.mean - half, 0.0), self.mean + half
 

@@ -282,7 +282,7 @@ def judge(
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:
-    """Sum of squares about the mean; the dust of a difference of two sums is no variance."""
+    """Sum of squares about the mean; 0 where only rounding errors are left."""
     raw = float(weighted @ values)
     squares = raw - float(weighted.sum()) ** 2 / customers
     return squares if squares > 1e-12 * abs(raw) else 0.0

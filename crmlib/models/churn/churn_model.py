@@ -143,7 +143,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
         from sklearn.utils.validation import check_consistent_length, column_or_1d
 
         features = self._as_frame(X, reset=True)
-        with _said_by_scikit_learn():
+        with _errors_of_scikit_learn():
             labels = column_or_1d(y, warn=True)
             check_consistent_length(features, labels)
             check_classification_targets(labels)
@@ -165,7 +165,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
         is_frame = isinstance(X, pd.DataFrame)
         checks = {"skip_check_array": True} if is_frame else {"dtype": None, "ensure_all_finite": False}
-        with _said_by_scikit_learn():
+        with _errors_of_scikit_learn():
             values = validate_data(self, X, reset=reset, **checks)
         if is_frame:
             return X.rename(columns=str)
@@ -285,8 +285,8 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
 
 @contextmanager
-def _said_by_scikit_learn() -> Iterator[None]:
-    """Its refusals, in its own words, as refusals of this library."""
+def _errors_of_scikit_learn() -> Iterator[None]:
+    """Turn errors of scikit-learn into a DataError with the same message."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -225,7 +225,7 @@ def labelled_rows(features: pd.DataFrame, churned: Array) -> ChurnData:
 
 
 def no_churn_data(reason: str) -> ChurnData:
-    """The data of a firm of which nothing is known of who left."""
+    """Churn data without rows, with the reason."""
     nothing = pd.DataFrame()
     ids = pd.Series([], dtype=object, name="customer_id")
     none = Features({}, {}, ())
@@ -285,7 +285,7 @@ def _of_every_row(days: pd.Series | None, known: Array, notes: list[str]) -> pd.
 
 
 def _of_study(study: Study, horizon_months: int) -> ChurnData:
-    """What its tables hold of who left; with the reason where too few left or stayed, or a table is refused."""
+    """The churn data of a study's tables; without rows where too few left or stayed, or a table is refused."""
     try:
         if study.has("customer_features"):
             return churn_data(study.table("customer_features"), as_of=study.as_of)

@@ -127,7 +127,7 @@ class ChurnEvaluation:
 
     @property
     def caveat(self) -> str:
-        """What has to be said wherever the score is: the columns in doubt, and the score without them; else empty."""
+        """The columns in doubt and the score without them, to stand beside the score; else empty."""
         if self.in_doubt.empty:
             return ""
         caveat = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
@@ -275,7 +275,7 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
 
 
 def tenure_column(data: ChurnData) -> str | None:
-    """The column that says for how long a customer has been one, by its name; None where there is none."""
+    """The column of tenure, recognised by its name; None where there is none."""
     return next((name for name in data.features if name.lower() in _TENURE_NAMES), None)
 
 

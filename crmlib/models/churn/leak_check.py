@@ -1,4 +1,4 @@
-"""Columns that nearly give the answer away, and so were hardly known in time; and columns that say nothing new."""
+"""Columns that nearly give the answer away and so were hardly known in time, and columns that say nothing new."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AFTERWARDS = (
 
 
 def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
-    """Name the columns that nearly give the answer away, and apart from them those that say nothing new.
+    """Which columns nearly give the answer away, and which say nothing new?
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) 
 
 
 def _pure(name: str, codes: _Codes, data: ChurnData) -> str | None:
-    """Values that only those have who left, or only those who stayed, beyond what chance can do."""
+    """Values that occur only among those who left, or only among those who stayed, beyond chance."""
     n, base = np.bincount(codes), data.churned.mean()
     left = np.bincount(codes, data.churned)
     for kind, count, share in (("left", left, base), ("stayed", n - left, 1 - base)):

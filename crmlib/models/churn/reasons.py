@@ -1,4 +1,4 @@
-"""Why the model takes a customer for one who leaves: what each feature adds to the log odds, in the data's words."""
+"""Why the model expects a customer to leave: what each feature adds to the log odds, in the data's words."""
 
 from __future__ import annotations
 

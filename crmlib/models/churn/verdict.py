@@ -108,7 +108,7 @@ def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
 
 
 def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reason | None:
-    """The kind of customer that is furthest off beyond chance."""
+    """The group of customers whose prediction is furthest off, beyond chance."""
     beyond = None if subgroups is None else subgroups[subgroups["beyond_chance"]]
     if beyond is None or beyond.empty:
         return None
@@ -129,7 +129,7 @@ def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:
 
 
 def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:
-    """Against what no model of people reaches, against tenure alone, and whether there are enough to judge by."""
+    """Whether scores are too good to be true, no better than tenure alone, or of too few customers."""
     suspicious = f"{_order(row)}, which is too good: look for what was known only afterwards."
     found = [rules.reason("too_good", row["roc_auc"], suspicious)]
     if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
