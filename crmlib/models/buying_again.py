@@ -188,7 +188,7 @@ def compare_activity(
 
 
 def fit_hiatus(silence: Array, came_back: Array) -> float:
-    """The length of silence after which a customer is called gone: the threshold that would have been wrong least often.
+    """After which silence a customer is called gone: the threshold that would have been wrong least often.
 
     `silence` is the time since the last purchase at a day in the past, `came_back` says who bought after it; silences
     up to the threshold are called active, longer ones gone.

@@ -123,7 +123,7 @@ class RetentionCase:
         return claim_reversal(self.terms)
 
     def mix(self) -> pd.DataFrame:
-        """How much constant retention understates value (sBG of the survivors); without rows where too few are known."""
+        """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
         if self.no_terms or self.survivors is None:
             return no_rows(_MIX, self.no_terms)
         if not self.discount_rate > 0:
