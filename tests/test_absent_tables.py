@@ -218,7 +218,7 @@ def test_without_a_log_nobody_is_called_inactive() -> None:
 
 
 def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
-    data = crm.churn_data_of(study)
+    data = crm.churn_data(study)
     leaks = crm.leak_check(data)
     tested = crm.evaluate_churn(data.without_leaks(leaks))
     importance = crm.permutation_importance(tested)

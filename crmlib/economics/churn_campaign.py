@@ -1,4 +1,4 @@
-"""Whom of those who may leave to contact: what a churn score would have earned, and the list for now."""
+"""Which customers at risk to contact: what a churn score would have earned, and today's list."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def retention_campaign(
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
         sentence=_sentence(curves["churn model"], len(held_out)),
-        curve=pd.concat([one.assign(ranking=name) for name, one in curves.items()], ignore_index=True),
+        curve=pd.concat([found.assign(ranking=name) for name, found in curves.items()], ignore_index=True),
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),
         to_contact=to_save.loc[chosen.index].assign(

@@ -30,7 +30,7 @@ _LIST = ["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]
 
 @dataclass(frozen=True)
 class ExperimentCampaign:
-    """What an experiment says of whom to contact; frames without rows where it cannot say.
+    """Whom to contact according to an experiment; frames without rows where it gives no answer.
 
     Attributes
     ----------
@@ -156,7 +156,9 @@ def campaign_from_experiment(
         )
         frames = (no_rows(columns, why) for columns in (_CURVE, _LIST))
         return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], *frames)
-    earned = [_earned(one.curve, len(fitted), value, cost).assign(ranking=it) for it, one in curves.items()]
+    earned = [
+        _earned(found.curve, len(fitted), value, cost).assign(ranking=it) for it, found in curves.items()
+    ]
     to_contact = pd.DataFrame(columns=_LIST)  # nobody is contacted for an effect that chance explains
     if found.usable or found.average_low > 0:
         today = _today(transactions, as_of, customers)

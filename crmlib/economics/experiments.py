@@ -138,7 +138,7 @@ def read_experiments(
             rows.append(row | _worth(row, done, worth_of.get(one), unsubscribe_cost, level))
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
-        sizes = ", ".join(f"{one.experiment}: {one.treated} and {one.control}" for one in table.itertuples())
+        sizes = ", ".join(f"{row.experiment}: {row.treated} and {row.control}" for row in table.itertuples())
         few = f"no experiment has {FEWEST} customers in each group whose window is over ({sizes})"
         return no_rows(_COLUMNS, f"{few}; shorten the window or wait")
     table["p_holm"] = holm(table["p_value"])

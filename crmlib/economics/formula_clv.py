@@ -11,7 +11,7 @@ from crmlib.errors import CrmError, did_you_mean
 
 
 def simple_clv(
-    margin: float,
+    contribution: float,
     retention_rate: float,
     discount_rate: float,
     *,
@@ -22,7 +22,7 @@ def simple_clv(
 
     Parameters
     ----------
-    margin : float
+    contribution : float
         The first margin, in money per period.
     retention_rate : float
         Share of customers who stay from one period to the next, 0 to 1.
@@ -55,8 +55,8 @@ def simple_clv(
     >>> round(simple_clv(100, 0.8, 0.1, timing="now"), 2)
     366.67
     """
-    if not math.isfinite(margin):
-        raise CrmError(f"margin is {margin}; give a finite amount of money")
+    if not math.isfinite(contribution):
+        raise CrmError(f"contribution is {contribution}; give a finite amount of money")
     check_share("retention_rate", retention_rate)
     if not 0 <= discount_rate < math.inf:
         raise CrmError(f"discount_rate is {discount_rate}; give a rate per period, 0 or more (10 % is 0.10)")
@@ -75,7 +75,7 @@ def simple_clv(
     }
     if timing not in first:
         raise CrmError(f"timing is {timing!r}; {did_you_mean(timing, first)}")
-    return margin * first[timing] / left
+    return contribution * first[timing] / left
 
 
 def recency_migration(

@@ -13,15 +13,13 @@ from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
 from crmlib.models.base import unit_of
-from crmlib.models.gamma_gamma import GammaGammaModel
+from crmlib.models.gamma_gamma import GammaGammaModel, read_spend
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
-from crmlib.models.spend_frequency import read_spend
 from crmlib.statistics import check_level, normal_quantile
 from crmlib.units import TimeUnit, periods
 
 INTERVALS = ("predictive", "parameters")
-STEP = 1e-3  # of the differences, in log parameters, that tell how much a forecast depends on them
 
 
 def customer_lifetime_value(
@@ -270,15 +268,11 @@ def _relative_error(model: PurchaseModel, known: Histories, terms: Terms) -> Arr
     """Standard error of the logarithm of discounted purchases, by the delta method."""
     covariance = _covariance(model)
 
-    def log_purchases(name: str, step: float) -> Array:
-        params = model.params_ | {name: model.params_[name] * np.exp(step)}
-        moved = type(model).from_params(**params)
+    def log_purchases(moved: PurchaseModel) -> Array:
         scores = score_histories(moved, 1.0, known, terms.horizon, discount_rate=terms.discount_rate)
         return np.log(np.maximum(scores["discounted_purchases"].to_numpy(), 1e-300))
 
-    slopes = [
-        (log_purchases(one, STEP) - log_purchases(one, -STEP)) / (2 * STEP) for one in model.parameter_names
-    ]
+    slopes = model._slopes(log_purchases)
     return np.sqrt(np.einsum("in,ij,jn->n", slopes, covariance, slopes))
 
 

@@ -258,7 +258,7 @@ def _compare(
     frame = pd.DataFrame({"value": values, "joined": joined, "group": groups})
     cells = frame.groupby(["group", "joined"])["value"].agg(["mean", "size"]).unstack("joined")
     place = cells.index.get_indexer(groups)
-    members, others = (cells["size"][one].to_numpy() for one in (True, False))
+    members, others = (cells["size"][who].to_numpy() for who in (True, False))
     theirs = cells["mean"][False].to_numpy()
     share = members / members.sum()
     gap = float(share @ (cells["mean"][True].to_numpy() - theirs))

@@ -1,4 +1,4 @@
-"""Lifetime value for those who decide: in all, by segment and month, under other assumptions, and of whom."""
+"""Tables of lifetime value: in all, by segment and month, under other assumptions, and the top customers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def customer_equity(
 
 
 def clv_by_segment(values: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """Where lifetime value sits among segments that were made by looking back.
+    """How lifetime value is spread over segments that were made of past purchases.
 
     Parameters
     ----------
@@ -183,10 +183,10 @@ def clv_sensitivity(
     for name, settings in changes.items():
         every = [*settings, base[name]]
         table = pd.DataFrame(
-            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, one) for one in every]}
+            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, setting) for setting in every]}
         )
         table["value"] = every
-        table["clv"] = [*(total({**base, name: one}) for one in settings), whole]
+        table["clv"] = [*(total({**base, name: setting}) for setting in settings), whole]
         tables.append(table.sort_values("clv", kind="stable"))
     found = pd.concat(tables, ignore_index=True)
     return found.assign(change=found["clv"] / whole - 1 if whole > 0 else np.nan)
@@ -255,7 +255,7 @@ def value_by_acquisition_month(
 
 
 def top_customers(
-    values: pd.DataFrame, summary: pd.DataFrame, *, number: int = 10, currency: str = ""
+    values: pd.DataFrame, summary: pd.DataFrame, *, n: int = 10, currency: str = ""
 ) -> pd.DataFrame:
     """The customers worth most, and why.
 
@@ -265,7 +265,8 @@ def top_customers(
         Of `customer_lifetime_value`.
     summary : CustomerSummary
         That the values were made from, in the same order.
-    number : int
+    n : int
+        How many.
     currency : str
         The name of the money.
 
@@ -287,7 +288,7 @@ def top_customers(
         raise CrmError(
             "values and summary are not the same customers in the same order; make one from the other"
         )
-    best = values["clv"].sort_values(ascending=False, kind="stable").index[:number]
+    best = values["clv"].sort_values(ascending=False, kind="stable").index[:n]
     unit = getattr(summary, "time_unit", None)
     names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
     chosen = values.loc[best]
@@ -295,16 +296,16 @@ def top_customers(
     rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
         f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
-        f"{fmt.share(one.p_alive)}; {one.expected_purchases:.1f} purchases expected at "
-        f"{fmt.money(one.expected_spend, currency)}"
-        for frequency, ago, one in rows
+        f"{fmt.share(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
+        f"{fmt.money(row.expected_spend, currency)}"
+        for frequency, ago, row in rows
     ]
     kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
     return kept.assign(why=why).reset_index(drop=True)
 
 
 def _setting(name: str, value: Any) -> str:
-    """A setting as a chart says it."""
+    """A setting as a chart shows it."""
     return str(value) if name == "horizon" else fmt.share(value)
 
 

@@ -63,17 +63,6 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     return Histories(x, t_x, age, weight, row)
 
 
-def read_distinct_histories(data: pd.DataFrame) -> Histories:
-    """Check a frame in which no history stands twice, without looking for repetitions."""
-    row = np.arange(len(data))
-    x, t_x, age = (numbers(data, name) for name in HISTORY)
-    for name, values in zip(HISTORY, (x, t_x, age), strict=True):
-        refuse_values(data, name, values, None)
-    _refuse_fractions(data, x, row)
-    _refuse_impossible(data, x, t_x, age, row)
-    return Histories(x, t_x, age, np.ones(len(data)), row)
-
-
 def distinct_pairs(frequency: Array, age: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct pairs of frequency and T: which of them each history has, and the first history that has it."""
     code, ages = pd.factorize(age)
@@ -141,7 +130,7 @@ def _unique(ids: pd.Series) -> bool:
 def refuse_rows(data: pd.DataFrame, bad: NDArray[np.bool_], what: str, cure: str) -> None:
     """Refuse rows of a frame, naming how many and the first customers."""
     ids = data["customer_id"] if "customer_id" in data.columns else data.index.to_series()
-    first = ", ".join(str(one) for one in ids[bad].head(SHOWN))
+    first = ", ".join(str(identity) for identity in ids[bad].head(SHOWN))
     where = "customer_id" if "customer_id" in data.columns else "index"
     more = ", …" if bad.sum() > SHOWN else ""
     raise DataError(f"{what} in {int(bad.sum()):,} of {len(data):,} rows ({where} {first}{more}); {cure}")

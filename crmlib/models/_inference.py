@@ -56,7 +56,10 @@ class Diagnosis:
 
     def __str__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
-        lines = [f"{state} (gradient {self.gradient_norm:.1e})", *(f"- {one}" for one in self.findings)]
+        lines = [
+            f"{state} (gradient {self.gradient_norm:.1e})",
+            *(f"- {finding}" for finding in self.findings),
+        ]
         return "\n".join(lines)
 
 
@@ -212,7 +215,7 @@ def _covariance(information: Array, free: NDArray[np.bool_]) -> tuple[Array, tup
             break
         share = np.abs(vectors[:, 0])
         group = where[share > 0.1]
-        flat.append(tuple(int(one) for one in group))
+        flat.append(tuple(int(subgroup) for subgroup in group))
         where = where[share <= 0.1]
     return covariance, tuple(flat)
 

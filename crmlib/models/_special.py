@@ -155,6 +155,6 @@ def legendre(count: int) -> tuple[Array, Array]:
     """Nodes and weights of Gauss–Legendre on (0, 1); finding them costs more than most integrals."""
     node, weight = np.polynomial.legendre.leggauss(count)
     rule = (node + 1) / 2, weight / 2
-    for one in rule:
-        one.flags.writeable = False  # the same arrays for everybody
+    for array in rule:
+        array.flags.writeable = False  # the same arrays for everybody
     return rule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,6 +18,7 @@ from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 
 FILE_FORMAT = 1
+STEP = 1e-3  # of the differences, in log parameters, by which slopes are found
 RIDGE = 0.95  # correlation of two log parameters
 WEAK = 1.0  # a standard error of 1 in a log parameter: the 95 % interval spans a factor of 50
 
@@ -63,11 +64,11 @@ class LikelihoodModel:
         self.time_unit = time_unit
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """What the model was made with, as scikit-learn asks for it; not its fitted parameters (`params_`)."""
+        """The arguments that the model was made with, for scikit-learn; its fitted parameters are `params_`."""
         return {"time_unit": self.time_unit}
 
     def set_params(self, **params: Any) -> Self:
-        """Change what the model was made with; what was fitted stays until the next fit."""
+        """Change these arguments; what was fitted stays until the next fit."""
         for name, value in params.items():
             if name not in self.get_params():
                 raise CrmError(f"{type(self).__name__}: {name!r} is none of {', '.join(self.get_params())}")
@@ -87,13 +88,13 @@ class LikelihoodModel:
             raise CrmError(
                 f"{cls.__name__} has no parameter {unknown!r}; {did_you_mean(unknown, cls.parameter_names)}"
             )
-        if missing := [one for one in cls.parameter_names if one not in params]:
+        if missing := [name for name in cls.parameter_names if name not in params]:
             raise CrmError(f"{cls.__name__} needs {', '.join(cls.parameter_names)}; add {', '.join(missing)}")
-        for one, value in params.items():
+        for name, value in params.items():
             if not (np.isfinite(value) and value > 0):
-                raise CrmError(f"{one} is {value!r}; parameters of {cls.__name__} are positive and finite")
+                raise CrmError(f"{name} is {value!r}; parameters of {cls.__name__} are positive and finite")
         model = cls(time_unit=time_unit)
-        model.params_ = {one: float(params[one]) for one in cls.parameter_names}
+        model.params_ = {name: float(params[name]) for name in cls.parameter_names}
         model.time_unit_ = None if time_unit is None else TimeUnit.parse(time_unit)
         return model
 
@@ -112,20 +113,20 @@ class LikelihoodModel:
             Parameters to start from; those that are lengths of time in proportion to the data's.
         n_customers : float
         """
-        points = [np.log([start[one] for one in self.parameter_names]) for start in starts]
+        points = [np.log([start[name] for name in self.parameter_names]) for start in starts]
         best = maximise(loglik, points, n_customers)
         values = np.exp(best.log_params)
-        self.params_ = {one: float(v) for one, v in zip(self.parameter_names, values, strict=True)}
+        self.params_ = {name: float(v) for name, v in zip(self.parameter_names, values, strict=True)}
         self.loglik_ = best.loglik
         self.n_customers_ = float(n_customers)
         self._log_covariance = best.covariance
         findings = (*self._common_findings(best), *self._findings())
         held = best.at_boundary | best.moving
-        without = tuple(one for one, is_held in zip(self.parameter_names, held, strict=True) if is_held)
+        without = tuple(name for name, is_held in zip(self.parameter_names, held, strict=True) if is_held)
         self.diagnosis_ = Diagnosis(best.converged, best.gradient_norm, findings, without)
 
     def _findings(self) -> tuple[Finding, ...]:
-        """What this model in particular has to say about its fit."""
+        """Findings about the fit that only this model has."""
         return ()
 
     def _common_findings(self, best: Maximum) -> tuple[Finding, ...]:
@@ -135,17 +136,17 @@ class LikelihoodModel:
             what = f"the optimiser stopped where the gradient is {best.gradient_norm:.1e} per customer."
             found.append(Finding(names, what, "Do not use these parameters; look for outliers in the data."))
         edge, along = (
-            tuple(one for one, is_so in zip(names, there, strict=True) if is_so)
+            tuple(name for name, is_so in zip(names, there, strict=True) if is_so)
             for there in (best.at_boundary, best.moving)
         )
         if edge:
-            said = ", ".join(f"{one} = {self.params_[one]:.3g}" for one in edge)
-            what = f"the likelihood still rises at the boundary of the search ({said})."
+            values = ", ".join(f"{name} = {self.params_[name]:.3g}" for name in edge)
+            what = f"the likelihood still rises at the boundary of the search ({values})."
             if along:
                 what += f" {fmt.listing(along)} would move along, so none of them has an interval."
             found.append(Finding((*edge, *along), what, self._cure((*edge, *along))))
         for group in best.flat:
-            flat = tuple(names[one] for one in group)
+            flat = tuple(names[subgroup] for subgroup in group)
             found.append(
                 Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
             )
@@ -155,7 +156,7 @@ class LikelihoodModel:
         names, covariance = self.parameter_names, best.covariance
         errors = np.where(best.moving, np.nan, np.sqrt(np.diag(covariance)))
         found: list[Finding] = []
-        weak = tuple(one for one, error in zip(names, errors, strict=True) if error > WEAK)
+        weak = tuple(name for name, error in zip(names, errors, strict=True) if error > WEAK)
         if weak:
             what = "weakly identified: the 95 % interval spans more than a factor of 50."
             found.append(Finding(weak, what, self._cure(weak)))
@@ -167,7 +168,7 @@ class LikelihoodModel:
         return tuple(found)
 
     def _cure(self, parameters: Sequence[str]) -> str:
-        special = list(dict.fromkeys(self.cures[one] for one in parameters if one in self.cures))
+        special = list(dict.fromkeys(self.cures[name] for name in parameters if name in self.cures))
         return " ".join(special) or "Use more customers or a longer calibration period."
 
     # -- uncertainty -----------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ class LikelihoodModel:
     def standard_errors_(self) -> dict[str, float]:
         errors = self._log_errors()
         return {
-            one: float(e * self.params_[one]) for one, e in zip(self.parameter_names, errors, strict=True)
+            name: float(e * self.params_[name]) for name, e in zip(self.parameter_names, errors, strict=True)
         }
 
     def _log_errors(self) -> Array:
@@ -208,6 +209,17 @@ class LikelihoodModel:
         values = np.array(list(self.params_.values()))
         ends = {"low": values * np.exp(-half), "high": values * np.exp(half)}
         return pd.DataFrame(ends, index=pd.Index(self.parameter_names, name="parameter"))
+
+    def _slopes(self, answer: Callable[[Self], Array | float]) -> Array:
+        """How an answer changes with the logarithm of each parameter, shape (parameters, …)."""
+
+        def moved(name: str, step: float) -> Array | float:
+            params = self.params_ | {name: self.params_[name] * np.exp(step)}
+            return answer(type(self).from_params(time_unit=self.time_unit_, **params))
+
+        return np.array(
+            [(moved(name, STEP) - moved(name, -STEP)) / (2 * STEP) for name in self.parameter_names]
+        )
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):
@@ -241,7 +253,7 @@ class LikelihoodModel:
         return ModelSummary(title, frame, fit)
 
     def __repr__(self) -> str:
-        shown = [f"{one}={value:.6g}" for one, value in getattr(self, "params_", {}).items()]
+        shown = [f"{name}={value:.6g}" for name, value in getattr(self, "params_", {}).items()]
         unit = getattr(self, "time_unit_", self.time_unit)
         shown += [f"time_unit={str(unit)!r}"] if unit else []
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -289,15 +301,17 @@ class LikelihoodModel:
         content["params"] = self._fitted("params_")
         content["time_unit"] = self.time_unit_.value if self.time_unit_ else None
         if hasattr(self, "loglik_"):
-            said = self.diagnosis_
+            diagnosis = self.diagnosis_
             content["fit"] = {
                 "loglik": self.loglik_,
                 "n_customers": self.n_customers_,
                 "log_covariance": [[None if np.isnan(v) else v for v in row] for row in self._log_covariance],
-                "converged": said.converged,
-                "gradient_norm": said.gradient_norm,
-                "findings": [[list(one.parameters), one.what, one.cure] for one in said.findings],
-                "without_interval": said.without_interval,
+                "converged": diagnosis.converged,
+                "gradient_norm": diagnosis.gradient_norm,
+                "findings": [
+                    [list(finding.parameters), finding.what, finding.cure] for finding in diagnosis.findings
+                ],
+                "without_interval": diagnosis.without_interval,
             }
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -16,7 +16,7 @@ from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
 _DROPOUT = (
-    "The data show almost no dropout, or cannot tell it from slow buying: use a longer calibration period, and "
+    "The data show almost no dropout, or cannot separate it from slow buying: use a longer calibration period, and "
     "do not read a and b one by one."
 )
 

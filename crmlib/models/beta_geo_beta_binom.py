@@ -16,7 +16,7 @@ from crmlib.models.purchase import PurchaseModel
 
 _BUYING = "Customers hardly differ in how readily they buy, or too few were watched: use more customers."
 _DROPOUT = (
-    "Dropout cannot be told from slow buying: watch more opportunities, and do not read them one by one."
+    "Dropout and slow buying cannot be separated: watch more opportunities, and do not read them one by one."
 )
 
 
@@ -106,7 +106,7 @@ class BetaGeoBetaBinomModel(PurchaseModel):
 
     def _purchases_of_new(self, t: Array) -> Array:
         none = np.zeros(1)
-        return np.array([self._purchases_if_alive(none, none, one)[0] for one in t])
+        return np.array([self._purchases_if_alive(none, none, age)[0] for age in t])
 
     def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
         """n purchases at as many opportunities as the customer lives to see, up to all of them."""

@@ -92,7 +92,7 @@ class ActivityComparison:
 
     def fit_best(self, summary: CustomerSummary) -> PurchaseModel | None:
         """The model that was least wrong, fitted to what is known now; None where none could be judged or fitted."""
-        by_name = {one.name: one for one in self.models}
+        by_name = {model.name: model for model in self.models}
         order = self.scores.loc[self.scores["forecast"].isin(list(by_name))].sort_values("brier")
         try:
             return fit_fresh(by_name[str(order["forecast"].iloc[0])], summary) if len(order) else None
@@ -176,16 +176,18 @@ def compare_activity(
         frames = no_rows(_SCORES, why), no_rows(_DECILES, why)
         return ActivityComparison(*frames, not_measured(why), reason=why, **about)
     hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
-    forecasts = [Forecast(name, "model", one.to_numpy(), one.to_numpy()) for name, one in chances.items()]
+    forecasts = [
+        Forecast(name, "model", chance.to_numpy(), chance.to_numpy()) for name, chance in chances.items()
+    ]
     forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
-    deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
+    deciles = pd.concat([by_probability(forecast, happened) for forecast in forecasts], ignore_index=True)
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
     sentence = comparison_sentence(scores)
     return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)
 
 
 def fit_hiatus(silence: Array, came_back: Array) -> float:
-    """After which silence is a customer rather gone? The threshold that would have been wrong least often.
+    """After which silence a customer is called gone: the threshold that would have been wrong least often.
 
     `silence` is the time since the last purchase at a day in the past, `came_back` says who bought after it; silences
     up to the threshold are called active, longer ones gone.
@@ -220,7 +222,7 @@ def learned_forecasts(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    then, now = (one["time_since_last_purchase"].to_numpy() for one in (lesson, halves))
+    then, now = (customers["time_since_last_purchase"].to_numpy() for customers in (lesson, halves))
     rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
     falling = IsotonicRegression(increasing=False, out_of_bounds="clip").fit(then, learned)
     edge = 0.5 / (len(learned) + 1)  # a share of none or all is not taken for certain
@@ -235,7 +237,9 @@ def learned_forecasts(
     boosting = HistGradientBoostingClassifier(
         max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
     )
-    past, present = (one[list(_FEATURES)].clip(lower=0).to_numpy(float) for one in (lesson, halves))
+    past, present = (
+        customers[list(_FEATURES)].clip(lower=0).to_numpy(float) for customers in (lesson, halves)
+    )
     classifiers = {
         name: kind.fit(past, learned).predict_proba(present)[:, 1]
         for name, kind in {"RFM logistic": logistic, "RFM boosting": boosting}.items()
@@ -251,30 +255,35 @@ def compare_probabilities(
     forecasts: Sequence[Forecast], happened: Array, *, resamples: int, random_state: int
 ) -> pd.DataFrame:
     """`ActivityComparison.scores` of forecasts of the same customers, of whom `happened` says who bought."""
-    chances = np.stack([one.any_purchase for one in forecasts])
+    chances = np.stack([forecast.any_purchase for forecast in forecasts])
     losses = np.stack([squared_losses(chances, happened), log_losses(chances, happened)])
-    rankings = [Ranking(one, happened) for one in chances]
+    rankings = [Ranking(chance, happened) for chance in chances]
     weights = bootstrap_weights(len(happened), resamples, random_state)
     # shape (1 + resamples, 3, forecasts); the first round is the customers as they are
     rounds = np.stack(
         [
-            np.vstack([losses @ one / one.sum(), [ranking.levels(one).roc_auc() for ranking in rankings]])
-            for one in chain([np.ones(len(happened))], weights)
+            np.vstack(
+                [
+                    losses @ resample / resample.sum(),
+                    [ranking.levels(resample).roc_auc() for ranking in rankings],
+                ]
+            )
+            for resample in chain([np.ones(len(happened))], weights)
         ]
     )
     best = int(rounds[0, 0].argmin())
     behind = rounds[:, 0] - rounds[:, 0, [best]]
     low, high = percentile_interval(behind[1:])
     table = {
-        "forecast": [one.name for one in forecasts],
-        "kind": [one.kind for one in forecasts],
+        "forecast": [forecast.name for forecast in forecasts],
+        "kind": [forecast.kind for forecast in forecasts],
         "predicted": chances.mean(axis=1),
         "actual": happened.mean(),
         **with_intervals(("brier", "log_loss", "auc"), rounds[0], rounds[1:]),
         "brier_behind": behind[0],
         "behind_low": low,
         "behind_high": high,
-        "gap": [gap(by_probability(one, happened)) for one in forecasts],
+        "gap": [gap(by_probability(forecast, happened)) for forecast in forecasts],
         "behind_beyond_chance": low >= SHOWN,
     }
     return pd.DataFrame(table).sort_values("brier", kind="stable", ignore_index=True)

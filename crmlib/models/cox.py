@@ -1,4 +1,4 @@
-"""What goes with leaving early or late: Cox's proportional hazards, its assumption checked in words."""
+"""Which features go with leaving early or late: Cox's proportional hazards, with a check of its assumption."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class CoxModel:
         table = self._fitted.baseline_cumulative_hazard_
         # lifelines' baseline is that of the mean contract
         shift = np.exp(-float(self._fitted._norm_mean @ self._fitted.params_))
-        names = [_stratum(one) for one in table.columns] if self.strata else ["all"]
+        names = [_stratum(column) for column in table.columns] if self.strata else ["all"]
         steps = table.index.to_numpy(dtype=float)
         return {
-            name: (steps, table[one].ffill().fillna(0.0).to_numpy(float) * shift)
-            for name, one in zip(names, table.columns, strict=True)
+            name: (steps, table[column].ffill().fillna(0.0).to_numpy(float) * shift)
+            for name, column in zip(names, table.columns, strict=True)
         }
 
 
@@ -116,11 +116,11 @@ def cox_model(spells: pd.DataFrame, features: Sequence[str], *, strata: Sequence
             "vary; a Cox model needs contracts that ended and features that differ"
         )
     frame = design.assign(_tenure=known["tenure"], _ended=known["ended"])
-    for one in strata:
-        frame[one] = spells[one].astype(str)
+    for column in strata:
+        frame[column] = spells[column].astype(str)
     fitted, settled = _fit(frame, strata)
     table = _table(fitted, frame)
-    numeric = {one for one in features if one not in levels and spells[one].nunique() > 2}
+    numeric = {feature for feature in features if feature not in levels and spells[feature].nunique() > 2}
     findings = _changing(table, numeric) or [
         "No feature's ratio changes with tenure beyond chance: one number each will do."
     ]
@@ -153,38 +153,40 @@ def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
                 "the Cox model found no ratios: a feature decides alone who leaves, or levels hold too few contracts; "
                 "leave it out or merge its levels"
             ) from None
-    return fitted, not any(issubclass(one.category, ConvergenceWarning) for one in warned)
+    return fitted, not any(issubclass(warning.category, ConvergenceWarning) for warning in warned)
 
 
 def _levels(spells: pd.DataFrame, features: Sequence[str]) -> dict[str, list[str]]:
     """Levels of the features in words, the commonest first: others are compared with it."""
     found = {}
-    for one in features:
-        column = spells[one]
+    for feature in features:
+        column = spells[feature]
         if column.isna().any():
-            refuse_rows(spells, column.isna().to_numpy(), f"{one} is missing", "fill it, or name it a level")
+            refuse_rows(
+                spells, column.isna().to_numpy(), f"{feature} is missing", "fill it, or name it a level"
+            )
         if not pd.api.types.is_numeric_dtype(column):
             counts = column.astype(str).value_counts()
-            found[one] = sorted(counts.index, key=lambda level: (-counts[level], level))
+            found[feature] = sorted(counts.index, key=lambda level: (-counts[level], level))
     return found
 
 
 def _design(spells: pd.DataFrame, features: Sequence[str], levels: dict[str, list[str]]) -> pd.DataFrame:
     columns = {}
-    for one in features:
-        if one not in levels:
-            columns[one] = spells[one].to_numpy(float)
+    for feature in features:
+        if feature not in levels:
+            columns[feature] = spells[feature].to_numpy(float)
             continue
-        text = spells[one].astype(str)
-        if (unknown := ~text.isin(levels[one]).to_numpy()).any():
-            what = f"{one} has a level that the model does not know"
+        text = spells[feature].astype(str)
+        if (unknown := ~text.isin(levels[feature]).to_numpy()).any():
+            what = f"{feature} has a level that the model does not know"
             refuse_rows(spells, unknown, what, "merge rare levels")
-        columns |= {f"{one} = {level}": (text == level).to_numpy(float) for level in levels[one][1:]}
+        columns |= {f"{feature} = {level}": (text == level).to_numpy(float) for level in levels[feature][1:]}
     return pd.DataFrame(columns, index=spells.index)
 
 
 def _informative(design: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The columns that say something beyond those before them, and the names of the others."""
+    """The columns that add information to those before them, and the names of the others."""
     values = design.to_numpy(float)
     spread = values.std(axis=0)
     scaled = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

@@ -1,22 +1,25 @@
-"""Gamma-Gamma: what a customer spends per purchase, whoever buys how often."""
+"""Gamma-Gamma: what a customer spends per purchase, and whether that depends on how often they buy."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, digamma, gammaln
+from scipy.special import digamma, gammaln, stdtrit
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, FitError
+from crmlib.errors import FitError, not_measured
+from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
 from crmlib.models._inference import Array, Diagnosis, Finding, maximise
 from crmlib.models._special import log_rising
 from crmlib.models.base import LikelihoodModel
-from crmlib.models.spend_frequency import SpendData, read_spend
+from crmlib.rankings import rank_correlation
 
 CONSTANT = 1e6  # p and q of a fit to constant spend: they grow without limit there
 SAME_SPEND = 1e-9  # relative spread of mean spend below which it is constant
+HARMLESS = 0.05  # relative change of spend per doubling of frequency that changes no decision
 SAMPLE = 5000  # customers that a large base is fitted to first
 
 
@@ -25,7 +28,7 @@ class GammaGammaModel(LikelihoodModel):
 
     A customer's spend on a purchase is gamma distributed with shape p and rate nu; nu differs between
     customers as a gamma variable with shape q and rate v. Spend does not depend on how often a customer buys:
-    `crmlib.models.spend_frequency_check` says how far that holds.
+    `crmlib.models.gamma_gamma_check` says how far that holds.
 
     Parameters
     ----------
@@ -165,55 +168,6 @@ class GammaGammaModel(LikelihoodModel):
         p, q, v = self._values()
         return p * v / (q - 1) if q > 1 else float("inf")
 
-    def spend_quantile(self, level: float, purchases: float | Array, data: pd.DataFrame) -> pd.Series:
-        """The amount that a customer's total spend on so many future purchases stays below.
-
-        Parameters
-        ----------
-        level : float
-            Probability, between 0 and 1.
-        purchases : float or array, shape (customers,)
-            Number of future purchases; 0 gives 0.
-        data : DataFrame
-            Columns `frequency` and `monetary_value`.
-
-        Returns
-        -------
-        Series
-            Money, indexed as `data`: (x m + v) times a quantile of the beta prime (p k, p x + q).
-        """
-        if not 0 < level < 1:
-            raise CrmError(f"level is {level!r}; give a probability between 0 and 1, such as 0.9")
-        p, _, _ = self._values()
-        total, shape = self._posterior(read_spend(data))
-        k = np.broadcast_to(np.asarray(purchases, dtype=float), total.shape)
-        # the complement is asked for, so that 1 - u keeps its digits in a heavy tail
-        rest = betaincinv(shape, np.where(k > 0, p * k, 1.0), 1 - level)
-        return pd.Series(np.where(k > 0, total * (1 - rest) / rest, 0.0), index=data.index, name="spend")
-
-    def sample_spend(
-        self, data: pd.DataFrame, purchases: Array, random_state: int | np.random.Generator
-    ) -> Array:
-        """Draw each customer's total spend on given numbers of future purchases.
-
-        Parameters
-        ----------
-        data : DataFrame
-            Columns `frequency` and `monetary_value`.
-        purchases : array of int, shape (customers,) or (draws, customers)
-            A customer's spend rate is drawn anew for every element.
-        random_state : int or numpy Generator
-
-        Returns
-        -------
-        ndarray, shape of `purchases`
-        """
-        p, _, _ = self._values()
-        total, shape = self._posterior(read_spend(data))
-        rng, k = np.random.default_rng(random_state), np.asarray(purchases, dtype=float)
-        rate = rng.gamma(np.broadcast_to(shape, k.shape)) / total
-        return np.where(k > 0, rng.gamma(p * np.maximum(k, 1.0)) / rate, 0.0)
-
     def _posterior(self, read: SpendData) -> tuple[Array, Array]:
         """Rate and shape of what is known of nu: x m + v and p x + q."""
         p, q, v = self._values()
@@ -253,3 +207,112 @@ class _LogLikelihood:
 def _sum(weight: Array, values: Array) -> float:
     """Weighted sum in one thread: a threaded dot product of this size waits for threads on a busy machine."""
     return float(np.einsum("i,i->", weight, values))
+
+
+@dataclass(frozen=True)
+class SpendData:
+    """Arrays of one value per customer; `monetary_value` is 0 where frequency is 0."""
+
+    frequency: Array
+    monetary_value: Array
+    weight: Array
+
+
+def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
+    """Read `frequency` and `monetary_value`, refusing what no customer can have.
+
+    With `weighted` customers are counted: one a row, or as the column `weight` says; ids must then be unique.
+    """
+    require_columns(data, ("frequency", "monetary_value"))
+    x, money = numbers(data, "frequency"), numbers(data, "monetary_value")
+    refuse_values(data, "frequency", x, None)
+    unknown = (x > 0) & ~np.isfinite(money)
+    if unknown.any():
+        refuse_rows(
+            data, unknown, "monetary_value is missing or infinite", "give the mean spend of a repeat purchase"
+        )
+    weight = read_weight(data) if weighted else np.ones(len(data))
+    return SpendData(x, np.where(x > 0, money, 0.0), weight)
+
+
+@dataclass(frozen=True)
+class SpendFrequencyCheck:
+    """How far mean spend goes with frequency among repeat customers.
+
+    Attributes
+    ----------
+    customers : int
+    pearson, spearman : float
+        Correlations of frequency and mean spend.
+    per_doubling, low, high : float
+        Relative change of mean spend when frequency doubles, with its 95 % interval.
+    sentence : str
+        What follows for the Gamma-Gamma model.
+    """
+
+    customers: int
+    pearson: float
+    spearman: float
+    per_doubling: float
+    low: float
+    high: float
+    sentence: str
+
+
+def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
+    """Does spend depend on frequency, as the Gamma-Gamma model says it does not?
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `frequency` and `monetary_value`; repeat customers with positive spend are looked at.
+
+    Returns
+    -------
+    SpendFrequencyCheck
+        Not known (nan), with the reason as `sentence`, for fewer than 3 such customers or a single frequency.
+
+    Notes
+    -----
+    The effect is the slope of mean spend on log frequency, relative to mean spend, with standard errors
+    that allow for the smaller variance of larger frequencies (HC1). A large base makes any correlation
+    significant: judge by the effect.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"frequency": [1, 1, 2, 2, 4, 4], "monetary_value": [9, 11, 19, 21, 29, 31.]})
+    >>> spend_frequency_check(data).per_doubling
+    0.5
+    """
+    read = read_spend(data)
+    used = (read.frequency > 0) & (read.monetary_value > 0)
+    x, m = read.frequency[used], read.monetary_value[used]
+    if len(x) < 3 or np.ptp(x) == 0:
+        found = f"{len(x)} and {len(np.unique(x))} are there"
+        why = not_measured(f"spend by frequency needs 3 repeat customers and 2 frequencies; {found}")
+        return SpendFrequencyCheck(len(x), np.nan, np.nan, np.nan, np.nan, np.nan, why)
+    doublings = np.log2(x) - np.log2(x).mean()
+    spread = doublings @ doublings
+    slope = doublings @ m / spread
+    residual = m - m.mean() - slope * doublings
+    error = np.sqrt((doublings * residual) @ (doublings * residual) * len(x) / (len(x) - 2)) / spread
+    half = stdtrit(len(x) - 2, 0.975) * error
+    effect, low, high = (float(one / m.mean()) for one in (slope, slope - half, slope + half))
+    spearman = 0.0 if np.ptp(m) == 0 else rank_correlation(x, m)
+    pearson = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(x, m)[0, 1])
+    return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _sentence(effect, low, high))
+
+
+def _sentence(effect: float, low: float, high: float) -> str:
+    reach = f"95 %: {fmt.change(low)} to {fmt.change(high)}"
+    size = f"mean spend changes by {fmt.change(effect)} when frequency doubles ({reach})"
+    if abs(effect) < HARMLESS and max(abs(low), abs(high)) < 2 * HARMLESS:
+        return f"{size}: close enough to independent for the Gamma-Gamma model."
+    if low <= 0 <= high:
+        return f"{size}: no dependence is shown, but these customers are too few to rule one out."
+    rare, heavy = ("too high", "too low") if effect > 0 else ("too low", "too high")
+    return (
+        f"{size}: the Gamma-Gamma model draws customers with few purchases towards the mean of all "
+        f"and so values them {rare}, frequent ones slightly {heavy}; model spend by frequency group where "
+        "that decides."
+    )

@@ -1,4 +1,4 @@
-"""Who is silent for longer than their own purchases make likely, at a chosen rate of false alarms."""
+"""Customers who have been silent unusually long for their own rhythm, at a chosen rate of false alarms."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     periods = rows.select("customer_id", period=floor(rows.date, unit).cast("timestamp(6)")).distinct()
     number = ibis.row_number().over(group_by=periods.customer_id, order_by=periods.period)
     first = periods.mutate(number=number).filter(_.number < 3)
-    dates = {f"p{one}": _.period.max(where=_.number == one) for one in range(3)}
+    dates = {f"p{place}": _.period.max(where=_.number == place) for place in range(3)}
     three = first.group_by("customer_id").agg(**dates).filter(_.p2.notnull())
     gaps = fetch(three.select("p0", "p1", "p2"))
     gaps = gaps[gaps["p2"] - gaps["p0"] >= pd.Timedelta(RESOLVED * unit.days, "D")]
@@ -138,7 +138,7 @@ def overdue_customers(
     false_alarm_rate: float = 0.05,
     regularity: Regularity | int = 1,
 ) -> pd.DataFrame:
-    """Which customers are silent for longer than their own purchases make likely?
+    """Which customers have been silent unusually long for their own rhythm?
 
     Parameters
     ----------

@@ -61,8 +61,10 @@ def spend_quantiles(
         none = group.counts[:, :1]
         curves = group.at_every_age(np.hstack([none, none + group.counts[:, 1:] @ reached]))
         wanted = _of_the_living(levels, p_alive[group.rows])
-        for column, one in enumerate(wanted):
-            found[group.rows, column] = np.where(one > curves[:, 0], _invert(points, curves[:, 1:], one), 0.0)
+        for column, level in enumerate(wanted):
+            found[group.rows, column] = np.where(
+                level > curves[:, 0], _invert(points, curves[:, 1:], level), 0.0
+            )
     return found
 
 
@@ -77,8 +79,8 @@ def count_quantiles(
     found = np.zeros((len(frequency), len(levels)))
     for group in _groups(counts_given_alive, frequency, T):
         curves = group.at_every_age(np.cumsum(group.counts, axis=1))
-        for column, one in enumerate(_of_the_living(levels, p_alive[group.rows])):
-            place = np.sum(curves < one[:, None], axis=1)
+        for column, level in enumerate(_of_the_living(levels, p_alive[group.rows])):
+            place = np.sum(curves < level[:, None], axis=1)
             found[group.rows, column] = group.n[np.minimum(place, len(group.n) - 1)]
     return found
 
@@ -101,7 +103,7 @@ class _Group:
     counts: Array  # their probabilities, shape (nodes, len(n))
 
     def has_enough(self) -> bool:
-        """Whether hardly anybody may buy more often; if so, leave out what is more than enough."""
+        """Whether more purchases are nearly impossible; if so, leave out numbers beyond them."""
         enough = np.cumsum(self.counts, axis=1).min(axis=0) >= 1.0 - TAIL
         if enough[-1]:
             last = max(int(np.argmax(enough)), 1) + 1
@@ -144,14 +146,14 @@ def _fill_counts(counts_given_alive: CountsGivenAlive, groups: list[_Group]) -> 
     n, size = _numbers_of_purchases()
     left, start, reach = groups, 0, FIRST_COUNTS
     while left and start < len(n):
-        x = np.concatenate([np.full(len(one.nodes), one.frequency) for one in left])
-        ages = np.concatenate([one.ages[one.nodes] for one in left])
+        x = np.concatenate([np.full(len(group.nodes), group.frequency) for group in left])
+        ages = np.concatenate([group.ages[group.nodes] for group in left])
         now = slice(start, reach)
         fresh = counts_given_alive(n[now], x, ages) * size[now]
-        pieces = np.split(fresh, np.cumsum([len(one.nodes) for one in left])[:-1])
-        for one, piece in zip(left, pieces, strict=True):
-            one.n, one.counts = n[:reach], np.hstack([one.counts, piece])
-        left = [one for one in left if not one.has_enough()]
+        pieces = np.split(fresh, np.cumsum([len(group.nodes) for group in left])[:-1])
+        for group, piece in zip(left, pieces, strict=True):
+            group.n, group.counts = n[:reach], np.hstack([group.counts, piece])
+        left = [group for group in left if not group.has_enough()]
         start, reach = reach, 2 * reach
 
 

@@ -70,16 +70,16 @@ class PurchaseModel(LikelihoodModel, ABC):
         return self._score(data, "expected_purchases", self._expected(self._periods(future_t)))
 
     def expected_purchases_discounted(
-        self, data: pd.DataFrame, horizon: float | str, discount_rate: float
+        self, data: pd.DataFrame, future_t: float | str, discount_rate: float
     ) -> pd.Series:
-        """What each customer's purchases in the next `horizon` are worth today, in purchases.
+        """What each customer's purchases in the next `future_t` are worth today, in purchases.
 
         The expected rate of purchases u from now counts exp(−discount_rate · u).
 
         Parameters
         ----------
-        data, horizon
-            As `data, future_t` in `expected_purchases`.
+        data, future_t
+            As in `expected_purchases`.
         discount_rate : float
             Continuously compounded, per unit of the model's time.
 
@@ -88,7 +88,7 @@ class PurchaseModel(LikelihoodModel, ABC):
         Series
             Aligned with `data`.
         """
-        length = self._periods(horizon, "horizon")
+        length = self._periods(future_t)
         if not (np.isfinite(discount_rate) and discount_rate >= 0):
             raise CrmError(
                 f"discount_rate is {discount_rate!r}; give a finite rate, 0 or more, per unit of time"
@@ -130,14 +130,14 @@ class PurchaseModel(LikelihoodModel, ABC):
         """How probable it is that each customer buys nothing in the next `future_t`, as in `expected_purchases`."""
         return self._score(data, "probability_no_purchase", self._pmf(0, self._periods(future_t)))
 
-    def expected_repurchase(self, data: pd.DataFrame, horizon: float | str) -> pd.Series:
+    def expected_repurchase(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:
         """Of those who bought in the last period, which share is expected to buy in the next?
 
         Parameters
         ----------
         data : DataFrame
             Columns `frequency`, `recency`, `T`.
-        horizon : float or str
+        future_t : float or str
             Length of both periods: a number in the model's unit of time, or a text such as "26W".
 
         Returns
@@ -146,10 +146,10 @@ class PurchaseModel(LikelihoodModel, ABC):
             `buyers` (in the last period), `expected_rate` (mean probability that they buy in the next) and
             `alive` (mean probability that they are still customers now, bought or not).
         """
-        length = self._periods(horizon, "horizon")
+        length = self._periods(future_t)
         recent = data[data["T"] - data["recency"] < length]
         if recent.empty:
-            raise CannotAnswerError(f"nobody bought in the last {horizon}; choose a longer period")
+            raise CannotAnswerError(f"nobody bought in the last {future_t}; choose a longer period")
         return pd.Series(
             {
                 "buyers": float(len(recent)),
@@ -182,12 +182,14 @@ class PurchaseModel(LikelihoodModel, ABC):
         """
         t = self._periods(future_t)
         counts = list(n) if isinstance(n, Sequence | np.ndarray) else [n]
-        if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
+        if wrong := [
+            count for count in counts if not (np.isfinite(count) and count >= 0 and count == int(count))
+        ]:
             raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
         self._check_unit(data)
         histories = read_histories(data)
         known = histories.frequency, histories.recency, histories.T
-        columns = {int(one): self._pmf(int(one), t)(*known)[histories.row] for one in counts}
+        columns = {int(count): self._pmf(int(count), t)(*known)[histories.row] for count in counts}
         frame = pd.DataFrame(columns, index=data.index)
         frame.columns.name = "purchases"
         return frame if isinstance(n, Sequence | np.ndarray) else frame[int(n)].rename("probability")
@@ -259,7 +261,7 @@ class PurchaseModel(LikelihoodModel, ABC):
 
     def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
         """P(n purchases within t) for several n, shape (customers, len(n)); good to about 1e-12."""
-        return np.stack([self._pmf_if_alive(int(one), x, age, t) for one in n], axis=1)
+        return np.stack([self._pmf_if_alive(int(count), x, age, t) for count in n], axis=1)
 
     def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
         return expit(-self._log_odds_dead(x, t_x, age))

@@ -1,4 +1,4 @@
-"""How many months a running contract has still to come, and how much revenue hangs on them."""
+"""How many months a running contract has still to come, and how much revenue depends on them."""
 
 from __future__ import annotations
 

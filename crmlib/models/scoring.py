@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlib.data.staging import whole_file
 from crmlib.errors import CrmError, DataError
-from crmlib.models._histories import HISTORY, Histories, distinct_pairs, read_distinct_histories
+from crmlib.models._histories import HISTORY, Histories, distinct_pairs, read_histories
 from crmlib.models._inference import Array
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.predictive import count_quantiles, spend_quantiles
@@ -106,9 +106,9 @@ def score_parquet(
                     f"monetary_value is missing or infinite in {count:,} of {rows:,} rows of {source}"
                 )
         known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").to_arrow_table()
-        histories = read_distinct_histories(known.to_pandas())
+        histories = read_histories(known.to_pandas())
         for name, scores in score_histories(transaction_model, 1.0, histories, length).items():
-            known = known.append_column(name, pa.array(scores))
+            known = known.append_column(name, pa.array(scores.to_numpy()[histories.row]))
         engine.register("s", known)  # read in place, in the types it came in: a copy would cost a tenth
         new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
         return (f"SELECT c.*, {new} FROM c JOIN s ON {same}" for same in _SAME_HISTORY)

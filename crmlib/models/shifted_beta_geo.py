@@ -79,7 +79,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         if not (left.sum() > 0 and met > 0):
             why = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
             raise FitError(
-                f"T: {why} among {fmt.count(total)} customers, so alpha and beta cannot be told apart; "
+                f"T: {why} among {fmt.count(total)} customers, so alpha and beta cannot be estimated; "
                 "use a longer history or one constant retention rate"
             )
         first = np.clip(left[1] / (total - kept[0]), 0.02, 0.98)

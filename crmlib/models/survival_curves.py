@@ -20,7 +20,7 @@ _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 
 
 def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
-    """Which share of contracts is still there at each tenure, those that still run counted as long as seen?
+    """Which share of contracts is still running at each tenure?
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
 
 @dataclass(frozen=True)
 class LogRank:
-    """Whether groups leave at different rates; `sentence` says so in a sentence."""
+    """Whether groups leave at different rates; `sentence` is the finding."""
 
     by: str
     groups: int
@@ -77,13 +77,15 @@ class LogRank:
     def sentence(self) -> str:
         chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
         differ = (
-            "last differently long" if self.p_value < 0.05 else "cannot be told apart by how long they last"
+            "differ in how long they last"
+            if self.p_value < 0.05
+            else "do not differ beyond chance in how long they last"
         )
         return f"The {self.groups} groups of {self.by} {differ} (log-rank test, chance of such a difference {chance})."
 
 
 def log_rank(spells: pd.DataFrame, *, by: str) -> LogRank:
-    """Do the groups of a column last differently long, beyond chance?
+    """Do contracts of some groups last longer than those of others, beyond chance?
 
     Parameters
     ----------
@@ -149,11 +151,11 @@ def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> N
     """Refuse a frame that lacks a column, naming the nearest one."""
     require_columns(spells, ())
     require_rows(spells)
-    for one in columns:
-        if one not in spells.columns:
+    for column in columns:
+        if column not in spells.columns:
             raise DataError(
-                f"spells lacks {one!r}; {did_you_mean(one, map(str, spells.columns))}. crmlib.contract_spells makes "
-                "such frames; rename columns of other names"
+                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
+                "crmlib.contract_spells makes such frames; rename columns of other names"
             )
 
 
@@ -181,7 +183,7 @@ def _curve(known: pd.DataFrame) -> pd.DataFrame:
     certain = survival == 1.0  # before anybody left the log–log interval has no width to tell
     frame = pd.DataFrame({"tenure": table.index.to_numpy(dtype=float), "survival": survival})
     frame["at_risk"], frame["left"] = (
-        table[one].to_numpy().astype("int64") for one in ("at_risk", "observed")
+        table[column].to_numpy().astype("int64") for column in ("at_risk", "observed")
     )
     frame["low"], frame["high"] = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
     assert frame["left"].sum() == known["ended"].sum(), "an end was lost between tables"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,11 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from crmlib.errors import DataError, FitError, did_you_mean
+from crmlib.errors import FitError
 from crmlib.rankings import roc_auc
 
 FOLDS = 5
-WORDS = {"treated": True, "control": False}
 FEWEST = 200  # customers in each group; with fewer no model can separate effects from noise
 # With so small a p-value, and so large a ROC AUC, chance did not decide who was treated; of true experiments one in a
 # thousand falls under it.
@@ -61,26 +59,29 @@ class UpliftModel:
         ----------
         features : DataFrame, shape (customers, features)
             Numbers, flags or words that were known before the treatment; one row per customer.
-        treated : array, shape (customers,)
-            Booleans, 0 and 1, or "treated" and "control"; decided by chance.
+        treated : array of bool, shape (customers,)
+            Decided by chance.
         outcome : array, shape (customers,)
             Numbers, more is better: 1 for staying and 0 for leaving, or spend.
 
-        Returns
-        -------
-        UpliftModel
-
         Raises
         ------
-        DataError
-            If something is missing, no number, or for other customers; or a customer stands twice.
         FitError
-            If a group is missing or has fewer than 200 customers, the outcome never varies, or the features tell
-            who was treated: then it is no experiment, and differences are not effects.
+            If a group has fewer than 200 customers, the outcome never varies, or who was treated can be predicted
+            from the features: then it is no experiment, and differences are not effects.
         """
         from sklearn.model_selection import StratifiedKFold
 
-        label, result = self._check(features, treated, outcome)
+        label, result = np.asarray(treated, dtype=bool), np.asarray(outcome, dtype=float)
+        if min(label.sum(), (~label).sum()) < FEWEST:
+            raise FitError(
+                f"{label.sum():,} treated and {(~label).sum():,} control customers are too few to learn effects from; "
+                f"{FEWEST} of each are needed. Read the average effect with read_experiments"
+            )
+        if np.ptp(result) == 0:
+            raise FitError(
+                f"outcome is {result[0]} for everybody; nothing differs, so there is no effect to learn"
+            )
         known = as_features(features)
         _refuse_imbalance(known, label, self.random_state)
         self._columns, self._share = list(features.columns), float(label.mean())
@@ -102,41 +103,9 @@ class UpliftModel:
 
     def predict(self, features: pd.DataFrame) -> pd.Series:
         """What the contact would change for other customers, in the outcome's unit: the mean of the folds' models."""
-        require_named(features, self._columns, "features")
         known = as_features(features[self._columns])
         effects = [self._effects(fitted, known)[0] for fitted in self._fitted]
         return pd.Series(np.mean(effects, axis=0), index=features.index, name="effect")
-
-    def _check(
-        self, features: pd.DataFrame, treated: ArrayLike, outcome: ArrayLike
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if isinstance(outcome, pd.Series) and not outcome.index.equals(features.index):
-            raise DataError(
-                "outcome and features have different indexes; give both for the same customers in one order"
-            )
-        if features.index.has_duplicates:
-            twice = features.index[features.index.duplicated()][0]
-            raise DataError(f"features has customer {twice!r} twice; give one row per customer")
-        result = np.asarray(outcome)
-        if result.dtype.kind not in "biuf" or not np.isfinite(result.astype(float)).all():
-            raise DataError(
-                "outcome holds words or missing values; give a number for each customer, 1 and 0 for yes and no"
-            )
-        label = as_treatment(treated, features)
-        if len(result) != len(label):
-            raise DataError(
-                f"outcome has {len(result):,} values for {len(label):,} customers; give one for each"
-            )
-        if min(label.sum(), (~label).sum()) < FEWEST:
-            raise FitError(
-                f"{label.sum():,} treated and {(~label).sum():,} control customers are too few to learn effects from; "
-                f"{FEWEST} of each are needed. Read the average effect with read_experiments"
-            )
-        if np.ptp(result.astype(float)) == 0:
-            raise FitError(
-                f"outcome is {result[0]} for everybody; nothing differs, so there is no effect to learn"
-            )
-        return label, result.astype(float)
 
     def _fit_fold(self, features: pd.DataFrame, label: np.ndarray, result: np.ndarray) -> tuple[Any, ...]:
         """Models of the outcome without treatment, and of the effect in both groups."""
@@ -169,8 +138,8 @@ def _refuse_imbalance(features: pd.DataFrame, label: np.ndarray, random_state: i
     balance = treatment_balance(features, label, random_state=random_state)
     if balance.p_value < NO_EXPERIMENT and balance.auc > NOTICEABLE:
         worst = ", ".join(
-            f"{one.feature} ({one.treated_mean:.3g} against {one.control_mean:.3g})"
-            for one in balance.features.head(3).itertuples()
+            f"{row.feature} ({row.treated_mean:.3g} against {row.control_mean:.3g})"
+            for row in balance.features.head(3).itertuples()
         )
         raise FitError(
             f"who was treated can be predicted from the features (ROC AUC {balance.auc:.3f}, p = "
@@ -214,7 +183,7 @@ def treatment_balance(
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold
 
-    label = as_treatment(treated, features)
+    label = np.asarray(treated, dtype=bool)
     read = as_features(features)
     known = encoder(read).fit_transform(read)
     areas, variances = [], []
@@ -233,63 +202,15 @@ def treatment_balance(
     return TreatmentBalance(area, float(ndtr(-z)), _differences(known, label))
 
 
-def as_treatment(treated: ArrayLike, features: pd.DataFrame) -> np.ndarray:
-    """Who was treated as booleans, or a refusal."""
-    if isinstance(treated, pd.Series) and not treated.index.equals(features.index):
-        raise DataError(
-            "treated and features have different indexes; give both for the same customers in one order"
-        )
-    given = pd.Series(np.asarray(treated)).reset_index(drop=True)
-    if given.dtype == object:
-        given = given.map(WORDS)
-    if len(given) != len(features) or given.isna().any() or not given.isin([0, 1]).all():
-        raise DataError(
-            f"treated has {len(given):,} values for {len(features):,} customers, or other ones than True and False, "
-            "1 and 0, or 'treated' and 'control'; give one of these for each customer"
-        )
-    label = given.to_numpy(dtype=bool)
-    if min(label.sum(), (~label).sum()) < FOLDS:
-        raise DataError(
-            f"treated has {label.sum():,} treated and {(~label).sum():,} control customers; without both groups no "
-            "effect can be seen: leave some customers untreated, by chance"
-        )
-    return label
-
-
-def require_named(frame: pd.DataFrame, names: Iterable[Any], what: str) -> None:
-    """Refuse a frame that lacks a column."""
-    for name in names:
-        if name not in frame:
-            raise DataError(f"{what} has no column {name!r}; {did_you_mean(name, map(str, frame.columns))}")
-
-
 def as_features(features: pd.DataFrame) -> pd.DataFrame:
-    """Features as floats and plain words, a missing word as one of its own; or a refusal."""
-    if features.columns.empty:
-        raise DataError("features has no column; give what was known of the customers before")
-    if features.columns.has_duplicates:
-        raise DataError(
-            f"features has {features.columns[features.columns.duplicated()][0]!r} twice; rename one"
-        )
-    read = {}
-    for name, column in features.items():
-        if pd.api.types.is_numeric_dtype(column):
-            read[str(name)] = column.astype("float64")
-            if np.isinf(read[str(name)]).any():
-                raise DataError(
-                    f"features has infinite numbers in {name!r}; give a finite one, or leave them missing"
-                )
-        elif isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dropna()):
-            read[str(name)] = column.astype(object).map(str, na_action="ignore").fillna("(missing)")
-        else:
-            raise DataError(
-                f"features has {name!r} of type {column.dtype}; give numbers, flags or words (a date as the days since "
-                "then)"
-            )
-    known = pd.DataFrame(read, index=features.index)
-    if known.isna().all(axis=None):
-        raise DataError("features holds no value at all; give what was known of the customers before")
-    return known
+    """Features as floats and plain words, a missing word as one of its own."""
+    read = {
+        str(name): column.astype("float64")
+        if pd.api.types.is_numeric_dtype(column)
+        else column.astype(object).map(str, na_action="ignore").fillna("(missing)")
+        for name, column in features.items()
+    }
+    return pd.DataFrame(read, index=features.index)
 
 
 def encoder(features: pd.DataFrame) -> Any:

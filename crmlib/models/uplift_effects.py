@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from crmlib.errors import DataError, FitError
-from crmlib.models.uplift import as_treatment
+from crmlib.errors import FitError
 from crmlib.rankings import parts_of_equal_size, rank_correlation
 from crmlib.statistics import (
     bootstrap_weights,
@@ -68,7 +67,7 @@ class Heterogeneity:
         shown = "{:.3g} ({:.3g} to {:.3g})"
         if self.usable:
             ends = self.groups.iloc[[0, -1]][["effect", "low", "high"]].to_numpy()
-            first, last = (shown.format(*one) for one in ends)
+            first, last = (shown.format(*end) for end in ends)
             return (
                 f"The contact helps some more than others (p = {self.p_value:.2g}): {first} where most is predicted, "
                 f"{last} where least is. Choose by predicted effect."
@@ -147,9 +146,7 @@ def calibrated_effects(cross_fitted: pd.DataFrame, predicted: pd.Series) -> pd.S
 def _read(cross_fitted: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predicted effect, treatment and outcome of each customer."""
     effect, outcome = (cross_fitted[name].to_numpy(dtype=float) for name in ("effect", "outcome"))
-    if not np.isfinite([effect, outcome]).all():
-        raise DataError("cross_fitted has customers without a number in effect or outcome; leave them out")
-    return effect, as_treatment(cross_fitted["treated"], cross_fitted), outcome
+    return effect, cross_fitted["treated"].to_numpy(dtype=bool), outcome
 
 
 def _regression(design: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

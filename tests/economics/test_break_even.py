@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from crmlib.economics.retention.profit import RetentionTerms
 from crmlib.errors import CrmError
 
-FIRM = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1)
+FIRM = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1)
 
 
 def added_up(terms, retention, *, cost=0.0, periods=4000):
     """Value of a customer, period by period: the cost at its start, the margin when the timing says."""
     t, growth = np.arange(periods), 1 + terms.discount_rate
     there = (retention / growth) ** t
-    return float((there * (terms.margin * retention / growth - cost)).sum())
+    return float((there * (terms.contribution * retention / growth - cost)).sum())
 
 
 def affordable(terms, retention):
@@ -47,7 +47,7 @@ def test_at_break_even_the_periods_add_up_to_the_same(margin, retention, discoun
     [
         ({"retention_rate": 80}, "retention"),
         ({"programme_cost": -1}, "programme_cost"),
-        ({"margin": 0}, "margin"),
+        ({"contribution": 0}, "contribution"),
     ],
 )
 def test_refuses_what_makes_no_sense(change, words):

@@ -94,7 +94,7 @@ def test_the_chosen_list_beats_the_list_by_risk_and_comes_near_the_oracles(firm,
     test = firm.tables["experiments"].query("experiment == 'reminder-2025'")
     outcomes = crm.experiment_outcomes(log, test, days=60, as_of=firm.as_of).set_index("customer_id")
     features = experiment_features(log, test, experiment="reminder-2025", customers=firm.tables["customers"])
-    model = UpliftModel().fit(features, outcomes["group"], outcomes["purchases"])
+    model = UpliftModel().fit(features, outcomes["group"] == "treated", outcomes["purchases"])
     profit_per_purchase = outcomes["profit"].sum() / outcomes["purchases"].sum()
     planned = contacts_by_effect(
         model.cross_fitted_["effect"], profit_per_purchase, contact_cost=COST, offer_cost=0

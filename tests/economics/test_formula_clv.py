@@ -81,7 +81,7 @@ def test_conventions_keep_their_order(retention: float, discount: float) -> None
         (lambda: simple_clv(100, -0.1, 0.1, timing="now"), "retention_rate is -0.1"),
         (lambda: simple_clv(100, float("nan"), 0.1, timing="now"), "retention_rate is nan"),
         (lambda: simple_clv(100, 0.8, -0.1, timing="now"), "discount_rate is -0.1"),
-        (lambda: simple_clv(float("inf"), 0.8, 0.1, timing="now"), "margin is inf"),
+        (lambda: simple_clv(float("inf"), 0.8, 0.1, timing="now"), "contribution is inf"),
         (lambda: simple_clv(100, 0.8, 0.1, timing="later"), "timing is 'later'.*next_period_certain"),
         (lambda: simple_clv(100, 1.0, 0.0, timing="now"), "infinite value"),
         (lambda: simple_clv(1, 0.95, 0.05, timing="now", growth_rate=0.2), "infinite value"),

@@ -17,6 +17,7 @@ from crmlib.models import (
     ModifiedBetaGeoModel,
     ParetoNBDModel,
 )
+from tests.models.oracles import sample_spend
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
@@ -201,7 +202,7 @@ def test_intervals_of_every_model_agree_with_its_own_draws(model, spend) -> None
     terms = {"horizon": 20, "discount_rate_per_year": 0.0, "margin": 1.0, "level": 0.9}
     found = customer_lifetime_value(model, spend, data, **terms)
     counts = model.sample_purchases(data, 20, 20_000, random_state=2)
-    drawn = spend.sample_spend(data, counts, random_state=3)
+    drawn = sample_spend(spend, data, counts, random_state=3)
     for column, level in (("clv_low", 0.05), ("clv_high", 0.95)):
         below, upto = (
             (drawn < found[column].to_numpy()).mean(axis=0),

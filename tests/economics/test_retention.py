@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from crmlib.economics.retention.claim import claim_reversal, retention_claim
 from crmlib.economics.retention.profit import RetentionTerms, retention_mix, retention_profit_curve
 from crmlib.errors import CrmError
 
-EXAMPLE = {"margin": 100, "retention_rate": 0.8, "discount_rate": 0.1}
+EXAMPLE = {"contribution": 100, "retention_rate": 0.8, "discount_rate": 0.1}
 
 
 def by_period(terms: RetentionTerms, retention: float, *, programme: bool = False) -> float:
@@ -22,7 +21,7 @@ def by_period(terms: RetentionTerms, retention: float, *, programme: bool = Fals
     t = np.arange(4000)
     there = retention**t  # at the start of period t
     discount = (1 + terms.discount_rate) ** -t
-    margins = terms.margin * there * retention * discount / (1 + terms.discount_rate)
+    margins = terms.contribution * there * retention * discount / (1 + terms.discount_rate)
     cost = terms.programme_cost * there * discount if programme else 0.0
     return float(np.sum(margins - cost)) - terms.acquisition_cost
 
@@ -69,7 +68,7 @@ class TestSteps:
     @pytest.mark.parametrize(
         ("wrong", "said"),
         [
-            ({"margin": 0}, "margin is 0"),
+            ({"contribution": 0}, "contribution is 0"),
             ({"retention_rate": 1.2}, "retention_rate is 1.2"),
             ({"discount_rate": -0.1}, "discount_rate is -0.1"),
             ({"discount_rate": 0, "retention_rate": 1.0}, "above 0 where nobody leaves"),
@@ -119,9 +118,9 @@ class TestElasticities:
     @settings(max_examples=30, deadline=None)
     @given(st.floats(0.2, 0.94), st.floats(0.03, 0.3), st.floats(0, 9))
     def test_by_moving_each_lever_one_per_cent_of_one_per_cent(self, r: float, i: float, cost: float) -> None:
-        names = {"retention": "retention_rate", "margin": "margin", "acquisition cost": "acquisition_cost",
+        names = {"retention": "retention_rate", "margin": "contribution", "acquisition cost": "acquisition_cost",
                  "discount rate": "discount_rate"}  # fmt: skip
-        given = {"margin": 100.0, "retention_rate": r, "discount_rate": i, "acquisition_cost": cost}
+        given = {"contribution": 100.0, "retention_rate": r, "discount_rate": i, "acquisition_cost": cost}
         table = RetentionTerms(**given).elasticities().set_index("lever")
         for lever, name in names.items():
             up, down = (
@@ -228,7 +227,7 @@ class TestMix:
             retention_mix(self.MODEL, RetentionTerms(100, 0.5, 0.0))
 
 
-FIRM = {"retained": 8000, "customers": 10_000, "margin": 100, "discount_rate": 0.1}
+FIRM = {"retained": 8000, "customers": 10_000, "contribution": 100, "discount_rate": 0.1}
 
 
 class TestClaim:
@@ -255,8 +254,8 @@ class TestClaim:
             found = retention_claim(
                 retained=kept,
                 customers=500,
-                margin=margin,
-                margin_error=4,
+                contribution=margin,
+                contribution_error=4,
                 discount_rate=0.1,
                 acquisition_cost=60,
             )
@@ -264,9 +263,11 @@ class TestClaim:
         assert hits >= 180
 
     def test_an_unsure_margin_widens_it(self) -> None:
-        sure, unsure = (retention_claim(**FIRM, margin_error=one, acquisition_cost=150) for one in (0, 15))
+        sure, unsure = (
+            retention_claim(**FIRM, contribution_error=one, acquisition_cost=150) for one in (0, 15)
+        )
         assert unsure.rise.high - unsure.rise.low > 2 * (sure.rise.high - sure.rise.low)
-        gross = [retention_claim(**FIRM, margin_error=one, acquisition_cost=0) for one in (0, 15)]
+        gross = [retention_claim(**FIRM, contribution_error=one, acquisition_cost=0) for one in (0, 15)]
         assert gross[0].rise.high == pytest.approx(
             gross[1].rise.high, abs=0.01
         )  # without costs the margin cancels
@@ -284,7 +285,7 @@ class TestClaim:
         [
             ({"retained": 0, "customers": 0}, "No customer was there"),
             ({"retained": 0, "customers": 50}, "Nobody was retained"),
-            ({"margin": None, "acquisition_cost": 5}, "no margin"),
+            ({"contribution": None, "acquisition_cost": 5}, "no margin"),
             ({"retained": 9800}, "no room for five points"),
             ({"acquisition_cost": 400}, "nothing to take a share of"),
         ],
@@ -298,7 +299,6 @@ class TestClaim:
     def test_a_pure_function(self) -> None:
         one, other = (retention_claim(**FIRM, acquisition_cost=150) for _ in range(2))
         assert (one.rise.low, one.rise.high, str(one)) == (other.rise.low, other.rise.high, str(other))
-        pd.testing.assert_frame_equal(one.steps, other.steps)
 
     def test_more_retained_than_there_were(self) -> None:
         with pytest.raises(CrmError, match="retained is 11 of 10"):

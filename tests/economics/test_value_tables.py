@@ -110,7 +110,7 @@ class TestByAcquisitionMonth:
 
 class TestTopCustomers:
     def test_the_best_first_with_their_reasons(self, values, summary):
-        table = top_customers(values, summary, number=5, currency="USD")
+        table = top_customers(values, summary, n=5, currency="USD")
         assert table["clv"].tolist() == values["clv"].nlargest(5).tolist()
         who = summary.set_index("customer_id").loc[table["customer_id"][0]]
         assert table["why"][0].startswith(f"{who['frequency']} repeat purchases, the last ")

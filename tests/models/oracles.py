@@ -221,3 +221,12 @@ def simulate(
     # Given their number, purchases are uniform over the time: the x-th of `wished` is a scaled beta variable.
     last = random.beta(np.maximum(x, 1), np.maximum(wished - x + 1, 1)) * until
     return pd.DataFrame({"frequency": x, "recency": np.where(x > 0, last, 0.0), "T": age})
+
+
+def sample_spend(model, data, purchases, random_state):
+    """Draws of each customer's total spend on numbers of purchases (draws, customers), by a Gamma-Gamma model."""
+    random, params = np.random.default_rng(random_state), model.params_
+    x, k = data["frequency"].to_numpy(float), np.asarray(purchases, dtype=float)
+    total = params["v"] + x * np.where(x > 0, data["monetary_value"], 0.0)
+    rate = random.gamma(np.broadcast_to(params["p"] * x + params["q"], k.shape)) / total
+    return np.where(k > 0, random.gamma(params["p"] * np.maximum(k, 1.0)) / rate, 0.0)

@@ -6,7 +6,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.models.backtesting.forecasts import Forecast
-from crmlib.models.backtesting.scores import compare_probabilities
+from crmlib.models.buying_again import compare_probabilities
 
 TIMES = 12
 

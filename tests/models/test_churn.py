@@ -91,7 +91,7 @@ def test_one_class_few_customers_and_no_label_are_refused(firm):
     with pytest.raises(FitError, match="no column is left to learn from: tenure is left out: it is the same"):
         crm.churn_data(firm[["customer_id", "churned"]].assign(tenure=1))
     with pytest.raises(CrmError, match="estimator is 'forest'; allowed: auto, logistic"):
-        crm.ChurnModel("forest")
+        crm.ChurnModel("forest").fit(firm)
     with pytest.raises(CrmError, match="not fitted yet"):
         crm.ChurnModel().p_churn(firm)
 

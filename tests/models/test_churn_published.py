@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from sklearn.model_selection import StratifiedKFold
 
 import crmlib as crm
-from crmlib.models.churn.churn_model import LINEAR, TREES, make_estimator
+from crmlib.models.churn.candidates import LINEAR, TREES, make_estimator
 from crmlib.models.churn.metrics import Predictions
 
 # Stratified 5-fold, shuffled with seed 42: ROC AUC and its deviation over folds, PR AUC, Brier, lift in the top 10 %.

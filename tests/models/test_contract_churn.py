@@ -11,7 +11,7 @@ import crmlib as crm
 
 def steps(study):
     """Every step with contracts, with a logistic regression."""
-    data = crm.churn_data_of(study)
+    data = crm.churn_data(study)
     leaks = crm.leak_check(data)
     data = data.without_leaks(leaks)
     tested = crm.evaluate_churn(data, estimator="logistic")
@@ -105,6 +105,6 @@ def test_too_few_who_left_are_no_data(tmp_path):
     rows.to_csv(tmp_path / "customers.csv", index=False)
     about = "title: A shop\nas_of: 2024-12-31\ntables: {customer_features: {source: customers.csv}}\n"
     (tmp_path / "study.yaml").write_text(about)
-    data = crm.churn_data_of(crm.open_study(tmp_path / "study.yaml"))
+    data = crm.churn_data(crm.open_study(tmp_path / "study.yaml"))
     assert data.reason.startswith("churned: 3 customers left and 57 stayed; at least 25 of each are needed")
     assert crm.evaluate_churn(data).scores.empty

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood
-from crmlib.models.spend_frequency import spend_frequency_check
+from crmlib.models.gamma_gamma import GammaGammaModel, _LogLikelihood, spend_frequency_check
 
 PAPER = {"p": 6.25, "q": 3.74, "v": 15.44}
 
@@ -132,7 +131,6 @@ def test_heavy_tail_predicts_no_negative_money_and_is_said() -> None:
     assert any(
         one.parameters == ("q",) and "mean is infinite" in one.what for one in model.diagnosis_.findings
     )
-    assert np.isfinite(model.spend_quantile(0.9, 3, data)).all()
 
 
 def test_constant_spend_predicts_that_constant() -> None:
@@ -160,22 +158,6 @@ def test_customers_without_positive_spend_are_counted() -> None:
     assert model.n_customers_ + model.n_left_out_ == (data["frequency"] > 0).sum()
     assert "7 repeat customers with monetary_value <= 0 are left out" in str(model.diagnosis_)
     assert (model.expected_customer_spend(data) > 0).all()
-
-
-@pytest.mark.parametrize("k", [1, 4])
-def test_quantile_of_future_spend_against_integration_and_draws(k: int) -> None:
-    model = GammaGammaModel.from_params(**PAPER)
-    data = pd.DataFrame({"frequency": [0, 3], "monetary_value": [0.0, 80.0]})
-    for level in (0.1, 0.5, 0.975):
-        spend = model.spend_quantile(level, k, data)
-        for (x, m), amount in zip(data.to_numpy(), spend, strict=True):
-            a, b = 6.25 * k, 6.25 * x + 3.74
-            u = mpmath.mpf(amount) / (amount + 15.44 + x * m)
-            assert float(mpmath.betainc(a, b, 0, u, regularized=True)) == pytest.approx(level, abs=1e-9)
-        draws = model.sample_spend(data, np.full((200_000, 2), k), random_state=1)
-        assert (draws <= spend.to_numpy()).mean(axis=0) == pytest.approx([level, level], abs=0.005)
-    assert (model.spend_quantile(0.9, 0, data) == 0).all()
-    assert (model.sample_spend(data, np.zeros(2), random_state=1) == 0).all()
 
 
 def test_saved_model_scores_alike(tmp_path) -> None:

@@ -65,7 +65,7 @@ class TestKaplanMeier:
     def test_log_rank_as_published(self, remission: pd.DataFrame) -> None:
         found = crm.log_rank(remission, by="arm")
         assert found.statistic == pytest.approx(16.79, abs=0.005)
-        assert "last differently long" in found.sentence
+        assert "differ in how long they last" in found.sentence
 
     def test_groups_that_do_not_differ_are_called_so(self) -> None:
         spells = exponential(np.full(400, 0.1), until=20, seed=3).assign(plan=["a", "b"] * 200)

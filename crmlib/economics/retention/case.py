@@ -110,8 +110,8 @@ class RetentionCase:
             retained=self.retained,
             customers=self.customers,
             discount_rate=self.discount_rate,
-            margin=self.value_per_customer if known else None,
-            margin_error=self.value_error if known else 0.0,
+            contribution=self.value_per_customer if known else None,
+            contribution_error=self.value_error if known else 0.0,
             acquisition_cost=self.acquisition_cost,
             programme_cost=self.programme_cost,
             definition=self.definition,
@@ -122,7 +122,7 @@ class RetentionCase:
         return claim_reversal(self.terms)
 
     def mix(self) -> pd.DataFrame:
-        """What constant retention hides, by an sBG of the survivors; without rows where too few are known."""
+        """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
         if self.no_terms or self.survivors is None:
             return no_rows(_MIX, self.no_terms)
         if not self.discount_rate > 0:

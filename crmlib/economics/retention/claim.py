@@ -44,18 +44,12 @@ class RetentionClaim:
         The verdict: "supported" (more than the claimed rise, beyond chance), "contradicted" (less, beyond chance),
         "undecided" (too few customers) or "cannot be tested" (a figure is missing); why; and as estimate the rise
         of a customer's net value from five points more retention, as a share, with its 95 % interval.
-    rise_of_share : float
-        The same from five per cent more of itself; nan where that is no probability.
-    steps : DataFrame
-        As `RetentionTerms.steps` has them; empty where the claim cannot be tested.
     reversal : Series
         Where the verdict would turn: see `claim_reversal`.
     assumptions : tuple of str
     """
 
     finding: Finding
-    rise_of_share: float
-    steps: pd.DataFrame
     reversal: pd.Series
     assumptions: tuple[str, ...]
 
@@ -73,8 +67,8 @@ def retention_claim(
     retained: float,
     customers: float,
     discount_rate: float,
-    margin: float | None = None,
-    margin_error: float = 0.0,
+    contribution: float | None = None,
+    contribution_error: float = 0.0,
     acquisition_cost: float | None = None,
     programme_cost: float = 0.0,
     definition: str = "customers at the start who were there at the end",
@@ -87,9 +81,9 @@ def retention_claim(
         Customers at a period's start, and how many of them stayed to its end, by `definition`.
     discount_rate, programme_cost : float
         As in `RetentionTerms`.
-    margin, margin_error : float
-        Money per customer and period, and its standard error; needed where a cost is known. Without costs the rise
-        does not depend on it.
+    contribution, contribution_error : float
+        Margin in money per customer and period, and its standard error; needed where a cost is known. Without costs
+        the rise does not depend on it.
     acquisition_cost : float, optional
         Money per customer acquired; 0 is a statement. Where it is not known, the rise is given before it, with the
         cost at which the claim would hold; the verdict is then "supported" or "cannot be tested".
@@ -100,18 +94,18 @@ def retention_claim(
 
     Examples
     --------
-    >>> firm = dict(retained=8000, customers=10_000, margin=100, discount_rate=0.1)
+    >>> firm = dict(retained=8000, customers=10_000, contribution=100, discount_rate=0.1)
     >>> found = retention_claim(**firm, acquisition_cost=50)
     >>> found.finding.verdict, str(found.rise), round(found.reversal["acquisition_cost"])
     ('contradicted', '34 % (33 % to 34 %)', 175)
     """
     if not 0 <= retained <= customers:
         raise CrmError(f"retained is {retained} of {customers} customers; give at most as many as there were")
-    assumptions = _assumptions(definition, discount_rate, acquisition_cost, margin, programme_cost)
-    if missing := _missing(retained, customers, margin, bool(acquisition_cost or programme_cost)):
+    assumptions = _assumptions(definition, discount_rate, acquisition_cost, contribution, programme_cost)
+    if missing := _missing(retained, customers, contribution, bool(acquisition_cost or programme_cost)):
         return not_tested(missing, assumptions)
     rate, cost = retained / customers, acquisition_cost or 0.0
-    terms = RetentionTerms(margin or 1.0, rate, discount_rate, cost, programme_cost)
+    terms = RetentionTerms(contribution or 1.0, rate, discount_rate, cost, programme_cost)
     reversal = claim_reversal(terms)
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
@@ -119,24 +113,23 @@ def retention_claim(
     if not terms.net() > 0:
         lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
         return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
-    steps = terms.steps()
-    rise, of_share = steps["after_programme_change"].iloc[1:]
-    low, high = _interval(terms, retained, customers, margin_error)
+    rise, of_share = terms.steps()["after_programme_change"].iloc[1:]
+    low, high = _interval(terms, retained, customers, contribution_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
     claim = replace(CLAIM, assumptions=assumptions)
     why = _why(estimate, of_share, reversal, acquisition_cost is None)
     finding = claim.test(estimate, why)
     if acquisition_cost is None and finding.verdict != SUPPORTED:
         finding = claim.cannot_be_tested(why, estimate)
-    return RetentionClaim(finding, of_share, steps, reversal, assumptions)
+    return RetentionClaim(finding, reversal, assumptions)
 
 
-def _missing(retained: float, customers: float, margin: float | None, has_costs: bool) -> str:
+def _missing(retained: float, customers: float, contribution: float | None, has_costs: bool) -> str:
     if not customers > 0:
         return "No customer was there at the start of the period."
     if not retained > 0:
         return "Nobody was retained, so that there is no value to raise."
-    if margin is None and has_costs:
+    if contribution is None and has_costs:
         return "Costs are known but no margin: without it, what is left after them is not known."
     return ""
 
@@ -147,16 +140,16 @@ def not_tested(
     """The claim where it cannot be tested, and what is missing."""
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
     finding = CLAIM.cannot_be_tested(missing)
-    return RetentionClaim(finding, float("nan"), pd.DataFrame(), nowhere, assumptions)
+    return RetentionClaim(finding, nowhere, assumptions)
 
 
 def _interval(
-    terms: RetentionTerms, retained: float, customers: float, margin_error: float
+    terms: RetentionTerms, retained: float, customers: float, contribution_error: float
 ) -> tuple[float, float]:
     """Ends of the rise, where retention and margin are only known so far."""
     random = np.random.default_rng(0)
     r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
-    margin = random.normal(terms.margin, margin_error, _DRAWS) / terms.margin
+    margin = random.normal(terms.contribution, contribution_error, _DRAWS) / terms.contribution
     raised = np.minimum(r + POINTS, 1.0)
     today = terms.gross(r) * margin - terms.acquisition_cost
     after = terms.gross(raised) * margin - terms.acquisition_cost - terms.programme(raised)
@@ -182,7 +175,7 @@ def _assumptions(
     definition: str,
     discount_rate: float,
     acquisition_cost: float | None,
-    margin: float | None,
+    contribution: float | None,
     programme_cost: float,
 ) -> tuple[str, ...]:
     assumed = [
@@ -191,7 +184,7 @@ def _assumptions(
         f"the first margin comes one period from now, if the customer stays; discount {fmt.share(discount_rate)} "
         "a period; profit is the present value of a customer's margins, not one year's",
     ]
-    if margin is None:
+    if contribution is None:
         assumed.append("no margin is known: it is taken to be the same before and after")
     if acquisition_cost is None:
         assumed.append("no acquisition cost is known: value is before it")
@@ -215,7 +208,11 @@ def claim_reversal(terms: RetentionTerms) -> pd.Series:
     cost = float(terms.gross() - (after - terms.gross()) / CLAIMED)
     rate = _nearest_rate(terms)
     return pd.Series(
-        {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.margin, "retention_rate": rate}
+        {
+            "acquisition_cost": cost,
+            "acquisition_cost_in_margins": cost / terms.contribution,
+            "retention_rate": rate,
+        }
     )
 
 

@@ -29,8 +29,8 @@ class RetentionTerms:
 
     Parameters
     ----------
-    margin : float
-        Money per customer and period, above 0.
+    contribution : float
+        Margin in money per customer and period, above 0.
     retention_rate, discount_rate : float
         Per period; retention from 0 to 1, the discount above 0 or retention below 1.
     acquisition_cost : float, default 0
@@ -40,15 +40,17 @@ class RetentionTerms:
         every customer who is there, the first included.
     """
 
-    margin: float
+    contribution: float
     retention_rate: float
     discount_rate: float
     acquisition_cost: float = 0.0
     programme_cost: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.margin < np.inf:
-            raise CrmError(f"margin is {self.margin!r}; give money per customer and period, above 0")
+        if not 0 < self.contribution < np.inf:
+            raise CrmError(
+                f"contribution is {self.contribution!r}; give money per customer and period, above 0"
+            )
         check_share("retention_rate", self.retention_rate)
         if not 0 <= self.discount_rate < np.inf or self.discount_rate + 1 - self.retention_rate <= 0:
             raise CrmError(
@@ -62,7 +64,7 @@ class RetentionTerms:
     def gross(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """Present value of margins per customer; nan at retention that is no probability or has no limit."""
         r = np.asarray(self.retention_rate if retention_rate is None else retention_rate, dtype=float)
-        return self.margin * r / self._left(r)
+        return self.contribution * r / self._left(r)
 
     def net(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """Gross value less acquisition cost, without a programme."""
@@ -95,7 +97,7 @@ class RetentionTerms:
 
         Examples
         --------
-        >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
         >>> terms.steps()[["step", "gross", "net", "gross_change", "net_change"]].round(3)
                 step    gross      net  gross_change  net_change
         0      today  266.667   91.667         0.000       0.000
@@ -132,7 +134,7 @@ class RetentionTerms:
 
         Examples
         --------
-        >>> RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1).worth_of_points([0.05]).round(2)
+        >>> RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1).worth_of_points([0.05]).round(2)
            points  retention_rate   gain  affordable_cost
         0    0.05            0.85  73.33            16.67
         """
@@ -159,11 +161,11 @@ class RetentionTerms:
 
         Examples
         --------
-        >>> terms = RetentionTerms(margin=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
+        >>> terms = RetentionTerms(contribution=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
         >>> terms.elasticities().set_index("lever")["gross"].round(2).to_dict()
         {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
         """
-        names = ["retention_rate", "margin", "acquisition_cost", "discount_rate"]
+        names = ["retention_rate", "contribution", "acquisition_cost", "discount_rate"]
         table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
         table["today"] = [getattr(self, name) for name in names]
         for kind in ("gross", "net"):
@@ -199,7 +201,7 @@ def retention_profit_curve(terms: RetentionTerms) -> pd.DataFrame:
 
     Examples
     --------
-    >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+    >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
     >>> curve = retention_profit_curve(terms)[["retention_rate", "gross", "net_change"]].round(2)
     >>> curve[curve["retention_rate"].isin([0.6, 0.8, 0.9])].values.tolist()
     [[0.6, 120.0, nan], [0.8, 266.67, 0.8], [0.9, 450.0, 0.67]]
@@ -252,7 +254,7 @@ def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataF
     Examples
     --------
     >>> model = ShiftedBetaGeoModel.from_params(alpha=0.668, beta=3.806)
-    >>> terms = RetentionTerms(margin=100, retention_rate=0.8, discount_rate=0.1)
+    >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1)
     >>> retention_mix(model, terms)[["customers", "retention_rate", "gross", "elasticity"]].round(2)
           customers  retention_rate   gross  elasticity
     0     all alike            0.85  341.22        4.41

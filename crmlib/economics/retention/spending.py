@@ -48,7 +48,7 @@ class ResponseCurve:
         return self.ceiling * self.steepness * math.exp(-self.steepness * spend)
 
     def spend_for(self, value: float) -> float:
-        """The spend per head at which one more of them costs so much; 0 if the first one costs more."""
+        """The spend per head at which one more person costs `value`; 0 if the first one costs more."""
         first = value * self.slope(0.0)
         return math.log(first) / self.steepness if first > 1 else 0.0
 
@@ -102,7 +102,7 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
     >>> round(found.ceiling, 2), round(found.steepness, 3)
     (0.4, 0.139)
     """
-    x, n, y = (np.asarray(one, dtype=float) for one in (spend, people, reached))
+    x, n, y = (np.asarray(series, dtype=float) for series in (spend, people, reached))
     if not (x.ndim == 1 and x.shape == n.shape == y.shape and np.isfinite([x, n, y]).all()):
         raise CrmError(
             "spend, people and reached are of different lengths or hold blanks; give one of each a period"
@@ -117,7 +117,7 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
             "reached; a curve needs two and somebody: judge a ceiling, or vary the spend"
         )
     ceilings = np.unique(np.concatenate([np.linspace(0.01, 1.0, 100), np.geomspace(1e-4, 0.05, 40)]))
-    height = np.array([_steepest(x, n, y, one)[1] for one in ceilings])
+    height = np.array([_steepest(x, n, y, ceiling)[1] for ceiling in ceilings])
     best = int(np.argmax(height))
     around = ceilings[max(best - 1, 0)], ceilings[min(best + 1, len(ceilings) - 1)]
     ceiling = maximum(lambda one: _steepest(x, n, y, one)[1], *around)
@@ -184,15 +184,15 @@ class EquityTest:
 
     Parameters
     ----------
-    margin : float
-        Money per customer and period.
+    contribution : float
+        Margin in money per customer and period.
     discount_rate : float
         Per period; above 0 where the ceiling of retention is 1.
     acquisition, retention : ResponseCurve
         Shares won and kept, by spend per prospect, and per customer and period.
     """
 
-    margin: float
+    contribution: float
     discount_rate: float
     acquisition: ResponseCurve
     retention: ResponseCurve
@@ -208,8 +208,8 @@ class EquityTest:
         """What a prospect is worth at these spends per prospect, and per customer and period."""
         acquired, retained = self.acquisition.rate(acquisition_spend), self.retention.rate(retention_spend)
         # (M - R / r) r, written so that it stays finite where nothing is retained
-        rest = (self.margin * retained - retention_spend) / (1 + self.discount_rate - retained)
-        clv = self.margin + rest
+        rest = (self.contribution * retained - retention_spend) / (1 + self.discount_rate - retained)
+        clv = self.contribution + rest
         return EquityPerProspect(acquired, retained, clv, acquired * clv - acquisition_spend)
 
     def best(self, budget: float | None = None) -> SpendingPlan:
@@ -237,7 +237,7 @@ class EquityTest:
             win, _ = self._within(budget)
             keep = self._left(win, budget)
             step = 1e-4 * max(budget, 1e-6)
-            (_, above), (_, below) = (self._within(budget + one) for one in (step, -min(step, budget)))
+            (_, above), (_, below) = (self._within(budget + change) for change in (step, -min(step, budget)))
             multiplier = (above - below) / (step + min(step, budget))
         return SpendingPlan(win, keep, self.of(win, keep), multiplier)
 
@@ -275,7 +275,7 @@ def _best(function: Callable[[float], float], highest: float) -> float:
         return 0.0
     # dense near 0, where curves are steep
     grid = highest * np.linspace(0, 1, _GRID) ** 2
-    values = [function(float(one)) for one in grid]
+    values = [function(float(spend)) for spend in grid]
     place = int(np.argmax(values))
     low, high = float(grid[max(place - 1, 0)]), float(grid[min(place + 1, _GRID - 1)])
     refined = maximum(function, low, high)

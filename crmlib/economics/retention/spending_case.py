@@ -83,7 +83,7 @@ class SpendingReadout:
         today's spend and `value` of a customer (money); `per_prospect` today and `best_per_prospect`, `equity` per
         prospect today and `best_equity`. Where spend on keeping customers is known also `per_customer`,
         `best_per_customer` and `multiplier`: what one unit more of today's budget would add. Without rows where
-        nothing can be told.
+        nothing is known.
     """
 
     sentences: tuple[str, ...]
@@ -158,7 +158,9 @@ def _curves(
     if ceiling is not None:
         curve = judged_curve(spend=today, rate=share, ceiling=ceiling)
         return {"judged": curve}, f"The ceiling of acquisition, {fmt.share(ceiling)}, is a judgement."
-    spend, people, won = (by_month[one].to_numpy(float) for one in ("spend_per_prospect", "prospects", "won"))
+    spend, people, won = (
+        by_month[column].to_numpy(float) for column in ("spend_per_prospect", "prospects", "won")
+    )
     try:
         found = fit_response(spend, people, won)
         if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:
@@ -176,7 +178,7 @@ def _curves(
     low, high = float(spend.min()), float(spend.max())
     origin = (
         f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
-        "judgements, and the answer hangs on them. Vary the spend by chance to find out."
+        "judgements, and the answer depends on them. Vary the spend by chance to find out."
     )
     return curves, origin
 
@@ -188,14 +190,14 @@ def _row(
     keep: ResponseCurve | None,
     retention_spend: float | None,
 ) -> dict[str, float]:
-    margin, rate = case.value_per_customer, case.discount_rate
+    contribution, rate = case.value_per_customer, case.discount_rate
     row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today)}
     if keep is None or retention_spend is None:
-        value = margin + float(case.terms.gross())  # the first margin comes with the acquisition
+        value = contribution + float(case.terms.gross())  # the first margin comes with the acquisition
         best = win.spend_for(value)
         equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
         return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
-    test = EquityTest(margin, rate, win, keep)
+    test = EquityTest(contribution, rate, win, keep)
     now, plan = test.of(today, retention_spend), test.best()
     split = test.best(today + win.rate(today) * retention_spend)
     return {

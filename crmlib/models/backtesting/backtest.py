@@ -183,14 +183,18 @@ def backtest(
     length = _length(halves, cut, last)
     spend = fit_spend(spend_model, halves)
     forecasts = model_forecasts(given, halves, length, spend)
-    fitted = [one.model for one in forecasts if one.model is not None]
+    fitted = [forecast.model for forecast in forecasts if forecast.model is not None]
     assert halves.born_in_holdout is not None, "a split tells who came in the holdout"
     happened = halves["holdout_frequency"].to_numpy()
-    checks = {one.name: check_counts(one, halves, happened, length, random_state) for one in fitted}
+    checks = {model.name: check_counts(model, halves, happened, length, random_state) for model in fitted}
     rules = naive_forecasts(transactions, halves, length, collapse=collapse, spend=spend is not None)
-    scores = [model_scores(one, checks[one.name], halves, length, random_state) for one in forecasts]
-    scores += [forecast_scores(one, halves) for one in rules]
-    coverage = pd.concat([one.coverage.assign(model=name) for name, one in checks.items()], ignore_index=True)
+    scores = [
+        model_scores(forecast, checks[forecast.name], halves, length, random_state) for forecast in forecasts
+    ]
+    scores += [forecast_scores(rule, halves) for rule in rules]
+    coverage = pd.concat(
+        [check.coverage.assign(model=name) for name, check in checks.items()], ignore_index=True
+    )
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
     return BacktestResult(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
@@ -292,8 +296,8 @@ def _length(halves: pd.DataFrame, cut: dt.date, last: dt.date) -> float:
 def _calibration(forecasts: list[Forecast], frequency: Array, happened: Array) -> dict[str, pd.DataFrame]:
     """What was predicted for groups of customers beside what they did."""
     tables = {
-        "by_frequency": [by_frequency(one, frequency, happened) for one in forecasts],
-        "by_decile": [by_decile(one, happened) for one in forecasts],
-        "by_probability": [by_probability(one, happened) for one in forecasts],
+        "by_frequency": [by_frequency(forecast, frequency, happened) for forecast in forecasts],
+        "by_decile": [by_decile(forecast, happened) for forecast in forecasts],
+        "by_probability": [by_probability(forecast, happened) for forecast in forecasts],
     }
     return {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}

@@ -72,13 +72,13 @@ def expected_spend(spend: Spend, customers: pd.DataFrame) -> Array:
 
 
 def check_models(models: Sequence[PurchaseModel]) -> list[PurchaseModel]:
-    """Refuse what is no list of differently named models."""
+    """The models as a list, refused unless each has a name of its own."""
     given = list(models) if isinstance(models, Sequence) else [models]
-    if not given or not all(isinstance(one, PurchaseModel) for one in given):
+    if not given or not all(isinstance(model, PurchaseModel) for model in given):
         raise CrmError(
             f"models is {models!r}; give models to fit, such as [BetaGeoModel(), ParetoNBDModel()]"
         )
-    names = [one.name for one in given]
+    names = [model.name for model in given]
     if len(set(names)) < len(names):
         raise CrmError(f"models holds {', '.join(names)}; give each kind of model once")
     return given
@@ -107,7 +107,7 @@ def model_forecasts(
 def naive_forecasts(
     transactions: Any, halves: pd.DataFrame, length: float, *, collapse: str, spend: bool
 ) -> list[Forecast]:
-    """What somebody without a model would say.
+    """Forecasts of simple rules, without a model.
 
     "same rate": everybody goes on as often as so far (frequency / T). "last period again": everybody makes as
     many repeat purchases as in the period of the same length before. "hiatus rule": who has been silent for

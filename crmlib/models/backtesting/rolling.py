@@ -112,7 +112,7 @@ def rolling_origins(
     2  1997-12-29  1162.0     1165.4         0.00
     """
     given, last, unit = check_models(models), as_day(as_of, "as_of"), TimeUnit.parse(time_unit)
-    length, stride = (_days(one, unit, name) for one, name in ((horizon, "horizon"), (step, "step")))
+    length, stride = (_days(value, unit, name) for value, name in ((horizon, "horizon"), (step, "step")))
     totals, parameters = [], []
     for origin in _origins(as_day(first, "first"), last, length, stride):
         halves = rfm_train_test_split(
@@ -128,7 +128,7 @@ def rolling_origins(
         except CrmError as error:
             raise FitError(f"at the origin {origin}: {error} (or give a later first)") from error
         totals += [_total(model, halves, spend, random_state) for model in fitted]
-        parameters += [_parameters(one).assign(origin=origin, model=one.name) for one in fitted]
+        parameters += [_parameters(model).assign(origin=origin, model=model.name) for model in fitted]
     drift = pd.concat(parameters, ignore_index=True)
     columns = ["origin", "model", "parameter", "estimate", "low", "high"]
     return RollingOrigins(pd.DataFrame(totals), drift[columns])
@@ -221,7 +221,7 @@ def _fitted_to(model: PurchaseModel, summary: pd.DataFrame) -> pd.DataFrame:
     except CrmError as error:
         numbers = dict.fromkeys(("estimate", "low", "high"), np.nan)
         return pd.DataFrame([{"parameter": "", **numbers, "note": str(error)}])
-    return _parameters(fitted).assign(note=" ".join(str(one) for one in fitted.diagnosis_.findings))
+    return _parameters(fitted).assign(note=" ".join(str(finding) for finding in fitted.diagnosis_.findings))
 
 
 def _parameters(model: PurchaseModel) -> pd.DataFrame:

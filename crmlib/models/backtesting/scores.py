@@ -28,7 +28,6 @@ YEAR = 365  # days of "last year's revenue"
 
 LEVELS = (0.5, 0.8, 0.95)  # nominal probabilities of the intervals that are checked
 DRAWN = 50_000  # customers drawn, at least, to learn how far single customers stray from their expectation
-STEP = 1e-3  # of the differences, in log parameters, that tell how much a total depends on them
 
 Score = dict[str, Any]
 
@@ -182,7 +181,7 @@ def _happened(halves: pd.DataFrame) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class PredictiveCheck:
-    """How what happened lies in what a model held possible.
+    """How the purchases that happened compare with the distribution that a model predicted.
 
     Attributes
     ----------
@@ -303,7 +302,7 @@ class PredictiveTotal:
     of_parameters: float
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Both ends; it knows nothing of what the model leaves out, so more totals than 1 - level miss it."""
+        """Low and high end. What the model leaves out is not in it, so it holds fewer totals than its level says."""
         half = normal_quantile(level) * float(np.hypot(self.of_customers, self.of_parameters))
         return max(self.mean - half, 0.0), self.mean + half
 
@@ -317,19 +316,10 @@ def predictive_total(
     drawn = model.sample_purchases(customers, future_t, draws, random_state)
     of_customers = np.sqrt(((drawn - mean) ** 2).sum() / draws)
     covariance = np.nan_to_num(model._fitted("_log_covariance"))
-    slopes = _slopes(model, read_histories(customers), model._periods(future_t))
+    known, length = read_histories(customers), model._periods(future_t)
+    each = np.bincount(known.row)
+    slopes = model._slopes(
+        lambda moved: float(each @ moved._expected(length)(known.frequency, known.recency, known.T))
+    )
     of_parameters = np.sqrt(max(slopes @ covariance @ slopes, 0.0))
     return PredictiveTotal(float(mean.sum()), float(of_customers), float(of_parameters))
-
-
-def _slopes(model: PurchaseModel, known: Histories, t: float) -> Array:
-    """The change of the total with the logarithm of each parameter."""
-    customers = np.bincount(known.row)
-
-    def total(name: str, step: float) -> float:
-        moved = type(model).from_params(
-            time_unit=model.time_unit_, **model.params_ | {name: model.params_[name] * np.exp(step)}
-        )
-        return float(customers @ moved._expected(t)(known.frequency, known.recency, known.T))
-
-    return np.array([(total(name, STEP) - total(name, -STEP)) / (2 * STEP) for name in model.parameter_names])

@@ -114,7 +114,7 @@ def segment_backtest(
     -----
     A group has no order of its own: each half of the customers is ranked by what the other half of the
     group spent in the holdout. That is the best that can be asked of a grouping, and more than is known at the cut;
-    the model's ranking sees nothing after it. Shares of variance hang on the few who spend most.
+    the model's ranking sees nothing after it. Shares of variance depend on the few who spend most.
 
     Examples
     --------
@@ -256,8 +256,8 @@ def judge(
         "rank": pd.Series(spend).rank().to_numpy(),
     }
     best = Ranking(spend, spend)
-    measures: dict[str, list[Array]] = {one.name: [] for one in groupings}
-    means: dict[str, list[Array]] = {one.name: [] for one in groupings}
+    measures: dict[str, list[Array]] = {grouping.name: [] for grouping in groupings}
+    means: dict[str, list[Array]] = {grouping.name: [] for grouping in groupings}
     # the first round is the customers as they are
     for weights in chain([np.ones(len(spend))], bootstrap_weights(len(spend), resamples, random)):
         weighted = {"size": weights} | {name: weights * values for name, values in did.items()}
@@ -270,9 +270,9 @@ def judge(
             # nan where a resample holds nobody of a group
             means[one.name].append(np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS]))
     scores = [
-        {"model": one.name, "groups": 10 if one.ranked else int(one.group.max()) + 1}
-        | with_intervals(MEASURES, measures[one.name][0], measures[one.name][1:], level=level)
-        for one in groupings
+        {"model": grouping.name, "groups": 10 if grouping.ranked else int(grouping.group.max()) + 1}
+        | with_intervals(MEASURES, measures[grouping.name][0], measures[grouping.name][1:], level=level)
+        for grouping in groupings
     ]
     of_groups = {
         name: pd.DataFrame(with_intervals(_MEANS, rounds[0], rounds[1:], level=level))
@@ -282,7 +282,7 @@ def judge(
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:
-    """Sum of squares about the mean; the dust of a difference of two sums is no variance."""
+    """Sum of squares about the mean; 0 where only rounding errors are left."""
     raw = float(weighted @ values)
     squares = raw - float(weighted.sum()) ** 2 / customers
     return squares if squares > 1e-12 * abs(raw) else 0.0

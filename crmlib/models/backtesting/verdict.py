@@ -89,11 +89,11 @@ def verdicts(
 ) -> pd.DataFrame:
     """As `BacktestResult.verdicts`, a pure function of the frames."""
     models = scores.loc[scores["kind"] == "model"].set_index("model")
-    rows = [verdict(scores, one, origins=origins, thresholds=thresholds) for one in models.index]
+    rows = [verdict(scores, name, origins=origins, thresholds=thresholds) for name in models.index]
     frame = models[["total_error", "log_score"]].assign(
-        verdict=[one.verdict for one in rows],
-        reasons=[" ".join(one.reasons) for one in rows],
-        gravity=[one.gravity for one in rows],
+        verdict=[row.verdict for row in rows],
+        reasons=[" ".join(row.reasons) for row in rows],
+        gravity=[row.gravity for row in rows],
         off=models["total_error"].abs(),
     )
     ordered = frame.sort_values(["gravity", "off"], kind="stable").rename_axis("model").reset_index()

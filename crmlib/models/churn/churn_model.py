@@ -143,7 +143,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
         from sklearn.utils.validation import check_consistent_length, column_or_1d
 
         features = self._as_frame(X, reset=True)
-        with _said_by_scikit_learn():
+        with _errors_of_scikit_learn():
             labels = column_or_1d(y, warn=True)
             check_consistent_length(features, labels)
             check_classification_targets(labels)
@@ -165,7 +165,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
         is_frame = isinstance(X, pd.DataFrame)
         checks = {"skip_check_array": True} if is_frame else {"dtype": None, "ensure_all_finite": False}
-        with _said_by_scikit_learn():
+        with _errors_of_scikit_learn():
             values = validate_data(self, X, reset=reset, **checks)
         if is_frame:
             return X.rename(columns=str)
@@ -285,8 +285,8 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
 
 @contextmanager
-def _said_by_scikit_learn() -> Iterator[None]:
-    """Its refusals, in its own words, as refusals of this library."""
+def _errors_of_scikit_learn() -> Iterator[None]:
+    """Turn errors of scikit-learn into a DataError with the same message."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -304,10 +304,10 @@ def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], chu
     frame = pd.DataFrame(
         {
             "estimator": list(losses),
-            "log_loss": [float(one.mean()) for one in losses.values()],
-            "roc_auc": [roc_auc(one, churned) for one in held_out.values()],
-            "behind": [float(one.mean()) for one in behind.values()],
-            "standard_error": [float(one.std() / np.sqrt(len(one))) for one in behind.values()],
+            "log_loss": [float(loss.mean()) for loss in losses.values()],
+            "roc_auc": [roc_auc(log_odds, churned) for log_odds in held_out.values()],
+            "behind": [float(loss.mean()) for loss in behind.values()],
+            "standard_error": [float(loss.std() / np.sqrt(len(loss))) for loss in behind.values()],
         }
     )
     good = frame["behind"] <= frame["standard_error"]

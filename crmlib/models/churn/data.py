@@ -92,7 +92,7 @@ class ChurnData:
         kinds = {name: kind for name, kind in self.read.kinds.items() if name not in columns}
         if not kinds and not self.reason:
             raise FitError(f"no feature is left without {fmt.listing(columns)}; keep at least one")
-        levels = {name: one for name, one in self.read.levels.items() if name in kinds}
+        levels = {name: known for name, known in self.read.levels.items() if name in kinds}
         left_out = tuple(f"{name} is left out: {why}" for name in columns)
         read = replace(self.read, kinds=kinds, levels=levels)
         return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *left_out))
@@ -118,15 +118,17 @@ def churn_data(
     positive: str | None = None,
     leave_out: Sequence[str] = (),
     as_of: dt.date | str | None = None,
+    horizon_months: int = 3,
 ) -> ChurnData:
-    """Read a table of customers with who left.
+    """What is there to learn from about who left, in a table of customers or in the tables of a study?
 
     Parameters
     ----------
-    table : DataFrame or ibis.Table
+    table : DataFrame, ibis.Table or Study
         One row per customer, or per customer and cut-off: the label, whatever was known at the cut-off, and
         where the firm has them `customer_id`, `date` (the cut-off) and `outcome_known_on`, which are no features.
-        `study.table("customer_features")` is one.
+        A study is asked for its `customer_features`, else for contracts as they stood on earlier days
+        (`subscriptions`); as it says itself what its columns are, no parameter but `horizon_months` concerns it.
     label : str
         The column that says who left: Yes and No, churned and stayed, 1 and 0, True and False. Rows where
         it is empty are the customers to score.
@@ -136,11 +138,14 @@ def churn_data(
         Columns that must not be used, such as a reason for leaving.
     as_of : date, optional
         Outcomes known only after this day are taken as not known.
+    horizon_months : int, default 3
+        Of a study with contracts: who leaves within so many months has left.
 
     Returns
     -------
     ChurnData
-        Without rows, and with the `reason`, where the table is None or has none.
+        Without rows, and with the `reason`, where the table is None or has none; of a study also where too few left
+        or stayed, or a table is refused.
 
     Raises
     ------
@@ -155,7 +160,11 @@ def churn_data(
     >>> data = churn_data(crm.open_study("telco").table("customer_features"))
     >>> len(data.features), int(data.churned.sum()), data.notes[0]
     (7043, 1869, 'churned: "Yes" means left (1,869), "No" means stayed (5,174)')
+    >>> churn_data(crm.open_study("cdnow-sample")).basis
+    'Not measured: no table customer_features, subscriptions.'
     """
+    if type(table).__name__ == "Study":
+        return _of_study(table, horizon_months)
     if table is None:
         return no_churn_data("no table customer_features")
     frame = _frame(table)
@@ -216,7 +225,7 @@ def labelled_rows(features: pd.DataFrame, churned: Array) -> ChurnData:
 
 
 def no_churn_data(reason: str) -> ChurnData:
-    """The data of a firm of which nothing is known of who left."""
+    """Churn data without rows, with the reason."""
     nothing = pd.DataFrame()
     ids = pd.Series([], dtype=object, name="customer_id")
     none = Features({}, {}, ())
@@ -275,31 +284,8 @@ def _of_every_row(days: pd.Series | None, known: Array, notes: list[str]) -> pd.
     return None if empty else kept
 
 
-def churn_data_of(study: Study, *, horizon_months: int = 3) -> ChurnData:
-    """What is there to learn from about who left, in the tables of a study?
-
-    Parameters
-    ----------
-    study : Study
-        With a table `customer_features`; or else with `subscriptions`, from which contracts are looked at as
-        they stood on earlier days.
-    horizon_months : int
-        With subscriptions: who leaves within so many months has left.
-
-    Returns
-    -------
-    ChurnData
-        Without rows, and with the `reason`, where there is neither table, where too few left or stayed, or
-        where a table is refused.
-
-    Examples
-    --------
-    >>> import crmlib as crm
-    >>> churn_data_of(crm.open_study("telco")).basis
-    'Learnt from a table of customers with who left: 7,043 rows, 1,869 left (27 %).'
-    >>> churn_data_of(crm.open_study("cdnow-sample")).basis
-    'Not measured: no table customer_features, subscriptions.'
-    """
+def _of_study(study: Study, horizon_months: int) -> ChurnData:
+    """The churn data of a study's tables; without rows where too few left or stayed, or a table is refused."""
     try:
         if study.has("customer_features"):
             return churn_data(study.table("customer_features"), as_of=study.as_of)

@@ -52,7 +52,7 @@ _MEASURES = {
 _METRICS = [*_MEASURES, "calibration_intercept"]
 _COLUMNS = {
     "scores": "model in_doubt customers churned base_rate "
-    + " ".join(f"{one}{end}" for one in _METRICS for end in ("", "_low", "_high")),
+    + " ".join(f"{metric}{end}" for metric in _METRICS for end in ("", "_low", "_high")),
     "calibration": "group customers predicted_mean actual_mean low high",
     "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
     "subgroups": SUBGROUPS,
@@ -127,12 +127,12 @@ class ChurnEvaluation:
 
     @property
     def caveat(self) -> str:
-        """What has to be said wherever the score is: the columns in doubt, and the score without them; else empty."""
+        """The columns in doubt and the score without them, to stand beside the score; else empty."""
         if self.in_doubt.empty:
             return ""
-        said = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
+        caveat = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
         area = self.scores.set_index("model")["roc_auc"].get(WITHOUT)
-        return said if area is None else f"{said} (ROC AUC {fmt.number(area)} without)"
+        return caveat if area is None else f"{caveat} (ROC AUC {fmt.number(area)} without)"
 
 
 def evaluate_churn(
@@ -275,7 +275,7 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
 
 
 def tenure_column(data: ChurnData) -> str | None:
-    """The column that says for how long a customer has been one, by its name; None where there is none."""
+    """The column of tenure, recognised by its name; None where there is none."""
     return next((name for name in data.features if name.lower() in _TENURE_NAMES), None)
 
 
@@ -295,7 +295,7 @@ def _scores(
     rows = []
     for model, predicted in predictions.items():
         measured = predicted.metrics()
-        resampled = [list(predicted.metrics(one).values()) for one in weights]
+        resampled = [list(predicted.metrics(resample).values()) for resample in weights]
         columns = with_intervals(list(measured), list(measured.values()), resampled)
         rows.append({"model": model, "in_doubt": in_doubt if model == MODEL else ""} | about | columns)
     return pd.DataFrame(rows)
@@ -308,7 +308,7 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned:
         part = np.diff(gain, prepend=0.0)
         table = {"model": model, "decile": np.arange(1, 11), "customers": size, "churned": part * left}
         table |= {"churn_rate": part * left / size, "lift": part * 10}
-        table |= with_intervals(["gain"], [gain], [[predicted.gains(one)] for one in weights])
+        table |= with_intervals(["gain"], [gain], [[predicted.gains(resample)] for resample in weights])
         tables.append(pd.DataFrame(table | {"cumulative_lift": gain / TENTHS}))
     return pd.concat(tables, ignore_index=True)
 

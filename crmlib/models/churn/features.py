@@ -77,7 +77,7 @@ class Features:
             new = read[name].dropna()
             new = new[~new.isin(levels)]
             if len(new):
-                shown = ", ".join(repr(one) for one in new.unique()[:_SHOWN])
+                shown = ", ".join(repr(value) for value in new.unique()[:_SHOWN])
                 found.append(f"{name}: {len(new):,} customers have a value never seen before ({shown})")
         return found
 
@@ -157,8 +157,8 @@ def _kind(column: pd.Series) -> str:
 def _text(column: pd.Series) -> pd.Series:
     """Text without blanks around it; words for "missing" are missing."""
     codes, values = pd.factorize(column)
-    words = np.array([str(one).strip() for one in values] + [None], dtype=object)
-    words[:-1] = [None if one.lower() in MISSING else one for one in words[:-1]]
+    words = np.array([str(value).strip() for value in values] + [None], dtype=object)
+    words[:-1] = [None if word.lower() in MISSING else word for word in words[:-1]]
     return pd.Series(words[codes], index=column.index, name=column.name, dtype=object)
 
 

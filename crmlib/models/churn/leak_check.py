@@ -1,4 +1,4 @@
-"""Columns that nearly give the answer away, and so were hardly known in time; and columns that say nothing new."""
+"""Columns that nearly give the answer away and so were hardly known in time, and columns that say nothing new."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AFTERWARDS = (
 
 
 def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
-    """Name the columns that nearly give the answer away, and apart from them those that say nothing new.
+    """Which columns nearly give the answer away, and which say nothing new?
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     codes = {name: _codes(data.features[name], data.read.kinds[name]) for name in data.features}
     groups = np.arange(len(data.churned)) if data.groups is None else data.groups
     folds = np.random.default_rng(random_state).integers(0, _FOLDS, int(groups.max()) + 1)[groups]
-    areas = pd.Series({name: _alone(one, data.churned, folds) for name, one in codes.items()}).sort_values()
+    areas = pd.Series({name: _alone(code, data.churned, folds) for name, code in codes.items()}).sort_values()
     rows = []
     for name in areas.index[::-1]:
         lead = areas[name] - areas.drop(name).max() if len(areas) > 1 else 0.0
@@ -134,7 +134,7 @@ def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) 
 
 
 def _pure(name: str, codes: _Codes, data: ChurnData) -> str | None:
-    """Values that only those have who left, or only those who stayed, beyond what chance can do."""
+    """Values that occur only among those who left, or only among those who stayed, beyond chance."""
     n, base = np.bincount(codes), data.churned.mean()
     left = np.bincount(codes, data.churned)
     for kind, count, share in (("left", left, base), ("stayed", n - left, 1 - base)):
@@ -242,8 +242,8 @@ def _same_partition(features: pd.DataFrame, categories: Sequence[str]) -> Iterat
     """Categories that split the customers in the same way under other words."""
     codes = {name: pd.factorize(features[name], use_na_sentinel=False)[0] for name in categories}
     seen: dict[bytes, str] = {}  # codes are in order of appearance, so equal partitions have equal codes
-    for name, one in codes.items():
-        key = one.astype(np.int32).tobytes()
+    for name, code in codes.items():
+        key = code.astype(np.int32).tobytes()
         if key in seen:
             yield name, f"{name} tells the same customers apart as {seen[key]}"
         seen.setdefault(key, name)

@@ -38,14 +38,15 @@ class Predictions:
         n, left, p = levels.weight, levels.outcome, np.clip(levels.score, _TINY, 1 - _TINY)
         brier, log_loss = np.average(self._losses, axis=1, weights=weights)
         log_odds = np.log(p) - np.log1p(-p)
-        flat = np.ptp(log_odds) < _FLAT
+        flat, no_column = np.ptp(log_odds) < _FLAT, np.empty((len(n), 0))
+        shift = np.nan if flat else float(logistic_line(no_column, n, left, log_odds)[0])
         return {
             "roc_auc": levels.roc_auc(),
             "pr_auc": levels.average_precision(),
             "brier": float(brier),
             "log_loss": float(log_loss),
             "calibration_slope": np.nan if flat else float(logistic_line(log_odds[:, None], n, left)[1]),
-            "calibration_intercept": np.nan if flat else _shift(log_odds, n, left),
+            "calibration_intercept": shift,
             "mean_predicted": float(n @ p / n.sum()),
             "lift_top_10": float(levels.captured_by(TENTHS[0]) / TENTHS[0]),
         }
@@ -60,32 +61,23 @@ def bounded_log_losses(p: Array, churned: Array) -> Array:
     return log_losses(np.clip(p, _TINY, 1 - _TINY), churned)
 
 
-def logistic_line(columns: Array, n: Array, left: Array) -> Array:
-    """Intercept and slopes of the logistic regression of `left` out of `n` on columns, by Newton's method."""
+def logistic_line(columns: Array, n: Array, left: Array, offset: Array | float = 0.0) -> Array:
+    """Intercept and slopes of the logistic regression of `left` out of `n` on columns, by Newton's method.
+
+    `offset` are log odds that are taken for granted.
+    """
     design = np.column_stack([np.ones(len(n)), columns])
     rate = left.sum() / n.sum()
     line = np.zeros(design.shape[1])
-    line[0] = np.log(rate / (1 - rate))
+    line[0] = np.log(rate / (1 - rate)) - np.average(offset * np.ones(len(n)), weights=n)
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
+        p = 1 / (1 + np.exp(-np.clip(design @ line + offset, -30, 30)))
         curvature = (design * (n * p * (1 - p))[:, None]).T @ design
         step = np.linalg.lstsq(curvature, design.T @ (left - n * p), rcond=None)[0]
         line = line + np.clip(step, -2, 2)  # far steps only where the two kinds hardly overlap
         if np.abs(step).max() < 1e-9:
             break
     return line
-
-
-def _shift(log_odds: Array, n: Array, left: Array) -> float:
-    """What has to be added to all log odds for their mean chance to be right."""
-    shift = 0.0
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(log_odds + shift, -30, 30)))
-        step = float((left - n * p).sum() / max((n * p * (1 - p)).sum(), _TINY))
-        shift += float(np.clip(step, -2, 2))
-        if abs(step) < 1e-9:
-            break
-    return shift
 
 
 @dataclass(frozen=True)

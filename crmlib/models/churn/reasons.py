@@ -1,4 +1,4 @@
-"""Why the model takes a customer for one who leaves: what each feature adds to the log odds, in the data's words."""
+"""Why the model expects a customer to leave: what each feature adds to the log odds, in the data's words."""
 
 from __future__ import annotations
 
@@ -241,9 +241,9 @@ def _shapley(pipeline: Pipeline, coded: pd.DataFrame, model: ChurnModel) -> tupl
 def _words(name: str, column: pd.Series, kind: str) -> Array:
     """A feature and its value as a reader calls it; made once for each distinct value."""
     codes, values = pd.factorize(column)
-    shown = [f"{one:.6g}" if kind == NUMBER else str(one) for one in values]
+    shown = [f"{value:.6g}" if kind == NUMBER else str(value) for value in values]
     texts = np.array(
-        [*(f"{_spoken(name)} {one}: " for one in shown), f"{_spoken(name)} missing: "], dtype=object
+        [*(f"{_spoken(name)} {text}: " for text in shown), f"{_spoken(name)} missing: "], dtype=object
     )
     return texts[codes]  # missing has code -1: the last
 
@@ -256,5 +256,5 @@ def _signed(effects: Array) -> Array:
     """+0.9 in log odds; made once for each distinct text."""
     tenths = np.round(effects, 1)
     distinct, codes = np.unique(tenths, return_inverse=True)
-    texts = [f"{'−' if one < 0 else '+'}{abs(one):.1f} in log odds" for one in distinct]
+    texts = [f"{'−' if effect < 0 else '+'}{abs(effect):.1f} in log odds" for effect in distinct]
     return np.array(texts, dtype=object)[codes]

@@ -23,17 +23,13 @@ class ChurnThresholds(Rules):
     Examples
     --------
     >>> ChurnThresholds(rank_error_care=0.25).explain().loc[0, "why"]
-    'three of ten pairs are in the wrong order: lists hold many who stay'
+    'three of ten pairs are in the wrong order'
     """
 
-    rank_error_care: float = limit(
-        0.30, "three of ten pairs are in the wrong order: lists hold many who stay"
-    )
+    rank_error_care: float = limit(0.30, "three of ten pairs are in the wrong order")
     rank_error_refuse: float = limit(0.40, "a coin puts five of ten pairs in the wrong order")
-    too_good_care: float = limit(
-        0.97, "people are not that predictable: look for what was known only afterwards"
-    )
-    brier_ratio_care: float = limit(0.98, "chances are hardly better than the base rate for everybody")
+    too_good_care: float = limit(0.97, "look for what was known only afterwards")
+    brier_ratio_care: float = limit(0.98, "hardly better than the base rate for everybody")
     brier_ratio_refuse: float = limit(1.00, "chances are no better than the base rate for everybody")
     tenure_lead_care: float = limit(0.0, "the rule by tenure alone may rank as well")
     slope_gap_care: float = limit(0.10, "a stated 30 % is then 28 % or 32 %, a stated 90 % is 88 % or 92 %")
@@ -112,7 +108,7 @@ def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
 
 
 def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reason | None:
-    """The kind of customer that is furthest off beyond chance."""
+    """The group of customers whose prediction is furthest off, beyond chance."""
     beyond = None if subgroups is None else subgroups[subgroups["beyond_chance"]]
     if beyond is None or beyond.empty:
         return None
@@ -133,7 +129,7 @@ def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:
 
 
 def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:
-    """Against what no model of people reaches, against tenure alone, and whether there are enough to judge by."""
+    """Whether scores are too good to be true, no better than tenure alone, or of too few customers."""
     suspicious = f"{_order(row)}, which is too good: look for what was known only afterwards."
     found = [rules.reason("too_good", row["roc_auc"], suspicious)]
     if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
