@@ -8,7 +8,7 @@ tested"; a target is "met", "not met" or "undecided". A check of data is passed,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -279,3 +279,18 @@ class Claim:
     def _finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
         """The claim, its verdict and the reason in a sentence or two."""
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
+
+
+def with_finding(
+    frame: pd.DataFrame, sentence: Callable[..., str], *arguments: Any, measure: str = ""
+) -> pd.DataFrame:
+    """The frame with what it says: `frame.attrs["finding"]`, the title of its chart; of a measure, if it has several.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> with_finding(pd.DataFrame({"x": [1, 2]}), lambda frame: f"{len(frame)} rows").attrs
+    {'finding': '2 rows'}
+    """
+    frame.attrs["_".join(filter(None, ("finding", measure)))] = str(sentence(frame, *arguments))
+    return frame

@@ -14,12 +14,14 @@ from typing import Any, Literal
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
 NOT_KNOWN = "not known"
+UNNAMED = "¤"  # stands for the currency until it is known, as in the patterns of Unicode's CLDR
 _MINUS = "−"
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
 PERIODS = {"W": "week", "M": "month", "Q": "quarter", "Y": "year"}
+_LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
 
 
@@ -105,6 +107,17 @@ def money(value: float, currency: str = "", digits: int | None = None) -> str:
         text = f"{size:,.{(0 if size >= 99.995 or size == 0 else 2) if digits is None else digits}f}"
     minus = _MINUS if value < 0 and text.strip("0.,") else ""  # what is rounded to zero has no sign
     return f"{minus}{currency + ' ' if currency else ''}{text}"
+
+
+def in_currency(sentence: str, currency: str) -> str:
+    """A sentence about amounts of `UNNAMED` money, with the currency's code.
+
+    Examples
+    --------
+    >>> in_currency(f"Revenue rose to {money(1200, UNNAMED)}", "EUR"), in_currency(money(-2, UNNAMED), "")
+    ('Revenue rose to EUR 1,200', '−2.00')
+    """
+    return sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")
 
 
 def scale(largest: float) -> tuple[float, str]:
@@ -318,6 +331,23 @@ def column(name: str) -> str:
     return name.removesuffix("_id").replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def short_name(value: Any) -> str:
+    """A category's name on one line, cut where it would push a sentence or a picture aside.
+
+    Examples
+    --------
+    >>> short_name("a  name"), short_name("x" * 40)[-3:]
+    ('a name', 'xx…')
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1].rstrip() + "…"
+
+
 def sentence(text: str) -> str:
     """A phrase as a sentence.
 
@@ -327,7 +357,7 @@ def sentence(text: str) -> str:
     'Too few buyers.'
     """
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+    return capital(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
 
 
 def _signed(text: str) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.activity import by_group, customer_totals
+from crmlib.customers.audit.sentences import share_of_best_tenth, spread_of_purchases
 from crmlib.data.sources import as_transactions
+from crmlib.findings import with_finding
 from crmlib.rankings import gini, parts_of_equal_size, top_share
 
 TOP_SHARES = (0.01, 0.05, 0.10, 0.20)
@@ -86,6 +88,8 @@ def _profile(customers: pd.DataFrame) -> PeriodProfile:
     for table in (deciles, distribution):
         assert table["customers"].sum() == len(ranked), "a customer was lost between tables"
         assert np.isclose(table["value"].sum(), ranked[value].sum()), "value was lost between tables"
+    with_finding(distribution, spread_of_purchases, value)
+    with_finding(deciles, share_of_best_tenth, value)
     return PeriodProfile(value, _totals(ranked, value), distribution, deciles)
 
 

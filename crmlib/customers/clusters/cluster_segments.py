@@ -21,8 +21,10 @@ from crmlib.customers.clusters.fits import (
     stability,
 )
 from crmlib.customers.clusters.profile import cluster_names, standings
+from crmlib.customers.sentences import clusters_described, clusters_judged
 from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.findings import with_finding
 
 DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
 SCALES = ("log", "share")
@@ -149,7 +151,7 @@ class ClusterSegments(SavedModel):
         self.feature_names_in_ = list(features.columns)
         self._scaling = scaling(features, self.scale)
         points = self._scaling.transform(features.to_numpy())
-        self.choice_ = self._judge(points, different, random)
+        self.choice_ = with_finding(self._judge(points, different, random), clusters_judged)
         row = choose(self.choice_)
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
         found = cluster(points, int(row["clusters"]), self.method, random, starts=REFERENCE_STARTS)
@@ -158,6 +160,7 @@ class ClusterSegments(SavedModel):
         self.n_clusters_ = int(self.labels_.max()) + 1
         self.names_ = cluster_names(points, self.labels_, self.feature_names_in_, self.scale)
         self.profile_ = standings(features, points, self.labels_, self.names_)
+        with_finding(self.profile_, clusters_described)
         again = stability(points, self.labels_, self.method, self.resamples, random)
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib.customers.sentences import ranks_compared, whale
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.rankings import gini, rank_correlation, top_share
 
 _POINTS = 501  # more than a chart can show
+_CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     curve = pd.DataFrame({"customers": customers, "share_of_customers": customers / max(len(ranked), 1)})
     curve["profit"] = cumulative[customers]
     curve["share_of_profit"] = curve["profit"] / whole
+    name = getattr(profit, "name", None)
+    with_finding(curve, whale, _CALLED.get(name, name) if isinstance(name, str) else "profit")
     best_fifth = top_share(values, 0.2)
     return WhaleCurve(
         curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)
@@ -132,4 +137,4 @@ def revenue_and_profit_ranks(profit: pd.DataFrame, *, top: float = 0.1) -> tuple
         "shared": len(largest & best) / count if count else np.nan,
         "top_at_a_loss": float((profit.loc[list(largest), "profit"] < 0).mean()) if count else np.nan,
     }
-    return ranks, pd.Series(found)
+    return with_finding(ranks, ranks_compared), pd.Series(found)

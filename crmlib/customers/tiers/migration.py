@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib.customers.sentences import moves_of_tiers, stayed_beside_chance
 from crmlib.customers.tiers.value_tiers import TIERS
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 
 GONE, NEW = "not active", "new"
 _BEST_FIRST = list(reversed(TIERS))
@@ -86,7 +88,8 @@ def tier_migration(
         moved = 1 - stayed["stayed"]
         share = (1 - stayed["by_chance"]) / moved.where(moved > 0)
         stayed["noise_share"] = share.clip(upper=1.0)
-    return TierMigration(matrix, stayed)
+        with_finding(stayed, stayed_beside_chance)
+    return TierMigration(with_finding(matrix, moves_of_tiers), stayed)
 
 
 def regression_to_the_mean(chances: pd.DataFrame, after: pd.DataFrame, *, value: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.profit.noise import ProfitNoise, profit_noise
+from crmlib.customers.sentences import certainty_of_tiers
 from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
 
 _GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
@@ -102,6 +103,8 @@ def tier_probabilities(
     table.ceiling = float(chances.max(axis=1).mean())
     table.expected_hits = float(chances[np.arange(len(table)), observed["tier"].cat.codes].mean())
     table.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
+    means = table.groupby("tier", observed=True)[list(TIERS)].mean()[::-1]
+    table.attrs["finding"] = certainty_of_tiers(pd.DataFrame(means))
     return table
 
 

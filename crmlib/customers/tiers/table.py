@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.customers.sentences import effort_beside_value, keys_of_allocation, pyramid
 from crmlib.customers.tiers.value_tiers import TIERS, TierCutOffs, value_tiers
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 
 _MONEY = ("revenue", "profit", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
@@ -83,6 +85,8 @@ def tier_table(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFrame:
         table[name] = sums[name].to_numpy()
         table[f"share_of_{name}"] = table[name] / total if total > 0 else np.nan
         table[f"{name}_per_customer"] = table[name] / table["customers"].where(table["customers"] > 0)
+        if name in ("revenue", "profit"):
+            with_finding(table, pyramid, name, measure=f"share_of_{name}")
     return table
 
 
@@ -161,7 +165,8 @@ def effort_against_value(tiers: pd.DataFrame, profit: pd.DataFrame) -> pd.DataFr
     table["out_of_proportion"] = table["share_of_effort"] / positive
     table["treatment"] = [TREATMENTS[tier] for tier in table.index]
     order = ["tier", "customers", "value", "effort", "share_of_value", "share_of_effort", "effort_per_value"]
-    return table.reset_index()[[*order, "out_of_proportion", "treatment"]]
+    found = table.reset_index()[[*order, "out_of_proportion", "treatment"]]
+    return with_finding(found, effort_beside_value)
 
 
 def allocation_sensitivity(
@@ -216,7 +221,7 @@ def allocation_sensitivity(
         value = profit["revenue"] - profit["cost_of_goods"] - shared
         tiers = value_tiers(profit.assign(profit=value), cut_offs=cut_offs, **options)["tier"]
         rows.append(_row(key, value, tiers, before))
-    return pd.DataFrame(rows)
+    return with_finding(pd.DataFrame(rows), keys_of_allocation)
 
 
 def _row(key: str, value: pd.Series, tiers: pd.Series, before: pd.Series) -> dict[str, Any]:
