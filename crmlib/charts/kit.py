@@ -249,7 +249,7 @@ def period_dots(
     axes.vlines(places, low, high, color=PALE, linewidth=5 if len(starts) < 30 else 3)
     axes.plot(places, values, color=BLUE, marker="o", markersize=4.5, linewidth=1.4)
     bottom, top = axes.get_ylim()
-    axes.set_ylim(min(bottom, 0.0) if np.nanmin(values) < 0 else 0.0, max(top, 0.0) or 1.0)
+    axes.set_ylim(min(bottom, 0.0) if np.nanmin(values) < 0 else 0.0, 1.05 * max(top, 0.0) or 1.0)
     _period_axis(axes, starts, length)
 
 

@@ -207,7 +207,7 @@ def loyalty_effect(
 def _differences(
     rows: pd.DataFrame, texts: Sequence[str], colours: Sequence[str], currency: str, ax: Axes | None
 ) -> tuple[Axes, str]:
-    axes = sheet(0.46 * len(rows) + 0.1, ax)
+    axes = sheet(0.36 * len(rows) + 0.1, ax)
     kit.dots(axes, rows["name"], rows["difference"], rows["low"], rows["high"], texts, colours)
     axes.margins(x=0.04)
     axes.grid(False)

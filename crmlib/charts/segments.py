@@ -71,7 +71,7 @@ def paired_shares(
         (fmt.share(a) + (f" · {fmt.share(b)}" if np.isfinite(b) else "")) if people else "nobody"
         for a, b, people in zip(one, other, rows["customers"], strict=True)
     ]
-    axes = sheet(0.42 * len(names) + 0.15, ax)
+    axes = sheet((0.42 if len(names) <= 8 else 0.33) * len(names) + 0.15, ax)
     kit.paired_bars(axes, names, one, other, texts)
     people = (fmt.plural(n, "customer") for n in rows["customers"])
     listed = of_each(names, (f"{n}, {text}" for n, text in zip(people, texts, strict=True)))
@@ -115,7 +115,7 @@ def values_by_group(
         rows[f"{stem}{end}"].to_numpy(dtype=float) if f"{stem}{end}" in rows else values
         for end in ("_low", "_high")
     )
-    texts = [written(one, kind, currency) for one in values]
+    texts = [fmt.number(one, 3) if kind == "number" else written(one, kind, currency) for one in values]
     if has_interval := bool((low < high).any()):
         ends = ((written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True))
         texts = [
@@ -316,11 +316,12 @@ def revenue_against_profit(
     finding, ax
         As for `paired_shares`.
     """
-    count = len(customers)
+    ranked = customers.dropna(subset=["revenue_rank", "profit_rank"])
+    count = len(ranked)
     if count < 2:
         return no_data("No two rankings to compare", ax)
     axes = sheet(3.3, ax)
-    dots = customers.sort_values("revenue_rank", kind="stable").iloc[:: -(-count // _MOST_DOTS)]
+    dots = ranked.sort_values("revenue_rank", kind="stable").iloc[:: -(-count // _MOST_DOTS)]
     names = [name for name in TIER_COLOURS if (dots["tier"].astype(str) == name).any()]
     kit.scatter(axes, dots["revenue_rank"] / count, dots["profit_rank"] / count, dots["tier"].astype(str))
     axes.set_xlim(-0.01, 1.01)
