@@ -24,6 +24,7 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 MET, NOT_MET = "met", "not met"
 UNTESTED = "cannot be tested"
+UNNAMED = "¤"  # stands in a sentence for the currency, which a frame does not know; as in Unicode's CLDR
 ASSOCIATED = "goes with it; cause not tested"
 _GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
 
@@ -294,3 +295,14 @@ def with_finding(
     """
     frame.attrs["_".join(filter(None, ("finding", measure)))] = str(sentence(frame, *arguments))
     return frame
+
+
+def in_currency(sentence: str, currency: str) -> str:
+    """A sentence about amounts of `UNNAMED` money, with the currency's code.
+
+    Examples
+    --------
+    >>> in_currency(f"Revenue rose to {fmt.money(1200, UNNAMED)}", "EUR"), in_currency(fmt.money(-2, UNNAMED), "")
+    ('Revenue rose to EUR 1,200', '−2.00')
+    """
+    return sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")

@@ -14,7 +14,6 @@ from typing import Any, Literal
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
 NOT_KNOWN = "not known"
-UNNAMED = "¤"  # stands for the currency until it is known, as in the patterns of Unicode's CLDR
 _MINUS = "−"
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -109,17 +108,6 @@ def money(value: float, currency: str = "", digits: int | None = None) -> str:
     return f"{minus}{currency + ' ' if currency else ''}{text}"
 
 
-def in_currency(sentence: str, currency: str) -> str:
-    """A sentence about amounts of `UNNAMED` money, with the currency's code.
-
-    Examples
-    --------
-    >>> in_currency(f"Revenue rose to {money(1200, UNNAMED)}", "EUR"), in_currency(money(-2, UNNAMED), "")
-    ('Revenue rose to EUR 1,200', '−2.00')
-    """
-    return sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")
-
-
 def scale(largest: float) -> tuple[float, str]:
     """What to divide an axis by, so that its numbers stay short, and the word for it.
 
@@ -147,19 +135,7 @@ def change(value: float) -> str:
 def write(value: Any, unit: Unit, currency: str = "", digits: int | None = None) -> str:
     """A value in its unit, as every page, card, table, mail and notebook writes it.
 
-    Parameters
-    ----------
-    value : number, date or str
-    unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
-    currency : str
-        Code of the currency, for money.
-    digits : int, optional
-        Decimal places instead of the usual ones.
-
-    Returns
-    -------
-    str
-        "not known" for None, NaN and infinity.
+    `digits` are decimal places instead of the usual ones; None, NaN and infinity are "not known".
 
     Examples
     --------
@@ -337,13 +313,7 @@ def capital(text: str) -> str:
 
 
 def short_name(value: Any) -> str:
-    """A category's name on one line, cut where it would push a sentence or a picture aside.
-
-    Examples
-    --------
-    >>> short_name("a  name"), short_name("x" * 40)[-3:]
-    ('a name', 'xx…')
-    """
+    """A name on one line, cut where it would push a sentence or a picture aside."""
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1].rstrip() + "…"
 

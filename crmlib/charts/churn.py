@@ -227,7 +227,7 @@ def campaign_profit(
     finding, ax
         As for `chances`.
     currency : str
-        The name of the money.
+        Of the money.
     """
     rows = frame.dropna(subset=["share_contacted", "profit"])
     if rows.empty:

@@ -15,9 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
 from crmlib.charts.style import DPI, GRID, INK, SOFT, WIDTH_INCHES, Chart, house_style
+from crmlib.findings import in_currency
 
 _MARGIN = 0.12  # inches around everything
 _TITLE = FontProperties(family="DejaVu Sans", size=12, weight="bold")
@@ -61,7 +63,7 @@ def title_of(frame: pd.DataFrame, finding: str | None, currency: str = "", measu
     """The finding that is given, or the one that the analysis wrote on the frame: of a measure, or of all."""
     if finding is None:
         finding = frame.attrs.get(f"finding_{measure}", frame.attrs.get("finding", ""))
-    return fmt.in_currency(finding, currency)
+    return in_currency(finding, currency)
 
 
 def finish(axes: Axes, title: str, alt: str, *, unit: str = "") -> Chart:
@@ -173,7 +175,9 @@ def _breaks(widths: Sequence[float], space: float, room: float) -> list[int]:
 def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float = 0.0, bins: int = 5) -> str:
     """Grid, few ticks and their format on the axis that carries values; returns the word of its scale."""
     axis = axes.yaxis if which == "y" else axes.xaxis
-    divisor, word = fmt.scale(largest) if kind == "money" else (0.01 if kind == "share" else 1.0, "")
+    divisor, word = (
+        fmt.scale(largest) if kind in ("money", "number") else (0.01 if kind == "share" else 1.0, "")
+    )
     sign = " %" if kind == "share" else ""
     axis.set_major_locator(
         MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=kind == "count", min_n_ticks=1)
@@ -212,7 +216,7 @@ def written(value: float, kind: str, currency: str = "") -> str:
 
 def in_words(column: str) -> str:
     """What a column holds, as an axis or a legend says it."""
-    return _WORDS.get(column, column.replace("_", " "))
+    return _WORDS.get(column, fmt.column(column))
 
 
 def of_each(names: Iterable[Any], texts: Iterable[str]) -> str:
@@ -236,24 +240,8 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> np.n
     [0.55, 1.55, 5.0]
     """
     order = np.argsort(places, kind="stable")
-    gap = min(gap, (high - low) / max(len(order) - 1, 1))
-    # Pools of labels that touch, each centred on the mean of the places it serves.
-    pools: list[tuple[float, int]] = []
-    for place in np.asarray(places, dtype=float)[order]:
-        pools.append((place, 1))
-        while len(pools) > 1 and _bottom(pools[-1], gap, low, high) < _top(pools[-2], gap, low, high) + gap:
-            (mean_b, n_b), (mean_a, n_a) = pools.pop(), pools.pop()
-            pools.append(((mean_a * n_a + mean_b * n_b) / (n_a + n_b), n_a + n_b))
-    moved = np.concatenate([_bottom(pool, gap, low, high) + gap * np.arange(pool[1]) for pool in pools])
+    gaps = min(gap, (high - low) / max(len(order) - 1, 1)) * np.arange(len(order))
+    least = isotonic_regression(np.asarray(places, dtype=float)[order] - gaps).x
     result = np.empty(len(order))
-    result[order] = moved
+    result[order] = np.clip(least, low, high - gaps[-1]) + gaps
     return result
-
-
-def _bottom(pool: tuple[float, int], gap: float, low: float, high: float) -> float:
-    half = gap * (pool[1] - 1) / 2
-    return min(max(pool[0] - half, low), high - 2 * half)
-
-
-def _top(pool: tuple[float, int], gap: float, low: float, high: float) -> float:
-    return _bottom(pool, gap, low, high) + gap * (pool[1] - 1)

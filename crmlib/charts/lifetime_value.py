@@ -206,7 +206,7 @@ def clv_distribution(
     finding, ax
         As for `tracking`.
     currency : str
-        The name of the money.
+        Of the money.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
@@ -254,7 +254,7 @@ def profit_whale(
     value : str
         What is added up, such as "profit", "revenue" or "lifetime value".
     currency : str
-        The name of the money.
+        Of the money.
     """
     if len(curve) < 2:
         return no_data(f"No customer's {value} to add up", ax)
@@ -298,7 +298,7 @@ def clv_sensitivity(
     base : float
         The total under the base assumptions.
     currency : str
-        The name of the money.
+        Of the money.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:

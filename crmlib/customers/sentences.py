@@ -1,7 +1,7 @@
 """What the tables of this room say, each in one sentence: the finding that a chart of the table has as its title.
 
-A function returns "" where there is nothing to say. Money is written in the unnamed currency (see `format.UNNAMED`),
-for tables do not know theirs.
+A function returns "" where there is nothing to say. Money is written in `crmlib.findings.UNNAMED` currency, for tables
+do not know theirs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.findings import UNNAMED
 
 _VALLEY = 0.01  # p-value of a valley that is there
-money = partial(fmt.money, currency=fmt.UNNAMED)
+money = partial(fmt.money, currency=UNNAMED)
 
 
 def change_of_total(value: str, start: float, effects: Sequence[float], names: Sequence[str]) -> str:

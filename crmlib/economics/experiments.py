@@ -69,8 +69,7 @@ def read_experiments(
         A column known before chance decided, such as "spend_before": what it explains is taken off, which
         narrows the interval and moves the difference only by chance.
     planned_share : float or mapping, optional
-        Share of customers of an arm and the control that was to be treated, of all experiments or by name;
-        without it, the split is not checked.
+        Share of customers that was to be treated, of all or by name; without it, the split is not checked.
     unsubscribe_cost : float, default 0.0
         Money that an unsubscribed customer costs in contacts that can no longer be made.
     level : float, default 0.95

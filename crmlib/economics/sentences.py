@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED
 
-money = partial(fmt.money, currency=fmt.UNNAMED)
+money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
 
 

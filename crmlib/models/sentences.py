@@ -1,7 +1,7 @@
 """What the tables of this room say, each in one sentence: the finding that a chart of the table has as its title.
 
-A function returns "" where there is nothing to say. Money is written in the unnamed currency (see `format.UNNAMED`),
-for tables do not know theirs.
+A function returns "" where there is nothing to say. Money is written in `crmlib.findings.UNNAMED` currency, for tables
+do not know theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import with_finding
+from crmlib.findings import UNNAMED, with_finding
 
 
 def forecasts_tracked(tracking: pd.DataFrame) -> str:
@@ -220,7 +220,7 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
     if known.empty:
         return ""
     best, worst = known.idxmax(), known.idxmin()
-    most, least = (fmt.money(float(known[name]), fmt.UNNAMED) for name in (best, worst))
+    most, least = (fmt.money(float(known[name]), UNNAMED) for name in (best, worst))
     title = f"{fmt.short_name(best)} spent {most} per customer in the holdout"
     return f"{title}, {fmt.short_name(worst)} {least}" if known[best] > known[worst] else title
 

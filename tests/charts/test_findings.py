@@ -27,14 +27,14 @@ from crmlib.customers.audit.sentences import (
 )  # fmt: skip
 from crmlib.customers.sentences import sizes_of_segments
 from crmlib.economics.sentences import spread_of_value, value_of_groups, widest_assumption
-from crmlib.findings import with_finding
+from crmlib.findings import in_currency, with_finding
 from crmlib.models.sentences import forecasts_tracked, p_alive_by_history, purchases_by_history, worst_group
 from crmlib.study.data_quality import _rows_used
 from tests.charts import frames
 
 
 def usd(text: str) -> str:
-    return fmt.in_currency(text, "USD")
+    return in_currency(text, "USD")
 
 
 def monthly_words(frame: pd.DataFrame, as_of: str | None = None) -> str:
@@ -278,7 +278,7 @@ def words_of(face: tuple[float, ...]) -> str:
 
 def test_sensitivity_leads_with_the_widest() -> None:
     table = pd.concat([frames.sensitivity([5.0, 2.0], [6.0, 9.0])]).sample(frac=1, random_state=1)
-    title = fmt.in_currency(widest_assumption(table), "")
+    title = in_currency(widest_assumption(table), "")
     assert title.startswith(
         "Margin matters most: from 26 weeks to 156 weeks, lifetime value goes from 2.00 to 9.00"
     )
@@ -309,9 +309,9 @@ def test_value_through_an_age_is_that_of_one_unit_more(unit: str) -> None:
     """Age counts from 0: 108 customers have brought 378.50 each after 27 months of age, and 388.09 after 28."""
     ages = range(28)
     history = pd.DataFrame({"age": ages, "customers": 108, "value_per_customer": np.linspace(50, 388.09, 28)})
-    title = fmt.in_currency(value_of_cohort(history, unit), "EUR")
+    title = in_currency(value_of_cohort(history, unit), "EUR")
     assert title == f"A customer brings EUR 388 in the first 28 {unit}s, 13 % of it in the first"
-    one = fmt.in_currency(value_of_cohort(history[:1], unit), "EUR")
+    one = in_currency(value_of_cohort(history[:1], unit), "EUR")
     assert one == f"A customer brings EUR 50.00 in the first {unit}"
 
 

@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from crmlib import format as fmt
 from crmlib.customers.sentences import clusters_described, clusters_judged, moves_of_segments
+from crmlib.findings import in_currency
 from crmlib.models.sentences import rankings_compared, spend_of_groups
 from tests.charts.looks import FINDING, assert_described, assert_legible
 from tests.charts.segment_frames import NAMED, ODD, RFM, SEGMENTS, captured, choice, moves, outcomes, profile
@@ -48,7 +48,7 @@ def test_moves_follow_the_best_segment() -> None:
 
 
 def test_holdout_titles() -> None:
-    title = fmt.in_currency(spend_of_groups(outcomes(["x", "y"], [2.0, 8.0])), "EUR")
+    title = in_currency(spend_of_groups(outcomes(["x", "y"], [2.0, 8.0])), "EUR")
     assert title == "y spent EUR 8.00 per customer in the holdout, x EUR 2.00"
     apart = rankings_compared(captured({"x": 0.2, "CLV": 0.5}))
     assert apart.endswith("brought 50 % of holdout spend, by x 20 %")
