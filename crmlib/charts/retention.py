@@ -160,7 +160,7 @@ def experiment_effects(
         f"{value} ({low} to {high}), {verdict}"
         for value, low, high, verdict in zip(*_amounts(rows, currency), rows["verdict"], strict=True)
     )
-    money = f", {scale}{currency}" if currency or scale else ""
+    money = f", {scale}{currency}".rstrip(" ,")
     unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
     return finish(
         axes, title_of(frame, finding, currency), f"{unit}. {of_each(rows['name'], spans)}.", unit=unit
@@ -197,7 +197,7 @@ def loyalty_effect(
         f"{value} ({low} to {high}, {fmt.plural(members, 'member')})"
         for value, low, high, members in zip(*amounts, rows["members"], strict=True)
     )
-    money = f", {scale}{currency}" if currency or scale else ""
+    money = f", {scale}{currency}".rstrip(" ,")
     unit = f"{fmt.capital(measure)} of members less that of others, per month{money}"
     return finish(
         axes, title_of(frame, finding, currency), f"{unit}. {of_each(rows['name'], spans)}.", unit=unit
