@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
+from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import CrmError, DataError
+from crmlib.findings import with_finding
 
 
 def contacts_by_risk(
@@ -149,7 +151,8 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike) -> pd.DataFrame:
     money = np.vstack([np.zeros(2), money])
     customers, lowest = np.append(0, last + 1), np.append(np.inf, ranked[last])
     columns = {"share_contacted": customers / len(contacts), "customers": customers, "score": lowest}
-    return pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
+    curve = pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
+    return with_finding(curve, best_cut_off_in_words)
 
 
 def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.DataFrame:

@@ -20,10 +20,12 @@ from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
+from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
 from crmlib.models.backtesting.scores import by_probability, gap
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.sentences import chances_of_buying
 from crmlib.no_rows import no_rows
 from crmlib.rankings import Ranking, log_losses, squared_losses
 from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
@@ -181,6 +183,7 @@ def compare_activity(
     ]
     forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
     deciles = pd.concat([by_probability(forecast, happened) for forecast in forecasts], ignore_index=True)
+    with_finding(deciles, chances_of_buying)
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
     sentence = comparison_sentence(scores)
     return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)

@@ -11,6 +11,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.cleaning.reconcile import countable
 from crmlib.data.cleaning.steps import LEFT_OUT
 from crmlib.data.contracts import CONTRACTS
@@ -19,6 +20,7 @@ from crmlib.data.engine import engine
 from crmlib.data.kept import QUARANTINE, CleaningReport
 from crmlib.data.reading_gates import Read, reading_gates, shares_lost
 from crmlib.data.suspects import near_spellings, orphan_keys
+from crmlib.findings import with_finding
 from crmlib.study.tables import CleanedTables
 
 
@@ -36,7 +38,7 @@ class DataQuality:
         rows none of which has one that can be read is not known, and in no sum.
         """
         rows = self._outcomes("transactions")
-        return rows[["outcome", "rows", "amount"]].astype({"rows": "int64"})
+        return with_finding(rows[["outcome", "rows", "amount"]].astype({"rows": "int64"}), _rows_used)
 
     @cached_property
     def gates(self) -> pd.DataFrame:
@@ -245,3 +247,16 @@ class DataQuality:
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
         return {name: self._cleaned.rows(name) for name in self._cleaned.optional}
+
+
+def _rows_used(rows: pd.DataFrame) -> str:
+    """How many rows of the source are used, and what the most others are."""
+    of_outcome = rows.set_index("outcome")["rows"]
+    if not of_outcome.iloc[0]:
+        return ""
+    used, others = int(of_outcome["used"]), of_outcome.iloc[1:].drop("used")
+    if used == of_outcome.iloc[0]:
+        return f"All {fmt.plural(used, 'row')} of the source are used" if used > 1 else "The only row is used"
+    share = fmt.capital(fmt.share(used / of_outcome.iloc[0]))
+    most = f"{fmt.number(others.max())} are set apart as “{fmt.short_name(others.idxmax())}”"
+    return f"{share} of {fmt.plural(of_outcome.iloc[0], 'row')} are used; {most}"

@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
+from crmlib.customers.audit.sentences import repeat_rates, value_of_cohort, with_cohort_findings
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
 
@@ -119,7 +122,7 @@ def cohort_comparison(
     )
     if value == "profit":
         table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    return Cohorts(_marked(table, new_from))
+    return with_cohort_findings(Cohorts(_marked(table, new_from)), period)
 
 
 def cohort_history(
@@ -181,10 +184,9 @@ def cohort_history(
         sums, on="age", how="left"
     )
     table = _with_means(table.fillna(0))
-    return table.assign(
-        value_per_customer=table[value].cumsum() / table["customers"],
-        bought_twice_share=_bought_twice(rows, ages) / table["customers"],
-    )
+    table["value_per_customer"] = table[value].cumsum() / table["customers"]
+    table["bought_twice_share"] = _bought_twice(rows, ages) / table["customers"]
+    return with_finding(table, value_of_cohort, fmt.PERIODS.get(age_unit, "day"))
 
 
 def repeat_rate(
@@ -234,7 +236,7 @@ def repeat_rate(
     table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
     low, high = wilson_interval(table["came_back"], table["customers"])
     rates = table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
-    return _marked(rates, new_from)
+    return with_finding(_marked(rates, new_from), repeat_rates, within_days, period)
 
 
 def _marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:

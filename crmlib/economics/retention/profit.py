@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
 from crmlib.economics.formula_clv import check_share
+from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
+CLAIMED = 0.80  # what five points more are said to add to value
 _STEP = 1e-5  # of a logarithm, for central differences
 _NODES = 400
 
@@ -211,7 +214,7 @@ def retention_profit_curve(terms: RetentionTerms) -> pd.DataFrame:
     rates = np.append(np.round(np.arange(0.30, furthest, 0.01), 2), furthest)
     gross, net = terms.gross(rates), terms.net(rates)
     rise = terms.gross(rates + POINTS) - gross
-    return pd.DataFrame(
+    curve = pd.DataFrame(
         {
             "retention_rate": rates,
             "gross": gross,
@@ -221,6 +224,8 @@ def retention_profit_curve(terms: RetentionTerms) -> pd.DataFrame:
             "net_change": np.where(net > 0, rise / np.where(net > 0, net, 1.0), np.nan),
         }
     )
+    with_finding(curve, worth_of_next_points, terms.retention_rate, POINTS)
+    return with_finding(curve, rise_beside_claim, terms.retention_rate, CLAIMED, measure="net_change")
 
 
 def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataFrame:

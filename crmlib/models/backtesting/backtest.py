@@ -36,6 +36,7 @@ from crmlib.models.backtesting.scores import (
 )
 from crmlib.models.backtesting.verdict import Thresholds, verdict, verdicts
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.sentences import with_findings_by_model
 from crmlib.units import TimeUnit, periods
 
 ORIGINS = 4
@@ -196,6 +197,7 @@ def backtest(
         [check.coverage.assign(model=name) for name, check in checks.items()], ignore_index=True
     )
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
+    with_findings_by_model(tracking)
     return BacktestResult(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
         tracking=tracking,
@@ -300,4 +302,9 @@ def _calibration(forecasts: list[Forecast], frequency: Array, happened: Array) -
         "by_decile": [by_decile(forecast, happened) for forecast in forecasts],
         "by_probability": [by_probability(forecast, happened) for forecast in forecasts],
     }
-    return {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
+    return {
+        name: with_findings_by_model(
+            pd.concat(frames, ignore_index=True), "frequency_group" if name == "by_frequency" else "decile"
+        )
+        for name, frames in tables.items()
+    }
