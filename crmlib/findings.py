@@ -8,7 +8,7 @@ tested"; a target is "met", "not met" or "undecided". A check of data is passed,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -24,6 +24,7 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 MET, NOT_MET = "met", "not met"
 UNTESTED = "cannot be tested"
+UNNAMED = "¤"  # stands in a sentence for the currency, which a frame does not know; as in Unicode's CLDR
 ASSOCIATED = "goes with it; cause not tested"
 _GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
 
@@ -279,3 +280,29 @@ class Claim:
     def _finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
         """The claim, its verdict and the reason in a sentence or two."""
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
+
+
+def with_finding(
+    frame: pd.DataFrame, sentence: Callable[..., str], *arguments: Any, measure: str = ""
+) -> pd.DataFrame:
+    """The frame with what it says: `frame.attrs["finding"]`, the title of its chart; of a measure, if it has several.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> with_finding(pd.DataFrame({"x": [1, 2]}), lambda frame: f"{len(frame)} rows").attrs
+    {'finding': '2 rows'}
+    """
+    frame.attrs["_".join(filter(None, ("finding", measure)))] = str(sentence(frame, *arguments))
+    return frame
+
+
+def in_currency(sentence: str, currency: str) -> str:
+    """A sentence about amounts of `UNNAMED` money, with the currency's code.
+
+    Examples
+    --------
+    >>> in_currency(f"Revenue rose to {fmt.money(1200, UNNAMED)}", "EUR"), in_currency(fmt.money(-2, UNNAMED), "")
+    ('Revenue rose to EUR 1,200', '−2.00')
+    """
+    return sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")

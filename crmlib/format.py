@@ -20,6 +20,7 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 PERIODS = {"W": "week", "M": "month", "Q": "quarter", "Y": "year"}
+_LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
 
 
@@ -134,19 +135,7 @@ def change(value: float) -> str:
 def write(value: Any, unit: Unit, currency: str = "", digits: int | None = None) -> str:
     """A value in its unit, as every page, card, table, mail and notebook writes it.
 
-    Parameters
-    ----------
-    value : number, date or str
-    unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
-    currency : str
-        Code of the currency, for money.
-    digits : int, optional
-        Decimal places instead of the usual ones.
-
-    Returns
-    -------
-    str
-        "not known" for None, NaN and infinity.
+    `digits` are decimal places instead of the usual ones; None, NaN and infinity are "not known".
 
     Examples
     --------
@@ -318,6 +307,17 @@ def column(name: str) -> str:
     return name.removesuffix("_id").replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def short_name(value: Any) -> str:
+    """A name on one line, cut where it would push a sentence or a picture aside."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1].rstrip() + "…"
+
+
 def sentence(text: str) -> str:
     """A phrase as a sentence.
 
@@ -327,7 +327,7 @@ def sentence(text: str) -> str:
     'Too few buyers.'
     """
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+    return capital(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
 
 
 def _signed(text: str) -> str:

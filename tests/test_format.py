@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import crmlib as crm
 from crmlib import charts
 from crmlib import format as fmt
+from crmlib.economics.sentences import worth_of_next_points
 from crmlib.findings import Estimate
 from crmlib.report import deliver, pages, publish
 from crmlib.study.results import NotebookResults, cards
@@ -128,7 +129,8 @@ def chart_title(value: float, unit: str) -> str:
     """At a retention of 30 % a customer is worth this much, or at this one EUR 10."""
     rate, worth = (value, 10.0) if unit == "share" else (0.3, value)
     curve = pd.DataFrame({"retention_rate": [rate, 1.0], "gross": worth, "net": worth})
-    return charts.profit_by_retention(curve, retention_rate=rate, currency="EUR").title
+    finding = worth_of_next_points(curve, rate, 0.05)
+    return charts.profit_by_retention(curve, finding, retention_rate=rate, currency="EUR").title
 
 
 def test_numbers_for_readers_are_written_by_one_module() -> None:

@@ -1,69 +1,62 @@
-"""Charts of a churn model: are its chances true, whom does it find, and what does it go by."""
+"""Charts of who leaves: are chances true, whom does a ranking find, who is silent, and what a campaign earns."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from crmlib import format as fmt
-from crmlib.charts.layout import bars, capital, end_labels, finish, no_data, sheet, short_name, value_axis
-from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, ORANGE, PALE, SOFT, Chart, house_style
+from crmlib.charts import kit
+from crmlib.charts.layout import finish, in_words, no_data, of_each, rows_by, sheet, title_of, value_axis
+from crmlib.charts.style import BLUE, INK, LIGHT_BLUE, PALE, Chart, house_style, line_colours
 
-_COLOURS = {"churn model": BLUE, "tenure alone": ORANGE}
-_MOST_BARS = 10
+_MOST_FORECASTS = 4
 
 
 @house_style()
-def churn_calibration(frame: pd.DataFrame) -> Chart:
-    """Draw the share that left beside the chance that was predicted, by groups of customers.
+def chances(
+    frame: pd.DataFrame, finding: str | None = None, *, what: str = "Predicted chance", ax: Axes | None = None
+) -> Chart:
+    """Draw the share to which something happened against the chance that was predicted, by groups of customers.
 
     Parameters
     ----------
     frame : DataFrame
-        One row per group of customers, `ChurnEvaluation.calibration`: `customers`, `predicted_mean`,
-        `actual_mean`, `low` and `high` (95 % of the share that left).
+        One row per group: `customers`, `predicted_mean`, `actual_mean` (shares); where there are several forecasts
+        `model` (the first four are drawn), and for one alone `low` and `high` (95 % of the share).
+    finding : str, optional
+        The title; by default that which the analysis left on the frame.
+    what : str
+        Of what the chances are.
+    ax : matplotlib Axes, optional
+        Where to draw; by default on a sheet of its own.
     """
-    if frame.empty:
-        return no_data("No group of customers to compare with what happened")
-    predicted, actual, low, high = (
-        frame[name].to_numpy(dtype=float) for name in ("predicted_mean", "actual_mean", "low", "high")
-    )
-    _, axes = sheet(2.7)
-    top = min(float(max(predicted.max(), high.max())) * 1.05, 1.0) or 1.0
-    axes.plot([0, top], [0, top], color=SOFT, linewidth=1.0, linestyle=(0, (4, 3)))
-    reach = np.clip([actual - low, high - actual], 0, None)
-    axes.errorbar(
-        predicted, actual, yerr=reach, fmt="o-", color=BLUE, ecolor=LIGHT_BLUE, markersize=4.5, elinewidth=3
-    )
-    axes.set_xlim(0, top)
-    axes.set_ylim(0, top)
-    value_axis(axes, "y", kind="share")
-    value_axis(axes, "x", kind="share")
-    axes.set_xlabel("Predicted chance to leave")
+    rows = frame.dropna(subset=["predicted_mean", "actual_mean"])
+    if rows.empty:
+        return no_data("No chances to compare with what happened", ax)
+    models = {
+        name: one.sort_values("predicted_mean")
+        for name, one in list(rows_by(rows, "model").items())[:_MOST_FORECASTS]
+    }
+    axes = sheet(3.0, ax)
+    if has_interval := len(models) == 1 and {"low", "high"} <= set(rows):
+        axes.vlines(rows["predicted_mean"], rows["low"], rows["high"], color=LIGHT_BLUE, linewidth=4)
+    curves = {name: (one["predicted_mean"], one["actual_mean"]) for name, one in models.items()}
+    kit.calibration(axes, curves, what=f"{what}, by groups of customers")
+    if has_interval:
+        axes.set_ylim(0, max(axes.get_ylim()[1], min(float(rows["high"].max()) * 1.03, 1.0)))
     listed = "; ".join(
-        f"{fmt.share(one)} predicted, {fmt.share(other)} left"
-        for one, other in zip(predicted, actual, strict=True)
+        f"{name + ': ' if name else ''}"
+        + ", ".join(f"{fmt.share(x)} predicted, {fmt.share(y)} happened" for x, y in zip(*pair, strict=True))
+        for name, pair in curves.items()
     )
-    off = (predicted < low) | (predicted > high)
-    unit = "Share that left, with 95 % intervals · dashed: as predicted"
-    return finish(
-        axes, _calibration_title(predicted, actual, off), f"Groups by predicted chance: {listed}.", unit=unit
-    )
-
-
-def _calibration_title(predicted: np.ndarray, actual: np.ndarray, off: np.ndarray) -> str:
-    groups = fmt.plural(len(predicted), "group")
-    if not off.any():
-        return f"Predicted chances are right within chance in {'all ' if len(predicted) > 1 else ''}{groups}"
-    worst = int(np.where(off, abs(predicted - actual), -1).argmax())
-    return (
-        f"Chances are off beyond chance in {int(off.sum())} of {groups}, most where {fmt.share(predicted[worst])} "
-        f"was predicted and {fmt.share(actual[worst])} left"
-    )
+    unit = "Share that it happened to" + (", with 95 % intervals" if has_interval else "")
+    return finish(axes, title_of(frame, finding), f"{what} against what happened. {listed}.", unit=unit)
 
 
 @house_style()
-def churn_gains(frame: pd.DataFrame) -> Chart:
+def churn_gains(frame: pd.DataFrame, finding: str | None = None, *, ax: Axes | None = None) -> Chart:
     """Draw how many of those who leave are among the riskiest customers, against simpler rules.
 
     Parameters
@@ -71,123 +64,230 @@ def churn_gains(frame: pd.DataFrame) -> Chart:
     frame : DataFrame
         `ChurnEvaluation.deciles`: one row per `model` and `decile`, with `gain`, `gain_low` and `gain_high`; the
         band is drawn for the first model.
+    finding, ax
+        As for `chances`.
     """
-    frame = frame[frame["model"] != "base rate"]
-    if frame.empty:
-        return no_data("No customers to rank by their risk")
-    by_model = {str(name): rows for name, rows in frame.groupby("model", sort=False)}
-    first, rows = next(iter(by_model.items()))
-    _, axes = sheet(2.6)
-    places = np.arange(0, 11) / 10
-    axes.fill_between(
-        places,
-        np.append(0, rows["gain_low"]),
-        np.append(0, rows["gain_high"]),
-        color=LIGHT_BLUE,
-        alpha=0.5,
-        lw=0,
+    models = rows_by(frame[frame["model"] != "base rate"], "model")
+    if not models:
+        return no_data("No customers to rank by their risk", ax)
+    axes, places, colours = sheet(2.6, ax), np.arange(11) / 10, line_colours(len(models))
+    kit.band(
+        axes, places, *(np.append(0, next(iter(models.values()))[f"gain_{end}"]) for end in ("low", "high"))
     )
-    for name, one in by_model.items():
-        axes.plot(places, np.append(0, one["gain"]), color=_COLOURS.get(name, INK))
-    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1.0, linestyle=(0, (4, 3)))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.02)
-    value_axis(axes, "y", kind="share")
-    value_axis(axes, "x", kind="share")
+    curves = {name: (places, np.append(0, rows["gain"])) for name, rows in models.items()}
+    kit.cumulative(axes, curves, colours, kind="share")
+    kit.dashed(axes, [0, 1], [0, 1])
     axes.set_xlabel("Share of customers, the riskiest first")
-    for place, name in enumerate(by_model):  # where no line runs: below the diagonal
-        colour = _COLOURS.get(name, INK)
-        axes.text(0.98, 0.28 - 0.1 * place, short_name(name), color=colour, ha="right", va="center")
+    for place, (name, colour) in enumerate(
+        zip(models, colours, strict=True)
+    ):  # below the diagonal runs no line
+        axes.text(0.98, 0.28 - 0.1 * place, name, color=colour, ha="right", va="center")
     listed = "; ".join(
-        f"{name}: {', '.join(f'{fmt.share(gain)} in the first {10 * d} %' for d, gain in _points(one))}"
-        for name, one in by_model.items()
+        f"{name}: " + ", ".join(f"{fmt.share(gains[n])} in the first {10 * n} %" for n in (1, 2, 5))
+        for name, (_, gains) in curves.items()
     )
     unit = "Share of those who left that is found · dashed: at random"
-    return finish(axes, _gains_title(first, by_model), f"Lines of what is found. {listed}.", unit=unit)
-
-
-def _points(rows: pd.DataFrame) -> list[tuple[int, float]]:
-    gains = rows.set_index("decile")["gain"]
-    return [(decile, float(gains[decile])) for decile in (1, 2, 5)]
-
-
-def _gains_title(first: str, by_model: dict[str, pd.DataFrame]) -> str:
-    found = {name: float(rows["gain"].iloc[0]) for name, rows in by_model.items()}
-    others = [f"{short_name(name)} {fmt.share(gain)}" for name, gain in found.items() if name != first]
-    against = f"; {fmt.listing(others)}" if others else ""
-    return f"The riskiest 10 % of customers hold {fmt.share(found[first])} of those who left{against}"
+    return finish(axes, title_of(frame, finding), f"Lines of what is found. {listed}.", unit=unit)
 
 
 @house_style()
-def churn_by_decile(frame: pd.DataFrame) -> Chart:
-    """Draw the share that left in each tenth of the customers, the riskiest first.
+def by_tenth(
+    frame: pd.DataFrame, finding: str | None = None, *, value: str = "value_share", ax: Axes | None = None
+) -> Chart:
+    """Draw a share by tenth of the customers, the best (or riskiest) first, beside that of all of them.
 
     Parameters
     ----------
     frame : DataFrame
-        `ChurnEvaluation.deciles`; the first model's rows are drawn: `decile`, `customers`, `churn_rate`, `lift`.
+        One row per `decile`: `customers` and the value; where there is `model`, the first one's rows are drawn.
+    finding, ax
+        As for `chances`.
+    value : str
+        The column to draw, such as "value_share" or "churn_rate".
     """
-    if frame.empty:
-        return no_data("No customers to rank by their risk")
-    frame = frame[frame["model"] == frame["model"].iloc[0]]
-    rates, lifts = frame["churn_rate"].to_numpy(dtype=float), frame["lift"].to_numpy(dtype=float)
-    base = float(np.average(rates, weights=frame["customers"]))
-    _, axes = sheet(2.4)
-    axes.bar(frame["decile"], rates, color=np.where(rates > base, BLUE, PALE), width=0.75)
-    axes.axhline(base, color=INK, linewidth=1.0)
-    axes.set_xticks(frame["decile"])
-    axes.set_xlim(0.4, 10.6)
-    axes.set_ylim(0, max(float(rates.max()) * 1.12, 0.01))
-    for decile, rate, lift in zip(frame["decile"], rates, lifts, strict=True):
+    rows = frame[frame["customers"] > 0].dropna(subset=[value])
+    if "model" in rows:
+        rows = rows[rows["model"].eq(rows["model"].iloc[0])] if len(rows) else rows
+    shares, what = rows[value].to_numpy(dtype=float), in_words(value)
+    if not shares.sum() > 0:
+        return no_data(f"No {what} to draw by tenth of customers", ax)
+    average = float(np.average(shares, weights=rows["customers"]))
+    axes, places = sheet(2.3, ax), np.arange(len(rows))
+    axes.bar(places, shares, width=0.78, color=np.where(shares > average, BLUE, PALE))
+    for place, share in zip(places, shares, strict=True):
         axes.annotate(
-            f"{fmt.number(lift, 1)}×", (decile, rate), xytext=(0, 3), textcoords="offset points", ha="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            fmt.share(share, 0), (place, max(share, 0)), xytext=(0, 3), textcoords="offset points", ha="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
-    value_axis(axes, "y", kind="share")
-    end_labels(axes, 10.6, [base], ["all"], [INK])
-    axes.set_xlabel("Tenth of the customers, 1 the riskiest")
-    title = (
-        f"{fmt.share(rates[0])} of the riskiest tenth left, {fmt.number(lifts[0], 1)} times the average; "
-        f"{fmt.share(rates[-1])} of the safest"
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set_ylim(min(shares.min(), 0) * 1.05, max(shares.max(), 0) * 1.14)
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+    axes.set_yticks([])
+    axes.set_xticks(places, rows["decile"].astype(str))
+    axes.spines["bottom"].set_visible(False)
+    kit.dashed(axes, axes.get_xlim(), [average, average], INK)
+    axes.set_xlabel("Tenth of the customers, 1 the first")
+    listed = of_each(rows["decile"], (fmt.share(share) for share in shares))
+    alt = f"Bars of {what} by tenth of customers. {listed}. Average: {fmt.share(average)}."
+    return finish(
+        axes, title_of(frame, finding, measure=value), alt, unit=f"{fmt.capital(what)} · dashed: average"
     )
-    listed = "; ".join(
-        f"tenth {d}: {fmt.share(rate)}" for d, rate in zip(frame["decile"], rates, strict=True)
-    )
-    unit = "Share that left · above the bars: times the average"
-    return finish(axes, title, f"Bars by tenth. {listed}. All: {fmt.share(base)}.", unit=unit)
 
 
 @house_style()
-def churn_importance(frame: pd.DataFrame) -> Chart:
-    """Draw what the model goes by: how much worse it gets when a feature is shuffled.
+def overdue_share(
+    table: pd.DataFrame, finding: str | None = None, *, false_alarm_rate: float = 0.05, ax: Axes | None = None
+) -> Chart:
+    """Draw the share of customers who are overdue, by how often they had bought, beside the false-alarm rate.
+
+    Parameters
+    ----------
+    table : DataFrame
+        By `frequency_group`: `customers`, `overdue` (of them), `overdue_share` (nan where it is not known).
+    finding, ax
+        As for `chances`.
+    false_alarm_rate : float
+        The share that would be overdue if nobody had lapsed.
+    """
+    known = table.dropna(subset=["overdue_share"])
+    if known.empty:
+        return no_data("No repeat buyer whose silence could be judged", ax)
+    places, shares = np.arange(len(table)), table["overdue_share"].to_numpy(dtype=float)
+    axes = sheet(2.6, ax)
+    kit.lines(axes, {"overdue": (places, shares)}, [BLUE])
+    kit.dashed(axes, [-0.2, len(table) - 1], [false_alarm_rate] * 2, INK)
+    axes.set_xlim(-0.2, max(len(table) - 0.8, 0.6))
+    axes.set_ylim(0, 1.06 * max(float(np.nanmax(shares)), 1.5 * false_alarm_rate))
+    axes.set_xticks(places, table["frequency_group"].astype(str))
+    axes.set_xlabel("Repeat purchases so far")
+    value_axis(axes, "y", kind="share")
+    ends = [float(known["overdue_share"].iloc[-1]), false_alarm_rate]
+    kit.end_labels(axes, len(table) - 1, ends, ["overdue", "false alarms"], [BLUE, INK])
+    listed = of_each(known["frequency_group"], (fmt.share(share) for share in known["overdue_share"]))
+    alt = f"Share overdue by repeat purchases. {listed}."
+    return finish(axes, title_of(table, finding), alt, unit="Share of customers")
+
+
+@house_style()
+def survival_by_group(
+    curves: pd.DataFrame, finding: str | None = None, *, time_unit: str = "month", what: str = "contracts",
+    ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw which share of contracts is still there at each tenure.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        By `group` and `tenure`: `survival` (a share), `low`, `high`.
+    finding, ax
+        As for `chances`.
+    time_unit : str
+        The name of one period of tenure.
+    what : str
+        What is counted.
+    """
+    rows = curves.dropna(subset=["tenure", "survival"])
+    if rows.empty:
+        return no_data(f"No {what} to follow", ax)
+    groups = rows_by(rows, "group")
+    furthest, colours = float(rows["tenure"].max()) or 1.0, line_colours(len(groups))
+    axes = sheet(2.7, ax)
+    if len(groups) == 1:
+        kit.band(axes, rows["tenure"], rows["low"], rows["high"], step="post")
+    steps = {name: (one["tenure"], one["survival"]) for name, one in groups.items()}
+    kit.lines(axes, steps, colours, marker="", drawstyle="steps-post")
+    axes.set_xlim(0, furthest)
+    axes.set_ylim(0, 1.03)
+    value_axis(axes, "y", kind="share")
+    value_axis(axes, "x", bins=6)
+    axes.xaxis.grid(False)
+    lasts = {name: float(one["survival"].iloc[-1]) for name, one in groups.items()}
+    if len(groups) > 1:
+        kit.end_labels(axes, furthest, list(lasts.values()), list(lasts), colours)
+    axes.set_xlabel(f"Tenure in {time_unit}s")
+    listed = "; ".join(
+        f"{name}: {fmt.share(last)} after {fmt.plural(float(groups[name]['tenure'].max()), time_unit)}"
+        for name, last in lasts.items()
+    )
+    alt = f"Steps falling with tenure, the share of {what} still there. {listed}."
+    return finish(axes, title_of(curves, finding), alt, unit=f"Share of {what} still there")
+
+
+@house_style()
+def campaign_profit(
+    frame: pd.DataFrame, finding: str | None = None, *, currency: str = "", ax: Axes | None = None
+) -> Chart:
+    """Draw what a campaign earns as more and more customers are contacted, and where to stop.
 
     Parameters
     ----------
     frame : DataFrame
-        `permutation_importance`: `feature`, `importance` (rise of the log loss), the most important first.
+        `profit_curve`: `share_contacted` (from 0) and `profit` (money, of all contacted); where several rankings
+        are compared, `ranking` names each, the one to follow first.
+    finding, ax
+        As for `chances`.
+    currency : str
+        Of the money.
     """
-    frame = frame.head(_MOST_BARS)
-    if frame.empty:
-        return no_data("No feature to shuffle")
-    names = [_spoken(name) for name in frame["feature"]]
-    values = frame["importance"].to_numpy(dtype=float)
-    _, axes = sheet(0.3 * len(names) + 0.1)
-    bars(axes, names, values, [BLUE] * len(names), [fmt.number(value, 3) for value in values])
-    listed = "; ".join(f"{name} {fmt.number(value, 3)}" for name, value in zip(names, values, strict=True))
-    if values[0] <= 0:
-        title = "The model goes by nothing that held-out customers confirm"
-    elif len(names) > 1 and values[1] > 0:
-        title = f"{short_name(names[0])} counts most, then {short_name(names[1])}"
-    else:
-        title = f"{short_name(names[0])} alone counts"
-    unit = "Rise of the log loss when the feature is shuffled"
+    rows = frame.dropna(subset=["share_contacted", "profit"])
+    if rows.empty:
+        return no_data("No customer to contact", ax)
+    curves = {name: (one["share_contacted"], one["profit"]) for name, one in rows_by(rows, "ranking").items()}
+    axes, colours = sheet(2.6, ax), line_colours(len(curves))
+    largest = float(rows["profit"].abs().max())
+    scale = kit.cumulative(axes, curves, colours, kind="money", largest=largest)
+    listed = []
+    for (name, (share, profit)), colour in zip(curves.items(), colours, strict=True):
+        top, of = int(np.argmax(profit)), f"{name}: " if name else ""
+        kit.dot(axes, share.iloc[top], profit.iloc[top], colour)
+        most, end = (fmt.money(float(profit.iloc[place]), currency) for place in (top, -1))
+        listed.append(f"{of}at most {most} at {fmt.share(float(share.iloc[top]))} of customers, {end} at all")
+    axes.set_xlabel("Customers contacted, the most promising first")
+    if len(curves) > 1:
+        # Curves that contact everybody end in one place: their names stand at the side, each in its colour.
+        kit.end_labels(axes, 1.0, [float(y.iloc[-1]) for _, y in curves.values()], list(curves), colours)
+    unit = f"Profit of the campaign, {scale}{currency or 'money'}"
     return finish(
         axes,
-        capital(title),
-        f"Bars by feature, {unit[0].lower()}{unit[1:]}. {listed}.",
+        title_of(frame, finding, currency),
+        f"{unit}, by share contacted. {'; '.join(listed)}.",
         unit=unit,
     )
 
 
-def _spoken(name: object) -> str:
-    return " ".join(str(name).replace("_", " ").split())
+@house_style()
+def qini_curve(
+    frame: pd.DataFrame, finding: str | None = None, *, outcome: str = "outcomes", ax: Axes | None = None
+) -> Chart:
+    """Draw what contacting those first who are predicted to gain most brings, beside a choice by chance.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        `UpliftCurves.curve`: `share` (from 0 to 1), `qini`, `qini_low` and `qini_high` (outcomes gained per
+        treated customer).
+    finding, ax
+        As for `chances`.
+    outcome : str
+        What is gained, in the plural, such as "customers kept".
+    """
+    rows = frame.dropna(subset=["share", "qini"])
+    if rows.empty:
+        return no_data("No experiment to learn effects from", ax)
+    share, qini = rows["share"].to_numpy(dtype=float), rows["qini"].to_numpy(dtype=float)
+    axes = sheet(2.6, ax)
+    kit.cumulative(axes, {"": (share, qini)}, [BLUE], kind="number")
+    if rows[["qini_low", "qini_high"]].notna().all(axis=None):
+        kit.band(axes, share, rows["qini_low"], rows["qini_high"])
+        axes.set_ylim(
+            min(axes.get_ylim()[0], rows["qini_low"].min()), max(axes.get_ylim()[1], rows["qini_high"].max())
+        )
+    kit.dashed(axes, [0, 1], [0, qini[-1]], INK)
+    axes.set_xlabel("Customers contacted, the highest predicted effect first")
+    half = float(np.interp(0.5, share, qini))
+    alt = (
+        f"Curve of {outcome} gained per treated customer by share contacted: {fmt.number(half)} at half of them, "
+        f"{fmt.number(qini[-1])} at all; by chance {fmt.number(qini[-1] / 2)} at half."
+    )
+    unit = f"{fmt.capital(outcome)} gained per treated customer · dashed: chosen by chance"
+    return finish(axes, title_of(frame, finding), alt, unit=unit)

@@ -1,29 +1,201 @@
-"""Charts of chapter 6, lifetime value: how it is spread, how concentrated, and what it hangs on."""
+"""Charts of lifetime value: forecasts beside what happened, how value is spread and what it hangs on."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from crmlib import format as fmt
+from crmlib.charts import kit
 from crmlib.charts.layout import (
-    bars,
-    every_month,
     finish,
     no_data,
-    period_axis,
+    of_each,
+    rows_by,
     sheet,
-    short_name,
+    title_of,
     value_axis,
 )
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, group_colours, house_style
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style, line_colours
+from crmlib.errors import CrmError
 
 _GROUPS = 20
-_TOP = 0.2
 
 
 @house_style()
-def clv_distribution(frame: pd.DataFrame, *, currency: str = "") -> Chart:
+def tracking(
+    frame: pd.DataFrame, finding: str | None = None, *, calibration_end: float, time_unit: str = "week",
+    cumulative: bool = True, ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw purchases beside what each model expected, before and after the calibration's end.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `period` (in `time_unit` since the start), `actual` and `predicted` (purchases in the period) and
+        both with `_cumulative` (up to its end); where there are several models, `model`; optionally
+        `predicted…_low` and `…_high`, a band drawn for a single model.
+    finding : str, optional
+        The title; by default that which the analysis left on the frame.
+    calibration_end : float
+        The last period that the models were fitted to.
+    time_unit : str
+        The name of one period.
+    cumulative : bool
+        Whether to draw the sum up to each period, or each period by itself.
+    ax : matplotlib Axes, optional
+        Where to draw; by default on a sheet of its own.
+    """
+    actual, predicted = (f"{one}{'_cumulative' if cumulative else ''}" for one in ("actual", "predicted"))
+    rows = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
+    if rows.empty:
+        return no_data("No period to compare with what happened", ax)
+    by_model = rows_by(rows, "model", "predicted")
+    first, ends = next(iter(by_model.values())), [f"{predicted}_low", f"{predicted}_high"]
+    axes = sheet(2.6, ax)
+    if len(by_model) == 1 and set(ends) <= set(first):
+        kit.band(axes, first["period"], first[ends[0]], first[ends[1]])
+    _actual_and_predicted(axes, by_model, "period", actual, predicted)
+    start, end = axes.get_xlim()
+    if start < calibration_end < end:
+        axes.axvline(calibration_end, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(
+            "holdout →", (calibration_end, 1), xycoords=("data", "axes fraction"), xytext=(5, 3),
+            textcoords="offset points", color=SOFT,
+        )  # fmt: skip
+    value_axis(axes, "y", kind="count")
+    value_axis(axes, "x", kind="count", bins=6)
+    axes.xaxis.grid(False)
+    axes.set_xlabel(f"{time_unit}s since the start")
+    unit = f"Cumulative purchases by {time_unit}" if cumulative else f"Purchases per {time_unit}"
+    after = first["period"] > calibration_end
+    sums = {"happened": first.loc[after, "actual"]} | {
+        model: one.loc[one["period"] > calibration_end, "predicted"] for model, one in by_model.items()
+    }
+    listed = "; ".join(f"{name} {fmt.number(round(float(one.sum())))}" for name, one in sums.items())
+    alt = f"Lines of {unit[0].lower()}{unit[1:]}. After {time_unit} {fmt.number(calibration_end)}: {listed}."
+    return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
+
+
+def _only(by_model: dict[str, pd.DataFrame]) -> str:
+    """The model whose finding is the title: the only one that is drawn."""
+    return next(iter(by_model)) if len(by_model) == 1 else ""
+
+
+def _actual_and_predicted(
+    axes: Axes, by_model: dict[str, pd.DataFrame], x: str, actual: str, predicted: str
+) -> None:
+    """What happened in black, what each model predicted in its colour."""
+    first = next(iter(by_model.values()))
+    curves = {"actual": (first[x], first[actual])} | {
+        name: (one[x], one[predicted]) for name, one in by_model.items()
+    }
+    kit.named_lines(axes, curves, [INK, *line_colours(len(by_model))])
+
+
+@house_style()
+def calibration(
+    frame: pd.DataFrame,
+    finding: str | None = None,
+    *,
+    group: str = "frequency_group",
+    group_label: str = "Repeat purchases in the calibration",
+    unit: str = "Purchases per customer in the holdout",
+    ax: Axes | None = None,
+) -> Chart:
+    """Draw what groups of customers did in the holdout beside what was predicted for them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per group, in order: `group` (its name), `actual_mean` and `predicted_mean`; where there
+        are several models, `model`. Groups by frequency hold the same customers for all models; deciles
+        of a model's own prediction do not, and are drawn for one model at a time.
+    finding, ax
+        As for `tracking`.
+    group : str
+        The column that names the group.
+    group_label, unit : str
+        Words below and above the drawing.
+
+    Raises
+    ------
+    ValueError
+        If the groups of several models do not hold the same customers.
+    """
+    rows = frame.dropna(subset=["actual_mean", "predicted_mean"])
+    if rows.empty:
+        return no_data("No group to compare with what happened", ax)
+    by_model = rows_by(rows, "model", "predicted")
+    first = next(iter(by_model.values()))
+    for model, one in by_model.items():
+        if not np.array_equal(one["actual_mean"], first["actual_mean"]):
+            raise CrmError(
+                f"the groups of {model!r} hold other customers than those of {next(iter(by_model))!r}: actual_mean "
+                f"differs; draw one model at a time, such as frame[frame['model'] == {model!r}]"
+            )
+    names = [str(name) for name in first[group]]
+    by_model = {model: one.assign(place=np.arange(len(one))) for model, one in by_model.items()}
+    axes = sheet(2.5, ax)
+    _actual_and_predicted(axes, by_model, "place", "actual_mean", "predicted_mean")
+    axes.set_xticks(range(len(names)), [fmt.short_name(name) for name in names])
+    axes.set_xlabel(group_label)
+    value_axis(axes, "y")
+    listed = "; ".join(
+        f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
+        for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
+    )
+    whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
+    alt = f"{unit} by {group_label.lower()}{whose}. {listed}."
+    return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
+
+
+@house_style()
+def history_surface(
+    grid: pd.DataFrame, finding: str | None = None, *, age: float, horizon: str = "", time_unit: str = "week",
+    ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw P(alive), or the purchases expected within a horizon, by frequency and recency of customers of one age.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        By frequency (index) and recency in `time_unit` (columns), both ascending; NaN where no customer can be.
+    finding, ax
+        As for `tracking`.
+    age : float
+        How long ago all these customers bought first (T), in `time_unit`.
+    horizon : str
+        What the purchases are expected within, such as "52 weeks"; empty for P(alive).
+    time_unit : str
+        The name of one period.
+    """
+    if grid.empty or not np.isfinite(grid.to_numpy(dtype=float)).any():
+        return no_data("No probability or expectation to draw", ax)
+    lowest, highest = float(np.nanmin(grid)), float(np.nanmax(grid))
+    what, written = (f"Purchases expected in {horizon}", fmt.number) if horizon else ("P(alive)", fmt.share)
+    levels = (
+        MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest) if horizon else [0.1, 0.3, 0.5, 0.7, 0.9]
+    )
+    axes = sheet(2.9, ax)
+    kit.surface(axes, grid, levels, written, (highest or 1.0) if horizon else 1.0)
+    axes.set_xlabel(f"Recency: {time_unit} of the last purchase, of {fmt.number(age)}")
+    up, across = grid.index, grid.columns
+    alt = (
+        f"{what}, by repeat purchases ({fmt.number(up[0])} to {fmt.number(up[-1])}) and recency "
+        f"({fmt.number(across[0])} to {fmt.number(across[-1])} {time_unit}s) at age {fmt.number(age)}: "
+        f"from {written(lowest)} to {written(highest)}."
+    )
+    unit = f"{what} (shade, lines) by number of repeat purchases (upwards)"
+    return finish(axes, title_of(grid, finding), alt, unit=unit)
+
+
+@house_style()
+def clv_distribution(
+    frame: pd.DataFrame, finding: str | None = None, *, currency: str = "", ax: Axes | None = None
+) -> Chart:
     """Draw customer lifetime value from the lowest to the highest twentieth of customers.
 
     Parameters
@@ -31,32 +203,22 @@ def clv_distribution(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     frame : DataFrame
         One row per customer: `clv` (money); optionally `clv_low` and `clv_high`, the customer's interval,
         drawn as the mean of each group's ends.
+    finding, ax
+        As for `tracking`.
     currency : str
-        The name of the money.
+        Of the money.
     """
-    frame = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
-    if frame.empty:
-        return no_data("No customer has a lifetime value")
-    groups = min(_GROUPS, len(frame))
-    group = np.arange(len(frame)) * groups // len(frame)
-    interval = [name for name in ("clv_low", "clv_high") if name in frame]
-    means = frame[["clv", *interval]].groupby(group).mean()
-    top, median = float(means["clv"].iloc[-1]), float(frame["clv"].median())
-    if len(frame) == 1:
-        title = f"The only customer is worth {fmt.money(median, currency)}"
-    else:
-        size = fmt.share(float((group == groups - 1).mean()))
-        title = f"The middle customer is worth {fmt.money(median, currency)}, the best {size} {_each(top, currency)}"
-    _, axes = sheet(2.5)
-    axes.bar((np.arange(groups) + 0.5) / groups, means["clv"], width=0.8 / groups, color=BLUE)
+    rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
+    if rows.empty:
+        return no_data("No customer has a lifetime value", ax)
+    groups = min(_GROUPS, len(rows))
+    interval = [name for name in ("clv_low", "clv_high") if name in rows]
+    means = rows[["clv", *interval]].groupby(np.arange(len(rows)) * groups // len(rows)).mean()
+    places = (np.arange(groups) + 0.5) / groups
+    axes = sheet(2.5, ax)
+    axes.bar(places, means["clv"], width=0.8 / groups, color=BLUE)
     if len(interval) == 2:
-        axes.vlines(
-            (np.arange(groups) + 0.5) / groups,
-            means["clv_low"],
-            means["clv_high"],
-            color=ORANGE,
-            linewidth=1.6,
-        )
+        axes.vlines(places, means["clv_low"], means["clv_high"], color=ORANGE, linewidth=1.6)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     scale = value_axis(axes, "y", kind="money", largest=float(means.abs().max().max()))
     value_axis(axes, "x", kind="share", bins=4)
@@ -64,138 +226,66 @@ def clv_distribution(frame: pd.DataFrame, *, currency: str = "") -> Chart:
     axes.xaxis.grid(False)
     axes.set_xlabel("Customers, from lowest to highest lifetime value")
     band = "; lines: mean of the customers' intervals" if len(interval) == 2 else ""
+    lowest, highest, median, mean = (
+        fmt.money(float(one), currency)
+        for one in (means["clv"].iloc[0], means["clv"].iloc[-1], rows["clv"].median(), rows["clv"].mean())
+    )
     alt = (
-        f"Bars of mean lifetime value of {fmt.plural(len(frame), 'customer')} in {groups} equal groups, lowest "
-        f"{fmt.money(float(means['clv'].iloc[0]), currency)}, highest {fmt.money(top, currency)}; median "
-        f"{fmt.money(median, currency)}, mean {fmt.money(float(frame['clv'].mean()), currency)}{band}."
+        f"Bars of mean lifetime value of {fmt.plural(len(rows), 'customer')} in {groups} equal groups, lowest "
+        f"{lowest}, highest {highest}; median {median}, mean {mean}{band}."
     )
-    return finish(axes, title, alt, unit=f"Lifetime value per customer, {scale}{currency or 'money'}{band}")
+    unit = f"Lifetime value per customer, {scale}{currency or 'money'}{band}"
+    return finish(axes, title_of(frame, finding, currency), alt, unit=unit)
 
 
 @house_style()
-def clv_concentration(frame: pd.DataFrame, *, currency: str = "") -> Chart:
-    """Draw the share of all lifetime value that the best customers hold together.
+def profit_whale(
+    curve: pd.DataFrame, finding: str | None = None, *, value: str = "profit", currency: str = "",
+    ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw the cumulative value of customers, the best first: the peak, and the tail that loses it again.
 
     Parameters
     ----------
-    frame : DataFrame
-        One row per customer: `clv` (money).
+    curve : DataFrame
+        `customers`, `share_of_customers` and `profit` (of the best so many together), from nobody to all.
+    finding, ax
+        As for `tracking`.
+    value : str
+        What is added up, such as "profit", "revenue" or "lifetime value".
     currency : str
-        The name of the money.
+        Of the money.
     """
-    values = np.sort(frame["clv"].dropna().to_numpy(dtype=float))[::-1]
-    total = float(values.sum())
-    if not len(values) or not total > 0:
-        return no_data("There is no lifetime value to share out")
-    held = np.concatenate([[0.0], np.cumsum(values) / total])
-    customers = np.arange(len(held)) / len(values)
-    top = max(1, round(_TOP * len(values)))
-    title = (
-        f"The best {fmt.share(top / len(values))} of customers hold {fmt.share(held[top])} of lifetime value"
-    )
-    if np.ptp(values) <= 1e-9 * values.max():
-        title = "Lifetime value is spread evenly: every customer is worth the same"
-    _, axes = sheet(2.7)
-    drawn = np.unique(np.linspace(0, len(values), 400).astype(int))
-    axes.plot(customers[drawn], held[drawn], color=BLUE)
-    axes.plot([0, 1], [0, 1], color=PALE, linewidth=1.2)
-    axes.annotate("all worth the same", (0.62, 0.55), color=SOFT)
-    axes.plot([top / len(values)], [held[top]], "o", color=ORANGE, markersize=6)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, max(1.0, float(held.max())) * 1.02)
-    value_axis(axes, "x", kind="share", bins=5)
-    value_axis(axes, "y", kind="share")
-    axes.set_xlabel("Customers, the best first")
-    alt = (
-        f"Curve of the share of lifetime value ({fmt.money(total, currency)} of "
-        f"{fmt.plural(len(values), 'customer')}) held by the best customers: {fmt.share(held[top])} by the best "
-        f"{fmt.share(top / len(values))}, {fmt.share(held[max(1, len(values) // 2)])} by the better half."
-    )
-    return finish(axes, title, alt, unit="Share of all lifetime value")
+    if len(curve) < 2:
+        return no_data(f"No customer's {value} to add up", ax)
+    people, money = (curve[one].to_numpy(dtype=float) for one in ("share_of_customers", "profit"))
+    peak, total = int(money.argmax()), float(money[-1])
+    drawn, kind = (money / total, "share") if total > 0 else (money, "money")
+    axes = sheet(2.5, ax)
+    word = kit.cumulative(axes, {"": (people, drawn)}, [BLUE], kind=kind, largest=float(np.abs(money).max()))
+    axes.plot([0, 1], [0, drawn[-1]], color=PALE, linewidth=1.2, zorder=1.5)
+    if money[peak] - total > 1e-9 * max(abs(money[peak]), abs(total)):
+        axes.axhline(drawn[-1], color=SOFT, linewidth=0.8)
+        axes.fill_between(people[peak:], drawn[peak:], drawn[-1], color=ORANGE, alpha=0.25, linewidth=0)
+        kit.dot(axes, people[peak], drawn[peak])
+    axes.set_xlabel(f"Customers by {value}, the best first; pale: were all alike")
+    unit = f"{fmt.capital(value)} of the best customers together, "
+    unit += "share of the total" if total > 0 else f"{word}{currency or 'money'}"
+    held = fmt.money(float(np.interp(0.2, people, money)), currency)
+    everybody = fmt.plural(curve["customers"].iloc[-1], "customer")
+    alt = f"Curve over {everybody}. The best 20 %: {held}. All: {fmt.money(total, currency)}."
+    return finish(axes, title_of(curve, finding, currency), alt, unit=unit)
 
 
 @house_style()
-def clv_by_group(frame: pd.DataFrame, *, group: str = "segment", currency: str = "") -> Chart:
-    """Draw the mean lifetime value of groups of customers, such as segments or tiers.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row per group, in the order to draw: `group`, `customers` and `clv_mean` (money per customer);
-        optionally `clv_low` and `clv_high`, the interval of the mean.
-    group : str
-        The column that names the group.
-    currency : str
-        The name of the money.
-    """
-    frame = frame.dropna(subset=["clv_mean"])
-    if frame.empty:
-        return no_data("No group has a lifetime value")
-    names, means = frame[group].astype(str).tolist(), frame["clv_mean"].to_numpy(dtype=float)
-    best, worst = int(means.argmax()), int(means.argmin())
-    title = f"{short_name(names[best])}: worth most, {_each(means[best], currency)}"
-    if len(names) == 1:
-        title = f"{short_name(names[0])}: worth {_each(means[0], currency)}"
-    elif means[best] > means[worst]:
-        title += f"; {short_name(names[worst])}: least, {fmt.money(means[worst], currency)}"
-    else:
-        title = f"All {len(names)} groups are worth the same: {_each(means[0], currency)}"
-    has_interval = {"clv_low", "clv_high"} <= set(frame)
-    texts = [fmt.money(mean, currency) for mean in means]
-    if has_interval:
-        ends = zip(texts, frame["clv_low"], frame["clv_high"], strict=True)
-        texts = [f"{text}\n({fmt.number(low)} to {fmt.number(high)})" for text, low, high in ends]
-    _, axes = sheet((0.44 if has_interval else 0.36) * len(names))
-    bars(axes, names, means.tolist(), group_colours(names), texts)
-    listed = "; ".join(
-        f"{one} ({fmt.plural(count, 'customer')}): {text.replace(chr(10), ' ')}"
-        for one, count, text in zip(names, frame["customers"], texts, strict=True)
-    )
-    unit = f"Lifetime value per customer, {currency or 'money'}" + (
-        "; in brackets: interval" if has_interval else ""
-    )
-    return finish(axes, title, f"Bars of mean lifetime value per customer. {listed}.", unit=unit)
-
-
-@house_style()
-def clv_by_acquisition_month(frame: pd.DataFrame, *, currency: str = "") -> Chart:
-    """Draw what a new customer is worth by the month of the first purchase.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns `month` (any day of it), `customers` and `clv_mean` (money per customer acquired);
-        optionally `clv_low` and `clv_high`, the interval of the mean.
-    currency : str
-        The name of the money.
-    """
-    frame = frame.dropna(subset=["month", "clv_mean"])
-    if frame.empty:
-        return no_data("No month of acquisition has a lifetime value")
-    monthly = every_month(frame)
-    months, means = monthly["month"], monthly["clv_mean"].to_numpy(dtype=float)
-    best, worst = int(np.nanargmax(means)), int(np.nanargmin(means))
-    title = f"A customer acquired in {fmt.month(months[best])} is worth {fmt.money(means[best], currency)}"
-    if means[best] > means[worst]:
-        title += f", the most; {fmt.money(means[worst], currency)} in {fmt.month(months[worst])}, the least"
-    _, axes = sheet(2.3)
-    if {"clv_low", "clv_high"} <= set(monthly):
-        axes.vlines(np.arange(len(months)), monthly["clv_low"], monthly["clv_high"], color=PALE, linewidth=5)
-    axes.plot(np.arange(len(months)), means, color=BLUE, marker="o", markersize=5)
-    axes.set_xlim(-0.6, max(len(months), 6) - 0.4)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(min(bottom, 0), max(top, 0))
-    period_axis(axes, months.tolist())
-    scale = value_axis(axes, "y", kind="money", largest=float(np.nanmax(np.abs(means))))
-    listed = "; ".join(
-        f"{fmt.month(when)} {fmt.money(mean, currency)}" for when, mean in zip(months, means, strict=True)
-    )
-    unit = f"Lifetime value per customer acquired, {scale}{currency or 'money'}"
-    return finish(axes, title, f"{unit}, by month of acquisition: {listed}.", unit=unit)
-
-
-@house_style()
-def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> Chart:
+def clv_sensitivity(
+    frame: pd.DataFrame,
+    finding: str | None = None,
+    *,
+    base: float,
+    currency: str = "",
+    ax: Axes | None = None,
+) -> Chart:
     """Draw how far the total lifetime value moves when one assumption at a time is changed.
 
     Parameters
@@ -203,30 +293,21 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
     frame : DataFrame
         Columns `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total
         under that setting with the other assumptions at their base).
+    finding, ax
+        As for `tracking`.
     base : float
         The total under the base assumptions.
     currency : str
-        The name of the money.
+        Of the money.
     """
-    frame = frame.dropna(subset=["clv"])
-    if frame.empty:
-        return no_data("No assumption was varied")
-    ends = frame.sort_values("clv", kind="stable").groupby("assumption", sort=False)
-    low, high = ends.first(), ends.last()
+    rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
+    if rows.empty:
+        return no_data("No assumption was varied", ax)
+    low, high = (getattr(rows.groupby("assumption", sort=False), which)() for which in ("first", "last"))
     order = (high["clv"] - low["clv"]).sort_values(ascending=False, kind="stable").index
-    low, high = low.loc[order], high.loc[order]
-    first = order[0]
-    if high.loc[first, "clv"] == low.loc[first, "clv"]:
-        title = "No assumption that was varied moves lifetime value"
-    else:
-        title = (
-            f"{short_name(first).capitalize()} matters most: from {low.loc[first, 'setting']} to "
-            f"{high.loc[first, 'setting']}, lifetime value goes from "
-            f"{fmt.money(low.loc[first, 'clv'], currency)} to {fmt.money(high.loc[first, 'clv'], currency)}"
-        )
-    divisor, word = fmt.scale(float(frame["clv"].abs().max()))
-    _, axes = sheet(0.55 * len(order) + 0.1)
-    places = np.arange(len(order))
+    low, high, places = low.loc[order], high.loc[order], np.arange(len(order))
+    divisor, word = fmt.scale(float(rows["clv"].abs().max()))
+    axes = sheet(0.55 * len(order) + 0.1, ax)
     axes.hlines(places, low["clv"], high["clv"], color=BLUE, linewidth=6, capstyle="butt")
     axes.axvline(base, color=INK, linewidth=1.0)
     span = float(high["clv"].max() - low["clv"].min()) or abs(base) or 1.0
@@ -234,22 +315,19 @@ def clv_sensitivity(frame: pd.DataFrame, *, base: float, currency: str = "") -> 
     for end, ha, away in ((low, "right", -5), (high, "left", 5)):
         for place, value, setting in zip(places, end["clv"], end["setting"], strict=True):
             axes.annotate(
-                short_name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha, va="center",
-                annotation_clip=False, color=SOFT,
+                fmt.short_name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha,
+                va="center", annotation_clip=False, color=SOFT,
             )  # fmt: skip
     for place, name in zip(places, order, strict=True):
-        axes.text(0, place - 0.42, short_name(name), transform=axes.get_yaxis_transform(), va="center")
+        axes.text(0, place - 0.42, fmt.short_name(name), transform=axes.get_yaxis_transform(), va="center")
     axes.set_yticks([])
     axes.set_ylim(len(order) - 0.6, -0.75)
     value_axis(axes, "x", kind="money", largest=divisor, bins=4)
     axes.set_xlabel(f"Total lifetime value, {word + ' ' if word else ''}{currency or 'money'}; line: base")
-    listed = "; ".join(
-        f"{one}: {fmt.money(low.loc[one, 'clv'], currency)} ({low.loc[one, 'setting']}) to "
-        f"{fmt.money(high.loc[one, 'clv'], currency)} ({high.loc[one, 'setting']})"
-        for one in order
+    spans = (
+        f"{fmt.money(low.loc[name, 'clv'], currency)} ({low.loc[name, 'setting']}) to "
+        f"{fmt.money(high.loc[name, 'clv'], currency)} ({high.loc[name, 'setting']})"
+        for name in order
     )
-    return finish(axes, title, f"Total lifetime value, {fmt.money(base, currency)} at the base. {listed}.")
-
-
-def _each(value: float, currency: str) -> str:
-    return f"{fmt.money(value, currency)} each"
+    alt = f"Total lifetime value, {fmt.money(base, currency)} at the base. {of_each(order, spans)}."
+    return finish(axes, title_of(frame, finding, currency), alt)

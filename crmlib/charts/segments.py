@@ -1,210 +1,339 @@
-"""Charts of segments: how large they are, where their customers went, and what they did next."""
+"""Charts of groups of customers: segments, tiers, clusters; how large, what they bring, how sure."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from crmlib import format as fmt
+from crmlib.charts import kit
 from crmlib.charts.layout import (
-    cells,
     finish,
+    in_words,
     no_data,
+    of_each,
     on_two_lines,
-    paired_bars,
-    per_cent,
     sheet,
-    short_name,
+    title_of,
     value_axis,
-)  # fmt: skip
-from crmlib.charts.style import BLUE, INK, ORANGE, SOFT, Chart, group_colours, house_style
+    written,
+)
+from crmlib.charts.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    SOFT,
+    TEAL,
+    TIER_COLOURS,
+    Chart,
+    group_colours,
+    house_style,
+)
+
+_SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
+_FAR = 1.5  # standard deviations from which a colour is full
+_VALLEY = 0.01  # p-value of a valley that is there
+_MOST_DOTS, _MOST_ROWS = 3000, 12
 
 
 @house_style()
-def segment_bars(table: pd.DataFrame) -> Chart:
-    """Draw each segment's share of the customers beside its share of the spend.
+def paired_shares(
+    table: pd.DataFrame, finding: str | None = None, *, group: str = "segment", first: str = "share_of_customers",
+    second: str = "share_of_net", currency: str = "", ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw two shares of each group beside each other, such as its share of customers and of the spend.
 
     Parameters
     ----------
     table : DataFrame
-        One row per segment, in the order to draw: `segment`, `customers`, `share_of_customers` and
-        `share_of_net` (NaN where all net spend is not positive).
+        One row per group, in the order to draw: its name, `customers` and the two shares; rows where the first is
+        not known are left out.
+    finding : str, optional
+        The title; by default that which the analysis left on the frame.
+    group, first, second : str
+        The columns to draw.
+    currency : str
+        The name of the money, should the finding speak of any.
+    ax : matplotlib Axes, optional
+        Where to draw; by default on a sheet of its own.
     """
-    total = int(table["customers"].sum())
-    if not total:
-        return no_data("No customer has a segment")
-    names = table["segment"].astype(str).tolist()
-    people, spend = (table[name].to_numpy(dtype=float) for name in ("share_of_customers", "share_of_net"))
+    rows = table.dropna(subset=[first])
+    if not rows["customers"].sum():
+        return no_data(f"No customer by {group.replace('_', ' ')} to draw", ax)
+    names, words = rows[group].astype(str).tolist(), [in_words(column) for column in (first, second)]
+    one, other = (rows[column].to_numpy(dtype=float) for column in (first, second))
     texts = [
-        fmt.share(one) + (f" · {fmt.share(other)}" if np.isfinite(other) else "") if one else "nobody"
-        for one, other in zip(people, spend, strict=True)
+        (fmt.share(a) + (f" · {fmt.share(b)}" if np.isfinite(b) else "")) if people else "nobody"
+        for a, b, people in zip(one, other, rows["customers"], strict=True)
     ]
-    _, axes = sheet(0.4 * len(names) + 0.1)
-    paired_bars(axes, names, people, spend, texts)
-    listed = "; ".join(
-        f"{name}: {fmt.plural(count, 'customer')} ({fmt.share(one)})"
-        + (f", {fmt.share(other)} of spend" if np.isfinite(other) else "")
-        for name, count, one, other in zip(names, table["customers"], people, spend, strict=True)
-    )
-    unit = "Share of customers (full colour) · of net spend (pale)"
-    return finish(
-        axes,
-        _sizes_title(names, people, spend),
-        f"Bars by segment, {total:,} customers. {listed}.",
-        unit=unit,
-    )
-
-
-def _sizes_title(names: list[str], people: np.ndarray, spend: np.ndarray) -> str:
-    """The segment that spends most, and the one with most customers."""
-    largest = int(people.argmax())
-    most = f"{short_name(names[largest])} is the largest segment: {fmt.share(people[largest])} of customers"
-    if not np.isfinite(spend).any():
-        return most
-    richest = int(np.nanargmax(spend))
-    if richest == largest:
-        return f"{most}, {fmt.share(spend[largest])} of spend"
-    rich = f"{short_name(names[richest])}: {fmt.share(people[richest])} of customers"
-    return (
-        f"{rich}, {fmt.share(spend[richest])} of spend; the largest segment, {short_name(names[largest])}, "
-        f"brings {fmt.share(spend[largest])}"
-    )
+    axes = sheet((0.42 if len(names) <= 8 else 0.33) * len(names) + 0.15, ax)
+    kit.paired_bars(axes, names, one, other, texts)
+    people = (fmt.plural(n, "customer") for n in rows["customers"])
+    listed = of_each(names, (f"{n}, {text}" for n, text in zip(people, texts, strict=True)))
+    unit = f"{fmt.capital(words[0])} (full colour) · {words[1]} (pale)"
+    title = title_of(table, finding, currency, second)
+    return finish(axes, title, f"Bars of {words[0]} · {words[1]}. {listed}.", unit=unit)
 
 
 @house_style()
-def segment_migration(
-    matrix: pd.DataFrame, *, before: str = "the first day", after: str = "the second"
-) -> Chart:
-    """Draw where the customers of each segment were on a later day.
+def values_by_group(
+    frame: pd.DataFrame, finding: str | None = None, *, group: str = "segment", value: str = "clv_mean",
+    kind: str = "money", reference: float = np.nan, currency: str = "", ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw one number of each group, model or feature as a dot, with its interval.
 
     Parameters
     ----------
-    matrix : DataFrame
-        Customers by segment on the first day (index) and on the second (columns); empty ones are left out.
-    before, after : str
-        The names of the two days.
-    """
-    counts = matrix.to_numpy(dtype=float)
-    matrix = matrix.loc[counts.sum(axis=1) > 0, counts.sum(axis=0) > 0]
-    if matrix.empty:
-        return no_data("No customer of the first day to follow")
-    shares = matrix.to_numpy(dtype=float) / matrix.sum(axis=1).to_numpy(dtype=float)[:, None]
-    _, axes = sheet(0.36 * len(matrix) + 0.1)
-    names, places = ([str(one) for one in side] for side in (matrix.index, matrix.columns))
-    cells(axes, shares, per_cent(shares), [on_two_lines(one) for one in names], places, full=0.45)
-    axes.tick_params(axis="x", rotation=90)
-    listed = "; ".join(
-        f"{name} ({fmt.plural(count, 'customer')}): {fmt.share(float(row.max()))} now {places[int(row.argmax())]}"
-        for name, count, row in zip(matrix.index, matrix.sum(axis=1), shares, strict=True)
-    )
-    unit = f"% of each segment of {before} (rows) by segment of {after} (columns)"
-    return finish(axes, _moved_title(matrix, shares, before), f"Table of shares. {listed}.", unit=unit)
-
-
-def _moved_title(matrix: pd.DataFrame, shares: np.ndarray, before: str) -> str:
-    """What became of the best segment that anybody was in."""
-    name, row = str(matrix.index[0]), shares[0]
-    places = [str(one) for one in matrix.columns]
-    stayed = row[places.index(name)] if name in places else 0.0
-    others = [(share, place) for share, place in zip(row, places, strict=True) if place != name]
-    share, place = max(others, default=(0.0, ""))
-    people = fmt.plural(int(matrix.iloc[0].sum()), "customer")
-    title = f"Of {people} in “{short_name(name)}” on {before}, {fmt.share(stayed)} stayed"
-    return title + (f"; {fmt.share(share)} went to “{short_name(place)}”" if share > 0 else "")
-
-
-@house_style()
-def holdout_by_group(groups: pd.DataFrame, *, currency: str = "") -> Chart:
-    """Draw what the customers of each group spent in the holdout, with its interval and what was expected.
-
-    Parameters
-    ----------
-    groups : DataFrame
-        One row per group of one grouping, in the order to draw: `group`, `customers`, `spend` (per customer in the
-        holdout), `spend_low`, `spend_high`, `predicted_spend`.
+    frame : DataFrame
+        One row per group, in the order to draw (of more than 12 the first): its name, the value and, where they are
+        known, `…_low` and `…_high` of it, and what was expected as `predicted_…`.
+    finding : str, optional
+        As for `paired_shares`.
+    group, value : str
+        The columns to draw; "clv_mean" has its interval in `clv_low` and `clv_high`.
+    kind : {"money", "share", "number"}
+        How the value is written.
+    reference : float
+        Where a dashed line stands, such as what chance would give.
     currency : str
         The name of the money.
+    ax : matplotlib Axes, optional
+        As for `paired_shares`.
     """
-    groups = groups.dropna(subset=["spend"])
-    if groups.empty:
-        return no_data("No group to judge by a holdout")
-    names = groups["group"].astype(str).tolist()
-    spend, low, high, expected = (
-        groups[name].to_numpy(dtype=float) for name in ("spend", "spend_low", "spend_high", "predicted_spend")
+    rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
+    what = in_words(value)
+    if rows.empty:
+        return no_data(f"No {group.replace('_', ' ')} with a {what}", ax)
+    names = [str(name).replace("_", " ") for name in rows[group]]
+    values = rows[value].to_numpy(dtype=float)
+    low, high = (
+        rows[f"{stem}{end}"].to_numpy(dtype=float) if f"{stem}{end}" in rows else values
+        for end in ("_low", "_high")
     )
-    _, axes = sheet(0.36 * len(names) + 0.1)
-    _dots(axes, names, spend, low, high, group_colours(names))
-    axes.plot(
-        expected, np.arange(len(names)), "D", color="white", markeredgecolor=INK, markersize=6, clip_on=False
-    )
-    largest = float(np.nanmax([*high, *expected, 0.0]))
-    smallest = float(np.nanmin([*low, 0.0]))
-    axes.set_xlim(smallest, largest * 1.03 or 1.0)
-    word = value_axis(axes, "x", kind="money", largest=largest)
-    listed = "; ".join(
-        f"{name}: {fmt.money(one, currency)} ({fmt.money(a, currency)} to {fmt.money(b, currency)}), expected "
-        f"{fmt.money(other, currency)}"
-        for name, one, a, b, other in zip(names, spend, low, high, expected, strict=True)
-    )
-    best, worst = int(spend.argmax()), int(spend.argmin())
-    title = f"{short_name(names[best])} spent {fmt.money(spend[best], currency)} per customer in the holdout"
-    if len(names) > 1 and spend[best] > spend[worst]:
-        title += f", {short_name(names[worst])} {fmt.money(spend[worst], currency)}"
-    unit = f"{word}{currency or 'Money'} per customer, with 95 % interval · diamond: as the model expected"
-    return finish(axes, title, f"Dots by group. {listed}.", unit=unit)
+    texts = [fmt.number(one, 3) if kind == "number" else written(one, kind, currency) for one in values]
+    if has_interval := bool((low < high).any()):
+        ends = ((written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True))
+        texts = [
+            f"{text}\n({a} to {b})" if a != b else text for text, (a, b) in zip(texts, ends, strict=True)
+        ]
+    axes = sheet((0.42 if has_interval else 0.32) * len(names) + 0.1, ax)
+    kit.dots(axes, names, values, low, high, texts, group_colours(rows[group].astype(str)))
+    if expected := f"predicted_{value}" in rows:
+        mark: dict[str, Any] = {"markerfacecolor": "none", "color": INK, "markersize": 8, "clip_on": False}
+        axes.plot(rows[f"predicted_{value}"], np.arange(len(names)), "D", **mark)
+    if np.isfinite(reference):
+        axes.axvline(reference, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
+    reach = axes.dataLim
+    axes.set_xlim(min(reach.x0, 0.0) * 1.03, max(reach.x1, 0.0) * 1.03 or 1.0)
+    scale = value_axis(axes, "x", kind=kind, largest=max(abs(reach.x0), abs(reach.x1)), bins=4)
+    unit = fmt.capital(what) + (f" per customer, {scale}{currency or 'money'}" if kind == "money" else "")
+    unit += "; in brackets: interval" if has_interval else ""
+    unit += "; diamond: as expected" if expected else ""
+    unit += "; dashed: by chance" if np.isfinite(reference) else ""
+    alt = f"Dots of {what} by {group.replace('_', ' ')}. {of_each(names, texts)}."
+    return finish(axes, title_of(frame, finding, currency), alt, unit=unit)
 
 
 @house_style()
-def holdout_by_ranking(scores: pd.DataFrame) -> Chart:
-    """Draw how much of the holdout's spend came from the tenth of customers that each ranking puts first.
+def cluster_profile(
+    profile: pd.DataFrame, finding: str | None = None, *, kind: str = "number", ax: Axes | None = None
+) -> Chart:
+    """Draw the mean of each feature in each cluster, coloured by how far it is from that of all customers.
 
     Parameters
     ----------
-    scores : DataFrame
-        One row per grouping or ranking: `model`, `top_10_share`, `top_10_share_low`, `top_10_share_high`.
+    profile : DataFrame
+        One row per cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean` and `standing`
+        (distance from the mean of all, in standard deviations).
+    finding, ax
+        As for `paired_shares`.
+    kind : {"number", "share"}
+        How means are written.
     """
-    scores = scores.dropna(subset=["top_10_share"]).sort_values(
-        "top_10_share", ascending=False, kind="stable"
+    if profile.empty:
+        return no_data("No cluster to describe", ax)
+    clusters = profile.drop_duplicates("cluster").set_index("cluster")
+    features = list(dict.fromkeys(profile["feature"]))
+    means, standing = (
+        profile.pivot(index="feature", columns="cluster", values=name).loc[features].to_numpy(dtype=float)
+        for name in ("mean", "standing")
     )
-    if scores.empty:
-        return no_data("No ranking to judge by a holdout")
-    names = scores["model"].astype(str).tolist()
-    held, low, high = (scores[f"top_10_share{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
-    _, axes = sheet(0.36 * len(names) + 0.1)
-    _dots(axes, names, held, low, high, [ORANGE if name == "CLV" else BLUE for name in names])
-    axes.set_xlim(0, float(np.nanmax([*high, 0.1])) * 1.03)
-    value_axis(axes, "x", kind="share")
-    axes.axvline(0.1, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
-    listed = "; ".join(
-        f"{name}: {fmt.share(one)} ({fmt.share(a)} to {fmt.share(b)})"
-        for name, one, a, b in zip(names, held, low, high, strict=True)
-    )
+    axes = sheet(0.42 * len(features) + 0.1, ax)
+    texts = np.array([[written(one, kind).replace("under ", "<") for one in row] for row in means])
+    people = clusters["customers"] / clusters["customers"].sum()
+    plain = [str(feature).replace("_", " ") for feature in features]
+    heads = [f"{number}\n{fmt.share(share)}" for number, share in people.items()]
+    kit.heat_map(
+        axes, np.clip(standing / _FAR, -1, 1), texts, [on_two_lines(one) for one in plain], heads, cmap=_SIDES, vmin=-1,
+        linecolor="white", linewidths=1,
+    )  # fmt: skip
+    axes.xaxis.tick_top()
+    named = [f"{number} {fmt.short_name(name)}" for number, name in clusters["name"].items()]
+    listed = of_each(named, (", ".join(map(" ".join, zip(plain, column, strict=True))) for column in texts.T))
+    unit = "Mean per customer, share of customers above · blue more, orange less than all · "
     return finish(
         axes,
-        _ranking_title(names, held, low, high),
-        f"Dots by ranking. {listed}.",
-        unit="Share of the holdout's spend from the tenth of customers ranked first · dashed: by chance",
+        title_of(profile, finding),
+        f"Table of means by cluster. {listed}.",
+        unit=unit + " · ".join(named),
     )
 
 
-def _ranking_title(names: list[str], held: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    best = f"The tenth of customers ranked first by {short_name(names[0])}"
-    first = f"{best} brought {fmt.share(held[0])} of holdout spend"
-    if len(names) == 1:
-        return first
-    apart = low[0] > high[-1]
-    last = f"by {short_name(names[-1])} {fmt.share(held[-1])}"
-    return f"{first}, {last}" + ("" if apart else ": not told apart by these data")
+@house_style()
+def cluster_choice(choice: pd.DataFrame, finding: str | None = None, *, ax: Axes | None = None) -> Chart:
+    """Draw silhouette and stability by number of clusters, beside those of clouds without groups.
+
+    Parameters
+    ----------
+    choice : DataFrame
+        One row per number of clusters: `clusters`, `silhouette`, `stability`, each with `_null` (95 % of clouds
+        without groups are below), `valley_p` (a valley between all neighbours, at .01) and `groups`.
+    finding, ax
+        As for `paired_shares`.
+    """
+    if choice.empty:
+        return no_data("No number of clusters was tried", ax)
+    numbers, names, colours = (
+        choice["clusters"].to_numpy(dtype=float),
+        ["silhouette", "stability"],
+        [BLUE, TEAL],
+    )
+    axes = sheet(2.5, ax)
+    valley = choice["valley_p"].to_numpy(dtype=float) <= _VALLEY
+    for name, colour in zip(names, colours, strict=True):
+        kit.dashed(axes, numbers, choice[f"{name}_null"], colour, 1.2)
+        kit.lines(axes, {name: (numbers, choice[name])}, [colour], marker="")
+        for there, face in ((valley, colour), (~valley, "white")):
+            mark: dict[str, Any] = {
+                "markerfacecolor": face,
+                "markersize": 6,
+                "markeredgewidth": 1.5,
+                "clip_on": False,
+            }
+            axes.plot(numbers[there], choice[name][there], "o", color=colour, zorder=4, **mark)
+    axes.set_ylim(float(min(0.0, choice[names].min().min())), 1.0)
+    axes.set_xlim(numbers.min() - 0.2, numbers.max() + 0.2)
+    axes.set_xticks(numbers, [fmt.count(number) for number in numbers])
+    axes.set_xlabel("Number of clusters")
+    value_axis(axes, "y")
+    kit.end_labels(axes, axes.get_xlim()[1], choice[names].iloc[-1].tolist(), names, colours)
+    listed = "; ".join(
+        f"{row.clusters}: silhouette {fmt.number(row.silhouette, 2)} (without groups up to "
+        f"{fmt.number(row.silhouette_null, 2)}), stability {fmt.number(row.stability, 2)} (up to "
+        f"{fmt.number(row.stability_null, 2)}), {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
+        for row in choice.itertuples()
+    )
+    unit = "Dashed: 95 % of clouds without groups lie below · filled: a valley between all neighbours"
+    return finish(axes, title_of(choice, finding), f"Lines by number of clusters. {listed}.", unit=unit)
 
 
-def _dots(
-    axes: Axes, names: list[str], values: np.ndarray, low: np.ndarray, high: np.ndarray, colours: list[str]
-) -> None:
-    """A dot with its interval for each name, from the top down."""
-    places = np.arange(len(names))
-    axes.hlines(places, low, high, color=colours, linewidth=2.2)
-    axes.scatter(values, places, color=colours, s=42, zorder=3, clip_on=False)
-    axes.set_yticks(places, [on_two_lines(name) for name in names], linespacing=1.0)
-    axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+@house_style()
+def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axes | None = None) -> Chart:
+    """Draw how sure a measured tier is: the mean chance of each true tier, by the tier that was measured.
+
+    Parameters
+    ----------
+    chances : DataFrame
+        Mean chances: the measured tier as index, the best first, the true tiers as columns; rows add up to 1.
+    finding, ax
+        As for `paired_shares`.
+    """
+    rows = chances.dropna(how="all")
+    if rows.empty:
+        return no_data("No chances of tiers to draw", ax)
+    names, places = [str(tier) for tier in rows.index], np.arange(len(rows))
+    axes = sheet(0.42 * len(names) + 0.1, ax)
+    left = np.zeros(len(names))
+    for true in rows.columns:
+        shares = rows[true].to_numpy(dtype=float)
+        axes.barh(places, shares, left=left, height=0.66, color=group_colours([str(true)]))
+        left = left + shares
+    for place, tier in enumerate(rows.index):
+        share = f"{fmt.share(float(rows.loc[tier, tier]))} right"
+        axes.annotate(share, (1.0, place), xytext=(5, 0), textcoords="offset points", va="center")
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    value_axis(axes, "x", kind="share")
+    listed = of_each(
+        names,
+        (
+            ", ".join(f"{fmt.share(float(x))} {true}" for true, x in row.items() if x > 0)
+            for _, row in rows.iterrows()
+        ),
+    )
+    unit = "Chance of each true tier, in its colour, by the tier measured"
+    alt = f"Stacked bars of chances by measured tier. {listed}."
+    return finish(axes, title_of(chances, finding), alt, unit=unit)
+
+
+@house_style()
+def tiers_by_allocation(
+    sensitivity: pd.DataFrame, finding: str | None = None, *, ax: Axes | None = None
+) -> Chart:
+    """Draw how many customers change tier when the cost to serve is shared out by another key.
+
+    Parameters
+    ----------
+    sensitivity : DataFrame
+        One row per key, "as calculated" first: `key`, `changed`, `share_changed` and `Lead` (customers).
+    finding, ax
+        As for `paired_shares`.
+    """
+    others = sensitivity[sensitivity["key"] != "as calculated"]
+    if others.empty:
+        return no_data("No other key to share costs out by", ax)
+    others = others.sort_values("share_changed", ascending=False, kind="stable")
+    texts = [
+        f"{fmt.share(share)} · Lead: {fmt.number(lead)}"
+        for share, lead in zip(others["share_changed"], others["Lead"], strict=True)
+    ]
+    axes = sheet(0.36 * len(others) + 0.1, ax)
+    kit.bars(
+        axes, others["key"].tolist(), others["share_changed"], texts, [BLUE, *[PALE] * (len(others) - 1)]
+    )
+    unit = "Share of customers who change tier · customers in Lead"
+    alt = f"Bars by key. {of_each(others['key'], texts)}."
+    return finish(axes, title_of(sensitivity, finding), alt, unit=unit)
+
+
+@house_style()
+def revenue_against_profit(
+    customers: pd.DataFrame, finding: str | None = None, *, ax: Axes | None = None
+) -> Chart:
+    """Draw each customer's rank by revenue against the rank by profit, in the colours of the tiers.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        `revenue_rank` and `profit_rank` (1 the best) and `tier`. Of more than 3,000 every so-and-so-many-th
+        is drawn.
+    finding, ax
+        As for `paired_shares`.
+    """
+    ranked = customers.dropna(subset=["revenue_rank", "profit_rank"])
+    count = len(ranked)
+    if count < 2:
+        return no_data("No two rankings to compare", ax)
+    axes = sheet(3.3, ax)
+    dots = ranked.sort_values("revenue_rank", kind="stable").iloc[:: -(-count // _MOST_DOTS)]
+    names = [name for name in TIER_COLOURS if (dots["tier"].astype(str) == name).any()]
+    kit.scatter(axes, dots["revenue_rank"] / count, dots["profit_rank"] / count, dots["tier"].astype(str))
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(1.01, -0.01)
+    value_axis(axes, "x", kind="share")
+    value_axis(axes, "y", kind="share")
+    axes.set_xlabel("Rank by revenue: the customers who buy most at the left")
+    for place, name in enumerate(names):
+        axes.text(
+            0.25 * place, 1.03, f"● {name}", transform=axes.transAxes, color=TIER_COLOURS[name], weight="bold"
+        )
+    shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."
+    alt = f"Dots of {fmt.plural(count, 'customer')} by rank, tiers {fmt.listing(names)}.{shown}"
+    unit = "Rank by profit: the customers who bring most at the top"
+    return finish(axes, title_of(customers, finding), alt, unit=unit)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -79,6 +78,9 @@ _RC: dict[Any, Any] = {
     "lines.linewidth": 2.0,
     "lines.solid_capstyle": "round",
     "patch.linewidth": 0,
+    "savefig.bbox": None,
+    "savefig.facecolor": "auto",
+    "savefig.transparent": False,
     "svg.hashsalt": "crmlib",  # the same picture in the same bytes
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
@@ -118,9 +120,9 @@ class Chart:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Not known to pyplot: nothing has to be closed.
+        A new one is not known to pyplot: nothing has to be closed.
     title : str
-        The finding, computed from the data drawn.
+        The finding; for a chart without data what is missing.
     alt : str
         What the picture shows, with its key numbers.
     empty : bool
@@ -128,12 +130,12 @@ class Chart:
 
     Examples
     --------
-    >>> from crmlib.charts import new_customers_per_month
+    >>> from crmlib.charts import per_month
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=2, freq="MS"), "new_customers": [3, 1]})
-    >>> chart = new_customers_per_month(frame)
+    >>> frame = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=2, freq="MS"), "purchases": [3, 1]})
+    >>> chart = per_month(frame, "Purchases fell from 3 to 1")
     >>> chart.title
-    'New customers fell from 3 in January 2024 to 1 in February 2024'
+    'Purchases fell from 3 to 1'
     >>> chart.png()[:4]
     b'\\x89PNG'
     """
@@ -151,8 +153,7 @@ class Chart:
     def png(self) -> bytes:
         """The picture as PNG; the same data give the same bytes."""
         picture = io.BytesIO()
-        with house_style():
-            FigureCanvasAgg(self.figure).print_png(picture, metadata={_DATES[".png"]: None})
+        self._write(picture, ".png")
         return picture.getvalue()
 
     def save(self, path: str | Path) -> Path:
@@ -169,15 +170,15 @@ class Chart:
             If it has another ending.
         """
         path = Path(path)
-        kind = path.suffix.lower()
-        if kind not in _DATES:
-            raise CrmError(f"path is {path.name!r}; {did_you_mean(kind, _DATES)}")
-        if kind == ".png":
-            path.write_bytes(self.png())
-        else:
-            with house_style():
-                self.figure.savefig(path, format=kind[1:], metadata={_DATES[kind]: None})
+        ending = path.suffix.lower()
+        if ending not in _DATES:
+            raise CrmError(f"path is {path.name!r}; {did_you_mean(ending, _DATES)}")
+        self._write(path, ending)
         return path
+
+    def _write(self, target: Path | io.BytesIO, ending: str) -> None:
+        with house_style():
+            self.figure.savefig(target, format=ending[1:], dpi="figure", metadata={_DATES[ending]: None})
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -187,4 +188,4 @@ class Chart:
         width, height = self.figure.get_size_inches()
         shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
         about = {"alt": self.alt, **shown}
-        return {"image/png": self.png(), "text/plain": self.title}, {"image/png": about}
+        return {"image/png": self.png(), "text/plain": self.title or self.alt}, {"image/png": about}

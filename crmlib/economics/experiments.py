@@ -11,8 +11,9 @@ from scipy.special import ndtr
 
 from crmlib import format as fmt
 from crmlib.customers.treatments.experiments import check_groups
+from crmlib.economics.sentences import experiments_that_differ
 from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate
+from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate, with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import (
     Difference,
@@ -68,8 +69,7 @@ def read_experiments(
         A column known before chance decided, such as "spend_before": what it explains is taken off, which
         narrows the interval and moves the difference only by chance.
     planned_share : float or mapping, optional
-        Share of customers of an arm and the control that was to be treated, of all experiments or by name;
-        without it, the split is not checked.
+        Share of customers that was to be treated, of all or by name; without it, the split is not checked.
     unsubscribe_cost : float, default 0.0
         Money that an unsubscribed customer costs in contacts that can no longer be made.
     level : float, default 0.95
@@ -144,7 +144,7 @@ def read_experiments(
     table["p_holm"] = holm(table["p_value"])
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
     table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
-    return table[_COLUMNS]
+    return with_finding(table[_COLUMNS], experiments_that_differ, set(named) <= {"spend", "profit"})
 
 
 def minimal_detectable_effect(

@@ -9,7 +9,9 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.economics.formula_clv import check_share
+from crmlib.economics.sentences import spread_of_value
 from crmlib.errors import CrmError, FitError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
 from crmlib.models.base import unit_of
@@ -116,7 +118,7 @@ def customer_lifetime_value(
     columns = {"customer_id": data["customer_id"].to_numpy()} if "customer_id" in data.columns else {}
     columns |= {"expected_purchases": of["expected_purchases"], "expected_spend": spend}
     columns |= {"p_alive": of["p_alive"], "clv": clv, "clv_low": low, "clv_high": high}
-    return pd.DataFrame(columns, index=data.index)
+    return with_finding(pd.DataFrame(columns, index=data.index), spread_of_value)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from ibis import _
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.sources import lacking
 from crmlib.economics.formula_clv import check_share
+from crmlib.economics.sentences import members_beside_others
 from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import check_level, normal_quantile
 
@@ -248,7 +250,8 @@ def loyalty_uplift(
         without = level_of[kept & joined].mean() - gap
         figures = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)
         rows.append((name, *figures, gap / without if without > 0 else np.nan))
-    return pd.DataFrame(rows, columns=_UPLIFT)
+    found = pd.DataFrame(rows, columns=_UPLIFT)
+    return with_finding(found, members_beside_others, measure == "spend")
 
 
 def _compare(

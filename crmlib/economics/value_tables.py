@@ -15,7 +15,9 @@ from scipy.special import stdtrit
 from crmlib import format as fmt
 from crmlib.customers._log import belongs_to, fetch, seen_by
 from crmlib.economics.lifetime_value import customer_lifetime_value
+from crmlib.economics.sentences import value_of_groups, value_of_months, widest_assumption
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend
 from crmlib.statistics import check_level
@@ -128,7 +130,8 @@ def clv_by_segment(values: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame
     )
     total = values["clv"].sum()
     assert np.isclose(table["clv"].sum(), total), "value was lost between segments"
-    return table.assign(share_of_clv=table["clv"] / total if total > 0 else np.nan)
+    table["share_of_clv"] = table["clv"] / total if total > 0 else np.nan
+    return with_finding(table, value_of_groups)
 
 
 def clv_sensitivity(
@@ -189,7 +192,8 @@ def clv_sensitivity(
         table["clv"] = [*(total({**base, name: one}) for one in settings), whole]
         tables.append(table.sort_values("clv", kind="stable"))
     found = pd.concat(tables, ignore_index=True)
-    return found.assign(change=found["clv"] / whole - 1 if whole > 0 else np.nan)
+    found["change"] = found["clv"] / whole - 1 if whole > 0 else np.nan
+    return with_finding(found, widest_assumption)
 
 
 def value_by_acquisition_month(
@@ -249,9 +253,9 @@ def value_by_acquisition_month(
     table.insert(1, "clv_mean", table["so_far"] + table["expected"])
     table["share_expected"] = table["expected"] / table["clv_mean"].where(table["clv_mean"] > 0)
     table = table.rename_axis("month").reset_index()
-    return (
-        table if new_from is None else table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
-    )
+    if new_from is not None:
+        table = table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
+    return with_finding(table, value_of_months)
 
 
 def top_customers(

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.sentences import p_alive_by_history, purchases_by_history
 
 
 @dataclass(frozen=True)
@@ -75,4 +77,7 @@ def history_grids(
         grid.columns.name = "recency"
     unit = model.time_unit_.plural if model.time_unit_ else "periods"
     horizon = f"{model._periods(future_t):.4g} {unit}"
+    period = model.time_unit_.singular if model.time_unit_ else "period"
+    with_finding(grids["p_alive"], p_alive_by_history, float(age), period)
+    with_finding(grids["expected_purchases"], purchases_by_history, horizon, period)
     return HistoryGrids(grids["p_alive"], grids["expected_purchases"], float(age), horizon)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.data.contracts import CONTRACTS
+from crmlib.findings import with_finding
 
 if TYPE_CHECKING:
     import ibis
@@ -32,7 +34,7 @@ class DataQuality:
         rows none of which has one that can be read is not known, and in no sum.
         """
         rows = self._outcomes("transactions")
-        return rows[["fate", "rows", "amount"]].astype({"rows": "int64"})
+        return with_finding(rows[["fate", "rows", "amount"]].astype({"rows": "int64"}), _rows_used)
 
     @cached_property
     def gates(self) -> pd.DataFrame:
@@ -266,3 +268,16 @@ class DataQuality:
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
         return {name: self._cleaned.rows(name) for name in self._cleaned.optional}
+
+
+def _rows_used(rows: pd.DataFrame) -> str:
+    """How many rows of the source are used, and what the most others are."""
+    of_fate = rows.set_index("fate")["rows"]
+    if not of_fate.iloc[0]:
+        return ""
+    used, others = int(of_fate["used"]), of_fate.iloc[1:].drop("used")
+    if used == of_fate.iloc[0]:
+        return f"All {fmt.plural(used, 'row')} of the source are used" if used > 1 else "The only row is used"
+    share = fmt.capital(fmt.share(used / of_fate.iloc[0]))
+    most = f"{fmt.number(others.max())} are set apart as “{fmt.short_name(others.idxmax())}”"
+    return f"{share} of {fmt.plural(of_fate.iloc[0], 'row')} are used; {most}"

@@ -43,28 +43,30 @@ def importance(values: dict[str, float]) -> pd.DataFrame:
     return frame.assign(standard_error=0.001, auc_drop=frame["importance"] / 2)
 
 
+OF_CHURN = {"value": "churn_rate"}
+OF_FEATURES = {"group": "feature", "value": "importance", "kind": "number"}
 USUAL = {
     "churn_calibration": (
-        charts.churn_calibration, groups([0.02, 0.1, 0.3, 0.7], [0.03, 0.11, 0.38, 0.69]), {},
+        charts.chances, groups([0.02, 0.1, 0.3, 0.7], [0.03, 0.11, 0.38, 0.69]), {},
     ),
     "churn_gains": (
         charts.churn_gains,
         deciles({"churn model": [8, 6, 4, 3, 2, 1, 1, 0, 0, 0], "tenure alone": [6, 5, 4, 3, 2, 2, 1, 1, 1, 0],
                  "base rate": [2.5] * 10}), {},
     ),
-    "churn_by_decile": (charts.churn_by_decile, deciles({"churn model": [8, 6, 4, 3, 2, 1, 1, 0, 0, 0]}), {}),
+    "churn_by_decile": (charts.by_tenth, deciles({"churn model": [8, 6, 4, 3, 2, 1, 1, 0, 0, 0]}), OF_CHURN),
     "churn_importance": (
-        charts.churn_importance,
-        importance({"tenure": 0.145, "contract": 0.08, "a_feature_with_a_rather_long_name": -0.001}), {},
+        charts.values_by_group,
+        importance({"tenure": 0.145, "contract": 0.08, "a_feature_with_a_rather_long_name": -0.001}), OF_FEATURES,
     ),
 }  # fmt: skip
 ODD = {
-    "one group": (charts.churn_calibration, groups([0.2], [0.3]), {}),
-    "all predictions alike": (charts.churn_calibration, groups([0.2] * 3, [0.1, 0.2, 0.3]), {}),
-    "nobody left in most groups": (charts.churn_calibration, groups([0.001, 0.002, 0.9], [0, 0, 1.0], 0), {}),
+    "one group": (charts.chances, groups([0.2], [0.3]), {}),
+    "all predictions alike": (charts.chances, groups([0.2] * 3, [0.1, 0.2, 0.3]), {}),
+    "nobody left in most groups": (charts.chances, groups([0.001, 0.002, 0.9], [0, 0, 1.0], 0), {}),
     "one model": (charts.churn_gains, deciles({"churn model": [10, 0, 0, 0, 0, 0, 0, 0, 0, 0]}), {}),
-    "all tenths alike": (charts.churn_by_decile, deciles({"churn model": [3] * 10}), {}),
-    "only the riskiest left": (charts.churn_by_decile, deciles({"churn model": [1, *[0] * 9]}), {}),
-    "nothing counts": (charts.churn_importance, importance({"noise": -0.002, "more": -0.003}), {}),
-    "one feature": (charts.churn_importance, importance({"tenure": 0.1}), {}),
+    "all tenths alike": (charts.by_tenth, deciles({"churn model": [3] * 10}), OF_CHURN),
+    "only the riskiest left": (charts.by_tenth, deciles({"churn model": [1, *[0] * 9]}), OF_CHURN),
+    "nothing counts": (charts.values_by_group, importance({"noise": -0.002, "more": -0.003}), OF_FEATURES),
+    "one feature": (charts.values_by_group, importance({"tenure": 0.1}), OF_FEATURES),
 }

@@ -89,14 +89,17 @@ def comparison(cohorts: int = 4, periods: int = 8, level: float = 100.0, seed: i
     frame = pd.DataFrame(rows)
     revenue = level * random.gamma(2.0, 1.0, len(frame)) / (1 + frame["age"])
     return frame.assign(
-        customers=50, active_share=1 / (1 + frame["age"]), purchases_per_active=1.5, spend_per_purchase=revenue / 10,
+        customers=50, is_new=True, active_share=1 / (1 + frame["age"]), purchases_per_active=1.5,
+        spend_per_purchase=revenue / 10,
         revenue=revenue, profit=0.4 * revenue, margin=0.4,
         value_per_customer=revenue.groupby(frame["cohort"]).cumsum() / 50,
     )  # fmt: skip
 
 
 def rates(values: list[float], reach: float = 0.05) -> pd.DataFrame:
-    frame = pd.DataFrame({"cohort": months(len(values)), "customers": 100, "repeat_rate": values})
+    frame = pd.DataFrame(
+        {"cohort": months(len(values)), "customers": 100, "is_new": True, "repeat_rate": values}
+    )
     return frame.assign(low=frame["repeat_rate"] - reach, high=frame["repeat_rate"] + reach)
 
 
@@ -110,7 +113,7 @@ def segments(customers: list[int], net: list[float]) -> pd.DataFrame:
     return frame.assign(share_of_customers=people, share_of_net=frame["net"] / total)
 
 
-def track(actual: list[float], predicted: dict[str, list[float]]) -> pd.DataFrame:
+def track(actual: list[float], predicted: dict[str, list[float]], calibration: int = 1) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {"model": model, "period": range(1, len(actual) + 1), "actual": actual, "predicted": values}
@@ -120,7 +123,8 @@ def track(actual: list[float], predicted: dict[str, list[float]]) -> pd.DataFram
     for frame in frames:
         for name in ("actual", "predicted"):
             frame[f"{name}_cumulative"] = frame[name].cumsum()
-    return pd.concat(frames, ignore_index=True)
+    whole = pd.concat(frames, ignore_index=True)
+    return whole.assign(holdout=whole["period"] > calibration)
 
 
 def groups(actual: list[float], predicted: list[float]) -> pd.DataFrame:
@@ -285,51 +289,58 @@ def differences(
 
 
 SURFACE = 1 / (1 + np.arange(8)[:, None] * np.exp(1 - np.arange(9)[None, :] / 2))
+OF_PURCHASES = {"group": "purchases", "first": "customer_share", "second": "value_share"}
+OF_TIERS = {"group": "tier", "second": "share_of_profit"}
+OF_EFFORT = {"group": "tier", "first": "share_of_effort", "second": "share_of_value"}
+OF_STAYING = {"group": "tier", "first": "stayed", "second": "by_chance"}
+OF_CLV = {"value": "clv_mean", "kind": "money"}
 USUAL: dict[str, Case] = {
     "rows_by_fate": (charts.rows_by_fate, fates(), {"currency": "USD"}),
-    "purchases_per_month": (charts.purchases_per_month, monthly([5, 0, 9, 7] * 6), {}),
-    "new_customers_per_month": (charts.new_customers_per_month, monthly([5, 2, 9, 7]), {"as_of": "2023-04-11"}),
+    "purchases_per_month": (charts.per_month, monthly([5, 0, 9, 7] * 6), {}),
+    "new_customers_per_month": (
+        charts.per_month, monthly([5, 2, 9, 7]), {"as_of": "2023-04-11", "measure": "new_customers"},
+    ),
     "month_against_others": (charts.month_against_others, review(80, 90, 70, 100), {"currency": "USD"}),
-    "purchase_distribution": (charts.purchase_distribution, distribution([60, 30, 10], [20.0, 30.0, 50.0]), {}),
-    "value_deciles": (charts.value_deciles, deciles([50.0, 20, 10, 8, 5, 4, 3, 2, 1, -3]), {}),
-    "change_by_customers": (charts.change_by_customers, waterfall(900, [-500, -50, 100, 30]), {"currency": "USD"}),
-    "change_by_factors": (charts.change_by_factors, factors([100, 20], [90, 25]), {"currency": "USD"}),
-    "decile_migration": (charts.decile_migration, migration(np.eye(11) * 60 + 10), {}),
+    "purchase_distribution": (charts.paired_shares, distribution([60, 30, 10], [20.0, 30.0, 50.0]), OF_PURCHASES),
+    "value_deciles": (charts.by_tenth, deciles([50.0, 20, 10, 8, 5, 4, 3, 2, 1, -3]), {}),
+    "change_by_customers": (charts.waterfall, waterfall(900, [-500, -50, 100, 30]), {"currency": "USD"}),
+    "change_by_factors": (charts.waterfall, factors([100, 20], [90, 25]), {"currency": "USD"}),
+    "decile_migration": (charts.migration, migration(np.eye(11) * 60 + 10), {}),
     "cohort_value": (charts.cohort_value, history([1.0, 0.3, 0.2], [0, 0.1, 0.2]), {"currency": "USD"}),
     "cohorts_by_age": (charts.cohorts_by_age, comparison(), {}),
+    "cohort_triangle": (charts.cohort_triangle, comparison(), {}),
     "revenue_by_cohort": (charts.revenue_by_cohort, comparison(), {"currency": "USD"}),
-    "repeat_rate_by_cohort": (charts.repeat_rate_by_cohort, rates([0.3, 0.35, 0.2]), {}),
-    "segment_bars": (charts.segment_bars, segments([10, 0, 30, 50, 10], [600, 0, 300, 50, 50]), {}),
+    "repeat_rate_by_cohort": (charts.by_cohort, rates([0.3, 0.35, 0.2]), {}),
+    "segment_bars": (charts.paired_shares, segments([10, 0, 30, 50, 10], [600, 0, 300, 50, 50]), {}),
     "tracking": (
         charts.tracking,
         track([9.0] * 20, {"BG/NBD": [8.0] * 20, "Pareto/NBD": [8.1] * 20, "as last year": [5.0] * 20}),
         {"calibration_end": 10},
     ),
     "tracking_per_period": (
-        charts.tracking_per_period, track([9.0, 4] * 9, {"BG/NBD": [8.0] * 18}), {"calibration_end": 10},
+        charts.tracking, track([9.0, 4] * 9, {"BG/NBD": [8.0] * 18}), {"calibration_end": 10, "cumulative": False},
     ),
     "calibration": (charts.calibration, groups([0.2, 0.7, 1.5, 3.1], [0.25, 0.7, 1.4, 2.2]), {}),
-    "p_alive_surface": (charts.p_alive_surface, grid(SURFACE), {"age": 40}),
+    "p_alive_surface": (charts.history_surface, grid(SURFACE), {"age": 40}),
     "expected_purchases_surface": (
-        charts.expected_purchases_surface, grid(SURFACE * np.arange(8)[:, None]), {"age": 40, "horizon": "52 weeks"},
+        charts.history_surface, grid(SURFACE * np.arange(8)[:, None]), {"age": 40, "horizon": "52 weeks"},
     ),
     "clv_distribution": (charts.clv_distribution, clv([1.0, 2, 3, 5, 9, 30, 99]), {"currency": "USD"}),
-    "clv_concentration": (charts.clv_concentration, clv([1.0, 2, 3, 5, 9, 30, 99]), {"currency": "USD"}),
-    "clv_by_group": (charts.clv_by_group, clv_of(["Champions", "At risk"], [90, 4]), {"currency": "USD"}),
+    "clv_by_group": (charts.values_by_group, clv_of(["Champions", "At risk"], [90, 4]), {"currency": "USD"}),
     "clv_by_acquisition_month": (
-        charts.clv_by_acquisition_month, clv_of(list(months(3)), [40, 38, 41], "month"), {"currency": "USD"},
+        charts.by_cohort, clv_of(list(months(3)), [40, 38, 41], "month"), OF_CLV | {"currency": "USD"},
     ),
     "clv_sensitivity": (
         charts.clv_sensitivity, sensitivity([3e5, 4e5, 5.9e5], [13e5, 8e5, 6.1e5]), {"base": 6e5, "currency": "USD"},
     ),
-    "tier_pyramid": (charts.tier_pyramid, tier_rows([50, 150, 700, 100], [600.0, 400, 200, -200]), {"currency": "USD"}),
-    "effort_and_value": (charts.effort_and_value, efforts([60.0, 25, 12, 3], [10.0, 20, 40, 30]), {}),
+    "tier_pyramid": (charts.paired_shares, tier_rows([50, 150, 700, 100], [600.0, 400, 200, -200]), OF_TIERS),
+    "effort_and_value": (charts.paired_shares, efforts([60.0, 25, 12, 3], [10.0, 20, 40, 30]), OF_EFFORT),
     "tier_flows": (
-        charts.tier_flows,
+        charts.migration,
         tier_moves(np.array([[20, 15, 10, 0, 5], [9, 60, 50, 1, 30], [3, 40, 400, 3, 99], [0, 2, 6, 20, 1], [5] * 5])),
         {},
     ),
-    "stayed_by_chance": (charts.stayed_by_chance, stays([0.4, 0.45, 0.8, 0.2], [0.7, 0.6, 0.9, 0.5]), {}),
+    "stayed_by_chance": (charts.paired_shares, stays([0.4, 0.45, 0.8, 0.2], [0.7, 0.6, 0.9, 0.5]), OF_STAYING),
     "tiers_by_allocation": (charts.tiers_by_allocation, allocations([0.0, 0.08, 0.05, 0.12, 0.1]), {}),
     "tier_certainty": (
         charts.tier_certainty,
@@ -349,10 +360,10 @@ USUAL: dict[str, Case] = {
         charts.survival_by_group, survival({"Month-to-month": 0.96, "One year": 0.99, "Two year": 0.998}), {},
     ),
     "revenue_movement": (
-        charts.revenue_movement, movements(1000, [[300, 200, 50, 100], [50, 0, 20, 10]]), {"currency": "USD"},
+        charts.waterfall, movements(1000, [[300, 200, 50, 100], [50, 0, 20, 10]]), {"currency": "USD"},
     ),
     "activity_calibration": (
-        charts.activity_calibration,
+        charts.chances,
         tenths({"Pareto/NBD": 0.01, "MBG/NBD": -0.02, "RFM logistic": 0.03, "time since last purchase": -0.1}), {},
     ),
     "overdue_share": (
@@ -366,7 +377,7 @@ USUAL: dict[str, Case] = {
         profit_curves(**{"by effect": [0, 900.0, 1200, 800], "by risk": [0, 300.0, 700, 800]}),
         {"currency": "USD"},
     ),
-    "qini_curve": (charts.qini_curve, qini([0, 0.3, 0.45, 0.5]), {"qini_low": 0.02, "qini_high": 0.2}),
+    "qini_curve": (charts.qini_curve, qini([0, 0.3, 0.45, 0.5]), {}),
     "experiment_effects": (
         charts.experiment_effects,
         differences(["reminder", "birthday", "price"], [4.0, 0.5, -3.0], ["supported", "undecided", "contradicted"]),

@@ -9,6 +9,9 @@ from matplotlib.text import Text
 from crmlib.charts import Chart
 from crmlib.charts.style import house_style
 
+FINDING = (
+    "What the analysis found, in a sentence that is long enough to be written on two lines: 43 % of 1,234"
+)
 MOST_SHARED_PIXELS = 2.0  # letters do not fill the box that is measured
 
 

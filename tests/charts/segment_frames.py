@@ -57,20 +57,24 @@ def captured(shares: dict[str, float], reach: float = 0.05) -> pd.DataFrame:
 SEGMENTS = ["Champions", "Potential loyalists", "At risk", "Lost"]
 NAMED = ["recent, frequent, high spend", "long silent, rare, low spend", "low spend"]
 CATEGORIES = [*"ABCDEFGHIJ", "health and beauty aids", "other"]
+OF_SPEND = {"group": "group", "value": "spend"}
+OF_RANKINGS = {"group": "model", "value": "top_10_share", "kind": "share", "reference": 0.1}
 USUAL = {
     "cluster_profile": (charts.cluster_profile, profile(NAMED, RFM), {}),
     "cluster_choice": (
         charts.cluster_choice, choice([0.4, 0.5, 0.3, 0.28], [0.7, 0.97, 0.6, 0.5], [0.2, 0.001, 0.4, 0.8]), {},
     ),
     "segment_migration": (
-        charts.segment_migration,
+        charts.migration,
         moves([[50, 5, 30, 2, 0], [9, 0, 5, 40, 1], [3, 0, 20, 60, 0], [1, 2, 3, 200, 0], [4, 4, 0, 0, 0]], SEGMENTS),
         {"before": "30 September 1997", "after": "30 June 1998"},
     ),
-    "holdout_by_group": (charts.holdout_by_group, outcomes(SEGMENTS, [95.0, 30, 25, 6]), {"currency": "USD"}),
+    "holdout_by_group": (
+        charts.values_by_group, outcomes(SEGMENTS, [95.0, 30, 25, 6]), OF_SPEND | {"currency": "USD"},
+    ),
     "holdout_by_ranking": (
-        charts.holdout_by_ranking,
-        captured({"RFM segments": 0.31, "clusters": 0.28, "CLV": 0.5, "spend so far": 0.48}), {},
+        charts.values_by_group,
+        captured({"RFM segments": 0.31, "clusters": 0.28, "CLV": 0.5, "spend so far": 0.48}), OF_RANKINGS,
     ),
 }  # fmt: skip
 ODD = {
@@ -83,10 +87,12 @@ ODD = {
     "groups at every number": (charts.cluster_choice, choice([0.4] * 9, [0.99] * 9, [0.0] * 9), {}),
     "valleys that do not hold": (charts.cluster_choice, choice([-0.1, 0.2], [0.1, 0.2], [0.0, 0.0]), {}),
     "all segments move": (
-        charts.segment_migration, moves((np.ones((12, 12), dtype=int) * 7).tolist(), list(SEGMENT_COLOURS)), {},
+        charts.migration, moves((np.ones((12, 12), dtype=int) * 7).tolist(), list(SEGMENT_COLOURS)), {},
     ),
-    "nobody moves": (charts.segment_migration, moves([[5, 0], [0, 0]], ["Lost"]), {}),
-    "nobody spends": (charts.holdout_by_group, outcomes(SEGMENTS, [0.0] * 4), {"currency": "USD"}),
-    "millions by tier": (charts.holdout_by_group, outcomes(["Platinum", "Lead"], [3e6, -5e5]), {"currency": "JPY"}),
-    "one ranking": (charts.holdout_by_ranking, captured({"CLV": 0.4}), {}),
+    "nobody moves": (charts.migration, moves([[5, 0], [0, 0]], ["Lost"]), {}),
+    "nobody spends": (charts.values_by_group, outcomes(SEGMENTS, [0.0] * 4), OF_SPEND | {"currency": "USD"}),
+    "millions by tier": (
+        charts.values_by_group, outcomes(["Platinum", "Lead"], [3e6, -5e5]), OF_SPEND | {"currency": "JPY"},
+    ),
+    "one ranking": (charts.values_by_group, captured({"CLV": 0.4}), OF_RANKINGS),
 }  # fmt: skip

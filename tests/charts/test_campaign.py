@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from crmlib import charts
 from crmlib import format as fmt
+from crmlib.economics.sentences import best_cut_off_in_words, experiments_that_differ, members_beside_others
+from crmlib.models.sentences import order_by_effect
 from tests.charts import frames
-from tests.charts.looks import assert_described, assert_legible
+from tests.charts.looks import FINDING, assert_described, assert_legible
+from tests.charts.test_findings import usd
 
 profits = st.lists(st.floats(-1e6, 1e6).map(lambda one: round(one, 2)), min_size=1, max_size=6)
 
@@ -21,7 +24,7 @@ profits = st.lists(st.floats(-1e6, 1e6).map(lambda one: round(one, 2)), min_size
 @given(profits)
 def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
     values = [0.0, *values]
-    title = charts.campaign_profit(frames.profit_curves(one=values), currency="USD").title
+    title = usd(best_cut_off_in_words(frames.profit_curves(one=values)))
     if max(values) <= 0:
         assert title == "No contact pays: leave everybody alone"
     else:
@@ -32,7 +35,7 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
 
 def test_rankings_are_compared() -> None:
     curves = frames.profit_curves(**{"by effect": [0, 900.0, 500], "by risk": [0, 300.0, 500]})
-    assert charts.campaign_profit(curves, currency="USD").title == (
+    assert usd(best_cut_off_in_words(curves)) == (
         "By effect earns USD 900 at 50 % of customers; by risk at most USD 500"
     )
 
@@ -56,7 +59,7 @@ def test_rankings_are_compared() -> None:
 def test_qini_says_what_the_order_is_good_for(
     values: list[float], low: float, high: float, said: str
 ) -> None:
-    assert said in charts.qini_curve(frames.qini(values), qini_low=low, qini_high=high).title
+    assert said in order_by_effect(frames.qini(values), low, high)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +76,19 @@ def test_qini_says_what_the_order_is_good_for(
 )
 def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], said: str) -> None:
     frame = frames.differences(["a", "b"], [4.0, -3.0], verdicts)
-    assert charts.experiment_effects(frame, currency="USD").title == said
+    assert usd(experiments_that_differ(frame, True)) == said
 
 
 def test_loyalty_sets_the_matched_beside_the_naive() -> None:
     names = ["before joining", "after joining", "matched"]
-    title = charts.loyalty_effect(
-        frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison"), currency="USD"
-    ).title
+    frame = frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison")
+    title = usd(members_beside_others(frame, True))
     assert title == (
         "Members buy USD 7.00 a month more than others; beside others like them it is USD 3.00 a month (USD 1.50 to "
         "USD 4.50)"
     )
-    none = charts.loyalty_effect(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"))
-    assert "no difference is shown" in none.title
+    none = members_beside_others(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"), False)
+    assert "no difference is shown" in none
 
 
 ODD = {
@@ -95,7 +97,7 @@ ODD = {
         charts.campaign_profit, frames.profit_curves(**{f"by rule {n}": [0, 3e6 + n, 2e6] for n in range(5)}), {},
     ),
     "without intervals": (
-        charts.qini_curve, frames.qini([0.0, 0.0, 0.0], np.nan), {"qini_low": np.nan, "qini_high": np.nan},
+        charts.qini_curve, frames.qini([0.0, 0.0, 0.0], np.nan), {},
     ),
     "one experiment": (charts.experiment_effects, frames.differences(["a"], [0.2], ["supported"]), {}),
     "long names": (
@@ -112,6 +114,6 @@ def test_odd_data(name: str) -> None:
     draw, frame, options = ODD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chart = draw(frame, **options)
+        chart = draw(frame, FINDING, **options)
         assert_described(chart)
         assert_legible(chart)

@@ -1,4 +1,4 @@
-"""The title is the finding: computed from the frame, and true whatever the frame says."""
+"""A finding is computed from its frame and true whatever the frame says; a chart has it as title."""
 
 from __future__ import annotations
 
@@ -12,9 +12,36 @@ from hypothesis import strategies as st
 
 from crmlib import charts
 from crmlib import format as fmt
-from crmlib.charts.layout import short_name
 from crmlib.charts.style import SEGMENT_COLOURS, TIER_COLOURS
+from crmlib.customers.audit.sentences import (
+    base_by_cohort,
+    change_by_factors,
+    change_by_steps,
+    cohorts_compared,
+    course_of_months,
+    month_compared,
+    moves_of_tenths,
+    repeat_rates,
+    share_of_best_tenth,
+    value_of_cohort,
+)  # fmt: skip
+from crmlib.customers.sentences import sizes_of_segments
+from crmlib.economics.sentences import spread_of_value, value_of_groups, widest_assumption
+from crmlib.findings import in_currency, with_finding
+from crmlib.models.sentences import forecasts_tracked, p_alive_by_history, purchases_by_history, worst_group
+from crmlib.study.data_quality import _rows_used
 from tests.charts import frames
+
+
+def usd(text: str) -> str:
+    return in_currency(text, "USD")
+
+
+def monthly_words(frame: pd.DataFrame, as_of: str | None = None) -> str:
+    months = pd.period_range(frame["month"].min(), frame["month"].max(), freq="M", name="month")
+    whole = frame.set_index("month")["purchases"].reindex(months.to_timestamp(), fill_value=0).reset_index()
+    return course_of_months(whole, "purchases", pd.Timestamp(as_of or months[-1].end_time))
+
 
 counts = st.integers(0, 10_000)
 amounts = st.floats(-1e6, 1e6).map(lambda value: round(value, 2))
@@ -31,7 +58,7 @@ def listed(values: st.SearchStrategy, least: int = 1, most: int = 8) -> st.Searc
 @given(counts, counts)
 def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
     assume(used + aside > 0)
-    title = charts.rows_by_fate(frames.fates(used, aside)).title
+    title = _rows_used(frames.fates(used, aside))
     if aside:
         assert title.lower().startswith(fmt.share(used / (used + aside)))
         assert f"{aside:,} are set apart as “date cannot be read”" in title
@@ -44,7 +71,7 @@ def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
 @given(listed(counts))
 def test_gaps_come_first_else_the_course(purchases: list[int]) -> None:
     assume(purchases[0] and purchases[-1])
-    title = charts.purchases_per_month(frames.monthly(purchases)).title
+    title = monthly_words(frames.monthly(purchases))
     empty, first, last = purchases.count(0), purchases[0], purchases[-1]
     if empty:
         assert title.startswith("No purchase in")
@@ -58,24 +85,24 @@ def test_gaps_come_first_else_the_course(purchases: list[int]) -> None:
 
 def test_months_missing_from_the_frame_are_gaps() -> None:
     frame = frames.monthly([4, 4, 4, 4]).drop(index=[1, 2])
-    assert charts.purchases_per_month(frame).title == "No purchase in 2 of 4 months, first in February 2023"
+    assert monthly_words(frame) == "No purchase in 2 of 4 months, first in February 2023"
 
 
 @pytest.mark.parametrize(("as_of", "last"), [("2023-03-15", 6), ("2023-03-31", 1), (None, 1)])
 def test_a_month_that_is_not_over_is_no_finding(as_of: str | None, last: int) -> None:
-    title = charts.purchases_per_month(frames.monthly([9, 6, 1]), as_of=as_of).title
+    title = monthly_words(frames.monthly([9, 6, 1]), as_of)
     assert title.startswith(f"Purchases fell from 9 in January 2023 to {last} in")
 
 
 def test_nobody_new_since() -> None:
-    chart = charts.new_customers_per_month(frames.monthly([7, 3, 0, 0]))
-    assert chart.title == "All 10 customers came by February 2023; nobody new in the 2 months after"
+    title = course_of_months(frames.monthly([7, 3, 0, 0]), "new_customers", pd.Timestamp("2023-04-30"))
+    assert title == "All 10 customers came by February 2023; nobody new in the 2 months after"
 
 
 @few
 @given(positive, positive, positive)
 def test_month_says_more_and_less(value: float, before: float, year: float) -> None:
-    title = charts.month_against_others(frames.review(value, before, year), currency="USD").title
+    title = month_compared(frames.review(value, before, year), "revenue")
     for base, against in ((before, "the month before"), (year, "the year before")):
         word = "more than" if value > base else "less than" if value < base else "the same as"
         assert f"{word} {against}" in title
@@ -86,7 +113,7 @@ def test_month_says_more_and_less(value: float, before: float, year: float) -> N
 @given(listed(positive, 2, 10))
 def test_deciles_share_out_the_whole(values: list[float]) -> None:
     values = sorted(values, reverse=True)
-    title = charts.value_deciles(frames.deciles(values), value="profit").title
+    title = share_of_best_tenth(frames.deciles(values), "profit")
     half = sum(values[len(values) // 2 :]) / sum(values)
     assert f"bring {fmt.share(values[0] / sum(values))} of profit" in title
     assert title.endswith(fmt.share(half))
@@ -97,7 +124,7 @@ def test_deciles_share_out_the_whole(values: list[float]) -> None:
 def test_change_names_its_direction_and_its_largest_part(before: float, changes: list[float]) -> None:
     after, largest = before + sum(changes), int(np.abs(changes).argmax())
     assume(not np.isclose(before, after) and abs(changes[largest]) > 1)
-    title = charts.change_by_customers(frames.waterfall(before, changes), currency="USD").title
+    title = usd(change_by_steps(frames.waterfall(before, changes), "revenue"))
     assert (" rose " in title) == (after > before)
     assert (" fell " in title) == (after < before)
     step = frames.waterfall(before, changes)["step"].iloc[1 + largest]
@@ -105,17 +132,20 @@ def test_change_names_its_direction_and_its_largest_part(before: float, changes:
 
 
 def test_factors_lead_from_product_to_product() -> None:
-    chart = charts.change_by_factors(frames.factors([100, 20.0], [110, 18.0]), currency="USD", after="2024")
+    factors = frames.factors([100, 20.0], [110, 18.0])
     # 2,000 to 1,980: +190 by ten more customers, -210 by two less each
-    assert chart.title == "Revenue fell by 1 % to USD 1,980; largest effect: spend per customer (−USD 210)"
-    assert "2024: USD 1,980" in chart.alt
+    assert (
+        usd(change_by_factors(factors, "revenue"))
+        == "Revenue fell by 1 % to USD 1,980; largest effect: spend per customer (−USD 210)"
+    )
+    assert "2024: USD 1,980" in charts.waterfall(factors, currency="USD", after="2024").alt
 
 
 def test_migration_reads_the_row_of_the_best() -> None:
     counts = np.zeros((11, 11))
     counts[0, [0, 1, 10]] = [6, 1, 3]
     counts[10, 0] = 4
-    title = charts.decile_migration(frames.migration(counts)).title
+    title = moves_of_tenths(frames.migration(counts), "revenue")
     assert (
         title == "Of the best tenth by revenue, 60 % stayed in it and 30 % were not active in the next period"
     )
@@ -125,7 +155,7 @@ def test_migration_reads_the_row_of_the_best() -> None:
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(3, 12))
 def test_cohorts_are_compared_at_an_age_both_have(seed: int, cohorts: int, periods: int) -> None:
     frame = frames.comparison(cohorts, max(periods, cohorts + 1), seed=seed)
-    title = charts.cohorts_by_age(frame, measure="spend_per_purchase", currency="USD").title
+    title = usd(cohorts_compared(frame, "spend_per_purchase", "M"))
     done = frame[frame["complete"]]
     age = int(re.search(r"at age (\d+)", title)[1])
     named = [one for one in done["cohort"].unique() if fmt.month(one) in title]
@@ -140,7 +170,7 @@ def test_cohorts_are_compared_at_an_age_both_have(seed: int, cohorts: int, perio
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_base_names_the_strongest_cohort_of_the_last_complete_month(seed: int, cohorts: int) -> None:
     frame = frames.comparison(cohorts, cohorts + 1, seed=seed)
-    title = charts.revenue_by_cohort(frame).title
+    title = base_by_cohort(frame, "revenue", "M")
     last = frame[frame["period"] == frame.loc[frame["complete"], "period"].max()].set_index("cohort")[
         "revenue"
     ]
@@ -155,10 +185,7 @@ def test_base_names_the_strongest_cohort_of_the_last_complete_month(seed: int, c
 @pytest.mark.parametrize(("last", "words_between"), [(0.35, "not clearly different from"), (0.45, "against")])
 def test_repeat_rates_differ_only_where_intervals_are_apart(last: float, words_between: str) -> None:
     for values in ([0.3, 0.1, last], [last, 0.9, 0.3]):
-        assert (
-            f"{words_between} {fmt.share(values[0])}"
-            in charts.repeat_rate_by_cohort(frames.rates(values)).title
-        )
+        assert f"{words_between} {fmt.share(values[0])}" in repeat_rates(frames.rates(values), 180, "M")
 
 
 @few
@@ -166,9 +193,9 @@ def test_repeat_rates_differ_only_where_intervals_are_apart(last: float, words_b
 def test_segments_name_the_richest_and_the_largest(rows: list[tuple[int, float]]) -> None:
     assume(sum(count for count, _ in rows))
     table = frames.segments([count for count, _ in rows], [net for _, net in rows])
-    title = charts.segment_bars(table).title
+    title = sizes_of_segments(table)
     for column in ("customers", "net"):
-        assert short_name(table.loc[table[column].idxmax(), "segment"]) in title
+        assert fmt.short_name(table.loc[table[column].idxmax(), "segment"]) in title
     assert fmt.share(table["share_of_net"].max()) in title
 
 
@@ -177,26 +204,22 @@ def test_segments_name_the_richest_and_the_largest(rows: list[tuple[int, float]]
 def test_tracking_judges_by_the_holdout_alone(actual: list[int], factor: float) -> None:
     predicted = [5000.0, *(factor * one for one in actual[1:])]
     frame = frames.track(actual, {"BG/NBD": predicted})
-    for draw in (charts.tracking, charts.tracking_per_period):
-        title = draw(frame, calibration_end=1).title
-        assert f"the {sum(actual[1:]):,} holdout purchases" in title
-        if abs(factor - 1) > 0.001:
-            assert ("fewer" if factor < 1 else "more") in title
-            assert float(re.search(r"([\d.]+) %", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
+    title = forecasts_tracked(frame)
+    assert f"the {sum(actual[1:]):,} holdout purchases" in title
+    if abs(factor - 1) > 0.001:
+        assert ("fewer" if factor < 1 else "more") in title
+        assert float(re.search(r"([\d.]+) %", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
 
 
 def test_tracking_names_best_and_worst() -> None:
-    frame = frames.track([10.0] * 6, {"a": [9.0] * 6, "b": [10.5] * 6, "c": [4.0] * 6})
-    title = charts.tracking(frame, calibration_end=3).title
+    frame = frames.track([10.0] * 6, {"a": [9.0] * 6, "b": [10.5] * 6, "c": [4.0] * 6}, 3)
+    title = forecasts_tracked(frame)
     assert title == "b comes closest to the 30 holdout purchases (+5 %); c is furthest off (−60 %)"
 
 
 def test_no_holdout_purchase() -> None:
     frame = frames.track([3.0, 0.0], {"BG/NBD": [3.0, 2.5]})
-    assert (
-        charts.tracking(frame, calibration_end=1).title
-        == "No purchase happened in the holdout; 2.50 predicted"
-    )
+    assert forecasts_tracked(frame) == "No purchase happened in the holdout; 2.50 predicted"
 
 
 @few
@@ -204,7 +227,7 @@ def test_no_holdout_purchase() -> None:
 def test_calibration_names_the_worst_group(pairs: list[tuple[float, float]]) -> None:
     table = frames.groups([one for one, _ in pairs], [other for _, other in pairs])
     gaps = (table["predicted_mean"] - table["actual_mean"]).abs()
-    title = charts.calibration(table).title
+    title = worst_group(table.assign(model="BG/NBD"), "frequency_group")
     if "in every group" in title:
         assert gaps.max() <= 0.01
     else:
@@ -215,28 +238,14 @@ def test_calibration_names_the_worst_group(pairs: list[tuple[float, float]]) -> 
 
 def test_surfaces_read_their_grids() -> None:
     grid = frames.grid(np.array([[1.0, 1.0, 1.0], [np.nan, 0.6, 0.9], [np.nan, 0.2, 0.95]]))
-    title = charts.p_alive_surface(grid, age=10).title
+    title = p_alive_by_history(grid, 10, "week")
     assert title == "Last bought in week 5 of 10: P(alive) is 60 % after 1 repeat purchase, 20 % after 2"
-    title = charts.expected_purchases_surface(10 * grid, age=10, horizon="52 weeks").title
+    title = purchases_by_history(10 * grid, "52 weeks", "week")
     assert title.startswith("Most is expected at 0 repeat purchases, the last in week 0: 10 in 52 weeks")
 
 
-@few
-@given(listed(positive, 5, 40))
-def test_concentration_counts_the_best_fifth(values: list[float]) -> None:
-    title = charts.clv_concentration(frames.clv(values)).title
-    top = round(len(values) / 5)
-    if max(values) - min(values) <= 1e-9 * max(values):
-        assert "the same" in title
-    else:
-        held = sum(sorted(values, reverse=True)[:top]) / sum(values)
-        assert title.startswith(
-            f"The best {fmt.share(top / len(values))} of customers hold {fmt.share(held)}"
-        )
-
-
 def test_distribution_has_median_and_top() -> None:
-    title = charts.clv_distribution(frames.clv([*[10.0] * 19, 200.0]), currency="USD").title
+    title = usd(spread_of_value(frames.clv([*[10.0] * 19, 200.0])))
     assert title == "The middle customer is worth USD 10.00, the best 5 % USD 200 each"
 
 
@@ -244,7 +253,7 @@ def test_distribution_has_median_and_top() -> None:
 @given(listed(amounts, 2, 5))
 def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
     names = ["Platinum", "Gold", "Iron", "Lead", "Other"][: len(means)]
-    title = charts.clv_by_group(frames.clv_of(names, means), currency="USD").title
+    title = usd(value_of_groups(frames.clv_of(names, means)))
     if max(means) > min(means):
         assert title.startswith(f"{names[int(np.argmax(means))]}: worth most")
         assert f"{names[int(np.argmin(means))]}: least" in title
@@ -253,8 +262,8 @@ def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
 
 
 def test_tiers_and_segments_keep_their_colours() -> None:
-    chart = charts.clv_by_group(frames.clv_of(["Lead", "Platinum", "Champions"], [1, 9, 5]))
-    faces = [bar.get_facecolor() for bar in chart.figure.axes[0].patches]
+    chart = charts.values_by_group(frames.clv_of(["Lead", "Platinum", "Champions"], [1, 9, 5]))
+    faces = chart.figure.axes[0].collections[0].get_colors()
     colours = [
         TIER_COLOURS["Lead"],
         TIER_COLOURS["Platinum"],
@@ -269,15 +278,15 @@ def words_of(face: tuple[float, ...]) -> str:
 
 def test_sensitivity_leads_with_the_widest() -> None:
     table = pd.concat([frames.sensitivity([5.0, 2.0], [6.0, 9.0])]).sample(frac=1, random_state=1)
-    title = charts.clv_sensitivity(table, base=5.5).title
+    title = in_currency(widest_assumption(table), "")
     assert title.startswith(
         "Margin matters most: from 26 weeks to 156 weeks, lifetime value goes from 2.00 to 9.00"
     )
 
 
 def test_models_that_agree_are_not_ranked() -> None:
-    frame = frames.track([100.0] * 4, {"BG/NBD": [88.0] * 4, "Pareto/NBD": [88.4] * 4})
-    assert charts.tracking(frame, calibration_end=2).title == (
+    frame = frames.track([100.0] * 4, {"BG/NBD": [88.0] * 4, "Pareto/NBD": [88.4] * 4}, 2)
+    assert forecasts_tracked(frame) == (
         "Both predict 12 % fewer than the 200 holdout purchases that happened"
     )
 
@@ -300,10 +309,19 @@ def test_value_through_an_age_is_that_of_one_unit_more(unit: str) -> None:
     """Age counts from 0: 108 customers have brought 378.50 each after 27 months of age, and 388.09 after 28."""
     ages = range(28)
     history = pd.DataFrame({"age": ages, "customers": 108, "value_per_customer": np.linspace(50, 388.09, 28)})
-    title = charts.cohort_value(history, currency="EUR", age_unit=unit).title
+    title = in_currency(value_of_cohort(history, unit), "EUR")
     assert title == f"A customer brings EUR 388 in the first 28 {unit}s, 13 % of it in the first"
-    one = charts.cohort_value(history[:1], currency="EUR", age_unit=unit)
-    assert one.title == f"A customer brings EUR 50.00 in the first {unit}"
-    assert (
-        f"EUR 388 in the first 28 {unit}s." in charts.cohort_value(history, currency="EUR", age_unit=unit).alt
-    )
+    one = in_currency(value_of_cohort(history[:1], unit), "EUR")
+    assert one == f"A customer brings EUR 50.00 in the first {unit}"
+
+
+def test_a_chart_takes_the_finding_of_its_frame_or_another_or_none() -> None:
+    frame = with_finding(frames.monthly([5, 9]), lambda _: "Sales rose to ¤ 9")
+    with_finding(frame, lambda _: "New ones too", measure="new_customers")
+    assert charts.per_month(frame).finding == "Sales rose to 9"
+    assert charts.per_month(frame, measure="new_customers").finding == "New ones too"
+    assert charts.per_month(frame, "Told otherwise").finding == "Told otherwise"
+    assert charts.per_month(frames.monthly([5, 9])).finding == ""
+    review = frames.review(80, 90)
+    review.attrs["finding"] = "Revenue is ¤ 80.00"
+    assert charts.month_against_others(review, currency="EUR").title == "Revenue is EUR 80.00"

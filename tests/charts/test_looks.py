@@ -12,18 +12,19 @@ import pytest
 from crmlib import charts
 from tests.charts import frames
 from tests.charts.frames import USUAL
-from tests.charts.looks import assert_described, assert_legible, drawn_words
+from tests.charts.looks import FINDING, assert_described, assert_legible, drawn_words
 
 
 def test_every_public_chart_is_tried() -> None:
-    assert set(USUAL) == {name for name in charts.__all__ if name[0].islower()}
+    drawn = {draw.__name__ for draw, _frame, _options in USUAL.values()}
+    assert drawn == {name for name in charts.__all__ if name[0].islower()}
 
 
 @pytest.mark.parametrize("name", USUAL)
 def test_usual_data(name: str) -> None:
     draw, frame, options = USUAL[name]
     before = frame.copy(deep=True)
-    chart = draw(frame, **options)
+    chart = draw(frame, FINDING, **options)
     assert_described(chart)
     assert_legible(chart)
     width, height = chart.figure.get_size_inches()
@@ -35,8 +36,8 @@ def test_usual_data(name: str) -> None:
 @pytest.mark.parametrize("name", USUAL)
 def test_no_rows_are_said_in_words(name: str) -> None:
     draw, frame, options = USUAL[name]
-    empty = frame.iloc[:0] if "surface" not in name else frame * np.nan
-    chart = draw(empty, **options)
+    empty = frame.iloc[:0] if draw is not charts.history_surface else frame * np.nan
+    chart = draw(empty, FINDING, **options)
     assert_described(chart)
     assert "No data to draw." in [text.get_text() for text in drawn_words(chart)]
     assert "no data" in chart.alt
@@ -44,49 +45,48 @@ def test_no_rows_are_said_in_words(name: str) -> None:
 
 ODD = {
     "one fate": (charts.rows_by_fate, frames.fates(1, 0), {}),
-    "one month": (charts.purchases_per_month, frames.monthly([3]), {}),
-    "twenty years": (charts.purchases_per_month, frames.monthly([3, 9] * 120), {}),
-    "only a running month": (charts.purchases_per_month, frames.monthly([3]), {"as_of": "2023-01-10"}),
+    "one month": (charts.per_month, frames.monthly([3]), {}),
+    "twenty years": (charts.per_month, frames.monthly([3, 9] * 120), {}),
+    "only a running month": (charts.per_month, frames.monthly([3]), {"as_of": "2023-01-10"}),
     "month of returns": (charts.month_against_others, frames.review(-80, 90, -70, 0), {"currency": "USD"}),
     "month of nothing": (charts.month_against_others, frames.review(0, 0), {}),
-    "value unknown": (charts.purchase_distribution, frames.distribution([3, 1], [0.0, 0.0]), {}),
-    "one tenth": (charts.value_deciles, frames.deciles([5.0]), {}),
-    "all equal tenths": (charts.value_deciles, frames.deciles([5.0] * 10), {}),
-    "loss before and after": (charts.change_by_customers, frames.waterfall(-100, [-50, 20]), {"currency": "USD"}),
-    "from nothing": (charts.change_by_customers, frames.waterfall(0, [0, 0, 0, 500]), {"currency": "USD"}),
-    "no change": (charts.change_by_factors, frames.factors([10, 2], [10, 2]), {}),
-    "billions": (charts.change_by_factors, frames.factors([1e7, 300], [2e7, 250]), {"currency": "JPY"}),
-    "nobody active again": (charts.decile_migration, frames.migration(np.diag([1.0] * 11)), {}),
+    "value unknown": (charts.paired_shares, frames.distribution([3, 1], [0.0, 0.0]), frames.OF_PURCHASES),
+    "one tenth": (charts.by_tenth, frames.deciles([5.0]), {}),
+    "all equal tenths": (charts.by_tenth, frames.deciles([5.0] * 10), {}),
+    "loss before and after": (charts.waterfall, frames.waterfall(-100, [-50, 20]), {"currency": "USD"}),
+    "from nothing": (charts.waterfall, frames.waterfall(0, [0, 0, 0, 500]), {"currency": "USD"}),
+    "no change": (charts.waterfall, frames.factors([10, 2], [10, 2]), {}),
+    "billions": (charts.waterfall, frames.factors([1e7, 300], [2e7, 250]), {"currency": "JPY"}),
+    "nobody active again": (charts.migration, frames.migration(np.diag([1.0] * 11)), {}),
     "one age of value": (charts.cohort_value, frames.history([1.0], [0]), {}),
     "one cohort": (charts.cohorts_by_age, frames.comparison(1, 5), {}),
     "cohorts of two ages": (charts.cohorts_by_age, frames.comparison(2, 3), {"measure": "spend_per_purchase"}),
     "sixty cohorts": (charts.revenue_by_cohort, frames.comparison(60, 70, 1e6), {"currency": "USD"}),
     "weeks": (charts.revenue_by_cohort, frames.comparison(), {"period": "W"}),
-    "one repeat rate": (charts.repeat_rate_by_cohort, frames.rates([0.2]), {}),
-    "one segment": (charts.segment_bars, frames.segments([4], [10]), {}),
-    "spend below zero": (charts.segment_bars, frames.segments([4, 2], [-10, 2]), {}),
-    "a segment that costs": (charts.segment_bars, frames.segments([4, 2, 1], [100, 20, -15]), {}),
+    "one repeat rate": (charts.by_cohort, frames.rates([0.2]), {}),
+    "one segment": (charts.paired_shares, frames.segments([4], [10]), {}),
+    "spend below zero": (charts.paired_shares, frames.segments([4, 2], [-10, 2]), {}),
+    "a segment that costs": (charts.paired_shares, frames.segments([4, 2, 1], [100, 20, -15]), {}),
     "one period": (charts.tracking, frames.track([3.0], {"BG/NBD": [2.0]}), {"calibration_end": 5}),
     "five models alike": (
         charts.tracking, frames.track([3.0] * 9, {f"model {n}": [3.0] * 9 for n in range(5)}), {"calibration_end": 4},
     ),
     "one group": (charts.calibration, frames.groups([0.2], [0.3]), {}),
     "nothing predicted": (charts.calibration, frames.groups([0.0, 0.0], [0.0, 0.0]), {}),
-    "flat surface": (charts.p_alive_surface, frames.grid(np.ones((5, 6))), {"age": 30}),
-    "surface of one row": (charts.p_alive_surface, frames.grid(np.array([1.0, 0.5])), {"age": 30}),
+    "flat surface": (charts.history_surface, frames.grid(np.ones((5, 6))), {"age": 30}),
+    "surface of one row": (charts.history_surface, frames.grid(np.array([1.0, 0.5])), {"age": 30}),
     "nothing expected": (
-        charts.expected_purchases_surface, frames.grid(np.zeros((3, 3))), {"age": 30, "horizon": "1 week"},
+        charts.history_surface, frames.grid(np.zeros((3, 3))), {"age": 30, "horizon": "1 week"},
     ),
     "one customer": (charts.clv_distribution, frames.clv([5.0]), {}),
     "losses": (charts.clv_distribution, frames.clv([-5.0, -1, 0, 3]), {"currency": "USD"}),
-    "losses in concentration": (charts.clv_concentration, frames.clv([9.0, 5, -1, -2]), {}),
-    "groups at a loss": (charts.clv_by_group, frames.clv_of(["Platinum", "Lead"], [9, -4]), {"currency": "USD"}),
+    "groups at a loss": (charts.values_by_group, frames.clv_of(["Platinum", "Lead"], [9, -4]), {"currency": "USD"}),
     "dollar signs and long names": (
-        charts.clv_by_group,
+        charts.values_by_group,
         frames.clv_of(["$100 to $200 a year or thereabouts", "x" * 90], [9, 4]),
         {"currency": "US$"},
     ),
-    "one acquisition": (charts.clv_by_acquisition_month, frames.clv_of(list(frames.months(1)), [4], "month"), {}),
+    "one acquisition": (charts.by_cohort, frames.clv_of(list(frames.months(1)), [4], "month"), frames.OF_CLV),
     "firm beyond the curve": (charts.profit_by_retention, frames.value_by_retention(), {"retention_rate": 0.2}),
     "no cost known": (charts.profit_by_retention, frames.value_by_retention(0), {"retention_rate": 0.93}),
     "a customer at a loss": (charts.profit_by_retention, frames.value_by_retention(600), {"retention_rate": 0.6}),
@@ -99,19 +99,21 @@ ODD = {
     "one curve of survival": (charts.survival_by_group, frames.survival({"all": 0.97}), {}),
     "one tenure": (charts.survival_by_group, frames.survival({"all": 0.97}, 0), {}),
     "twelve groups": (charts.survival_by_group, frames.survival({f"plan {n}": 1 - n / 200 for n in range(12)}), {}),
-    "only churn": (charts.revenue_movement, frames.movements(500, [[0, 0, 0, 500]]), {"currency": "EUR"}),
-    "first month": (charts.revenue_movement, frames.movements(0, [[500, 0, 0, 0]]), {}),
-    "one forecast": (charts.activity_calibration, frames.tenths({"BG/NBD": 0.0}), {}),
+    "only churn": (charts.waterfall, frames.movements(500, [[0, 0, 0, 500]]), {"currency": "EUR"}),
+    "first month": (charts.waterfall, frames.movements(0, [[500, 0, 0, 0]]), {}),
+    "one forecast": (charts.chances, frames.tenths({"BG/NBD": 0.0}), {}),
     "one frequency": (charts.overdue_share, frames.overdue([0.2]), {"false_alarm_rate": 0.1}),
     "nobody overdue": (charts.overdue_share, frames.overdue([np.nan, 0, 0, 0]), {"false_alarm_rate": 0.05}),
     "nothing matters": (charts.clv_sensitivity, frames.sensitivity([5.0], [5.0]), {"base": 5.0}),
-    "nobody but Lead": (charts.tier_pyramid, frames.tier_rows([0, 0, 0, 3], [0.0, 0, 0, -5]), {"currency": "USD"}),
-    "one tier": (charts.tier_pyramid, frames.tier_rows([1, 0, 0, 0], [5.0, 0, 0, 0]), {}),
-    "Lead costs more than there is": (charts.tier_pyramid, frames.tier_rows([9, 9, 9, 9], [5.0, 2, 1, -7]), {}),
-    "service in proportion": (charts.effort_and_value, frames.efforts([4.0, 3, 2, 1], [4.0, 3, 2, 1]), {}),
-    "Lead without margin": (charts.effort_and_value, frames.efforts([4.0, 3, 2, -1], [4.0, 3, 2, 1]), {}),
-    "nobody stayed": (charts.tier_flows, frames.tier_moves(np.roll(np.diag([9] * 5), 1, axis=1)), {}),
-    "one tier to follow": (charts.stayed_by_chance, frames.stays([1.0], [1.0]), {}),
+    "nobody but Lead": (charts.paired_shares, frames.tier_rows([0, 0, 0, 3], [0.0, 0, 0, -5]), frames.OF_TIERS),
+    "one tier": (charts.paired_shares, frames.tier_rows([1, 0, 0, 0], [5.0, 0, 0, 0]), frames.OF_TIERS),
+    "Lead costs more than there is": (
+        charts.paired_shares, frames.tier_rows([9, 9, 9, 9], [5.0, 2, 1, -7]), frames.OF_TIERS,
+    ),
+    "service in proportion": (charts.paired_shares, frames.efforts([4.0, 3, 2, 1], [4.0, 3, 2, 1]), frames.OF_EFFORT),
+    "Lead without margin": (charts.paired_shares, frames.efforts([4.0, 3, 2, -1], [4.0, 3, 2, 1]), frames.OF_EFFORT),
+    "nobody stayed": (charts.migration, frames.tier_moves(np.roll(np.diag([9] * 5), 1, axis=1)), {}),
+    "one tier to follow": (charts.paired_shares, frames.stays([1.0], [1.0]), frames.OF_STAYING),
     "one sure tier": (charts.tier_certainty, frames.certainty([[1.0, 0, 0, 0]]), {}),
     "no key matters": (charts.tiers_by_allocation, frames.allocations([0.0, 0.0]), {}),
     "no tail": (charts.profit_whale, frames.whale([5.0, 3, 2]), {"currency": "USD"}),
@@ -119,6 +121,10 @@ ODD = {
     "whale of no profit": (charts.profit_whale, frames.whale([0.0, 0.0]), {}),
     "whale that sinks": (charts.profit_whale, frames.whale([5.0, 3, -20]), {"currency": "USD"}),
     "ten thousand ranks": (charts.revenue_against_profit, frames.ranks([*range(9999, 0, -1)]), {}),
+    "triangle of one cohort": (charts.cohort_triangle, frames.comparison(1, 2), {}),
+    "triangle of five years": (
+        charts.cohort_triangle, frames.comparison(60, 61, 1e6), {"measure": "value_per_customer", "currency": "USD"},
+    ),
 }  # fmt: skip
 
 
@@ -127,7 +133,7 @@ def test_odd_data(name: str) -> None:
     draw, frame, options = ODD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chart = draw(frame, **options)
+        chart = draw(frame, FINDING, **options)
         assert_described(chart)
         assert_legible(chart)
 

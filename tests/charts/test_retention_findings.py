@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib import charts
 from crmlib import format as fmt
+from crmlib.customers.sentences import change_of_recurring_revenue
+from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
+from crmlib.models.sentences import chances_of_buying, overdue_buyers, survival_compared
 from tests.charts import frames
+from tests.charts.test_findings import usd
 
 few = settings(max_examples=15, deadline=None)
 
@@ -19,7 +22,7 @@ few = settings(max_examples=15, deadline=None)
 @given(st.sampled_from([0.0, 60.0, 175.0, 320.0]), st.integers(40, 95))
 def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     curve, rate = frames.value_by_retention(cost), percent / 100
-    title = charts.profit_by_retention(curve, retention_rate=rate, currency="USD").title
+    title = usd(worth_of_next_points(curve, rate, 0.05))
     net, after = (float(np.interp(one, curve["retention_rate"], curve["net"])) for one in (rate, rate + 0.05))
     assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
     assert title.startswith(f"At {fmt.share(rate)} retention a customer is worth {fmt.money(net, 'USD')}")
@@ -30,10 +33,7 @@ def test_worth_of_the_next_points(cost: float, percent: int) -> None:
 
 
 def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
-    assert (
-        "outside the curve"
-        in charts.profit_by_retention(frames.value_by_retention(), retention_rate=0.2).title
-    )
+    assert "outside the curve" in usd(worth_of_next_points(frames.value_by_retention(), 0.2, 0.05))
 
 
 @pytest.mark.parametrize(
@@ -46,26 +46,24 @@ def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
     ],
 )
 def test_the_claim_is_met_missed_or_passed(cost: float, rate: float, said: str) -> None:
-    assert said in charts.rise_by_retention(frames.value_by_retention(cost), retention_rate=rate).title
+    assert said in rise_beside_claim(frames.value_by_retention(cost), rate, 0.8)
 
 
 def test_survival_is_compared_where_all_were_seen() -> None:
     curves = frames.survival({"monthly": 0.9, "yearly": 0.99}, until=24)
-    assert charts.survival_by_group(curves).title == (
+    assert survival_compared(curves) == (
         f"yearly: {fmt.share(0.99**12)} of contracts are still there after 12 months; "
         f"monthly: {fmt.share(0.9**12)}"
     )
     short = curves[(curves["group"] == "yearly") | (curves["tenure"] <= 6)]
-    assert "after 3 months" in charts.survival_by_group(short).title
-    assert charts.survival_by_group(curves[curves["group"] == "yearly"]).title == (
+    assert "after 3 months" in survival_compared(short)
+    assert survival_compared(curves[curves["group"] == "yearly"]) == (
         f"After 12 months, {fmt.share(0.99**12)} of contracts are still there"
     )
 
 
 def test_recurring_revenue_adds_up_and_names_its_largest_effect() -> None:
-    title = charts.revenue_movement(
-        frames.movements(1000, [[50, 0, 0, 300], [10, 0, 20, 0]]), currency="USD"
-    ).title
+    title = usd(change_of_recurring_revenue(frames.movements(1000, [[50, 0, 0, 300], [10, 0, 20, 0]])))
     assert title == "Recurring revenue fell by 26 % to USD 740; largest effect: churn (−USD 300)"
 
 
@@ -77,7 +75,7 @@ def test_best_and_worst_forecast_are_named(away: list[float]) -> None:
         name: float((rows["predicted_mean"] - rows["actual_mean"]).abs().mean())
         for name, rows in table.groupby("model")
     }
-    title = charts.activity_calibration(table).title
+    title = chances_of_buying(table)
     assert fmt.share(min(gaps.values())) in title
     if fmt.share(min(gaps.values())) != fmt.share(max(gaps.values())):
         assert title.startswith(f"{min(gaps, key=lambda one: gaps[one])}'s")
@@ -91,11 +89,11 @@ def test_one_chance_for_everybody_is_not_named_the_best_forecast() -> None:
         .head(1)
         .assign(model="base rate", predicted_mean=0.3, actual_mean=0.3)
     )
-    title = charts.activity_calibration(pd.concat([table, base], ignore_index=True)).title
+    title = chances_of_buying(pd.concat([table, base], ignore_index=True))
     assert title.startswith("model's")
     assert "base rate" not in title
 
 
 def test_overdue_counts_repeat_buyers_alone() -> None:
-    title = charts.overdue_share(frames.overdue([np.nan, 0.1, 0.3]), false_alarm_rate=0.05).title
+    title = overdue_buyers(frames.overdue([np.nan, 0.1, 0.3]), 0.05)
     assert title == "80 customers are overdue: 20 % of repeat buyers, where 5 % would be if nobody had lapsed"

@@ -6,8 +6,10 @@ import warnings
 
 import pytest
 
-from crmlib import charts
-from tests.charts.looks import assert_described, assert_legible
+from crmlib.customers.sentences import clusters_described, clusters_judged, moves_of_segments
+from crmlib.findings import in_currency
+from crmlib.models.sentences import rankings_compared, spend_of_groups
+from tests.charts.looks import FINDING, assert_described, assert_legible
 from tests.charts.segment_frames import NAMED, ODD, RFM, SEGMENTS, captured, choice, moves, outcomes, profile
 
 
@@ -16,7 +18,7 @@ def test_odd_data(name: str) -> None:
     draw, frame, options = ODD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        chart = draw(frame, **options)
+        chart = draw(frame, FINDING, **options)
         assert_described(chart)
         assert_legible(chart)
 
@@ -24,30 +26,30 @@ def test_odd_data(name: str) -> None:
 def test_profile_names_the_largest_and_the_feature_that_sets_apart() -> None:
     frame = profile(NAMED, RFM).assign(standing=0.1)
     frame.loc[frame["feature"] == "frequency", "standing"] = [1.0, -1.0, -0.5]
-    title = charts.cluster_profile(frame).title
+    title = clusters_described(frame)
     assert title == f"The largest of 3 clusters, “{NAMED[0]}”, holds 50 %; they differ most in frequency"
 
 
 def test_choice_says_groups_only_where_they_are() -> None:
-    usual = charts.cluster_choice(choice([0.4, 0.5], [0.7, 0.97], [0.2, 0.001]))
-    assert usual.title.startswith("3 clusters are groups")
-    cuts = charts.cluster_choice(choice([0.4, 0.5], [0.9, 0.97], [0.2, 0.3])).title
+    usual = clusters_judged(choice([0.4, 0.5], [0.7, 0.97], [0.2, 0.001]))
+    assert usual.startswith("3 clusters are groups")
+    cuts = clusters_judged(choice([0.4, 0.5], [0.9, 0.97], [0.2, 0.3]))
     assert cuts.startswith("Cuts, not groups, with 2 to 3 clusters: no valley")
     assert "beyond those of a bell" in cuts
-    assert "beyond" not in charts.cluster_choice(choice([0.2, 0.5], [0.9, 0.9], [0.2, 0.3])).title
-    shaky = charts.cluster_choice(choice([0.4, 0.5], [0.7, 0.7], [0.001, 0.3])).title
+    assert "beyond" not in clusters_judged(choice([0.2, 0.5], [0.9, 0.9], [0.2, 0.3]))
+    shaky = clusters_judged(choice([0.4, 0.5], [0.7, 0.7], [0.001, 0.3]))
     assert "do not come out again" in shaky
 
 
 def test_moves_follow_the_best_segment() -> None:
     matrix = moves([[50, 5, 30, 2, 13], [0] * 5, [0] * 5, [0] * 5, [0, 1, 0, 0, 0]], SEGMENTS)
-    title = charts.segment_migration(matrix).title
+    title = moves_of_segments(matrix, "the first day")
     assert title == "Of 100 customers in “Champions” on the first day, 50 % stayed; 30 % went to “At risk”"
 
 
 def test_holdout_titles() -> None:
-    title = charts.holdout_by_group(outcomes(["x", "y"], [2.0, 8.0]), currency="EUR").title
+    title = in_currency(spend_of_groups(outcomes(["x", "y"], [2.0, 8.0])), "EUR")
     assert title == "y spent EUR 8.00 per customer in the holdout, x EUR 2.00"
-    apart = charts.holdout_by_ranking(captured({"x": 0.2, "CLV": 0.5})).title
+    apart = rankings_compared(captured({"x": 0.2, "CLV": 0.5}))
     assert apart.endswith("brought 50 % of holdout spend, by x 20 %")
-    assert "not told apart" in charts.holdout_by_ranking(captured({"x": 0.45, "CLV": 0.5})).title
+    assert "the intervals overlap" in rankings_compared(captured({"x": 0.45, "CLV": 0.5}))

@@ -12,11 +12,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
-from crmlib.charts import purchases_per_month, style
+from crmlib.charts import per_month, style
 from crmlib.charts.layout import no_data, spread
 from crmlib.charts.style import TIER_COLOURS
 from crmlib.errors import CrmError
+from tests.charts.frames import USUAL
+from tests.charts.looks import FINDING
 
 MONTHS = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=4, freq="MS"), "purchases": [5, 9, 4, 7]})
 
@@ -61,7 +64,7 @@ def test_tiers_are_the_pyramids_four() -> None:
 
 
 def test_shows_itself_with_alt_text_and_size() -> None:
-    chart = purchases_per_month(MONTHS)
+    chart = per_month(MONTHS, FINDING)
     data, metadata = chart._repr_mimebundle_()
     assert data["image/png"][:8] == b"\x89PNG\r\n\x1a\n"
     assert data["text/plain"] == chart.title
@@ -72,25 +75,46 @@ def test_shows_itself_with_alt_text_and_size() -> None:
 
 
 def test_same_data_same_bytes(tmp_path) -> None:
-    one, other = purchases_per_month(MONTHS), purchases_per_month(MONTHS.copy())
+    one, other = per_month(MONTHS), per_month(MONTHS.copy())
     assert one.png() == one.png() == other.png() == one.save(tmp_path / "a.png").read_bytes()
 
 
 def test_settings_of_the_reader_neither_leak_in_nor_out() -> None:
-    plain = purchases_per_month(MONTHS).png()
+    plain = per_month(MONTHS).png()
     with mpl.rc_context({"font.size": 30, "axes.spines.top": True, "text.color": "red"}):
         before = dict(mpl.rcParams)
-        assert purchases_per_month(MONTHS).png() == plain
+        assert per_month(MONTHS).png() == plain
         assert dict(mpl.rcParams) == before
 
 
-def test_leaves_pyplot_and_seaborn_alone() -> None:
+def in_a_new_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+
+
+def test_seaborn_is_loaded_by_the_first_chart_that_is_drawn() -> None:
+    loaded = "print([name for name in ('matplotlib.pyplot', 'seaborn') if name in sys.modules])"
+    assert in_a_new_python(f"import sys, crmlib as crm; crm.charts.Chart; {loaded}") == "[]"
+
+
+def test_pyplot_knows_no_figure_of_ours() -> None:
     code = (
-        "import sys, pandas as pd; from crmlib.charts import purchases_per_month as chart;"
-        "chart(pd.DataFrame({'month': ['2024-01-01'], 'purchases': [3]})).png();"
-        "print([name for name in ('matplotlib.pyplot', 'seaborn') if name in sys.modules])"
+        "import pandas as pd; from crmlib.charts import per_month; import matplotlib.pyplot as plt;"
+        "per_month(pd.DataFrame({'month': ['2024-01-01'], 'purchases': [3]})).png(); print(plt.get_fignums())"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert in_a_new_python(code) == "[]"
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_a_chart_is_drawn_into_the_axes_it_is_given(name: str) -> None:
+    draw, frame, options = USUAL[name]
+    figure = Figure(figsize=(9, 4))
+    given, other = figure.subplots(1, 2)
+    chart = draw(frame, FINDING, ax=given, **options)
+    assert chart.figure is figure
+    assert figure.get_size_inches().tolist() == [9, 4]
+    assert " ".join(given.get_title(loc="left").split()) == FINDING
+    assert given.has_data()
+    assert not other.has_data()
 
 
 def test_charts_import_no_room_but_the_ground_floor() -> None:

@@ -8,6 +8,16 @@ from hypothesis import strategies as st
 
 from crmlib import charts
 from crmlib import format as fmt
+from crmlib.customers.sentences import (
+    certainty_of_tiers,
+    effort_beside_value,
+    keys_of_allocation,
+    moves_of_tiers,
+    pyramid,
+    ranks_compared,
+    stayed_beside_chance,
+    whale,
+)  # fmt: skip
 from tests.charts import frames
 from tests.charts.looks import assert_described, assert_legible
 
@@ -26,10 +36,11 @@ def test_the_pyramid_names_the_best_and_what_the_last_costs(
     customers: list[int], profit: list[float]
 ) -> None:
     table = frames.tier_rows(customers, profit)
-    chart = charts.tier_pyramid(table, currency="USD")
+    chart = charts.paired_shares(table, title := pyramid(table, "profit"), **frames.OF_TIERS)
     held = table[table["customers"] > 0]
     if held.empty:
-        assert chart.title == "No customer has a tier"
+        assert chart.empty
+        assert title == ""
         return
     assert_legible(chart)
     first, last = held.iloc[0], held.iloc[-1]
@@ -43,7 +54,8 @@ def test_the_pyramid_names_the_best_and_what_the_last_costs(
 @few
 @given(st.lists(money, min_size=1, max_size=40))
 def test_the_whale_says_how_much_is_lost_again(profits: list[float]) -> None:
-    chart = charts.profit_whale(frames.whale(profits), currency="USD")
+    curve = frames.whale(profits)
+    chart = charts.profit_whale(curve, whale(curve, "profit"), currency="USD")
     assert_legible(chart)
     assert_described(chart)
     lost = -sum(one for one in profits if one < 0)
@@ -60,7 +72,8 @@ def test_the_whale_says_how_much_is_lost_again(profits: list[float]) -> None:
 @few
 @given(four(shares), four(shares))
 def test_noise_and_change_stand_side_by_side(stayed: list[float], chance: list[float]) -> None:
-    chart = charts.stayed_by_chance(frames.stays(stayed, chance))
+    frame = frames.stays(stayed, chance)
+    chart = charts.paired_shares(frame, stayed_beside_chance(frame), **frames.OF_STAYING)
     assert chart.title == (
         f"{fmt.share(stayed[0])} of Platinum stayed; had nobody changed, noise alone would have kept "
         f"{fmt.share(chance[0])}"
@@ -72,7 +85,7 @@ def test_noise_and_change_stand_side_by_side(stayed: list[float], chance: list[f
 @given(st.lists(shares, min_size=2, max_size=5))
 def test_the_key_that_matters_most_is_named(moved: list[float]) -> None:
     frame = frames.allocations([0.0, *moved[1:]])
-    chart = charts.tiers_by_allocation(frame)
+    chart = charts.tiers_by_allocation(frame, keys_of_allocation(frame))
     most = frame.iloc[1:]["share_changed"].max()
     if most:
         assert frame.iloc[1:].set_index("key")["share_changed"].idxmax() in chart.title
@@ -86,7 +99,7 @@ def test_the_key_that_matters_most_is_named(moved: list[float]) -> None:
 def test_effort_names_who_gets_most_beyond_value(value: list[float], effort: list[float]) -> None:
     table = frames.efforts(value, effort)
     beyond = table["share_of_effort"] - table["share_of_value"]
-    title = charts.effort_and_value(table).title
+    title = effort_beside_value(table)
     if beyond.max() < 0.01:
         assert title == "Each tier gets service in proportion to its value"
     else:
@@ -100,7 +113,8 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
     counts = np.zeros((5, 5), dtype=int)
     counts[0, [0, 2, 4]] = stayed, fell, gone
     counts[2, 2] = 10
-    chart = charts.tier_flows(frames.tier_moves(counts))
+    matrix = frames.tier_moves(counts)
+    chart = charts.migration(matrix, moves_of_tiers(matrix))
     assert_legible(chart)
     best = "Platinum" if stayed + fell + gone else "Iron"
     share = stayed / (stayed + fell + gone) if stayed + fell + gone else 1.0
@@ -110,16 +124,16 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
 @few
 @given(st.permutations(range(20)))
 def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
-    chart = charts.revenue_against_profit(frames.ranks([float(one) for one in profits]))
+    title = ranks_compared(frames.ranks([float(one) for one in profits]))
     poor = sum(one < 10 for one in profits[:2]) / 2
-    assert f"{fmt.share(poor)} are in the worse half by profit" in chart.title
+    assert f"{fmt.share(poor)} are in the worse half by profit" in title
 
 
 @few
 @given(four(four(st.floats(0.01, 1))))
 def test_certainty_names_the_best_and_the_least_sure(chances: list[list[float]]) -> None:
     frame = frames.certainty([[one / sum(row) for one in row] for row in chances])
-    chart = charts.tier_certainty(frame)
+    chart = charts.tier_certainty(frame, certainty_of_tiers(frame))
     right = np.diag(frame)
     assert chart.title.startswith(
         f"Who measures as Platinum is Platinum with a chance of {fmt.share(right[0])}"

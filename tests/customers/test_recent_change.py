@@ -82,11 +82,6 @@ def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
     assert found.change.value == value
     assert found.sentence.startswith("Not measured: two periods to compare need a complete month each")
     told = dict(value=value, **found.names)
-    assert (
-        charts.change_by_customers(found.change.waterfall, **told).title
-        == f"No {value} of two periods to compare"
-    )
-    assert charts.change_by_factors(found.change.factors, **told).title == f"No factor of {value} to compare"
-    assert (
-        charts.decile_migration(found.change.migration).title == "No customer of the first period to follow"
-    )
+    assert charts.waterfall(found.change.waterfall, **told).title == f"No {value} of two periods to compare"
+    assert charts.waterfall(found.change.factors, **told).empty
+    assert charts.migration(found.change.migration).title == "No customer of the first period to follow"

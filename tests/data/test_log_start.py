@@ -166,7 +166,7 @@ def test_charts_draw_new_customers_only():
     drawn = crm.charts.cohorts_by_age(cohorts, measure="value_per_customer")
     assert "March 2024" in drawn.alt
     assert "January" not in drawn.alt
-    months = crm.charts.new_customers_per_month(crm.purchases_by_month(LOG, **KNOWN))
+    months = crm.charts.per_month(crm.purchases_by_month(LOG, **KNOWN), measure="new_customers")
     assert months.finding == "New customers: 1 in April 2024 as in March 2024"
     base = crm.charts.revenue_by_cohort(crm.cohort_comparison(LOG, as_of="2024-03-31", new_from="2024-02-20"))
     assert "first seen by February 2024, who may be older than the log" in base.finding

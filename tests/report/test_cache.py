@@ -103,7 +103,7 @@ def test_the_key_covers_the_library(project, tmp_path):
         assert after_an_edit_of(module) == keys[0], module
     for module in (
         "units.py",
-        "charts/tiers.py",
+        "charts/segments.py",
         "data/cleaning/reading.py",
         "models/beta_geo.py",
         "__init__.py",

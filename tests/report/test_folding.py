@@ -16,7 +16,7 @@ CELLS = {
     "rows": pd.DataFrame({"month": [1], "churn": [0.5]}),
     "unmeasured": no_rows(["month", "churn"], "no table subscriptions").tail(3).round(2),
     "too young": no_rows(["month"], "no month is complete by 2024-01-20"),
-    "empty chart": crm.charts.revenue_movement(no_rows(["month", "start", "end"], "no table subscriptions")),
+    "empty chart": crm.charts.waterfall(no_rows(["month", "start", "end"], "no table subscriptions")),
 }
 
 

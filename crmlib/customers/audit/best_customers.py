@@ -12,8 +12,10 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import as_day, by_group, customer_totals, dated, floor, profit_of, seen_by
+from crmlib.customers.audit.sentences import share_of_best_tenth, spread_of_purchases
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.rankings import gini, parts_of_equal_size, top_share
 from crmlib.units import TimeUnit
 
@@ -107,6 +109,8 @@ def period_profile(
     for table in (deciles, distribution):
         assert table["customers"].sum() == len(ranked), "a customer was lost between tables"
         assert np.isclose(table["value"].sum(), ranked[value].sum()), "value was lost between tables"
+    with_finding(distribution, spread_of_purchases, value)
+    with_finding(deciles, share_of_best_tenth, value)
     apart = _by_group(transactions, by, **period)
     return PeriodProfile(value, _totals(ranked, value), distribution, deciles, apart)
 

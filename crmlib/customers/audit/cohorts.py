@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
+from crmlib.customers.audit.sentences import repeat_rates, value_of_cohort, with_cohort_findings
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
 
@@ -33,7 +36,7 @@ class Cohorts(pd.DataFrame):
         One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all acquired by then),
         `purchases, revenue`, where it is known `profit`, `new_share` (of the period's revenue from customers acquired
         in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not known (NaN)
-        up to the last cohort whose customers may be older. It is lens 5 of The Customer-Base Audit.
+        up to the last cohort whose customers may be older.
         """
         measures = [name for name in ("active", "purchases", "revenue", "profit") if name in self.columns]
         known = pd.DataFrame(self)
@@ -90,7 +93,7 @@ def cohort_comparison(
 
     References
     ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 4.
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lenses 3 to 5.
 
     Examples
     --------
@@ -119,7 +122,9 @@ def cohort_comparison(
     )
     if value == "profit":
         table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    return Cohorts(_marked(table, new_from))
+    cohorts = Cohorts(_marked(table, new_from))
+    with_cohort_findings(cohorts, period)
+    return cohorts
 
 
 def cohort_history(
@@ -152,10 +157,6 @@ def cohort_history(
         spend_per_purchase, revenue`, where it is known `profit`, `value_per_customer` (cumulative), and
         `bought_twice_share`: who has bought twice by the end of it. Empty if the youngest has not lived one unit.
 
-    References
-    ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 3.
-
     Examples
     --------
     >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
@@ -181,10 +182,9 @@ def cohort_history(
         sums, on="age", how="left"
     )
     table = _with_means(table.fillna(0))
-    return table.assign(
-        value_per_customer=table[value].cumsum() / table["customers"],
-        bought_twice_share=_bought_twice(rows, ages) / table["customers"],
-    )
+    table["value_per_customer"] = table[value].cumsum() / table["customers"]
+    table["bought_twice_share"] = _bought_twice(rows, ages) / table["customers"]
+    return with_finding(table, value_of_cohort, fmt.PERIODS.get(age_unit, "day"))
 
 
 def repeat_rate(
@@ -234,7 +234,7 @@ def repeat_rate(
     table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
     low, high = wilson_interval(table["came_back"], table["customers"])
     rates = table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
-    return _marked(rates, new_from)
+    return with_finding(_marked(rates, new_from), repeat_rates, within_days, period)
 
 
 def _marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:

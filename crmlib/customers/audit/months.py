@@ -18,9 +18,11 @@ from crmlib.customers._log import (
     orders_among,
     seen_by,
 )
+from crmlib.customers.audit.sentences import course_of_months, month_compared
 from crmlib.customers.rfm.summary import purchase_periods
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import with_finding
 from crmlib.units import TimeUnit
 
 GROUPS = ("all", "existing", "new")
@@ -89,6 +91,8 @@ def month_review(
     changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
     for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
+    for measure in review["measure"].unique():
+        with_finding(review, month_compared, measure, measure=measure)
     return review
 
 
@@ -250,4 +254,7 @@ def purchases_by_month(
     months = pd.date_range(found["month"].iloc[0], pd.Timestamp(day), freq="MS", unit="ns")
     whole = found.set_index("month").reindex(months).rename_axis("month").fillna(0).reset_index()
     whole = whole.astype({"purchases": "int64", "buyers": "int64", "new_customers": "int64"})
-    return whole.assign(new_customers=known_since(whole["new_customers"], whole["month"], new_from))
+    whole["new_customers"] = known_since(whole["new_customers"], whole["month"], new_from)
+    for measure in ("purchases", "new_customers"):
+        with_finding(whole, course_of_months, measure, pd.Timestamp(day), measure=measure)
+    return whole

@@ -15,8 +15,10 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers._log import acquired_by, as_day, customer_totals, profit_of, span
 from crmlib.customers.audit.months import comparable_months, last_months
+from crmlib.customers.audit.sentences import change_by_factors, change_by_steps, moves_of_tenths
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, not_measured
+from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 from crmlib.rankings import parts_of_equal_size
 
@@ -85,7 +87,10 @@ def period_change(
     pairs = _pairs(totals[0], totals[1], value)
     acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
-    found = PeriodChange(value, waterfall, _migration(pairs), factors)
+    with_finding(waterfall, change_by_steps, value)
+    with_finding(factors, change_by_factors, value)
+    migration = with_finding(_migration(pairs), moves_of_tenths, value)
+    found = PeriodChange(value, waterfall, migration, factors)
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
     return found
 

@@ -15,8 +15,10 @@ from crmlib import format as fmt
 from crmlib.customers.clusters import fits
 from crmlib.customers.clusters.choice import choose, cluster_verdict, judge_clusters
 from crmlib.customers.clusters.fits import Labels, Method, Points, Scale
+from crmlib.customers.sentences import clusters_described, clusters_judged
 from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.findings import with_finding
 
 DISSOLVED = 0.5  # Hennig's Jaccard below which a cluster has not come out again
 SCALES = ("log", "share")
@@ -147,7 +149,7 @@ class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
         self.feature_names_in_ = list(features.columns)
         self._scaling = scaling(features, self.scale)
         points = self._scaling.transform(features.to_numpy())
-        self.choice_ = self._judge(points, different, random)
+        self.choice_ = with_finding(self._judge(points, different, random), clusters_judged)
         row = choose(self.choice_)
         self.groups_, self.sentence_ = bool(row["groups"]), cluster_verdict(self.choice_)
         found = fits.cluster(points, int(row["clusters"]), self.method, random, starts=fits.REFERENCE_STARTS)
@@ -156,7 +158,8 @@ class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
         self.n_clusters_ = int(self.labels_.max()) + 1
         standing = fits.standing_of(points, self.labels_)
         self.names_ = fits.cluster_names(standing, self.feature_names_in_, self.scale)
-        self.profile_ = fits.profile_of(features, standing, self.labels_, self.names_)
+        profile = fits.profile_of(features, standing, self.labels_, self.names_)
+        self.profile_ = with_finding(profile, clusters_described)
         again = fits.stability(points, self.labels_, self.method, self.resamples, random)
         self.rand_, self.stability_ = float(again.rand.mean()), self._found_again(again)
         return self

@@ -22,7 +22,9 @@ from crmlib.customers.profit.cost_to_serve import (
     has_costs,
     in_weeks,
 )
+from crmlib.customers.sentences import ranks_compared
 from crmlib.errors import DataError
+from crmlib.findings import with_finding
 from crmlib.study.file import Costs
 
 COLUMNS = (
@@ -59,9 +61,8 @@ class CustomerProfit(pd.DataFrame):
         Without rows where no cost is known, for then the two are one.
         """
         known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
-        return pd.DataFrame(
-            {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
-        )
+        ranks = {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
+        return with_finding(pd.DataFrame(ranks), ranks_compared)
 
     @property
     def missing_costs(self) -> str:

@@ -13,13 +13,16 @@ from crmlib import format as fmt
 from crmlib.customers._log import span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import profit_in_weeks
+from crmlib.customers.sentences import whale
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import with_finding
 from crmlib.rankings import gini, top_share
 from crmlib.study.file import Costs
 
 FEWEST_WEEKS = 8
 FEWEST = 50  # customers, below which true differences and chance cannot be separated
 _CURVE = 501  # points of a curve, more than a chart can show
+_CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 _SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
 
 
@@ -94,6 +97,8 @@ def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     curve = pd.DataFrame({"customers": customers, "share_of_customers": customers / max(len(ranked), 1)})
     curve["profit"] = cumulative[customers]
     curve["share_of_profit"] = curve["profit"] / whole
+    name = getattr(profit, "name", None)
+    with_finding(curve, whale, _CALLED.get(name, name) if isinstance(name, str) else "profit")
     best_fifth = top_share(values, 0.2)
     return WhaleCurve(
         curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)

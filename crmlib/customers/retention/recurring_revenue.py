@@ -11,9 +11,11 @@ from ibis import _
 
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contracts import seen_rows
+from crmlib.customers.sentences import change_of_recurring_revenue
 from crmlib.data.engine import frame_table
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 
 _MOVEMENTS = ["start", "new", "expansion", "contraction", "churn"]
@@ -101,7 +103,8 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     came, went = (table[list(names)].sum(axis=1) for names in (_MOVEMENTS[:3], _MOVEMENTS[3:]))
     assert np.allclose(came - went, table["end"]), "money was lost between movements"
     assert np.allclose(table["end"].iloc[:-1], table["start"].iloc[1:]), "an end is not the next start"
-    return table.join(revenue_ratios(table)).astype({"customers": "int64", "month": "datetime64[s]"})
+    table = table.join(revenue_ratios(table)).astype({"customers": "int64", "month": "datetime64[s]"})
+    return with_finding(table, change_of_recurring_revenue)
 
 
 def _one_price_a_day(rows: ibis.Table) -> ibis.Table:

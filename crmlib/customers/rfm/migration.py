@@ -7,10 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
 from crmlib.customers.rfm.summary import rfm_summary
+from crmlib.customers.sentences import moves_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import with_finding
 
 NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
 
@@ -108,7 +111,8 @@ def segment_migration(
     later = rfm_segments(now, cut_offs=kept, **rules) if len(now) else earlier.iloc[:0]
     anew = rfm_segments(now, **rules) if len(now) else later
     customers = _customers(earlier, later)
-    return SegmentMigration(_matrix(customers), _sizes(earlier, later, anew), customers, kept)
+    matrix = with_finding(_matrix(customers), moves_of_segments, fmt.date(first, short=True))
+    return SegmentMigration(matrix, _sizes(earlier, later, anew), customers, kept)
 
 
 def _customers(earlier: RfmSegments, later: RfmSegments) -> pd.DataFrame:

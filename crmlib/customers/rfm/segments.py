@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib.customers.sentences import sizes_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
+from crmlib.findings import with_finding
 from crmlib.units import TimeUnit
 
 # Score and the column of the summary that it ranks. M ranks all of a customer's net spend.
@@ -224,7 +226,7 @@ def segment_table(segments: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame
     assert np.isclose(table["net"].sum(), total), "money was lost between segments"
     table.insert(1, "share_of_customers", table["customers"] / max(len(summary), 1))
     table.insert(3, "share_of_net", table["net"] / total if total > 0 else np.nan)
-    return table.reset_index()
+    return with_finding(table.reset_index(), sizes_of_segments)
 
 
 def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -13,9 +13,11 @@ import pandas as pd
 from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.profit.spread import ProfitNoise, profit_halves, profit_noise
+from crmlib.customers.sentences import certainty_of_tiers, moves_of_tiers, stayed_beside_chance
 from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, ValueTiers, as_cut_offs
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, value_tiers
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 
 _GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
 _MOST_GROUPS = 4
@@ -120,6 +122,8 @@ def chances_of(
     table.ceiling = float(chances.max(axis=1).mean())
     table.expected_hits = float(chances[np.arange(len(table)), observed["tier"].cat.codes].mean())
     table.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
+    means = table.groupby("tier", observed=True)[list(TIERS)].mean()[::-1]
+    table.attrs["finding"] = certainty_of_tiers(pd.DataFrame(means))
     return table
 
 
@@ -299,7 +303,8 @@ def moves_between(
         moved = 1 - stayed["stayed"]
         share = (1 - stayed["by_chance"]) / moved.where(moved > 0)
         stayed["noise_share"] = share.clip(upper=1.0)
-    return matrix, stayed
+        with_finding(stayed, stayed_beside_chance)
+    return with_finding(matrix, moves_of_tiers), stayed
 
 
 def regression_to_the_mean(chances: pd.DataFrame, after: pd.DataFrame, *, value: str) -> pd.DataFrame:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.customers.sentences import effort_beside_value, pyramid
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import with_finding
 
 if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
     from crmlib.customers.clusters.cluster_segments import ClusterSegments
@@ -179,6 +181,8 @@ class ValueTiers(pd.DataFrame):
             table[name] = sums[name].to_numpy()
             table[f"share_of_{name}"] = _shares(table[name])
             table[f"{name}_per_customer"] = table[name] / table["customers"].where(table["customers"] > 0)
+            if name in ("revenue", "profit"):
+                with_finding(table, pyramid, name, measure=f"share_of_{name}")
         return table
 
     def effort(self) -> pd.DataFrame:
@@ -209,7 +213,8 @@ class ValueTiers(pd.DataFrame):
         table["effort_per_value"] = table["effort"] / table["value"].where(table["value"] > 0)
         positive = table["share_of_value"].where(table["share_of_value"] > 0)
         table["out_of_proportion"] = table["share_of_effort"] / positive
-        return table.assign(treatment=table["tier"].map(TREATMENTS))
+        table["treatment"] = table["tier"].map(TREATMENTS)
+        return with_finding(table, effort_beside_value)
 
     def _sums(self, money: pd.DataFrame) -> pd.DataFrame:
         """Customers and sums of money by tier, Platinum first."""

@@ -11,6 +11,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
+from crmlib.customers.sentences import keys_of_allocation
 from crmlib.customers.tiers.pyramid import (
     BEST_FIRST,
     COSTS,
@@ -22,6 +23,7 @@ from crmlib.customers.tiers.pyramid import (
     require_columns,
 )
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.findings import with_finding
 
 if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
     from crmlib.customers.clusters.cluster_segments import ClusterSegments
@@ -323,7 +325,7 @@ def allocation_sensitivity(
         value = profit["revenue"] - profit["cost_of_goods"] - shared
         tiers = value_tiers(profit.assign(profit=value), cut_offs=cut_offs, **options)["tier"]
         rows.append(_row(key, value, tiers, before))
-    return pd.DataFrame(rows)
+    return with_finding(pd.DataFrame(rows), keys_of_allocation)
 
 
 def _row(key: str, value: pd.Series, tiers: pd.Series, before: pd.Series) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import CrmError, DataError
+from crmlib.findings import with_finding
 
 TERMS = ["effect", "p_stay", "value", "offer_cost", "contact_cost"]
 
@@ -211,7 +213,8 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike | None = None) -> pd.D
     money = np.vstack([np.zeros(2), money])
     customers, lowest = np.append(0, last + 1), np.append(np.inf, ranked[last])
     columns = {"share_contacted": customers / len(contacts), "customers": customers, "score": lowest}
-    return pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
+    curve = pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
+    return with_finding(curve, best_cut_off_in_words)
 
 
 def best_cut_off(curve: pd.DataFrame) -> pd.Series:

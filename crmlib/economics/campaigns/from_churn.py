@@ -18,7 +18,9 @@ from crmlib.economics.campaigns.contacts import (
     profit_curve,
     same_customers,
 )
+from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import CrmError, DataError, not_measured
+from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
@@ -111,11 +113,12 @@ def retention_campaign(
         name: held_out[p] for name, p in _RANKINGS.items() if p in held_out and held_out[p].notna().all()
     }
     curves = {name: profit_curve(came_true, by=score) for name, score in scores.items()}
+    curve = pd.concat([one.assign(ranking=name) for name, one in curves.items()], ignore_index=True)
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
         sentence=_sentence(curves["churn model"], len(held_out)),
-        curve=pd.concat([one.assign(ranking=name) for name, one in curves.items()], ignore_index=True),
+        curve=with_finding(curve, best_cut_off_in_words),
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),
         to_contact=to_save.loc[chosen.index].assign(

@@ -12,7 +12,9 @@ from crmlib.customers._log import as_day, fetch, seen_by
 from crmlib.customers.treatments.experiments import experiment_features, experiment_outcomes
 from crmlib.economics.campaigns.contacts import campaign_list, contacts_by_effect
 from crmlib.economics.experiments import read_experiments
+from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
+from crmlib.findings import with_finding
 from crmlib.models.uplift.effects import (
     Heterogeneity,
     UpliftCurves,
@@ -24,6 +26,7 @@ from crmlib.models.uplift.uplift_model import UpliftModel
 from crmlib.no_rows import no_rows, why_none
 
 RANKINGS = ("predicted effect", "longest silent")
+_QINI = ["share", "qini", "qini_low", "qini_high"]
 _CURVE = "ranking share_contacted profit profit_low profit_high"
 _LIST = ["customer_id", "effect", "days_since_last", "profit", "profit_so_far"]
 
@@ -40,7 +43,7 @@ class ExperimentCampaign:
         The finding.
     heterogeneity : Heterogeneity or None
         Whether there is a difference between customers to use.
-    uplift : UpliftCurves or None
+    uplift : UpliftCurves
         Of the predicted effect on purchases, out of fold.
     curve : DataFrame
         `ranking` ("predicted effect", "longest silent"), `share_contacted`, `profit`, `profit_low, profit_high`: what
@@ -53,7 +56,7 @@ class ExperimentCampaign:
     experiment: str
     sentence: str
     heterogeneity: Heterogeneity | None
-    uplift: UpliftCurves | None
+    uplift: UpliftCurves
     curve: pd.DataFrame
     to_contact: pd.DataFrame
 
@@ -164,14 +167,15 @@ def campaign_from_experiment(
         contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
         chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"])
         to_contact = chosen.reset_index()[_LIST]
-    curve = pd.concat(earned, ignore_index=True)
+    curve = with_finding(pd.concat(earned, ignore_index=True), best_cut_off_in_words)
     return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], curve, to_contact)
 
 
 def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
     """The answer where no experiment tells whom to contact."""
+    uplift = UpliftCurves(no_rows(_QINI, reason), np.nan, np.nan, np.nan)
     frames = (no_rows(columns, reason) for columns in (_CURVE, _LIST))
-    return ExperimentCampaign(name, not_measured(reason), None, None, *frames)
+    return ExperimentCampaign(name, not_measured(reason), None, uplift, *frames)
 
 
 def _only(outcomes: pd.DataFrame, experiment: str) -> pd.DataFrame:

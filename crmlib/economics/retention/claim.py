@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.retention.profit import POINTS, RetentionTerms, retention_steps
+from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, retention_steps
 from crmlib.errors import CrmError
 from crmlib.findings import SUPPORTED, Claim, Estimate, Finding
 
@@ -23,7 +23,6 @@ REICHHELD_SASSER = {
     "auto service": 0.30,
     "credit insurance": 0.25,
 }
-CLAIMED = 0.80
 CLAIM = Claim(
     "5 % more retention gives 80 % more profit",
     source="after Reichheld & Sasser 1990",

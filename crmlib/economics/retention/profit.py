@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
 from crmlib.economics.formula_clv import Timing, check_share, retention_elasticity
+from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
+CLAIMED = 0.80  # what five points more are said to add to value
 _STEP = 1e-5  # of a logarithm, for central differences
 _NODES = 400
 
@@ -203,7 +206,7 @@ def retention_profit_curve(
     rates = np.asarray(retention_rates, dtype=float)
     gross, net = terms.gross(rates), terms.net(rates)
     rise = terms.gross(rates + POINTS) - gross
-    return pd.DataFrame(
+    curve = pd.DataFrame(
         {
             "retention_rate": rates,
             "gross": gross,
@@ -213,6 +216,8 @@ def retention_profit_curve(
             "net_change": np.where(net > 0, rise / np.where(net > 0, net, 1.0), np.nan),
         }
     )
+    with_finding(curve, worth_of_next_points, terms.retention_rate, POINTS)
+    return with_finding(curve, rise_beside_claim, terms.retention_rate, CLAIMED, measure="net_change")
 
 
 def equity_elasticities(terms: RetentionTerms) -> pd.DataFrame:

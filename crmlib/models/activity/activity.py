@@ -19,6 +19,7 @@ from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
+from crmlib.findings import with_finding
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import (
@@ -31,6 +32,7 @@ from crmlib.models.backtesting.forecasts import (
 from crmlib.models.backtesting.scores import by_probability, compare_probabilities
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import distinct_pairs
+from crmlib.models.sentences import chances_of_buying
 from crmlib.no_rows import no_rows
 from crmlib.units import periods
 
@@ -262,6 +264,7 @@ def compare_activity(
     forecasts = [Forecast(name, "model", one.to_numpy(), one.to_numpy()) for name, one in chances.items()]
     forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
     deciles = pd.concat([by_probability(one, happened) for one in forecasts], ignore_index=True)
+    with_finding(deciles, chances_of_buying)
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
     sentence = comparison_sentence(scores)
     return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)

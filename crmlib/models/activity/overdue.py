@@ -15,11 +15,13 @@ from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
+from crmlib.findings import with_finding
 from crmlib.models._histories import read_histories
 from crmlib.models._inference import Array
 from crmlib.models._special import bisect
 from crmlib.models.backtesting.scores import FREQUENCY_GROUPS, frequency_group
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.sentences import overdue_buyers
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
@@ -215,6 +217,7 @@ def overdue_customers(
     found = pd.DataFrame({name: values[known.row] for name, values in columns.items()}, index=summary.index)
     if "customer_id" in summary:
         found.insert(0, "customer_id", summary["customer_id"])
+    found.attrs["false_alarm_rate"] = float(false_alarm_rate)
     return found
 
 
@@ -250,7 +253,8 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
     table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped["overdue"].sum()})
     table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
     table.insert(0, "frequency_group", FREQUENCY_GROUPS[table.index])
-    return table.reset_index(drop=True)
+    table = table.reset_index(drop=True)
+    return with_finding(table, overdue_buyers, overdue.attrs.get("false_alarm_rate"))
 
 
 def win_back_list(summary: pd.DataFrame, overdue: pd.DataFrame, p_active: pd.Series) -> pd.DataFrame:

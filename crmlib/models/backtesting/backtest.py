@@ -33,6 +33,7 @@ from crmlib.models.backtesting.scores import (
 )
 from crmlib.models.backtesting.tracking import track, tracking_unit
 from crmlib.models.purchase import PurchaseModel
+from crmlib.models.sentences import with_findings_by_model
 from crmlib.units import TimeUnit, periods
 
 ORIGINS = 4
@@ -168,6 +169,7 @@ def backtest(
     scores += [forecast_scores(one, halves) for one in rules]
     coverage = pd.concat([one.coverage.assign(model=name) for name, one in checks.items()], ignore_index=True)
     tracking = track(transactions, halves, fitted, as_of=last, collapse=collapse)
+    with_findings_by_model(tracking)
     return BacktestResult(
         scores=pd.DataFrame(scores + ranking_scores(transactions, halves)),
         tracking=tracking,
@@ -272,4 +274,9 @@ def _calibration(forecasts: list[Forecast], frequency: Array, happened: Array) -
         "by_decile": [by_decile(one, happened) for one in forecasts],
         "by_probability": [by_probability(one, happened) for one in forecasts],
     }
-    return {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
+    return {
+        name: with_findings_by_model(
+            pd.concat(frames, ignore_index=True), "frequency_group" if name == "by_frequency" else "decile"
+        )
+        for name, frames in tables.items()
+    }

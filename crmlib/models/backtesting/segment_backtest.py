@@ -11,12 +11,13 @@ import pandas as pd
 
 from crmlib.customers.rfm.summary import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.findings import Estimate
+from crmlib.findings import Estimate, with_finding
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
 from crmlib.models.backtesting.group_judgement import Grouping, judge
 from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import BetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
+from crmlib.models.sentences import rankings_compared, spend_of_groups
 
 LEVEL = 0.95  # of the bootstrap intervals
 CLV, SO_FAR = "CLV", "spend so far"
@@ -145,10 +146,12 @@ def segment_backtest(
     happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
     scores, of_groups = judge(asked, *happened, resamples=resamples, level=LEVEL, random=random)
     customers = _customers(halves, forecast)
-    tables = [_groups(name, groups, of_groups[name], customers) for name, groups in named.items()]
+    tables = {name: _groups(name, groups, of_groups[name], customers) for name, groups in named.items()}
+    all_groups = pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame()
+    all_groups.attrs |= {f"finding_{name}": spend_of_groups(table) for name, table in tables.items()}
     return SegmentBacktest(
-        groups=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-        scores=scores,
+        groups=all_groups,
+        scores=with_finding(scores, rankings_compared),
         customers=customers,
         holdout=length,
     )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import FitError
+from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.churn.churn_model import (
     LINEAR,
@@ -22,6 +23,7 @@ from crmlib.models.churn.churn_model import (
 from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
 from crmlib.models.churn.leak_check import columns_in_doubt
 from crmlib.models.churn.metrics import SUBGROUPS, TENTHS, Predictions, by_subgroup, calibration_groups
+from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, gains
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import bootstrap_weights, with_intervals
 
@@ -222,11 +224,11 @@ def evaluate_churn(
     groups = None if data.groups is None else data.groups[rows]
     weights = list(bootstrap_weights(len(frame), resamples, random_state, groups=groups))
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
-    p_churn = frame["p_churn"].to_numpy()
+    p_churn, deciles = frame["p_churn"].to_numpy(), _deciles(predictions, weights, churned)
     return ChurnEvaluation(
         scores=_scores(predictions, weights, churned, ", ".join(named_in_doubt)),
-        calibration=calibration_groups(p_churn, churned),
-        deciles=_deciles(predictions, weights, churned),
+        calibration=with_finding(calibration_groups(p_churn, churned), chances_of_leaving),
+        deciles=with_finding(with_finding(deciles, gains), churn_of_tenths, measure="churn_rate"),
         subgroups=by_subgroup(features, churned, p_churn, few),
         predictions=frame,
         in_doubt=in_doubt,

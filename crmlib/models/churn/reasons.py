@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError
+from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.churn.churn_model import LINEAR, ChurnModel
 from crmlib.models.churn.evaluation import ChurnEvaluation
 from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
 from crmlib.models.churn.metrics import Calibration, bounded_log_losses
+from crmlib.models.sentences import features_that_count
 from crmlib.no_rows import no_rows, why_none
 from crmlib.rankings import roc_auc
 
@@ -180,7 +182,7 @@ def permutation_importance(
     ]
     frame = pd.DataFrame(rows, columns=["feature", "importance", "auc_drop", "standard_error"])
     ordered = frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
-    return ordered[columns]
+    return with_finding(ordered[columns], features_that_count)
 
 
 def _shuffled(

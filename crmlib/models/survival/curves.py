@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean
+from crmlib.findings import with_finding
 from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns, require_rows
+from crmlib.models.sentences import survival_compared
 
 TENURE, ENDED = "tenure_months", "ended"
 _WORDS = {"yes": True, "no": False, "true": True, "false": False}
@@ -61,7 +63,8 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
     known = read_spells(spells, by=by)
     curves = [_curve(rows).assign(group=name) for name, rows in known.groupby("group", sort=True)]
     frame = pd.concat(curves, ignore_index=True)
-    return frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
+    frame = frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
+    return with_finding(frame, survival_compared)
 
 
 @dataclass(frozen=True)

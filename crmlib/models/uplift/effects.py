@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib.errors import FitError
+from crmlib.findings import with_finding
+from crmlib.models.sentences import order_by_effect
 from crmlib.models.uplift.assignment import read_effects
 from crmlib.rankings import parts_of_equal_size, rank_correlation
 from crmlib.statistics import (
@@ -293,7 +295,8 @@ def uplift_curves(
     curve = {"share": share} | with_intervals(("uplift", "qini"), drawn[0], drawn[1:], level=LEVEL)
     curve["at_random"] = share * drawn[0, 0, -1]
     low, high = percentile_interval(beyond[1:], level=LEVEL)
-    return UpliftCurves(pd.DataFrame(curve), float(beyond[0]), float(low), float(high))
+    table = with_finding(pd.DataFrame(curve), order_by_effect, low, high)
+    return UpliftCurves(table, float(beyond[0]), float(low), float(high))
 
 
 def _measures(
