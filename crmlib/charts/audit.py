@@ -51,7 +51,7 @@ def month_against_others(
     light = bool(known.any() and np.min([existing[known], new[known]]) >= 0)
     if light:  # what new customers brought stands at the end of each bar
         axes.barh(np.flatnonzero(known), new[known], left=existing[known], color=LIGHT_BLUE, height=0.68)
-    parts = [written(one, unit, currency) for one in (existing[0], new[0])]
+    parts = [written(value, unit, currency) for value in (existing[0], new[0])]
     alt = f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {parts[0]}, new ones {parts[1]}."
     label = f"{fmt.capital(measure)} per month" + (f", {currency or 'money'}" if unit == "money" else "")
     label += "; light: by new customers" if light else ""
@@ -126,14 +126,14 @@ def migration(
         return no_data(f"No customer of {before} to follow", ax)
     people = counts.sum(axis=1)
     shares = counts.div(people, axis=0).to_numpy(dtype=float)
-    rows, columns = [str(one) for one in counts.index], [str(one) for one in counts.columns]
-    texts = np.array([[fmt.count(100 * one) if one >= 0.005 else "" for one in row] for row in shares])
+    rows, columns = [str(name) for name in counts.index], [str(name) for name in counts.columns]
+    texts = np.array([[fmt.count(100 * share) if share >= 0.005 else "" for share in row] for row in shares])
     names = (
         [f"{row} ({fmt.number(n)})" for row, n in zip(rows, people, strict=True)] if len(rows) <= 6 else rows
     )
     axes = sheet((0.31 if len(rows) > 9 else 0.42) * len(rows) + 0.1, ax)
-    long = max(len(one) for column in columns for one in column.split()) > 8 and len(columns) > 4
-    kit.heat_map(axes, shares, texts, names, columns if long else [one.replace(" ", "\n") for one in columns],
+    long = max(len(word) for column in columns for word in column.split()) > 8 and len(columns) > 4
+    kit.heat_map(axes, shares, texts, names, columns if long else [name.replace(" ", "\n") for name in columns],
                  vmax=max(0.5, float(shares.max())))  # fmt: skip
     axes.tick_params(axis="x", rotation=90 if long else 0)
     listed = "; ".join(

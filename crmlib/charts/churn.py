@@ -36,13 +36,13 @@ def chances(
     if rows.empty:
         return no_data("No chances to compare with what happened", ax)
     models = {
-        name: one.sort_values("predicted_mean")
-        for name, one in list(rows_by(rows, "model").items())[:_MOST_FORECASTS]
+        name: group.sort_values("predicted_mean")
+        for name, group in list(rows_by(rows, "model").items())[:_MOST_FORECASTS]
     }
     axes = sheet(3.0, ax)
     if has_interval := len(models) == 1 and {"low", "high"} <= set(rows):
         axes.vlines(rows["predicted_mean"], rows["low"], rows["high"], color=LIGHT_BLUE, linewidth=4)
-    curves = {name: (one["predicted_mean"], one["actual_mean"]) for name, one in models.items()}
+    curves = {name: (group["predicted_mean"], group["actual_mean"]) for name, group in models.items()}
     kit.calibration(axes, curves, what=f"{what}, by groups of customers")
     if has_interval:
         axes.set_ylim(0, max(axes.get_ylim()[1], min(float(rows["high"].max()) * 1.03, 1.0)))
@@ -194,14 +194,14 @@ def survival_by_group(
     axes = sheet(2.7, ax)
     if len(groups) == 1:
         kit.band(axes, rows["tenure"], rows["low"], rows["high"], step="post")
-    steps = {name: (one["tenure"], one["survival"]) for name, one in groups.items()}
+    steps = {name: (curve["tenure"], curve["survival"]) for name, curve in groups.items()}
     kit.lines(axes, steps, colours, marker="", drawstyle="steps-post")
     axes.set_xlim(0, furthest)
     axes.set_ylim(0, 1.03)
     value_axis(axes, "y", kind="share")
     value_axis(axes, "x", bins=6)
     axes.xaxis.grid(False)
-    lasts = {name: float(one["survival"].iloc[-1]) for name, one in groups.items()}
+    lasts = {name: float(curve["survival"].iloc[-1]) for name, curve in groups.items()}
     if len(groups) > 1:
         kit.end_labels(axes, furthest, list(lasts.values()), list(lasts), colours)
     axes.set_xlabel(f"Tenure in {time_unit}s")
@@ -227,12 +227,14 @@ def campaign_profit(
     finding, ax
         As for `chances`.
     currency : str
-        Of the money.
+        The name of the money.
     """
     rows = frame.dropna(subset=["share_contacted", "profit"])
     if rows.empty:
         return no_data("No customer to contact", ax)
-    curves = {name: (one["share_contacted"], one["profit"]) for name, one in rows_by(rows, "ranking").items()}
+    curves = {
+        name: (curve["share_contacted"], curve["profit"]) for name, curve in rows_by(rows, "ranking").items()
+    }
     axes, colours = sheet(2.6, ax), line_colours(len(curves))
     largest = float(rows["profit"].abs().max())
     scale = kit.cumulative(axes, curves, colours, kind="money", largest=largest)

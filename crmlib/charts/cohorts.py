@@ -159,9 +159,10 @@ def cohort_triangle(
     largest = max(float(np.nanmax(np.abs(values))), 1e-9)
     every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // 12)
     names = [
-        "" if n % every_row else fmt.period(one, period, short=True) for n, one in enumerate(table.index)
+        "" if n % every_row else fmt.period(cohort, period, short=True)
+        for n, cohort in enumerate(table.index)
     ]
-    ages = ["" if n % every_column else fmt.number(one) for n, one in enumerate(table.columns)]
+    ages = ["" if n % every_column else fmt.number(age) for n, age in enumerate(table.columns)]
     kit.heat_map(axes, values, np.array(texts), names, ages, vmax=largest)
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
@@ -225,8 +226,8 @@ def by_cohort(
     scale = value_axis(axes, "y", kind=kind, largest=float(rows[[value, *ends]].abs().max().max()))
     known = rows[value].dropna()
     listed = of_each(
-        (fmt.period(one.to_timestamp(), period) for one in known.index),
-        (written(float(one), kind, currency) for one in known),
+        (fmt.period(start.to_timestamp(), period) for start in known.index),
+        (written(float(value), kind, currency) for value in known),
     )  # fmt: skip
     unit = (
         f"{fmt.capital(what)} per customer acquired, {scale}{currency or 'money'}"

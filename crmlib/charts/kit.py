@@ -198,7 +198,7 @@ def dot(axes: Axes, x: float, y: float, colour: str = ORANGE) -> None:
 
 def calibration(axes: Axes, curves: Curves, *, what: str) -> None:
     """What happened against what was predicted, both shares: on the dashed line they are the same."""
-    numbers = np.concatenate([np.asarray(one, dtype=float) for pair in curves.values() for one in pair])
+    numbers = np.concatenate([np.asarray(shares, dtype=float) for pair in curves.values() for shares in pair])
     end = 1.03 * max(float(numbers.max()), 0.01)
     colours = line_colours(len(curves))
     lines(axes, curves, colours, marker="o", markersize=4.5)
@@ -254,7 +254,7 @@ def period_dots(
 
 
 def _period_axis(axes: Axes, starts: Sequence[Any], length: str) -> None:
-    axes.set_xlim(-0.6, max(len(starts), 6) - 0.4)  # a single period is no wall
+    axes.set_xlim(-0.6, max(len(starts), 6) - 0.4)  # a single bar does not fill the sheet
     period_axis(axes, starts, length)
 
 

@@ -48,7 +48,7 @@ def tracking(
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
     """
-    actual, predicted = (f"{one}{'_cumulative' if cumulative else ''}" for one in ("actual", "predicted"))
+    actual, predicted = (f"{name}{'_cumulative' if cumulative else ''}" for name in ("actual", "predicted"))
     rows = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
     if rows.empty:
         return no_data("No period to compare with what happened", ax)
@@ -72,9 +72,12 @@ def tracking(
     unit = f"Cumulative purchases by {time_unit}" if cumulative else f"Purchases per {time_unit}"
     after = first["period"] > calibration_end
     sums = {"happened": first.loc[after, "actual"]} | {
-        model: one.loc[one["period"] > calibration_end, "predicted"] for model, one in by_model.items()
+        model: forecast.loc[forecast["period"] > calibration_end, "predicted"]
+        for model, forecast in by_model.items()
     }
-    listed = "; ".join(f"{name} {fmt.number(round(float(one.sum())))}" for name, one in sums.items())
+    listed = "; ".join(
+        f"{name} {fmt.number(round(float(purchases.sum())))}" for name, purchases in sums.items()
+    )
     alt = f"Lines of {unit[0].lower()}{unit[1:]}. After {time_unit} {fmt.number(calibration_end)}: {listed}."
     return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
 
@@ -90,7 +93,7 @@ def _actual_and_predicted(
     """What happened in black, what each model predicted in its colour."""
     first = next(iter(by_model.values()))
     curves = {"actual": (first[x], first[actual])} | {
-        name: (one[x], one[predicted]) for name, one in by_model.items()
+        name: (forecast[x], forecast[predicted]) for name, forecast in by_model.items()
     }
     kit.named_lines(axes, curves, [INK, *line_colours(len(by_model))])
 
@@ -130,14 +133,14 @@ def calibration(
         return no_data("No group to compare with what happened", ax)
     by_model = rows_by(rows, "model", "predicted")
     first = next(iter(by_model.values()))
-    for model, one in by_model.items():
-        if not np.array_equal(one["actual_mean"], first["actual_mean"]):
+    for model, groups in by_model.items():
+        if not np.array_equal(groups["actual_mean"], first["actual_mean"]):
             raise CrmError(
                 f"the groups of {model!r} hold other customers than those of {next(iter(by_model))!r}: actual_mean "
                 f"differs; draw one model at a time, such as frame[frame['model'] == {model!r}]"
             )
     names = [str(name) for name in first[group]]
-    by_model = {model: one.assign(place=np.arange(len(one))) for model, one in by_model.items()}
+    by_model = {model: groups.assign(place=np.arange(len(groups))) for model, groups in by_model.items()}
     axes = sheet(2.5, ax)
     _actual_and_predicted(axes, by_model, "place", "actual_mean", "predicted_mean")
     axes.set_xticks(range(len(names)), [fmt.short_name(name) for name in names])
@@ -206,7 +209,7 @@ def clv_distribution(
     finding, ax
         As for `tracking`.
     currency : str
-        Of the money.
+        The name of the money.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
@@ -227,8 +230,8 @@ def clv_distribution(
     axes.set_xlabel("Customers, from lowest to highest lifetime value")
     band = "; lines: mean of the customers' intervals" if len(interval) == 2 else ""
     lowest, highest, median, mean = (
-        fmt.money(float(one), currency)
-        for one in (means["clv"].iloc[0], means["clv"].iloc[-1], rows["clv"].median(), rows["clv"].mean())
+        fmt.money(float(amount), currency)
+        for amount in (means["clv"].iloc[0], means["clv"].iloc[-1], rows["clv"].median(), rows["clv"].mean())
     )
     alt = (
         f"Bars of mean lifetime value of {fmt.plural(len(rows), 'customer')} in {groups} equal groups, lowest "
@@ -249,16 +252,14 @@ def profit_whale(
     ----------
     curve : DataFrame
         `customers`, `share_of_customers` and `profit` (of the best so many together), from nobody to all.
-    finding, ax
-        As for `tracking`.
+    finding, currency, ax
+        As for `clv_distribution`.
     value : str
         What is added up, such as "profit", "revenue" or "lifetime value".
-    currency : str
-        Of the money.
     """
     if len(curve) < 2:
         return no_data(f"No customer's {value} to add up", ax)
-    people, money = (curve[one].to_numpy(dtype=float) for one in ("share_of_customers", "profit"))
+    people, money = (curve[column].to_numpy(dtype=float) for column in ("share_of_customers", "profit"))
     peak, total = int(money.argmax()), float(money[-1])
     drawn, kind = (money / total, "share") if total > 0 else (money, "money")
     axes = sheet(2.5, ax)
@@ -293,12 +294,10 @@ def clv_sensitivity(
     frame : DataFrame
         Columns `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total
         under that setting with the other assumptions at their base).
-    finding, ax
-        As for `tracking`.
+    finding, currency, ax
+        As for `clv_distribution`.
     base : float
         The total under the base assumptions.
-    currency : str
-        Of the money.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:

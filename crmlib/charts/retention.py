@@ -120,7 +120,7 @@ def rise_by_retention(
     names = [f"claimed: {fmt.share(claimed)}", *ticks["industry"]]
     kit.end_labels(axes, float(rates[-1]), [claimed, *ticks["rise"]], names, [RED, *[SOFT] * len(ticks)])
     axes.set_xlabel("Retention per period (dot: this firm)")
-    listed = ", ".join(f"{one.industry} {fmt.share(one.rise)}" for one in ticks.itertuples())
+    listed = ", ".join(f"{row.industry} {fmt.share(row.rise)}" for row in ticks.itertuples())
     alt = "Rise of a customer's value from five points more retention, by retention."
     alt += f" Published: {listed}." if listed else ""
     unit = "Rise of a customer's value from five points more retention" + (
@@ -140,12 +140,10 @@ def experiment_effects(
     ----------
     frame : DataFrame
         `read_experiments`: one row per `experiment` (and `arm`): `difference`, `low`, `high` and `verdict`.
-    finding, ax
-        As for `profit_by_retention`.
+    finding, currency, ax
+        As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str
         What was measured, such as "spend in 60 days".
-    currency : str
-        The name of the money, where the outcome is money.
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
@@ -179,12 +177,10 @@ def loyalty_effect(
     frame : DataFrame
         `loyalty_uplift`: by `comparison` ("before joining", "after joining", "matched"): `members`, `difference`,
         `low` and `high` (per member and month).
-    finding, ax
-        As for `profit_by_retention`.
+    finding, currency, ax
+        As for `experiment_effects`.
     measure : str
         What is counted.
-    currency : str
-        The name of the money, where it is money.
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
@@ -218,4 +214,6 @@ def _differences(
 def _amounts(rows: pd.DataFrame, currency: str) -> list[list[str]]:
     """Differences and the ends of their intervals in words."""
     kind = "money" if currency else "number"
-    return [[written(one, kind, currency) for one in rows[name]] for name in ("difference", "low", "high")]
+    return [
+        [written(value, kind, currency) for value in rows[name]] for name in ("difference", "low", "high")
+    ]

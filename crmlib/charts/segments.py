@@ -58,7 +58,7 @@ def paired_shares(
     group, first, second : str
         The columns to draw.
     currency : str
-        The name of the money, should the finding speak of any.
+        The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
     """
@@ -66,13 +66,13 @@ def paired_shares(
     if not rows["customers"].sum():
         return no_data(f"No customer by {group.replace('_', ' ')} to draw", ax)
     names, words = rows[group].astype(str).tolist(), [in_words(column) for column in (first, second)]
-    one, other = (rows[column].to_numpy(dtype=float) for column in (first, second))
+    shares, others = (rows[column].to_numpy(dtype=float) for column in (first, second))
     texts = [
         (fmt.share(a) + (f" · {fmt.share(b)}" if np.isfinite(b) else "")) if people else "nobody"
-        for a, b, people in zip(one, other, rows["customers"], strict=True)
+        for a, b, people in zip(shares, others, rows["customers"], strict=True)
     ]
     axes = sheet((0.42 if len(names) <= 8 else 0.33) * len(names) + 0.15, ax)
-    kit.paired_bars(axes, names, one, other, texts)
+    kit.paired_bars(axes, names, shares, others, texts)
     people = (fmt.plural(n, "customer") for n in rows["customers"])
     listed = of_each(names, (f"{n}, {text}" for n, text in zip(people, texts, strict=True)))
     unit = f"{fmt.capital(words[0])} (full colour) · {words[1]} (pale)"
@@ -92,7 +92,7 @@ def values_by_group(
     frame : DataFrame
         One row per group, in the order to draw (of more than 12 the first): its name, the value and, where they are
         known, `…_low` and `…_high` of it, and what was expected as `predicted_…`.
-    finding : str, optional
+    finding, currency, ax
         As for `paired_shares`.
     group, value : str
         The columns to draw; "clv_mean" has its interval in `clv_low` and `clv_high`.
@@ -100,10 +100,6 @@ def values_by_group(
         How the value is written.
     reference : float
         Where a dashed line stands, such as what chance would give.
-    currency : str
-        The name of the money.
-    ax : matplotlib Axes, optional
-        As for `paired_shares`.
     """
     rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
     what = in_words(value)
@@ -115,7 +111,9 @@ def values_by_group(
         rows[f"{stem}{end}"].to_numpy(dtype=float) if f"{stem}{end}" in rows else values
         for end in ("_low", "_high")
     )
-    texts = [fmt.number(one, 3) if kind == "number" else written(one, kind, currency) for one in values]
+    texts = [
+        fmt.number(number, 3) if kind == "number" else written(number, kind, currency) for number in values
+    ]
     if has_interval := bool((low < high).any()):
         ends = ((written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True))
         texts = [
@@ -164,13 +162,13 @@ def cluster_profile(
         for name in ("mean", "standing")
     )
     axes = sheet(0.42 * len(features) + 0.1, ax)
-    texts = np.array([[written(one, kind).replace("under ", "<") for one in row] for row in means])
+    texts = np.array([[written(mean, kind).replace("under ", "<") for mean in row] for row in means])
     people = clusters["customers"] / clusters["customers"].sum()
     plain = [str(feature).replace("_", " ") for feature in features]
     heads = [f"{number}\n{fmt.share(share)}" for number, share in people.items()]
     kit.heat_map(
-        axes, np.clip(standing / _FAR, -1, 1), texts, [on_two_lines(one) for one in plain], heads, cmap=_SIDES, vmin=-1,
-        linecolor="white", linewidths=1,
+        axes, np.clip(standing / _FAR, -1, 1), texts, [on_two_lines(feature) for feature in plain], heads,
+        cmap=_SIDES, vmin=-1, linecolor="white", linewidths=1,
     )  # fmt: skip
     axes.xaxis.tick_top()
     named = [f"{number} {fmt.short_name(name)}" for number, name in clusters["name"].items()]

@@ -151,7 +151,7 @@ def gains(deciles: pd.DataFrame) -> str:
     first = deciles[(deciles["decile"] == 1) & (deciles["model"] != "base rate")]
     if first.empty:
         return ""
-    others = [f"{fmt.short_name(one.model)} {fmt.share(one.gain)}" for one in first.iloc[1:].itertuples()]
+    others = [f"{fmt.short_name(row.model)} {fmt.share(row.gain)}" for row in first.iloc[1:].itertuples()]
     against = f"; {fmt.listing(others)}" if others else ""
     best = fmt.share(float(first["gain"].iloc[0]))
     return f"The riskiest 10 % of customers hold {best} of those who left{against}"

@@ -109,6 +109,8 @@ def period_profile(
     for table in (deciles, distribution):
         assert table["customers"].sum() == len(ranked), "a customer was lost between tables"
         assert np.isclose(table["value"].sum(), ranked[value].sum()), "value was lost between tables"
+    with_finding(distribution, spread_of_purchases, value)
+    with_finding(deciles, share_of_best_tenth, value)
     apart = _by_group(transactions, by, **period)
     with_finding(distribution, spread_of_purchases, value)
     with_finding(deciles, share_of_best_tenth, value)

@@ -36,7 +36,7 @@ class Cohorts(pd.DataFrame):
         One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all acquired by then),
         `purchases, revenue`, where it is known `profit`, `new_share` (of the period's revenue from customers acquired
         in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not known (NaN)
-        up to the last cohort whose customers may be older. It is lens 5 of The Customer-Base Audit.
+        up to the last cohort whose customers may be older.
         """
         measures = [name for name in ("active", "purchases", "revenue", "profit") if name in self.columns]
         known = pd.DataFrame(self)
@@ -93,7 +93,7 @@ def cohort_comparison(
 
     References
     ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 4.
+    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lenses 3 to 5.
 
     Examples
     --------
@@ -122,7 +122,9 @@ def cohort_comparison(
     )
     if value == "profit":
         table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    return with_cohort_findings(Cohorts(_marked(table, new_from)), period)
+    cohorts = Cohorts(_marked(table, new_from))
+    with_cohort_findings(cohorts, period)
+    return cohorts
 
 
 def cohort_history(
@@ -154,10 +156,6 @@ def cohort_history(
         the cohort has lived to the end: `customers, active, active_share, purchases, purchases_per_active,
         spend_per_purchase, revenue`, where it is known `profit`, `value_per_customer` (cumulative), and
         `bought_twice_share`: who has bought twice by the end of it. Empty if the youngest has not lived one unit.
-
-    References
-    ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 3.
 
     Examples
     --------

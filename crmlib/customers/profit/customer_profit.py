@@ -61,9 +61,8 @@ class CustomerProfit(pd.DataFrame):
         Without rows where no cost is known, for then the two are one.
         """
         known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
-        names = ("revenue", "profit")
-        ranks = pd.DataFrame({f"{name}_rank": known[name].rank(ascending=False) for name in names})
-        return with_finding(ranks, ranks_compared)
+        ranks = {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
+        return with_finding(pd.DataFrame(ranks), ranks_compared)
 
     @property
     def missing_costs(self) -> str:

@@ -23,6 +23,7 @@ FEWEST_WEEKS = 8
 FEWEST = 50  # customers, below which true differences and chance cannot be separated
 _CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 _CURVE = 501  # points of a curve, more than a chart can show
+_CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 _SUPPORT, _STEPS = 401, 5  # more steps fit the noise: on made-up firms the chances then grow too sure
 
 

@@ -213,7 +213,8 @@ class ValueTiers(pd.DataFrame):
         table["effort_per_value"] = table["effort"] / table["value"].where(table["value"] > 0)
         positive = table["share_of_value"].where(table["share_of_value"] > 0)
         table["out_of_proportion"] = table["share_of_effort"] / positive
-        return with_finding(table.assign(treatment=table["tier"].map(TREATMENTS)), effort_beside_value)
+        table["treatment"] = table["tier"].map(TREATMENTS)
+        return with_finding(table, effort_beside_value)
 
     def _sums(self, money: pd.DataFrame) -> pd.DataFrame:
         """Customers and sums of money by tier, Platinum first."""
