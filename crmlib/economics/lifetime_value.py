@@ -84,7 +84,7 @@ def customer_lifetime_value(
 
     Examples
     --------
-    >>> from crmlib.models import BetaGeoModel
+    >>> from crmlib import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> spend = GammaGammaModel.from_params(p=6.25, q=3.74, v=15.44)
     >>> data = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
@@ -167,7 +167,7 @@ def value_of_new_customer(
 
     Examples
     --------
-    >>> from crmlib.models import BetaGeoModel
+    >>> from crmlib import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> terms = {"horizon": "1Y", "discount_rate_per_year": 0.1, "margin": 0.3}
     >>> print(value_of_new_customer(model, 35.0, **terms, include_first_order=True))

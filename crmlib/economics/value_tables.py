@@ -166,7 +166,7 @@ def clv_sensitivity(
 
     Examples
     --------
-    >>> from crmlib.models import BetaGeoModel
+    >>> from crmlib import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> data = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]})
     >>> base = {"horizon": "52W", "margin": 0.5, "discount_rate_per_year": 0.1}

@@ -50,7 +50,7 @@ def history_grids(
 
     Examples
     --------
-    >>> from crmlib.models import BetaGeoModel
+    >>> from crmlib import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> history_grids(model, age=40.0, future_t="39W", most=2, steps=2).p_alive.round(2).loc[1:]
     recency    0.0   20.0  40.0

@@ -178,7 +178,7 @@ def overdue_customers(
 
     Examples
     --------
-    >>> from crmlib.models import ParetoNBDModel
+    >>> from crmlib import ParetoNBDModel
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
     >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 20.0], "T": [40.0, 40.0]})
     >>> late = overdue_customers(customers, model)
@@ -239,7 +239,7 @@ def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.Dat
 
     Examples
     --------
-    >>> from crmlib.models import ParetoNBDModel
+    >>> from crmlib import ParetoNBDModel
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
     >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 10.0], "T": [40.0, 40.0]})
     >>> overdue_by_frequency(overdue_customers(customers, model), customers)
@@ -281,7 +281,7 @@ def win_back_list(
 
     Examples
     --------
-    >>> from crmlib.models import ParetoNBDModel
+    >>> from crmlib import ParetoNBDModel
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
     >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "recency": [0.0, 10.0],
     ...                           "T": [40.0, 40.0], "net": [5.0, 50.0]})

@@ -79,7 +79,7 @@ def score_parquet(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from crmlib.models import BetaGeoModel
+    >>> from crmlib import BetaGeoModel
     >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
     >>> with TemporaryDirectory() as folder:
     ...     source, target = Path(folder, "customers.parquet"), Path(folder, "scored.parquet")

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import crmlib
-from crmlib import charts
 from crmlib.data.code_key import code_key, modules_named
 from crmlib.data.kept import CONTENTS, digest_of, facts_of, forget, seal
 from crmlib.data.staging import copy_files, whole_folder
+from crmlib.lazy import homes
 from crmlib.report.notebooks import Notebook
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study import Study
@@ -108,8 +107,8 @@ def _data(study: Study) -> list[Any]:
 
 def _library() -> str:
     """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
-    homes = {*crmlib.HOMES.values(), *charts.HOMES.values(), "crmlib.data", "crmlib.study"}
-    return _digest([Path(crmlib.__file__).read_text(encoding="utf-8"), code_key(*sorted(homes))])
+    modules = {*homes("crmlib").values(), *homes("crmlib.charts").values(), "crmlib.data", "crmlib.study"}
+    return code_key(*sorted(modules))
 
 
 def _environment() -> list[str]:

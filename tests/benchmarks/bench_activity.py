@@ -18,7 +18,7 @@ from tests.benchmarks.peers import measure
 MOST_SECONDS = {"P(active) by Pareto/NBD": 2.0}
 OURS = """
 import pandas as pd
-from crmlib.models import ParetoNBDModel
+from crmlib import ParetoNBDModel
 from crmlib.models.overdue import overdue_customers
 from crmlib.models.remaining_lifetime import remaining_lifetime
 from crmlib.models.survival_curves import survival_curves

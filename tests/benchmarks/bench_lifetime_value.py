@@ -30,7 +30,7 @@ PAIRS = 7
 OURS = """
 import pandas as pd
 from crmlib.economics.lifetime_value import customer_lifetime_value
-from crmlib.models import BetaGeoModel, GammaGammaModel
+from crmlib import (BetaGeoModel, GammaGammaModel)
 data = pd.read_parquet(sys.argv[1])
 model = BetaGeoModel(time_unit="W").fit(data)
 spend = report("Gamma-Gamma, fit", lambda: GammaGammaModel().fit(data[["frequency", "monetary_value"]]), 15)
@@ -50,7 +50,7 @@ value = lambda: spend.customer_lifetime_value(model, x, t_x, T, m, time=12, disc
 report("lifetime value, 12 months", value, 2)
 """
 SCORING = """
-from crmlib.models import BetaGeoModel
+from crmlib import BetaGeoModel
 from crmlib.models.scoring import score_parquet
 source, target, memory = sys.argv[1:]
 model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")

@@ -29,7 +29,7 @@ PATIENCE = 20
 
 OURS = """
 import pandas as pd
-from crmlib.models import BetaGeoModel, ParetoNBDModel
+from crmlib import (BetaGeoModel, ParetoNBDModel)
 data = pd.read_parquet(sys.argv[1])
 report("BG/NBD", lambda: BetaGeoModel().fit(data))
 if "Pareto/NBD" in sys.argv:
@@ -58,7 +58,7 @@ if "Pareto/NBD" in sys.argv:
 # Peaks from the kernel's own mark of this process: what getrusage says begins with the parent's.
 MEMORY = """
 import numpy as np, pandas as pd
-from crmlib.models import BetaGeoModel
+from crmlib import BetaGeoModel
 def megabytes(mark):
     (line,) = [one for one in open("/proc/self/status") if one.startswith(mark)]
     return int(line.split()[1]) / 1e3

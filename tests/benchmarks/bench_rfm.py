@@ -70,7 +70,7 @@ report(lambda: duckdb.sql(f"SELECT {sums} FROM '{file}'").fetchall(), 3, lambda 
 """
 OURS = """
 import ibis
-from crmlib.customers import rfm_summary
+from crmlib import rfm_summary
 engine = ibis.duckdb.connect(memory_limit="ENGINE_MEMORY")
 log = engine.read_parquet(file).select(columns)
 report(lambda: rfm_summary(log, as_of=as_of, time_unit="W"), 3, len)

@@ -64,7 +64,7 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
     """Seconds of each step, the better of two rounds."""
     import duckdb
 
-    from crmlib.customers import customer_profit, rfm_segments, rfm_summary, value_tiers
+    from crmlib import customer_profit, rfm_segments, rfm_summary, value_tiers
     from crmlib.data.engine import engine
 
     files = {name: folder / f"{name}-{customers}.parquet" for name in ("log", "cases", "contacts")}

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from crmlib.customers import behaviour_clusters, needs_clusters, rfm_summary
+from crmlib import behaviour_clusters, needs_clusters, rfm_summary
 from crmlib.customers.clusters.choice import (
     CUTS,
     SIGNIFICANT,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from crmlib.customers import rfm_segments, rfm_summary, segment_migration
+from crmlib import rfm_segments, rfm_summary, segment_migration
 from crmlib.customers.rfm.migration import NO_LONGER, NOT_YET
 from crmlib.customers.rfm.segments import RfmCutOffs
 from crmlib.errors import CannotAnswerError, CrmError

@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from crmlib import charts
-from crmlib.customers import last_months, recent_change
+from crmlib import charts, last_months, recent_change
 from crmlib.customers.audit.months import comparable_months
 from crmlib.customers.audit.period_change import period_change
 from crmlib.errors import CannotAnswerError, CrmError

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
-from crmlib.customers import rfm_summary, rfm_train_test_split
+from crmlib import rfm_summary, rfm_train_test_split
 from crmlib.customers.rfm.summary import BornInHoldout, CustomerSummary, LeftOut
 from crmlib.units import TimeUnit
 from tests.customers.logs import START, cdnow_sample, log_of, purchase_logs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers import rfm_segments, rfm_summary, segment_table
+from crmlib import rfm_segments, rfm_summary, segment_table
 from crmlib.customers.rfm.segments import RfmCutOffs, default_segments
 from crmlib.errors import CrmError
 from tests.customers.logs import cdnow_sample, log_of

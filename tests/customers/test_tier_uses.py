@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib.customers import allocation_sensitivity, compare_cuts, tier_claims, value_tiers
+from crmlib import allocation_sensitivity, compare_cuts, tier_claims, value_tiers
 from crmlib.customers.profit.customer_profit import CustomerProfit
 from crmlib.customers.tiers.value_tiers import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError

@@ -7,16 +7,10 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
+from crmlib import BetaGeoBetaBinomModel, BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.economics.lifetime_value import customer_lifetime_value, value_of_new_customer
 from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models import (
-    BetaGeoBetaBinomModel,
-    BetaGeoModel,
-    GammaGammaModel,
-    ModifiedBetaGeoModel,
-    ParetoNBDModel,
-)
 from tests.models.oracles import sample_spend
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}

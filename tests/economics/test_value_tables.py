@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib import BetaGeoModel, GammaGammaModel
 from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.economics.value_tables import (
     clv_by_segment,
@@ -15,7 +16,6 @@ from crmlib.economics.value_tables import (
     value_by_acquisition_month,
 )
 from crmlib.errors import CrmError
-from crmlib.models import BetaGeoModel, GammaGammaModel
 from tests.models.conftest import CDNOW
 
 MONEY = {"discount_rate_per_year": 0.1, "margin": 0.4}

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.errors import CrmError, FitError
 from crmlib.findings import CARE, REFUSE, USE
-from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.models.backtesting.backtest import backtest
 from crmlib.models.backtesting.verdict import verdict, verdicts
 from tests.models.conftest import CDNOW

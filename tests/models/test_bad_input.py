@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
 
 MODELS = [BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel]
 PARAMS = {

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.errors import CrmError, DataError
-from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.models._special import beta_rule, digamma_rise, expit, log_rising
 
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}

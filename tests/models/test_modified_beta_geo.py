@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel
+from crmlib import BetaGeoModel, ModifiedBetaGeoModel
 
 
 def test_one_time_buyers_are_not_alive_for_certain():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.special import chdtri
 
-from crmlib.models import ParetoNBDModel
+from crmlib import ParetoNBDModel
 from crmlib.models._histories import read_histories
 from tests.models import oracles
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, ParetoNBDModel
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError
-from crmlib.models import BetaGeoModel, ParetoNBDModel
 from crmlib.models.backtesting.backtest import plan_backtest
 from crmlib.models.backtesting.rolling import fit_by_group, rolling_origins
 from crmlib.models.history_grid import history_grids

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc
 from scipy.stats import nbinom
 
-from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel
+from crmlib import BetaGeoModel, ModifiedBetaGeoModel
 from crmlib.models.predictive import _numbers_of_purchases, count_quantiles, spend_quantiles
 
 P, Q = 6.25, 3.74

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.models import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
+from crmlib import BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.models.backtesting.scores import PredictiveCheck, check_counts, predictive_total
 
 MODELS = [

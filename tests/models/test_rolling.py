@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
 from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, FitError
-from crmlib.models import BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel
 from crmlib.models.backtesting.backtest import backtest
 from crmlib.models.backtesting.rolling import rolling_origins
 from tests.models.conftest import CDNOW

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib import BetaGeoModel, GammaGammaModel, ParetoNBDModel
 from crmlib.errors import DataError
-from crmlib.models import BetaGeoModel, GammaGammaModel, ParetoNBDModel, scoring
+from crmlib.models import scoring
 from crmlib.models.scoring import score_parquet
 
 BG = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")

@@ -162,7 +162,7 @@ class ValueTiers(pd.DataFrame):
 
         Examples
         --------
-        >>> from crmlib.customers import value_tiers
+        >>> from crmlib import value_tiers
         >>> profit = pd.Series([400, 250, 150, 80, 40, 20, 10, -20, -130, -200])
         >>> table = value_tiers(profit, cut_offs={"platinum": 0.1, "gold": 0.2}).table()
         >>> table[["tier", "customers", "profit", "share_of_profit"]].round(3)
