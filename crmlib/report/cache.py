@@ -107,7 +107,7 @@ def _data(study: Study) -> list[Any]:
 
 def _library() -> str:
     """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
-    modules = {*homes("crmlib").values(), *homes("crmlib.charts").values(), "crmlib.data", "crmlib.study"}
+    modules = {*homes("crmlib").values(), *homes("crmlib.charts").values(), "crmlib.lazy", "crmlib.study"}
     return code_key(*sorted(modules))
 
 

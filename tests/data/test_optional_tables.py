@@ -17,7 +17,7 @@ import crmlib as crm
 from crmlib.data.cleaning.clean import clean_table
 from crmlib.data.cleaning.words import NO, YES, spellings_of
 from crmlib.data.contracts import CONTRACTS, OPTIONAL
-from crmlib.data.contracts.dictionary import dictionary
+from tests.data.dictionary import dictionary
 from crmlib.data.contracts.known_at import known_at
 from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import open_table
@@ -551,7 +551,7 @@ def test_the_sentence_counts_what_the_frames_count(shop):
 
 def test_the_data_dictionary_is_that_of_the_contracts():
     path = Path(__file__).parents[2] / "data" / "README.md"
-    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m crmlib.data.contracts.dictionary"
+    assert path.read_text(encoding="utf-8") == dictionary(), "run python -m tests.data.dictionary"
     for contract in CONTRACTS.values():
         part = dictionary().split(f"## {contract.name}\n")[1].split("\n## ")[0]
         listed = [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]

@@ -1,6 +1,6 @@
 """The data dictionary: every table and column that a firm can supply, from the contracts themselves.
 
-`python -m crmlib.data.contracts.dictionary` writes data/README.md anew.
+`python -m tests.data.dictionary` writes data/README.md anew.
 """
 
 from __future__ import annotations
@@ -87,4 +87,4 @@ def write_dictionary(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    write_dictionary(Path(__file__).parents[3] / "data")
+    write_dictionary(Path(__file__).parents[2] / "data")
