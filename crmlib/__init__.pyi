@@ -51,7 +51,6 @@ from .customers.retention.repurchase import (
 )
 from .customers.rfm.migration import segment_migration as segment_migration
 from .customers.rfm.segments import rfm_segments as rfm_segments
-from .customers.rfm.segments import segment_table as segment_table
 from .customers.rfm.summary import rfm_summary as rfm_summary
 from .customers.rfm.summary import rfm_train_test_split as rfm_train_test_split
 from .customers.tiers.chances import (
@@ -62,12 +61,6 @@ from .customers.tiers.chances import (
 )
 from .customers.tiers.claims import tier_claims as tier_claims
 from .customers.tiers.value_tiers import (
-    allocation_sensitivity as allocation_sensitivity,
-)
-from .customers.tiers.value_tiers import (
-    compare_cuts as compare_cuts,
-)
-from .customers.tiers.value_tiers import (
     value_tiers as value_tiers,
 )
 from .customers.treatments.experiments import experiment_outcomes as experiment_outcomes
@@ -77,7 +70,6 @@ from .customers.treatments.loyalty import (
 from .customers.treatments.loyalty import (
     programme_enrolments as programme_enrolments,
 )
-from .data.fitness import fitness_gates as fitness_gates
 from .economics.churn_campaign import retention_campaign as retention_campaign
 from .economics.experiment_campaign import campaign_from_experiment as campaign_from_experiment
 from .economics.experiments import read_experiments as read_experiments
@@ -107,16 +99,8 @@ from .economics.loyalty import (
 )
 from .economics.retention.case import buyers_case as buyers_case
 from .economics.retention.case import contracts_case as contracts_case
-from .economics.retention.claim import published_lifts as published_lifts
-from .economics.retention.profit import retention_profit_curve as retention_profit_curve
-from .economics.retention.spending_case import (
-    prospects_by_month as prospects_by_month,
-)
 from .economics.retention.spending_case import (
     spending_readout as spending_readout,
-)
-from .economics.value_tables import (
-    clv_by_segment as clv_by_segment,
 )
 from .economics.value_tables import (
     clv_sensitivity as clv_sensitivity,
@@ -149,19 +133,10 @@ from .models.churn.at_risk import (
 from .models.churn.at_risk import (
     customers_at_risk as customers_at_risk,
 )
-from .models.churn.at_risk import (
-    score_churn_parquet as score_churn_parquet,
-)
 from .models.churn.churn_model import ChurnModel as ChurnModel
 from .models.churn.data import churn_data as churn_data
 from .models.churn.evaluation import evaluate_churn as evaluate_churn
 from .models.churn.leak_check import leak_check as leak_check
-from .models.churn.reasons import (
-    churn_reasons as churn_reasons,
-)
-from .models.churn.reasons import (
-    permutation_importance as permutation_importance,
-)
 from .models.churn.verdict import ChurnThresholds as ChurnThresholds
 from .models.cox import cox_model as cox_model
 from .models.gamma_gamma import (
@@ -169,10 +144,6 @@ from .models.gamma_gamma import (
 )
 from .models.gamma_gamma import (
     spend_frequency_check as spend_frequency_check,
-)
-from .models.history_grid import history_grids as history_grids
-from .models.overdue import (
-    overdue_by_frequency as overdue_by_frequency,
 )
 from .models.overdue import (
     overdue_customers as overdue_customers,
@@ -185,13 +156,10 @@ from .models.overdue import (
 )
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.remaining_lifetime import remaining_lifetime as remaining_lifetime
-from .models.scoring import score_parquet as score_parquet
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.survival_curves import log_rank as log_rank
-from .no_rows import count_rows as count_rows
 from .simulation.simulate import simulate_firm as simulate_firm
 from .study import Study as Study
 from .study import open_study as open_study
-from .units import length_in_words as length_in_words
 
 __version__: str

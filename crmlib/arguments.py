@@ -11,10 +11,11 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from crmlib.errors import CrmError, DataError, did_you_mean
 
+Thing = TypeVar("Thing")
 # Of these the user knows already what they mean, or they are no matter of arguments.
 _PASSED_ON = (CrmError, OSError, ImportError, AssertionError, MemoryError, Warning)
 _PLAIN: dict[str, tuple[Any, str]] = {
@@ -24,10 +25,13 @@ _PLAIN: dict[str, tuple[Any, str]] = {
 }
 
 
-def checked(thing: Any) -> Any:
-    """A public function or class whose arguments are looked at; signature, documentation and pickles stay."""
+def checked(thing: Thing) -> Thing:
+    """A public function or class whose arguments are looked at; signature, documentation and pickles stay.
+
+    Methods of the frames that functions return are marked by it, one by one: what pandas has itself is left alone.
+    """
     if inspect.isfunction(thing):
-        return _checked_function(thing)
+        return cast(Thing, _checked_function(thing))
     if inspect.isclass(thing) and not issubclass(thing, BaseException):
         for one in thing.__mro__:
             if one.__module__.startswith("crmlib.") and not _is_frame(one):

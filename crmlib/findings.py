@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError
@@ -30,6 +30,7 @@ _GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
 
 Kind = Literal["target", "description", "effect"]
 Evidence = Literal["randomised", "natural", "observational"]
+Frame = TypeVar("Frame", bound="pd.DataFrame")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ class Estimate:
     def __post_init__(self) -> None:
         if self.unit not in fmt.UNITS:
             raise CrmError(f"unit is {self.unit!r}; allowed: {', '.join(fmt.UNITS)}")
+
+    @classmethod
+    def rows_of(cls, frame: pd.DataFrame) -> Estimate:
+        """How many rows a frame has; not known where nothing was measured, which its `reason` says.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> print(Estimate.rows_of(pd.DataFrame({"customer_id": ["a"]})))
+        1
+        """
+        from crmlib.no_rows import NoRows
+
+        return cls(None if isinstance(frame, NoRows) and frame.reason else len(frame), "count")
 
     @property
     def is_known(self) -> bool:
@@ -282,9 +297,7 @@ class Claim:
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
 
 
-def with_finding(
-    frame: pd.DataFrame, sentence: Callable[..., str], *arguments: Any, measure: str = ""
-) -> pd.DataFrame:
+def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:
     """The frame with what it says: `frame.attrs["finding"]`, the title of its chart; of a measure, if it has several.
 
     Examples

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from crmlib.units import length as length
+
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
 NOT_KNOWN = "not known"
@@ -19,7 +21,6 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-PERIODS = {"W": "week", "M": "month", "Q": "quarter", "Y": "year"}
 _LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
 

@@ -21,10 +21,10 @@ class NoRows(pd.DataFrame):
         return NoRows
 
     def __repr__(self) -> str:
-        return super().__repr__() if len(self) else not_measured(self.reason)
+        return super().__repr__() if len(self) or not self.reason else not_measured(self.reason)
 
     def _repr_html_(self) -> str | None:
-        return super()._repr_html_() if len(self) else None
+        return super()._repr_html_() if len(self) or not self.reason else None
 
 
 def no_rows(columns: str | Iterable[str], reason: str) -> NoRows:
@@ -51,15 +51,4 @@ def why_none(frame: pd.DataFrame) -> str:
     """
     if len(frame):
         return ""
-    return frame.reason if isinstance(frame, NoRows) else "there is no row"
-
-
-def count_rows(frame: pd.DataFrame) -> float:
-    """How many rows a frame has; not known (nan) where nothing was measured.
-
-    Examples
-    --------
-    >>> count_rows(pd.DataFrame({"customer_id": ["a"]})), count_rows(no_rows("customer_id", "no table leads"))
-    (1, nan)
-    """
-    return float("nan") if isinstance(frame, NoRows) else len(frame)
+    return frame.reason if isinstance(frame, NoRows) and frame.reason else "there is no row"

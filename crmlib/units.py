@@ -92,30 +92,16 @@ def periods(length: float | str, time_unit: str | TimeUnit) -> float:
     return number if counted is unit else number * counted.days / unit.days  # its own unit: to the last digit
 
 
-def length_in_words(length: float | str, time_unit: str | TimeUnit) -> str:
-    """How a length of time is written out.
-
-    Parameters
-    ----------
-    length, time_unit
-        As in `periods`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    CrmError
-        If the text is no number followed by a unit.
+def length(time: float | str, time_unit: str | TimeUnit) -> str:
+    """A length of time in words; `time` and `time_unit` as in `periods`.
 
     Examples
     --------
-    >>> length_in_words("1Y", "W"), length_in_words(52, "W")
+    >>> length("1Y", "W"), length(52, "W")
     ('1 year', '52 weeks')
     """
-    number, counted = _read_length(length, TimeUnit.parse(time_unit))
-    return f"{number:g} {counted.singular if number == 1 else counted.plural}"
+    number, unit = _read_length(time, TimeUnit.parse(time_unit))
+    return f"{number:g} {unit.singular if number == 1 else unit.plural}"
 
 
 def _read_length(length: float | str, unit: TimeUnit) -> tuple[float, TimeUnit]:

@@ -14,6 +14,7 @@ from crmlib.customers.retention.contracts import contract_samples, contract_spel
 from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.sources import empty_table, open_optional, open_table
+from crmlib.economics.retention.spending_case import prospects_by_month
 from crmlib.errors import CannotAnswerError, StudyError
 from crmlib.no_rows import NoRows, no_rows, why_none
 
@@ -130,12 +131,14 @@ CALLS = {
     "contract_retention": lambda _, t: crm.contract_retention(t("subscriptions"), as_of=DAY),
     "revenue_movements": lambda _, t: crm.revenue_movements(t("subscriptions"), as_of=DAY),
     "contracts_case": lambda _, t: crm.contracts_case(t("subscriptions"), as_of=DAY).basis,
-    "prospects_by_month": lambda _, t: crm.prospects_by_month(t("leads"), t("marketing_spend"), as_of=DAY),
+    "prospects_by_month": lambda _, t: prospects_by_month(t("leads"), t("marketing_spend"), as_of=DAY),
     "spending_readout": (
         lambda log, t: (
             crm.spending_readout(
                 crm.buyers_case(log, as_of=DAY),
-                crm.prospects_by_month(t("leads"), t("marketing_spend"), as_of=DAY),
+                t("leads"),
+                t("marketing_spend"),
+                as_of=DAY,
             ).table
         )
     ),
@@ -198,8 +201,8 @@ def test_what_is_not_measured_is_not_zero(log: pd.DataFrame, study: crm.Study) -
     found = case.claim().finding
     assert found.verdict == "cannot be tested"
     assert found.sentence.endswith("Not measured: no table subscriptions.")
-    assert np.isnan(crm.count_rows(no_rows(["customer_id"], "no table leads")))
-    assert crm.count_rows(pd.DataFrame({"customer_id": []})) == 0
+    assert not crm.Estimate.rows_of(no_rows(["customer_id"], "no table leads")).is_known
+    assert crm.Estimate.rows_of(pd.DataFrame({"customer_id": []})).value == 0
 
 
 def test_without_a_log_nobody_is_called_inactive() -> None:
@@ -212,7 +215,7 @@ def test_without_a_log_nobody_is_called_inactive() -> None:
     model = found.fit_best(summary)
     late = crm.overdue_customers(summary, model)
     assert model is None
-    assert crm.overdue_by_frequency(late, summary).empty
+    assert late.by_frequency().empty
     assert crm.win_back_list(summary, late, model, "26W").empty
     assert crm.purchase_regularity(log, as_of=telco.as_of).phases == 1
 
@@ -221,7 +224,7 @@ def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
     data = crm.churn_data(study)
     leaks = crm.leak_check(data)
     tested = crm.evaluate_churn(data.without_leaks(leaks))
-    importance = crm.permutation_importance(tested)
+    importance = tested.permutation_importance()
     at_risk = crm.customers_at_risk(data, tested)
     campaign = crm.retention_campaign(tested.predictions, at_risk.customers)
     frames = [

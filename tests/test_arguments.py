@@ -67,7 +67,8 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
         (lambda: crm.lapsing_customers(pd.DataFrame({"frequncy": [1]})), "did you mean 'frequncy'"),
         (lambda: crm.lapsing_customers(pd.DataFrame()), "summary has no column 'frequency'; it has none"),
         (lambda: crm.rfm_summary(None, as_of="2024-06-30"), "None is no table"),
-        (lambda: crm.segment_table(*[pd.DataFrame({"x": [1]})] * 2), "segments has no column 'customer_id'"),
+        (lambda: segments().table(pd.DataFrame({"x": [1]})), "summary has no column 'customer_id'"),
+        (lambda: segments().table(7), "RfmSegments.table: summary is 7; give a DataFrame"),
         (lambda: crm.ParetoNBDModel().fit(7), "data is 7; give a DataFrame"),
         (lambda: crm.open_study(pd.DataFrame(), tables={"log": 1}), "tables: no such entry of a purchase log"),
         (lambda: crm.open_study(pd.DataFrame(), curency="EUR"), "did you mean 'currency'"),
@@ -79,10 +80,15 @@ def test_refusals_say_what_was_found_and_what_to_give(call, said):
     assert said in str(refused.value)
 
 
+def segments():
+    summary = {"customer_id": ["Jane Doe"], "frequency": [2], "time_since_last_purchase": [1.0], "net": [9.0]}
+    return crm.rfm_segments(pd.DataFrame(summary))
+
+
 def test_no_value_of_a_row_is_quoted():
-    frame = pd.DataFrame({"customer_id": ["Jane Doe"], "segment": [object()]})
+    frame = pd.DataFrame({"customer_id": ["Jane Doe"], "net": [object()]})
     with pytest.raises(DataError) as refused:
-        crm.segment_table(frame, frame)
+        segments().table(frame)
     assert "Jane" not in str(refused.value)
 
 

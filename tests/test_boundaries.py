@@ -61,7 +61,7 @@ def test_tiers_of_nobody_and_of_customers_who_all_cost_money() -> None:
         chances_of(pd.DataFrame({"one": [], "other": [], "value": []}))
     rows, year = log(20.0, 30.0), {"start": "2024-01-01", "end": DAY}
     summary = crm.rfm_summary(rows, as_of=DAY)
-    cuts = crm.compare_cuts(crm.customer_profit(rows, **year), summary)
+    cuts = crm.value_tiers(crm.customer_profit(rows, **year)).compare_cuts(summary)
     assert cuts["Lead"].tolist()[0] == 60
     assert cuts["sentence"].iloc[1:].str.contains("clusters need 2 customers at least, and here are 0").all()
 

@@ -15,7 +15,7 @@ WAITING = {
     *("cox_model", "log_rank", "markov_value", "points_pressure", "programme_payback_months"),
     *("recency_migration", "remaining_lifetime"),
 }
-MOST_NAMES = {"crmlib": 96, "crmlib.charts": 35}
+MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}
 MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 190, 22_000, 8_200
 HOUSE = modules()
 

@@ -9,7 +9,6 @@ import pytest
 import crmlib as crm
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
 from crmlib.errors import CrmError
-from crmlib.models.churn.reasons import churn_contributions
 
 ID = "customer-{:06d}"
 
@@ -100,8 +99,8 @@ def test_a_saved_model_predicts_the_same(name, tmp_path):
         np.testing.assert_array_equal(predict(again, frame[columns]), predict(model, frame[columns]))
     if kind is crm.ChurnModel:
         pd.testing.assert_frame_equal(
-            churn_contributions(kind.load(tmp_path / "model"), frame),
-            churn_contributions(model, frame),
+            kind.load(tmp_path / "model").contributions(frame),
+            model.contributions(frame),
         )
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmlib.errors import CrmError
-from crmlib.units import TimeUnit, length_in_words, periods
+from crmlib.units import TimeUnit, length, periods
 
 
 def test_units_add_up_to_each_other():
@@ -23,7 +23,7 @@ def test_a_text_without_number_and_unit_is_refused(text):
     with pytest.raises(CrmError, match="no length of time"):
         periods(text, "W")
     with pytest.raises(CrmError, match="no length of time"):
-        length_in_words(text, "W")
+        length(text, "W")
 
 
 def test_an_unknown_unit_is_refused_with_the_allowed_ones():

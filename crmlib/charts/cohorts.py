@@ -22,6 +22,7 @@ from crmlib.charts.layout import (
     written,
 )
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+from crmlib.units import TimeUnit
 
 _MOST_LINES = 40  # of more cohorts, the lines between would cover the money
 _MEASURES = {
@@ -104,7 +105,7 @@ def cohorts_by_age(
     kit.lines(axes, pale, [PALE] * len(pale), linewidth=1.0)
     kit.lines(axes, coloured, [ORANGE, INK][-len(coloured) :], linewidth=1.8, clip_on=False)
     axes.set_ylim(min(float(np.nanmin(table)), 0.0) * 1.05, max(float(np.nanmax(table)), 0.0) * 1.05 or 1.0)
-    unit_name = fmt.PERIODS[period]
+    unit_name = TimeUnit(period).singular
     _age_axis(axes, unit_name)
     scale = value_axis(axes, "y", kind=kind, largest=float(np.nanmax(table)))
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
@@ -167,7 +168,7 @@ def cohort_triangle(
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
         axes.add_patch(_frame(row, column))
-    axes.set_xlabel(f"Age in {fmt.PERIODS[period]}s since the first purchase")
+    axes.set_xlabel(f"Age in {TimeUnit(period).singular}s since the first purchase")
     unit = label + (f", {currency or 'money'}" if kind == "money" else "") + " (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
     listed = "; ".join(
@@ -235,7 +236,7 @@ def by_cohort(
         else fmt.capital(what)
     )
     unit += "" if ends[0] == value else "; bars: interval"
-    alt = f"Dots of {what} by {fmt.PERIODS[period]} of the first purchase. {listed}."
+    alt = f"Dots of {what} by {TimeUnit(period).singular} of the first purchase. {listed}."
     return finish(axes, title_of(frame, finding, currency), alt, unit=unit + _left_out(older))
 
 
@@ -279,9 +280,7 @@ def revenue_by_cohort(
     period_axis(axes, table.index.tolist(), period)
     scale = value_axis(axes, "y", kind="money", largest=float(tops.max()))
     negative = int((table < 0).to_numpy().sum())
-    unit = (
-        f"{fmt.capital(value)} per {fmt.PERIODS[period]}, {scale}{currency or 'money'}; the darker, the older"
-    )
+    unit = f"{fmt.capital(value)} per {TimeUnit(period).singular}, {scale}{currency or 'money'}; the darker, the older"
     unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
     alt = (
         f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to "

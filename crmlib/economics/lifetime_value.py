@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import checked
 from crmlib.economics.formula_clv import check_share
-from crmlib.economics.sentences import spread_of_value
+from crmlib.economics.sentences import spread_of_value, value_of_groups
 from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, read_histories, require_rows
@@ -24,6 +26,59 @@ from crmlib.units import TimeUnit, periods
 INTERVALS = ("predictive", "parameters")
 
 
+class LifetimeValues(pd.DataFrame):
+    """What each customer is worth; `.by_segment(segments)` sums it up."""
+
+    @property
+    def _constructor(self) -> Callable[..., LifetimeValues]:
+        return LifetimeValues
+
+    @checked
+    def by_segment(self, segments: pd.DataFrame) -> pd.DataFrame:
+        """How is lifetime value spread over segments that were made of past purchases?
+
+        Parameters
+        ----------
+        segments : DataFrame
+            Of `rfm_segments`: `customer_id` and a categorical `segment`; the same customers.
+
+        Returns
+        -------
+        DataFrame
+            One row per segment, in their order: `segment, customers, clv_mean, clv` (the segment's total),
+            `share_of_clv`; the mean is nan where nobody is.
+
+        Raises
+        ------
+        CrmError
+            If the two do not hold the same customers.
+
+        Examples
+        --------
+        >>> values = LifetimeValues({"customer_id": ["a", "b", "c"], "clv": [10.0, 20.0, 30.0]})
+        >>> segments = pd.DataFrame({"customer_id": ["a", "b", "c"], "segment": pd.Categorical(["x", "x", "y"])})
+        >>> values.by_segment(segments)
+          segment  customers  clv_mean   clv  share_of_clv
+        0       x          2      15.0  30.0           0.5
+        1       y          1      30.0  30.0           0.5
+        """
+        if set(self["customer_id"]) != set(segments["customer_id"]):
+            raise CrmError(
+                f"values hold {len(self):,} customers and segments {len(segments):,}, not the same ones; make both "
+                "from one summary"
+            )
+        plain, own = pd.DataFrame(segments), pd.DataFrame(self)
+        plain, own = plain[["customer_id", "segment"]], own[["customer_id", "clv"]]
+        by_segment = own.merge(plain, on="customer_id", validate="one_to_one").groupby(
+            "segment", observed=False
+        )
+        table = by_segment["clv"].agg(customers="size", clv_mean="mean", clv="sum").reset_index()
+        total = self["clv"].sum()
+        assert np.isclose(table["clv"].sum(), total), "value was lost between segments"
+        table["share_of_clv"] = table["clv"] / total if total > 0 else np.nan
+        return with_finding(table, value_of_groups)
+
+
 def customer_lifetime_value(
     transaction_model: PurchaseModel,
     spend_model: Spend,
@@ -35,7 +90,7 @@ def customer_lifetime_value(
     interval: str | None = "predictive",
     level: float = 0.8,
     time_unit: str | None = None,
-) -> pd.DataFrame:
+) -> LifetimeValues:
     """What each customer's purchases within the horizon are worth today, and between which values it may fall.
 
     Timing: money arrives with each purchase, and is discounted from there to now, continuously. Past purchases
@@ -65,7 +120,7 @@ def customer_lifetime_value(
 
     Returns
     -------
-    DataFrame
+    LifetimeValues
         Indexed as `data`: `customer_id` where there is one, `expected_purchases` (in the horizon, not
         discounted), `expected_spend` (per purchase), `p_alive`, `clv`, `clv_low`, `clv_high` (money).
 
@@ -116,7 +171,7 @@ def customer_lifetime_value(
     columns = {"customer_id": data["customer_id"].to_numpy()} if "customer_id" in data.columns else {}
     columns |= {"expected_purchases": of["expected_purchases"], "expected_spend": spend}
     columns |= {"p_alive": of["p_alive"], "clv": clv, "clv_low": low, "clv_high": high}
-    return with_finding(pd.DataFrame(columns, index=data.index), spread_of_value)
+    return with_finding(LifetimeValues(columns, index=data.index), spread_of_value)
 
 
 @dataclass(frozen=True)

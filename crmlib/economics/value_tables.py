@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from crmlib import format as fmt
 from crmlib.customers._log import belongs_to, fetch, seen_by
 from crmlib.economics.lifetime_value import customer_lifetime_value
-from crmlib.economics.sentences import value_of_groups, value_of_months, widest_assumption
+from crmlib.economics.sentences import value_of_months, widest_assumption
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.models.purchase import PurchaseModel
@@ -84,54 +84,6 @@ def customer_equity(
     size = f"root mean square {fmt.share(np.expm1(spread))}"
     basis = f"{fmt.share(level)} by the errors of {len(errors)} rolling origins ({size})"
     return CustomerEquity(len(values), total, total * np.exp(-half), total * np.exp(half), basis)
-
-
-def clv_by_segment(values: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """How lifetime value is spread over segments that were made of past purchases.
-
-    Parameters
-    ----------
-    values : DataFrame
-        Of `customer_lifetime_value`: `customer_id, clv`.
-    segments : DataFrame
-        Of `rfm_segments`: `customer_id` and a categorical `segment`; the same customers.
-
-    Returns
-    -------
-    DataFrame
-        One row per segment, in their order: `segment, customers, clv_mean, clv` (the segment's total),
-        `share_of_clv`; the mean is nan where nobody is.
-
-    Raises
-    ------
-    CrmError
-        If the two do not hold the same customers.
-
-    Examples
-    --------
-    >>> values = pd.DataFrame({"customer_id": ["a", "b", "c"], "clv": [10.0, 20.0, 30.0]})
-    >>> segments = pd.DataFrame({"customer_id": ["a", "b", "c"], "segment": pd.Categorical(["x", "x", "y"])})
-    >>> clv_by_segment(values, segments)
-      segment  customers  clv_mean   clv  share_of_clv
-    0       x          2      15.0  30.0           0.5
-    1       y          1      30.0  30.0           0.5
-    """
-    if set(values["customer_id"]) != set(segments["customer_id"]):
-        raise CrmError(
-            f"values hold {len(values):,} customers and segments {len(segments):,}, not the same ones; make "
-            "both from one summary"
-        )
-    plain = pd.DataFrame(segments)[["customer_id", "segment"]]
-    joined = values[["customer_id", "clv"]].merge(plain, on="customer_id", validate="one_to_one")
-    table = (
-        joined.groupby("segment", observed=False)["clv"]
-        .agg(customers="size", clv_mean="mean", clv="sum")
-        .reset_index()
-    )
-    total = values["clv"].sum()
-    assert np.isclose(table["clv"].sum(), total), "value was lost between segments"
-    table["share_of_clv"] = table["clv"] / total if total > 0 else np.nan
-    return with_finding(table, value_of_groups)
 
 
 def clv_sensitivity(

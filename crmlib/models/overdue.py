@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,13 @@ from crmlib.models._special import bisect
 from crmlib.models.backtesting.scores import FREQUENCY_GROUPS, frequency_group
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.sentences import overdue_buyers
-from crmlib.no_rows import no_rows, why_none
+from crmlib.no_rows import NoRows, no_rows, why_none
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not measured
 RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
-_COLUMNS = "customer_id usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
+_COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 
@@ -133,13 +134,55 @@ def _shape(variance: float) -> float:
     return max(1 / (8 * variance) - 0.5, 0.0) if variance > 0 else np.inf
 
 
+class OverdueCustomers(NoRows):
+    """Customers with their silence; `.by_frequency()` counts those who are overdue.
+
+    Without rows, and with the `reason`, where no model of purchases could be judged.
+    """
+
+    _metadata = [*NoRows._metadata, "false_alarm_rate"]  # noqa: RUF012  (pandas' own protocol)
+
+    false_alarm_rate: float = np.nan
+
+    @property
+    def _constructor(self) -> Callable[..., OverdueCustomers]:
+        return OverdueCustomers
+
+    def by_frequency(self) -> pd.DataFrame:
+        """How many customers are overdue, by how often they had bought before?
+
+        Returns
+        -------
+        DataFrame
+            By `frequency_group` (repeat purchases, "0" to "6", "7+"): `customers`, `overdue` (of them),
+            `overdue_share` (nan for "0": there is no gap to judge by).
+
+        Examples
+        --------
+        >>> from crmlib import ParetoNBDModel
+        >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
+        >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 10.0], "T": [40.0, 40.0]})
+        >>> overdue_customers(customers, model).by_frequency()
+          frequency_group  customers  overdue  overdue_share
+        0               0          1        0            NaN
+        1               4          1        1            1.0
+        """
+        if missing := why_none(self):
+            return no_rows(["frequency_group", "customers", "overdue", "overdue_share"], missing)
+        grouped = self.groupby(frequency_group(self["frequency"].to_numpy()))["overdue"]
+        table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped.sum()})
+        table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
+        table.insert(0, "frequency_group", FREQUENCY_GROUPS[table.index])
+        return with_finding(table.reset_index(drop=True), overdue_buyers, self.false_alarm_rate)
+
+
 def overdue_customers(
     summary: pd.DataFrame,
     model: PurchaseModel | None,
     *,
     false_alarm_rate: float = 0.05,
     regularity: Regularity | int = 1,
-) -> pd.DataFrame:
+) -> OverdueCustomers:
     """Which customers have been silent unusually long for their own rhythm?
 
     Parameters
@@ -156,8 +199,8 @@ def overdue_customers(
 
     Returns
     -------
-    DataFrame
-        Aligned with `summary`: `customer_id` where there is one, `usual_gap` (recency / frequency),
+    OverdueCustomers
+        Aligned with `summary`: `customer_id` where there is one, `frequency`, `usual_gap` (recency / frequency),
         `time_since_last_purchase`, `overdue_after` (silence from which the customer is called overdue),
         `chance_of_silence` (of one at least as long, had the customer gone on buying), `overdue`
         (bool). For who bought once there is no gap to judge by: nan, never overdue; use P(active).
@@ -193,7 +236,9 @@ def overdue_customers(
         )
     if model is None:
         why = regularity.reason if isinstance(regularity, Regularity) else ""
-        return no_rows(_COLUMNS, why or "no model of purchases could be judged")
+        nobody = OverdueCustomers(columns=_COLUMNS.split(), dtype=float)
+        nobody.reason = why or "no model of purchases could be judged"
+        return nobody
     phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
     rates = model._fitted("params_")
     if not {"r", "alpha"} <= rates.keys() or not 1 <= phases <= MOST_REGULAR:
@@ -212,49 +257,21 @@ def overdue_customers(
     with np.errstate(invalid="ignore"):
         gap = known.recency / np.where(known.frequency > 0, known.frequency, np.nan)
     silent = known.T - known.recency
-    columns = {"usual_gap": gap, "time_since_last_purchase": silent, "overdue_after": after}
-    columns |= {"chance_of_silence": chance, "overdue": chance <= false_alarm_rate}
-    found = pd.DataFrame({name: values[known.row] for name, values in columns.items()}, index=summary.index)
+    columns = {
+        "frequency": known.frequency,
+        "usual_gap": gap,
+        "time_since_last_purchase": silent,
+        "overdue_after": after,
+        "chance_of_silence": chance,
+        "overdue": chance <= false_alarm_rate,
+    }
+    found = OverdueCustomers(
+        {name: values[known.row] for name, values in columns.items()}, index=summary.index
+    )
     if "customer_id" in summary:
         found.insert(0, "customer_id", summary["customer_id"])
-    found.attrs["false_alarm_rate"] = float(false_alarm_rate)
+    found.false_alarm_rate = float(false_alarm_rate)
     return found
-
-
-def overdue_by_frequency(overdue: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """How many customers are overdue, by how often they had bought before?
-
-    Parameters
-    ----------
-    overdue : DataFrame
-        What `overdue_customers` returned.
-    summary : DataFrame
-        The customers it was asked about.
-
-    Returns
-    -------
-    DataFrame
-        By `frequency_group` (repeat purchases, "0" to "6", "7+"): `customers`, `overdue` (of them),
-        `overdue_share` (nan for "0": there is no gap to judge by).
-
-    Examples
-    --------
-    >>> from crmlib import ParetoNBDModel
-    >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
-    >>> customers = pd.DataFrame({"frequency": [0, 4], "recency": [0.0, 10.0], "T": [40.0, 40.0]})
-    >>> overdue_by_frequency(overdue_customers(customers, model), customers)
-      frequency_group  customers  overdue  overdue_share
-    0               0          1        0            NaN
-    1               4          1        1            1.0
-    """
-    if missing := why_none(overdue):
-        return no_rows(["frequency_group", "customers", "overdue", "overdue_share"], missing)
-    grouped = overdue.groupby(frequency_group(summary["frequency"].to_numpy()))
-    table = pd.DataFrame({"customers": grouped.size(), "overdue": grouped["overdue"].sum()})
-    table["overdue_share"] = (table["overdue"] / table["customers"]).where(table.index > 0)
-    table.insert(0, "frequency_group", FREQUENCY_GROUPS[table.index])
-    table = table.reset_index(drop=True)
-    return with_finding(table, overdue_buyers, overdue.attrs.get("false_alarm_rate"))
 
 
 def win_back_list(

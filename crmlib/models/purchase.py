@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self, overload
 
 import numpy as np
@@ -11,13 +12,28 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crmlib.errors import CannotAnswerError, CrmError, FitError
+from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, distinct_pairs, read_histories
 from crmlib.models._inference import Array, LogLikelihood
-from crmlib.models._special import discount_rule, expit
-from crmlib.models.base import LikelihoodModel
+from crmlib.models._special import expit
+from crmlib.models.scoring import HistoryModel
+from crmlib.models.sentences import p_alive_by_history, purchases_by_history
 
 
-class PurchaseModel(LikelihoodModel, ABC):
+@dataclass(frozen=True)
+class HistoryGrids:
+    """Grids by frequency (index) and recency (columns, in the model's unit); nan where no customer can be.
+
+    `age` is that of all these customers, `horizon` what purchases are expected within, in words.
+    """
+
+    p_alive: pd.DataFrame
+    expected_purchases: pd.DataFrame
+    age: float
+    horizon: str
+
+
+class PurchaseModel(HistoryModel):
     """A model in which customers buy at their own rate until they silently drop out.
 
     Data are frames with a row per customer and the columns `frequency` (number of repeat purchases),
@@ -225,6 +241,52 @@ class PurchaseModel(LikelihoodModel, ABC):
             draw[lives] = self._sample_if_alive(x[lives], age[lives], t, random)
         return drawn
 
+    def history_grids(
+        self, *, age: float, future_t: float | str, most: int = 20, steps: int = 40
+    ) -> HistoryGrids:
+        """P(alive) and expected purchases by frequency and recency.
+
+        Parameters
+        ----------
+        age : float
+            How long ago all these customers bought first (T), in the model's unit.
+        future_t : float or str
+            What purchases are expected within.
+        most, steps : int
+            Highest frequency; values of recency above 0.
+
+        Examples
+        --------
+        >>> from crmlib import BetaGeoModel
+        >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
+        >>> model.history_grids(age=40.0, future_t="39W", most=2, steps=2).p_alive.round(2).loc[1:]
+        recency    0.0   20.0  40.0
+        frequency
+        1           NaN  0.59  0.75
+        2           NaN  0.53  0.81
+        """
+        if not age > 0:
+            raise CrmError(f"age is {age!r}; give how long ago customers bought first, above 0")
+        recency = np.linspace(0.0, age, steps + 1)
+        frame = pd.MultiIndex.from_product([range(most + 1), recency], names=["frequency", "recency"])
+        histories = frame.to_frame(index=False).assign(T=float(age))
+        possible = histories[(histories["frequency"] > 0) == (histories["recency"] > 0)]
+        answers = {
+            "p_alive": self.expected_probability_alive(possible),
+            "expected_purchases": self.expected_purchases(possible, future_t),
+        }
+        table = possible.assign(**answers)
+        columns = pd.Index(recency, name="recency")
+        alive, purchases = (
+            table.pivot(index="frequency", columns="recency", values=name).reindex(columns=columns)
+            for name in answers
+        )
+        period = self.time_unit_.singular if self.time_unit_ else "period"
+        horizon = f"{self._periods(future_t):.4g} {period}s"
+        with_finding(alive, p_alive_by_history, float(age), period)
+        with_finding(purchases, purchases_by_history, horizon, period)
+        return HistoryGrids(alive, purchases, float(age), horizon)
+
     # -- what a model supplies, on arrays of unique histories ------------------------------------------------
 
     @abstractmethod
@@ -236,49 +298,14 @@ class PurchaseModel(LikelihoodModel, ABC):
         """Parameters to start the search from, lengths of time in proportion to the data's."""
 
     @abstractmethod
-    def _log_odds_dead(self, x: Array, t_x: Array, age: Array) -> Array:
-        """Logarithm of P(dropped out) / P(alive)."""
-
-    @abstractmethod
-    def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
-        """Expected purchases within t of customers who are alive now."""
-
-    @abstractmethod
     def _purchases_of_new(self, t: Array) -> Array:
         """Expected repeat purchases within each t of a new customer."""
-
-    @abstractmethod
-    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
-        """P(n purchases within t) of a customer who is alive now."""
 
     @abstractmethod
     def _sample_if_alive(
         self, x: Array, age: Array, t: float, random: np.random.Generator
     ) -> NDArray[np.int64]:
         """A draw of the purchases within t of customers who are alive now."""
-
-    # -- shared ----------------------------------------------------------------------------------------------
-
-    def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
-        """P(n purchases within t) for several n, shape (customers, len(n)); good to about 1e-12."""
-        return np.stack([self._pmf_if_alive(int(count), x, age, t) for count in n], axis=1)
-
-    def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
-        return expit(-self._log_odds_dead(x, t_x, age))
-
-    def _purchase_curve(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
-        """Expected purchases of living customers within any t up to the furthest, for repeated use."""
-        return lambda t: self._purchases_if_alive(x, age, t)
-
-    def _discounted_if_alive(self, x: Array, age: Array, horizon: float, discount_rate: float) -> Array:
-        """The integral of exp(−δu) over the purchase rate; by parts, so that it needs purchases and no rate."""
-        if discount_rate == 0:
-            return self._purchases_if_alive(x, age, horizon)
-        purchases = self._purchase_curve(x, age, horizon)
-        total = np.exp(-discount_rate * horizon) * purchases(horizon)
-        for u, weight in zip(*discount_rule(discount_rate, horizon), strict=True):
-            total += weight * purchases(u)
-        return total
 
     def _expected(self, t: float) -> Callable[[Array, Array, Array], Array]:
         def answer(x: Array, t_x: Array, age: Array) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,17 @@ from crmlib.data.staging import whole_file
 from crmlib.errors import CrmError, DataError
 from crmlib.models._histories import HISTORY, Histories, distinct_pairs, read_histories
 from crmlib.models._inference import Array
+from crmlib.models._special import discount_rule, expit
+from crmlib.models.base import LikelihoodModel
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.predictive import count_quantiles, spend_quantiles
-from crmlib.models.purchase import PurchaseModel
 
 if TYPE_CHECKING:
     import duckdb
 
 Spend = GammaGammaModel | float
 
+_ROWS_AT_ONCE = 50_000  # that Python scores
 # Scores hardly repeat: looking for a dictionary of them takes a fifth of the writing and finds none.
 _FORMAT = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 1000"
 
@@ -38,83 +41,122 @@ _SAME_HISTORY = (
 )
 
 
-def score_parquet(
-    transaction_model: PurchaseModel,
-    source: str | Path,
-    target: str | Path,
-    *,
-    future_t: float | str,
-    spend_model: GammaGammaModel | None = None,
-    memory_limit: str = "2GB",
-) -> int:
-    """Score a Parquet table of customers that may be larger than memory.
+class HistoryModel(LikelihoodModel, ABC):
+    """A model that says of a customer's history of purchases whether the customer lives, and what is to come."""
 
-    Distinct histories are scored once and joined back by DuckDB, from Parquet to Parquet.
+    def score_parquet(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        future_t: float | str,
+        spend_model: GammaGammaModel | None = None,
+        memory_limit: str = "2GB",
+    ) -> int:
+        """Score a Parquet table of customers that may be larger than memory.
 
-    Parameters
-    ----------
-    transaction_model : BetaGeoModel, ModifiedBetaGeoModel, ParetoNBDModel or BetaGeoBetaBinomModel
-    source : path
-        Parquet file, or a pattern such as "customers/*.parquet", with `frequency`, `recency` and `T` in the
-        model's unit of time, and `monetary_value` if there is a spend model.
-    target : path
-        Parquet file to write, at once when it is complete: all columns of `source` and `expected_purchases`,
-        `p_alive` and, with a spend model, `expected_spend`. The order of rows may differ.
-    future_t : float or str
-        A number in the model's unit of time, or a text such as "12M".
-    spend_model : GammaGammaModel, optional
-    memory_limit : str, default "2GB"
-        What the engine may hold at once; beyond it, it spills to disk beside `target`.
+        Distinct histories are scored once and joined back by DuckDB, from Parquet to Parquet.
 
-    Returns
-    -------
-    int
-        Rows written: as many as were read.
+        Parameters
+        ----------
+        source : path
+            Parquet file, or a pattern such as "customers/*.parquet", with `frequency`, `recency` and `T` in the
+            model's unit of time, and `monetary_value` if there is a spend model.
+        target : path
+            Parquet file to write, at once when it is complete: all columns of `source` and `expected_purchases`,
+            `p_alive` and, with a spend model, `expected_spend`. The order of rows may differ.
+        future_t : float or str
+            A number in the model's unit of time, or a text such as "12M".
+        spend_model : GammaGammaModel, optional
+        memory_limit : str, default "2GB"
+            What the engine may hold at once; beyond it, it spills to disk beside `target`.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, is there already, or holds impossible values.
+        Returns
+        -------
+        int
+            Rows written: as many as were read.
 
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from crmlib import BetaGeoModel
-    >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
-    >>> with TemporaryDirectory() as folder:
-    ...     source, target = Path(folder, "customers.parquet"), Path(folder, "scored.parquet")
-    ...     pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]}).to_parquet(source)
-    ...     score_parquet(model, source, target, future_t="39W")
-    ...     pd.read_parquet(target).round(3)
-    1
-       frequency  recency      T  expected_purchases  p_alive
-    0          2    30.43  38.86               1.226    0.727
-    """
-    import pyarrow as pa
+        Raises
+        ------
+        DataError
+            If a column is missing, is there already, or holds impossible values.
 
-    length = transaction_model._periods(future_t)
-    columns = {"expected_purchases": "s.expected_purchases", "p_alive": "s.p_alive"}
-    if spend_model is not None:
-        columns["expected_spend"] = _spend_sql(spend_model)
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from crmlib import BetaGeoModel
+        >>> model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
+        >>> with TemporaryDirectory() as folder:
+        ...     source, target = Path(folder, "customers.parquet"), Path(folder, "scored.parquet")
+        ...     pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]}).to_parquet(source)
+        ...     model.score_parquet(source, target, future_t="39W")
+        ...     pd.read_parquet(target).round(3)
+        1
+           frequency  recency      T  expected_purchases  p_alive
+        0          2    30.43  38.86               1.226    0.727
+        """
+        import pyarrow as pa
 
-    def queries(engine: duckdb.DuckDBPyConnection) -> Iterable[str]:
+        length = self._periods(future_t)
+        columns = {"expected_purchases": "s.expected_purchases", "p_alive": "s.p_alive"}
         if spend_model is not None:
-            unknown = "frequency > 0 AND NOT coalesce(isfinite(monetary_value::DOUBLE), false)"
-            count, rows = engine.sql(f"SELECT count(*) FILTER ({unknown}), count(*) FROM c").fetchall()[0]
-            if count:
-                raise DataError(
-                    f"monetary_value is missing or infinite in {count:,} of {rows:,} rows of {source}"
-                )
-        known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").to_arrow_table()
-        histories = read_histories(known.to_pandas())
-        for name, scores in score_histories(transaction_model, 1.0, histories, length).items():
-            known = known.append_column(name, pa.array(scores.to_numpy()[histories.row]))
-        engine.register("s", known)  # read in place, in the types it came in: a copy would cost a tenth
-        new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-        return (f"SELECT c.*, {new} FROM c JOIN s ON {same}" for same in _SAME_HISTORY)
+            columns["expected_spend"] = _spend_sql(spend_model)
 
-    needed = HISTORY if spend_model is None else (*HISTORY, "monetary_value")
-    return rewrite_parquet(source, target, columns, queries, needed=needed, memory_limit=memory_limit)
+        def queries(engine: duckdb.DuckDBPyConnection) -> Iterable[str]:
+            if spend_model is not None:
+                unknown = "frequency > 0 AND NOT coalesce(isfinite(monetary_value::DOUBLE), false)"
+                count, rows = engine.sql(f"SELECT count(*) FILTER ({unknown}), count(*) FROM c").fetchall()[0]
+                if count:
+                    raise DataError(
+                        f"monetary_value is missing or infinite in {count:,} of {rows:,} rows of {source}"
+                    )
+            known = engine.sql(f"SELECT DISTINCT {', '.join(HISTORY)} FROM c").to_arrow_table()
+            histories = read_histories(known.to_pandas())
+            for name, scores in score_histories(self, 1.0, histories, length).items():
+                known = known.append_column(name, pa.array(scores.to_numpy()[histories.row]))
+            engine.register("s", known)  # read in place, in the types it came in: a copy would cost a tenth
+            new = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+            return (f"SELECT c.*, {new} FROM c JOIN s ON {same}" for same in _SAME_HISTORY)
+
+        needed = HISTORY if spend_model is None else (*HISTORY, "monetary_value")
+        return rewrite_parquet(source, target, columns, queries, needed=needed, memory_limit=memory_limit)
+
+    # -- what a model supplies, on arrays of unique histories ------------------------------------------------
+
+    @abstractmethod
+    def _log_odds_dead(self, x: Array, t_x: Array, age: Array) -> Array:
+        """Logarithm of P(dropped out) / P(alive)."""
+
+    @abstractmethod
+    def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
+        """Expected purchases within t of customers who are alive now."""
+
+    @abstractmethod
+    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
+        """P(n purchases within t) of a customer who is alive now."""
+
+    # -- shared ----------------------------------------------------------------------------------------------
+
+    def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
+        """P(n purchases within t) for several n, shape (customers, len(n)); good to about 1e-12."""
+        return np.stack([self._pmf_if_alive(int(count), x, age, t) for count in n], axis=1)
+
+    def _alive(self, x: Array, t_x: Array, age: Array) -> Array:
+        return expit(-self._log_odds_dead(x, t_x, age))
+
+    def _purchase_curve(self, x: Array, age: Array, furthest: float) -> Callable[[float], Array]:
+        """Expected purchases of living customers within any t up to the furthest, for repeated use."""
+        return lambda t: self._purchases_if_alive(x, age, t)
+
+    def _discounted_if_alive(self, x: Array, age: Array, horizon: float, discount_rate: float) -> Array:
+        """The integral of exp(−δu) over the purchase rate; by parts, so that it needs purchases and no rate."""
+        if discount_rate == 0:
+            return self._purchases_if_alive(x, age, horizon)
+        purchases = self._purchase_curve(x, age, horizon)
+        total = np.exp(-discount_rate * horizon) * purchases(horizon)
+        for u, weight in zip(*discount_rule(discount_rate, horizon), strict=True):
+            total += weight * purchases(u)
+        return total
 
 
 def _spend_sql(spend: GammaGammaModel) -> str:
@@ -169,8 +211,36 @@ def rewrite_parquet(
         )
 
 
+def add_columns(
+    source: str | Path,
+    target: str | Path,
+    new: Mapping[str, str],
+    scored: Callable[[pd.DataFrame], pd.DataFrame],
+    needed: Sequence[str],
+) -> int:
+    """Write a Parquet table of customers with new columns, a piece at a time and in its order.
+
+    `new` has the types of the new columns by Arrow's names, `scored` makes them from those columns of `needed` that are
+    there. Returns the number of rows written.
+    """
+    import pyarrow as pa
+
+    def piece(rows: pa.RecordBatch) -> pa.RecordBatch:
+        found = scored(rows.select([name for name in needed if name in rows.schema.names]).to_pandas())
+        columns = [*rows.columns, *(pa.array(found[name], kind) for name, kind in new.items())]
+        return pa.RecordBatch.from_arrays(columns, names=[*rows.schema.names, *new])
+
+    def queries(engine: duckdb.DuckDBPyConnection) -> Iterable[str]:
+        pieces = engine.cursor().table("c").to_arrow_reader(_ROWS_AT_ONCE)
+        schema = pa.schema([*pieces.schema, *(pa.field(name, kind) for name, kind in new.items())])
+        engine.register("s", pa.RecordBatchReader.from_batches(schema, map(piece, pieces)))
+        return ["FROM s"]
+
+    return rewrite_parquet(source, target, new, queries, ordered=True)
+
+
 def score_histories(
-    model: PurchaseModel,
+    model: HistoryModel,
     spend: Spend,
     known: Histories,
     horizon: float,
@@ -182,7 +252,7 @@ def score_histories(
 
     Parameters
     ----------
-    model : PurchaseModel
+    model : HistoryModel
     spend : GammaGammaModel or float
         A number is the spend on every purchase.
     known : Histories
@@ -227,7 +297,7 @@ def score_histories(
 
 
 def _spend_interval(
-    model: PurchaseModel, spend: Spend, known: Histories, alive: Array, horizon: float, level: float
+    model: HistoryModel, spend: Spend, known: Histories, alive: Array, horizon: float, level: float
 ) -> Array:
     def counts_given_alive(n: Array, x: Array, age: Array) -> Array:
         return model._pmfs_if_alive(n, x, age, horizon)

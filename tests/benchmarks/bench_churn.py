@@ -82,7 +82,7 @@ import pandas as pd
 import crmlib as crm
 kind, train, source, target = sys.argv[1:]
 model = crm.ChurnModel(kind).fit(pd.read_parquet(train), keep_leaks=True)
-report("scoring", lambda: crm.score_churn_parquet(model, source, target, reasons=3), 1)
+report("scoring", lambda: model.score_parquet(source, target, reasons=3), 1)
 """
 
 

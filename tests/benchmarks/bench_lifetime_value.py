@@ -51,10 +51,9 @@ report("lifetime value, 12 months", value, 2)
 """
 SCORING = """
 from crmlib import BetaGeoModel
-from crmlib.models.scoring import score_parquet
 source, target, memory = sys.argv[1:]
 model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
-report("scoring", lambda: score_parquet(model, source, target, future_t=52, memory_limit=memory))
+report("scoring", lambda: model.score_parquet(source, target, future_t=52, memory_limit=memory))
 """
 COPYING = """
 import duckdb

@@ -44,7 +44,7 @@ summary = crm.rfm_summary(log, as_of="2024-12-31")
 base = time.perf_counter() - started
 started = time.perf_counter()
 found = crm.rfm_segments(summary)
-table = crm.segment_table(found, summary)
+table = found.table(summary)
 print(json.dumps({"customers": len(summary), "summary": base, "segments": time.perf_counter() - started}))
 """
 CLUSTERS = """

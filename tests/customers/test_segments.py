@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib import rfm_segments, rfm_summary, segment_table
+from crmlib import rfm_segments, rfm_summary
 from crmlib.customers.rfm.segments import RfmCutOffs, default_segments
 from crmlib.errors import CrmError
 from tests.customers.logs import cdnow_sample, log_of
@@ -117,7 +117,7 @@ def test_order_of_customers_and_currency_change_no_score(rows, seed):
 @given(st.lists(customers, min_size=1, max_size=40))
 def test_segment_table_adds_up(rows):
     summary = summary_of(rows)
-    table = segment_table(rfm_segments(summary), summary)
+    table = rfm_segments(summary).table(summary)
     assert table["segment"].tolist() == default_segments()["segment"].tolist()
     assert table["customers"].sum() == len(summary)
     assert table["share_of_customers"].sum() == pytest.approx(1)
@@ -184,7 +184,7 @@ def test_one_customer_and_nobody():
     kept = rfm_segments(quintiles()).cut_offs
     nobody = rfm_segments(one.head(0), cut_offs=kept)
     assert nobody.empty
-    assert segment_table(nobody, one.head(0))["customers"].sum() == 0
+    assert nobody.table(one.head(0))["customers"].sum() == 0
 
 
 def test_rules_can_be_edited_and_the_first_match_wins():
@@ -230,10 +230,10 @@ def test_refusals_name_what_is_wrong():
     with pytest.raises(CrmError, match="cut_offs.recency is \\(2, 1\\)"):
         RfmCutOffs(3, recency=(2, 1), frequency=(1, 2), monetary=(1, 2))
     with pytest.raises(CrmError, match="segments hold 10 customers and the summary 9"):
-        segment_table(rfm_segments(summary), summary.head(9))
+        rfm_segments(summary).table(summary.head(9))
     twice = summary.assign(customer_id="a")
     with pytest.raises(CrmError, match="each once"):
-        segment_table(rfm_segments(twice), twice)
+        rfm_segments(twice).table(twice)
 
 
 def test_cut_offs_of_another_unit_are_refused():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib import allocation_sensitivity, compare_cuts, tier_claims, value_tiers
+from crmlib import tier_claims, value_tiers
 from crmlib.customers.profit.customer_profit import CustomerProfit
 from crmlib.customers.tiers.value_tiers import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError
@@ -127,16 +127,16 @@ def served(margins: list[float], service: list[float], **keys: list) -> pd.DataF
 
 def test_the_same_cost_by_other_keys():
     profit = served([100, 100, 100, 10], [0, 0, 0, 40], orders=[1, 1, 1, 1], service_minutes=[0, 0, 0, 8])
-    found = allocation_sensitivity(profit).set_index("key")
+    found = value_tiers(profit).allocation_sensitivity().set_index("key")
     assert found.loc["as calculated", "Lead"] == 1
     assert found.loc["per minute of service", "changed"] == 0
     assert found.loc["by revenue", "Lead"] == 0  # 40 × 10/310 is less than 10
     assert found.loc["per order", "changed"] == 1  # 10 each: the last one breaks even
     assert found.loc["equally", "lead_profit"] == 0
     assert "per contact" not in found.index
-    assert allocation_sensitivity(served([5, 5], [0, 0])).empty
+    assert value_tiers(served([5, 5], [0, 0])).allocation_sensitivity().empty
     with pytest.raises(CrmError, match="'cost_to_serve'"):
-        allocation_sensitivity(pd.DataFrame({"revenue": [1.0], "cost_of_goods": 0.0}))
+        value_tiers(pd.DataFrame({"revenue": [1.0], "cost_of_goods": 0.0})).allocation_sensitivity()
 
 
 def test_to_drop_lead_saves_only_what_is_avoidable():
@@ -205,7 +205,7 @@ def test_three_cuts_side_by_side():
     profit = pd.DataFrame({"customer_id": range(400), "profit": random.lognormal(3, 1, 400) - 5})
     summary = pd.DataFrame({"customer_id": range(1, 400), "frequency": random.poisson(3, 399)})
     summary["time_since_last_purchase"] = random.exponential(20, 399)
-    found = compare_cuts(profit, summary)
+    found = value_tiers(profit).compare_cuts(summary)
     assert found[["Platinum", "Gold", "Iron", "Lead"]].sum(axis=1).tolist() == [400] * 3
     assert found["Lead"].nunique() == 1  # split off before anything is clustered
     assert found.loc[0, ["same", "rand"]].tolist() == [1, 1]

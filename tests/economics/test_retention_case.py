@@ -8,6 +8,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.retention.repurchase import buying_streaks
+from crmlib.economics.retention.spending_case import prospects_by_month
 from crmlib.errors import CannotAnswerError
 
 DAY = pd.Timestamp("2024-12-31")
@@ -136,14 +137,18 @@ class TestSpending:
         return crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
 
     @staticmethod
-    def months(spend: list[float], ceiling: float, steepness: float) -> pd.DataFrame:
-        head = np.array(spend)
-        table = pd.DataFrame({"spend_per_prospect": head, "prospects": 5000})
-        table["won"] = np.random.default_rng(2).binomial(5000, ceiling * -np.expm1(-steepness * head))
-        return table.assign(spend=table["spend_per_prospect"] * 5000)
+    def tables(
+        spend: list[float], ceiling: float, steepness: float, n: int = 5000
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Leads and spend of months with so much spent per prospect."""
+        won = np.random.default_rng(2).binomial(n, ceiling * -np.expm1(-steepness * np.array(spend)))
+        months = pd.date_range("2024-01-01", periods=len(spend), freq="MS")
+        leads = pd.DataFrame({"created": np.repeat(months, n)})
+        leads["won_on"] = leads["created"].where(np.tile(np.arange(n), len(spend)) < np.repeat(won, n))
+        return leads, pd.DataFrame({"date": months, "amount": np.array(spend) * n})
 
     def test_a_response_is_fitted_where_it_shows(self, case) -> None:
-        told = crm.spending_readout(case, self.months([1, 3, 6, 12, 20], 0.3, 0.15))
+        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
         (row,) = told.table.to_dict("records")
         assert row["curve"] == "fitted"
         assert row["ceiling"] == pytest.approx(0.3, abs=0.03)
@@ -153,26 +158,27 @@ class TestSpending:
         assert row["best_equity"] >= row["equity"]
 
     def test_spend_that_does_not_vary_leaves_it_to_judgement(self, case) -> None:
-        told = crm.spending_readout(case, self.months([5.0, 5.1, 5.05], 0.3, 0.15))
+        told = crm.spending_readout(case, *self.tables([5.0, 5.1, 5.05], 0.3, 0.15), as_of=DAY)
         assert told.table["curve"].str.startswith("judged").all()
         assert "ceilings are judgements" in told.sentences[1]
         assert (told.table["next_customer_costs"].diff().dropna() < 0).all()  # the higher the ceiling
 
     def test_both_sides_with_a_budget(self, case) -> None:
-        told = crm.spending_readout(case, self.months([1, 3, 6, 12], 0.3, 0.15), retention_spend=2.0)
+        tables = self.tables([1, 3, 6, 12], 0.3, 0.15)
+        told = crm.spending_readout(case, *tables, as_of=DAY, retention_spend=2.0)
         (row,) = told.table.to_dict("records")
         assert row["best_equity"] >= row["equity"]
         assert "is a judgement" in " ".join(told.sentences)
 
     def test_what_is_missing_is_said(self, case) -> None:
-        told = crm.spending_readout(case, crm.prospects_by_month(None, None, as_of=DAY))
+        told = crm.spending_readout(case, None, None, as_of=DAY)
         assert told.table.empty
         assert told.sentences == ("Not measured: no table leads, marketing_spend.",)
 
     def test_leads_of_last_month_are_too_young_to_tell(self) -> None:
         leads = pd.DataFrame({"created": [pd.Timestamp("2024-12-03")], "won_on": [pd.NaT]})
         spend = pd.DataFrame({"date": [pd.Timestamp("2024-12-01")], "amount": [10.0]})
-        found = crm.prospects_by_month(leads, spend, as_of=DAY)
+        found = prospects_by_month(leads, spend, as_of=DAY)
         assert "no month with leads and spend lies 90 days before 2024-12-31" in repr(found)
 
     def test_months_of_the_tables(self) -> None:
@@ -183,7 +189,7 @@ class TestSpending:
         spend = pd.DataFrame(
             {"date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-02-01", "2024-11-01"])}
         )
-        table = crm.prospects_by_month(leads, spend.assign(amount=[10.0, 20.0, 5.0, 9.0]), as_of=DAY)
+        table = prospects_by_month(leads, spend.assign(amount=[10.0, 20.0, 5.0, 9.0]), as_of=DAY)
         assert table["spend_per_prospect"].tolist() == [15.0, 5.0]  # November is too young to tell
         assert table["share_won"].tolist() == [0.5, 0.0]  # one was won after 90 days
 

@@ -10,7 +10,6 @@ import crmlib as crm
 from crmlib import BetaGeoModel, GammaGammaModel
 from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.economics.value_tables import (
-    clv_by_segment,
     clv_sensitivity,
     top_customers,
     value_by_acquisition_month,
@@ -50,7 +49,7 @@ def values(model, spend, summary):
 class TestBySegment:
     def test_every_customer_and_all_value_are_in_it(self, values, summary):
         segments = crm.rfm_segments(summary)
-        table = clv_by_segment(values, segments)
+        table = values.by_segment(segments)
         assert table["segment"].tolist() == list(segments["segment"].cat.categories)
         assert table["customers"].sum() == len(values)
         assert table["clv"].sum() == pytest.approx(values["clv"].sum(), rel=1e-12)
@@ -61,7 +60,7 @@ class TestBySegment:
 
     def test_other_customers_are_refused(self, values, summary):
         with pytest.raises(CrmError, match="one summary"):
-            clv_by_segment(values.head(10), crm.rfm_segments(summary))
+            values.head(10).by_segment(crm.rfm_segments(summary))
 
 
 class TestSensitivity:

@@ -245,7 +245,7 @@ class TestOverdue:
 
     def test_groups_hold_every_customer(self, pareto: crm.ParetoNBDModel, cdnow_summary) -> None:
         told = crm.overdue_customers(cdnow_summary, pareto)
-        table = crm.overdue_by_frequency(told, cdnow_summary)
+        table = told.by_frequency()
         assert table["customers"].sum() == len(cdnow_summary)
         assert table["overdue"].sum() == told["overdue"].sum()
 

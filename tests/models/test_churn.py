@@ -11,9 +11,9 @@ import crmlib as crm
 from crmlib.errors import CrmError, DataError, FitError
 from crmlib.models.churn import at_risk as at_risk_module
 from crmlib.models.churn import reasons as reasons_module
-from crmlib.models.churn.evaluation import held_out_splits
+from crmlib.models.churn.candidates import held_out_splits
 from crmlib.models.churn.features import read_labels
-from crmlib.models.churn.reasons import churn_contributions, explained_by
+from crmlib.models.churn.reasons import explained_by
 
 trees_explained = pytest.mark.skipif(find_spec("shap") is None, reason="needs the extra `reasons`")
 
@@ -242,55 +242,55 @@ def test_the_same_seed_gives_the_same_scores(firm, trees):
 
 
 def test_reasons_of_the_linear_model_are_coefficient_times_distance(firm, linear):
-    found = churn_contributions(linear, firm)
+    found = linear.contributions(firm)
     assert found.sum(axis=1).to_numpy() == pytest.approx(linear.log_odds(firm))
     gap = found["tenure"][firm["tenure"] == 10].iloc[0] - found["tenure"][firm["tenure"] == 40].iloc[0]
     assert gap == pytest.approx(30 * 0.06, rel=0.15)
     assert abs(found["price"]).max() < 0.4
-    assert explained_by(linear).startswith("exact")
+    assert explained_by(linear.estimator_).startswith("exact")
 
 
 @trees_explained
 def test_shapley_values_of_trees_add_up_and_spare_what_says_nothing(firm, trees):
-    found = churn_contributions(trees, firm.assign(price=np.nan).head(50))
+    found = trees.contributions(firm.assign(price=np.nan).head(50))
     assert found.sum(axis=1).to_numpy() == pytest.approx(trees.log_odds(firm.assign(price=np.nan).head(50)))
-    size = churn_contributions(trees, firm).drop(columns="base").abs().mean()
+    size = trees.contributions(firm).drop(columns="base").abs().mean()
     assert size.idxmin() == "price"
-    assert explained_by(trees) == "exact: Shapley values of the trees (package shap)"
+    assert explained_by(trees.estimator_) == "exact: Shapley values of the trees (package shap)"
 
 
 def test_without_the_package_trees_are_explained_by_the_linear_model_and_it_is_said(firm, trees, monkeypatch):
     monkeypatch.setattr(reasons_module, "find_spec", lambda name: None)
-    found = churn_contributions(trees, firm)
+    found = trees.contributions(firm)
     assert np.isfinite(found.to_numpy()).all()
     assert (
         "of a logistic regression fitted to the same customers, not of the gradient boosting"
-        in explained_by(trees)
+        in explained_by(trees.estimator_)
     )
-    assert "pip install crmlib[reasons]" in explained_by(trees)
+    assert "pip install crmlib[reasons]" in explained_by(trees.estimator_)
 
 
 def test_reasons_are_in_the_data_s_words(firm, linear):
     new = firm.head(1).assign(tenure=0, contract="Month-to-month", price=np.nan)
-    row = crm.churn_reasons(linear, new, n=3).iloc[0]
+    row = linear.reasons(new, n=3).iloc[0]
     assert row["reason_1"].startswith("tenure 0: +")
     assert row["reason_2"].startswith("contract Month-to-month: +0.")
     assert row["reason_3"] == ""  # the price moves nobody
     with pytest.raises(CrmError, match="n is 9; the model has 1 to 3 features"):
-        crm.churn_reasons(linear, new, n=9)
+        linear.reasons(new, n=9)
 
 
 def test_parquet_is_scored_in_pieces_as_in_memory(tmp_path, firm, linear, monkeypatch):
     monkeypatch.setattr(at_risk_module, "_ROWS_AT_ONCE", 333)
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     firm.assign(note="kept").to_parquet(source, row_group_size=400)
-    assert crm.score_churn_parquet(linear, source, target, reasons=2) == len(firm)
+    assert linear.score_parquet(source, target, reasons=2) == len(firm)
     scored = pd.read_parquet(target)
     pd.testing.assert_frame_equal(scored[list(firm)], firm)
     assert (scored["note"] == "kept").all()
-    expected = crm.churn_reasons(linear, firm, n=2)
+    expected = linear.reasons(firm, n=2)
     pd.testing.assert_frame_equal(scored[list(expected)], expected)
     assert set(tmp_path.iterdir()) == {source, target}  # no draft is left
     with pytest.raises(DataError, match="has p_churn, reason_1, reason_2 already"):
-        crm.score_churn_parquet(linear, target, source, reasons=2)
+        linear.score_parquet(target, source, reasons=2)
     assert pq.ParquetFile(source).metadata.num_rows == len(firm)

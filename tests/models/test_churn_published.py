@@ -103,7 +103,7 @@ def test_every_customer_is_held_out_once(evaluated, data):
 
 def test_what_counts_is_found_on_held_out_customers(evaluated):
     name, found = evaluated
-    importance = crm.permutation_importance(found, repeats=1)
+    importance = found.permutation_importance(repeats=1)
     first = {"telco": {"tenure", "contract"}, "churn-5000": {"total_day_minutes", "international_plan"}}[name]
     assert first <= set(importance["feature"].head(3))  # total charges share what tenure says
     assert importance["importance"].is_monotonic_decreasing

@@ -15,7 +15,7 @@ def steps(study):
     leaks = crm.leak_check(data)
     data = data.without_leaks(leaks)
     tested = crm.evaluate_churn(data, estimator="logistic")
-    importance = crm.permutation_importance(tested, repeats=2)
+    importance = tested.permutation_importance(repeats=2)
     return SimpleNamespace(
         data=data,
         leaks=leaks,

@@ -13,7 +13,6 @@ from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError
 from crmlib.models.backtesting.backtest import plan_backtest
 from crmlib.models.backtesting.rolling import fit_by_group, rolling_origins
-from crmlib.models.history_grid import history_grids
 from tests.models.worlds import beta_geo_world
 
 
@@ -81,7 +80,7 @@ class TestGrids:
     @pytest.mark.parametrize("kind", [BetaGeoModel, ParetoNBDModel])
     def test_each_cell_is_the_models_answer_for_that_customer(self, kind, cdnow_summary):
         model = kind(time_unit="W").fit(cdnow_summary)
-        grids = history_grids(model, age=38.0, future_t="26W", most=6, steps=19)
+        grids = model.history_grids(age=38.0, future_t="26W", most=6, steps=19)
         one = pd.DataFrame({"frequency": [3], "recency": [30.0], "T": [38.0]})
         assert grids.p_alive.loc[3, 30.0] == pytest.approx(
             model.expected_probability_alive(one)[0], rel=1e-12
@@ -93,7 +92,7 @@ class TestGrids:
 
     def test_where_nobody_can_be_it_is_empty(self):
         model = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        grid = history_grids(model, age=10.0, future_t=5, most=3, steps=5).p_alive
+        grid = model.history_grids(age=10.0, future_t=5, most=3, steps=5).p_alive
         assert grid.shape == (4, 6)
         assert np.isnan(grid.loc[0, grid.columns > 0]).all()
         assert np.isnan(grid.loc[1:, 0.0]).all()

@@ -11,7 +11,6 @@ import pytest
 from crmlib import BetaGeoModel, GammaGammaModel, ParetoNBDModel
 from crmlib.errors import DataError
 from crmlib.models import scoring
-from crmlib.models.scoring import score_parquet
 
 BG = BetaGeoModel.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426, time_unit="W")
 SPEND = GammaGammaModel.from_params(p=6.25, q=3.74, v=15.44)
@@ -39,7 +38,7 @@ def scored(source: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     "model", [BG, ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")]
 )
 def test_scores_are_those_in_memory(source: Path, model) -> None:
-    rows = score_parquet(model, source, source.with_name("scored.parquet"), future_t="39W", spend_model=SPEND)
+    rows = model.score_parquet(source, source.with_name("scored.parquet"), future_t="39W", spend_model=SPEND)
     before, after = scored(source)
     assert rows == len(before)
     for column, expected in {
@@ -52,7 +51,7 @@ def test_scores_are_those_in_memory(source: Path, model) -> None:
 
 def test_histories_that_share_a_number_are_told_apart(source: Path, monkeypatch) -> None:
     monkeypatch.setattr(scoring, "_SAME_HISTORY", ("c.T = s.T", scoring._SAME_HISTORY[1]))
-    rows = score_parquet(BG, source, source.with_name("scored.parquet"), future_t="39W")
+    rows = BG.score_parquet(source, source.with_name("scored.parquet"), future_t="39W")
     before, after = scored(source)
     assert rows == len(before)
     np.testing.assert_allclose(after["p_alive"], BG.expected_probability_alive(before), rtol=1e-9)
@@ -62,7 +61,7 @@ def test_several_files_and_a_small_memory(cdnow_summary: pd.DataFrame, tmp_path:
     for part in range(3):
         cdnow_summary.assign(part=part).to_parquet(tmp_path / f"part-{part}.parquet")
     target = tmp_path / "scored.parquet"
-    rows = score_parquet(BG, tmp_path / "part-*.parquet", target, future_t=39, memory_limit="200MB")
+    rows = BG.score_parquet(tmp_path / "part-*.parquet", target, future_t=39, memory_limit="200MB")
     assert rows == 3 * len(cdnow_summary)
     assert pd.read_parquet(target)["part"].value_counts().tolist() == [len(cdnow_summary)] * 3
 
@@ -80,10 +79,10 @@ def test_a_refusal_leaves_the_target_alone(source: Path, cdnow_summary: pd.DataF
         data.loc[data["frequency"].idxmax(), column] = value
         data.to_parquet(source)
         with pytest.raises(DataError, match=words):
-            score_parquet(BG, source, target, future_t=39, spend_model=SPEND)
+            BG.score_parquet(source, target, future_t=39, spend_model=SPEND)
     cdnow_summary.drop(columns="T").to_parquet(source)
     with pytest.raises(DataError, match="lacks T"):
-        score_parquet(BG, source, target, future_t=39)
+        BG.score_parquet(source, target, future_t=39)
     assert target.read_text() == "what was there"
     assert {one.name for one in source.parent.iterdir()} == {"customers.parquet", "scored.parquet"}
 
@@ -96,7 +95,7 @@ def test_every_type_of_number_is_scored(kind, tmp_path):
     source, target = tmp_path / "customers.parquet", tmp_path / "scored.parquet"
     columns = f'i::{kind} AS frequency, (7 * i)::{kind} AS recency, 50::{kind} AS "T"'
     duckdb.sql(f"COPY (SELECT {columns} FROM range(5) t(i)) TO '{source}' (FORMAT parquet)")
-    assert score_parquet(BG, source, target, future_t=52) == 5
+    assert BG.score_parquet(source, target, future_t=52) == 5
     found = pd.read_parquet(target).astype(float).sort_values("frequency")
     expected = BG.expected_purchases(found[["frequency", "recency", "T"]], future_t=52)
     np.testing.assert_allclose(found["expected_purchases"], expected, rtol=1e-12)

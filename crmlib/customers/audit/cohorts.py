@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib import format as fmt
 from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
 from crmlib.customers.audit.sentences import repeat_rates, value_of_cohort, with_cohort_findings
 from crmlib.errors import CrmError, did_you_mean
@@ -184,7 +183,7 @@ def cohort_history(
     table = _with_means(table.fillna(0))
     table["value_per_customer"] = table[value].cumsum() / table["customers"]
     table["bought_twice_share"] = _bought_twice(rows, ages) / table["customers"]
-    return with_finding(table, value_of_cohort, fmt.PERIODS.get(age_unit, "day"))
+    return with_finding(table, value_of_cohort, TimeUnit.parse(age_unit).singular)
 
 
 def repeat_rate(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib.arguments import checked
 from crmlib.customers.sentences import sizes_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -85,7 +86,7 @@ class RfmCutOffs:
 
 
 class RfmSegments(pd.DataFrame):
-    """Scores and segment per customer; `.cut_offs` says where the scores were cut."""
+    """Scores and segment per customer; `.cut_offs` says where the scores were cut, `.table(summary)` sums them up."""
 
     _metadata = ["cut_offs"]  # noqa: RUF012  (pandas' own protocol)
 
@@ -94,6 +95,58 @@ class RfmSegments(pd.DataFrame):
     @property
     def _constructor(self) -> Callable[..., RfmSegments]:
         return RfmSegments
+
+    @checked
+    def table(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """How many customers does each segment have, and how much of the spend?
+
+        Parameters
+        ----------
+        summary : CustomerSummary
+            Columns `customer_id, net, frequency, time_since_last_purchase`; the same customers.
+
+        Returns
+        -------
+        DataFrame
+            One row per segment, in their order and with those that are empty: `segment`, `customers`,
+            `share_of_customers`, `net`, `share_of_net` (NaN where all net spend is not positive),
+            `net_per_customer`, `mean_frequency`, `mean_time_since_last_purchase` (in the summary's unit). Shares
+            are fractions and add up to 1.
+
+        Raises
+        ------
+        CrmError
+            If the two do not hold the same customers.
+
+        Examples
+        --------
+        >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "net": [10.0, 30.0],
+        ...     "time_since_last_purchase": [0.0, 2.0]})
+        >>> table = rfm_segments(summary).table(summary)
+        >>> table.loc[table["customers"] > 0, ["segment", "customers", "share_of_net"]].values.tolist()
+        [['Loyal', 1, 0.75], ['New customers', 1, 0.25]]
+        """
+        own = pd.DataFrame(self[["customer_id", "segment"]])
+        joined = own.merge(pd.DataFrame(summary), on="customer_id", how="inner")
+        unique = self["customer_id"].is_unique and summary["customer_id"].is_unique
+        if not unique or not len(joined) == len(self) == len(summary):
+            raise CrmError(
+                f"segments hold {len(self)} customers and the summary {len(summary)}, {len(joined)} in both; they "
+                "must be the same, each once: pass the summary that the segments were made from"
+            )
+        table = joined.groupby("segment", observed=False).agg(
+            customers=("customer_id", "size"),
+            net=("net", "sum"),
+            net_per_customer=("net", "mean"),
+            mean_frequency=("frequency", "mean"),
+            mean_time_since_last_purchase=("time_since_last_purchase", "mean"),
+        )
+        total = summary["net"].sum()
+        assert table["customers"].sum() == len(summary), "a customer was lost between segments"
+        assert np.isclose(table["net"].sum(), total), "money was lost between segments"
+        table.insert(1, "share_of_customers", table["customers"] / max(len(summary), 1))
+        table.insert(3, "share_of_net", table["net"] / total if total > 0 else np.nan)
+        return with_finding(table.reset_index(), sizes_of_segments)
 
 
 def rfm_segments(
@@ -172,61 +225,6 @@ def rfm_segments(
     found["segment"] = pd.Categorical(names[row], categories=order, ordered=True)
     found.cut_offs = cuts
     return found
-
-
-def segment_table(segments: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """How many customers each segment has, and how much of the spend.
-
-    Parameters
-    ----------
-    segments : RfmSegments
-        Result of `rfm_segments`, or any frame with `customer_id` and a categorical `segment`.
-    summary : CustomerSummary
-        Columns `customer_id, net, frequency, time_since_last_purchase`; the same customers.
-
-    Returns
-    -------
-    DataFrame
-        One row per segment, in their order and with those that are empty: `segment`, `customers`,
-        `share_of_customers`, `net`, `share_of_net` (NaN where all net spend is not positive),
-        `net_per_customer`, `mean_frequency`, `mean_time_since_last_purchase` (in the summary's unit). Shares
-        are fractions and add up to 1.
-
-    Raises
-    ------
-    CrmError
-        If the two do not hold the same customers.
-
-    Examples
-    --------
-    >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "net": [10.0, 30.0],
-    ...     "time_since_last_purchase": [0.0, 2.0]})
-    >>> table = segment_table(rfm_segments(summary), summary)
-    >>> table.loc[table["customers"] > 0, ["segment", "customers", "share_of_net"]].values.tolist()
-    [['Loyal', 1, 0.75], ['New customers', 1, 0.25]]
-    """
-    joined = pd.DataFrame(segments[["customer_id", "segment"]]).merge(
-        pd.DataFrame(summary), on="customer_id", how="inner"
-    )
-    unique = segments["customer_id"].is_unique and summary["customer_id"].is_unique
-    if not unique or not len(joined) == len(segments) == len(summary):
-        raise CrmError(
-            f"segments hold {len(segments)} customers and the summary {len(summary)}, {len(joined)} in both; they "
-            "must be the same, each once: pass the summary that the segments were made from"
-        )
-    table = joined.groupby("segment", observed=False).agg(
-        customers=("customer_id", "size"),
-        net=("net", "sum"),
-        net_per_customer=("net", "mean"),
-        mean_frequency=("frequency", "mean"),
-        mean_time_since_last_purchase=("time_since_last_purchase", "mean"),
-    )
-    total = summary["net"].sum()
-    assert table["customers"].sum() == len(summary), "a customer was lost between segments"
-    assert np.isclose(table["net"].sum(), total), "money was lost between segments"
-    table.insert(1, "share_of_customers", table["customers"] / max(len(summary), 1))
-    table.insert(3, "share_of_net", table["net"] / total if total > 0 else np.nan)
-    return with_finding(table.reset_index(), sizes_of_segments)
 
 
 def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:

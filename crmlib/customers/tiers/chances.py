@@ -14,8 +14,8 @@ from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.profit.spread import ProfitNoise, profit_halves, profit_noise
 from crmlib.customers.sentences import certainty_of_tiers, moves_of_tiers, stayed_beside_chance
-from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, ValueTiers, as_cut_offs
-from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, value_tiers
+from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
+from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,6 @@ from crmlib import format as fmt
 from crmlib.customers.sentences import effort_beside_value, pyramid
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
-
-if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
-    from crmlib.customers.clusters.cluster_segments import ClusterSegments
 
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 BEST_FIRST = list(TIERS[::-1])
@@ -122,22 +119,16 @@ def _least_value(ranked: np.ndarray, count: int) -> tuple[float, int]:
     return (float(above[-1]) if len(above) else np.inf), int((ranked == ranked[count - 1]).sum())
 
 
-class ValueTiers(pd.DataFrame):
-    """The customers with their tier; `.cut_offs` in money, `.value` says what was cut, `.notes` what was decided.
+class Pyramid(pd.DataFrame):
+    """Customers with their tier, and what each tier brings and takes; `.value` names the column that was cut."""
 
-    `.clusters` holds the fitted clusters, with their stability and the verdict on them, where tiers were cut so.
-    """
+    _metadata = ["value"]  # noqa: RUF012  (pandas' own protocol)
 
-    _metadata = ["cut_offs", "value", "notes", "clusters"]  # noqa: RUF012  (pandas' own protocol)
-
-    cut_offs: TierCutOffs | None = None
     value: str | None = None
-    notes: tuple[str, ...] = ()
-    clusters: ClusterSegments | None = None
 
     @property
-    def _constructor(self) -> Callable[..., ValueTiers]:
-        return ValueTiers
+    def _constructor(self) -> Callable[..., Pyramid]:
+        return type(self)
 
     @property
     def kind(self) -> str:
@@ -198,8 +189,8 @@ class ValueTiers(pd.DataFrame):
 
         Examples
         --------
-        >>> tiers = ValueTiers({"revenue": [90.0, 10.0], "cost_of_goods": 0.0, "cost_to_serve": [5.0, 15.0],
-        ...                     "tier": ["Platinum", "Lead"]})
+        >>> tiers = Pyramid({"revenue": [90.0, 10.0], "cost_of_goods": 0.0, "cost_to_serve": [5.0, 15.0],
+        ...                  "tier": ["Platinum", "Lead"]})
         >>> tiers.effort().loc[[0, 3], ["tier", "effort_per_value", "out_of_proportion"]].round(2)
                tier  effort_per_value  out_of_proportion
         0  Platinum              0.06               0.28
@@ -281,7 +272,7 @@ class ValueTiers(pd.DataFrame):
 
         Examples
         --------
-        >>> lead = ValueTiers({"revenue": [100.0], "cost_of_goods": 60.0, "cost_to_serve": 50.0, "tier": "Lead"})
+        >>> lead = Pyramid({"revenue": [100.0], "cost_of_goods": 60.0, "cost_to_serve": 50.0, "tier": "Lead"})
         >>> lead.ways_out_of_lead()["gain"].round(2).tolist()
         [-15.0, 3.0, 6.25, 10.0]
         """

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import checked
 from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
 from crmlib.customers.sentences import keys_of_allocation
@@ -16,8 +17,8 @@ from crmlib.customers.tiers.pyramid import (
     BEST_FIRST,
     COSTS,
     TIERS,
+    Pyramid,
     TierCutOffs,
-    ValueTiers,
     as_cut_offs,
     in_money,
     require_columns,
@@ -42,6 +43,104 @@ KEYS = {
     "revenue": "by revenue",
     "equally": "equally",
 }
+
+
+class ValueTiers(Pyramid):
+    """The customers with their tier; `.cut_offs` in money, `.value` says what was cut, `.notes` what was decided.
+
+    `.clusters` holds the fitted clusters, with their stability and the verdict on them, where tiers were cut so;
+    `.options` what else was asked of `value_tiers`, so that the same customers can be cut in another way.
+    """
+
+    _metadata = [*Pyramid._metadata, "cut_offs", "notes", "clusters", "options"]  # noqa: RUF012
+
+    cut_offs: TierCutOffs | None = None
+    notes: tuple[str, ...] = ()
+    clusters: ClusterSegments | None = None
+    options: Mapping[str, Any] = {}
+
+    @checked
+    def compare_cuts(self, summary: pd.DataFrame, *, random_state: int = 0) -> pd.DataFrame:
+        """Fixed shares or clusters: how do the ways to cut tiers differ, and which one should be used here?
+
+        Parameters
+        ----------
+        summary : CustomerSummary
+            `customer_id, frequency, time_since_last_purchase`, for clusters on recency, frequency and value.
+        random_state : int
+            For the clusters.
+
+        Returns
+        -------
+        DataFrame
+            Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of
+            customers in the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether
+            the clusters are groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of
+            the cluster that is found again least) and `sentence`; of clusters that cannot be made only the sentence,
+            with the reason.
+        """
+        require_columns(self, "customer_id")
+        behaviour = ["frequency", "time_since_last_purchase"]
+        known = summary.set_index("customer_id")[behaviour].reindex(self["customer_id"])
+        # The log may hold only returns of a customer: purchases before it begins are not known.
+        longest = known["time_since_last_purchase"].max()
+        filled = known.fillna({"frequency": 0, "time_since_last_purchase": longest})
+        merged = self.assign(**{name: filled[name].to_numpy() for name in behaviour})
+        fixed = value_tiers(merged, **self.options)
+        cuts = {"clusters of value": [], "clusters of recency, frequency and value": behaviour}
+        options = {**self.options, "method": "clusters", "random_state": random_state}
+        rows = [_cut("fixed shares", fixed, fixed)]
+        for cut, names in cuts.items():
+            try:
+                rows.append(_cut(cut, value_tiers(merged, features=names, **options), fixed))
+            except CannotAnswerError as reason:
+                rows.append({"cut": cut, "groups": False, "sentence": f"Prefer fixed shares: {reason}."})
+        return pd.DataFrame(rows)
+
+    def allocation_sensitivity(self) -> pd.DataFrame:
+        """How much do the tiers depend on how the cost to serve is shared out?
+
+        Needs `revenue, cost_of_goods, cost_to_serve, profit` and the keys to share by, as `customer_profit` returns
+        them; cut-offs that are shares are drawn anew under each key.
+
+        Returns
+        -------
+        DataFrame
+            One row per key, "as calculated" first: `key`, `changed` (customers whose tier differs from "as
+            calculated"), `share_changed`, `Platinum, Gold, Iron, Lead` (customers), `lead_profit` (money that Lead
+            loses) and `peak_share` of the whale curve. The total of the cost is the same in every row; keys that
+            the tables do not hold are left out, and without any cost to serve there is no row.
+
+        Examples
+        --------
+        >>> profit = pd.DataFrame({"revenue": [100.0, 60.0], "cost_of_goods": [40.0, 30.0],
+        ...                        "cost_to_serve": [0.0, 40.0], "profit": [60.0, -10.0], "orders": [3, 1]})
+        >>> value_tiers(profit).allocation_sensitivity()[["key", "changed", "Lead"]]
+                      key  changed  Lead
+        0   as calculated        0     1
+        1       per order        1     0
+        2      by revenue        1     0
+        3         equally        1     0
+        """
+        require_columns(self, *COSTS)
+        pool = float(self["cost_to_serve"].sum())
+        if not pool > 0:
+            columns = ["key", "changed", "share_changed", *BEST_FIRST, "lead_profit", "peak_share"]
+            return pd.DataFrame(columns=columns)
+        before = value_tiers(self, **self.options)["tier"]
+        rows = [_row("as calculated", self["profit"], before, before)]
+        for name, key in KEYS.items():
+            units = pd.Series(1.0, index=self.index) if name == "equally" else self.get(name)
+            if units is None or not units.sum() > 0:
+                continue
+            # A customer whose returns outweigh the purchases is charged nothing, rather than paid.
+            units = units.clip(lower=0)
+            shared = pool * units / units.sum()
+            assert np.isclose(shared.sum(), pool), "cost was lost in sharing it out"
+            value = self["revenue"] - self["cost_of_goods"] - shared
+            tiers = value_tiers(self.assign(profit=value), **self.options)["tier"]
+            rows.append(_row(key, value, tiers, before))
+        return with_finding(pd.DataFrame(rows), keys_of_allocation)
 
 
 def value_tiers(
@@ -79,7 +178,8 @@ def value_tiers(
     ValueTiers
         The rows and columns of `profit`, with `is_new` and `tier` (ordered categorical: Lead < Iron < Gold <
         Platinum). Without costs nobody is Lead, and `.kind` says "revenue tiers". `.table()`, `.effort()`,
-        `.ways_out_of_lead()` and `.customer_list(chances)` sum the tiers up.
+        `.ways_out_of_lead()` and `.customer_list(chances)` sum the tiers up; `.compare_cuts(summary)` and
+        `.allocation_sensitivity()` say how much they depend on the cut and on how costs are shared out.
 
     Raises
     ------
@@ -105,7 +205,9 @@ def value_tiers(
         profit = profit.to_frame("revenue" if profit.name == "revenue" else "profit")
     column = "profit" if "profit" in profit.columns else "revenue"
     values, has_costs = _values(profit, column), column == "profit"
-    new = _is_new(profit, minimum_exposure_days)
+    # Nobody can have been there for longer than the period that was looked at.
+    least_days = min(minimum_exposure_days, getattr(profit, "days", None) or minimum_exposure_days)
+    new = _is_new(profit, least_days)
     lead = (values < 0) & ~new if has_costs else np.zeros(len(values), dtype=bool)
     found = ValueTiers(pd.DataFrame(profit).assign(is_new=new))
     if method == "clusters":
@@ -117,6 +219,7 @@ def value_tiers(
         codes[lead] = 0
     found["tier"] = pd.Categorical.from_codes(codes, categories=list(TIERS), ordered=True)
     found.value = column
+    found.options = {"cut_offs": cut_offs, "minimum_exposure_days": least_days}
     found.notes = tuple(notes + _notes(values, new, has_costs))
     return found
 
@@ -143,9 +246,7 @@ def _is_new(profit: pd.DataFrame, minimum: int) -> np.ndarray:
         raise CrmError(f"minimum_exposure_days is {minimum}; allowed: 0 or more")
     if "exposure_days" not in profit.columns:
         return np.zeros(len(profit), dtype=bool)
-    # Nobody can have been there for longer than the period that was looked at.
-    whole = getattr(profit, "days", None) or minimum
-    return profit["exposure_days"].to_numpy() < min(minimum, whole)
+    return profit["exposure_days"].to_numpy() < minimum
 
 
 def _least_values(values: np.ndarray, codes: np.ndarray) -> TierCutOffs:
@@ -191,49 +292,6 @@ def _cluster_codes(
     return codes, found
 
 
-def compare_cuts(
-    profit: pd.DataFrame, summary: pd.DataFrame, *, random_state: int = 0, **options: Any
-) -> pd.DataFrame:
-    """Fixed shares or clusters: how do the ways to cut tiers differ, and which one should be used here?
-
-    Parameters
-    ----------
-    profit : CustomerProfit
-        As for `value_tiers`, with `customer_id`.
-    summary : CustomerSummary
-        `customer_id, frequency, time_since_last_purchase`, for clusters on recency, frequency and value.
-    random_state : int
-        For the clusters.
-    **options
-        As for `value_tiers`: `cut_offs`, `minimum_exposure_days`.
-
-    Returns
-    -------
-    DataFrame
-        Three rows, fixed shares first: `cut`, `Platinum, Gold, Iron, Lead` (customers), `same` (share of customers in
-        the same tier as by fixed shares), `rand` (adjusted Rand index with them), `groups` (whether the clusters are
-        groups and no mere cuts), `stability` (adjusted Rand index of resamples), `jaccard` (of the cluster that is
-        found again least) and `sentence`; of clusters that cannot be made only the sentence, with the reason.
-    """
-    behaviour = ["frequency", "time_since_last_purchase"]
-    known = summary.set_index("customer_id")[behaviour].reindex(profit["customer_id"])
-    # The log may hold only returns of a customer: purchases before it begins are not known.
-    filled = known.fillna(
-        {"frequency": 0, "time_since_last_purchase": known["time_since_last_purchase"].max()}
-    )
-    merged = profit.assign(**{name: filled[name].to_numpy() for name in behaviour})
-    fixed = value_tiers(merged, **options)
-    cuts = {"clusters of value": [], "clusters of recency, frequency and value": behaviour}
-    options |= {"method": "clusters", "random_state": random_state}
-    rows = [_cut("fixed shares", fixed, fixed)]
-    for cut, names in cuts.items():
-        try:
-            rows.append(_cut(cut, value_tiers(merged, features=names, **options), fixed))
-        except CannotAnswerError as reason:
-            rows.append({"cut": cut, "groups": False, "sentence": f"Prefer fixed shares: {reason}."})
-    return pd.DataFrame(rows)
-
-
 def _cut(cut: str, tiers: ValueTiers, fixed: ValueTiers) -> dict[str, Any]:
     codes = [frame["tier"].cat.codes.to_numpy("int64") for frame in (fixed, tiers)]
     shared = shared_customers(codes[0], codes[1], len(TIERS))
@@ -273,59 +331,6 @@ def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
         f"Prefer the clusters: they are groups that are found again (Jaccard {jaccard:.2f} or more), and fixed "
         f"shares cut through them; {both}."
     )
-
-
-def allocation_sensitivity(
-    profit: pd.DataFrame, *, cut_offs: TierCutOffs | Mapping[str, Any] | None = None, **options: Any
-) -> pd.DataFrame:
-    """How much do the tiers depend on how the cost to serve is shared out?
-
-    Parameters
-    ----------
-    profit : CustomerProfit
-        `revenue, cost_of_goods, cost_to_serve, profit` and the keys to share by, as `customer_profit` returns them.
-    cut_offs, **options
-        As for `value_tiers`; cut-offs as shares are drawn anew under each key.
-
-    Returns
-    -------
-    DataFrame
-        One row per key, "as calculated" first: `key`, `changed` (customers whose tier differs from "as calculated"),
-        `share_changed`, `Platinum, Gold, Iron, Lead` (customers), `lead_profit` (money that Lead loses) and
-        `peak_share` of the whale curve. The total of the cost is the same in every row; keys that the
-        tables do not hold are left out, and without any cost to serve there is no row.
-
-    Examples
-    --------
-    >>> profit = pd.DataFrame({"revenue": [100.0, 60.0], "cost_of_goods": [40.0, 30.0], "cost_to_serve": [0.0, 40.0],
-    ...                        "profit": [60.0, -10.0], "orders": [3, 1]})
-    >>> allocation_sensitivity(profit)[["key", "changed", "Lead"]]
-                  key  changed  Lead
-    0   as calculated        0     1
-    1       per order        1     0
-    2      by revenue        1     0
-    3         equally        1     0
-    """
-    require_columns(profit, *COSTS)
-    pool = float(profit["cost_to_serve"].sum())
-    if not pool > 0:
-        return pd.DataFrame(
-            columns=["key", "changed", "share_changed", *BEST_FIRST, "lead_profit", "peak_share"]
-        )
-    before = value_tiers(profit, cut_offs=cut_offs, **options)["tier"]
-    rows = [_row("as calculated", profit["profit"], before, before)]
-    for name, key in KEYS.items():
-        units = pd.Series(1.0, index=profit.index) if name == "equally" else profit.get(name)
-        if units is None or not units.sum() > 0:
-            continue
-        # A customer whose returns outweigh the purchases is charged nothing, rather than paid.
-        units = units.clip(lower=0)
-        shared = pool * units / units.sum()
-        assert np.isclose(shared.sum(), pool), "cost was lost in sharing it out"
-        value = profit["revenue"] - profit["cost_of_goods"] - shared
-        tiers = value_tiers(profit.assign(profit=value), cut_offs=cut_offs, **options)["tier"]
-        rows.append(_row(key, value, tiers, before))
-    return with_finding(pd.DataFrame(rows), keys_of_allocation)
 
 
 def _row(key: str, value: pd.Series, tiers: pd.Series, before: pd.Series) -> dict[str, Any]:

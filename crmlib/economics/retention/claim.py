@@ -57,6 +57,14 @@ class RetentionClaim:
         """The estimate of the finding; not known where the claim cannot be tested."""
         return self.finding.estimate or Estimate(None, "share")
 
+    @property
+    def published(self) -> pd.DataFrame:
+        """What has been published of the same rise, to compare with: columns `industry`, `rise`; none is 80 %.
+
+        Reichheld & Sasser, "Zero defections: quality comes to services", Harvard Business Review 68(5), 1990.
+        """
+        return pd.DataFrame(REICHHELD_SASSER.items(), columns=["industry", "rise"])
+
     def __str__(self) -> str:
         return self.finding.sentence
 
@@ -229,17 +237,3 @@ def _nearest_rate(terms: RetentionTerms) -> float:
     found = [brentq(excess, grid[k], grid[k + 1]) for k in np.flatnonzero(signs[1:] * signs[:-1] < 0)]
     found = [r for r in found if terms.net(r) > 0]
     return float(min(found, key=lambda r: abs(r - terms.retention_rate))) if found else np.nan
-
-
-def published_lifts() -> pd.DataFrame:
-    """What has been published: rise of a customer's net present value from five points more retention.
-
-    Columns `industry`, `rise`. Reichheld & Sasser, "Zero defections: quality comes to services", Harvard
-    Business Review 68(5), 1990. None of them is 80 %.
-
-    Examples
-    --------
-    >>> published_lifts()["rise"].tolist()
-    [0.85, 0.75, 0.5, 0.45, 0.35, 0.3, 0.25]
-    """
-    return pd.DataFrame({"industry": list(REICHHELD_SASSER), "rise": list(REICHHELD_SASSER.values())})

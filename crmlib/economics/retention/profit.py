@@ -120,6 +120,36 @@ class RetentionTerms:
             table[f"{name}_change"] = table[name] / today - 1 if today > 0 else np.nan
         return table
 
+    def profit_curve(self) -> pd.DataFrame:
+        """How the value of a customer changes with retention, and what the next five points would add.
+
+        Returns
+        -------
+        DataFrame
+            By `retention_rate`, .30 to .95 in steps of one point, and on to the firm's own rate and five points more
+            where these are more and still below 1: `gross`, `net`, `after_programme` (net of a programme), and
+            `gross_change`, `net_change` of the next five points as a share; nan where the net value is not positive
+            or retention would exceed 1.
+
+        Examples
+        --------
+        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+        >>> curve = terms.profit_curve()[["retention_rate", "gross", "net_change"]].round(2)
+        >>> curve[curve["retention_rate"].isin([0.6, 0.8, 0.9])].values.tolist()
+        [[0.6, 120.0, nan], [0.8, 266.67, 0.8], [0.9, 450.0, 0.67]]
+        """
+        own = (self.retention_rate, self.retention_rate + POINTS)
+        furthest = max([0.95, *(rate for rate in own if rate < 1)])
+        rates = np.append(np.round(np.arange(0.30, furthest, 0.01), 2), furthest)
+        gross, net = self.gross(rates), self.net(rates)
+        rise = self.gross(rates + POINTS) - gross
+        curve = pd.DataFrame({"retention_rate": rates, "gross": gross, "net": net})
+        curve["after_programme"] = net - self.programme(rates)
+        curve["gross_change"] = rise / gross
+        curve["net_change"] = np.where(net > 0, rise / np.where(net > 0, net, 1.0), np.nan)
+        with_finding(curve, worth_of_next_points, self.retention_rate, POINTS)
+        return with_finding(curve, rise_beside_claim, self.retention_rate, CLAIMED, measure="net_change")
+
     def worth_of_points(self, points: Sequence[float] = (0.01, 0.02, 0.05)) -> pd.DataFrame:
         """What are some points more of retention worth, and what may a programme that brings them cost?
 
@@ -184,48 +214,6 @@ class RetentionTerms:
             return float(self.elasticity() * self.gross()) / value
         up, down = (replace(self, **{name: today * np.exp(step)}) for step in (_STEP, -_STEP))
         return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
-
-
-def retention_profit_curve(terms: RetentionTerms) -> pd.DataFrame:
-    """How the value of a customer changes with retention, and what the next five points would add.
-
-    Parameters
-    ----------
-    terms : RetentionTerms
-        Such as `RetentionCase.terms`.
-
-    Returns
-    -------
-    DataFrame
-        By `retention_rate`, .30 to .95 in steps of one point, and on to the firm's own rate and five points more
-        where these are more and still below 1: `gross`, `net`, `after_programme` (net of a programme), and
-        `gross_change`, `net_change` of the next five points as a share; nan where the net value is not positive or
-        retention would exceed 1.
-
-    Examples
-    --------
-    >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
-    >>> curve = retention_profit_curve(terms)[["retention_rate", "gross", "net_change"]].round(2)
-    >>> curve[curve["retention_rate"].isin([0.6, 0.8, 0.9])].values.tolist()
-    [[0.6, 120.0, nan], [0.8, 266.67, 0.8], [0.9, 450.0, 0.67]]
-    """
-    own = (terms.retention_rate, terms.retention_rate + POINTS)
-    furthest = max([0.95, *(rate for rate in own if rate < 1)])
-    rates = np.append(np.round(np.arange(0.30, furthest, 0.01), 2), furthest)
-    gross, net = terms.gross(rates), terms.net(rates)
-    rise = terms.gross(rates + POINTS) - gross
-    curve = pd.DataFrame(
-        {
-            "retention_rate": rates,
-            "gross": gross,
-            "net": net,
-            "after_programme": net - terms.programme(rates),
-            "gross_change": rise / gross,
-            "net_change": np.where(net > 0, rise / np.where(net > 0, net, 1.0), np.nan),
-        }
-    )
-    with_finding(curve, worth_of_next_points, terms.retention_rate, POINTS)
-    return with_finding(curve, rise_beside_claim, terms.retention_rate, CLAIMED, measure="net_change")
 
 
 def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataFrame:

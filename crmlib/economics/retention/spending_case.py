@@ -84,16 +84,21 @@ class SpendingReadout:
         prospect today and `best_equity`. Where spend on keeping customers is known also `per_customer`,
         `best_per_customer` and `multiplier`: what one unit more of today's budget would add. Without rows where
         nothing is known.
+    by_month : DataFrame
+        As of `prospects_by_month`.
     """
 
     sentences: tuple[str, ...]
     table: pd.DataFrame
+    by_month: pd.DataFrame
 
 
 def spending_readout(
     case: RetentionCase,
-    by_month: pd.DataFrame,
+    leads: Any,
+    marketing_spend: Any,
     *,
+    as_of: Any,
     acquisition_ceiling: float | None = None,
     retention_spend: float | None = None,
     retention_ceiling: float | None = None,
@@ -104,8 +109,8 @@ def spending_readout(
     ----------
     case : RetentionCase
         Margin, retention and discount rate.
-    by_month : DataFrame
-        Of `prospects_by_month`.
+    leads, marketing_spend, as_of
+        As for `prospects_by_month`: what was spent and who was won, up to the last day that counts.
     acquisition_ceiling : float, optional
         Share of prospects that no spend would pass: a judgement. By default fitted to the months; where they do not
         show a response, several multiples of today's share are tried.
@@ -123,14 +128,15 @@ def spending_readout(
     Blattberg & Deighton (1996): win customers until the next one costs what one is worth; the first margin counts.
     Spend was not varied by chance: months in which more was spent may be those in which more was to be had.
     """
+    by_month = prospects_by_month(leads, marketing_spend, as_of=as_of)
     if missing := why_none(by_month):
-        return SpendingReadout((not_measured(missing),), no_rows(_SPENDING, missing))
+        return SpendingReadout((not_measured(missing),), no_rows(_SPENDING, missing), by_month)
     today = float(by_month["spend"].sum() / by_month["prospects"].sum())
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
         won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
         sentence = f"{won}: without spend and wins there is no response to judge."
-        return SpendingReadout((sentence,), no_rows(_SPENDING, "there is no response to judge"))
+        return SpendingReadout((sentence,), no_rows(_SPENDING, "there is no response to judge"), by_month)
     curves, origin = _curves(by_month, today, share, acquisition_ceiling)
     sentences = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", origin]
     keep = None
@@ -148,7 +154,7 @@ def spending_readout(
     more = table["next_customer_costs"] < table["value"]
     side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"
     sentences.append(f"Spend {side} per prospect, as long as the next customer costs less than one is worth.")
-    return SpendingReadout(tuple(sentences), table)
+    return SpendingReadout(tuple(sentences), table, by_month)
 
 
 def _curves(

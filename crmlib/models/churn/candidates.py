@@ -1,14 +1,21 @@
-"""The models that a churn model is chosen from, as scikit-learn pipelines, and how customers are held out."""
+"""The models that a churn model is chosen from, how customers are held out, and which model is chosen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from crmlib import format as fmt
+from crmlib.errors import FitError
 from crmlib.models._inference import Array
+from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
 from crmlib.models.churn.features import CATEGORY, NUMBER, of_kind
+from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
+from crmlib.rankings import roc_auc
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -26,6 +33,8 @@ _SMALL_LEAVES = 8
 _MOST_CATEGORIES = 100
 Estimator = Literal["auto", "logistic", "gradient_boosting"]
 INNER_FOLDS = 5
+FOLDS = 5
+TEST_SHARE = 0.25  # of the rows, by date
 Rows = NDArray[np.intp]
 Splits = list[tuple[Rows, Rows]]
 
@@ -85,3 +94,75 @@ def split_customers(churned: Array, groups: Array | None, folds: int, random_sta
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(folds, shuffle=True, random_state=random_state)
     return list(splitter.split(np.zeros(len(churned)), churned, groups))
+
+
+def compare(
+    candidates: dict[str, Pipeline],
+    coded: pd.DataFrame,
+    churned: Array,
+    groups: Array | None,
+    random_state: int,
+) -> tuple[pd.DataFrame, dict[str, Calibration]]:
+    """The candidates on customers they were not fitted to, and how each one's log odds are calibrated.
+
+    Chosen is the simplest whose log loss is within one standard error of the best.
+    """
+    from sklearn.model_selection import cross_val_predict
+
+    folds = min(INNER_FOLDS, int(churned.sum()), int((1 - churned).sum()))
+    splits = split_customers(churned, groups, folds, random_state)
+    held_out = {
+        name: cross_val_predict(pipeline, coded, churned, cv=splits, method="decision_function")
+        for name, pipeline in candidates.items()
+    }
+    calibrations = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
+    losses = {
+        name: bounded_log_losses(expit(calibrations[name](log_odds)), churned)
+        for name, log_odds in held_out.items()
+    }
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    behind = {name: loss - losses[best] for name, loss in losses.items()}
+    frame = pd.DataFrame(
+        {
+            "estimator": list(losses),
+            "log_loss": [float(loss.mean()) for loss in losses.values()],
+            "roc_auc": [roc_auc(log_odds, churned) for log_odds in held_out.values()],
+            "behind": [float(loss.mean()) for loss in behind.values()],
+            "standard_error": [float(loss.std() / np.sqrt(len(loss))) for loss in behind.values()],
+        }
+    )
+    good = frame["behind"] <= frame["standard_error"]
+    return frame.assign(chosen=frame.index == good.idxmax()), calibrations
+
+
+def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
+    """What each model learns from and what it is judged by, and how that was decided, in words."""
+    if data.date is None or data.date.nunique() < 2:
+        splits = split_customers(data.churned, data.groups, FOLDS, random_state)
+        what = "all rows of a customer in one" if data.groups is not None else "no customer in two"
+        return splits, f"held out in {FOLDS} folds with equal shares of those who left, {what}"
+    days = data.date.to_numpy()
+    later = {day: float((days >= day).mean()) for day in np.unique(days)[1:]}
+    cut = min(later, key=lambda day: abs(later[day] - TEST_SHARE))
+    train = days < cut
+    note = f"held out by date: cut-offs from {pd.Timestamp(cut).date()} on"
+    if data.known_on is None:
+        note += "; whether earlier outcomes were known by then is not known (column outcome_known_on)"
+    else:
+        unknown = train & (data.known_on.to_numpy() > cut)
+        train &= ~unknown
+        note += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
+    test = days >= cut
+    if data.groups is not None:
+        both = np.isin(data.groups[test], data.groups[train]).mean()
+        note += (
+            f"; {fmt.share(both)} of the held-out rows are of customers with an earlier row too, as in use"
+        )
+    for name, part in (("learnt from", train), ("held out", test)):
+        left = int(data.churned[part].sum())
+        if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:
+            raise FitError(
+                f"of {int(part.sum()):,} rows {name} {left:,} left; at least {FEWEST_OF_EACH} of either kind are "
+                f"needed ({note}). Add cut-offs, or drop the column date to hold out customers instead"
+            )
+    return [(np.flatnonzero(train), np.flatnonzero(test))], note

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from crmlib import format as fmt
 from crmlib.data.saved_model import SavedModel
 from crmlib.errors import CrmError, DataError, FitError, did_you_mean, not_fitted
 from crmlib.models._inference import Array
-from crmlib.models.churn.candidates import (
-    CANDIDATES,
-    INNER_FOLDS,
-    LINEAR,
-    Estimator,
-    Rows,
-    make_estimator,
-    split_customers,
-)
+from crmlib.models.churn.candidates import CANDIDATES, LINEAR, Estimator, Rows, compare, make_estimator
 from crmlib.models.churn.data import ChurnData, churn_data, labelled_rows
 from crmlib.models.churn.features import Features, read_labels
 from crmlib.models.churn.leak_check import columns_in_doubt
-from crmlib.models.churn.metrics import Calibration, bounded_log_losses, calibrate
-from crmlib.rankings import roc_auc
+from crmlib.models.churn.metrics import Calibration
+from crmlib.models.churn.reasons import can_explain, contributions, strongest
+from crmlib.models.scoring import add_columns
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -78,8 +73,8 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
     >>> import crmlib as crm
     >>> data = churn_data(crm.open_study("telco").table("customer_features"))
     >>> model = ChurnModel(estimator="logistic").fit(data)
-    >>> model.p_churn(data.features[:2]).round(2).tolist()
-    [0.65, 0.05]
+    >>> model.reasons(data.features[:2], n=1).round(2).values.tolist()
+    [[0.65, 'tenure 1: +1.9 in log odds'], [0.05, 'internet service DSL: −0.2 in log odds']]
     """
 
     estimator_: str
@@ -173,26 +168,15 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
     def fit_rows(self, data: ChurnData, rows: Rows) -> Self:
         """Choose, calibrate and fit by some rows of the data alone, without looking for leaks."""
-        from sklearn.model_selection import cross_val_predict
-
         coded, churned = data.codes.iloc[rows], data.churned[rows]
         groups = None if data.groups is None else data.groups[rows]
-        folds = min(INNER_FOLDS, int(churned.sum()), int((1 - churned).sum()))
-        splits = split_customers(churned, groups, folds, self.random_state)
-        held_out = {
-            name: cross_val_predict(
-                make_estimator(name, data.read.kinds, self.random_state),
-                coded,
-                churned,
-                cv=splits,
-                method="decision_function",
-            )
+        candidates = {
+            name: make_estimator(name, data.read.kinds, self.random_state)
             for name in CANDIDATES[self.estimator]
         }
-        calibrated = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
-        self.candidates_ = _compare(held_out, calibrated, churned)
+        self.candidates_, calibrations = compare(candidates, coded, churned, groups, self.random_state)
         self.estimator_ = str(self.candidates_.loc[self.candidates_["chosen"], "estimator"].iloc[0])
-        self.calibration_ = calibrated[self.estimator_]
+        self.calibration_ = calibrations[self.estimator_]
         self.base_rate_, self.n_customers_ = float(churned.mean()), len(rows)
         self._read = data.read
         # The logistic regression is there in any case: it is what gives reasons where trees cannot be explained.
@@ -251,7 +235,78 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
 
     def p_churn_coded(self, coded: pd.DataFrame) -> Array:
         """The chance that each customer leaves, from features as `coded` returns them."""
-        return _probability(self.calibration_(self.pipeline().decision_function(coded)))
+        return expit(self.calibration_(self.pipeline().decision_function(coded)))
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """What each feature adds to the log odds that each customer leaves; `features` as in `p_churn`.
+
+        Returns
+        -------
+        DataFrame
+            One row per customer, a column per feature and `base`: the log odds of the mean customer (logistic
+            regression) or the mean log odds (trees). The columns add up to the log odds of `p_churn`, of the model
+            that `explained_by` names.
+
+        Notes
+        -----
+        Trees by path-dependent Shapley values (Lundberg et al. 2020, Nature Machine Intelligence 2, 56–67). They
+        share what two features say together between them, and tell what the model uses, not what causes churn.
+        """
+        name, calibration = self.estimator_, self.calibration_
+        if not can_explain(name):
+            name, calibration = LINEAR, Calibration(0.0, 1.0, 1.0)
+        mean = self.mean_encoded_ if name == LINEAR else None
+        return contributions(self.pipeline(name), self.coded(features), self.kinds, calibration, mean)
+
+    def reasons(self, features: pd.DataFrame, n: int = 3) -> pd.DataFrame:
+        """The features that move each customer's risk most, in the data's own words.
+
+        Parameters
+        ----------
+        features : DataFrame
+            As in `p_churn`.
+        n : int
+            How many reasons, the strongest first.
+
+        Returns
+        -------
+        DataFrame
+            Indexed like `features`: `p_churn`, and `reason_1` … with its words, such as "contract Month-to-month: +0.5
+            in log odds". A plus makes leaving likelier than for the mean customer; empty where nothing else moves it.
+        """
+        found = strongest(self.contributions(features), self.read(features), self.kinds, n)
+        found.insert(0, "p_churn", self.p_churn(features))
+        return found
+
+    def score_parquet(self, source: str | Path, target: str | Path, *, reasons: int = 3) -> int:
+        """Score a Parquet table of customers that may be larger than memory, a piece at a time.
+
+        Parameters
+        ----------
+        source : path
+            Parquet file with the columns of the fit; others are carried along.
+        target : path
+            Parquet file to write, at once when it is complete: all columns of `source`, `p_churn` and, where
+            reasons are wanted, `reason_1` and so on. The order of rows stays.
+        reasons : int
+            How many reasons per customer; 0 for none.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        DataError
+            If the table has no rows, lacks a column, or has one of the new columns already.
+        """
+
+        def scored(features: pd.DataFrame) -> pd.DataFrame:
+            return self.reasons(features, reasons) if reasons else self.p_churn(features).to_frame()
+
+        new = {"p_churn": "double"} | {f"reason_{place + 1}": "string" for place in range(reasons)}
+        return add_columns(source, target, new, scored, list(self.kinds))
 
     def surprises(self, features: pd.DataFrame) -> list[str]:
         """What there is in a table that the model has never seen, in words; empty where there is nothing."""
@@ -291,30 +346,3 @@ def _errors_of_scikit_learn() -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         raise DataError(str(error)) from error
-
-
-def _compare(held_out: dict[str, Array], calibrated: dict[str, Calibration], churned: Array) -> pd.DataFrame:
-    """The candidates by log loss, and the simplest that is within one standard error of the best."""
-    losses = {
-        name: bounded_log_losses(_probability(calibrated[name](log_odds)), churned)
-        for name, log_odds in held_out.items()
-    }
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    behind = {name: loss - losses[best] for name, loss in losses.items()}
-    frame = pd.DataFrame(
-        {
-            "estimator": list(losses),
-            "log_loss": [float(loss.mean()) for loss in losses.values()],
-            "roc_auc": [roc_auc(log_odds, churned) for log_odds in held_out.values()],
-            "behind": [float(loss.mean()) for loss in behind.values()],
-            "standard_error": [float(loss.std() / np.sqrt(len(loss))) for loss in behind.values()],
-        }
-    )
-    good = frame["behind"] <= frame["standard_error"]
-    return frame.assign(chosen=frame.index == good.idxmax())
-
-
-def _probability(log_odds: Array) -> Array:
-    from scipy.special import expit
-
-    return expit(log_odds)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 # Five folds outside and five inside leave four of each kind in the smallest fold.
+TENURE_NAMES = (
+    *("tenure", "tenure_months", "account_length", "months_with_firm", "customer_age"),
+    *("age_of_contract", "seniority"),
+)
 FEWEST_OF_EACH = 25
 ID, DATE, KNOWN_ON = "customer_id", "date", "outcome_known_on"  # columns that are no features
 
@@ -78,6 +82,11 @@ class ChurnData:
             return not_measured(self.reason)
         left, rows = int(self.churned.sum()), len(self.features)
         return f"Learnt from {self.source}: {rows:,} rows, {left:,} left ({fmt.share(left / rows)})."
+
+    @property
+    def tenure_column(self) -> str | None:
+        """The column that says for how long, recognised by its name; None where there is none."""
+        return next((name for name in self.features if name.lower() in TENURE_NAMES), None)
 
     @cached_property
     def codes(self) -> pd.DataFrame:

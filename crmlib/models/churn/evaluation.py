@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.errors import FitError
+from crmlib.arguments import checked
 from crmlib.findings import Verdict, with_finding
 from crmlib.models._inference import Array
 from crmlib.models.churn.candidates import (
     LINEAR,
     Estimator,
     Rows,
-    Splits,
+    held_out_splits,
     make_estimator,
-    split_customers,
 )
 from crmlib.models.churn.churn_model import ChurnModel
-from crmlib.models.churn.data import FEWEST_OF_EACH, ChurnData
+from crmlib.models.churn.data import TENURE_NAMES, ChurnData
 from crmlib.models.churn.leak_check import columns_in_doubt
-from crmlib.models.churn.metrics import SUBGROUPS, TENTHS, Predictions, by_subgroup, calibration_groups
+from crmlib.models.churn.metrics import (
+    SUBGROUPS,
+    TENTHS,
+    Predictions,
+    bounded_log_losses,
+    by_subgroup,
+    calibration_groups,
+)
 from crmlib.models.churn.verdict import MODEL, TENURE, WITHOUT, ChurnThresholds, churn_verdict
-from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, gains
+from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, features_that_count, gains
 from crmlib.no_rows import no_rows, why_none
+from crmlib.rankings import roc_auc
 from crmlib.statistics import bootstrap_weights, with_intervals
 
 BASE_RATE = "base rate"
-FOLDS = 5
-TEST_SHARE = 0.25  # of the rows, by date
+_ROWS_AT_ONCE = 100_000
 MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
-_TENURE_NAMES = (
-    "tenure",
-    "tenure_months",
-    "account_length",
-    "months_with_firm",
-    "customer_age",
-    "age_of_contract",
-    "seniority",
-)
 _MEASURES = {
     "roc_auc": "pairs in order (ROC AUC)",
     "pr_auc": "average precision (PR AUC)",
@@ -126,6 +124,47 @@ class ChurnEvaluation:
         """Whether the model is to be used, and why: "use", "use with care", "do not use", or "not judged"."""
         return churn_verdict(self.scores, subgroups=self.subgroups, thresholds=thresholds)
 
+    @checked
+    def permutation_importance(self, *, repeats: int = 5, random_state: int = 0) -> pd.DataFrame:
+        """How much worse do the held-out predictions get when a feature is shuffled?
+
+        Parameters
+        ----------
+        repeats : int
+            Shuffles of each feature in each fold.
+        random_state : int
+
+        Returns
+        -------
+        DataFrame
+            One row per feature, the most important first: `feature`, `importance` (mean rise of the log loss when it
+            is shuffled among held-out customers), `standard_error` (over folds and shuffles), `auc_drop`. Without
+            rows where nothing was evaluated.
+
+        Notes
+        -----
+        Breiman (2001), Random forests. Of two features that say the same each looks unimportant, for the other
+        stands in for it: see the redundant ones of `leak_check`.
+        """
+        columns = ["feature", "importance", "standard_error", "auc_drop"]
+        if missing := why_none(self.scores):
+            return no_rows(columns, missing)
+        random = np.random.default_rng(random_state)
+        rises: dict[str, list[tuple[float, float]]] = {name: [] for name in self.data.features}
+        for model, test in self.folds:
+            coded, churned = self.data.codes.iloc[test], self.data.churned[test]
+            p = model.p_churn_coded(coded)
+            loss, area = bounded_log_losses(p, churned).mean(), roc_auc(p, churned)
+            for name, q in _shuffled(model, coded, repeats, random):
+                rises[name].append((bounded_log_losses(q, churned).mean() - loss, area - roc_auc(q, churned)))
+        rows = [
+            (name, *np.mean(rise, axis=0), np.std(rise, axis=0, ddof=1)[0] / np.sqrt(len(rise)))
+            for name, rise in rises.items()
+        ]
+        frame = pd.DataFrame(rows, columns=["feature", "importance", "auc_drop", "standard_error"])
+        ordered = frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+        return with_finding(ordered[columns], features_that_count)
+
     @property
     def caveat(self) -> str:
         """The columns in doubt and the score without them, to stand beside the score; else empty."""
@@ -196,7 +235,7 @@ def evaluate_churn(
     named_in_doubt = list(in_doubt["column"])
     rest = data.without(*named_in_doubt) if 0 < len(named_in_doubt) < len(data.features.columns) else None
     splits, note = held_out_splits(data, random_state)
-    column, models, parts = tenure_column(data), [], []
+    column, models, parts = data.tenure_column, [], []
     for number, (train, test) in enumerate(splits, start=1):
         model = ChurnModel(estimator, random_state=random_state).fit_rows(data, train)
         models.append((model, test))
@@ -221,7 +260,7 @@ def evaluate_churn(
     if column is None:
         del named[TENURE]
         notes.append(
-            f"no column that says for how long is there to compare with: rename it to {_TENURE_NAMES[0]}"
+            f"no column that says for how long is there to compare with: rename it to {TENURE_NAMES[0]}"
         )
     churned, features = frame["churned"].to_numpy(), data.features.iloc[rows]
     predictions = {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
@@ -242,42 +281,20 @@ def evaluate_churn(
     )
 
 
-def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
-    """What each model learns from and what it is judged by, and how that was decided, in words."""
-    if data.date is None or data.date.nunique() < 2:
-        splits = split_customers(data.churned, data.groups, FOLDS, random_state)
-        what = "all rows of a customer in one" if data.groups is not None else "no customer in two"
-        return splits, f"held out in {FOLDS} folds with equal shares of those who left, {what}"
-    days = data.date.to_numpy()
-    later = {day: float((days >= day).mean()) for day in np.unique(days)[1:]}
-    cut = min(later, key=lambda day: abs(later[day] - TEST_SHARE))
-    train = days < cut
-    note = f"held out by date: cut-offs from {pd.Timestamp(cut).date()} on"
-    if data.known_on is None:
-        note += "; whether earlier outcomes were known by then is not known (column outcome_known_on)"
-    else:
-        unknown = train & (data.known_on.to_numpy() > cut)
-        train &= ~unknown
-        note += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
-    test = days >= cut
-    if data.groups is not None:
-        both = np.isin(data.groups[test], data.groups[train]).mean()
-        note += (
-            f"; {fmt.share(both)} of the held-out rows are of customers with an earlier row too, as in use"
-        )
-    for name, part in (("learnt from", train), ("held out", test)):
-        left = int(data.churned[part].sum())
-        if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:
-            raise FitError(
-                f"of {int(part.sum()):,} rows {name} {left:,} left; at least {FEWEST_OF_EACH} of either kind are "
-                f"needed ({note}). Add cut-offs, or drop the column date to hold out customers instead"
-            )
-    return [(np.flatnonzero(train), np.flatnonzero(test))], note
-
-
-def tenure_column(data: ChurnData) -> str | None:
-    """The column of tenure, recognised by its name; None where there is none."""
-    return next((name for name in data.features if name.lower() in _TENURE_NAMES), None)
+def _shuffled(
+    model: ChurnModel, coded: pd.DataFrame, repeats: int, random: np.random.Generator
+) -> Iterator[tuple[str, Array]]:
+    """Each feature, as often as asked, and the chances once it is shuffled; many copies are predicted at a time."""
+    wanted = [name for name in coded for _ in range(repeats)]
+    at_once = max(1, _ROWS_AT_ONCE // len(coded))
+    for start in range(0, len(wanted), at_once):
+        names = wanted[start : start + at_once]
+        values = np.tile(coded.to_numpy(), (len(names), 1))
+        for number, name in enumerate(names):
+            rows = slice(number * len(coded), (number + 1) * len(coded))
+            values[rows, coded.columns.get_loc(name)] = random.permutation(coded[name].to_numpy())
+        chances = model.p_churn_coded(pd.DataFrame(values, columns=coded.columns))
+        yield from zip(names, np.split(chances, len(names)), strict=True)
 
 
 def _by_tenure(data: ChurnData, column: str | None, train: Rows, test: Rows, random_state: int) -> Array:
