@@ -37,13 +37,13 @@ def _table(contract: Contract) -> Iterator[str]:
     yield f"## {contract.name}\n"
     parts = [f"{contract.grain[0].upper()}{contract.grain[1:]}."]
     if contract.key:
-        parts.append(f"No `{contract.key}` stands twice.")
+        parts.append(f"Each `{contract.key}` occurs once.")
     if contract.dated_by:
         parts.append(f"A row is known from its `{contract.dated_by}` on.")
     if contract.free_columns:
-        parts.append("Whatever else the source has is a column too, under its own name.")
+        parts.append("All other columns of the source are kept under their own names.")
     yield " ".join(parts) + "\n"
-    yield "| Column | Kind | | What for |\n|---|---|---|---|"
+    yield "| Column | Kind | | Purpose |\n|---|---|---|---|"
     for column in contract.columns:
         needed = ", ".join(
             word
