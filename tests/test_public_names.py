@@ -15,6 +15,7 @@ def test_every_name_is_there_and_says_what_it_answers(face):
         documented = inspect.getdoc(getattr(face, name))
         assert documented, f"{name} has no docstring"
         assert documented.splitlines()[0].rstrip().endswith((".", "?")), name
+        assert getattr(face, name).__name__ == name, "a module of that name hides it"
 
 
 def test_an_unknown_name_is_an_attribute_error():

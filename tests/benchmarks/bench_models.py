@@ -68,7 +68,7 @@ report("BG/NBD", lambda: BetaGeoModel().fit(data), 1)
 found["megabytes"] = megabytes("VmHWM") - before
 """
 START = {
-    "crmlib": "import pandas as pd; from crmlib.models import BetaGeoModel; "
+    "crmlib": "import pandas as pd; from crmlib import BetaGeoModel; "
     "BetaGeoModel().fit(pd.read_csv({file!r}))",
     "lifetimes": "import pandas as pd; from lifetimes import BetaGeoFitter; d = pd.read_csv({file!r}); "
     "BetaGeoFitter().fit(d['frequency'], d['recency'], d['T'])",

@@ -170,7 +170,7 @@ def backtest(
     --------
     >>> import crmlib as crm
     >>> log = crm.open_study("cdnow-sample").transactions
-    >>> found = backtest(log, calibration_end="1997-09-30", as_of="1998-06-30", models=[crm.models.BetaGeoModel()])
+    >>> found = backtest(log, calibration_end="1997-09-30", as_of="1998-06-30", models=[crm.BetaGeoModel()])
     >>> found.scores.loc[:1, ["model", "actual", "predicted", "total_error", "mae"]].round(3)
            model  actual  predicted  total_error    mae
     0     BG/NBD  1882.0   1653.409       -0.121  0.785

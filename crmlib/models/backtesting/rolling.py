@@ -104,7 +104,7 @@ def rolling_origins(
     >>> import crmlib as crm
     >>> log = crm.open_study("cdnow-sample").transactions
     >>> found = rolling_origins(log, first="1997-06-30", as_of="1998-06-30", horizon="26W", step="13W",
-    ...                         models=[crm.models.BetaGeoModel()])
+    ...                         models=[crm.BetaGeoModel()])
     >>> found.totals[["origin", "actual", "predicted", "total_error"]].round(2)
            origin  actual  predicted  total_error
     0  1997-06-30  1443.0     1286.5        -0.11
