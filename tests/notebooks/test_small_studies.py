@@ -15,3 +15,10 @@ def test_every_chapter_ends_well_or_says_why_not(name):
         assert ended.how != "failed", "\n".join([ended.chapter, ended.why, *ended.faults])
         assert ended.faults == (), ended.chapter
         assert ended.why, ended.chapter
+
+
+def test_pages_and_their_pictures_are_the_same_in_whatever_order_the_rows_stand():
+    tables, facts = STUDIES["sixty customers"]()
+    shuffled = {name: table.sample(frac=1, random_state=7) for name, table in tables.items()}
+    for one, other in zip(run_study(tables, facts), run_study(shuffled, facts), strict=True):
+        assert one == other, one.chapter

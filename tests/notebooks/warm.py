@@ -41,12 +41,16 @@ _HIDDEN = (
 
 @dataclass(frozen=True)
 class Ended:
-    """How a chapter ended: `ok`, `not run` (with the reason in `why`), `failed`; `faults` is what readers see of it."""
+    """How a chapter ended: `ok`, `not run` (with the reason in `why`), `failed`; `faults` is what readers see of it.
+
+    `page` is what would be published of it, pictures included.
+    """
 
     chapter: str
     how: str
     why: str = ""
     faults: tuple[str, ...] = ()
+    page: str = ""
 
 
 def run_study(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[Ended]:
@@ -122,7 +126,7 @@ def run_notebook(path: Path, plan: Plan, run: Path) -> Ended:
     }
     page = notebook_page(executed, metrics=metrics, pages=set(), **around)
     said = [f"{one.category.__name__}: {one.message} ({one.filename}, {one.lineno})" for one in heard]
-    return Ended(path.stem, "ok", metrics["headline"], (*said, *_no_numbers(_words(page))))
+    return Ended(path.stem, "ok", metrics["headline"], (*said, *_no_numbers(_words(page))), page)
 
 
 def _run_cell(source: str, names: dict[str, Any]) -> list[dict[str, Any]]:
