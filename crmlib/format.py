@@ -17,10 +17,7 @@ Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "te
 UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
 NOT_KNOWN = "not known"
 _MINUS = "−"
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+_MONTHS = "January February March April May June July August September October November December".split()
 _LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
 

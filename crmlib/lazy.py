@@ -21,7 +21,7 @@ def homes(package: str) -> dict[str, str]:
     Examples
     --------
     >>> homes("crmlib")["rfm_summary"], homes("crmlib")["charts"]
-    ('crmlib.customers.rfm.summarise', 'crmlib')
+    ('crmlib.customers.rfm.summary', 'crmlib')
     """
     stub = Path(__file__).parent.joinpath(*package.split(".")[1:], "__init__.pyi")
     lines = ast.parse(stub.read_text(encoding="utf-8")).body

@@ -1,24 +1,29 @@
-"""Frames without rows that say why: what stands where nothing was measured."""
+"""Frames that functions return: those with methods, and those without rows that say why nothing was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Self
 
 import pandas as pd
 
 from crmlib.errors import not_measured
 
 
-class NoRows(pd.DataFrame):
+class ResultFrame(pd.DataFrame):
+    """A frame with methods and attributes of its own: what pandas makes of it, such as its head, has them too."""
+
+    @property
+    def _constructor(self) -> Callable[..., Self]:
+        return type(self)
+
+
+class NoRows(ResultFrame):
     """The columns of an answer without a row, and the `reason`, which is shown in its place."""
 
     _metadata = ["reason"]  # noqa: RUF012  (pandas' own protocol)
 
     reason: str = ""
-
-    @property
-    def _constructor(self) -> Callable[..., NoRows]:
-        return NoRows
 
     def __repr__(self) -> str:
         return super().__repr__() if len(self) or not self.reason else not_measured(self.reason)

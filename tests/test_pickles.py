@@ -43,10 +43,7 @@ def clusters(frame, method):
 
 
 def cuts(frame):
-    summary = frame.assign(
-        time_since_last_purchase=frame["T"] - frame["recency"], net=frame["monetary_value"] + 1
-    )
-    return crm.rfm_segments(summary).cut_offs
+    return crm.rfm_segments(summary_of(frame)).cut_offs
 
 
 FITTED = {
@@ -102,6 +99,48 @@ def test_a_saved_model_predicts_the_same(name, tmp_path):
             kind.load(tmp_path / "model").contributions(frame),
             model.contributions(frame),
         )
+
+
+def summary_of(frame):
+    silent = frame["T"] - frame["recency"]
+    return frame.assign(time_since_last_purchase=silent, net=frame["monetary_value"] + 1)
+
+
+def overdue(frame):
+    model = crm.ParetoNBDModel.from_params(r=0.55, alpha=10.6, s=0.61, beta=11.7, time_unit="W")
+    return crm.overdue_customers(frame, model, false_alarm_rate=0.1)
+
+
+def values(frame):
+    model = crm.BetaGeoModel.from_params(r=0.24, alpha=4.4, a=0.79, b=2.4, time_unit="W")
+    terms = {"horizon": "1Y", "discount_rate_per_year": 0.1, "margin": 0.4}
+    return crm.customer_lifetime_value(model, 20.0, frame, **terms)
+
+
+def tiers(frame):
+    costs = {"cost_of_goods": 0.0, "cost_to_serve": 40.0, "orders": frame["frequency"]}
+    profit = frame.assign(revenue=frame["T"], profit=frame["T"] - 40, **costs)
+    return crm.value_tiers(profit, cut_offs={"platinum": 0.1, "gold": 0.3})
+
+
+FRAMES = {
+    "RfmSegments": (lambda frame: crm.rfm_segments(summary_of(frame)), lambda it, frame: it.table(summary_of(frame))),
+    "OverdueCustomers": (overdue, lambda it, frame: it.by_frequency()),
+    "LifetimeValues": (values, lambda it, frame: it.by_segment(crm.rfm_segments(summary_of(frame)))),
+    "ValueTiers": (tiers, lambda it, frame: it.allocation_sensitivity()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_frame_keeps_its_methods_and_what_it_knows(name):
+    make, ask = FRAMES[name]
+    frame = people(300)
+    whole = make(frame)
+    pickled = pickle.loads(pickle.dumps(whole))
+    for again in (pickled, whole.assign(note="x"), whole.head(300), whole[whole["customer_id"] != ""]):
+        assert type(again).__name__ == name
+        pd.testing.assert_frame_equal(ask(again, frame), ask(whole, frame))
+        assert ask(again, frame).attrs == ask(whole, frame).attrs
 
 
 def test_what_concerns_the_customers_of_a_fit_stays_with_it(tmp_path):

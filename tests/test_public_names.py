@@ -18,6 +18,13 @@ def test_every_name_is_there_and_says_what_it_answers(face):
         assert getattr(face, name).__name__ == name, "a module of that name hides it"
 
 
+def test_every_name_is_what_its_module_defines():
+    """Some modules are named like their one function: the function has to win, whatever was imported first."""
+    for name in crm.__all__:
+        assert getattr(crm, name).__name__ == name
+        assert getattr(crm, name).__module__.startswith("crmlib.")
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'rfm_sumary'"):
         crm.rfm_sumary  # noqa: B018

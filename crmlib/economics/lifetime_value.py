@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,18 +19,15 @@ from crmlib.models.base import unit_of
 from crmlib.models.gamma_gamma import GammaGammaModel, read_spend
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
+from crmlib.no_rows import ResultFrame
 from crmlib.statistics import check_level, normal_quantile
 from crmlib.units import TimeUnit, periods
 
 INTERVALS = ("predictive", "parameters")
 
 
-class LifetimeValues(pd.DataFrame):
+class LifetimeValues(ResultFrame):
     """What each customer is worth; `.by_segment(segments)` sums it up."""
-
-    @property
-    def _constructor(self) -> Callable[..., LifetimeValues]:
-        return LifetimeValues
 
     @checked
     def by_segment(self, segments: pd.DataFrame) -> pd.DataFrame:

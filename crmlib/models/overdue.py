@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,10 +142,6 @@ class OverdueCustomers(NoRows):
     _metadata = [*NoRows._metadata, "false_alarm_rate"]  # noqa: RUF012  (pandas' own protocol)
 
     false_alarm_rate: float = np.nan
-
-    @property
-    def _constructor(self) -> Callable[..., OverdueCustomers]:
-        return OverdueCustomers
 
     def by_frequency(self) -> pd.DataFrame:
         """How many customers are overdue, by how often they had bought before?

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,13 @@ from crmlib.models._histories import HISTORY, Histories, distinct_pairs, read_hi
 from crmlib.models._inference import Array
 from crmlib.models._special import discount_rule, expit
 from crmlib.models.base import LikelihoodModel
-from crmlib.models.gamma_gamma import GammaGammaModel
-from crmlib.models.predictive import count_quantiles, spend_quantiles
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a first fit does not wait for scipy
     import duckdb
 
-Spend = GammaGammaModel | float
+    from crmlib.models.gamma_gamma import GammaGammaModel
+
+Spend: TypeAlias = "GammaGammaModel | float"
 
 _ROWS_AT_ONCE = 50_000  # that Python scores
 # Scores hardly repeat: looking for a dictionary of them takes a fifth of the writing and finds none.
@@ -299,6 +299,9 @@ def score_histories(
 def _spend_interval(
     model: HistoryModel, spend: Spend, known: Histories, alive: Array, horizon: float, level: float
 ) -> Array:
+    from crmlib.models.gamma_gamma import GammaGammaModel
+    from crmlib.models.predictive import count_quantiles, spend_quantiles
+
     def counts_given_alive(n: Array, x: Array, age: Array) -> Array:
         return model._pmfs_if_alive(n, x, age, horizon)
 

@@ -9,7 +9,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models.churn import at_risk as at_risk_module
+from crmlib.models import scoring
 from crmlib.models.churn import reasons as reasons_module
 from crmlib.models.churn.candidates import held_out_splits
 from crmlib.models.churn.features import read_labels
@@ -281,7 +281,7 @@ def test_reasons_are_in_the_data_s_words(firm, linear):
 
 
 def test_parquet_is_scored_in_pieces_as_in_memory(tmp_path, firm, linear, monkeypatch):
-    monkeypatch.setattr(at_risk_module, "_ROWS_AT_ONCE", 333)
+    monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 333)
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     firm.assign(note="kept").to_parquet(source, row_group_size=400)
     assert linear.score_parquet(source, target, reasons=2) == len(firm)

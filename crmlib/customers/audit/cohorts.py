@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -15,18 +14,15 @@ from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_day
 from crmlib.customers.audit.sentences import repeat_rates, value_of_cohort, with_cohort_findings
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
+from crmlib.no_rows import ResultFrame
 from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
 
 _PERIODS = ("W", "M", "Q", "Y")
 
 
-class Cohorts(pd.DataFrame):
+class Cohorts(ResultFrame):
     """What `cohort_comparison` returns: cohorts by calendar period; their sums by period are `.health`."""
-
-    @property
-    def _constructor(self) -> Callable[..., Cohorts]:
-        return Cohorts
 
     @property
     def health(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -25,6 +25,7 @@ from crmlib.customers.profit.cost_to_serve import (
 from crmlib.customers.sentences import ranks_compared
 from crmlib.errors import DataError
 from crmlib.findings import with_finding
+from crmlib.no_rows import ResultFrame
 from crmlib.study.file import Costs
 
 COLUMNS = (
@@ -35,7 +36,7 @@ COLUMNS = (
 PARTS = ("cost_of_cases", "cost_of_contacts", "cost_of_returns", "cost_of_orders", "cost_of_account")
 
 
-class CustomerProfit(pd.DataFrame):
+class CustomerProfit(ResultFrame):
     """Profit per customer; `.basis` says what is measured and what assumed, `.left_out` whose cost is in no row.
 
     Examples
@@ -49,10 +50,6 @@ class CustomerProfit(pd.DataFrame):
     basis: pd.DataFrame | None = None
     left_out: pd.DataFrame | None = None
     days: int | None = None  # length of the period
-
-    @property
-    def _constructor(self) -> Callable[..., CustomerProfit]:
-        return CustomerProfit
 
     @property
     def ranks(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Scores look back: they say who has bought lately, often and for much, not who wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,6 +17,7 @@ from crmlib.arguments import checked
 from crmlib.customers.sentences import sizes_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
+from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
 
 # Score and the column of the summary that it ranks. M ranks all of a customer's net spend.
@@ -85,16 +86,12 @@ class RfmCutOffs:
                 )
 
 
-class RfmSegments(pd.DataFrame):
+class RfmSegments(ResultFrame):
     """Scores and segment per customer; `.cut_offs` says where the scores were cut, `.table(summary)` sums them up."""
 
     _metadata = ["cut_offs"]  # noqa: RUF012  (pandas' own protocol)
 
     cut_offs: RfmCutOffs | None = None
-
-    @property
-    def _constructor(self) -> Callable[..., RfmSegments]:
-        return RfmSegments
 
     @checked
     def table(self, summary: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,6 @@ The log stays in the engine and is reduced in two steps, to purchase periods and
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, belongs_to, end_of, fetch, floor, orders_among, seen_by
 from crmlib.errors import CrmError
+from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
 
 SUMMARY_COLUMNS = (
@@ -44,7 +44,7 @@ class BornInHoldout:
     spend: float
 
 
-class CustomerSummary(pd.DataFrame):
+class CustomerSummary(ResultFrame):
     """One row per customer, with the `time_unit` and the last day `as_of` that its figures hold for.
 
     Made by `rfm_summary` and `rfm_train_test_split`. `.left_out` counts the customers without a row, and after a split
@@ -65,10 +65,6 @@ class CustomerSummary(pd.DataFrame):
     as_of: dt.date | None = None
     left_out: LeftOut | None = None
     born_in_holdout: BornInHoldout | None = None
-
-    @property
-    def _constructor(self) -> Callable[..., CustomerSummary]:
-        return CustomerSummary
 
     def with_facts(self, **facts: Any) -> CustomerSummary:
         """A new summary of the same columns that carries these attributes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cu
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
+from crmlib.no_rows import ResultFrame
 
 _GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
 _MOST_GROUPS = 4
@@ -26,7 +27,7 @@ GONE, NEW = "not active", "new"
 Period = tuple[dt.date, dt.date]
 
 
-class TierProbabilities(pd.DataFrame):
+class TierProbabilities(ResultFrame):
     """Chances per customer; `.ceiling` and `.expected_hits` say how well tiers can be known."""
 
     _metadata = ["ceiling", "expected_hits", "reliability"]  # noqa: RUF012
@@ -34,10 +35,6 @@ class TierProbabilities(pd.DataFrame):
     ceiling: float = np.nan
     expected_hits: float = np.nan
     reliability: float = np.nan
-
-    @property
-    def _constructor(self) -> Callable[..., TierProbabilities]:
-        return TierProbabilities
 
 
 def tier_probabilities(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from crmlib import format as fmt
 from crmlib.customers.sentences import effort_beside_value, pyramid
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
+from crmlib.no_rows import ResultFrame
 
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 BEST_FIRST = list(TIERS[::-1])
@@ -119,16 +120,12 @@ def _least_value(ranked: np.ndarray, count: int) -> tuple[float, int]:
     return (float(above[-1]) if len(above) else np.inf), int((ranked == ranked[count - 1]).sum())
 
 
-class Pyramid(pd.DataFrame):
+class Pyramid(ResultFrame):
     """Customers with their tier, and what each tier brings and takes; `.value` names the column that was cut."""
 
     _metadata = ["value"]  # noqa: RUF012  (pandas' own protocol)
 
     value: str | None = None
-
-    @property
-    def _constructor(self) -> Callable[..., Pyramid]:
-        return type(self)
 
     @property
     def kind(self) -> str:

@@ -116,21 +116,14 @@ def compare(
         for name, pipeline in candidates.items()
     }
     calibrations = {name: calibrate(log_odds, churned) for name, log_odds in held_out.items()}
-    losses = {
-        name: bounded_log_losses(expit(calibrations[name](log_odds)), churned)
-        for name, log_odds in held_out.items()
-    }
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    behind = {name: loss - losses[best] for name, loss in losses.items()}
-    frame = pd.DataFrame(
-        {
-            "estimator": list(losses),
-            "log_loss": [float(loss.mean()) for loss in losses.values()],
-            "roc_auc": [roc_auc(log_odds, churned) for log_odds in held_out.values()],
-            "behind": [float(loss.mean()) for loss in behind.values()],
-            "standard_error": [float(loss.std() / np.sqrt(len(loss))) for loss in behind.values()],
-        }
+    losses = np.stack(
+        [bounded_log_losses(expit(calibrations[name](held_out[name])), churned) for name in candidates]
     )
+    frame = pd.DataFrame({"estimator": list(candidates), "log_loss": losses.mean(axis=1)})
+    frame["roc_auc"] = [roc_auc(log_odds, churned) for log_odds in held_out.values()]
+    behind = losses - losses[frame["log_loss"].argmin()]
+    frame["behind"], error = behind.mean(axis=1), behind.std(axis=1)
+    frame["standard_error"] = error / np.sqrt(len(churned))
     good = frame["behind"] <= frame["standard_error"]
     return frame.assign(chosen=frame.index == good.idxmax()), calibrations
 
