@@ -1,4 +1,4 @@
-"""What a person should look at in cleaned tables: keys that point to nothing, and words nearly spelt alike.
+"""What a person should look at in cleaned tables: keys without a match, and similar spellings.
 
 Both are counted and shown; no row is set aside for them, and nothing is merged.
 """

@@ -105,7 +105,7 @@ class Costs(Strict):
 class StudyFile(Strict):
     """A firm: its tables, units, policies and facts, and presets for the notebooks' parameters."""
 
-    title: str = Field(min_length=1, description="how reports name the firm")
+    title: str = Field(min_length=1, description="name of the firm in reports")
     data_kind: Literal["real", "artificial", "simulated"] = Field("real", description="what the data are")
     currency: str | None = Field(
         None, pattern=r"^[A-Z]{3}$", description="three letters, such as EUR; without it amounts have no code"
@@ -118,14 +118,12 @@ class StudyFile(Strict):
         None, ge=0, le=1, strict=True, description="contribution margin as a share of revenue"
     )
     discount_rate_per_year: float | None = Field(None, ge=0, le=1, strict=True, description="such as 0.10")
-    costs: Costs | None = Field(
-        None, description="what serving a customer costs, where no table says, such as per_return: 6"
-    )
+    costs: Costs | None = Field(None, description="cost to serve if no table has it, such as per_return: 6")
     log_starts: Literal["with_firm", "cut"] | None = Field(
         None, description="with_firm, or cut: the firm is older than its log; judged if absent"
     )
     privacy: Literal["none", "hash"] = Field(
-        "none", description="hash: customer ids become keyed hashes in everything that is written"
+        "none", description="hash: customer ids are written as keyed hashes everywhere"
     )
     personal_columns: Literal["drop", "keep"] = Field(
         "drop", description="keep: names, addresses, birthdays and comments are kept in what is written"
@@ -134,9 +132,9 @@ class StudyFile(Strict):
         None, description="instead of tables: a firm made from n_customers, years, random_state and effects"
     )
     sample: Literal["complete-journey"] | None = Field(
-        None, description="instead of tables: a public data set that a package of its own carries"
+        None, description="instead of tables: a public data set from another package"
     )
-    tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
+    tables: dict[str, TableEntry] = Field(description="the purchase log and the optional tables")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="notebook: {parameter: value}"

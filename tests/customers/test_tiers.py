@@ -130,7 +130,7 @@ def test_without_costs_nobody_is_lead():
     found = value_tiers(pd.DataFrame({"revenue": [50.0, 20.0, -5.0, 0.0]}))
     assert found.kind == "revenue tiers"
     assert "Lead" not in found["tier"].tolist()
-    assert "nobody can be Lead" in " ".join(found.notes)
+    assert "no customer can be Lead" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_cdnow_is_told_to_be_a_closed_cohort():
     outcome = run("check", "cdnow")
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25." in outcome.output
-    assert "not a dying firm" in " ".join(outcome.output.split())
+    assert "not because the firm declines" in " ".join(outcome.output.split())
 
 
 def test_both_commands_say_which_states_are_sales(project):

@@ -42,7 +42,7 @@ _TENURE_NAMES = (
     "seniority",
 )
 _MEASURES = {
-    "roc_auc": "pairs in order (ROC AUC)",
+    "roc_auc": "ROC AUC (share of pairs ranked correctly)",
     "pr_auc": "average precision (PR AUC)",
     "lift_top_10": "lift in the riskiest tenth",
     "brier": "Brier score",
@@ -220,9 +220,7 @@ def evaluate_churn(
         del named[WITHOUT]
     if column is None:
         del named[TENURE]
-        notes.append(
-            f"no column that says for how long is there to compare with: rename it to {_TENURE_NAMES[0]}"
-        )
+        notes.append(f"there is no tenure column to compare with: rename it to {_TENURE_NAMES[0]}")
     churned, features = frame["churned"].to_numpy(), data.features.iloc[rows]
     predictions = {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
     groups = None if data.groups is None else data.groups[rows]
@@ -258,7 +256,7 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
     else:
         unknown = train & (data.known_on.to_numpy() > cut)
         train &= ~unknown
-        note += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
+        note += f"; {int(unknown.sum()):,} earlier rows are not used for fitting: their outcome was not known by then"
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()

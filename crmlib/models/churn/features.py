@@ -143,7 +143,7 @@ def _judge(column: pd.Series) -> tuple[str, pd.Series, str]:
         if text.str.fullmatch(_DATE).all():
             return kind, values, "it is a date; give the days from it to the cut-off instead"
         if known > max(IDENTIFIER_LEVELS, IDENTIFIER_SHARE * filled):
-            return kind, values, f"its {known:,} different texts name customers rather than describe them"
+            return kind, values, f"its {known:,} different texts identify customers rather than describe them"
     return kind, values, ""
 
 
