@@ -52,7 +52,7 @@ class RunError(CrmError):
 def disk_full(path: object) -> RunError:
     """The refusal to go on where a disk is full, with what can be removed."""
     return RunError(
-        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
+        f"the disk is full (writing {path}); nothing was published and the latest report is unchanged. Free some "
         "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
     )
 

@@ -37,7 +37,7 @@ def find_chromium() -> str:
     found = next(filter(None, map(shutil.which, [named] if named else _NAMES)), None)
     if not found:
         raise StudyError(
-            "--pdf needs Chromium or Chrome, and none is here; install it (Debian: apt-get install chromium), "
+            "--pdf needs Chromium or Chrome, and neither was found; install it (Debian: apt-get install chromium), "
             "name it in CRMLIB_CHROMIUM, or print the page from a browser"
         )
     return found
@@ -126,7 +126,7 @@ class Delivery:
             try:
                 write_pdf(staged, self.chromium)
             except RunError as error:  # pages without a PDF are better than no pages
-                trouble = f"the report is published, but without its PDF: {error}"
+                trouble = f"the report is published, but without a PDF: {error}"
         to = (self.mail_failures_to or self.mail_to) if failed else self.mail_to
         if not to:
             return Prepared(None, trouble)

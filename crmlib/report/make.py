@@ -88,7 +88,7 @@ def _refusing(reports: Reports) -> Iterator[None]:
         path = error.filename or reports.folder
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
-                f"{path}: {error.strerror or error}; nothing was published, the latest report is as it was"
+                f"{path}: {error.strerror or error}; nothing was published, the latest report is unchanged"
             ) from error
         raise disk_full(path) from error
 

@@ -79,7 +79,7 @@ def show_failures(made: Made) -> None:
             tail = one["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
             lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
         say("\n".join(lines), err=True)
-    say(f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True)
+    say(f"\nNothing was published; latest is unchanged. Details: {made.folder / 'failure.html'}", err=True)
 
 
 def list_notebooks(study: str | None) -> None:

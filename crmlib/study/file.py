@@ -150,7 +150,7 @@ class StudyFile(Strict):
         for key, tables in (("sample", brought), ("simulation", SIMULATED_TABLES if is_simulated else ())):
             made = {name: {"source": f"{name}.parquet"} for name in tables}
             if made and content.get("tables", made) != made:
-                raise ValueError(f"{key} makes the tables of this firm; take out `tables`, or `{key}`")
+                raise ValueError(f"{key} makes the tables of this firm; remove `tables`, or `{key}`")
             content = content | ({"tables": made} if made else {})
         return content | ({"data_kind": "simulated"} if is_simulated else {})
 
@@ -159,9 +159,7 @@ class StudyFile(Strict):
     def _readable(cls, title: str) -> str:
         if (odd := ODD_SIGNS.search(title)) or "\n" in title or "\t" in title:
             found = f"U+{ord(odd[0]):04X}" if odd else "a line break or tab"
-            raise ValueError(
-                f"{found} is in the title, which controls a screen or turns text round; take it out"
-            )
+            raise ValueError(f"{found} is in the title, which controls a screen or reverses text; remove it")
         return title
 
     @field_validator("as_of")
@@ -177,7 +175,7 @@ class StudyFile(Strict):
         for name, entry in tables.items():
             if name not in TABLE_NAMES:
                 raise ValueError(
-                    f"{name!r} is no table that notebooks know; {did_you_mean(name, TABLE_NAMES)}"
+                    f"{name!r} is not a table of the contracts; {did_you_mean(name, TABLE_NAMES)}"
                 )
             for column in entry.rename:
                 if column not in (texts := _renamable(name)):
@@ -198,7 +196,7 @@ class StudyFile(Strict):
             )
         if self.privacy == "hash" and self.personal_columns == "keep":
             raise ValueError(
-                "privacy is hash and personal_columns keep: names would stand beside hashed ids; drop one"
+                "privacy is hash and personal_columns keep: names would be written next to hashed ids; remove one"
             )
         return self
 
@@ -209,7 +207,7 @@ class StudyFile(Strict):
             return value or {}  # an entry without content is none
         named = {str(word): preset for word, preset in value.items()}  # YAML reads 02 as a number
         if len(named) < len(value):
-            raise ValueError(f"a notebook stands twice among {', '.join(map(str, value))}; keep one of them")
+            raise ValueError(f"a notebook occurs twice among {', '.join(map(str, value))}; keep one of them")
         return named
 
 
@@ -242,7 +240,7 @@ def read_study_text(text: str, where: str) -> StudyFile:
     if holds_secret(text):
         raise StudyError(
             f"{where} holds a password; a study is read by many and kept in reports, so take it out and put it into "
-            "the environment, where nothing of it is written down"
+            "the environment, where it is not stored"
         )
     content = read_yaml(text, where)
     if not isinstance(content, dict):

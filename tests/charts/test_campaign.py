@@ -84,8 +84,8 @@ def test_loyalty_sets_the_matched_beside_the_naive() -> None:
     frame = frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison")
     title = usd(members_beside_others(frame, True))
     assert title == (
-        "Members buy USD 7.00 a month more than others; compared with similar customers, it is USD 3.00 a month (USD 1.50 to "
-        "USD 4.50)"
+        "Members buy USD 7.00 a month more than others; compared with similar customers, it is USD 3.00 a month "
+        "(USD 1.50 to USD 4.50)"
     )
     none = members_beside_others(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"), False)
     assert "no difference is shown" in none

@@ -27,7 +27,7 @@ def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
     assert title.startswith(f"At {fmt.share(rate)} retention a customer is worth {fmt.money(net, 'USD')}")
     if percent > 90:
-        assert "lie outside the curve" in title
+        assert "are outside the curve" in title
     elif net > 0:
         assert title.endswith(f"5 points more add {fmt.share(after / net - 1)}")
 

@@ -212,7 +212,7 @@ def segment_table(segments: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame
     if not unique or not len(joined) == len(segments) == len(summary):
         raise CrmError(
             f"segments hold {len(segments)} customers and the summary {len(summary)}, {len(joined)} in both; they "
-            "must be the same, each once: pass the summary that the segments were made from"
+            "must be the same, each once: pass the summary from which the segments were made"
         )
     table = joined.groupby("segment", observed=False).agg(
         customers=("customer_id", "size"),

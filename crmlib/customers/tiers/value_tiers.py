@@ -134,7 +134,7 @@ def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
         )
     if "customer_id" in profit.columns and not profit["customer_id"].is_unique:
         twice = profit["customer_id"][profit["customer_id"].duplicated()].iloc[0]
-        raise CrmError(f"customer {twice!r} stands twice in profit; one row per customer is needed")
+        raise CrmError(f"customer {twice!r} occurs twice in profit; one row per customer is needed")
     return values
 
 

@@ -61,13 +61,13 @@ def _local(part: str | Path) -> Path:
         return Path(os.path.expanduser(part))
     if scheme.lower() != "file":
         raise DataError(
-            f"source begins with {scheme}://; files are read, not servers. Export the table to Parquet or CSV, or "
+            f"source begins with {scheme}://; only files can be read. Export the table to Parquet or CSV, or "
             "into a DuckDB file, and name that"
         )
     try:
         return Path(url2pathname(urlsplit(f"file://{rest}").path))
     except ValueError:
-        raise DataError(f"source {part!r} is no address of a file; write its path instead") from None
+        raise DataError(f"source {part!r} is not the address of a file; write its path instead") from None
 
 
 def _expand(path: Path, written: str) -> list[Path]:
@@ -137,6 +137,6 @@ def kind_of(path: Path) -> str:
             return kind
     plain = [suffix for suffixes in _KINDS.values() for suffix in suffixes if suffix.count(".") == 1]
     raise DataError(
-        f"source {path.name!r}: its ending is none that can be read; allowed: {', '.join(plain)}; also .csv.gz, "
+        f"source {path.name!r}: its file ending is not supported; allowed: {', '.join(plain)}; also .csv.gz, "
         ".csv.bz2, .csv.zst and .json.gz"
     )

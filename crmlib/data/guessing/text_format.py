@@ -84,7 +84,7 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
     if len(unlike) > _MOST_UNLIKE * words and (len(unlike) > 1 or words <= _FEW_WORDS):
         return _which(sample, unlike[0])
     if is_windows:
-        why = "the bytes are not UTF-8, and each is a sign of Windows-1252 (Western Europe)"
+        why = "the bytes are not UTF-8, and each is a character of Windows-1252 (Western Europe)"
         return Finding("encoding", "cp1252", why)
     return Finding("encoding", "latin-1", "the bytes are neither UTF-8 nor Windows-1252")
 

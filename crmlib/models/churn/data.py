@@ -177,7 +177,7 @@ def churn_data(
         )
     if absent := [name for name in leave_out if name not in frame.columns]:
         raise DataError(
-            f"leave_out names {absent[0]!r}, which is not there; {did_you_mean(absent[0], frame.columns)}"
+            f"leave_out names {absent[0]!r}, which does not exist; {did_you_mean(absent[0], frame.columns)}"
         )
     churned, note = read_labels(frame[label], positive=positive)
     notes = [note]

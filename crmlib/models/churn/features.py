@@ -110,7 +110,7 @@ def read_features(frame: pd.DataFrame) -> Features:
     """
     twice = frame.columns[frame.columns.duplicated()].unique().tolist()
     if twice:
-        raise DataError(f"column {twice[0]!r} stands twice; rename or drop one of them")
+        raise DataError(f"column {twice[0]!r} occurs twice; rename or drop one of them")
     kinds: dict[str, str] = {}
     levels: dict[str, tuple[str, ...]] = {}
     notes = []
