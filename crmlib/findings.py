@@ -150,7 +150,7 @@ class Rules:
         """What each limit is and why: `threshold`, `value`, `why`."""
         import pandas as pd
 
-        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
+        rows = [(rule.name, getattr(self, rule.name), rule.metadata["why"]) for rule in fields(self)]
         return pd.DataFrame(rows, columns=["threshold", "value", "why"])
 
     def reason(self, name: str, value: float, sentence: str) -> Reason | None:
@@ -189,8 +189,8 @@ def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Ver
     >>> print(judge("BG/NBD", [None, Reason(CARE, "It predicts 14 % fewer purchases.")], "All is well."))
     BG/NBD: use with care. It predicts 14 % fewer purchases.
     """
-    found = sorted((one for one in reasons if one), key=lambda one: -_GRAVITY[one.verdict])
-    sentences = tuple(one.sentence for one in found)
+    found = sorted((reason for reason in reasons if reason), key=lambda reason: -_GRAVITY[reason.verdict])
+    sentences = tuple(reason.sentence for reason in found)
     return Verdict(subject, found[0].verdict if found else USE, sentences or (otherwise,))
 
 

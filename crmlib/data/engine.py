@@ -105,7 +105,7 @@ def literally(path: Path | str) -> str:
 
 
 def _literal(paths: Any) -> list[str]:
-    return [literally(one) for one in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    return [literally(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
 
 
 class _Engine(Backend):

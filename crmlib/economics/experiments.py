@@ -132,10 +132,10 @@ def read_experiments(
             "incomplete": len(people) - len(done),
             "p_split": split_p_value(done["group"], planned),
         }
-        for one in named:
-            row = about | {"outcome": one} | _read(done, one, adjust_by, level)
+        for outcome in named:
+            row = about | {"outcome": outcome} | _read(done, outcome, adjust_by, level)
             assert row["treated"] + row["control"] + row["incomplete"] == len(people), "a customer was lost"
-            rows.append(row | _worth(row, done, worth_of.get(one), unsubscribe_cost, level))
+            rows.append(row | _worth(row, done, worth_of.get(outcome), unsubscribe_cost, level))
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{row.experiment}: {row.treated} and {row.control}" for row in table.itertuples())

@@ -185,14 +185,14 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     `folder`: the run's folder, with `metrics.json` in it. `record`: what run.json says. `to`: one address, or several
     with commas. `page`: the page to open. The text is plain, and nothing secret is in it.
     """
-    failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
+    failed = [row for row in record["notebooks"] if row["status"] in ("failed", "timeout", "kernel died")]
     message = _addressed(to)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
     # A line break in a title would start another header; the policy refuses it, so it goes.
     subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
     message["Subject"] = visible(" ".join(subject.split()))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
-    lines = [f"{one['name']}: {one['status']}. {one['reason']}" for one in failed] or _findings(folder)
+    lines = [f"{row['name']}: {row['status']}. {row['reason']}" for row in failed] or _findings(folder)
     message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
     return message
 
@@ -207,7 +207,7 @@ def _addressed(to: str) -> EmailMessage:
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     shown = [figure for figures in cards(metrics).values() for figure in figures]
-    figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
+    figures = [f"{row['label']}: {value_and_change(row)}" for row in shown]
     return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
 
 

@@ -63,8 +63,8 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _only_file_in(path: Path) -> IO[bytes]:
     with zipfile.ZipFile(path) as archive:
-        held = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX/" not in one.filename]
-        names = ", ".join(one.filename for one in held[:20]) or "nothing"
+        held = [file for file in archive.infolist() if not file.is_dir() and "__MACOSX/" not in file.filename]
+        names = ", ".join(file.filename for file in held[:20]) or "nothing"
         if len(held) != 1 or not names.lower().endswith(TEXT_SUFFIXES):
             raise DataError(
                 f"{path.name} holds {names}; of an archive one text file is read: unpack it, and name a file, the "

@@ -74,15 +74,15 @@ def _expand(path: Path, written: str) -> list[Path]:
     if os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        files = [one for one in _shown_in(path) if _known(one)]
+        files = [file for file in _shown_in(path) if _known(file)]
     elif os.path.exists(path):
         raise DataError(
             f"source {written!r} is a pipe or a device; name a file that can be read more than once"
         )
     elif any(sign in written for sign in "*?["):
-        files = [one for one in _shown_in(path.parent) if fnmatch(one.name, path.name)]
+        files = [file for file in _shown_in(path.parent) if fnmatch(file.name, path.name)]
     else:
-        beside = [one.name for one in _shown_in(path.parent)]
+        beside = [file.name for file in _shown_in(path.parent)]
         none = "the folder is empty" if os.path.isdir(path.parent) else "the folder does not exist either"
         hint = did_you_mean(path.name, beside[:20]) if beside else none
         raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
