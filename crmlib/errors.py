@@ -52,7 +52,7 @@ class RunError(CrmError):
 def disk_full(path: object) -> RunError:
     """The refusal to go on where a disk is full, with what can be removed."""
     return RunError(
-        f"the disk is full (writing {path}); nothing was published and the latest report is as it was. Free some "
+        f"the disk is full (writing {path}); nothing was published and the latest report is unchanged. Free some "
         "space (`crm prune STUDY --keep 3` removes old runs; .cache/crmlib may be deleted), then run again"
     )
 
@@ -87,7 +87,7 @@ def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -
     >>> did_you_mean("xyz", ["currency", "margin"])
     'allowed: currency, margin'
     """
-    words = [str(one) for one in allowed]
+    words = [str(value) for value in allowed]
     listed = listed or ", ".join(words)
     near = get_close_matches(str(word), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"

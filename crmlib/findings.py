@@ -1,4 +1,4 @@
-"""One idea of a finding: an estimate, judged by rules or held against a claim, and the sentence that says so.
+"""Findings: an estimate that rules judge or that is compared with a claim, and the sentence about it.
 
 The words of every verdict stand here and nowhere else. A model or a table of data is judged by rules: "use", "use
 with care", "do not use". A claim is judged by an interval: "supported", "contradicted", "undecided" or "cannot be
@@ -35,7 +35,7 @@ Frame = TypeVar("Frame", bound="pd.DataFrame")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, how sure it is, and what it is a number of.
+    """A number with its interval, unit and base.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Estimate:
     currency : str
         Of money.
     base : str
-        Of whom or what it is a number, such as "customers who bought in 12 months".
+        What it is a share or count of, such as "customers who bought in 12 months".
     window : str
         The time that it was measured in, such as "July 1997 to June 1998".
 
@@ -124,7 +124,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to make of a model: a verdict, and the reasons for it, the gravest first."""
+    """Whether to use a model: a verdict, and the reasons for it, the most serious first."""
 
     subject: str
     verdict: str
@@ -165,14 +165,15 @@ class Rules:
         """What each limit is and why: `threshold`, `value`, `why`."""
         import pandas as pd
 
-        rows = [(one.name, getattr(self, one.name), one.metadata["why"]) for one in fields(self)]
+        rows = [(rule.name, getattr(self, rule.name), rule.metadata["why"]) for rule in fields(self)]
         return pd.DataFrame(rows, columns=["threshold", "value", "why"])
 
     def reason(self, name: str, value: float, sentence: str) -> Reason | None:
         """The reason against use that a measure gives, or None; what is not known is a reason for care."""
         if math.isnan(value):
             return Reason(
-                CARE, f"Its {fmt.column(name)} is not known: these customers are too few or all alike."
+                CARE,
+                f"Its {fmt.column(name)} is undefined: there are too few customers, or they are all alike.",
             )
         if value > getattr(self, f"{name}_refuse", math.inf):
             return Reason(REFUSE, sentence)
@@ -203,8 +204,8 @@ def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Ver
     >>> print(judge("BG/NBD", [None, Reason(CARE, "It predicts 14 % fewer purchases.")], "All is well."))
     BG/NBD: use with care. It predicts 14 % fewer purchases.
     """
-    found = sorted((one for one in reasons if one), key=lambda one: -_GRAVITY[one.verdict])
-    sentences = tuple(one.sentence for one in found)
+    found = sorted((reason for reason in reasons if reason), key=lambda reason: -_GRAVITY[reason.verdict])
+    sentences = tuple(reason.sentence for reason in found)
     return Verdict(subject, found[0].verdict if found else USE, sentences or (otherwise,))
 
 
@@ -213,14 +214,14 @@ def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Ver
 
 @dataclass(frozen=True)
 class Claim:
-    """What somebody says, in a form that data can support or contradict.
+    """A claim in a form that data can support or contradict.
 
     Parameters
     ----------
     text : str
-        What is said.
+        The claim.
     source : str
-        Who says it, with the year.
+        Its author, with the year.
     needs : str
         Tables or columns without which it cannot be tested.
     kind : {"description", "effect", "target"}
@@ -228,13 +229,13 @@ class Claim:
     evidence : {"observational", "natural", "randomised"}
         Where the data come from. No effect is supported by observation alone.
     bar : float
-        The value that the estimate is held against.
+        The value that the estimate is compared with.
     direction : {1, -1}
-        Whether the estimate is said to lie above the bar, or below it.
+        1 if the claim says that the estimate is above the bar, -1 if below.
     smallest_difference : float
         The smallest distance from the bar that matters; 0 where every difference does.
     assumptions : tuple of str
-        What is taken for granted.
+        What is assumed.
 
     Examples
     --------
@@ -272,7 +273,7 @@ class Claim:
         return ASSOCIATED if self.kind == "effect" and self.evidence == "observational" else SUPPORTED
 
     def test(self, estimate: Estimate, why: str = "") -> Finding:
-        """Hold an estimate against the claim.
+        """Compare an estimate with the claim.
 
         Parameters
         ----------
@@ -298,7 +299,7 @@ class Claim:
 
 
 def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:
-    """The frame with what it says: `frame.attrs["finding"]`, the title of its chart; of a measure, if it has several.
+    """The frame with `frame.attrs["finding"]`, the title of its chart; with several measures, one of each.
 
     Examples
     --------
@@ -306,7 +307,7 @@ def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, me
     >>> with_finding(pd.DataFrame({"x": [1, 2]}), lambda frame: f"{len(frame)} rows").attrs
     {'finding': '2 rows'}
     """
-    frame.attrs["_".join(filter(None, ("finding", measure)))] = str(sentence(frame, *arguments))
+    frame.attrs["_".join(filter(None, ("finding", measure)))] = fmt.capital(str(sentence(frame, *arguments)))
     return frame
 
 

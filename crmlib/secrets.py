@@ -71,7 +71,7 @@ def _redacted(value: Any, secrets: re.Pattern[str] | None) -> Any:
         value = _IN_ADDRESS.sub(rf"\g<before>{HIDDEN}", value)
         return secrets.sub(HIDDEN, value) if secrets else value
     if isinstance(value, list):
-        return [_redacted(one, secrets) for one in value]
+        return [_redacted(item, secrets) for item in value]
     if isinstance(value, dict):
         return {key: _redacted(one, secrets) for key, one in value.items()}
     return value
@@ -82,7 +82,7 @@ def _is_no_word(value: str) -> bool:
     if len(value) < _SHORTEST or re.fullmatch(r"[\d.,:+-]*", value):
         return False
     kinds = (r"[a-z]", r"[A-Z].*[A-Z]", r"\d", r"[^A-Za-z\d]")
-    return len(value) >= _SHORTEST_OF_ONE_KIND or sum(bool(re.search(one, value)) for one in kinds) > 1
+    return len(value) >= _SHORTEST_OF_ONE_KIND or sum(bool(re.search(kind, value)) for kind in kinds) > 1
 
 
 def _known_secrets(environment: Mapping[str, str]) -> re.Pattern[str] | None:

@@ -71,7 +71,7 @@ def test_a_table_in_which_every_column_gives_the_answer_away() -> None:
     table = pd.DataFrame({"customer_id": range(100), "churned": left, "refunded": left * 10.0})
     data = crm.churn_data(table)
     kept = data.without_leaks(crm.leak_check(data))
-    assert kept.reason == "every column nearly gives the answer away: refunded"
+    assert kept.reason == "every column predicts the outcome almost perfectly: refunded"
     assert why_none(crm.evaluate_churn(kept).scores) == kept.reason
 
 

@@ -28,7 +28,7 @@ def refusal(**entries):
     [
         ({"curency": "EUR"}, "curency: no such entry; did you mean 'currency'?"),
         ({"currency": "euro"}, "currency: found 'euro'"),
-        ({"title": ""}, "title: found ''; string should have at least 1 character (how reports name"),
+        ({"title": ""}, "title: found ''; string should have at least 1 character (name of the firm"),
         ({"title": " "}, "title: found ' '; string should have at least 1 character"),
         ({"margin": 40}, "margin: found 40; allowed: a number, 0 to 1 (contribution margin"),
         ({"margin": "high"}, "margin: found 'high'; allowed: a number, 0 to 1"),
@@ -39,12 +39,12 @@ def refusal(**entries):
         ({"discount_rate_per_year": True}, "discount_rate_per_year: found True; allowed: a number, 0 to 1"),
         ({"costs": {"per_return": -1}}, "costs.per_return: found -1; allowed: a number, 0 or more"),
         ({"costs": {"per_return": True}}, "costs.per_return: found True; allowed: a number, 0 or more"),
-        ({"notebooks": {2: {}, "2": {}}}, "notebooks: a notebook stands twice among 2, 2; keep one"),
+        ({"notebooks": {2: {}, "2": {}}}, "notebooks: a notebook occurs twice among 2, 2; keep one"),
         ({"as_of": "yesterday"}, "as_of: found 'yesterday'"),
         ({"time_unit": "weeks"}, "time_unit: found 'weeks'; input should be 'H', 'D', 'W', 'M', 'Q' or 'Y'"),
         ({"policies": {"return": "match"}}, "policies.return: no such entry; did you mean 'returns'?"),
         ({"policies": {"returns": "ignore"}}, "policies.returns: found 'ignore'; input should be 'match'"),
-        ({"tables": {"orders": {"source": "x.csv"}}}, "tables: 'orders' is no table that notebooks know"),
+        ({"tables": {"orders": {"source": "x.csv"}}}, "tables: 'orders' is not a table of the contracts"),
         ({"tables": {}}, "tables: the purchase log is missing"),
         ({"tables": {"subscriptions": {"source": "x.csv"}}}, "the study: as_of is latest, which is the last"),
         (
@@ -90,12 +90,12 @@ TABLES = "tables: {transactions: {source: x.csv}}"
         ),
         (f"title: A shop\nas_of: 2024-13-01\n{TABLES}", "as_of: found 2024-13-01 in line 2"),
         (f"notebooks: {{05: {{end: 2023-02-29}}}}\n{TABLES}", "notebooks.05.end: found 2023-02-29 in line 1"),
-        (f"margin: 0.4\n{TABLES}\nmargin: 0.5", "margin: stands twice, in line 1 and in line 3; keep one"),
+        (f"margin: 0.4\n{TABLES}\nmargin: 0.5", "margin: occurs twice, in line 1 and in line 3; keep one"),
         (
             "tables:\n  transactions:\n    source: a.csv\n    source: b.csv",
-            "tables.transactions.source: stands twice, in line 3 and in line 4",
+            "tables.transactions.source: occurs twice, in line 3 and in line 4",
         ),
-        ("notebooks: {2: {top: 1}, '2': {top: 2}}", "notebooks.2: stands twice, in line 1 and in line 1"),
+        ("notebooks: {2: {top: 1}, '2': {top: 2}}", "notebooks.2: occurs twice, in line 1 and in line 1"),
     ],
 )
 def test_days_that_no_calendar_has_and_keys_that_stand_twice_are_named_with_their_line(tmp_path, text, said):

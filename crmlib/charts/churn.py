@@ -51,7 +51,7 @@ def chances(
         + ", ".join(f"{fmt.share(x)} predicted, {fmt.share(y)} happened" for x, y in zip(*pair, strict=True))
         for name, pair in curves.items()
     )
-    unit = "Share that it happened to" + (", with 95 % intervals" if has_interval else "")
+    unit = "Actual share" + (", with 95 % intervals" if has_interval else "")
     return finish(axes, title_of(frame, finding), f"{what} against what happened. {listed}.", unit=unit)
 
 
@@ -126,7 +126,7 @@ def by_tenth(
     axes.set_xticks(places, rows["decile"].astype(str))
     axes.spines["bottom"].set_visible(False)
     kit.dashed(axes, axes.get_xlim(), [average, average], INK)
-    axes.set_xlabel("Tenth of the customers, 1 the first")
+    axes.set_xlabel("Decile of customers, 1 is the first")
     listed = of_each(rows["decile"], (fmt.share(share) for share in shares))
     alt = f"Bars of {what} by tenth of customers. {listed}. Average: {fmt.share(average)}."
     return finish(
@@ -151,7 +151,7 @@ def overdue_share(
     """
     known = table.dropna(subset=["overdue_share"])
     if known.empty:
-        return no_data("No repeat buyer whose silence could be judged", ax)
+        return no_data("No repeat buyer with a usual gap", ax)
     places, shares = np.arange(len(table)), table["overdue_share"].to_numpy(dtype=float)
     axes = sheet(2.6, ax)
     kit.lines(axes, {"overdue": (places, shares)}, [BLUE])

@@ -35,7 +35,7 @@ def rows_by_fate(
         Where to draw; by default on a sheet of its own.
     """
     if frame.empty or not frame["rows"].iloc[0]:
-        return no_data("The source holds no row", ax)
+        return no_data("The source has no rows", ax)
     colours = [PALE, *np.where(frame["outcome"].iloc[1:] == "used", BLUE, ORANGE)]
     texts = [
         f"{fmt.plural(rows, 'row')}\n{fmt.money(amount, currency)}"
@@ -43,7 +43,7 @@ def rows_by_fate(
     ]
     axes = sheet(0.46 * len(frame), ax)
     kit.bars(axes, frame["outcome"].tolist(), frame["rows"], texts, colours)
-    alt = f"Bars of the rows by what became of them. {of_each(frame['outcome'], texts)}."
+    alt = f"Bars of the rows by outcome. {of_each(frame['outcome'], texts)}."
     return finish(axes, title_of(frame, finding, currency), alt)
 
 

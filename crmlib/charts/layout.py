@@ -29,7 +29,7 @@ _UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+(
 _LINE = 1.22  # line height in font sizes
 _LONGEST_LINE = 20
 _WORDS = {
-    "by_chance": "by noise alone, nobody changing",
+    "by_chance": "expected by chance",
     "churn_rate": "share that left",
     "clv_mean": "lifetime value",
     "customer_share": "share of customers",

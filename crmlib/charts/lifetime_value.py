@@ -269,7 +269,7 @@ def profit_whale(
         axes.axhline(drawn[-1], color=SOFT, linewidth=0.8)
         axes.fill_between(people[peak:], drawn[peak:], drawn[-1], color=ORANGE, alpha=0.25, linewidth=0)
         kit.dot(axes, people[peak], drawn[peak])
-    axes.set_xlabel(f"Customers by {value}, the best first; pale: were all alike")
+    axes.set_xlabel(f"Customers by {value}, the best first; pale: if all were equal")
     unit = f"{fmt.capital(value)} of the best customers together, "
     unit += "share of the total" if total > 0 else f"{word}{currency or 'money'}"
     held = fmt.money(float(np.interp(0.2, people, money)), currency)

@@ -159,7 +159,7 @@ def experiment_effects(
         for value, low, high, verdict in zip(*_amounts(rows, currency), rows["verdict"], strict=True)
     )
     money = f", {scale}{currency}".rstrip(" ,")
-    unit = f"Difference of {outcome} per customer{money}; verdicts allow for reading all of them"
+    unit = f"Difference of {outcome} per customer{money}; verdicts are corrected for multiple tests"
     return finish(
         axes, title_of(frame, finding, currency), f"{unit}. {of_each(rows['name'], spans)}.", unit=unit
     )

@@ -226,7 +226,7 @@ def cluster_choice(choice: pd.DataFrame, finding: str | None = None, *, ax: Axes
         f"{fmt.number(row.stability_null, 2)}), {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
         for row in choice.itertuples()
     )
-    unit = "Dashed: 95 % of clouds without groups lie below · filled: a valley between all neighbours"
+    unit = "Dashed: 95 % of data sets without groups are below · filled: a valley between all neighbours"
     return finish(axes, title_of(choice, finding), f"Lines by number of clusters. {listed}.", unit=unit)
 
 
@@ -265,7 +265,7 @@ def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axe
             for _, row in rows.iterrows()
         ),
     )
-    unit = "Chance of each true tier, in its colour, by the tier measured"
+    unit = "Probability of each true tier, in its colour, by measured tier"
     alt = f"Stacked bars of chances by measured tier. {listed}."
     return finish(axes, title_of(chances, finding), alt, unit=unit)
 
@@ -326,12 +326,12 @@ def revenue_against_profit(
     axes.set_ylim(1.01, -0.01)
     value_axis(axes, "x", kind="share")
     value_axis(axes, "y", kind="share")
-    axes.set_xlabel("Rank by revenue: the customers who buy most at the left")
+    axes.set_xlabel("Rank by revenue, the highest at the left")
     for place, name in enumerate(names):
         axes.text(
             0.25 * place, 1.03, f"● {name}", transform=axes.transAxes, color=TIER_COLOURS[name], weight="bold"
         )
     shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."
     alt = f"Dots of {fmt.plural(count, 'customer')} by rank, tiers {fmt.listing(names)}.{shown}"
-    unit = "Rank by profit: the customers who bring most at the top"
+    unit = "Rank by profit, the highest at the top"
     return finish(axes, title_of(customers, finding), alt, unit=unit)

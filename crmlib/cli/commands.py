@@ -68,31 +68,36 @@ for command in (new, add, check, simulate):
     main.add_command(command)
 
 _out = click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where reports go (default: reports)."
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for reports (default: reports)."
 )
 
 
 @main.command()
 @click.argument("study")
 @click.option(
-    "--only", multiple=True, metavar="NOTEBOOK", help="Run this one again (02); others from the cache."
+    "--only",
+    multiple=True,
+    metavar="NOTEBOOK",
+    help="Run only this notebook (02); take the others from the cache.",
 )
-@click.option("--as-of", metavar="DATE", help="Look at the firm as of this day (1998-06-30).")
+@click.option("--as-of", metavar="DATE", help="Last day of data that counts (1998-06-30).")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="A parameter; 02.KEY for one notebook.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks that run at once."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(1),
     default=1800,
     show_default=True,
-    help="Seconds that one cell may take.",
+    help="Time limit of a cell, in seconds.",
 )
-@click.option("--fresh", is_flag=True, help="Run every notebook, whatever the cache holds.")
+@click.option("--fresh", is_flag=True, help="Run every notebook again, without the cache.")
 @click.option(
-    "--mail-to", metavar="ADDRESS", help="Write (and send, where SMTP is set up) a mail on the report."
+    "--mail-to", metavar="ADDRESS", help="Write a mail about the report, and send it if SMTP is set up."
 )
-@click.option("--mail-failures-to", metavar="ADDRESS", help="Who hears of failures instead.")
-@click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, where Chromium is there.")
+@click.option("--mail-failures-to", metavar="ADDRESS", help="Address for mails about failures.")
+@click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, if Chromium is installed.")
 @_out
 def report(
     study: str,
@@ -126,7 +131,9 @@ def report(
         made.delivery.send()
         sys.exit(NOTEBOOK_FAILED)
     if made.latest is None:
-        say("The latest report has chapters that this run left out, so it stays; without --only all are run.")
+        say(
+            "The latest report has notebooks that this run left out, so it was not replaced; run without --only."
+        )
     made.delivery.send()
     say((made.latest or made.folder) / "index.html")
 
@@ -146,7 +153,7 @@ def list_(study: str | None) -> None:
 @click.argument("study")
 @_out
 def runs(study: str, out: Path | None) -> None:
-    """Show the runs that are kept, the newest first."""
+    """Show the existing runs, the newest first."""
     from crmlib.report.terminal import list_runs
 
     list_runs(_reports_so_far(study, out))
@@ -154,10 +161,10 @@ def runs(study: str, out: Path | None) -> None:
 
 @main.command()
 @click.argument("study")
-@click.option("--keep", type=click.IntRange(1), default=12, show_default=True, help="How many runs stay.")
+@click.option("--keep", type=click.IntRange(1), default=12, show_default=True, help="Number of runs to keep.")
 @_out
 def prune(study: str, keep: int, out: Path | None) -> None:
-    """Remove old runs; the latest report always stays."""
+    """Remove old runs; the latest report is always kept."""
     removed = _reports_so_far(study, out).prune(keep)
     for folder in removed:
         say(f"removed {folder}")

@@ -32,15 +32,30 @@ def _checked(_context: click.Context, option: click.Parameter, value: Any) -> An
 
 _option = partial(click.option, callback=_checked)
 _READING = (
-    _option("--date-format", multiple=True, metavar="FORMAT", help="Such as %d/%m/%Y; as many as occur."),
+    _option(
+        "--date-format",
+        multiple=True,
+        metavar="FORMAT",
+        help="Date format, such as %d/%m/%Y; may be repeated.",
+    ),
     _option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
     _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
-    _option("--encoding", metavar="NAME", help="Of a text file, such as cp1250."),
-    _option("--delimiter", metavar="SIGN", help="Between the columns of a text file, such as ; or tab."),
-    _option("--sheet", multiple=True, metavar="SHEET", help="Of a workbook; several if they are one table."),
-    _option("--column", "columns", multiple=True, metavar="NAME=COLUMN", help="Such as customer_id=CustNo."),
+    _option("--encoding", metavar="NAME", help="Encoding of a text file, such as cp1250."),
+    _option("--delimiter", metavar="SIGN", help="Sign between the columns of a text file, such as ; or tab."),
+    _option("--sheet", multiple=True, metavar="SHEET", help="Sheet of a workbook; may be repeated."),
     _option(
-        "--answer", "answers", multiple=True, metavar="ENTRY=ANSWER", help="To a question: amount_unit=cents."
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="NAME=COLUMN",
+        help="A column, as in customer_id=CustNo.",
+    ),
+    _option(
+        "--answer",
+        "answers",
+        multiple=True,
+        metavar="ENTRY=ANSWER",
+        help="An answer, as in amount_unit=cents.",
     ),
     _option(
         "--yes",
@@ -70,13 +85,13 @@ if TYPE_CHECKING:
 @click.option(
     "--transactions", metavar="FILE", help="The purchase log: CSV, Excel, Parquet, JSON or Feather."
 )
-@click.option("--subscriptions", metavar="FILE", help="Contracts, of a firm without a purchase log.")
-@click.option("--customer-features", metavar="FILE", help="Facts on customers, of a firm without a log.")
+@click.option("--subscriptions", metavar="FILE", help="Contracts, if the firm has no purchase log.")
+@click.option("--customer-features", metavar="FILE", help="Customer features, if the firm has no log.")
 @click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="Last day that counts (2024-06-30); the log's last one where there is a log.",
+    help="Last day that counts (2024-06-30); default: the last day of the log.",
 )
 @click.option(
     "--currency",
@@ -84,7 +99,7 @@ if TYPE_CHECKING:
     help="Currency that counts, such as EUR; where neither this nor the file says, amounts are written without one.",
 )
 @how_to_read
-@click.option("--title", help="How reports name the firm.")
+@click.option("--title", help="Name of the firm in reports.")
 @click.option("--force", is_flag=True, help="Replace a study of this name.")
 def new(
     name: str,
@@ -97,7 +112,7 @@ def new(
     force: bool,
     **reading: Any,
 ) -> None:
-    """Look at a purchase log and write data/NAME/study.yaml, with a comment on every entry.
+    """Read a purchase log and write data/NAME/study.yaml, with a comment on every entry.
 
     A firm without a log begins with its contracts or its table of customers.
     """
@@ -107,13 +122,13 @@ def new(
     given = {table: file for table, file in [*files, ("customer_features", customer_features)] if file}
     if len(given) != 1:
         raise StudyError(
-            "name one file to begin with: --transactions, or of a firm without a purchase log --subscriptions or "
+            "name one file: --transactions, or for a firm without a purchase log --subscriptions or "
             "--customer-features; others are added by crm add"
         )
     table, file = given.popitem()
     if as_of is None and table != "transactions":
         raise StudyError(
-            "without a purchase log nothing says up to which day the table is known: --as-of 2024-06-30"
+            "without a purchase log, give the last day that the table covers: --as-of 2024-06-30"
         )
     guess = _look_at(table, file, currency=currency, **reading)
     path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
@@ -127,7 +142,7 @@ def new(
 @how_to_read
 @click.option("--force", is_flag=True, help="Replace an entry of this table.")
 def add(study: str, table: str, file: str, force: bool, **reading: Any) -> None:
-    """Look at the FILE of an optional TABLE, such as customers, and add it to STUDY's study.yaml."""
+    """Read the FILE of an optional TABLE, such as customers, and add it to STUDY's study.yaml."""
     from crmlib.study import open_study
     from crmlib.study.places import find_study
     from crmlib.study.writer import add_table, refuse_taken
@@ -209,14 +224,14 @@ def _show_possible(before: Study, now: Study) -> None:
     notebooks = read_notebooks(notebooks_folder())
     new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
     listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
-    none = f"No further notebook has become possible; crm list {now.name}"
+    none = f"No further notebook can run yet; see crm list {now.name}"
     say(f"\nNow possible:\n{listed}" if new else f"\n{none}")
 
 
 @click.command()
 @click.argument("study")
 def check(study: str) -> None:
-    """Check a study's data alone: every row accounted for, what each policy concerns, and what the log is fit for.
+    """Check a study's data: how every row was used, what each policy affects, and which analyses are possible.
 
     Ends with 0; with 1 if so much was lost on reading, or matches so little, that a gate fails; or with 2 if the
     study or the data were refused.
@@ -234,20 +249,20 @@ def check(study: str) -> None:
 
 
 def _show_log(firm: Study) -> None:
-    """Print what became of the purchase log's rows, what each policy concerns, and what the log is fit for."""
+    """Print how the rows of the purchase log were used, what each policy affects, and the fitness gates."""
     quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
     say("\nRows")
     say(_lines_of(quality.rows.rename(columns={"amount": money})))
     for remark in quality.remarks:
         say(f"\n{remark}")
-    say("\nPolicies: what each concerns, and how it is set")
+    say("\nPolicies: the rows that each affects, and its setting")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
     say(_lines_of(policies.rename(columns={"amount": money})))
     if len(quality.values):
-        say("\nValues of rows that are used: left empty, or read otherwise than they are written")
+        say("\nValues of used rows that were left empty or changed on reading")
         say(_lines_of(quality.values))
     if len(quality.states):
-        say("\nStates of orders: which are sales is for policies.excluded_statuses to say")
+        say("\nStates of orders; policies.excluded_statuses lists those that are not sales")
         say(_lines_of(quality.states))
     gates = firm.gates
     say("\nFitness")
@@ -260,7 +275,7 @@ def _show_log(firm: Study) -> None:
 
 
 def _show_tables(firm: Study, only: str | None = None) -> None:
-    """Print what became of the rows of the optional tables, or of one of them."""
+    """Print how the rows of the optional tables were used, or those of one table."""
     for title, frame in firm.quality.tables_found.items():
         shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
         if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
@@ -269,7 +284,7 @@ def _show_tables(firm: Study, only: str | None = None) -> None:
             say(f"\n{title}\n{_lines_of(shown)}")
     near = firm.quality.spellings
     for row in near[near["table"] == (only or near["table"])].head(1).itertuples():
-        say(f"To merge two, say in the entry of {row.table}, for example:\n{_rename(row)}")
+        say(f"To merge two spellings, write in the entry of {row.table}, for example:\n{_rename(row)}")
 
 
 def _rename(suggestion: Any) -> str:
@@ -300,7 +315,7 @@ def _lines_of(frame: pd.DataFrame) -> str:
 
 @click.command()
 @click.argument("name")
-@click.option("--customers", default=5000, show_default=True, help="How many customers.")
+@click.option("--customers", default=5000, show_default=True, help="Number of customers.")
 @click.option("--years", default=3, show_default=True, help="Whole years of history up to 2025-12-31.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same firm.")
 @click.option(
@@ -308,11 +323,11 @@ def _lines_of(frame: pd.DataFrame) -> str:
     "effects",
     multiple=True,
     metavar="MECHANISM=STRENGTH",
-    help="Such as reminders=0; 0 is off, 1 as documented.",
+    help="Strength of a mechanism, such as reminders=0; 0 is off, 1 as documented.",
 )
 @click.option("--force", is_flag=True, help="Replace a simulated firm of this name.")
 def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[str, ...], force: bool) -> None:
-    """Make up a firm with every table, and write it to data/NAME."""
+    """Simulate a firm with every table, and write it to data/NAME."""
     from crmlib.simulation.settings import simulation
     from crmlib.simulation.writer import write_firm
     from crmlib.study.places import new_study_folder

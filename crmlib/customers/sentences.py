@@ -1,4 +1,4 @@
-"""What the tables of this room say, each in one sentence: the finding that a chart of the table has as its title.
+"""The findings of this room: one sentence per table, which is the title of its chart.
 
 A function returns "" where there is nothing to say. Money is written in `crmlib.findings.UNNAMED` currency, for tables
 do not know theirs.
@@ -43,7 +43,7 @@ def change_of_recurring_revenue(movements: pd.DataFrame) -> str:
 
 
 def moves_of_segments(matrix: pd.DataFrame, before: str) -> str:
-    """What became of the best segment that anybody was in."""
+    """Where the customers of the best earlier segment are now."""
     matrix = matrix[matrix.sum(axis=1) > 0]
     if matrix.empty:
         return ""
@@ -94,13 +94,13 @@ def pyramid(table: pd.DataFrame, value: str) -> str:
     first, last, share = table.iloc[0], table.iloc[-1], f"share_of_{value}"
     best = f"{first['tier']}, {fmt.share(first['share_of_customers'])} of customers,"
     if table[share].isna().all():
-        return f"{best} makes {value} of {money(first[value])}; all together make none"
+        return f"{best} makes {value} of {money(first[value])}; all customers together bring none"
     title = f"{best} brings {fmt.share(first[share])} of {value}"
     if len(table) == 1:
         return title
     tier = f"{last['tier']}, {fmt.share(last['share_of_customers'])},"
     if last[share] < 0:
-        return f"{title}; {tier} costs as much as {fmt.share(-last[share])} of it"
+        return f"{title}; {tier} reduces it by {fmt.share(-last[share])}"
     return f"{title}; {tier} brings {fmt.share(last[share])}"
 
 
@@ -116,28 +116,28 @@ def effort_beside_value(table: pd.DataFrame) -> str:
         return "Each tier gets service in proportion to its value"
     row = table.loc[beyond.idxmax()]
     takes, brings = fmt.share(row["share_of_effort"]), fmt.share(row["share_of_value"])
-    return f"{row['tier']} takes {takes} of the service and brings {brings} of the value before it"
+    return f"{row['tier']} takes {takes} of the service and brings {brings} of the value before service cost"
 
 
 def stayed_beside_chance(stayed: pd.DataFrame) -> str:
-    """How many of the best tier stayed, beside how many would have, had nobody changed."""
+    """The share of the best tier that stayed, and the share expected if no customer changed."""
     stayed = stayed[(stayed["customers"] > 0) & stayed["by_chance"].notna()]
     if stayed.empty:
         return ""
     first = stayed.iloc[0]
-    chance = f"had nobody changed, noise alone would have kept {fmt.share(first['by_chance'])}"
-    return f"{fmt.share(first['stayed'])} of {first['tier']} stayed; {chance}"
+    stayed_share, chance = fmt.share(first["stayed"]), fmt.share(first["by_chance"])
+    return f"{stayed_share} of {first['tier']} stayed; {chance} are expected to stay if no customer changes"
 
 
 def certainty_of_tiers(chances: pd.DataFrame) -> str:
-    """How sure the best tier is, and the least sure; `chances` are means by measured tier, the best first."""
+    """How probable the best tier is, and the lowest of all; `chances`: means by measured tier, best first."""
     chances = chances.dropna(how="all")
     if chances.empty:
         return ""
     right = pd.Series({tier: float(chances.loc[tier, tier]) for tier in chances.index})
     best, worst = right.index[0], right.idxmin()
-    title = f"Who measures as {best} is {best} with a chance of {fmt.share(right[best])}"
-    return title + (f"; least sure is {worst}: {fmt.share(right[worst])}" if worst != best else "")
+    title = f"A customer measured as {best} is {best} with probability {fmt.share(right[best])}"
+    return title + (f"; lowest for {worst}: {fmt.share(right[worst])}" if worst != best else "")
 
 
 def keys_of_allocation(sensitivity: pd.DataFrame) -> str:
@@ -147,9 +147,9 @@ def keys_of_allocation(sensitivity: pd.DataFrame) -> str:
         return ""
     most = others.loc[others["share_changed"].idxmax()]
     if not most["share_changed"]:
-        return "No customer changes tier, however the cost to serve is shared out"
+        return "No customer changes tier, whichever key allocates the cost to serve"
     moved = f"moves {fmt.share(most['share_changed'])} of customers to another tier"
-    return f"Shared out {most['key']}, the same cost {moved}"
+    return f"Allocated {most['key']}, the same cost {moved}"
 
 
 def whale(curve: pd.DataFrame, value: str) -> str:
@@ -163,16 +163,16 @@ def whale(curve: pd.DataFrame, value: str) -> str:
         sums[peak] - total > 1e-9 * max(abs(sums[peak]), abs(total)),
     )
     if tail and peak == 0:
-        return f"No customer brings {value}; all together lose {lost}"
+        return f"No customer brings {value}; together they lose {lost}"
     best = f"{fmt.share(float(people[peak]))} of customers bring"
     if tail and total > 0:
-        return f"{best} {fmt.share(float(sums[peak] / total))} of {value}; the others lose {lost} again"
+        return f"{best} {fmt.share(float(sums[peak] / total))} of {value}; the others lose {lost}"
     if tail:
         return f"{best} {money(float(sums[peak]))}; the others lose {lost}"
     if not total > 0:
         return f"No customer brings {value}"
     fifth = float(np.interp(0.2, people, sums)) / total
-    return f"The best 20 % of customers bring {fmt.share(fifth)} of {value}; none loses any"
+    return f"The best 20 % of customers bring {fmt.share(fifth)} of {value}; no customer makes a loss"
 
 
 def ranks_compared(ranks: pd.DataFrame) -> str:
@@ -181,7 +181,7 @@ def ranks_compared(ranks: pd.DataFrame) -> str:
         return ""
     top = ranks.sort_values("revenue_rank", kind="stable").head(max(1, round(0.1 * len(ranks))))
     poor = fmt.share(float((top["profit_rank"] > len(ranks) / 2).mean()))
-    return f"Of the tenth that buys most, {poor} are in the worse half by profit"
+    return f"Of the 10 % with the highest revenue, {poor} are in the lower half by profit"
 
 
 def clusters_described(profile: pd.DataFrame) -> str:
@@ -201,16 +201,17 @@ def clusters_described(profile: pd.DataFrame) -> str:
 
 
 def clusters_judged(choice: pd.DataFrame) -> str:
-    """Whether clusters are groups, or cuts through one cloud."""
+    """Whether clusters are separate groups, or cuts of one continuous distribution."""
     if choice.empty:
         return ""
     if choice["groups"].any():
         number = int(choice.loc[choice["groups"], "clusters"].iloc[-1])
-        return f"{number} clusters are groups: beyond a cloud without groups, with a valley between all neighbours"
+        found = "more distinct than in data without groups, with a valley between all neighbours"
+        return f"{number} clusters are groups: {found}"
     tried = [fmt.count(number) for number in choice["clusters"]]
-    why = "where there are valleys, the clusters do not come out again or are no tighter than cuts"
+    why = "where there are valleys, the clusters are not stable or not more compact than cuts"
     if not (choice["valley_p"] <= _VALLEY).any():
         beyond = (choice["silhouette"] >= choice["silhouette_null"]).all()
         why = "no valley between some neighbours"
-        why += ", though silhouettes are beyond those of a bell" if beyond else ""
+        why += ", though silhouettes are higher than in data without groups" if beyond else ""
     return f"Cuts, not groups, with {' to '.join(dict.fromkeys([tried[0], tried[-1]]))} clusters: {why}"

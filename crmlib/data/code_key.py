@@ -66,4 +66,4 @@ def _text_of(module: str) -> str:
 
 def _file_of(module: str) -> Path | None:
     place = _PACKAGE.joinpath(*module.split(".")[1:])
-    return next((one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None)
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)

@@ -53,8 +53,8 @@ def pattern_of(codes: Iterable[str] = CODES, *, behind: bool = False) -> str:
     codes = sorted(codes)
     small = [code.lower() for code in codes if code.lower() in _KNOWN_IN_SMALL_LETTERS]
     marks = {mark for code in codes for mark in _MARKS.get(code, [])}
-    exact = [_ONLY_AS_HERE[one] for one in marks & _ONLY_AS_HERE.keys()]
-    exact = [one for one in exact if not (behind and one == ONLY_BEFORE)]
+    exact = [_ONLY_AS_HERE[mark] for mark in marks & _ONLY_AS_HERE.keys()]
+    exact = [mark for mark in exact if not (behind and mark == ONLY_BEFORE)]
     others = sorted(marks - _ONLY_AS_HERE.keys(), key=lambda text: (-len(text), text))
     signs = [re.escape(other) for other in others if not other.isalpha()]
     words = [other for other in others if other.isalpha()]

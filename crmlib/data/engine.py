@@ -105,7 +105,7 @@ def literally(path: Path | str) -> str:
 
 
 def _literal(paths: Any) -> list[str]:
-    return [literally(one) for one in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    return [literally(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
 
 
 class _Engine(Backend):
@@ -160,9 +160,9 @@ def why_refused(complaint: Exception) -> str:
         duckdb.IOException: "a file of it cannot be read, or none can be written",
         duckdb.OutOfRangeException: "a number is too large",
         duckdb.ConversionException: "a value is not of its column's type",
-        duckdb.InvalidInputException: "a value, or a line, is none that the engine reads",
+        duckdb.InvalidInputException: "the engine cannot read a value or a line",
     }
-    why = next((words for kind, words in causes.items() if isinstance(complaint, kind)), "the engine gave up")
+    why = next((words for kind, words in causes.items() if isinstance(complaint, kind)), "the engine stopped")
     line = re.search(r"\bLine: (\d+)", str(complaint))
     return f"{why} ({type(complaint).__name__}{f', line {line[1]}' if line else ''})"
 

@@ -184,7 +184,7 @@ def facts_of(folder: Path) -> dict[str, Any] | None:
         aside.rename(folder)
     except _DAMAGED:
         if aside.is_dir():
-            logging.getLogger("crmlib").warning("crm: %s was damaged, and is made anew", folder)
+            logging.getLogger("crmlib").warning("crm: %s was damaged, and is made again", folder)
             shutil.rmtree(aside, ignore_errors=True)
         return None
     return found

@@ -55,11 +55,11 @@ class LogStart:
         if self.new_customers_known_from is None:
             unsure = self.status == NOT_JUDGED
             doubt = " Whether the log starts with the firm cannot be judged." if unsure else ""
-            return f"First purchases are taken for those of new customers.{doubt}"
+            return f"All first purchases are assumed to be by new customers.{doubt}"
         return (
-            "The log does not start with the firm: who was first seen before "
-            f"{self.new_customers_known_from} may be an older customer. How many of them were new is not known; new "
-            "customers are counted from that day on."
+            "The log does not start with the firm: customers first seen before "
+            f"{self.new_customers_known_from} may be older. How many of them were new is not known; new customers are "
+            "counted from that day on."
         )
 
 
@@ -85,7 +85,7 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     >>> log_start(log, as_of="2024-03-31").found
     'cannot be judged: the log covers 2 whole months, and 8 are needed'
     >>> print(log_start(log, as_of="2024-03-31", log_starts="with_firm").sentence)
-    First purchases are taken for those of new customers.
+    All first purchases are assumed to be by new customers.
     """
     if log_starts == "with_firm":
         return LogStart(PASS, "the study says that the log starts with the firm")
@@ -163,10 +163,10 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     part = f"about {fmt.share(min(like_old, 1.0))} of these customers come back as old customers do"
     if surely_more > bar:
         if like_old > share:
-            return FAIL, f"the log seems cut: {found}, and {part}"
+            return FAIL, f"the log seems to start later than the firm: {found}, and {part}"
         return NOT_JUDGED, f"cannot be judged: {found}, but these customers come back as new ones do"
     if surely_like_old > LIKE_OLD:
-        return NOT_JUDGED, f"cannot be judged: {found}, which is not many, but {part}"
+        return NOT_JUDGED, f"cannot be judged: {found}, which is not much more, but {part}"
     return PASS, f"{found}, and nothing shows that these customers are older"
 
 

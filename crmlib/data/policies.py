@@ -71,7 +71,7 @@ class Policies(Strict):
 
     returns: Literal["match", "reduce_spend", "set_aside"] = Field(
         "match",
-        description="match: a purchase returned in full is none (that of the order which the return names, else "
+        description="match: a purchase returned in full does not count (that of the order which the return names, else "
         "the latest of that amount), other returns reduce spend; "
         "reduce_spend: every return reduces spend; set_aside: returns are not used",
     )
@@ -82,7 +82,7 @@ class Policies(Strict):
         "D", description="purchases within one hour, day, week or month are one purchase"
     )
     guests: Literal["set_aside", "one_customer_per_order"] = Field(
-        "set_aside", description="what a row without customer id becomes, where there is an order id"
+        "set_aside", description="what to do with a row without customer id but with an order id"
     )
     equal_rows: Literal["keep", "set_aside"] = Field(
         "keep", description="whether a row equal to an earlier one in every column is used"
@@ -91,22 +91,22 @@ class Policies(Strict):
         "row", description="order_total: every line of an order repeats its total, which is counted once"
     )
     amount_includes: tuple[Literal["tax", "shipping"], ...] = Field(
-        (), description="parts of the amount that are no revenue of the firm, and are taken off it"
+        (), description="parts of the amount that are not revenue and are subtracted from it"
     )
     missing_ids: tuple[str, ...] = Field(
         (*_IDS["empty"], *_IDS["guest"]),
-        description="words that stand in the place of an id where there is none",
+        description="words that mean a missing id",
     )
     excluded_statuses: tuple[str, ...] = Field(
         tuple(chain.from_iterable(_STATES.values())),
-        description="states of an order that are no sale; _ stands for a blank or a hyphen, too",
+        description="states of an order that are not sales; _ also matches a blank or a hyphen",
     )
     excluded_products: tuple[str, ...] = Field(
-        (), description="products that are none, such as postage and fees; their rows are set aside"
+        (), description="items that are not products, such as postage and fees; their rows are set aside"
     )
     return_words: tuple[str, ...] = Field(
         tuple(RETURN_WORDS),
-        description="words in the column returned, beside yes, that make a row money back",
+        description="words in the column returned, besides yes, that mark a return",
     )
 
     @property

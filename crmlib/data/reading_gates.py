@@ -115,7 +115,7 @@ def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Ga
     if unknown := int(faults["unknown"].sum()):
         parts = [*(part for part in parts if part != "none"), f"not known for {fmt.plural(unknown, 'row')}"]
     statuses = {_status(shares["money"], MONEY_LOST), _status(shares["unknown"], ROWS_LOST)}
-    status = next(one for one in (FAIL, WARN, PASS) if one in statuses)
+    status = next(grade for grade in (FAIL, WARN, PASS) if grade in statuses)
     return gate("money set aside", "; ".join(parts), status, *map(fmt.share, MONEY_LOST))
 
 
@@ -143,7 +143,7 @@ def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
 def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     """Ids that a program took for numbers or formulas, in any column of any table."""
     listed = [("transactions", row.reason, row.rows) for row in faults.itertuples()]
-    listed += [(name, one["what"], one["rows"]) for name, table in tables.items() for one in table.values]
+    listed += [(name, row["what"], row["rows"]) for name, table in tables.items() for row in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
         ending = [

@@ -138,7 +138,7 @@ def _open_frame(frame: Any) -> ibis.Table:
     if isinstance(frame, pd.DataFrame):
         twice = frame.columns[frame.columns.duplicated()].unique().tolist()
         if twice:
-            raise DataError(f"column {twice[0]!r} stands twice in the frame; rename or drop one of them")
+            raise DataError(f"column {twice[0]!r} occurs twice in the frame; rename or drop one of them")
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True)
         named = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
         frame = frame.assign(**{name: frame[name].astype(object).infer_objects() for name in named})

@@ -169,10 +169,10 @@ def flush_folder(folder: Path) -> None:
         if path.is_file() and not path.is_symlink():
             path.chmod(0o666 & ~umask)
             _flush(path)
-    for one in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
-        one.chmod(0o777 & ~umask)
+    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        path.chmod(0o777 & ~umask)
         with contextlib.suppress(OSError):  # not every system lets folders be opened
-            _flush(one)
+            _flush(path)
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person should look at in cleaned tables: keys that point to nothing, and words nearly spelt alike.
+"""What a person should look at in cleaned tables: keys without a match, and similar spellings.
 
 Both are counted and shown; no row is set aside for them, and nothing is merged.
 """
@@ -52,7 +52,7 @@ def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.
             target = targets[column.refers_to]
             if target is not None:
                 found.append({"table": name, "column": column.name, **_count(table, column, *target)})
-    return pd.DataFrame([one for one in found if one["filled"]], columns=ORPHAN_COLUMNS)
+    return pd.DataFrame([row for row in found if row["filled"]], columns=ORPHAN_COLUMNS)
 
 
 def _target(

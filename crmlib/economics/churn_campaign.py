@@ -129,7 +129,9 @@ def _sentence(curve: pd.DataFrame, customers: int) -> str:
     best = curve.loc[curve["profit"].idxmax()]
     everybody = float(curve["profit"].iloc[-1]) / customers
     if not best["profit"] > 0:
-        return f"No contact pays: contacting everybody would cost {fmt.money(-everybody)} per customer."
+        return (
+            f"No contact is profitable: contacting everybody would cost {fmt.money(-everybody)} per customer."
+        )
     return (
         f"Contacting the riskiest {fmt.share(best['share_contacted'])} earns "
         f"{fmt.money(best['profit'] / customers)} per customer of the base; contacting everybody "

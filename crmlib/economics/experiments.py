@@ -132,10 +132,10 @@ def read_experiments(
             "incomplete": len(people) - len(done),
             "p_split": split_p_value(done["group"], planned),
         }
-        for one in named:
-            row = about | {"outcome": one} | _read(done, one, adjust_by, level)
+        for outcome in named:
+            row = about | {"outcome": outcome} | _read(done, outcome, adjust_by, level)
             assert row["treated"] + row["control"] + row["incomplete"] == len(people), "a customer was lost"
-            rows.append(row | _worth(row, done, worth_of.get(one), unsubscribe_cost, level))
+            rows.append(row | _worth(row, done, worth_of.get(outcome), unsubscribe_cost, level))
     table = pd.DataFrame(rows)
     if not (table[["treated", "control"]].min(axis=1) >= FEWEST).any():
         sizes = ", ".join(f"{row.experiment}: {row.treated} and {row.control}" for row in table.itertuples())
@@ -333,17 +333,19 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
     if np.isnan(row["p_value"]):
         return UNTESTED, UNTESTED, "Within each group the outcome is the same for everybody; was it measured?"
     if row["p_split"] < SPLIT_BROKEN:
-        broken = f"{sizes} are not what chance makes of the plan; find out what sorted them."
+        broken = f"{sizes} do not fit the planned shares; find out how customers were assigned."
         return UNTESTED, UNTESTED, broken
     found = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
     better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
     pays = PAYS.verdict(row["value_low"], row["value_high"])
     if better == UNDECIDED:
-        seen = f"one of {row['detectable']:.3g} would have been shown with a chance of {fmt.share(POWER)}"
+        seen = (
+            f"a difference of {row['detectable']:.3g} would be detected with probability {fmt.share(POWER)}"
+        )
         return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["cost_per_message"]):
-        found += "; whether that pays cannot be tested, for the cost of the treated is not known"
+        found += "; whether that pays cannot be tested, because the cost of treatment is not known"
     if np.isnan(row["value_per_message"]):
         return better, pays, f"The treated did {side}: {found}."
     worth = Estimate(row["value_per_message"], "money", low=row["value_low"], high=row["value_high"])

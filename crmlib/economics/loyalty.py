@@ -83,7 +83,7 @@ def programme_liability(
     worth, lost = point_value, breakage
     if worth is None:
         if not (redeemed > 0 and moved["cost"] > 0):
-            why = "no redemption with its cost, so nobody knows what a point costs; give point_value"
+            why = "no redemption with its cost, so the cost of a point is not known; give point_value"
             return no_rows(_LIABILITY, why)
         worth = moved["cost"] / redeemed
     if not 0 <= worth < np.inf:
@@ -237,7 +237,7 @@ def loyalty_uplift(
         .to_numpy(dtype=bool)
     )
     if not (joined & usable).any():
-        why = f"none of {int(joined.sum()):,} members known for {months} months has two others alike; shorten months"
+        why = f"none of {int(joined.sum()):,} members known for {months} months has two similar others; shorten months"
         return no_rows(_UPLIFT, why)
     who = known["customer_id"].to_numpy()
     everyone, cell = np.zeros(len(known), dtype=int), known["cell"].to_numpy()

@@ -1,4 +1,4 @@
-"""What the tables of this room say, each in one sentence; see `crmlib.models.sentences`."""
+"""The findings of this room, each in one sentence; see `crmlib.models.sentences`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spread_of_value(values: pd.DataFrame) -> str:
     groups = min(_GROUPS, len(clv))
     best = np.partition(clv, -(len(clv) // groups))[-(len(clv) // groups) :]
     size = fmt.share(len(best) / len(clv))
-    return f"The middle customer is worth {median}, the best {size} {money(float(best.mean()))} each"
+    return f"The median customer is worth {median}, the best {size} {money(float(best.mean()))} each"
 
 
 def value_of_groups(table: pd.DataFrame) -> str:
@@ -79,7 +79,7 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
     if known.empty:
         return ""
     if not known["profit"].max() > 0:
-        return "No contact pays: leave everybody alone"
+        return "No contact is profitable: contact nobody"
     rankings = known["ranking"] if "ranking" in known else pd.Series("", index=known.index)
     tops = known.loc[known["profit"].groupby(rankings, sort=False).idxmax()]
     names, first = rankings[tops.index].tolist(), tops.iloc[0]
@@ -109,7 +109,7 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str
     worth = f"At {fmt.share(rate)} retention a customer is worth {money(now)}"
     worth += "" if np.allclose(curve["gross"], curve["net"]) else " net"
     if rate + points > high:
-        return f"{worth}; {fmt.points(points)} more lie beyond the curve"
+        return f"{worth}; {fmt.points(points)} more are outside the curve"
     if now <= 0:
         return f"{worth}; {fmt.points(points)} more give {money(then)}"
     return f"{worth}; {fmt.points(points)} more add {fmt.share(then / now - 1)}"
@@ -122,7 +122,9 @@ def rise_beside_claim(curve: pd.DataFrame, rate: float, claimed: float) -> str:
         return ""
     here = float(np.interp(rate, known["retention_rate"], known["net_change"], left=np.nan, right=np.nan))
     if not np.isfinite(here):
-        return f"At {fmt.share(rate)} retention there is no net value to take a share of"
+        return (
+            f"At {fmt.share(rate)} retention net value is not positive, so its percentage rise is undefined"
+        )
     side = f"{'more than' if here > claimed else 'not'} the claimed {fmt.share(claimed)}"
     side = "as claimed" if fmt.share(here) == fmt.share(claimed) else side
     return f"At {fmt.share(rate)} retention, five points more add {fmt.share(here)}, {side}"
@@ -162,15 +164,15 @@ def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
     if rows.empty:
         return ""
     if "matched" not in rows.index:
-        return "No members have others like them to be compared with"
+        return "No member has similar customers for a comparison"
     like, low, high = (float(rows.loc["matched", name]) for name in ("difference", "low", "high"))
     amount = f"{written(like)} a month ({written(low)} to {written(high)})"
     if "after joining" not in rows.index:
-        return f"Beside others like them, members buy {amount} more"
+        return f"Compared with similar customers, members buy {amount} more"
     naive = f"Members buy {written(float(rows.loc['after joining', 'difference']))} a month more than others"
     if low <= 0 <= high:
-        return f"{naive}; beside others like them no difference is shown: {amount}"
-    return f"{naive}; beside others like them it is {amount}"
+        return f"{naive}; compared with similar customers, no difference is shown: {amount}"
+    return f"{naive}; compared with similar customers, it is {amount}"
 
 
 def _written(is_money: bool) -> Callable[[float], str]:

@@ -103,7 +103,7 @@ def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
 def require_rows(data: pd.DataFrame) -> None:
     """Refuse a frame without customers, where there is nothing to learn or to value."""
     if not len(data):
-        raise DataError("data has no rows; there is no customer to learn from or to value")
+        raise DataError("data has no rows; there is no customer to fit a model to or to value")
 
 
 def refuse_duplicates(data: pd.DataFrame) -> None:

@@ -85,7 +85,7 @@ class ActivityComparison:
         """What the forecasts were judged by, in a sentence."""
         if self.reason:
             return not_measured(self.reason)
-        return f"Forecasts are judged by who of {self.customers:,} customers bought after {self.calibration_end}."
+        return f"Forecasts are tested on which of {self.customers:,} customers bought after {self.calibration_end}."
 
     @property
     def best(self) -> pd.Series:
@@ -307,12 +307,12 @@ def comparison_sentence(scores: pd.DataFrame) -> str:
     best, others = scores.iloc[0], scores.iloc[1:]
     base = scores.set_index("forecast")["brier"].get("base rate", best["actual"] * (1 - best["actual"]))
     sentence = (
-        f"{best['forecast']} is nearest to who bought (Brier score {best['brier']:.3f}, base rate {base:.3f}) and "
+        f"{fmt.capital(best['forecast'])} has the best Brier score ({best['brier']:.3f}, base rate {base:.3f}) and "
         f"expected {fmt.share(best['predicted'])} of customers to buy; {fmt.share(best['actual'])} did."
     )
     same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
     if same:
-        sentence += f" No worse than it beyond chance: {', '.join(same)}."
+        sentence += f" Not clearly worse: {', '.join(same)}."
     worse = [
         f"{row.forecast} by {row.brier_behind:.3f} ({row.behind_low:.3f} to {row.behind_high:.3f})"
         for row in others[others["behind_beyond_chance"]].itertuples()

@@ -127,13 +127,13 @@ def cox_model(spells: pd.DataFrame, features: Sequence[str], *, strata: Sequence
     ends, columns = int(known["ended"].sum()), design.shape[1]
     if ends < FEWEST_ENDS * columns:
         findings.append(
-            f"{ends:,} contracts ended for {columns} columns: fewer than {FEWEST_ENDS} each, so ratios are loose; "
+            f"{ends:,} contracts ended for {columns} columns: fewer than {FEWEST_ENDS} each, so ratios are imprecise; "
             "use fewer features."
         )
     if not settled:
         widest = table.loc[(table["high"] / table["low"]).fillna(np.inf).idxmax(), "feature"]
         findings.append(
-            f"The search for the ratios did not come to rest: {widest} nearly decides alone who leaves; leave it out "
+            f"The search for the ratios did not converge: {widest} almost determines who leaves; leave it out "
             "or merge its levels before the ratios are used."
         )
     return CoxModel(table, tuple(findings), left_out, tuple(features), tuple(strata), fitted, levels)
@@ -150,7 +150,7 @@ def _fit(frame: pd.DataFrame, strata: Sequence[str]) -> tuple[Any, bool]:
             fitted = CoxPHFitter().fit(frame, "_tenure", "_ended", strata=list(strata) or None)
         except ConvergenceError:
             raise FitError(
-                "the Cox model found no ratios: a feature decides alone who leaves, or levels hold too few contracts; "
+                "the Cox model found no ratios: one feature determines who leaves, or levels hold too few contracts; "
                 "leave it out or merge its levels"
             ) from None
     return fitted, not any(issubclass(warning.category, ConvergenceWarning) for warning in warned)

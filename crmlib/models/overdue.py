@@ -61,13 +61,13 @@ class Regularity:
         if self.shape > MOST_REGULAR:
             shape = f"shape over {MOST_REGULAR}"
         if self.phases > 1:
-            return f"Customers buy in a rhythm ({shape}): a silence is unusual sooner than for purchases at random."
+            return f"Customers buy regularly ({shape}): a gap is unusual sooner than with random purchases."
         if self.high < 1:
             return (
-                f"Purchases come in clusters ({shape}): long silences are usual, so more of those who have not lapsed "
-                "are called overdue than the chosen rate."
+                f"Purchases come in clusters ({shape}): long gaps are usual, so more active customers are called "
+                "overdue than the chosen rate."
             )
-        return f"Purchases come at random, or nearly so ({shape})."
+        return f"Purchases are random, or nearly so ({shape})."
 
 
 def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -> Regularity:
@@ -117,7 +117,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     if len(gaps) < FEWEST:
         why = (
             f"{len(gaps)} customers have bought three times, {RESOLVED} {unit.plural} or more from first to third; "
-            f"how regularly customers buy needs {FEWEST}, so that purchases are taken to come at random"
+            f"how regularly customers buy needs {FEWEST}, so purchases are assumed to be random"
         )
         return Regularity(np.nan, np.nan, np.nan, len(gaps), why)
     share = ((gaps["p1"] - gaps["p0"]) / (gaps["p2"] - gaps["p0"])).to_numpy(float)

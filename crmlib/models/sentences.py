@@ -1,4 +1,4 @@
-"""What the tables of this room say, each in one sentence: the finding that a chart of the table has as its title.
+"""The findings of this room: one sentence per table, which is the title of its chart.
 
 A function returns "" where there is nothing to say. Money is written in `crmlib.findings.UNNAMED` currency, for tables
 do not know theirs.
@@ -64,7 +64,7 @@ def with_findings_by_model(frame: pd.DataFrame, group: str = "") -> pd.DataFrame
     """The frame with a finding of all its models together and of each alone."""
     arguments, sentence = ((group,), worst_group) if group else ((), forecasts_tracked)
     for model, rows in frame.groupby("model", sort=False):
-        frame.attrs[f"finding_{model}"] = sentence(rows, *arguments)
+        frame.attrs[f"finding_{model}"] = fmt.capital(sentence(rows, *arguments))
     return with_finding(frame, sentence, *arguments)
 
 
@@ -109,11 +109,12 @@ def chances_of_buying(deciles: pd.DataFrame) -> str:
     gaps = (
         gap.groupby(known["model"], sort=False).sum() / known.groupby("model", sort=False)["customers"].sum()
     )
-    # One chance for everybody is right on average and tells customers apart in nothing: no best forecast.
+    # One probability for everybody is right on average but ranks nobody: it cannot be the best forecast.
     comparable = gaps[known.groupby("model", sort=False).size() > 1]
     gaps = comparable if len(comparable) else gaps
     best, worst = gaps.idxmin(), gaps.idxmax()
-    near = f"{fmt.short_name(best)}'s chances are off by {fmt.share(gaps[best])} of customers on average"
+    name = fmt.capital(fmt.short_name(best))
+    near = f"{name}'s probabilities are off by {fmt.share(gaps[best])} of customers on average"
     if len(gaps) == 1:
         return near
     if fmt.share(gaps[best]) == fmt.share(gaps[worst]):
@@ -122,7 +123,7 @@ def chances_of_buying(deciles: pd.DataFrame) -> str:
 
 
 def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
-    """How many repeat buyers are silent for unusually long."""
+    """How many repeat buyers are overdue."""
     known = table.dropna(subset=["overdue_share"])
     if known.empty:
         return ""
@@ -130,7 +131,7 @@ def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
     title = f"{fmt.plural(overdue, 'customer is', 'customers are')} overdue: {fmt.share(overdue / customers)}"
     if false_alarm_rate is None:
         return f"{title} of repeat buyers"
-    return f"{title} of repeat buyers, where {fmt.share(false_alarm_rate)} would be if nobody had lapsed"
+    return f"{title} of repeat buyers, where {fmt.share(false_alarm_rate)} are expected if nobody has lapsed"
 
 
 def chances_of_leaving(groups: pd.DataFrame) -> str:
@@ -140,10 +141,12 @@ def chances_of_leaving(groups: pd.DataFrame) -> str:
     predicted, actual = groups["predicted_mean"], groups["actual_mean"]
     off, count = (predicted < groups["low"]) | (predicted > groups["high"]), fmt.plural(len(groups), "group")
     if not off.any():
-        return f"Predicted chances are right within chance in {'all ' if len(groups) > 1 else ''}{count}"
+        return (
+            f"Predicted probabilities are right, within chance, in {'all ' if len(groups) > 1 else ''}{count}"
+        )
     worst = (predicted - actual).abs().where(off).idxmax()
     where = f"{fmt.share(predicted[worst])} was predicted and {fmt.share(actual[worst])} left"
-    return f"Chances are off beyond chance in {int(off.sum())} of {count}, most where {where}"
+    return f"Probabilities are off beyond chance in {int(off.sum())} of {count}, most where {where}"
 
 
 def gains(deciles: pd.DataFrame) -> str:
@@ -154,7 +157,7 @@ def gains(deciles: pd.DataFrame) -> str:
     others = [f"{fmt.short_name(row.model)} {fmt.share(row.gain)}" for row in first.iloc[1:].itertuples()]
     against = f"; {fmt.listing(others)}" if others else ""
     best = fmt.share(float(first["gain"].iloc[0]))
-    return f"The riskiest 10 % of customers hold {best} of those who left{against}"
+    return f"The riskiest 10 % of customers contain {best} of those who left{against}"
 
 
 def churn_of_tenths(deciles: pd.DataFrame) -> str:
@@ -169,14 +172,14 @@ def churn_of_tenths(deciles: pd.DataFrame) -> str:
 
 
 def features_that_count(importance: pd.DataFrame) -> str:
-    """What a model goes by."""
+    """The features that matter most to a model."""
     counting = importance[importance["importance"] > 0]
     if counting.empty:
-        return "" if importance.empty else "The model goes by nothing that held-out customers confirm"
+        return "" if importance.empty else "No feature improves predictions for held-out customers"
     names = [fmt.short_name(str(name).replace("_", " ")) for name in counting["feature"].head(2)]
     if len(names) == 1:
-        return f"{fmt.capital(names[0])} alone counts"
-    return f"{fmt.capital(names[0])} counts most, then {names[1]}"
+        return f"{fmt.capital(names[0])} alone matters"
+    return f"{fmt.capital(names[0])} matters most, then {names[1]}"
 
 
 def survival_compared(curves: pd.DataFrame) -> str:
@@ -202,13 +205,13 @@ def order_by_effect(curve: pd.DataFrame, low: float, high: float) -> str:
     if high < 0:
         return "Choosing by predicted effect is worse than by chance"
     if not low > 0:
-        return "Choosing by predicted effect is no better than by chance, as far as this experiment tells"
+        return "Choosing by predicted effect is not shown to be better than by chance in this experiment"
     top = int(np.argmax(qini - qini[-1] * share))
     found = f"The {fmt.share(float(share[top]))} with the highest predicted effect"
     if not qini[-1] > 0:
         return f"{found} gain; contacting everybody gains nothing"
     if curve["qini_low"].iloc[top] > qini[-1]:
-        return f"{found} gain more than contacting everybody would: some are better left alone"
+        return f"{found} gain more than contacting everybody would: some customers should not be contacted"
     part = float(qini[top] / qini[-1])
     brought = "as much as" if part >= 1 else f"{fmt.share(part)} of what"
     return f"{found} bring {brought} contacting everybody brings"

@@ -37,7 +37,7 @@ def find_chromium() -> str:
     found = next(filter(None, map(shutil.which, [named] if named else _NAMES)), None)
     if not found:
         raise StudyError(
-            "--pdf needs Chromium or Chrome, and none is here; install it (Debian: apt-get install chromium), "
+            "--pdf needs Chromium or Chrome, and neither was found; install it (Debian: apt-get install chromium), "
             "name it in CRMLIB_CHROMIUM, or print the page from a browser"
         )
     return found
@@ -126,7 +126,7 @@ class Delivery:
             try:
                 write_pdf(staged, self.chromium)
             except RunError as error:  # pages without a PDF are better than no pages
-                trouble = f"the report is published, but without its PDF: {error}"
+                trouble = f"the report is published, but without a PDF: {error}"
         to = (self.mail_failures_to or self.mail_to) if failed else self.mail_to
         if not to:
             return Prepared(None, trouble)
@@ -185,14 +185,14 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     `folder`: the run's folder, with `metrics.json` in it. `record`: what run.json says. `to`: one address, or several
     with commas. `page`: the page to open. The text is plain, and nothing secret is in it.
     """
-    failed = [one for one in record["notebooks"] if one["status"] in ("failed", "timeout", "kernel died")]
+    failed = [row for row in record["notebooks"] if row["status"] in ("failed", "timeout", "kernel died")]
     message = _addressed(to)
     outcome = f"{len(failed)} of {len(record['notebooks'])} notebooks failed" if failed else "customer report"
     # A line break in a title would start another header; the policy refuses it, so it goes.
     subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
     message["Subject"] = visible(" ".join(subject.split()))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
-    lines = [f"{one['name']}: {one['status']}. {one['reason']}" for one in failed] or _findings(folder)
+    lines = [f"{row['name']}: {row['status']}. {row['reason']}" for row in failed] or _findings(folder)
     message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
     return message
 
@@ -207,7 +207,7 @@ def _addressed(to: str) -> EmailMessage:
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     shown = [figure for figures in cards(metrics).values() for figure in figures]
-    figures = [f"{one['label']}: {value_and_change(one)}" for one in shown]
+    figures = [f"{row['label']}: {value_and_change(row)}" for row in shown]
     return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
 
 

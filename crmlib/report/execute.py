@@ -92,7 +92,7 @@ class _Execution:
             took = f"unchanged; took {fmt.seconds(seconds)} when it ran"
             return Outcome(chapter.name, "cached", reason=took)
         if not chapter.run:
-            why = "left out by --only, and the cache has none that fits"
+            why = "left out by --only, and not in the cache"
             return Outcome(chapter.name, "skipped", reason=why)
         return None
 

@@ -81,6 +81,6 @@ def _heading(group: Sequence[Cell]) -> str:
 
 def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> str:
     absent = [f"no table {', '.join(absent_tables)}"] if absent_tables else []
-    absent += [one for one in dict.fromkeys(reasons) if not one.startswith("no table ")]
-    sections = f"Left out: {', '.join(f'“{one}”' for one in left_out)}." if left_out else ""
+    absent += [reason for reason in dict.fromkeys(reasons) if not reason.startswith("no table ")]
+    sections = f"Left out: {', '.join(f'“{heading}”' for heading in left_out)}." if left_out else ""
     return f"{NOT_MEASURED}{'; '.join(absent)}. {sections}".strip() if absent else sections

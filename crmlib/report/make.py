@@ -88,7 +88,7 @@ def _refusing(reports: Reports) -> Iterator[None]:
         path = error.filename or reports.folder
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
-                f"{path}: {error.strerror or error}; nothing was published, the latest report is as it was"
+                f"{path}: {error.strerror or error}; nothing was published, the latest report is unchanged"
             ) from error
         raise disk_full(path) from error
 
@@ -141,7 +141,7 @@ def _again(plan: Plan, reports: Reports, number: str) -> str:
 def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
     """Whether a run with --only has all that the latest report has; if not, it does not take its place."""
     left_out = {one.name for one in outcomes if one.status == "skipped" and "--only" in one.reason}
-    shown = {one["name"] for one in latest.get("notebooks", []) if one["status"] in ("ok", "cached")}
+    shown = {row["name"] for row in latest.get("notebooks", []) if row["status"] in ("ok", "cached")}
     return not left_out & shown
 
 

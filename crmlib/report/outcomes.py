@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # What the reason of a notebook begins with that found no answer in these data: it ran, and nothing is broken.
-CANNOT_ANSWER = "these data cannot answer it"
+CANNOT_ANSWER = "these data are not sufficient"
 LONGEST_SOCKET = 100  # characters of its path, about as many as systems allow
 # Added by Papermill: cells are counted as in the source.
 _ADDED = {"injected-parameters", "papermill-error-cell-tag"}

@@ -83,8 +83,8 @@ class Plan:
         changed += [file.name for file, time in _library().items() ^ self.library.items() if time]
         if changed:
             raise RunError(
-                f"{', '.join(sorted(set(changed)))} changed while the report was made; nothing was published and the "
-                "latest report is as it was. Run again when what you read is complete"
+                f"{', '.join(sorted(set(changed)))} changed during the run; nothing was published and the "
+                "latest report is as it was. Run again when the inputs are complete"
             )
 
     def chapter(self, name: str) -> Chapter:
@@ -206,7 +206,7 @@ def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
         for read in one.reads:
             if read not in by_name:
                 raise StudyError(
-                    f"{one.name} reads {read!r}, which is not there; {did_you_mean(read, by_name)}"
+                    f"{one.name} reads {read!r}, which does not exist; {did_you_mean(read, by_name)}"
                 )
     sorter = graphlib.TopologicalSorter({notebook.name: notebook.reads for notebook in notebooks})
     try:
@@ -240,7 +240,7 @@ def _presets(
         notebook = choose(notebooks, word)
         if named.setdefault(notebook.name, word) != word:
             raise StudyError(
-                f"notebooks: {notebook.name} stands there twice, as {named[notebook.name]!r} and as {word!r}; keep one"
+                f"notebooks: {notebook.name} is listed twice, as {named[notebook.name]!r} and as {word!r}; keep one"
             )
         for key, value in values.items():
             parameter = _known(notebook, key, f"notebooks: {word}")

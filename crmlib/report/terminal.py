@@ -64,22 +64,24 @@ def watching(plan: Plan) -> Iterator[Watch]:
 
 def show_failures(made: Made) -> None:
     """Say on one screen what failed, where, and what to do; failure.html says the same."""
-    for one in made.failures:
-        where = f"cell {one['cell']}" + (f", under the heading “{one['heading']}”" if one["heading"] else "")
+    for failure in made.failures:
+        where = f"cell {failure['cell']}" + (
+            f", under the heading “{failure['heading']}”" if failure["heading"] else ""
+        )
         lines = [
             "",
-            f"{one['name']}: {one['status']}",
-            f"  where      {where if one['cell'] else 'before its first cell'}",
-            f"  line       {one['source_line']}",
-            f"  what       {one['reason']}",
-            f"  so far     {one['partial']}",
-            f"  again      {one['again']}",
+            f"{failure['name']}: {failure['status']}",
+            f"  where      {where if failure['cell'] else 'before its first cell'}",
+            f"  line       {failure['source_line']}",
+            f"  what       {failure['reason']}",
+            f"  so far     {failure['partial']}",
+            f"  again      {failure['again']}",
         ]
-        if one["traceback"]:
-            tail = one["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
+        if failure["traceback"]:
+            tail = failure["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
             lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
         say("\n".join(lines), err=True)
-    say(f"\nNothing was published; latest is as it was. Details: {made.folder / 'failure.html'}", err=True)
+    say(f"\nNothing was published; latest is unchanged. Details: {made.folder / 'failure.html'}", err=True)
 
 
 def list_notebooks(study: str | None) -> None:
@@ -95,18 +97,22 @@ def list_notebooks(study: str | None) -> None:
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
-    lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
+    lacking = {
+        notebook.name: [table for table in notebook.needs if not study.has(table)] for notebook in notebooks
+    }
     say(f"Possible with {', '.join(study.file.tables)}")
-    for one in notebooks:
-        if not lacking[one.name]:
-            say(f"  {one.name}\n      {one.question}")
+    for notebook in notebooks:
+        if not lacking[notebook.name]:
+            say(f"  {notebook.name}\n      {notebook.question}")
     missing = list(dict.fromkeys(table for tables in lacking.values() for table in tables))
     if not missing:
         return
     say("\nNot yet")
-    for one in notebooks:
-        if lacking[one.name]:
-            say(f"  {one.name}\n      {one.question}\n      lacks {', '.join(lacking[one.name])}")
+    for notebook in notebooks:
+        if lacking[notebook.name]:
+            say(
+                f"  {notebook.name}\n      {notebook.question}\n      lacks {', '.join(lacking[notebook.name])}"
+            )
     say(f"\nTo add a table: crm add {name} TABLE FILE")
     for table in missing:
         say(f"  {table}: {CONTRACTS[table].grain}")
@@ -137,7 +143,7 @@ def list_runs(reports: Reports) -> None:
         if "notebooks" not in record:
             say(f"{record['run']}  its run.json is damaged")
             continue
-        ended = [one["status"] for one in record["notebooks"]]
+        ended = [entry["status"] for entry in record["notebooks"]]
         endings = ", ".join(f"{ended.count(status)} {status}" for status in dict.fromkeys(ended))
         mark = " latest" if record["latest"] else ""
         kind = "failed" if record["folder"].parent.name == "failed" else "published"

@@ -128,7 +128,7 @@ def _explain(task: Task, error: Exception, seconds: float) -> Outcome:
         status = "timeout"
         reason = (
             f"a cell ran longer than {task.cell_timeout_seconds:g} seconds; "
-            "allow more with --timeout SECONDS, or give it less to do"
+            "allow more with --timeout SECONDS, or let it do less"
         )
     elif isinstance(error, DeadKernelError):
         status = "kernel died"

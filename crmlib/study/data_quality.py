@@ -1,4 +1,4 @@
-"""The data check of a study: every row accounted for."""
+"""The data check of a study: every row is counted."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class DataQuality:
         """What else was done to the log: an amount that is computed or in another unit, and groups that are none."""
         columns, unit = self._log.columns, self._cleaned.file.tables["transactions"].amount_unit
         found = [
-            f"{name}: {columns[name]!r} has nearly as many values as rows, so it is no {name} and is left out"
+            f"{name}: {columns[name]!r} has nearly as many values as rows, so it is not a {name} and is left out"
             for name in self._log.no_groups
         ]
         if "amount" not in columns:
@@ -94,7 +94,7 @@ class DataQuality:
             )
         if unit is not None:
             here = self._cleaned.file.currency or "whole units"
-            found.append(f"amount_unit: the source states money in {unit}; here it is in {here}")
+            found.append(f"amount_unit: the source gives money in {unit}; here it is in {here}")
         return found
 
     @property
@@ -200,18 +200,18 @@ class DataQuality:
 
     @property
     def tables_in_words(self) -> str:
-        """What the study supplies beside its purchase log, and how much of it can be used, in a sentence."""
+        """The optional tables of the study, and how many of their rows can be used, in a sentence."""
         names = self._cleaned.optional
         if not names:
-            return "This study supplies its purchase log alone; `crm add` adds a table, and `crm list` says what for."
+            return "This study has only a purchase log; `crm add` adds a table, and `crm list` shows its use."
         rows = self.tables.groupby("outcome")["rows"].sum()
         later = rows[f"after {self._as_of}"]
         aside = rows["in the source"] - rows["used"] - later
-        beside = "Beside its purchase log t" if self._has_log else "T"
+        beside = "In addition to its purchase log, t" if self._has_log else "T"
         return (
-            f"{beside}his study supplies {', '.join(names)}. Rows used: {rows['used']:,}; of a later day: {later:,}; "
-            f"set aside: {aside:,}; keys that point to nothing: {self.orphans['orphans'].sum():,}; words nearly spelt "
-            f"alike: {len(self.spellings):,}."
+            f"{beside}his study has {', '.join(names)}. Rows used: {rows['used']:,}; dated later: {later:,}; "
+            f"set aside: {aside:,}; keys without a match: {self.orphans['orphans'].sum():,}; similar "
+            f"spellings: {len(self.spellings):,}."
         )
 
     @property
@@ -223,8 +223,8 @@ class DataQuality:
             "Rows by table": self._rows_by_table(outcomes),
             "Set aside, by reason": aside.rename(columns={"outcome": "reason"}),
             "Values left empty, or read as another word": self.table_values,
-            "Keys that point to nothing; their rows are used": self.orphans[self.orphans["orphans"] > 0],
-            "Words nearly spelt alike; none was merged": self.spellings,
+            "Keys without a match; their rows are used": self.orphans[self.orphans["orphans"] > 0],
+            "Similar spellings; none was merged": self.spellings,
         }
         return {title: frame.reset_index(drop=True) for title, frame in frames.items() if len(frame)}
 
@@ -258,5 +258,5 @@ def _rows_used(rows: pd.DataFrame) -> str:
     if used == of_outcome.iloc[0]:
         return f"All {fmt.plural(used, 'row')} of the source are used" if used > 1 else "The only row is used"
     share = fmt.capital(fmt.share(used / of_outcome.iloc[0]))
-    most = f"{fmt.number(others.max())} are set apart as “{fmt.short_name(others.idxmax())}”"
+    most = f"{fmt.number(others.max())} have the outcome “{fmt.short_name(others.idxmax())}”"
     return f"{share} of {fmt.plural(of_outcome.iloc[0], 'row')} are used; {most}"

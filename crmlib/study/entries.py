@@ -40,19 +40,19 @@ def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of
     found = {finding.entry: finding for finding in guess.findings}
     currency = found.get("currency", CURRENCY_UNKNOWN)
     lines = [
-        "# How this firm's data are read. Every entry can be changed; `crm check` shows what follows from it.",
+        "# How this firm's data are read. Every entry can be changed; `crm check` shows the effect.",
         "",
     ]
-    lines += _entry_lines("title", title, "how reports name the firm")
+    lines += _entry_lines("title", title, "name of the firm in reports")
     lines += _entry_lines("data_kind", "real", "real, artificial or simulated")
-    lines += _entry_lines("currency", currency.value, f"{currency.evidence}; it is that of every amount")
+    lines += _entry_lines("currency", currency.value, f"{currency.evidence}; it applies to every amount")
     for key in ("as_of", "time_unit", "margin", "discount_rate_per_year", "privacy"):
         field = StudyFile.model_fields[key]
         value = as_of if as_of and key == "as_of" else field.default
         lines += _entry_lines(key, value, str(field.description))
     lines += ["", "tables:", f"  # {CONTRACTS[table].grain}"]
     lines += table_lines(table, entry, 2)
-    lines += ["", "# what is done where two readings of a row are honest", "policies:"]
+    lines += ["", "# decisions about rows that can be read in more than one way", "policies:"]
     lines += _policies(found)
     lines += [
         "",

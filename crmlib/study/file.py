@@ -105,7 +105,7 @@ class Costs(Strict):
 class StudyFile(Strict):
     """A firm: its tables, units, policies and facts, and presets for the notebooks' parameters."""
 
-    title: str = Field(min_length=1, description="how reports name the firm")
+    title: str = Field(min_length=1, description="name of the firm in reports")
     data_kind: Literal["real", "artificial", "simulated"] = Field("real", description="what the data are")
     currency: str | None = Field(
         None, pattern=r"^[A-Z]{3}$", description="three letters, such as EUR; without it amounts have no code"
@@ -118,14 +118,12 @@ class StudyFile(Strict):
         None, ge=0, le=1, strict=True, description="contribution margin as a share of revenue"
     )
     discount_rate_per_year: float | None = Field(None, ge=0, le=1, strict=True, description="such as 0.10")
-    costs: Costs | None = Field(
-        None, description="what serving a customer costs, where no table says, such as per_return: 6"
-    )
+    costs: Costs | None = Field(None, description="cost to serve if no table has it, such as per_return: 6")
     log_starts: Literal["with_firm", "cut"] | None = Field(
         None, description="with_firm, or cut: the firm is older than its log; judged if absent"
     )
     privacy: Literal["none", "hash"] = Field(
-        "none", description="hash: customer ids become keyed hashes in everything that is written"
+        "none", description="hash: customer ids are written as keyed hashes everywhere"
     )
     personal_columns: Literal["drop", "keep"] = Field(
         "drop", description="keep: names, addresses, birthdays and comments are kept in what is written"
@@ -134,9 +132,9 @@ class StudyFile(Strict):
         None, description="instead of tables: a firm made from n_customers, years, random_state and effects"
     )
     sample: Literal["complete-journey"] | None = Field(
-        None, description="instead of tables: a public data set that a package of its own carries"
+        None, description="instead of tables: a public data set from another package"
     )
-    tables: dict[str, TableEntry] = Field(description="the purchase log and whatever else there is")
+    tables: dict[str, TableEntry] = Field(description="the purchase log and the optional tables")
     policies: Policies = Field(Policies(), description="how the log is read")
     notebooks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="notebook: {parameter: value}"
@@ -152,7 +150,7 @@ class StudyFile(Strict):
         for key, tables in (("sample", brought), ("simulation", SIMULATED_TABLES if is_simulated else ())):
             made = {name: {"source": f"{name}.parquet"} for name in tables}
             if made and content.get("tables", made) != made:
-                raise ValueError(f"{key} makes the tables of this firm; take out `tables`, or `{key}`")
+                raise ValueError(f"{key} makes the tables of this firm; remove `tables`, or `{key}`")
             content = content | ({"tables": made} if made else {})
         return content | ({"data_kind": "simulated"} if is_simulated else {})
 
@@ -161,9 +159,7 @@ class StudyFile(Strict):
     def _readable(cls, title: str) -> str:
         if (odd := ODD_SIGNS.search(title)) or "\n" in title or "\t" in title:
             found = f"U+{ord(odd[0]):04X}" if odd else "a line break or tab"
-            raise ValueError(
-                f"{found} is in the title, which controls a screen or turns text round; take it out"
-            )
+            raise ValueError(f"{found} is in the title, which controls a screen or reverses text; remove it")
         return title
 
     @field_validator("as_of")
@@ -179,7 +175,7 @@ class StudyFile(Strict):
         for name, entry in tables.items():
             if name not in TABLE_NAMES:
                 raise ValueError(
-                    f"{name!r} is no table that notebooks know; {did_you_mean(name, TABLE_NAMES)}"
+                    f"{name!r} is not a table of the contracts; {did_you_mean(name, TABLE_NAMES)}"
                 )
             for column in entry.rename:
                 if column not in (texts := _renamable(name)):
@@ -200,7 +196,7 @@ class StudyFile(Strict):
             )
         if self.privacy == "hash" and self.personal_columns == "keep":
             raise ValueError(
-                "privacy is hash and personal_columns keep: names would stand beside hashed ids; drop one"
+                "privacy is hash and personal_columns keep: names would be written next to hashed ids; remove one"
             )
         return self
 
@@ -211,7 +207,7 @@ class StudyFile(Strict):
             return value or {}  # an entry without content is none
         named = {str(word): preset for word, preset in value.items()}  # YAML reads 02 as a number
         if len(named) < len(value):
-            raise ValueError(f"a notebook stands twice among {', '.join(map(str, value))}; keep one of them")
+            raise ValueError(f"a notebook occurs twice among {', '.join(map(str, value))}; keep one of them")
         return named
 
 
@@ -244,7 +240,7 @@ def read_study_text(text: str, where: str) -> StudyFile:
     if holds_secret(text):
         raise StudyError(
             f"{where} holds a password; a study is read by many and kept in reports, so take it out and put it into "
-            "the environment, where nothing of it is written down"
+            "the environment, where it is not stored"
         )
     content = read_yaml(text, where)
     if not isinstance(content, dict):

@@ -71,7 +71,7 @@ def find_study(name: str | Path, start: Path | None = None) -> Path:
 def _refuse_data(path: Path) -> None:
     if path.suffix and path.suffix not in (".yaml", ".yml"):
         raise StudyError(
-            f"{str(path)!r} is no study but, by its ending, a file of data; make a study of it first: crm new my-shop "
+            f"{str(path)!r} is not a study but a data file; make a study of it first: crm new my-shop "
             f"--transactions {path}"
         )
 

@@ -37,7 +37,7 @@ def require_same(name: str, key: str, what: str) -> None:
     """
     planned = json.loads(os.environ.get(RUN_STATE, "{}")).get(name, key)
     if planned != key:
-        raise DataError(f"{what} changed while the report was made; run again when it is complete")
+        raise DataError(f"{what} changed during the run; run again when it is complete")
 
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def read_yaml(text: str, where: str) -> Any:
     {'title': 'A shop'}
     """
     if len(text) > LONGEST:
-        raise StudyError(f"{where} is longer than {LONGEST:,} signs, which no study needs")
+        raise StudyError(f"{where} is longer than {LONGEST:,} characters, which no study needs")
     try:
         loader = _Bounded(text)
         root = loader.get_single_node()
@@ -90,7 +90,7 @@ def _repeated_keys(node: yaml.MappingNode, path: tuple[str, ...]) -> Iterator[st
             line = key.start_mark.line + 1
             if key.value in first:
                 name = ".".join((*path, key.value))
-                yield f"{name}: stands twice, in line {first[key.value]} and in line {line}; keep one of them"
+                yield f"{name}: occurs twice, in line {first[key.value]} and in line {line}; keep one of them"
             first.setdefault(key.value, line)
 
 

@@ -26,7 +26,7 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
     values = [0.0, *values]
     title = usd(best_cut_off_in_words(frames.profit_curves(one=values)))
     if max(values) <= 0:
-        assert title == "No contact pays: leave everybody alone"
+        assert title == "No contact is profitable: contact nobody"
     else:
         assert fmt.money(max(values), "USD") in title
         share = int(np.argmax(values)) / (len(values) - 1)
@@ -49,10 +49,10 @@ def test_rankings_are_compared() -> None:
             0.2,
             "The 50 % with the highest predicted effect bring 80 % of what contacting",
         ),
-        ([0, 0.9, 0.5], 0.01, 0.2, "some are better left alone"),
+        ([0, 0.9, 0.5], 0.01, 0.2, "some customers should not be contacted"),
         ([0, 0.52, 0.5], 0.01, 0.2, "bring as much as contacting everybody"),
         ([0, 0.3, -0.1], 0.01, 0.2, "gain; contacting everybody gains nothing"),
-        ([0, 0.4, 0.5], -0.01, 0.2, "no better than by chance"),
+        ([0, 0.4, 0.5], -0.01, 0.2, "not shown to be better than by chance"),
         ([0, 0.1, 0.5], -0.2, -0.01, "worse than by chance"),
     ],
 )
@@ -84,8 +84,8 @@ def test_loyalty_sets_the_matched_beside_the_naive() -> None:
     frame = frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison")
     title = usd(members_beside_others(frame, True))
     assert title == (
-        "Members buy USD 7.00 a month more than others; beside others like them it is USD 3.00 a month (USD 1.50 to "
-        "USD 4.50)"
+        "Members buy USD 7.00 a month more than others; compared with similar customers, it is USD 3.00 a month "
+        "(USD 1.50 to USD 4.50)"
     )
     none = members_beside_others(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"), False)
     assert "no difference is shown" in none

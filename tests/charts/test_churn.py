@@ -19,7 +19,7 @@ def test_odd_data(name: str) -> None:
 
 def test_a_gap_within_its_interval_is_chance() -> None:
     right = chances_of_leaving(groups([0.1, 0.3], [0.12, 0.27]))
-    assert right == "Predicted chances are right within chance in all 2 groups"
+    assert right == "Predicted probabilities are right, within chance, in all 2 groups"
     wrong = chances_of_leaving(groups([0.1, 0.3, 0.5], [0.12, 0.2, 0.44]))
     assert "off beyond chance in 2 of 3 groups" in wrong
     assert "30 % was predicted and 20 % left" in wrong
@@ -28,10 +28,10 @@ def test_a_gap_within_its_interval_is_chance() -> None:
 def test_gains_and_lift_are_those_of_the_riskiest_tenth() -> None:
     frame = deciles({"churn model": [8, 2, *[0] * 8], "tenure alone": [4, 3, 3, *[0] * 7]})
     title = gains(frame)
-    assert title == "The riskiest 10 % of customers hold 80 % of those who left; tenure alone 40 %"
+    assert title == "The riskiest 10 % of customers contain 80 % of those who left; tenure alone 40 %"
     assert churn_of_tenths(frame).startswith("80 % of the riskiest tenth left, 8.0 times the average; 0 %")
 
 
 def test_what_counts_is_said_only_if_it_counts() -> None:
-    assert features_that_count(importance({"tenure": 0.1, "plan": 0.0})) == "Tenure alone counts"
-    assert "nothing that held-out customers confirm" in features_that_count(importance({"noise": -0.01}))
+    assert features_that_count(importance({"tenure": 0.1, "plan": 0.0})) == "Tenure alone matters"
+    assert "No feature improves predictions" in features_that_count(importance({"noise": -0.01}))

@@ -61,7 +61,7 @@ def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
     title = _rows_used(frames.fates(used, aside))
     if aside:
         assert title.lower().startswith(fmt.share(used / (used + aside)))
-        assert f"{aside:,} are set apart as “date cannot be read”" in title
+        assert f"{aside:,} have the outcome “date cannot be read”" in title
         assert "100 %" not in title
     else:
         assert title.startswith(f"All {used:,} rows" if used > 1 else "The only row")
@@ -96,7 +96,7 @@ def test_a_month_that_is_not_over_is_no_finding(as_of: str | None, last: int) ->
 
 def test_nobody_new_since() -> None:
     title = course_of_months(frames.monthly([7, 3, 0, 0]), "new_customers", pd.Timestamp("2023-04-30"))
-    assert title == "All 10 customers came by February 2023; nobody new in the 2 months after"
+    assert title == "All 10 customers first bought by February 2023; no new customer in the 2 months after"
 
 
 @few
@@ -246,7 +246,7 @@ def test_surfaces_read_their_grids() -> None:
 
 def test_distribution_has_median_and_top() -> None:
     title = usd(spread_of_value(frames.clv([*[10.0] * 19, 200.0])))
-    assert title == "The middle customer is worth USD 10.00, the best 5 % USD 200 each"
+    assert title == "The median customer is worth USD 10.00, the best 5 % USD 200 each"
 
 
 @few

@@ -27,7 +27,7 @@ def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
     assert title.startswith(f"At {fmt.share(rate)} retention a customer is worth {fmt.money(net, 'USD')}")
     if percent > 90:
-        assert "lie beyond the curve" in title
+        assert "are outside the curve" in title
     elif net > 0:
         assert title.endswith(f"5 points more add {fmt.share(after / net - 1)}")
 
@@ -42,7 +42,7 @@ def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
         (175.0, 0.8, "five points more add 80 %, as claimed"),
         (0.0, 0.8, "add 28 %, not the claimed 80 %"),
         (240.0, 0.8, "more than the claimed 80 %"),
-        (300.0, 0.6, "no net value to take a share of"),
+        (300.0, 0.6, "net value is not positive"),
     ],
 )
 def test_the_claim_is_met_missed_or_passed(cost: float, rate: float, said: str) -> None:
@@ -85,7 +85,7 @@ def test_best_and_worst_forecast_are_named(away: list[float]) -> None:
     title = chances_of_buying(table)
     assert fmt.share(min(gaps.values())) in title
     if fmt.share(min(gaps.values())) != fmt.share(max(gaps.values())):
-        assert title.startswith(f"{min(gaps, key=lambda one: gaps[one])}'s")
+        assert title.startswith(f"{fmt.capital(min(gaps, key=gaps.__getitem__))}'s")
         assert f"{max(gaps, key=lambda one: gaps[one])}'s" in title
 
 
@@ -97,10 +97,13 @@ def test_one_chance_for_everybody_is_not_named_the_best_forecast() -> None:
         .assign(model="base rate", predicted_mean=0.3, actual_mean=0.3)
     )
     title = chances_of_buying(pd.concat([table, base], ignore_index=True))
-    assert title.startswith("model's")
+    assert title.startswith("Model's")
     assert "base rate" not in title
 
 
 def test_overdue_counts_repeat_buyers_alone() -> None:
     title = overdue_buyers(frames.overdue([np.nan, 0.1, 0.3]), 0.05)
-    assert title == "80 customers are overdue: 20 % of repeat buyers, where 5 % would be if nobody had lapsed"
+    assert (
+        title
+        == "80 customers are overdue: 20 % of repeat buyers, where 5 % are expected if nobody has lapsed"
+    )

@@ -46,9 +46,9 @@ def test_the_pyramid_names_the_best_and_what_the_last_costs(
     first, last = held.iloc[0], held.iloc[-1]
     assert chart.title.startswith(f"{first['tier']}, {fmt.share(first['share_of_customers'])} of customers,")
     if np.isfinite(last["share_of_profit"]):
-        assert ("costs as much as" in chart.title) == (last["share_of_profit"] < 0 and len(held) > 1)
+        assert ("reduces it by" in chart.title) == (last["share_of_profit"] < 0 and len(held) > 1)
     else:
-        assert "all together make none" in chart.title
+        assert "all customers together bring none" in chart.title
 
 
 @few
@@ -75,8 +75,7 @@ def test_noise_and_change_stand_side_by_side(stayed: list[float], chance: list[f
     frame = frames.stays(stayed, chance)
     chart = charts.paired_shares(frame, stayed_beside_chance(frame), **frames.OF_STAYING)
     assert chart.title == (
-        f"{fmt.share(stayed[0])} of Platinum stayed; had nobody changed, noise alone would have kept "
-        f"{fmt.share(chance[0])}"
+        f"{fmt.share(stayed[0])} of Platinum stayed; {fmt.share(chance[0])} are expected to stay if no customer changes"
     )
     assert_legible(chart)
 
@@ -126,7 +125,7 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
 def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
     title = ranks_compared(frames.ranks([float(one) for one in profits]))
     poor = sum(one < 10 for one in profits[:2]) / 2
-    assert f"{fmt.share(poor)} are in the worse half by profit" in title
+    assert f"{fmt.share(poor)} are in the lower half by profit" in title
 
 
 @few
@@ -136,7 +135,7 @@ def test_certainty_names_the_best_and_the_least_sure(chances: list[list[float]])
     chart = charts.tier_certainty(frame, certainty_of_tiers(frame))
     right = np.diag(frame)
     assert chart.title.startswith(
-        f"Who measures as Platinum is Platinum with a chance of {fmt.share(right[0])}"
+        f"A customer measured as Platinum is Platinum with probability {fmt.share(right[0])}"
     )
-    assert ("least sure" in chart.title) == (right.argmin() > 0)
+    assert ("lowest for" in chart.title) == (right.argmin() > 0)
     assert fmt.share(right.min()) in chart.title

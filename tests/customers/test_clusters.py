@@ -129,11 +129,11 @@ def test_where_nobody_is_around_a_centre_the_verdict_says_so_in_words():
         said = cluster_verdict(pd.DataFrame([row | dict(valley=valley, valley_p=1.0, groups=False)]))
         assert not re.search(r"\b(inf|nan)\b", said)
         assert (
-            "around the emptier of two neighbouring centres there is nobody to compare with, no valley"
+            "around the sparser of two neighbouring centres there is no customer to compare with, no valley"
             in said
         )
     said = cluster_verdict(pd.DataFrame([row | dict(valley=1.25, valley_p=1.0, groups=False)]))
-    assert "halfway between two neighbours there are 1.25 customers for one around the emptier centre" in said
+    assert "halfway between two neighbours there are 1.25 customers around the sparser centre" in said
 
 
 def test_cdnow_has_cuts_but_no_groups():
@@ -312,7 +312,7 @@ def test_every_customer_has_a_cluster_or_a_reason(make):
         else needs_clusters(log, as_of="1998-06-30", **options)
     )
     assert found.customers["customer_id"].tolist() == summary["customer_id"].tolist()
-    others = "bought once" if make == "behaviour" else "too few purchases to tell"
+    others = "bought once" if make == "behaviour" else "too few purchases to judge"
     least = 1 if make == "behaviour" else 4
     assert (found.customers["cluster"] == others).tolist() == (summary["frequency"] < least).tolist()
     assert (

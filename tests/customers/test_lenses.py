@@ -105,7 +105,7 @@ def test_two_halves_of_a_year_against_the_rows(cdnow, rows):
     both = pd.concat(halves, axis=1, keys=["before", "after"])
     waterfall = found.waterfall.set_index("step")
     assert waterfall.loc["lapsed", "customers"] == both["after"].isna().sum()
-    assert waterfall.loc["new", "customers"] == 0  # CDNOW's customers all came by March
+    assert waterfall.loc["new", "customers"] == 0  # CDNOW's customers all first bought by March
     assert waterfall.loc["bought more", "customers"] == (both["after"] > both["before"]).sum()
     assert waterfall.loc["before", "change"] == pytest.approx(halves[0].sum())
     assert waterfall.loc["after", "change"] == pytest.approx(halves[1].sum())

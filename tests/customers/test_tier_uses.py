@@ -150,7 +150,7 @@ def test_to_drop_lead_saves_only_what_is_avoidable():
     assert gains["drop them"] == pytest.approx(55 - 50)
     assert gains["raise prices"] == pytest.approx(0.8 * 5 - 0.2 * (50 - 55))
     assert gains["serve them more cheaply"] == pytest.approx(0.3 * 55)
-    assert gains["charge until nobody loses money"] == 60
+    assert gains["charge until no customer makes a loss"] == 60
     assert told.loc["drop them", "of_loss"] == pytest.approx(5 / 60)
     assert tiers.ways_out_of_lead(avoidable_share=0)["gain"].iloc[0] == -50  # their margin is gone
     assert tiers.ways_out_of_lead(avoidable_share=1)["gain"].iloc[0] == 60
@@ -185,7 +185,7 @@ def test_clusters_are_cut_in_the_gaps_and_preferred_where_shares_cut_through():
     fixed, same = _cut("", found, value_tiers(profit)), _cut("", found, found)
     assert fixed["same"] < 0.8
     assert fixed["sentence"].startswith("Prefer the clusters")
-    assert same["sentence"].startswith("Either will do")
+    assert same["sentence"].startswith("Both are possible")
     assert same["rand"] == 1.0
     assert "not found again" in preferred_cut(0.5, True, 0.7)
 
@@ -252,8 +252,8 @@ def test_what_is_missing_is_said():
     )
     profit = CustomerProfit()
     profit.basis = basis
-    assert profit.missing_costs.startswith("Not known, and so counted as nothing: cost of orders")
+    assert profit.missing_costs.startswith("Not known, so not subtracted: cost of orders")
     profit.basis = basis.assign(basis="missing")
-    assert "nobody can be Lead" in profit.missing_costs
+    assert "no customer can be Lead" in profit.missing_costs
     profit.basis = basis.assign(basis="measured")
     assert profit.missing_costs == "Every cost is measured or assumed."

@@ -130,7 +130,7 @@ def test_without_costs_nobody_is_lead():
     found = value_tiers(pd.DataFrame({"revenue": [50.0, 20.0, -5.0, 0.0]}))
     assert found.kind == "revenue tiers"
     assert "Lead" not in found["tier"].tolist()
-    assert "nobody can be Lead" in " ".join(found.notes)
+    assert "no customer can be Lead" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_odd_bases_have_a_stated_result(values, expected, note):
         (profits([1]), {"cut_offs": {"by": "profits"}}, "did you mean 'profit'"),
         (profits([1]), {"method": "cluster"}, "did you mean 'clusters'"),
         (profits([1, np.nan]), {}, "profit is missing or infinite for 1 customers"),
-        (profits([1, 2], customer_id=["a", "a"]), {}, "'a' stands twice"),
+        (profits([1, 2], customer_id=["a", "a"]), {}, "'a' occurs twice"),
         (pd.DataFrame({"net": [1.0]}), {}, "neither a column 'profit' nor 'revenue'"),
         (profits([1]), {"minimum_exposure_days": -1}, "0 or more"),
     ],

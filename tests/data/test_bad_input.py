@@ -113,8 +113,8 @@ def test_a_required_column_that_nothing_names(project):
 @pytest.mark.parametrize("second", ["amount", "Amount"])
 def test_a_column_twice(project, second):
     assert refusal(project(f"customer_id,date,amount,{second}\na,2024-01-05,9,8\n")) == (
-        f"orders.csv: column {second!r} stands twice in the header, as columns 3 and 4; rename or remove one of "
-        "them, so that it is clear which is meant"
+        f"orders.csv: column {second!r} occurs twice in the header, as columns 3 and 4; rename or remove one of "
+        "them, so that the name is unique"
     )
 
 
@@ -227,7 +227,7 @@ def test_a_table_beside_the_log_with_such_a_line_is_refused_by_line(project, tmp
     assert str(caught.value) == (
         "spend.csv, line 3: it cannot be split into the 2 columns of the header by ',' and quotes '\"' "
         "(1 field instead of 2); "
-        "mend the line, or say under `delimiter` what stands between the columns"
+        "correct the line, or name the sign between the columns under `delimiter`"
     )
 
 
@@ -455,7 +455,7 @@ PREAMBLE = "Kundennr;Datum;Betrag\n0012;05.01.2025;9,50\n0013;06.01.2025;8,00\n"
 )
 def test_lines_above_the_header_are_refused_with_the_line_that_it_is_in(project, above, line):
     assert refusal(project(above + PREAMBLE)) == (
-        "orders.csv: line 1 is no header, for it holds 'Export vom 01.07.2025' alone; the columns' names stand in "
+        "orders.csv: line 1 is no header, for it holds 'Export vom 01.07.2025' alone; the column names are in "
         f"line {line}. Delete the lines above that one and save the file"
     )
 

@@ -85,7 +85,7 @@ def test_a_woocommerce_export_opens_by_itself(tmp_path):
     assert not {"product", "quantity", "cost", "unit_price"} & columns(guess).keys()
     assert guess.values["policies.amount_is"] == "order_total"
     assert "in 1 of 1 orders with several lines" in evidence(guess, "policies.amount_is")
-    assert "nothing in the file says" in evidence(guess, "currency")
+    assert "not stated in the file" in evidence(guess, "currency")
 
 
 def test_a_german_export(tmp_path):

@@ -148,9 +148,7 @@ def test_a_change_between_periods_says_that_not_all_who_count_as_new_are():
         for day in ("2024-03-01", "2024-03-02")
     )
     assert "may be an older customer" not in late
-    assert early.endswith(
-        "Who was first seen before 2024-03-02 may be an older customer, though counted as new."
-    )
+    assert early.endswith("Customers first seen before 2024-03-02 may be older, but count as new.")
 
 
 def test_what_a_new_customer_costs_is_not_known_from_first_purchases_of_old_ones():

@@ -181,7 +181,7 @@ def test_cdnow_is_told_to_be_a_closed_cohort():
     outcome = run("check", "cdnow")
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25." in outcome.output
-    assert "not a dying firm" in " ".join(outcome.output.split())
+    assert "not because the firm declines" in " ".join(outcome.output.split())
 
 
 def test_both_commands_say_which_states_are_sales(project):
@@ -205,7 +205,7 @@ def test_a_currency_that_the_file_does_not_say_is_not_made_up(project):
     made = run("new", "shop", "--transactions", "orders.csv", "--yes")
     assert made.exit_code == 0
     lines = (project / "data" / "shop" / "study.yaml").read_text().splitlines()
-    assert lines[lines.index("currency: null") - 1].startswith("# nothing in the file says")
+    assert lines[lines.index("currency: null") - 1].startswith("# not stated in the file")
     assert "currency             not known" in made.output
     assert crm.open_study("shop").currency == ""
     assert re.search(r"outcome +rows +amount\n", run("check", "shop").output)
@@ -217,4 +217,4 @@ def test_a_file_with_a_title_above_its_header_ends_with_2_and_the_line(project):
     refused = run("new", "shop", "--transactions", "orders.csv", "--yes")
     assert refused.exit_code == 2
     assert "orders.csv: line 1 is no header" in refused.stderr
-    assert "stand in line 2. Delete the lines above" in refused.stderr
+    assert "are in line 2. Delete the lines above" in refused.stderr

@@ -518,7 +518,7 @@ def test_has_says_which_columns_hold_something(shop):
 
 def test_a_study_without_optional_tables_says_so(shop):
     quality = shop().quality
-    assert quality.tables_in_words.startswith("This study supplies its purchase log alone")
+    assert quality.tables_in_words.startswith("This study has only a purchase log")
     assert quality.tables.empty
     assert quality.orphans.empty
     assert quality.spellings.empty
@@ -528,14 +528,14 @@ def test_a_study_without_optional_tables_says_so(shop):
 def test_the_sentence_counts_what_the_frames_count(shop):
     study = shop(service_cases="customer_id,opened\n1,2024-01-06\n88,2024-01-06\n2,soon\n")
     assert study.quality.tables_in_words == (
-        "Beside its purchase log this study supplies service_cases. Rows used: 2; of a later day: 0; set aside: 1; "
-        "keys that point to nothing: 1; words nearly spelt alike: 0."
+        "In addition to its purchase log, this study has service_cases. Rows used: 2; dated later: 0; set aside: 1; "
+        "keys without a match: 1; similar spellings: 0."
     )
     found = study.quality.tables_found
     assert list(found) == [
         "Rows by table",
         "Set aside, by reason",
-        "Keys that point to nothing; their rows are used",
+        "Keys without a match; their rows are used",
     ]
     by_table = found["Rows by table"].iloc[0]
     assert by_table[["table", "in_the_source", "used", "later", "set_aside"]].tolist() == [

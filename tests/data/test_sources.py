@@ -162,7 +162,7 @@ def test_an_address_of_a_file_is_its_path_and_a_server_is_refused(tmp_path):
 
 def test_a_frame_with_a_column_twice_is_refused():
     twice = pd.concat([ROWS, ROWS[["amount"]]], axis=1)
-    with pytest.raises(DataError, match="'amount' stands twice"):
+    with pytest.raises(DataError, match="'amount' occurs twice"):
         open_table(twice)
 
 

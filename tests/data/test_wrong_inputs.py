@@ -54,7 +54,7 @@ def workbook():
     return content.getvalue()
 
 
-DAMAGED = "cannot be read: it is damaged, cut off or not what its ending says; copy or export it again"
+DAMAGED = "cannot be read: it is damaged, incomplete or has the wrong file ending; copy or export it again"
 TEXT = "cannot be read: it holds lines of text; name it .csv"
 PAGE = "holds a web page, not a table; open it in a spreadsheet program and save it as .xlsx or CSV"
 
@@ -102,9 +102,9 @@ PAGE = "holds a web page, not a table; open it in a spreadsheet program and save
         (
             "word.docx",
             b"PK\x03\x04",
-            "its ending is none that can be read; allowed: .csv, .tsv, .txt, .zip, ",
+            "its file ending is not supported; allowed: .csv, .tsv, .txt, .zip, ",
         ),
-        ("noending", LOG, "source 'noending': its ending is none that can be read"),
+        ("noending", LOG, "source 'noending': its file ending is not supported"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_cause_and_cure(
@@ -219,4 +219,4 @@ def test_a_path_to_something_else_is_refused(tmp_path):
         assert said in in_own_words(str(caught.value))
     done = CliRunner().invoke(main, ["report", str(tmp_path / "orders.parquet")])
     assert done.exit_code == 2
-    assert "by its ending, a file of data" in done.output
+    assert "is not a study but a data file" in done.output

@@ -191,7 +191,7 @@ def test_features_hold_only_what_was_known_then():
     ("change", "words"),
     [
         ({"group": "exposed"}, "in 'reminder' no group is 'control', but 'exposed'; name those"),
-        ({"customer_id": "a"}, "customer 'a' stands twice in 'reminder'"),
+        ({"customer_id": "a"}, "customer 'a' occurs twice in 'reminder'"),
         ({"assigned": pd.NaT}, "assigned is missing or no date in 4 rows"),
         ({"assigned": "soon"}, "assigned is missing or no date in 4 rows"),
     ],

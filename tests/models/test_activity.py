@@ -103,7 +103,7 @@ class TestScores:
         assert (scores["brier_behind"] >= 0).all()
         sentence = comparison_sentence(scores)
         assert sentence.startswith("true is nearest")
-        assert "No worse than it beyond chance: nearly." in sentence
+        assert "Not clearly worse: nearly." in sentence
         assert "Worse: wild by 0." in sentence
 
 

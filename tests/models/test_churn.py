@@ -153,7 +153,7 @@ def test_a_leak_is_refused_or_kept_as_asked(firm):
         crm.ChurnModel("logistic").fit(leaking)
     data = crm.churn_data(leaking)
     data = data.without_leaks(crm.leak_check(data))
-    assert "closed is left out: it nearly gives the answer away" in data.notes
+    assert "closed is left out: it predicts the outcome almost perfectly" in data.notes
     assert "closed" not in crm.ChurnModel("logistic").fit(data).kinds
     assert "closed" in crm.ChurnModel("logistic").fit(leaking, keep_leaks=True).kinds
 
@@ -167,7 +167,7 @@ def test_redundant_columns_are_told_apart_from_leaks(firm):
     assert found["finding"].eq("redundant").all()
     assert found.loc["total", "what"].startswith("total is tenure × price (R² 1.000)")
     assert found.loc["cents", "what"].startswith("cents is 100 × price + 700 (R² 1.000)")
-    assert found.loc["terms", "what"] == "terms tells the same customers apart as contract"
+    assert found.loc["terms", "what"] == "terms separates the same customers as contract"
 
 
 # -- splits -------------------------------------------------------------------------------------------------

@@ -19,17 +19,17 @@ def judged(tenure=TENURE, subgroups=None, **changes):
 @pytest.mark.parametrize(
     ("changes", "verdict", "said"),
     [
-        ({}, "use", "It puts 85 % of pairs in order, with chances that are right on average."),
-        ({"roc_auc": 0.65}, "use with care", "It puts 65 % of pairs in order."),
-        ({"roc_auc": 0.55}, "do not use", "It puts 55 % of pairs in order."),
-        ({"roc_auc": 0.99}, "use with care", "too good"),
-        ({"brier": 0.20}, "do not use", "err 102.7 % as much as the base rate"),
+        ({}, "use", "It ranks 85 % of pairs correctly, and its probabilities are right on average."),
+        ({"roc_auc": 0.65}, "use with care", "It ranks 65 % of pairs correctly."),
+        ({"roc_auc": 0.55}, "do not use", "It ranks 55 % of pairs correctly."),
+        ({"roc_auc": 0.99}, "use with care", "suspiciously high"),
+        ({"brier": 0.20}, "do not use", "Brier score is 102.7 % of that of the base rate"),
         ({"calibration_slope": 0.8}, "use with care", "too extreme (calibration slope 0.80)"),
         ({"calibration_slope": 1.6}, "do not use", "too timid (calibration slope 1.60)"),
-        ({"calibration_slope": float("nan")}, "use with care", "slope gap is not known"),
+        ({"calibration_slope": float("nan")}, "use with care", "slope gap is undefined"),
         ({"mean_predicted": 0.30}, "use with care", "It expects 30 % to leave, and 26 % did."),
         ({"churned": 60}, "use with care", "Only 60 of the held-out customers left"),
-        ({"roc_auc_low": 0.70}, "use with care", "Tenure alone puts 74 % of pairs in order"),
+        ({"roc_auc_low": 0.70}, "use with care", "Tenure alone ranks 74 % of pairs correctly"),
     ],
 )
 def test_each_threshold(changes, verdict, said):

@@ -33,10 +33,12 @@ def telco():
 
 def test_a_table_of_customers_is_learnt_from(telco):
     assert telco.leaks["column"].tolist() == ["total_charges"]
-    assert "total_charges is left out: another column says the same" in telco.data.notes
+    assert "total_charges is left out: another column has the same information" in telco.data.notes
     assert telco.verdict.verdict == "use"
     assert telco.verdict.after("A finding") == "A finding (use)"
-    assert telco.tested.measures.loc["pairs in order (ROC AUC)", "churn model"].startswith("0.84")
+    assert telco.tested.measures.loc["ROC AUC (share of pairs ranked correctly)", "churn model"].startswith(
+        "0.84"
+    )
     assert telco.tested.measures.loc["calibration slope (1 is right)", "base rate"] == "–"
     assert telco.tested.model_scores["churned"] == 1869
     assert set(telco.survival["group"]) == {"Month-to-month", "One year", "Two year"}
@@ -58,7 +60,7 @@ def test_a_purchase_log_tells_who_is_overdue():
     log, day = study.transactions, study.as_of
     models = [crm.ParetoNBDModel(), crm.ModifiedBetaGeoModel()]
     found = crm.compare_activity(log, as_of=day, models=models)
-    assert found.sentence.startswith("MBG/NBD is nearest to who bought")
+    assert found.sentence.startswith("MBG/NBD has the best Brier score")
     assert found.best["forecast"] == "MBG/NBD"
     summary = crm.rfm_summary(log, as_of=day)
     model = found.fit_best(summary)

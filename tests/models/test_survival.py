@@ -250,7 +250,7 @@ class TestCox:
         few = remission.iloc[::3].assign(x=np.arange(14.0), y=np.arange(14.0) ** 2)
         said = " ".join(crm.cox_model(few, ["arm", "x", "y"]).findings)
         assert "use fewer features" in said
-        assert "arm = placebo nearly decides alone who leaves" in said
+        assert "arm = placebo almost determines who leaves" in said
 
 
 class TestRemainingLifetime:

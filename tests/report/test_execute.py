@@ -157,6 +157,6 @@ def test_data_that_cannot_answer_are_no_failure(project):
     assert done.code == 0
     assert done.ended["02_base"] == "skipped"
     reason = next(one["reason"] for one in done.record["notebooks"] if one["name"] == "02_base")
-    assert reason == "these data cannot answer it: too few customers came back"
-    assert "these data cannot answer it" in (project.latest / "index.html").read_text(encoding="utf-8")
+    assert reason == "these data are not sufficient: too few customers came back"
+    assert "these data are not sufficient" in (project.latest / "index.html").read_text(encoding="utf-8")
     assert not (project.latest / "metrics" / "02_base.json").exists()

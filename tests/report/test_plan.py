@@ -56,7 +56,7 @@ def test_notebooks_that_read_each_other_are_refused(unrun):
 
 def test_a_notebook_that_reads_an_unknown_one_is_refused(unrun):
     edit_metadata(unrun, "04_decisions", reads=["02_bass"])
-    with pytest.raises(StudyError, match="reads '02_bass', which is not there; did you mean '02_base'"):
+    with pytest.raises(StudyError, match="reads '02_bass', which does not exist; did you mean '02_base'"):
         plan(unrun)
 
 
@@ -122,7 +122,7 @@ def test_a_preset_names_its_notebook_as_only_does(unrun, word):
 def test_a_notebook_that_stands_twice_under_two_names_is_refused(unrun):
     study = unrun.root / "data/tiny/study.yaml"
     study.write_text(study.read_text().replace("02_base:", "02: {top: 4}\n  02_base:"))
-    assert "notebooks: 02_base stands there twice, as '2' and as '02_base'; keep one" in refusal(unrun)
+    assert "notebooks: 02_base is listed twice, as '2' and as '02_base'; keep one" in refusal(unrun)
 
 
 def test_only_runs_what_it_names_and_may_run_what_that_reads(unrun):

@@ -97,7 +97,7 @@ def test_a_damaged_entry_of_the_cache_is_made_anew_and_said(project):
         (entry / damaged).write_bytes(content[: len(content) // 2])
         done = project.crm("check", "tiny")
         assert done.code == 0, done.err
-        assert f"{entry} was damaged, and is made anew" in done.err
+        assert f"{entry} was damaged, and is made again" in done.err
         assert facts_of(entry) == {"study": "tiny", "clear": ["ids"]}
     for damage in ("null", "", '{"files": 1}', "[]"):
         (entry,) = (project.root / ".cache/crmlib/notebooks/tiny/02_base").glob("*/contents.json")

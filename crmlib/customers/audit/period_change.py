@@ -326,7 +326,7 @@ def recent_change(
     if fitting < months:
         sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
     if new_from is not None and after[0] < as_day(new_from, "new_from"):
-        sentence += f". Who was first seen before {new_from} may be an older customer, though counted as new"
+        sentence += f". Customers first seen before {new_from} may be older, but count as new"
     return RecentChange(change, fitting, before, after, f"{sentence}.")
 
 

@@ -1,4 +1,4 @@
-"""What the tables of the audit say, each in one sentence; see `crmlib.customers.sentences`."""
+"""The findings of the audit, each in one sentence; see `crmlib.customers.sentences`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
     if measure == "new_customers" and (idle := len(months) - 1 - int(np.flatnonzero(values)[-1])):
         who = f"All {fmt.number(values.sum())} customers" if values.sum() > 1 else "The only customer"
         after = "month" if idle == 1 else f"{idle} months"
-        return f"{who} came by {fmt.month(months[-1 - idle])}; nobody new in the {after} after"
+        return f"{who} first bought by {fmt.month(months[-1 - idle])}; no new customer in the {after} after"
     empty = np.flatnonzero(values[:complete] == 0)
     if measure == "purchases" and len(empty):
         where = fmt.month(months[empty[0]])
@@ -97,7 +97,7 @@ def share_of_best_tenth(deciles: pd.DataFrame, value: str) -> str:
 
 
 def moves_of_tenths(migration: pd.DataFrame, value: str) -> str:
-    """What became of the best tenth."""
+    """Where the customers of the best tenth are in the next period."""
     first = migration.iloc[0]
     if not first.sum():
         return ""

@@ -1,4 +1,4 @@
-"""How many clusters, and are they groups? What speaks for it, beside a cloud without groups, and the verdict in words.
+"""How many clusters, and are they groups? What speaks for it, beside data without groups, and the verdict in words.
 
 Clusters cut from one smooth cloud can look as compact as real groups. The difference lies between them: halfway
 between two groups there are fewer customers than around either centre. In a cloud with a single top there are not,
@@ -27,7 +27,7 @@ COLUMNS = (
     *("clusters", "silhouette", "silhouette_null", "stability", "stability_null"),
     *("jaccard", "valley", "valley_p", "groups"),
 )
-CUTS = "No clusters beyond a smooth cloud: these are cuts, not groups."
+CUTS = "These clusters are cuts of one continuous distribution, not separate groups."
 HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike
 TUBE = 0.75  # share of the two clusters' customers within the tube through both centres
 
@@ -150,9 +150,9 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
         silhouette, stable = (f"{row[name]:.2f}" for name in ("silhouette", "stability"))
         null = f"{row['silhouette_null']:.2f} and {row['stability_null']:.2f}"
         return (
-            f"{clusters} groups: halfway between any two neighbours there are at most {row['valley']:.2f} customers "
-            f"for one around the emptier centre; silhouette {silhouette} and stability {stable}, where a cloud without "
-            f"groups has up to {null}; each is found again (Jaccard {row['jaccard']:.2f} or more)."
+            f"{clusters} groups: halfway between any two neighbours the density is at most {row['valley']:.2f} of that "
+            f"around the sparser centre; silhouette {silhouette} and stability {stable}, where data without groups "
+            f"have up to {null}; each is found again (Jaccard {row['jaccard']:.2f} or more)."
         )
     first, last = choice["clusters"].min(), choice["clusters"].max()
     tried = (
@@ -167,10 +167,10 @@ def _failed(row: pd.Series) -> list[str]:
     """What keeps the clusters from being groups."""
     reasons = {
         f"{_halfway(row['valley'])}, no valley beyond chance": row["valley_p"] > SIGNIFICANT,
-        f"silhouette {row['silhouette']:.2f}, where a cloud without groups has up to {row['silhouette_null']:.2f}": (
+        f"silhouette {row['silhouette']:.2f}, where data without groups have up to {row['silhouette_null']:.2f}": (
             row["silhouette"] < row["silhouette_null"]
         ),
-        f"stability {row['stability']:.2f}, where a cloud without groups has up to {row['stability_null']:.2f}": (
+        f"stability {row['stability']:.2f}, where data without groups have up to {row['stability_null']:.2f}": (
             row["stability"] < row["stability_null"]
         ),
         f"one of them is not found again (Jaccard {row['jaccard']:.2f})": row["jaccard"] < STABLE,
@@ -181,10 +181,8 @@ def _failed(row: pd.Series) -> list[str]:
 def _halfway(valley: float) -> str:
     """How many customers there are between two neighbouring clusters; nobody around a centre leaves no ratio."""
     if not math.isfinite(valley):
-        return "around the emptier of two neighbouring centres there is nobody to compare with"
-    return (
-        f"halfway between two neighbours there are {valley:.2f} customers for one around the emptier centre"
-    )
+        return "around the sparser of two neighbouring centres there is no customer to compare with"
+    return f"halfway between two neighbours the density is {valley:.2f} of that around the sparser centre"
 
 
 class Valley(NamedTuple):

@@ -19,7 +19,7 @@ from crmlib.units import TimeUnit
 
 BEHAVIOUR = ("frequency", "time_since_last_purchase", "mean_spend_per_period")
 ONCE = "bought once"
-TOO_FEW = "too few purchases to tell"
+TOO_FEW = "too few purchases to judge"
 NOT_KNOWN = "not known"
 _CHOICE = pd.DataFrame(columns=list(COLUMNS))
 _PROFILE = pd.DataFrame(columns=["cluster", "name", "customers", "feature", "mean", "standing"])
@@ -194,12 +194,12 @@ def category_shares(
         raise CrmError(f"fewest_purchases is {fewest_purchases}; allowed: a whole number from 1")
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     if by not in rows.columns:
-        raise CannotAnswerError(f"the purchase log has no {by}, so that needs do not show in it")
+        raise CannotAnswerError(f"the purchase log has no {by}, so it does not show needs")
     rows = rows.mutate(category=rows[by].cast("string").fill_null(NONE))
     named = _largest(rows, most)
     if len(named) < 2:
         raise CannotAnswerError(
-            f"the purchase log has one {by} only ({', '.join(named)}), so that needs do not differ"
+            f"the purchase log has one {by} only ({', '.join(named)}), so needs do not differ"
         )
     rows = rows.mutate(category=ibis.ifelse(rows.category.isin(named[:most]), rows.category, OTHER))
     money = rows.group_by("customer_id", "category").agg(spend=_.amount.sum())

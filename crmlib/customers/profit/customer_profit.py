@@ -71,10 +71,11 @@ class CustomerProfit(ResultFrame):
             return "Every cost is measured or assumed."
         if len(missing) == len(costs):
             return (
-                "No cost is known, so these are revenue tiers: nobody can be Lead, and who buys most may cost most. "
+                "No cost is known, so these are revenue tiers: no customer can be Lead, and large buyers may have high "
+                "costs. "
                 "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
             )
-        return f"Not known, and so counted as nothing: {', '.join(missing)}; true profit is that much lower."
+        return f"Not known, so not subtracted: {', '.join(missing)}; true profit is lower by these costs."
 
 
 def customer_profit(

@@ -143,7 +143,7 @@ def profit_halves(
     weeks = ((last - first).days + 1) // 7
     if weeks < FEWEST_WEEKS:
         raise CannotAnswerError(
-            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to tell chance from habit"
+            f"{first} to {last} are {max(weeks, 0)} weeks; {FEWEST_WEEKS} are needed to separate chance from habit"
         )
     prices = as_costs(costs)
     whole = profit_in_weeks(transactions, first, last, costs=prices, **known)
@@ -235,7 +235,7 @@ def profit_noise(halves: pd.DataFrame) -> ProfitNoise:
     if len(values) < FEWEST or np.ptp(values) == 0:
         raise CannotAnswerError(
             f"{fmt.plural(len(values), 'customer')} with {fmt.plural(len(np.unique(values)), 'different profit')}; "
-            f"{FEWEST} customers who differ are needed to tell chance from truth"
+            f"{FEWEST} customers who differ are needed to separate chance from real differences"
         )
     coefficients = _regressed(values, squares)
     scale = float(np.median(np.abs(values[values != 0])))

@@ -264,7 +264,7 @@ def tier_migration(
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)
     chances = tier_probabilities(transactions, start=first[0], end=first[1], cut_offs=cut_offs, **known)
-    sentence = f"Compared: {length} complete months each, of {months} asked for at most."
+    sentence = f"Compared: {length} complete months each, requested: at most {months}."
     means = regression_to_the_mean(chances, after, value=str(before.value))
     return TierMigration(before, first, second, *moves_between(before, after, chances), means, sentence)
 

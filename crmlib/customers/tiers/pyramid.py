@@ -24,9 +24,9 @@ COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
     "Platinum": "a named contact, first call on capacity, asked for advice; no discounts they did not ask for",
-    "Gold": "bundles and reasons to buy all here; find out what is bought elsewhere before any discount",
-    "Iron": "good standard service, self-service first; lift those who could be Gold, spend nothing extra",
-    "Lead": "find the cause of the cost, serve more cheaply, charge for extra work; part only as a last step",
+    "Gold": "bundles and reasons to concentrate purchases here; find out what is bought elsewhere before any discount",
+    "Iron": "good standard service, self-service first; develop those who could be Gold, spend nothing extra",
+    "Lead": "find the cause of the cost, serve more cheaply, charge for extras; end the contract only as a last step",
 }
 
 
@@ -287,14 +287,14 @@ class Pyramid(ResultFrame):
         raised = (1 - leave) * price_rise * revenue - leave * lost_by_leaving
         saved, rise, gone = (fmt.share(share) for share in (avoidable_share, price_rise, leave))
         ways = [
-            ("drop them", -lost_by_leaving, f"{saved} of the cost to serve them falls away"),
-            ("raise prices", raised, f"{rise} more, and {gone} of them leave for it"),
+            ("drop them", -lost_by_leaving, f"{saved} of the cost to serve them is saved"),
+            ("raise prices", raised, f"{rise} more, and {gone} of them leave because of it"),
             (
                 "serve them more cheaply",
                 cheaper * avoidable,
                 f"{fmt.share(cheaper)} less of the avoidable cost",
             ),
-            ("charge until nobody loses money", loss, "fees cover each one's loss, and nobody leaves"),
+            ("charge until no customer makes a loss", loss, "fees cover each one's loss, and nobody leaves"),
         ]
         table = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
         table.insert(2, "of_loss", table["gain"] / loss if loss > 0 else float("nan"))

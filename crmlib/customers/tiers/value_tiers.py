@@ -237,7 +237,7 @@ def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
         )
     if "customer_id" in profit.columns and not profit["customer_id"].is_unique:
         twice = profit["customer_id"][profit["customer_id"].duplicated()].iloc[0]
-        raise CrmError(f"customer {twice!r} stands twice in profit; one row per customer is needed")
+        raise CrmError(f"customer {twice!r} occurs twice in profit; one row per customer is needed")
     return values
 
 
@@ -258,10 +258,10 @@ def _least_values(values: np.ndarray, codes: np.ndarray) -> TierCutOffs:
 def _notes(values: np.ndarray, new: np.ndarray, has_costs: bool) -> list[str]:
     notes = []
     if not has_costs:
-        notes.append("no cost is known: these are revenue tiers, and nobody can be Lead")
+        notes.append("no cost is known: these are revenue tiers, and no customer can be Lead")
     spared = int((new & (values < 0)).sum()) if has_costs else 0
     if spared:
-        notes.append(f"at a loss but too new to be judged, and so Iron: {spared:,}")
+        notes.append(f"with a loss but too new to judge, so Iron: {spared:,}")
     if len(values) and (values == values[0]).all():
         notes.append("all customers have the same value: they cannot be divided into tiers")
     if has_costs and len(values) and (values < 0).all():
@@ -315,8 +315,8 @@ def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
     both = f"{fmt.share(same)} of customers are in the same tier both ways"
     if not groups:
         return (
-            "Prefer fixed shares: customers do not divide by themselves (clusters would be cuts, not groups), so a "
-            f"size that the firm can serve is the better reason for a cut; {both}."
+            "Prefer fixed shares: there are no separate groups (clusters would be cuts), so a "
+            f"size that the firm can serve is the better criterion; {both}."
         )
     if jaccard < STABLE:
         return (
@@ -325,11 +325,11 @@ def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
         )
     if same >= SAME:
         return (
-            f"Either will do: {both}; fixed shares are easier to explain and to keep from period to period."
+            f"Both are possible: {both}; fixed shares are easier to explain and to keep constant over time."
         )
     return (
         f"Prefer the clusters: they are groups that are found again (Jaccard {jaccard:.2f} or more), and fixed "
-        f"shares cut through them; {both}."
+        f"shares divide them; {both}."
     )
 
 

@@ -145,7 +145,7 @@ def _check_people(people: pd.DataFrame, control: str) -> None:
     if twice.any():
         first, count = people[twice].iloc[0], f"{int(twice.sum()):,}"
         raise DataError(
-            f"experiments: customer {first['customer_id']!r} stands twice in {first['experiment']!r} ({count} such "
+            f"experiments: customer {first['customer_id']!r} occurs twice in {first['experiment']!r} ({count} such "
             "rows); keep the first assignment, or name each round of the experiment"
         )
 

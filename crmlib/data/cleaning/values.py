@@ -97,7 +97,7 @@ def _refuse_nested(raw: ibis.Table, columns: Mapping[str, str], contract: Contra
     for ours, theirs in columns.items():
         if raw[theirs].type().is_nested():
             raise DataError(
-                f"{contract.name}: columns.{ours} names {theirs!r}, which holds several values in a cell "
+                f"{contract.name}: columns.{ours} names {theirs!r}, which has several values in a cell "
                 f"({raw[theirs].type()}); export each of them as a column of its own"
             )
 
@@ -215,7 +215,7 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         return ibis.ifelse(value.isnull(), ibis.ifelse(written, no_id, nothing), nothing)
     if column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
-        cases.append((value.isnull() & written, f"{name} is none of: {allowed}"))
+        cases.append((value.isnull() & written, f"{name} is not one of: {allowed}"))
     else:
         why: Any = " or before 1900" if column.name == "birthday" else ""
         if column.kind in ("number", "money") and f"written_{column.name}" in rows.columns:

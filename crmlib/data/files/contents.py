@@ -63,8 +63,8 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _only_file_in(path: Path) -> IO[bytes]:
     with zipfile.ZipFile(path) as archive:
-        held = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX/" not in one.filename]
-        names = ", ".join(one.filename for one in held[:20]) or "nothing"
+        held = [file for file in archive.infolist() if not file.is_dir() and "__MACOSX/" not in file.filename]
+        names = ", ".join(file.filename for file in held[:20]) or "nothing"
         if len(held) != 1 or not names.lower().endswith(TEXT_SUFFIXES):
             raise DataError(
                 f"{path.name} holds {names}; of an archive one text file is read: unpack it, and name a file, the "
@@ -110,7 +110,7 @@ def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> Data
     if not head:
         why = "it is empty; export it again"
     elif head.startswith(own) or path.name.lower().endswith(".gz"):
-        why = "it is damaged, cut off or not what its ending says; copy or export it again"
+        why = "it is damaged, incomplete or has the wrong file ending; copy or export it again"
     else:
         why = f"it holds {_kind_of(head) or 'lines of text; name it .csv'}"
     return DataError(f"{path.name} cannot be read: {why}")
@@ -231,7 +231,7 @@ def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
     if width:
         title = " ".join(_filled(readings[0][0]))[:60]
         raise DataError(
-            f"{where}: line 1 is no header, for it holds {title!r} alone; the columns' names stand in line {line}. "
+            f"{where}: line 1 is no header, for it holds {title!r} alone; the column names are in line {line}. "
             "Delete the lines above that one and save the file"
         )
 
@@ -259,8 +259,8 @@ def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
         name = ("" if raw is None else str(raw)).strip() or f"column_{place}"
         if name.lower() in named:
             raise DataError(
-                f"{where}: column {name!r} stands twice in the header, as columns {named[name.lower()]} and {place}; "
-                "rename or remove one of them, so that it is clear which is meant"
+                f"{where}: column {name!r} occurs twice in the header, as columns {named[name.lower()]} and {place}; "
+                "rename or remove one of them, so that the name is unique"
             )
         named[name.lower()] = place
         result.append(name)

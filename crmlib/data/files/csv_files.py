@@ -191,7 +191,7 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
         raise DataError(
             f"{file.source.name}, line {split.first_line}: it cannot be split into the {len(file.header)} columns of "
             f"the header by {file.delimiter!r} and quotes '\"' ({split.fault}); "
-            "mend the line, or say under `delimiter` what stands between the columns"
+            "correct the line, or name the sign between the columns under `delimiter`"
         )
     again = replace(file, path=copy, delimiter=",", header=(*file.header, UNSPLIT))
     table = _scan(engine, [again])

@@ -61,28 +61,28 @@ def _local(part: str | Path) -> Path:
         return Path(os.path.expanduser(part))
     if scheme.lower() != "file":
         raise DataError(
-            f"source begins with {scheme}://; files are read, not servers. Export the table to Parquet or CSV, or "
+            f"source begins with {scheme}://; only files can be read. Export the table to Parquet or CSV, or "
             "into a DuckDB file, and name that"
         )
     try:
         return Path(url2pathname(urlsplit(f"file://{rest}").path))
     except ValueError:
-        raise DataError(f"source {part!r} is no address of a file; write its path instead") from None
+        raise DataError(f"source {part!r} is not the address of a file; write its path instead") from None
 
 
 def _expand(path: Path, written: str) -> list[Path]:
     if os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
-        files = [one for one in _shown_in(path) if _known(one)]
+        files = [file for file in _shown_in(path) if _known(file)]
     elif os.path.exists(path):
         raise DataError(
             f"source {written!r} is a pipe or a device; name a file that can be read more than once"
         )
     elif any(sign in written for sign in "*?["):
-        files = [one for one in _shown_in(path.parent) if fnmatch(one.name, path.name)]
+        files = [file for file in _shown_in(path.parent) if fnmatch(file.name, path.name)]
     else:
-        beside = [one.name for one in _shown_in(path.parent)]
+        beside = [file.name for file in _shown_in(path.parent)]
         none = "the folder is empty" if os.path.isdir(path.parent) else "the folder does not exist either"
         hint = did_you_mean(path.name, beside[:20]) if beside else none
         raise DataError(f"source {written!r}: there is no file {path.name} in {path.parent}; {hint}")
@@ -137,6 +137,6 @@ def kind_of(path: Path) -> str:
             return kind
     plain = [suffix for suffixes in _KINDS.values() for suffix in suffixes if suffix.count(".") == 1]
     raise DataError(
-        f"source {path.name!r}: its ending is none that can be read; allowed: {', '.join(plain)}; also .csv.gz, "
+        f"source {path.name!r}: its file ending is not supported; allowed: {', '.join(plain)}; also .csv.gz, "
         ".csv.bz2, .csv.zst and .json.gz"
     )

@@ -131,7 +131,7 @@ def match_columns(
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
     for purpose in contract.lacking(found):
-        names = [one.replace("_", "") for one in _LAST_RESORT.get(f"{contract.name}.{purpose}", [])]
+        names = [name.replace("_", "") for name in _LAST_RESORT.get(f"{contract.name}.{purpose}", [])]
         last = [n for n, one in profiles.items() if plain_name(n).replace("_", "") in names and one.rows]
         if last:
             note = "by its name; there is no id, and two customers of one name count as one"
@@ -191,7 +191,7 @@ def names_of(contract: Contract) -> dict[str, list[str]]:
 def near_names(contract: Contract, purpose: str, there: Iterable[str]) -> list[str]:
     """Columns whose names hold one of a purpose's names, whatever else they hold: a customer's id, and her city."""
     words = [set(word.split("_")) for word in names_of(contract)[purpose]]
-    return [one for one in there if any(word <= set(plain_name(one).split("_")) for word in words)]
+    return [name for name in there if any(word <= set(plain_name(name).split("_")) for word in words)]
 
 
 class OwnGuesses:

@@ -64,12 +64,12 @@ def guess_dates(column: ir.Column) -> DateGuess:
     texts = column.name("text").as_table().mutate(text=_.text.strip())
     texts = texts.filter(_.text.re_search("[1-9]"))  # as every date has, and "n/a" and 0000-00-00 have not
     examples = _examples(texts)
-    formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, one) for text in examples)]
+    formats = [form for form in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, form) for text in examples)]
     # What one example rules out another may need: the engine decides between the two orders on all rows.
     swapped = {pattern.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for pattern in formats}
-    formats = [one for one in (*_DAY_TIMES, *_NUMBERS) if one in {*formats, *swapped}]
+    formats = [form for form in (*_DAY_TIMES, *_NUMBERS) if form in {*formats, *swapped}]
     seen = _readings(texts, ["iso", *formats])
-    formats = [one for one in ("iso", *formats) if seen[one].any()]
+    formats = [form for form in ("iso", *formats) if seen[form].any()]
     if not formats:
         return _unread(int(seen["rows"].sum()), int(seen["rows"].sum()), [*examples, "nothing"])
     numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}

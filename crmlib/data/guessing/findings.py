@@ -17,7 +17,7 @@ class Finding:
 
 
 CURRENCY_UNKNOWN = Finding(
-    "currency", None, "nothing in the file says; amounts are written without a code until you do"
+    "currency", None, "not stated in the file; amounts are written without a code until you set it"
 )
 
 

@@ -64,7 +64,7 @@ def words_of(look: Look, amount: ir.NumericValue | None) -> Iterator[Finding | Q
 
 
 def _words(column: pd.Series) -> set[str]:
-    words = {str(one).strip().lower() for one in column.dropna().unique()[: 10 * _MOST_WORDS]}
+    words = {str(value).strip().lower() for value in column.dropna().unique()[: 10 * _MOST_WORDS]}
     return words - {""}
 
 
@@ -112,7 +112,7 @@ def _signs(look: Look, free: Mapping[str, set[str]], amount: ir.NumericValue) ->
 def _returned_orders(look: Look, few: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Question]:
     """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
     status = look.source("status")
-    words = {one for one in few.get(status, ()) if says_returned(one)}
+    words = {word for word in few.get(status, ()) if says_returned(word)}
     hits = _above_zero(look.table, {status: words} if words else {}, amount)
     if hits and "policies.excluded_statuses" not in look.given:
         listed = ", ".join(f"{word} ({fmt.count(hits[status][word])} rows)" for word in sorted(words))
@@ -166,7 +166,7 @@ def _above_zero(
 def _counts(text: ir.StringColumn) -> dict[str, int]:
     counted = text.name("word").as_table().filter(_.word.notnull()).group_by("word").agg(rows=_.count())
     found = counted.order_by(_.rows.desc(), "word").to_pyarrow().to_pylist()
-    return {one["word"]: one["rows"] for one in found}
+    return {row["word"]: row["rows"] for row in found}
 
 
 def _no_products(look: Look) -> Iterator[Finding | Question]:
@@ -204,4 +204,4 @@ def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]
     found = words.group_by(word="text0").agg(rows=_.rows.sum(), clear=_.clear.any()).filter(_.word.notnull())
     counted = found.order_by(_.rows.desc(), "word").limit(_MOST_WORDS).to_pyarrow().to_pylist()
     # A letter alone may be a size; beside postage it is a code.
-    return {one["word"]: one["rows"] for one in counted} if any(one["clear"] for one in counted) else {}
+    return {row["word"]: row["rows"] for row in counted} if any(row["clear"] for row in counted) else {}

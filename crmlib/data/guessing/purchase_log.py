@@ -87,7 +87,7 @@ class PurchaseLogGuesses(OwnGuesses):
         """Without a price where there is an amount, and without lines where an order's total is counted once."""
         has_amount = "amount" in matches and matches["amount"].column != NONE
         dropped = {"unit_price"} if has_amount else set()
-        if any(one.value == "order_total" for one in further):
+        if any(finding.value == "order_total" for finding in further):
             dropped |= {*_LINE_COLUMNS}
         settled = {purpose: one for purpose, one in matches.items() if purpose not in dropped}
         if not has_amount and {"quantity", "unit_price"} <= settled.keys():
@@ -144,7 +144,7 @@ def _states(look: Look) -> Finding:
         why += "; no column says how much was refunded, so refunded orders are set aside"
     excluded = (*excluded, *wordy, *back, *refunded)
     counted = count_states(status, excluded)
-    listed = ", ".join(f"{one['state']} ({one['rows']:,}) {one['outcome']}" for one in counted)
+    listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
@@ -209,7 +209,7 @@ def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) ->
     marks = table.select(mark=mark, text=text).filter(_.mark.notnull())
     found = marks.group_by("mark").agg(rows=_.count(), example=_.text.min())
     found = found.order_by(_.rows.desc(), "mark").limit(1_000).to_pyarrow().to_pylist()
-    return [(one["mark"], one["rows"], one["example"]) for one in found]
+    return [(row["mark"], row["rows"], row["example"]) for row in found]
 
 
 def _unreadable(look: Look) -> Iterator[Question]:

@@ -79,25 +79,25 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     matches = match_columns(contract, profiles, known, own)
     here = _columns_of(contract, own.settle(matches, []), there)
     decimal = list(_decimal(table, here, given))
-    sign = next((str(one.value) for one in decimal if isinstance(one, Finding)), ".")
+    sign = next((str(finding.value) for finding in decimal if isinstance(finding, Finding)), ".")
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
     seen += [*_timezone(table, here, given)]
     there_now = {name: match for name, match in matches.items() if match.column in there}
     look = Look(table, sample, profiles, there_now, known, given, sign)
     seen += own.compare(look)
-    found = [one for one in seen if isinstance(one, Finding)]
-    by_words = [one for one in found if one.entry.startswith("columns.")]
+    found = [finding for finding in seen if isinstance(finding, Finding)]
+    by_words = [finding for finding in found if finding.entry.startswith("columns.")]
     matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
-    questions += [one for one in seen if isinstance(one, Question)]
+    questions += [question for question in seen if isinstance(question, Question)]
     settled = {name: match for name, match in own.settle(matches, []).items() if match.column in there}
     more = list(own.further(replace(look, matches=settled)))
-    questions += [one for one in more if isinstance(one, Question)]
-    further = [one for one in more if isinstance(one, Finding)]
+    questions += [question for question in more if isinstance(question, Question)]
+    further = [finding for finding in more if isinstance(finding, Finding)]
     matches = own.settle(matches, further)
     columns = [_finding(contract, name, one) for name, one in matches.items()]
-    found = [one for one in found if one not in by_words]
+    found = [finding for finding in found if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
     return Guess(opened.place, tuple(findings), tuple(questions))
 
@@ -128,7 +128,7 @@ def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
     column = next(column for column in contract.columns if column.name == name)
     near = near_names(contract, name, there)
     doubt = f"; {', '.join(map(repr, near))}: name or content speak against it" if near else ""
-    answers = (*near, *[one for one in there if one not in near])
+    answers = (*near, *[name for name in there if name not in near])
     return Question(f"columns.{name}", f"which column is the {name}? ({column.purpose}){doubt}", answers[:40])
 
 
@@ -247,8 +247,8 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
             raise DataError(f"{files[0].name}: {entry} goes with {_KINDS[wanted]}; leave it out")
     named = [Finding(entry, given[entry], "named by you") for entry in _HOW_TO_OPEN if entry in given]
     seen = [*named, *detect_format(files[0], given)]
-    questions = [one for one in seen if isinstance(one, Question)]
-    found = [one for one in seen if isinstance(one, Finding)]
+    questions = [question for question in seen if isinstance(question, Question)]
+    found = [finding for finding in seen if isinstance(finding, Finding)]
     options = {one.entry: one.answers[0] for one in questions} | {one.entry: one.value for one in found}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]

@@ -84,14 +84,14 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
     if len(unlike) > _MOST_UNLIKE * words and (len(unlike) > 1 or words <= _FEW_WORDS):
         return _which(sample, unlike[0])
     if is_windows:
-        why = "the bytes are not UTF-8, and each is a sign of Windows-1252 (Western Europe)"
+        why = "the bytes are not UTF-8, and each is a character of Windows-1252 (Western Europe)"
         return Finding("encoding", "cp1252", why)
     return Finding("encoding", "latin-1", "the bytes are neither UTF-8 nor Windows-1252")
 
 
 def _unlike_western(text: str) -> tuple[list[str], int]:
     """Words that no Western language writes, the frequent ones first, and the number of all beyond ASCII."""
-    words = Counter(one for one in _WORD.findall(text) if not one.isascii())
+    words = Counter(word for word in _WORD.findall(text) if not word.isascii())
     return [one for one, _rows in words.most_common() if not _is_western(one)], len(words)
 
 
@@ -106,7 +106,7 @@ def _which(sample: bytes, word: str) -> Question:
     """The encodings that a detector finds likely, and what each makes of the first word that is not Western."""
     from charset_normalizer import from_bytes
 
-    found = [one.encoding for one in from_bytes(sample, cp_isolation=[*_ENCODINGS])]
+    found = [match.encoding for match in from_bytes(sample, cp_isolation=[*_ENCODINGS])]
     readings: dict[str, str] = {}  # by what they make of the text: others are the same here
     for name in (*found, *_ENCODINGS):
         try:

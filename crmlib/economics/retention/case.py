@@ -78,9 +78,9 @@ class RetentionCase:
             brings = (
                 f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
             )
-            return f"{brings}, so that there is nothing that more retention could raise"
+            return f"{brings}, so higher retention cannot raise it"
         if not self.discount_rate + 1 > self.retained / self.customers:
-            return "nobody leaves and nothing is discounted, so that value has no limit; give a discount rate"
+            return "retention is 100 % without discounting, so value is infinite; give a discount rate"
         return ""
 
     @property
@@ -342,7 +342,7 @@ def _acquisition_cost(
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won or total < 0:
-        why = "nobody bought first" if not won else "more was credited than spent"
+        why = "there are no first purchases" if not won else "more was credited than spent"
         return None, f"missing: {why} in the last 365 days"
     measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
-    return total / won, f"{measured}: an average, not what the next costs"
+    return total / won, f"{measured}: an average, not the cost of the next customer"

@@ -115,11 +115,11 @@ def retention_claim(
     terms = RetentionTerms(contribution or 1.0, rate, discount_rate, cost, programme_cost)
     reversal = claim_reversal(terms)
     if terms.retention_rate + POINTS > 1:
-        full = f"Retention of {fmt.share(terms.retention_rate)} leaves no room for five points."
+        full = f"Retention of {fmt.share(terms.retention_rate)} is too high for five points more."
         return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
         lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
-        return not_tested(f"{lost}: nothing to take a share of.", assumptions, reversal)
+        return not_tested(f"{lost}: a percentage rise is undefined.", assumptions, reversal)
     rise, of_share = terms.steps()["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, contribution_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
@@ -135,9 +135,9 @@ def _missing(retained: float, customers: float, contribution: float | None, has_
     if not customers > 0:
         return "No customer was there at the start of the period."
     if not retained > 0:
-        return "Nobody was retained, so that there is no value to raise."
+        return "Nobody was retained, so there is no value to raise."
     if contribution is None and has_costs:
-        return "Costs are known but no margin: without it, what is left after them is not known."
+        return "Costs are known but no margin: without it, profit is not known."
     return ""
 
 
@@ -169,9 +169,11 @@ def _interval(
 def _why(rise: Estimate, of_share: float, reversal: pd.Series, before_acquisition: bool) -> str:
     what = "before acquisition cost, which is not known" if before_acquisition else "net of costs"
     text = f"Five points more give {rise} {what}"
-    text += f", five per cent of itself {fmt.share(of_share)}." if np.isfinite(of_share) else "."
+    text += f", a relative rise of five per cent {fmt.share(of_share)}." if np.isfinite(of_share) else "."
     if rise.low < CLAIMED <= rise.high:
-        text += f" The interval holds {fmt.share(CLAIMED)}: more customers or a surer margin are needed."
+        text += (
+            f" The interval holds {fmt.share(CLAIMED)}: more customers or a more precise margin are needed."
+        )
     cost, rate = reversal["acquisition_cost_in_margins"], reversal["retention_rate"]
     where = [f"at an acquisition cost of {fmt.number(cost, 1)} periods' margin"] if cost > 0 else []
     where += [f"at a retention of {fmt.share(rate)}"] if np.isfinite(rate) else []
@@ -192,7 +194,7 @@ def _assumptions(
         "a period; profit is the present value of a customer's margins, not one year's",
     ]
     if contribution is None:
-        assumed.append("no margin is known: it is taken to be the same before and after")
+        assumed.append("no margin is known: it is assumed to be the same before and after")
     if acquisition_cost is None:
         assumed.append("no acquisition cost is known: value is before it")
     if not programme_cost:

@@ -135,13 +135,13 @@ def spending_readout(
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
         won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
-        sentence = f"{won}: without spend and wins there is no response to judge."
-        return SpendingReadout((sentence,), no_rows(_SPENDING, "there is no response to judge"), by_month)
+        sentence = f"{won}: without spend and wins the response cannot be estimated."
+        return SpendingReadout((sentence,), no_rows(_SPENDING, "the response cannot be estimated"), by_month)
     curves, origin = _curves(by_month, today, share, acquisition_ceiling)
     sentences = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", origin]
     keep = None
     if retention_spend is None:
-        sentences.append("What is spent on keeping a customer is not known: retention is left as it is.")
+        sentences.append("The spend on retention is not known, so the retention rate is kept as it is.")
     else:
         rate = case.terms.retention_rate
         ceiling = (1 + rate) / 2 if retention_ceiling is None else retention_ceiling
@@ -153,7 +153,9 @@ def spending_readout(
     table = pd.DataFrame(rows)
     more = table["next_customer_costs"] < table["value"]
     side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"
-    sentences.append(f"Spend {side} per prospect, as long as the next customer costs less than one is worth.")
+    sentences.append(
+        f"Spend {side} per prospect, as long as the next customer costs less than a customer is worth."
+    )
     return SpendingReadout(tuple(sentences), table, by_month)
 
 
@@ -184,7 +186,7 @@ def _curves(
     low, high = float(spend.min()), float(spend.max())
     origin = (
         f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
-        "judgements, and the answer depends on them. Vary the spend by chance to find out."
+        "judgements, and the answer depends on them. Vary the spend at random to find out."
     )
     return curves, origin
 

@@ -95,8 +95,8 @@ def model_forecasts(
             "such as the median spend as spend_model, or cap the largest purchases"
         )
     found = []
-    for one in models:
-        model = fit_fresh(one, halves)
+    for unfitted in models:
+        model = fit_fresh(unfitted, halves)
         purchases = model.expected_purchases(halves, length).to_numpy()
         some = 1 - model.expected_probability_no_purchase(halves, length).to_numpy()
         money = None if per_purchase is None else purchases * per_purchase

@@ -25,21 +25,27 @@ class Thresholds(Rules):
     Examples
     --------
     >>> Thresholds(total_error_care=0.2).explain().loc[0, "why"]
-    'a total off by a tenth moves a budget'
+    'an error of a tenth in the total changes a budget'
     """
 
-    total_error_care: float = limit(0.10, "a total off by a tenth moves a budget")
-    total_error_refuse: float = limit(0.30, "a total off by a third misleads whoever plans by it")
+    total_error_care: float = limit(0.10, "an error of a tenth in the total changes a budget")
+    total_error_refuse: float = limit(0.30, "an error of a third in the total misleads planning")
     group_error_care: float = limit(0.20, "purchases predicted for the wrong group of customers, of all")
     group_error_refuse: float = limit(0.50, "half the purchases are predicted for the wrong customers")
-    probability_gap_care: float = limit(0.10, "a stated 30 % chance to buy that is 20 % or 40 % picks others")
-    probability_gap_refuse: float = limit(0.20, "stated chances to buy hardly mean anything")
-    coverage_gap_care: float = limit(0.05, "intervals hold fewer or more customers than the model says")
-    coverage_gap_refuse: float = limit(0.15, "intervals of customers are wrong by every seventh customer")
+    probability_gap_care: float = limit(
+        0.10, "if a predicted 30 % is really 20 % or 40 %, other customers are chosen"
+    )
+    probability_gap_refuse: float = limit(
+        0.20, "predicted probabilities of a purchase have almost no meaning"
+    )
+    coverage_gap_care: float = limit(0.05, "intervals contain fewer or more customers than stated")
+    coverage_gap_refuse: float = limit(
+        0.15, "the share of customers inside their interval is wrong by a seventh"
+    )
     pit_distance_care: float = limit(0.06, "the distribution of counts is off by as much somewhere")
     pit_distance_refuse: float = limit(0.20, "counts do not follow the predicted distribution")
-    rmse_ratio_care: float = limit(1.00, "a rule without a model errs no more per customer")
-    rmse_ratio_refuse: float = limit(1.10, "a rule without a model errs clearly less per customer")
+    rmse_ratio_care: float = limit(1.00, "a simple rule has no larger error per customer")
+    rmse_ratio_refuse: float = limit(1.10, "a simple rule has a clearly smaller error per customer")
     gini_behind_care: float = limit(0.05, "RFM or last year's revenue finds the best customers better")
     gini_behind_refuse: float = limit(0.20, "RFM or last year's revenue finds far more of the best customers")
     origin_error_care: float = limit(0.20, "totals from other starting days were off by as much")
@@ -47,8 +53,10 @@ class Thresholds(Rules):
     fewest_totals_held: float = limit(
         0.50, "the model's own 80 % interval of a total missed it as often as not"
     )
-    fewest_purchases: float = limit(100.0, "fewer holdout purchases prove nothing: chance alone is 10 %")
-    fewest_customers: float = limit(500.0, "fewer customers leave the parameters loose")
+    fewest_purchases: float = limit(
+        100.0, "with fewer holdout purchases, chance alone gives an error of 10 %"
+    )
+    fewest_customers: float = limit(500.0, "with fewer customers the parameters are imprecise")
 
 
 def verdict(
@@ -81,7 +89,7 @@ def verdict(
         *([] if origins is None else _origins(origins[origins["model"] == model], rules)),
         *_evidence(row, rules),
     ]
-    return judge(model, reasons, f"{_total(row)} Nothing else is beyond its threshold.")
+    return judge(model, reasons, f"{_total(row)} All other measures are within their thresholds.")
 
 
 def verdicts(
@@ -123,8 +131,8 @@ def _errors(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
     sentences = {
         "total_error": _total(row),
         "group_error": f"{group} of purchases are predicted for the wrong groups of customers.",
-        "probability_gap": f"Its chances that a customer buys are off by {chance} on average.",
-        "coverage_gap": f"Its 80 % intervals hold {covered} of customers {side} than it says.",
+        "probability_gap": f"Its predicted probabilities of a purchase are off by {chance} on average.",
+        "coverage_gap": f"Its 80 % intervals contain {covered} of customers {side} than stated.",
         "pit_distance": f"Its distribution of counts is off by up to {distance}.",
     }
     return [rules.reason(name, abs(row[name]), sentence) for name, sentence in sentences.items()]
@@ -138,7 +146,7 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
     if len(errors):
         ratio = row["rmse"] / errors.min() if errors.min() > 0 else np.inf
         size = f"RMSE {fmt.number(ratio)} of the rule's" if np.isfinite(ratio) else "the rule is always right"
-        sentence = f"The rule “{errors.idxmin()}” errs no more per customer ({size})."
+        sentence = f"The rule “{errors.idxmin()}” has no larger error per customer ({size})."
         found.append(rules.reason("rmse_ratio", ratio, sentence))
     rankings = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
     if len(rankings):
@@ -154,7 +162,9 @@ def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
     error = float(np.sqrt((origins["total_error"] ** 2).mean()))
     off = f"From other starting days its totals were off by {fmt.share(error)} (root mean square)."
     inside, count = int(origins["inside"].sum()), len(origins)
-    held = f"Its own 80 % interval of the total held it from {inside} of {count} starting days: widen it."
+    held = (
+        f"Its own 80 % interval contained the actual total from {inside} of {count} starting days: widen it."
+    )
     return [
         rules.reason("origin_error", error, off),
         rules.reason("totals_held", inside / count if count else np.inf, held),
@@ -164,8 +174,8 @@ def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
 def _evidence(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
     """Whether the fit and the holdout are enough to judge by."""
     unfitted = Reason(REFUSE, "Its fit did not converge, so its parameters are not those of the data.")
-    few = f"Only {fmt.count(row['actual'])} purchases happened in the holdout: too few to prove much."
-    small = f"Only {fmt.count(row['customers'])} customers were known: parameters are loose."
+    few = f"Only {fmt.count(row['actual'])} purchases happened in the holdout: too few for a reliable test."
+    small = f"Only {fmt.count(row['customers'])} customers were known: parameters are imprecise."
     return [
         None if row["converged"] else unfitted,
         rules.reason("purchases", row["actual"], few),

@@ -126,7 +126,7 @@ def churn_survival(data: ChurnData, importance: pd.DataFrame) -> pd.DataFrame:
         return survival_curves(data.spells, by=by)
     tenure = data.tenure_column
     if tenure is None or data.features[tenure].isna().any():
-        return no_rows(_CURVES, "no column says for how long each customer has been one")
+        return no_rows(_CURVES, "no column has the tenure of the customers")
     few = [
         name
         for name in importance["feature"]

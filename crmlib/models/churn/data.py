@@ -81,7 +81,7 @@ class ChurnData:
         if self.reason:
             return not_measured(self.reason)
         left, rows = int(self.churned.sum()), len(self.features)
-        return f"Learnt from {self.source}: {rows:,} rows, {left:,} left ({fmt.share(left / rows)})."
+        return f"Fitted to {self.source}: {rows:,} rows, {left:,} left ({fmt.share(left / rows)})."
 
     @property
     def tenure_column(self) -> str | None:
@@ -115,9 +115,9 @@ class ChurnData:
         named = found.set_index("column")["finding"]
         leaks = named.index[named == "leak"].tolist()
         if not self.reason and set(self.features) <= set(leaks):
-            return no_churn_data(f"every column nearly gives the answer away: {fmt.listing(leaks)}")
-        kept = self.without(*leaks, why="it nearly gives the answer away")
-        return kept.without(*named.index[named == "redundant"], why="another column says the same")
+            return no_churn_data(f"every column predicts the outcome almost perfectly: {fmt.listing(leaks)}")
+        kept = self.without(*leaks, why="it predicts the outcome almost perfectly")
+        return kept.without(*named.index[named == "redundant"], why="another column has the same information")
 
 
 def churn_data(
@@ -186,7 +186,7 @@ def churn_data(
         )
     if absent := [name for name in leave_out if name not in frame.columns]:
         raise DataError(
-            f"leave_out names {absent[0]!r}, which is not there; {did_you_mean(absent[0], frame.columns)}"
+            f"leave_out names {absent[0]!r}, which does not exist; {did_you_mean(absent[0], frame.columns)}"
         )
     churned, note = read_labels(frame[label], positive=positive)
     notes = [note]
@@ -254,8 +254,8 @@ def _refuse_too_few(churned: Array, label: str) -> None:
     if not left or not stayed:
         what = "nobody left" if not left else "everybody left"
         raise FitError(
-            f"{label}: {what} among the {len(churned):,} customers with a known outcome, so nothing tells the two "
-            "apart; add customers of the other kind, from the same time"
+            f"{label}: {what} among the {len(churned):,} customers with a known outcome, so a model cannot "
+            "separate the two; add customers of the other kind, from the same time"
         )
     if min(left, stayed) < FEWEST_OF_EACH:
         raise FitError(

@@ -40,7 +40,7 @@ BASE_RATE = "base rate"
 _ROWS_AT_ONCE = 100_000
 MOST_SUBGROUPS = 8  # values of a column by whose groups the model is judged too
 _MEASURES = {
-    "roc_auc": "pairs in order (ROC AUC)",
+    "roc_auc": "ROC AUC (share of pairs ranked correctly)",
     "pr_auc": "average precision (PR AUC)",
     "lift_top_10": "lift in the riskiest tenth",
     "brier": "Brier score",
@@ -259,9 +259,7 @@ def evaluate_churn(
         del named[WITHOUT]
     if column is None:
         del named[TENURE]
-        notes.append(
-            f"no column that says for how long is there to compare with: rename it to {TENURE_NAMES[0]}"
-        )
+        notes.append(f"there is no tenure column to compare with: rename it to {TENURE_NAMES[0]}")
     churned, features = frame["churned"].to_numpy(), data.features.iloc[rows]
     predictions = {model: Predictions(frame[p].to_numpy(), churned) for model, p in named.items()}
     groups = None if data.groups is None else data.groups[rows]

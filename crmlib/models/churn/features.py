@@ -110,7 +110,7 @@ def read_features(frame: pd.DataFrame) -> Features:
     """
     twice = frame.columns[frame.columns.duplicated()].unique().tolist()
     if twice:
-        raise DataError(f"column {twice[0]!r} stands twice; rename or drop one of them")
+        raise DataError(f"column {twice[0]!r} occurs twice; rename or drop one of them")
     kinds: dict[str, str] = {}
     levels: dict[str, tuple[str, ...]] = {}
     notes = []
@@ -143,7 +143,7 @@ def _judge(column: pd.Series) -> tuple[str, pd.Series, str]:
         if text.str.fullmatch(_DATE).all():
             return kind, values, "it is a date; give the days from it to the cut-off instead"
         if known > max(IDENTIFIER_LEVELS, IDENTIFIER_SHARE * filled):
-            return kind, values, f"its {known:,} different texts name customers rather than describe them"
+            return kind, values, f"its {known:,} different texts identify customers rather than describe them"
     return kind, values, ""
 
 

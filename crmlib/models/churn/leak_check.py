@@ -25,7 +25,7 @@ _COLUMNS = ["column", "finding", "roc_auc", "what"]
 
 
 # Conventions, beyond which a column is taken for a leak.
-LEAK_AUC = 0.95  # alone it puts 19 of 20 pairs in order; what is known in time hardly does
+LEAK_AUC = 0.95  # alone it ranks 19 of 20 pairs correctly; a column known in time hardly does
 SUSPECT_AUC = 0.80  # alone it ranks as well as a whole model does elsewhere …
 SUSPECT_LEAD = 0.05  # … and no other column comes near it
 NAMED_AUC = 0.60  # it ranks, and its name sounds like what is known only afterwards
@@ -122,14 +122,14 @@ def columns_in_doubt(data: ChurnData, *, keep_leaks: bool, random_state: int) ->
 
 def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) -> tuple[str, str] | None:
     if area >= LEAK_AUC:
-        return LEAK, f"{name} alone tells who left (ROC AUC {area:.3f})"
+        return LEAK, f"{name} alone predicts who left (ROC AUC {area:.3f})"
     if pure := _pure(name, codes, data):
         return LEAK, pure
     if area >= SUSPECT_AUC and lead >= SUSPECT_LEAD:
         return SUSPECT, f"{name} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column"
     sounds = [part for part in AFTERWARDS if part in name.lower().replace(" ", "_")]
     if sounds and area >= NAMED_AUC:
-        return SUSPECT, f"{name} (ROC AUC {area:.2f}) sounds like something known only afterwards"
+        return SUSPECT, f"{name} (ROC AUC {area:.2f}) has a name that suggests it was known only afterwards"
     return None
 
 
@@ -245,5 +245,5 @@ def _same_partition(features: pd.DataFrame, categories: Sequence[str]) -> Iterat
     for name, code in codes.items():
         key = code.astype(np.int32).tobytes()
         if key in seen:
-            yield name, f"{name} tells the same customers apart as {seen[key]}"
+            yield name, f"{name} separates the same customers as {seen[key]}"
         seen.setdefault(key, name)

@@ -28,17 +28,19 @@ class ChurnThresholds(Rules):
 
     rank_error_care: float = limit(0.30, "three of ten pairs are in the wrong order")
     rank_error_refuse: float = limit(0.40, "a coin puts five of ten pairs in the wrong order")
-    too_good_care: float = limit(0.97, "look for what was known only afterwards")
+    too_good_care: float = limit(0.97, "look for columns known only afterwards")
     brier_ratio_care: float = limit(0.98, "hardly better than the base rate for everybody")
-    brier_ratio_refuse: float = limit(1.00, "chances are no better than the base rate for everybody")
+    brier_ratio_refuse: float = limit(1.00, "probabilities are no better than the base rate for everybody")
     tenure_lead_care: float = limit(0.0, "the rule by tenure alone may rank as well")
-    slope_gap_care: float = limit(0.10, "a stated 30 % is then 28 % or 32 %, a stated 90 % is 88 % or 92 %")
-    slope_gap_refuse: float = limit(0.40, "stated chances are far too extreme, or far too timid")
+    slope_gap_care: float = limit(
+        0.10, "a predicted 30 % is then 28 % or 32 %, a predicted 90 % is 88 % or 92 %"
+    )
+    slope_gap_refuse: float = limit(0.40, "predicted probabilities are far too extreme or too moderate")
     level_gap_care: float = limit(0.05, "the number who leave is off by a twentieth")
     level_gap_refuse: float = limit(0.25, "the number who leave is off by a quarter")
-    group_gap_care: float = limit(0.03, "a kind of customer is judged wrongly, beyond chance")
-    group_gap_refuse: float = limit(0.15, "a kind of customer is judged wrongly by far, beyond chance")
-    fewest_churned: float = limit(100.0, "fewer who left prove little: chance alone is 10 %")
+    group_gap_care: float = limit(0.03, "a group of customers is predicted wrongly, beyond chance")
+    group_gap_refuse: float = limit(0.15, "a group of customers is predicted wrongly by far, beyond chance")
+    fewest_churned: float = limit(100.0, "with fewer leavers, chance alone gives an error of 10 %")
 
 
 def churn_verdict(
@@ -69,7 +71,7 @@ def churn_verdict(
     ...     "roc_auc_low": [0.84, 0.73, 0.49], "roc_auc_high": [0.86, 0.75, 0.51], "brier": [0.135, 0.169, 0.195],
     ...     "calibration_slope": [1.0, 1.0, None], "mean_predicted": 0.266, "base_rate": 0.265, "churned": 1869})
     >>> print(churn_verdict(scores))
-    churn model: use. It puts 85 % of pairs in order, with chances that are right on average.
+    churn model: use. It ranks 85 % of pairs correctly, and its probabilities are right on average.
     """
     if missing := why_none(scores):
         return Verdict(MODEL, NOT_JUDGED, (f"There is {missing}.",))
@@ -84,11 +86,11 @@ def churn_verdict(
         _in_doubt(row, rows["roc_auc"].get(WITHOUT)),
         *_rivals(row, rows.loc[TENURE] if TENURE in rows.index else None, rules),
     ]
-    return judge(MODEL, reasons, f"{_order(row)}, with chances that are right on average.")
+    return judge(MODEL, reasons, f"{_order(row)}, and its probabilities are right on average.")
 
 
 def _order(row: pd.Series) -> str:
-    return f"It puts {fmt.share(row['roc_auc'])} of pairs in order"
+    return f"It ranks {fmt.share(row['roc_auc'])} of pairs correctly"
 
 
 def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
@@ -99,8 +101,8 @@ def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
     side = "extreme" if slope < 1 else "timid"
     sentences = {
         "rank_error": f"{_order(row)}.",
-        "brier_ratio": f"Its chances err {fmt.share(brier)} as much as the base rate for everybody (Brier).",
-        "slope_gap": f"Its chances are too {side} (calibration slope {fmt.number(slope)}).",
+        "brier_ratio": f"Its Brier score is {fmt.share(brier)} of that of the base rate for everybody.",
+        "slope_gap": f"Its probabilities are too {side} (calibration slope {fmt.number(slope)}).",
         "level_gap": f"It expects {level} to leave, and {happened} did.",
     }
     values = 1 - row["roc_auc"], brier, abs(slope - 1), abs(row["mean_predicted"] / base - 1)
@@ -124,16 +126,16 @@ def _in_doubt(row: pd.Series, without: float | None) -> Reason | None:
     """The columns that may have been known only afterwards, and what the model is worth without them."""
     if not row.get("in_doubt"):
         return None
-    worth = "" if without is None else f" Without it, {fmt.share(without)} of pairs are in order."
+    worth = "" if without is None else f" Without it, {fmt.share(without)} of pairs are ranked correctly."
     return Reason(CARE, f"Was this known in time: {row['in_doubt']}?{worth}")
 
 
 def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) -> list[Reason | None]:
     """Whether scores are too good to be true, no better than tenure alone, or of too few customers."""
-    suspicious = f"{_order(row)}, which is too good: look for what was known only afterwards."
+    suspicious = f"{_order(row)}, which is suspiciously high: look for columns known only afterwards."
     found = [rules.reason("too_good", row["roc_auc"], suspicious)]
     if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
-        sentence = f"Tenure alone puts {fmt.share(tenure['roc_auc'])} of pairs in order: not clearly fewer."
+        sentence = f"Tenure alone ranks {fmt.share(tenure['roc_auc'])} of pairs correctly: not clearly fewer."
         found.append(Reason(CARE, sentence))
-    few = f"Only {fmt.count(row['churned'])} of the held-out customers left: too few to prove much."
+    few = f"Only {fmt.count(row['churned'])} of the held-out customers left: too few for a reliable test."
     return [*found, rules.reason("churned", row["churned"], few)]
