@@ -63,8 +63,7 @@ def read_experiments(
         What `group` says of those who were left alone.
     value_per_unit : float or mapping, optional
         Money per unit of the outcome, such as the margin for spend; of several outcomes by name. Without it, or
-        without the cost of every treated customer, whether it pays cannot be tested: a cost is 0 only where the
-        table says so.
+        the cost of every treated customer, whether it pays cannot be tested: an unknown cost is not 0.
     adjust_by : str, optional
         A column known before chance decided, such as "spend_before": what it explains is taken off, which
         narrows the interval and moves the difference only by chance.
@@ -339,9 +338,8 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
     better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
     pays = PAYS.verdict(row["value_low"], row["value_high"])
     if better == UNDECIDED:
-        seen = (
-            f"a difference of {row['detectable']:.3g} would be detected with probability {fmt.share(POWER)}"
-        )
+        chance = f"would be detected with probability {fmt.share(POWER)}"
+        seen = f"a difference of {row['detectable']:.3g} {chance}"
         return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["cost_per_message"]):

@@ -193,7 +193,7 @@ def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
     ((train, test),), said = held_out_splits(data, 0)
     assert set(data.date[test]) == {days[3]}
     assert set(data.date[train]) == set(days[:2])  # what became of those of July was not known in October
-    assert "1,500 earlier rows are not learnt from" in said
+    assert "1,500 earlier rows are not used for fitting" in said
     assert crm.evaluate_churn(data, estimator="logistic", resamples=5).notes[0] == said
 
 

@@ -144,7 +144,7 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
     else:
         unknown = train & (data.known_on.to_numpy() > cut)
         train &= ~unknown
-        note += f"; {int(unknown.sum()):,} earlier rows are not learnt from, for their outcome was not known by then"
+        note += f"; {int(unknown.sum()):,} earlier rows are not used for fitting: their outcome was not known by then"
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()
