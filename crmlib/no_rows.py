@@ -1,4 +1,4 @@
-"""Frames without rows that say why: what stands where nothing was measured."""
+"""Frames without rows that state the reason: the result where nothing was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model says of every frequency and recency, for customers of one age."""
+"""Predictions of a model for every frequency and recency, for customers of one age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A firm's own figures for the worth of retention: what was measured, what is assumed and what is missing."""
+"""A firm's own figures for the value of retention: which are measured, assumed or missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models that a churn model is chosen from, as scikit-learn pipelines, and how customers are held out."""
+"""The candidate models of a churn model, as scikit-learn pipelines, and the folds of cross-validation."""
 
 from __future__ import annotations
 
