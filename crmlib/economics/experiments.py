@@ -339,9 +339,7 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
     better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
     pays = PAYS.verdict(row["value_low"], row["value_high"])
     if better == UNDECIDED:
-        seen = (
-            f"a difference of {row['detectable']:.3g} would be detected with probability {fmt.share(POWER)}"
-        )
+        seen = f"one of {row['detectable']:.3g} would be detected with probability {fmt.share(POWER)}"
         return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["cost_per_message"]):
