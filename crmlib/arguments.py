@@ -1,4 +1,4 @@
-"""Arguments of public functions: frames of other libraries are taken, and what is wrong is refused by its name.
+"""Checks of the arguments of public functions: other libraries' frames are converted, and errors name the argument.
 
 Every public name passes through `checked` when it is first asked for (see `crmlib.lazy`), so no function has to look
 whether it was given a frame at all.

@@ -1,4 +1,4 @@
-"""What can go wrong, said so that the reader knows what to do next.
+"""Errors, whose messages say what to do next.
 
 Every message names the column or parameter, what was found, what is allowed and the cure.
 """

@@ -1,4 +1,4 @@
-"""Public names that load on first use: whoever draws one chart does not wait for the models.
+"""Public names that load on first use, so that drawing a chart does not load the models.
 
 The stub of a package lists its public names, so that editors and type checkers see them too.
 """

@@ -1,4 +1,4 @@
-"""Frames that functions return: those with methods, and those without rows that say why nothing was measured."""
+"""Frames that functions return: those with methods, and those without rows that state the reason."""
 
 from __future__ import annotations
 

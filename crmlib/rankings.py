@@ -1,6 +1,6 @@
-"""Customers in the order of a score: how well it puts first those who count, and who is in which tenth.
+"""Rankings of customers by a score: how well a ranking works, and the tenths of customers.
 
-Customers with equal scores are not told apart: areas and shares are means over the orders in which they could stand.
+Customers with equal scores are ties: areas and shares are means over all their possible orders.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keep passwords out of everything a run leaves behind; and the secret with which customer ids are hashed."""
+"""Keep passwords out of all output of a run; and the secret for hashed customer ids."""
 
 from __future__ import annotations
 

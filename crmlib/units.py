@@ -1,4 +1,4 @@
-"""Units of time, and the one place where one is converted into another."""
+"""Units of time, and their conversion: only here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from files and names on a screen or a page: what controls a terminal or turns text round is shown as a mark."""
+"""Text from files and names, made safe for a screen or page: control characters are shown as marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of what changed from one month or period to another: through whom, through what, and who moved where."""
+"""Charts of the changes between months or periods: which customers, which factors, and who moved where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of who leaves: are chances true, whom does a ranking find, who is silent, and what a campaign earns."""
+"""Charts of churn: calibration, gains, overdue customers, survival, and the profit of a campaign."""
 
 from __future__ import annotations
 

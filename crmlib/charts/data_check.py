@@ -1,4 +1,4 @@
-"""Charts of the data check: what became of the rows, and the months that the log covers."""
+"""Charts of the data check: rows by outcome, and the months that the log covers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The marks that charts are made of: each draws numbers into the axes it is given, and decides nothing."""
+"""The marks of all charts: each draws numbers into given axes, and decides nothing."""
 
 from __future__ import annotations
 

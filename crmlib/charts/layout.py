@@ -1,4 +1,4 @@
-"""The sheet a chart stands on: title above, unit above the axis, nothing cut and nothing overlapping."""
+"""The layout of a chart: title on top, unit above the axis, nothing cut off and nothing overlapping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of lifetime value: forecasts beside what happened, how value is spread and what it hangs on."""
+"""Charts of lifetime value: forecasts against actual values, the spread of value, and its sensitivity."""
 
 from __future__ import annotations
 

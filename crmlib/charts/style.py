@@ -1,4 +1,4 @@
-"""What every chart shares: the chart itself, its colours and its type."""
+"""What all charts share: the chart object, its colours and its fonts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def group_colours(names: Iterable[str]) -> list[str]:
 
 
 def line_colours(lines: int) -> list[str]:
-    """A colour for each of the first four lines; those beyond are told apart by their names alone."""
+    """A colour for each of the first four lines; the others differ only by their names."""
     return [*_LINES, *[SOFT] * lines][:lines]
 
 

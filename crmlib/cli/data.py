@@ -1,4 +1,4 @@
-"""The commands on a firm's data: `crm new`, `crm add`, `crm check`, and `crm simulate`, which makes a firm up."""
+"""The commands on a firm's data: `crm new`, `crm add`, `crm check`, and `crm simulate`, which simulates a firm."""
 
 from __future__ import annotations
 

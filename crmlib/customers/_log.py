@@ -1,4 +1,4 @@
-"""What a customer analysis sees of a purchase log at a day: its rows, purchase days and customers, the same for all."""
+"""The purchase log as of a day, for all customer analyses: its rows, purchase days and customers."""
 
 from __future__ import annotations
 

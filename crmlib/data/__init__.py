@@ -1,1 +1,1 @@
-"""What comes in: the tables' contracts, where they are read from, and the check that loses nothing."""
+"""The tables of a firm: contracts, sources, and a data check that counts every row."""

@@ -1,4 +1,4 @@
-"""A key of the code that something was made by: it changes with that code, and with no other of the library."""
+"""A cache key of the code that made a result: it changes only when that code changes."""
 
 from __future__ import annotations
 

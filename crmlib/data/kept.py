@@ -1,4 +1,4 @@
-"""Folders in a cache, cleaned tables among them: each is found as it was made, or made anew; their size is bounded."""
+"""Cache folders, such as cleaned tables: checked, made again if damaged, and limited in size."""
 
 from __future__ import annotations
 

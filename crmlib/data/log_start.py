@@ -1,4 +1,4 @@
-"""Does a log start with the firm, or was it cut, so that old customers look new?"""
+"""Does a log start with the firm, or later, so that old customers look new?"""
 
 from __future__ import annotations
 

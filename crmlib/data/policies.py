@@ -1,4 +1,4 @@
-"""How a firm wants its tables read: the formats of their text, and policies where more than one reading is honest."""
+"""How tables are read: text formats, and policies for rows that can be read in more than one way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Were the tables read as they were meant? Gates on what is lost of them, and on ids that do not match."""
+"""Gates on reading: lost rows and money, and ids that do not match."""
 
 from __future__ import annotations
 

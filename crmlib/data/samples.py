@@ -1,4 +1,4 @@
-"""Public data sets that come as a Python package of their own: made into tables of a firm, once, in the cache."""
+"""Public data sets from Python packages, converted once into tables in the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted models in files and pickles: what prediction needs, and nobody that they were fitted to."""
+"""Fitted models in files and pickles: only what prediction needs, without the customers of the fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all; and folders that go with the process that made them."""
+"""Files and folders that are written completely or not at all, and temporary folders of a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contact brings and costs, how many contacts pay, the list within a budget, and what a ranking is worth."""
+"""Profit of contacts: how many pay, the list within a budget, and the value of a ranking."""
 
 from __future__ import annotations
 

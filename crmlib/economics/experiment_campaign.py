@@ -1,4 +1,4 @@
-"""From an experiment to a campaign: whom the message moves, what choosing by it earns, and whom to write to now."""
+"""From an experiment to a campaign: predicted effects, the profit of a list by them, and today's list."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def value_of_new_customer(
     Parameters
     ----------
     include_first_order : bool
-        No default: the two answers differ by a margin, and which is meant must be said.
+        No default: the two answers differ by one margin, so the caller has to choose.
     transaction_model, spend_model, horizon, discount_rate_per_year, margin, time_unit
         As in `customer_lifetime_value`.
 

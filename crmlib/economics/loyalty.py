@@ -1,4 +1,4 @@
-"""A loyalty programme's money: what it changes, what the points that members hold will cost, and when it pays back."""
+"""The money of a loyalty programme: its effect, the liability of outstanding points, and payback."""
 
 from __future__ import annotations
 

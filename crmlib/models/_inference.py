@@ -43,7 +43,7 @@ class Diagnosis:
         Largest absolute element of the gradient of the log-likelihood per customer, in log parameters
         that are not at a boundary.
     findings : tuple of Finding
-        Empty when nothing is to be said.
+        Empty if there is no problem.
     without_interval : tuple of str
         Parameters at the boundary of the search, and those that move with one there: beyond it the data go on
         to fit as well, so their intervals are open to that side and no standard error is theirs.

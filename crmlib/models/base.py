@@ -1,4 +1,4 @@
-"""What every model shares: parameters with their uncertainty, a diagnosis, a summary, a file to keep it in."""
+"""The base of all models: parameters with their uncertainty, diagnosis, summary, save and load."""
 
 from __future__ import annotations
 

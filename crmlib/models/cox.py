@@ -1,4 +1,4 @@
-"""Which features go with leaving early or late: Cox's proportional hazards, with a check of its assumption."""
+"""Cox's proportional hazards: which features go with early or late churn, with a check of its assumption."""
 
 from __future__ import annotations
 

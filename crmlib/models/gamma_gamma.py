@@ -68,7 +68,7 @@ class GammaGammaModel(LikelihoodModel):
         data : DataFrame
             One row per customer: `frequency` (repeat purchases), `monetary_value` (their mean spend) and
             optionally `weight`. Rows with frequency 0 are ignored; repeat customers whose mean spend is 0 or
-            below are left out, counted in `n_left_out_` and said in `diagnosis_`.
+            below are left out, counted in `n_left_out_` and named in `diagnosis_`.
 
         Returns
         -------

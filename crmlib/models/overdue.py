@@ -1,4 +1,4 @@
-"""Customers who have been silent unusually long for their own rhythm, at a chosen rate of false alarms."""
+"""Customers whose time since the last purchase is unusually long for them, at a chosen false alarm rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model of repeat purchases answers about customers, once per unique history."""
+"""The predictions of all models of repeat purchases, computed once per unique history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many months a running contract has still to come, and how much revenue depends on them."""
+"""The remaining lifetime of contracts, and the revenue that depends on it."""
 
 from __future__ import annotations
 

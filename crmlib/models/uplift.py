@@ -1,4 +1,4 @@
-"""The difference that a contact makes to each customer, learned from an experiment, and whether it was one."""
+"""Uplift: the effect of a contact on each customer, learned from an experiment, and a check of the experiment."""
 
 from __future__ import annotations
 

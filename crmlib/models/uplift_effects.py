@@ -1,4 +1,4 @@
-"""What predicted effects are worth: whether the contact helps some more than others, and what choosing by it brings."""
+"""Tests of predicted effects: do they differ between customers, and what does choosing by them bring?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves for others besides its pages: a PDF, and a mail, sent where a server is configured."""
+"""The PDF of a report, and its mail, which is sent if a server is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page leaves out because nothing was measured, and the line that says so."""
+"""Sections that a page leaves out because nothing was measured, and the line that says so."""
 
 from __future__ import annotations
 

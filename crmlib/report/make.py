@@ -56,7 +56,7 @@ def make_report(
     `reports`: where the study's reports go. `jobs`: how many notebooks run at a time. `cell_timeout_seconds`: the
     longest that one cell may take. `watch`: called at every notebook's start (name, None) and end (name, outcome).
     `delivery`: whether the report is printed, and who gets a mail. Raises RunError if the reports cannot be written, as
-    when the disk is full; the latest report is as it was.
+    when the disk is full; the latest report is unchanged.
     """
     with _refusing(reports), reports.new_run() as staged:
         started, began = datetime.now(UTC), time.monotonic()

@@ -1,4 +1,4 @@
-"""What a notebook asks of the runner: its metadata and its parameters cell.
+"""The metadata and the parameters cell of a notebook.
 
 Notebooks are read as JSON and their parameters cell by `ast`, for importing Papermill or nbformat costs a
 second, which a report taken from the cache does not have.

@@ -1,4 +1,4 @@
-"""What the runner hands to a worker, how a notebook ended, and where one that did not finish stopped."""
+"""The input of a worker, how a notebook ended, and where a notebook without success stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn executed notebooks and their figures into pages that need nothing from anywhere.
+"""Turn executed notebooks and their figures into self-contained pages.
 
 Everything a notebook puts out is data: it is escaped, or cleaned to the few tags that a table needs.
 """

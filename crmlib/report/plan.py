@@ -1,4 +1,4 @@
-"""What a report will run: every refusal happens here, before anything has run."""
+"""The plan of a report: all checks are made before anything runs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Plan:
         if changed:
             raise RunError(
                 f"{', '.join(sorted(set(changed)))} changed during the run; nothing was published and the "
-                "latest report is as it was. Run again when the inputs are complete"
+                "latest report is unchanged. Run again when the inputs are complete"
             )
 
     def chapter(self, name: str) -> Chapter:

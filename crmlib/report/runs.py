@@ -1,4 +1,4 @@
-"""Where a study's reports live, and how one becomes the latest without ever being half there.
+"""The runs of a study, and how one becomes the latest in a single step.
 
 ``reports/<study>/``
     ``runs/<id>/``      published reports

@@ -1,4 +1,4 @@
-"""What the terminal, or a log, shows of a run, and what `crm list` and `crm runs` print."""
+"""The terminal output of a run, of `crm list` and of `crm runs`."""
 
 from __future__ import annotations
 

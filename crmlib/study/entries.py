@@ -1,4 +1,4 @@
-"""What a study file says of a table, from what was found in it: every entry under a comment with its evidence."""
+"""The text of a study file: each entry with a comment on its evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study file may say, and the refusal of everything else before anything runs."""
+"""The entries of a study file; anything else is an error before a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things are: the project's root, its studies and notebooks, its cache and reports."""
+"""The folders of a project: its root, studies, notebooks, cache and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notebook publishes: its key figures, its finding and its tables."""
+"""The results of a notebook: key figures, headline and tables."""
 
 from __future__ import annotations
 

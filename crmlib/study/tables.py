@@ -1,4 +1,4 @@
-"""The tables of a study, each cleaned once and kept under a key of what it was made from."""
+"""The tables of a study, each cleaned once and cached under a key of its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what was found in a firm's files into its study file: every entry with a comment, nothing else touched.
+"""Write the entries for a firm's files into its study file, each with a comment, without other changes.
 
 `write_study` writes a new file from a purchase log; `add_table` adds a table to a file as it stands.
 """

@@ -1,4 +1,4 @@
-"""The YAML of a study file: no more of it than a person would write, each key once, days and numbers that are such."""
+"""The YAML of a study file: a simple subset, each key once, days and numbers checked."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_where_nobody_is_around_a_centre_the_verdict_says_so_in_words():
             in said
         )
     said = cluster_verdict(pd.DataFrame([row | dict(valley=1.25, valley_p=1.0, groups=False)]))
-    assert "halfway between two neighbours there are 1.25 customers around the sparser centre" in said
+    assert "halfway between two neighbours the density is 1.25 of that around the sparser centre" in said
 
 
 def test_cdnow_has_cuts_but_no_groups():
@@ -323,7 +323,7 @@ def test_every_customer_has_a_cluster_or_a_reason(make):
 def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     log = cdnow_sample()
     found = needs_clusters(log, as_of="1998-06-30")
-    assert found.sentence == "No clusters: the purchase log has no category, so that needs do not show in it."
+    assert found.sentence == "No clusters: the purchase log has no category, so it does not show needs."
     assert set(found.customers["cluster"]) == {"not known"}
     assert len(found.customers) == 2357
     assert found.profile.empty

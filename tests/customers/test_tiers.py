@@ -105,7 +105,7 @@ def test_a_customer_of_three_weeks_is_not_lead():
     found = value_tiers(profits([90, -30, -30], exposure_days=[400, 21, 400]))
     assert found["tier"].tolist() == ["Platinum", "Iron", "Lead"]
     assert found["is_new"].tolist() == [False, True, False]
-    assert "too new to be judged, and so Iron: 1" in found.notes[-1]
+    assert "too new to judge, so Iron: 1" in found.notes[-1]
     assert value_tiers(profits([-30], exposure_days=[21]), minimum_exposure_days=0)["tier"].tolist() == [
         "Lead"
     ]

@@ -381,7 +381,7 @@ def test_a_firm_without_a_log_begins_with_its_contracts_or_its_table_of_customer
     contracts = "customer_id,started,ended,monthly_fee\nA,2023-01-15,,10\nB,2023-02-20,2023-12-31,20\n"
     (project / "contracts.csv").write_text(contracts)
     words = ("new", "shop", "--subscriptions", "contracts.csv", "--yes", "--currency", "EUR")
-    assert "up to which day the table is known: --as-of 2024-06-30" in run(*words, code=2)
+    assert "the last day that the table covers: --as-of 2024-06-30" in run(*words, code=2)
     run(*words, "--as-of", "2024-06-30")
     shop = crm.open_study("shop")
     assert (shop.currency, shop.as_of) == ("EUR", dt.date(2024, 6, 30))
@@ -389,7 +389,7 @@ def test_a_firm_without_a_log_begins_with_its_contracts_or_its_table_of_customer
     (project / "facts.csv").write_text("customer_id,age,churned\nA,30,no\nB,40,yes\n")
     run("new", "other", "--customer-features", "facts.csv", "--as-of", "2024-06-30", "--yes")
     assert crm.open_study("other").table("customer_features").age.to_pandas().tolist() == [30, 40]
-    assert "name one file to begin with" in run("new", "none", "--yes", code=2)
+    assert "name one file: --transactions" in run("new", "none", "--yes", code=2)
 
 
 # --- files that hold one column, or JSON, or Feather ---

@@ -461,7 +461,7 @@ def test_a_study_may_say_that_personal_columns_are_kept(shop):
 
 
 def test_names_beside_hashed_ids_are_refused(shop):
-    with pytest.raises(StudyError, match="names would stand beside hashed ids"):
+    with pytest.raises(StudyError, match="names would be written next to hashed ids"):
         shop("privacy: hash\npersonal_columns: keep", NAMED, customers=PEOPLE)
 
 

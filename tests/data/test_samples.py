@@ -44,7 +44,7 @@ def test_the_list_of_studies_says_what_is_missing(without_package, capsys):
 def test_a_sample_brings_its_tables():
     file = check_study({"title": "x", "sample": "complete-journey"}, "here")
     assert set(file.tables) == {"transactions", "touchpoints"}
-    with pytest.raises(StudyError, match="take out `tables`"):
+    with pytest.raises(StudyError, match="remove `tables`"):
         check_study(
             {"title": "x", "sample": "complete-journey", "tables": {"transactions": {"source": "a.csv"}}},
             "here",

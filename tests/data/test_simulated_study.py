@@ -64,7 +64,7 @@ def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
 
 
 def test_tables_and_simulation_do_not_go_together():
-    with pytest.raises(StudyError, match="take out `tables`"):
+    with pytest.raises(StudyError, match="remove `tables`"):
         check_study({"title": "x", "simulation": {}, "tables": {"transactions": {"source": "a.csv"}}}, "here")
 
 

@@ -96,7 +96,7 @@ def test_columns_of_files_are_matched_by_name(tmp_path):
     ("source", "said"),
     [
         ("ordrs.csv", "did you mean 'orders.csv'"),
-        ("orders.xyz", "ending is none that can be read"),
+        ("orders.xyz", "its file ending is not supported"),
         ("*.parquet", "no CSV or Parquet file found there"),
         ("nowhere/orders.csv", "the folder does not exist"),
     ],

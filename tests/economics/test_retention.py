@@ -287,8 +287,8 @@ class TestClaim:
             ({"retained": 0, "customers": 0}, "No customer was there"),
             ({"retained": 0, "customers": 50}, "Nobody was retained"),
             ({"contribution": None, "acquisition_cost": 5}, "no margin"),
-            ({"retained": 9800}, "no room for five points"),
-            ({"acquisition_cost": 400}, "nothing to take a share of"),
+            ({"retained": 9800}, "too high for five points more"),
+            ({"acquisition_cost": 400}, "a percentage rise is undefined"),
         ],
     )
     def test_what_cannot_be_tested_is_said(self, given: dict, said: str) -> None:

@@ -51,6 +51,8 @@ def test_nobody_and_nothing():
     assert nobody.curve.empty
     assert nobody.to_contact.empty
     assert nobody.sentence == "Not measured: there is no row."
-    assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).sentence.startswith("No contact pays")
+    assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).sentence.startswith(
+        "No contact is profitable"
+    )
     with pytest.raises(DataError, match="held_out lacks churned"):
         crm.retention_campaign(TO_SAVE, TO_SAVE)

@@ -102,7 +102,7 @@ class TestScores:
         assert scores["forecast"].tolist() == ["true", "nearly", "wild"]
         assert (scores["brier_behind"] >= 0).all()
         sentence = comparison_sentence(scores)
-        assert sentence.startswith("true is nearest")
+        assert sentence.startswith("True has the best Brier score")
         assert "Not clearly worse: nearly." in sentence
         assert "Worse: wild by 0." in sentence
 
@@ -274,7 +274,7 @@ class TestRegularity:
         found = crm.purchase_regularity(log, as_of="2024-12-31")
         assert 0.93 * found.low < phases < 1.07 * found.high  # days are rounded
         assert found.phases == phases
-        assert ("rhythm" in found.sentence) == (phases > 1)
+        assert ("buy regularly" in found.sentence) == (phases > 1)
 
     def test_a_perfect_rhythm_is_as_regular_as_can_be(self) -> None:
         days = pd.date_range("2022-01-01", periods=10, freq="28D")

@@ -108,7 +108,7 @@ def test_what_is_left_out_is_said(firm):
     assert list(data.features) == ["tenure", "contract"]
     said = "\n".join(data.notes)
     for part in ("country is left out: it is the same", "empty is left out: it is empty", "price is left out: by",
-                 "email is left out: its 1,500 different texts name", "joined is left out: it is a date",
+                 "email is left out: its 1,500 different texts identify", "joined is left out: it is a date",
                  "day is left out: it is a date"):  # fmt: skip
         assert part in said
 
@@ -148,7 +148,7 @@ def test_planted_leaks_are_named_and_nothing_else(firm):
 def test_a_leak_is_refused_or_kept_as_asked(firm):
     leaking = firm.assign(closed=firm["churned"].eq("Yes").astype(int))
     with pytest.raises(
-        FitError, match=r"closed alone tells who left \(ROC AUC 1.000\).*leave_out=\['closed'\]"
+        FitError, match=r"closed alone predicts who left \(ROC AUC 1.000\).*leave_out=\['closed'\]"
     ):
         crm.ChurnModel("logistic").fit(leaking)
     data = crm.churn_data(leaking)

@@ -57,7 +57,7 @@ def test_the_score_without_is_that_of_a_table_without(firm, tested):
 
 def test_a_leak_is_refused_by_model_and_evaluation_alike(firm):
     data = crm.churn_data(firm.assign(closed=firm["churned"].eq("Yes").astype(int)))
-    told = r"closed alone tells who left .*leave_out=\['closed'\].*keep_leaks=True"
+    told = r"closed alone predicts who left .*leave_out=\['closed'\].*keep_leaks=True"
     with pytest.raises(FitError, match=told):
         crm.evaluate_churn(data, **QUICK)
     with pytest.raises(FitError, match=told):

@@ -37,7 +37,7 @@ def test_without_a_browser_a_pdf_is_refused_before_anything_runs(published, tmp_
     before = project.latest.resolve()
     done = project.crm("report", "tiny", "--pdf", CRMLIB_CHROMIUM="no-such-browser")
     assert done.code == 2
-    assert "--pdf needs Chromium or Chrome, and none is here" in done.err
+    assert "--pdf needs Chromium or Chrome, and neither was found" in done.err
     assert project.latest.resolve() == before
 
 

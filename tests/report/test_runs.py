@@ -177,7 +177,7 @@ def test_a_full_disk_is_a_clear_error_and_latest_stays(project, small_disk):
     done = run(project, "600k", script)
     assert "ended with 0 and 1" in done.stdout, done.stdout + done.stderr
     assert "crm: the disk is full" in done.stderr
-    assert "the latest report is as it was" in done.stderr
+    assert "the latest report is unchanged" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.count(f"{small}/tiny/latest/index.html") >= 2
 

@@ -1,1 +1,1 @@
-"""The five lenses of a customer-base audit, the month under review, first products and who goes quiet."""
+"""The five lenses of a customer-base audit, the month review, first products and lapsing customers."""

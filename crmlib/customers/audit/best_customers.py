@@ -1,4 +1,4 @@
-"""Lens 1: how different are the customers of a period, what did the best buy first, and which of them are silent?"""
+"""Lens 1: how different are the customers of a period, what did the best buy first, and which may be lapsing?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many clusters, and are they groups? What speaks for it, beside data without groups, and the verdict in words.
+"""How many clusters, and are they separate groups? The measures, compared with data without groups, and the verdict.
 
 Clusters cut from one smooth cloud can look as compact as real groups. The difference lies between them: halfway
 between two groups there are fewer customers than around either centre. In a cloud with a single top there are not,

@@ -1,4 +1,4 @@
-"""Customers who are alike, and whether they are groups or only cuts through one cloud."""
+"""Clusters of similar customers, and a test whether they are separate groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every customer's cluster, by how and by what they buy, and what the customers of a cluster are like."""
+"""Each customer's cluster by behaviour and by need, and a description of the clusters."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What each customer brings after what they cost, and how much of that is chance."""
+"""Profit per customer after the cost to serve, and how much of its variance is chance."""

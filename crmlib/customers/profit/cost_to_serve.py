@@ -1,4 +1,4 @@
-"""What customers ask of the firm and what it costs: which of it is measured, assumed or missing."""
+"""The cost to serve of each customer, and which parts are measured, assumed or missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each customer brings the firm in a period, after what the customer costs it."""
+"""The profit of each customer in a period, after the cost to serve."""
 
 from __future__ import annotations
 

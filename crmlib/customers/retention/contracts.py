@@ -1,4 +1,4 @@
-"""Contracts as they ran: how long each has lasted, who stayed through each period, and samples to learn churn from."""
+"""Contracts: their duration, retention per period, and training samples for churn models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who buys again: what stands for retention where customers have no contract.
+"""Who buys again: retention measures for customers without a contract.
 
 "Retention" needs a definition. A purchase log shows nobody leave; it shows who bought again, and within which time.
 """

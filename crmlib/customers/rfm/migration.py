@@ -1,4 +1,4 @@
-"""Where the customers of each segment went from one day to a later one, by the same cut-offs."""
+"""Movement of customers between segments from one day to a later one, with the same cut-offs."""
 
 from __future__ import annotations
 

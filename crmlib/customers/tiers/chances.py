@@ -1,4 +1,4 @@
-"""How sure is a customer's tier, and how much of the coming and going between two periods is chance alone?"""
+"""How sure is a customer's tier, and how much of the movement between two periods is chance?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Customer Pyramid: where tiers begin and end, what each brings and takes, and the ways out of Lead."""
+"""The Customer Pyramid: cut-offs, value and effort by tier, and options for Lead."""
 
 from __future__ import annotations
 

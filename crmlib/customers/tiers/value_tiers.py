@@ -1,4 +1,4 @@
-"""Which tier of the Customer Pyramid is each customer in, by which cut, and by which allocation of cost?"""
+"""The tier of each customer, by fixed shares or clusters, and by different cost allocations."""
 
 from __future__ import annotations
 

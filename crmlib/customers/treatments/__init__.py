@@ -1,1 +1,1 @@
-"""What customers did about a message or a programme, and what was known of them before."""
+"""Outcomes of customers after a message or a programme, and their history before it."""

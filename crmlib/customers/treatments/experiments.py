@@ -1,4 +1,4 @@
-"""What the customers of an experiment did after chance decided, and what was known of them before."""
+"""Outcomes of the customers of an experiment after the assignment, and their history before it."""
 
 from __future__ import annotations
 

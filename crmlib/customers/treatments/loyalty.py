@@ -1,4 +1,4 @@
-"""Loyalty programmes: who joined, beside those who could have, and whether members hurry before a reward."""
+"""Loyalty programmes: members compared with similar customers, and whether members buy faster before a reward."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a table as it stands to the rows that are used: nothing is lost, and money adds up to the cent."""
+"""From a source table to the rows that are used: every row is counted, and money adds up to the cent."""

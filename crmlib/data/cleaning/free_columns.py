@@ -1,4 +1,4 @@
-"""Tables whose other columns the firm names itself: each becomes a column of the contract for this source."""
+"""Tables with columns that the firm names itself: each becomes a column of the contract for this source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the policies of a purchase log concern, the states that its orders are in, and its first and last day."""
+"""The rows that each policy affects, the order states in a purchase log, and its first and last day."""
 
 from __future__ import annotations
 

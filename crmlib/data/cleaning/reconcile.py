@@ -1,4 +1,4 @@
-"""Rows and money by reason, and their reconciliation with what was written: nothing disappears."""
+"""Rows and money by reason, reconciled with the written tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that stand several times: found by hashes, confirmed by what they hold."""
+"""Repeated rows: found by hashes, confirmed by their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which purchase a return undoes.
+"""The purchase that a return belongs to.
 
 A purchase reversed in full is no purchase from the day of its return on, and only from then: whoever
 looks at an earlier date still sees it. So nothing is deleted; purchases and returns carry dates.

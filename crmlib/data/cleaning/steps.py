@@ -1,4 +1,4 @@
-"""What the cleaning of a purchase log does beside its contract, and that of surveys."""
+"""Cleaning steps of the purchase log and of surveys that are not in their contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Yes, no and the contracts' own words, in the spellings in which firms write them."""
+"""Yes, no and the fixed words of contracts, in the spellings that firms use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that a firm can supply: the purchase log, which every study has, and those beside it, in tables.toml."""
+"""The contracts of all tables, from tables.toml: the purchase log and the optional tables."""
 
 from __future__ import annotations
 

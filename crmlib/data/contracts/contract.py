@@ -1,4 +1,4 @@
-"""What a contract is: the columns that a table must and may hold, and what each is for."""
+"""A contract: the required and optional columns of a table, with their purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a firm knew of a table at the end of a day: nothing that happened later leaks into an analysis."""
+"""A table as it was known at the end of a day, so that no later information leaks into an analysis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file holds, whatever its name says: its bytes, unpacked; of a text file its encoding, delimiter and header."""
+"""The real content of a file, whatever its name: unpacked bytes; for text its encoding, delimiter and header."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def decode_head(path: Path, head: bytes, encoding: str) -> str:
 
 
 def wrong_encoding(path: Path, encoding: str, where: str) -> DataError:
-    """The refusal of a file whose bytes are not what they are said to be."""
+    """The error for a file whose bytes do not fit the stated encoding."""
     cure = "cp1252 (Windows), latin-1 or utf-16" if encoding.startswith("utf-8") else "utf-8"
     return DataError(
         f"{path.name}, {where}: this is not {encoding} text; say under `encoding` what it is: {cure} "

@@ -1,4 +1,4 @@
-"""Which files a source stands for, what they are called, and of which kind they are; nothing is opened."""
+"""The files of a source, their names and kinds; no file is opened."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Look at a firm's file: which column is which, how it is written, and what speaks for each guess."""
+"""Detect the format and the columns of a file, with evidence for each guess."""

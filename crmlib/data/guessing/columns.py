@@ -1,4 +1,4 @@
-"""Which column of a file is which of a contract's: names propose, and what a column holds decides."""
+"""Map the columns of a file to a contract: names propose a column, and its content decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does what the columns of a purchase log hold agree with what their names say? Where it does not, it is asked."""
+"""Check that the content of purchase log columns fits their names; where it does not, ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looking at a file brings: findings with their evidence, and questions."""
+"""Results of detecting a file's format: findings with their evidence, and questions."""
 
 from __future__ import annotations
 

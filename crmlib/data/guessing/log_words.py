@@ -1,4 +1,4 @@
-"""What the words in a purchase log say: events that are no sale, money back without a minus, products that are none."""
+"""Words in a purchase log that mean no sale, a return without a minus sign, or an item that is not a product."""
 
 from __future__ import annotations
 

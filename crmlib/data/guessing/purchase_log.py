@@ -1,4 +1,4 @@
-"""What is guessed of a purchase log alone: known exports of shops, its grain, states of orders, and its money."""
+"""Guesses for a purchase log only: known shop exports, one row per line or order, order states, and money."""
 
 from __future__ import annotations
 

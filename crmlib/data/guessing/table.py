@@ -1,4 +1,4 @@
-"""Look at the file of a table: which column is which, how it is written, and what speaks for each guess."""
+"""Detect the format and the columns of a table's file, with evidence for each guess."""
 
 from __future__ import annotations
 

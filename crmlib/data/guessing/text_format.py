@@ -1,4 +1,4 @@
-"""How a text file is written: its encoding and its delimiter, from its bytes."""
+"""Detect the encoding and the delimiter of a text file from its bytes."""
 
 from __future__ import annotations
 

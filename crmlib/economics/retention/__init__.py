@@ -1,1 +1,1 @@
-"""What retention is worth, what may be spent on it, and the claims about it put to the test."""
+"""The value of retention, how much to spend on it, and tests of claims about it."""

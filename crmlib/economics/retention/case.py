@@ -1,4 +1,4 @@
-"""A firm's own figures for the worth of retention: what was measured, what is assumed and what is missing."""
+"""A firm's own figures for the value of retention: which are measured, assumed or missing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RetentionCase:
             brings = (
                 f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
             )
-            return f"{brings}, so higher retention cannot raise it"
+            return f"{brings}, so higher retention cannot raise value"
         if not self.discount_rate + 1 > self.retained / self.customers:
             return "retention is 100 % without discounting, so value is infinite; give a discount rate"
         return ""

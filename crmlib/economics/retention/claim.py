@@ -1,4 +1,4 @@
-"""The claim that 5 % more retention gives 80 % more profit, put to the test on a firm's own figures."""
+"""A test of the claim that 5 % more retention gives 80 % more profit, on a firm's own figures."""
 
 from __future__ import annotations
 

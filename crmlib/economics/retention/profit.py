@@ -21,7 +21,7 @@ from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
-CLAIMED = 0.80  # what five points more are said to add to value
+CLAIMED = 0.80  # the claimed rise in value from five points more
 _STEP = 1e-5  # of a logarithm, for central differences
 _NODES = 400
 

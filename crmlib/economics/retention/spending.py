@@ -1,4 +1,4 @@
-"""How much to spend on winning and on keeping customers: response curves, and Blattberg & Deighton's equity test."""
+"""How much to spend on acquisition and retention: response curves, and Blattberg & Deighton's equity test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A firm's own spend on winning and keeping customers, put to the customer equity test where it is known."""
+"""A firm's own spend on acquisition and retention in the customer equity test."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
 
 @dataclass(frozen=True)
 class SpendingReadout:
-    """What can be said of a firm's spending.
+    """What the data show about a firm's spending.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Would the models have been right? Backtests on holdouts, and the verdicts on them."""
+"""Backtests of models on holdouts, and verdicts on them."""

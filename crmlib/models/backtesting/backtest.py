@@ -1,4 +1,4 @@
-"""Would the models have been right? Fitted up to a day, judged by what the same customers did after it."""
+"""Backtest: models fitted up to a day, and tested on what the same customers did after it."""
 
 from __future__ import annotations
 

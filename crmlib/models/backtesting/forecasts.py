@@ -1,4 +1,4 @@
-"""What models and simple rules forecast that known customers will do in a holdout, in all and period by period."""
+"""Forecasts of models and simple rules for a holdout, in total and by period."""
 
 from __future__ import annotations
 

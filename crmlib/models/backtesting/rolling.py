@@ -1,4 +1,4 @@
-"""The same models fitted again: from several starting days, and to each market or channel apart."""
+"""The same models fitted from several starting days, and for each market or channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far forecasts lie from what the same customers did in a holdout: errors, groups, rankings, distributions."""
+"""Scores of forecasts in a holdout: errors, groups, rankings, distributions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _by_group(
         )
     )
     table.insert(0, "model", forecast.name)
-    # of one customer no spread is known, so that nothing can be said beyond chance
+    # one customer has no spread, so no interval is possible
     return table.fillna({"standard_error": np.inf})
 
 

@@ -1,4 +1,4 @@
-"""What do segments, clusters and tiers predict? Made up to a day, judged by what the same customers did after it."""
+"""Backtest of segments, clusters and tiers: made up to a day, tested on what the same customers did after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models that a churn model is chosen from, how customers are held out, and which model is chosen."""
+"""The candidate models of a churn model, how customers are held out, and which model is chosen."""
 
 from __future__ import annotations
 

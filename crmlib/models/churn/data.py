@@ -1,4 +1,4 @@
-"""A table of customers with who left, read once: labels, features, groups and dates, with all that was done to it."""
+"""The data of a churn model: labels, features, groups and dates, with notes on all changes."""
 
 from __future__ import annotations
 

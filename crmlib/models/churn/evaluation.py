@@ -1,4 +1,4 @@
-"""Would the churn model have been right? Every customer is predicted by a model that has not seen them."""
+"""Evaluation of a churn model: each customer is predicted by a model that has not seen that customer."""
 
 from __future__ import annotations
 

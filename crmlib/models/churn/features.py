@@ -1,4 +1,4 @@
-"""Columns of a table as a model takes them: who left, and features as numbers and categories."""
+"""Columns of a table as model inputs: the label, and features as numbers and categories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that nearly give the answer away and so were hardly known in time, and columns that say nothing new."""
+"""Columns that predict the outcome almost perfectly (leaks), and redundant columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good predicted chances are: ranking, losses and calibration, of all customers and of groups of them."""
+"""Metrics of predicted probabilities: ranking, losses and calibration, for all customers and by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the model expects a customer to leave: what each feature adds to the log odds, in the data's words."""
+"""Reasons for a churn prediction: what each feature adds to the log odds."""
 
 from __future__ import annotations
 
