@@ -207,7 +207,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}']
         (BOMB, "20 aliases"),
         ("title: " + "[" * 50_000, "30 levels"),
         ("title: &a [*a]", "stands within itself"),
-        ("title: A shop\n" + "# a comment\n" * 100_000, "longer than 1,000,000 signs"),
+        ("title: A shop\n" + "# a comment\n" * 100_000, "longer than 1,000,000 characters"),
         ("title: !!bool perhaps", "which is no value of its kind"),
         ('title: "turned \\u202e round"', "U+202E is in the title"),
         ('title: "a\\x1b[2J"', "U+001B is in the title"),
@@ -224,7 +224,7 @@ def test_a_study_file_is_no_deeper_longer_or_odder_than_one_needs(tmp_path, text
 
 def test_an_alias_that_is_meant_is_read(tmp_path):
     text = "title: A shop\ntables:\n  transactions: &how {source: orders.csv}\n  returns: *how\n"
-    assert "'returns' is no table" in crm("check", "shop", folder=project(tmp_path, text=text)).output
+    assert "'returns' is not" in crm("check", "shop", folder=project(tmp_path, text=text)).output
 
 
 def test_a_folder_whose_name_is_no_text_is_named(tmp_path):

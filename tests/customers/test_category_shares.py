@@ -61,7 +61,7 @@ def test_shares_add_up_and_everybody_is_counted(listed, fewest):
 
 def test_refusals():
     log = log_of(("a", "2024-01-01", 30.0), ("a", "2024-01-02", 30.0))
-    with pytest.raises(CannotAnswerError, match="has no category, so that needs do not show"):
+    with pytest.raises(CannotAnswerError, match="has no category, so it does not show needs"):
         category_shares(log, as_of="2024-01-31")
     with pytest.raises(CannotAnswerError, match="one category only \\(beer\\)"):
         category_shares(log.assign(category="beer"), as_of="2024-01-31")

@@ -133,7 +133,7 @@ def test_a_messy_file_is_added_and_reconciles(project):
     assert re.search(r"not used +Bearbeiterin\n", told)
     assert re.search(r"closed before opened +1 +3.00", told)
     assert "Gerücht" not in told
-    assert re.search(r"kind +kind is none of: question, complaint, return, request +1", told)
+    assert re.search(r"kind +kind is not one of: question, complaint, return, request +1", told)
     assert re.search(r"customer_id +transactions +4 +1 +1", told)
     assert "Now possible:\n  08_service: What of 08_service?\n" in told
     assert "example, '007'" not in told + study_text()  # the id of a customer, where others have an example
@@ -330,7 +330,7 @@ def test_a_firm_without_a_log_is_checked_by_its_tables(project):
     assert re.search(r"subscriptions +2 +1 +0 +1 +10.00 +5.00  price_per_month", checked)
     assert "Fitness" not in checked
     assert crm.open_study("shop").quality.tables_in_words.startswith(
-        "This study supplies subscriptions. Rows used: 1;"
+        "This study has subscriptions. Rows used: 1;"
     )
 
 

@@ -146,7 +146,7 @@ def test_money_in_cents_is_divided_exactly(project):  # noqa: F811
     study = crm.open_study("shop")
     assert study.file.tables["transactions"].amount_unit == "cents"
     assert sorted(study.transactions.amount.to_pandas()) == [10.5, 19.99]
-    assert "the source states money in cents" in run("check", "shop").output
+    assert "the source gives money in cents" in run("check", "shop").output
 
 
 def test_one_column_in_cents_leaves_the_others(project):  # noqa: F811
@@ -215,7 +215,7 @@ def test_nested_columns_are_no_ids(tmp_path):
     (tmp_path / "study.yaml").write_text(
         "title: x\ntables:\n  transactions: {source: log.parquet, columns: {customer_id: customer}}\n"
     )
-    with pytest.raises(DataError, match="columns.customer_id names 'customer', which holds several values"):
+    with pytest.raises(DataError, match="columns.customer_id names 'customer', which has several values"):
         crm.open_study(tmp_path / "study.yaml").quality.rows  # noqa: B018
 
 

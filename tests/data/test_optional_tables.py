@@ -168,7 +168,7 @@ def test_every_fault_of_a_required_column_sets_the_row_aside_with_its_reason(sho
         "customer id is a word for missing (policies.missing_ids)": 1,
         "no date": 1,
         "unreadable date": 1,
-        "question is none of: nps, satisfaction, trust, expectation, expectation met": 1,
+        "question is not one of: nps, satisfaction, trust, expectation, expectation met": 1,
         "unreadable score": 1,
         "score below 0": 1,
         "score above its scale (scale_max)": 2,
@@ -194,8 +194,8 @@ def test_a_fault_of_another_column_leaves_the_value_empty_and_is_counted(shop):
         ("adoption", "adoption above 1"): 1,
         ("adoption", "unreadable adoption"): 1,
         ("recommender_type", "Freund read as friend"): 1,
-        ("recommender_type", "recommender type is none of: family, friend, associate"): 1,
-        ("consent", "consent is none of: yes, no"): 1,
+        ("recommender_type", "recommender type is not one of: family, friend, associate"): 1,
+        ("consent", "consent is not one of: yes, no"): 1,
     }
 
 
@@ -288,7 +288,7 @@ def test_consent_in_words_of_several_kinds(shop):
     words = [*yes, *no, *unknown, ""]
     study = shop(customers="customer_id,consent\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words)))
     assert column(study, "customers", "consent") == [True] * 11 + [False] * 9 + [None] * 4
-    assert values(study, "customers") == {("consent", "consent is none of: yes, no"): 3}
+    assert values(study, "customers") == {("consent", "consent is not one of: yes, no"): 3}
 
 
 def test_no_word_means_both_yes_and_no_and_no_spelling_two_words():
