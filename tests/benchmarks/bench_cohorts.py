@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_cohorts [--peer PYTHON]
 
 Two million lines of 400,000 orders, from one Parquet file through Ibis on DuckDB in both. Medians of seven pairs, each
-in a process of its own, whose first call does not count. Ends with 1 if the cohort table costs more than the bound.
+in a process of its own, whose first call does not count. Ends with 1 if one costs more than the bound.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ log = log.mutate(is_purchase=log.amount >= 0, reversed_on=never, returned_purcha
 """
 OURS = {
     "cohort table": CLEANED + 'spent(lambda: crm.cohort_comparison(log, as_of="2024-12-31"))',
-    "RFM with segments": CLEANED
-    + 'spent(lambda: crm.rfm_segments(crm.rfm_summary(log, as_of="2024-12-31")))',
+    "RFM with segments": CLEANED + 'spent(lambda: crm.rfm_segments(log, as_of="2024-12-31"))',
 }
 
 
@@ -71,7 +70,7 @@ def main() -> None:
         print("2,000,000 lines of 400,000 orders, seconds of processor time\n")
         print("| | crmlib | openretailscience 0.48.1 | times | at most |\n|---|---|---|---|---|")
         times = {what: compare(what, file, peer) for what in OURS}
-    sys.exit(times["cohort table"] > AT_MOST)
+    sys.exit(max(times.values()) > AT_MOST)
 
 
 def compare(what: str, file: Path, peer: str) -> float:
@@ -79,8 +78,7 @@ def compare(what: str, file: Path, peer: str) -> float:
     pairs = [(spent(sys.executable, OURS[what], file), spent(peer, THEIRS[what], file)) for _ in range(PAIRS)]
     ours, theirs = (statistics.median(one) for one in zip(*pairs, strict=True))
     times = statistics.median(one / other for one, other in pairs)
-    bound = AT_MOST if what == "cohort table" else ""
-    print(f"| {what} | {ours:.2f} | {theirs:.2f} | {times:.2f} | {bound} |", flush=True)
+    print(f"| {what} | {ours:.2f} | {theirs:.2f} | {times:.2f} | {AT_MOST} |", flush=True)
     return times
 
 

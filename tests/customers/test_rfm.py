@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
-from crmlib import rfm_summary, rfm_train_test_split
-from crmlib.customers.rfm.summary import BornInHoldout, CustomerSummary, LeftOut
+from crmlib import rfm_segments, rfm_summary, rfm_train_test_split
+from crmlib.customers.rfm.summary import BornInHoldout, CustomerSummary, LeftOut, rfm_measures
 from crmlib.units import TimeUnit
 from tests.customers.logs import START, cdnow_sample, log_of, purchase_logs
 
@@ -259,3 +259,17 @@ def test_summaries_of_two_units_do_not_pretend_to_have_one():
     mixed = pd.concat([rfm_summary(log, as_of="2024-01-31", time_unit=unit) for unit in "DW"])
     assert mixed.time_unit is None
     assert mixed.as_of == dt.date(2024, 1, 31)
+
+
+@FEW
+@given(log=purchase_logs(), as_of=DAYS, unit=st.sampled_from("HDWMQY"), collapse=st.sampled_from("HDWMQY"))
+def test_segments_of_a_log_are_those_of_its_summary(log, as_of, unit, collapse):
+    assume(log.empty or pd.Timestamp(as_of) >= log.date.min().normalize())
+    how = {"as_of": as_of, "time_unit": unit, "collapse": collapse}
+    summary = rfm_summary(log, **how)
+    measures = ["customer_id", "frequency", "time_since_last_purchase", "net"]
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(rfm_measures(log, **how))[measures], pd.DataFrame(summary)[measures], check_dtype=False
+    )
+    if len(summary):
+        assert rfm_segments(log, **how)["segment"].equals(rfm_segments(summary)["segment"])

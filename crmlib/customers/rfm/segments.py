@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.arguments import checked
+from crmlib.customers.rfm.summary import rfm_measures
 from crmlib.customers.sentences import sizes_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -147,8 +148,11 @@ class RfmSegments(ResultFrame):
 
 
 def rfm_segments(
-    summary: pd.DataFrame,
+    summary: pd.DataFrame | Any,
     *,
+    as_of: Any = None,
+    time_unit: str = "W",
+    collapse: str = "D",
     scores: int = 5,
     cut_offs: RfmCutOffs | None = None,
     segments: pd.DataFrame | None = None,
@@ -157,8 +161,11 @@ def rfm_segments(
 
     Parameters
     ----------
-    summary : CustomerSummary
-        Columns `customer_id, frequency, time_since_last_purchase, net`; one row per customer.
+    summary : CustomerSummary, or a purchase log
+        Columns `customer_id, frequency, time_since_last_purchase, net`; one row per customer. A purchase log together
+        with `as_of` is reduced to these columns, in half the time of the whole summary.
+    as_of, time_unit, collapse
+        As in `rfm_summary`, for a purchase log.
     scores : int
         Number of scores, 5 for quintiles; a number other than 5 needs `segments` of its own.
     cut_offs : RfmCutOffs, optional
@@ -201,6 +208,8 @@ def rfm_segments(
     >>> found.cut_offs.notes
     ('frequency: 2 of 5 customers share the value 0; nobody has the score 2',)
     """
+    if as_of is not None:
+        summary = rfm_measures(summary, as_of=as_of, time_unit=time_unit, collapse=collapse)
     measured = _measures(summary)
     unit = getattr(summary, "time_unit", None)
     cuts = cut_offs if cut_offs is not None else draw_cut_offs(measured, scores, unit)
