@@ -41,7 +41,8 @@ class SameSums(DuckDBCompiler):
 
     A sum of floats ends in noise that differs with the order in which they are added: in its sixteenth digit, and
     so in everything that is fitted to it. Here they are added with compensation, which leaves noise in the last
-    digit alone, and the sum is rounded above that: 9445.92, and never 9445.920000000002.
+    digit alone, and the sum is rounded above that: 9445.92, and never 9445.920000000002, unless the amounts nearly
+    cancel each other.
     """
 
     def visit_Sum(self, op: Any, *, arg: Any, where: Any) -> Any:
@@ -57,8 +58,8 @@ class SameSums(DuckDBCompiler):
         return self.visit_Sum(op, arg=arg, where=where) / self.agg.count(arg, where=where)
 
     def visit_StandardDev(self, op: Any, **parts: Any) -> Any:
-        """Round a standard deviation, which the engine cannot add with compensation."""
-        return self._rounded(super().visit_VarianceStandardDevCovariance(op, **parts))
+        """Round a standard deviation by three digits more, for the engine cannot add it with compensation."""
+        return self._rounded(super().visit_VarianceStandardDevCovariance(op, **parts), coarser=1000)
 
     def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
         """Open a window over what is added up, not over its rounding."""
@@ -67,10 +68,11 @@ class SameSums(DuckDBCompiler):
             return over(op, func=func, **frame)
         return func.transform(lambda part: over(op, func=part, **frame) if _adds_up(part) else part)
 
-    def _rounded(self, value: Any) -> Any:
+    def _rounded(self, value: Any, coarser: int = 1) -> Any:
         """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
         size = self.f.abs(value)
-        cases = [self.if_(size < below, self.f.round(value * parts) / parts) for below, parts in _STEPS]
+        steps = [(below, parts / coarser) for below, parts in _STEPS]
+        cases = [self.if_(size < below, self.f.round(value * parts) / parts) for below, parts in steps]
         return sge.Case(ifs=cases, default=value)
 
 
