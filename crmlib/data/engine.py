@@ -26,13 +26,7 @@ from crmlib.data.staging import LOCK, scratch
 from crmlib.errors import DataError, disk_full
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
-_STEPS = tuple(
-    zip(
-        (1e-9, 1e-2, 1e1, 1e3, 1e5, 1e8, 1e11, 1e13),
-        (1e23, 1e16, 1e13, 1e11, 1e9, 1e6, 1e4, 1e2),
-        strict=True,
-    )
-)
+_STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11: 1e4, 1e13: 1e2}
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 
@@ -71,7 +65,7 @@ class SameSums(DuckDBCompiler):
     def _rounded(self, value: Any, coarser: int = 1) -> Any:
         """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
         size = self.f.abs(value)
-        steps = [(below, parts / coarser) for below, parts in _STEPS]
+        steps = [(below, parts / coarser) for below, parts in _STEPS.items()]
         cases = [self.if_(size < below, self.f.round(value * parts) / parts) for below, parts in steps]
         return sge.Case(ifs=cases, default=value)
 
