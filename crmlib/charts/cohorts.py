@@ -48,7 +48,7 @@ def cohort_value(
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     value : str
-        What the value is: "revenue" or "profit".
+        What the value is: "revenue" or "contribution".
     currency : str
         The name of the money.
     ax : matplotlib Axes, optional
@@ -245,7 +245,7 @@ def revenue_by_cohort(
     comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
     period: str = "M", ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw each period's revenue (or profit) stacked by cohort, the oldest at the bottom (the C3 chart).
+    """Draw each period's revenue (or contribution) stacked by cohort, the oldest at the bottom (the C3 chart).
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def revenue_by_cohort(
         One row per `cohort` and calendar `period`: `age`, `complete` and the value.
     finding, currency, ax
         As for `cohort_value`.
-    value : {"revenue", "profit"}
+    value : {"revenue", "contribution"}
     period : {"W", "M", "Q", "Y"}
         The length of a period.
     """

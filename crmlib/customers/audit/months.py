@@ -29,7 +29,13 @@ GROUPS = ("all", "existing", "new")
 
 
 def month_review(
-    transactions: Any, *, as_of: Any, budget: Any = None, margin: float | None = None, new_from: Any = None
+    transactions: Any,
+    *,
+    as_of: Any,
+    budget: Any = None,
+    marketing_spend: Any = None,
+    margin: float | None = None,
+    new_from: Any = None,
 ) -> pd.DataFrame:
     """How the last complete month went, for existing and for new customers.
 
@@ -41,9 +47,11 @@ def month_review(
         Last day that counts. A month is complete if its last day is not after it.
     budget : ibis.Table or DataFrame, optional
         The plan, a row per month: `date` (any day of it), `revenue`, and `new_customers` if these are planned.
+    marketing_spend : ibis.Table or DataFrame, optional
+        What was spent to win customers: `date` and `amount`; adds the measure `acquisition cost` of new customers.
     margin : float, optional
-        Contribution margin as a share of revenue; adds the measure `profit`. Where the log has `cost` for
-        its rows, profit is measured instead.
+        Contribution margin as a share of revenue; adds the measure `contribution`. Where the log has `cost` for
+        its rows, contribution is measured instead.
     new_from : date or str, optional
         The study's `new_customers_known_from`: who was new in months that begin before it is not known.
 
@@ -51,8 +59,8 @@ def month_review(
     -------
     DataFrame
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
-        orders (not lines), revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
-        `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
+        orders (not lines), revenue net of returns, and contribution where it is known): `month`, `value`, `unit`,
+        `month_before`, `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
         `change_month`, `change_year`, `against_budget`. NaN where the log does not reach back to the first day
         of the month that is compared, or the comparison would divide by zero.
 
@@ -84,14 +92,17 @@ def month_review(
     table = pd.concat(
         {name: _of_month(monthly, first_day, then, new_from) for name, then in months.items()}, axis=1
     )
+    if costs := _acquisition_costs(marketing_spend, table.loc[("new", "buyers")], months):
+        table.loc[("new", "acquisition cost"), :] = costs
     review = table.rename_axis(["customers", "measure"]).reset_index()
     review.insert(0, "month", month.start_time)
+    review["unit"] = review["measure"].map(dict.fromkeys(("buyers", "orders"), "count")).fillna("money")
     plan = _planned(budget, month)
     review["budget"] = [plan.get(row, float("nan")) for row in table.index]
     changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
     for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
-    for measure in review["measure"].unique():
+    for measure in review.loc[review["customers"] == "all", "measure"].unique():
         with_finding(review, month_compared, measure, measure=measure)
     return review
 
@@ -170,12 +181,15 @@ def _by_month(
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
     money = money_of(rows, margin)
+    if "profit" in money:  # no cost to serve is subtracted
+        money["contribution"] = money.pop("profit")
     # An order id is looked for among one customer's rows, so first by customer.
     rows = rows.mutate(month=dated(rows).truncate("M"), **money)
     sums = {name: rows[name].sum() for name in money}
     orders = orders_among(rows, rows.counted)
     people = rows.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
-    joined = people.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
+    # As everywhere in the audit, the money of customers who never bought is no customer's.
+    joined = people.inner_join(born, "customer_id").mutate(is_new=_.month == _.born)
     measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
     monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
@@ -207,6 +221,18 @@ def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
     plan = plan[pd.to_datetime(plan["date"]).dt.to_period("M") == month]
     planned = {("all", "revenue"): "revenue", ("new", "buyers"): "new_customers"}
     return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}
+
+
+def _acquisition_costs(spend: Any, won: pd.Series, months: dict[str, pd.Period]) -> list[float]:
+    """What a new customer of each month cost; not known of a month of which no spend is."""
+    rows = open_optional(spend)
+    if rows is None:
+        return []
+    spent = (
+        rows.group_by(month=rows.date.truncate("M")).agg(amount=rows.amount.cast("float64").sum()).to_pandas()
+    )
+    by_month = spent.set_index(pd.to_datetime(spent["month"]).dt.to_period("M"))["amount"]
+    return [by_month.get(month, float("nan")) / (won[name] or float("nan")) for name, month in months.items()]
 
 
 def purchases_by_month(

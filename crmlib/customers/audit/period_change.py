@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import acquired_by, as_day, customer_totals, profit_of, span
+from crmlib.customers._log import acquired_by, as_day, customer_totals, profit_of, span, with_contribution
 from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.audit.sentences import change_by_factors, change_by_steps, moves_of_tenths
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, not_measured
-from crmlib.findings import with_finding
+from crmlib.findings import BETTER, NO_CHANGE, WORSE, with_finding
 from crmlib.no_rows import no_rows
 from crmlib.rankings import parts_of_equal_size
+from crmlib.statistics import normal_quantile
 
 # Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
 GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
@@ -35,7 +36,7 @@ class PeriodChange:
     Attributes
     ----------
     value : str
-        What is compared: "profit" where it is known, else "revenue".
+        What is compared: "contribution" where it is known, else "revenue".
     waterfall : DataFrame
         `step` ("before", six groups of customers, "after"), `customers`, `before`, `after` and `change` (money);
         the groups' changes add up from "before" to "after". "came back" bought before the first period and
@@ -44,18 +45,32 @@ class PeriodChange:
         Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
     factors : DataFrame
         `factor, before, after, effect, weights`: acquired customers, share active, purchases per active
-        customer, spend per purchase and, for profit, margin; the effects add up to the change.
+        customer, spend per purchase and, for contribution, margin; the effects add up to the change.
+    reach : float
+        Half the width of the 95 % interval of the change; nan where nothing is compared. Each customer's change is one
+        draw, and the number of customers is random too: the variance of their sum is the sum of its squares (of a
+        compound Poisson sum).
     """
 
     value: str
     waterfall: pd.DataFrame
     migration: pd.DataFrame
     factors: pd.DataFrame
+    reach: float = math.nan
 
     @property
     def change(self) -> float:
         """Change of the value from the first period to the second."""
         return float(self.factors["effect"].sum())
+
+    @property
+    def in_a_word(self) -> str:
+        """Whether the second period is "better", "worse", or differs from the first by no more than chance."""
+        if math.isnan(self.reach):
+            return ""
+        if abs(self.change) <= self.reach:
+            return NO_CHANGE
+        return BETTER if self.change > 0 else WORSE
 
 
 def period_change(
@@ -79,18 +94,20 @@ def period_change(
     7        after          2    35.0
     """
     first, second = span(*before), span(*after)
+    reading = dict(collapse=collapse, margin=margin)
     totals = [
-        customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin, outside=True)
+        with_contribution(customer_totals(transactions, start=start, end=end, outside=True, **reading))
         for start, end in (first, second)
     ]
-    value = "profit" if "profit" in totals[0].columns else "revenue"
+    value = "contribution" if "contribution" in totals[0].columns else "revenue"
     pairs = _pairs(totals[0], totals[1], value)
     acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
-    with_finding(waterfall, change_by_steps, value)
-    with_finding(factors, change_by_factors, value)
+    reach = normal_quantile(0.95) * math.sqrt(np.square(pairs["after"] - pairs["before"]).sum())
+    with_finding(waterfall, change_by_steps, value, reach)
+    with_finding(factors, change_by_factors, value, reach)
     migration = with_finding(_migration(pairs), moves_of_tenths, value)
-    found = PeriodChange(value, waterfall, migration, factors)
+    found = PeriodChange(value, waterfall, migration, factors, reach)
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
     return found
 
@@ -164,8 +181,8 @@ def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
         "purchases per active customer": purchases / active if active else np.nan,
         "spend per purchase": revenue / purchases if purchases else np.nan,
     }
-    if value == "profit":
-        side["margin"] = customers["profit"].sum() / revenue if revenue else np.nan
+    if value == "contribution":
+        side["margin"] = customers["contribution"].sum() / revenue if revenue else np.nan
     return side
 
 
@@ -292,7 +309,7 @@ def recent_change(
     months : int
         Complete months in each of the two periods; where the log is too short for so many, as many as fit.
     margin : float, optional
-        Contribution margin as a share of revenue; with it, or where the log has `cost`, profit is compared.
+        Contribution margin as a share of revenue; with it, or where the log has `cost`, contribution is compared.
     new_from : date or str, optional
         The study's `new_customers_known_from`: if the later period begins before it, the
         sentence says that not all who count as new in it are.
@@ -317,7 +334,7 @@ def recent_change(
     try:
         fitting = comparable_months(transactions, as_of=as_of, months=months)
     except CannotAnswerError as reason:
-        value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "profit"
+        value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "contribution"
         why = str(reason)
         return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
     before, after = (last_months(fitting, as_of=as_of, back=back) for back in (1, 0))

@@ -57,7 +57,7 @@ def month_compared(review: pd.DataFrame, measure: str) -> str:
     row = review[(review["measure"] == measure) & (review["customers"] == "all")].iloc[0]
     if not np.isfinite(row["value"]):
         return ""
-    value = money(row["value"]) if measure in ("revenue", "profit") else fmt.number(row["value"])
+    value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
     changes = [_held_against(row["value"], row[name], name) for name in _COMPARED if np.isfinite(row[name])]
     compared = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
     return f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{compared}"
@@ -188,21 +188,21 @@ def repeat_rates(rates: pd.DataFrame, within_days: int, period: str) -> str:
     return f"{title}, {'against' if apart else 'not clearly different from'} {before}"
 
 
-def change_by_steps(waterfall: pd.DataFrame, value: str) -> str:
-    """How a total moved through groups of customers."""
+def change_by_steps(waterfall: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+    """How a total moved through groups of customers, and whether beyond chance."""
     groups, start = waterfall.iloc[1:-1], float(waterfall["change"].iloc[0])
-    return change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist())
+    return change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist(), reach)
 
 
-def change_by_factors(factors: pd.DataFrame, value: str) -> str:
-    """How a total moved through the factors it is a product of."""
+def change_by_factors(factors: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+    """How a total moved through the factors it is a product of, and whether beyond chance."""
     start = float(factors["before"].prod())
-    return change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist())
+    return change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist(), reach)
 
 
 def with_cohort_findings(comparison: pd.DataFrame, period: str) -> pd.DataFrame:
     """The comparison with a finding of every measure that it has."""
-    for measure in (*_MEASURES, "revenue", "profit"):
+    for measure in (*_MEASURES, "revenue", "contribution"):
         if measure in comparison:
             sentence = cohorts_compared if measure in _MEASURES else base_by_cohort
             with_finding(comparison, sentence, measure, period, measure=measure)
