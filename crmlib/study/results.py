@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from crmlib.findings import Estimate, Finding, Verdict
 
 if TYPE_CHECKING:  # the runner reads figures without it
     import pandas as pd
+
+    from crmlib.charts.style import Chart
 
 
 @dataclass
@@ -116,6 +118,33 @@ class NotebookResults:
             write_whole(path.with_suffix(".csv"), text, flush=False)
         self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
         self._write()
+
+    def picture(self, name: str, chart: Chart, narrow: Chart | None = None) -> Chart:
+        """Publish a chart as a file of the run, to be shown outside its chapter; returns it.
+
+        Parameters
+        ----------
+        name : str
+            Its file's name, without an ending; "page_one" is the picture of the first page and of the mail.
+        chart : Chart
+            One without data is not published.
+        narrow : Chart, optional
+            The same for telephones and mails, with less beside each other.
+        """
+        if not chart.empty:
+            files = {f"{name}.png": chart, f"{name}-narrow.png": narrow or chart}
+            for file, drawn in files.items():
+                with whole_file(self.folder / "pictures" / file, flush=False) as draft:
+                    draft.write_bytes(drawn.png())
+            self.content.setdefault("pictures", {})[name] = {"files": [*files], "alt": chart.alt}
+            self._write()
+        return chart
+
+    def sentences(self, name: str, sentences: Sequence[str]) -> str:
+        """Publish sentences under a name, "page_one" those of the first page; returns them for printing."""
+        self.content.setdefault("sentences", {})[name] = [*sentences]
+        self._write()
+        return "\n\n".join(sentences)
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
