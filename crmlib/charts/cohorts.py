@@ -269,7 +269,7 @@ def revenue_by_cohort(
         return no_data(f"No {value} in a complete period", ax)
     table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
     tops = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
-    axes, months = sheet(2.7, ax, width), table.index.tolist()
+    axes, months = sheet(2.7 * (WIDTH_INCHES / width) ** 0.9, ax, width), table.index.tolist()
     shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
     if (named := "band" in rows) and len(shades) > 1:
         shades[-1] = to_rgba(ORANGE)
@@ -285,13 +285,15 @@ def revenue_by_cohort(
         PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line), autolim=False
     )
     end, top = edges[-1], float(tops.max())
-    ahead = forecast is not None and forecast.is_known and period == "M"
-    if ahead:
+    expected = ""
+    if forecast is not None and forecast.is_known and period == "M":
         low, middle, high = (one / 3 for one in (forecast.low, forecast.value, forecast.high))
         kit.band(axes, [end, end + 3], [low, low], [high, high])
         kit.dashed(axes, [end, end + 3], [middle, middle], ORANGE, 1.8)
         top, end = float(np.nanmax([top, middle, high])), end + 3
         months += [months[-1] + pd.DateOffset(months=n) for n in (1, 2, 3)]
+        reach = fmt.interval(low, high, "money", currency)
+        expected = f"expected per month in the coming quarter {fmt.money(middle, currency)} ({reach})"
     axes.set_xlim(edges[0], max(end, 5.5))
     axes.set_ylim(0, top * 1.04)
     period_axis(axes, months, period)
@@ -312,9 +314,7 @@ def revenue_by_cohort(
         kit.dot(axes, len(table) - 1, tops[-1, -1], INK)
         unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {last}"
         alt += f" {last}."
-    if ahead:
-        reach = fmt.interval(low, high, "money", currency)
-        expected = f"expected per month in the coming quarter {fmt.money(middle, currency)} ({reach})"
+    if expected:
         unit, alt = f"{unit}; band: {expected}", f"{alt} {fmt.capital(expected)}."
     return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
 
-from crmlib.customers._log import customer_totals
+from crmlib.customers._log import fetch, purchase_days
 from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import DataError
 from crmlib.findings import SUPPORTED
 from crmlib.no_rows import no_rows, why_none
-from crmlib.units import TimeUnit, periods
+from crmlib.units import TimeUnit
 
 BEST = 0.10  # share of customers, by what they spent, that count as the best
 FEWEST_PURCHASES = 3  # of a customer whose usual gap is more than one accident
@@ -79,30 +80,45 @@ def measured_effect(
     return Effect(float(best["difference"]), float(best["cost_per_message"]), str(best["experiment"]))
 
 
-def margin_of(
-    transactions: Any, *, start: dt.date, end: dt.date, margin: float | None = None
-) -> float | None:
-    """Contribution as a share of revenue: measured where the log has costs, else as given; None where unknown.
+def brought_before_silence(
+    transactions: Any, *, as_of: Any, days: float, margin: float | None = None
+) -> pd.DataFrame:
+    """What did each customer bring in the time up to the last purchase?
+
+    Parameters
+    ----------
+    transactions, as_of, margin
+        As in `period_change`.
+    days : float
+        Length of that time.
+
+    Returns
+    -------
+    DataFrame
+        `customer_id, purchases`, and the money, net of returns: `profit` where costs or a margin are known, else
+        `revenue`.
 
     Examples
     --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 30.0], "cost": [5.0, 5.0],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15"])})
-    >>> margin_of(log, start=dt.date(2024, 1, 1), end=dt.date(2024, 1, 31))
-    0.75
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "a"], "amount": [5.0, 10.0, 30.0],
+    ...                     "date": pd.to_datetime(["2023-01-01", "2024-01-01", "2024-01-15"])})
+    >>> brought_before_silence(log, as_of="2024-12-31", days=182).values.tolist()
+    [['a', 2, 40.0]]
     """
-    totals = customer_totals(transactions, start=start, end=end, margin=margin, outside=True)
-    if "profit" not in totals or not totals["revenue"].sum() > 0:
-        return margin
-    return float(totals["profit"].sum() / totals["revenue"].sum())
+    daily = purchase_days(transactions, as_of, margin=margin)
+    value = "profit" if "profit" in daily.columns else "revenue"
+    last = daily.group_by("customer_id").agg(last=_.date.max(where=_.purchase == 1))
+    rows = daily.join(last, "customer_id")
+    rows = rows.filter(rows.date > rows["last"] - ibis.interval(seconds=round(days * 86_400)))
+    found = rows.group_by("customer_id").agg(purchases=_.purchase.sum(), **{value: rows[value].sum()})
+    return fetch(found.order_by("customer_id"))
 
 
 def customers_to_win_back(
     late: pd.DataFrame,
     summary: pd.DataFrame,
+    brought: pd.DataFrame,
     *,
-    horizon: str,
-    margin: float | None = None,
     effect: Effect | None = None,
     lowest_chance: float = 0.1,
 ) -> pd.DataFrame:
@@ -114,22 +130,20 @@ def customers_to_win_back(
         Customers who are overdue, as `win_back_list` has them: `customer_id, usual_gap, silent, p_active`.
     summary : CustomerSummary
         What is known of all customers; its time unit is that of `late`.
-    horizon : str
-        The time that `p_active` is about, such as "26W".
-    margin : float, optional
-        Contribution as a share of revenue; without it money is revenue.
+    brought : DataFrame
+        As of `brought_before_silence`, for the time that `p_active` is about.
     effect : Effect, optional
-        What a contact changes. With it the money is the expected gain: change × margin of a purchase − cost.
+        What a contact changes. With it the money is the expected gain: change × profit of a purchase − cost.
     lowest_chance : float, default 0.1
         Customers whose chance to buy is lower have left, and are not listed.
 
     Returns
     -------
     DataFrame
-        `customer_id, spent` (net), `last_bought, usual_gap_days, silent_days, chance_to_buy` (within the horizon)
-        and the money: `expected_gain` where a margin and an effect are known, only gains above 0; else
-        `margin_at_risk`, or `revenue_at_risk` where no margin is known: what the customer brings in the horizon at
-        the usual gap, times the chance of no purchase. It is a loss to expect, not the gain of a contact.
+        `customer_id, spent` (net), `last_bought, usual_gap_days, silent_days, chance_to_buy` and the money:
+        `expected_gain` where profit and an effect are known, only gains above 0; else `margin_at_risk`, or
+        `revenue_at_risk` where no profit is known: what the customer brought in as long a time up to the last
+        purchase, times the chance of no purchase. It is a loss to expect, not the gain of a contact.
 
     Examples
     --------
@@ -137,27 +151,24 @@ def customers_to_win_back(
     >>> log = pd.DataFrame({"customer_id": ["a", "a"], "date": pd.to_datetime(["2024-01-01", "2024-01-15"]),
     ...                     "amount": [10.0, 30.0]})
     >>> late = pd.DataFrame({"customer_id": ["a"], "usual_gap": [2.0], "silent": [9.0], "p_active": [0.4]})
-    >>> found = customers_to_win_back(late, rfm_summary(log, as_of="2024-03-18"), horizon="26W")
+    >>> brought = brought_before_silence(log, as_of="2024-03-18", days=182)
+    >>> found = customers_to_win_back(late, rfm_summary(log, as_of="2024-03-18"), brought)
     >>> found[["usual_gap_days", "silent_days", "revenue_at_risk"]].values.tolist()
-    [[14.0, 63.0, 156.0]]
+    [[14.0, 63.0, 24.0]]
     """
-    money = (
-        "expected_gain" if effect and margin else "revenue_at_risk" if margin is None else "margin_at_risk"
-    )
+    value = "profit" if "profit" in brought else "revenue"
+    gain = effect if value == "profit" else None
+    money = "expected_gain" if gain else "margin_at_risk" if value == "profit" else "revenue_at_risk"
     columns = [*_LIST, "chance_to_buy", money]
     if nobody := why_none(late):
         return no_rows(columns, nobody)
-    unit = _unit(summary)
-    known = pd.DataFrame(summary)[["customer_id", "net", "last_purchase", "mean_spend_per_period"]]
+    known = pd.DataFrame(summary)[["customer_id", "net", "last_purchase"]]
     rows = late.drop(columns="net", errors="ignore").merge(known, on="customer_id", validate="one_to_one")
-    rows = rows[rows["p_active"] >= lowest_chance]
-    worth = rows["mean_spend_per_period"].clip(lower=0.0) * (1.0 if margin is None else margin)
-    if effect and margin:
-        value = effect.change * worth - effect.cost
-    else:
-        usual = periods(horizon, unit) / rows["usual_gap"].clip(lower=1 / unit.days)
-        value = worth * usual * (1 - rows["p_active"])
-    found = _named(rows, unit).assign(**{"chance_to_buy": rows["p_active"], money: value})
+    rows = rows[rows["p_active"] >= lowest_chance].merge(brought, on="customer_id", validate="one_to_one")
+    worth = rows[value] * (1 - rows["p_active"])
+    if gain:
+        worth = gain.change * rows[value] / rows["purchases"] - gain.cost
+    found = _named(rows, _unit(summary)).assign(**{"chance_to_buy": rows["p_active"], money: worth})
     found = found[found[money] > 0].sort_values([money, "customer_id"], ascending=[False, True])
     return found[columns].reset_index(drop=True) if len(found) else no_rows(columns, _NOBODY)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.audit.months import last_complete_month, last_months
+from crmlib.columns import COLUMNS
+from crmlib.customers.audit.months import last_complete_month
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate
@@ -16,13 +17,12 @@ from crmlib.models.churn.data import churn_data
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.actions import (
     Effect,
+    brought_before_silence,
     contracts_to_save,
     customers_to_thank,
     customers_to_win_back,
-    margin_of,
     measured_effect,
 )
-from crmlib.relationship.published import Published
 from crmlib.relationship.revenue import (
     difference_of_revenue,
     revenue_by_first_purchase,
@@ -31,17 +31,15 @@ from crmlib.relationship.revenue import (
 from crmlib.relationship.sentences import (
     change_in_words,
     contracts_in_words,
+    how_far_to_believe,
     month_in_words,
     save_in_words,
     win_back_in_words,
 )
+from crmlib.units import periods
 
 if TYPE_CHECKING:
     from crmlib.study import Study
-    from crmlib.study.results import NotebookResults
-
-AUDIT, CHURN, VALUE = "02_customer_base_audit", "05_churn", "06_lifetime_value"
-_BELIEVE = {"01_data_check": "Data", CHURN: "Chances and lists", VALUE: "Forecast and value"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Decisions:
         What happened, why, and what to do with the money at stake.
     believe : tuple of str
         How far to believe it.
+    business : str
+        "better", "worse" or "no change beyond chance": the last complete month; empty where it is not known.
     revenue : DataFrame
         As of `revenue_by_first_purchase`.
     forecast : Estimate
@@ -68,16 +68,32 @@ class Decisions:
 
     sentences: tuple[str, ...]
     believe: tuple[str, ...]
+    business: str
     revenue: pd.DataFrame
     forecast: Estimate
     leavers: pd.DataFrame
     to_contact: pd.DataFrame
     to_thank: pd.DataFrame
 
+    @property
+    def listed(self) -> Estimate:
+        """How many customers to contact."""
+        return Estimate(len(self.to_contact), "count")
+
+    @property
+    def at_stake(self) -> Estimate:
+        """The money of the list: at risk, or an expected gain, as `money_is` says; not known without a list."""
+        total = float(self.to_contact.iloc[:, -1].sum()) if len(self.to_contact) else None
+        return Estimate(total, "money")
+
+    @property
+    def money_is(self) -> str:
+        """What the money of the list is, such as "revenue at risk, not gain"."""
+        return COLUMNS[str(self.to_contact.columns[-1])].label
+
 
 def decisions(
     study: Study,
-    results: NotebookResults,
     *,
     horizon: str = "26W",
     horizon_months: int = 3,
@@ -90,8 +106,7 @@ def decisions(
     Parameters
     ----------
     study : Study
-    results : NotebookResults
-        Of the notebook that asks: what other chapters have published is looked for beside its own results.
+        What its other notebooks have published in this run is read, as far as they ran.
     horizon : str, default "26W"
         The time that chapter 5's chances to buy are about.
     horizon_months : int, default 3
@@ -108,46 +123,52 @@ def decisions(
 
     Examples
     --------
-    >>> import tempfile
     >>> import crmlib as crm
-    >>> from pathlib import Path
-    >>> from crmlib.study.results import NotebookResults
-    >>> firm = crm.open_study("cdnow-sample")
-    >>> found = decisions(firm, NotebookResults("12_decisions", Path(tempfile.mkdtemp())))
+    >>> found = decisions(crm.open_study("cdnow-sample"))
     >>> found.revenue.groupby("band", sort=False)["revenue"].sum().round().tolist()
     [78843.0, 90680.0, 74569.0]
     """
     if (assumed_change is None) != (contact_cost is None):
         raise CrmError("assumed_change and contact_cost belong together: give both, or neither")
-    published = Published(study, results.folder)
-    believe = tuple(f"{name}: {said}" for key, name in _BELIEVE.items() if (said := published.headline(key)))
     if not study.has("transactions"):
-        return _of_contracts(study, published, believe, horizon_months)
+        return _of_contracts(study, horizon_months)
     log, currency = study.transactions, study.currency
     summary = rfm_summary(log, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
-    start, end = last_months(12, as_of=study.as_of)
-    margin = margin_of(log, start=start, end=end, margin=study.margin)
     effect, source = _effect(study, assumed_change, contact_cost)
-    late = published.table("overdue_customers")
-    to_contact = customers_to_win_back(
-        late, summary, horizon=horizon, margin=margin, effect=effect, lowest_chance=lowest_chance
-    )
+    late = study.published("overdue_customers")
+    if not len(late):
+        late = no_rows(late.columns, "no chapter found customers who are silent beyond their habit")
+    brought = brought_before_silence(log, as_of=study.as_of, days=periods(horizon, "D"), margin=study.margin)
+    to_contact = customers_to_win_back(late, summary, brought, effect=effect, lowest_chance=lowest_chance)
+    change = [study.published(f"change_by_{parts}") for parts in ("customers", "factors")]
+    window = _figure(study, "period_value").window
     ahead = fmt.length(horizon, study.time_unit)
-    to_do = win_back_in_words(to_contact, ahead, source, currency, lowest=lowest_chance)
-    by_customers, by_factors = (published.table(f"change_by_{parts}") for parts in ("customers", "factors"))
-    window = fmt.capital(published.figure(AUDIT, "period").window or "the last months")
+    month, business = _month(study)
     return Decisions(
         sentences=_told(
-            _month(study, published),
-            change_in_words(by_customers, by_factors, window, currency),
-            to_do or f"No list of customers to contact: {why_none(to_contact)}.",
+            month,
+            change_in_words(change[0], change[1], window, currency),
+            win_back_in_words(to_contact, ahead, source, currency),
         ),
-        believe=believe,
+        believe=_believe(study, source),
+        business=business,
         revenue=revenue_by_first_purchase(log, as_of=study.as_of, new_from=study.new_customers_known_from),
-        forecast=published.figure(VALUE, "expected_revenue_next_quarter"),
+        forecast=_figure(study, "coming_quarter"),
         leavers=no_rows("group share_left", "this firm has a purchase log"),
         to_contact=to_contact,
         to_thank=customers_to_thank(summary, late),
+    )
+
+
+def _figure(study: Study, key: str) -> Estimate:
+    """A figure of another chapter with its interval; not known where the chapter has not published it."""
+    found = study.figures().get(key)
+    if found is None:
+        return Estimate(None, "text")
+    low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
+    level = found["level"] or 0.95
+    return Estimate(
+        found["value"], found["unit"], low, high, level, found["currency"] or "", window=found["window"]
     )
 
 
@@ -166,29 +187,41 @@ def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Eff
     return Effect(change, cost), f"assumed: a contact adds {fmt.points(change)} to the chance to buy"
 
 
-def _month(study: Study, published: Published) -> str:
-    review = published.table("month_review")
+def _believe(study: Study, source: str) -> tuple[str, ...]:
+    unknown, buyers = Estimate(None, "ratio"), study.has("transactions")
+    error = _figure(study, "holdout_error") if buyers else unknown
+    lift = unknown if buyers else _figure(study, "churn_lift")
+    return tuple(how_far_to_believe(source, error, lift))
+
+
+def _month(study: Study) -> tuple[str, str]:
+    """The last complete month in a sentence and in a word."""
+    review = study.published("month_review")
     if not len(review):
-        return ""
+        return "", ""
     last = last_complete_month(study.as_of)
-    year = review.loc[review["customers"] == "all", "change_year"].notna().any()
-    months = [(one.start_time.date(), one.end_time.date()) for one in (last - (12 if year else 1), last)]
-    _change, *interval = difference_of_revenue(study.transactions, *months, margin=study.margin)
-    return month_in_words(review, (interval[0], interval[1]), study.currency)
+    back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
+    then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
+    _, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
+    compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
+    word = "better" if low > 0 else "worse" if high < 0 else "no change beyond chance"
+    return month_in_words(review, (low, high), study.currency), word if compared else ""
 
 
-def _of_contracts(study: Study, published: Published, believe: tuple[str, ...], months: int) -> Decisions:
+def _of_contracts(study: Study, months: int) -> Decisions:
     """The same for a firm of which only its customers with a contract are known."""
     data = churn_data(study, horizon_months=months)
     leavers = share_that_left(data)
-    to_contact = contracts_to_save(published.table("customers_to_contact"))
+    to_contact = contracts_to_save(study.published("customers_to_contact"))
     reason = "no table transactions"
     happened = "" if data.reason else contracts_in_words(data.churned.mean(), len(data.features))
     why = "" if why_none(leavers) else f"{leavers.attrs['finding']}. This is where they leave, not yet why."
-    to_do = save_in_words(to_contact, study.currency)
     return Decisions(
-        sentences=_told(happened, why, to_do or f"No list of customers to contact: {why_none(to_contact)}."),
-        believe=believe,
+        sentences=_told(happened, why, save_in_words(to_contact, study.currency)),
+        believe=_believe(
+            study, "assumed value of a customer, success rate and costs, not the firm's own figures"
+        ),
+        business="",
         revenue=no_rows("band cohort period revenue", reason),
         forecast=Estimate(None, "money"),
         leavers=leavers,

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.findings import Estimate
+from crmlib.no_rows import why_none
 
-TEST_IT = "Leave out one in ten at random to measure what a contact changes"
 _LOST, _WON = ("lapsed", "bought less"), ("bought more", "came back")
 
 
@@ -101,15 +102,16 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
     def money(value: float) -> str:
         return fmt.money(value, currency)
 
+    since = f"in {window}" if window else "since the period before"
     text = (
-        f"{window}: customers who stopped or bought less took {money(-lost)} away, those who bought more or came back "
-        f"brought {money(won)} more and new customers {money(new)}; net {'+' if net > 0 else ''}{money(net)}."
+        f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
+        f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
     )
     effects = by_factors.set_index("factor")["effect"] if len(by_factors) else pd.Series(dtype=float)
     same = effects[np.sign(effects) == np.sign(net)]
     if len(same):
         largest = same.abs().idxmax()
-        text += f" The largest part is {_FACTORS.get(largest, largest)} ({money(float(same[largest]))})."
+        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({money(float(same[largest]))})."
     return text
 
 
@@ -122,23 +124,21 @@ _FACTORS = {
 }
 
 
-def win_back_in_words(
-    listed: pd.DataFrame, horizon: str, source: str, currency: str, *, lowest: float
-) -> str:
-    """What to do about buyers who are silent, with the money at stake, or why nothing."""
-    if not len(listed):
-        return ""
-    money = next(name for name in reversed(listed.columns))
+def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency: str) -> str:
+    """What to do about buyers who are silent, with the money at stake; or why nothing."""
+    if nobody := why_none(listed):
+        return f"What to do: contact nobody for now, as {nobody}."
+    money = str(listed.columns[-1])
     total = fmt.money(float(listed[money].sum()), currency)
-    who = fmt.plural(len(listed), "customer")
+    one = len(listed) == 1
     text = (
-        f"Contact the {who} who {'is' if len(listed) == 1 else 'are'} silent beyond their habit and can still be won "
-        f"(chance to buy in {horizon}: {fmt.share(lowest)} or more)"
+        f"What to do: contact the {fmt.plural(len(listed), 'customer')} who {'is' if one else 'are'} silent beyond "
+        f"their habit and can still be won"
     )
     if money == "expected_gain":
-        return f"{text}: expected gain {total}, {source}."
-    what = "margin" if money == "margin_at_risk" else "revenue, as no margin is known"
-    return f"{text}: {total} is at risk in {horizon} ({what}), which is not the gain. {TEST_IT}."
+        return f"{text}; the expected gain is {total} ({source})."
+    what = "contribution" if money == "margin_at_risk" else "revenue"
+    return f"{text}; {total} of {what} is at risk in the next {horizon}, which is not yet a gain."
 
 
 def contracts_in_words(left: float, customers: int) -> str:
@@ -148,10 +148,33 @@ def contracts_in_words(left: float, customers: int) -> str:
 
 def save_in_words(listed: pd.DataFrame, currency: str) -> str:
     """What to do about contracts at risk; the money rests on assumed figures, and says so."""
-    if not len(listed):
-        return ""
+    if nobody := why_none(listed):
+        return f"What to do: contact nobody for now, as {nobody}."
     total = fmt.money(float(listed["expected_gain_assumed"].sum()), currency)
-    return (
-        f"Contact the {fmt.plural(len(listed), 'customer')} for whom a contact pays: expected gain {total} (assumed, "
-        f"as the value of a customer, the success rate and the costs are not the firm's own figures). {TEST_IT}."
-    )
+    who = fmt.plural(len(listed), "customer")
+    return f"What to do: contact the {who} for whom a contact pays; the expected gain is {total} (assumed)."
+
+
+def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str]:
+    """How sure the sentences, the list and the forecast are.
+
+    `effect`: where the effect of a contact comes from, empty where it is not known. `error`: of the forecast's last
+    test, a share. `lift`: how much more often those at highest risk left, in a test.
+    """
+    lines = [
+        f"The gain of a contact rests on this: {effect}."
+        if effect
+        else "What a contact changes is not known: leave out one in ten of the list at random, and the next report can "
+        "tell."
+    ]
+    if error.is_known:
+        way = "more" if error.value > 0 else "fewer"
+        off = f"{fmt.share(abs(error.value))} {way} purchases than" if error.value else "as many purchases as"
+        lines.append(f"In its last test the forecast had {off} happened.")
+    if lift.is_known:
+        often = f"{fmt.number(lift.value)} times as often as the average customer"
+        lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
+    return [
+        *lines,
+        "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",
+    ]

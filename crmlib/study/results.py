@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the runner reads figures without them
     from crmlib.charts.style import Chart
 
 FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
+_CARDS = ("page_one", "page_one_of_contracts")
 _SAID = ("label", "quantity", "base", "window", "ruler")
 
 
@@ -160,7 +161,7 @@ class NotebookResults:
             "change": _plain(change),
             "against": against,
             "assumed": assumed,
-            "page_one": about.get("page_one"),
+            **{name: about[name] for name in _CARDS if name in about},
         }
         self._write()
 
@@ -235,11 +236,13 @@ class NotebookResults:
             self._write()
         return chart
 
-    def sentences(self, name: str, sentences: Sequence[str]) -> str:
-        """Publish sentences under a name, "page_one" those of the first page; returns them for printing."""
+    def sentences(self, name: str, sentences: Sequence[str]) -> Markdown:
+        """Publish sentences under a name, "page_one" those of the first page; returns them for display."""
+        from IPython.display import Markdown
+
         self.content.setdefault("sentences", {})[name] = [*sentences]
         self._write()
-        return "\n\n".join(sentences)
+        return Markdown("\n\n".join(sentences))
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
@@ -305,12 +308,18 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
 
 
 def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """What page one and the mail show: of each card the figures with its number whose value is known."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for notebook in metrics.values():
-        for one in notebook["figures"].values():
-            if one.get("page_one") and fmt.is_known(one["value"]):
-                found.setdefault(one["page_one"], []).append(one)
+    """What page one and the mail show: of each card the figures with its number whose value is known.
+
+    A firm without any such figure has the cards of a firm with contracts.
+    """
+    figures = [one for notebook in metrics.values() for one in notebook["figures"].values()]
+    for kind in _CARDS:
+        found: dict[int, list[dict[str, Any]]] = {}
+        for one in figures:
+            if one.get(kind) and fmt.is_known(one["value"]):
+                found.setdefault(one[kind], []).append(one)
+        if found:
+            break
     return [found[number] for number in sorted(found)]
 
 
