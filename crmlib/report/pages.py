@@ -124,7 +124,7 @@ def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     if image:
         return _image(image, "".join(data[image]), output.get("metadata", {}), prose.heading)
     if "text/html" in data:
-        return _table("".join(data["text/html"]), prose.heading)
+        return table("".join(data["text/html"]), prose.heading)
     if "text/markdown" in data:
         return Markup(f'<div class="prose">{prose.render("".join(data["text/markdown"]))}</div>')
     return _text("".join(data["text/plain"])) if "text/plain" in data else None
@@ -144,7 +144,7 @@ def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Mark
     return figure.format(kind, encoded, alt, sides)
 
 
-def _table(text: str, heading: str) -> Markup:
+def table(text: str, heading: str) -> Markup:
     """Keep a table's cells, which of them are numbers, and the link to its file, and nothing else of its HTML."""
     kept: dict[str, Any] = {"tags": _TABLE_TAGS, "attributes": _TABLE_ATTRIBUTES}
     kept |= {"allowed_classes": _TABLE_CLASSES, "link_rel": None}
@@ -156,11 +156,11 @@ def _table(text: str, heading: str) -> Markup:
             link.unwrap()
     for note in soup.find_all("p"):
         note["class"] = "soft small"
-    for table in soup.find_all("table"):
-        if len(table.select("tr:first-of-type > *")) > _WIDE * len(table.select("tr:first-of-type")):
-            table["class"] = "wide"
-        around = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": f"Table: {heading}"}
-        table.wrap(soup.new_tag("div", attrs=around))
+    for found in soup.find_all("table"):
+        if len(found.select("tr:first-of-type > *")) > _WIDE * len(found.select("tr:first-of-type")):
+            found["class"] = "wide"
+        around = {"class": "scroll", "role": "group", "tabindex": "0", "aria-label": f"Table: {heading}"}
+        found.wrap(soup.new_tag("div", attrs=around))
     return Markup(str(soup))
 
 
