@@ -314,6 +314,8 @@ def revenue_by_cohort(
         kit.dot(axes, len(table) - 1, tops[-1, -1], INK)
         unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {last}"
         alt += f" {last}."
+    if named and forecast is not None and not expected:
+        unit += "; no forecast of the coming quarter was made"
     if expected:
         unit, alt = f"{unit}; band: {expected}", f"{alt} {fmt.capital(expected)}."
     return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)

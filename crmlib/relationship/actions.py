@@ -229,8 +229,8 @@ def _named(rows: pd.DataFrame, unit: TimeUnit) -> pd.DataFrame:
             "customer_id": rows["customer_id"],
             "spent": rows["net"],
             "last_bought": pd.to_datetime(rows["last_purchase"]).dt.normalize(),
-            "usual_gap_days": rows["usual_gap"] * unit.days,
-            "silent_days": rows["silent"] * unit.days,
+            "usual_gap_days": (rows["usual_gap"] * unit.days).round(),
+            "silent_days": (rows["silent"] * unit.days).round(),
         }
     )
 

@@ -102,7 +102,8 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
     def money(value: float) -> str:
         return fmt.money(value, currency)
 
-    since = f"in {window}" if window else "since the period before"
+    last = "the last " if window[:1].isdigit() else ""
+    since = f"in {last}{window}" if window else "since the period before"
     text = (
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."

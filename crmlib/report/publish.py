@@ -118,7 +118,8 @@ def said(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
 
 
 def _led(sentence: str) -> tuple[str, str]:
-    """A sentence and the few words that lead it, such as “Why”."""
+    """A sentence and the few words that lead it, such as “Why”; a number keeps its unit on its line."""
+    sentence = _WITH_UNIT.sub("\N{NO-BREAK SPACE}", sentence)
     lead, colon, text = sentence.partition(": ")
     return (lead, text) if colon and len(lead) <= len("What to do") else ("", sentence)
 
@@ -137,6 +138,7 @@ def _trust(metrics: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str
 
 
 _WARNINGS = {"closed cohort": "{found}"}  # what was found says it all
+_WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
 _ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 
@@ -153,11 +155,8 @@ def in_days(text: str) -> str:
 
 def _picture(metrics: Mapping[str, Mapping[str, Any]], run: Path) -> dict[str, str] | None:
     """The picture of page one for wide and for narrow windows, and its words."""
-    about = next(
-        (one["pictures"]["page_one"] for one in metrics.values() if "page_one" in one.get("pictures", {})),
-        None,
-    )
-    if about is None:
+    made = (one.get("pictures", {}).get("page_one") for one in metrics.values())
+    if (about := next(filter(None, made), None)) is None:
         return None
     wide, narrow = (
         base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"]
@@ -171,9 +170,10 @@ def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
     if not (path := run / "tables" / f"{name}.parquet").is_file():
         return None
     title, meaning, rows = _LISTS[name]
-    units = dict(currency=plan.study.currency, time_unit=plan.study.time_unit.value)
-    frame = pyarrow.parquet.ParquetFile(path).read().to_pandas()
-    shown = show_table(frame, rows=rows, file=f"../tables/{name}.csv", **units)
+    study, frame = plan.study, pyarrow.parquet.ParquetFile(path).read().to_pandas()
+    shown = show_table(
+        frame, rows=rows, currency=study.currency, time_unit=study.time_unit, file=f"../tables/{name}.csv"
+    )
     return {
         "name": name,
         "title": title,
