@@ -95,6 +95,8 @@ def _one_page(folder: Path) -> str:
         chapter["style"] = "break-before: page"
         body.insert_after(chapter)
         body = chapter
+    for method in whole.find_all("details", class_="analysts"):
+        method["open"] = ""  # paper cannot unfold it
     for link in whole.find_all("a"):
         target = str(link.get("href", ""))
         if target in pages:
