@@ -147,7 +147,7 @@ class NotebookResults:
             raise CrmError(f"figure {key}: its unit is {one.unit!r}; figures.toml has {about['unit']!r}")
         if one.is_known and (absent := [name for name in ("base", "window") if not texts[name]]):
             raise CrmError(f"figure {key}: its {absent[0]} is missing; give it as Estimate(…, {absent[0]}=…)")
-        if assumed:
+        if assumed and one.is_known:
             texts["label"] += " (assumed)"
         ends = {name: _plain(getattr(one, name)) for name in ("low", "high")}
         has_interval = any(end is not None for end in ends.values())
