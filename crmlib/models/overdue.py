@@ -13,7 +13,6 @@ from scipy.special import betainc, betaln, gammaln
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, floor, seen_by
-from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
 from crmlib.findings import with_finding
@@ -30,7 +29,7 @@ from crmlib.units import TimeUnit
 FEWEST = 50  # customers with two gaps, below which regularity is not measured
 RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
 _COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
-_WINNABLE = "customer_id spent last_purchase usual_gap silent_for chance_to_buy money_at_risk"
+_WINNABLE = "customer_id spent last_bought usual_gap_days silent_days chance_to_buy"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 
@@ -266,7 +265,7 @@ def overdue_customers(
 
 
 def winnable_customers(
-    summary: CustomerSummary,
+    summary: pd.DataFrame,
     overdue: pd.DataFrame,
     model: PurchaseModel | None,
     horizon: float | str,
@@ -290,10 +289,10 @@ def winnable_customers(
     Returns
     -------
     DataFrame
-        `customer_id`, `spent` (net, so far), `last_purchase`, `usual_gap` and `silent_for` (days), `chance_to_buy`
-        (within the horizon, if nothing is done) and `money_at_risk`: what a customer still active would bring within
-        the horizon at the mean spend so far, less what is expected now; a contact gains less. No rows where `overdue`
-        has none, with its `reason`.
+        `customer_id`, `spent` (net, so far), `last_bought`, `usual_gap_days`, `silent_days`, `chance_to_buy` (within
+        the horizon, if nothing is done) and `margin_at_risk`, or `revenue_at_risk` where no margin is known: what a
+        customer still active would bring within the horizon at the mean spend so far, less what is expected now; a
+        contact gains less. No rows where `overdue` has none, with its `reason`.
 
     Examples
     --------
@@ -302,29 +301,32 @@ def winnable_customers(
     >>> days = pd.date_range("2024-01-01", periods=4, freq="30D")
     >>> customers = rfm_summary(pd.DataFrame({"customer_id": "a", "date": days, "amount": 20.0}), as_of="2024-08-15")
     >>> late = overdue_customers(customers, model, false_alarm_rate=0.1)
-    >>> winnable_customers(customers, late, model, "26W").drop(columns="last_purchase").round(2)
-      customer_id  spent  usual_gap  silent_for  chance_to_buy  money_at_risk
-    0           a   80.0       30.0       137.0           0.28          22.79
+    >>> winnable_customers(customers, late, model, "26W").drop(columns="last_bought").round(2)
+      customer_id  spent  usual_gap_days  silent_days  chance_to_buy  revenue_at_risk
+    0           a   80.0            30.0        137.0           0.28            22.79
     """
-    missing = why_none(overdue)
-    if missing or model is None:
-        return no_rows(_WINNABLE, missing)
     if not 0 <= least_chance <= 1:
         raise CrmError(f"least_chance is {least_chance!r}; give a share between 0 and 1, such as 0.1")
+    columns = [*_WINNABLE.split(), money := "revenue_at_risk" if margin is None else "margin_at_risk"]
+    missing = why_none(overdue)
+    if missing or model is None:
+        return no_rows(columns, missing)
     late, days = overdue["overdue"].to_numpy(), TimeUnit.parse(summary.time_unit).days
     rows = summary[late]
     alive, expected = model.expected_probability_alive(rows), model.expected_purchases(rows, horizon)
-    lost = expected / alive.clip(lower=1e-12) - expected
     worth = rows["mean_spend_per_period"].clip(lower=0) * (1.0 if margin is None else margin)
-    found = pd.DataFrame(rows[["customer_id", "last_purchase"]]).assign(
+    found = pd.DataFrame(rows[["customer_id"]]).assign(
         spent=rows["net"],
-        usual_gap=overdue.loc[late, "usual_gap"] * days,
-        silent_for=rows["time_since_last_purchase"] * days,
+        last_bought=rows["last_purchase"],
+        usual_gap_days=overdue.loc[late, "usual_gap"] * days,
+        silent_days=rows["time_since_last_purchase"] * days,
         chance_to_buy=1 - model.expected_probability_no_purchase(rows, horizon),
-        money_at_risk=lost * worth,
     )
-    found = found.loc[found["chance_to_buy"] >= least_chance, _WINNABLE.split()]
-    return found.sort_values("money_at_risk", ascending=False, kind="stable", ignore_index=True)
+    found[money] = worth * expected * (1 / alive.clip(lower=1e-12) - 1)
+    found = found.loc[found["chance_to_buy"] >= least_chance, columns]
+    if found.empty:
+        return no_rows(columns, "no customer is silent beyond their habit and still winnable")
+    return found.sort_values(money, ascending=False, kind="stable", ignore_index=True)
 
 
 class _Silence:

@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from crmlib import format as fmt
-from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import expected_spend
@@ -57,7 +56,7 @@ class OriginErrors:
         self,
         model: PurchaseModel,
         spend_model: Spend,
-        summary: CustomerSummary,
+        summary: pd.DataFrame,
         *,
         months: int = 3,
         level: float = 0.8,
