@@ -28,7 +28,7 @@ from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not measured
 RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
-_COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
+_COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue".split()
 _WINNABLE = "customer_id spent last_bought usual_gap_days silent_days chance_to_buy"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
@@ -226,7 +226,7 @@ def overdue_customers(
             f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
         )
     if model is None:
-        nobody = OverdueCustomers(columns=_COLUMNS.split(), dtype=float)
+        nobody = OverdueCustomers(columns=_COLUMNS, dtype=float)
         nobody.reason = getattr(regularity, "reason", "") or "no model of purchases could be judged"
         return nobody
     phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
@@ -301,15 +301,14 @@ def winnable_customers(
     >>> days = pd.date_range("2024-01-01", periods=4, freq="30D")
     >>> customers = rfm_summary(pd.DataFrame({"customer_id": "a", "date": days, "amount": 20.0}), as_of="2024-08-15")
     >>> late = overdue_customers(customers, model, false_alarm_rate=0.1)
-    >>> winnable_customers(customers, late, model, "26W").drop(columns="last_bought").round(2)
-      customer_id  spent  usual_gap_days  silent_days  chance_to_buy  revenue_at_risk
-    0           a   80.0            30.0        137.0           0.28            22.79
+    >>> found = winnable_customers(customers, late, model, "26W")
+    >>> found[["customer_id", "silent_days", "chance_to_buy", "revenue_at_risk"]].round(2).values.tolist()
+    [['a', 137.0, 0.28, 22.79]]
     """
     if not 0 <= least_chance <= 1:
         raise CrmError(f"least_chance is {least_chance!r}; give a share between 0 and 1, such as 0.1")
     columns = [*_WINNABLE.split(), money := "revenue_at_risk" if margin is None else "margin_at_risk"]
-    missing = why_none(overdue)
-    if missing or model is None:
+    if (missing := why_none(overdue)) or model is None:
         return no_rows(columns, missing)
     late, days = overdue["overdue"].to_numpy(), TimeUnit.parse(summary.time_unit).days
     rows = summary[late]
