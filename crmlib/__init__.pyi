@@ -152,7 +152,7 @@ from .models.overdue import (
     purchase_regularity as purchase_regularity,
 )
 from .models.overdue import (
-    win_back_list as win_back_list,
+    winnable_customers as winnable_customers,
 )
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.remaining_lifetime import remaining_lifetime as remaining_lifetime
