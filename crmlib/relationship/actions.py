@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import ibis
 import numpy as np
 import pandas as pd
-from ibis import _
 
-from crmlib.customers._log import fetch, purchase_days
+from crmlib.customers._log import customer_totals
+from crmlib.customers.audit.months import last_months
 from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import DataError
@@ -21,7 +20,7 @@ from crmlib.units import TimeUnit
 BEST = 0.10  # share of customers, by what they spent, that count as the best
 FEWEST_PURCHASES = 3  # of a customer whose usual gap is more than one accident
 WINDOW_DAYS = 60  # after a message, in which a purchase counts
-_LIST = ["customer_id", "spent", "last_bought", "usual_gap_days", "silent_days"]
+_THANKED = "customer_id spent purchases last_bought usual_gap_days silent_days"
 
 
 @dataclass(frozen=True)
@@ -80,100 +79,79 @@ def measured_effect(
     return Effect(float(best["difference"]), float(best["cost_per_message"]), str(best["experiment"]))
 
 
-def brought_before_silence(
-    transactions: Any, *, as_of: Any, days: float, margin: float | None = None
-) -> pd.DataFrame:
-    """What did each customer bring in the time up to the last purchase?
-
-    Parameters
-    ----------
-    transactions, as_of, margin
-        As in `period_change`.
-    days : float
-        Length of that time.
-
-    Returns
-    -------
-    DataFrame
-        `customer_id, purchases`, and the money, net of returns: `profit` where costs or a margin are known, else
-        `revenue`.
+def margin_of(
+    transactions: Any, *, as_of: Any, months: int = 12, margin: float | None = None
+) -> float | None:
+    """Which share of revenue is contribution: as measured in the last months where the log has costs, else as given?
 
     Examples
     --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "a", "a"], "amount": [5.0, 10.0, 30.0],
-    ...                     "date": pd.to_datetime(["2023-01-01", "2024-01-01", "2024-01-15"])})
-    >>> brought_before_silence(log, as_of="2024-12-31", days=182).values.tolist()
-    [['a', 2, 40.0]]
+    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 30.0], "cost": [5.0, 5.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15"])})
+    >>> margin_of(log, as_of="2024-01-31")
+    0.75
     """
-    daily = purchase_days(transactions, as_of, margin=margin)
-    value = "profit" if "profit" in daily.columns else "revenue"
-    last = daily.group_by("customer_id").agg(last=_.date.max(where=_.purchase == 1))
-    rows = daily.join(last, "customer_id")
-    rows = rows.filter(rows.date > rows["last"] - ibis.interval(seconds=round(days * 86_400)))
-    found = rows.group_by("customer_id").agg(purchases=_.purchase.sum(), **{value: rows[value].sum()})
-    return fetch(found.order_by("customer_id"))
+    start, end = last_months(months, as_of=as_of)
+    totals = customer_totals(transactions, start=start, end=end, margin=margin, outside=True)
+    if "profit" not in totals or not totals["revenue"].sum() > 0:
+        return margin
+    return float(totals["profit"].sum() / totals["revenue"].sum())
 
 
 def customers_to_win_back(
-    late: pd.DataFrame,
+    winnable: pd.DataFrame,
     summary: pd.DataFrame,
-    brought: pd.DataFrame,
     *,
+    margin: float | None = None,
     effect: Effect | None = None,
-    lowest_chance: float = 0.1,
 ) -> pd.DataFrame:
     """Which customers are silent beyond their habit and can still be won, those with most money first?
 
     Parameters
     ----------
-    late : DataFrame
-        Customers who are overdue, as `win_back_list` has them: `customer_id, usual_gap, silent, p_active`.
+    winnable : DataFrame
+        As of `winnable_customers`, whose money is at risk.
     summary : CustomerSummary
-        What is known of all customers; its time unit is that of `late`.
-    brought : DataFrame
-        As of `brought_before_silence`, for the time that `p_active` is about.
+        Of all customers: `customer_id, mean_spend_per_period`.
+    margin : float, optional
+        Contribution as a share of revenue.
     effect : Effect, optional
-        What a contact changes. With it the money is the expected gain: change × profit of a purchase − cost.
-    lowest_chance : float, default 0.1
-        Customers whose chance to buy is lower have left, and are not listed.
+        What a contact changes.
 
     Returns
     -------
     DataFrame
-        `customer_id, spent` (net), `last_bought, usual_gap_days, silent_days, chance_to_buy` and the money:
-        `expected_gain` where profit and an effect are known, only gains above 0; else `margin_at_risk`, or
-        `revenue_at_risk` where no profit is known: what the customer brought in as long a time up to the last
-        purchase, times the chance of no purchase. It is a loss to expect, not the gain of a contact.
+        The same customers. With a margin and an effect the money is the `expected_gain` (change × margin of a purchase
+        − cost), and only gains above 0 are listed; with a margin alone it is the `margin_at_risk`, with neither
+        the `revenue_at_risk`: a loss to expect, not the gain of a contact.
 
     Examples
     --------
-    >>> from crmlib import rfm_summary
-    >>> log = pd.DataFrame({"customer_id": ["a", "a"], "date": pd.to_datetime(["2024-01-01", "2024-01-15"]),
-    ...                     "amount": [10.0, 30.0]})
-    >>> late = pd.DataFrame({"customer_id": ["a"], "usual_gap": [2.0], "silent": [9.0], "p_active": [0.4]})
-    >>> brought = brought_before_silence(log, as_of="2024-03-18", days=182)
-    >>> found = customers_to_win_back(late, rfm_summary(log, as_of="2024-03-18"), brought)
-    >>> found[["usual_gap_days", "silent_days", "revenue_at_risk"]].values.tolist()
-    [[14.0, 63.0, 24.0]]
+    >>> late = pd.DataFrame({"customer_id": ["a", "b"], "chance_to_buy": [0.4, 0.2], "revenue_at_risk": [24.0, 9.0]})
+    >>> known = pd.DataFrame({"customer_id": ["a", "b"], "mean_spend_per_period": [20.0, 200.0]})
+    >>> customers_to_win_back(late, known, margin=0.5)["margin_at_risk"].tolist()
+    [12.0, 4.5]
+    >>> customers_to_win_back(late, known, margin=0.5, effect=Effect(0.05, 1.0))[["customer_id", "expected_gain"]]
+      customer_id  expected_gain
+    0           b            4.0
     """
-    value = "profit" if "profit" in brought else "revenue"
-    gain = effect if value == "profit" else None
-    money = "expected_gain" if gain else "margin_at_risk" if value == "profit" else "revenue_at_risk"
-    columns = [*_LIST, "chance_to_buy", money]
-    if nobody := why_none(late):
-        return no_rows(columns, nobody)
-    known = pd.DataFrame(summary)[["customer_id", "net", "last_purchase"]]
-    rows = late.drop(columns="net", errors="ignore").merge(known, on="customer_id", validate="one_to_one")
-    rows = rows[rows["p_active"] >= lowest_chance].merge(brought, on="customer_id", validate="one_to_one")
-    worth = rows[value] * (1 - rows["p_active"])
-    if gain:
-        worth = gain.change * rows[value] / rows["purchases"] - gain.cost
-    found = _named(rows, _unit(summary)).assign(**{"chance_to_buy": rows["p_active"], money: worth})
-    found = found[found[money] > 0].sort_values([money, "customer_id"], ascending=[False, True])
-    return found[columns].reset_index(drop=True) if len(found) else no_rows(columns, _NOBODY)
-
-
-_NOBODY = "no customer is silent beyond their habit and can still be won"
+    if margin is None or why_none(winnable):
+        return winnable
+    rows = winnable.copy()
+    if "revenue_at_risk" in rows:
+        rows = rows.assign(margin_at_risk=rows.pop("revenue_at_risk") * margin)
+    if effect is None:
+        return rows
+    worth = rows["customer_id"].map(summary.set_index("customer_id")["mean_spend_per_period"]).clip(lower=0.0)
+    rows = rows.drop(columns="margin_at_risk").assign(
+        expected_gain=effect.change * worth * margin - effect.cost
+    )
+    rows = rows[rows["expected_gain"] > 0].sort_values(
+        ["expected_gain", "customer_id"], ascending=[False, True]
+    )
+    if rows.empty:
+        return no_rows(rows.columns, "a contact costs more than it is expected to bring")
+    return rows.reset_index(drop=True)
 
 
 def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -> pd.DataFrame:
@@ -210,29 +188,22 @@ def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -
     gap = rows["recency"] / rows["frequency"].where(rows["frequency"] > 0)
     known = late.get("customer_id", [])
     chosen = best & often & (rows["time_since_last_purchase"] <= gap) & ~rows["customer_id"].isin(known)
-    rows = rows.assign(usual_gap=gap, silent=rows["time_since_last_purchase"])[chosen]
-    found = _named(rows, unit).assign(purchases=rows["frequency"] + 1)
-    columns = [*_LIST[:2], "purchases", *_LIST[2:]]
-    if found.empty:
-        return no_rows(columns, "none of the best customers has bought within their usual gap")
-    return (
-        found.sort_values(["spent", "customer_id"], ascending=[False, True])[columns]
+    rows = (
+        rows.assign(usual_gap=gap)[chosen]
+        .sort_values(["net", "customer_id"], ascending=[False, True])
         .head(n)
-        .reset_index(drop=True)
     )
-
-
-def _named(rows: pd.DataFrame, unit: TimeUnit) -> pd.DataFrame:
-    """What every list says of a customer: money spent, the day of the last purchase, durations in days."""
-    return pd.DataFrame(
-        {
-            "customer_id": rows["customer_id"],
-            "spent": rows["net"],
-            "last_bought": pd.to_datetime(rows["last_purchase"]).dt.normalize(),
-            "usual_gap_days": (rows["usual_gap"] * unit.days).round(),
-            "silent_days": (rows["silent"] * unit.days).round(),
-        }
-    )
+    if rows.empty:
+        return no_rows(_THANKED, "none of the best customers has bought within their usual gap")
+    found = {
+        "customer_id": rows["customer_id"],
+        "spent": rows["net"],
+        "purchases": rows["frequency"] + 1,
+        "last_bought": pd.to_datetime(rows["last_purchase"]).dt.normalize(),
+        "usual_gap_days": (rows["usual_gap"] * unit.days).round(),
+        "silent_days": (rows["time_since_last_purchase"] * unit.days).round(),
+    }
+    return pd.DataFrame(found).reset_index(drop=True)
 
 
 def _unit(summary: pd.DataFrame) -> TimeUnit:

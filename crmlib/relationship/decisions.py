@@ -17,10 +17,10 @@ from crmlib.models.churn.data import churn_data
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.actions import (
     Effect,
-    brought_before_silence,
     contracts_to_save,
     customers_to_thank,
     customers_to_win_back,
+    margin_of,
     measured_effect,
 )
 from crmlib.relationship.revenue import (
@@ -36,7 +36,6 @@ from crmlib.relationship.sentences import (
     save_in_words,
     win_back_in_words,
 )
-from crmlib.units import periods
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -97,7 +96,6 @@ def decisions(
     *,
     horizon: str = "26W",
     horizon_months: int = 3,
-    lowest_chance: float = 0.1,
     assumed_change: float | None = None,
     contact_cost: float | None = None,
 ) -> Decisions:
@@ -111,8 +109,6 @@ def decisions(
         The time that chapter 5's chances to buy are about.
     horizon_months : int, default 3
         With contracts: leaving within this time is churn.
-    lowest_chance : float, default 0.1
-        Silent customers with a lower chance to buy are not listed: they have left.
     assumed_change, contact_cost : float, optional
         Assumption of what a contact adds to the chance to buy (a share) and its cost (money), for a firm whose
         experiments have not measured it.
@@ -135,11 +131,12 @@ def decisions(
     log, currency = study.transactions, study.currency
     summary = rfm_summary(log, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
     effect, source = _effect(study, assumed_change, contact_cost)
-    late = study.published("overdue_customers")
-    if not len(late):
-        late = no_rows(late.columns, "no chapter found customers who are silent beyond their habit")
-    brought = brought_before_silence(log, as_of=study.as_of, days=periods(horizon, "D"), margin=study.margin)
-    to_contact = customers_to_win_back(late, summary, brought, effect=effect, lowest_chance=lowest_chance)
+    margin = margin_of(log, as_of=study.as_of, margin=study.margin)
+    winnable = study.published("winnable_customers")
+    if not len(winnable):
+        why = "no chapter found customers who are silent beyond their habit and can still be won"
+        winnable = no_rows("customer_id revenue_at_risk", why)
+    to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
     change = [study.published(f"change_by_{parts}") for parts in ("customers", "factors")]
     window = _figure(study, "period_value").window
     ahead = fmt.length(horizon, study.time_unit)
@@ -156,7 +153,7 @@ def decisions(
         forecast=_figure(study, "coming_quarter"),
         leavers=no_rows("group share_left", "this firm has a purchase log"),
         to_contact=to_contact,
-        to_thank=customers_to_thank(summary, late),
+        to_thank=customers_to_thank(summary, winnable),
     )
 
 
