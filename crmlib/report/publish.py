@@ -20,7 +20,7 @@ from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
-from crmlib.study.results import cards
+from crmlib.study.results import TO_ACT_ON, cards, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
@@ -84,8 +84,8 @@ def _index(
         study=plan.study,
         record=record,
         trust=_trust(metrics, gates),
-        sentences=[_led(text) for text in said(metrics, "page_one")],
-        believe=said(metrics, "believe"),
+        sentences=[_led(text) for text in published(metrics, "page_one")],
+        believe=published(metrics, "believe"),
         picture=_picture(metrics, run),
         cards=cards(metrics),
         lists=[shown for name in _LISTS if (shown := _list(name, plan, run))],
@@ -99,7 +99,7 @@ def _index(
 
 # The lists of page one: name of the table, its title, what it is, and how many rows are shown.
 _LISTS = {
-    "customers_to_contact_first": (
+    TO_ACT_ON: (
         "Whom to contact",
         "The one list to act on, those with most money first.",
         10,
@@ -110,11 +110,6 @@ _LISTS = {
         5,
     ),
 }
-
-
-def said(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
-    """The sentences that a chapter has published under a name."""
-    return next((one["sentences"][name] for one in metrics.values() if name in one.get("sentences", {})), [])
 
 
 def _led(sentence: str) -> tuple[str, str]:
@@ -155,8 +150,7 @@ def in_days(text: str) -> str:
 
 def _picture(metrics: Mapping[str, Mapping[str, Any]], run: Path) -> dict[str, str] | None:
     """The picture of page one for wide and for narrow windows, and its words."""
-    made = (one.get("pictures", {}).get("page_one") for one in metrics.values())
-    if (about := next(filter(None, made), None)) is None:
+    if (about := picture_of(metrics, "page_one")) is None:
         return None
     wide, narrow = (
         base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"]

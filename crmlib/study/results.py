@@ -323,6 +323,20 @@ def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]
     return [found[number] for number in sorted(found)]
 
 
+TO_ACT_ON = "customers_to_contact_first"  # the table of page one and of the mail
+
+
+def published(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """The sentences that a notebook has published under a name; none where none has."""
+    return next((one["sentences"][name] for one in metrics.values() if name in one.get("sentences", {})), [])
+
+
+def picture_of(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """The files and the words of a picture that a notebook has published under a name."""
+    made = (one.get("pictures", {}).get(name) for one in metrics.values())
+    return next(filter(None, made), None)
+
+
 def _plain(value: Any) -> Any:
     """A value that JSON holds: NumPy's numbers become Python's, NaN becomes null, dates ISO text."""
     if hasattr(value, "item"):
