@@ -191,6 +191,7 @@ class Chart:
         if self.empty:
             return {"text/plain": f"{self.title}: no data to draw."}, {"text/plain": {"empty": True}}
         width, height = self.figure.get_size_inches()
-        shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
+        per_inch = SHOWN_WIDTH_PIXELS / WIDTH_INCHES
+        shown = {"width": round(per_inch * width), "height": round(per_inch * height)}
         about = {"alt": self.alt, **shown}
         return {"image/png": self.png(), "text/plain": self.title or self.alt}, {"image/png": about}

@@ -5,6 +5,8 @@ A function returns "" where there is nothing to say.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -102,8 +104,8 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
     def money(value: float) -> str:
         return fmt.money(value, currency)
 
-    last = "the last " if window[:1].isdigit() else ""
-    since = f"in {last}{window}" if window else "since the period before"
+    length = re.match(r"\d+ \w+", window)
+    since = f"in the last {length[0]}" if length else f"in {window}" if window else "since the period before"
     text = (
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
