@@ -24,6 +24,11 @@ class Cohorts(ResultFrame):
     """What `cohort_comparison` returns: cohorts by calendar period; their sums by period are `.health`."""
 
     @property
+    def acquired(self) -> int:
+        """How many customers there are: those of all cohorts."""
+        return int(self.loc[self["age"] == 0, "customers"].sum())
+
+    @property
     def health(self) -> pd.DataFrame:
         """How healthy is the base: who brings each period's money, and how much hangs on the newest?
 

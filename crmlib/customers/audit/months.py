@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import (
     as_day,
     belongs_to,
@@ -22,10 +24,35 @@ from crmlib.customers.audit.sentences import course_of_months, month_compared
 from crmlib.customers.rfm.summary import purchase_periods
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.findings import with_finding
+from crmlib.findings import Estimate, with_finding
+from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
 
 GROUPS = ("all", "existing", "new")
+
+
+class MonthReview(ResultFrame):
+    """What `month_review` returns: the last complete month, and its figures with what they are compared with."""
+
+    def of(self, measure: str, customers: str = "all") -> dict[str, Any]:
+        """One figure of the month, as `results.figure` takes it: `found`, its relative `change`, and `against` what.
+
+        Against the same month of the year before, or where that is not known, the month before.
+        """
+        rows = self[(self["measure"] == measure) & (self["customers"] == customers)]
+        if rows.empty:
+            return {"found": Estimate(None, "money")}
+        row = rows.iloc[0]
+        months, name = (12, "change_year") if np.isfinite(row["change_year"]) else (1, "change_month")
+        then = fmt.month(row["month"] - pd.DateOffset(months=months))
+        found = Estimate(row["value"], row["unit"], window=fmt.month(row["month"]))
+        return {"found": found, "change": row[name], "against": then}
+
+    @property
+    def against_budget(self) -> Estimate:
+        """By how much revenue differed from the budget, a share of it; not known without a budget."""
+        row = self[(self["measure"] == "revenue") & (self["customers"] == "all")].iloc[0]
+        return Estimate(row["against_budget"], "share", window=fmt.month(row["month"]))
 
 
 def month_review(
@@ -36,7 +63,7 @@ def month_review(
     marketing_spend: Any = None,
     margin: float | None = None,
     new_from: Any = None,
-) -> pd.DataFrame:
+) -> MonthReview:
     """How the last complete month went, for existing and for new customers.
 
     Parameters
@@ -57,7 +84,7 @@ def month_review(
 
     Returns
     -------
-    DataFrame
+    MonthReview
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
         orders (not lines), revenue net of returns, and contribution where it is known): `month`, `value`, `unit`,
         `month_before`, `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
@@ -94,7 +121,7 @@ def month_review(
     )
     if costs := _acquisition_costs(marketing_spend, table.loc[("new", "buyers")], months):
         table.loc[("new", "acquisition cost"), :] = costs
-    review = table.rename_axis(["customers", "measure"]).reset_index()
+    review = MonthReview(table.rename_axis(["customers", "measure"]).reset_index())
     review.insert(0, "month", month.start_time)
     review["unit"] = review["measure"].map(dict.fromkeys(("buyers", "orders"), "count")).fillna("money")
     plan = _planned(budget, month)

@@ -44,8 +44,8 @@ class PeriodChange:
     migration : DataFrame
         Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
     factors : DataFrame
-        `factor, before, after, effect, weights`: acquired customers, share active, purchases per active
-        customer, spend per purchase and, for contribution, margin; the effects add up to the change.
+        `factor, before, after` (in their `unit`), `effect, weights`: acquired customers, share active, purchases per
+        active customer, spend per purchase and, for contribution, margin; the effects add up to the change.
     reach : float
         Half the width of the 95 % interval of the change; nan where nothing is compared. Each customer's change is one
         draw, and the number of customers is random too: the variance of their sum is the sum of its squares (of a
@@ -62,6 +62,24 @@ class PeriodChange:
     def change(self) -> float:
         """Change of the value from the first period to the second."""
         return float(self.factors["effect"].sum())
+
+    @property
+    def of_customers(self) -> float:
+        """Relative change of the number of active customers; nan where there is nothing to compare with."""
+        people = self.waterfall["customers"].iloc[[0, -1]].tolist() if len(self.waterfall) else [0, 0]
+        return people[1] / people[0] - 1 if people[0] else math.nan
+
+    @property
+    def largest_loss(self) -> str:
+        """The group of customers through whom most was lost; empty where nothing was."""
+        steps = self.waterfall.iloc[1:-1].set_index("step")["change"].astype(float)
+        return str(steps.idxmin()) if steps.min() < 0 else ""
+
+    @property
+    def largest_factor(self) -> str:
+        """The factor with the largest effect; empty where nothing is compared."""
+        effects = self.factors.set_index("factor")["effect"].astype(float)
+        return str(effects.abs().idxmax()) if len(effects) else ""
 
     @property
     def in_a_word(self) -> str:
@@ -143,7 +161,7 @@ def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
     assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
     whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
-    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"})
+    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"}).assign(unit="money")
 
 
 def _migration(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +188,13 @@ def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.
         {name: next((mean for mean in (own[name], other[name]) if np.isfinite(mean)), 0.0) for name in own}
         for own, other in (sides, sides[::-1])
     )
-    return decompose_change(before, after)
+    units = {
+        "acquired customers": "count",
+        "purchases per active customer": "ratio",
+        "spend per purchase": "money",
+    }
+    factors = decompose_change(before, after)
+    return factors.assign(unit=factors["factor"].map(units).fillna("share"))
 
 
 def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
@@ -356,7 +380,7 @@ def _nothing(value: str, reason: str) -> PeriodChange:
     """Tables without a row: nothing is compared."""
     return PeriodChange(
         value,
-        waterfall=no_rows(["step", "customers", "before", "after", "change"], reason),
+        waterfall=no_rows("step customers before after change unit", reason),
         migration=no_rows([INACTIVE], reason),
-        factors=no_rows(["factor", "before", "after", "effect", "weights"], reason),
+        factors=no_rows("factor before after effect weights unit", reason),
     )
