@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from crmlib.errors import NO_ROW, CrmError, did_you_mean, not_measured
 if TYPE_CHECKING:
     import pandas as pd
 
+_DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _TEXT = ("text", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
 
@@ -121,6 +123,8 @@ def show_table(
     customer  spent  P(alive)  known for
     007  EUR 1,234  under 1 %  1.8 weeks
     """
+    from crmlib.no_rows import NoRows  # not at the top: it brings pandas
+
     frame = as_table(found)
     about = {**COLUMNS, **{name: _relabelled(name, given) for name, given in (labels or {}).items()}}
     names = [str(name) for name in (frame.columns if columns is None else columns)]
@@ -142,7 +146,7 @@ def show_table(
         values = zip(*(shown[one] for one in sources), strict=True)
         headings.append(column)
         cells.append([_written(value, of, currency) for value, of in zip(values, units, strict=True)])
-    reason = "" if len(frame) else getattr(found, "reason", "")
+    reason = found.reason if isinstance(found, NoRows) else ""
     table = tuple(zip(*cells, strict=True))
     return ShownTable(tuple(headings), table, len(frame), file, reason, tuple(unknown))
 
@@ -221,11 +225,29 @@ def _written(values: Sequence[Any], unit: str, currency: str) -> str:
         ends = fmt.interval(low, high, unit or "ratio", currency)
         text = f"{text} ({ends})" if text else ends
     text = text or fmt.NOT_KNOWN
-    return text if unit in ("text", "name") else text.replace(" ", _UNBROKEN).replace(f"{_UNBROKEN}(", " (")
+    if unit in ("text", "name"):
+        return text
+    return text.replace(" ", _UNBROKEN).replace(f"{_UNBROKEN}(", " (")
 
 
 def _cell(tag: str, text: str, column: Column, scope: str = "") -> str:
     """A cell of HTML; numbers stand flush right."""
     kind = f' scope="{scope}"' if scope else ""
     kind += "" if column.unit in _TEXT else ' class="number"'
-    return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+    return f"<{tag}{kind}>{marked(text) if column.unit == 'text' else html.escape(text)}</{tag}>"
+
+
+def marked(text: str) -> str:
+    """HTML of a text in which code stands between backticks, and days as 2024-01-31: those are written in words.
+
+    Examples
+    --------
+    >>> marked("a < b: set `as_of`")
+    'a &lt; b: set <code>as_of</code>'
+    """
+    parts = html.escape(
+        _DAY.sub(lambda day: fmt.date(day[0], short=True).replace(" ", _UNBROKEN), text)
+    ).split("`")
+    if len(parts) % 2 == 0:
+        return "`".join(parts)
+    return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))

@@ -100,6 +100,7 @@ def rates(values: list[float], reach: float = 0.05) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"cohort": months(len(values)), "customers": 100, "is_new": True, "repeat_rate": values}
     )
+    frame["came_back"] = (100 * frame["repeat_rate"]).round()
     return frame.assign(low=frame["repeat_rate"] - reach, high=frame["repeat_rate"] + reach)
 
 

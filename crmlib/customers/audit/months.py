@@ -41,7 +41,7 @@ class MonthReview(ResultFrame):
         """
         rows = self[(self["measure"] == measure) & (self["customers"] == customers)]
         if rows.empty:
-            return {"found": Estimate(None, "money")}
+            return {"found": Estimate(None, "money", window=fmt.month(self["month"].iloc[0]))}
         row = rows.iloc[0]
         months, name = (12, "change_year") if np.isfinite(row["change_year"]) else (1, "change_month")
         then = fmt.month(row["month"] - pd.DateOffset(months=months))

@@ -363,11 +363,11 @@ def recent_change(
         return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
     before, after = (last_months(fitting, as_of=as_of, back=back) for back in (1, 0))
     change = period_change(transactions, before, after, collapse=collapse, margin=margin)
-    sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
+    sentence = "{} to {} is compared with {} to {}".format(*(fmt.date(day) for day in (*after, *before)))
     if fitting < months:
         sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
     if new_from is not None and after[0] < as_day(new_from, "new_from"):
-        sentence += f". Customers first seen before {new_from} may be older, but count as new"
+        sentence += f". Customers first seen before {fmt.date(new_from)} may be older, but count as new"
     return RecentChange(change, fitting, before, after, f"{sentence}.")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers.sentences import change_of_total, money
 from crmlib.findings import with_finding
+from crmlib.statistics import difference_of_shares
 
 _COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
 _MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -145,6 +146,10 @@ def cohorts_compared(comparison: pd.DataFrame, measure: str, period: str) -> str
         return f"{at}: {old} for the only cohort, {fmt.period(oldest, period)}"
     than = "above" if table.loc[age, newest] > table.loc[age, oldest] else "below"
     than = "about the same as" if old == new else than
+    if measure == "active_share" and old != new:
+        ends = rows[rows["age"] == age].set_index("cohort")[["active", "customers"]].astype(int)
+        found = difference_of_shares(*ends.loc[newest], *ends.loc[oldest])
+        than = f"beyond chance {than}" if found.low > 0 or found.high < 0 else f"not beyond chance {than}"
     of_new, of_old = (fmt.period(cohort, period) for cohort in (newest, oldest))
     return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old}"
 
@@ -183,7 +188,9 @@ def repeat_rates(rates: pd.DataFrame, within_days: int, period: str) -> str:
     title = f"{newest} came back within {within_days} days"
     if len(rates) == 1:
         return title
-    apart = last["low"] > first["high"] or first["low"] > last["high"]
+    counts = [int(one[name]) for one in (last, first) for name in ("came_back", "customers")]
+    found = difference_of_shares(*counts)
+    apart = found.low > 0 or found.high < 0
     before = f"{fmt.share(first['repeat_rate'])} of {fmt.period(first['cohort'], period)}"
     return f"{title}, {'against' if apart else 'not clearly different from'} {before}"
 
