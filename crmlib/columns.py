@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 _DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
-_TEXT = ("text", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
+_TEXT = ("text", "code", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
 
 
 class Column(NamedTuple):
     """What a column is called, and the unit of its values: of `crmlib.format.write`, or one of these.
 
-    "time": in the study's unit of time. "by row": in the unit that the frame's column `unit` gives for each row.
+    "time": in the study's unit of time. "code": a word of a study file, such as the name of a table. "by row": in the
+    unit that the frame's column `unit` gives for each row.
     Empty: by the type of the values.
     """
 
@@ -224,8 +225,8 @@ def _written(values: Sequence[Any], unit: str, currency: str) -> str:
     if fmt.is_known(low) or fmt.is_known(high):
         ends = fmt.interval(low, high, unit or "ratio", currency)
         text = f"{text} ({ends})" if text else ends
-    text = text or fmt.NOT_KNOWN
-    if unit in ("text", "name"):
+    text = text if value else text or fmt.NOT_KNOWN
+    if unit in ("text", "name", "code"):
         return text
     return text.replace(" ", _UNBROKEN).replace(f"{_UNBROKEN}(", " (")
 
@@ -234,7 +235,13 @@ def _cell(tag: str, text: str, column: Column, scope: str = "") -> str:
     """A cell of HTML; numbers stand flush right."""
     kind = f' scope="{scope}"' if scope else ""
     kind += "" if column.unit in _TEXT else ' class="number"'
-    return f"<{tag}{kind}>{marked(text) if column.unit == 'text' else html.escape(text)}</{tag}>"
+    return f"<{tag}{kind}>{_inner(text, column.unit)}</{tag}>"
+
+
+def _inner(text: str, unit: str) -> str:
+    if unit == "code" and text:
+        return f"<code>{html.escape(text)}</code>"
+    return marked(text) if unit == "text" else html.escape(text)
 
 
 def marked(text: str) -> str:

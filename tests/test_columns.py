@@ -8,7 +8,7 @@ from crmlib.columns import COLUMNS, show_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 
-OF_COLUMNS = {"chance", "change", "day", "month", "flag", "name", "coefficient", "time", "by row", ""}
+OF_COLUMNS = {"code", "chance", "change", "day", "month", "flag", "name", "coefficient", "time", "by row", ""}
 OF_TIME = {"D", "W", "M"}
 
 

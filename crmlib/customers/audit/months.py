@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -26,6 +27,7 @@ from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Estimate, with_finding
 from crmlib.no_rows import ResultFrame
+from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
 GROUPS = ("all", "existing", "new")
@@ -111,7 +113,7 @@ def month_review(
     """
     day = as_day(as_of, "as_of")
     month = last_complete_month(day)
-    monthly, first_day = _by_month(transactions, day, margin)
+    monthly, first_day, people = _by_month(transactions, day, margin)
     if first_day is None or first_day > month.end_time:
         began = f"the first purchase is on {first_day.date()}" if first_day else "there is no purchase"
         raise CannotAnswerError(f"no complete month by {as_of}: {began}")
@@ -129,8 +131,9 @@ def month_review(
     changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
     for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
+    reach = {name: _reach(people, month, months[name]) for name in ("month_before", "year_before")}
     for measure in review.loc[review["customers"] == "all", "measure"].unique():
-        with_finding(review, month_compared, measure, measure=measure)
+        with_finding(review, month_compared, measure, reach, measure=measure)
     return review
 
 
@@ -202,8 +205,8 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
 
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
-) -> tuple[pd.DataFrame, pd.Timestamp | None]:
-    """Each month's measures for new and existing customers, and the log's first day."""
+) -> tuple[pd.DataFrame, pd.Timestamp | None, ibis.Table]:
+    """Each month's measures for new and existing customers, the log's first day, and the measures by customer."""
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
@@ -216,12 +219,29 @@ def _by_month(
     orders = orders_among(rows, rows.counted)
     people = rows.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
     # As everywhere in the audit, the money of customers who never bought is no customer's.
-    joined = people.inner_join(born, "customer_id").mutate(is_new=_.month == _.born)
+    # A return without an earlier purchase can stand before the first one: as in the cohorts, it counts with that.
+    joined = people.inner_join(born, "customer_id").mutate(month=ibis.greatest(_.month, _.born))
+    joined = joined.mutate(is_new=_.month == _.born)
     measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
     monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
     first = bought.date.min().to_pyarrow().as_py()
-    return monthly, first and pd.Timestamp(first)
+    return monthly, first and pd.Timestamp(first), joined
+
+
+def _reach(people: ibis.Table, month: pd.Period, then: pd.Period) -> dict[str, float]:
+    """Half the width of the 95 % interval of each measure's change between two months; as in `PeriodChange`."""
+    measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
+    days = [ibis.literal(one.start_time.date()) for one in (month, then)]
+    sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
+    both = people.filter(people.month.cast("date").isin(days))
+    each = both.group_by("customer_id").agg(
+        **{name: (both[name].cast("float64") * sign).sum() for name in measures}
+    )
+    squares = (
+        each.agg(**{name: (each[name] * each[name]).sum() for name in measures}).to_pyarrow().to_pylist()[0]
+    )
+    return {name: normal_quantile(0.95) * float(square or 0.0) ** 0.5 for name, square in squares.items()}
 
 
 def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, new_from: Any) -> pd.Series:

@@ -122,8 +122,9 @@ def period_change(
     acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
     reach = normal_quantile(0.95) * math.sqrt(np.square(pairs["after"] - pairs["before"]).sum())
-    with_finding(waterfall, change_by_steps, value, reach)
-    with_finding(factors, change_by_factors, value, reach)
+    of_period = f"{value} of {_named(second)}"
+    with_finding(waterfall, change_by_steps, of_period, reach)
+    with_finding(factors, change_by_factors, of_period, reach)
     migration = with_finding(_migration(pairs), moves_of_tenths, value)
     found = PeriodChange(value, waterfall, migration, factors, reach)
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"

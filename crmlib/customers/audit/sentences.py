@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -53,21 +53,32 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
     return text
 
 
-def month_compared(review: pd.DataFrame, measure: str) -> str:
-    """One measure of a month, beside the months and the plan it is held against."""
+def month_compared(
+    review: pd.DataFrame, measure: str, reach: Mapping[str, Mapping[str, float]] | None = None
+) -> str:
+    """One measure of a month, beside the months and the plan it is held against.
+
+    `reach`: half the width of the interval of the change on another month, by month and measure.
+    """
     row = review[(review["measure"] == measure) & (review["customers"] == "all")].iloc[0]
     if not np.isfinite(row["value"]):
         return ""
     value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
-    changes = [_held_against(row["value"], row[name], name) for name in _COMPARED if np.isfinite(row[name])]
+    changes = [
+        _held_against(row["value"], row[name], name, (reach or {}).get(name, {}).get(measure))
+        for name in _COMPARED
+        if np.isfinite(row[name])
+    ]
     compared = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
     return f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{compared}"
 
 
-def _held_against(value: float, base: float, name: str) -> str:
+def _held_against(value: float, base: float, name: str, reach: float | None) -> str:
     if value == base:
         return f"the same as {_COMPARED[name]}"
     more = f"{'more' if value > base else 'less'} than {_COMPARED[name]}"
+    if reach is not None:
+        more += " (beyond chance)" if abs(value - base) > reach else " (not beyond chance)"
     return more if base <= 0 or value < 0 else f"{fmt.share(abs(value / base - 1))} {more}"
 
 
@@ -146,12 +157,13 @@ def cohorts_compared(comparison: pd.DataFrame, measure: str, period: str) -> str
         return f"{at}: {old} for the only cohort, {fmt.period(oldest, period)}"
     than = "above" if table.loc[age, newest] > table.loc[age, oldest] else "below"
     than = "about the same as" if old == new else than
-    if measure == "active_share" and old != new:
+    chance = "not tested against chance"
+    if measure == "active_share":
         ends = rows[rows["age"] == age].set_index("cohort")[["active", "customers"]].astype(int)
         found = difference_of_shares(*ends.loc[newest], *ends.loc[oldest])
-        than = f"beyond chance {than}" if found.low > 0 or found.high < 0 else f"not beyond chance {than}"
+        chance = "beyond chance" if found.low > 0 or found.high < 0 else "not beyond chance"
     of_new, of_old = (fmt.period(cohort, period) for cohort in (newest, oldest))
-    return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old}"
+    return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old} ({chance})"
 
 
 def base_by_cohort(comparison: pd.DataFrame, value: str, period: str) -> str:
