@@ -146,7 +146,7 @@ def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency:
 
 def contracts_in_words(left: float, customers: int) -> str:
     """What happened to the customers with a contract."""
-    return f"Of {fmt.plural(customers, 'customer')} with a contract {fmt.share(left)} left."
+    return f"Of the {fmt.plural(customers, 'customer')} with a contract, {fmt.share(left)} left."
 
 
 def save_in_words(listed: pd.DataFrame, currency: str) -> str:
@@ -177,6 +177,7 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str
     if lift.is_known:
         often = f"{fmt.number(lift.value)} times as often as the average customer"
         lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
+        return [*lines, "Groups differ beyond chance where their intervals do not overlap; it is no cause."]
     return [
         *lines,
         "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",
