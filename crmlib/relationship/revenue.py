@@ -88,6 +88,9 @@ def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
     if len(years) > room:
         eldest = ~older & (cohort <= years[-room])
         start, name = start.mask(eldest, years[0].start_time), name.mask(eldest, f"{years[-room]} or before")
+    start = start.clip(
+        lower=first_known
+    )  # of a band that begins within the time in which nobody is known to be new
     if older.any():
         start = start.mask(older, sums["born"].min())
         name = name.mask(older, f"first seen before {fmt.date(first_known, short=True)}")
@@ -132,6 +135,11 @@ def difference_of_revenue(
     ]
     value = "profit" if "profit" in totals[0] else "revenue"
     each = totals[1][value].sub(totals[0][value], fill_value=0.0).to_numpy(dtype=float)
+    return sum_with_interval(each)
+
+
+def sum_with_interval(each: np.ndarray) -> tuple[float, float, float]:
+    """A sum over customers who come by chance, and the ends of its 95 % interval."""
     total, reach = float(each.sum()), normal_quantile(0.95) * float(np.sqrt(np.square(each).sum()))
     return total, total - reach, total + reach
 
