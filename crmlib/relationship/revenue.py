@@ -16,7 +16,7 @@ from crmlib.data.sources import lacking
 from crmlib.findings import with_finding
 from crmlib.models.churn.data import ChurnData
 from crmlib.no_rows import no_rows, why_none
-from crmlib.relationship.sentences import largest_share_that_left, revenue_of_newest
+from crmlib.relationship.sentences import largest_share_that_left, revenue_by_band
 from crmlib.statistics import normal_quantile, wilson_interval
 
 MOST_BANDS = 6
@@ -71,7 +71,7 @@ def revenue_by_first_purchase(transactions: Any, *, as_of: Any, new_from: Any = 
     table = table.reindex(columns=months.rename("period")).fillna(0.0)
     assert np.isclose(table.to_numpy().sum(), sums["revenue"].sum()), "revenue was lost between bands"
     found = table.stack().rename("revenue").reset_index()
-    return with_finding(found[columns], revenue_of_newest)
+    return with_finding(found[columns], revenue_by_band)
 
 
 def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
