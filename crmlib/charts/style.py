@@ -151,6 +151,11 @@ class Chart:
         """The title; empty where there was no data to draw."""
         return "" if self.empty else self.title
 
+    @property
+    def shown_width(self) -> int:
+        """How wide it is shown on a screen, in pixels."""
+        return round(SHOWN_WIDTH_PIXELS * float(self.figure.get_size_inches()[0]) / WIDTH_INCHES)
+
     def png(self) -> bytes:
         """The picture as PNG; the same data give the same bytes."""
         picture = io.BytesIO()
@@ -191,7 +196,6 @@ class Chart:
         if self.empty:
             return {"text/plain": f"{self.title}: no data to draw."}, {"text/plain": {"empty": True}}
         width, height = self.figure.get_size_inches()
-        per_inch = SHOWN_WIDTH_PIXELS / WIDTH_INCHES
-        shown = {"width": round(per_inch * width), "height": round(per_inch * height)}
+        shown = {"width": self.shown_width, "height": round(self.shown_width * height / width)}
         about = {"alt": self.alt, **shown}
         return {"image/png": self.png(), "text/plain": self.title or self.alt}, {"image/png": about}
