@@ -142,7 +142,7 @@ def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
     cell["source"] += f"\nstudy = {str(shop_from(first, tmp_path))!r}"
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     found = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())
-    period = found["figures"]["period"]
+    period = found["figures"]["period_value"]
     shown = json.dumps(notebook)
     assert "2024" not in found["headline"]
     assert "Dec 2024" not in shown
