@@ -26,7 +26,7 @@ from .customers.audit.months import (
 from .customers.audit.months import (
     purchases_by_month as purchases_by_month,
 )
-from .customers.audit.period_change import recent_change as recent_change
+from .customers.audit.recent_change import recent_change as recent_change
 from .customers.audit.second_purchase import repeat_rate as repeat_rate
 from .customers.clusters.customer_clusters import (
     behaviour_clusters as behaviour_clusters,
