@@ -112,7 +112,8 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
     same = effects[np.sign(effects) == np.sign(net)]
     if len(same):
         largest = same.abs().idxmax()
-        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({'+' if net > 0 else ''}{money(float(same[largest]))})."
+        effect = f"{'+' if net > 0 else ''}{money(float(same[largest]))}"
+        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({effect})."
     return text
 
 
