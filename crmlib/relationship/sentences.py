@@ -47,11 +47,10 @@ def month_in_words(review: pd.DataFrame, interval: tuple[float, float], currency
     `interval`: ends of the interval of the difference, for whether it is beyond chance.
     """
     rows = review[review["customers"] == "all"].set_index("measure")
-    measure = "profit" if "profit" in rows.index else "revenue"
-    row = rows.loc[measure]
+    noun = "contribution" if "contribution" in rows.index else "revenue"
+    row = rows.loc[noun]
     if not fmt.is_known(row["value"]):
         return ""
-    noun = "contribution" if measure == "profit" else "revenue"
     month = pd.Timestamp(row["month"])
     text = f"{fmt.month(month)} brought {fmt.money(row['value'], currency)} of {noun}"
     year = fmt.is_known(row["change_year"])
