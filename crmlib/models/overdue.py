@@ -28,7 +28,9 @@ from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not measured
 RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
-_COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue".split()
+_COLUMNS = (
+    "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue".split()
+)
 _WINNABLE = "customer_id spent last_bought usual_gap_days silent_days chance_to_buy"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
