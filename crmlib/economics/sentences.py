@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Finding
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
@@ -30,30 +31,28 @@ def spread_of_value(values: pd.DataFrame) -> str:
 
 
 def value_of_groups(table: pd.DataFrame) -> str:
-    """Which segment is worth most per customer, and which least."""
-    known = table.dropna(subset=["clv_mean"]).set_index("segment")["clv_mean"]
-    if known.empty:
-        return ""
-    best, worst = known.idxmax(), known.idxmin()
-    each = f"{money(float(known[best]))} each"
-    if len(known) == 1:
-        return f"{fmt.short_name(best)}: worth {each}"
-    if not known[best] > known[worst]:
-        return f"All {len(known)} groups are worth the same: {each}"
-    least = f"{fmt.short_name(worst)}: least, {money(float(known[worst]))}"
-    return f"{fmt.short_name(best)}: worth most, {each}; {least}"
+    """What a customer of each segment is worth, from the least to the most, by the model."""
+    return _range_of_value(table, "segment", fmt.short_name)
 
 
 def value_of_months(table: pd.DataFrame) -> str:
-    """The month whose new customers are worth most, and the month with the least."""
-    known = table.dropna(subset=["clv_mean"]).set_index("month")["clv_mean"]
+    """What a customer acquired in each month is worth, from the least to the most, by the model."""
+    return _range_of_value(table, "month", fmt.month)
+
+
+def _range_of_value(table: pd.DataFrame, by: str, name: Callable[[Any], str]) -> str:
+    """The lowest and the highest mean of several groups; the extremes of many are partly chance."""
+    known = table.dropna(subset=["clv_mean"]).set_index(by)["clv_mean"]
     if known.empty:
         return ""
     best, worst = known.idxmax(), known.idxmin()
-    title = f"A customer acquired in {fmt.month(best)} is worth {money(float(known[best]))}"
-    if known[best] > known[worst]:
-        title += f", the most; {money(float(known[worst]))} in {fmt.month(worst)}, the least"
-    return title
+    most, least = (money(float(known[one])) for one in (best, worst))
+    if len(known) == 1:
+        return f"{name(best)}: a customer is worth {most}"
+    if not known[best] > known[worst]:
+        return f"A customer is worth the same in all {fmt.plural(len(known), by)}: {most}"
+    span = f"A customer is worth from {least} ({name(worst)}) to {most} ({name(best)})"
+    return f"{span}, by the model; how much of that is chance is not tested"
 
 
 def widest_assumption(settings: pd.DataFrame) -> str:
@@ -96,8 +95,8 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
     return f"{best}; {fmt.short_name(names[other])} at most {money(tops['profit'].iloc[other])}"
 
 
-def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str:
-    """What a customer is worth at the firm's retention, and what the next points add."""
+def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: str = "") -> str:
+    """What a customer is worth at the firm's retention, and what the next points add; of profit or of revenue."""
     rates = curve["retention_rate"].to_numpy(dtype=float)
     if len(rates) < 2:
         return ""
@@ -105,9 +104,13 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str
     if not low <= rate <= high:
         return f"The firm's retention of {fmt.share(rate)} lies outside the curve"
     ordered = curve.sort_values("retention_rate")
-    now, then = np.interp([rate, rate + points], ordered["retention_rate"], ordered["net"])
-    worth = f"At {fmt.share(rate)} retention a customer is worth {money(now)}"
-    worth += "" if np.allclose(curve["gross"], curve["net"]) else " net"
+    net_known = bool(ordered["net"].notna().any())
+    now, then = np.interp(
+        [rate, rate + points], ordered["retention_rate"], ordered["net" if net_known else "gross"]
+    )
+    worth = f"At {fmt.share(rate)} retention a customer brings {money(now)}{of} in all"
+    if net_known and not np.allclose(curve["gross"], curve["net"]):
+        worth += ", net of acquisition cost"
     if rate + points > high:
         return f"{worth}; {fmt.points(points)} more are outside the curve"
     if now <= 0:
@@ -115,48 +118,55 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str
     return f"{worth}; {fmt.points(points)} more add {fmt.share(then / now - 1)}"
 
 
-def rise_beside_claim(curve: pd.DataFrame, rate: float, claimed: float) -> str:
-    """What five points more add, beside what is claimed of them."""
-    known = curve.dropna(subset=["net_change"]).sort_values("retention_rate")
-    if len(known) < 2:
-        return ""
-    here = float(np.interp(rate, known["retention_rate"], known["net_change"], left=np.nan, right=np.nan))
-    if not np.isfinite(here):
-        return (
-            f"At {fmt.share(rate)} retention net value is not positive, so its percentage rise is undefined"
-        )
-    side = f"{'more than' if here > claimed else 'not'} the claimed {fmt.share(claimed)}"
-    side = "as claimed" if fmt.share(here) == fmt.share(claimed) else side
-    return f"At {fmt.share(rate)} retention, five points more add {fmt.share(here)}, {side}"
+def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str:
+    """What five points more add, and the verdict on what is claimed of them: the title of `rise_by_retention`."""
+    rise, bar = finding.estimate, fmt.share(claimed)
+    if rise is None or not rise.is_known:
+        why = finding.sentence.partition(f"{UNTESTED}. ")[2].removesuffix(".")
+        return f"“{bar} more profit” {UNTESTED}: {why[:1].lower()}{why[1:]}"
+    if finding.verdict == UNTESTED:
+        cost = "before acquisition cost, which is not known"
+        return f"“{bar} more profit” {UNTESTED}: five points more add {fmt.share(rise.value)} {cost}"
+    side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
+    beside = side.get(finding.verdict, f"which may be {bar}")
+    return f"“{bar} more profit” {finding.verdict}: five points more add {rise}, {beside}"
 
 
 def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:
-    """How many experiments made things better or worse, and which most."""
+    """Which experiments made things better or worse beyond chance, after correction for their number."""
     known = read.dropna(subset=["difference", "low", "high"])
     if known.empty:
         return ""
-    several = known.groupby("experiment").nunique().gt(1).any()
-    parts = ["experiment", *(name for name in ("arm", "outcome") if several.get(name, False))]
-    known = known.assign(name=known[parts].astype(str).agg(": ".join, axis=1))
     known = known.sort_values("difference", ascending=False, kind="stable")
-    better, worse = (known[known["verdict"] == verdict] for verdict in (SUPPORTED, CONTRADICTED))
-    count, written = fmt.plural(len(known), "experiment"), _written(is_money)
-    if better.empty and worse.empty:
-        return (
-            f"None of {count} shows a difference" if len(known) > 1 else "The experiment shows no difference"
-        )
-    found = []
-    if len(better):
-        most = f"{fmt.short_name(better['name'].iloc[0])} most: {written(better['difference'].iloc[0])} each"
-        found.append(f"{fmt.number(len(better))} of {count} made things better, {most}")
-    if len(worse):
-        last = f"{written(worse['difference'].iloc[-1])} each"
-        found.append(f"{fmt.short_name(worse['name'].iloc[-1])} made them worse: {last}")
-    return "; ".join(found)
+    found, count = (
+        [],
+        fmt.plural(len(known), "comparison" if known["experiment"].duplicated().any() else "experiment"),
+    )
+    for verdict, side in ((SUPPORTED, "better"), (CONTRADICTED, "worse")):
+        rows = known[known["verdict"] == verdict]
+        if len(rows):
+            each = _most_of(rows if verdict == SUPPORTED else rows.iloc[::-1], _written(is_money))
+            found.append(f"{fmt.number(len(rows))} of {count} made things {side} beyond chance{each}")
+    if found:
+        return "; ".join(found)
+    if len(known) == 1:
+        return "The experiment shows no difference beyond chance"
+    return f"None of {count} shows a difference beyond chance"
+
+
+def _most_of(rows: pd.DataFrame, written: Callable[[float], str]) -> str:
+    """The first of some differences, and whether it is larger than the others beyond chance."""
+    first, others = rows.iloc[0], rows.iloc[1:]
+    ends = f"{written(first['low'])} to {written(first['high'])}"
+    name = f"{fmt.short_name(first['name'])}: {written(first['difference'])} each ({ends})"
+    if others.empty:
+        return f", {name}"
+    apart = (others["high"] < first["low"]) | (others["low"] > first["high"])
+    return f", most {name}" if apart.all() else "; which of them most is not decided"
 
 
 def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
-    """How much more members buy than others like them, beside the naive difference."""
+    """How much more members buy than others like them, beside the naive difference; beyond chance or not."""
     rows, written = (
         uplift.dropna(subset=["difference", "low", "high"]).set_index("comparison"),
         _written(is_money),
@@ -166,13 +176,19 @@ def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
     if "matched" not in rows.index:
         return "No member has similar customers for a comparison"
     like, low, high = (float(rows.loc["matched", name]) for name in ("difference", "low", "high"))
-    amount = f"{written(like)} a month ({written(low)} to {written(high)})"
+    ends = f"({written(low)} to {written(high)})"
+    found = f"the difference of {written(like)} a month is not beyond chance {ends}"
+    if not low <= 0 <= high:
+        found = f"they buy {written(abs(like))} a month {_side(like)}, beyond chance {ends}"
+    found = f"compared with similar customers, {found}"
     if "after joining" not in rows.index:
-        return f"Compared with similar customers, members buy {amount} more"
-    naive = f"Members buy {written(float(rows.loc['after joining', 'difference']))} a month more than others"
-    if low <= 0 <= high:
-        return f"{naive}; compared with similar customers, no difference is shown: {amount}"
-    return f"{naive}; compared with similar customers, it is {amount}"
+        return found.replace("they", "members")
+    naive = float(rows.loc["after joining", "difference"])
+    return f"Members buy {written(abs(naive))} a month {_side(naive)} than others; {found}"
+
+
+def _side(difference: float) -> str:
+    return "more" if difference >= 0 else "less"
 
 
 def _written(is_money: bool) -> Callable[[float], str]:
