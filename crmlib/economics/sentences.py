@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Finding
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Estimate, Finding
+from crmlib.statistics import wilson_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
@@ -130,6 +131,19 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
     side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
     beside = side.get(finding.verdict, f"which may be {bar}")
     return f"“{bar} more profit” {finding.verdict}: five points more add {rise}, {beside}"
+
+
+def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
+    """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
+    low, high = wilson_interval(case.retained, case.customers)
+    rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
+    stay = f"Of {fmt.count(case.customers)} customers at the start of the last period, {rate} were retained"
+    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per customer"
+    cost = "what it may cost is not known, because no margin is"
+    if case.value == "profit":
+        most = fmt.money(point["affordable_cost"], currency)
+        cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
+    return f"{stay}: they {case.definition}.", f"{gain}; {cost}.", f"{claim}."
 
 
 def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:

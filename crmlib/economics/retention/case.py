@@ -16,7 +16,7 @@ from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rat
 from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not_tested, retention_claim
 from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan, retention_mix
-from crmlib.economics.sentences import claim_in_words, worth_of_next_points
+from crmlib.economics.sentences import claim_in_words, retention_in_words, worth_of_next_points
 from crmlib.errors import FitError, not_measured, require_an_answer
 from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
@@ -24,7 +24,7 @@ from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
 
 DEFAULT_DISCOUNT = 0.10
-_BASIS = ["figure", "amount", "origin"]
+_BASIS = ["figure", "amount", "unit", "origin"]
 _MIX = "customers retention_rate gross net elasticity gross_change"
 
 
@@ -52,9 +52,9 @@ class RetentionCase:
     survivors : Series or None
         Customers still there period by period, from the first one on.
     basis : DataFrame
-        By `figure`: `amount` and `origin`: measured, given, assumed or missing, and how.
+        By `figure`: `amount`, its `unit`, and `origin`: measured, given, assumed or missing, and how.
     reason : str
-        Why nothing is known of retention; then every figure of it is nan, and the claim cannot be tested.
+        Why nothing is known of retention; then every figure is nan, and the claim cannot be tested.
     """
 
     definition: str
@@ -114,6 +114,11 @@ class RetentionCase:
         with_finding(curve, worth_of_next_points, rate, POINTS, f" of {self.value}")
         return with_finding(curve, claim_in_words, self.claim().finding, CLAIMED, measure="net_change")
 
+    def answer(self, currency: str) -> tuple[str, ...]:
+        """What the firm's own figures say, in three sentences."""
+        claim = claim_in_words(self.basis, self.claim().finding, CLAIMED)
+        return retention_in_words(self, self.worth_of_points().iloc[0], claim, currency)
+
     def reversal(self) -> pd.Series:
         """Where five points more retention would give exactly 80 % more value; see `claim_reversal`."""
         found = claim_reversal(self.terms)
@@ -126,10 +131,11 @@ class RetentionCase:
 
     def mix(self) -> pd.DataFrame:
         """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
-        if self.no_terms or self.survivors is None:
-            return no_rows(_MIX, self.no_terms)
-        if not self.discount_rate > 0:
-            return no_rows(_MIX, "undiscounted, customers who differ may have no finite value")
+        endless = (
+            "" if self.discount_rate > 0 else "undiscounted, customers who differ may have no finite value"
+        )
+        if self.survivors is None or self.no_terms or endless:
+            return no_rows(_MIX, self.no_terms or endless)
         try:
             model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
         except FitError as error:
@@ -194,11 +200,10 @@ def buyers_case(
     """
     day, days = as_day(as_of, "as_of"), round(periods(period, "D"))
     again = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
-    known = margin is not None or "cost" in transactions.columns
-    value = "profit" if known else "revenue"
+    value = "profit" if margin is not None or "cost" in transactions.columns else "revenue"
     buyers, bought_again = float(again["buyers"]), float(again["bought_again"])
     measured = f"measured: {fmt.count(buyers)} bought in the {days} days before the last {days}"
-    missing = "" if known else "; no margin or cost is known, so profit is missing"
+    missing = "" if value == "profit" else "; no margin or cost is known, so profit is missing"
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
@@ -259,15 +264,14 @@ def contracts_case(
         why = why if years.empty else f"no contract runs on {day}"
         reason = lacking(subscriptions=subscriptions) or why
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
-    last = years.iloc[-1]
-    year = last["period"].year
+    last, year = years.iloc[-1], years["period"].iloc[-1].year
     missing = "; no margin is given, so profit is missing" if margin is None else ""
     return _case(
         (last["retention"], f"measured: (end − new) / start of {year}"),
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
         (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
         discount_rate_per_year,
-        definition=f"under contract at the start of {year} and at its end",
+        definition=f"were under contract at the start of {year} and at its end",
         period_days=TimeUnit.Y.days,
         retained=float(last["end"] - last["new"]),
         customers=float(last["start"]),
@@ -294,11 +298,11 @@ def _case(
     yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
     rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
     rows = [
-        ("retention per period", *retention),
-        (f"{value} per customer and period", *worth),
-        ("acquisition cost per customer", *acquisition),
-        ("discount rate per period", rate, f"{given} {fmt.share(yearly)} a year"),
-        ("programme cost per customer and period", programme_cost, _origin(programme_cost)),
+        ("retention per period", retention[0], "share", retention[1]),
+        (f"{value} per customer and period", worth[0], "money", worth[1]),
+        ("acquisition cost per customer", acquisition[0], "money", acquisition[1]),
+        ("discount rate per period", rate, "share", f"{given} {fmt.share(yearly)} a year"),
+        ("programme cost per customer and period", programme_cost, "money", _origin(programme_cost)),
     ]
     return RetentionCase(
         basis=pd.DataFrame(rows, columns=_BASIS).astype({"amount": float}),
@@ -317,10 +321,7 @@ def _origin(cost: float | None, why: str = "") -> str:
 
 
 def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
-    """Of contracts begun long enough ago, how many were still there after 0, 1, 2, … years.
-
-    As many years as half of all contracts could have been seen for.
-    """
+    """Of contracts begun as many years ago as half of all could be seen for: those left after 0, 1, 2, … years."""
     could_be_seen = (pd.Timestamp(day) - spells["start"]).dt.days / TimeUnit.Y.days
     years = int(could_be_seen.median())
     cohort = spells.loc[could_be_seen >= years, "tenure_months"]
@@ -340,7 +341,9 @@ def _acquisition_cost(
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won or total < 0:
-        why = "there are no first purchases" if not won else "more was credited than spent"
-        return None, f"missing: {why} in the last 365 days"
+        return (
+            None,
+            f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
+        )
     measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
     return total / won, f"{measured}: an average, not the cost of the next customer"

@@ -197,9 +197,9 @@ class RetentionTerms:
         Returns
         -------
         DataFrame
-            By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, and the elasticity of
-            `gross` and of `net` value per acquired customer, which is that of customer equity for a given number
-            of acquisitions; nan where the net value is not positive.
+            By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, in its `unit`, and the
+            elasticity of `gross` and of `net` value per acquired customer, which is that of customer equity for a
+            given number of acquisitions; nan where the net value is not positive.
 
         Notes
         -----
@@ -217,7 +217,10 @@ class RetentionTerms:
         """
         names = ["retention_rate", "contribution", "acquisition_cost", "discount_rate"]
         table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
-        table["today"] = [getattr(self, name) for name in names]
+        table["today"], table["unit"] = (
+            [getattr(self, name) for name in names],
+            ["share", "money", "money", "share"],
+        )
         for kind in ("gross", "net"):
             table[kind] = [self._elasticity(name, kind) for name in names]
         return table
