@@ -83,10 +83,9 @@ def read_experiments(
         `detectable` (the difference that would have been shown with a chance of 80 %), `variance_saved` (share, by
         the adjustment), `extra_unsubscribed, extra_unsubscribed_low, extra_unsubscribed_high` (difference of shares),
         `cost_per_message, value_per_message, value_low, value_high` (per treated customer, net of cost), `p_split`,
-        `verdict` (that the treated do better: "supported", "contradicted", "undecided" after reading all rows
-        together, or "cannot be tested"), `pays` (that it is worth more than it costs, in the same words) and
-        `sentence`, why. Without rows where there is no outcome, or no experiment has 30 customers in each group
-        whose window is over; the frame says which.
+        `verdict` (that the treated do better: "supported", "contradicted", "undecided" or "cannot be tested"), `pays`
+        (that it is worth more than it costs, in the same words; both of all rows read together) and `sentence`, why.
+        Without rows where there is no outcome, or no experiment has 30 customers in each group whose window is over.
 
     Raises
     ------
@@ -138,11 +137,12 @@ def read_experiments(
         few = f"no experiment has {FEWEST} customers in each group whose window is over ({sizes})"
         return no_rows(_COLUMNS, f"{few}; shorten the window or wait")
     table["p_holm"] = holm(table["p_value"])
+    width = (table["value_high"] - table["value_low"]) / 2
+    table["p_pays"] = holm(2 * ndtr(-normal_quantile(level) * (table["value_per_message"] / width).abs()))
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
     table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
-    several = table.groupby("experiment").nunique().gt(1).any()
-    parts = ["experiment", *(part for part in ("arm", "outcome") if several[part])]
-    table["name"] = table[parts].astype(str).agg(": ".join, axis=1)
+    several = table.groupby("experiment")[["arm", "outcome"]].nunique().gt(1).any()
+    table["name"] = table[["experiment", *several.index[several]]].astype(str).agg(": ".join, axis=1)
     return with_finding(table[_COLUMNS], experiments_that_differ, set(named) <= {"spend", "profit"})
 
 
@@ -316,9 +316,8 @@ def _worth(
         found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
         extra = found.difference
         worth |= dict(zip(names, (extra, found.low, found.high), strict=True))
-    worth["cost_per_message"] = (
-        float(people.loc[treated, "cost"].mean(skipna=False)) if "cost" in people else np.nan
-    )
+    if "cost" in people:
+        worth["cost_per_message"] = float(people.loc[treated, "cost"].mean(skipna=False))
     if value_per_unit is not None:
         paid = worth["cost_per_message"] + extra * unsubscribe_cost
         ends = {"value_per_message": "difference", "value_low": "low", "value_high": "high"}
@@ -338,6 +337,7 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
     found = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
     better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
     pays = PAYS.verdict(row["value_low"], row["value_high"])
+    pays = UNDECIDED if row["p_pays"] >= 1 - level else pays
     if better == UNDECIDED:
         seen = f"a difference of {row['detectable']:.3g} would be seen with a chance of {fmt.share(POWER)}"
         return better, pays, f"{fmt.capital(found)}; {seen}."

@@ -130,7 +130,7 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
         return f"“{bar} more profit” {UNTESTED}: five points more add {fmt.share(rise.value)} {cost}"
     side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
     beside = side.get(finding.verdict, f"which may be {bar}")
-    return f"“{bar} more profit” {finding.verdict}: five points more add {rise}, {beside}"
+    return f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
 
 
 def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
     stay = f"Of {fmt.count(case.customers)} customers at the start of the last period, {rate} were retained"
-    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per customer"
+    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
     if case.value == "profit":
         most = fmt.money(point["affordable_cost"], currency)

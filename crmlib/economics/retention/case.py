@@ -77,8 +77,7 @@ class RetentionCase:
         if self.reason:
             return self.reason
         if not self.value_per_customer > 0:
-            brings = f"{fmt.money(self.value_per_customer)} of {self.value} per period"
-            return f"a retained customer brings {brings}, so higher retention cannot raise value"
+            return f"a retained customer brings no {self.value}, so higher retention cannot raise value"
         if not self.discount_rate + 1 > self.retained / self.customers:
             return "retention is 100 % without discounting, so value is infinite; give a discount rate"
         return ""
@@ -345,5 +344,5 @@ def _acquisition_cost(
             None,
             f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
         )
-    measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
+    measured = f"measured: marketing spend of 365 days for {won:,} first purchases"
     return total / won, f"{measured}: an average, not the cost of the next customer"

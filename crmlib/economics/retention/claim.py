@@ -120,8 +120,8 @@ def retention_claim(
         full = f"Retention of {fmt.share(terms.retention_rate)} is too high for five points more."
         return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
-        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
-        return not_tested(f"{lost}: a percentage rise is undefined.", assumptions, reversal)
+        lost = "A customer brings less than acquisition costs, so a percentage rise is undefined."
+        return not_tested(lost, assumptions, reversal)
     rise, of_share = terms.steps()["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, contribution_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)

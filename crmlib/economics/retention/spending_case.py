@@ -135,11 +135,10 @@ def spending_readout(
     today = float(by_month["spend"].sum() / by_month["prospects"].sum())
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
-        won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
-        sentence = f"{won}: without spend and wins the response cannot be estimated."
+        sentence = "Without spend, wins and losses the response to spend cannot be estimated."
         return SpendingReadout((sentence,), no_rows(_SPENDING, "the response cannot be estimated"), by_month)
     curves, origin = _curves(by_month, today, share, acquisition_ceiling)
-    sentences = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", origin]
+    sentences = [f"Today's spend wins {fmt.share(share)} of the prospects.", origin]
     keep = None
     if retention_spend is None:
         sentences.append("The spend on retention is not known, so the retention rate is kept as it is.")
@@ -186,12 +185,10 @@ def _curves(
         for times in _TIMES
         if times * share < 1
     }
-    low, high = float(spend.min()), float(spend.max())
     origin = (
-        f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
-        "judgements, and the answer depends on them. Vary the spend at random to find out."
+        "The months' spend per prospect shows no response: ceilings are judgements, and the answer depends on"
     )
-    return curves, origin
+    return curves, f"{origin} them. Vary the spend at random to find out."
 
 
 def _row(
