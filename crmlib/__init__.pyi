@@ -152,12 +152,13 @@ from .models.overdue import (
     purchase_regularity as purchase_regularity,
 )
 from .models.overdue import (
-    win_back_list as win_back_list,
+    winnable_customers as winnable_customers,
 )
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.remaining_lifetime import remaining_lifetime as remaining_lifetime
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.survival_curves import log_rank as log_rank
+from .relationship.decisions import decisions as decisions
 from .simulation.simulate import simulate_firm as simulate_firm
 from .study import Study as Study
 from .study import open_study as open_study

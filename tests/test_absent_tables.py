@@ -216,7 +216,7 @@ def test_without_a_log_nobody_is_called_inactive() -> None:
     late = crm.overdue_customers(summary, model)
     assert model is None
     assert late.by_frequency().empty
-    assert crm.win_back_list(summary, late, model, "26W").empty
+    assert crm.winnable_customers(summary, late, model, "26W").empty
     assert crm.purchase_regularity(log, as_of=telco.as_of).phases == 1
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from crmlib import format as fmt
@@ -21,7 +22,8 @@ from crmlib.charts.layout import (
     value_axis,
     written,
 )
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, WIDTH_INCHES, Chart, house_style
+from crmlib.findings import Estimate
 from crmlib.units import TimeUnit
 
 _MOST_LINES = 40  # of more cohorts, the lines between would cover the money
@@ -243,27 +245,34 @@ def by_cohort(
 @house_style()
 def revenue_by_cohort(
     comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
-    period: str = "M", ax: Axes | None = None,
+    period: str = "M", forecast: Estimate | None = None, width: float = WIDTH_INCHES, ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw each period's revenue (or profit) stacked by cohort, the oldest at the bottom (the C3 chart).
 
     Parameters
     ----------
     comparison : DataFrame
-        One row per `cohort` and calendar `period`: `age`, `complete` and the value.
+        One row per `cohort` and calendar `period` with the value; optionally `complete` (others are not drawn) and
+        `band`, the name of the cohort: few cohorts are named, the newest is orange and the last period is marked.
     finding, currency, ax
         As for `cohort_value`.
     value : {"revenue", "profit"}
     period : {"W", "M", "Q", "Y"}
         The length of a period.
+    forecast : Estimate, optional
+        What the coming quarter is expected to bring, and its interval: drawn as a third in each of three months.
+    width : float
+        Of the sheet, inches.
     """
-    rows = comparison[comparison["complete"]]
+    rows = comparison[comparison["complete"]] if "complete" in comparison else comparison
     if rows.empty or not rows[value].sum() > 0:
         return no_data(f"No {value} in a complete period", ax)
     table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
     tops = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
-    axes = sheet(2.7, ax)
+    axes, months = sheet(2.7 * (WIDTH_INCHES / width) ** 0.9, ax, width), table.index.tolist()
     shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
+    if (named := "band" in rows) and len(shades) > 1:
+        shades[-1] = to_rgba(ORANGE)
     # A step per period: a slope between two periods would draw money that nobody paid.
     edges = np.arange(len(table) + 1) - 0.5
     x = np.concatenate([np.repeat(edges, 2)[1:-1], np.repeat(edges, 2)[1:-1][::-1]])
@@ -275,10 +284,20 @@ def revenue_by_cohort(
     axes.add_collection(
         PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line), autolim=False
     )
-    axes.set_xlim(edges[0], max(edges[-1], 5.5))
-    axes.set_ylim(0, float(tops.max()) * 1.04)
-    period_axis(axes, table.index.tolist(), period)
-    scale = value_axis(axes, "y", kind="money", largest=float(tops.max()))
+    end, top = edges[-1], float(tops.max())
+    expected = ""
+    if forecast is not None and forecast.is_known and period == "M":
+        low, middle, high = (one / 3 for one in (forecast.low, forecast.value, forecast.high))
+        kit.band(axes, [end, end + 3], [low, low], [high, high])
+        kit.dashed(axes, [end, end + 3], [middle, middle], ORANGE, 1.8)
+        top, end = float(np.nanmax([top, middle, high])), end + 3
+        months += [months[-1] + pd.DateOffset(months=n) for n in (1, 2, 3)]
+        reach = fmt.interval(low, high, "money", currency)
+        expected = f"expected per month in the coming quarter {fmt.money(middle, currency)} ({reach})"
+    axes.set_xlim(edges[0], max(end, 5.5))
+    axes.set_ylim(0, top * 1.04)
+    period_axis(axes, months, period)
+    scale = value_axis(axes, "y", kind="money", largest=top)
     negative = int((table < 0).to_numpy().sum())
     unit = f"{fmt.capital(value)} per {TimeUnit(period).singular}, {scale}{currency or 'money'}; the darker, the older"
     unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
@@ -287,6 +306,18 @@ def revenue_by_cohort(
         f"{fmt.period(table.index[-1], period)}, {fmt.plural(table.shape[1], 'cohort')}; in all "
         f"{fmt.money(float(table.sum().sum()), currency)}."
     )
+    if named:
+        names = rows.drop_duplicates("cohort").set_index("cohort")["band"].reindex(table.columns).tolist()
+        middles = (tops[-1] + np.concatenate([[0.0], tops[-1][:-1]])) / 2
+        kit.end_labels(axes, axes.get_xlim()[1], middles, names, [INK] * len(names), shades)
+        last = f"{fmt.month(table.index[-1])}: {fmt.money(float(table.iloc[-1].sum()), currency)}"
+        kit.dot(axes, len(table) - 1, tops[-1, -1], INK)
+        unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {last}"
+        alt += f" {last}."
+    if named and forecast is not None and not expected:
+        unit += "; no forecast of the coming quarter was made"
+    if expected:
+        unit, alt = f"{unit}; band: {expected}", f"{alt} {fmt.capital(expected)}."
     return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)
 
 

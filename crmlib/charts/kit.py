@@ -141,15 +141,27 @@ def band(axes: Axes, places: Any, low: Any, high: Any, **options: Any) -> None:
 
 
 def end_labels(
-    axes: Axes, x: float, heights: Sequence[float], texts: Sequence[str], colours: Sequence[str]
-) -> None:
-    """Name lines beside their last point, moved apart where they would overlap; call once limits are set."""
+    axes: Axes, x: float, heights: Sequence[float], texts: Sequence[str], colours: Sequence[str],
+    squares: Sequence[Any] = (),
+) -> None:  # fmt: skip
+    """Name lines beside their last point, moved apart where they would overlap; call once limits are set.
+
+    Areas are named behind squares of their colours.
+    """
     low, high = axes.get_ylim()
     inches = axes.get_window_extent().height / (axes.figure.dpi or DPI)
-    for place, text, colour in zip(
-        spread(heights, 0.18 * (high - low) / inches, low, high), texts, colours, strict=True
-    ):
-        _write(axes, fmt.short_name(text), (x, place), xytext=(6, 0), color=colour, size=10)
+    places = spread(heights, 0.18 * (high - low) / inches, low, high)
+    for place, square in zip(places, squares, strict=False):
+        _write(axes, "\N{BLACK SQUARE}", (x, place), xytext=(5, 1), color=square, size=10)
+    for place, text, colour in zip(places, texts, colours, strict=True):
+        _write(
+            axes,
+            fmt.short_name(text),
+            (x, place),
+            xytext=(18 if len(squares) else 6, 0),
+            color=colour,
+            size=10,
+        )
 
 
 def named_lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) -> None:

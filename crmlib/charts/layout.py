@@ -49,12 +49,12 @@ class Sheet(Figure):
     """A figure of our own, which grows with its titles; figures of others keep their size."""
 
 
-def sheet(plot_height: float = 2.5, ax: Axes | None = None) -> Axes:
+def sheet(plot_height: float = 2.5, ax: Axes | None = None, width: float = WIDTH_INCHES) -> Axes:
     """The axes to draw into: those given, or new ones, `plot_height` inches high without their titles."""
     if ax is not None:
         ax.spines[["left", "right", "top"]].set_visible(False)
         return ax
-    figure = Sheet(figsize=(WIDTH_INCHES, plot_height), dpi=DPI)
+    figure = Sheet(figsize=(width, plot_height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure.add_axes((0.15, 0.0, 0.8, 1.0))
 

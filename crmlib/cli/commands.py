@@ -97,6 +97,7 @@ _out = click.option(
     "--mail-to", metavar="ADDRESS", help="Write a mail about the report, and send it if SMTP is set up."
 )
 @click.option("--mail-failures-to", metavar="ADDRESS", help="Address for mails about failures.")
+@click.option("--mail-list", is_flag=True, help="Attach the list of customers to contact to the mail.")
 @click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, if Chromium is installed.")
 @_out
 def report(
@@ -105,6 +106,7 @@ def report(
     timeout: float,
     mail_to: str | None,
     mail_failures_to: str | None,
+    mail_list: bool,
     pdf: bool,
     out: Path | None,
     **asked: Any,
@@ -119,7 +121,7 @@ def report(
 
     # So that a stopped run clears up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    delivery = _delivery(mail_to, mail_failures_to, pdf)
+    delivery = _delivery(mail_to, mail_failures_to, pdf, mail_list)
     plan = plan_report(study, **asked)
     reports = _reports(plan.study.name, plan.root, out)
     with watching(plan) as watch:
@@ -171,11 +173,11 @@ def prune(study: str, keep: int, out: Path | None) -> None:
     say(f"{len(removed)} runs removed")
 
 
-def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool) -> Any:
+def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool, mail_list: bool) -> Any:
     from crmlib.report.deliver import Delivery, check_delivery, find_chromium
 
     check_delivery(mail_to, mail_failures_to)
-    return Delivery(mail_to, mail_failures_to, find_chromium() if pdf else None)
+    return Delivery(mail_to, mail_failures_to, find_chromium() if pdf else None, mail_list)
 
 
 def _reports_so_far(study: str, out: Path | None) -> Any:

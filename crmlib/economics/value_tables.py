@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ibis import _
-from scipy.special import stdtrit
 
 from crmlib import format as fmt
 from crmlib.customers._log import belongs_to, fetch, seen_by
@@ -18,6 +17,7 @@ from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.economics.sentences import value_of_months, widest_assumption
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
+from crmlib.models.backtesting.origin_errors import OriginErrors
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend
 from crmlib.statistics import check_level
@@ -26,64 +26,60 @@ from crmlib.units import TimeUnit, periods
 ASSUMPTIONS = {"horizon": "horizon", "margin": "margin", "discount_rate_per_year": "discount rate"}
 
 
-FEWEST_ORIGINS = 3
-
-
 @dataclass(frozen=True)
 class CustomerEquity:
-    """The value of all customers together, in money; `low` and `high` are nan without origin errors."""
+    """The value of all customers together, in money: corrected by past errors, and as the model has it.
+
+    `low` and `high` are ends of the interval around `value`, nan where errors are not known; without a correction
+    `value` is `uncorrected`.
+    """
 
     customers: int
     value: float
+    uncorrected: float
     low: float
     high: float
     basis: str
 
 
 def customer_equity(
-    values: pd.DataFrame, *, origin_errors: Sequence[float] | None = None, level: float = 0.8
+    values: pd.DataFrame, *, errors: OriginErrors | None = None, level: float = 0.8
 ) -> CustomerEquity:
-    """What the customer base is worth: the sum of lifetime values, with an interval learned from past errors.
+    """What the customer base is worth: the sum of lifetime values, corrected by past errors, with an interval.
 
     Parameters
     ----------
     values : DataFrame
         As `customer_lifetime_value` returns it.
-    origin_errors : sequence of float, optional
-        Relative errors of totals at rolling origins, predicted / actual - 1 (a backtest's); at least 3, over
-        a horizon like that of `values`.
+    errors : OriginErrors, optional
+        Of `RollingOrigins.choose`, over a horizon like that of `values`.
     level : float, default 0.8
 
     Returns
     -------
     CustomerEquity
-        The interval is symmetric in logs, from the root mean square of the errors and Student's t; bias
-        widens it, and the value is not corrected for it. The errors of single customers cancel out
-        in a total and those of the model do not, so none is given without origin errors.
+        The interval lies around the corrected value and holds the error of the choice of model and correction. The
+        errors of single customers cancel out in a total and those of the model do not, so there is no interval
+        without errors of earlier totals.
 
     Examples
     --------
-    >>> values = pd.DataFrame({"clv": [100.0, 20.0, 30.0]})
-    >>> equity = customer_equity(values, origin_errors=[-0.12, -0.05, 0.04])
-    >>> equity.value, round(equity.low), round(equity.high)
-    (150.0, 131, 172)
+    >>> from crmlib.models.backtesting.origin_errors import learn_from_origins
+    >>> days = pd.to_datetime(["2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01"])
+    >>> past = learn_from_origins(pd.DataFrame({"BG/NBD": [-0.12, -0.05, -0.1, -0.04]}, days), 91)
+    >>> equity = customer_equity(pd.DataFrame({"clv": [100.0, 20.0, 30.0]}), errors=past)
+    >>> equity.uncorrected, round(equity.value), round(equity.low), round(equity.high)
+    (150.0, 161, 147, 176)
     """
     check_level(level)
     total = float(values["clv"].sum())
-    if origin_errors is None:
-        basis = "no interval: give origin_errors of a backtest, since customers' own intervals do not add up"
-        return CustomerEquity(len(values), total, np.nan, np.nan, basis)
-    errors = np.asarray(origin_errors, dtype=float)
-    if len(errors) < FEWEST_ORIGINS or not (np.isfinite(errors) & (errors > -1)).all():
-        raise CrmError(
-            f"origin_errors is {list(origin_errors)}; give at least {FEWEST_ORIGINS} finite values of predicted / "
-            "actual - 1, each above -1, from as many rolling origins"
-        )
-    spread = float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
-    half = float(stdtrit(len(errors), (1 + level) / 2)) * spread
-    size = f"root mean square {fmt.share(np.expm1(spread))}"
-    basis = f"{fmt.share(level)} by the errors of {len(errors)} rolling origins ({size})"
-    return CustomerEquity(len(values), total, total * np.exp(-half), total * np.exp(half), basis)
+    if errors is None:
+        basis = "no interval: give errors of rolling origins, since customers' own intervals do not add up"
+        return CustomerEquity(len(values), total, total, np.nan, np.nan, basis)
+    corrected = total * errors.correction
+    low, high = errors.interval(corrected, level)
+    basis = f"{fmt.share(level)} by the errors at {fmt.plural(len(errors.tests), 'rolling origin')}"
+    return CustomerEquity(len(values), corrected, total, low, high, basis)
 
 
 def clv_sensitivity(

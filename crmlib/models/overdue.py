@@ -28,7 +28,10 @@ from crmlib.units import TimeUnit
 
 FEWEST = 50  # customers with two gaps, below which regularity is not measured
 RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one period hide short gaps
-_COLUMNS = "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue"
+_COLUMNS = (
+    "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue".split()
+)
+_WINNABLE = "customer_id spent last_bought usual_gap_days silent_days chance_to_buy"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
 
@@ -36,8 +39,7 @@ MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this re
 class Regularity:
     """How evenly customers buy: the shape of their gaps, 1 for purchases at random, more for a rhythm.
 
-    `low` and `high` are the 95 % interval, `customers` those with two gaps that it was learned from; where they are
-    too few, `reason` says so, and purchases are taken to come at random.
+    `low, high`: 95 %; `customers`: those it was learned from; if too few, a `reason`, and purchases count as random.
     """
 
     shape: float
@@ -58,15 +60,12 @@ class Regularity:
             return not_measured(self.reason)
         reach = fmt.interval(self.low, self.high, "ratio")
         shape = f"shape {fmt.number(self.shape, 2)}, 95 % interval {reach}"
-        if self.shape > MOST_REGULAR:
-            shape = f"shape over {MOST_REGULAR}"
+        shape = shape if self.shape <= MOST_REGULAR else f"shape over {MOST_REGULAR}"
         if self.phases > 1:
             return f"Customers buy regularly ({shape}): a gap is unusual sooner than with random purchases."
         if self.high < 1:
-            return (
-                f"Purchases come in clusters ({shape}): long gaps are usual, so more active customers are called "
-                "overdue than the chosen rate."
-            )
+            many = "long gaps are usual, so more active customers are called overdue than the chosen rate"
+            return f"Purchases come in clusters ({shape}): {many}."
         return f"Purchases are random, or nearly so ({shape})."
 
 
@@ -105,8 +104,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     unit = TimeUnit.parse(collapse)
     if missing := lacking(transactions=transactions):
         return Regularity(np.nan, np.nan, np.nan, 0, missing)
-    rows = seen_by(transactions, as_day(as_of, "as_of"))
-    rows = rows.filter(rows.counted)
+    rows = seen_by(transactions, as_day(as_of, "as_of")).filter(_.counted)
     periods = rows.select("customer_id", period=floor(rows.date, unit).cast("timestamp(6)")).distinct()
     number = ibis.row_number().over(group_by=periods.customer_id, order_by=periods.period)
     first = periods.mutate(number=number).filter(_.number < 3)
@@ -230,9 +228,8 @@ def overdue_customers(
             f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
         )
     if model is None:
-        why = regularity.reason if isinstance(regularity, Regularity) else ""
-        nobody = OverdueCustomers(columns=_COLUMNS.split(), dtype=float)
-        nobody.reason = why or "no model of purchases could be judged"
+        nobody = OverdueCustomers(columns=_COLUMNS, dtype=float)
+        nobody.reason = getattr(regularity, "reason", "") or "no model of purchases could be judged"
         return nobody
     phases = regularity.phases if isinstance(regularity, Regularity) else int(regularity)
     rates = model._fitted("params_")
@@ -269,50 +266,68 @@ def overdue_customers(
     return found
 
 
-def win_back_list(
-    summary: pd.DataFrame, overdue: pd.DataFrame, model: PurchaseModel | None, horizon: float | str
+def winnable_customers(
+    summary: pd.DataFrame,
+    overdue: pd.DataFrame,
+    model: PurchaseModel | None,
+    horizon: float | str,
+    *,
+    margin: float | None = None,
+    least_chance: float = 0.1,
 ) -> pd.DataFrame:
-    """Which customers are overdue, those with most spent first?
+    """Who is silent beyond their habit and may still be won back, those with most money at risk first?
 
     Parameters
     ----------
-    summary : CustomerSummary
-        Columns `customer_id, frequency, recency, T, net`.
-    overdue : DataFrame
-        What `overdue_customers` says of them.
-    model : PurchaseModel or None
-        As given to `overdue_customers`.
+    summary, overdue, model
+        Of `rfm_summary`, what `overdue_customers` says of them, and the model given to it.
     horizon : float or str
-        Within which a purchase is asked for: a number in the model's unit of time, or a text such as "26W".
+        A number in the model's unit of time, or a text such as "26W".
+    margin : float, optional
+        Profit as a share of revenue; without it, money at risk is revenue.
+    least_chance : float, default 0.1
+        Customers with a smaller chance to buy within the horizon are left out: they are most probably gone.
 
     Returns
     -------
     DataFrame
-        `customer_id, frequency, usual_gap, silent, overdue_after, p_active` (probability of a purchase within the
-        horizon), `net`; without rows, and with the `reason`, where `overdue` has none.
+        `customer_id`, `spent` (net, so far), `last_bought`, `usual_gap_days`, `silent_days`, `chance_to_buy` (within
+        the horizon, if nothing is done) and `margin_at_risk`, or `revenue_at_risk` where no margin is known: what a
+        customer still active would bring within the horizon at the mean spend so far, less what is expected now; a
+        contact gains less. No rows where `overdue` has none, with its `reason`.
 
     Examples
     --------
-    >>> from crmlib import ParetoNBDModel
+    >>> from crmlib import ParetoNBDModel, rfm_summary
     >>> model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
-    >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [0, 4], "recency": [0.0, 10.0],
-    ...                           "T": [40.0, 40.0], "net": [5.0, 50.0]})
-    >>> late = overdue_customers(customers, model)
-    >>> win_back_list(customers, late, model, "26W")[["customer_id", "silent", "net"]]
-      customer_id  silent   net
-    0           b    30.0  50.0
+    >>> days = pd.date_range("2024-01-01", periods=4, freq="30D")
+    >>> customers = rfm_summary(pd.DataFrame({"customer_id": "a", "date": days, "amount": 20.0}), as_of="2024-08-15")
+    >>> late = overdue_customers(customers, model, false_alarm_rate=0.1)
+    >>> found = winnable_customers(customers, late, model, "26W")
+    >>> found[["customer_id", "silent_days", "chance_to_buy", "revenue_at_risk"]].round(2).values.tolist()
+    [['a', 137.0, 0.28, 22.79]]
     """
-    columns = ["customer_id", "frequency", "usual_gap", "silent", "overdue_after", "p_active", "net"]
-    missing = why_none(overdue)
-    if missing or model is None:
+    if not 0 <= least_chance <= 1:
+        raise CrmError(f"least_chance is {least_chance!r}; give a share between 0 and 1, such as 0.1")
+    columns = [*_WINNABLE.split(), money := "revenue_at_risk" if margin is None else "margin_at_risk"]
+    if (missing := why_none(overdue)) or model is None:
         return no_rows(columns, missing)
-    late = overdue["overdue"].to_numpy()
-    rows = pd.DataFrame(summary)[late].join(overdue.loc[late, ["usual_gap", "overdue_after"]])
-    rows = rows.assign(
-        silent=overdue["time_since_last_purchase"],
-        p_active=1 - model.expected_probability_no_purchase(rows, horizon),
+    late, days = overdue["overdue"].to_numpy(), TimeUnit.parse(summary.time_unit).days
+    rows = summary[late]
+    alive, expected = model.expected_probability_alive(rows), model.expected_purchases(rows, horizon)
+    worth = rows["mean_spend_per_period"].clip(lower=0) * (1.0 if margin is None else margin)
+    found = pd.DataFrame(rows[["customer_id"]]).assign(
+        spent=rows["net"],
+        last_bought=rows["last_purchase"],
+        usual_gap_days=overdue.loc[late, "usual_gap"] * days,
+        silent_days=rows["time_since_last_purchase"] * days,
+        chance_to_buy=1 - model.expected_probability_no_purchase(rows, horizon),
     )
-    return rows[columns].sort_values("net", ascending=False, kind="stable", ignore_index=True)
+    found[money] = worth * expected * (1 / alive.clip(lower=1e-12) - 1)
+    found = found.loc[found["chance_to_buy"] >= least_chance, columns]
+    if found.empty:
+        return no_rows(columns, "no customer is silent beyond their habit and still winnable")
+    return found.sort_values(money, ascending=False, kind="stable", ignore_index=True)
 
 
 class _Silence:

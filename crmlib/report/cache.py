@@ -15,6 +15,7 @@ from crmlib.data.kept import CONTENTS, digest_of, facts_of, forget, seal
 from crmlib.data.staging import copy_files, whole_folder
 from crmlib.lazy import homes
 from crmlib.report.notebooks import Notebook
+from crmlib.report.outcomes import results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study import Study
 
@@ -35,7 +36,7 @@ class Cache:
 
     def key(self, chapter: Chapter, run: Path) -> str:
         """Return the key under which a chapter is kept, once the chapters it reads are in the run's folder."""
-        upstream = [digest_of(path) for read in chapter.notebook.reads for path in results_of(read, run)]
+        upstream = [digest_of(path) for read in chapter.notebook.after for path in results_of(read, run)]
         return _digest([self.common, _code(chapter.notebook), chapter.parameters, upstream])
 
     def fetch(self, name: str, key: str, run: Path) -> float | None:
@@ -76,16 +77,6 @@ class Cache:
 def _oldest_first(shelf: Path) -> list[Path]:
     """What is kept of a notebook, by when it was last of use."""
     return sorted(shelf.glob(f"[!.]*/{CONTENTS}"), key=lambda path: path.stat().st_mtime)
-
-
-def results_of(name: str, run: Path) -> list[Path]:
-    """Return the files in which a notebook of a run left its figures and tables."""
-    metrics = run / "metrics" / f"{name}.json"
-    if not metrics.is_file():
-        return []
-    tables = json.loads(metrics.read_text(encoding="utf-8")).get("tables", {})
-    files = (run / "tables" / f"{table}.{kind}" for table in tables for kind in ("parquet", "csv"))
-    return [metrics, *(file for file in files if file.is_file())]
 
 
 def _code(notebook: Notebook) -> list[Any]:

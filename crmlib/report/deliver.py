@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
 import smtplib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formataddr
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from crmlib import format as fmt
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.staging import own_folder, scratch
 from crmlib.errors import RunError, StudyError
 from crmlib.secrets import redact
-from crmlib.study.results import cards, value_and_change
+from crmlib.study.results import TO_ACT_ON, picture_of, published
 from crmlib.visible import visible
 
 FILE = "report.pdf"
@@ -96,6 +100,8 @@ def _one_page(folder: Path) -> str:
         chapter["style"] = "break-before: page"
         body.insert_after(chapter)
         body = chapter
+    for method in whole.find_all("details", class_="analysts"):
+        method["open"] = ""  # paper cannot unfold it
     for link in whole.find_all("a"):
         target, _, term = str(link.get("href", "")).partition("#")
         if target in pages:
@@ -105,6 +111,7 @@ def _one_page(folder: Path) -> str:
 
 MAIL_FILE = "mail.eml"
 _SENDER = "crm-report@localhost"
+MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True)
@@ -113,12 +120,13 @@ class Delivery:
 
     `mail_to`: addresses that get the summary of a published report. `mail_failures_to`: addresses that hear of a run in
     which a notebook failed; `mail_to` if none is given. `chromium`: the browser that prints the report; None prints
-    nothing.
+    nothing. `mail_list`: whether the list to act on is attached.
     """
 
     mail_to: str | None = None
     mail_failures_to: str | None = None
     chromium: str | None = None
+    mail_list: bool = False
 
     def prepare(self, staged: Path, record: Mapping[str, Any], page: Path, *, failed: bool) -> Prepared:
         """Put the PDF and the message into a run's folder before it is published."""
@@ -131,7 +139,7 @@ class Delivery:
         to = (self.mail_failures_to or self.mail_to) if failed else self.mail_to
         if not to:
             return Prepared(None, trouble)
-        message = compose(staged, record, to=to, page=page)
+        message = compose(staged, record, to=to, page=page, with_list=self.mail_list)
         (staged / MAIL_FILE).write_bytes(message.as_bytes())
         return Prepared(message, trouble)
 
@@ -180,11 +188,13 @@ def check_delivery(*addresses: str | None) -> None:
             ) from error
 
 
-def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> EmailMessage:
-    """The message on a run: what was found, or what failed, and where the pages are.
+def compose(
+    folder: Path, record: Mapping[str, Any], *, to: str, page: Path, with_list: bool = False
+) -> EmailMessage:
+    """The message on a run: what page one says, or what failed, and where the pages are.
 
     `folder`: the run's folder, with `metrics.json` in it. `record`: what run.json says. `to`: one address, or several
-    with commas. `page`: the page to open. The text is plain, and nothing secret is in it.
+    with commas. `page`: the page to open. `with_list`: whether the list to act on is attached. Nothing secret is in it.
     """
     failed = [row for row in record["notebooks"] if row["status"] in ("failed", "timeout", "kernel died")]
     message = _addressed(to)
@@ -193,8 +203,14 @@ def compose(folder: Path, record: Mapping[str, Any], *, to: str, page: Path) -> 
     subject = f"{record['title']}: {outcome} as of {fmt.date(record['as_of'], short=True)}"
     message["Subject"] = visible(" ".join(subject.split()))
     message["Message-ID"] = f"<{record['run']}.{quote(record['study'])}@crm-report>"
-    lines = [f"{row['name']}: {row['status']}. {row['reason']}" for row in failed] or _findings(folder)
-    message.set_content(visible(redact("\n".join([*lines, "", f"Open {page}", f"Run {record['run']}"]))))
+    link = _address_of(page)
+    lines = [f"{row['name']}: {row['status']}. {row['reason']}" for row in failed] or _sentences(folder)
+    lines = [visible(redact(line)) for line in lines]
+    message.set_content("\n\n".join([*lines, f"The report: {link}", f"Run {record['run']}"]))
+    if not failed:
+        _add_page(message, folder, lines, link)
+        if with_list:
+            _attach_list(message, folder)
     return message
 
 
@@ -205,11 +221,57 @@ def _addressed(to: str) -> EmailMessage:
     return message
 
 
-def _findings(folder: Path) -> list[str]:
+def _address_of(page: Path) -> str:
+    """Where readers open a page: in the web, where the environment names the address of the folder `reports`."""
+    if not (base := os.environ.get("CRMLIB_REPORT_URL")):
+        return page.absolute().as_uri()
+    return "/".join(
+        [base.rstrip("/"), *map(quote, page.parts[-3:] if page.parent.name == "latest" else page.parts[-4:])]
+    )
+
+
+def _sentences(folder: Path) -> list[str]:
+    """What page one says in five sentences at most; where no chapter has made them, the first headlines."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    shown = [figure for card in cards(metrics) for figure in card]
-    figures = [f"{row['label']}: {value_and_change(row)}" for row in shown]
-    return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
+    told = [*published(metrics, "page_one"), *published(metrics, "believe")]
+    return (told or [one["headline"] for one in metrics.values() if one["headline"]])[:MOST_SENTENCES]
+
+
+def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: str) -> None:
+    """The same as a page beside the plain text, with the picture in it."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    about, image = picture_of(metrics, "page_one"), ""
+    if about:
+        image = (
+            f'<p><img src="cid:picture" width="600" style="max-width:100%" alt="{escape(about["alt"])}"></p>'
+        )
+    said = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    body = f'<body style="font:16px/1.5 sans-serif;max-width:600px">{said}{image}'
+    message.add_alternative(
+        f'<!doctype html><html lang="en">{body}<p><a href="{escape(link)}">Open the report</a></p></body></html>',
+        subtype="html",
+    )
+    if about:
+        narrow = (folder / "pictures" / about["files"][-1]).read_bytes()
+        (page,) = (part for part in message.iter_parts() if part.get_content_type() == "text/html")
+        assert isinstance(page, EmailMessage)
+        page.add_related(
+            narrow, "image", "png", cid="<picture>", filename="picture.png", disposition="inline"
+        )
+
+
+def _attach_list(message: EmailMessage, folder: Path) -> None:
+    """The list to act on, without any column that says who a customer is beyond the id."""
+    path = folder / "tables" / f"{TO_ACT_ON}.csv"
+    if not path.is_file():
+        return
+    rows = [*csv.DictReader(path.open(encoding="utf-8", newline=""))]
+    personal = {column.name for one in CONTRACTS.values() for column in one.columns if column.personal}
+    text = io.StringIO()
+    kept = csv.DictWriter(text, [name for name in rows[0] if name not in personal], extrasaction="ignore")
+    kept.writeheader()
+    kept.writerows(rows)
+    message.add_attachment(text.getvalue().encode(), "text", "csv", filename=path.name)
 
 
 def send(message: EmailMessage) -> bool:

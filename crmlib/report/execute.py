@@ -11,8 +11,8 @@ from pathlib import Path
 
 from crmlib import format as fmt
 from crmlib.data.staging import scratch
-from crmlib.report.cache import Cache, results_of
-from crmlib.report.outcomes import Outcome, Task
+from crmlib.report.cache import Cache
+from crmlib.report.outcomes import Outcome, Task, results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
 from crmlib.secrets import redact, redact_json
@@ -43,7 +43,7 @@ class _Execution:
     ) -> None:
         self.plan, self.run, self.cache = plan, run, cache
         self.cell_timeout_seconds, self.watch = cell_timeout_seconds, watch
-        self.order = TopologicalSorter({chapter.name: chapter.notebook.reads for chapter in plan.chapters})
+        self.order = TopologicalSorter({chapter.name: chapter.notebook.after for chapter in plan.chapters})
         self.order.prepare()
         self.outcomes: dict[str, Outcome] = {}
         self.keys: dict[str, str] = {}

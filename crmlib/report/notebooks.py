@@ -103,9 +103,15 @@ class Notebook:
     question: str
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    reads_if_there: tuple[str, ...] = ()
     parameters: dict[str, Parameter] = field(default_factory=dict)
     cells: tuple[dict[str, Any], ...] = ()
     text: str = field(default="", repr=False)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The notebooks whose results it reads: those that it cannot do without, and the others."""
+        return (*self.reads, *self.reads_if_there)
 
     @property
     def number(self) -> str:
@@ -151,6 +157,7 @@ def read_notebook(path: Path) -> Notebook:
         question=question,
         needs=tuple(about.get("needs", ())),
         reads=tuple(about.get("reads", ())),
+        reads_if_there=tuple(about.get("reads_if_there", ())),
         parameters=read_parameters("".join(tagged[0]["source"]), where=str(path)),
         cells=tuple(cells),
         text=text,

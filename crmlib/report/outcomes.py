@@ -49,6 +49,19 @@ class Outcome:
         return self.status in ("ok", "cached", "skipped")
 
 
+def results_of(name: str, run: Path) -> list[Path]:
+    """Return the files in which a notebook of a run left its figures, tables and pictures."""
+    metrics = run / "metrics" / f"{name}.json"
+    if not metrics.is_file():
+        return []
+    found = json.loads(metrics.read_text(encoding="utf-8"))
+    files = [
+        run / "tables" / f"{table}.{kind}" for table in found.get("tables", {}) for kind in ("parquet", "csv")
+    ]
+    files += [run / "pictures" / file for one in found.get("pictures", {}).values() for file in one["files"]]
+    return [metrics, *(file for file in files if file.is_file())]
+
+
 @dataclass(frozen=True)
 class Stop:
     """The cell in which a notebook stopped: its number, the heading above it and its source."""

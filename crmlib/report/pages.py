@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import html
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -36,12 +37,18 @@ _TABLE_FILE = re.compile(r"(?:.*/)?(tables/[\w.-]+\.(?:csv|parquet))")
 GLOSSARY = "glossary.md"  # in docs/
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
+_SECTION, _FOLDED = re.compile(r"\s*##?\s"), re.compile(r"\s*##\s+For analysts\s*(\n|$)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def _unbroken(write: Callable[..., str]) -> Callable[..., str]:
     """Keep a number and its per cent sign on one line."""
     return lambda *given: write(*given).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _runs(blocks: list[dict[str, Any]], key: str) -> list[tuple[bool, list[dict[str, Any]]]]:
+    """The blocks in order, those that follow each other with the same value of a key together."""
+    return [(value, [*group]) for value, group in itertools.groupby(blocks, key=lambda block: block[key])]
 
 
 @functools.cache
@@ -54,6 +61,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(
+        groupby_run=_runs,
         write=_unbroken(fmt.write),
         change=_unbroken(fmt.change),
         interval=_unbroken(interval_of),
@@ -83,7 +91,9 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
     prose = _Prose(pages)
     blocks = _blocks(cells, prose, has_figures=bool(metrics["figures"]))
     if left_out:
-        blocks.append({"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out)})
+        blocks.append(
+            {"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out), "folded": False}
+        )
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
 
@@ -97,6 +107,7 @@ def glossary_page(text: str, pages: set[str]) -> str:
 def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) -> list[dict[str, Any]]:
     """What the cells show: prose, or outputs with the code folded away beneath them."""
     blocks: list[dict[str, Any]] = []
+    folded = False
     sources: list[str] = []  # of cells that show nothing; they stand in the fold of the next that does
     for cell in cells:
         tags = set(cell["metadata"].get("tags", []))
@@ -104,9 +115,12 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
         if tags & PARAMETER_TAGS or not source.strip():
             continue
         if cell["cell_type"] == "markdown":
+            if _SECTION.match(source):  # a heading of this rank ends what the one before has folded
+                folded = bool(_FOLDED.match(source))
+                source = _FOLDED.sub("", source, count=1)  # the fold's own heading shows it
             html_text = prose.render(source)
             if html_text.strip():
-                blocks.append({"kind": "prose", "html": html_text})
+                blocks.append({"kind": "prose", "html": html_text, "folded": folded})
         if cell["cell_type"] == "code":
             sources.append(source)
             # The key figures' text is for the tests; a page shows the same figures in words.
@@ -114,10 +128,10 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
             shown = [] if figures else [*filter(None, (_output(put, prose) for put in cell["outputs"]))]
             if figures or shown:
                 kind = "figures" if figures else "code"
-                blocks.append({"kind": kind, "sources": sources, "outputs": shown})
+                blocks.append({"kind": kind, "sources": sources, "outputs": shown, "folded": folded})
                 sources = []
     if sources:
-        blocks.append({"kind": "code", "sources": sources, "outputs": []})
+        blocks.append({"kind": "code", "sources": sources, "outputs": [], "folded": folded})
     return blocks
 
 
@@ -132,7 +146,7 @@ def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     if image:
         return _image(image, "".join(data[image]), output.get("metadata", {}), prose.heading)
     if "text/html" in data:
-        return _table("".join(data["text/html"]), prose.heading)
+        return table("".join(data["text/html"]), prose.heading)
     if "text/markdown" in data:
         return Markup(f'<div class="prose">{prose.render("".join(data["text/markdown"]))}</div>')
     return _text("".join(data["text/plain"])) if "text/plain" in data else None
@@ -152,7 +166,7 @@ def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Mark
     return figure.format(kind, encoded, alt, sides)
 
 
-def _table(text: str, heading: str) -> Markup:
+def table(text: str, heading: str) -> Markup:
     """Keep a table's cells, which of them are numbers, and the link to its file, and nothing else of its HTML."""
     kept: dict[str, Any] = {"tags": _TABLE_TAGS, "attributes": _TABLE_ATTRIBUTES}
     kept |= {"allowed_classes": _TABLE_CLASSES, "link_rel": None}
@@ -164,11 +178,11 @@ def _table(text: str, heading: str) -> Markup:
             link.unwrap()
     for note in soup.find_all("p"):
         note["class"] = "soft small"
-    for table in soup.find_all("table"):
-        if len(table.select("tr:first-of-type > *")) > _WIDE * len(table.select("tr:first-of-type")):
-            table["class"] = "wide"
-        around = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": f"Table: {heading}"}
-        table.wrap(soup.new_tag("div", attrs=around))
+    for found in soup.find_all("table"):
+        if len(found.select("tr:first-of-type > *")) > _WIDE * len(found.select("tr:first-of-type")):
+            found["class"] = "wide"
+        around = {"class": "scroll", "role": "group", "tabindex": "0", "aria-label": f"Table: {heading}"}
+        found.wrap(soup.new_tag("div", attrs=around))
     return Markup(str(soup))
 
 

@@ -203,12 +203,12 @@ def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
     """
     by_name = {notebook.name: notebook for notebook in notebooks}
     for one in notebooks:
-        for read in one.reads:
+        for read in one.after:
             if read not in by_name:
                 raise StudyError(
                     f"{one.name} reads {read!r}, which does not exist; {did_you_mean(read, by_name)}"
                 )
-    sorter = graphlib.TopologicalSorter({notebook.name: notebook.reads for notebook in notebooks})
+    sorter = graphlib.TopologicalSorter({notebook.name: notebook.after for notebook in notebooks})
     try:
         sorter.prepare()
     except graphlib.CycleError as error:
@@ -226,7 +226,7 @@ def _with_all_it_reads(notebooks: list[Notebook], names: set[str]) -> set[str]:
     found = set(names)
     for notebook in reversed(notebooks):
         if notebook.name in found:
-            found.update(notebook.reads)
+            found.update(notebook.after)
     return found
 
 

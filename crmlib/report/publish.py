@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 
-from crmlib.findings import FAIL, PASS
+from crmlib import format as fmt
+from crmlib.columns import show_table
+from crmlib.findings import FAIL, PASS, WARN
 from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study.places import document
-from crmlib.study.results import cards
+from crmlib.study.results import TO_ACT_ON, cards, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
@@ -73,33 +78,125 @@ def _index(
     run: Path,
     record: dict[str, Any],
 ) -> str:
-    gates = _frame(run / "tables" / "fitness_gates.parquet")
+    gates = [_gate(row) for row in _rows(run / "tables" / "fitness_gates.parquet")]
+    chapters = [
+        _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
+    ]
     return pages.render(
         "index.html.j2",
         study=plan.study,
         record=record,
+        trust=_trust(metrics, gates),
+        sentences=[_led(text) for text in published(metrics, "page_one")],
+        believe=published(metrics, "believe"),
+        picture=_picture(metrics, run),
         cards=cards(metrics),
-        gates=[_gate(row) for row in gates["rows"]] if gates else [],
-        lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
-        chapters=[
-            _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
-        ],
+        lists=[shown for name in _LISTS if (shown := _list(name, plan, run))],
+        gates=gates,
+        files=sorted(path.name for path in run.glob("tables/*.csv")),
+        chapters=chapters,
+        not_run=[_not_run(one) for one in chapters if not one["page"] and not one["tone"]],
         failures=[outcome.name for outcome in outcomes.values() if not outcome.succeeded],
     )
 
 
+# The lists of page one: name of the table, its title, what it is, and how many rows are shown.
+_LISTS = {
+    TO_ACT_ON: (
+        "Whom to contact",
+        "The one list to act on, those with most money first.",
+        10,
+    ),
+    "customers_to_thank": (
+        "Thank, don’t discount",
+        "The best customers who buy as they always did: an offer would only cost money.",
+        5,
+    ),
+}
+
+
+def _led(sentence: str) -> tuple[str, str]:
+    """A sentence and the few words that lead it, such as “Why”; a number keeps its unit on its line."""
+    sentence = _WITH_UNIT.sub("\N{NO-BREAK SPACE}", sentence)
+    lead, colon, text = sentence.partition(": ")
+    return (lead, text) if colon and len(lead) <= len("What to do") else ("", sentence)
+
+
+def _trust(metrics: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many rows were used, and what the checks of the data warn of."""
+    figures = {key: one["value"] for notebook in metrics.values() for key, one in notebook["figures"].items()}
+    rows, used = figures.get("rows"), figures.get("rows_used")
+    told = (
+        [] if rows is None or used is None else [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
+    )
+    warned = [one for one in gates if str(one["status"]).lower() in (WARN, FAIL)]
+    return told + [
+        in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))) for one in warned
+    ]
+
+
+_WARNINGS = {"closed cohort": "{found}"}  # what was found says it all
+_WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
+_ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+
+
+def in_days(text: str) -> str:
+    """A text with its days in words.
+
+    Examples
+    --------
+    >>> in_days("Nobody new after 1997-03-25.")
+    'Nobody new after 25 March 1997.'
+    """
+    return _ISO_DAY.sub(lambda day: fmt.date(day[0]), text)
+
+
+def _picture(metrics: Mapping[str, Mapping[str, Any]], run: Path) -> dict[str, str] | None:
+    """The picture of page one for wide and for narrow windows, and its words."""
+    if (about := picture_of(metrics, "page_one")) is None:
+        return None
+    wide, narrow = (
+        base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"]
+    )
+    address = "data:image/png;base64,"
+    return {"wide": address + wide, "narrow": address + narrow, "alt": about["alt"]}
+
+
+def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
+    """A list of page one: its first rows, with a link to all of it."""
+    if not (path := run / "tables" / f"{name}.parquet").is_file():
+        return None
+    title, meaning, rows = _LISTS[name]
+    study, frame = plan.study, pyarrow.parquet.ParquetFile(path).read().to_pandas()
+    shown = show_table(
+        frame, rows=rows, currency=study.currency, time_unit=study.time_unit, file=f"../tables/{name}.csv"
+    )
+    return {
+        "name": name,
+        "title": title,
+        "meaning": meaning,
+        "table": pages.table(str(shown._repr_html_()), title),
+    }
+
+
+def _not_run(entry: Mapping[str, Any]) -> str:
+    notebook = entry["notebook"]
+    return f"{notebook.number} {notebook.title} ({entry['note'].removeprefix('Not run: ').rstrip('.')})."
+
+
 def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {"headline": "", "figures": {}, "absent_tables": []} | metrics.get(name, {})
+    empty = {"headline": "", "business": "", "figure": "", "figures": {}, "absent_tables": []}
+    return empty | metrics.get(name, {})
 
 
 def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the index says of one chapter."""
-    ran = outcome.status in ("ok", "cached")
+    ran, found = outcome.status in ("ok", "cached"), _metrics_of(chapter.name, metrics)
     note = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason
     return {
         "notebook": chapter.notebook,
         "page": f"{chapter.name}.html" if ran else None,
-        "headline": _metrics_of(chapter.name, metrics)["headline"] if ran else "",
+        **{name: found[name] if ran else "" for name in ("headline", "business", "figure")},
         "note": "" if ran else note,
         "status": "not run" if outcome.status == "skipped" else outcome.status,
         "tone": "" if outcome.succeeded else "bad",
@@ -111,15 +208,6 @@ def _gate(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"tone": tone, "mark": _MARKS[tone]}
 
 
-def _frame(path: Path) -> dict[str, Any] | None:
-    """Read a small table for the index: its columns, which are numbers, and its rows."""
-    if not path.is_file():
-        return None
-    table = pyarrow.parquet.ParquetFile(path).read()
-    columns = [name for name in table.column_names if not name.startswith("__index")]
-    numeric = {
-        field.name
-        for field in table.schema
-        if pyarrow.types.is_floating(field.type) or pyarrow.types.is_integer(field.type)
-    }
-    return {"columns": columns, "numeric": numeric, "rows": table.select(columns).to_pylist()}
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a small table; none where it was not made."""
+    return pyarrow.parquet.ParquetFile(path).read().to_pylist() if path.is_file() else []

@@ -92,8 +92,8 @@ def list_notebooks(study: str | None) -> None:
         return
     for notebook in notebooks:
         say(f"{notebook.name}\n    {notebook.question}\n    needs {', '.join(notebook.needs) or 'no table'}")
-        if notebook.reads:
-            say(f"    reads {', '.join(notebook.reads)}")
+        if notebook.after:
+            say(f"    reads {', '.join(notebook.after)}")
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:

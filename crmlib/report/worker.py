@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from crmlib.errors import CannotAnswerError, DataError, FitError
-from crmlib.report.outcomes import CANNOT_ANSWER, LONGEST_SOCKET, Outcome, Task, stopped_at
+from crmlib.report.outcomes import CANNOT_ANSWER, LONGEST_SOCKET, Outcome, Task, results_of, stopped_at
 
 START_TIMEOUT_SECONDS = 120
 _CANNOT_ANSWER = (CannotAnswerError.__name__, FitError.__name__, DataError.__name__)
@@ -104,12 +104,8 @@ def _transport(folder: Path) -> Config:
 
 def _withdraw(task: Task) -> None:
     """Take back what a notebook published before it found that the data cannot answer its question."""
-    metrics = Path(task.run_folder) / "metrics" / f"{task.name}.json"
-    if metrics.is_file():
-        for table in json.loads(metrics.read_text(encoding="utf-8"))["tables"]:
-            for path in (Path(task.run_folder) / "tables").glob(f"{table}.*"):
-                path.unlink()
-        metrics.unlink()
+    for path in results_of(task.name, Path(task.run_folder)):
+        path.unlink()
 
 
 def _explain(task: Task, error: Exception, seconds: float) -> Outcome:

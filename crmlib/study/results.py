@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
     from IPython.display import Markdown
 
+    from crmlib.charts.style import Chart
+
 FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
+_CARDS = ("page_one", "page_one_of_contracts")
 _SAID = ("label", "quantity", "base", "window", "ruler")
 
 
@@ -158,7 +161,7 @@ class NotebookResults:
             "change": _plain(change),
             "against": against,
             "assumed": assumed,
-            "page_one": about.get("page_one"),
+            **{name: about[name] for name in _CARDS if name in about},
         }
         self._write()
 
@@ -211,6 +214,35 @@ class NotebookResults:
         file = f"{folder}/{name}.csv" if len(whole) else ""
         units = dict(currency=self.currency, time_unit=self.time_unit)
         return show_table(frame, columns, rows, labels, file=file, **units)
+
+    def picture(self, name: str, chart: Chart, narrow: Chart | None = None) -> Chart:
+        """Publish a chart as a file of the run, to be shown outside its chapter; returns it.
+
+        Parameters
+        ----------
+        name : str
+            Its file's name, without an ending; "page_one" is the picture of the first page and of the mail.
+        chart : Chart
+            One without data is not published.
+        narrow : Chart, optional
+            The same for telephones and mails, with less beside each other.
+        """
+        if not chart.empty:
+            files = {f"{name}.png": chart, f"{name}-narrow.png": narrow or chart}
+            for file, drawn in files.items():
+                with whole_file(self.folder / "pictures" / file, flush=False) as draft:
+                    draft.write_bytes(drawn.png())
+            self.content.setdefault("pictures", {})[name] = {"files": [*files], "alt": chart.alt}
+            self._write()
+        return chart
+
+    def sentences(self, name: str, sentences: Sequence[str]) -> Markdown:
+        """Publish sentences under a name, "page_one" those of the first page; returns them for display."""
+        from IPython.display import Markdown
+
+        self.content.setdefault("sentences", {})[name] = [*sentences]
+        self._write()
+        return Markdown("\n\n".join(sentences))
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
@@ -276,13 +308,33 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
 
 
 def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """What page one and the mail show: of each card the figures with its number whose value is known."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for notebook in metrics.values():
-        for one in notebook["figures"].values():
-            if one.get("page_one") and fmt.is_known(one["value"]):
-                found.setdefault(one["page_one"], []).append(one)
+    """What page one and the mail show: of each card the figures with its number whose value is known.
+
+    A firm without any such figure has the cards of a firm with contracts.
+    """
+    figures = [one for notebook in metrics.values() for one in notebook["figures"].values()]
+    for kind in _CARDS:
+        found: dict[int, list[dict[str, Any]]] = {}
+        for one in figures:
+            if one.get(kind) and fmt.is_known(one["value"]):
+                found.setdefault(one[kind], []).append(one)
+        if found:
+            break
     return [found[number] for number in sorted(found)]
+
+
+TO_ACT_ON = "customers_to_contact_first"  # the table of page one and of the mail
+
+
+def published(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """The sentences that a notebook has published under a name; none where none has."""
+    return next((one["sentences"][name] for one in metrics.values() if name in one.get("sentences", {})), [])
+
+
+def picture_of(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any] | None:
+    """The files and the words of a picture that a notebook has published under a name."""
+    made = (one.get("pictures", {}).get(name) for one in metrics.values())
+    return next(filter(None, made), None)
 
 
 def _plain(value: Any) -> Any:

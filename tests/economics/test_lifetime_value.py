@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.integrate import quad
+from scipy.special import ndtri
 
 from crmlib import BetaGeoBetaBinomModel, BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
 from crmlib.economics.lifetime_value import customer_lifetime_value, value_of_new_customer
 from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, DataError, FitError
+from crmlib.models.backtesting.origin_errors import OriginErrors, learn_from_origins
 from tests.models.oracles import sample_spend
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
@@ -247,23 +249,28 @@ def test_inputs_are_left_as_they_were_and_empty_frames_refused(bg, spend, custom
         customer_lifetime_value(bg, spend, customers.iloc[:0], **TERMS)
 
 
-def test_equity_is_the_sum_and_its_interval_comes_from_past_errors(bg, spend, customers) -> None:
+def past(errors) -> OriginErrors:
+    """What these errors of one model teach, of horizons that do not overlap."""
+    days = pd.date_range("2000-01-01", periods=len(errors), freq="91D")
+    return learn_from_origins(pd.DataFrame({"BG/NBD": errors}, index=days), 91)
+
+
+def test_equity_is_corrected_and_its_interval_lies_around_the_corrected_value(bg, spend, customers) -> None:
     values = customer_lifetime_value(bg, spend, customers, **TERMS)
+    total = values["clv"].sum()
     bare = customer_equity(values)
-    assert bare.value == values["clv"].sum()
+    assert bare.value == bare.uncorrected == total
     assert np.isnan([bare.low, bare.high]).all()
-    assert "origin_errors" in bare.basis
-    small, large = (customer_equity(values, origin_errors=[-e, e, -e, e]) for e in (0.03, 0.12))
-    assert large.low < small.low < small.value < small.high < large.high
+    small, large = (customer_equity(values, errors=past([-e, e, -e, e])) for e in (0.03, 0.12))
+    assert np.log(large.high / large.low) > np.log(small.high / small.low) > 0
+    low = customer_equity(values, errors=past([-0.2, -0.2, -0.2, -0.2]))
+    assert low.uncorrected == total
+    assert low.value == pytest.approx(total * 0.8**-0.75)  # three independent origins: shrunk by 3 / 4
+    assert np.sqrt(low.low * low.high) == pytest.approx(low.value)
     # with many origins the interval is that of a normal error: 80 % lie within 1.28 of their spread
-    rng = np.random.default_rng(0)
-    errors = np.expm1(rng.normal(0, 0.1, 2000))
-    many = customer_equity(values, origin_errors=errors)
+    normal = 0.1 * ndtri((np.arange(300) + 0.5) / 300)
+    many = customer_equity(values, errors=past(np.expm1(np.random.default_rng(0).permutation(normal))))
     assert np.log(many.high / many.value) == pytest.approx(0.128, abs=0.005)
-    with pytest.raises(CrmError, match="at least 3"):
-        customer_equity(values, origin_errors=[0.1])
-    with pytest.raises(CrmError, match="above -1"):
-        customer_equity(values, origin_errors=[0.1, -1.5, 0.2])
 
 
 def test_new_customer_with_and_without_the_first_order(bg, spend) -> None:

@@ -66,10 +66,18 @@ def test_a_purchase_log_tells_who_is_overdue():
     model = found.fit_best(summary)
     assert isinstance(model, crm.ModifiedBetaGeoModel)
     overdue = crm.overdue_customers(summary, model)
-    late = crm.win_back_list(summary, overdue, model, "26W")
-    assert len(late) == overdue["overdue"].sum()
-    assert late["net"].is_monotonic_decreasing
-    assert (late["silent"] > late["overdue_after"]).all()
+    everybody = crm.winnable_customers(summary, overdue, model, "26W", least_chance=0.0)
+    assert len(everybody) == overdue["overdue"].sum()
+    late = crm.winnable_customers(summary, overdue, model, "26W", margin=0.4)
+    assert late["margin_at_risk"].is_monotonic_decreasing
+    assert (late["chance_to_buy"] >= 0.1).all()
+    assert set(late["customer_id"]) < set(everybody["customer_id"])
+    # by hand: purchases within the horizon of one who is still a customer, less those expected now
+    who = summary.loc[summary["customer_id"] == late["customer_id"][0]]
+    alive, expected = model.expected_probability_alive(who), model.expected_purchases(who, "26W")
+    lost = 0.4 * who["mean_spend_per_period"] * expected * (1 - alive) / alive
+    assert late["margin_at_risk"][0] == pytest.approx(float(lost.iloc[0]))
+    assert late["silent_days"][0] == (pd.Timestamp(day) - late["last_bought"][0]).days
 
 
 def test_contracts_are_learnt_from_as_they_stood_and_those_that_run_are_scored(tmp_path):

@@ -230,6 +230,11 @@ class BacktestPlan:
     origin_horizon: str
     step: str
 
+    @property
+    def origins(self) -> dict[str, Any]:
+        """The plan's part for `rolling_origins`: first, horizon and step."""
+        return {"first": self.first, "horizon": self.origin_horizon, "step": self.step}
+
 
 def plan_backtest(
     transactions: Any, *, as_of: Any, horizon: str, calibration_end: Any | None = None

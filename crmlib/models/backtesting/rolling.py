@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib.arguments import checked
 from crmlib.customers._log import as_day, by_group
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_summary, rfm_train_test_split
-from crmlib.errors import CrmError, FitError, did_you_mean
+from crmlib.errors import CrmError, FitError
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
+from crmlib.models.backtesting.origin_errors import OriginErrors, learn_from_origins
 from crmlib.models.backtesting.scores import LEVEL, predictive_total, relative_error
 from crmlib.models.purchase import PurchaseModel
 from crmlib.units import TimeUnit, periods
@@ -35,29 +37,40 @@ class RollingOrigins:
     parameters : DataFrame
         One row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
         (95 %; nan where the data do not identify it).
+    horizon_days : int
+        How far each origin looked.
     """
 
     totals: pd.DataFrame
     parameters: pd.DataFrame
+    horizon_days: int
 
-    def errors(self, model: str, of: str = "total_error") -> list[float] | None:
-        """A model's errors at every origin, as `customer_equity(..., origin_errors=)` takes them.
-
-        None if nothing happened after one of them, so that its error has no size.
+    @checked
+    def choose(self, model: str | None = None, *, of: str = "spend_error") -> OriginErrors:
+        """Which model to use, how to correct its totals, and how far they may still be off.
 
         Parameters
         ----------
-        model : str
-        of : {"total_error", "spend_error"}
-            Of purchases, or of money.
+        model : str, optional
+            The model to use whatever its errors; by default the one that errs least on all origins but the last.
+        of : {"spend_error", "total_error"}
+            Of money, where a spend model was given, or of purchases.
+
+        Returns
+        -------
+        OriginErrors
+            As of `learn_from_origins`.
+
+        Raises
+        ------
+        CrmError
+            If there is no such model or no such error.
         """
-        names = self.totals["model"].unique()
-        if model not in names:
-            raise CrmError(f"model is {model!r}; {did_you_mean(model, names)}")
         if of not in self.totals.columns:
             raise CrmError(f"of is {of!r}; total_error, or spend_error where a spend_model was given")
-        found = self.totals.loc[self.totals["model"] == model, of]
-        return found.tolist() if np.isfinite(found).all() else None
+        models = list(dict.fromkeys(self.totals["model"]))
+        errors = self.totals.pivot(index="origin", columns="model", values=of)[models]
+        return learn_from_origins(errors, self.horizon_days, model=model)
 
 
 def rolling_origins(
@@ -131,7 +144,7 @@ def rolling_origins(
         parameters += [_parameters(model).assign(origin=origin, model=model.name) for model in fitted]
     drift = pd.concat(parameters, ignore_index=True)
     columns = ["origin", "model", "parameter", "estimate", "low", "high"]
-    return RollingOrigins(pd.DataFrame(totals), drift[columns])
+    return RollingOrigins(pd.DataFrame(totals), drift[columns], length)
 
 
 def _days(length: float | str, unit: TimeUnit, name: str) -> int:

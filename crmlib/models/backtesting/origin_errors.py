@@ -1,0 +1,231 @@
+"""Which model to use, how to correct its totals, and how far they may still be off: learned from rolling origins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from crmlib import format as fmt
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.models._inference import Array
+from crmlib.models.backtesting.forecasts import expected_spend
+from crmlib.models.purchase import PurchaseModel
+from crmlib.models.scoring import Spend
+from crmlib.statistics import check_level
+from crmlib.units import TimeUnit
+
+FEWEST_ORIGINS = 3  # with fewer, one to learn from and one to test by say too little to correct a total
+
+
+@dataclass(frozen=True)
+class OriginErrors:
+    """A model and a correction, both chosen on all origins but the last, and what their errors say of a new total.
+
+    Attributes
+    ----------
+    model : str
+    tests : DataFrame
+        One row per `origin`: the `model` that errs least at the other origins, its `error` here (predicted /
+        actual - 1) and its `corrected_error`, with the correction learned at the others. Of these only the last
+        row is a test of what is used now; the others say how far errors scatter, that of the choice included.
+    correction : float
+        Factor by which totals of the model are multiplied; 1 where origins are too few.
+    effective : float
+        Number of independent origins that those learned from are worth.
+    spread : float
+        Standard error of the logarithm of a corrected total; nan where origins are too few.
+    horizon_days : int
+        How far each origin looked.
+    sentence : str
+        What was chosen and corrected, and the error on the last origin.
+    """
+
+    model: str
+    tests: pd.DataFrame
+    correction: float
+    effective: float
+    spread: float
+    horizon_days: int
+    sentence: str
+
+    def revenue_by_month(
+        self,
+        model: PurchaseModel,
+        spend_model: Spend,
+        summary: pd.DataFrame,
+        *,
+        months: int = 3,
+        level: float = 0.8,
+    ) -> pd.DataFrame:
+        """What today's customers are expected to spend in each of the coming calendar months.
+
+        Parameters
+        ----------
+        model : PurchaseModel
+            Fitted to the summary.
+        spend_model : GammaGammaModel or float
+            A number is the spend on every purchase.
+        summary : CustomerSummary
+            Of today's customers; the first month is the first one that begins after its last day.
+        months : int, default 3
+        level : float, default 0.8
+            Of the interval, by the errors at these origins, whose horizon should be about a month.
+
+        Returns
+        -------
+        DataFrame
+            One row per month: `month` (its first day), `revenue` (corrected), `low`, `high` (nan without enough
+            origins) and `uncorrected`. Customers who come later are not in it.
+        """
+        tomorrow = pd.Timestamp(summary.as_of) + pd.Timedelta(1, "D")
+        first = tomorrow if tomorrow.day == 1 else tomorrow + pd.offsets.MonthBegin()
+        starts = pd.date_range(first, periods=months + 1, freq="MS")
+        spend, unit = expected_spend(spend_model, summary), TimeUnit.parse(summary.time_unit)
+        until = [
+            float(model.expected_purchases(summary, days / unit.days).to_numpy() @ spend)
+            for days in (starts - tomorrow).days
+        ]
+        expected = np.diff(until)
+        rows = [(total, *self.interval(total, level)) for total in expected * self.correction]
+        table = pd.DataFrame(rows, columns=["revenue", "low", "high"]).assign(uncorrected=expected)
+        table.insert(0, "month", starts[:-1])
+        return table
+
+    def interval(self, total: float, level: float = 0.8) -> tuple[float, float]:
+        """Between which values the actual total may lie, of one that is corrected; nan without enough origins."""
+        check_level(level)
+        half = float(stdtrit(len(self.tests), (1 + level) / 2)) * self.spread
+        return total * float(np.exp(-half)), total * float(np.exp(half))
+
+
+def effective_number(overlap: Array) -> float:
+    """How many independent numbers have a mean as uncertain as that of these, whose correlations are known.
+
+    Examples
+    --------
+    >>> effective_number(np.eye(3)), round(effective_number(np.array([[1.0, 0.5], [0.5, 1.0]])), 3)
+    (3.0, 1.333)
+    """
+    return float(len(overlap) ** 2 / overlap.sum())
+
+
+def learn_from_origins(
+    errors: pd.DataFrame, horizon_days: int, *, model: str | None = None, last_resort: str = ""
+) -> OriginErrors:
+    """Choose a model and a correction on all origins but the last, and test them on the last.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        By origin (its last day, in order) and model: predicted / actual - 1 of a total; nan where nothing happened.
+    horizon_days : int
+        How far each origin looked.
+    model : str, optional
+        The model to use whatever its errors; by default the one with the smallest root mean square error.
+    last_resort : str
+        The model where no error is known; by default the first.
+
+    Returns
+    -------
+    OriginErrors
+
+    Raises
+    ------
+    CrmError
+        If there is no such model.
+
+    Notes
+    -----
+    Errors are taken as logarithms of predicted / actual: a common part b, which the model will make again, and chance
+    u of one size. Two origins share the chance of the days that both horizons hold: correlation 1 - days apart /
+    horizon. b is given the prior of one more origin without an error, so the mean error of origins that are worth k is
+    shrunk by k / (k + 1). A new total then errs by u and by what is not known of b: variance s² (1 + 1 / (k + 1)), with
+    s² by maximum likelihood under that prior and Student's t for the number of origins.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01"])
+    >>> errors = pd.DataFrame({"BG/NBD": [-0.2, -0.25, -0.22, -0.2], "Pareto/NBD": [-0.1, -0.1, -0.1, -0.1]}, days)
+    >>> found = learn_from_origins(errors, 91)
+    >>> found.model, round(found.correction, 3), round(float(found.tests["corrected_error"].iloc[-1]), 3)
+    ('Pareto/NBD', 1.082, -0.026)
+    """
+    if model is not None and model not in errors.columns:
+        raise CrmError(f"model is {model!r}; {did_you_mean(model, list(errors.columns))}")
+    known = errors.loc[:, (np.isfinite(errors) & (errors > -1)).all()]
+    if model is not None:
+        known = known[[model]] if model in known else known.iloc[:, :0]
+    days = (pd.to_datetime(errors.index) - pd.Timestamp("2000-01-01")).days.to_numpy()
+    overlap = np.clip(1 - np.abs(days[:, None] - days) / horizon_days, 0, 1)
+    logs, count = np.log1p(known), len(errors)
+    if known.empty:
+        name = model or last_resort or str(errors.columns[0])
+        why = f"{name}: its errors at {fmt.plural(count, 'origin')} are not known, so its totals are not corrected."
+        tests = pd.DataFrame(
+            {"origin": errors.index, "model": name, "error": np.nan, "corrected_error": np.nan}
+        )
+        return OriginErrors(name, tests, 1.0, np.nan, np.nan, horizon_days, why)
+    rows = [_test(logs, overlap, place) for place in range(count)]
+    tests = pd.DataFrame(rows, columns=["model", "error", "corrected_error"])
+    tests.insert(0, "origin", errors.index)
+    name, bias, effective = _learn(logs, overlap, _but(count, count - 1))
+    spread = np.nan
+    if count >= FEWEST_ORIGINS:
+        off = np.log1p(tests["error"].to_numpy(dtype=float))
+        size = off @ np.linalg.solve(overlap + 1.0, off) / count
+        spread = float(np.sqrt(max(size, 0.0) * (1 + 1 / (effective + 1))))
+    correction = float(np.exp(-bias))
+    sentence = _in_words(name, model is None and len(known.columns) > 1, logs, tests, correction, effective)
+    return OriginErrors(name, tests, correction, effective, spread, horizon_days, sentence)
+
+
+def _but(count: int, place: int) -> Sequence[int]:
+    """All origins but one; that one where there is no other."""
+    return [other for other in range(count) if other != place] or [place]
+
+
+def _learn(logs: pd.DataFrame, overlap: Array, rows: Sequence[int]) -> tuple[str, float, float]:
+    """The model that errs least at these origins, its shrunk mean error, and what they are worth."""
+    there = logs.iloc[list(rows)]
+    name = str((there**2).mean().idxmin())
+    effective = effective_number(overlap[np.ix_(rows, rows)])
+    enough = len(logs) >= FEWEST_ORIGINS
+    return name, float(there[name].mean()) * effective / (effective + 1) if enough else 0.0, effective
+
+
+def _test(logs: pd.DataFrame, overlap: Array, place: int) -> tuple[str, float, float]:
+    """At one origin: the model and the correction of the others, and the error without and with it."""
+    name, bias, _ = _learn(logs, overlap, _but(len(logs), place))
+    here = float(logs[name].iloc[place])
+    return name, float(np.expm1(here)), float(np.expm1(here - bias))
+
+
+def _in_words(
+    name: str, chosen: bool, logs: pd.DataFrame, tests: pd.DataFrame, correction: float, effective: float
+) -> str:
+    count = len(logs)
+    if count < FEWEST_ORIGINS:
+        few = f"{fmt.plural(count, 'origin')}: a correction needs {FEWEST_ORIGINS}, so totals of {name}"
+        return f"{few} are not corrected and have no interval."
+    mean = float(np.expm1(logs[name].iloc[:-1].mean()))
+    learned = fmt.plural(count - 1, "earlier origin")
+    pick = f"{name} is used as given"
+    if chosen:
+        pick = f"{name} errs least, which is no proof that the other models are worse"
+    worth = (
+        f", worth {fmt.number(effective, 1)} because their horizons overlap,"
+        if effective < count - 1.05
+        else ""
+    )
+    before, after = (fmt.change(tests[column].iloc[-1]) for column in ("error", "corrected_error"))
+    worse = abs(tests["corrected_error"].iloc[-1]) > abs(tests["error"].iloc[-1])
+    return (
+        f"At {learned} of {count} {pick}. Its totals were off by {fmt.change(mean)} there on average; they are "
+        f"corrected by {fmt.change(correction - 1)}, less than that because {learned}{worth} are few. Test on the last "
+        f"origin ({tests['origin'].iloc[-1]}): {before} without the correction, {after} with it"
+        f"{': here it made the error larger' if worse else ''}."
+    )

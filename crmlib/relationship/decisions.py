@@ -1,0 +1,227 @@
+"""Page one: what happened, why, and what to do, from what the chapters have published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.columns import COLUMNS
+from crmlib.customers.audit.months import last_complete_month
+from crmlib.customers.rfm.summary import rfm_summary
+from crmlib.errors import CrmError
+from crmlib.findings import Estimate
+from crmlib.models.churn.data import churn_data
+from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.actions import (
+    Effect,
+    contracts_to_save,
+    customers_to_thank,
+    customers_to_win_back,
+    margin_of,
+    measured_effect,
+)
+from crmlib.relationship.revenue import (
+    difference_of_revenue,
+    revenue_by_first_purchase,
+    share_that_left,
+)
+from crmlib.relationship.sentences import (
+    change_in_words,
+    contracts_in_words,
+    how_far_to_believe,
+    month_in_words,
+    save_in_words,
+    win_back_in_words,
+)
+
+if TYPE_CHECKING:
+    from crmlib.study import Study
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a manager needs to know first; frames without rows, with the reason, where nothing was measured.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+        What happened, why, and what to do with the money at stake.
+    believe : tuple of str
+        How far to believe it.
+    business : str
+        "better", "worse" or "no change beyond chance": the last complete month; empty where it is not known.
+    revenue : DataFrame
+        As of `revenue_by_first_purchase`.
+    forecast : Estimate
+        Revenue expected from today's customers in the coming quarter; not known where chapter 6 has none.
+    leavers : DataFrame
+        As of `share_that_left`, for a firm without a purchase log.
+    to_contact : DataFrame
+        The list to act on: as of `customers_to_win_back`, or `contracts_to_save` for a firm without a purchase log.
+    to_thank : DataFrame
+        As of `customers_to_thank`.
+    """
+
+    sentences: tuple[str, ...]
+    believe: tuple[str, ...]
+    business: str
+    revenue: pd.DataFrame
+    forecast: Estimate
+    leavers: pd.DataFrame
+    to_contact: pd.DataFrame
+    to_thank: pd.DataFrame
+
+    @property
+    def listed(self) -> Estimate:
+        """How many customers to contact."""
+        return Estimate(len(self.to_contact), "count")
+
+    @property
+    def at_stake(self) -> Estimate:
+        """The money of the list: at risk, or an expected gain, as `money_is` says; not known without a list."""
+        total = float(self.to_contact.iloc[:, -1].sum()) if len(self.to_contact) else None
+        return Estimate(total, "money")
+
+    @property
+    def money_is(self) -> str:
+        """What the money of the list is, such as "revenue at risk, not gain"."""
+        return COLUMNS[str(self.to_contact.columns[-1])].label
+
+
+def decisions(
+    study: Study,
+    *,
+    horizon: str = "26W",
+    horizon_months: int = 3,
+    assumed_change: float | None = None,
+    contact_cost: float | None = None,
+) -> Decisions:
+    """What happened, why, and what should be done about it?
+
+    Parameters
+    ----------
+    study : Study
+        What its other notebooks have published in this run is read, as far as they ran.
+    horizon : str, default "26W"
+        The time that chapter 5's chances to buy are about.
+    horizon_months : int, default 3
+        With contracts: leaving within this time is churn.
+    assumed_change, contact_cost : float, optional
+        Assumption of what a contact adds to the chance to buy (a share) and its cost (money), for a firm whose
+        experiments have not measured it.
+
+    Returns
+    -------
+    Decisions
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> found = decisions(crm.open_study("cdnow-sample"))
+    >>> found.revenue.groupby("band", sort=False)["revenue"].sum().round().tolist()
+    [78843.0, 90680.0, 74569.0]
+    """
+    if (assumed_change is None) != (contact_cost is None):
+        raise CrmError("assumed_change and contact_cost belong together: give both, or neither")
+    if not study.has("transactions"):
+        return _of_contracts(study, horizon_months)
+    log, currency = study.transactions, study.currency
+    summary = rfm_summary(log, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
+    effect, source = _effect(study, assumed_change, contact_cost)
+    margin = margin_of(log, as_of=study.as_of, margin=study.margin)
+    winnable = study.published("winnable_customers")
+    if not len(winnable):
+        why = "no chapter found customers who are silent beyond their habit and can still be won"
+        winnable = no_rows("customer_id revenue_at_risk", why)
+    to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
+    change = [study.published(f"change_by_{parts}") for parts in ("customers", "factors")]
+    window = _figure(study, "period_value").window
+    ahead = fmt.length(horizon, study.time_unit)
+    month, business = _month(study)
+    return Decisions(
+        sentences=_told(
+            month,
+            change_in_words(change[0], change[1], window, currency),
+            win_back_in_words(to_contact, ahead, source, currency),
+        ),
+        believe=_believe(study, source),
+        business=business,
+        revenue=revenue_by_first_purchase(log, as_of=study.as_of, new_from=study.new_customers_known_from),
+        forecast=_figure(study, "coming_quarter"),
+        leavers=no_rows("group share_left", "this firm has a purchase log"),
+        to_contact=to_contact,
+        to_thank=customers_to_thank(summary, winnable),
+    )
+
+
+def _figure(study: Study, key: str) -> Estimate:
+    """A figure of another chapter with its interval; not known where the chapter has not published it."""
+    found = study.figures().get(key)
+    if found is None:
+        return Estimate(None, "text")
+    low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
+    level = found["level"] or 0.95
+    return Estimate(
+        found["value"], found["unit"], low, high, level, found["currency"] or "", window=found["window"]
+    )
+
+
+def _told(*sentences: str) -> tuple[str, ...]:
+    return tuple(filter(None, sentences))
+
+
+def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Effect | None, str]:
+    """What a contact changes, measured or else assumed, and the words for where that comes from."""
+    measured = measured_effect(study.transactions, study.table("experiments"), as_of=study.as_of)
+    if measured:
+        more = f"a contact adds {fmt.points(measured.change)} to the chance to buy"
+        return measured, f"as {more} in the experiment {measured.source}"
+    if change is None or cost is None:
+        return None, ""
+    return Effect(change, cost), f"assumed: a contact adds {fmt.points(change)} to the chance to buy"
+
+
+def _believe(study: Study, source: str) -> tuple[str, ...]:
+    unknown, buyers = Estimate(None, "ratio"), study.has("transactions")
+    error = _figure(study, "holdout_error") if buyers else unknown
+    lift = unknown if buyers else _figure(study, "churn_lift")
+    return tuple(how_far_to_believe(source, error, lift))
+
+
+def _month(study: Study) -> tuple[str, str]:
+    """The last complete month in a sentence and in a word."""
+    review = study.published("month_review")
+    if not len(review):
+        return "", ""
+    last = last_complete_month(study.as_of)
+    back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
+    then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
+    _, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
+    compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
+    word = "better" if low > 0 else "worse" if high < 0 else "no change beyond chance"
+    return month_in_words(review, (low, high), study.currency), word if compared else ""
+
+
+def _of_contracts(study: Study, months: int) -> Decisions:
+    """The same for a firm of which only its customers with a contract are known."""
+    data = churn_data(study, horizon_months=months)
+    leavers = share_that_left(data)
+    to_contact = contracts_to_save(study.published("customers_to_contact"))
+    reason = "no table transactions"
+    happened = "" if data.reason else contracts_in_words(data.churned.mean(), len(data.features))
+    why = "" if why_none(leavers) else f"{leavers.attrs['finding']}. This is where they leave, not yet why."
+    return Decisions(
+        sentences=_told(happened, why, save_in_words(to_contact, study.currency)),
+        believe=_believe(
+            study, "assumed value of a customer, success rate and costs, not the firm's own figures"
+        ),
+        business="",
+        revenue=no_rows("band cohort period revenue", reason),
+        forecast=Estimate(None, "money"),
+        leavers=leavers,
+        to_contact=to_contact,
+        to_thank=no_rows("customer_id spent purchases last_bought usual_gap_days silent_days", reason),
+    )

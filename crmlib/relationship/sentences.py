@@ -1,0 +1,181 @@
+"""The sentences of page one, each of tables and figures of the chapters; see `crmlib.customers.sentences`.
+
+A function returns "" where there is nothing to say.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.findings import Estimate
+from crmlib.no_rows import why_none
+
+_LOST, _WON = ("lapsed", "bought less"), ("bought more", "came back")
+
+
+def revenue_of_newest(frame: pd.DataFrame) -> str:
+    """From whom the last month's revenue comes, or that nobody is new."""
+    last = frame[frame["period"] == frame["period"].max()]
+    total, newest = float(last["revenue"].sum()), last.iloc[-1]
+    if not total > 0:
+        return ""
+    month = fmt.month(newest["period"])
+    if frame["band"].nunique() == 1:
+        return f"All revenue of {month} comes from customers who first bought in {newest['band']}"
+    share = fmt.share(float(newest["revenue"]) / total)
+    return f"{share} of the revenue of {month} comes from customers who first bought in {newest['band']}"
+
+
+def largest_share_that_left(groups: pd.DataFrame) -> str:
+    """Where most left, and by how much more than elsewhere."""
+    first, rest = groups.iloc[0], groups.iloc[1:]
+    others = float(rest["left"].sum() / rest["customers"].sum())
+    sure = first["share_left_low"] > rest["share_left_high"].max()
+    doubt = "" if sure else " (the intervals overlap)"
+    return (
+        f"Of the customers with “{first['group']}” {fmt.share(first['share_left'])} left, of the others "
+        f"{fmt.share(others)}{doubt}"
+    )
+
+
+def month_in_words(review: pd.DataFrame, interval: tuple[float, float], currency: str) -> str:
+    """The last complete month against the year before (else the month before) and the budget.
+
+    `interval`: ends of the interval of the difference, for whether it is beyond chance.
+    """
+    rows = review[review["customers"] == "all"].set_index("measure")
+    measure = "profit" if "profit" in rows.index else "revenue"
+    row = rows.loc[measure]
+    if not fmt.is_known(row["value"]):
+        return ""
+    noun = "contribution" if measure == "profit" else "revenue"
+    month = pd.Timestamp(row["month"])
+    text = f"{fmt.month(month)} brought {fmt.money(row['value'], currency)} of {noun}"
+    year = fmt.is_known(row["change_year"])
+    change = row["change_year"] if year else row["change_month"]
+    if fmt.is_known(change):
+        base = fmt.month(month - pd.DateOffset(months=12 if year else 1))
+        text += f", {compared(change)} in {base}{beyond(*interval)}"
+    plan = rows.loc["revenue", "against_budget"]
+    if fmt.is_known(plan):
+        text += f"; revenue was {compared(plan).removesuffix(' than').removesuffix(' as')} "
+        text += "than the budget" if plan else "as the budget"
+    return text + "."
+
+
+def compared(change: float) -> str:
+    """A relative change up to the word that it is compared by.
+
+    Examples
+    --------
+    >>> compared(-0.3), compared(0.12), compared(0.0)
+    ('30 % less than', '12 % more than', 'as much as')
+    """
+    if not change:
+        return "as much as"
+    return f"{fmt.share(abs(change))} {'more' if change > 0 else 'less'} than"
+
+
+def beyond(low: float, high: float) -> str:
+    """Whether a difference is beyond chance, in brackets; empty where its interval is not known.
+
+    Examples
+    --------
+    >>> beyond(1.0, 2.0), beyond(-1.0, 2.0), beyond(float("nan"), 2.0)
+    (' (beyond chance)', ' (no more than chance)', '')
+    """
+    if not (fmt.is_known(low) and fmt.is_known(high)):
+        return ""
+    return " (beyond chance)" if low > 0 or high < 0 else " (no more than chance)"
+
+
+def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window: str, currency: str) -> str:
+    """Why the value changed: gross losses and gains, the net, and the factor with the largest effect."""
+    if not len(by_customers):
+        return ""
+    change = by_customers.set_index("step")["change"]
+    lost, won, new = float(change[[*_LOST]].sum()), float(change[[*_WON]].sum()), float(change["new"])
+    net = float(change["after"] - change["before"])
+
+    def money(value: float) -> str:
+        return fmt.money(value, currency)
+
+    last = "the last " if window[:1].isdigit() else ""
+    since = f"in {last}{window}" if window else "since the period before"
+    text = (
+        f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
+        f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
+    )
+    effects = by_factors.set_index("factor")["effect"] if len(by_factors) else pd.Series(dtype=float)
+    same = effects[np.sign(effects) == np.sign(net)]
+    if len(same):
+        largest = same.abs().idxmax()
+        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({money(float(same[largest]))})."
+    return text
+
+
+_FACTORS = {
+    "acquired customers": "the number of customers acquired",
+    "share active": "the share of customers who buy at all",
+    "purchases per active customer": "how often they buy",
+    "spend per purchase": "the money per purchase",
+    "margin": "the margin",
+}
+
+
+def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency: str) -> str:
+    """What to do about buyers who are silent, with the money at stake; or why nothing."""
+    if nobody := why_none(listed):
+        return f"What to do: contact nobody for now, as {nobody}."
+    money = str(listed.columns[-1])
+    total = fmt.money(float(listed[money].sum()), currency)
+    one = len(listed) == 1
+    text = (
+        f"What to do: contact the {fmt.plural(len(listed), 'customer')} who {'is' if one else 'are'} silent beyond "
+        f"their habit and can still be won"
+    )
+    if money == "expected_gain":
+        return f"{text}; the expected gain is {total} ({source})."
+    what = "contribution" if money == "margin_at_risk" else "revenue"
+    return f"{text}; {total} of {what} is at risk in the next {horizon}, which is not yet a gain."
+
+
+def contracts_in_words(left: float, customers: int) -> str:
+    """What happened to the customers with a contract."""
+    return f"Of {fmt.plural(customers, 'customer')} with a contract {fmt.share(left)} left."
+
+
+def save_in_words(listed: pd.DataFrame, currency: str) -> str:
+    """What to do about contracts at risk; the money rests on assumed figures, and says so."""
+    if nobody := why_none(listed):
+        return f"What to do: contact nobody for now, as {nobody}."
+    total = fmt.money(float(listed["expected_gain_assumed"].sum()), currency)
+    who = fmt.plural(len(listed), "customer")
+    return f"What to do: contact the {who} for whom a contact pays; the expected gain is {total} (assumed)."
+
+
+def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str]:
+    """How sure the sentences, the list and the forecast are.
+
+    `effect`: where the effect of a contact comes from, empty where it is not known. `error`: of the forecast's last
+    test, a share. `lift`: how much more often those at highest risk left, in a test.
+    """
+    lines = [
+        f"The gain of a contact rests on this: {effect}."
+        if effect
+        else "What a contact changes is not known: leave out one in ten of the list at random, and the next report can "
+        "tell."
+    ]
+    if error.is_known:
+        way = "more" if error.value > 0 else "fewer"
+        off = f"{fmt.share(abs(error.value))} {way} purchases than" if error.value else "as many purchases as"
+        lines.append(f"In its last test the forecast had {off} happened.")
+    if lift.is_known:
+        often = f"{fmt.number(lift.value)} times as often as the average customer"
+        lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
+    return [
+        *lines,
+        "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",
+    ]
