@@ -11,7 +11,9 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Estimate, Finding
-from crmlib.statistics import wilson_interval
+from crmlib.models._inference import p_value_all_equal
+from crmlib.models.sentences import beyond_chance
+from crmlib.statistics import normal_quantile, wilson_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
@@ -32,28 +34,40 @@ def spread_of_value(values: pd.DataFrame) -> str:
 
 
 def value_of_groups(table: pd.DataFrame) -> str:
-    """What a customer of each segment is worth, from the least to the most, by the model."""
-    return _range_of_value(table, "segment", fmt.short_name)
-
-
-def value_of_months(table: pd.DataFrame) -> str:
-    """What a customer acquired in each month is worth, from the least to the most, by the model."""
-    return _range_of_value(table, "month", fmt.month)
-
-
-def _range_of_value(table: pd.DataFrame, by: str, name: Callable[[Any], str]) -> str:
-    """The lowest and the highest mean of several groups; the extremes of many are partly chance."""
-    known = table.dropna(subset=["clv_mean"]).set_index(by)["clv_mean"]
+    """What customers of the highest and of the lowest segment are worth, and whether that is beyond chance."""
+    rows = table.dropna(subset=["clv_mean"]).set_index("segment")
+    known = rows["clv_mean"]
     if known.empty:
         return ""
     best, worst = known.idxmax(), known.idxmin()
-    most, least = (money(float(known[one])) for one in (best, worst))
+    each = f"{money(float(known[best]))} each"
     if len(known) == 1:
-        return f"{name(best)}: a customer is worth {most}"
+        return f"{fmt.short_name(best)}: worth {each}"
     if not known[best] > known[worst]:
-        return f"A customer is worth the same in all {fmt.plural(len(known), by)}: {most}"
-    span = f"A customer is worth from {least} ({name(worst)}) to {most} ({name(best)})"
-    return f"{span}, by the model; how much of that is chance is not tested"
+        return f"All {len(known)} groups are worth the same: {each}"
+    error = float(np.hypot(*rows.loc[[best, worst], "standard_error"].fillna(np.inf)))
+    reach = normal_quantile(1 - 0.1 / (len(known) * (len(known) - 1))) * error
+    gap = float(known[best] - known[worst])
+    least = (
+        f"{fmt.short_name(worst)}: {money(float(known[worst]))}, {beyond_chance(gap - reach, gap + reach)}"
+    )
+    return f"{fmt.short_name(best)}: {each}; {least}"
+
+
+def value_of_months(table: pd.DataFrame) -> str:
+    """Whether months of acquisition differ in value beyond chance, and what a customer is worth on average."""
+    rows = table.dropna(subset=["clv_mean"])
+    if rows.empty:
+        return ""
+    mean = float(np.average(rows["clv_mean"], weights=rows["customers"]))
+    each = f"worth {money(mean)} on average"
+    if len(rows) == 1:
+        return f"A customer acquired in {fmt.month(rows['month'].iloc[0])} is {each}"
+    p = p_value_all_equal(rows["clv_mean"], rows["standard_error"])
+    if not p < 0.05:
+        return f"A new customer is {each}; the {len(rows)} months do not differ beyond chance"
+    low, high = (money(float(rows["clv_mean"].quantile(end))) for end in (0.25, 0.75))
+    return f"A new customer is {each}; months differ beyond chance, half of them between {low} and {high}"
 
 
 def widest_assumption(settings: pd.DataFrame) -> str:
@@ -74,7 +88,11 @@ def widest_assumption(settings: pd.DataFrame) -> str:
 
 
 def best_cut_off_in_words(curve: pd.DataFrame) -> str:
-    """Where a campaign earns most, and what another ranking would earn."""
+    """Between which shares a campaign earns as much as at its best, within chance, and beside another ranking.
+
+    `behind_error` is the standard error of the profit at a cut-off less that at the best; where there is none,
+    `profit_low` and `profit_high` are the interval of the profit. The best of many cut-offs is picked with hindsight.
+    """
     known = curve.dropna(subset=["share_contacted", "profit"])
     if known.empty:
         return ""
@@ -82,18 +100,41 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
         return "No contact is profitable: contact nobody"
     rankings = known["ranking"] if "ranking" in known else pd.Series("", index=known.index)
     tops = known.loc[known["profit"].groupby(rankings, sort=False).idxmax()]
-    names, first = rankings[tops.index].tolist(), tops.iloc[0]
-    share, profit = first["share_contacted"], first["profit"]
+    first, of_first = tops.iloc[0], known[rankings == rankings[tops.index[0]]]
+    name = fmt.capital(fmt.short_name(str(rankings[tops.index[0]])))
+    said = f"{name}: {_cut_off(first, of_first)}" if len(tops) > 1 else fmt.capital(_cut_off(first, of_first))
     if len(tops) == 1:
-        if share == 1:
-            return f"Contacting everybody earns most: {money(profit)}"
-        best = f"Contacting {fmt.share(share)} of customers earns most: {money(profit)}"
-        return f"{best}; contacting all earns {money(known['profit'].iloc[-1])}"
-    if not profit > 0:
-        return f"No contact by {fmt.short_name(names[0])} pays"
-    other = int(tops["profit"].iloc[1:].argmax()) + 1
-    best = f"{fmt.capital(fmt.short_name(names[0]))} earns {money(profit)} at {fmt.share(share)} of customers"
-    return f"{best}; {fmt.short_name(names[other])} at most {money(tops['profit'].iloc[other])}"
+        return said
+    others = [
+        f"{fmt.short_name(str(rankings[place]))}: at most {money(row['profit'])}{_interval(row)}"
+        for place, row in tops.iloc[1:].iterrows()
+    ]
+    apart = curve.attrs.get("lead")  # interval of the first ranking's profit less the second's
+    return "; ".join([said, *others]) + (f", {beyond_chance(*apart)}" if apart else "")
+
+
+def _cut_off(top: pd.Series, curve: pd.DataFrame) -> str:
+    share, earned = fmt.share(top["share_contacted"]), f"{money(top['profit'])}{_interval(top)}"
+    if "behind_error" not in curve:
+        shown = not top.get("profit_low", np.inf) <= 0
+        contacting = f"contacting {share} of customers earns {earned}"
+        return (
+            contacting if shown else f"no contact is shown to pay, at most {earned} at {share} of customers"
+        )
+    near = curve.loc[curve["profit"] >= top["profit"] - curve["behind_error"], "share_contacted"]
+    low, high = float(near.min()), float(near.max())
+    if low == 0:
+        return f"no contact is shown to pay, at most {earned} at {share} of customers"
+    if low == high:
+        return f"contacting {'everybody' if low == 1 else f'{share} of customers'} earns most, {earned}"
+    whom = f"{fmt.share(low)} or more" if high == 1 else f"{fmt.share(low)} to {fmt.share(high)}"
+    return f"contacting {whom} of customers earns most, within chance: {earned} at {share}"
+
+
+def _interval(row: pd.Series) -> str:
+    if "profit_low" not in row or np.isnan(row["profit_low"]):
+        return ""
+    return f" ({fmt.interval(row['profit_low'], row['profit_high'], 'money', UNNAMED)})"
 
 
 def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: str = "") -> str:

@@ -178,28 +178,30 @@ def value_by_acquisition_month(
     DataFrame
         One row per month: `month` (its first day), `customers`, `clv_mean` (money per customer acquired: the
         sum of the two that follow), `so_far` (margin on net spend within `life`, the first order included,
-        not discounted), `expected` (until the cohort's mean age is `life`, discounted to now) and
-        `share_expected`.
+        not discounted), `expected` (until the cohort's mean age is `life`, discounted to now), `share_expected` and
+        `standard_error` of the mean, from what its customers differ in.
     """
     unit = TimeUnit.parse(summary.time_unit)
     length = periods(life, unit)
     month = pd.to_datetime(summary["first_purchase"]).dt.to_period("M").dt.start_time
-    cohorts = pd.DataFrame({"month": month, "T": summary["T"]}).groupby("month")["T"].agg(["size", "mean"])
     terms: dict[str, Any] = {
         "discount_rate_per_year": discount_rate_per_year,
         "margin": margin,
         "interval": None,
     }
-    expected = {}
-    for start, rows in summary.groupby(month):
+    realised = margin * _realised(transactions, summary.as_of, round(length * unit.days))
+    each = pd.DataFrame({"month": month, "so_far": summary["customer_id"].map(realised).fillna(0.0)})
+    each["expected"] = 0.0
+    for _month, rows in summary.groupby(month):
         left = max(length - float(rows["T"].mean()), 0.0)
         values = customer_lifetime_value(transaction_model, spend_model, rows, horizon=left, **terms)
-        expected[start] = float(values["clv"].mean())
-    realised = _realised(transactions, summary.as_of, round(length * unit.days)).reindex(cohorts.index)
-    table = pd.DataFrame({"customers": cohorts["size"], "so_far": margin * realised / cohorts["size"]})
-    table["expected"] = pd.Series(expected)
-    table.insert(1, "clv_mean", table["so_far"] + table["expected"])
+        each.loc[rows.index, "expected"] = values["clv"]
+    each["clv_mean"] = each["so_far"] + each["expected"]
+    by_month = each.groupby("month")
+    table = by_month[["clv_mean", "so_far", "expected"]].mean()
+    table.insert(0, "customers", by_month.size())
     table["share_expected"] = table["expected"] / table["clv_mean"].where(table["clv_mean"] > 0)
+    table["standard_error"] = by_month["clv_mean"].sem()
     table = table.rename_axis("month").reset_index()
     if new_from is not None:
         table = table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
@@ -262,11 +264,10 @@ def _setting(name: str, value: Any) -> str:
 
 
 def _realised(transactions: Any, as_of: dt.date, days: int) -> pd.Series:
-    """Net spend of each month's new customers within so many days of their first purchase."""
+    """Net spend of each customer within so many days of the first purchase."""
     rows = seen_by(transactions, as_of)
     born = rows.filter(_.counted).group_by("customer_id").agg(born=_.date.min())
     money = rows.select("customer_id", "amount", when=belongs_to(rows).fill_null(rows.date))
     joined = money.inner_join(born, "customer_id")
     within = joined.filter(joined.when.date().delta(joined.born.date(), unit="day") < days)
-    sums = fetch(within.group_by(month=within.born.truncate("M")).agg(net=_.amount.sum()))
-    return pd.Series(sums["net"].to_numpy(), index=pd.to_datetime(sums["month"]).astype("datetime64[ns]"))
+    return fetch(within.group_by("customer_id").agg(net=_.amount.sum())).set_index("customer_id")["net"]

@@ -54,8 +54,8 @@ class ActivityComparison:
         paired difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
         `behind_beyond_chance` (whether it errs more than the best of them, beyond chance and visibly in three digits).
     deciles : DataFrame
-        One row per forecast (`model`) and tenth of it (`decile`, 10 the highest): `customers`, `actual_mean`,
-        `predicted_mean`, `standard_error`.
+        One row per forecast (`model`, the best first) and tenth of it (`decile`, 10 the highest): `customers`,
+        `actual_mean`, `predicted_mean`, `standard_error`.
     sentence : str
         Which errs least, and by how much.
     earlier, calibration_end : date
@@ -182,9 +182,13 @@ def compare_activity(
         Forecast(name, "model", chance.to_numpy(), chance.to_numpy()) for name, chance in chances.items()
     ]
     forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
-    deciles = pd.concat([by_probability(forecast, happened) for forecast in forecasts], ignore_index=True)
-    with_finding(deciles, chances_of_buying)
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
+    groups = {forecast.name: by_probability(forecast, happened) for forecast in forecasts}
+    order = sorted(
+        scores["forecast"], key=lambda name: len(groups[name]) == 1
+    )  # the best first, one group last
+    deciles = pd.concat([groups[name] for name in order], ignore_index=True)
+    with_finding(deciles, chances_of_buying)
     sentence = comparison_sentence(scores)
     return ActivityComparison(scores, deciles, sentence, **about, customers=len(halves), hiatus=hiatus)
 

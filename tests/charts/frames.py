@@ -129,7 +129,8 @@ def track(actual: list[float], predicted: dict[str, list[float]], calibration: i
 
 def groups(actual: list[float], predicted: list[float]) -> pd.DataFrame:
     names = [*map(str, range(len(actual) - 1)), f"{len(actual) - 1}+"]
-    return pd.DataFrame({"frequency_group": names, "actual_mean": actual, "predicted_mean": predicted})
+    frame = pd.DataFrame({"frequency_group": names, "actual_mean": actual, "predicted_mean": predicted})
+    return frame.assign(standard_error=0.1)
 
 
 def grid(values: np.ndarray) -> pd.DataFrame:
@@ -145,7 +146,7 @@ def clv(values: list[float]) -> pd.DataFrame:
 
 
 def clv_of(names: list[str], means: list[float], column: str = "segment") -> pd.DataFrame:
-    frame = pd.DataFrame({column: names, "customers": 50, "clv_mean": means})
+    frame = pd.DataFrame({column: names, "customers": 50, "clv_mean": means, "standard_error": 1.0})
     return frame.assign(clv_low=0.9 * frame["clv_mean"], clv_high=1.1 * frame["clv_mean"])
 
 
@@ -252,7 +253,7 @@ def tenths(away: dict[str, float]) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {"model": name, "decile": range(1, 11), "customers": 50, "actual_mean": happened,
-             "predicted_mean": np.clip(happened + one, 0, 1)}
+             "predicted_mean": np.clip(happened + one, 0, 1), "standard_error": 0.02}
         )
         for name, one in away.items()
     ]  # fmt: skip
@@ -268,7 +269,14 @@ def overdue(shares: list[float]) -> pd.DataFrame:
 def profit_curves(**profits: list[float]) -> pd.DataFrame:
     """Cumulative profit by ranking, at even shares of customers."""
     curves = [
-        pd.DataFrame({"ranking": name, "share_contacted": np.linspace(0, 1, len(values)), "profit": values})
+        pd.DataFrame(
+            {
+                "ranking": name,
+                "share_contacted": np.linspace(0, 1, len(values)),
+                "profit": values,
+                "behind_error": 0.0,
+            }
+        )
         for name, values in profits.items()
     ]
     return pd.concat(curves, ignore_index=True)

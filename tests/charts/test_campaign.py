@@ -33,10 +33,48 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
         assert ("everybody" if share == 1 else fmt.share(share)) in title
 
 
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([9, 9, 0, 9, 9], "Contacting 50 % of customers earns most, USD 800"),
+        (
+            [9, 200, 0, 300, 9],
+            "Contacting 25 % to 75 % of customers earns most, within chance: USD 800 at 50 %",
+        ),
+        (
+            [9, 200, 0, 300, 500],
+            "Contacting 25 % or more of customers earns most, within chance: USD 800 at 50 %",
+        ),
+        ([900, 200, 0, 0, 0], "No contact is shown to pay, at most USD 800 at 50 % of customers"),
+    ],
+)
+def test_cut_offs_that_chance_does_not_tell_from_the_best_are_named_too(
+    errors: list[float], said: str
+) -> None:
+    curve = frames.profit_curves(one=[0.0, 700, 800, 600, 400]).drop(columns="ranking")
+    assert usd(best_cut_off_in_words(curve.assign(behind_error=errors))) == said
+
+
 def test_rankings_are_compared() -> None:
     curves = frames.profit_curves(**{"by effect": [0, 900.0, 500], "by risk": [0, 300.0, 500]})
+    curves.attrs["lead"] = (100.0, 700.0)
     assert usd(best_cut_off_in_words(curves)) == (
-        "By effect earns USD 900 at 50 % of customers; by risk at most USD 500"
+        "By effect: contacting 50 % of customers earns most, USD 900; by risk: at most USD 500, a difference beyond "
+        "chance"
+    )
+    curves.attrs["lead"] = (-100.0, 700.0)
+    assert best_cut_off_in_words(curves).endswith("a difference within chance")
+
+
+def test_of_an_experiment_the_interval_of_the_profit_says_whether_it_pays() -> None:
+    curve = frames.profit_curves(one=[0.0, 700, 400]).drop(columns=["ranking", "behind_error"])
+    sure = curve.assign(profit_low=[0.0, 100, -50], profit_high=[0.0, 900, 900])
+    assert (
+        usd(best_cut_off_in_words(sure)) == "Contacting 50 % of customers earns USD 700 (USD 100 to USD 900)"
+    )
+    unsure = curve.assign(profit_low=[0.0, -100, -50], profit_high=[0.0, 900, 900])
+    assert usd(best_cut_off_in_words(unsure)).startswith(
+        "No contact is shown to pay, at most USD 700 (−USD 100 to"
     )
 
 
@@ -47,11 +85,11 @@ def test_rankings_are_compared() -> None:
             [0, 0.4, 0.5],
             0.01,
             0.2,
-            "The 50 % with the highest predicted effect bring 80 % of what contacting",
+            "The half with the highest predicted effect brings 80 % of what contacting",
         ),
         ([0, 0.9, 0.5], 0.01, 0.2, "some customers should not be contacted"),
-        ([0, 0.52, 0.5], 0.01, 0.2, "bring as much as contacting everybody"),
-        ([0, 0.3, -0.1], 0.01, 0.2, "gain; contacting everybody gains nothing"),
+        ([0, 0.52, 0.5], 0.01, 0.2, "brings as much as contacting everybody"),
+        ([0, 0.3, -0.1], 0.01, 0.2, "gains; contacting everybody gains nothing"),
         ([0, 0.4, 0.5], -0.01, 0.2, "not shown to be better than by chance"),
         ([0, 0.1, 0.5], -0.2, -0.01, "worse than by chance"),
     ],
