@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Estimate, Finding
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Compared, Estimate, Finding, compared
 from crmlib.models._inference import p_value_all_equal
 from crmlib.models.sentences import beyond_chance
 from crmlib.statistics import normal_quantile, wilson_interval
@@ -171,7 +171,9 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
         return f"“{bar} more profit” {UNTESTED}: five points more add {fmt.share(rise.value)} {cost}"
     side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
     beside = side.get(finding.verdict, f"which may be {bar}")
-    return f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
+    told = f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
+    value, low, high = (one - claimed for one in (rise.value, rise.low, rise.high))
+    return Compared.of(told, Estimate(value, "points", low, high))
 
 
 def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
@@ -193,27 +195,24 @@ def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:
     if known.empty:
         return ""
     known = known.sort_values("difference", ascending=False, kind="stable")
-    found, count = (
-        [],
-        fmt.plural(len(known), "comparison" if known["experiment"].duplicated().any() else "experiment"),
+    count = fmt.plural(len(known), "comparison" if known["experiment"].duplicated().any() else "experiment")
+    better, worse = (known[known["verdict"] == verdict] for verdict in (SUPPORTED, CONTRADICTED))
+    found = [
+        f"{fmt.number(len(rows))} of {count} made things {side} beyond chance{_most_of(rows, is_money)}"
+        for rows, side in ((better, "better"), (worse.iloc[::-1], "worse"))
+        if len(rows)
+    ]
+    none = "The experiment shows" if len(known) == 1 else f"None of {count} shows"
+    told = "; ".join(found) or f"{none} a difference beyond chance".replace(
+        "experiment shows a", "experiment shows no"
     )
-    for verdict, side in ((SUPPORTED, "better"), (CONTRADICTED, "worse")):
-        rows = known[known["verdict"] == verdict]
-        if len(rows):
-            each = _most_of(rows if verdict == SUPPORTED else rows.iloc[::-1], _written(is_money))
-            found.append(f"{fmt.number(len(rows))} of {count} made things {side} beyond chance{each}")
-    if found:
-        return "; ".join(found)
-    if len(known) == 1:
-        return "The experiment shows no difference beyond chance"
-    return f"None of {count} shows a difference beyond chance"
+    return Compared.of(told, _difference_of(pd.concat([better, worse, known]).iloc[0], is_money))
 
 
-def _most_of(rows: pd.DataFrame, written: Callable[[float], str]) -> str:
+def _most_of(rows: pd.DataFrame, is_money: bool) -> str:
     """The first of some differences, and whether it is larger than the others beyond chance."""
     first, others = rows.iloc[0], rows.iloc[1:]
-    ends = f"{written(first['low'])} to {written(first['high'])}"
-    name = f"{fmt.short_name(first['name'])}: {written(first['difference'])} each ({ends})"
+    name = f"{fmt.short_name(first['name'])}: {_difference_of(first, is_money)} per customer"
     if others.empty:
         return f", {name}"
     apart = (others["high"] < first["low"]) | (others["low"] > first["high"])
@@ -222,28 +221,30 @@ def _most_of(rows: pd.DataFrame, written: Callable[[float], str]) -> str:
 
 def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
     """How much more members buy than others like them, beside the naive difference; beyond chance or not."""
-    rows, written = (
-        uplift.dropna(subset=["difference", "low", "high"]).set_index("comparison"),
-        _written(is_money),
-    )
+    rows = uplift.dropna(subset=["difference", "low", "high"]).set_index("comparison")
     if rows.empty:
         return ""
     if "matched" not in rows.index:
         return "No member has similar customers for a comparison"
-    like, low, high = (float(rows.loc["matched", name]) for name in ("difference", "low", "high"))
-    ends = f"({written(low)} to {written(high)})"
-    found = f"the difference of {written(like)} a month is not beyond chance {ends}"
-    if not low <= 0 <= high:
-        found = f"they buy {written(abs(like))} a month {_side(like)}, beyond chance {ends}"
-    found = f"compared with similar customers, {found}"
-    if "after joining" not in rows.index:
-        return found.replace("they", "members")
-    naive = float(rows.loc["after joining", "difference"])
-    return f"Members buy {written(abs(naive))} a month {_side(naive)} than others; {found}"
+    like = _difference_of(rows.loc["matched"], is_money)
+    told = f"compared with similar customers, members buy {_more(like.value, is_money)} a month"
+    if "after joining" in rows.index:
+        naive, more = (
+            _more(float(rows.loc["after joining", "difference"]), is_money),
+            _more(like.value, is_money),
+        )
+        told = f"Members buy {naive} a month than others; compared with similar customers, {more}"
+    return compared(told, like)
 
 
-def _side(difference: float) -> str:
-    return "more" if difference >= 0 else "less"
+def _difference_of(row: pd.Series, is_money: bool) -> Estimate:
+    value, low, high = (float(row[name]) for name in ("difference", "low", "high"))
+    return Estimate(value, "money" if is_money else "ratio", low, high, currency=UNNAMED)
+
+
+def _more(difference: float, is_money: bool) -> str:
+    amount = _written(is_money)(abs(difference))
+    return f"{amount} {'more' if difference >= 0 else 'less'}"
 
 
 def _written(is_money: bool) -> Callable[[float], str]:
