@@ -202,10 +202,8 @@ def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:
         for rows, side in ((better, "better"), (worse.iloc[::-1], "worse"))
         if len(rows)
     ]
-    none = "The experiment shows" if len(known) == 1 else f"None of {count} shows"
-    told = "; ".join(found) or f"{none} a difference beyond chance".replace(
-        "experiment shows a", "experiment shows no"
-    )
+    whose = "the experiment" if len(known) == 1 else f"any of {count}"
+    told = "; ".join(found) or f"No difference beyond chance is shown by {whose}"
     return Compared.of(told, _difference_of(pd.concat([better, worse, known]).iloc[0], is_money))
 
 

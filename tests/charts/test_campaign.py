@@ -108,7 +108,7 @@ B = "b: −USD 3.00 (−USD 4.50 to −USD 1.50) per customer"
     ("verdicts", "said"),
     [
         (["supported", "undecided"], f"1 of 2 experiments made things better beyond chance, {A}"),
-        (["undecided", "cannot be tested"], "None of 2 experiments shows a difference beyond chance"),
+        (["undecided", "cannot be tested"], "No difference beyond chance is shown by any of 2 experiments"),
         (
             ["supported", "contradicted"],
             f"1 of 2 experiments made things better beyond chance, {A}; "
