@@ -215,14 +215,14 @@ def ranks(profits: list[float]) -> pd.DataFrame:
 WORKED = [400.0, 250, 150, 80, 40, 20, 10, -20, -130, -200]
 
 
-def value_by_retention(cost: float = 175.0) -> pd.DataFrame:
+def value_by_retention(cost: float = 275.0) -> pd.DataFrame:
     """Margin 100, discount 10 %: gross value and what five points more add to the net one."""
     rates = np.linspace(0.4, 0.95, 56)
-    gross = 100 * rates / (1.1 - rates)
-    after = np.where(rates <= 0.95, 100 * (rates + 0.05) / (1.05 - rates), np.nan)
-    change = np.where(gross > cost, (after - gross) / np.where(gross > cost, gross - cost, 1), np.nan)
+    gross = 110 / (1.1 - rates)
+    rise = np.where(rates <= 0.95, 110 / (1.05 - rates), np.nan) - gross
+    change = np.where(gross > cost, rise / np.where(gross > cost, gross - cost, 1), np.nan)
     frame = pd.DataFrame({"retention_rate": rates, "gross": gross, "net": gross - cost, "net_change": change})
-    return frame
+    return frame.assign(gross_change=rise / gross)
 
 
 def published(rises: tuple[float, ...] = (0.85, 0.75, 0.5, 0.45, 0.35, 0.3, 0.25)) -> pd.DataFrame:
@@ -293,7 +293,9 @@ def qini(values: list[float], reach: float = 0.1) -> pd.DataFrame:
 def differences(
     names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
 ) -> pd.DataFrame:
-    frame = pd.DataFrame({column: names, "difference": values, "verdict": verdicts, "members": 80})
+    frame = pd.DataFrame(
+        {column: names, "difference": values, "verdict": verdicts, "members": 80, "name": names}
+    )
     return frame.assign(low=frame["difference"] - 1.5, high=frame["difference"] + 1.5)
 
 

@@ -100,16 +100,21 @@ def test_qini_says_what_the_order_is_good_for(
     assert said in order_by_effect(frames.qini(values), low, high)
 
 
+A = "a: USD 4.00 (USD 2.50 to USD 5.50) per customer"
+B = "b: −USD 3.00 (−USD 4.50 to −USD 1.50) per customer"
+
+
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (["supported", "undecided"], "1 of 2 experiments made things better, a most: USD 4.00 each"),
-        (["undecided", "cannot be tested"], "None of 2 experiments shows a difference"),
+        (["supported", "undecided"], f"1 of 2 experiments made things better beyond chance, {A}"),
+        (["undecided", "cannot be tested"], "No difference beyond chance is shown by any of 2 experiments"),
         (
             ["supported", "contradicted"],
-            "1 of 2 experiments made things better, a most: USD 4.00 each; b made them worse: −USD 3.00 each",
+            f"1 of 2 experiments made things better beyond chance, {A}; "
+            f"1 of 2 experiments made things worse beyond chance, {B}",
         ),
-        (["cannot be tested", "contradicted"], "b made them worse: −USD 3.00 each"),
+        (["cannot be tested", "contradicted"], f"1 of 2 experiments made things worse beyond chance, {B}"),
     ],
 )
 def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], said: str) -> None:
@@ -117,16 +122,30 @@ def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], sai
     assert usd(experiments_that_differ(frame, True)) == said
 
 
+def test_most_is_said_of_an_experiment_only_beyond_chance() -> None:
+    apart = frames.differences(["a", "b", "c"], [9.0, 4.0, 3.0], ["supported"] * 3)
+    assert usd(experiments_that_differ(apart, True)) == (
+        "3 of 3 experiments made things better beyond chance, most a: USD 9.00 (USD 7.50 to USD 10.50) per customer"
+    )
+    near = frames.differences(["a", "b", "c"], [5.0, 4.0, 3.0], ["supported"] * 3)
+    assert experiments_that_differ(near, True) == (
+        "3 of 3 experiments made things better beyond chance; which of them most is not decided"
+    )
+
+
 def test_loyalty_sets_the_matched_beside_the_naive() -> None:
     names = ["before joining", "after joining", "matched"]
     frame = frames.differences(names, [2.0, 7.0, 3.0], [""] * 3, "comparison")
     title = usd(members_beside_others(frame, True))
     assert title == (
-        "Members buy USD 7.00 a month more than others; compared with similar customers, it is USD 3.00 a month "
-        "(USD 1.50 to USD 4.50)"
+        "Members buy USD 7.00 more a month than others; compared with similar customers, USD 3.00 more (difference "
+        "USD 1.50 to USD 4.50: beyond chance)"
     )
     none = members_beside_others(frames.differences(names, [2.0, 7.0, 0.5], [""] * 3, "comparison"), False)
-    assert "no difference is shown" in none
+    assert none.endswith("0.50 more (difference −1 to 2: may be chance)")
+    less = members_beside_others(frames.differences(names, [2.0, -7.0, -3.0], [""] * 3, "comparison"), False)
+    assert less.startswith("Members buy 7 less a month than others")
+    assert "3 less (difference −4.50 to −1.50: beyond chance)" in less
 
 
 ODD = {

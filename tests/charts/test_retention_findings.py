@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from crmlib import charts
 from crmlib import format as fmt
 from crmlib.customers.sentences import change_of_recurring_revenue
-from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
+from crmlib.economics.retention.claim import retention_claim
+from crmlib.economics.sentences import claim_in_words, worth_of_next_points
 from crmlib.models.sentences import chances_of_buying, overdue_buyers, survival_compared
 from tests.charts import frames
 from tests.charts.test_findings import usd
@@ -20,13 +21,15 @@ few = settings(max_examples=15, deadline=None)
 
 
 @few
-@given(st.sampled_from([0.0, 60.0, 175.0, 320.0]), st.integers(40, 95))
+@given(st.sampled_from([0.0, 60.0, 275.0, 420.0]), st.integers(40, 95))
 def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     curve, rate = frames.value_by_retention(cost), percent / 100
-    title = usd(worth_of_next_points(curve, rate, 0.05))
+    title = usd(worth_of_next_points(curve, rate, 0.05, " of profit"))
     net, after = (float(np.interp(one, curve["retention_rate"], curve["net"])) for one in (rate, rate + 0.05))
-    assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
-    assert title.startswith(f"At {fmt.share(rate)} retention a customer is worth {fmt.money(net, 'USD')}")
+    assert net == pytest.approx(110 / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
+    brings = f"At {fmt.share(rate)} retention a customer brings {fmt.money(net, 'USD')} of profit in all"
+    assert title.startswith(brings)
+    assert ("net of acquisition cost" in title) == (cost > 0)
     if percent > 90:
         assert "are outside the curve" in title
     elif net > 0:
@@ -37,17 +40,30 @@ def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
     assert "outside the curve" in usd(worth_of_next_points(frames.value_by_retention(), 0.2, 0.05))
 
 
+FIRM = {"retained": 8000, "customers": 10_000, "contribution": 100, "discount_rate": 0.1}
+
+
 @pytest.mark.parametrize(
-    ("cost", "rate", "said"),
+    ("known", "said"),
     [
-        (175.0, 0.8, "five points more add 80 %, as claimed"),
-        (0.0, 0.8, "add 28 %, not the claimed 80 %"),
-        (240.0, 0.8, "more than the claimed 80 %"),
-        (300.0, 0.6, "net value is not positive"),
+        ({"acquisition_cost": 275}, "“80 % more profit” is undecided: five points more add 80 % ("),
+        ({"acquisition_cost": 0}, "contradicted: five points more add 20 % ("),
+        ({"acquisition_cost": 0}, "less than 80 %"),
+        ({"acquisition_cost": 320}, "supported: five points more add"),
+        ({}, "cannot be tested: five points more add 20 % before acquisition cost, which is not known"),
+        ({"acquisition_cost": 500}, "cannot be tested: a customer brings less than acquisition costs"),
+        ({"contribution": None, "acquisition_cost": 9}, "cannot be tested: costs are known but no margin"),
     ],
 )
-def test_the_claim_is_met_missed_or_passed(cost: float, rate: float, said: str) -> None:
-    assert said in rise_beside_claim(frames.value_by_retention(cost), rate, 0.8)
+def test_the_title_of_the_rise_has_the_verdict_of_the_claim(known: dict, said: str) -> None:
+    finding = retention_claim(**(FIRM | known)).finding
+    title = claim_in_words(frames.value_by_retention(), finding, 0.8)
+    assert said in title
+    assert (
+        sum(f" {word}" in title for word in ("supported", "contradicted", "undecided", "cannot be tested"))
+        == 1
+    )
+    assert finding.verdict in title
 
 
 def test_survival_is_compared_where_all_were_seen() -> None:
