@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError
+from crmlib.errors import CrmError, not_measured
 
 if TYPE_CHECKING:  # the runner reads findings without it
     import pandas as pd
@@ -134,7 +134,9 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """Subject, verdict and reasons."""
+        """Subject, verdict and reasons; what was not measured is not judged."""
+        if self.verdict == NOT_JUDGED:
+            return not_measured(" ".join(self.reasons))
         return f"{self.subject}: {self.verdict}. {' '.join(self.reasons)}"
 
     def after(self, finding: str) -> str:
@@ -300,8 +302,63 @@ class Claim:
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
 
 
+class Compared(str):
+    """A sentence that compares, with the `difference` that it speaks of: its estimate and interval."""
+
+    difference: Estimate
+
+    @classmethod
+    def of(cls, sentence: str, difference: Estimate) -> Compared:
+        """The same sentence with its difference."""
+        found = cls(sentence)
+        found.difference = difference
+        return found
+
+    def replace(self, old: Any, new: Any, count: Any = -1) -> Compared:  # currencies are filled in later
+        """The sentence with other words, and the same difference."""
+        return Compared.of(super().replace(old, new, count), self.difference)
+
+
+def beyond_chance(low: float, high: float) -> bool | None:
+    """Whether a difference between these ends is more than chance; None where it is not known.
+
+    Examples
+    --------
+    >>> beyond_chance(0.02, 0.11), beyond_chance(-0.01, 0.11), beyond_chance(math.nan, 0.11)
+    (True, False, None)
+    """
+    return None if math.isnan(low) or math.isnan(high) else low > 0 or high < 0
+
+
+def compared(sentence: str, difference: Estimate) -> Compared:
+    """A sentence that compares, and whether its difference is beyond chance.
+
+    Parameters
+    ----------
+    sentence : str
+        What is compared, with both values.
+    difference : Estimate
+        The first less the second, with its interval.
+
+    Examples
+    --------
+    >>> compared("Of Gold 31 % stayed, of Iron 90 %", Estimate(-0.59, "points", low=-0.63, high=-0.55))
+    'Of Gold 31 % stayed, of Iron 90 % (difference −63 points to −55 points: beyond chance)'
+    """
+    if not sentence:
+        return Compared.of("", difference)
+    beyond = beyond_chance(difference.low, difference.high)
+    if beyond is None:
+        return Compared.of(f"{sentence} (difference not tested)", difference)
+    reach = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
+    told = "beyond chance" if beyond else "may be chance"
+    return Compared.of(f"{sentence} (difference {reach}: {told})", difference)
+
+
 def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:
     """The frame with `frame.attrs["finding"]`, the title of its chart; with several measures, one of each.
+
+    Of a sentence that compares, `frame.attrs["compared"]` holds the difference with its interval, by name.
 
     Examples
     --------
@@ -309,7 +366,12 @@ def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, me
     >>> with_finding(pd.DataFrame({"x": [1, 2]}), lambda frame: f"{len(frame)} rows").attrs
     {'finding': '2 rows'}
     """
-    frame.attrs["_".join(filter(None, ("finding", measure)))] = fmt.capital(str(sentence(frame, *arguments)))
+    found = sentence(frame, *arguments)
+    written = fmt.capital(str(found))
+    if isinstance(found, Compared):
+        written = Compared.of(written, found.difference)
+        frame.attrs["_".join(filter(None, ("compared", measure)))] = asdict(found.difference)
+    frame.attrs["_".join(filter(None, ("finding", measure)))] = written
     return frame
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.spread import profit_halves
+from crmlib.customers.profit.customer_profit import profit_days
 from crmlib.customers.retention.contracts import contract_samples, contract_spells
 from crmlib.customers.treatments.experiments import experiment_features
 from crmlib.data.contracts import CONTRACTS
@@ -109,8 +109,8 @@ CALLS = {
             ).basis
         )
     ),
-    "profit_halves": (
-        lambda log, t: profit_halves(
+    "profit_days": (
+        lambda log, t: profit_days(
             log, service_cases=t("service_cases"), touchpoints=t("touchpoints"), margin=0.4, **PERIOD
         )
     ),
@@ -166,7 +166,7 @@ CALLS = {
     "points_pressure": lambda log, t: crm.points_pressure(log, t("loyalty_ledger"), as_of=DAY),
     "churn_data": lambda _, t: crm.leak_check(crm.churn_data(t("customer_features"))),
 }
-MEASURED = ("customer_profit", "profit_basis", "profit_halves", "tier_claims", "month_review", "buyers_case")
+MEASURED = ("customer_profit", "profit_basis", "profit_days", "tier_claims", "month_review", "buyers_case")
 
 
 def _experiment(log: pd.DataFrame) -> pd.DataFrame:
@@ -244,7 +244,7 @@ def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
     ]
     assert {why_none(frame) for frame in frames} == {"no table customer_features, subscriptions"}
     verdict = tested.verdict()
-    assert str(verdict) == "churn model: not judged. There is no table customer_features, subscriptions."
+    assert str(verdict) == "Not measured: no table customer_features, subscriptions."
     assert verdict.after("") == ""
     assert np.isnan(tested.model_scores["roc_auc"])
 

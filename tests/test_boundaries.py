@@ -9,6 +9,7 @@ import pytest
 import crmlib as crm
 from crmlib.customers._log import by_group
 from crmlib.customers.tiers.chances import chances_of
+from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.errors import CannotAnswerError
 from crmlib.models.overdue import Regularity
 from crmlib.no_rows import why_none
@@ -57,8 +58,10 @@ def test_of_nobody_who_skipped_no_share_came_back() -> None:
 
 
 def test_tiers_of_nobody_and_of_customers_who_all_cost_money() -> None:
-    with pytest.raises(CannotAnswerError, match="^0 customers with 0 different profits; 50 "):
-        chances_of(pd.DataFrame({"one": [], "other": [], "value": []}))
+    nobody = pd.DataFrame({"customer_id": [], "revenue": []})
+    again = NextPeriod(0, pd.DataFrame({"customer": [], "money": []}, dtype=int))
+    with pytest.raises(CannotAnswerError, match="^0 active customers with 0 different values; 50 "):
+        chances_of(nobody, again)
     rows, year = log(20.0, 30.0), {"start": "2024-01-01", "end": DAY}
     summary = crm.rfm_summary(rows, as_of=DAY)
     cuts = crm.value_tiers(crm.customer_profit(rows, **year)).compare_cuts(summary)

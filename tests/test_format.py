@@ -37,7 +37,6 @@ NOT_FOR_READERS = {
     ("dates.py", "%m"): "a pattern of dates",
     ("dates.py", "%d"): "a pattern of dates",
     ("runs.py", "%Y%m%dT%H%M%SZ"): "the id of a run",
-    ("09_retention.ipynb", "{:,.3f}"): "pandas writes a table of amounts and rates",
     (
         "deliver.py",
         '<p><img src="cid:picture" width="600" style="max-width:100%" alt="',

@@ -35,7 +35,7 @@ def profit_by_retention(
     Parameters
     ----------
     curve : DataFrame
-        By `retention_rate`: `gross` and `net` value of a customer (money); equal where no cost is known.
+        By `retention_rate`: `gross` and `net` value of a customer (money); the latter nan where a cost is not known.
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     retention_rate : float
@@ -47,13 +47,14 @@ def profit_by_retention(
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
     """
-    rows = curve.dropna(subset=["retention_rate", "gross", "net"]).sort_values("retention_rate")
+    rows = curve.dropna(subset=["retention_rate", "gross"]).sort_values("retention_rate")
     if len(rows) < 2:
         return no_data("No value of a customer by retention to draw", ax)
-    rates, values = (rows[name].to_numpy(float) for name in ("retention_rate", "net"))
-    lines = {"before costs": (rates, rows["gross"]), "net of costs": (rates, rows["net"])}
-    if np.allclose(rows["gross"], rows["net"]):
-        lines = {"value": (rates, rows["gross"])}
+    net = rows["gross"] if rows["net"].isna().all() else rows["net"]
+    rates, values = rows["retention_rate"].to_numpy(float), net.to_numpy(float)
+    lines = {"before costs": (rates, rows["gross"])}
+    if not np.allclose(rows["gross"], net):
+        lines["net of costs"] = (rates, net)
     axes = sheet(2.7, ax)
     kit.named_lines(axes, lines, line_colours(len(lines)), marker="")
     marks = [
@@ -69,10 +70,10 @@ def profit_by_retention(
     axes.xaxis.grid(False)
     axes.set_xlabel("Retention per period (dots: this firm, and five points on)")
     alt = (
-        f"Value of a customer by retention, {fmt.share(rates[0])} to {fmt.share(rates[-1])}: from "
+        f"What a customer brings by retention, {fmt.share(rates[0])} to {fmt.share(rates[-1])}: from "
         f"{fmt.money(values[0], currency)} to {fmt.money(values[-1], currency)}."
     )
-    unit = f"Value of a customer, {scale}{currency or 'money'}"
+    unit = f"What a customer brings in all, {scale}{currency or 'money'}"
     return finish(axes, title_of(curve, finding, currency), alt, unit=unit)
 
 
@@ -86,7 +87,8 @@ def rise_by_retention(
     Parameters
     ----------
     curve : DataFrame
-        By `retention_rate`: `net_change`, the rise of a customer's net value from five points more, as a share.
+        By `retention_rate`: `net_change`, the rise of a customer's net value from five points more, as a share;
+        `gross_change`, before acquisition cost, is drawn where the former is not known.
     finding, retention_rate, ax
         As for `profit_by_retention`.
     published : DataFrame, optional
@@ -96,10 +98,11 @@ def rise_by_retention(
     interval : pair of float
         Ends of the firm's own figure; nan where they are not known.
     """
-    rows = curve.dropna(subset=["retention_rate", "net_change"]).sort_values("retention_rate")
+    rise = "gross_change" if curve["net"].isna().all() else "net_change"
+    rows = curve.dropna(subset=["retention_rate", rise]).sort_values("retention_rate")
     if len(rows) < 2:
         return no_data("No rise of value by retention to draw", ax)
-    rates, rises = (rows[name].to_numpy(float) for name in ("retention_rate", "net_change"))
+    rates, rises = (rows[name].to_numpy(float) for name in ("retention_rate", rise))
     ticks = pd.DataFrame({"industry": [], "rise": []}) if published is None else published
     here = float(np.interp(retention_rate, rates, rises, left=np.nan, right=np.nan))
     top = 1.15 * max([claimed, *ticks["rise"], *([here] if np.isfinite(here) else [])])
@@ -123,9 +126,9 @@ def rise_by_retention(
     listed = ", ".join(f"{row.industry} {fmt.share(row.rise)}" for row in ticks.itertuples())
     alt = "Rise of a customer's value from five points more retention, by retention."
     alt += f" Published: {listed}." if listed else ""
-    unit = "Rise of a customer's value from five points more retention" + (
-        " (grey: published)" if listed else ""
-    )
+    unit = "Rise of a customer's value from five points more retention"
+    unit += ", before acquisition cost" if rise == "gross_change" else ""
+    unit += " (grey: published)" if listed else ""
     return finish(axes, title_of(curve, finding, measure="net_change"), alt, unit=unit)
 
 
@@ -139,7 +142,7 @@ def experiment_effects(
     Parameters
     ----------
     frame : DataFrame
-        `read_experiments`: one row per `experiment` (and `arm`): `difference`, `low`, `high` and `verdict`.
+        `read_experiments`: one row per `name`: `difference`, `low`, `high` and `verdict`.
     finding, currency, ax
         As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str
@@ -148,9 +151,6 @@ def experiment_effects(
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
         return no_data("No experiment has been read", ax)
-    several = rows.groupby("experiment").nunique().gt(1).any()
-    parts = ["experiment", *(name for name in ("arm", "outcome") if several.get(name, False))]
-    rows = rows.assign(name=rows[parts].astype(str).agg(": ".join, axis=1))
     rows = rows.sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in rows["verdict"]]
     axes, scale = _differences(rows, rows["verdict"], colours, currency, ax)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import Compared
 
 WIDTH_INCHES = 5.0
 DPI = 200
@@ -192,10 +193,12 @@ class Chart:
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
-    ) -> tuple[dict[str, bytes | str], dict[str, dict[str, str | int]]]:
+    ) -> tuple[dict[str, bytes | str], dict[str, dict[str, Any]]]:
         if self.empty:
             return {"text/plain": f"{self.title}: no data to draw."}, {"text/plain": {"empty": True}}
         width, height = self.figure.get_size_inches()
         shown = {"width": self.shown_width, "height": round(self.shown_width * height / width)}
-        about = {"alt": self.alt, **shown}
+        about: dict[str, Any] = {"alt": self.alt, **shown}
+        if isinstance(self.title, Compared):  # a title that compares keeps its interval
+            about["compared"] = asdict(self.title.difference)
         return {"image/png": self.png(), "text/plain": self.title or self.alt}, {"image/png": about}

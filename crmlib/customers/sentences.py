@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED
+from crmlib.findings import UNNAMED, Estimate, compared
 
 _VALLEY = 0.01  # p-value of a valley that is there
 money = partial(fmt.money, currency=UNNAMED)
@@ -129,21 +129,37 @@ def effort_beside_value(table: pd.DataFrame) -> str:
 
 
 def stayed_beside_chance(stayed: pd.DataFrame) -> str:
-    """The share of the best tier that stayed, and the share expected if no customer changed."""
+    """The share of the best tier that stayed, beside the share expected if no customer changed."""
     stayed = stayed[(stayed["customers"] > 0) & stayed["by_chance"].notna()]
     if stayed.empty:
         return ""
     first = stayed.iloc[0]
     stayed_share, chance = fmt.share(first["stayed"]), fmt.share(first["by_chance"])
-    return f"{stayed_share} of {first['tier']} stayed; {chance} are expected to stay if no customer changes"
+    title = f"{stayed_share} of {first['tier']} stayed; {chance} are expected to stay if no customer changes"
+    apart = Estimate(first["stayed"] - first["by_chance"], "points", first["low"], first["high"])
+    return compared(title, apart)
 
 
-def certainty_of_tiers(chances: pd.DataFrame) -> str:
-    """How probable the best tier is, and the lowest of all; `chances`: means by measured tier, best first."""
-    chances = chances.dropna(how="all")
-    if chances.empty:
+def total_without_change(means: pd.DataFrame, value: str) -> str:
+    """How much of a period's total its customers would bring again if none changed, and what they brought."""
+    active = means[means["tier"] != "not active"].dropna(subset=["before"])
+    total = float(active["customers"] @ active["before"]) if len(active) else 0.0
+    if not total > 0:
         return ""
-    right = pd.Series({tier: float(chances.loc[tier, tier]) for tier in chances.index})
+    expected, after = (
+        fmt.share(float(active["customers"] @ active[name]) / total) for name in ("expected", "after")
+    )
+    return (
+        f"Customers of the first period would bring {expected} of its {value} again if none changed; "
+        f"they brought {after}"
+    )
+
+
+def certainty_of_tiers(by_tier: pd.DataFrame) -> str:
+    """How probable the best tier is, and the lowest of all; `by_tier`: as of `TierProbabilities`, best first."""
+    right = by_tier.dropna(subset=["right"]).set_index("tier")["right"]
+    if right.empty:
+        return ""
     best, worst = right.index[0], right.idxmin()
     title = f"A customer measured as {best} is {best} with probability {fmt.share(right[best])}"
     return title + (f"; lowest for {worst}: {fmt.share(right[worst])}" if worst != best else "")

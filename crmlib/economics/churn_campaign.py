@@ -16,8 +16,9 @@ from crmlib.economics.contacts import (
 )
 from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import DataError, not_measured
-from crmlib.findings import with_finding
+from crmlib.findings import REFUSE, Verdict, in_currency, with_finding
 from crmlib.no_rows import no_rows, why_none
+from crmlib.statistics import normal_quantile
 
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
 _COLUMNS = {
@@ -35,7 +36,7 @@ class RetentionCampaign:
     Attributes
     ----------
     sentence : str
-        The finding.
+        The finding, with the figures that are assumed.
     curve : DataFrame
         `ranking`, `share_contacted`, `profit`: of customers held out, as it came about for those who left.
     measures : DataFrame
@@ -65,6 +66,8 @@ def retention_campaign(
     offer_cost: float = 10.0,
     contact_cost: float = 1.0,
     budget: float | None = None,
+    verdict: Verdict | None = None,
+    currency: str = "",
 ) -> RetentionCampaign:
     """Whom to contact, how much it earns, and what if the assumptions are wrong?
 
@@ -82,6 +85,10 @@ def retention_campaign(
         Money per offer taken up, and per contact. Who would stay takes the offer as well.
     budget : float, optional
         Money that contacts and offers may be expected to cost.
+    verdict : Verdict, optional
+        On the predictions: of those that are not to be used there is neither a profit nor a list.
+    currency : str
+        The name of the money.
 
     Returns
     -------
@@ -95,12 +102,15 @@ def retention_campaign(
     Examples
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
-    >>> retention_campaign(held_out, held_out.drop(columns="churned")).sentence
-    'Contacting the riskiest 25 % earns 14.00 per customer of the base; contacting everybody 5.75.'
+    >>> print(retention_campaign(held_out, held_out.drop(columns="churned")).sentence)
+    Contacting 25 % of customers earns most, 56.00 (assumed: value 200, success 30 %, offer 10.00, contact 1.00)
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
         raise DataError(f"held_out lacks {', '.join(missing)}; give ChurnEvaluation.predictions")
-    if nobody := why_none(held_out):
+    nobody = why_none(held_out)
+    if not nobody and verdict is not None and verdict.verdict == REFUSE:
+        nobody = f"the {verdict.subject}'s predictions are not to be used, so no profit is computed from them"
+    if nobody:
         frames = {name: no_rows(columns, nobody) for name, columns in _COLUMNS.items()}
         frames["to_contact"] = no_rows([*to_save.columns, "profit", "profit_so_far"], nobody)
         return RetentionCampaign(not_measured(nobody), **frames)
@@ -112,11 +122,17 @@ def retention_campaign(
     }
     curves = {name: profit_curve(came_true, by=score) for name, score in scores.items()}
     curve = pd.concat([found.assign(ranking=name) for name, found in curves.items()], ignore_index=True)
+    if len(curves) > 1:
+        curve.attrs["lead"] = _lead(came_true["profit"], *scores.values())
+    given = {"value": fmt.money(value, currency), "success": fmt.share(success_rate)}
+    given |= {"offer": fmt.money(offer_cost, currency), "contact": fmt.money(contact_cost, currency)}
+    assumed = ", ".join(f"{name} {figure}" for name, figure in given.items())
+    with_finding(curve, lambda frame: f"{best_cut_off_in_words(frame)} (assumed: {assumed})")
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
-        sentence=_sentence(curves["churn model"], len(held_out)),
-        curve=with_finding(curve, best_cut_off_in_words),
+        sentence=in_currency(curve.attrs["finding"], currency),
+        curve=curve,
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),
         to_contact=to_save.loc[chosen.index].assign(
@@ -125,18 +141,17 @@ def retention_campaign(
     )
 
 
-def _sentence(curve: pd.DataFrame, customers: int) -> str:
-    best = curve.loc[curve["profit"].idxmax()]
-    everybody = float(curve["profit"].iloc[-1]) / customers
-    if not best["profit"] > 0:
-        return (
-            f"No contact is profitable: contacting everybody would cost {fmt.money(-everybody)} per customer."
-        )
-    return (
-        f"Contacting the riskiest {fmt.share(best['share_contacted'])} earns "
-        f"{fmt.money(best['profit'] / customers)} per customer of the base; contacting everybody "
-        f"{fmt.money(everybody)}."
-    )
+def _lead(profit: pd.Series, first: pd.Series, second: pd.Series) -> tuple[float, float]:
+    """95 % interval of the first ranking's profit less the second's, both at the share where they earned most."""
+    money = profit.to_numpy(dtype=float)
+    lists = []
+    for score in (first, second):
+        order = np.argsort(-score.to_numpy(dtype=float), kind="stable")
+        best = int(np.append(0.0, money[order].cumsum()).argmax())
+        lists.append(np.isin(np.arange(len(money)), order[:best]))
+    difference = money * (lists[0].astype(float) - lists[1])
+    reach = normal_quantile(0.95) * float(difference.std()) * np.sqrt(len(money))
+    return float(difference.sum() - reach), float(difference.sum() + reach)
 
 
 def _measures(

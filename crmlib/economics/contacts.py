@@ -133,7 +133,8 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike) -> pd.DataFrame:
     -------
     DataFrame
         One row per possible cut-off, nobody first: `share_contacted`, `customers`, `score` (the lowest that is
-        contacted), `profit` and `cost` (money, of all contacted). Equal scores are contacted together.
+        contacted), `profit` and `cost` (money, of all contacted), `behind_error` (standard error of the profit here
+        less that at the best cut-off). Equal scores are contacted together.
 
     Examples
     --------
@@ -152,6 +153,10 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike) -> pd.DataFrame:
     customers, lowest = np.append(0, last + 1), np.append(np.inf, ranked[last])
     columns = {"share_contacted": customers / len(contacts), "customers": customers, "score": lowest}
     curve = pd.DataFrame({**columns, "profit": money[:, 0], "cost": money[:, 1]})
+    squares = np.append(0.0, (contacts["profit"].to_numpy(dtype=float)[order] ** 2).cumsum()[last])
+    best = int(money[:, 0].argmax())
+    between = np.abs(squares - squares[best]) - (money[:, 0] - money[best, 0]) ** 2 / len(contacts)
+    curve["behind_error"] = np.sqrt(np.maximum(between, 0.0))
     return with_finding(curve, best_cut_off_in_words)
 
 

@@ -28,7 +28,7 @@ FEWEST = 30  # customers in a group, below which no readout is given
 SPLIT_BROKEN = 0.001  # p-value of the split: below it, something else than chance sorted the customers
 POWER = 0.8
 _COLUMNS = (
-    "experiment arm outcome kind treated control incomplete treated_mean control_mean difference low high z "
+    "name experiment arm outcome kind treated control incomplete treated_mean control_mean difference low high z "
     "p_value p_holm detectable variance_saved extra_unsubscribed extra_unsubscribed_low extra_unsubscribed_high "
     "cost_per_message value_per_message value_low value_high p_split verdict pays sentence"
 ).split()
@@ -77,17 +77,15 @@ def read_experiments(
     Returns
     -------
     DataFrame
-        One row per experiment, arm and outcome: `experiment, arm, outcome, kind, treated, control, incomplete`
-        (customers; an experiment's arms share their control),
+        One row per experiment, arm and outcome: `name` (of all three, where there are several), `experiment, arm,
+        outcome, kind, treated, control, incomplete` (customers; an experiment's arms share their control),
         `treated_mean, control_mean, difference, low, high, z, p_value`, `p_holm` (for all rows read together),
-        `detectable` (the difference that would have been shown with a chance of 80 %),
-        `variance_saved` (share, by the adjustment), `extra_unsubscribed, extra_unsubscribed_low,
-        extra_unsubscribed_high` (difference of shares), `cost_per_message, value_per_message, value_low,
-        value_high` (money per treated customer, net of cost; nan where the cost is not known), `p_split`,
-        `verdict` (that the treated do better: "supported", "contradicted", "undecided" after reading all rows
-        together, or "cannot be tested"), `pays` (that it is worth more than it costs, in the same words) and
-        `sentence`, why. Without rows where there is no outcome, or no experiment has 30 customers in each group
-        whose window is over; the frame says which.
+        `detectable` (the difference that would have been shown with a chance of 80 %), `variance_saved` (share, by
+        the adjustment), `extra_unsubscribed, extra_unsubscribed_low, extra_unsubscribed_high` (difference of shares),
+        `cost_per_message, value_per_message, value_low, value_high` (per treated customer, net of cost), `p_split`,
+        `verdict` (that the treated do better: "supported", "contradicted", "undecided" or "cannot be tested"), `pays`
+        (that it is worth more than it costs, in the same words; both of all rows read together) and `sentence`, why.
+        Without rows where there is no outcome, or no experiment has 30 customers in each group whose window is over.
 
     Raises
     ------
@@ -117,9 +115,7 @@ def read_experiments(
     _check(outcomes, named, adjust_by, control)
     worth_of = _per_outcome(value_per_unit, named)
     if isinstance(planned_share, Mapping):
-        names = sorted(map(str, outcomes["experiment"].unique()))
-        for name in set(planned_share) - set(names):
-            raise CrmError(f"planned_share names {name!r}; {did_you_mean(name, names)}")
+        _check_names("planned_share", planned_share, sorted(map(str, outcomes["experiment"].unique())))
     rows = []
     for name, arm, people in _arms(outcomes, control):
         done = people[people["complete"]] if "complete" in people else people
@@ -141,8 +137,12 @@ def read_experiments(
         few = f"no experiment has {FEWEST} customers in each group whose window is over ({sizes})"
         return no_rows(_COLUMNS, f"{few}; shorten the window or wait")
     table["p_holm"] = holm(table["p_value"])
+    width = (table["value_high"] - table["value_low"]) / 2
+    table["p_pays"] = holm(2 * ndtr(-normal_quantile(level) * (table["value_per_message"] / width).abs()))
     verdicts = [_verdict(row, level) for _, row in table.iterrows()]
     table[["verdict", "pays", "sentence"]] = pd.DataFrame(verdicts, index=table.index)
+    several = table.groupby("experiment")[["arm", "outcome"]].nunique().gt(1).any()
+    table["name"] = table[["experiment", *several.index[several]]].astype(str).agg(": ".join, axis=1)
     return with_finding(table[_COLUMNS], experiments_that_differ, set(named) <= {"spend", "profit"})
 
 
@@ -176,9 +176,7 @@ def minimal_detectable_effect(
     2.802
     """
     if not (0 < significance < 1 and 0.5 < power < 1):
-        raise CrmError(
-            f"power is {power} and significance {significance}; give power above 0.5 and both below 1"
-        )
+        raise CrmError(f"power is {power}, significance {significance}; give power above 0.5, both below 1")
     return (normal_quantile(1 - significance) + normal_quantile(2 * power - 1)) * standard_error
 
 
@@ -196,7 +194,7 @@ def split_p_value(group: pd.Series, planned_share: float | None) -> float:
         return np.nan
     if not 0 < planned_share < 1:
         raise CrmError(
-            f"planned_share is {planned_share}; give the share that was to be treated, between 0 and 1"
+            f"planned_share is {planned_share}; give the planned share of treated, between 0 and 1"
         )
     expected = planned_share * len(group)
     z = abs((group == "treated").sum() - expected) / np.sqrt(expected * (1 - planned_share))
@@ -217,14 +215,18 @@ def _per_outcome(value: float | Mapping[str, float] | None, named: Sequence[str]
     if value is None:
         return {}
     if isinstance(value, Mapping):
-        for other in set(value) - set(named):
-            raise CrmError(f"value_per_unit names {other!r}; {did_you_mean(other, named)}")
+        _check_names("value_per_unit", value, named)
         return value
     if len(named) > 1:
         raise CrmError(
             f"value_per_unit is {value} for {len(named)} outcomes; give it by name, such as {{{named[-1]!r}: {value}}}"
         )
     return {named[0]: value}
+
+
+def _check_names(parameter: str, given: Mapping[str, float], known: Sequence[str]) -> None:
+    for name in set(given) - set(known):
+        raise CrmError(f"{parameter} names {name!r}; {did_you_mean(name, known)}")
 
 
 def _check(outcomes: pd.DataFrame, named: Sequence[str], adjust_by: str | None, control: str) -> None:
@@ -314,9 +316,8 @@ def _worth(
         found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
         extra = found.difference
         worth |= dict(zip(names, (extra, found.low, found.high), strict=True))
-    worth["cost_per_message"] = (
-        float(people.loc[treated, "cost"].mean(skipna=False)) if "cost" in people else np.nan
-    )
+    if "cost" in people:
+        worth["cost_per_message"] = float(people.loc[treated, "cost"].mean(skipna=False))
     if value_per_unit is not None:
         paid = worth["cost_per_message"] + extra * unsubscribe_cost
         ends = {"value_per_message": "difference", "value_low": "low", "value_high": "high"}
@@ -332,18 +333,17 @@ def _verdict(row: pd.Series, level: float) -> tuple[str, str, str]:
     if np.isnan(row["p_value"]):
         return UNTESTED, UNTESTED, "Within each group the outcome is the same for everybody; was it measured?"
     if row["p_split"] < SPLIT_BROKEN:
-        broken = f"{sizes} do not fit the planned shares; find out how customers were assigned."
-        return UNTESTED, UNTESTED, broken
+        return UNTESTED, UNTESTED, f"{sizes} do not fit the planned shares; how were they assigned?"
     found = f"difference {row['difference']:.4g} ({row['low']:.4g} to {row['high']:.4g})"
     better = BETTER.verdict(row["low"], row["high"]) if row["p_holm"] < 1 - level else UNDECIDED
     pays = PAYS.verdict(row["value_low"], row["value_high"])
+    pays = UNDECIDED if row["p_pays"] >= 1 - level else pays
     if better == UNDECIDED:
-        chance = f"would be detected with probability {fmt.share(POWER)}"
-        seen = f"a difference of {row['detectable']:.3g} {chance}"
-        return better, pays, f"{found[0].upper()}{found[1:]}; {seen}."
+        seen = f"a difference of {row['detectable']:.3g} would be seen with a chance of {fmt.share(POWER)}"
+        return better, pays, f"{fmt.capital(found)}; {seen}."
     side = "better" if better == SUPPORTED else "worse"
     if np.isnan(row["cost_per_message"]):
-        found += "; whether that pays cannot be tested, because the cost of treatment is not known"
+        found += "; whether that pays cannot be tested: the cost of treatment is not known"
     if np.isnan(row["value_per_message"]):
         return better, pays, f"The treated did {side}: {found}."
     worth = Estimate(row["value_per_message"], "money", low=row["value_low"], high=row["value_high"])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from crmlib.errors import CrmError, did_you_mean
 
@@ -68,14 +69,19 @@ def simple_clv(
             f"retention_rate {retention_rate}, growth_rate {growth_rate} and discount_rate {discount_rate} "
             "give an infinite value: margins outgrow the discounting; lower one or use a finite horizon"
         )
-    first = {
+    return float(contribution * first_margin(timing, retention_rate, discount_rate) / left)
+
+
+def first_margin(timing: str, retention_rate: ArrayLike, discount_rate: float) -> np.ndarray:
+    """The first margin's weight in `simple_clv`, one period from now, under a named timing convention."""
+    weights = {
         "next_period_if_retained": retention_rate,
         "next_period_certain": 1.0,
         "now": 1.0 + discount_rate,
     }
-    if timing not in first:
-        raise CrmError(f"timing is {timing!r}; {did_you_mean(timing, first)}")
-    return contribution * first[timing] / left
+    if timing not in weights:
+        raise CrmError(f"timing is {timing!r}; {did_you_mean(timing, weights)}")
+    return np.asarray(weights[timing], dtype=float)
 
 
 def recency_migration(

@@ -41,8 +41,8 @@ class LifetimeValues(ResultFrame):
         Returns
         -------
         DataFrame
-            One row per segment, in their order: `segment, customers, clv_mean, clv` (the segment's total),
-            `share_of_clv`; the mean is nan where nobody is.
+            One row per segment, in their order: `segment, customers, clv_mean, standard_error` (of the mean),
+            `clv` (the segment's total), `share_of_clv`; the mean is nan where nobody is.
 
         Raises
         ------
@@ -53,10 +53,10 @@ class LifetimeValues(ResultFrame):
         --------
         >>> values = LifetimeValues({"customer_id": ["a", "b", "c"], "clv": [10.0, 20.0, 30.0]})
         >>> segments = pd.DataFrame({"customer_id": ["a", "b", "c"], "segment": pd.Categorical(["x", "x", "y"])})
-        >>> values.by_segment(segments)
-          segment  customers  clv_mean   clv  share_of_clv
-        0       x          2      15.0  30.0           0.5
-        1       y          1      30.0  30.0           0.5
+        >>> values.by_segment(segments).round(1)
+          segment  customers  clv_mean  standard_error   clv  share_of_clv
+        0       x          2      15.0             5.0  30.0           0.5
+        1       y          1      30.0             NaN  30.0           0.5
         """
         if set(self["customer_id"]) != set(segments["customer_id"]):
             raise CrmError(
@@ -68,7 +68,8 @@ class LifetimeValues(ResultFrame):
         by_segment = own.merge(plain, on="customer_id", validate="one_to_one").groupby(
             "segment", observed=False
         )
-        table = by_segment["clv"].agg(customers="size", clv_mean="mean", clv="sum").reset_index()
+        table = by_segment["clv"].agg(customers="size", clv_mean="mean", standard_error="sem", clv="sum")
+        table = table.reset_index()
         total = self["clv"].sum()
         assert np.isclose(table["clv"].sum(), total), "value was lost between segments"
         table["share_of_clv"] = table["clv"] / total if total > 0 else np.nan

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Compared, Estimate, Finding, compared
+from crmlib.models._inference import p_value_all_equal
+from crmlib.models.sentences import beyond_chance
+from crmlib.statistics import normal_quantile, wilson_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
@@ -30,8 +34,9 @@ def spread_of_value(values: pd.DataFrame) -> str:
 
 
 def value_of_groups(table: pd.DataFrame) -> str:
-    """Which segment is worth most per customer, and which least."""
-    known = table.dropna(subset=["clv_mean"]).set_index("segment")["clv_mean"]
+    """What customers of the highest and of the lowest segment are worth, and whether that is beyond chance."""
+    rows = table.dropna(subset=["clv_mean"]).set_index("segment")
+    known = rows["clv_mean"]
     if known.empty:
         return ""
     best, worst = known.idxmax(), known.idxmin()
@@ -40,20 +45,29 @@ def value_of_groups(table: pd.DataFrame) -> str:
         return f"{fmt.short_name(best)}: worth {each}"
     if not known[best] > known[worst]:
         return f"All {len(known)} groups are worth the same: {each}"
-    least = f"{fmt.short_name(worst)}: least, {money(float(known[worst]))}"
-    return f"{fmt.short_name(best)}: worth most, {each}; {least}"
+    error = float(np.hypot(*rows.loc[[best, worst], "standard_error"].fillna(np.inf)))
+    reach = normal_quantile(1 - 0.1 / (len(known) * (len(known) - 1))) * error
+    gap = float(known[best] - known[worst])
+    least = (
+        f"{fmt.short_name(worst)}: {money(float(known[worst]))}, {beyond_chance(gap - reach, gap + reach)}"
+    )
+    return f"{fmt.short_name(best)}: {each}; {least}"
 
 
 def value_of_months(table: pd.DataFrame) -> str:
-    """The month whose new customers are worth most, and the month with the least."""
-    known = table.dropna(subset=["clv_mean"]).set_index("month")["clv_mean"]
-    if known.empty:
+    """Whether months of acquisition differ in value beyond chance, and what a customer is worth on average."""
+    rows = table.dropna(subset=["clv_mean"])
+    if rows.empty:
         return ""
-    best, worst = known.idxmax(), known.idxmin()
-    title = f"A customer acquired in {fmt.month(best)} is worth {money(float(known[best]))}"
-    if known[best] > known[worst]:
-        title += f", the most; {money(float(known[worst]))} in {fmt.month(worst)}, the least"
-    return title
+    mean = float(np.average(rows["clv_mean"], weights=rows["customers"]))
+    each = f"worth {money(mean)} on average"
+    if len(rows) == 1:
+        return f"A customer acquired in {fmt.month(rows['month'].iloc[0])} is {each}"
+    p = p_value_all_equal(rows["clv_mean"], rows["standard_error"])
+    if not p < 0.05:
+        return f"A new customer is {each}; the {len(rows)} months do not differ beyond chance"
+    low, high = (money(float(rows["clv_mean"].quantile(end))) for end in (0.25, 0.75))
+    return f"A new customer is {each}; months differ beyond chance, half of them between {low} and {high}"
 
 
 def widest_assumption(settings: pd.DataFrame) -> str:
@@ -74,7 +88,11 @@ def widest_assumption(settings: pd.DataFrame) -> str:
 
 
 def best_cut_off_in_words(curve: pd.DataFrame) -> str:
-    """Where a campaign earns most, and what another ranking would earn."""
+    """Between which shares a campaign earns as much as at its best, within chance, and beside another ranking.
+
+    `behind_error` is the standard error of the profit at a cut-off less that at the best; where there is none,
+    `profit_low` and `profit_high` are the interval of the profit. The best of many cut-offs is picked with hindsight.
+    """
     known = curve.dropna(subset=["share_contacted", "profit"])
     if known.empty:
         return ""
@@ -82,22 +100,45 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
         return "No contact is profitable: contact nobody"
     rankings = known["ranking"] if "ranking" in known else pd.Series("", index=known.index)
     tops = known.loc[known["profit"].groupby(rankings, sort=False).idxmax()]
-    names, first = rankings[tops.index].tolist(), tops.iloc[0]
-    share, profit = first["share_contacted"], first["profit"]
+    first, of_first = tops.iloc[0], known[rankings == rankings[tops.index[0]]]
+    name = fmt.capital(fmt.short_name(str(rankings[tops.index[0]])))
+    said = f"{name}: {_cut_off(first, of_first)}" if len(tops) > 1 else fmt.capital(_cut_off(first, of_first))
     if len(tops) == 1:
-        if share == 1:
-            return f"Contacting everybody earns most: {money(profit)}"
-        best = f"Contacting {fmt.share(share)} of customers earns most: {money(profit)}"
-        return f"{best}; contacting all earns {money(known['profit'].iloc[-1])}"
-    if not profit > 0:
-        return f"No contact by {fmt.short_name(names[0])} pays"
-    other = int(tops["profit"].iloc[1:].argmax()) + 1
-    best = f"{fmt.capital(fmt.short_name(names[0]))} earns {money(profit)} at {fmt.share(share)} of customers"
-    return f"{best}; {fmt.short_name(names[other])} at most {money(tops['profit'].iloc[other])}"
+        return said
+    others = [
+        f"{fmt.short_name(str(rankings[place]))}: at most {money(row['profit'])}{_interval(row)}"
+        for place, row in tops.iloc[1:].iterrows()
+    ]
+    apart = curve.attrs.get("lead")  # interval of the first ranking's profit less the second's
+    return "; ".join([said, *others]) + (f", {beyond_chance(*apart)}" if apart else "")
 
 
-def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str:
-    """What a customer is worth at the firm's retention, and what the next points add."""
+def _cut_off(top: pd.Series, curve: pd.DataFrame) -> str:
+    share, earned = fmt.share(top["share_contacted"]), f"{money(top['profit'])}{_interval(top)}"
+    if "behind_error" not in curve:
+        shown = not top.get("profit_low", np.inf) <= 0
+        contacting = f"contacting {share} of customers earns {earned}"
+        return (
+            contacting if shown else f"no contact is shown to pay, at most {earned} at {share} of customers"
+        )
+    near = curve.loc[curve["profit"] >= top["profit"] - curve["behind_error"], "share_contacted"]
+    low, high = float(near.min()), float(near.max())
+    if low == 0:
+        return f"no contact is shown to pay, at most {earned} at {share} of customers"
+    if low == high:
+        return f"contacting {'everybody' if low == 1 else f'{share} of customers'} earns most, {earned}"
+    whom = f"{fmt.share(low)} or more" if high == 1 else f"{fmt.share(low)} to {fmt.share(high)}"
+    return f"contacting {whom} of customers earns most, within chance: {earned} at {share}"
+
+
+def _interval(row: pd.Series) -> str:
+    if "profit_low" not in row or np.isnan(row["profit_low"]):
+        return ""
+    return f" ({fmt.interval(row['profit_low'], row['profit_high'], 'money', UNNAMED)})"
+
+
+def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: str = "") -> str:
+    """What a customer is worth at the firm's retention, and what the next points add; of profit or of revenue."""
     rates = curve["retention_rate"].to_numpy(dtype=float)
     if len(rates) < 2:
         return ""
@@ -105,9 +146,13 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str
     if not low <= rate <= high:
         return f"The firm's retention of {fmt.share(rate)} lies outside the curve"
     ordered = curve.sort_values("retention_rate")
-    now, then = np.interp([rate, rate + points], ordered["retention_rate"], ordered["net"])
-    worth = f"At {fmt.share(rate)} retention a customer is worth {money(now)}"
-    worth += "" if np.allclose(curve["gross"], curve["net"]) else " net"
+    net_known = bool(ordered["net"].notna().any())
+    now, then = np.interp(
+        [rate, rate + points], ordered["retention_rate"], ordered["net" if net_known else "gross"]
+    )
+    worth = f"At {fmt.share(rate)} retention a customer brings {money(now)}{of} in all"
+    if net_known and not np.allclose(curve["gross"], curve["net"]):
+        worth += ", net of acquisition cost"
     if rate + points > high:
         return f"{worth}; {fmt.points(points)} more are outside the curve"
     if now <= 0:
@@ -115,64 +160,89 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float) -> str
     return f"{worth}; {fmt.points(points)} more add {fmt.share(then / now - 1)}"
 
 
-def rise_beside_claim(curve: pd.DataFrame, rate: float, claimed: float) -> str:
-    """What five points more add, beside what is claimed of them."""
-    known = curve.dropna(subset=["net_change"]).sort_values("retention_rate")
-    if len(known) < 2:
-        return ""
-    here = float(np.interp(rate, known["retention_rate"], known["net_change"], left=np.nan, right=np.nan))
-    if not np.isfinite(here):
-        return (
-            f"At {fmt.share(rate)} retention net value is not positive, so its percentage rise is undefined"
-        )
-    side = f"{'more than' if here > claimed else 'not'} the claimed {fmt.share(claimed)}"
-    side = "as claimed" if fmt.share(here) == fmt.share(claimed) else side
-    return f"At {fmt.share(rate)} retention, five points more add {fmt.share(here)}, {side}"
+def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str:
+    """What five points more add, and the verdict on what is claimed of them: the title of `rise_by_retention`."""
+    rise, bar = finding.estimate, fmt.share(claimed)
+    if rise is None or not rise.is_known:
+        why = finding.sentence.partition(f"{UNTESTED}. ")[2].removesuffix(".")
+        return f"“{bar} more profit” {UNTESTED}: {why[:1].lower()}{why[1:]}"
+    if finding.verdict == UNTESTED:
+        cost = "before acquisition cost, which is not known"
+        return f"“{bar} more profit” {UNTESTED}: five points more add {fmt.share(rise.value)} {cost}"
+    side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
+    beside = side.get(finding.verdict, f"which may be {bar}")
+    told = f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
+    value, low, high = (one - claimed for one in (rise.value, rise.low, rise.high))
+    return Compared.of(told, Estimate(value, "points", low, high))
+
+
+def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
+    """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
+    low, high = wilson_interval(case.retained, case.customers)
+    rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
+    stay = f"Of {fmt.count(case.customers)} customers at the start of the last period, {rate} were retained"
+    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
+    cost = "what it may cost is not known, because no margin is"
+    if case.value == "profit":
+        most = fmt.money(point["affordable_cost"], currency)
+        cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
+    return f"{stay}: they {case.definition}.", f"{gain}; {cost}.", f"{claim}."
 
 
 def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:
-    """How many experiments made things better or worse, and which most."""
+    """Which experiments made things better or worse beyond chance, after correction for their number."""
     known = read.dropna(subset=["difference", "low", "high"])
     if known.empty:
         return ""
-    several = known.groupby("experiment").nunique().gt(1).any()
-    parts = ["experiment", *(name for name in ("arm", "outcome") if several.get(name, False))]
-    known = known.assign(name=known[parts].astype(str).agg(": ".join, axis=1))
     known = known.sort_values("difference", ascending=False, kind="stable")
+    count = fmt.plural(len(known), "comparison" if known["experiment"].duplicated().any() else "experiment")
     better, worse = (known[known["verdict"] == verdict] for verdict in (SUPPORTED, CONTRADICTED))
-    count, written = fmt.plural(len(known), "experiment"), _written(is_money)
-    if better.empty and worse.empty:
-        return (
-            f"None of {count} shows a difference" if len(known) > 1 else "The experiment shows no difference"
-        )
-    found = []
-    if len(better):
-        most = f"{fmt.short_name(better['name'].iloc[0])} most: {written(better['difference'].iloc[0])} each"
-        found.append(f"{fmt.number(len(better))} of {count} made things better, {most}")
-    if len(worse):
-        last = f"{written(worse['difference'].iloc[-1])} each"
-        found.append(f"{fmt.short_name(worse['name'].iloc[-1])} made them worse: {last}")
-    return "; ".join(found)
+    found = [
+        f"{fmt.number(len(rows))} of {count} made things {side} beyond chance{_most_of(rows, is_money)}"
+        for rows, side in ((better, "better"), (worse.iloc[::-1], "worse"))
+        if len(rows)
+    ]
+    whose = "the experiment" if len(known) == 1 else f"any of {count}"
+    told = "; ".join(found) or f"No difference beyond chance is shown by {whose}"
+    return Compared.of(told, _difference_of(pd.concat([better, worse, known]).iloc[0], is_money))
+
+
+def _most_of(rows: pd.DataFrame, is_money: bool) -> str:
+    """The first of some differences, and whether it is larger than the others beyond chance."""
+    first, others = rows.iloc[0], rows.iloc[1:]
+    name = f"{fmt.short_name(first['name'])}: {_difference_of(first, is_money)} per customer"
+    if others.empty:
+        return f", {name}"
+    apart = (others["high"] < first["low"]) | (others["low"] > first["high"])
+    return f", most {name}" if apart.all() else "; which of them most is not decided"
 
 
 def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
-    """How much more members buy than others like them, beside the naive difference."""
-    rows, written = (
-        uplift.dropna(subset=["difference", "low", "high"]).set_index("comparison"),
-        _written(is_money),
-    )
+    """How much more members buy than others like them, beside the naive difference; beyond chance or not."""
+    rows = uplift.dropna(subset=["difference", "low", "high"]).set_index("comparison")
     if rows.empty:
         return ""
     if "matched" not in rows.index:
         return "No member has similar customers for a comparison"
-    like, low, high = (float(rows.loc["matched", name]) for name in ("difference", "low", "high"))
-    amount = f"{written(like)} a month ({written(low)} to {written(high)})"
-    if "after joining" not in rows.index:
-        return f"Compared with similar customers, members buy {amount} more"
-    naive = f"Members buy {written(float(rows.loc['after joining', 'difference']))} a month more than others"
-    if low <= 0 <= high:
-        return f"{naive}; compared with similar customers, no difference is shown: {amount}"
-    return f"{naive}; compared with similar customers, it is {amount}"
+    like = _difference_of(rows.loc["matched"], is_money)
+    told = f"compared with similar customers, members buy {_more(like.value, is_money)} a month"
+    if "after joining" in rows.index:
+        naive, more = (
+            _more(float(rows.loc["after joining", "difference"]), is_money),
+            _more(like.value, is_money),
+        )
+        told = f"Members buy {naive} a month than others; compared with similar customers, {more}"
+    return compared(told, like)
+
+
+def _difference_of(row: pd.Series, is_money: bool) -> Estimate:
+    value, low, high = (float(row[name]) for name in ("difference", "low", "high"))
+    return Estimate(value, "money" if is_money else "ratio", low, high, currency=UNNAMED)
+
+
+def _more(difference: float, is_money: bool) -> str:
+    amount = _written(is_money)(abs(difference))
+    return f"{amount} {'more' if difference >= 0 else 'less'}"
 
 
 def _written(is_money: bool) -> Callable[[float], str]:

@@ -41,6 +41,16 @@ class CustomerEquity:
     high: float
     basis: str
 
+    def in_words(self, value: str, ahead: str, currency: str = "") -> str:
+        """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
+        money, uncorrected = (fmt.money(one, currency) for one in (self.value, self.uncorrected))
+        who = fmt.plural(self.customers, "customer")
+        said = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
+        if np.isnan(self.low):
+            return f"{said}; how far this may be off is not known."
+        reach = fmt.interval(self.low, self.high, "money", currency)
+        return f"{said} ({reach}; {uncorrected} before the correction by past errors)."
+
 
 def customer_equity(
     values: pd.DataFrame, *, errors: OriginErrors | None = None, level: float = 0.8
@@ -178,28 +188,30 @@ def value_by_acquisition_month(
     DataFrame
         One row per month: `month` (its first day), `customers`, `clv_mean` (money per customer acquired: the
         sum of the two that follow), `so_far` (margin on net spend within `life`, the first order included,
-        not discounted), `expected` (until the cohort's mean age is `life`, discounted to now) and
-        `share_expected`.
+        not discounted), `expected` (until the cohort's mean age is `life`, discounted to now), `share_expected` and
+        `standard_error` of the mean, from what its customers differ in.
     """
     unit = TimeUnit.parse(summary.time_unit)
     length = periods(life, unit)
     month = pd.to_datetime(summary["first_purchase"]).dt.to_period("M").dt.start_time
-    cohorts = pd.DataFrame({"month": month, "T": summary["T"]}).groupby("month")["T"].agg(["size", "mean"])
     terms: dict[str, Any] = {
         "discount_rate_per_year": discount_rate_per_year,
         "margin": margin,
         "interval": None,
     }
-    expected = {}
-    for start, rows in summary.groupby(month):
+    realised = margin * _realised(transactions, summary.as_of, round(length * unit.days))
+    each = pd.DataFrame({"month": month, "so_far": summary["customer_id"].map(realised).fillna(0.0)})
+    each["expected"] = 0.0
+    for _month, rows in summary.groupby(month):
         left = max(length - float(rows["T"].mean()), 0.0)
         values = customer_lifetime_value(transaction_model, spend_model, rows, horizon=left, **terms)
-        expected[start] = float(values["clv"].mean())
-    realised = _realised(transactions, summary.as_of, round(length * unit.days)).reindex(cohorts.index)
-    table = pd.DataFrame({"customers": cohorts["size"], "so_far": margin * realised / cohorts["size"]})
-    table["expected"] = pd.Series(expected)
-    table.insert(1, "clv_mean", table["so_far"] + table["expected"])
+        each.loc[rows.index, "expected"] = values["clv"]
+    each["clv_mean"] = each["so_far"] + each["expected"]
+    by_month = each.groupby("month")
+    table = by_month[["clv_mean", "so_far", "expected"]].mean()
+    table.insert(0, "customers", by_month.size())
     table["share_expected"] = table["expected"] / table["clv_mean"].where(table["clv_mean"] > 0)
+    table["standard_error"] = by_month["clv_mean"].sem()
     table = table.rename_axis("month").reset_index()
     if new_from is not None:
         table = table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
@@ -234,7 +246,7 @@ def top_customers(
     ...     "p_alive": [0.98], "clv": [310.0], "clv_low": [120.0], "clv_high": [520.0]})
     >>> summary = pd.DataFrame({"customer_id": ["a"], "frequency": [12], "time_since_last_purchase": [2.0]})
     >>> top_customers(values, summary, currency="USD").loc[0, "why"]
-    '12 repeat purchases, the last 2.0 ago; a customer still at 98 %; 8.1 purchases expected at USD 41.20'
+    '12 repeat purchases, the last 2.0 ago; P(alive) 98 %; 8.1 purchases expected at USD 41.20'
     """
     if list(values["customer_id"]) != list(summary["customer_id"]):
         raise CrmError(
@@ -242,13 +254,13 @@ def top_customers(
         )
     best = values["clv"].sort_values(ascending=False, kind="stable").index[:n]
     unit = getattr(summary, "time_unit", None)
-    names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
     chosen = values.loc[best]
     since = summary.loc[best, "time_since_last_purchase"]
     rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
-        f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
-        f"{fmt.share(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
+        f"{fmt.count(frequency)} repeat purchases, the last "
+        f"{fmt.write(ago, TimeUnit.parse(unit).value) if isinstance(unit, str) else fmt.number(ago, 1)} ago; P(alive) "
+        f"{fmt.chance(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
         f"{fmt.money(row.expected_spend, currency)}"
         for frequency, ago, row in rows
     ]
@@ -262,11 +274,10 @@ def _setting(name: str, value: Any) -> str:
 
 
 def _realised(transactions: Any, as_of: dt.date, days: int) -> pd.Series:
-    """Net spend of each month's new customers within so many days of their first purchase."""
+    """Net spend of each customer within so many days of the first purchase."""
     rows = seen_by(transactions, as_of)
     born = rows.filter(_.counted).group_by("customer_id").agg(born=_.date.min())
     money = rows.select("customer_id", "amount", when=belongs_to(rows).fill_null(rows.date))
     joined = money.inner_join(born, "customer_id")
     within = joined.filter(joined.when.date().delta(joined.born.date(), unit="day") < days)
-    sums = fetch(within.group_by(month=within.born.truncate("M")).agg(net=_.amount.sum()))
-    return pd.Series(sums["net"].to_numpy(), index=pd.to_datetime(sums["month"]).astype("datetime64[ns]"))
+    return fetch(within.group_by("customer_id").agg(net=_.amount.sum())).set_index("customer_id")["net"]

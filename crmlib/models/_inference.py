@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 LogLikelihood = Callable[[Array], tuple[float, Array]]
@@ -251,3 +251,36 @@ class ModelSummary:
 
 def _number(value: float) -> str:
     return f"{value:.4g}"
+
+
+def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
+    """How probable are groups that differ as much as these, if all have the same true value?
+
+    Parameters
+    ----------
+    values, errors : array, shape (groups,)
+        Each group's estimate and its standard error; groups without a known error above 0 are left out.
+
+    Returns
+    -------
+    float
+        nan where fewer than two groups are left.
+
+    Notes
+    -----
+    Cochran's Q: Cochran, Biometrics 10, 1954.
+
+    Examples
+    --------
+    >>> round(p_value_all_equal([10.0, 12.0, 11.0], [1.0, 1.0, 1.0]), 3)
+    0.368
+    """
+    from scipy.special import chdtrc
+
+    value, error = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
+    told = np.isfinite(value) & np.isfinite(error) & (error > 0)
+    if told.sum() < 2:
+        return np.nan
+    weight, value = 1 / error[told] ** 2, value[told]
+    spread = weight @ (value - np.average(value, weights=weight)) ** 2
+    return float(chdtrc(told.sum() - 1, spread))

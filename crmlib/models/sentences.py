@@ -11,10 +11,13 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import UNNAMED, with_finding
+from crmlib.statistics import normal_quantile
+
+DRAWN = 4  # forecasts that a chart of chances draws and names
 
 
 def forecasts_tracked(tracking: pd.DataFrame) -> str:
-    """How far each model's sum of holdout purchases is from what happened."""
+    """How far the models' sums of holdout purchases are from what happened; one total cannot rank them."""
     sums = tracking[tracking["holdout"]].groupby("model", sort=False)[["actual", "predicted"]].sum()
     if sums.empty:
         return ""
@@ -23,20 +26,12 @@ def forecasts_tracked(tracking: pd.DataFrame) -> str:
         most = float(sums["predicted"].max())
         return f"No purchase happened in the holdout; {fmt.number(most)} predicted"
     errors, purchases = sums["predicted"] / happened - 1, f"the {fmt.plural(happened, 'holdout purchase')}"
-    best, worst = errors.abs().idxmin(), errors.abs().idxmax()
-    near, far = fmt.short_name(best), fmt.short_name(worst)
     if len(errors) == 1:
-        return f"{near} predicts {_off(errors[best])} {purchases} that happened"
-    if not errors[worst]:
-        return f"All predictions meet {purchases}"
-    if fmt.change(errors[best]) == fmt.change(errors[worst]):
-        return (
-            f"{'Both' if len(errors) == 2 else 'All'} predict {_off(errors[best])} {purchases} that happened"
-        )
-    if abs(errors[best]) == abs(errors[worst]):
-        return f"{near} and {far} are equally far from {purchases}, on both sides"
-    closest = f"{near} comes closest to {purchases} ({fmt.change(errors[best])})"
-    return f"{closest}; {far} is furthest off ({fmt.change(errors[worst])})"
+        return f"{fmt.short_name(errors.index[0])} predicts {_off(errors.iloc[0])} {purchases} that happened"
+    low, high = float(errors.min()), float(errors.max())
+    if fmt.change(low) == fmt.change(high):
+        return f"{'Both' if len(errors) == 2 else 'All'} predict {_off(low)} {purchases} that happened"
+    return f"{len(errors)} forecasts are off by {fmt.change(low)} to {fmt.change(high)} of {purchases} that happened"
 
 
 def _off(error: float) -> str:
@@ -45,24 +40,34 @@ def _off(error: float) -> str:
     return f"{fmt.share(abs(error))} {'fewer' if error < 0 else 'more'} than"
 
 
-def worst_group(groups: pd.DataFrame, group: str) -> str:
-    """The group where the first model is furthest off."""
+def groups_off(groups: pd.DataFrame, group: str) -> str:
+    """In how many groups the first model is off beyond chance, corrected for their number."""
     known = groups.dropna(subset=["actual_mean", "predicted_mean"])
     if known.empty:
         return ""
     model, rows = next(iter(known.groupby("model", sort=False)))
-    worst = rows.loc[(rows["predicted_mean"] - rows["actual_mean"]).abs().idxmax()]
+    name, beyond = fmt.short_name(model), _off_beyond_chance(rows)
+    if not beyond.any():
+        return f"{name} is within chance of what happened in {_all_of(rows)}"
+    worst = rows.loc[(rows["predicted_mean"] - rows["actual_mean"]).abs().where(beyond).idxmax()]
     actual, predicted = (fmt.number(float(worst[f"{name}_mean"])) for name in ("actual", "predicted"))
-    if actual == predicted:
-        gap = fmt.number(float(abs(worst["predicted_mean"] - worst["actual_mean"])))
-        return f"{fmt.short_name(model)} is within {gap} of what happened in every group"
-    where = f"furthest off in group {worst[group]}: {predicted} predicted, {actual} happened"
-    return f"{fmt.short_name(model)} is {where}"
+    such = f"such as {worst[group]}: {predicted} predicted, {actual} happened"
+    return f"{name} is off beyond chance in {beyond.sum()} of {fmt.plural(len(rows), 'group')}, {such}"
+
+
+def _off_beyond_chance(rows: pd.DataFrame) -> pd.Series:
+    """Of each group whether prediction and outcome differ, with 5 % for all groups together (Bonferroni)."""
+    gap = (rows["predicted_mean"] - rows["actual_mean"]).abs()
+    return gap > normal_quantile(1 - 0.05 / len(rows)) * rows["standard_error"]
+
+
+def _all_of(rows: pd.DataFrame) -> str:
+    return f"all {len(rows)} groups" if len(rows) > 1 else "the only group"
 
 
 def with_findings_by_model(frame: pd.DataFrame, group: str = "") -> pd.DataFrame:
     """The frame with a finding of all its models together and of each alone."""
-    arguments, sentence = ((group,), worst_group) if group else ((), forecasts_tracked)
+    arguments, sentence = ((group,), groups_off) if group else ((), forecasts_tracked)
     for model, rows in frame.groupby("model", sort=False):
         frame.attrs[f"finding_{model}"] = fmt.capital(sentence(rows, *arguments))
     return with_finding(frame, sentence, *arguments)
@@ -101,25 +106,34 @@ def purchases_by_history(grid: pd.DataFrame, horizon: str, time_unit: str) -> st
 
 
 def chances_of_buying(deciles: pd.DataFrame) -> str:
-    """How far each forecast's chances are off, averaged over tenths of customers."""
+    """In how many tenths of the customers each forecast's chances are off beyond chance; of those that are drawn."""
     known = deciles.dropna(subset=["predicted_mean", "actual_mean"])
-    if known.empty:
-        return ""
-    gap = (known["predicted_mean"] - known["actual_mean"]).abs() * known["customers"]
-    gaps = (
-        gap.groupby(known["model"], sort=False).sum() / known.groupby("model", sort=False)["customers"].sum()
+    by_model = dict(list(known.groupby("model", sort=False))[:DRAWN])
+    # One probability for everybody is one group, and ranks nobody.
+    several = {name: rows for name, rows in by_model.items() if len(rows) > 1 or len(by_model) == 1}
+    off = [
+        f"{fmt.short_name(name)} {_off_beyond_chance(rows).sum()} of {len(rows)}"
+        for name, rows in several.items()
+    ]
+    return f"Groups whose chances are off beyond chance: {', '.join(off)}" if off else ""
+
+
+def comparison_sentence(scores: pd.DataFrame) -> str:
+    """Which forecast errs least, and which of the others err more beyond chance."""
+    best, others = scores.iloc[0], scores.iloc[1:]
+    base = scores.set_index("forecast")["brier"].get("base rate", best["actual"] * (1 - best["actual"]))
+    sentence = (
+        f"{fmt.capital(best['forecast'])} has the best Brier score ({best['brier']:.3f}, base rate {base:.3f}) and "
+        f"expected {fmt.share(best['predicted'])} of customers to buy; {fmt.share(best['actual'])} did."
     )
-    # One probability for everybody is right on average but ranks nobody: it cannot be the best forecast.
-    comparable = gaps[known.groupby("model", sort=False).size() > 1]
-    gaps = comparable if len(comparable) else gaps
-    best, worst = gaps.idxmin(), gaps.idxmax()
-    name = fmt.capital(fmt.short_name(best))
-    near = f"{name}'s probabilities are off by {fmt.share(gaps[best])} of customers on average"
-    if len(gaps) == 1:
-        return near
-    if fmt.share(gaps[best]) == fmt.share(gaps[worst]):
-        return f"All forecasts are off by {fmt.share(gaps[best])} of customers on average"
-    return f"{near}, {fmt.short_name(worst)}'s by {fmt.share(gaps[worst])}"
+    same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
+    if same:
+        sentence += f" Not clearly worse: {', '.join(same)}."
+    worse = [
+        f"{row.forecast} by {row.brier_behind:.3f} ({row.behind_low:.3f} to {row.behind_high:.3f})"
+        for row in others[others["behind_beyond_chance"]].itertuples()
+    ]
+    return sentence + (f" Worse: {', '.join(worse)}." if worse else "")
 
 
 def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
@@ -132,6 +146,16 @@ def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
     if false_alarm_rate is None:
         return f"{title} of repeat buyers"
     return f"{title} of repeat buyers, where {fmt.share(false_alarm_rate)} are expected if nobody has lapsed"
+
+
+def winnable_in_words(customers: pd.DataFrame, least_chance: float, currency: str) -> str:
+    """How many customers are silent and winnable, and the money at risk with them."""
+    money = str(customers.columns[-1])
+    what = "revenue" if money.startswith("revenue") else "contribution"
+    at_risk = fmt.money(float(customers[money].sum()), currency)
+    who = f"{fmt.plural(len(customers), 'customer is', 'customers are')} silent beyond their habit"
+    chance = f"with a chance of {fmt.share(least_chance)} or more to buy"
+    return f"{who} and still winnable, {chance}; {at_risk} of {what} is at risk with them, not the gain of a call"
 
 
 def chances_of_leaving(groups: pd.DataFrame) -> str:
@@ -150,14 +174,21 @@ def chances_of_leaving(groups: pd.DataFrame) -> str:
 
 
 def gains(deciles: pd.DataFrame) -> str:
-    """How many of those who left are among the riskiest tenth, by model."""
+    """How many of those who left are among the riskiest tenth, by model, and whether they differ beyond chance."""
     first = deciles[(deciles["decile"] == 1) & (deciles["model"] != "base rate")]
     if first.empty:
         return ""
-    others = [f"{fmt.short_name(row.model)} {fmt.share(row.gain)}" for row in first.iloc[1:].itertuples()]
-    against = f"; {fmt.listing(others)}" if others else ""
+    others = [
+        f"{fmt.short_name(row.model)} {fmt.share(row.gain)}, {beyond_chance(row.lead_low, row.lead_high)}"
+        for row in first.iloc[1:].itertuples()
+    ]
     best = fmt.share(float(first["gain"].iloc[0]))
-    return f"The riskiest 10 % of customers contain {best} of those who left{against}"
+    return "; ".join([f"The riskiest 10 % of customers contain {best} of those who left", *others])
+
+
+def beyond_chance(low: float, high: float) -> str:
+    """Whether a difference of which this is the interval is more than chance, in words."""
+    return "a difference beyond chance" if low > 0 or high < 0 else "a difference within chance"
 
 
 def churn_of_tenths(deciles: pd.DataFrame) -> str:
@@ -172,49 +203,61 @@ def churn_of_tenths(deciles: pd.DataFrame) -> str:
 
 
 def features_that_count(importance: pd.DataFrame) -> str:
-    """The features that matter most to a model."""
-    counting = importance[importance["importance"] > 0]
+    """The features that improve a model's predictions beyond chance: by more than two standard errors."""
+    if importance.empty:
+        return ""
+    counting = importance[importance["importance"] > 2 * importance["standard_error"]]
     if counting.empty:
-        return "" if importance.empty else "No feature improves predictions for held-out customers"
+        return "No feature improves predictions for held-out customers beyond chance"
     names = [fmt.short_name(str(name).replace("_", " ")) for name in counting["feature"].head(2)]
     if len(names) == 1:
         return f"{fmt.capital(names[0])} alone matters"
-    return f"{fmt.capital(names[0])} matters most, then {names[1]}"
+    lead = counting["importance"].iloc[0] - counting["importance"].iloc[1]
+    if lead > 2 * float(np.hypot(*counting["standard_error"].iloc[:2])):
+        return f"{fmt.capital(names[0])} matters most, beyond chance; then {names[1]}"
+    return f"{fmt.capital(names[0])} and {names[1]} matter most; which of them more is within chance"
 
 
 def survival_compared(curves: pd.DataFrame) -> str:
-    """Who is still there, at half the tenure that every group was seen for."""
+    """Who is still there, at half the tenure that every group was seen for, and whether groups differ."""
     curves = curves.dropna(subset=["tenure", "survival"])
     if curves.empty:
         return ""
     at = float(curves.groupby("group")["tenure"].max().min()) / 2
     at = float(np.floor(at)) if at >= 1 else at
-    there = curves[curves["tenure"] <= at].groupby("group", sort=False)["survival"].last()
-    when, most, least = f"After {fmt.plural(at, 'month')}", there.idxmax(), there.idxmin()
+    there = curves[curves["tenure"] <= at].groupby("group", sort=False).last()
+    share, when = there["survival"], f"after {fmt.plural(at, 'month')}"
+    most, least = share.idxmax(), share.idxmin()
     if len(there) == 1:
-        return f"{when}, {fmt.share(there[most])} of contracts are still there"
-    if fmt.share(there[most]) == fmt.share(there[least]):
-        return f"{when}, {fmt.share(there[most])} of contracts are still there in every group"
-    stay = f"{fmt.share(there[most])} of contracts are still there after {fmt.plural(at, 'month')}"
-    return f"{fmt.short_name(most)}: {stay}; {fmt.short_name(least)}: {fmt.share(there[least])}"
+        return f"{fmt.capital(when)}, {fmt.share(share[most])} of contracts are still there"
+    if fmt.share(share[most]) == fmt.share(share[least]):
+        return f"{fmt.capital(when)}, {fmt.share(share[most])} of contracts are still there in every group"
+    error = ((there["high"] - there["low"]) / (2 * normal_quantile(0.95))).fillna(0.0)
+    reach = normal_quantile(1 - 0.1 / (len(there) * (len(there) - 1))) * float(
+        np.hypot(error[most], error[least])
+    )
+    gap = share[most] - share[least]
+    stay = f"{fmt.share(share[most])} of contracts are still there {when}; {fmt.short_name(least)}: "
+    words = beyond_chance(gap - reach, gap + reach)
+    return f"{fmt.short_name(most)}: {stay}{fmt.share(share[least])}, {words}"
 
 
 def order_by_effect(curve: pd.DataFrame, low: float, high: float) -> str:
-    """What choosing by predicted effect brings; `low` and `high` are the interval of the Qini coefficient."""
-    share, qini = curve["share"].to_numpy(dtype=float), curve["qini"].to_numpy(dtype=float)
+    """What choosing half by predicted effect brings; `low` and `high` are the interval of the Qini coefficient."""
+    share, qini, least = (curve[name].to_numpy(dtype=float) for name in ("share", "qini", "qini_low"))
     if high < 0:
         return "Choosing by predicted effect is worse than by chance"
     if not low > 0:
         return "Choosing by predicted effect is not shown to be better than by chance in this experiment"
-    top = int(np.argmax(qini - qini[-1] * share))
-    found = f"The {fmt.share(float(share[top]))} with the highest predicted effect"
+    half, least_of_half = (float(np.interp(0.5, share, one)) for one in (qini, least))
+    found = "The half with the highest predicted effect"
     if not qini[-1] > 0:
-        return f"{found} gain; contacting everybody gains nothing"
-    if curve["qini_low"].iloc[top] > qini[-1]:
-        return f"{found} gain more than contacting everybody would: some customers should not be contacted"
-    part = float(qini[top] / qini[-1])
+        return f"{found} gains; contacting everybody gains nothing"
+    if least_of_half > qini[-1]:
+        return f"{found} gains more than contacting everybody would: some customers should not be contacted"
+    part = half / float(qini[-1])
     brought = "as much as" if part >= 1 else f"{fmt.share(part)} of what"
-    return f"{found} bring {brought} contacting everybody brings"
+    return f"{found} brings {brought} contacting everybody brings, more than by chance"
 
 
 def spend_of_groups(groups: pd.DataFrame) -> str:

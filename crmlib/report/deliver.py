@@ -82,10 +82,11 @@ def write_pdf(folder: Path, chromium: str) -> Path:
 
 
 def _one_page(folder: Path) -> str:
-    """The index with the chapters behind it, links between them leading within the page."""
+    """The index with the chapters and the glossary behind it, links between them leading within the page."""
     from bs4 import BeautifulSoup, Tag  # not before there is something to print
 
-    names = ["index.html", *sorted(path.name for path in folder.glob("[0-9][0-9]_*.html"))]
+    chapters = sorted(path.name for path in folder.glob("[0-9][0-9]_*.html"))
+    names = ["index.html", *chapters, *(path.name for path in folder.glob("glossary.html"))]
     texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
     pages = {name: BeautifulSoup(text, "html.parser") for name, text in texts.items()}
     whole = pages["index.html"]
@@ -102,9 +103,9 @@ def _one_page(folder: Path) -> str:
     for method in whole.find_all("details", class_="analysts"):
         method["open"] = ""  # paper cannot unfold it
     for link in whole.find_all("a"):
-        target = str(link.get("href", ""))
+        target, _, term = str(link.get("href", "")).partition("#")
         if target in pages:
-            link["href"] = "#" + target.removesuffix(".html")
+            link["href"] = "#" + (term or target.removesuffix(".html"))
     return str(whole)
 
 

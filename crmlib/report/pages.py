@@ -35,6 +35,7 @@ _SPANS = {"colspan", "rowspan", "scope"}
 _TABLE_ATTRIBUTES = {"td": _SPANS, "th": _SPANS, "a": {"href"}}
 _TABLE_CLASSES = {"td": {"number"}, "th": {"number"}}
 _TABLE_FILE = re.compile(r"(?:.*/)?(tables/[\w.-]+\.(?:csv|parquet))")
+GLOSSARY = "glossary.md"  # in docs/
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _SECTION, _FOLDED = re.compile(r"\s*##?\s"), re.compile(r"\s*##\s+For analysts\s*(\n|$)")
@@ -96,6 +97,13 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
             {"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out), "folded": False}
         )
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
+
+
+def glossary_page(text: str, pages: set[str]) -> str:
+    """The glossary as a page that the others link to; the examples that tests compute are left out."""
+    prose = _Prose(pages, anchors=True)
+    body = prose.render(re.sub(r"^```pycon\n.*?^```$", "", text, flags=re.M | re.S))
+    return render("glossary.html.j2", heading=prose.title, body=body)
 
 
 def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) -> list[dict[str, Any]]:
@@ -183,10 +191,10 @@ def table(text: str, heading: str) -> Markup:
 class _Prose:
     """Markdown of one page, with its headings in order whatever the notebook's levels are."""
 
-    def __init__(self, pages: set[str]) -> None:
+    def __init__(self, pages: set[str], *, anchors: bool = False) -> None:
         self.markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
         self.markdown.add_render_rule("image", _described)
-        self.pages = pages
+        self.pages, self.anchors = pages, anchors
         self.title = ""
         self.heading = ""
         self.level = 1
@@ -204,6 +212,8 @@ class _Prose:
                     continue
                 self._level(tokens[index], tokens[index + 2])
                 self.heading = text
+                if self.anchors:
+                    tokens[index].attrSet("id", anchor(text))
             self._links(tokens[index])
             kept.append(tokens[index])
             index += 1
@@ -222,9 +232,19 @@ class _Prose:
     def _links(self, token: Token) -> None:
         for child in token.children or []:
             if child.type == "link_open":
-                name = str(child.attrGet("href")).rpartition("/")[2].removesuffix(".ipynb")
-                if name in self.pages:
+                target, _, term = str(child.attrGet("href")).rpartition("/")[2].partition("#")
+                name = target.removesuffix(".ipynb")
+                if target == GLOSSARY:
+                    child.attrSet("href", f"glossary.html#{term}")
+                elif name in self.pages:
                     child.attrSet("href", f"{name}.html")
+                elif self.anchors and name != target:  # a chapter that this report has not
+                    child.attrSet("href", "index.html")
+
+
+def anchor(heading: str) -> str:
+    """Where a link to a heading leads, as GitHub and JupyterLab write it: "P(alive)" is `palive`."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _plain(inline: Token) -> str:

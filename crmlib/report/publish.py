@@ -20,6 +20,7 @@ from crmlib.report import pages
 from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
+from crmlib.study.places import document
 from crmlib.study.results import TO_ACT_ON, cards, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
@@ -35,7 +36,7 @@ def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str, Any]) -> None:
-    """Write a page per notebook that ran, and the index.
+    """Write a page per notebook that ran, the glossary that they link to, and the index.
 
     `outcomes`: how each chapter ended. `run`: the run's folder, with notebooks, metrics and tables in it. `record`:
     what run.json says.
@@ -59,6 +60,8 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
             after=shown[position + 1] if position + 1 < len(shown) else None,
         )
         (run / f"{chapter.name}.html").write_text(page, encoding="utf-8")
+    glossary = pages.glossary_page(document(pages.GLOSSARY), {one.name for one in shown})
+    (run / "glossary.html").write_text(glossary, encoding="utf-8")
     (run / "index.html").write_text(_index(plan, by_name, metrics, run, record), encoding="utf-8")
 
 

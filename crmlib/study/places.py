@@ -103,6 +103,12 @@ def notebooks_folder(start: Path | None = None) -> Path:
     raise StudyError("there is no folder notebooks/ in this folder or above, and none came with the package")
 
 
+def document(name: str) -> str:
+    """The text of a page of docs/ that comes with the package."""
+    path = next(folder / "docs" / name for folder in _SHIPPED if (folder / "docs" / name).is_file())
+    return path.read_text(encoding="utf-8")
+
+
 def cache_folder(root: Path) -> Path:
     """Where cleaned logs and finished notebooks are kept between runs.
 

@@ -31,7 +31,8 @@ def deciles(models: dict[str, Sequence[float]]) -> pd.DataFrame:
                 {
                     "model": model, "decile": range(1, 11), "customers": 10.0, "churned": left,
                     "churn_rate": np.array(left) / 10, "lift": 10 * share, "gain": gain,
-                    "gain_low": 0.95 * gain, "gain_high": np.minimum(1.05 * gain, 1),
+                    "gain_low": 0.95 * gain, "gain_high": np.minimum(1.05 * gain, 1), "lead_low": 0.1,
+                    "lead_high": 0.3,
                 }
             )
         )  # fmt: skip

@@ -130,7 +130,8 @@ def track(actual: list[float], predicted: dict[str, list[float]], calibration: i
 
 def groups(actual: list[float], predicted: list[float]) -> pd.DataFrame:
     names = [*map(str, range(len(actual) - 1)), f"{len(actual) - 1}+"]
-    return pd.DataFrame({"frequency_group": names, "actual_mean": actual, "predicted_mean": predicted})
+    frame = pd.DataFrame({"frequency_group": names, "actual_mean": actual, "predicted_mean": predicted})
+    return frame.assign(standard_error=0.1)
 
 
 def grid(values: np.ndarray) -> pd.DataFrame:
@@ -146,7 +147,7 @@ def clv(values: list[float]) -> pd.DataFrame:
 
 
 def clv_of(names: list[str], means: list[float], column: str = "segment") -> pd.DataFrame:
-    frame = pd.DataFrame({column: names, "customers": 50, "clv_mean": means})
+    frame = pd.DataFrame({column: names, "customers": 50, "clv_mean": means, "standard_error": 1.0})
     return frame.assign(clv_low=0.9 * frame["clv_mean"], clv_high=1.1 * frame["clv_mean"])
 
 
@@ -214,14 +215,14 @@ def ranks(profits: list[float]) -> pd.DataFrame:
 WORKED = [400.0, 250, 150, 80, 40, 20, 10, -20, -130, -200]
 
 
-def value_by_retention(cost: float = 175.0) -> pd.DataFrame:
+def value_by_retention(cost: float = 275.0) -> pd.DataFrame:
     """Margin 100, discount 10 %: gross value and what five points more add to the net one."""
     rates = np.linspace(0.4, 0.95, 56)
-    gross = 100 * rates / (1.1 - rates)
-    after = np.where(rates <= 0.95, 100 * (rates + 0.05) / (1.05 - rates), np.nan)
-    change = np.where(gross > cost, (after - gross) / np.where(gross > cost, gross - cost, 1), np.nan)
+    gross = 110 / (1.1 - rates)
+    rise = np.where(rates <= 0.95, 110 / (1.05 - rates), np.nan) - gross
+    change = np.where(gross > cost, rise / np.where(gross > cost, gross - cost, 1), np.nan)
     frame = pd.DataFrame({"retention_rate": rates, "gross": gross, "net": gross - cost, "net_change": change})
-    return frame
+    return frame.assign(gross_change=rise / gross)
 
 
 def published(rises: tuple[float, ...] = (0.85, 0.75, 0.5, 0.45, 0.35, 0.3, 0.25)) -> pd.DataFrame:
@@ -253,7 +254,7 @@ def tenths(away: dict[str, float]) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {"model": name, "decile": range(1, 11), "customers": 50, "actual_mean": happened,
-             "predicted_mean": np.clip(happened + one, 0, 1)}
+             "predicted_mean": np.clip(happened + one, 0, 1), "standard_error": 0.02}
         )
         for name, one in away.items()
     ]  # fmt: skip
@@ -269,7 +270,14 @@ def overdue(shares: list[float]) -> pd.DataFrame:
 def profit_curves(**profits: list[float]) -> pd.DataFrame:
     """Cumulative profit by ranking, at even shares of customers."""
     curves = [
-        pd.DataFrame({"ranking": name, "share_contacted": np.linspace(0, 1, len(values)), "profit": values})
+        pd.DataFrame(
+            {
+                "ranking": name,
+                "share_contacted": np.linspace(0, 1, len(values)),
+                "profit": values,
+                "behind_error": 0.0,
+            }
+        )
         for name, values in profits.items()
     ]
     return pd.concat(curves, ignore_index=True)
@@ -285,7 +293,9 @@ def qini(values: list[float], reach: float = 0.1) -> pd.DataFrame:
 def differences(
     names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
 ) -> pd.DataFrame:
-    frame = pd.DataFrame({column: names, "difference": values, "verdict": verdicts, "members": 80})
+    frame = pd.DataFrame(
+        {column: names, "difference": values, "verdict": verdicts, "members": 80, "name": names}
+    )
     return frame.assign(low=frame["difference"] - 1.5, high=frame["difference"] + 1.5)
 
 

@@ -28,10 +28,19 @@ def test_a_gap_within_its_interval_is_chance() -> None:
 def test_gains_and_lift_are_those_of_the_riskiest_tenth() -> None:
     frame = deciles({"churn model": [8, 2, *[0] * 8], "tenure alone": [4, 3, 3, *[0] * 7]})
     title = gains(frame)
-    assert title == "The riskiest 10 % of customers contain 80 % of those who left; tenure alone 40 %"
+    found = "The riskiest 10 % of customers contain 80 % of those who left; tenure alone 40 %, a difference"
+    assert title == f"{found} beyond chance"
+    assert gains(frame.assign(lead_low=-0.1)) == f"{found} within chance"
     assert churn_of_tenths(frame).startswith("80 % of the riskiest tenth left, 8.0 times the average; 0 %")
 
 
 def test_what_counts_is_said_only_if_it_counts() -> None:
     assert features_that_count(importance({"tenure": 0.1, "plan": 0.0})) == "Tenure alone matters"
+    assert features_that_count(importance({"tenure": 0.1, "plan": 0.0015})) == "Tenure alone matters"
+    assert features_that_count(importance({"tenure": 0.1, "plan": 0.05})).endswith(
+        "most, beyond chance; then plan"
+    )
+    assert features_that_count(importance({"tenure": 0.1, "plan": 0.099})) == (
+        "Tenure and plan matter most; which of them more is within chance"
+    )
     assert "No feature improves predictions" in features_that_count(importance({"noise": -0.01}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -26,9 +27,9 @@ from crmlib.customers.audit.sentences import (
     value_of_cohort,
 )  # fmt: skip
 from crmlib.customers.sentences import sizes_of_segments
-from crmlib.economics.sentences import spread_of_value, value_of_groups, widest_assumption
+from crmlib.economics.sentences import spread_of_value, value_of_groups, value_of_months, widest_assumption
 from crmlib.findings import in_currency, with_finding
-from crmlib.models.sentences import forecasts_tracked, p_alive_by_history, purchases_by_history, worst_group
+from crmlib.models.sentences import forecasts_tracked, groups_off, p_alive_by_history, purchases_by_history
 from crmlib.study.data_quality import _rows_used
 from tests.charts import frames
 
@@ -211,10 +212,10 @@ def test_tracking_judges_by_the_holdout_alone(actual: list[int], factor: float) 
         assert float(re.search(r"([\d.]+) %", title)[1]) == pytest.approx(100 * abs(factor - 1), abs=0.51)
 
 
-def test_tracking_names_best_and_worst() -> None:
+def test_tracking_gives_the_range_and_ranks_nobody_by_one_total() -> None:
     frame = frames.track([10.0] * 6, {"a": [9.0] * 6, "b": [10.5] * 6, "c": [4.0] * 6}, 3)
     title = forecasts_tracked(frame)
-    assert title == "b comes closest to the 30 holdout purchases (+5 %); c is furthest off (−60 %)"
+    assert title == "3 forecasts are off by −60 % to +5 % of the 30 holdout purchases that happened"
 
 
 def test_no_holdout_purchase() -> None:
@@ -224,15 +225,19 @@ def test_no_holdout_purchase() -> None:
 
 @few
 @given(listed(st.tuples(st.floats(0, 9), st.floats(0, 9)), 1, 9))
-def test_calibration_names_the_worst_group(pairs: list[tuple[float, float]]) -> None:
+def test_calibration_names_a_group_that_is_off_beyond_chance(pairs: list[tuple[float, float]]) -> None:
     table = frames.groups([one for one, _ in pairs], [other for _, other in pairs])
     gaps = (table["predicted_mean"] - table["actual_mean"]).abs()
-    title = worst_group(table.assign(model="BG/NBD"), "frequency_group")
-    if "in every group" in title:
-        assert gaps.max() <= 0.01
+    title = groups_off(table.assign(model="BG/NBD"), "frequency_group")
+    beyond = gaps > 0.1 * NormalDist().inv_cdf(1 - 0.025 / len(table))
+    if not beyond.any():
+        assert "within chance" in title
     else:
         worst = table.loc[gaps.idxmax()]
-        assert f"group {worst['frequency_group']}:" in title
+        assert (
+            f"in {beyond.sum()} of {fmt.plural(len(table), 'group')}, such as {worst['frequency_group']}:"
+            in title
+        )
         assert f"{fmt.number(worst['predicted_mean'])} predicted" in title
 
 
@@ -255,10 +260,21 @@ def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
     names = ["Platinum", "Gold", "Iron", "Lead", "Other"][: len(means)]
     title = usd(value_of_groups(frames.clv_of(names, means)))
     if max(means) > min(means):
-        assert title.startswith(f"{names[int(np.argmax(means))]}: worth most")
-        assert f"{names[int(np.argmin(means))]}: least" in title
+        assert title.startswith(f"{names[int(np.argmax(means))]}: ")
+        assert f"; {names[int(np.argmin(means))]}: " in title
+        pairs = len(means) * (len(means) - 1) / 2
+        beyond = max(means) - min(means) > NormalDist().inv_cdf(1 - 0.025 / pairs) * np.sqrt(2)
+        assert title.endswith(f"a difference {'beyond' if beyond else 'within'} chance")
     else:
         assert "worth the same" in title
+
+
+def test_months_are_said_to_differ_only_beyond_chance() -> None:
+    months = pd.DataFrame({"month": frames.months(4), "customers": 100, "clv_mean": [10.0, 11.0, 9.0, 10.0]})
+    alike = usd(value_of_months(months.assign(standard_error=1.0)))
+    assert alike == "A new customer is worth USD 10.00 on average; the 4 months do not differ beyond chance"
+    apart = usd(value_of_months(months.assign(standard_error=0.1)))
+    assert apart.endswith("months differ beyond chance, half of them between USD 9.75 and USD 10.25")
 
 
 def test_tiers_and_segments_keep_their_colours() -> None:

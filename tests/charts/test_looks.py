@@ -89,9 +89,15 @@ ODD = {
     "one acquisition": (charts.by_cohort, frames.clv_of(list(frames.months(1)), [4], "month"), frames.OF_CLV),
     "firm beyond the curve": (charts.profit_by_retention, frames.value_by_retention(), {"retention_rate": 0.2}),
     "no cost known": (charts.profit_by_retention, frames.value_by_retention(0), {"retention_rate": 0.93}),
-    "a customer at a loss": (charts.profit_by_retention, frames.value_by_retention(600), {"retention_rate": 0.6}),
+    "a customer at a loss": (charts.profit_by_retention, frames.value_by_retention(700), {"retention_rate": 0.6}),
+    "acquisition cost not known": (
+        charts.rise_by_retention, frames.value_by_retention(np.nan), {"retention_rate": 0.7},
+    ),
+    "value before an unknown cost": (
+        charts.profit_by_retention, frames.value_by_retention(np.nan), {"retention_rate": 0.7},
+    ),
     "nothing published": (charts.rise_by_retention, frames.value_by_retention(0), {"retention_rate": 0.7}),
-    "no net value here": (charts.rise_by_retention, frames.value_by_retention(300), {"retention_rate": 0.6}),
+    "no net value here": (charts.rise_by_retention, frames.value_by_retention(400), {"retention_rate": 0.6}),
     "a rise without end": (
         charts.rise_by_retention, frames.value_by_retention(),
         {"retention_rate": 0.75, "interval": (2.0, np.inf), "published": frames.published()},

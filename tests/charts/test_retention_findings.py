@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crmlib import charts
 from crmlib import format as fmt
 from crmlib.customers.sentences import change_of_recurring_revenue
-from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
+from crmlib.economics.retention.claim import retention_claim
+from crmlib.economics.sentences import claim_in_words, worth_of_next_points
 from crmlib.models.sentences import chances_of_buying, overdue_buyers, survival_compared
 from tests.charts import frames
 from tests.charts.test_findings import usd
@@ -19,13 +21,15 @@ few = settings(max_examples=15, deadline=None)
 
 
 @few
-@given(st.sampled_from([0.0, 60.0, 175.0, 320.0]), st.integers(40, 95))
+@given(st.sampled_from([0.0, 60.0, 275.0, 420.0]), st.integers(40, 95))
 def test_worth_of_the_next_points(cost: float, percent: int) -> None:
     curve, rate = frames.value_by_retention(cost), percent / 100
-    title = usd(worth_of_next_points(curve, rate, 0.05))
+    title = usd(worth_of_next_points(curve, rate, 0.05, " of profit"))
     net, after = (float(np.interp(one, curve["retention_rate"], curve["net"])) for one in (rate, rate + 0.05))
-    assert net == pytest.approx(100 * rate / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
-    assert title.startswith(f"At {fmt.share(rate)} retention a customer is worth {fmt.money(net, 'USD')}")
+    assert net == pytest.approx(110 / (1.1 - rate) - cost, rel=1e-6, abs=1e-6)
+    brings = f"At {fmt.share(rate)} retention a customer brings {fmt.money(net, 'USD')} of profit in all"
+    assert title.startswith(brings)
+    assert ("net of acquisition cost" in title) == (cost > 0)
     if percent > 90:
         assert "are outside the curve" in title
     elif net > 0:
@@ -36,25 +40,40 @@ def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
     assert "outside the curve" in usd(worth_of_next_points(frames.value_by_retention(), 0.2, 0.05))
 
 
+FIRM = {"retained": 8000, "customers": 10_000, "contribution": 100, "discount_rate": 0.1}
+
+
 @pytest.mark.parametrize(
-    ("cost", "rate", "said"),
+    ("known", "said"),
     [
-        (175.0, 0.8, "five points more add 80 %, as claimed"),
-        (0.0, 0.8, "add 28 %, not the claimed 80 %"),
-        (240.0, 0.8, "more than the claimed 80 %"),
-        (300.0, 0.6, "net value is not positive"),
+        ({"acquisition_cost": 275}, "“80 % more profit” is undecided: five points more add 80 % ("),
+        ({"acquisition_cost": 0}, "contradicted: five points more add 20 % ("),
+        ({"acquisition_cost": 0}, "less than 80 %"),
+        ({"acquisition_cost": 320}, "supported: five points more add"),
+        ({}, "cannot be tested: five points more add 20 % before acquisition cost, which is not known"),
+        ({"acquisition_cost": 500}, "cannot be tested: a customer brings less than acquisition costs"),
+        ({"contribution": None, "acquisition_cost": 9}, "cannot be tested: costs are known but no margin"),
     ],
 )
-def test_the_claim_is_met_missed_or_passed(cost: float, rate: float, said: str) -> None:
-    assert said in rise_beside_claim(frames.value_by_retention(cost), rate, 0.8)
+def test_the_title_of_the_rise_has_the_verdict_of_the_claim(known: dict, said: str) -> None:
+    finding = retention_claim(**(FIRM | known)).finding
+    title = claim_in_words(frames.value_by_retention(), finding, 0.8)
+    assert said in title
+    assert (
+        sum(f" {word}" in title for word in ("supported", "contradicted", "undecided", "cannot be tested"))
+        == 1
+    )
+    assert finding.verdict in title
 
 
 def test_survival_is_compared_where_all_were_seen() -> None:
     curves = frames.survival({"monthly": 0.9, "yearly": 0.99}, until=24)
     assert survival_compared(curves) == (
         f"yearly: {fmt.share(0.99**12)} of contracts are still there after 12 months; "
-        f"monthly: {fmt.share(0.9**12)}"
+        f"monthly: {fmt.share(0.9**12)}, a difference beyond chance"
     )
+    wide = curves.assign(low=0.0, high=1.0)
+    assert survival_compared(wide).endswith(f"monthly: {fmt.share(0.9**12)}, a difference within chance")
     short = curves[(curves["group"] == "yearly") | (curves["tenure"] <= 6)]
     assert "after 3 months" in survival_compared(short)
     assert survival_compared(curves[curves["group"] == "yearly"]) == (
@@ -67,38 +86,23 @@ def test_recurring_revenue_adds_up_and_names_its_largest_effect() -> None:
     assert title == "Recurring revenue fell by 26 % to USD 740; largest effect: churn (−USD 300)"
 
 
-@few
-# Not ten or thirty: their gaps lie half way between two percentages.
-@given(
-    st.lists(
-        st.integers(-29, 29).filter(lambda cents: cents % 10).map(lambda cents: cents / 100),
-        min_size=1,
-        max_size=4,
+def test_forecasts_that_are_drawn_are_named_with_the_groups_where_they_are_off_beyond_chance() -> None:
+    """Of ten groups with a standard error of .02, a gap counts from .056 on (Bonferroni)."""
+    table = frames.tenths({"Pareto/NBD": 0.05, "MBG/NBD": 0.06, "rule": -0.04, "boosting": 0.0, "fifth": 0.3})
+    assert chances_of_buying(table) == (
+        "Groups whose chances are off beyond chance: Pareto/NBD 0 of 10, MBG/NBD 9 of 10, rule 0 of 10, "
+        "boosting 0 of 10"
     )
-)
-def test_best_and_worst_forecast_are_named(away: list[float]) -> None:
-    table = frames.tenths({f"model {place}": one for place, one in enumerate(away)})
-    gaps = {
-        name: float((rows["predicted_mean"] - rows["actual_mean"]).abs().mean())
-        for name, rows in table.groupby("model")
-    }
-    title = chances_of_buying(table)
-    assert fmt.share(min(gaps.values())) in title
-    if fmt.share(min(gaps.values())) != fmt.share(max(gaps.values())):
-        assert title.startswith(f"{fmt.capital(min(gaps, key=gaps.__getitem__))}'s")
-        assert f"{max(gaps, key=lambda one: gaps[one])}'s" in title
+    drawn = charts.chances(table, what="Predicted chance to buy")
+    named = [text.get_text() for text in drawn.figure.axes[0].texts]
+    assert {"Pareto/NBD", "MBG/NBD", "rule", "boosting"} <= set(named)
+    assert "fifth" not in named
 
 
-def test_one_chance_for_everybody_is_not_named_the_best_forecast() -> None:
+def test_one_chance_for_everybody_is_not_judged_by_groups() -> None:
     table = frames.tenths({"model": 0.1, "rule": 0.2})
-    base = (
-        table[table["model"] == "model"]
-        .head(1)
-        .assign(model="base rate", predicted_mean=0.3, actual_mean=0.3)
-    )
-    title = chances_of_buying(pd.concat([table, base], ignore_index=True))
-    assert title.startswith("Model's")
-    assert "base rate" not in title
+    base = table[table["model"] == "model"].head(1).assign(model="base rate")
+    assert "base rate" not in chances_of_buying(pd.concat([table, base], ignore_index=True))
 
 
 def test_overdue_counts_repeat_buyers_alone() -> None:

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlib.customers._log import customer_totals
-from crmlib.customers.profit.customer_profit import customer_profit
-from crmlib.customers.profit.spread import profit_halves
+from crmlib.customers.profit.customer_profit import customer_profit, profit_days
 from crmlib.errors import CrmError, DataError
 from tests.customers.logs import log_of, purchase_logs
 
@@ -167,7 +166,7 @@ def test_money_and_customers_agree_with_the_lenses(log, after, days):
     purchase_logs(),
     st.lists(st.tuples(st.sampled_from("abxy"), st.integers(0, 70), st.none() | st.integers(0, 50))),
 )
-def test_halves_and_tables_lose_no_row(log, cases):
+def test_days_and_tables_lose_no_row(log, cases):
     table = pd.DataFrame(cases, columns=["customer_id", "day", "minutes"]).astype({"customer_id": "object"})
     table["minutes"] = table["minutes"].astype(float)
     table["opened"] = table["date"] = pd.Timestamp("2023-12-28") + pd.to_timedelta(
@@ -179,5 +178,9 @@ def test_halves_and_tables_lose_no_row(log, cases):
     whole = customer_profit(log, **options)
     counted = whole["cases"].sum() + whole.left_out.query("table == 'service_cases'")["rows"].sum()
     assert counted == table["opened"].between("2024-01-01", "2024-02-28 23:59").sum()
-    halves = profit_halves(log, **options).set_index("customer_id")["value"]
-    assert halves.to_dict() == pytest.approx(whole.set_index("customer_id")["profit"].to_dict())
+    days = profit_days(log, **options)
+    by_customer = whole.set_index("customer_id")
+    expected = by_customer["profit"] + by_customer["cost_of_account"]
+    found = days.groupby("customer_id")["money"].sum().reindex(expected.index).fillna(0.0)
+    assert found.to_dict() == pytest.approx(expected.to_dict(), abs=1e-5)
+    assert -days.loc[days["steady"].astype(bool), "money"].sum() >= whole["cost_of_contacts"].sum() - 1e-5

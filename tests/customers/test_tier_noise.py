@@ -5,49 +5,57 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.spread import profit_halves, profit_noise
+from crmlib.customers.profit.customer_profit import profit_days
 from crmlib.customers.tiers.chances import chances_of, moves_between, regression_to_the_mean
+from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.customers.tiers.value_tiers import value_tiers
 from crmlib.errors import CannotAnswerError, CrmError
-from tests.customers.logs import cdnow_sample, log_of
+from tests.customers.logs import cdnow_sample
+from tests.customers.still_customers import MEASURES, judged, periods
 
 
-def world(seed: int, orders: float, size: int = 10_000) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Halves of a period, the next period's profit and the true one: orders, baskets and cases come by chance."""
+def world(seed: int, orders: float, size: int = 10_000):
+    """A period, the next one's profit and the true one: orders, baskets and cases come by chance."""
     random = np.random.default_rng(seed)
     rate, basket = random.gamma(0.8, orders / 0.8, size), random.lognormal(3, 0.5, size) * 0.4
     serve = random.gamma(0.5, 16.0, size)
 
-    def half() -> np.ndarray:
-        bought = random.poisson(rate / 2)
-        spend = random.gamma(np.maximum(4 * bought, 1e-9), 0.25) * basket
-        return spend - 5.0 * random.poisson(serve / 10)
+    def days() -> pd.DataFrame:
+        bought = np.repeat(np.arange(size), random.poisson(rate))
+        served = np.repeat(np.arange(size), random.poisson(serve / 5))
+        spend = random.gamma(4.0, basket[bought] / 4.0)
+        money = np.concatenate([spend, np.full(len(served), -5.0)])
+        return pd.DataFrame({"customer": np.concatenate([bought, served]), "money": money})
 
-    halves = pd.DataFrame({"customer_id": np.arange(size), "one": half(), "other": half()})
-    halves["value"] = halves["one"] + halves["other"]
-    return halves, half() + half(), rate * basket - serve
+    one, other = days(), days()
+    profit = np.bincount(one["customer"], one["money"], size)
+    active = np.bincount(one["customer"], minlength=size) > 0
+    known = pd.DataFrame({"customer_id": np.arange(size), "profit": profit})[active]
+    again = NextPeriod(size, one).at(np.flatnonzero(active))
+    later = np.bincount(other["customer"], other["money"], size)
+    return known.reset_index(drop=True), later[active], (rate * basket - serve)[active], again
 
 
 @pytest.fixture(scope="module", params=[6.0, 30.0])
 def known(request):
-    halves, later, true = world(1, request.param)
-    return halves, later, true, chances_of(halves)
+    profit, later, true, again = world(1, request.param)
+    return profit, later, true, chances_of(profit, again)
 
 
 def test_the_ceiling_is_what_can_be_reached(known):
-    halves, _later, true, chances = known
+    profit, _later, true, chances = known
     right = value_tiers(pd.DataFrame({"profit": true}))["tier"].astype(str).to_numpy()
     hits = (right == chances["tier"].astype(str)).mean()
     best = (right == chances["most_likely"].astype(str)).mean()
     # Of 10,000 customers a share is known to within about .01; the noise's shape is taken for a bell, which it is not.
     assert chances.expected_hits == pytest.approx(hits, abs=0.03)
     assert chances.ceiling == pytest.approx(max(hits, best), abs=0.03)
-    assert chances.reliability == pytest.approx(true.var() / halves["value"].var(), abs=0.03)
+    assert chances.reliability == pytest.approx(true.var() / profit["profit"].var(), abs=0.03)
 
 
 def test_chances_mean_what_they_say(known):
-    _halves, _later, true, chances = known
+    _profit, _later, true, chances = known
     right = value_tiers(pd.DataFrame({"profit": true}))["tier"].astype(str).to_numpy()
     for tier in ("Platinum", "Gold", "Lead"):
         for low, high in ((0.0, 0.1), (0.1, 0.5), (0.5, 1.0)):
@@ -57,21 +65,21 @@ def test_chances_mean_what_they_say(known):
 
 
 def test_the_shrunk_profit_is_nearer_to_the_truth(known):
-    halves, _later, true, chances = known
-    for wanted in (slice(None), np.argsort(halves["value"])[-500:]):
+    profit, _later, true, chances = known
+    for wanted in (slice(None), np.argsort(profit["profit"])[-500:]):
         error = (chances["shrunk"] - true).iloc[wanted]
-        raw = (halves["value"] - true).iloc[wanted]
+        raw = (profit["profit"] - true).iloc[wanted]
         assert (error**2).mean() < (raw**2).mean()
         assert abs(error.mean()) < 0.35 * abs(raw.mean()) + 1.0
 
 
 def test_nobody_changed_and_yet_many_moved(known):
     """Customers whose rates stay as they are: all the migration there is, is chance, and it is foretold."""
-    halves, later, _true, chances = known
-    before = value_tiers(halves.assign(profit=halves["value"]))
-    after = value_tiers(halves.assign(profit=later), cut_offs=before.cut_offs)
+    profit, later, _true, chances = known
+    before = value_tiers(profit)
+    after = value_tiers(profit.assign(profit=later), cut_offs=before.cut_offs)
     matrix, stayed = moves_between(before, after, chances)
-    assert matrix.to_numpy().sum() == len(halves)
+    assert matrix.to_numpy().sum() == len(profit)
     assert stayed["by_chance"].tolist() == pytest.approx(stayed["stayed"].tolist(), abs=0.07)
     assert stayed["noise_share"].min() > 0.8
     means = regression_to_the_mean(chances, after, value="profit")
@@ -80,11 +88,11 @@ def test_nobody_changed_and_yet_many_moved(known):
 
 
 def test_customers_who_changed_are_not_called_noise():
-    halves, later, _true = world(2, 30.0)
-    chances = chances_of(halves)
-    before = value_tiers(halves.assign(profit=halves["value"]))
+    profit, later, _true, again = world(2, 30.0)
+    chances = chances_of(profit, again)
+    before = value_tiers(profit)
     shuffled = np.random.default_rng(0).permutation(later)
-    after = value_tiers(halves.assign(profit=shuffled), cut_offs=before.cut_offs)
+    after = value_tiers(profit.assign(profit=shuffled), cut_offs=before.cut_offs)
     stayed = moves_between(before, after, chances)[1].set_index("tier")
     assert stayed.loc["Platinum", "noise_share"] < 0.4
 
@@ -106,76 +114,110 @@ def test_who_came_and_who_left_are_counted():
         moves_between(before, after, chances=after)
 
 
-def test_halves_are_dealt_week_by_week_and_lose_nothing():
-    rows = [("a", f"2024-01-{1 + 7 * week:02d}", 2.0**week) for week in range(4)]
-    halves = profit_halves(log_of(*rows, ("b", "2023-12-01", 9.0)), start="2024-01-01", end="2024-02-29")
-    assert halves[["one", "other"]].values.tolist() == [[1 + 8, 2 + 4]]
-    assert halves["exposure_days"].tolist() == [60]
-
-
-def test_costs_of_tables_and_accounts_are_dealt_too():
-    log = log_of(("a", "2024-01-01", 100.0), ("b", "2023-12-01", 9.0))
-    cases = pd.DataFrame({"customer_id": ["a", "a"], "opened": pd.to_datetime(["2024-01-02", "2024-01-09"])})
-    cases = cases.assign(minutes=[3.0, 5.0])
-    halves = profit_halves(
-        log, start="2024-01-01", end="2024-12-30", margin=0.5, service_cases=cases,
-        costs={"per_service_minute": 1.0, "fixed_per_year": 36.525},
-    )  # fmt: skip
-    assert halves[["one", "other"]].values.tolist() == [pytest.approx([50 - 3 - 18.25, -5 - 18.25])]
-
-
 @pytest.mark.parametrize("margin", [None, 0.4])
-def test_cdnow_halves_are_the_period(margin):
-    log = cdnow_sample()
-    halves = profit_halves(log, start="1997-01-01", end="1998-06-30", margin=margin)
-    assert len(halves) == 2357
-    assert halves["value"].sum() == pytest.approx((margin or 1) * log["amount"].sum())
-    chances = chances_of(halves)
+def test_cdnow_days_are_the_period(margin):
+    log, year = cdnow_sample(), dict(start="1997-01-01", end="1998-06-30")
+    days = profit_days(log, **year, margin=margin)
+    assert days["customer_id"].nunique() == 2357
+    assert days["money"].sum() == pytest.approx((margin or 1) * log["amount"].sum())
+    chances = crm.tier_probabilities(log, **year, margin=margin)
     assert np.allclose(chances[list(TIERS)].sum(axis=1), 1)
-    assert (chances["Lead"] == 0).all() or margin is not None
-    assert 0.6 < chances.expected_hits <= chances.ceiling < 1
+    assert (chances["Lead"] == 0).all()
+    assert 0.6 < chances.same_tier_for_all[1] < chances.expected_hits <= chances.ceiling < 1
+
+
+def test_too_little_to_learn_from():
+    for size, values, says in ((60, 1.0, "1 different value;"), (2, [1.0, 2.0], "50 customers who")):
+        frame = pd.DataFrame({"customer_id": range(size), "revenue": values})
+        days = pd.DataFrame({"customer": range(size), "money": values})
+        with pytest.raises(CannotAnswerError, match=says):
+            chances_of(frame, NextPeriod(size, days))
 
 
 @pytest.mark.parametrize(
-    ("halves", "says"),
-    [
-        (pd.DataFrame({"one": [1.0] * 60, "other": [1.0] * 60}), "1 different profit;"),
-        (pd.DataFrame({"one": [1.0, 2.0], "other": [1.0, 1.0]}), "50 customers who"),
-    ],
-)
-def test_too_little_to_learn_from(halves, says):
-    with pytest.raises(CannotAnswerError, match=says):
-        profit_noise(halves)
-    with pytest.raises(CannotAnswerError, match="8 are needed"):
-        profit_halves(log_of(("a", "2024-01-01", 1.0)), start="2024-01-01", end="2024-01-31")
-    with pytest.raises(CrmError, match="missing or infinite"):
-        profit_noise(halves.assign(one=np.nan))
-
-
-@pytest.mark.parametrize(
-    "shape", ["without noise", "all at a loss", "most do nothing", "one whale", "two values"]
+    "shape", ["all at a loss", "most do nothing", "one whale", "two values", "one amount"]
 )
 def test_odd_bases_have_chances_too(shape):
     random = np.random.default_rng(0)
-    one = random.lognormal(3, 1, 800)
-    halves = {
-        "without noise": (one, one),
-        "all at a loss": (-one, -random.permutation(one)),
-        "most do nothing": (np.where(random.random(800) < 0.9, 0.0, one), np.zeros(800)),
-        "one whale": (np.append(one[1:], 1e9), one),
-        "two values": (np.repeat([0.0, 1.0], 400), random.permutation(np.repeat([0.0, 1.0], 400))),
-    }[shape]
-    frame = pd.DataFrame({"one": halves[0], "other": halves[1], "value": halves[0] + halves[1]})
-    chances = chances_of(frame)
+    size, money = 800, random.lognormal(3, 1, 800)
+    customers = np.arange(size)
+    if shape == "all at a loss":
+        money = -money
+    elif shape == "most do nothing":
+        customers, money = customers[:80], money[:80]
+    elif shape == "one whale":
+        money[0] = 1e9
+    elif shape == "two values":
+        money = np.repeat([1.0, 2.0], 400)
+    elif shape == "one amount":
+        customers = np.repeat(np.arange(size), random.integers(1, 4, size))
+        money = np.full(len(customers), 9.99)
+    days = pd.DataFrame({"customer": customers, "money": money})
+    values = np.bincount(customers, money, size)
+    chances = chances_of(pd.DataFrame({"customer_id": range(size), "profit": values}), NextPeriod(size, days))
     for names in (list(TIERS), [f"again_{tier}" for tier in TIERS]):
         assert np.allclose(chances[names].sum(axis=1), 1)
         assert chances[names].min().min() > -1e-9
-    assert chances["shrunk"].between(frame["value"].min() - 1e-6, frame["value"].max() + 1e-6).all()
-    if shape == "without noise":
-        assert chances.expected_hits > 0.98
-        assert chances.reliability == 1.0
+    assert np.isfinite(chances["shrunk"]).all()
     if shape == "all at a loss":
         assert chances["Lead"].min() > 0.5
+
+
+@pytest.mark.parametrize("case", ["as CDNOW, of their own", "few buy, of their own", "half buy, alike"])
+def test_what_is_expected_without_change_happens_to_customers_who_do_not_change(case):
+    """Mean of six worlds; 50 of each are in the benchmarks. Two standard errors, as measured among the worlds."""
+    name, amounts = case.split(", ")
+    runs = [judged(*periods(seed, name, customers=8000, amounts=amounts), 8000) for seed in range(100, 106)]
+    for measure in MEASURES:
+        rows = pd.DataFrame([run[measure] for run in runs])
+        error = rows["expected"] - rows["happened"]
+        # Six worlds tell their spread badly: 4 standard errors of them are about 2 of a known spread, of t with 5 df.
+        assert abs(error.mean()) < 4 * error.std() / np.sqrt(len(runs)), measure
+        if measure in ("kept", "Iron per head"):  # sums need no model
+            free = rows["expected"] - rows["without a model"]
+            assert abs(free.mean()) < 0.02 * rows["happened"].mean(), measure
+
+
+def test_those_without_a_purchase_make_as_many_as_were_made_once():
+    """Robbins: in the next period the zeros bring what customers with a single day brought in this one."""
+    for seed in (1, 2):
+        days, later = periods(seed, "as CDNOW", customers=20_000)
+        again = NextPeriod(20_000, days)
+        once = ~days["customer"].duplicated(keep=False)
+        idle = np.setdiff1d(np.arange(20_000), days["customer"])
+        expected, happened = (
+            again.expected[idle].sum(),
+            later.loc[later["customer"].isin(idle), "money"].sum(),
+        )
+        assert expected == pytest.approx(days.loc[once, "money"].sum(), rel=0.05)
+        assert happened == pytest.approx(expected, rel=0.08)
+        total = again.expected.sum()
+        assert total == pytest.approx(days["money"].sum(), rel=0.01)
+
+
+def test_rates_are_found_whatever_their_distribution():
+    """Two kinds of customers, which no gamma distribution has: expected days as Bayes' rule gives them."""
+    random = np.random.default_rng(3)
+    rate = np.where(random.random(20_000) < 0.8, 0.3, 4.0)
+    bought = random.poisson(rate)
+    days = pd.DataFrame({"customer": np.repeat(np.arange(20_000), bought), "money": 1.0})
+    found = NextPeriod(20_000, days).expected
+    for count in (0, 1, 3, 6):
+        weights = np.array([0.8, 0.2]) * np.exp([-0.3, -4.0]) * np.array([0.3, 4.0]) ** count
+        true = weights @ [0.3, 4.0] / weights.sum()
+        assert found[bought == count][0] == pytest.approx(true, rel=0.15), count
+
+
+def test_who_came_late_is_not_thought_to_buy_less():
+    """The first purchase brought them; the others came in the time that was left."""
+    random = np.random.default_rng(4)
+    left = random.uniform(0.05, 1.0, 8000)
+    rate = random.gamma(1.0, 2.0, 8000)
+    repeats = random.poisson(rate * left)
+    days = pd.DataFrame({"customer": np.repeat(np.arange(8000), repeats + 1), "money": 5.0})
+    again = NextPeriod(8000, days, exposure=left, entered=np.ones(8000, dtype=bool))
+    for part in (left < 0.4, left > 0.7):
+        assert again.expected[part].mean() == pytest.approx(5 * rate[part].mean(), rel=0.06)
 
 
 def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
@@ -189,8 +231,7 @@ def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
     stayed = moves_between(before, anew)[1].set_index("tier")
     assert stayed.loc["Platinum", "customers"] == 1179
     assert stayed.loc["Platinum", "stayed"] == pytest.approx(0.40, abs=0.005)
-    halves = profit_halves(study.transactions, start="1997-01-01", end="1997-09-30")
-    chances = chances_of(halves)
+    chances = crm.tier_probabilities(study.transactions, start="1997-01-01", end="1997-09-30")
     after = value_tiers(spent.rename_axis("customer_id").reset_index(), cut_offs=before.cut_offs)
     found = moves_between(before, after, chances)[1].set_index("tier").loc["Platinum"]
     assert found["stayed"] < found["by_chance"] < 0.75

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.profit.spread import profit_halves
-from crmlib.customers.tiers.chances import chances_of
+from crmlib.customers.tiers.chances import another_period, chances_of
 from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.simulation.simulate import simulate_firm
 
@@ -27,20 +26,24 @@ def test_true_tiers_are_recovered_at_the_rate_that_the_noise_allows(firm):
     study, truth, known = firm
     profit = crm.customer_profit(study.transactions, **known)
     there = profit.merge(truth[truth["alive"]], on="customer_id")
-    there = there[there["exposure_days"] == 365].set_index("customer_id")
-    halves = profit_halves(study.transactions, **known)
-    halves = halves[halves["customer_id"].isin(there.index)].reset_index(drop=True)
-    true = there.loc[halves["customer_id"], "profit_per_year"].reset_index(drop=True)
-    chances = chances_of(halves)
+    mine = profit["customer_id"].isin(there.loc[there["exposure_days"] == 365, "customer_id"]).to_numpy()
+    true = (
+        there.set_index("customer_id")
+        .loc[profit["customer_id"][mine], "profit_per_year"]
+        .reset_index(drop=True)
+    )
+    again = another_period(study.transactions, profit, **known)[1].at(np.flatnonzero(mine))
+    values = pd.DataFrame(profit[mine]).reset_index(drop=True)
+    chances = chances_of(values, again)
     right = crm.value_tiers(pd.DataFrame({"profit": true}))["tier"].astype(str)
     hits, best = ((right == chances[name].astype(str)).mean() for name in ("tier", "most_likely"))
     # Of 1,000 customers a share is known to within .025; what is beyond is the noise's shape, which is no bell.
-    assert len(there) > 800
+    assert mine.sum() > 800
     assert chances.expected_hits == pytest.approx(hits, abs=0.08)
     assert chances.ceiling == pytest.approx(best, abs=0.06)
     assert best > hits
     error = (chances["shrunk"] - true).pow(2).mean()
-    assert error < 0.8 * (halves["value"] - true).pow(2).mean()
+    assert error < 0.8 * (values["profit"] - true).pow(2).mean()
     assert chances[list(TIERS)].mean().round(1).tolist() == pytest.approx([0.1, 0.7, 0.1, 0.0], abs=0.11)
 
 

@@ -72,7 +72,7 @@ def test_without_a_cost_nothing_is_said_to_pay(mails, cost):
     row = crm.read_experiments(priced, outcome="visit", control="No E-Mail", value_per_unit=5.0).iloc[0]
     assert (row["verdict"], row["pays"]) == ("supported", "cannot be tested")
     assert np.isnan([row["cost_per_message"], row["value_per_message"], row["value_low"]]).all()
-    assert "whether that pays cannot be tested, because the cost of treatment is not known" in row["sentence"]
+    assert "whether that pays cannot be tested: the cost of treatment is not known" in row["sentence"]
     free = crm.read_experiments(
         mails.assign(cost=0.0), outcome="visit", control="No E-Mail", value_per_unit=5.0
     ).iloc[0]

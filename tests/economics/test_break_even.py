@@ -17,7 +17,7 @@ def added_up(terms, retention, *, cost=0.0, periods=4000):
     """Value of a customer, period by period: the cost at its start, the margin when the timing says."""
     t, growth = np.arange(periods), 1 + terms.discount_rate
     there = (retention / growth) ** t
-    return float((there * (terms.contribution * retention / growth - cost)).sum())
+    return float((there * (terms.contribution - cost)).sum())
 
 
 def affordable(terms, retention):
@@ -26,7 +26,7 @@ def affordable(terms, retention):
 
 
 def test_programme_by_hand():
-    # V = 100·.8/.3 = 266.67; a customer who stays is worth 366.67 a period on, 333.33 now: 10 buys 3 points.
+    # V = 100·1.1/.3 = 366.67, which a customer who stays is worth a period on, 333.33 now: 10 buys 3 points.
     assert affordable(FIRM, 0.83) == pytest.approx(10)
     assert affordable(FIRM, 0.85) == pytest.approx(50 / 3)
 

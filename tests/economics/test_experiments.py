@@ -94,6 +94,14 @@ def test_several_experiments_are_read_together():
     assert (told.drop("real")["verdict"] == "undecided").all()
 
 
+def test_whether_they_pay_is_read_together_too():
+    null = pd.concat([world(seed).assign(experiment=f"null {seed:02}", cost=0.0) for seed in range(20)])
+    told = crm.read_experiments(null, value_per_unit=1.0)
+    alone = (told["value_low"] > 0) | (told["value_high"] < 0)
+    assert alone.any()  # one of twenty by chance
+    assert (told["pays"] == "undecided").all()
+
+
 def test_a_broken_split_is_not_read():
     data = world(1, effect=15.0, treated_share=0.6)
     assert crm.read_experiments(data, planned_share=0.5).iloc[0]["verdict"] == "cannot be tested"

@@ -1,10 +1,12 @@
 """What a churn score earns: by hand, and for those who really left."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import crmlib as crm
 from crmlib.errors import DataError
+from crmlib.findings import Verdict
 
 HELD_OUT = pd.DataFrame(
     {
@@ -24,9 +26,13 @@ def test_profit_is_that_of_those_who_left():
     tenure = found.curve[found.curve["ranking"] == "tenure alone"]
     assert tenure["profit"].tolist() == pytest.approx([0, -11, -22, 34, 90])
     assert found.measures.set_index("ranking").loc["churn model", "best_share"] == 0.75
-    assert (
-        found.sentence
-        == "Contacting the riskiest 75 % earns 25.25 per customer of the base; contacting everybody 22.50."
+    # beside the best, 101 at 75 %: the list of everybody costs one contact of 11 more, that of 25 % lacks −11 and 56
+    first = curve["behind_error"].to_numpy()
+    assert first[4] == pytest.approx(np.sqrt(121 - 121 / 4))
+    assert first[1] == pytest.approx(np.sqrt(121 + 56**2 - 45**2 / 4))
+    assert found.sentence == (
+        "Churn model: contacting 25 % to 75 % of customers earns most, within chance: 101 at 75 %; tenure alone: at "
+        "most 90.00, a difference within chance (assumed: value 200, success 30 %, offer 10.00, contact 1.00)"
     )
 
 
@@ -54,5 +60,23 @@ def test_nobody_and_nothing():
     assert crm.retention_campaign(HELD_OUT, TO_SAVE, value=5.0).sentence.startswith(
         "No contact is profitable"
     )
+    refused = Verdict("churn model", "do not use", ("why",))
+    unused = crm.retention_campaign(HELD_OUT, TO_SAVE, verdict=refused)
+    assert "not to be used" in unused.sentence
+    assert unused.to_contact.empty
+    assert unused.curve.empty
     with pytest.raises(DataError, match="held_out lacks churned"):
         crm.retention_campaign(TO_SAVE, TO_SAVE)
+
+
+def test_the_difference_of_two_rankings_is_paired():
+    """Where both rankings choose the same customers there is no difference; where one is right, it is beyond chance."""
+    random = np.random.default_rng(1)
+    left = random.random(4000) < 0.2
+    right, wrong = np.where(left, 0.9, 0.05), random.random(4000)
+    people = pd.DataFrame({"churned": left, "p_churn": right, "p_tenure": right})
+    assert crm.retention_campaign(people, TO_SAVE).curve.attrs["lead"] == (0.0, 0.0)
+    low, high = crm.retention_campaign(people.assign(p_tenure=wrong), TO_SAVE).curve.attrs["lead"]
+    assert 0 < low < high
+    low, high = crm.retention_campaign(people.assign(p_churn=wrong), TO_SAVE).curve.attrs["lead"]
+    assert low < high < 0

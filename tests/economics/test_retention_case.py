@@ -71,6 +71,39 @@ class TestBuyers:
         )
         assert known.value_per_customer == pytest.approx(20.0)
 
+    def test_without_a_margin_nothing_is_said_of_profit(self, log: pd.DataFrame) -> None:
+        revenue = log.drop(columns="cost")
+        case = crm.buyers_case(revenue, as_of=DAY, period="92D", acquisition_cost=10, programme_cost=1)
+        points = case.worth_of_points()
+        assert points["affordable_cost"].isna().all()
+        assert points["gain"].notna().all()
+        assert case.terms.steps()[["net", "after_programme"]].isna().all(axis=None)
+        assert np.isnan(case.reversal()["acquisition_cost"])
+        assert "of revenue in all" in case.profit_curve().attrs["finding"]
+        with_margin = crm.buyers_case(revenue, as_of=DAY, period="92D", margin=0.4).worth_of_points()
+        np.testing.assert_allclose(with_margin["gain"], 0.4 * points["gain"])
+        assert with_margin["affordable_cost"].notna().all()
+
+    def test_costs_that_are_not_known_are_not_zero(self, log: pd.DataFrame) -> None:
+        case = crm.buyers_case(log, as_of=DAY, period="92D")
+        assert case.basis.set_index("figure")["amount"].isna().sum() == 2  # acquisition and programme
+        assert (
+            case.terms.elasticities()
+            .set_index("lever")
+            .drop(columns="unit")
+            .loc["acquisition cost"]
+            .isna()
+            .all()
+        )
+        free = crm.buyers_case(log, as_of=DAY, period="92D", acquisition_cost=0, programme_cost=0)
+        assert free.basis["amount"].notna().all()
+        assert free.terms.steps()["after_programme"].notna().all()
+
+    def test_one_verdict_on_the_page(self, log: pd.DataFrame) -> None:
+        for cost in (None, 0, 30, 90):
+            case = crm.buyers_case(log, as_of=DAY, period="92D", acquisition_cost=cost)
+            assert case.claim().finding.verdict in case.profit_curve().attrs["finding_net_change"]
+
     def test_the_mix_is_learned_from_streaks(self, log: pd.DataFrame) -> None:
         case = crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
         assert case.survivors.iloc[0] == 2000
@@ -78,7 +111,7 @@ class TestBuyers:
         mix = case.mix().set_index("customers")
         # the world's own mean over Beta(3, 2), discounted by the quarter
         stays = np.random.default_rng(0).beta(3, 2, 200_000)
-        expected = np.mean(20 * stays / (1 + case.discount_rate - stays))
+        expected = np.mean(20 * (1 + case.discount_rate) / (1 + case.discount_rate - stays))
         assert mix.loc["differ (sBG)", "gross"] == pytest.approx(expected, rel=0.1)
         assert mix.loc["differ (sBG)", "gross"] > 1.2 * mix.loc["all alike", "gross"]
 
@@ -153,8 +186,7 @@ class TestSpending:
         assert row["curve"] == "fitted"
         assert row["ceiling"] == pytest.approx(0.3, abs=0.03)
         # the best spend: the next customer costs what one is worth, the first margin included
-        value = case.value_per_customer + float(case.terms.gross())
-        assert row["value"] == pytest.approx(value)
+        assert row["value"] == pytest.approx(float(case.terms.gross()))
         assert row["best_equity"] >= row["equity"]
 
     def test_spend_that_does_not_vary_leaves_it_to_judgement(self, case) -> None:
@@ -169,6 +201,20 @@ class TestSpending:
         (row,) = told.table.to_dict("records")
         assert row["best_equity"] >= row["equity"]
         assert "is a judgement" in " ".join(told.sentences)
+
+    def test_revenue_does_not_say_whether_more_spend_pays(self, log: pd.DataFrame) -> None:
+        case = crm.buyers_case(log.drop(columns="cost"), as_of=DAY, period="92D")
+        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
+        assert told.table[["value", "equity", "best_equity", "best_per_prospect"]].isna().all(axis=None)
+        assert told.table["next_customer_costs"].notna().all()
+        assert "No margin is known" in told.sentences[-1]
+
+    def test_win_or_keep_and_the_curve_have_one_value(self, case) -> None:
+        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
+        curve = case.profit_curve()
+        here = np.interp(case.terms.retention_rate, curve["retention_rate"], curve["gross"])
+        assert told.table["value"].iloc[0] == pytest.approx(case.terms.steps()["gross"].iloc[0])
+        assert told.table["value"].iloc[0] == pytest.approx(here, rel=2e-3)  # read off a grid of points
 
     def test_what_is_missing_is_said(self, case) -> None:
         told = crm.spending_readout(case, None, None, as_of=DAY)

@@ -74,6 +74,7 @@ def pages(published, suite, tmp_path_factory):
         "02_base.html",
         "04_decisions.html",
         "failure.html",
+        "glossary.html",
     }
     return found + suite
 

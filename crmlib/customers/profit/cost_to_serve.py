@@ -60,23 +60,16 @@ def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in there if counts[name])
 
 
-def in_weeks(when: ibis.Value, first: dt.date, weeks: Sequence[int] | None) -> ibis.Value:
-    """Whether an instant is in the period that starts on a day, or in those weeks of it, counted from 0."""
-    inside = within(when, first)
-    if weeks is None:
-        return inside
-    return inside & (when.date().delta(ibis.literal(first), unit="day") // 7).isin(list(weeks))
-
-
 def effort_of(
     table: Any,
     log: ibis.Table,
     about: tuple[str, str, tuple[str, ...]],
     first: dt.date,
     last: dt.date,
-    weeks: Sequence[int] | None = None,
+    *,
+    by_day: bool = False,
 ) -> Effort | None:
-    """Sum what a table says of each customer in a period; None where there is no table, or no row in it.
+    """Sum what a table says of each customer in a period, or of each day; None where there is no table or row.
 
     A row without a figure that others have is taken for the mean of the others, and that is noted: to take
     it for nothing would make the customer look cheap.
@@ -88,14 +81,14 @@ def effort_of(
     rows = with_ids_of(log, open_columns(table, name, "customer_id", day))
     rows = rows.mutate(when=rows[day].cast("timestamp(6)"))
     rows = rows.filter(within(rows.when, first, last))
-    dealt = in_weeks(rows.when, first, weeks)
-    sums: dict[str, ibis.Value] = {"rows": dealt.sum()}
+    sums: dict[str, ibis.Value] = {"rows": rows.count()}
     for measure in measures:
         number = as_number(rows[measure], f"{name}.{measure}")
-        sums |= {measure: number.sum(where=dealt), f"{measure}_missing": (dealt & number.isnull()).sum()}
+        sums |= {measure: number.sum(), f"{measure}_missing": number.isnull().sum()}
         whole = {"all": number.sum(), "known": number.count(), "low": number.min()}
         sums |= {f"{measure}_{what}": value for what, value in whole.items()}
-    grouped = rows.group_by("customer_id").agg(**sums)
+    keys = [rows.customer_id, *([rows.when.date().name("day")] if by_day else [])]
+    grouped = rows.group_by(keys).agg(**sums)
     frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
     notes = [note for measure in measures for note in _filled_in(frame, name, measure)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ibis
@@ -20,7 +20,6 @@ from crmlib.customers.profit.cost_to_serve import (
     basis_of,
     effort_of,
     has_costs,
-    in_weeks,
 )
 from crmlib.customers.sentences import ranks_compared
 from crmlib.errors import DataError
@@ -146,35 +145,14 @@ def customer_profit(
     0           a    100.0            0.0    50.0             31
     1           b     20.0           30.0   -20.0             12
     """
-    tables = dict(service_cases=service_cases, touchpoints=touchpoints)
-    return profit_in_weeks(transactions, *span(start, end), margin=margin, costs=costs, **tables)
-
-
-def profit_in_weeks(
-    transactions: Any,
-    first: dt.date,
-    last: dt.date,
-    *,
-    margin: float | None = None,
-    service_cases: Any = None,
-    touchpoints: Any = None,
-    costs: Costs | Mapping[str, float] | None = None,
-    weeks: Sequence[int] | None = None,
-) -> CustomerProfit:
-    """What `customer_profit` says, of some weeks of the period alone: then of everybody in the log.
-
-    A year's fixed cost is not divided, and gaps are filled with the means of the whole period.
-    """
     check_margin(margin)
-    prices = as_costs(costs)
+    (first, last), prices = span(start, end), as_costs(costs)
     log = seen_by(transactions, last)
-    sales = fetch(_sales(log, first, weeks).order_by("customer_id"))
-    # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
-    sales = sales.round(6)
-    cases = effort_of(service_cases, log, CASES, first, last, weeks)
-    contacts = effort_of(touchpoints, log, TOUCHPOINTS, first, last, weeks)
+    sales = _sales(log, first)
+    cases = effort_of(service_cases, log, CASES, first, last)
+    contacts = effort_of(touchpoints, log, TOUCHPOINTS, first, last)
     known = _with_effort(sales, cases, contacts, prices)
-    counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)] if weeks is None else known
+    counted = known[(known["rows_within"] > 0) | (known["cases"] > 0)]
     priced = _priced(counted.reset_index(drop=True), first, last, margin, prices)
     found = CustomerProfit(priced)
     found.days = (last - first).days + 1
@@ -187,12 +165,56 @@ def profit_in_weeks(
     return found
 
 
-def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibis.Table:
-    """One row per customer of the log; money of the period, and what is needed to fill in missing costs."""
-    day = dated(rows)
-    whole, own = within(day, first), in_weeks(day, first, weeks)
-    bought = rows.is_purchase & own
-    back = ~rows.is_purchase & in_weeks(rows.date, first, weeks)
+def profit_days(
+    transactions: Any,
+    *,
+    start: Any,
+    end: Any,
+    margin: float | None = None,
+    service_cases: Any = None,
+    touchpoints: Any = None,
+    costs: Costs | Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """On which days did money of a customer come or go, and how much?
+
+    Parameters are those of `customer_profit`. A day's purchases are one row, its service another; an account's fixed
+    cost is in none.
+
+    Returns
+    -------
+    DataFrame
+        `customer_id`, `money` (profit; without a known cost revenue) and `steady` (whether it is the cost of a contact
+        by the firm). What customers that the log does not know cost is left out.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "a", "a"], "amount": [10.0, 5.0, 30.0],
+    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-10"])})
+    >>> profit_days(log, start="2024-01-01", end="2024-02-29").values.tolist()
+    [['a', 15.0, False], ['a', 30.0, False]]
+    """
+    (first, last), prices = span(start, end), as_costs(costs)
+    log = seen_by(transactions, last)
+    sales = _sales(log, first, by_day=True)
+    revenue = sales["gross"] + sales["returns"]
+    service = sales["return_rows"] * (prices.per_return or 0.0) + sales["orders"] * (prices.per_order or 0.0)
+    days = [
+        sales[["customer_id"]].assign(money=revenue - _goods(sales, revenue, margin) - service, steady=False)
+    ]
+    known = fetch(log.select("customer_id").distinct())["customer_id"]
+    for table, about in ((service_cases, CASES), (touchpoints, TOUCHPOINTS)):
+        effort = effort_of(table, log, about, first, last, by_day=True)
+        if effort is not None:
+            spent = effort.per_customer[["customer_id"]].assign(money=-effort.priced(prices))
+            days.append(spent[spent["customer_id"].isin(known)].assign(steady=about is TOUCHPOINTS))
+    found = pd.concat(days, ignore_index=True)
+    return found[found["money"] != 0].reset_index(drop=True)
+
+
+def _sales(rows: ibis.Table, first: dt.date, *, by_day: bool = False) -> pd.DataFrame:
+    """One row per customer of the log, or per customer and day of the period; money, and what fills missing costs."""
+    own = within(dated(rows), first)
+    bought, back = rows.is_purchase & own, ~rows.is_purchase & within(rows.date, first)
     sums = {
         "rows_within": (own | back).sum(),
         "orders": orders_among(rows, rows.counted & own),
@@ -209,11 +231,16 @@ def _sales(rows: ibis.Table, first: dt.date, weeks: Sequence[int] | None) -> ibi
             "goods_known": cost.sum(where=own & has),
             "amount_without_cost": rows.amount.sum(where=own & ~has),
             "rows_without_cost": (own & ~has).sum(),
-            "goods_sold": cost.sum(where=whole & has & rows.is_purchase),
-            "amount_sold": rows.amount.sum(where=whole & has & rows.is_purchase),
+            "goods_sold": cost.sum(where=bought & has),
+            "amount_sold": rows.amount.sum(where=bought & has),
         }
     counted = {name: value.fill_null(0) for name, value in sums.items()}
-    return rows.group_by("customer_id").agg(first_seen=rows.date.min(), **counted)
+    # What comes back of an earlier purchase costs on the day on which it does.
+    day = ibis.ifelse(own, dated(rows), rows.date).date().name("day")
+    grouped = rows.filter(own | back).group_by("customer_id", day) if by_day else rows.group_by("customer_id")
+    sales = fetch(grouped.agg(first_seen=rows.date.min(), **counted).order_by("customer_id"))
+    # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
+    return sales.round(6)
 
 
 def _with_effort(

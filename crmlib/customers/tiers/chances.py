@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
+from crmlib.customers._log import fetch, seen_by, span
 from crmlib.customers.audit.months import comparable_months, last_months
-from crmlib.customers.profit.customer_profit import customer_profit
-from crmlib.customers.profit.spread import ProfitNoise, profit_halves, profit_noise
-from crmlib.customers.sentences import certainty_of_tiers, moves_of_tiers, stayed_beside_chance
+from crmlib.customers.profit.cost_to_serve import as_costs
+from crmlib.customers.profit.customer_profit import customer_profit, profit_days
+from crmlib.customers.sentences import (
+    certainty_of_tiers,
+    moves_of_tiers,
+    stayed_beside_chance,
+    total_without_change,
+)
+from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
-from crmlib.errors import CrmError
+from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import ResultFrame
+from crmlib.statistics import normal_quantile
 
-_GROUP = 500  # customers, at least, whose mean others of their exposure are shrunk towards
-_MOST_GROUPS = 4
-_POINTS = 1500  # profits for which chances are worked out; in between they are interpolated
+FEWEST = 50  # active customers, below whom chance and real differences cannot be separated
+_WIDER = 1.2  # the share by chance is itself estimated: measured on made-up customers who never change
+_SEARCHED = 4000  # customers by whom the cut-offs of true values are found
 GONE, NEW = "not active", "new"
 Period = tuple[dt.date, dt.date]
 
 
 class TierProbabilities(ResultFrame):
-    """Chances per customer; `.ceiling` and `.expected_hits` say how well tiers can be known."""
+    """Chances per customer; `.ceiling`, `.expected_hits` and `.same_tier_for_all` say how well tiers can be known."""
 
     _metadata = ["ceiling", "expected_hits", "reliability"]  # noqa: RUF012
 
     ceiling: float = np.nan
     expected_hits: float = np.nan
     reliability: float = np.nan
+
+    @property
+    def by_tier(self) -> pd.DataFrame:
+        """By measured tier, Platinum first: `tier`, `customers`, `right` (share expected) and the mean chances."""
+        means = (
+            pd.DataFrame(self).groupby(self["tier"].astype(str))[list(BEST_FIRST)].mean().reindex(BEST_FIRST)
+        )
+        table = means.rename_axis("tier").reset_index()
+        table.insert(1, "customers", table["tier"].map(self["tier"].value_counts()).fillna(0).astype("int64"))
+        table.insert(2, "right", np.diag(means))
+        return table
+
+    @property
+    def same_tier_for_all(self) -> tuple[str, float]:
+        """The largest true tier, and the share of customers who would be right if all were put in it."""
+        shares = pd.DataFrame(self)[list(BEST_FIRST)].mean()
+        return str(shares.idxmax()), float(shares.max())
+
+    @property
+    def sentence(self) -> str:
+        """How many tiers are right, beside the best that can be done and beside one tier for everybody."""
+        tier, alike = self.same_tier_for_all
+        return (
+            f"{fmt.share(self.expected_hits)} of tiers are expected to be right; if everybody were called {tier}, "
+            f"{fmt.share(alike)} would be. The best possible method would reach {fmt.share(self.ceiling)}."
+        )
 
 
 def tier_probabilities(
@@ -57,134 +92,127 @@ def tier_probabilities(
     Returns
     -------
     TierProbabilities
-        By customer: `customer_id`, `value`, `shrunk` (the expected true value: the observed one drawn towards
-        customers who have been there for about as long), `tier` (of the observed value), `Platinum, Gold, Iron,
-        Lead` (chance that the true value is in that tier), `most_likely` (tier), and `again_Platinum, …,
-        again_Lead`: chance of being measured in that tier in another period of the same length, by the same cut-offs
-        in money, if nothing about the customer changes. Where no cost is known, nobody can be Lead.
+        One row per active customer: `customer_id`, `value`, `shrunk` (what another such period is expected to bring,
+        if nothing about the customer changes), `tier` (of the measured value), `Platinum, Gold, Iron, Lead` (chance
+        that this expected value is in that tier), `most_likely` (tier), and `again_Platinum, …, again_Lead`: chance
+        of being measured in that tier in another period of the same length, by the same cut-offs in money. Where no
+        cost is known, nobody can be Lead.
 
         `.ceiling`: expected share of customers whose tier is right if each is put where it is most likely, which no
-        method can beat that sees these figures alone; `.expected_hits`: the same for the observed tiers.
-        `.reliability`: share of the variance between customers that is true.
+        method can beat that sees these figures alone; `.expected_hits`: the same for the measured tiers; `.by_tier`
+        and `.same_tier_for_all`: by tier, and if everybody were in the largest one.
+        `.reliability`: share of the variance between customers that is not chance.
 
     Raises
     ------
     CannotAnswerError
-        If the period has fewer than 8 weeks, or there are too few customers to tell chance from truth.
+        If there are too few active customers to tell chance from truth, or all have the same value.
 
     Notes
     -----
-    The weeks of the period are dealt out to two halves, see `profit_halves`; the halves differ by chance alone. True
-    tiers are cut from the true values' distribution by the same shares; cut-offs in money stay as they are.
+    Learned from all customers known by the end of the period, those without a purchase in it among them, see
+    `next_period`: days of purchase come at random, at a rate of each customer's own. Customers who buy at regular
+    intervals change less by chance than this says. True tiers are cut from the expected values by the same shares.
     """
-    return chances_of(profit_halves(transactions, start=start, end=end, **known), cut_offs)
+    profit = customer_profit(transactions, start=start, end=end, **known)
+    return chances_of(
+        profit, another_period(transactions, profit, start=start, end=end, **known)[1], cut_offs
+    )
+
+
+def another_period(
+    transactions: Any, profit: pd.DataFrame, *, start: Any, end: Any, **known: Any
+) -> tuple[pd.Series, NextPeriod]:
+    """Who was known without being active in a period, and what the active ones (first) and those would bring again."""
+    first, last = span(start, end)
+    log = seen_by(transactions, last)
+    people = fetch(log.group_by("customer_id").agg(came=log.date.min()).order_by("customer_id"))
+    active = people["customer_id"].isin(profit["customer_id"])
+    people = people.set_index("customer_id")
+    people = people.loc[[*profit["customer_id"], *people.index[~active.to_numpy()]]]
+    days = profit_days(transactions, start=start, end=end, **known)
+    place = pd.Series(np.arange(len(people)), index=people.index)
+    days = days.assign(customer=place.loc[days["customer_id"]].to_numpy())
+    length, day = (last - first).days + 1, people["came"].dt.normalize()
+    entered = (day >= pd.Timestamp(first)).to_numpy()
+    left = (pd.Timestamp(last) - day).dt.days.to_numpy() / length
+    fixed = (as_costs(known.get("costs")).fixed_per_year or 0.0) if "profit" in profit else 0.0
+    # Nothing is left to chance in an account's cost, and in how often the firm writes to a customer.
+    steady = fixed * length / 365.25 - np.bincount(
+        days["customer"], days["money"] * days["steady"], len(people)
+    )
+    days = days[~days["steady"]]
+    asked = dict(exposure=np.where(entered, left, 1.0), entered=entered, steady=steady)
+    return people.index[len(profit) :].to_series(), NextPeriod(len(people), days, **asked)
 
 
 def chances_of(
-    halves: pd.DataFrame, cut_offs: TierCutOffs | Mapping[str, Any] | None = None
+    profit: pd.DataFrame, again: NextPeriod, cut_offs: TierCutOffs | Mapping[str, Any] | None = None
 ) -> TierProbabilities:
-    """What `tier_probabilities` says, of halves as `profit_halves` returns them.
+    """What `tier_probabilities` says, of `customer_profit` and of another period of those customers and others.
 
     Examples
     --------
     >>> random = np.random.default_rng(1)
-    >>> true = random.gamma(1.0, 50.0, 2000) - 10
-    >>> halves = pd.DataFrame({name: true / 2 + random.normal(0, 10, 2000) for name in ("one", "other")})
-    >>> halves = halves.assign(customer_id=range(2000), value=halves["one"] + halves["other"])
-    >>> chances_of(halves).nlargest(1, "value")[["tier", "most_likely", "Lead"]].round(2).values.tolist()
-    [['Platinum', 'Platinum', 0.0]]
+    >>> bought = random.poisson(random.gamma(0.5, 4.0, 2000))
+    >>> days = pd.DataFrame({"customer": np.repeat(np.arange(2000), bought), "money": 10.0})
+    >>> profit = pd.DataFrame({"customer_id": np.arange(2000), "revenue": 10.0 * bought})
+    >>> found = chances_of(profit, NextPeriod(2000, days))
+    >>> found.same_tier_for_all[0], found.nlargest(1, "value")["most_likely"].tolist()
+    ('Iron', ['Platinum'])
     """
-    cuts, column = as_cut_offs(cut_offs), halves.attrs.get("value", "profit")
-    values, has_costs = halves["value"].to_numpy(dtype=float), column == "profit"
-    observed = value_tiers(pd.Series(values, halves.index, name=column), cut_offs=cuts)
-    groups = _groups(halves)
-    noises = {group: profit_noise(halves[groups == group]) for group in np.unique(groups)}
-    noises = noises or {0: profit_noise(halves)}  # of no customer, which it refuses
-    sizes = {group: (groups == group).mean() for group in noises}
-    true_cuts = _true_cut_offs(noises, sizes, cuts, has_costs)
+    cuts, column = as_cut_offs(cut_offs), "profit" if "profit" in profit else "revenue"
+    values, has_costs = profit[column].to_numpy(dtype=float), column == "profit"
+    if len(values) < FEWEST or np.ptp(values) == 0:
+        different = fmt.plural(len(np.unique(values)), "different value")
+        people, different = len(values), fmt.plural(len(np.unique(values)), "different value")
+        raise CannotAnswerError(
+            f"{fmt.plural(people, 'active customer')} with {different}; {FEWEST} customers who differ are needed to "
+            "separate chance from real differences"
+        )
+    again = again.at(np.arange(len(values)))
+    observed = value_tiers(pd.Series(values, profit.index, name=column), cut_offs=cuts)
     assert observed.cut_offs is not None
-    found = np.empty((len(halves), 1 + 2 * len(TIERS)))
-    for group, noise in noises.items():
-        rows = groups == group
-        found[rows] = _chances(values[rows], noise, true_cuts, observed.cut_offs, has_costs)
-    names = ["shrunk", *TIERS, *(f"again_{tier}" for tier in TIERS)]
-    table = TierProbabilities(found, columns=names, index=halves.index)
-    table.insert(0, "value", values)
-    if "customer_id" in halves:
-        table.insert(0, "customer_id", halves["customer_id"].to_numpy())
+    true_cuts = _true_cut_offs(
+        again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED))), cuts, observed, values
+    )
+    table = TierProbabilities({"value": values, "shrunk": again.expected}, index=profit.index)
+    for name, true, cut in (("", True, true_cuts), ("again_", False, observed.cut_offs)):
+        edges = again.above([0.0, cut.gold, cut.platinum], true=true).T
+        if not has_costs:
+            edges[0] = 1.0
+        chances = -np.diff([np.ones(len(values)), *edges, np.zeros(len(values))], axis=0)
+        for tier, chance in zip(TIERS, np.clip(chances, 0.0, 1.0), strict=True):
+            table[f"{name}{tier}"] = chance
+    if "customer_id" in profit:
+        table.insert(0, "customer_id", profit["customer_id"].to_numpy())
     table["tier"] = observed["tier"]
     chances = table[list(TIERS)].to_numpy()
     table["most_likely"] = pd.Categorical.from_codes(chances.argmax(axis=1), list(TIERS), ordered=True)
     assert np.allclose(chances.sum(axis=1), 1), "chances of the tiers do not add up to 1"
     table.ceiling = float(chances.max(axis=1).mean())
     table.expected_hits = float(chances[np.arange(len(table)), observed["tier"].cat.codes].mean())
-    table.reliability = float(sum(noise.reliability * sizes[group] for group, noise in noises.items()))
-    means = table.groupby("tier", observed=True)[list(TIERS)].mean()[::-1]
-    table.attrs["finding"] = certainty_of_tiers(pd.DataFrame(means))
-    return table
-
-
-def _groups(halves: pd.DataFrame) -> np.ndarray:
-    """Customers who have been there for about as long, in groups that are large enough to learn from."""
-    count = min(_MOST_GROUPS, len(halves) // _GROUP)
-    if count < 2 or "exposure_days" not in halves:
-        return np.zeros(len(halves), dtype=int)
-    days = halves["exposure_days"].to_numpy(dtype=float)
-    edges = np.unique(np.quantile(days, np.arange(1, count) / count))
-    groups = np.searchsorted(edges, days, side="right")
-    small = [group for group in np.unique(groups) if (groups == group).sum() < _GROUP]
-    for group in small:  # equal exposures can leave a group thin: it joins the next one
-        groups[groups == group] = group - 1 if group else 1
-    return groups
+    table.reliability = float(np.clip(1 - again.squares / len(values) / values.var(), 0.0, 1.0))
+    return with_finding(table, lambda found: certainty_of_tiers(found.by_tier))
 
 
 def _true_cut_offs(
-    noises: Mapping[int, ProfitNoise], sizes: Mapping[int, float], cuts: TierCutOffs, has_costs: bool
+    again: NextPeriod, cuts: TierCutOffs, observed: ValueTiers, values: np.ndarray
 ) -> TierCutOffs:
-    """Cut-offs in money that give the true values, not the observed ones, the shares that are meant."""
+    """Cut-offs in money that give the true values, not the measured ones, the shares that are meant."""
     if cuts.by == "money":
         return cuts
-    support = np.concatenate([noise.support for noise in noises.values()])
-    mass = np.concatenate([noise.weights * sizes[group] for group, noise in noises.items()])
-    order = np.argsort(-support)
-    support, mass = support[order], mass[order]
-    rest = support >= 0 if has_costs else np.ones(len(support), dtype=bool)
-    weight = mass[rest] * (np.maximum(support[rest], 0) if cuts.by == "profit" else 1.0)
-    if not weight.sum() > 0:  # no customer is better than Iron
-        return TierCutOffs(np.inf, np.inf, by="money")
-    reached = np.cumsum(weight) / weight.sum()
-    platinum, gold = (
-        float(np.interp(share, reached, support[rest]))
-        for share in (cuts.platinum, cuts.platinum + cuts.gold)
-    )
-    least = np.finfo(float).tiny
-    return TierCutOffs(max(platinum, least), max(gold, least), by="money")
-
-
-def _chances(
-    values: np.ndarray, noise: ProfitNoise, true: TierCutOffs, observed: TierCutOffs, has_costs: bool
-) -> np.ndarray:
-    """Shrunk value, chance of each true tier, chance of each tier when measured again."""
-    from scipy.special import ndtr
-
-    lead = 0.0 if has_costs else -np.inf
-    edges = np.array([lead, true.gold, true.platinum])
-    # Within a step of the grid a true value may lie on either side of a cut-off.
-    step = np.gradient(noise.support)
-    below_true = np.clip((edges[:, None] - noise.support) / step + 0.5, 0, 1)
-    deviation = np.sqrt(noise.variance(noise.support) + 1e-12 * noise.scale**2)
-    edges = np.array([lead, observed.gold, observed.platinum])
-    below_again = ndtr((edges[:, None] - noise.support) / deviation)
-    points = np.unique(values)
-    if len(points) > _POINTS:
-        points = np.unique(np.quantile(values, np.linspace(0, 1, _POINTS)))
-    posterior = noise.posterior(points)
-    columns = [posterior @ noise.support]
-    for below in (below_true, below_again):
-        shares = np.vstack([below, np.ones_like(noise.support)])
-        columns += list((posterior @ np.diff(shares, axis=0, prepend=0.0).T).T)
-    scaled = np.arcsinh(values / noise.scale), np.arcsinh(points / noise.scale)
-    return np.column_stack([np.interp(scaled[0], scaled[1], column) for column in columns])
+    sizes = observed["tier"].value_counts(normalize=True)
+    shares = np.array([cuts.platinum, cuts.platinum + cuts.gold])
+    if cuts.by == "profit":
+        shares = np.array([sizes["Platinum"], sizes["Platinum"] + sizes["Gold"]]) / max(
+            1 - sizes["Lead"], 1e-9
+        )
+    largest = float(np.log(max(values.max(), 1.0))) + 3.0
+    logs = np.linspace(largest - 16.0, largest, 100)
+    reached = again.above([0.0, *np.exp(logs)], true=True).mean(axis=0)
+    platinum, gold = (float(np.exp(np.interp(-share * reached[0], -reached[1:], logs))) for share in shares)
+    return TierCutOffs(platinum, gold, by="money")
 
 
 @dataclass(frozen=True)
@@ -198,14 +226,16 @@ class TierMigration:
     first, second : pair of date
         First and last day of each period.
     matrix : DataFrame
-        Customers by tier before (rows, Platinum first, and "new") and after (columns, and "not active").
+        Customers by tier before (rows, Platinum first, then "not active": known before without a value in the first
+        period, and "new") and after (columns, and "not active").
     stayed : DataFrame
         `tier`, `customers`, `stayed` (share still in it; who is not active has a value of 0 and so is Iron),
-        `by_chance` (share that would still be measured in it, if no customer had changed) and `noise_share`: how much
-        of the moving out chance explains, at most 1.
+        `by_chance` (share that would still be measured in it, if no customer had changed), `low` and `high` (95 %
+        interval of the difference between the two) and `noise_share`: how much of the moving out chance explains, at
+        most 1.
     to_the_mean : DataFrame
-        `tier`, `customers`, and per customer the value `before`, `expected` (if no customer had changed, without the
-        good and bad luck of the first period) and `after`; who is not active brings 0.
+        `tier` (the last: "not active"), `customers`, and per customer the value `before`, `expected` (if no customer
+        had changed, without the good and bad luck of the first period) and `after`; who is not active brings 0.
     sentence : str
         Which periods are compared, and how many months were asked for.
     """
@@ -253,8 +283,12 @@ def tier_migration(
 
     Notes
     -----
-    A tier's customers were chosen for a good period; part of it was luck, which does not return. What chance alone
-    would do is worked out from the spread of two halves of the first period.
+    A tier's customers were chosen for a good period; part of it was luck, which does not return. Customers who were
+    known and did not buy had bad luck in part: some buy again without any change. See `tier_probabilities`.
+
+    References
+    ----------
+    Robbins, H. (1956), "An empirical Bayes approach to statistics", Third Berkeley Symposium 1, 157-163.
     """
     length = comparable_months(transactions, as_of=as_of, months=months)
     first, second = (last_months(length, as_of=as_of, back=back) for back in (1, 0))
@@ -263,16 +297,25 @@ def tier_migration(
     )
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)
-    chances = tier_probabilities(transactions, start=first[0], end=first[1], cut_offs=cut_offs, **known)
+    idle, again = another_period(transactions, earlier, start=first[0], end=first[1], **known)
+    chances = chances_of(earlier, again, cut_offs)
     sentence = f"Compared: {length} complete months each, requested: at most {months}."
-    means = regression_to_the_mean(chances, after, value=str(before.value))
-    return TierMigration(before, first, second, *moves_between(before, after, chances), means, sentence)
+    others = pd.DataFrame({"customer_id": idle, "shrunk": again.expected[len(earlier) :]})
+    means = regression_to_the_mean(chances, after, value=str(before.value), idle=others)
+    moves = moves_between(before, after, chances, idle=idle)
+    return TierMigration(before, first, second, *moves, means, sentence)
 
 
 def moves_between(
-    before: pd.DataFrame, after: pd.DataFrame, chances: pd.DataFrame | None = None
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    chances: pd.DataFrame | None = None,
+    *,
+    idle: Iterable[Any] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`matrix` and `stayed` of `TierMigration`, from `customer_id` and `tier` of two periods.
+
+    `idle` are those who were known and not active in the first.
 
     Examples
     --------
@@ -286,9 +329,12 @@ def moves_between(
     new        1     0           0
     """
     was, now = (_tiers_of(frame, name) for frame, name in ((before, "before"), (after, "after")))
-    both = pd.DataFrame({"before": was, "after": now}).astype(object)
-    counts = pd.crosstab(both["before"].fillna(NEW), both["after"].fillna(GONE))
-    matrix = counts.reindex(index=[*BEST_FIRST, NEW], columns=[*BEST_FIRST, GONE], fill_value=0)
+    others = pd.Series(GONE, index=list(idle), dtype=object)
+    both = pd.DataFrame({"before": pd.concat([was, others]), "after": now}).astype(object)
+    counts = pd.crosstab(
+        both["before"].fillna(NEW), both["after"].fillna(GONE), rownames=["before"], colnames=["after"]
+    )
+    matrix = counts.reindex(index=[*BEST_FIRST, GONE, NEW], columns=[*BEST_FIRST, GONE], fill_value=0)
     assert matrix.to_numpy().sum() == len(both), "a customer was lost between periods"
     rows = matrix.loc[BEST_FIRST].sum(axis=1)
     same = pd.Series({tier: matrix.loc[tier, tier] for tier in BEST_FIRST}, dtype=float)
@@ -299,19 +345,29 @@ def moves_between(
         stayed["by_chance"] = _by_chance(was, chances)
         moved = 1 - stayed["stayed"]
         share = (1 - stayed["by_chance"]) / moved.where(moved > 0)
+        apart = stayed["stayed"] - stayed["by_chance"]
+        chance = stayed["by_chance"].clip(0, 1)
+        reach = _WIDER * normal_quantile(0.95) * np.sqrt(chance * (1 - chance) / rows.to_numpy().clip(1))
+        stayed["low"], stayed["high"] = apart - reach, apart + reach
         stayed["noise_share"] = share.clip(upper=1.0)
         with_finding(stayed, stayed_beside_chance)
     return with_finding(matrix, moves_of_tiers), stayed
 
 
-def regression_to_the_mean(chances: pd.DataFrame, after: pd.DataFrame, *, value: str) -> pd.DataFrame:
+def regression_to_the_mean(
+    chances: pd.DataFrame, after: pd.DataFrame, *, value: str, idle: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """`to_the_mean` of `TierMigration`: how far each tier falls or rises towards the mean of all customers."""
-    later = chances["customer_id"].map(_indexed(after, "after")[value]).fillna(0.0)
-    grouped = pd.DataFrame(chances).assign(after=later).groupby(chances["tier"].astype(str))
+    known = pd.DataFrame(chances)[["customer_id", "value", "shrunk", "tier"]].astype({"tier": object})
+    if idle is not None:
+        known = pd.concat([known, idle.assign(value=0.0, tier=GONE)], ignore_index=True)
+    later = known["customer_id"].map(_indexed(after, "after")[value]).fillna(0.0)
+    grouped = known.assign(after=later).groupby("tier")
     means = grouped[["value", "shrunk", "after"]].mean().set_axis(["before", "expected", "after"], axis=1)
     means.insert(0, "customers", grouped.size())
-    table = means.reindex(BEST_FIRST).rename_axis("tier").reset_index()
-    return table.assign(customers=table["customers"].fillna(0).astype("int64"))
+    table = means.reindex([*BEST_FIRST, GONE]).rename_axis("tier").reset_index()
+    table = table.assign(customers=table["customers"].fillna(0).astype("int64"))
+    return with_finding(table, total_without_change, value)
 
 
 def _by_chance(was: pd.Series, chances: pd.DataFrame) -> list[float]:

@@ -15,14 +15,16 @@ from crmlib.customers.retention.contracts import contract_retention, contract_sp
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
 from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not_tested, retention_claim
-from crmlib.economics.retention.profit import RetentionTerms, retention_mix
+from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan, retention_mix
+from crmlib.economics.sentences import claim_in_words, retention_in_words, worth_of_next_points
 from crmlib.errors import FitError, not_measured, require_an_answer
+from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
 
 DEFAULT_DISCOUNT = 0.10
-_BASIS = ["figure", "amount", "origin"]
+_BASIS = ["figure", "amount", "unit", "origin"]
 _MIX = "customers retention_rate gross net elasticity gross_change"
 
 
@@ -45,14 +47,14 @@ class RetentionCase:
         Per period.
     acquisition_cost : float or None
         Money per customer acquired.
-    programme_cost : float
+    programme_cost : float or None
         Money per customer and period that raising retention would cost.
     survivors : Series or None
         Customers still there period by period, from the first one on.
     basis : DataFrame
-        By `figure`: its `amount` and its `origin`: measured, given, assumed or missing, and how.
+        By `figure`: `amount`, its `unit`, and `origin`: measured, given, assumed or missing, and how.
     reason : str
-        Why nothing is known of retention; then every figure of it is nan, and the claim cannot be tested.
+        Why nothing is known of retention; then every figure is nan, and the claim cannot be tested.
     """
 
     definition: str
@@ -65,7 +67,7 @@ class RetentionCase:
     value_error: float = np.nan
     discount_rate: float = np.nan
     acquisition_cost: float | None = None
-    programme_cost: float = np.nan
+    programme_cost: float | None = None
     survivors: pd.Series | None = None
     reason: str = ""
 
@@ -75,58 +77,64 @@ class RetentionCase:
         if self.reason:
             return self.reason
         if not self.value_per_customer > 0:
-            brings = (
-                f"a retained customer brings {fmt.money(self.value_per_customer)} of {self.value} per period"
-            )
-            return f"{brings}, so higher retention cannot raise value"
+            return f"a retained customer brings no {self.value}, so higher retention cannot raise value"
         if not self.discount_rate + 1 > self.retained / self.customers:
             return "retention is 100 % without discounting, so value is infinite; give a discount rate"
         return ""
 
     @property
     def terms(self) -> RetentionTerms:
-        """The same as terms of a valuation; a missing cost counts as none, and revenue as margin where it must.
-
-        Raises
-        ------
-        CannotAnswerError
-            If there are none, with the reason (`no_terms`).
-        """
+        """The same as terms of a valuation, in money of `value`; where there are none, the reason is raised."""
         require_an_answer(self.no_terms)
-        return RetentionTerms(
-            self.value_per_customer,
-            self.retained / self.customers,
-            self.discount_rate,
-            acquisition_cost=self.acquisition_cost or 0.0,
-            programme_cost=self.programme_cost,
-        )
+        costs = (or_nan(self.acquisition_cost), or_nan(self.programme_cost))
+        costs = costs if self.value == "profit" else (np.nan, np.nan)  # revenue less a cost is no profit
+        rate = self.retained / self.customers
+        return RetentionTerms(self.value_per_customer, rate, self.discount_rate, *costs)
 
     def claim(self) -> RetentionClaim:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
         if self.no_terms:
             return not_tested(not_measured(self.no_terms))
-        known = self.value == "profit"
+        margin, error = (self.value_per_customer, self.value_error) if self.value == "profit" else (None, 0.0)
         return retention_claim(
             retained=self.retained,
             customers=self.customers,
             discount_rate=self.discount_rate,
-            contribution=self.value_per_customer if known else None,
-            contribution_error=self.value_error if known else 0.0,
+            contribution=margin,
+            contribution_error=error,
             acquisition_cost=self.acquisition_cost,
             programme_cost=self.programme_cost,
             definition=self.definition,
         )
 
+    def profit_curve(self) -> pd.DataFrame:
+        """`RetentionTerms.profit_curve` with what it says of this firm, and the verdict on the claim, as titles."""
+        curve, rate = self.terms.profit_curve(), self.terms.retention_rate
+        with_finding(curve, worth_of_next_points, rate, POINTS, f" of {self.value}")
+        return with_finding(curve, claim_in_words, self.claim().finding, CLAIMED, measure="net_change")
+
+    def answer(self, currency: str) -> tuple[str, ...]:
+        """What the firm's own figures say, in three sentences."""
+        claim = claim_in_words(self.basis, self.claim().finding, CLAIMED)
+        return retention_in_words(self, self.worth_of_points().iloc[0], claim, currency)
+
     def reversal(self) -> pd.Series:
         """Where five points more retention would give exactly 80 % more value; see `claim_reversal`."""
-        return claim_reversal(self.terms)
+        found = claim_reversal(self.terms)
+        return found if self.value == "profit" else found.mask(found.index == "acquisition_cost")
+
+    def worth_of_points(self) -> pd.DataFrame:
+        """What some points more are worth; what they may cost is not known where no margin is."""
+        table = self.terms.worth_of_points()
+        return table if self.value == "profit" else table.assign(affordable_cost=np.nan)
 
     def mix(self) -> pd.DataFrame:
         """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
-        if self.no_terms or self.survivors is None:
-            return no_rows(_MIX, self.no_terms)
-        if not self.discount_rate > 0:
-            return no_rows(_MIX, "undiscounted, customers who differ may have no finite value")
+        endless = (
+            "" if self.discount_rate > 0 else "undiscounted, customers who differ may have no finite value"
+        )
+        if self.survivors is None or self.no_terms or endless:
+            return no_rows(_MIX, self.no_terms or endless)
         try:
             model = ShiftedBetaGeoModel().fit(self.survivors.tolist())
         except FitError as error:
@@ -142,7 +150,7 @@ def buyers_case(
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
     acquisition_cost: float | None = None,
-    programme_cost: float = 0.0,
+    programme_cost: float | None = None,
     marketing_spend: Any | None = None,
     collapse: str = "D",
     new_from: Any = None,
@@ -163,7 +171,7 @@ def buyers_case(
         .10 where it is not known.
     acquisition_cost : float, optional
         Money per customer acquired; else from `marketing_spend`.
-    programme_cost : float, default 0
+    programme_cost : float, optional
         Money per customer and period that raising retention would cost.
     marketing_spend : ibis.Table or DataFrame, optional
         Columns `date, amount`: over the last 365 days, divided by the customers who first bought in them.
@@ -191,15 +199,13 @@ def buyers_case(
     """
     day, days = as_day(as_of, "as_of"), round(periods(period, "D"))
     again = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
-    known = margin is not None or "cost" in transactions.columns
-    value = "profit" if known else "revenue"
+    value = "profit" if margin is not None or "cost" in transactions.columns else "revenue"
     buyers, bought_again = float(again["buyers"]), float(again["bought_again"])
     measured = f"measured: {fmt.count(buyers)} bought in the {days} days before the last {days}"
-    profit_origin = f"measured: {value} per buyer in the last {days} days"
-    profit_origin += "" if known else "; no margin or cost is known, so profit is missing"
+    missing = "" if value == "profit" else "; no margin or cost is known, so profit is missing"
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
-        (again["value_per_buyer"], profit_origin),
+        (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
         _acquisition_cost(transactions, day, acquisition_cost, marketing_spend, new_from),
         discount_rate_per_year,
         definition=f"bought again within the next {days} days",
@@ -220,9 +226,9 @@ def contracts_case(
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
     acquisition_cost: float | None = None,
-    programme_cost: float = 0.0,
+    programme_cost: float | None = None,
 ) -> RetentionCase:
-    """What is known of retention where customers have contracts: who was there at the year's start and at its end?
+    """What is known of retention where customers have contracts: who was there at a year's start and at its end?
 
     Parameters
     ----------
@@ -238,7 +244,7 @@ def contracts_case(
     Returns
     -------
     RetentionCase
-        With a `reason` where there is no table, no year with customers at its start is complete, or no contract runs.
+        With a `reason` where there is no table, no complete year with customers at its start, or no contract runs.
 
     Examples
     --------
@@ -257,16 +263,14 @@ def contracts_case(
         why = why if years.empty else f"no contract runs on {day}"
         reason = lacking(subscriptions=subscriptions) or why
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
-    last = years.iloc[-1]
-    year = last["period"].year
-    missing = "" if margin is not None else "; no margin is given, so profit is missing"
-    cost_origin = "given" if acquisition_cost is not None else "missing: spend is not split by contracts"
+    last, year = years.iloc[-1], years["period"].iloc[-1].year
+    missing = "; no margin is given, so profit is missing" if margin is None else ""
     return _case(
         (last["retention"], f"measured: (end − new) / start of {year}"),
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
-        (acquisition_cost, cost_origin),
+        (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
         discount_rate_per_year,
-        definition=f"under contract at the start of {year} and at its end",
+        definition=f"were under contract at the start of {year} and at its end",
         period_days=TimeUnit.Y.days,
         retained=float(last["end"] - last["new"]),
         customers=float(last["start"]),
@@ -283,22 +287,21 @@ def _case(
     acquisition: tuple[float | None, str],
     discount_rate_per_year: float | None,
     *,
-    programme_cost: float,
+    programme_cost: float | None,
     value: str,
     period_days: float,
     **known: Any,
 ) -> RetentionCase:
     """A case of figures, each with its origin."""
+    given = "assumed: the study gives none;" if discount_rate_per_year is None else "given:"
     yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
     rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
-    given = "assumed: the study gives none;" if discount_rate_per_year is None else "given:"
-    raising = "given" if programme_cost else "assumed: raising retention costs nothing"
     rows = [
-        ("retention per period", *retention),
-        (f"{value} per customer and period", *worth),
-        ("acquisition cost per customer", *acquisition),
-        ("discount rate per period", rate, f"{given} {fmt.share(yearly)} a year"),
-        ("programme cost per customer and period", programme_cost, raising),
+        ("retention per period", retention[0], "share", retention[1]),
+        (f"{value} per customer and period", worth[0], "money", worth[1]),
+        ("acquisition cost per customer", acquisition[0], "money", acquisition[1]),
+        ("discount rate per period", rate, "share", f"{given} {fmt.share(yearly)} a year"),
+        ("programme cost per customer and period", programme_cost, "money", _origin(programme_cost)),
     ]
     return RetentionCase(
         basis=pd.DataFrame(rows, columns=_BASIS).astype({"amount": float}),
@@ -312,12 +315,12 @@ def _case(
     )
 
 
-def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
-    """Of contracts begun long enough ago, how many were still there after 0, 1, 2, … years.
+def _origin(cost: float | None, why: str = "") -> str:
+    return f"missing{why}" if cost is None else "given"
 
-    As many years as half of all contracts could have been seen for: of contracts begun later, only those that
-    have ended would be known, and they would count as short.
-    """
+
+def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
+    """Of contracts begun as many years ago as half of all could be seen for: those left after 0, 1, 2, … years."""
     could_be_seen = (pd.Timestamp(day) - spells["start"]).dt.days / TimeUnit.Y.days
     years = int(could_be_seen.median())
     cohort = spells.loc[could_be_seen >= years, "tenure_months"]
@@ -327,22 +330,19 @@ def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
 def _acquisition_cost(
     transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None, new_from: Any
 ) -> tuple[float | None, str]:
-    if given is not None:
-        return given, "given"
     spend = open_optional(marketing_spend)
-    if spend is None:
-        return None, "missing: no table marketing_spend"
+    if given is not None or spend is None:
+        return given, _origin(given, ": no table marketing_spend")
     start = day - dt.timedelta(days=364)
     if new_from is not None and start < as_day(new_from, "new_from"):
-        return (
-            None,
-            f"missing: how many of the first purchases before {new_from} were those of new customers is not known",
-        )
+        return None, f"missing: how many who first bought before {new_from} were new is not known"
     within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won or total < 0:
-        why = "there are no first purchases" if not won else "more was credited than spent"
-        return None, f"missing: {why} in the last 365 days"
-    measured = f"measured: {fmt.money(total)} spent in 365 days for {won:,} first purchases"
+        return (
+            None,
+            f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
+        )
+    measured = f"measured: marketing spend of 365 days for {won:,} first purchases"
     return total / won, f"{measured}: an average, not the cost of the next customer"

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms
+from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan
 from crmlib.errors import CrmError
 from crmlib.findings import SUPPORTED, Claim, Estimate, Finding
 
@@ -77,7 +77,7 @@ def retention_claim(
     contribution: float | None = None,
     contribution_error: float = 0.0,
     acquisition_cost: float | None = None,
-    programme_cost: float = 0.0,
+    programme_cost: float | None = None,
     definition: str = "customers at the start who were there at the end",
 ) -> RetentionClaim:
     """Does five points more retention give 80 % more profit here?
@@ -86,7 +86,7 @@ def retention_claim(
     ----------
     retained, customers : float
         Customers at a period's start, and how many of them stayed to its end, by `definition`.
-    discount_rate, programme_cost : float
+    discount_rate : float
         As in `RetentionTerms`.
     contribution, contribution_error : float
         Margin in money per customer and period, and its standard error; needed where a cost is known. Without costs
@@ -94,6 +94,8 @@ def retention_claim(
     acquisition_cost : float, optional
         Money per customer acquired; 0 is a statement. Where it is not known, the rise is given before it, with the
         cost at which the claim would hold; the verdict is then "supported" or "cannot be tested".
+    programme_cost : float, optional
+        As in `RetentionTerms`; where it is not known, the rise is given before it.
 
     Notes
     -----
@@ -104,22 +106,22 @@ def retention_claim(
     >>> firm = dict(retained=8000, customers=10_000, contribution=100, discount_rate=0.1)
     >>> found = retention_claim(**firm, acquisition_cost=50)
     >>> found.finding.verdict, str(found.rise), round(found.reversal["acquisition_cost"])
-    ('contradicted', '34 % (33 % to 34 %)', 175)
+    ('contradicted', '23 % (23 % to 24 %)', 275)
     """
     if not 0 <= retained <= customers:
         raise CrmError(f"retained is {retained} of {customers} customers; give at most as many as there were")
     assumptions = _assumptions(definition, discount_rate, acquisition_cost, contribution, programme_cost)
     if missing := _missing(retained, customers, contribution, bool(acquisition_cost or programme_cost)):
         return not_tested(missing, assumptions)
-    rate, cost = retained / customers, acquisition_cost or 0.0
-    terms = RetentionTerms(contribution or 1.0, rate, discount_rate, cost, programme_cost)
-    reversal = claim_reversal(terms)
+    costs = (or_nan(acquisition_cost), or_nan(programme_cost))
+    known = RetentionTerms(contribution or 1.0, retained / customers, discount_rate, *costs)
+    reversal, terms = claim_reversal(known), known.counted()
     if terms.retention_rate + POINTS > 1:
         full = f"Retention of {fmt.share(terms.retention_rate)} is too high for five points more."
         return not_tested(full, assumptions, reversal)
     if not terms.net() > 0:
-        lost = f"A customer brings {fmt.money(float(terms.net()))} after acquisition cost"
-        return not_tested(f"{lost}: a percentage rise is undefined.", assumptions, reversal)
+        lost = "A customer brings less than acquisition costs, so a percentage rise is undefined."
+        return not_tested(lost, assumptions, reversal)
     rise, of_share = terms.steps()["after_programme_change"].iloc[1:]
     low, high = _interval(terms, retained, customers, contribution_error)
     estimate = Estimate(rise, "share", low=low, high=high, level=_LEVEL, base=definition)
@@ -185,20 +187,20 @@ def _assumptions(
     discount_rate: float,
     acquisition_cost: float | None,
     contribution: float | None,
-    programme_cost: float,
+    programme_cost: float | None,
 ) -> tuple[str, ...]:
     assumed = [
         f"retained means: {definition}",
         "retention is the same at every age and for every customer, and so is the margin",
-        f"the first margin comes one period from now, if the customer stays; discount {fmt.share(discount_rate)} "
+        f"the first period's margin comes with the acquisition and counts; discount {fmt.share(discount_rate)} "
         "a period; profit is the present value of a customer's margins, not one year's",
     ]
     if contribution is None:
         assumed.append("no margin is known: it is assumed to be the same before and after")
     if acquisition_cost is None:
         assumed.append("no acquisition cost is known: value is before it")
-    if not programme_cost:
-        assumed.append("raising retention costs nothing")
+    if programme_cost is None:
+        assumed.append("the cost of raising retention is not known: value is before it")
     return tuple(assumed)
 
 
@@ -210,12 +212,13 @@ def claim_reversal(terms: RetentionTerms) -> pd.Series:
     Series
         `acquisition_cost` per customer at which the claim holds exactly at this firm's retention (negative: it holds
         at any cost), `acquisition_cost_in_margins`, and `retention_rate` nearest to the firm's at which it holds at
-        this firm's costs; nan where there is none.
+        this firm's costs; nan where there is none, and where acquisition cost is not known. A programme whose cost
+        is not known counts as costing nothing.
     """
-    now = terms.retention_rate
-    after = terms.gross(now + POINTS) - terms.programme(now + POINTS)
+    now, counted = terms.retention_rate, terms.counted()
+    after = terms.gross(now + POINTS) - counted.programme(now + POINTS)
     cost = float(terms.gross() - (after - terms.gross()) / CLAIMED)
-    rate = _nearest_rate(terms)
+    rate = np.nan if np.isnan(terms.acquisition_cost) else _nearest_rate(counted)
     return pd.Series(
         {
             "acquisition_cost": cost,

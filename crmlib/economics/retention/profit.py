@@ -2,6 +2,11 @@
 
 "5 % more retention" is two things: five points more (.80 to .85), or five per cent of itself (.80 to .84);
 both are given. Value is that of an acquired customer at constant retention; customers of `retention_mix` differ.
+
+One convention holds throughout: the first period's margin comes with the acquisition, as acquisition cost does. So
+did Blattberg & Deighton (1996) count, and Reichheld & Sasser (1990), whose customers bring a first year's profit
+before any of them can leave. Without that margin the same step is a larger share of a smaller value. A paper that
+counts otherwise is reproduced by its `timing`.
 """
 
 from __future__ import annotations
@@ -14,21 +19,20 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import check_share
-from crmlib.economics.sentences import rise_beside_claim, worth_of_next_points
+from crmlib.economics.formula_clv import check_share, first_margin
 from crmlib.errors import CrmError
-from crmlib.findings import with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 
 POINTS = 0.05
 CLAIMED = 0.80  # the claimed rise in value from five points more
 _STEP = 1e-5  # of a logarithm, for central differences
 _NODES = 400
+_COSTS = ("acquisition_cost", "programme_cost")
 
 
 @dataclass(frozen=True)
 class RetentionTerms:
-    """What a customer brings and costs; the first margin arrives after one period, if the customer stays.
+    """What a customer brings and costs.
 
     Parameters
     ----------
@@ -36,18 +40,21 @@ class RetentionTerms:
         Margin in money per customer and period, above 0.
     retention_rate, discount_rate : float
         Per period; retention from 0 to 1, the discount above 0 or retention below 1.
-    acquisition_cost : float, default 0
-        Money per customer acquired.
-    programme_cost : float, default 0
+    acquisition_cost : float, default nan
+        Money per customer acquired; nan is not known, and then no net value is. 0 is a statement.
+    programme_cost : float, default nan
         Money per customer and period that *raising* retention costs, paid at the start of each period for
-        every customer who is there, the first included.
+        every customer who is there, the first included; nan is not known.
+    timing : {"now", "next_period_certain", "next_period_if_retained"}
+        When the first margin arrives, as in `simple_clv`: with the acquisition by default.
     """
 
     contribution: float
     retention_rate: float
     discount_rate: float
-    acquisition_cost: float = 0.0
-    programme_cost: float = 0.0
+    acquisition_cost: float = np.nan
+    programme_cost: float = np.nan
+    timing: str = "now"
 
     def __post_init__(self) -> None:
         if not 0 < self.contribution < np.inf:
@@ -60,17 +67,25 @@ class RetentionTerms:
                 f"discount_rate is {self.discount_rate!r} at retention_rate {self.retention_rate}; give a rate per "
                 "period, 0 or more, and above 0 where nobody leaves (10 % is 0.10)"
             )
-        for name in ("acquisition_cost", "programme_cost"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise CrmError(f"{name} is {getattr(self, name)!r}; give money, 0 or more")
+        for name in _COSTS:
+            if not (0 <= getattr(self, name) < np.inf or np.isnan(getattr(self, name))):
+                raise CrmError(
+                    f"{name} is {getattr(self, name)!r}; give money, 0 or more, or nan if not known"
+                )
+        first_margin(self.timing, self.retention_rate, self.discount_rate)
+
+    def counted(self) -> RetentionTerms:
+        """The same before costs that are not known: they are left out, and whoever uses this has to say so."""
+        acquisition, programme = (float(np.nan_to_num(getattr(self, name))) for name in _COSTS)
+        return replace(self, acquisition_cost=acquisition, programme_cost=programme)
 
     def gross(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """Present value of margins per customer; nan at retention that is no probability or has no limit."""
         r = np.asarray(self.retention_rate if retention_rate is None else retention_rate, dtype=float)
-        return self.contribution * r / self._left(r)
+        return self.contribution * first_margin(self.timing, r, self.discount_rate) / self._left(r)
 
     def net(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
-        """Gross value less acquisition cost, without a programme."""
+        """Gross value less acquisition cost, without a programme; nan where that cost is not known."""
         return self.gross(retention_rate) - self.acquisition_cost
 
     def programme(self, retention_rate: ArrayLike) -> np.ndarray:
@@ -81,7 +96,7 @@ class RetentionTerms:
     def elasticity(self, retention_rate: ArrayLike | None = None) -> np.ndarray:
         """By how many per cent gross value rises when retention rises by one per cent of itself."""
         r = np.asarray(self.retention_rate if retention_rate is None else retention_rate, dtype=float)
-        return r / self._left(r) + 1
+        return r / self._left(r) + (self.timing == "next_period_if_retained")
 
     def _left(self, r: np.ndarray) -> np.ndarray:
         left = 1 + self.discount_rate - r
@@ -95,24 +110,24 @@ class RetentionTerms:
         DataFrame
             Rows `step` "today", "+5 points", "×1.05": `retention_rate`, `gross` (margins), `net` (less acquisition
             cost), `after_programme` (less the programme too; today there is none), and each one's
-            `..._change` against today as a share. nan where retention would be no probability, or where today's
-            net value is not positive, so that no share of it makes sense.
+            `..._change` against today as a share. nan where retention would be no probability, where a cost is not
+            known, or where today's net value is not positive, so that no share of it makes sense.
 
         Examples
         --------
-        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=275)
         >>> terms.steps()[["step", "gross", "net", "gross_change", "net_change"]].round(3)
                 step    gross      net  gross_change  net_change
-        0      today  266.667   91.667         0.000       0.000
-        1  +5 points  340.000  165.000         0.275       0.800
-        2      ×1.05  323.077  148.077         0.212       0.615
+        0      today  366.667   91.667         0.000       0.000
+        1  +5 points  440.000  165.000         0.200       0.800
+        2      ×1.05  423.077  148.077         0.154       0.615
         """
         now = self.retention_rate
         rates = np.array([now, now + POINTS, now * (1 + POINTS)])
         rates = np.where(rates <= 1, rates, np.nan)
         names = ["today", f"+{fmt.points(POINTS)}", f"×{1 + POINTS:g}"]
         net = self.net(rates)
-        after = net - np.where(np.arange(3) == 0, 0.0, self.programme(rates))
+        after = net - np.append(0.0, self.programme(rates[1:]))
         table = pd.DataFrame({"step": names, "retention_rate": rates, "gross": self.gross(rates)})
         table = table.assign(net=net, after_programme=after)
         for name in ("gross", "net", "after_programme"):
@@ -129,14 +144,14 @@ class RetentionTerms:
             By `retention_rate`, .30 to .95 in steps of one point, and on to the firm's own rate and five points more
             where these are more and still below 1: `gross`, `net`, `after_programme` (net of a programme), and
             `gross_change`, `net_change` of the next five points as a share; nan where the net value is not positive
-            or retention would exceed 1.
+            or not known, or retention would exceed 1.
 
         Examples
         --------
-        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=175)
+        >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1, acquisition_cost=275)
         >>> curve = terms.profit_curve()[["retention_rate", "gross", "net_change"]].round(2)
         >>> curve[curve["retention_rate"].isin([0.6, 0.8, 0.9])].values.tolist()
-        [[0.6, 120.0, nan], [0.8, 266.67, 0.8], [0.9, 450.0, 0.67]]
+        [[0.6, 220.0, nan], [0.8, 366.67, 0.8], [0.9, 550.0, 0.67]]
         """
         own = (self.retention_rate, self.retention_rate + POINTS)
         furthest = max([0.95, *(rate for rate in own if rate < 1)])
@@ -147,8 +162,7 @@ class RetentionTerms:
         curve["after_programme"] = net - self.programme(rates)
         curve["gross_change"] = rise / gross
         curve["net_change"] = np.where(net > 0, rise / np.where(net > 0, net, 1.0), np.nan)
-        with_finding(curve, worth_of_next_points, self.retention_rate, POINTS)
-        return with_finding(curve, rise_beside_claim, self.retention_rate, CLAIMED, measure="net_change")
+        return curve
 
     def worth_of_points(self, points: Sequence[float] = (0.01, 0.02, 0.05)) -> pd.DataFrame:
         """What are some points more of retention worth, and what may a programme that brings them cost?
@@ -183,24 +197,30 @@ class RetentionTerms:
         Returns
         -------
         DataFrame
-            By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, and the elasticity of
-            `gross` and of `net` value per acquired customer, which is that of customer equity for a given number
-            of acquisitions; nan where the net value is not positive.
+            By `lever` (retention, margin, acquisition cost, discount rate): its value `today`, in its `unit`, and the
+            elasticity of `gross` and of `net` value per acquired customer, which is that of customer equity for a
+            given number of acquisitions; nan where the net value is not positive.
 
         Notes
         -----
         Gupta, Lehmann & Stuart, "Valuing customers", Journal of Marketing Research 41(1), 2004. One per cent of
-        retention is one per cent of itself: .80 to .808. The gross elasticity to retention is (1 + i) / (1 + i − r).
+        retention is one per cent of itself: .80 to .808. The gross elasticity to retention is r / (1 + i − r); theirs
+        is one more, because their first margin comes a period later and only from those who stay.
 
         Examples
         --------
         >>> terms = RetentionTerms(contribution=100, retention_rate=0.9, discount_rate=0.12, acquisition_cost=50)
         >>> terms.elasticities().set_index("lever")["gross"].round(2).to_dict()
-        {'retention': 5.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.55}
+        {'retention': 4.09, 'margin': 1.0, 'acquisition cost': 0.0, 'discount rate': -0.44}
+        >>> round(float(replace(terms, timing="next_period_if_retained").elasticity()), 2)
+        5.09
         """
         names = ["retention_rate", "contribution", "acquisition_cost", "discount_rate"]
         table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
-        table["today"] = [getattr(self, name) for name in names]
+        table["today"], table["unit"] = (
+            [getattr(self, name) for name in names],
+            ["share", "money", "money", "share"],
+        )
         for kind in ("gross", "net"):
             table[kind] = [self._elasticity(name, kind) for name in names]
         return table
@@ -208,12 +228,17 @@ class RetentionTerms:
     def _elasticity(self, name: str, kind: str) -> float:
         """In closed form for retention, by a central difference on the lever's logarithm for the others."""
         value, today = float(getattr(self, kind)()), getattr(self, name)
-        if value <= 0:
+        if not value > 0 or np.isnan(today):
             return np.nan
         if name == "retention_rate":
             return float(self.elasticity() * self.gross()) / value
         up, down = (replace(self, **{name: today * np.exp(step)}) for step in (_STEP, -_STEP))
         return float((getattr(up, kind)() - getattr(down, kind)()) / (2 * _STEP * value)) + 0.0
+
+
+def or_nan(cost: float | None) -> float:
+    """A cost, or nan where it is not known."""
+    return np.nan if cost is None else cost
 
 
 def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataFrame:
@@ -250,8 +275,8 @@ def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataF
     >>> terms = RetentionTerms(contribution=100, retention_rate=0.8, discount_rate=0.1)
     >>> retention_mix(model, terms)[["customers", "retention_rate", "gross", "elasticity"]].round(2)
           customers  retention_rate   gross  elasticity
-    0     all alike            0.85  341.22        4.41
-    1  differ (sBG)            0.85  492.26        7.58
+    0     all alike            0.85  441.22        3.41
+    1  differ (sBG)            0.85  592.26        6.30
     """
     if not terms.discount_rate > 0:
         raise CrmError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -80,10 +81,10 @@ class SpendingReadout:
         Findings, and what is missing for more.
     table : DataFrame
         One row per response `curve` of acquisition, fitted or judged: its `ceiling`; `next_customer_costs` at
-        today's spend and `value` of a customer (money); `per_prospect` today and `best_per_prospect`, `equity` per
-        prospect today and `best_equity`. Where spend on keeping customers is known also `per_customer`,
-        `best_per_customer` and `multiplier`: what one unit more of today's budget would add. Without rows where
-        nothing is known.
+        today's spend and `value` of a customer (money; not known without a margin); `per_prospect` today and
+        `best_per_prospect`, `equity` per prospect today and `best_equity`. Where spend on keeping customers is known
+        also `per_customer`, `best_per_customer` and `multiplier`: what one unit more of today's budget would add.
+        Without rows where nothing is known.
     by_month : DataFrame
         As of `prospects_by_month`.
     """
@@ -108,7 +109,7 @@ def spending_readout(
     Parameters
     ----------
     case : RetentionCase
-        Margin, retention and discount rate.
+        Margin, retention and discount rate. Where no margin is known, what a customer is worth is not either.
     leads, marketing_spend, as_of
         As for `prospects_by_month`: what was spent and who was won, up to the last day that counts.
     acquisition_ceiling : float, optional
@@ -134,11 +135,10 @@ def spending_readout(
     today = float(by_month["spend"].sum() / by_month["prospects"].sum())
     share = float(by_month["won"].sum() / by_month["prospects"].sum())
     if not (today > 0 and 0 < share < 1):
-        won = f"{fmt.money(today)} per prospect won {fmt.share(share)}"
-        sentence = f"{won}: without spend and wins the response cannot be estimated."
+        sentence = "Without spend, wins and losses the response to spend cannot be estimated."
         return SpendingReadout((sentence,), no_rows(_SPENDING, "the response cannot be estimated"), by_month)
     curves, origin = _curves(by_month, today, share, acquisition_ceiling)
-    sentences = [f"{fmt.money(today)} per prospect wins {fmt.share(share)} of them.", origin]
+    sentences = [f"Today's spend wins {fmt.share(share)} of the prospects.", origin]
     keep = None
     if retention_spend is None:
         sentences.append("The spend on retention is not known, so the retention rate is kept as it is.")
@@ -151,11 +151,13 @@ def spending_readout(
         {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
     ]
     table = pd.DataFrame(rows)
+    if case.value != "profit":
+        sentences.append("No margin is known: whether more spend pays cannot be told from revenue.")
+        return SpendingReadout(tuple(sentences), table, by_month)
     more = table["next_customer_costs"] < table["value"]
     side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"
-    sentences.append(
-        f"Spend {side} per prospect, as long as the next customer costs less than a customer is worth."
-    )
+    worth = f"the {case.value} of a customer at constant retention"
+    sentences.append(f"Spend {side} per prospect, as long as the next customer costs less than {worth}.")
     return SpendingReadout(tuple(sentences), table, by_month)
 
 
@@ -183,12 +185,10 @@ def _curves(
         for times in _TIMES
         if times * share < 1
     }
-    low, high = float(spend.min()), float(spend.max())
     origin = (
-        f"The months' spend of {fmt.money(low)} to {fmt.money(high)} per prospect shows no response: ceilings are "
-        "judgements, and the answer depends on them. Vary the spend at random to find out."
+        "The months' spend per prospect shows no response: ceilings are judgements, and the answer depends on"
     )
-    return curves, origin
+    return curves, f"{origin} them. Vary the spend at random to find out."
 
 
 def _row(
@@ -199,17 +199,19 @@ def _row(
     retention_spend: float | None,
 ) -> dict[str, float]:
     contribution, rate = case.value_per_customer, case.discount_rate
-    row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today)}
+    row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today), "per_prospect": today}
+    if case.value != "profit":  # revenue pays for nothing
+        return {**row, **dict.fromkeys(("value", "equity", "best_equity", "best_per_prospect"), np.nan)}
     if keep is None or retention_spend is None:
-        value = contribution + float(case.terms.gross())  # the first margin comes with the acquisition
+        value = float(case.terms.gross())
         best = win.spend_for(value)
         equity = {"equity": win.rate(today) * value - today, "best_equity": win.rate(best) * value - best}
-        return {**row, "value": value, "per_prospect": today, **equity, "best_per_prospect": best}
+        return {**row, "value": value, **equity, "best_per_prospect": best}
     test = EquityTest(contribution, rate, win, keep)
     now, plan = test.of(today, retention_spend), test.best()
     split = test.best(today + win.rate(today) * retention_spend)
     return {
-        **row, "value": now.clv, "per_prospect": today,
+        **row, "value": now.clv,
         "equity": now.equity, "best_equity": plan.found.equity, "best_per_prospect": plan.acquisition_spend,
         "per_customer": retention_spend, "best_per_customer": plan.retention_spend, "multiplier": split.multiplier,
     }  # fmt: skip

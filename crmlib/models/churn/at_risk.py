@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.models.churn.candidates import Estimator
 from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.data import ChurnData
@@ -32,7 +33,8 @@ class CustomersAtRisk:
     explained_by : str
         How the reasons were found.
     notes : tuple of str
-        Values among these customers that the model had never seen.
+        The same in a sentence, what is named as nobody's reason, and values among these customers that the model had
+        never seen.
     """
 
     customers: pd.DataFrame
@@ -45,6 +47,7 @@ def customers_at_risk(
     evaluation: ChurnEvaluation,
     *,
     estimator: Estimator = "auto",
+    importance: pd.DataFrame | None = None,
     random_state: int = 0,
 ) -> CustomersAtRisk:
     """Who of those who are still there is likeliest to leave, and why?
@@ -57,6 +60,9 @@ def customers_at_risk(
         Of the same data.
     estimator, random_state
         As for `ChurnModel`.
+    importance : DataFrame, optional
+        Of `ChurnEvaluation.permutation_importance`: what does not improve predictions beyond chance (by more than two
+        standard errors) is given as nobody's reason.
 
     Returns
     -------
@@ -77,21 +83,34 @@ def customers_at_risk(
         nobody = no_rows(["customer_id", "p_churn", *reasons], data.reason)
         return CustomersAtRisk(nobody, "there is nothing to explain")
     model = ChurnModel(estimator, random_state=random_state).fit(data, keep_leaks=True)
-    found = _scored(model, data, evaluation.predictions)
+    among, notes = list(model.kinds), [f"Method for the reasons: {explained_by(model.estimator_)}."]
+    if importance is not None:
+        counts = importance.loc[importance["importance"] > 2 * importance["standard_error"], "feature"]
+        among = [name for name in model.kinds if name in set(counts)]
+        notes += [_unnamed([name for name in model.kinds if name not in among])]
+    found = _scored(model, data, evaluation.predictions, among)
     found = found.sort_values("p_churn", ascending=False, kind="stable", ignore_index=True)
-    surprises = model.surprises(data.unlabelled) if len(data.unlabelled) else ()
-    return CustomersAtRisk(found, explained_by(model.estimator_), tuple(surprises))
+    notes += model.surprises(data.unlabelled) if len(data.unlabelled) else ()
+    return CustomersAtRisk(found, explained_by(model.estimator_), tuple(filter(None, notes)))
 
 
-def _scored(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame) -> pd.DataFrame:
+def _unnamed(names: list[str]) -> str:
+    """The features that are named as nobody's reason."""
+    if not names:
+        return ""
+    told = fmt.listing([fmt.column(name) for name in names])
+    return f"Not named as reasons, because they do not improve predictions beyond chance: {told}."
+
+
+def _scored(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame, among: list[str]) -> pd.DataFrame:
     """Those who can still be kept, with reasons."""
     count = min(_REASONS, len(model.kinds))
     if len(data.unlabelled):
-        found = model.reasons(data.unlabelled, count)
+        found = model.reasons(data.unlabelled, count, among)
         found.insert(0, "customer_id", data.unlabelled["customer_id"].reset_index(drop=True))
         return found
     stayed = np.logical_not(data.churned)
-    found = model.reasons(data.features[stayed], count)
+    found = model.reasons(data.features[stayed], count, among)
     found.insert(0, "customer_id", data.customer_id[stayed])
     unseen = predictions.drop_duplicates("customer_id").set_index("customer_id")["p_churn"]
     return found.assign(p_churn=found["customer_id"].map(unseen))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
-    """The chance that a customer leaves, from a table of customers with who left.
+    """The chance that a customer leaves, from a table that says which customers left.
 
     The candidates are compared on customers that they were not fitted to (five folds); taken is the simplest
     whose log loss is within one standard error of the best. The same held-out predictions calibrate its
@@ -258,7 +258,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
         mean = self.mean_encoded_ if name == LINEAR else None
         return contributions(self.pipeline(name), self.coded(features), self.kinds, calibration, mean)
 
-    def reasons(self, features: pd.DataFrame, n: int = 3) -> pd.DataFrame:
+    def reasons(self, features: pd.DataFrame, n: int = 3, among: list[str] | None = None) -> pd.DataFrame:
         """The features that move each customer's risk most, in the data's own words.
 
         Parameters
@@ -267,6 +267,8 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
             As in `p_churn`.
         n : int
             How many reasons, the strongest first.
+        among : list of str, optional
+            The features that may be named; by default all.
 
         Returns
         -------
@@ -274,7 +276,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
             Indexed like `features`: `p_churn`, and `reason_1` … with its words, such as "contract Month-to-month: +0.5
             in log odds". A plus makes leaving likelier than for the mean customer; empty where nothing else moves it.
         """
-        found = strongest(self.contributions(features), self.read(features), self.kinds, n)
+        found = strongest(self.contributions(features), self.read(features), self.kinds, n, among)
         found.insert(0, "p_churn", self.p_churn(features))
         return found
 

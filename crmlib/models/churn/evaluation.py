@@ -34,7 +34,7 @@ from crmlib.models.churn.verdict import MODEL, TENURE, WITHOUT, ChurnThresholds,
 from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, features_that_count, gains
 from crmlib.no_rows import no_rows, why_none
 from crmlib.rankings import roc_auc
-from crmlib.statistics import bootstrap_weights, with_intervals
+from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
 BASE_RATE = "base rate"
 _ROWS_AT_ONCE = 100_000
@@ -51,9 +51,11 @@ _MEASURES = {
 _METRICS = [*_MEASURES, "calibration_intercept"]
 _COLUMNS = {
     "scores": "model in_doubt customers churned base_rate "
-    + " ".join(f"{metric}{end}" for metric in _METRICS for end in ("", "_low", "_high")),
+    + " ".join(f"{metric}{end}" for metric in _METRICS for end in ("", "_low", "_high"))
+    + " lead_low lead_high",
     "calibration": "group customers predicted_mean actual_mean low high",
-    "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high cumulative_lift",
+    "deciles": "model decile customers churned churn_rate lift gain gain_low gain_high lead_low lead_high "
+    "cumulative_lift",
     "subgroups": SUBGROUPS,
     "in_doubt": "column finding roc_auc what",
     "predictions": "customer_id fold churned p_churn p_tenure p_base_rate",
@@ -71,14 +73,16 @@ class ChurnEvaluation:
         rate"), over all held-out customers: `in_doubt` (which columns of the model are), `customers`, `churned`,
         `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`, `calibration_slope`,
         `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and `_high`: 95 % by
-        bootstrap over customers.
+        bootstrap over customers; `lead_low`, `lead_high`: of the churn model's ROC AUC over this row's, on the same
+        resamples.
     calibration : DataFrame
         One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
         `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
     deciles : DataFrame
         One row per model and tenth of the customers, the riskiest first: `model`, `decile`, `customers`,
         `churned`, `churn_rate`, `lift` (of the tenth), `gain` (share of all who left caught so far),
-        `gain_low`, `gain_high`, `cumulative_lift`.
+        `gain_low`, `gain_high`, `lead_low`, `lead_high` (of the churn model's gain over this one, on the same
+        resamples) and `cumulative_lift`.
     subgroups : DataFrame
         One row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
         (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
@@ -308,27 +312,37 @@ def _scores(
     predictions: dict[str, Predictions], weights: list[Array], churned: Array, in_doubt: str
 ) -> pd.DataFrame:
     about = {"customers": len(churned), "churned": int(churned.sum()), "base_rate": float(churned.mean())}
-    rows = []
+    rows, first = [], np.zeros(len(weights))
     for model, predicted in predictions.items():
         measured = predicted.metrics()
-        resampled = [list(predicted.metrics(resample).values()) for resample in weights]
+        resampled = np.array([list(predicted.metrics(resample).values()) for resample in weights])
         columns = with_intervals(list(measured), list(measured.values()), resampled)
+        area = resampled[:, list(measured).index("roc_auc")]
+        first = area if model == MODEL else first
+        columns |= dict(zip(("lead_low", "lead_high"), percentile_interval(first - area), strict=True))
         rows.append({"model": model, "in_doubt": in_doubt if model == MODEL else ""} | about | columns)
     return pd.DataFrame(rows)
 
 
 def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
     size, left, tables = len(churned) / 10, float(churned.sum()), []
+    drawn = {
+        model: np.array([predicted.gains(resample) for resample in weights])
+        for model, predicted in predictions.items()
+    }
     for model, predicted in predictions.items():
         gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)
         table = {"model": model, "decile": np.arange(1, 11), "customers": size, "churned": part * left}
         table |= {"churn_rate": part * left / size, "lift": part * 10}
-        table |= with_intervals(["gain"], [gain], [[predicted.gains(resample)] for resample in weights])
+        table |= with_intervals(["gain"], [gain], drawn[model][:, None])
+        table |= dict(
+            zip(("lead_low", "lead_high"), percentile_interval(drawn[MODEL] - drawn[model]), strict=True)
+        )
         tables.append(pd.DataFrame(table | {"cumulative_lift": gain / TENTHS}))
     return pd.concat(tables, ignore_index=True)
 
 
 def _with_interval(row: pd.Series, name: str) -> str:
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return "–" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return fmt.NOT_KNOWN if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"

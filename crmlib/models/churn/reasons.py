@@ -65,11 +65,17 @@ def contributions(
     return found
 
 
-def strongest(parts: pd.DataFrame, read: pd.DataFrame, kinds: dict[str, str], n: int) -> pd.DataFrame:
-    """Columns `reason_1` to `reason_n`: the largest contributions of each customer, in the data's own words."""
+def strongest(
+    parts: pd.DataFrame, read: pd.DataFrame, kinds: dict[str, str], n: int, among: list[str] | None = None
+) -> pd.DataFrame:
+    """Columns `reason_1` to `reason_n`: the largest contributions of each customer, in the data's own words.
+
+    Those `among` alone are named where it is given; the others count as if they had no effect.
+    """
     if not 1 <= n <= len(kinds):
         raise CrmError(f"n is {n}; the model has 1 to {len(kinds)} features to name")
-    effects = parts[list(kinds)].to_numpy()
+    named = [among is None or name in among for name in kinds]
+    effects = parts[list(kinds)].to_numpy() * named
     order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :n]
     words = {name: _words(name, read[name], kind) for name, kind in kinds.items()}
     found = pd.DataFrame(index=parts.index)

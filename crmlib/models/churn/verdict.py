@@ -8,7 +8,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError
-from crmlib.findings import CARE, NOT_JUDGED, Reason, Rules, Verdict, judge, limit
+from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Rules, Verdict, judge, limit
 from crmlib.no_rows import why_none
 
 MODEL, WITHOUT, TENURE = "churn model", "without columns in doubt", "tenure alone"  # rows of the scores
@@ -68,13 +68,13 @@ def churn_verdict(
     Examples
     --------
     >>> scores = pd.DataFrame({"model": ["churn model", "tenure alone", "base rate"], "roc_auc": [0.85, 0.74, 0.5],
-    ...     "roc_auc_low": [0.84, 0.73, 0.49], "roc_auc_high": [0.86, 0.75, 0.51], "brier": [0.135, 0.169, 0.195],
+    ...     "lead_low": [0.0, 0.10, 0.34], "lift_top_10": [2.8, 2.3, 1.0], "brier": [0.135, 0.169, 0.195],
     ...     "calibration_slope": [1.0, 1.0, None], "mean_predicted": 0.266, "base_rate": 0.265, "churned": 1869})
     >>> print(churn_verdict(scores))
     churn model: use. It ranks 85 % of pairs correctly, and its probabilities are right on average.
     """
     if missing := why_none(scores):
-        return Verdict(MODEL, NOT_JUDGED, (f"There is {missing}.",))
+        return Verdict(MODEL, NOT_JUDGED, (missing,))
     rules = thresholds or ChurnThresholds()
     rows = scores.set_index("model")
     if MODEL not in rows.index:
@@ -134,8 +134,23 @@ def _rivals(row: pd.Series, tenure: pd.Series | None, rules: ChurnThresholds) ->
     """Whether scores are too good to be true, no better than tenure alone, or of too few customers."""
     suspicious = f"{_order(row)}, which is suspiciously high: look for columns known only afterwards."
     found = [rules.reason("too_good", row["roc_auc"], suspicious)]
-    if tenure is not None and row["roc_auc_low"] - tenure["roc_auc_high"] <= rules.tenure_lead_care:
-        sentence = f"Tenure alone ranks {fmt.share(tenure['roc_auc'])} of pairs correctly: not clearly fewer."
-        found.append(Reason(CARE, sentence))
+    if tenure is not None:
+        found.append(_beside_tenure(row, tenure, rules))
     few = f"Only {fmt.count(row['churned'])} of the held-out customers left: too few for a reliable test."
     return [*found, rules.reason("churned", row["churned"], few)]
+
+
+def _beside_tenure(row: pd.Series, tenure: pd.Series, rules: ChurnThresholds) -> Reason | None:
+    """Whether the simpler rule is as good: no worse in the riskiest tenth or in all pairs, or not clearly worse."""
+    for name, what in {"lift_top_10": "lift in the riskiest tenth", "roc_auc": "ROC AUC"}.items():
+        if row[name] <= tenure[name]:
+            values = f"{fmt.number(tenure[name])} against {fmt.number(row[name])}"
+            return Reason(
+                REFUSE, f"A simpler rule is as good: tenure alone has the better {what} ({values})."
+            )
+    if tenure["lead_low"] <= rules.tenure_lead_care:
+        sentence = (
+            f"Tenure alone ranks {fmt.share(tenure['roc_auc'])} of pairs correctly: not fewer beyond chance."
+        )
+        return Reason(CARE, sentence)
+    return None
