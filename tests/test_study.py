@@ -307,10 +307,7 @@ def test_terms_of_value_say_where_each_figure_comes_from():
     assert terms.sentence == (
         "Value is revenue, since no margin is known, discounted at 10 % per year (assumed in the study file)."
     )
-    measured = sample.value_terms(measured_margin=0.529)
-    assert (measured.value, measured.factor) == ("profit", 0.529)
-    assert "53 % (measured from the costs in the log)" in measured.sentence
-    assert sample.value_terms(measured_margin=float("nan")).margin is None
+    assert sample.value_terms(measured_margin=0.529).margin is None  # its log has no costs
     given = sample.value_terms(0.4, 0.08, measured_margin=0.529)
     assert (given.factor, given.discount_rate_per_year, given.assumed) == (0.4, 0.08, False)
     assert given.sentence.count("given as a parameter") == 2
@@ -329,6 +326,15 @@ def test_a_study_says_which_of_its_figures_are_assumed(entries, origins):
     terms = crm.open_study(log, **entries).value_terms()
     assert terms.margin_origin.startswith(origins[0])
     assert terms.discount_origin.startswith(origins[1])
+
+
+def test_costs_in_the_log_are_measured_and_count_before_the_study_s_margin():
+    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0], "cost": [4.0]})
+    study = crm.open_study(log, margin=0.4)
+    terms = study.value_terms(measured_margin=0.6)
+    assert (terms.value, terms.factor) == ("profit", 0.6)
+    assert "60 % (measured from the costs in the log)" in terms.sentence
+    assert study.value_terms(measured_margin=float("nan")).factor == 0.4
 
 
 def test_only_figures_of_the_study_can_be_assumed():

@@ -215,7 +215,7 @@ def value_by_acquisition_month(
     table = table.rename_axis("month").reset_index()
     if new_from is not None:
         table = table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
-    return with_finding(table, value_of_months)
+    return with_finding(table, value_of_months, fmt.length(life, unit))
 
 
 def top_customers(

@@ -110,15 +110,16 @@ class Study:
         margin, discount_rate_per_year : float, optional
             Of a notebook's parameters; they replace the study's.
         measured_margin : float, optional
-            Of the costs in the log, used where neither the parameter nor the study has one; nan is not known.
+            Of a period's totals, used instead of the study's where the log has costs; nan is not known.
 
         Returns
         -------
         ValueTerms
             The rate is assumed to be .10 where nobody gives one.
         """
-        margins = [(margin, _PARAMETER), (self.margin, self._origin("margin"))]
-        margins += [(measured_margin, "measured from the costs in the log")]
+        measured = measured_margin if self.has("transactions", "cost") else None
+        margins = [(margin, _PARAMETER), (measured, "measured from the costs in the log")]
+        margins += [(self.margin, self._origin("margin"))]
         rates = [(discount_rate_per_year, _PARAMETER)]
         rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
         share, of_share = next(((one, origin) for one, origin in margins if fmt.is_known(one)), (None, ""))

@@ -58,6 +58,7 @@ class OriginErrors:
         spend_model: Spend,
         summary: pd.DataFrame,
         *,
+        month: OriginErrors | None = None,
         months: int = 3,
         level: float = 0.8,
     ) -> pd.DataFrame:
@@ -71,9 +72,12 @@ class OriginErrors:
             A number is the spend on every purchase.
         summary : CustomerSummary
             Of today's customers; the first month is the first one that begins after its last day.
+        month : OriginErrors, optional
+            Of forecasts over about a month, whose totals err more than those of a quarter: the width of the intervals;
+            by default these errors. The correction is this one, so that months and their sum agree.
         months : int, default 3
         level : float, default 0.8
-            Of the interval, by the errors at these origins, whose horizon should be about a month.
+            Of the interval.
 
         Returns
         -------
@@ -90,7 +94,8 @@ class OriginErrors:
             for days in (starts - tomorrow).days
         ]
         expected = np.diff(until)
-        rows = [(total, *self.interval(total, level)) for total in expected * self.correction]
+        width = self if month is None else month
+        rows = [(total, *width.interval(total, level)) for total in expected * self.correction]
         table = pd.DataFrame(rows, columns=["revenue", "low", "high"]).assign(uncorrected=expected)
         table.insert(0, "month", starts[:-1])
         return table
