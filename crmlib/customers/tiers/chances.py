@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -311,7 +311,7 @@ def moves_between(
     after: pd.DataFrame,
     chances: pd.DataFrame | None = None,
     *,
-    idle: Iterable[Any] = (),
+    idle: Any = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`matrix` and `stayed` of `TierMigration`, from `customer_id` and `tier` of two periods.
 
@@ -329,8 +329,8 @@ def moves_between(
     new        1     0           0
     """
     was, now = (_tiers_of(frame, name) for frame, name in ((before, "before"), (after, "after")))
-    others = pd.Series(GONE, index=list(idle), dtype=object)
-    both = pd.DataFrame({"before": pd.concat([was, others]), "after": now}).astype(object)
+    everybody = was.reindex(was.index.union(pd.Index(idle), sort=False), fill_value=GONE)
+    both = pd.DataFrame({"before": everybody, "after": now}).astype(object)
     counts = pd.crosstab(
         both["before"].fillna(NEW), both["after"].fillna(GONE), rownames=["before"], colnames=["after"]
     )
