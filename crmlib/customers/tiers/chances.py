@@ -22,7 +22,7 @@ from crmlib.customers.sentences import (
     total_without_change,
 )
 from crmlib.customers.tiers.next_period import NextPeriod
-from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
+from crmlib.customers.tiers.pyramid import BEST_FIRST, CALLED, TIERS, TierCutOffs, as_cut_offs
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -367,7 +367,7 @@ def regression_to_the_mean(
     means.insert(0, "customers", grouped.size())
     table = means.reindex([*BEST_FIRST, GONE]).rename_axis("tier").reset_index()
     table = table.assign(customers=table["customers"].fillna(0).astype("int64"))
-    return with_finding(table, total_without_change, value)
+    return with_finding(table, total_without_change, CALLED[value])
 
 
 def _by_chance(was: pd.Series, chances: pd.DataFrame) -> list[float]:
