@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, with_finding
+from crmlib.findings import UNNAMED, Estimate, compared, with_finding
 from crmlib.statistics import normal_quantile
 
 DRAWN = 4  # forecasts that a chart of chances draws and names
@@ -271,16 +271,17 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
     return f"{title}, {fmt.short_name(worst)} {least}" if known[best] > known[worst] else title
 
 
-def rankings_compared(scores: pd.DataFrame) -> str:
-    """How much of the holdout's spend came from the tenth that the best ranking, and the worst, put first."""
-    known = scores.dropna(subset=["top_10_share"]).sort_values("top_10_share", ascending=False, kind="stable")
+def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:
+    """How much of later spend the tenth holds that each ranking puts first: the best ranking beside the last."""
+    known = scores.dropna(subset=["top_10_share"])
     if known.empty:
         return ""
+    if not enough:
+        return "Too few later purchases to tell which ranking is better"
     first, last = known.iloc[0], known.iloc[-1]
     best = f"The tenth of customers ranked first by {fmt.short_name(first['model'])}"
-    best += f" brought {fmt.share(first['top_10_share'])} of holdout spend"
+    best += f" brought {fmt.share(first['top_10_share'])} of later spend"
     if len(known) == 1:
         return best
-    apart = first["top_10_share_low"] > last["top_10_share_high"]
-    other = f"by {fmt.short_name(last['model'])} {fmt.share(last['top_10_share'])}"
-    return f"{best}, {other}" + ("" if apart else ": the intervals overlap")
+    sentence = f"{best}, by {fmt.short_name(last['model'])} {fmt.share(last['top_10_share'])}"
+    return compared(sentence, Estimate(last["behind"], "points", last["behind_low"], last["behind_high"]))
