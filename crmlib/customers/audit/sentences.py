@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers.sentences import change_of_total, money
-from crmlib.findings import with_finding
+from crmlib.findings import UNNAMED, Compared, Estimate, compared, with_finding
 from crmlib.statistics import difference_of_shares
 
 _COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
@@ -64,13 +64,21 @@ def month_compared(
     if not np.isfinite(row["value"]):
         return ""
     value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
+    held = {name: known[measure] for name, known in (reach or {}).items() if np.isfinite(row[name])}
     changes = [
-        _held_against(row["value"], row[name], name, (reach or {}).get(name, {}).get(measure))
+        _held_against(row["value"], row[name], name, held.get(name))
         for name in _COMPARED
         if np.isfinite(row[name])
     ]
-    compared = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
-    return f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{compared}"
+    beside = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
+    told = f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{beside}"
+    if not held:
+        return told
+    name = [*held][-1]
+    unit = row.get("unit", "count")
+    change, reached = row["value"] - row[name], held[name]
+    ends = (change - reached, change + reached)
+    return Compared.of(told, Estimate(change, unit, *ends, currency=UNNAMED if unit == "money" else ""))
 
 
 def _held_against(value: float, base: float, name: str, reach: float | None) -> str:
@@ -78,7 +86,7 @@ def _held_against(value: float, base: float, name: str, reach: float | None) -> 
         return f"the same as {_COMPARED[name]}"
     more = f"{'more' if value > base else 'less'} than {_COMPARED[name]}"
     if reach is not None:
-        more += " (beyond chance)" if abs(value - base) > reach else " (not beyond chance)"
+        more += " (beyond chance)" if abs(value - base) > reach else " (may be chance)"
     return more if base <= 0 or value < 0 else f"{fmt.share(abs(value / base - 1))} {more}"
 
 
@@ -157,13 +165,13 @@ def cohorts_compared(comparison: pd.DataFrame, measure: str, period: str) -> str
         return f"{at}: {old} for the only cohort, {fmt.period(oldest, period)}"
     than = "above" if table.loc[age, newest] > table.loc[age, oldest] else "below"
     than = "about the same as" if old == new else than
-    chance = "not tested against chance"
+    apart = Estimate(None, "points")
     if measure == "active_share":
         ends = rows[rows["age"] == age].set_index("cohort")[["active", "customers"]].astype(int)
         found = difference_of_shares(*ends.loc[newest], *ends.loc[oldest])
-        chance = "beyond chance" if found.low > 0 or found.high < 0 else "not beyond chance"
+        apart = Estimate(found.difference, "points", found.low, found.high)
     of_new, of_old = (fmt.period(cohort, period) for cohort in (newest, oldest))
-    return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old} ({chance})"
+    return compared(f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old}", apart)
 
 
 def base_by_cohort(comparison: pd.DataFrame, value: str, period: str) -> str:
@@ -202,21 +210,31 @@ def repeat_rates(rates: pd.DataFrame, within_days: int, period: str) -> str:
         return title
     counts = [int(one[name]) for one in (last, first) for name in ("came_back", "customers")]
     found = difference_of_shares(*counts)
-    apart = found.low > 0 or found.high < 0
     before = f"{fmt.share(first['repeat_rate'])} of {fmt.period(first['cohort'], period)}"
-    return f"{title}, {'against' if apart else 'not clearly different from'} {before}"
+    return compared(f"{title}, against {before}", Estimate(found.difference, "points", found.low, found.high))
 
 
 def change_by_steps(waterfall: pd.DataFrame, value: str, reach: float = np.nan) -> str:
     """How a total moved through groups of customers, and whether beyond chance."""
     groups, start = waterfall.iloc[1:-1], float(waterfall["change"].iloc[0])
-    return change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist(), reach)
+    told = change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist())
+    return _moved(told, float(groups["change"].sum()), reach)
 
 
 def change_by_factors(factors: pd.DataFrame, value: str, reach: float = np.nan) -> str:
     """How a total moved through the factors it is a product of, and whether beyond chance."""
     start = float(factors["before"].prod())
-    return change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist(), reach)
+    told = change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist())
+    return _moved(told, float(factors["effect"].sum()), reach)
+
+
+def _moved(told: str, change: float, reach: float) -> str:
+    return told if np.isnan(reach) else compared(told, _difference(change, reach))
+
+
+def _difference(change: float, reach: float) -> Estimate:
+    """A difference of money, half of whose interval's width is known."""
+    return Estimate(change, "money", change - reach, change + reach, currency=UNNAMED)
 
 
 def with_cohort_findings(comparison: pd.DataFrame, period: str) -> pd.DataFrame:
