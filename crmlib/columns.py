@@ -16,7 +16,6 @@ from crmlib.errors import NO_ROW, CrmError, did_you_mean, not_measured
 if TYPE_CHECKING:
     import pandas as pd
 
-_DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # Blanks at which no line may break: between a number and its unit, and within a day.
@@ -259,7 +258,7 @@ def marked(text: str) -> str:
     >>> marked("after 2024-01-31 in 5 days").replace(_UNBROKEN, "~")
     'after 31~Jan~2024 in 5~days'
     """
-    text = _DAY.sub(lambda day: fmt.date(day[0], short=True), text)
+    text = fmt.with_days(text)
     text = _IN_WORDS.sub(lambda day: day[0].replace(" ", _UNBROKEN), _TOGETHER.sub(_UNBROKEN, text))
     parts = html.escape(_NAMED.sub(r"`\g<0>`", text) if "`" not in text else text).split("`")
     if len(parts) % 2 == 0:

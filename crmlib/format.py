@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ from crmlib.units import period as period
 
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = get_args(Unit)  # of estimates; `write` knows those of columns.toml as well
+_DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _MINUS = "−"
 _LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
@@ -273,6 +275,17 @@ def column(name: str) -> str:
 def capital(text: str) -> str:
     """A text with a capital at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def with_days(text: str) -> str:
+    """A text in which days stand in words.
+
+    Examples
+    --------
+    >>> with_days("nobody new after 1997-03-25")
+    'nobody new after 25 Mar 1997'
+    """
+    return _DAY.sub(lambda day: date(day[0], short=True), text)
 
 
 def short_name(value: Any) -> str:

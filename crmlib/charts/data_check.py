@@ -42,8 +42,9 @@ def rows_by_fate(
         for rows, amount in zip(frame["rows"], frame["amount"], strict=True)
     ]
     axes = sheet(0.46 * len(frame), ax)
-    kit.bars(axes, frame["outcome"].tolist(), frame["rows"], texts, colours)
-    alt = f"Bars of the rows by outcome. {of_each(frame['outcome'], texts)}."
+    outcomes = [fmt.with_days(one) for one in frame["outcome"]]
+    kit.bars(axes, outcomes, frame["rows"], texts, colours)
+    alt = f"Bars of the rows by outcome. {of_each(outcomes, texts)}."
     return finish(axes, title_of(frame, finding, currency), alt)
 
 

@@ -209,7 +209,7 @@ class DataQuality:
         aside = rows["in the source"] - rows["used"] - later
         beside = "In addition to its purchase log, t" if self._has_log else "T"
         return (
-            f"{beside}his study has {', '.join(names)}. Rows used: {rows['used']:,}; dated later: {later:,}; "
+            f"{beside}his study has {', '.join(map(fmt.column, names))}. Rows used: {rows['used']:,}; dated later: {later:,}; "
             f"set aside: {aside:,}; keys without a match: {self.orphans['orphans'].sum():,}; similar "
             f"spellings: {len(self.spellings):,}."
         )

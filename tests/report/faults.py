@@ -35,7 +35,7 @@ OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 def faults_of(folder: Path) -> list[str]:
     """Every fault of a report, each with its page."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    pages = sorted(path for path in folder.glob("*.html") if path.stem != "glossary")
+    pages = sorted(path for path in folder.glob("*.html") if path.stem not in ("glossary", "failure"))
     found = [
         f"{page.stem}: {fault}" for page in pages for fault in faults_on(page.read_text(encoding="utf-8"))
     ]
