@@ -528,7 +528,7 @@ def test_a_study_without_optional_tables_says_so(shop):
 def test_the_sentence_counts_what_the_frames_count(shop):
     study = shop(service_cases="customer_id,opened\n1,2024-01-06\n88,2024-01-06\n2,soon\n")
     assert study.quality.tables_in_words == (
-        "In addition to its purchase log, this study has service_cases. Rows used: 2; dated later: 0; set aside: 1; "
+        "In addition to its purchase log, this study has service cases. Rows used: 2; dated later: 0; set aside: 1; "
         "keys without a match: 1; similar spellings: 0."
     )
     found = study.quality.tables_found
