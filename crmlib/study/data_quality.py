@@ -208,8 +208,9 @@ class DataQuality:
         later = rows[f"after {self._as_of}"]
         aside = rows["in the source"] - rows["used"] - later
         beside = "In addition to its purchase log, t" if self._has_log else "T"
+        tables = ", ".join(map(fmt.column, names))
         return (
-            f"{beside}his study has {', '.join(map(fmt.column, names))}. Rows used: {rows['used']:,}; dated later: {later:,}; "
+            f"{beside}his study has {tables}. Rows used: {rows['used']:,}; dated later: {later:,}; "
             f"set aside: {aside:,}; keys without a match: {self.orphans['orphans'].sum():,}; similar "
             f"spellings: {len(self.spellings):,}."
         )
