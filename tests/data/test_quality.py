@@ -181,7 +181,7 @@ def test_sources_are_named_with_rows_and_digest(project):
 def test_a_notebook_publishes_figures_and_tables_that_others_read(project):
     study = crm.open_study("shop")
     results = study.results("02_customer_base_audit")
-    results.figure("customers", crm.Estimate(1, "count"), label="customers")
+    results.figure("customers", crm.Estimate(1, "count"))
     results.headline("One customer.")
     results.table("best", pd.DataFrame({"customer_id": ["007"], "net": [22.5]}))
     assert study.figures("02_customer_base_audit")["customers"]["value"] == 1
@@ -190,12 +190,15 @@ def test_a_notebook_publishes_figures_and_tables_that_others_read(project):
         json.loads((folder / "metrics" / "02_customer_base_audit.json").read_text())["headline"]
         == "One customer."
     )
-    assert pd.read_parquet(folder / "tables" / "best.parquet")["customer_id"].tolist() == ["007"]
+    assert study.published("best")["customer_id"].tolist() == ["007"]
+    assert study.published("worst").reason == "no chapter published worst"
+    assert [*study.figures()] == ["customers"]  # of all notebooks
 
 
 def test_figures_of_a_notebook_that_has_not_run_are_refused(project):
     with pytest.raises(StudyError, match="01_data_check has published no figures for 'shop' yet"):
         crm.open_study("shop").figures("01_data_check")
+    assert crm.open_study("shop").figures() == {}
 
 
 def test_a_row_set_aside_names_its_place_in_a_large_source_too(tmp_path):
