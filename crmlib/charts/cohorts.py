@@ -269,7 +269,7 @@ def revenue_by_cohort(
         return no_data(f"No {value} in a complete period", ax)
     table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
     tops = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
-    axes, months = sheet(2.7 * (WIDTH_INCHES / width) ** 0.9, ax, width), table.index.tolist()
+    axes, months = sheet(2.7 * (WIDTH_INCHES / width) ** 1.2, ax, width), table.index.tolist()
     shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
     if (named := "band" in rows) and len(shades) > 1:
         shades[-1] = to_rgba(ORANGE)
@@ -293,7 +293,8 @@ def revenue_by_cohort(
         top, end = float(np.nanmax([top, middle, high])), end + 3
         months += [months[-1] + pd.DateOffset(months=n) for n in (1, 2, 3)]
         reach = fmt.interval(low, high, "money", currency)
-        expected = f"expected per month in the coming quarter {fmt.money(middle, currency)} ({reach})"
+        spelt = f"{fmt.money(middle, currency)} ({reach})"
+        expected = f"expected from today's customers, per month of the coming quarter: {spelt}"
     axes.set_xlim(edges[0], max(end, 5.5))
     axes.set_ylim(0, top * 1.04)
     period_axis(axes, months, period)
@@ -312,12 +313,14 @@ def revenue_by_cohort(
         kit.end_labels(axes, axes.get_xlim()[1], middles, names, [INK] * len(names), shades)
         last = f"{fmt.month(table.index[-1])}: {fmt.money(float(table.iloc[-1].sum()), currency)}"
         kit.dot(axes, len(table) - 1, tops[-1, -1], INK)
-        unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {last}"
+        unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase"
+        unit += f"; dot: {fmt.month(table.index[-1])}"
         alt += f" {last}."
     if named and forecast is not None and not expected:
-        unit += "; no forecast of the coming quarter was made"
+        unit += "; no forecast was made"
     if expected:
-        unit, alt = f"{unit}; band: {expected}", f"{alt} {fmt.capital(expected)}."
+        unit += "; band: expected from today's customers" if named else f"; band: {expected}"
+        alt = f"{alt} {fmt.capital(expected)}."
     return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)
 
 

@@ -22,11 +22,9 @@ def revenue_by_band(frame: pd.DataFrame) -> str:
     if not total > 0:
         return ""
     most = last.loc[last["revenue"].idxmax()]
-    share = fmt.share(float(most["revenue"]) / total) if frame["band"].nunique() > 1 else "All"
-    who = (
-        most["band"] if str(most["band"]).startswith("first seen") else f"who first bought in {most['band']}"
-    )
-    return f"{share} of the revenue of {fmt.month(most['period'])} comes from customers {who}"
+    share = fmt.share(float(most["revenue"]) / total) if frame["band"].nunique() > 1 else "all"
+    who = most["band"] if str(most["band"]).startswith("first seen") else f"of {most['band']}"
+    return f"Customers {who} bring {share} of the revenue of {fmt.month(most['period'])}"
 
 
 def largest_share_that_left(groups: pd.DataFrame) -> str:

@@ -242,9 +242,7 @@ def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: s
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     about, image = picture_of(metrics, "page_one"), ""
     if about:
-        image = (
-            f'<p><img src="cid:picture" width="600" style="max-width:100%" alt="{escape(about["alt"])}"></p>'
-        )
+        image = f'<p><img src="cid:picture" width="600" alt="{escape(about["alt"])}"></p>'
     said = "".join(f"<p>{escape(line)}</p>" for line in lines)
     body = f'<body style="font:16px/1.5 sans-serif;max-width:600px">{said}{image}'
     message.add_alternative(
