@@ -124,14 +124,15 @@ def retention_campaign(
     curve = pd.concat([found.assign(ranking=name) for name, found in curves.items()], ignore_index=True)
     if len(curves) > 1:
         curve.attrs["lead"] = _lead(came_true["profit"], *scores.values())
+    said = best_cut_off_in_words(curve)
+    with_finding(curve, lambda _: f"{said} (value and costs assumed)")
     given = {"value": fmt.money(value, currency), "success": fmt.share(success_rate)}
     given |= {"offer": fmt.money(offer_cost, currency), "contact": fmt.money(contact_cost, currency)}
     assumed = ", ".join(f"{name} {figure}" for name, figure in given.items())
-    with_finding(curve, lambda frame: f"{best_cut_off_in_words(frame)} (assumed: {assumed})")
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
-        sentence=in_currency(curve.attrs["finding"], currency),
+        sentence=in_currency(f"{said} (assumed: {assumed})", currency),
         curve=curve,
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),

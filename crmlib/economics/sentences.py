@@ -130,7 +130,7 @@ def _cut_off(top: pd.Series, curve: pd.DataFrame) -> str:
     if low == high:
         return f"contacting {'everybody' if low == 1 else f'{share} of customers'} earns most, {earned}"
     whom = f"{fmt.share(low)} or more" if high == 1 else f"{fmt.share(low)} to {fmt.share(high)}"
-    return f"contacting {whom} of customers earns most, within chance: {earned} at {share}"
+    return f"contacting {whom} of customers earns most, within chance: {earned}"
 
 
 def _interval(row: pd.Series) -> str:

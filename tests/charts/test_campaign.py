@@ -39,11 +39,11 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
         ([9, 9, 0, 9, 9], "Contacting 50 % of customers earns most, USD 800"),
         (
             [9, 200, 0, 300, 9],
-            "Contacting 25 % to 75 % of customers earns most, within chance: USD 800 at 50 %",
+            "Contacting 25 % to 75 % of customers earns most, within chance: USD 800",
         ),
         (
             [9, 200, 0, 300, 500],
-            "Contacting 25 % or more of customers earns most, within chance: USD 800 at 50 %",
+            "Contacting 25 % or more of customers earns most, within chance: USD 800",
         ),
         ([900, 200, 0, 0, 0], "No contact is shown to pay, at most USD 800 at 50 % of customers"),
     ],

@@ -31,8 +31,14 @@ def test_profit_is_that_of_those_who_left():
     assert first[4] == pytest.approx(np.sqrt(121 - 121 / 4))
     assert first[1] == pytest.approx(np.sqrt(121 + 56**2 - 45**2 / 4))
     assert found.sentence == (
-        "Churn model: contacting 25 % to 75 % of customers earns most, within chance: 101 at 75 %; tenure alone: at "
+        "Churn model: contacting 25 % to 75 % of customers earns most, within chance: 101; tenure alone: at "
         "most 90.00, a difference within chance (assumed: value 200, success 30 %, offer 10.00, contact 1.00)"
+    )
+
+
+def test_the_title_says_that_value_and_costs_are_assumed():
+    assert (
+        crm.retention_campaign(HELD_OUT, TO_SAVE).curve.attrs["finding"].endswith("(value and costs assumed)")
     )
 
 
