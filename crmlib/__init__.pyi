@@ -9,9 +9,6 @@ from .customers.audit.best_customers import (
     first_products as first_products,
 )
 from .customers.audit.best_customers import (
-    lapsing_customers as lapsing_customers,
-)
-from .customers.audit.best_customers import (
     period_profile as period_profile,
 )
 from .customers.audit.cohorts import (
@@ -19,9 +16,6 @@ from .customers.audit.cohorts import (
 )
 from .customers.audit.cohorts import (
     cohort_history as cohort_history,
-)
-from .customers.audit.cohorts import (
-    repeat_rate as repeat_rate,
 )
 from .customers.audit.months import (
     last_months as last_months,
@@ -32,7 +26,8 @@ from .customers.audit.months import (
 from .customers.audit.months import (
     purchases_by_month as purchases_by_month,
 )
-from .customers.audit.period_change import recent_change as recent_change
+from .customers.audit.recent_change import recent_change as recent_change
+from .customers.audit.second_purchase import repeat_rate as repeat_rate
 from .customers.clusters.customer_clusters import (
     behaviour_clusters as behaviour_clusters,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,16 @@ from crmlib.errors import NO_ROW, CrmError, did_you_mean, not_measured
 if TYPE_CHECKING:
     import pandas as pd
 
+_DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
-_TEXT = ("text", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
+_TEXT = ("text", "code", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
 
 
 class Column(NamedTuple):
     """What a column is called, and the unit of its values: of `crmlib.format.write`, or one of these.
 
-    "time": in the study's unit of time. "by row": in the unit that the frame's column `unit` gives for each row.
+    "time": in the study's unit of time. "code": a word of a study file, such as the name of a table. "by row": in the
+    unit that the frame's column `unit` gives for each row.
     Empty: by the type of the values.
     """
 
@@ -44,6 +47,7 @@ class ShownTable:
     total: int  # rows of the whole table
     file: str = ""  # address of the whole table
     reason: str = ""  # why there is no row
+    unknown: tuple[str, ...] = ()  # labels of what is not known of any row, and is left out
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -65,17 +69,13 @@ class ShownTable:
 
     @property
     def note(self) -> str:
-        """How much of the table is shown, and where all of it is."""
+        """How much of the table is shown, where all of it is, and what is not known."""
         part = f"{len(self.rows):,} of {self.total:,} rows" if len(self.rows) < self.total else ""
         name = html.escape(self.file.rpartition("/")[2])
         link = f'<a href="{html.escape(self.file)}">{name}</a>' if self.file else ""
-        return (
-            f"{part}; all of them: {link}"
-            if part and link
-            else f"The table as a file: {link}"
-            if link
-            else part
-        )
+        where = ("; all of them: " if part else "The table as a file: ") + link if link else ""
+        unknown = f"Not known here: {html.escape(', '.join(self.unknown))}" if self.unknown else ""
+        return ". ".join(filter(None, [part + where, unknown]))
 
 
 def show_table(
@@ -93,7 +93,8 @@ def show_table(
     Parameters
     ----------
     found : DataFrame, Series or named tuple
-        Of a series and a tuple every entry is a row, with the label and unit that columns.toml has for its name.
+        Of a series and a tuple every entry is a row, with the label and unit that columns.toml has for its name. What
+        is not known of any row is left out, and named beneath the table.
     columns : sequence of str, optional
         Those to show, in this order; None shows all. The ends of an interval (`gini_low`, `gini_high`) stand in the
         cell of their estimate, and `low` and `high` in a column of their own, in the unit of the column before them.
@@ -123,21 +124,22 @@ def show_table(
     customer  spent  P(alive)  known for
     007  EUR 1,234  under 1 %  1.8 weeks
     """
+    from crmlib.no_rows import NoRows  # not at the top: it brings pandas
+
     frame = as_table(found)
-    about = COLUMNS | {name: _relabelled(name, given) for name, given in (labels or {}).items()}
+    about = {**COLUMNS, **{name: _relabelled(name, given) for name, given in (labels or {}).items()}}
     names = [str(name) for name in (frame.columns if columns is None else columns)]
     if absent := [name for name in names if name not in frame.columns]:
         raise CrmError(f"there is no column {absent[0]!r}; {did_you_mean(absent[0], frame.columns)}")
+    frame, names, unknown = _known(frame, names, about)
     shown = frame.head(len(frame) if rows is None else rows)
     headings: list[Column] = []
     cells: list[list[str]] = []
     for name, sources in _with_their_ends(names):
-        column = about.get(name) or Column(fmt.column(name))
-        if (
-            name == "low" and headings and not column.unit
-        ):  # the ends of an interval of what stands before them
-            column = Column(column.label, headings[-1].unit)
-        column = column if column.unit else column._replace(unit=_unit_of(shown[sources[0]]))
+        column = _about(name, about)
+        if not column.unit:  # the ends of an interval are in the unit of what stands before them
+            follows = name == "low" and headings
+            column = column._replace(unit=headings[-1].unit if follows else _unit_of(shown[sources[0]]))
         unit = time_unit if column.unit == "time" else column.unit
         if unit == "by row" and "unit" not in frame:
             unit = _unit_of(shown[sources[0]])
@@ -145,8 +147,32 @@ def show_table(
         values = zip(*(shown[one] for one in sources), strict=True)
         headings.append(column)
         cells.append([_written(value, of, currency) for value, of in zip(values, units, strict=True)])
-    reason = "" if len(frame) else getattr(found, "reason", "")
-    return ShownTable(tuple(headings), tuple(zip(*cells, strict=True)), len(frame), file, reason)
+    reason = found.reason if isinstance(found, NoRows) else ""
+    table = tuple(zip(*cells, strict=True))
+    return ShownTable(tuple(headings), table, len(frame), file, reason, tuple(unknown))
+
+
+def _known(
+    frame: pd.DataFrame, names: list[str], about: Mapping[str, Column]
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """What is known: the rows of a series and the columns of a frame; and the labels of what is not."""
+    if "value_of_entry" in frame:
+        known = frame[frame["value_of_entry"].notna()]
+        gone = frame.loc[frame["value_of_entry"].isna(), "entry"].tolist()
+        return (known, names, gone) if len(known) else (frame, names, [])
+    kept = [name for name in names if not len(frame) or frame[name].notna().any()]
+    if not kept:
+        return frame, names, []
+    ends = ("low", "high")  # of an interval, which has no label of its own
+    return (
+        frame,
+        kept,
+        [_about(name, about).label for name in names if name not in kept and not name.endswith(ends)],
+    )
+
+
+def _about(name: str, about: Mapping[str, Column]) -> Column:
+    return about.get(name) or Column(fmt.column(name))
 
 
 def as_table(found: Any) -> pd.DataFrame:
@@ -155,7 +181,7 @@ def as_table(found: Any) -> pd.DataFrame:
 
     if not isinstance(found, pd.DataFrame):
         entries = found._asdict() if hasattr(found, "_asdict") else dict(found)
-        about = [COLUMNS.get(name) or Column(fmt.column(str(name))) for name in entries]
+        about = [_about(str(name), COLUMNS) for name in entries]
         rows = {
             "entry": [one.label for one in about],
             "value_of_entry": pd.Series([*entries.values()], dtype=object),
@@ -199,11 +225,36 @@ def _written(values: Sequence[Any], unit: str, currency: str) -> str:
     if fmt.is_known(low) or fmt.is_known(high):
         ends = fmt.interval(low, high, unit or "ratio", currency)
         text = f"{text} ({ends})" if text else ends
-    return text if unit in ("text", "name") else text.replace(" ", _UNBROKEN).replace(f"{_UNBROKEN}(", " (")
+    text = text if value else text or fmt.NOT_KNOWN
+    if unit in ("text", "name", "code"):
+        return text
+    return text.replace(" ", _UNBROKEN).replace(f"{_UNBROKEN}(", " (")
 
 
 def _cell(tag: str, text: str, column: Column, scope: str = "") -> str:
     """A cell of HTML; numbers stand flush right."""
     kind = f' scope="{scope}"' if scope else ""
     kind += "" if column.unit in _TEXT else ' class="number"'
-    return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+    return f"<{tag}{kind}>{_inner(text, column.unit)}</{tag}>"
+
+
+def _inner(text: str, unit: str) -> str:
+    if unit == "code" and text:
+        return f"<code>{html.escape(text)}</code>"
+    return marked(text) if unit == "text" else html.escape(text)
+
+
+def marked(text: str) -> str:
+    """HTML of a text in which code stands between backticks, and days as 2024-01-31: those are written in words.
+
+    Examples
+    --------
+    >>> marked("a < b: set `as_of`")
+    'a &lt; b: set <code>as_of</code>'
+    """
+    parts = html.escape(
+        _DAY.sub(lambda day: fmt.date(day[0], short=True).replace(" ", _UNBROKEN), text)
+    ).split("`")
+    if len(parts) % 2 == 0:
+        return "`".join(parts)
+    return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))

@@ -157,7 +157,7 @@ def write(value: Any, unit: str, currency: str = "", digits: int | None = None) 
     """
     if not is_known(value):
         return NOT_KNOWN
-    if unit in ("text", "name") or (isinstance(value, str) and unit not in ("date", "day", "month")):
+    if unit in ("text", "name", "code") or (isinstance(value, str) and unit not in ("date", "day", "month")):
         return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
     if unit == "money":
         return money(value, currency, digits)

@@ -63,9 +63,9 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: crm.lapsing_customers(7), "lapsing_customers: summary is 7; give a DataFrame"),
-        (lambda: crm.lapsing_customers(pd.DataFrame({"frequncy": [1]})), "did you mean 'frequncy'"),
-        (lambda: crm.lapsing_customers(pd.DataFrame()), "summary has no column 'frequency'; it has none"),
+        (lambda: crm.behaviour_clusters(7), "behaviour_clusters: summary is 7; give a DataFrame"),
+        (lambda: crm.behaviour_clusters(pd.DataFrame({"frequncy": [1]})), "did you mean 'frequncy'"),
+        (lambda: crm.behaviour_clusters(pd.DataFrame()), "summary has no column 'frequency'; it has none"),
         (lambda: crm.rfm_summary(None, as_of="2024-06-30"), "None is no table"),
         (lambda: segments().table(pd.DataFrame({"x": [1]})), "summary has no column 'customer_id'"),
         (lambda: segments().table(7), "RfmSegments.table: summary is 7; give a DataFrame"),

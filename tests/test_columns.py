@@ -8,7 +8,7 @@ from crmlib.columns import COLUMNS, show_table
 from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 
-OF_COLUMNS = {"chance", "change", "day", "month", "flag", "name", "coefficient", "time", "by row", ""}
+OF_COLUMNS = {"code", "chance", "change", "day", "month", "flag", "name", "coefficient", "time", "by row", ""}
 OF_TIME = {"D", "W", "M"}
 
 
@@ -28,7 +28,7 @@ def cells(frame, **options):
 
 
 def test_each_kind_has_one_format():
-    frame = pd.DataFrame(
+    one = pd.DataFrame(
         {
             "customer_id": ["007"],
             "orders": [69659],
@@ -44,7 +44,8 @@ def test_each_kind_has_one_format():
             "month": [pd.Timestamp("1998-06-01")],
         }
     )
-    assert cells(frame, currency="EUR", time_unit="M") == [
+    frame = pd.concat([one, one.assign(gini=0.5)])
+    assert cells(frame, currency="EUR", time_unit="M", rows=1) == [
         ("007", "69,659", "EUR 1,234", "47 %", "under 1 %", "−1.1 points", "+12 %", "30 Jun 1998",
          "1.8 months", "yes", "not known", "Jun 1998")
     ]  # fmt: skip
@@ -70,7 +71,10 @@ def test_numbers_of_rows_are_hidden_and_names_of_rows_are_shown():
 
 
 def test_a_series_and_a_unit_by_row():
-    totals = pd.Series({"customers": 2357.0, "gini": 0.61, "one_time_share": 0.35, "two_words": 3})
+    totals = pd.Series(
+        {"customers": 2357.0, "gini": 0.61, "one_time_share": 0.35, "two_words": 3, "margin": None}
+    )
+    assert show_table(totals).note == "Not known here: margin"
     assert cells(totals) == [
         ("customers", "2,357"), ("Gini", "0.61"), ("bought once", "35 %"), ("two words", "3")
     ]  # fmt: skip
@@ -106,3 +110,11 @@ def test_the_first_rows_are_shown_and_how_many_there_are():
 def test_a_table_without_rows_says_why():
     assert repr(show_table(no_rows("net", "no table leads"))) == "Not measured: no table leads."
     assert show_table(no_rows("net", "no table leads"))._repr_html_() is None
+
+
+def test_what_is_not_known_of_any_row_is_named_beneath_the_table():
+    frame = pd.DataFrame({"net": [1.0, 2.0], "gini": [float("nan")] * 2, "p_alive": [None, 0.5]})
+    shown = show_table(frame, file="tables/a.csv")
+    assert [one.label for one in shown.columns] == ["spent, net of returns", "P(alive)"]
+    assert shown.note.endswith('<a href="tables/a.csv">a.csv</a>. Not known here: Gini')
+    assert len(show_table(frame[["gini"]]).columns) == 1  # nothing else is left to show

@@ -30,7 +30,7 @@ def month_against_others(
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     measure : str
-        Which measure to draw: money if "revenue" or "profit", else a count.
+        Which measure to draw: money if "revenue" or "contribution", else a count.
     currency : str
         The name of the money.
     ax : matplotlib Axes, optional
@@ -41,7 +41,7 @@ def month_against_others(
         return no_data(f"No complete month to show {measure} of", ax)
     whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
     columns = ["value", *(name for name in _COMPARED if np.isfinite(whole[name]))]
-    unit = "money" if measure in ("revenue", "profit") else "count"
+    unit = "money" if measure in ("revenue", "contribution") else "count"
     texts = [written(whole[name], unit, currency) for name in columns]
     names = [month, *(_COMPARED[name] for name in columns[1:])]
     axes = sheet(0.42 * len(columns), ax)
@@ -75,7 +75,7 @@ def waterfall(
     finding, currency, ax
         As for `month_against_others`.
     value : str
-        What the total is, such as "revenue" or "profit".
+        What the total is, such as "revenue" or "contribution".
     before, after : str
         The names of the two periods.
     """

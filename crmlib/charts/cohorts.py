@@ -50,7 +50,7 @@ def cohort_value(
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     value : str
-        What the value is: "revenue" or "profit".
+        What the value is: "revenue" or "contribution".
     currency : str
         The name of the money.
     ax : matplotlib Axes, optional
@@ -63,7 +63,7 @@ def cohort_value(
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
     axes = sheet(2.4, ax)
     kit.named_lines(axes, {"": (ages, values)}, [BLUE])
-    _age_axis(axes, age_unit)
+    _age_axis(axes, f"{fmt.capital(age_unit)}s since the customer's own first purchase")
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
     alt = (
         f"Line of cumulative {value} per customer acquired ({fmt.plural(history['customers'].iloc[0], 'customer')}): "
@@ -108,7 +108,7 @@ def cohorts_by_age(
     kit.lines(axes, coloured, [ORANGE, INK][-len(coloured) :], linewidth=1.8, clip_on=False)
     axes.set_ylim(min(float(np.nanmin(table)), 0.0) * 1.05, max(float(np.nanmax(table)), 0.0) * 1.05 or 1.0)
     unit_name = TimeUnit(period).singular
-    _age_axis(axes, unit_name)
+    _age_axis(axes, _calendar_age(unit_name))
     scale = value_axis(axes, "y", kind=kind, largest=float(np.nanmax(table)))
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
     if first != last:
@@ -170,7 +170,7 @@ def cohort_triangle(
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
         axes.add_patch(_frame(row, column))
-    axes.set_xlabel(f"Age in {TimeUnit(period).singular}s since the first purchase")
+    axes.set_xlabel(_calendar_age(TimeUnit(period).singular))
     unit = label + (f", {currency or 'money'}" if kind == "money" else "") + " (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
     listed = "; ".join(
@@ -247,7 +247,7 @@ def revenue_by_cohort(
     comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
     period: str = "M", forecast: Estimate | None = None, width: float = WIDTH_INCHES, ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw each period's revenue (or profit) stacked by cohort, the oldest at the bottom (the C3 chart).
+    """Draw each period's revenue (or contribution) stacked by cohort, the oldest at the bottom (the C3 chart).
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def revenue_by_cohort(
         `band`, the name of the cohort: few cohorts are named, the newest is orange and the last period is marked.
     finding, currency, ax
         As for `cohort_value`.
-    value : {"revenue", "profit"}
+    value : {"revenue", "contribution"}
     period : {"W", "M", "Q", "Y"}
         The length of a period.
     forecast : Estimate, optional
@@ -332,7 +332,11 @@ def _left_out(older: int) -> str:
     return f"; left out, for their customers may be older: {fmt.plural(older, 'cohort')}" if older else ""
 
 
-def _age_axis(axes: Axes, unit: str) -> None:
+def _calendar_age(unit: str) -> str:
+    return f"Calendar {unit}s since that of the first purchase"
+
+
+def _age_axis(axes: Axes, label: str) -> None:
     value_axis(axes, "x", kind="count", bins=8)
     axes.xaxis.grid(False)
-    axes.set_xlabel(f"Age in {unit}s since the first purchase", color=SOFT)
+    axes.set_xlabel(label, color=SOFT)

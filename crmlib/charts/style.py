@@ -152,6 +152,11 @@ class Chart:
         """The title; empty where there was no data to draw."""
         return "" if self.empty else self.title
 
+    @property
+    def shown_width(self) -> int:
+        """How wide it is shown on a screen, in pixels."""
+        return round(SHOWN_WIDTH_PIXELS * float(self.figure.get_size_inches()[0]) / WIDTH_INCHES)
+
     def png(self) -> bytes:
         """The picture as PNG; the same data give the same bytes."""
         picture = io.BytesIO()
@@ -192,7 +197,7 @@ class Chart:
         if self.empty:
             return {"text/plain": f"{self.title}: no data to draw."}, {"text/plain": {"empty": True}}
         width, height = self.figure.get_size_inches()
-        shown = {"width": SHOWN_WIDTH_PIXELS, "height": round(SHOWN_WIDTH_PIXELS * height / width)}
+        shown = {"width": self.shown_width, "height": round(self.shown_width * height / width)}
         about: dict[str, Any] = {"alt": self.alt, **shown}
         if isinstance(self.title, Compared):  # a title that compares keeps its interval
             about["compared"] = asdict(self.title.difference)

@@ -188,6 +188,16 @@ def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
     return None if margin is None else rows.amount * margin
 
 
+def with_contribution(table: Any) -> Any:
+    """A frame or an Ibis table whose `profit`, from which no cost to serve is subtracted, is called `contribution`."""
+    if "profit" not in table.columns:
+        return table
+    is_frame = isinstance(table, pd.DataFrame)
+    return (
+        table.rename(columns={"profit": "contribution"}) if is_frame else table.rename(contribution="profit")
+    )
+
+
 def check_margin(margin: float | None) -> None:
     if margin is not None and not 0 <= margin <= 1:
         raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")

@@ -6,6 +6,7 @@ do not know theirs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,8 +20,13 @@ _VALLEY = 0.01  # p-value of a valley that is there
 money = partial(fmt.money, currency=UNNAMED)
 
 
-def change_of_total(value: str, start: float, effects: Sequence[float], names: Sequence[str]) -> str:
-    """How a total moved, and the group, factor or movement with the largest effect on it."""
+def change_of_total(
+    value: str, start: float, effects: Sequence[float], names: Sequence[str], reach: float = math.nan
+) -> str:
+    """How a total moved, and the group, factor or movement with the largest effect on it.
+
+    `reach`: half the width of the interval of the change, where it is known.
+    """
     if not len(effects):
         return ""
     end, value = start + sum(effects), fmt.capital(value)
@@ -32,7 +38,10 @@ def change_of_total(value: str, start: float, effects: Sequence[float], names: S
         return f"{stayed}; {reason}" if abs(effects[largest]) > 1e-9 else stayed
     verb = "fell" if end < start else "rose"
     size = f" by {fmt.share(abs(end / start - 1))}" if start > 0 and end >= 0 else ""
-    return f"{value} {verb}{size} to {money(end)}; {reason}"
+    chance = (
+        "" if math.isnan(reach) else ", beyond chance" if abs(end - start) > reach else ", not beyond chance"
+    )
+    return f"{value} {verb}{size} to {money(end)}{chance}; {reason}"
 
 
 def change_of_recurring_revenue(movements: pd.DataFrame) -> str:

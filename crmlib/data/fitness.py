@@ -146,7 +146,7 @@ def _history(days: pd.DataFrame) -> dict[str, str]:
 def _last_purchase(days: pd.DataFrame, last_day: dt.date) -> dict[str, str]:
     since = (pd.Timestamp(last_day) - days.index[-1]).days
     status = _graded(since, DAYS_SINCE_LAST, more_is_better=False)
-    return gate("time since last purchase", f"{since:,} days before as_of", status, DAYS_SINCE_LAST[0])
+    return gate("time since last purchase", f"{since:,} days before `as_of`", status, DAYS_SINCE_LAST[0])
 
 
 def _repeat_buyers(customers: dict[str, int]) -> dict[str, str]:

@@ -212,7 +212,12 @@ def _of_contracts(study: Study, months: int) -> Decisions:
     to_contact = contracts_to_save(study.published("customers_to_contact"))
     reason = "no table transactions"
     happened = "" if data.reason else contracts_in_words(data.churned.mean(), len(data.features))
-    why = "" if why_none(leavers) else f"{leavers.attrs['finding']}. This is where they leave, not yet why."
+    first = leavers.attrs.get("finding", " ")
+    why = (
+        ""
+        if why_none(leavers)
+        else f"Where: {first[0].lower()}{first[1:]}. This says where they leave, not yet why."
+    )
     return Decisions(
         sentences=_told(happened, why, save_in_words(to_contact, study.currency)),
         believe=_believe(

@@ -16,7 +16,7 @@ from crmlib.data.sources import lacking
 from crmlib.findings import with_finding
 from crmlib.models.churn.data import ChurnData
 from crmlib.no_rows import no_rows, why_none
-from crmlib.relationship.sentences import largest_share_that_left, revenue_of_newest
+from crmlib.relationship.sentences import largest_share_that_left, revenue_by_band
 from crmlib.statistics import normal_quantile, wilson_interval
 
 MOST_BANDS = 6
@@ -71,7 +71,7 @@ def revenue_by_first_purchase(transactions: Any, *, as_of: Any, new_from: Any = 
     table = table.reindex(columns=months.rename("period")).fillna(0.0)
     assert np.isclose(table.to_numpy().sum(), sums["revenue"].sum()), "revenue was lost between bands"
     found = table.stack().rename("revenue").reset_index()
-    return with_finding(found[columns], revenue_of_newest)
+    return with_finding(found[columns], revenue_by_band)
 
 
 def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
@@ -88,6 +88,9 @@ def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
     if len(years) > room:
         eldest = ~older & (cohort <= years[-room])
         start, name = start.mask(eldest, years[0].start_time), name.mask(eldest, f"{years[-room]} or before")
+    start = start.clip(
+        lower=first_known
+    )  # of a band that begins within the time in which nobody is known to be new
     if older.any():
         start = start.mask(older, sums["born"].min())
         name = name.mask(older, f"first seen before {fmt.date(first_known, short=True)}")
@@ -132,6 +135,11 @@ def difference_of_revenue(
     ]
     value = "profit" if "profit" in totals[0] else "revenue"
     each = totals[1][value].sub(totals[0][value], fill_value=0.0).to_numpy(dtype=float)
+    return sum_with_interval(each)
+
+
+def sum_with_interval(each: np.ndarray) -> tuple[float, float, float]:
+    """A sum over customers who come by chance, and the ends of its 95 % interval."""
     total, reach = float(each.sum()), normal_quantile(0.95) * float(np.sqrt(np.square(each).sum()))
     return total, total - reach, total + reach
 

@@ -15,17 +15,18 @@ from crmlib.no_rows import why_none
 _LOST, _WON = ("lapsed", "bought less"), ("bought more", "came back")
 
 
-def revenue_of_newest(frame: pd.DataFrame) -> str:
-    """From whom the last month's revenue comes, or that nobody is new."""
+def revenue_by_band(frame: pd.DataFrame) -> str:
+    """From which customers most of the last month's revenue comes."""
     last = frame[frame["period"] == frame["period"].max()]
-    total, newest = float(last["revenue"].sum()), last.iloc[-1]
+    total = float(last["revenue"].sum())
     if not total > 0:
         return ""
-    month = fmt.month(newest["period"])
-    if frame["band"].nunique() == 1:
-        return f"All revenue of {month} comes from customers who first bought in {newest['band']}"
-    share = fmt.share(float(newest["revenue"]) / total)
-    return f"{share} of the revenue of {month} comes from customers who first bought in {newest['band']}"
+    most = last.loc[last["revenue"].idxmax()]
+    share = fmt.share(float(most["revenue"]) / total) if frame["band"].nunique() > 1 else "All"
+    who = (
+        most["band"] if str(most["band"]).startswith("first seen") else f"who first bought in {most['band']}"
+    )
+    return f"{share} of the revenue of {fmt.month(most['period'])} comes from customers {who}"
 
 
 def largest_share_that_left(groups: pd.DataFrame) -> str:
@@ -46,11 +47,10 @@ def month_in_words(review: pd.DataFrame, interval: tuple[float, float], currency
     `interval`: ends of the interval of the difference, for whether it is beyond chance.
     """
     rows = review[review["customers"] == "all"].set_index("measure")
-    measure = "profit" if "profit" in rows.index else "revenue"
-    row = rows.loc[measure]
+    noun = "contribution" if "contribution" in rows.index else "revenue"
+    row = rows.loc[noun]
     if not fmt.is_known(row["value"]):
         return ""
-    noun = "contribution" if measure == "profit" else "revenue"
     month = pd.Timestamp(row["month"])
     text = f"{fmt.month(month)} brought {fmt.money(row['value'], currency)} of {noun}"
     year = fmt.is_known(row["change_year"])
@@ -103,7 +103,7 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
         return fmt.money(value, currency)
 
     last = "the last " if window[:1].isdigit() else ""
-    since = f"in {last}{window}" if window else "since the period before"
+    since = f"in {last}{window.removesuffix(', complete')}" if window else "since the period before"
     text = (
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
@@ -112,7 +112,8 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
     same = effects[np.sign(effects) == np.sign(net)]
     if len(same):
         largest = same.abs().idxmax()
-        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({money(float(same[largest]))})."
+        effect = f"{'+' if net > 0 else ''}{money(float(same[largest]))}"
+        text += f" The largest factor is {_FACTORS.get(largest, largest)} ({effect})."
     return text
 
 
@@ -144,7 +145,7 @@ def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency:
 
 def contracts_in_words(left: float, customers: int) -> str:
     """What happened to the customers with a contract."""
-    return f"Of {fmt.plural(customers, 'customer')} with a contract {fmt.share(left)} left."
+    return f"Of the {fmt.plural(customers, 'customer')} with a contract, {fmt.share(left)} left."
 
 
 def save_in_words(listed: pd.DataFrame, currency: str) -> str:
@@ -175,6 +176,7 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str
     if lift.is_known:
         often = f"{fmt.number(lift.value)} times as often as the average customer"
         lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
+        return [*lines, "Groups differ beyond chance where their intervals do not overlap; it is no cause."]
     return [
         *lines,
         "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",

@@ -29,7 +29,7 @@ from crmlib.secrets import redact
 from crmlib.study.results import interval_of
 from crmlib.visible import visible
 
-_TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a"}
+_TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a", "code"}
 _SPANS = {"colspan", "rowspan", "scope"}
 _TABLE_ATTRIBUTES = {"td": _SPANS, "th": _SPANS, "a": {"href"}}
 _TABLE_CLASSES = {"td": {"number"}, "th": {"number"}}

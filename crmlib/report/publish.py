@@ -86,7 +86,7 @@ def _index(
         "index.html.j2",
         study=plan.study,
         record=record,
-        trust=_trust(metrics, gates),
+        trust=_trust(metrics, gates, record),
         sentences=[_led(text) for text in published(metrics, "page_one")],
         believe=published(metrics, "believe"),
         picture=_picture(metrics, run),
@@ -95,7 +95,7 @@ def _index(
         gates=gates,
         files=sorted(path.name for path in run.glob("tables/*.csv")),
         chapters=chapters,
-        not_run=[_not_run(one) for one in chapters if not one["page"] and not one["tone"]],
+        not_run=_not_run(chapters),
         failures=[outcome.name for outcome in outcomes.values() if not outcome.succeeded],
     )
 
@@ -122,19 +122,24 @@ def _led(sentence: str) -> tuple[str, str]:
     return (lead, text) if colon and len(lead) <= len("What to do") else ("", sentence)
 
 
-def _trust(metrics: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]]) -> list[str]:
+def _trust(
+    metrics: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+) -> list[str]:
     """How many rows were used, and what the checks of the data warn of."""
     figures = {key: one["value"] for notebook in metrics.values() for key, one in notebook["figures"].items()}
     rows, used = figures.get("rows"), figures.get("rows_used")
-    told = (
-        [] if rows is None or used is None else [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
-    )
+    told = [f"{fmt.count(sum(one['rows'] or 0 for one in record['inputs']))} rows read."]
+    if rows is not None and used is not None:
+        told = [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
     warned = [one for one in gates if str(one["status"]).lower() in (WARN, FAIL)]
-    return told + [
-        in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))) for one in warned
-    ]
+    for one in warned[:_MOST_WARNINGS]:
+        told.append(in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))))
+    if more := len(warned) - _MOST_WARNINGS if len(warned) > _MOST_WARNINGS else 0:
+        told.append(f"{fmt.plural(more, 'more warning')} below.")
+    return told
 
 
+_MOST_WARNINGS = 2
 _WARNINGS = {"closed cohort": "{found}"}  # what was found says it all
 _WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
 _ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
@@ -159,7 +164,12 @@ def _picture(metrics: Mapping[str, Mapping[str, Any]], run: Path) -> dict[str, s
         base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"]
     )
     address = "data:image/png;base64,"
-    return {"wide": address + wide, "narrow": address + narrow, "alt": about["alt"]}
+    return {
+        "wide": address + wide,
+        "narrow": address + narrow,
+        "alt": about["alt"],
+        "width": str(about["width"]),
+    }
 
 
 def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
@@ -179,9 +189,14 @@ def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
     }
 
 
-def _not_run(entry: Mapping[str, Any]) -> str:
-    notebook = entry["notebook"]
-    return f"{notebook.number} {notebook.title} ({entry['note'].removeprefix('Not run: ').rstrip('.')})."
+def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which chapters were not run, those with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for one in chapters:
+        if not one["page"] and not one["tone"]:
+            name = f"{one['notebook'].number} {one['notebook'].title}"
+            reasons.setdefault(one["note"].removeprefix("Not run: "), []).append(name)
+    return [f"{fmt.listing(names)} ({reason.rstrip('.')})." for reason, names in reasons.items()]
 
 
 def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:

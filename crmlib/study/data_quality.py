@@ -73,7 +73,7 @@ class DataQuality:
     @property
     def policies(self) -> pd.DataFrame:
         """What each decision concerns: columns `policy, setting, rows, amount`."""
-        return pd.DataFrame(self._log.policies)
+        return pd.DataFrame(self._log.policies).fillna({"setting": ""})
 
     @property
     def states(self) -> pd.DataFrame:
@@ -243,7 +243,10 @@ class DataQuality:
             "amount_used": wide["amount"]["used"],
             "amount_of": outcomes.drop_duplicates("table").set_index("table")["amount_of"],
         }
-        return pd.DataFrame(found).rename_axis(None, axis=1).reset_index()
+        table = pd.DataFrame(found)
+        no_money = table["amount_of"] == ""
+        table[["amount", "amount_used"]] = table[["amount", "amount_used"]].mask(no_money)
+        return table.rename_axis(None, axis=1).reset_index()
 
     def _whole_tables(self) -> dict[str, ibis.Table]:
         return {name: self._cleaned.rows(name) for name in self._cleaned.optional}

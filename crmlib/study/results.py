@@ -232,7 +232,8 @@ class NotebookResults:
             for file, drawn in files.items():
                 with whole_file(self.folder / "pictures" / file, flush=False) as draft:
                     draft.write_bytes(drawn.png())
-            self.content.setdefault("pictures", {})[name] = {"files": [*files], "alt": chart.alt}
+            about = {"files": [*files], "alt": chart.alt, "width": chart.shown_width}
+            self.content.setdefault("pictures", {})[name] = about
             self._write()
         return chart
 

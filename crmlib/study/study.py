@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlib import format as fmt
 from crmlib.columns import ShownTable, show_table
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.kept import describe
@@ -74,7 +75,7 @@ class Study:
     def sentence(self) -> str:
         """What is looked at: whose data, of which kind, up to which day, and in which currency."""
         money = f"in {self.currency}" if self.currency else "in a currency that is not known"
-        return f"{self.title}: {self.file.data_kind} data, as of {self.as_of}, {money}"
+        return f"{self.title}: {self.file.data_kind} data, as of {fmt.date(self.as_of)}, {money}"
 
     @property
     def currency(self) -> str:

@@ -91,7 +91,7 @@ def comparison(cohorts: int = 4, periods: int = 8, level: float = 100.0, seed: i
     return frame.assign(
         customers=50, is_new=True, active_share=1 / (1 + frame["age"]), purchases_per_active=1.5,
         spend_per_purchase=revenue / 10,
-        revenue=revenue, profit=0.4 * revenue, margin=0.4,
+        revenue=revenue, contribution=0.4 * revenue, margin=0.4,
         value_per_customer=revenue.groupby(frame["cohort"]).cumsum() / 50,
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ def rates(values: list[float], reach: float = 0.05) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"cohort": months(len(values)), "customers": 100, "is_new": True, "repeat_rate": values}
     )
+    frame["came_back"] = (100 * frame["repeat_rate"]).round()
     return frame.assign(low=frame["repeat_rate"] - reach, high=frame["repeat_rate"] + reach)
 
 

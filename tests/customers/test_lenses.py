@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 import crmlib as crm
 from crmlib.customers._log import acquired_by, by_group, customer_totals
 from crmlib.customers.audit.best_customers import first_products, period_profile
-from crmlib.customers.audit.cohorts import cohort_comparison, cohort_history, repeat_rate
+from crmlib.customers.audit.cohorts import cohort_comparison, cohort_history
 from crmlib.customers.audit.period_change import period_change
+from crmlib.customers.audit.second_purchase import repeat_rate
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, CrmError
 
@@ -49,7 +51,7 @@ def test_totals_of_a_period_are_those_of_the_rows(cdnow, rows):
     whole, part = divmod(0.05 * len(best), 1)
     top = best[: int(whole)].sum() + part * best.iloc[int(whole)]
     assert totals["top_5_share"] == pytest.approx(top / best.sum())
-    assert np.isnan(totals["profit"])
+    assert np.isnan(totals["contribution"])
 
 
 def test_deciles_and_distribution_hold_every_customer(cdnow):
@@ -62,8 +64,8 @@ def test_deciles_and_distribution_hold_every_customer(cdnow):
 
 def test_with_a_margin_customers_are_ranked_by_profit(cdnow):
     plain, assumed = period_profile(cdnow, **YEAR), period_profile(cdnow, **YEAR, margin=0.3)
-    assert (plain.value, assumed.value) == ("revenue", "profit")
-    assert assumed.totals["profit"] == pytest.approx(0.3 * plain.totals["revenue"])
+    assert (plain.value, assumed.value) == ("revenue", "contribution")
+    assert assumed.totals["contribution"] == pytest.approx(0.3 * plain.totals["revenue"])
     assert assumed.totals["gini"] == pytest.approx(plain.totals["gini"])
 
 
@@ -77,7 +79,7 @@ def test_measured_costs_go_before_an_assumed_margin():
         }
     )
     profile = period_profile(log, start="2024-01-01", end="2024-01-31", margin=0.5)
-    assert profile.totals["profit"] == -1.0
+    assert profile.totals["contribution"] == -1.0
     assert np.isnan(profile.totals["gini"])  # a negative profit has no place in it
     assert profile.deciles["value"].sum() == -1.0
 
@@ -91,9 +93,11 @@ def test_a_row_without_a_cost_is_not_taken_for_free():
             "cost": [4.0, None],
         }
     )
-    assert period_profile(log, start="2024-01-01", end="2024-01-31").totals["profit"] == pytest.approx(6 + 12)
+    assert period_profile(log, start="2024-01-01", end="2024-01-31").totals["contribution"] == pytest.approx(
+        6 + 12
+    )
     assumed = period_profile(log, start="2024-01-01", end="2024-01-31", margin=0.1)
-    assert assumed.totals["profit"] == pytest.approx(6 + 2)
+    assert assumed.totals["contribution"] == pytest.approx(6 + 2)
 
 
 # Lens 2
@@ -161,7 +165,7 @@ def test_cohorts_against_the_rows(cdnow, rows):
 def test_the_factors_multiply_to_the_revenue(cdnow):
     table = cohort_comparison(cdnow, as_of="1998-06-30", margin=0.3)
     factors = ["customers", "active_share", "purchases_per_active", "spend_per_purchase", "margin"]
-    assert table[factors].prod(axis=1).to_numpy() == pytest.approx(table["profit"].to_numpy())
+    assert table[factors].prod(axis=1).to_numpy() == pytest.approx(table["contribution"].to_numpy())
 
 
 def test_a_period_that_is_not_over_is_marked(cdnow):
@@ -214,6 +218,26 @@ def test_repeat_rate_by_vintage_against_the_rows(cdnow, rows):
 def test_a_vintage_too_young_for_the_question_is_left_out(cdnow):
     assert len(repeat_rate(cdnow, as_of="1997-08-31", within_days=180)) == 2
     assert repeat_rate(cdnow, as_of="1997-03-31", within_days=180).empty
+
+
+def test_a_year_of_cohorts_together_is_their_sum_with_wilsons_interval(cdnow):
+    rates = repeat_rate(cdnow, as_of="1998-06-30", within_days=90)
+    found = rates.of_a_year()
+    did, of = int(rates["came_back"].sum()), int(rates["customers"].sum())
+    assert of == 2_357
+    assert found.value == did / of
+    assert (found.low, found.high) == pytest.approx(tuple(binomtest(did, of).proportion_ci(method="wilson")))
+    assert found.base == "2,357 new customers of Jan 1997 to Mar 1997"
+    assert not rates.of_a_year(back=1).is_known
+
+
+def test_a_year_of_cohorts_is_not_known_where_they_do_not_reach_back_so_far():
+    first = pd.date_range("2022-07-01", "2024-06-30", freq="MS")
+    log = pd.DataFrame({"customer_id": [f"c{n}" for n in range(len(first))], "date": first, "amount": 1.0})
+    rates = repeat_rate(log, as_of="2024-12-31")
+    years = [rates.of_a_year(back) for back in range(3)]
+    assert [one.window for one in years] == ["Jul 2023 to Jun 2024", "Jul 2022 to Jun 2023", ""]
+    assert not repeat_rate(log, as_of="2024-12-31", new_from="2025-01-01").of_a_year().is_known
 
 
 # First products and groups

@@ -28,7 +28,6 @@ ANSWERS = {
     "rfm_train_test_split": lambda log: crm.rfm_train_test_split(
         log, calibration_end="2024-06-01", as_of=DAY
     ),
-    "lapsing_customers": lambda log: crm.lapsing_customers(crm.rfm_summary(log, as_of=DAY)),
     "first_products": lambda log: crm.first_products(log, as_of=DAY, within_days=60),
     "period_profile": lambda log: vars(crm.period_profile(log, **SPAN, by=["market", "channel"])),
     "recent_change": lambda log: vars(crm.recent_change(log, as_of=DAY, months=3).change),

@@ -1,11 +1,11 @@
-"""The month in review and the lapsing customers, by hand and on CDNOW."""
+"""The month in review, by hand and on CDNOW."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.customers.audit.best_customers import lapsing_customers
+from crmlib.customers.audit.cohorts import cohort_comparison
 from crmlib.customers.audit.months import month_review, purchases_by_month
 from crmlib.errors import CrmError
 
@@ -77,9 +77,9 @@ def test_a_month_that_the_log_does_not_cover_is_not_compared():
 
 def test_profit_is_assumed_from_a_margin_or_measured_from_cost():
     assumed = month_review(LOG, as_of="2024-02-29", margin=0.5)
-    assert cell(assumed, "all", "profit", "value") == 28.0
+    assert cell(assumed, "all", "contribution", "value") == 28.0
     measured = month_review(LOG.assign(cost=LOG["amount"] - 1), as_of="2024-02-29", margin=0.5)
-    assert cell(measured, "all", "profit", "value") == 4.0
+    assert cell(measured, "all", "contribution", "value") == 4.0
 
 
 def test_a_log_without_a_complete_month_is_refused():
@@ -96,57 +96,25 @@ def test_cdnow_in_june_1998():
     assert cell(review, "new", "buyers", "value") == 0
 
 
-def summary(rows):
-    frame = pd.DataFrame(rows, columns=["customer_id", "frequency", "recency", "T", "net"])
-    silence = frame["T"] - frame["recency"]
-    return frame.assign(last_purchase=pd.Timestamp("2024-01-01"), time_since_last_purchase=silence)
+def test_a_new_customer_costs_the_spend_of_the_month_divided_by_those_won_in_it():
+    log = pd.DataFrame({"customer_id": ["a", "b", "c", "a"], "amount": 10.0})
+    log["date"] = pd.to_datetime(["2024-01-01", "2024-02-10", "2024-02-20", "2024-02-28"])
+    spend = pd.DataFrame({"date": pd.to_datetime(["2024-02-01", "2024-02-15"]), "amount": [30.0, 12.0]})
+    review = month_review(log, as_of="2024-02-29", marketing_spend=spend)
+    row = review.set_index(["customers", "measure"]).loc[("new", "acquisition cost")]
+    assert (row["value"], row["unit"]) == (21.0, "money")
+    assert np.isnan(row["month_before"])  # no spend of January is known, which is not no spend
+    assert "acquisition cost" not in set(month_review(log, as_of="2024-02-29")["measure"])
 
 
-def test_lapsing_is_by_a_customers_own_habit_and_ordered_by_spend():
-    rows = [
-        ("regular", 10, 20.0, 24.0, 900.0),  # (20/24)^10 = .16: usual
-        ("slipping", 10, 20.0, 28.0, 500.0),  # .035
-        ("big and slipping", 4, 20.0, 50.0, 800.0),  # .026
-        ("gone", 10, 20.0, 40.0, 700.0),  # silent for ten gaps of two
-        ("twice", 1, 10.0, 30.0, 999.0),  # .33: one gap is no habit
-        ("once", 0, 0.0, 50.0, 999.0),
-    ]
-    found = lapsing_customers(summary(rows))
-    assert found["customer_id"].tolist() == ["big and slipping", "slipping"]
-    assert found["chance_of_silence"].tolist() == pytest.approx([0.4**4, (20 / 28) ** 10])
-    assert lapsing_customers(summary(rows), n=1)["customer_id"].tolist() == ["big and slipping"]
-
-
-def test_a_buyer_of_today_is_not_lapsing():
-    assert lapsing_customers(summary([("a", 5, 10.0, 10.0, 1.0)])).empty
-
-
-def test_one_in_twenty_of_the_unchanged_is_listed_however_often_they_buy():
-    rng = np.random.default_rng(1)
-    for purchases in (2, 5, 20):
-        last = rng.uniform(0, 100, size=(4000, purchases)).max(axis=1)
-        rows = pd.DataFrame(
-            {"customer_id": range(4000), "frequency": purchases, "recency": last, "T": 100.0, "net": 1.0}
-        )
-        listed = lapsing_customers(summary(rows.to_numpy()), n=4000, lost_gaps=1e9)
-        assert abs(len(listed) / 4000 - 0.05) < 4 * (0.05 * 0.95 / 4000) ** 0.5
-
-
-def test_lapsing_does_not_depend_on_the_unit():
-    study = crm.open_study("cdnow-sample")
-    lists = [
-        lapsing_customers(crm.rfm_summary(study.transactions, as_of=study.as_of, time_unit=unit))[
-            "customer_id"
-        ]
-        for unit in "DW"
-    ]
-    assert lists[0].tolist() == lists[1].tolist()
-    assert len(lists[0]) == 20
-
-
-def test_thresholds_that_cannot_be_are_refused():
-    with pytest.raises(CrmError, match="0 < chance < 1"):
-        lapsing_customers(summary([]), chance=5)
+def test_the_month_and_the_cohorts_count_the_money_of_the_same_customers():
+    log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, -4.0]})
+    log["date"] = pd.to_datetime(["2024-01-01", "2024-01-20"])  # b never bought: a return of nothing known
+    log = log.assign(is_purchase=log["amount"] > 0, reversed_on=pd.NaT, returned_purchase_date=pd.NaT)
+    review = month_review(log, as_of="2024-01-31", margin=0.5)
+    health = cohort_comparison(log, as_of="2024-01-31", margin=0.5).health
+    for measure in ("revenue", "contribution"):
+        assert cell(review, "all", measure, "value") == health[measure].iloc[-1]
 
 
 def test_cdnow_acquires_nobody_after_march():

@@ -1,5 +1,6 @@
 """Two periods are compared only as far as the log reaches back; what it does not hold is never zero."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -73,7 +74,7 @@ def test_a_short_log_is_compared_over_the_months_that_it_has():
     assert "instead" not in whole.sentence
 
 
-@pytest.mark.parametrize(("margin", "value"), [(None, "revenue"), (0.4, "profit")])
+@pytest.mark.parametrize(("margin", "value"), [(None, "revenue"), (0.4, "contribution")])
 def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
     found = recent_change(log_from("2025-04-20"), as_of="2025-06-01", months=6, margin=margin)
     assert found.before is None
@@ -84,3 +85,22 @@ def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
     assert charts.waterfall(found.change.waterfall, **told).title == f"No {value} of two periods to compare"
     assert charts.waterfall(found.change.factors, **told).empty
     assert charts.migration(found.change.migration).title == "No customer of the first period to follow"
+
+
+def test_whether_a_change_is_beyond_chance():
+    days = pd.date_range("2024-01-01", "2024-02-29")
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame({"customer_id": [f"c{n}" for n in rng.integers(0, 50, 600)], "amount": 10.0})
+    log["date"] = rng.choice(days, 600)
+    same = recent_change(log, as_of="2024-02-29", months=1).change
+    assert same.in_a_word == "no change beyond chance"
+    pairs = log.pivot_table(
+        index="customer_id", columns=log["date"].dt.month, values="amount", aggfunc="sum"
+    ).fillna(0)
+    assert same.reach == pytest.approx(1.959964 * np.sqrt(np.square(pairs[2] - pairs[1]).sum()))
+    assert "not beyond chance" in same.waterfall.attrs["finding"]
+    log.loc[log["date"] >= "2024-02-01", "amount"] = 4.0
+    fell = recent_change(log, as_of="2024-02-29", months=1).change
+    assert fell.in_a_word == "worse"
+    assert ", beyond chance" in fell.factors.attrs["finding"]
+    assert recent_change(log, as_of="2024-01-31", months=1).change.in_a_word == ""

@@ -78,7 +78,14 @@ def test_cells_are_short_and_define_nothing(notebook):
 def test_prose_stands_before_the_code(notebook):
     assert notebook["cells"][0]["cell_type"] == "markdown"
     assert notebook["cells"][0]["source"][0].startswith("# ")
-    assert "What to do on Monday" in "".join("".join(cell["source"]) for cell in notebook["cells"][-2:])
+    headings = [line for cell in notebook["cells"] for line in cell["source"] if line.startswith("## ")]
+    assert [line.strip() for line in headings].count("## What to do on Monday") == 1
+
+
+def test_tables_are_written_by_the_library(notebook):
+    """A frame that a notebook rounds or styles has neither labels nor units."""
+    code = "\n".join("".join(cell["source"]) for cell in code_cells(notebook))
+    assert not re.findall(r".*(?:\.round\(|\.style\b|set_option\(|\.to_frame\().*", code)
 
 
 def test_only_key_figures_are_stored_and_only_as_text(notebook):
@@ -135,13 +142,13 @@ def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
     cell["source"] += f"\nstudy = {str(shop_from(first, tmp_path))!r}"
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     found = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())
-    period = found["figures"]["period"]
+    period = found["figures"]["period_value"]
     shown = json.dumps(notebook)
     assert "2024" not in found["headline"]
     assert "Dec 2024" not in shown
     if label:
         assert (period["label"], period["against"]) == (label, "the 2 before")
-        assert "2 complete months each instead of 6" in shown
+        assert "2 complete months each instead of 12" in shown
     else:
         assert period["value"] is None
         assert "Not measured: two periods to compare need a complete month each" in shown

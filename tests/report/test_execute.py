@@ -47,7 +47,7 @@ def test_a_published_run_holds_all_it_says(published):
     figures = json.loads((latest / "metrics.json").read_text())
     assert figures["01_data_check"]["figures"]["rows"]["value"] == 5
     assert figures["02_base"]["figures"]["top"]["value"] == 3
-    assert (latest / "tables/lapsing_customers.parquet").is_file()
+    assert (latest / "tables/customers_to_contact_first.parquet").is_file()
     assert not list((published.reports / ".staging").glob("2*"))
 
 
@@ -160,3 +160,24 @@ def test_data_that_cannot_answer_are_no_failure(project):
     assert reason == "these data are not sufficient: too few customers came back"
     assert "these data are not sufficient" in (project.latest / "index.html").read_text(encoding="utf-8")
     assert not (project.latest / "metrics" / "02_base.json").exists()
+
+
+def test_a_notebook_runs_without_what_it_reads_only_if_it_is_there(project):
+    path = project.root / "notebooks/04_decisions.ipynb"
+    content = json.loads(path.read_text())
+    content["metadata"]["crmlib"] |= {"reads": [], "reads_if_there": ["02_base", "03_acquisition"]}
+    path.write_text(json.dumps(content))
+    done = project.crm("report", "tiny", "--set", "02.how=raises")
+    assert (done.ended["02_base"], done.ended["03_acquisition"]) == ("failed", "skipped")
+    assert done.ended["04_decisions"] == "ok"
+    done = project.crm("report", "tiny")
+    assert done.ended["04_decisions"] == "ok"  # what it reads has come out otherwise
+    assert project.crm("report", "tiny").ended["04_decisions"] == "cached"
+
+
+def test_pictures_are_kept_with_a_finished_notebook(project):
+    made = project.latest / "pictures/page_one.png"
+    before = made.read_bytes()
+    done = project.crm("report", "tiny")
+    assert done.ended["01_data_check"] == "cached"
+    assert (project.latest / "pictures/page_one.png").read_bytes() == before

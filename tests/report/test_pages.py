@@ -6,9 +6,18 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from crmlib.report import pages as pages_module
+from crmlib.report import publish
+from crmlib.report.outcomes import Outcome
+from crmlib.report.plan import plan_report
 
 from . import chromium
 from .conftest import RUN_CRM
@@ -27,6 +36,29 @@ def browser():
         pytest.skip("there is no Chromium on this system")
     with chromium.browser() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def axe(browser):
+    """axe-core as the package axe-core-python brings it: what it finds wrong in the page that is open."""
+    found = find_spec("axe_core_python")
+    if found is None:
+        assert not os.environ.get("CRMLIB_REQUIRE_BROWSER"), "axe-core-python is not installed"
+        pytest.skip("axe-core-python is not installed")
+    script = (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text()
+
+    def violations(of: str) -> list:
+        browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        browser.evaluate(f"{script}; 0")
+        run = f"axe.run({of}, {{resultTypes: ['violations']}})"
+        short = (
+            "found => found.violations.map(one => [one.id, one.nodes.map(node => node.html.slice(0, 200))])"
+        )
+        return browser.evaluate(f"{run}.then({short})")
+
+    browser.call("Page.setBypassCSP", enabled=True)  # axe-core is a script, and pages allow none
+    yield violations
+    browser.call("Page.setBypassCSP", enabled=False)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +222,11 @@ def test_the_index_says_who_when_and_what_was_found(published):
         "against year before",
         "5 customers &amp; every row accounted for &lt;i&gt;.",
         "Too few for models.",
-        "Best customers who are lapsing",
+        "Whom to contact",
+        "June brought EUR\N{NO-BREAK SPACE}90, &lt;b&gt;10\N{NO-BREAK SPACE}% less&lt;/b&gt;.",
+        "<b>Why:</b> fewer &amp; fewer bought.",
+        "It rests on 5 customers.",
+        'alt="A picture of &lt;less&gt;"',
         record["run"],
         record["inputs"][0]["sha256"],
         record["versions"]["duckdb"],
@@ -200,7 +236,7 @@ def test_the_index_says_who_when_and_what_was_found(published):
 
 def test_page_one_has_the_cards_whose_value_is_known(published):
     page = (published.latest / "index.html").read_text()
-    figures = page[page.index('id="figures"') : page.index('id="lapsing"')]
+    figures = page[page.index("Key figures") : page.index('id="customers_to_contact_first"')]
     assert re.findall(r'<span class="label">(.*?)</span>', figures) == ["net sales", "top"]
     assert "margin" in (published.latest / "02_base.html").read_text()  # its own chapter says so
 
@@ -210,10 +246,9 @@ def test_a_table_keeps_its_labels_its_written_numbers_and_the_link_to_its_file(p
     assert '<td class="number">EUR\N{NO-BREAK SPACE}184</td><td class="number">18,375</td>' in page
     assert '<th scope="row">00012</th>' in page  # an id is no quantity
     assert '<th class="number" scope="col">spent, net of returns</th>' in page
-    assert (
-        '2 of 5 rows; all of them: <a href="tables/lapsing_customers.csv">lapsing_customers.csv</a>' in page
-    )
-    assert (published.latest / "tables/lapsing_customers.csv").is_file()
+    file = "customers_to_contact_first.csv"
+    assert f'2 of 5 rows; all of them: <a href="tables/{file}">{file}</a>' in page
+    assert (published.latest / "tables/customers_to_contact_first.csv").is_file()
 
 
 def test_a_missing_number_is_not_known(published):
@@ -232,3 +267,120 @@ def test_an_empty_table_is_left_out(published):
     assert "<td>a table without a body is kept</td>" in page
     assert "leak" not in page
     assert "There is no such row" not in page
+
+
+def test_page_one_answers_before_anything_else(published):
+    """Title, trust, sentences, picture, figures; then the list, the chapters, and what is behind it."""
+    page = (published.latest / "index.html").read_text()
+    order = (
+        *("<h1>", 'class="trust"', "June brought", "<figure", "net sales", 'id="customers_to_contact_first"'),
+        *('id="chapters"', 'id="believe"', 'id="behind"'),
+    )
+    places = [page.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_one_line_says_how_many_rows_were_used_and_what_the_checks_warn_of(published):
+    page = (published.latest / "index.html").read_text()
+    trust = re.search(r'class="trust">(.*?)</p>', page)[1]
+    assert trust == "30 rows read. Buyers: 5. History: 6 months."
+    before = page[: page.index("<details")]
+    assert "Too few for models." not in before  # the other checks and their meaning are folded
+
+
+def test_chapters_that_were_not_run_stand_in_one_line(published):
+    page = (published.latest / "index.html").read_text()
+    assert page.count("Not run:") == 1
+    assert "Not run: 03 Acquisition (needs table marketing_spend." in page
+    chapters = page[page.index('class="chapters"') : page.index("Not run:")]
+    assert "03_acquisition" not in chapters
+
+
+def test_two_words_judge_a_chapter_and_no_colour_alone(tmp_path, published):
+    folder = tmp_path / "run"
+    shutil.copytree(published.latest, folder)
+    path = folder / "metrics/02_base.json"
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"business": "worse", "figure": "use with care"})
+    )
+    record = json.loads((folder / "run.json").read_text())
+    plan = plan_report(str(published.root / "data/tiny/study.yaml"), root=published.root)
+    outcomes = [Outcome(one["name"], one["status"], reason=one["reason"]) for one in record["notebooks"]]
+    publish.write_pages(plan, outcomes, folder, record)
+    page = re.sub(r"\s+", " ", (folder / "index.html").read_text())
+    assert "business: <b>worse</b></span><span" in page
+    assert "figures: <b>use with care</b>" in page
+
+
+def test_every_link_of_every_page_leads_to_a_file_that_is_there(pages):
+    for page in pages:
+        for link in re.findall(r'href="([^"#]+)"', page.read_text()):
+            if not link.startswith("data:"):
+                assert (page.parent / link).is_file(), (page, link)
+
+
+def test_every_table_is_a_csv_and_a_parquet_and_page_one_names_each(suite):
+    folder = suite[0].parent
+    page = (folder / "index.html").read_text()
+    files = {path.stem for path in folder.glob("tables/*.csv")}
+    assert files == {path.stem for path in folder.glob("tables/*.parquet")}
+    assert {"customers_to_contact_first", "customers_to_thank"} <= files
+    for name in files:
+        assert f'href="tables/{name}.csv"' in page
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 1100)])
+def test_the_answer_its_picture_and_its_figures_stand_on_the_first_screen(browser, suite, width, height):
+    """On a telephone, within a screen and a third."""
+    page = next(one for one in suite if one.name == "index.html")
+    browser.open(page, width, height)
+    for part in ("h1", ".trust", ".answer", "figure.wide img", ".cards li:first-child"):
+        box = browser.evaluate(f"JSON.stringify(document.querySelector('{part}').getBoundingClientRect())")
+        assert 0 <= json.loads(box)["top"] < json.loads(box)["bottom"] <= height, part
+
+
+def test_on_a_telephone_a_table_keeps_its_first_column(browser, suite):
+    page = next(one for one in suite if one.name == "index.html")
+    browser.open(page, 390)
+    scrolled = """(() => { const t = document.querySelector('.scroll'); t.scrollLeft = 200;
+        const c = t.querySelector('tbody tr > :first-child').getBoundingClientRect();
+        return t.scrollLeft > 100 && c.left >= 0 && c.left < 30 && c.width > 30; })()"""
+    assert browser.evaluate(scrolled)
+
+
+def test_an_automated_check_of_accessibility_finds_no_violation(browser, pages, axe):
+    """axe-core on every page, all folds open, on a screen and on a telephone."""
+    for page, width in itertools.product(pages, WIDTHS):
+        browser.open(page, width)
+        assert axe("document") == [], (page, width)
+
+
+def test_the_automated_check_finds_what_is_wrong(browser, pages, axe):
+    browser.open(pages[0], 1280)
+    browser.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=data:image/png,x>')")
+    assert "image-alt" in [one[0] for one in axe("document")]
+
+
+def test_what_is_for_analysts_is_folded_and_the_next_section_is_not(tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": "# Who?\n\nAn answer.", "metadata": {}},
+        {"cell_type": "markdown", "source": "## For analysts\n\nThe method.", "metadata": {}},
+        {"cell_type": "markdown", "source": "### A test\n\nIts result.", "metadata": {}},
+        {"cell_type": "markdown", "source": "## What to do\n\nCall.", "metadata": {}},
+    ]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    metrics = {"headline": "", "figures": {}, "absent_tables": []}
+    about = {"title": "T", "question": "Q?", "number": "09"}
+    chapter = SimpleNamespace(notebook=SimpleNamespace(**about))
+    study = SimpleNamespace(title="S", as_of="2024-01-31", currency="EUR")
+    neighbours = {"before": None, "after": None, "parameters": {}}
+    page = pages_module.notebook_page(
+        path, metrics=metrics, pages=set(), study=study, chapter=chapter, **neighbours
+    )
+    folded = re.search(r'<details class="analysts">(.*?)</details>', page, re.S)[1]
+    assert "The method." in folded
+    assert "Its result." in folded
+    assert page.count("For analysts") == 1
+    assert "Call." not in folded
+    assert "An answer." not in folded

@@ -60,6 +60,17 @@ def test_a_notebook_that_reads_an_unknown_one_is_refused(unrun):
         plan(unrun)
 
 
+def test_what_a_notebook_reads_if_it_is_there_runs_before_it_and_has_to_exist(unrun):
+    edit_metadata(unrun, "00_aside", reads_if_there=["02_base"])
+    names = [one.name for one in plan(unrun).chapters]
+    assert names.index("02_base") < names.index("00_aside")
+    run = {one.name for one in plan(unrun, only=["00"]).chapters if one.run}
+    assert run == {"00_aside", "01_data_check", "02_base"}
+    edit_metadata(unrun, "00_aside", reads_if_there=["02_bass"])
+    with pytest.raises(StudyError, match="reads '02_bass', which does not exist; did you mean '02_base'"):
+        plan(unrun)
+
+
 def test_preset_then_set_for_all_then_set_for_one(unrun):
     def top(*settings):
         return plan(unrun, set=settings).chapter("02_base").parameters["top"]

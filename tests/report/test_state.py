@@ -59,7 +59,7 @@ def test_a_report_from_the_cache_is_the_report(project):
     fresh, cached = project.crm("report", "tiny", "--fresh"), project.crm("report", "tiny")
     assert set(cached.ended.values()) == {"cached", "skipped"}
     assert {*contents(fresh.folder)} == {*contents(cached.folder)}
-    assert "tables/lapsing_customers.csv" in contents(cached.folder)
+    assert "tables/customers_to_contact_first.csv" in contents(cached.folder)
     kept = ("metrics.json", "metrics", "tables", "notebooks", "quarantine.parquet")
     assert contents(fresh.folder, *kept) == contents(cached.folder, *kept)
 

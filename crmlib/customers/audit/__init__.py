@@ -1,1 +1,1 @@
-"""The five lenses of a customer-base audit, the month review, first products and lapsing customers."""
+"""The five lenses of a customer-base audit, the month review and first products."""

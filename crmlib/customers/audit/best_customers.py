@@ -1,4 +1,4 @@
-"""Lens 1: how different are the customers of a period, what did the best buy first, and which may be lapsing?"""
+"""Lens 1: how different are the customers of a period, and what did the best buy first?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, by_group, customer_totals, dated, floor, profit_of, seen_by
+from crmlib.customers._log import (
+    as_day,
+    by_group,
+    customer_totals,
+    dated,
+    floor,
+    profit_of,
+    seen_by,
+    with_contribution,
+)
 from crmlib.customers.audit.sentences import share_of_best_tenth, spread_of_purchases
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CrmError, did_you_mean
@@ -23,10 +32,6 @@ TOP_SHARES = (0.01, 0.05, 0.10, 0.20)
 MANY = 10  # purchases from which on the distribution says "10 or more"
 COLUMNS = ("rank", "first_product", "customers", "came_back_share", "value_per_customer", "standard_error")
 FEWEST = 30  # customers of a product, below which its mean is mostly chance, and has no rank
-# A silence this unlikely, had nothing changed, is worth a call: one in twenty of the unchanged is called too.
-UNLIKELY = 0.05
-# A silence of ten mean gaps is no longer slipping away: these customers have left, and are another list.
-LOST_GAPS = 10.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class PeriodProfile:
     Attributes
     ----------
     value : str
-        What customers are ranked by: "profit" where it is known, else "revenue".
+        What customers are ranked by: "contribution" where it is known, else "revenue".
     totals : Series
-        `customers, purchases, revenue, profit` (NaN where unknown), `purchases_per_customer`,
+        `customers, purchases, revenue, contribution` (NaN where unknown), `purchases_per_customer`,
         `spend_per_purchase`, `margin`, `one_time_share` (of customers), `gini` of the value and
         `top_1_share, top_5_share, top_10_share, top_20_share` of it (NaN of less than a customer).
     distribution : DataFrame
@@ -78,7 +83,7 @@ def period_profile(
         First and last day of the period, both within it.
     margin : float, optional
         Contribution margin as a share of revenue; with it, or where the log has `cost`, customers are
-        ranked by profit.
+        ranked by contribution.
     by : sequence of str
         Columns such as "market" and "channel", whose groups are described apart; those that the log lacks are passed
         over.
@@ -112,14 +117,13 @@ def period_profile(
     with_finding(distribution, spread_of_purchases, value)
     with_finding(deciles, share_of_best_tenth, value)
     apart = _by_group(transactions, by, **period)
-    with_finding(distribution, spread_of_purchases, value)
-    with_finding(deciles, share_of_best_tenth, value)
     return PeriodProfile(value, _totals(ranked, value), distribution, deciles, apart)
 
 
 def _ranked(customers: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The customers by value, the best first, and what their value is."""
-    value = "profit" if "profit" in customers.columns else "revenue"
+    customers = with_contribution(customers)
+    value = "contribution" if "contribution" in customers.columns else "revenue"
     ranked = customers.sort_values([value, "customer_id"], ascending=[False, True])
     return ranked.reset_index(drop=True), value
 
@@ -139,15 +143,15 @@ def _by_group(transactions: Any, by: Sequence[str], **period: Any) -> pd.DataFra
 def _totals(ranked: pd.DataFrame, value: str) -> pd.Series:
     customers, purchases = len(ranked), ranked["purchases"].sum()
     revenue = ranked["revenue"].sum()
-    profit = ranked["profit"].sum() if "profit" in ranked else np.nan
+    contribution = ranked["contribution"].sum() if "contribution" in ranked else np.nan
     totals = {
         "customers": customers,
         "purchases": purchases,
         "revenue": revenue,
-        "profit": profit,
+        "contribution": contribution,
         "purchases_per_customer": _ratio(purchases, customers),
         "spend_per_purchase": _ratio(revenue, purchases),
-        "margin": _ratio(profit, revenue),
+        "margin": _ratio(contribution, revenue),
         "one_time_share": (ranked["purchases"] == 1).mean() if customers else np.nan,
         "gini": gini(ranked[value].to_numpy()) if customers > 1 else np.nan,
     }
@@ -214,7 +218,7 @@ def first_products(
     -------
     DataFrame
         One row per first product: `rank` by value per customer, 1 the highest, `first_product, customers,
-        came_back_share, value_per_customer` (profit where it is known, else revenue) and its
+        came_back_share, value_per_customer` (contribution where it is known, else revenue) and its
         `standard_error`. Products with fewer than 30 customers have no rank (nan) and come last, those with
         most customers first. Who bought several on the first day counts for each of them. Empty where the log
         names no product.
@@ -245,9 +249,9 @@ def first_products(
         return pd.DataFrame(columns=list(COLUMNS))
     if by not in rows.columns:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
-    profit = profit_of(rows, margin)
+    contribution = profit_of(rows, margin)
     rows = rows.mutate(
-        value=rows.amount if profit is None else profit,
+        value=rows.amount if contribution is None else contribution,
         day=floor(dated(rows), TimeUnit.D),
         bought=rows[by].cast("string").fill_null("(none)"),
     )
@@ -277,61 +281,3 @@ def _by_first_product(rows: ibis.Table, within_days: int) -> pd.DataFrame:
         standard_error=_.value.std(how="sample") / _.count().cast("float64").sqrt(),
     )  # fmt: skip
     return found.to_pandas().sort_values("first_product", ignore_index=True)
-
-
-def lapsing_customers(
-    summary: pd.DataFrame, n: int = 20, *, chance: float = UNLIKELY, lost_gaps: float = LOST_GAPS
-) -> pd.DataFrame:
-    """Which of the best customers have been silent for longer than is usual for them?
-
-    Parameters
-    ----------
-    summary : CustomerSummary or DataFrame
-        Columns `customer_id, frequency, recency, T, time_since_last_purchase, last_purchase, net`.
-    n : int
-        How many at most.
-    chance : float
-        A customer is lapsing whose silence would have at most this chance, had they gone on buying as before.
-    lost_gaps : float
-        A customer silent for so many of their own mean gaps is lost, not lapsing.
-
-    Returns
-    -------
-    DataFrame
-        By net spend, highest first: `customer_id, net, purchases, last_purchase, mean_gap` and
-        `time_since_last_purchase` (in the summary's unit), and `chance_of_silence`.
-
-    Notes
-    -----
-    Had x repeat purchases come at random over a customer's whole time T, all of them would lie within
-    `recency` with a chance of (recency / T) ** x: the silence is judged by the customer's own rate, and the
-    share of unchanged customers who are listed is `chance` for every x. The rule takes past habits for
-    usual ones: who buys every Christmas is silent for most of the year. P(alive) of a purchase model with
-    its backtest judges better where there is one.
-
-    Examples
-    --------
-    >>> summary = pd.DataFrame({"customer_id": ["a", "b"], "frequency": [4, 4], "recency": [8.0, 8.0],
-    ...     "T": [20.0, 9.0], "time_since_last_purchase": [12.0, 1.0], "net": [90.0, 50.0],
-    ...     "last_purchase": pd.to_datetime(["2024-01-01", "2024-02-12"])})
-    >>> lapsing_customers(summary)[["customer_id", "mean_gap", "chance_of_silence"]].round(4)
-      customer_id  mean_gap  chance_of_silence
-    0           a       2.0             0.0256
-    """
-    if n < 1:
-        raise CrmError(f"n is {n}; allowed: 1 or more")
-    if not 0 < chance < 1 or lost_gaps <= 0:
-        raise CrmError(
-            f"chance is {chance} and lost_gaps {lost_gaps}; allowed: 0 < chance < 1 and lost_gaps > 0"
-        )
-    repeat = pd.DataFrame(summary[(summary["frequency"] > 0) & (summary["recency"] > 0)])
-    judged = repeat.assign(
-        purchases=repeat["frequency"] + 1,
-        mean_gap=repeat["recency"] / repeat["frequency"],
-        chance_of_silence=(repeat["recency"] / repeat["T"]) ** repeat["frequency"],
-    )
-    is_lost = judged["time_since_last_purchase"] >= lost_gaps * judged["mean_gap"]
-    lapsing = judged[(judged["chance_of_silence"] <= chance) & ~is_lost]
-    lapsing = lapsing.sort_values(["net", "customer_id"], ascending=[False, True]).head(n)
-    columns = ["customer_id", "net", "purchases", "last_purchase", "mean_gap", "time_since_last_purchase"]
-    return lapsing[[*columns, "chance_of_silence"]].reset_index(drop=True)

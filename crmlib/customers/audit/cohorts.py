@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, dated_rows, fetch, floor, purchase_days
-from crmlib.customers.audit.sentences import repeat_rates, value_of_cohort, with_cohort_findings
+from crmlib.customers._log import as_day, dated_rows, fetch, purchase_days, with_contribution
+from crmlib.customers.audit.sentences import value_of_cohort, with_cohort_findings
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.no_rows import ResultFrame
-from crmlib.statistics import wilson_interval
 from crmlib.units import TimeUnit
 
 _PERIODS = ("W", "M", "Q", "Y")
@@ -25,15 +24,22 @@ class Cohorts(ResultFrame):
     """What `cohort_comparison` returns: cohorts by calendar period; their sums by period are `.health`."""
 
     @property
+    def acquired(self) -> int:
+        """How many customers there are: those of all cohorts."""
+        return int(self.loc[self["age"] == 0, "customers"].sum())
+
+    @property
     def health(self) -> pd.DataFrame:
         """How healthy is the base: who brings each period's money, and how much hangs on the newest?
 
         One row per calendar `period`, with `complete`: `new_customers, active, active_share` (of all acquired by then),
-        `purchases, revenue`, where it is known `profit`, `new_share` (of the period's revenue from customers acquired
-        in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not known (NaN)
-        up to the last cohort whose customers may be older.
+        `purchases, revenue`, where it is known `contribution`, `new_share` (of the period's revenue from customers
+        acquired in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not
+        known (NaN) up to the last cohort whose customers may be older.
         """
-        measures = [name for name in ("active", "purchases", "revenue", "profit") if name in self.columns]
+        measures = [
+            name for name in ("active", "purchases", "revenue", "contribution") if name in self.columns
+        ]
         known = pd.DataFrame(self)
         table = known.groupby("period")[measures].sum()
         newest = known[known["age"] == 0].set_index("period")
@@ -80,10 +86,10 @@ def cohort_comparison(
         (periods since the first, which is 0), `complete` (the period is over by `as_of`) and `is_new` (the cohort
         begins on `new_from` or later: its customers are new):
         `customers` (acquired), `active`, `active_share`, `purchases`, `purchases_per_active`,
-        `spend_per_purchase`, `revenue`, where it is known `profit` and `margin`, and
-        `value_per_customer` up to then (cumulative profit, else revenue, per acquired customer). The
+        `spend_per_purchase`, `revenue`, where it is known `contribution` and `margin`, and
+        `value_per_customer` up to then (cumulative contribution, else revenue, per acquired customer). The
         product customers × active_share × purchases_per_active × spend_per_purchase (× margin) is the
-        revenue (profit) of the row. `revenue` adds up to the log, less the money of customers who have no
+        revenue (contribution) of the row. `revenue` adds up to the log, less the money of customers who have no
         purchase.
 
     References
@@ -100,24 +106,24 @@ def cohort_comparison(
     1    1          1       1                40.0
     2    0          1       1                 5.0
     """
-    unit = _period(period)
+    unit = period_of(period)
     day = as_day(as_of, "as_of")
-    rows = dated_rows(transactions, day, collapse=collapse, margin=margin)
+    rows = with_contribution(dated_rows(transactions, day, collapse=collapse, margin=margin))
     sums = fetch(_cohort_sums(rows, unit, hourly=TimeUnit.parse(collapse) is TimeUnit.H))
     table = (
         _every_period(sums, day, unit).merge(sums, on=["cohort", "number"], how="left").drop(columns="number")
     )
     table["cohort"] = _start(table["cohort"], unit)
-    measures = [name for name in ("active", "purchases", "revenue", "profit") if name in sums.columns]
+    measures = [name for name in ("active", "purchases", "revenue", "contribution") if name in sums.columns]
     table[measures] = table[measures].fillna(0)
     assert np.isclose(table["revenue"].sum(), sums["revenue"].sum()), "money was lost between cohorts"
-    value = "profit" if "profit" in measures else "revenue"
+    value = "contribution" if "contribution" in measures else "revenue"
     table = _with_means(table).assign(
         value_per_customer=table.groupby("cohort")[value].cumsum() / table["customers"]
     )
-    if value == "profit":
-        table["margin"] = table["profit"] / table["revenue"].where(table["revenue"] != 0)
-    cohorts = Cohorts(_marked(table, new_from))
+    if value == "contribution":
+        table["margin"] = table["contribution"] / table["revenue"].where(table["revenue"] != 0)
+    cohorts = Cohorts(marked(table, new_from))
     with_cohort_findings(cohorts, period)
     return cohorts
 
@@ -149,7 +155,7 @@ def cohort_history(
     DataFrame
         One row per `age` (0 is the time from the first purchase to the end of the first unit) that every customer of
         the cohort has lived to the end: `customers, active, active_share, purchases, purchases_per_active,
-        spend_per_purchase, revenue`, where it is known `profit`, `value_per_customer` (cumulative), and
+        spend_per_purchase, revenue`, where it is known `contribution`, `value_per_customer` (cumulative), and
         `bought_twice_share`: who has bought twice by the end of it. Empty if the youngest has not lived one unit.
 
     Examples
@@ -163,7 +169,7 @@ def cohort_history(
     1    1       1                22.5                 0.5
     """
     start, end, day = as_day(cohort[0], "cohort"), as_day(cohort[1], "cohort"), as_day(as_of, "as_of")
-    days = _with_birth(purchase_days(transactions, day, collapse=collapse, margin=margin))
+    days = with_birth(with_contribution(purchase_days(transactions, day, collapse=collapse, margin=margin)))
     rows = days.filter((days.born >= start) & (days.born <= end))
     lived = rows.agg(customers=_.customer_id.nunique(), youngest=_.born.max()).to_pyarrow().to_pylist()[0]
     if not lived["customers"]:
@@ -171,7 +177,7 @@ def cohort_history(
     length = TimeUnit.parse(age_unit).days
     ages = int(((pd.Timestamp(day) - lived["youngest"]).days + 1) // length)
     rows = rows.mutate(age=((rows.date.delta(rows.born, unit="day")) / length).floor().cast("int64"))
-    value = "profit" if "profit" in days.columns else "revenue"
+    value = "contribution" if "contribution" in days.columns else "revenue"
     sums = rows.group_by("age").agg(**_measures(rows)).to_pandas()
     table = pd.DataFrame({"age": range(ages), "customers": lived["customers"]}).merge(
         sums, on="age", how="left"
@@ -182,70 +188,20 @@ def cohort_history(
     return with_finding(table, value_of_cohort, TimeUnit.parse(age_unit).singular)
 
 
-def repeat_rate(
-    transactions: Any,
-    *,
-    as_of: Any,
-    within_days: int = 180,
-    period: str = "M",
-    collapse: str = "D",
-    new_from: Any = None,
-) -> pd.DataFrame:
-    """Which share of each vintage of customers comes back within a time that all of them have lived?
-
-    Parameters
-    ----------
-    transactions, as_of, period, collapse, new_from
-        As in `cohort_comparison`.
-    within_days : int
-        The second purchase counts if it comes within so many days of the first.
-
-    Returns
-    -------
-    DataFrame
-        One row per `cohort` whose youngest customer has lived `within_days` by `as_of`: `customers`,
-        `came_back`, `repeat_rate` and its 95 % interval `low, high` (Wilson 1927); `is_new` as in
-        `cohort_comparison`.
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-15", "2024-01-29"])})
-    >>> repeat_rate(log, as_of="2024-03-31", within_days=30)[["customers", "came_back", "repeat_rate"]]
-       customers  came_back  repeat_rate
-    0          2          1          0.5
-    """
-    day, unit = as_day(as_of, "as_of"), _period(period)
-    days = _with_birth(purchase_days(transactions, day, collapse=collapse))
-    gap = days.date.delta(days.born, unit="day")
-    people = days.group_by("customer_id", "born").agg(
-        came_back=((gap > 0) & (gap <= within_days) & (days.purchase == 1)).any()
-    )
-    vintages = people.group_by(cohort=floor(people.born, unit)).agg(
-        customers=_.count(), came_back=_.came_back.sum(), youngest=_.born.max()
-    )
-    table = vintages.order_by("cohort").to_pandas()
-    lived = pd.Timestamp(day) - pd.to_datetime(table.pop("youngest")) >= pd.Timedelta(within_days, "D")
-    table = table[lived].reset_index(drop=True).astype({"cohort": "datetime64[s]"})
-    low, high = wilson_interval(table["came_back"], table["customers"])
-    rates = table.assign(repeat_rate=table["came_back"] / table["customers"], low=low, high=high)
-    return with_finding(_marked(rates, new_from), repeat_rates, within_days, period)
-
-
-def _marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:
+def marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:
     """The cohorts of a table with `is_new`: whether their customers are new, as far as is known."""
     if new_from is None:
         return table.assign(is_new=True)
     return table.assign(is_new=table["cohort"] >= pd.Timestamp(as_day(new_from, "new_from")))
 
 
-def _period(period: str) -> TimeUnit:
+def period_of(period: str) -> TimeUnit:
     if period not in _PERIODS:
         raise CrmError(f"period is {period!r}; {did_you_mean(str(period), _PERIODS)}")
     return TimeUnit(period)
 
 
-def _with_birth(days: ibis.Table) -> ibis.Table:
+def with_birth(days: ibis.Table) -> ibis.Table:
     """Add each customer's first purchase; who has none is left out."""
     born = days.filter(days.purchase == 1).group_by("customer_id").agg(born=_.date.min())
     # A return without an earlier purchase can stand before the first one: it counts at age 0.
@@ -253,7 +209,9 @@ def _with_birth(days: ibis.Table) -> ibis.Table:
 
 
 def _measures(rows: ibis.Table) -> dict[str, Any]:
-    sums = {name: rows[name].sum() for name in ("purchase", "revenue", "profit") if name in rows.columns}
+    sums = {
+        name: rows[name].sum() for name in ("purchase", "revenue", "contribution") if name in rows.columns
+    }
     return {
         "active": rows.customer_id.nunique(where=rows.purchase == 1),
         "purchases": sums.pop("purchase"),
@@ -283,7 +241,7 @@ def _cohort_sums(rows: ibis.Table, unit: TimeUnit, *, hourly: bool) -> ibis.Tabl
     place = rows.date.day_of_week.index() if unit is TimeUnit.W else rows.date.day() - 1
     bits = (ibis.literal(1, "int32") << place.cast("int32")).bit_or(where=rows.counted)
     bought = rows.date.nunique(where=rows.counted) if hourly else _bit_count(bits).fill_null(0)
-    sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
+    sums = {name: rows[name].sum() for name in ("revenue", "contribution") if name in rows.columns}
     reduced = rows.group_by("customer_id", number=_number(rows.date, unit)).agg(purchases=bought, **sums)
     if unit in _MONTHS and _MONTHS[unit] > 1:
         reduced = reduced.group_by("customer_id", number=_.number // _MONTHS[unit]).agg(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import (
     as_day,
     belongs_to,
@@ -22,15 +25,47 @@ from crmlib.customers.audit.sentences import course_of_months, month_compared
 from crmlib.customers.rfm.summary import purchase_periods
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.findings import with_finding
+from crmlib.findings import Estimate, with_finding
+from crmlib.no_rows import ResultFrame
+from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
 
 GROUPS = ("all", "existing", "new")
 
 
+class MonthReview(ResultFrame):
+    """What `month_review` returns: the last complete month, and its figures with what they are compared with."""
+
+    def of(self, measure: str, customers: str = "all") -> dict[str, Any]:
+        """One figure of the month, as `results.figure` takes it: `found`, its relative `change`, and `against` what.
+
+        Against the same month of the year before, or where that is not known, the month before.
+        """
+        rows = self[(self["measure"] == measure) & (self["customers"] == customers)]
+        if rows.empty:
+            return {"found": Estimate(None, "money", window=fmt.month(self["month"].iloc[0]))}
+        row = rows.iloc[0]
+        months, name = (12, "change_year") if np.isfinite(row["change_year"]) else (1, "change_month")
+        then = fmt.month(row["month"] - pd.DateOffset(months=months))
+        found = Estimate(row["value"], row["unit"], window=fmt.month(row["month"]))
+        return {"found": found, "change": row[name], "against": then}
+
+    @property
+    def against_budget(self) -> Estimate:
+        """By how much revenue differed from the budget, a share of it; not known without a budget."""
+        row = self[(self["measure"] == "revenue") & (self["customers"] == "all")].iloc[0]
+        return Estimate(row["against_budget"], "share", window=fmt.month(row["month"]))
+
+
 def month_review(
-    transactions: Any, *, as_of: Any, budget: Any = None, margin: float | None = None, new_from: Any = None
-) -> pd.DataFrame:
+    transactions: Any,
+    *,
+    as_of: Any,
+    budget: Any = None,
+    marketing_spend: Any = None,
+    margin: float | None = None,
+    new_from: Any = None,
+) -> MonthReview:
     """How the last complete month went, for existing and for new customers.
 
     Parameters
@@ -41,18 +76,20 @@ def month_review(
         Last day that counts. A month is complete if its last day is not after it.
     budget : ibis.Table or DataFrame, optional
         The plan, a row per month: `date` (any day of it), `revenue`, and `new_customers` if these are planned.
+    marketing_spend : ibis.Table or DataFrame, optional
+        What was spent to win customers: `date` and `amount`; adds the measure `acquisition cost` of new customers.
     margin : float, optional
-        Contribution margin as a share of revenue; adds the measure `profit`. Where the log has `cost` for
-        its rows, profit is measured instead.
+        Contribution margin as a share of revenue; adds the measure `contribution`. Where the log has `cost` for
+        its rows, contribution is measured instead.
     new_from : date or str, optional
         The study's `new_customers_known_from`: who was new in months that begin before it is not known.
 
     Returns
     -------
-    DataFrame
+    MonthReview
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
-        orders (not lines), revenue net of returns, and profit where it is known): `month`, `value`, `month_before`,
-        `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
+        orders (not lines), revenue net of returns, and contribution where it is known): `month`, `value`, `unit`,
+        `month_before`, `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
         `change_month`, `change_year`, `against_budget`. NaN where the log does not reach back to the first day
         of the month that is compared, or the comparison would divide by zero.
 
@@ -76,7 +113,7 @@ def month_review(
     """
     day = as_day(as_of, "as_of")
     month = last_complete_month(day)
-    monthly, first_day = _by_month(transactions, day, margin)
+    monthly, first_day, people = _by_month(transactions, day, margin)
     if first_day is None or first_day > month.end_time:
         began = f"the first purchase is on {first_day.date()}" if first_day else "there is no purchase"
         raise CannotAnswerError(f"no complete month by {as_of}: {began}")
@@ -84,15 +121,19 @@ def month_review(
     table = pd.concat(
         {name: _of_month(monthly, first_day, then, new_from) for name, then in months.items()}, axis=1
     )
-    review = table.rename_axis(["customers", "measure"]).reset_index()
+    if costs := _acquisition_costs(marketing_spend, table.loc[("new", "buyers")], months):
+        table.loc[("new", "acquisition cost"), :] = costs
+    review = MonthReview(table.rename_axis(["customers", "measure"]).reset_index())
     review.insert(0, "month", month.start_time)
+    review["unit"] = review["measure"].map(dict.fromkeys(("buyers", "orders"), "count")).fillna("money")
     plan = _planned(budget, month)
     review["budget"] = [plan.get(row, float("nan")) for row in table.index]
     changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
     for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
-    for measure in review["measure"].unique():
-        with_finding(review, month_compared, measure, measure=measure)
+    reach = {name: _reach(people, month, months[name]) for name in ("month_before", "year_before")}
+    for measure in review.loc[review["customers"] == "all", "measure"].unique():
+        with_finding(review, month_compared, measure, reach, measure=measure)
     return review
 
 
@@ -164,23 +205,43 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
 
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
-) -> tuple[pd.DataFrame, pd.Timestamp | None]:
-    """Each month's measures for new and existing customers, and the log's first day."""
+) -> tuple[pd.DataFrame, pd.Timestamp | None, ibis.Table]:
+    """Each month's measures for new and existing customers, the log's first day, and the measures by customer."""
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
     money = money_of(rows, margin)
+    if "profit" in money:  # no cost to serve is subtracted
+        money["contribution"] = money.pop("profit")
     # An order id is looked for among one customer's rows, so first by customer.
     rows = rows.mutate(month=dated(rows).truncate("M"), **money)
     sums = {name: rows[name].sum() for name in money}
     orders = orders_among(rows, rows.counted)
     people = rows.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
-    joined = people.left_join(born, "customer_id").mutate(is_new=(_.month == _.born).fill_null(False))
+    # As everywhere in the audit, the money of customers who never bought is no customer's.
+    # A return without an earlier purchase can stand before the first one: as in the cohorts, it counts with that.
+    joined = people.inner_join(born, "customer_id").mutate(month=ibis.greatest(_.month, _.born))
+    joined = joined.mutate(is_new=_.month == _.born)
     measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
     monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
     monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
     first = bought.date.min().to_pyarrow().as_py()
-    return monthly, first and pd.Timestamp(first)
+    return monthly, first and pd.Timestamp(first), joined
+
+
+def _reach(people: ibis.Table, month: pd.Period, then: pd.Period) -> dict[str, float]:
+    """Half the width of the 95 % interval of each measure's change between two months; as in `PeriodChange`."""
+    measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
+    days = [ibis.literal(one.start_time.date()) for one in (month, then)]
+    sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
+    both = people.filter(people.month.cast("date").isin(days))
+    each = both.group_by("customer_id").agg(
+        **{name: (both[name].cast("float64") * sign).sum() for name in measures}
+    )
+    squares = (
+        each.agg(**{name: (each[name] * each[name]).sum() for name in measures}).to_pyarrow().to_pylist()[0]
+    )
+    return {name: normal_quantile(0.95) * float(square or 0.0) ** 0.5 for name, square in squares.items()}
 
 
 def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, new_from: Any) -> pd.Series:
@@ -207,6 +268,18 @@ def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
     plan = plan[pd.to_datetime(plan["date"]).dt.to_period("M") == month]
     planned = {("all", "revenue"): "revenue", ("new", "buyers"): "new_customers"}
     return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}
+
+
+def _acquisition_costs(spend: Any, won: pd.Series, months: dict[str, pd.Period]) -> list[float]:
+    """What a new customer of each month cost; not known of a month of which no spend is."""
+    rows = open_optional(spend)
+    if rows is None:
+        return []
+    spent = (
+        rows.group_by(month=rows.date.truncate("M")).agg(amount=rows.amount.cast("float64").sum()).to_pandas()
+    )
+    by_month = spent.set_index(pd.to_datetime(spent["month"]).dt.to_period("M"))["amount"]
+    return [by_month.get(month, float("nan")) / (won[name] or float("nan")) for name, month in months.items()]
 
 
 def purchases_by_month(

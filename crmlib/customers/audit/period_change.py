@@ -13,14 +13,11 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import acquired_by, as_day, customer_totals, profit_of, span
-from crmlib.customers.audit.months import comparable_months, last_months
+from crmlib.customers._log import acquired_by, customer_totals, span, with_contribution
 from crmlib.customers.audit.sentences import change_by_factors, change_by_steps, moves_of_tenths
-from crmlib.data.sources import as_transactions
-from crmlib.errors import CannotAnswerError, not_measured
-from crmlib.findings import with_finding
-from crmlib.no_rows import no_rows
+from crmlib.findings import BETTER, NO_CHANGE, WORSE, with_finding
 from crmlib.rankings import parts_of_equal_size
+from crmlib.statistics import normal_quantile
 
 # Steps of the waterfall from one period's value to the next one's, in the order in which they are drawn.
 GROUPS = ("lapsed", "bought less", "bought the same", "bought more", "came back", "new")
@@ -35,7 +32,7 @@ class PeriodChange:
     Attributes
     ----------
     value : str
-        What is compared: "profit" where it is known, else "revenue".
+        What is compared: "contribution" where it is known, else "revenue".
     waterfall : DataFrame
         `step` ("before", six groups of customers, "after"), `customers`, `before`, `after` and `change` (money);
         the groups' changes add up from "before" to "after". "came back" bought before the first period and
@@ -43,19 +40,51 @@ class PeriodChange:
     migration : DataFrame
         Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
     factors : DataFrame
-        `factor, before, after, effect, weights`: acquired customers, share active, purchases per active
-        customer, spend per purchase and, for profit, margin; the effects add up to the change.
+        `factor, before, after` (in their `unit`), `effect, weights`: acquired customers, share active, purchases per
+        active customer, spend per purchase and, for contribution, margin; the effects add up to the change.
+    reach : float
+        Half the width of the 95 % interval of the change; nan where nothing is compared. Each customer's change is one
+        draw, and the number of customers is random too: the variance of their sum is the sum of its squares (of a
+        compound Poisson sum).
     """
 
     value: str
     waterfall: pd.DataFrame
     migration: pd.DataFrame
     factors: pd.DataFrame
+    reach: float = math.nan
 
     @property
     def change(self) -> float:
         """Change of the value from the first period to the second."""
         return float(self.factors["effect"].sum())
+
+    @property
+    def of_customers(self) -> float:
+        """Relative change of the number of active customers; nan where there is nothing to compare with."""
+        people = self.waterfall["customers"].iloc[[0, -1]].tolist() if len(self.waterfall) else [0, 0]
+        return people[1] / people[0] - 1 if people[0] else math.nan
+
+    @property
+    def largest_loss(self) -> str:
+        """The group of customers through whom most was lost; empty where nothing was."""
+        steps = self.waterfall.iloc[1:-1].set_index("step")["change"].astype(float)
+        return str(steps.idxmin()) if steps.min() < 0 else ""
+
+    @property
+    def largest_factor(self) -> str:
+        """The factor with the largest effect; empty where nothing is compared."""
+        effects = self.factors.set_index("factor")["effect"].astype(float)
+        return str(effects.abs().idxmax()) if len(effects) else ""
+
+    @property
+    def in_a_word(self) -> str:
+        """Whether the second period is "better", "worse", or differs from the first by no more than chance."""
+        if math.isnan(self.reach):
+            return ""
+        if abs(self.change) <= self.reach:
+            return NO_CHANGE
+        return BETTER if self.change > 0 else WORSE
 
 
 def period_change(
@@ -79,18 +108,21 @@ def period_change(
     7        after          2    35.0
     """
     first, second = span(*before), span(*after)
+    reading = dict(collapse=collapse, margin=margin)
     totals = [
-        customer_totals(transactions, start=start, end=end, collapse=collapse, margin=margin, outside=True)
+        with_contribution(customer_totals(transactions, start=start, end=end, outside=True, **reading))
         for start, end in (first, second)
     ]
-    value = "profit" if "profit" in totals[0].columns else "revenue"
+    value = "contribution" if "contribution" in totals[0].columns else "revenue"
     pairs = _pairs(totals[0], totals[1], value)
     acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
-    with_finding(waterfall, change_by_steps, value)
-    with_finding(factors, change_by_factors, value)
+    reach = normal_quantile(0.95) * math.sqrt(np.square(pairs["after"] - pairs["before"]).sum())
+    of_period = f"{value} of {named(second)}"
+    with_finding(waterfall, change_by_steps, of_period, reach)
+    with_finding(factors, change_by_factors, of_period, reach)
     migration = with_finding(_migration(pairs), moves_of_tenths, value)
-    found = PeriodChange(value, waterfall, migration, factors)
+    found = PeriodChange(value, waterfall, migration, factors, reach)
     assert np.isclose(found.change, pairs["after"].sum() - pairs["before"].sum()), "factors do not add up"
     return found
 
@@ -126,7 +158,7 @@ def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
     assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
     whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
-    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"})
+    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"}).assign(unit="money")
 
 
 def _migration(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -153,7 +185,13 @@ def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.
         {name: next((mean for mean in (own[name], other[name]) if np.isfinite(mean)), 0.0) for name in own}
         for own, other in (sides, sides[::-1])
     )
-    return decompose_change(before, after)
+    units = {
+        "acquired customers": "count",
+        "purchases per active customer": "ratio",
+        "spend per purchase": "money",
+    }
+    factors = decompose_change(before, after)
+    return factors.assign(unit=factors["factor"].map(units).fillna("share"))
 
 
 def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
@@ -164,8 +202,8 @@ def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
         "purchases per active customer": purchases / active if active else np.nan,
         "spend per purchase": revenue / purchases if purchases else np.nan,
     }
-    if value == "profit":
-        side["margin"] = customers["profit"].sum() / revenue if revenue else np.nan
+    if value == "contribution":
+        side["margin"] = customers["contribution"].sum() / revenue if revenue else np.nan
     return side
 
 
@@ -230,116 +268,6 @@ def _shapley(start: Sequence[float], end: Sequence[float]) -> list[float]:
     return effects
 
 
-@dataclass(frozen=True)
-class RecentChange:
-    """The last complete months beside as many before them; nothing where the log does not cover two periods.
-
-    Attributes
-    ----------
-    change : PeriodChange
-        Its tables are empty where the log does not cover two periods.
-    months : int
-        Length of each period; where there are none, the length asked for.
-    before, after : pair of date, or None
-        First and last day of each period.
-    sentence : str
-        What is compared, and if it is less than was asked for, why.
-    """
-
-    change: PeriodChange
-    months: int
-    before: Period | None
-    after: Period | None
-    sentence: str
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The periods' names, `before` and `after`, as charts take them."""
-        spans = {"before": self.before, "after": self.after}
-        return {name: _named(span) if span else name for name, span in spans.items()}
-
-    @property
-    def total(self) -> float:
-        """Value of the later period; nan where it is compared with nothing."""
-        return float(self._totals.iloc[-1]) if len(self._totals) else np.nan
-
-    @property
-    def relative(self) -> float:
-        """Relative change of the value; nan where there was none before."""
-        start = float(self._totals.iloc[0]) if len(self._totals) else np.nan
-        return self.change.change / start if start > 0 else np.nan
-
-    @property
-    def _totals(self) -> pd.Series:
-        return self.change.waterfall["change"]
-
-
-def recent_change(
-    transactions: Any,
-    *,
-    as_of: Any,
-    months: int,
-    collapse: str = "D",
-    margin: float | None = None,
-    new_from: Any = None,
-) -> RecentChange:
-    """What changed from the months before to the last complete months, as far as the log reaches back?
-
-    Parameters
-    ----------
-    transactions, as_of, collapse
-        As in `rfm_summary`.
-    months : int
-        Complete months in each of the two periods; where the log is too short for so many, as many as fit.
-    margin : float, optional
-        Contribution margin as a share of revenue; with it, or where the log has `cost`, profit is compared.
-    new_from : date or str, optional
-        The study's `new_customers_known_from`: if the later period begins before it, the
-        sentence says that not all who count as new in it are.
-
-    Returns
-    -------
-    RecentChange
-        Its tables have no rows, and `.sentence` is the reason, where the log does not cover two complete months.
-
-    References
-    ----------
-    Fader, P. S., Hardie, B. G. S. and Ross, M. (2022), The Customer-Base Audit, lens 2.
-
-    Examples
-    --------
-    >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
-    >>> found = recent_change(log, as_of="2024-02-29", months=6)
-    >>> found.months, found.total, found.relative
-    (1, 35.0, 2.5)
-    """
-    try:
-        fitting = comparable_months(transactions, as_of=as_of, months=months)
-    except CannotAnswerError as reason:
-        value = "revenue" if profit_of(as_transactions(transactions), margin) is None else "profit"
-        why = str(reason)
-        return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
-    before, after = (last_months(fitting, as_of=as_of, back=back) for back in (1, 0))
-    change = period_change(transactions, before, after, collapse=collapse, margin=margin)
-    sentence = f"{after[0]} to {after[1]} is compared with {before[0]} to {before[1]}"
-    if fitting < months:
-        sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"
-    if new_from is not None and after[0] < as_day(new_from, "new_from"):
-        sentence += f". Customers first seen before {new_from} may be older, but count as new"
-    return RecentChange(change, fitting, before, after, f"{sentence}.")
-
-
-def _named(period: Period) -> str:
+def named(period: Period) -> str:
     first, last = (fmt.month(day, short=True) for day in period)
     return first if first == last else f"{first} to {last}"
-
-
-def _nothing(value: str, reason: str) -> PeriodChange:
-    """Tables without a row: nothing is compared."""
-    return PeriodChange(
-        value,
-        waterfall=no_rows(["step", "customers", "before", "after", "change"], reason),
-        migration=no_rows([INACTIVE], reason),
-        factors=no_rows(["factor", "before", "after", "effect", "weights"], reason),
-    )

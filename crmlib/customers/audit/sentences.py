@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers.sentences import change_of_total, money
 from crmlib.findings import with_finding
+from crmlib.statistics import difference_of_shares
 
 _COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
 _MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -52,21 +53,32 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
     return text
 
 
-def month_compared(review: pd.DataFrame, measure: str) -> str:
-    """One measure of a month, beside the months and the plan it is held against."""
+def month_compared(
+    review: pd.DataFrame, measure: str, reach: Mapping[str, Mapping[str, float]] | None = None
+) -> str:
+    """One measure of a month, beside the months and the plan it is held against.
+
+    `reach`: half the width of the interval of the change on another month, by month and measure.
+    """
     row = review[(review["measure"] == measure) & (review["customers"] == "all")].iloc[0]
     if not np.isfinite(row["value"]):
         return ""
-    value = money(row["value"]) if measure in ("revenue", "profit") else fmt.number(row["value"])
-    changes = [_held_against(row["value"], row[name], name) for name in _COMPARED if np.isfinite(row[name])]
+    value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
+    changes = [
+        _held_against(row["value"], row[name], name, (reach or {}).get(name, {}).get(measure))
+        for name in _COMPARED
+        if np.isfinite(row[name])
+    ]
     compared = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
     return f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{compared}"
 
 
-def _held_against(value: float, base: float, name: str) -> str:
+def _held_against(value: float, base: float, name: str, reach: float | None) -> str:
     if value == base:
         return f"the same as {_COMPARED[name]}"
     more = f"{'more' if value > base else 'less'} than {_COMPARED[name]}"
+    if reach is not None:
+        more += " (beyond chance)" if abs(value - base) > reach else " (not beyond chance)"
     return more if base <= 0 or value < 0 else f"{fmt.share(abs(value / base - 1))} {more}"
 
 
@@ -145,8 +157,13 @@ def cohorts_compared(comparison: pd.DataFrame, measure: str, period: str) -> str
         return f"{at}: {old} for the only cohort, {fmt.period(oldest, period)}"
     than = "above" if table.loc[age, newest] > table.loc[age, oldest] else "below"
     than = "about the same as" if old == new else than
+    chance = "not tested against chance"
+    if measure == "active_share":
+        ends = rows[rows["age"] == age].set_index("cohort")[["active", "customers"]].astype(int)
+        found = difference_of_shares(*ends.loc[newest], *ends.loc[oldest])
+        chance = "beyond chance" if found.low > 0 or found.high < 0 else "not beyond chance"
     of_new, of_old = (fmt.period(cohort, period) for cohort in (newest, oldest))
-    return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old}"
+    return f"{at}: {new} for the cohort of {of_new}, {than} {old} for that of {of_old} ({chance})"
 
 
 def base_by_cohort(comparison: pd.DataFrame, value: str, period: str) -> str:
@@ -183,26 +200,28 @@ def repeat_rates(rates: pd.DataFrame, within_days: int, period: str) -> str:
     title = f"{newest} came back within {within_days} days"
     if len(rates) == 1:
         return title
-    apart = last["low"] > first["high"] or first["low"] > last["high"]
+    counts = [int(one[name]) for one in (last, first) for name in ("came_back", "customers")]
+    found = difference_of_shares(*counts)
+    apart = found.low > 0 or found.high < 0
     before = f"{fmt.share(first['repeat_rate'])} of {fmt.period(first['cohort'], period)}"
     return f"{title}, {'against' if apart else 'not clearly different from'} {before}"
 
 
-def change_by_steps(waterfall: pd.DataFrame, value: str) -> str:
-    """How a total moved through groups of customers."""
+def change_by_steps(waterfall: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+    """How a total moved through groups of customers, and whether beyond chance."""
     groups, start = waterfall.iloc[1:-1], float(waterfall["change"].iloc[0])
-    return change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist())
+    return change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist(), reach)
 
 
-def change_by_factors(factors: pd.DataFrame, value: str) -> str:
-    """How a total moved through the factors it is a product of."""
+def change_by_factors(factors: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+    """How a total moved through the factors it is a product of, and whether beyond chance."""
     start = float(factors["before"].prod())
-    return change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist())
+    return change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist(), reach)
 
 
 def with_cohort_findings(comparison: pd.DataFrame, period: str) -> pd.DataFrame:
     """The comparison with a finding of every measure that it has."""
-    for measure in (*_MEASURES, "revenue", "profit"):
+    for measure in (*_MEASURES, "revenue", "contribution"):
         if measure in comparison:
             sentence = cohorts_compared if measure in _MEASURES else base_by_cohort
             with_finding(comparison, sentence, measure, period, measure=measure)

@@ -1,0 +1,1 @@
+"""Page one: the list, the sentences and the decisions behind it."""

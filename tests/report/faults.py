@@ -1,0 +1,92 @@
+"""What readers must not meet in a report: one label with two numbers, and values that nobody wrote for people.
+
+`python -m tests.report.faults FOLDER` lists the faults of a report, such as `reports/cdnow/latest`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+
+SAME = ("quantity", "base", "window", "ruler")
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+IN_TEXT = {
+    "a raw name": re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b"),
+    "a repr": re.compile(r"\b[A-Z]\w*\(\w+=[^)]*"),
+    "a value that is none": re.compile(r"\b(?:NaN|NaT|nan|inf)\b|<NA>|\bNone\b(?! of\b| was\b| is\b)"),
+    "a number that nobody rounded": re.compile(r"\d\.\d{4,}"),
+    "a dead panel": re.compile(r"No data to draw|An empty table|Not told|There is no such row"),
+}
+IN_CELLS = {
+    "a date that breaks": re.compile(rf"\b\d{{1,2}} (?:{MONTHS})[a-z]* \d{{4}}\b"),
+    "a number with a loose unit": re.compile(r"^−?\d[\d,.]* (?:%|days?|weeks?|months?|points?)$"),
+}
+OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
+
+
+def faults_of(folder: Path) -> list[str]:
+    """Every fault of a report, each with its page."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    pages = sorted(path for path in folder.glob("*.html") if path.stem != "glossary")
+    found = [
+        f"{page.stem}: {fault}" for page in pages for fault in faults_on(page.read_text(encoding="utf-8"))
+    ]
+    return [*contradictions(metrics), *dict.fromkeys(found)]
+
+
+def contradictions(metrics: dict[str, Any]) -> Iterator[str]:
+    """Pairs of figures that say the same of the same, or have one label, and differ."""
+    figures = [(name, key, one) for name, own in metrics.items() for key, one in own["figures"].items()]
+    for (of, key, one), (of_other, other_key, other) in combinations(figures, 2):
+        same = all(one[name] == other[name] for name in SAME) or one["label"] == other["label"]
+        if same and not _equal(one["value"], other["value"]):
+            label = f"“{one['label']}” is {one['value']} in {of} ({key})"
+            yield f"{label}, and “{other['label']}” {other['value']} in {of_other} ({other_key})"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)
+
+
+def faults_on(page: str) -> Iterator[str]:
+    """The faults of one page: what it shows outside code."""
+    soup = BeautifulSoup(page, "html.parser")
+    for code in soup.select("code, script, style, details.code, a[href$='.csv'], a[href$='.parquet']"):
+        code.decompose()
+    for text in soup.stripped_strings:
+        for fault, pattern in IN_TEXT.items():
+            for found in pattern.finditer(text):
+                yield f"{fault}: {found[0]!r} in {text[:80]!r}"
+    for table in soup.find_all("table"):
+        yield from _faults_in(table)
+
+
+def _faults_in(table: Tag) -> Iterator[str]:
+    heads = [cell.get_text().strip() for cell in table.select("thead th")]
+    rows = [
+        [cell.get_text().strip() for cell in row.find_all(["th", "td"])] for row in table.select("tbody tr")
+    ]
+    if len(rows) > 1 and [row[0] for row in rows] == [str(number) for number in range(len(rows))]:
+        yield f"row numbers of pandas in the table {heads}"
+    for row in rows:
+        for head, cell in zip(heads, row, strict=False):
+            for fault, pattern in IN_CELLS.items():
+                if found := pattern.search(cell):
+                    yield f"{fault}: {found[0]!r} in the column {head!r}"
+            if OF_CHANCES.search(head) and re.fullmatch(r"0\.0+", cell):
+                yield f"a chance of {cell} in the column {head!r}"
+
+
+if __name__ == "__main__":
+    for one in sys.argv[1:]:
+        print(*faults_of(Path(one)), sep="\n")

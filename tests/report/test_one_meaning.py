@@ -1,0 +1,75 @@
+"""One name means one number over a whole report, and every value on a page is written for people."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.report.conftest import RUN_CRM
+from tests.report.faults import contradictions, faults_of, faults_on
+
+# Those of the bundled studies whose tables are in the repository and small; the others: python -m tests.report.faults
+STUDIES = ["cdnow-sample", "telco", "churn-5000"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_no_page_contradicts_another_and_none_shows_a_raw_value(study, tmp_path):
+    done = subprocess.run(
+        [*RUN_CRM, "report", study, "--out", str(tmp_path)], capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    faults = faults_of(tmp_path / study / "latest")
+    assert not faults, "\n".join(faults)
+
+
+def figure(**changed):
+    about = {"label": "a", "quantity": "q", "base": "b", "window": "w", "ruler": "r", "value": 1.0}
+    return about | changed
+
+
+@pytest.mark.parametrize(
+    ("other", "contradict"),
+    [
+        ({"label": "b"}, False),  # the same, and equal
+        ({"label": "b", "value": 2.0}, True),
+        ({"label": "b", "value": 1.0 + 1e-12}, False),
+        ({"value": None, "ruler": "another"}, True),  # one label
+        ({"label": "b", "window": "another", "value": 2.0}, False),
+    ],
+)
+def test_two_figures_of_one_meaning_or_one_label_are_equal(other, contradict):
+    metrics = {"01": {"figures": {"x": figure()}}, "02": {"figures": {"y": figure(**other)}}}
+    assert bool([*contradictions(metrics)]) == contradict
+
+
+TABLE = "<table><thead><tr><th>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>share_of_customers</p>", "<p>ProgrammeLiability(members=1016)</p>", "<td>NaN</td>", "<p>None</p>",
+        "<p>0.12345</p>", "<p>No data to draw</p>",
+        TABLE.format(head="", rows="".join(f"<tr><th>{n}</th></tr>" for n in range(3))),
+        TABLE.format(head="P(alive)", rows="<tr><td>0.00</td></tr>"),
+        TABLE.format(head="last bought", rows="<tr><td>30 Jun 1998</td></tr>"),
+        TABLE.format(head="share", rows="<tr><td>47 %</td></tr>"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_found(page):
+    assert [*faults_on(page)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>47 % of customers; none of it; None of them came.</p>", "<p><code>share_of_customers</code></p>",
+        '<p><a href="tables/month_review.csv">month_review.csv</a></p>', "<p>0.123, not 1,234.567</p>",
+        TABLE.format(head="orders", rows="<tr><td>0</td></tr><tr><td>2</td></tr>"),
+        TABLE.format(head="last bought", rows="<tr><td>30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}1998</td></tr>"),
+        TABLE.format(head="P(alive)", rows="<tr><td>under 1\N{NO-BREAK SPACE}%</td></tr>"),
+    ],
+)  # fmt: skip
+def test_what_is_written_for_people_is_let_be(page):
+    assert not [*faults_on(page)]
