@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _UNBROKEN = "\N{NO-BREAK SPACE}"
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+# Blanks at which no line may break: between a number and its unit, and within a day.
+_TOGETHER = re.compile(r"(?<=\d) (?=%|(?:day|week|month|year|point)s?\b)")
+_IN_WORDS = re.compile(rf"\b\d{{1,2}} (?:{_MONTHS})[a-z]* \d{{4}}\b")
+_NAMED = re.compile(r"(?<=no table )[a-z_]+|\b[a-z_]{2,}\.[a-z_]{2,}\b")  # tables, and entries of study files
 _TEXT = ("text", "code", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
 
 
@@ -245,16 +250,18 @@ def _inner(text: str, unit: str) -> str:
 
 
 def marked(text: str) -> str:
-    """HTML of a text in which code stands between backticks, and days as 2024-01-31: those are written in words.
+    """HTML of a text: code stands between backticks, days are written in words, numbers keep their units beside them.
 
     Examples
     --------
-    >>> marked("a < b: set `as_of`")
-    'a &lt; b: set <code>as_of</code>'
+    >>> marked("a < b: set `as_of`"), marked("no table service_cases")
+    ('a &lt; b: set <code>as_of</code>', 'no table <code>service_cases</code>')
+    >>> marked("after 2024-01-31 in 5 days").replace(_UNBROKEN, "~")
+    'after 31~Jan~2024 in 5~days'
     """
-    parts = html.escape(
-        _DAY.sub(lambda day: fmt.date(day[0], short=True).replace(" ", _UNBROKEN), text)
-    ).split("`")
+    text = _DAY.sub(lambda day: fmt.date(day[0], short=True), text)
+    text = _IN_WORDS.sub(lambda day: day[0].replace(" ", _UNBROKEN), _TOGETHER.sub(_UNBROKEN, text))
+    parts = html.escape(_NAMED.sub(r"`\g<0>`", text) if "`" not in text else text).split("`")
     if len(parts) % 2 == 0:
         return "`".join(parts)
     return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))

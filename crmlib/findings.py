@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError
+from crmlib.errors import CrmError, not_measured
 
 if TYPE_CHECKING:  # the runner reads findings without it
     import pandas as pd
@@ -134,7 +134,9 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """Subject, verdict and reasons."""
+        """Subject, verdict and reasons; what was not measured is not judged."""
+        if self.verdict == NOT_JUDGED:
+            return not_measured(" ".join(self.reasons))
         return f"{self.subject}: {self.verdict}. {' '.join(self.reasons)}"
 
     def after(self, finding: str) -> str:

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
-from crmlib.days import date as date
-from crmlib.days import month as month
-from crmlib.days import period as period
 from crmlib.errors import NOT_KNOWN as NOT_KNOWN
 from crmlib.units import TimeUnit
+from crmlib.units import date as date
 from crmlib.units import length as length
+from crmlib.units import month as month
+from crmlib.units import period as period
 
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
 UNITS: tuple[Unit, ...] = get_args(Unit)  # of estimates; `write` knows those of columns.toml as well

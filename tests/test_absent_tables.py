@@ -244,7 +244,7 @@ def test_a_model_of_contracts_that_are_not_there(study: crm.Study) -> None:
     ]
     assert {why_none(frame) for frame in frames} == {"no table customer_features, subscriptions"}
     verdict = tested.verdict()
-    assert str(verdict) == "churn model: not judged. There is no table customer_features, subscriptions."
+    assert str(verdict) == "Not measured: no table customer_features, subscriptions."
     assert verdict.after("") == ""
     assert np.isnan(tested.model_scores["roc_auc"])
 

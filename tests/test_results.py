@@ -38,7 +38,15 @@ def published(results, key):
 @pytest.mark.parametrize("key", FIGURES)
 def test_every_figure_says_what_it_is(key):
     about = FIGURES[key]
-    assert set(about) - {"page_one"} == {"notebook", "label", "quantity", "base", "window", "ruler", "unit"}
+    assert set(about) - {"page_one", "page_one_of_contracts"} == {
+        "notebook",
+        "label",
+        "quantity",
+        "base",
+        "window",
+        "ruler",
+        "unit",
+    }
     assert all(about[name] for name in about if name != "ruler")
     assert about["notebook"] in {one.name for one in read_notebooks(NOTEBOOKS)}
     assert about.get("page_one", 1) in range(1, 6)
@@ -112,9 +120,9 @@ def test_key_figures_are_lines_with_units_and_changes(results):
     results.figure("one_time", Estimate(None, "share"), window="2024")
     results.figure("second_purchase", Estimate(0.3, "share", 0.2, 0.4, base="a", window="b"), days="90")
     assert results.key_figures().splitlines() == [
-        "revenue in May 2024                  EUR 1,234; −12 % against the month before",
-        "bought once in 2024                  not known",
-        "bought a second time within 90 days  30 %; 20 % to 40 % (95 % interval)",
+        "revenue in May 2024                       EUR 1,234; −12 % against the month before",
+        "active customers who bought once in 2024  not known",
+        "bought a second time within 90 days       30 %; 20 % to 40 % (95 % interval)",
     ]
 
 

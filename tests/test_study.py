@@ -298,3 +298,44 @@ def test_what_a_file_does_not_decide_is_asked_by_the_argument(tmp_path):
     assert study.as_of == dt.date(2024, 4, 3)
     with pytest.raises(StudyError, match="did you mean 'decimal'"):
         crm.open_study(file, decimals=",")
+
+
+def test_terms_of_value_say_where_each_figure_comes_from():
+    sample = crm.open_study("cdnow-sample")
+    terms = sample.value_terms()
+    assert (terms.value, terms.factor, terms.margin, terms.assumed) == ("revenue", 1.0, None, True)
+    assert terms.sentence == (
+        "Value is revenue, since no margin is known, discounted at 10 % per year (assumed in the study file)."
+    )
+    assert sample.value_terms(measured_margin=0.529).margin is None  # its log has no costs
+    given = sample.value_terms(0.4, 0.08, measured_margin=0.529)
+    assert (given.factor, given.discount_rate_per_year, given.assumed) == (0.4, 0.08, False)
+    assert given.sentence.count("given as a parameter") == 2
+
+
+@pytest.mark.parametrize(
+    ("entries", "origins"),
+    [
+        ({"margin": 0.4, "discount_rate_per_year": 0.1}, ["given in the study file"] * 2),
+        ({"margin": 0.4, "discount_rate_per_year": 0.1, "assumed": ["margin"]}, ["assumed", "given"]),
+        ({"margin": 0.4}, ["given in the study file", "assumed: none is given"]),
+    ],
+)
+def test_a_study_says_which_of_its_figures_are_assumed(entries, origins):
+    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0]})
+    terms = crm.open_study(log, **entries).value_terms()
+    assert terms.margin_origin.startswith(origins[0])
+    assert terms.discount_origin.startswith(origins[1])
+
+
+def test_costs_in_the_log_are_measured_and_count_before_the_study_s_margin():
+    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0], "cost": [4.0]})
+    study = crm.open_study(log, margin=0.4)
+    terms = study.value_terms(measured_margin=0.6)
+    assert (terms.value, terms.factor) == ("profit", 0.6)
+    assert "60 % (measured from the costs in the log)" in terms.sentence
+    assert study.value_terms(measured_margin=float("nan")).factor == 0.4
+
+
+def test_only_figures_of_the_study_can_be_assumed():
+    assert refusal(assumed=["currency"]).startswith("study.yaml")

@@ -95,15 +95,15 @@ def sizes_of_segments(table: pd.DataFrame) -> str:
     return f"{rich}, {fmt.share(richest['share_of_net'])} of spend; the largest segment, {name}, {brings}"
 
 
-def pyramid(table: pd.DataFrame, value: str) -> str:
+def pyramid(table: pd.DataFrame, column: str, value: str) -> str:
     """What the best tier brings, and what the last one brings or costs."""
     table = table[table["customers"] > 0]
     if table.empty:
         return ""
-    first, last, share = table.iloc[0], table.iloc[-1], f"share_of_{value}"
+    first, last, share = table.iloc[0], table.iloc[-1], f"share_of_{column}"
     best = f"{first['tier']}, {fmt.share(first['share_of_customers'])} of customers,"
     if table[share].isna().all():
-        return f"{best} makes {value} of {money(first[value])}; all customers together bring none"
+        return f"{best} makes {value} of {money(first[column])}; all customers together bring none"
     title = f"{best} brings {fmt.share(first[share])} of {value}"
     if len(table) == 1:
         return title

@@ -54,20 +54,22 @@ def value_of_groups(table: pd.DataFrame) -> str:
     return f"{fmt.short_name(best)}: {each}; {least}"
 
 
-def value_of_months(table: pd.DataFrame) -> str:
-    """Whether months of acquisition differ in value beyond chance, and what a customer is worth on average."""
+def value_of_months(table: pd.DataFrame, life: str) -> str:
+    """Whether months of acquisition differ in value beyond chance, and what a customer brings within `life`."""
     rows = table.dropna(subset=["clv_mean"])
     if rows.empty:
         return ""
     mean = float(np.average(rows["clv_mean"], weights=rows["customers"]))
-    each = f"worth {money(mean)} on average"
+    each = f"bring {money(mean)} each in their first {life}, so far and expected"
     if len(rows) == 1:
-        return f"A customer acquired in {fmt.month(rows['month'].iloc[0])} is {each}"
+        return f"Customers acquired in {fmt.month(rows['month'].iloc[0])} {each}"
     p = p_value_all_equal(rows["clv_mean"], rows["standard_error"])
     if not p < 0.05:
-        return f"A new customer is {each}; the {len(rows)} months do not differ beyond chance"
+        return f"Customers {each}; the {len(rows)} months of acquisition do not differ beyond chance"
     low, high = (money(float(rows["clv_mean"].quantile(end))) for end in (0.25, 0.75))
-    return f"A new customer is {each}; months differ beyond chance, half of them between {low} and {high}"
+    return (
+        f"Customers {each}; months of acquisition differ beyond chance, half of them between {low} and {high}"
+    )
 
 
 def widest_assumption(settings: pd.DataFrame) -> str:

@@ -41,6 +41,16 @@ class CustomerEquity:
     high: float
     basis: str
 
+    def in_words(self, value: str, ahead: str, currency: str = "") -> str:
+        """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
+        money, uncorrected = (fmt.money(one, currency) for one in (self.value, self.uncorrected))
+        who = fmt.plural(self.customers, "customer")
+        said = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
+        if np.isnan(self.low):
+            return f"{said}; how far this may be off is not known."
+        reach = fmt.interval(self.low, self.high, "money", currency)
+        return f"{said} ({reach}; {uncorrected} before the correction by past errors)."
+
 
 def customer_equity(
     values: pd.DataFrame, *, errors: OriginErrors | None = None, level: float = 0.8
@@ -205,7 +215,7 @@ def value_by_acquisition_month(
     table = table.rename_axis("month").reset_index()
     if new_from is not None:
         table = table[table["month"] >= pd.Timestamp(new_from)].reset_index(drop=True)
-    return with_finding(table, value_of_months)
+    return with_finding(table, value_of_months, fmt.length(life, unit))
 
 
 def top_customers(
@@ -236,7 +246,7 @@ def top_customers(
     ...     "p_alive": [0.98], "clv": [310.0], "clv_low": [120.0], "clv_high": [520.0]})
     >>> summary = pd.DataFrame({"customer_id": ["a"], "frequency": [12], "time_since_last_purchase": [2.0]})
     >>> top_customers(values, summary, currency="USD").loc[0, "why"]
-    '12 repeat purchases, the last 2.0 ago; a customer still at 98 %; 8.1 purchases expected at USD 41.20'
+    '12 repeat purchases, the last 2.0 ago; P(alive) 98 %; 8.1 purchases expected at USD 41.20'
     """
     if list(values["customer_id"]) != list(summary["customer_id"]):
         raise CrmError(
@@ -244,13 +254,13 @@ def top_customers(
         )
     best = values["clv"].sort_values(ascending=False, kind="stable").index[:n]
     unit = getattr(summary, "time_unit", None)
-    names = f" {TimeUnit.parse(unit).plural}" if isinstance(unit, str) else ""
     chosen = values.loc[best]
     since = summary.loc[best, "time_since_last_purchase"]
     rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
     why = [
-        f"{fmt.count(frequency)} repeat purchases, the last {ago:.1f}{names} ago; a customer still at "
-        f"{fmt.share(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
+        f"{fmt.count(frequency)} repeat purchases, the last "
+        f"{fmt.write(ago, TimeUnit.parse(unit).value) if isinstance(unit, str) else fmt.number(ago, 1)} ago; P(alive) "
+        f"{fmt.chance(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
         f"{fmt.money(row.expected_spend, currency)}"
         for frequency, ago, row in rows
     ]

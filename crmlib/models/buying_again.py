@@ -20,12 +20,13 @@ from crmlib.customers._log import as_day
 from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
-from crmlib.findings import with_finding
+from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Verdict, judge, with_finding
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, check_models, fit_fresh
 from crmlib.models.backtesting.scores import by_probability, gap
+from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.purchase import PurchaseModel
-from crmlib.models.sentences import chances_of_buying
+from crmlib.models.sentences import chances_of_buying, comparison_sentence
 from crmlib.no_rows import no_rows
 from crmlib.rankings import Ranking, log_losses, squared_losses
 from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
@@ -91,6 +92,37 @@ class ActivityComparison:
     def best(self) -> pd.Series:
         """The first row of `scores`; nan where there is none."""
         return self.scores.reindex(index=[0]).iloc[0]
+
+    @property
+    def in_words(self) -> str:
+        """What was expected of the customers of the holdout and what they did, in a sentence."""
+        if self.reason:
+            return not_measured(self.reason)
+        expected, bought = fmt.share(self.of_model["predicted"]), fmt.share(self.of_model["actual"])
+        return (
+            f"In the test {self.of_model['forecast']} expected {expected} of customers to buy; {bought} did."
+        )
+
+    @property
+    def of_model(self) -> pd.Series:
+        """The row of `scores` of the best purchase model, by which customers are listed; nan where there is none."""
+        return self.scores[self.scores["kind"] == "model"].reset_index().reindex([0]).iloc[0]
+
+    def verdict(self) -> Verdict:
+        """Whether the chances of the best purchase model are to be used: against simpler rules, and what happened."""
+        if self.reason:
+            return Verdict("forecast", NOT_JUDGED, (self.reason,))
+        row, best = self.of_model, self.best
+        base = self.scores.set_index("forecast")["brier"].get("base rate", np.nan)
+        gap = f"Its chances are off by {fmt.share(row['gap'])} on average, beyond chance."
+        scores = f"Brier score {fmt.number(best['brier'], 3)} against {fmt.number(row['brier'], 3)}"
+        behind = f"{fmt.capital(best['forecast'])} errs less, beyond chance ({scores})."
+        reasons = [
+            Reason(REFUSE, "One chance for everybody errs no more.") if row["brier"] >= base else None,
+            Reason(CARE, behind) if row["behind_beyond_chance"] else None,
+            Thresholds().reason("probability_gap", float(row["gap"]), gap),
+        ]
+        return judge(str(row["forecast"]), reasons, "No other forecast of purchases errs less beyond chance.")
 
     def fit_best(self, summary: CustomerSummary) -> PurchaseModel | None:
         """The model that was least wrong, fitted to what is known now; None where none could be judged or fitted."""
@@ -304,21 +336,3 @@ def _bought(halves: CustomerSummary, day: dt.date) -> Array:
             f"needs {FEWEST} who did and {FEWEST} who did not: choose a shorter horizon or a longer log"
         )
     return bought
-
-
-def comparison_sentence(scores: pd.DataFrame) -> str:
-    """Which forecast errs least, and which of the others err more beyond chance."""
-    best, others = scores.iloc[0], scores.iloc[1:]
-    base = scores.set_index("forecast")["brier"].get("base rate", best["actual"] * (1 - best["actual"]))
-    sentence = (
-        f"{fmt.capital(best['forecast'])} has the best Brier score ({best['brier']:.3f}, base rate {base:.3f}) and "
-        f"expected {fmt.share(best['predicted'])} of customers to buy; {fmt.share(best['actual'])} did."
-    )
-    same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
-    if same:
-        sentence += f" Not clearly worse: {', '.join(same)}."
-    worse = [
-        f"{row.forecast} by {row.brier_behind:.3f} ({row.behind_low:.3f} to {row.behind_high:.3f})"
-        for row in others[others["behind_beyond_chance"]].itertuples()
-    ]
-    return sentence + (f" Worse: {', '.join(worse)}." if worse else "")

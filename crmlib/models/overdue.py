@@ -9,7 +9,6 @@ import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
-from scipy.special import betainc, betaln, gammaln
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, floor, seen_by
@@ -17,11 +16,10 @@ from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
 from crmlib.findings import with_finding
 from crmlib.models._histories import read_histories
-from crmlib.models._inference import Array
-from crmlib.models._special import bisect
+from crmlib.models._silence import Silence
 from crmlib.models.backtesting.scores import FREQUENCY_GROUPS, frequency_group
 from crmlib.models.purchase import PurchaseModel
-from crmlib.models.sentences import overdue_buyers
+from crmlib.models.sentences import overdue_buyers, winnable_in_words
 from crmlib.no_rows import NoRows, no_rows, why_none
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit
@@ -132,10 +130,7 @@ def _shape(variance: float) -> float:
 
 
 class OverdueCustomers(NoRows):
-    """Customers with their silence; `.by_frequency()` counts those who are overdue.
-
-    Without rows, and with the `reason`, where no model of purchases could be judged.
-    """
+    """Customers with their silence; without rows, and with the `reason`, where no model could be judged."""
 
     _metadata = [*NoRows._metadata, "false_alarm_rate"]  # noqa: RUF012  (pandas' own protocol)
 
@@ -242,7 +237,7 @@ def overdue_customers(
     known = read_histories(summary)
     some = known.frequency > 0
     x, t_x, age = known.frequency[some], known.recency[some], known.T[some]
-    law = _Silence(phases, rates["r"], rates["alpha"], x)
+    law = Silence(phases, rates["r"], rates["alpha"], x)
     chance, after = np.full((2, len(known.frequency)), np.nan)
     chance[some] = law.chance(t_x, age)
     after[some] = law.longest(t_x, false_alarm_rate)
@@ -274,6 +269,7 @@ def winnable_customers(
     *,
     margin: float | None = None,
     least_chance: float = 0.1,
+    currency: str = "",
 ) -> pd.DataFrame:
     """Who is silent beyond their habit and may still be won back, those with most money at risk first?
 
@@ -287,6 +283,8 @@ def winnable_customers(
         Profit as a share of revenue; without it, money at risk is revenue.
     least_chance : float, default 0.1
         Customers with a smaller chance to buy within the horizon are left out: they are most probably gone.
+    currency : str
+        The name of the money, for the finding.
 
     Returns
     -------
@@ -327,26 +325,5 @@ def winnable_customers(
     found = found.loc[found["chance_to_buy"] >= least_chance, columns]
     if found.empty:
         return no_rows(columns, "no customer is silent beyond their habit and still winnable")
-    return found.sort_values(money, ascending=False, kind="stable", ignore_index=True)
-
-
-class _Silence:
-    """The law of a living customer's last purchase, given frequency and age, when gaps have some phases."""
-
-    def __init__(self, phases: int, r: float, alpha: float, x: Array) -> None:
-        self.k, self.r, self.alpha = phases, r, alpha
-        self.a = phases * x
-
-    def chance(self, t_x: Array, age: Array) -> Array:
-        """P(the last purchase lies at t_x or before)."""
-        j = np.arange(self.k)[:, None]
-        log_weight = gammaln(self.a + j + self.r) - gammaln(j + 1) + betaln(self.a, j + 1)
-        log_weight = log_weight + j * np.log(self.k * age / (self.alpha + self.k * age))
-        weight = np.exp(log_weight - log_weight.max(axis=0))
-        return np.sum(weight * betainc(self.a, j + 1, t_x / age), axis=0) / weight.sum(axis=0)
-
-    def longest(self, t_x: Array, chance: float) -> Array:
-        """The silence from which the chance is at most this: found on the logarithm of silence / t_x."""
-        low, high = np.full_like(t_x, -30.0), np.full_like(t_x, 60.0)
-        end = bisect(lambda y: self.chance(t_x, t_x * (1 + np.exp(y))) > chance, low, high, halvings=32)
-        return t_x * np.exp(end)
+    found = found.sort_values(money, ascending=False, kind="stable", ignore_index=True)
+    return with_finding(found, winnable_in_words, least_chance, currency)

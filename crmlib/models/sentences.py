@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, with_finding
+from crmlib.findings import UNNAMED, Estimate, compared, with_finding
 from crmlib.statistics import normal_quantile
 
 DRAWN = 4  # forecasts that a chart of chances draws and names
@@ -118,6 +118,24 @@ def chances_of_buying(deciles: pd.DataFrame) -> str:
     return f"Groups whose chances are off beyond chance: {', '.join(off)}" if off else ""
 
 
+def comparison_sentence(scores: pd.DataFrame) -> str:
+    """Which forecast errs least, and which of the others err more beyond chance."""
+    best, others = scores.iloc[0], scores.iloc[1:]
+    base = scores.set_index("forecast")["brier"].get("base rate", best["actual"] * (1 - best["actual"]))
+    sentence = (
+        f"{fmt.capital(best['forecast'])} has the best Brier score ({best['brier']:.3f}, base rate {base:.3f}) and "
+        f"expected {fmt.share(best['predicted'])} of customers to buy; {fmt.share(best['actual'])} did."
+    )
+    same = others.loc[~others["behind_beyond_chance"], "forecast"].tolist()
+    if same:
+        sentence += f" Not clearly worse: {', '.join(same)}."
+    worse = [
+        f"{row.forecast} by {row.brier_behind:.3f} ({row.behind_low:.3f} to {row.behind_high:.3f})"
+        for row in others[others["behind_beyond_chance"]].itertuples()
+    ]
+    return sentence + (f" Worse: {', '.join(worse)}." if worse else "")
+
+
 def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
     """How many repeat buyers are overdue."""
     known = table.dropna(subset=["overdue_share"])
@@ -128,6 +146,16 @@ def overdue_buyers(table: pd.DataFrame, false_alarm_rate: float | None) -> str:
     if false_alarm_rate is None:
         return f"{title} of repeat buyers"
     return f"{title} of repeat buyers, where {fmt.share(false_alarm_rate)} are expected if nobody has lapsed"
+
+
+def winnable_in_words(customers: pd.DataFrame, least_chance: float, currency: str) -> str:
+    """How many customers are silent and winnable, and the money at risk with them."""
+    money = str(customers.columns[-1])
+    what = "revenue" if money.startswith("revenue") else "contribution"
+    at_risk = fmt.money(float(customers[money].sum()), currency)
+    who = f"{fmt.plural(len(customers), 'customer is', 'customers are')} silent beyond their habit"
+    chance = f"with a chance of {fmt.share(least_chance)} or more to buy"
+    return f"{who} and still winnable, {chance}; {at_risk} of {what} is at risk with them, not the gain of a call"
 
 
 def chances_of_leaving(groups: pd.DataFrame) -> str:
@@ -243,16 +271,17 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
     return f"{title}, {fmt.short_name(worst)} {least}" if known[best] > known[worst] else title
 
 
-def rankings_compared(scores: pd.DataFrame) -> str:
-    """How much of the holdout's spend came from the tenth that the best ranking, and the worst, put first."""
-    known = scores.dropna(subset=["top_10_share"]).sort_values("top_10_share", ascending=False, kind="stable")
+def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:
+    """How much of later spend the tenth holds that each ranking puts first: the best ranking beside the last."""
+    known = scores.dropna(subset=["top_10_share"])
     if known.empty:
         return ""
+    if not enough:
+        return "Too few later purchases to tell which ranking is better"
     first, last = known.iloc[0], known.iloc[-1]
     best = f"The tenth of customers ranked first by {fmt.short_name(first['model'])}"
-    best += f" brought {fmt.share(first['top_10_share'])} of holdout spend"
+    best += f" brought {fmt.share(first['top_10_share'])} of later spend"
     if len(known) == 1:
         return best
-    apart = first["top_10_share_low"] > last["top_10_share_high"]
-    other = f"by {fmt.short_name(last['model'])} {fmt.share(last['top_10_share'])}"
-    return f"{best}, {other}" + ("" if apart else ": the intervals overlap")
+    sentence = f"{best}, by {fmt.short_name(last['model'])} {fmt.share(last['top_10_share'])}"
+    return compared(sentence, Estimate(last["behind"], "points", last["behind_low"], last["behind_high"]))

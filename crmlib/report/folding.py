@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from crmlib import format as fmt
 from crmlib.errors import NO_ROW, NOT_MEASURED
 
 Cell = dict[str, Any]
@@ -82,7 +83,7 @@ def _heading(group: Sequence[Cell]) -> str:
 
 
 def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> str:
-    absent = [f"no table {', '.join(absent_tables)}"] if absent_tables else []
+    absent = [f"no table {', '.join(map(fmt.column, absent_tables))}"] if absent_tables else []
     absent += [reason for reason in dict.fromkeys(reasons) if not reason.startswith("no table ")]
     sections = f"Left out: {', '.join(f'“{heading}”' for heading in left_out)}." if left_out else ""
     return f"{NOT_MEASURED}{'; '.join(absent)}. {sections}".strip() if absent else sections

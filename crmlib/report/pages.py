@@ -23,6 +23,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from crmlib import format as fmt
+from crmlib.columns import marked
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
@@ -67,6 +68,7 @@ def _templates() -> jinja2.Environment:
         interval=_unbroken(interval_of),
         date=fmt.date,
         cell=fmt.cell,
+        marked=lambda text: Markup(marked(text)),
         column=fmt.column,
         seconds=fmt.seconds,
         sentence=fmt.sentence,

@@ -22,6 +22,7 @@ as_of: 2025-12-31            # the last day of the simulation
 time_unit: W
 margin: null                 # cost is known line by line
 discount_rate_per_year: 0.10
+assumed: [discount_rate_per_year]
 costs: {{per_service_minute: 0.60}} # wages of 36 an hour; outlays stand in the tables
 
 # made by: {made_by}

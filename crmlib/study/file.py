@@ -118,6 +118,10 @@ class StudyFile(Strict):
         None, ge=0, le=1, strict=True, description="contribution margin as a share of revenue"
     )
     discount_rate_per_year: float | None = Field(None, ge=0, le=1, strict=True, description="such as 0.10")
+    assumed: tuple[Literal["margin", "discount_rate_per_year", "costs"], ...] = Field(
+        (),
+        description="which of margin, discount_rate_per_year and costs are assumptions, not the firm's own figures",
+    )
     costs: Costs | None = Field(None, description="cost to serve if no table has it, such as per_return: 6")
     log_starts: Literal["with_firm", "cut"] | None = Field(
         None, description="with_firm, or cut: the firm is older than its log; judged if absent"

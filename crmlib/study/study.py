@@ -20,6 +20,7 @@ from crmlib.secrets import fingerprint
 from crmlib.study.file import StudyFile
 from crmlib.study.results import NotebookResults
 from crmlib.study.tables import CleanedTables
+from crmlib.study.value_terms import DEFAULT_DISCOUNT, ValueTerms
 from crmlib.units import TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from crmlib.data.log_start import LogStart
     from crmlib.study.data_quality import DataQuality
     from crmlib.study.file import Costs
+
+
+_PARAMETER = "given as a parameter"
 
 
 @dataclass(repr=False)
@@ -91,6 +95,42 @@ class Study:
     def discount_rate_per_year(self) -> float | None:
         """Discount rate per year, or None where the study gives none."""
         return self.file.discount_rate_per_year
+
+    def value_terms(
+        self,
+        margin: float | None = None,
+        discount_rate_per_year: float | None = None,
+        *,
+        measured_margin: float | None = None,
+    ) -> ValueTerms:
+        """Margin and discount rate to value money by, each with where it comes from.
+
+        Parameters
+        ----------
+        margin, discount_rate_per_year : float, optional
+            Of a notebook's parameters; they replace the study's.
+        measured_margin : float, optional
+            Of a period's totals, used instead of the study's where the log has costs; nan is not known.
+
+        Returns
+        -------
+        ValueTerms
+            The rate is assumed to be .10 where nobody gives one.
+        """
+        measured = measured_margin if self.has("transactions", "cost") else None
+        margins = [(margin, _PARAMETER), (measured, "measured from the costs in the log")]
+        margins += [(self.margin, self._origin("margin"))]
+        rates = [(discount_rate_per_year, _PARAMETER)]
+        rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
+        share, of_share = next(((one, origin) for one, origin in margins if fmt.is_known(one)), (None, ""))
+        rate, of_rate = next(
+            ((one, origin) for one, origin in rates if one is not None),
+            (DEFAULT_DISCOUNT, "assumed: none is given"),
+        )
+        return ValueTerms(None if share is None else float(share), of_share, float(rate), of_rate)
+
+    def _origin(self, fact: str) -> str:
+        return f"{'assumed' if fact in self.file.assumed else 'given'} in the study file"
 
     @property
     def costs(self) -> Costs | None:

@@ -49,6 +49,9 @@ def outcomes(names: list[str], spend: list[float]) -> pd.DataFrame:
 
 def captured(shares: dict[str, float], reach: float = 0.05) -> pd.DataFrame:
     frame = pd.DataFrame({"model": list(shares), "top_10_share": list(shares.values())})
+    frame = frame.sort_values("top_10_share", ascending=False, ignore_index=True)
+    behind = frame["top_10_share"].max() - frame["top_10_share"]
+    frame = frame.assign(behind=behind, behind_low=behind - reach, behind_high=behind + reach)
     return frame.assign(
         top_10_share_low=frame["top_10_share"] - reach, top_10_share_high=frame["top_10_share"] + reach
     )

@@ -271,10 +271,13 @@ def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
 
 def test_months_are_said_to_differ_only_beyond_chance() -> None:
     months = pd.DataFrame({"month": frames.months(4), "customers": 100, "clv_mean": [10.0, 11.0, 9.0, 10.0]})
-    alike = usd(value_of_months(months.assign(standard_error=1.0)))
-    assert alike == "A new customer is worth USD 10.00 on average; the 4 months do not differ beyond chance"
-    apart = usd(value_of_months(months.assign(standard_error=0.1)))
-    assert apart.endswith("months differ beyond chance, half of them between USD 9.75 and USD 10.25")
+    alike = usd(value_of_months(months.assign(standard_error=1.0), "2 years"))
+    each = "Customers bring USD 10.00 each in their first 2 years, so far and expected"
+    assert alike == f"{each}; the 4 months of acquisition do not differ beyond chance"
+    apart = usd(value_of_months(months.assign(standard_error=0.1), "2 years"))
+    assert apart.startswith(
+        f"{each}; months of acquisition differ beyond chance, half of them between USD 9.75 and"
+    )
 
 
 def test_tiers_and_segments_keep_their_colours() -> None:

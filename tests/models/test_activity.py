@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +18,9 @@ from crmlib.models.backtesting.forecasts import Forecast
 from crmlib.models.buying_again import (
     ActivityComparison,
     compare_probabilities,
-    comparison_sentence,
     fit_hiatus,
 )
+from crmlib.models.sentences import comparison_sentence
 from tests.models.worlds import beta_geo_world
 
 PARETO = {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}
@@ -114,6 +116,21 @@ def found(cdnow: crm.Study) -> ActivityComparison:
 
 
 class TestComparison:
+    def test_the_model_that_makes_the_list_is_judged(self, found) -> None:
+        assert found.of_model["forecast"] == "MBG/NBD"
+        assert found.verdict().verdict == "use"
+        assert found.in_words == "In the test MBG/NBD expected 20 % of customers to buy; 22 % did."
+        assert found.deciles["model"].unique()[0] == found.best["forecast"]
+        assert found.deciles["model"].iloc[-1] == "base rate"
+        behind = found.scores.assign(behind_beyond_chance=found.scores["kind"] == "model")
+        judged = replace(found, scores=behind).verdict()
+        assert judged.verdict == "use with care"
+        assert "errs less, beyond chance" in judged.reasons[0]
+        no_better = found.scores.assign(
+            brier=found.scores["brier"].where(found.scores["kind"] != "model", 0.2)
+        )
+        assert replace(found, scores=no_better).verdict().verdict == "do not use"
+
     def test_models_are_calibrated_on_cdnow(self, found) -> None:
         scores = found.scores.set_index("forecast")
         assert scores.loc["Pareto/NBD", "predicted"] == pytest.approx(

@@ -270,6 +270,18 @@ def test_without_the_package_trees_are_explained_by_the_linear_model_and_it_is_s
     assert "pip install crmlib[reasons]" in explained_by(trees.estimator_)
 
 
+def test_reasons_are_named_among_those_asked_for_alone(firm, linear):
+    rows = firm.head(20)
+    every, few = linear.reasons(rows), linear.reasons(rows, among=["tenure"])
+    told = few.loc[few["reason_1"] != "", "reason_1"]
+    assert len(told) > 10
+    assert told.str.startswith("tenure").all()
+    assert (few["reason_2"] == "").all()
+    assert not every["reason_1"].str.startswith("tenure").all()
+    assert (linear.reasons(rows, among=[])["reason_1"] == "").all()
+    pd.testing.assert_series_equal(few["p_churn"], every["p_churn"])
+
+
 def test_reasons_are_in_the_data_s_words(firm, linear):
     new = firm.head(1).assign(tenure=0, contract="Month-to-month", price=np.nan)
     row = linear.reasons(new, n=3).iloc[0]

@@ -174,6 +174,11 @@ def test_revenue_of_the_coming_months_adds_up_to_that_of_all_three(log):
     assert table["uncorrected"].sum() == pytest.approx(whole)
     assert np.allclose(table["revenue"], past.correction * table["uncorrected"])
     assert ((table["low"] < table["revenue"]) & (table["revenue"] < table["high"])).all()
+    wider = learn_from_origins(pd.DataFrame({"BG/NBD": [0.3, -0.3, 0.4, -0.2]}, index), 30)
+    both = past.revenue_by_month(model, spend, summary, month=wider)
+    assert np.allclose(both["revenue"], table["revenue"])
+    assert both["high"].tolist() == [wider.interval(total)[1] for total in table["revenue"]]
+    assert (both["high"] > table["high"]).all()
     middle = rfm_summary(log, as_of="1998-06-15")
     begun = past.revenue_by_month(model, spend, middle, months=1)
     ahead = [

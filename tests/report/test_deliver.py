@@ -6,6 +6,7 @@ import json
 import os
 import socket
 
+import pandas as pd
 import pytest
 from aiosmtpd.controller import Controller
 from pypdf import PdfReader
@@ -48,7 +49,14 @@ def test_a_mail_lies_beside_the_pages_of_a_report(published, tmp_path):
         (project.latest / "mail.eml").read_bytes(), policy=email.policy.default
     )
     assert message["To"] == "boss@example.org"
-    assert str(project.latest / "index.html") in message.get_content().replace("\n", "")
+    assert (project.latest / "index.html").as_uri() in plain(message).replace("\n", "")
+    assert "June brought EUR 90" in plain(message)
+    assert [*message.iter_attachments()] == []
+    assert project.crm("report", "tiny", "--mail-to", "boss@example.org", "--mail-list").code == 0
+    message = email.message_from_bytes(
+        (project.latest / "mail.eml").read_bytes(), policy=email.policy.default
+    )
+    assert [one.get_filename() for one in message.iter_attachments()] == ["customers_to_contact_first.csv"]
 
 
 def test_failures_go_to_their_own_address(published, tmp_path):
@@ -95,16 +103,35 @@ FAILED = RECORD | {
 }
 
 
+TOLD = ["June brought EUR 90, <b>less</b>.", "Why: fewer bought.", "What to do: call 2 customers."]
+BELIEVE = ["Not known.", "In its last test …", "A sixth sentence that is one too many."]
+
+
 @pytest.fixture
 def run(tmp_path):
-    card = {"label": "revenue", "value": 1234.5, "unit": "money", "currency": "EUR"}
-    card |= {"change": 0.05, "against": "the month before", "page_one": 1}
-    quiet = card | {"label": "not on page one", "page_one": None}
-    unknown = card | {"label": "known to nobody", "value": None}
-    figures = {"a": card, "b": quiet, "c": unknown}
-    metrics = {"02_customer_base_audit": {"headline": "Half bought once.", "figures": figures}}
+    """A published run, as far as a mail reads it."""
+    from matplotlib.figure import Figure
+
+    from crmlib.charts import Chart
+    from crmlib.study.results import NotebookResults
+
+    results = NotebookResults("12_decisions", tmp_path, "EUR")
+    results.sentences("page_one", TOLD)
+    results.sentences("believe", BELIEVE)
+    wide, narrow = (Chart(Figure((width, 2.0)), "Less", "Revenue <fell>") for width in (8.0, 4.0))
+    results.picture("page_one", wide, narrow)
+    listed = pd.DataFrame(
+        {"customer_id": ["=1+1", "00012"], "spent": [9.5, 2.0], "email": ["a@b.org", "c@d.org"]}
+    )
+    results.table("customers_to_contact_first", listed)
+    metrics = {"02_customer_base_audit": {"headline": "Half bought once.", "figures": {}}}
+    metrics["12_decisions"] = results.content
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     return tmp_path
+
+
+def plain(message) -> str:
+    return message.get_body(("plain",)).get_content()
 
 
 @pytest.fixture
@@ -132,14 +159,54 @@ def server(monkeypatch):
     controller.stop()
 
 
-def test_it_says_the_figures_the_finding_and_where_to_look(run):
+def test_it_says_five_sentences_and_where_to_look(run, monkeypatch):
     message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
-    text = message.get_content()
-    assert "revenue: EUR 1,234; +5 % against the month before" in text
-    assert "- Half bought once." in text
-    assert f"Open {run / 'index.html'}" in text
-    assert "not on page one" not in text
-    assert "known to nobody" not in text
+    lines = [line for line in plain(message).splitlines() if line]
+    assert lines[:5] == [*TOLD, *BELIEVE[:2]]
+    assert lines[5:] == [f"The report: {(run / 'index.html').as_uri()}", f"Run {RECORD['run']}"]
+    monkeypatch.setenv("CRMLIB_REPORT_URL", "https://crm.example.org/reports/")
+    latest, one = run / "a shop/latest/index.html", run / "a shop/runs/20240105/index.html"
+    for page, path in ((latest, "a%20shop/latest/index.html"), (one, "a%20shop/runs/20240105/index.html")):
+        message = compose(run, RECORD, to="boss@example.org", page=page)
+        assert f"The report: https://crm.example.org/reports/{path}" in plain(message)
+        html = message.get_body(("html",)).get_content()
+        assert f'<a href="https://crm.example.org/reports/{path}">' in html
+
+
+def test_the_same_stands_as_a_page_with_the_picture_in_it(run):
+    message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
+    html = message.get_body(("html",)).get_content()
+    assert "June brought EUR 90, &lt;b&gt;less&lt;/b&gt;." in html
+    assert 'alt="Revenue &lt;fell&gt;"' in html
+    (picture,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert f"cid:{picture['Content-ID'].strip('<>')}" in html
+    assert picture.get_content() == (run / "pictures/page_one-narrow.png").read_bytes()
+    assert picture.get_content_disposition() == "inline"
+    assert "http" not in html.replace("file://", "")  # nothing is fetched
+
+
+def test_the_list_is_attached_only_on_request_and_without_personal_columns(run):
+    message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
+    assert [*message.iter_attachments()] == []
+    message = compose(run, RECORD, to="boss@example.org", page=run / "index.html", with_list=True)
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "customers_to_contact_first.csv"
+    text = attached.get_content()
+    text = text.decode() if isinstance(text, bytes) else text
+    assert text.split() == ["customer_id,spent", "'=1+1,9.5", "00012,2.0"]
+    assert "b.org" not in message.as_string()
+    (run / "tables/customers_to_contact_first.csv").unlink()
+    message = compose(run, RECORD, to="boss@example.org", page=run / "index.html", with_list=True)
+    assert [*message.iter_attachments()] == []
+
+
+def test_where_no_chapter_has_told_what_to_do_the_first_headlines_are_told(run):
+    (run / "metrics.json").write_text(
+        json.dumps({"02_base": {"headline": "Half bought once.", "figures": {}}})
+    )
+    message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
+    assert plain(message).startswith("Half bought once.")
+    assert "<img" not in message.get_body(("html",)).get_content()
 
 
 def test_a_title_with_a_line_break_starts_no_header(run):
@@ -151,7 +218,7 @@ def test_a_title_with_a_line_break_starts_no_header(run):
 def test_a_failure_says_which_and_why_without_the_password(run):
     message = compose(run, FAILED, to="me@example.org", page=run / "failure.html")
     assert "1 of 2 notebooks failed" in message["Subject"]
-    assert "02_customer_base_audit: failed. KeyError: 'cost'" in message.get_content()
+    assert "02_customer_base_audit: failed. KeyError: 'cost'" in message.get_content()  # plain text alone
     assert "hunter2" not in message.as_string()
 
 
@@ -166,7 +233,7 @@ def test_it_is_sent_to_every_address(run, server):
     assert send(message)
     (envelope,) = server.got
     assert envelope.rcpt_tos == ["boss@example.org", "me@example.org"]
-    assert b"Half bought once." in envelope.content
+    assert b"fewer bought" in envelope.content
 
 
 def test_nothing_is_sent_where_no_server_is_named(run, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from crmlib.customers.sentences import (
     total_without_change,
 )
 from crmlib.customers.tiers.next_period import NextPeriod
-from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
+from crmlib.customers.tiers.pyramid import BEST_FIRST, CALLED, TIERS, TierCutOffs, as_cut_offs
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -311,7 +311,7 @@ def moves_between(
     after: pd.DataFrame,
     chances: pd.DataFrame | None = None,
     *,
-    idle: Iterable[Any] = (),
+    idle: Any = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`matrix` and `stayed` of `TierMigration`, from `customer_id` and `tier` of two periods.
 
@@ -329,8 +329,8 @@ def moves_between(
     new        1     0           0
     """
     was, now = (_tiers_of(frame, name) for frame, name in ((before, "before"), (after, "after")))
-    others = pd.Series(GONE, index=list(idle), dtype=object)
-    both = pd.DataFrame({"before": pd.concat([was, others]), "after": now}).astype(object)
+    everybody = was.reindex(was.index.union(pd.Index(idle), sort=False), fill_value=GONE)
+    both = pd.DataFrame({"before": everybody, "after": now}).astype(object)
     counts = pd.crosstab(
         both["before"].fillna(NEW), both["after"].fillna(GONE), rownames=["before"], colnames=["after"]
     )
@@ -367,7 +367,7 @@ def regression_to_the_mean(
     means.insert(0, "customers", grouped.size())
     table = means.reindex([*BEST_FIRST, GONE]).rename_axis("tier").reset_index()
     table = table.assign(customers=table["customers"].fillna(0).astype("int64"))
-    return with_finding(table, total_without_change, value)
+    return with_finding(table, total_without_change, CALLED[value])
 
 
 def _by_chance(was: pd.Series, chances: pd.DataFrame) -> list[float]:

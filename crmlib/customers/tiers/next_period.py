@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from crmlib.statistics import Array
 
-_RATES, _LEVELS = 121, 64  # points of the grids; more change the fourth decimal
+_RATES, _LEVELS = 300, 112  # points of the grids, at most; more change the fourth decimal
 _LOWEST = 1e-6  # purchases per period of the lowest rate: who has gone
 _RIDGE = 1e-5  # keeps the shape of the rates' distribution smooth
 _ROUNDS = 60
 _DRAWS = 4000  # sums of amounts drawn for each number of days
 _MOST_DAYS = 400
-_LEARNED_FROM = 4_000  # customers with several amounts from whom levels are learned
+_LEARNED_FROM = 2_500  # customers with several amounts from whom levels are learned
 _FEWEST = 200  # newcomers, below whom they have no distribution of rates of their own
 _NODES = 12  # amounts of loss that stand for all
 _AMOUNTS = 64  # of money, between which chances are interpolated where there are losses
@@ -53,8 +53,12 @@ class Days:
 
     def _rates(self, days: Array, exposure: Array) -> None:
         """Chances of each rate (columns) for each pair of days and exposure (rows), by groups of customers."""
-        grid = np.linspace(np.log(_LOWEST), np.log(1.5 * days.max(initial=0) + 5), _RATES)
-        self.rates = np.exp(grid)
+        # Even steps of log rate below 1 and of its root above, where counts tell rates apart by as much.
+        most = 2 * np.sqrt(1.5 * days.max(initial=0) + 5) - 2
+        steps = np.linspace(np.log(_LOWEST), most, min(int((most - np.log(_LOWEST)) / 0.2), _RATES))
+        self.rates = np.where(steps < 0, np.exp(np.minimum(steps, 0)), (1 + np.maximum(steps, 0) / 2) ** 2)
+        grid = np.log(self.rates)
+        self._apart = np.gradient(grid)
         rounded = np.maximum(np.round(exposure, 2), 0.01)
         came = (rounded < 1).astype(int)
         if min(np.bincount(came, days > 0, 2)) < _FEWEST:
@@ -66,17 +70,17 @@ class Days:
         chance = _log_poisson(pairs[:, 1:2], expected)
         chance = np.exp(chance - chance.max(axis=1, keepdims=True))
         shape = np.log1p(self.rates)
-        terms = np.column_stack([grid, self.rates, shape, shape**2, np.arange(_RATES) == 0])
+        terms = np.column_stack([grid, self.rates, shape, shape**2, np.arange(len(grid)) == 0])
         self._of_pair = np.empty_like(chance)
         for group in (0, 1):
             rows = pairs[:, 0] == group
             if rows.any():
-                joint = chance[rows] * _distribution(chance[rows], counts[rows], terms)
+                joint = chance[rows] * _distribution(chance[rows], counts[rows], terms, self._apart)
                 self._of_pair[rows] = joint / joint.sum(axis=1, keepdims=True)
 
     def _levels(self) -> None:
         """Chances of each level (columns) for each customer: levels and the spread about them, learned together."""
-        logs = np.log(self._size) if len(self._size) else np.zeros(1)
+        logs = np.log(self._size) if len(self._size) else np.zeros(1)  # nobody: any level will do
         low, high = np.quantile(logs, 0.005), logs.max()
         self._step = max((high - low) / (_LEVELS - 1), 0.0)
         width = self._step or 1.0
@@ -100,7 +104,7 @@ class Days:
         between = max(cells**2 @ share - middle**2 - within**2, 0.1)
         spread = np.exp(-0.5 * (np.arange(1 - _LEVELS, _LEVELS) / within) ** 2)
         held = np.exp(-0.5 * (cells - middle) ** 2 / between) + 1e-4
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if len(self._size) else 0):
             spread, held = spread / spread.sum(), held / held.sum()
             joint = _levels_of(learned, spread[apart], held)
             held = weight @ joint
@@ -167,7 +171,7 @@ class Days:
         """Chance to bring at least so much, by rate (rows) and level."""
         if true:
             apart = np.log(self.rates[:, None] * self.mean / money)
-            return np.clip(apart / np.log(self.rates[1] / self.rates[0]) + 0.5, 0, 1)
+            return np.clip(apart / self._apart[:, None] + 0.5, 0, 1)
         least = money / self.levels * (1 - 1e-9)
         short = np.array([np.searchsorted(sums, least) for sums in self._sums.T]) / _DRAWS
         return self._numbers @ (1 - short)
@@ -280,6 +284,7 @@ class NextPeriod:
         if not self._losses:
             return [np.ones(len(self._steady))]
         edges = (self._nodes[1:] + self._nodes[:-1]) / 2
+        edges[0] /= 10  # below it: no loss
         beyond = [self._losses.above(edge, true=true) for edge in edges]
         return list(-np.diff([np.ones(len(self._steady)), *beyond, np.zeros(len(self._steady))], axis=0))
 
@@ -304,10 +309,11 @@ def _deviation(counted: Array, weight: Array) -> float:
     return max(float(np.sqrt(weight @ squares / max(weight @ (days - 1), 1))), 0.3)
 
 
-def _distribution(chance: Array, counts: Array, terms: Array) -> Array:
+def _distribution(chance: Array, counts: Array, terms: Array, size: Array) -> Array:
     """The distribution on a grid that gives the counts their highest likelihood; its logarithm is a sum of terms.
 
-    `chance` of each observation (rows) at each point of the grid; Newton's steps, shortened where they fail.
+    `chance` of each observation (rows) at each point of the grid, `size` what a point stands for; Newton's steps,
+    shortened where they fail.
 
     References
     ----------
@@ -321,7 +327,7 @@ def _distribution(chance: Array, counts: Array, terms: Array) -> Array:
 
     def at(slopes: Array) -> tuple[Array, float]:
         log = terms @ slopes
-        mass = np.exp(log - log.max())
+        mass = np.exp(log - log.max()) * size
         mass /= mass.sum()
         return mass, float(ridge @ slopes**2 - share @ np.log(np.maximum(chance @ mass, 1e-300)))
 

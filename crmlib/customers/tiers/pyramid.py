@@ -20,6 +20,10 @@ BEST_FIRST = list(TIERS[::-1])
 _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
+CALLED = {
+    "revenue": "revenue",
+    "profit": "contribution after service cost",
+}  # other chapters leave service out
 COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
@@ -128,6 +132,11 @@ class Pyramid(ResultFrame):
     value: str | None = None
 
     @property
+    def value_called(self) -> str:
+        """What was cut, in words."""
+        return CALLED[str(self.value)]
+
+    @property
     def kind(self) -> str:
         """What to call them: "profit tiers", or "revenue tiers" where no cost is known."""
         return "revenue tiers" if self.value == "revenue" else "profit tiers"
@@ -170,7 +179,7 @@ class Pyramid(ResultFrame):
             table[f"share_of_{name}"] = _shares(table[name])
             table[f"{name}_per_customer"] = table[name] / table["customers"].where(table["customers"] > 0)
             if name in ("revenue", "profit"):
-                with_finding(table, pyramid, name, measure=f"share_of_{name}")
+                with_finding(table, pyramid, name, CALLED[name], measure=f"share_of_{name}")
         return table
 
     def effort(self) -> pd.DataFrame:
@@ -182,7 +191,8 @@ class Pyramid(ResultFrame):
             Platinum first: `tier`, `customers`, `value` (revenue − cost of goods: what there is before service),
             `effort` (cost to serve), `share_of_value`, `share_of_effort`, `effort_per_value` (effort as a share of the
             tier's value), `out_of_proportion` (share of effort ÷ share of value: above 1 more service than value) and
-            `treatment`, what the theory recommends. NaN where the value is not positive.
+            `treatment`, what the theory recommends. NaN where the value is not positive, and where no cost of service is
+            known.
 
         Examples
         --------
@@ -196,6 +206,8 @@ class Pyramid(ResultFrame):
         require_columns(self, *COSTS)
         value = self["revenue"] - self["cost_of_goods"]
         table = self._sums(pd.DataFrame({"value": value, "effort": self["cost_to_serve"]})).reset_index()
+        if not table["effort"].any():  # no cost of service is known, which is not a cost of 0
+            table["effort"] = np.nan
         for name in ("value", "effort"):
             table[f"share_of_{name}"] = _shares(table[name])
         table["effort_per_value"] = table["effort"] / table["value"].where(table["value"] > 0)

@@ -58,6 +58,7 @@ class OriginErrors:
         spend_model: Spend,
         summary: pd.DataFrame,
         *,
+        month: OriginErrors | None = None,
         months: int = 3,
         level: float = 0.8,
     ) -> pd.DataFrame:
@@ -71,9 +72,12 @@ class OriginErrors:
             A number is the spend on every purchase.
         summary : CustomerSummary
             Of today's customers; the first month is the first one that begins after its last day.
+        month : OriginErrors, optional
+            Of forecasts over about a month, whose totals err more than those of a quarter: the width of the intervals;
+            by default these errors. The correction is this one, so that months and their sum agree.
         months : int, default 3
         level : float, default 0.8
-            Of the interval, by the errors at these origins, whose horizon should be about a month.
+            Of the interval.
 
         Returns
         -------
@@ -90,10 +94,31 @@ class OriginErrors:
             for days in (starts - tomorrow).days
         ]
         expected = np.diff(until)
-        rows = [(total, *self.interval(total, level)) for total in expected * self.correction]
+        width = self if month is None else month
+        rows = [(total, *width.interval(total, level)) for total in expected * self.correction]
         table = pd.DataFrame(rows, columns=["revenue", "low", "high"]).assign(uncorrected=expected)
         table.insert(0, "month", starts[:-1])
         return table
+
+    @property
+    def last_test(self) -> str:
+        """The error on the last origin, without and with the correction, in a sentence."""
+        if np.isnan(self.spread):
+            return (
+                f"{self.model}: too few past forecasts to correct the total or to say how far it may be off."
+            )
+        before, after = (fmt.change(self.tests[name].iloc[-1]) for name in ("error", "corrected_error"))
+        day = fmt.date(self.tests["origin"].iloc[-1])
+        return (
+            f"The same method, applied on {day}, erred by {after} ({before} without its correction of "
+            f"{fmt.change(self.correction - 1)})."
+        )
+
+    @property
+    def worse_corrected(self) -> bool:
+        """Whether the correction made the error on the last origin larger."""
+        last = self.tests.iloc[-1]
+        return bool(abs(last["corrected_error"]) > abs(last["error"]))
 
     def interval(self, total: float, level: float = 0.8) -> tuple[float, float]:
         """Between which values the actual total may lie, of one that is corrected; nan without enough origins."""
@@ -212,20 +237,17 @@ def _in_words(
         few = f"{fmt.plural(count, 'origin')}: a correction needs {FEWEST_ORIGINS}, so totals of {name}"
         return f"{few} are not corrected and have no interval."
     mean = float(np.expm1(logs[name].iloc[:-1].mean()))
-    learned = fmt.plural(count - 1, "earlier origin")
     pick = f"{name} is used as given"
     if chosen:
         pick = f"{name} errs least, which is no proof that the other models are worse"
-    worth = (
-        f", worth {fmt.number(effective, 1)} because their horizons overlap,"
-        if effective < count - 1.05
-        else ""
-    )
+    few = f"{count - 1} origins"
+    if effective < count - 1.05:
+        few += f", worth {fmt.number(effective, 1)} independent ones because their horizons overlap,"
     before, after = (fmt.change(tests[column].iloc[-1]) for column in ("error", "corrected_error"))
     worse = abs(tests["corrected_error"].iloc[-1]) > abs(tests["error"].iloc[-1])
     return (
-        f"At {learned} of {count} {pick}. Its totals were off by {fmt.change(mean)} there on average; they are "
-        f"corrected by {fmt.change(correction - 1)}, less than that because {learned}{worth} are few. Test on the last "
-        f"origin ({tests['origin'].iloc[-1]}): {before} without the correction, {after} with it"
+        f"At the first {count - 1} of {count} origins {pick}. Its totals were off by {fmt.change(mean)} there on "
+        f"average; they are corrected by {fmt.change(correction - 1)}, less than that because {few} are few. Test on "
+        f"the last origin, {fmt.date(tests['origin'].iloc[-1])}: {before} without the correction, {after} with it"
         f"{': here it made the error larger' if worse else ''}."
     )

@@ -161,17 +161,22 @@ def model_scores(
     }
 
 
-def ranking_scores(transactions: Any, halves: pd.DataFrame) -> list[Score]:
-    """How well customers are ranked by the sum of their RFM scores, and by what they spent last year."""
-    happened, spend = _happened(halves)
+def rankings_without_a_model(transactions: Any, halves: pd.DataFrame) -> dict[str, Array]:
+    """Scores of customers that need no model: the sum of their RFM scores, and what they spent last year."""
     rfm = rfm_segments(halves)
     start = halves.as_of - dt.timedelta(days=YEAR - 1)
     lately = customer_totals(transactions, start=start, end=halves.as_of).set_index("customer_id")["revenue"]
-    given = {
+    return {
         "RFM score": rfm[["r_score", "f_score", "m_score"]].sum(axis=1).to_numpy(float),
         "last year's revenue": lately.reindex(halves["customer_id"], fill_value=0.0).to_numpy(float),
     }
+
+
+def ranking_scores(transactions: Any, halves: pd.DataFrame) -> list[Score]:
+    """How well customers are ranked without a model."""
+    happened, spend = _happened(halves)
     about = {"kind": "ranking", "customers": len(halves)}
+    given = rankings_without_a_model(transactions, halves)
     return [{"model": name} | about | ranking(score, happened, spend) for name, score in given.items()]
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from crmlib.customers.rfm.summary import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.findings import Estimate, with_finding
+from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
-from crmlib.models.backtesting.scores import TOP
+from crmlib.models.backtesting.scores import TOP, rankings_without_a_model
 from crmlib.models.backtesting.verdict import Thresholds
-from crmlib.models.beta_geo import BetaGeoModel
+from crmlib.models.beta_geo import ModifiedBetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.sentences import rankings_compared, spend_of_groups
 from crmlib.rankings import Levels, Ranking, tenths
@@ -27,7 +27,7 @@ from crmlib.statistics import bootstrap_weights, with_intervals
 LEVEL = 0.95  # of the bootstrap intervals
 MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_10_share")
 _MEANS = ("spend", "active")
-CLV, SO_FAR = "CLV", "spend so far"
+SO_FAR = "spend so far"
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class SegmentBacktest:
         `spend` (per customer), `active` (share who bought), each with `_low` and `_high`, and
         `share_of_spend`; as the model expected it at the cut, `predicted_spend` and `p_alive` (means).
     scores : DataFrame
-        One row per grouping, and for comparison "CLV" (the model's expected spend) and "spend so far":
-        `model`, `groups` (10 tenths of a ranking); `spend_explained`, `activity_explained` (share of the
+        One row per ranking, the best tenth first: the groupings, the model's expected spend, and those that need no
+        model: `model`, `groups` (10 tenths of a ranking); `spend_explained`, `activity_explained` (share of the
         variance between customers that lies between groups, adjusted for their number); `spearman` (rank
-        correlation with holdout spend); `gini` (of the spend captured by taking the best group first; 1 is
-        the order that came true); `top_10_share`. All but `model` and `groups` with `_low` and `_high`.
+        correlation with holdout spend); `gini` (of the spend captured; 1 is the order that came true);
+        `top_10_share` (of the spend, from the tenth ranked first) and `behind` (how much more of it the first row
+        has, from the same resamples). All but `model` and `groups` with `_low` and `_high`.
     customers : DataFrame
         One row per customer: `customer_id`, `p_alive` and `predicted_spend` at the cut, `holdout_frequency`,
         `holdout_spend`.
@@ -57,16 +58,6 @@ class SegmentBacktest:
     scores: pd.DataFrame
     customers: pd.DataFrame
     holdout: float
-
-    def gini(self, model: str) -> Estimate:
-        """How well a grouping orders customers by later spend, with the interval of its resamples."""
-        row = self.scores.set_index("model").loc[model]
-        return Estimate(row["gini"], "ratio", low=row["gini_low"], high=row["gini_high"])
-
-    def beyond_chance(self, model: str) -> bool:
-        """Whether a grouping orders customers beyond chance, by a holdout with enough purchases to tell."""
-        gini, purchases = self.gini(model), self.customers["holdout_frequency"].sum()
-        return bool(gini.low * gini.high > 0 and purchases >= Thresholds.fewest_purchases)
 
 
 def segment_backtest(
@@ -81,7 +72,7 @@ def segment_backtest(
     resamples: int = 200,
     random_state: int = 0,
 ) -> SegmentBacktest:
-    """How much of what customers do next is known from their segment, cluster or tier, beside a CLV model (BG/NBD)?
+    """How much of what customers do next is known from their segment, cluster or tier, beside other rankings?
 
     Parameters
     ----------
@@ -113,9 +104,10 @@ def segment_backtest(
 
     Notes
     -----
-    A group has no order of its own: each half of the customers is ranked by what the other half of the
-    group spent in the holdout. That is the best that can be asked of a grouping, and more than is known at the cut;
-    the model's ranking sees nothing after it. Shares of variance depend on the few who spend most.
+    Nothing after the cut enters a ranking. A group has no order of its own: groups are ranked by their mean spend up to
+    the cut. Customers of equal score, such as all of a group, count as if in any order. Shares of variance depend on
+    the few who spend most. The model is MBG/NBD, in which customers who bought once may have left: by BG/NBD, all of
+    them are alive.
 
     Examples
     --------
@@ -126,10 +118,12 @@ def segment_backtest(
     >>> days = dict(calibration_end="1997-09-30", as_of="1998-06-30")
     >>> found = segment_backtest(log, groupings, **days, resamples=20)
     >>> found.scores[["model", "spend_explained", "gini"]].round(2)
-              model  spend_explained  gini
-    0  RFM segments             0.15  0.61
-    1           CLV             0.23  0.64
-    2  spend so far             0.22  0.68
+                     model  spend_explained  gini
+    0              MBG/NBD             0.24  0.64
+    1         spend so far             0.22  0.68
+    2  last year's revenue             0.22  0.68
+    3            RFM score             0.24  0.69
+    4         RFM segments             0.15  0.60
     """
     halves = rfm_train_test_split(
         transactions, calibration_end=calibration_end, as_of=as_of, time_unit=time_unit, collapse=collapse
@@ -142,23 +136,28 @@ def segment_backtest(
         raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
     length = float(halves["holdout_T"].iloc[0])
     money = fit_spend(GammaGammaModel() if spend_model is None else spend_model, halves)
-    (forecast,) = model_forecasts([BetaGeoModel()], halves, length, money)
+    (forecast,) = model_forecasts([ModifiedBetaGeoModel()], halves, length, money)
     assert forecast.spend is not None, "a spend model gives money"
-    random = np.random.default_rng(random_state)
-    half = random.permutation(len(halves)) % 2
+    spent = halves["net"].to_numpy(float)
     named = {name: _group_of(name, groups, halves) for name, groups in groupings.items()}
-    asked = [Grouping.of(name, groups, half) for name, groups in named.items()]
-    rankings = {CLV: forecast.spend, SO_FAR: halves["net"].to_numpy(float)}
+    asked = [Grouping.of(name, groups, spent) for name, groups in named.items()]
+    rankings = {
+        forecast.name: forecast.spend,
+        SO_FAR: spent,
+        **rankings_without_a_model(transactions, halves),
+    }
     asked += [Grouping.of_ranking(name, ranking) for name, ranking in rankings.items()]
     happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
-    scores, of_groups = judge(asked, *happened, resamples=resamples, level=LEVEL, random=random)
+    scores, of_groups = judge(
+        asked, *happened, resamples=resamples, level=LEVEL, random=np.random.default_rng(random_state)
+    )
     customers = _customers(halves, forecast)
     tables = {name: _groups(name, groups, of_groups[name], customers) for name, groups in named.items()}
     all_groups = pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame()
     all_groups.attrs |= {f"finding_{name}": spend_of_groups(table) for name, table in tables.items()}
     return SegmentBacktest(
         groups=all_groups,
-        scores=with_finding(scores, rankings_compared),
+        scores=with_finding(scores, rankings_compared, int(happened[0].sum()) >= Thresholds.fewest_purchases),
         customers=customers,
         holdout=length,
     )
@@ -215,29 +214,30 @@ class Grouping:
     ----------
     name : str
     level : array of int, shape (customers,)
-        Customers of one level are ranked alike: of a grouping a group's half, of a ranking its value.
+        Customers of one level are ranked alike: of a grouping a group, of a ranking its value.
     group : array of int, shape (levels,)
         Of a ranking its tenths.
-    ranked : bool
-        Whether levels are in order, the lowest first; else a level is worth what the other half spent.
+    worth : array of float, shape (levels,)
+        By which levels are ranked, the highest first.
     """
 
     name: str
     level: NDArray[np.intp]
     group: NDArray[np.intp]
-    ranked: bool
+    worth: Array
 
     @classmethod
-    def of(cls, name: str, groups: pd.Categorical, half: NDArray[np.intp]) -> Self:
-        """Groups of customers, each in two halves."""
+    def of(cls, name: str, groups: pd.Categorical, spent: Array) -> Self:
+        """Groups of customers, ranked by what they had spent on average."""
         codes = np.asarray(groups.codes, dtype=np.intp)
-        return cls(name, 2 * codes + half, np.repeat(np.arange(codes.max() + 1), 2), ranked=False)
+        size, spent = np.bincount(codes), np.bincount(codes, spent)
+        return cls(name, codes, np.arange(len(size)), _divide(spent, size.astype(float), 0.0))
 
     @classmethod
     def of_ranking(cls, name: str, ranking: Array) -> Self:
         """A ranking, and the tenths of customers by it as groups; equal values share one."""
-        _, first, level = np.unique(ranking, return_index=True, return_inverse=True)
-        return cls(name, level, np.unique(tenths(ranking)[first], return_inverse=True)[1], ranked=True)
+        worth, first, level = np.unique(ranking, return_index=True, return_inverse=True)
+        return cls(name, level, np.unique(tenths(ranking)[first], return_inverse=True)[1], worth)
 
 
 def judge(
@@ -272,16 +272,21 @@ def judge(
             measures[one.name].append(_measure(one, by_level, of_group, squares, best_gini))
             # nan where a resample holds nobody of a group
             means[one.name].append(np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS]))
-    scores = [
-        {"model": grouping.name, "groups": 10 if grouping.ranked else int(grouping.group.max()) + 1}
-        | with_intervals(MEASURES, measures[grouping.name][0], measures[grouping.name][1:], level=level)
-        for grouping in groupings
-    ]
+    tenth = MEASURES.index("top_10_share")
+    held = {name: np.array([row[tenth] for row in rows]) for name, rows in measures.items()}
+    first = max(held, key=lambda name: np.nan_to_num(held[name][0], nan=-1.0))
+    scores = []
+    for grouping in groupings:
+        rows, behind = measures[grouping.name], held[first] - held[grouping.name]
+        known = {"model": grouping.name, "groups": int(grouping.group.max()) + 1}
+        known |= with_intervals(MEASURES, rows[0], rows[1:], level=level)
+        scores.append(known | with_intervals(["behind"], behind[:1], behind[1:, None], level=level))
     of_groups = {
         name: pd.DataFrame(with_intervals(_MEANS, rounds[0], rounds[1:], level=level))
         for name, rounds in means.items()
     }
-    return pd.DataFrame(scores), of_groups
+    table = pd.DataFrame(scores)
+    return table.sort_values("top_10_share", ascending=False, kind="stable", ignore_index=True), of_groups
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:
@@ -303,11 +308,7 @@ def _measure(
     best_gini: float,
 ) -> Array:
     size, spend = by_level["size"], by_level["spend"]
-    if one.ranked:
-        worth = np.arange(len(size), dtype=float)
-    else:  # mean spend of the same group's other half; where it is empty, of everybody
-        other = np.arange(len(size)) ^ 1
-        worth = _divide(spend[other], size[other], spend.sum() / size.sum())
+    worth = one.worth
     order = np.argsort(-worth, kind="stable")
     levels = Levels(worth[order], size[order], spend[order])
     gini = levels.gini() / best_gini if best_gini > 0 else np.nan

@@ -33,7 +33,8 @@ class CustomersAtRisk:
     explained_by : str
         How the reasons were found.
     notes : tuple of str
-        What is named as nobody's reason, and values among these customers that the model had never seen.
+        The same in a sentence, what is named as nobody's reason, and values among these customers that the model had
+        never seen.
     """
 
     customers: pd.DataFrame
@@ -82,11 +83,11 @@ def customers_at_risk(
         nobody = no_rows(["customer_id", "p_churn", *reasons], data.reason)
         return CustomersAtRisk(nobody, "there is nothing to explain")
     model = ChurnModel(estimator, random_state=random_state).fit(data, keep_leaks=True)
-    among, notes = list(model.kinds), []
+    among, notes = list(model.kinds), [f"Method for the reasons: {explained_by(model.estimator_)}."]
     if importance is not None:
         counts = importance.loc[importance["importance"] > 2 * importance["standard_error"], "feature"]
         among = [name for name in model.kinds if name in set(counts)]
-        notes = [_unnamed([name for name in model.kinds if name not in among])]
+        notes += [_unnamed([name for name in model.kinds if name not in among])]
     found = _scored(model, data, evaluation.predictions, among)
     found = found.sort_values("p_churn", ascending=False, kind="stable", ignore_index=True)
     notes += model.surprises(data.unlabelled) if len(data.unlabelled) else ()

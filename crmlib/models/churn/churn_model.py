@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
-    """The chance that a customer leaves, from a table of customers with who left.
+    """The chance that a customer leaves, from a table that says which customers left.
 
     The candidates are compared on customers that they were not fitted to (five folds); taken is the simplest
     whose log loss is within one standard error of the best. The same held-out predictions calibrate its

@@ -71,7 +71,7 @@ class ChurnData:
     known_on: pd.Series | None
     unlabelled: pd.DataFrame
     notes: tuple[str, ...]
-    source: str = "a table of customers with who left"
+    source: str = "a table that says which customers left"
     spells: pd.DataFrame | None = None
     reason: str = ""
 

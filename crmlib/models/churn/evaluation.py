@@ -345,4 +345,4 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned:
 
 def _with_interval(row: pd.Series, name: str) -> str:
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return "–" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return fmt.NOT_KNOWN if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -74,7 +74,7 @@ def churn_verdict(
     churn model: use. It ranks 85 % of pairs correctly, and its probabilities are right on average.
     """
     if missing := why_none(scores):
-        return Verdict(MODEL, NOT_JUDGED, (f"There is {missing}.",))
+        return Verdict(MODEL, NOT_JUDGED, (missing,))
     rules = thresholds or ChurnThresholds()
     rows = scores.set_index("model")
     if MODEL not in rows.index:
