@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import finish, no_data, of_each, sheet, title_of, written
+from crmlib.charts.layout import finish, no_data, of_each, sheet, title_of
 from crmlib.charts.style import BLUE, LIGHT_BLUE, PALE, Chart, house_style
 
 _COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
@@ -17,10 +20,9 @@ _NEWCOMERS = ("new", "not active", "not yet a customer")
 
 @house_style()
 def month_against_others(
-    review: pd.DataFrame, finding: str | None = None, *, measure: str = "revenue", currency: str = "",
-    ax: Axes | None = None,
-) -> Chart:  # fmt: skip
-    """Draw one measure of the last complete month beside the months and the plan it is held against.
+    review: pd.DataFrame, finding: str | None = None, *, currency: str = "", ax: Axes | None = None
+) -> Chart:
+    """Draw the revenue of the last complete month beside the months and the plan it is held against.
 
     Parameters
     ----------
@@ -29,20 +31,17 @@ def month_against_others(
         `year_before` and `budget`; NaN where there is nothing to compare with.
     finding : str, optional
         The title; by default that which the analysis left on the frame.
-    measure : str
-        Which measure to draw: money if "revenue" or "profit", else a count.
     currency : str
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
     """
-    rows = review[review["measure"] == measure].set_index("customers")
+    rows = review[review["measure"] == "revenue"].set_index("customers")
     if rows.empty or not np.isfinite(rows.loc["all", "value"]):
-        return no_data(f"No complete month to show {measure} of", ax)
+        return no_data("No complete month to show revenue of", ax)
     whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
     columns = ["value", *(name for name in _COMPARED if np.isfinite(whole[name]))]
-    unit = "money" if measure in ("revenue", "profit") else "count"
-    texts = [written(whole[name], unit, currency) for name in columns]
+    texts = [fmt.money(whole[name], currency) for name in columns]
     names = [month, *(_COMPARED[name] for name in columns[1:])]
     axes = sheet(0.42 * len(columns), ax)
     kit.bars(axes, names, whole[columns], texts, [BLUE, *[PALE] * (len(columns) - 1)])
@@ -51,11 +50,10 @@ def month_against_others(
     light = bool(known.any() and np.min([existing[known], new[known]]) >= 0)
     if light:  # what new customers brought stands at the end of each bar
         axes.barh(np.flatnonzero(known), new[known], left=existing[known], color=LIGHT_BLUE, height=0.68)
-    parts = [written(value, unit, currency) for value in (existing[0], new[0])]
-    alt = f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {parts[0]}, new ones {parts[1]}."
-    label = f"{fmt.capital(measure)} per month" + (f", {currency or 'money'}" if unit == "money" else "")
-    label += "; light: by new customers" if light else ""
-    return finish(axes, title_of(review, finding, currency, measure), alt, unit=label)
+    old, fresh = (fmt.money(value[0], currency) for value in (existing, new))
+    alt = f"Bars of revenue: {of_each(names, texts)}. In {month}, existing customers {old}, new ones {fresh}."
+    label = f"Revenue per month, {currency or 'money'}" + ("; light: by new customers" if light else "")
+    return finish(axes, title_of(review, finding, currency, "revenue"), alt, unit=label)
 
 
 @house_style()
@@ -88,10 +86,7 @@ def waterfall(
         after = f"end of {fmt.month(frame['month'].iloc[-1], short=True)}"
     elif "step" in frame:
         groups, start = frame.iloc[1:-1], float(frame["change"].iloc[0])
-        names = [
-            f"{name} ({fmt.number(n)})" for name, n in zip(groups["step"], groups["customers"], strict=True)
-        ]
-        effects = groups["change"].to_numpy(dtype=float)
+        names, effects = _counted(groups["step"], groups["customers"]), groups["change"].to_numpy(dtype=float)
     else:
         names, start = frame["factor"].astype(str).tolist(), float(frame["before"].prod())
         effects = frame["effect"].to_numpy(dtype=float)
@@ -128,20 +123,20 @@ def migration(
     shares = counts.div(people, axis=0).to_numpy(dtype=float)
     rows, columns = [str(name) for name in counts.index], [str(name) for name in counts.columns]
     texts = np.array([[fmt.count(100 * share) if share >= 0.005 else "" for share in row] for row in shares])
-    names = (
-        [f"{row} ({fmt.number(n)})" for row, n in zip(rows, people, strict=True)] if len(rows) <= 6 else rows
-    )
+    names = _counted(rows, people) if len(rows) <= 6 else rows
     axes = sheet((0.31 if len(rows) > 9 else 0.42) * len(rows) + 0.1, ax)
     long = max(len(word) for column in columns for word in column.split()) > 8 and len(columns) > 4
     kit.heat_map(axes, shares, texts, names, columns if long else [name.replace(" ", "\n") for name in columns],
                  vmax=max(0.5, float(shares.max())))  # fmt: skip
     axes.tick_params(axis="x", rotation=90 if long else 0)
-    listed = "; ".join(
-        f"{row} ({fmt.plural(n, 'customer')}): "
-        + ", ".join(
-            f"{fmt.share(share)} {to}" for share, to in zip(line, columns, strict=True) if share >= 0.005
-        )
-        for row, n, line in zip(rows, people, shares, strict=True)
+    heads = (f"{row} ({fmt.plural(n, 'customer')})" for row, n in zip(rows, people, strict=True))
+    to = (
+        ", ".join(f"{fmt.share(line[n])} {column}" for n, column in enumerate(columns) if line[n] >= 0.005)
+        for line in shares
     )
     unit = f"% of each group of {before} (rows) by group of {after} (columns)"
-    return finish(axes, title_of(matrix, finding), f"Table of shares. {listed}.", unit=unit)
+    return finish(axes, title_of(matrix, finding), f"Table of shares. {of_each(heads, to)}.", unit=unit)
+
+
+def _counted(names: Iterable[Any], customers: Iterable[float]) -> list[str]:
+    return [f"{name} ({fmt.number(n)})" for name, n in zip(names, customers, strict=True)]

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from crmlib import format as fmt
 from crmlib.charts import kit
 from crmlib.charts.layout import (
+    base_axis,
     finish,
     in_words,
     no_data,
@@ -21,9 +22,10 @@ from crmlib.charts.layout import (
     value_axis,
     written,
 )
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, Chart, house_style
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, Chart, house_style
 from crmlib.units import TimeUnit
 
+_AGE = "Age in {}s since the first purchase"
 _MOST_LINES = 40  # of more cohorts, the lines between would cover the money
 _MEASURES = {
     "active_share": ("Share of customers active", "share"),
@@ -37,14 +39,14 @@ _MEASURES = {
 @house_style()
 def cohort_value(
     history: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
-    age_unit: str = "month", ax: Axes | None = None,
+    ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw what a customer of one cohort has brought by each age.
 
     Parameters
     ----------
     history : DataFrame
-        One row per `age` from 0 on: `customers` and `value_per_customer` (money, cumulative).
+        One row per `age` (months) from 0 on: `customers` and `value_per_customer` (money, cumulative).
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     value : str
@@ -53,19 +55,17 @@ def cohort_value(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
-    age_unit : str
-        The name of one unit of age.
     """
     if history.empty:
-        return no_data(f"No cohort has lived one {age_unit}", ax)
+        return no_data("No cohort has lived one month", ax)
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
     axes = sheet(2.4, ax)
     kit.named_lines(axes, {"": (ages, values)}, [BLUE])
-    _age_axis(axes, age_unit)
+    base_axis(axes, _AGE.format("month"), kind="count", bins=8)
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
     alt = (
         f"Line of cumulative {value} per customer acquired ({fmt.plural(history['customers'].iloc[0], 'customer')}): "
-        f"{fmt.money(values[0], currency)} in the first {age_unit}, {fmt.money(values[-1], currency)} through age "
+        f"{fmt.money(values[0], currency)} in the first month, {fmt.money(values[-1], currency)} through age "
         f"{fmt.number(ages.iloc[-1])}."
     )
     unit = f"Cumulative {value} per customer acquired, {scale}{currency or 'money'}"
@@ -98,27 +98,26 @@ def cohorts_by_age(
         return no_data(f"No complete period to compare cohorts in by {label.lower()}", ax)
     table = rows.pivot(index="age", columns="cohort", values=measure)
     first, last = table.columns[0], _newest(table)
-    coloured = {cohort: (table.index, table[cohort]) for cohort in dict.fromkeys([last, first])}
-    pale = {cohort: (table.index, table[cohort]) for cohort in table if cohort not in coloured}
+    curves = {cohort: (table.index, table[cohort]) for cohort in table}
+    coloured = {cohort: curves.pop(cohort) for cohort in dict.fromkeys([last, first])}
     axes = sheet(2.6, ax)
     kit.named_lines(axes, {"": (table.index, table.max(axis=1))}, ["none"])
-    kit.lines(axes, pale, [PALE] * len(pale), linewidth=1.0)
+    kit.lines(axes, curves, [PALE] * len(curves), linewidth=1.0)
     kit.lines(axes, coloured, [ORANGE, INK][-len(coloured) :], linewidth=1.8, clip_on=False)
     axes.set_ylim(min(float(np.nanmin(table)), 0.0) * 1.05, max(float(np.nanmax(table)), 0.0) * 1.05 or 1.0)
     unit_name = TimeUnit(period).singular
-    _age_axis(axes, unit_name)
+    base_axis(axes, _AGE.format(unit_name), kind="count", bins=8)
     scale = value_axis(axes, "y", kind=kind, largest=float(np.nanmax(table)))
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
     if first != last:
         unit += f"; black: {fmt.period(first, period, short=True)}, orange: {fmt.period(last, period, short=True)}"
-    unit += "; pale: others" if pale else ""
-    listed = "; ".join(
-        f"{fmt.period(cohort, period)}: {written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}"
-        for cohort, line in ((cohort, table[cohort].dropna()) for cohort in dict.fromkeys([first, last]))
+    unit += "; pale: others" if curves else ""
+    named = {fmt.period(cohort, period): table[cohort].dropna() for cohort in dict.fromkeys([first, last])}
+    texts = (
+        f"{written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}" for line in named.values()
     )
-    alt = (
-        f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {listed}."
-    )
+    people = fmt.plural(table.shape[1], "cohort")
+    alt = f"Lines of {label.lower()} by age in {unit_name}s, {people}. {of_each(named, texts)}."
     return finish(axes, title_of(comparison, finding, currency, measure), alt, unit=unit + _left_out(older))
 
 
@@ -131,63 +130,53 @@ def _newest(table: pd.DataFrame) -> pd.Timestamp:
 
 @house_style()
 def cohort_triangle(
-    comparison: pd.DataFrame, finding: str | None = None, *, measure: str = "active_share", currency: str = "",
-    period: str = "M", ax: Axes | None = None,
-) -> Chart:  # fmt: skip
-    """Draw one measure of each cohort (a row) at each age (a column); what is not complete is framed.
+    comparison: pd.DataFrame, finding: str | None = None, *, period: str = "M", ax: Axes | None = None
+) -> Chart:
+    """Draw the share of each cohort (a row) that is active at each age (a column); what is not complete is framed.
 
     Parameters
     ----------
     comparison : DataFrame
         As for `cohorts_by_age`.
-    finding, currency, ax
+    finding, ax
         As for `cohort_value`.
-    measure, period : str
+    period : str
         As for `cohorts_by_age`.
     """
-    label, kind = _MEASURES[measure]
     rows, older = _of_new_customers(comparison)
-    rows = rows[rows["age"] >= (measure == "active_share")].dropna(subset=[measure])
+    rows = rows[rows["age"] >= 1].dropna(subset=["active_share"])
     if rows.empty:
-        return no_data(f"No period to compare cohorts in by {label.lower()}", ax)
+        return no_data("No period to compare cohorts in by share of customers active", ax)
     table, complete = (
-        rows.pivot(index="cohort", columns="age", values=name) for name in (measure, "complete")
-    )  # fmt: skip
+        rows.pivot(index="cohort", columns="age", values=name) for name in ("active_share", "complete")
+    )
     values = table.to_numpy(dtype=float)
     few = table.shape[1] <= 9 and table.shape[0] <= 24
-    texts = [[_cell(value, kind) if few else "" for value in line] for line in values]
+    texts = [[fmt.count(100 * v) if few and np.isfinite(v) else "" for v in line] for line in values]
     axes = sheet(min(0.26 * len(table) + 0.2, 4.2), ax)
     largest = max(float(np.nanmax(np.abs(values))), 1e-9)
     every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // 12)
-    names = [
-        "" if n % every_row else fmt.period(cohort, period, short=True)
-        for n, cohort in enumerate(table.index)
-    ]
-    ages = ["" if n % every_column else fmt.number(age) for n, age in enumerate(table.columns)]
+    names, ages = [""] * len(table), [""] * table.shape[1]
+    names[::every_row] = [fmt.period(cohort, period, short=True) for cohort in table.index[::every_row]]
+    ages[::every_column] = [fmt.number(age) for age in table.columns[::every_column]]
     kit.heat_map(axes, values, np.array(texts), names, ages, vmax=largest)
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
-        axes.add_patch(_frame(row, column))
-    axes.set_xlabel(f"Age in {TimeUnit(period).singular}s since the first purchase")
-    unit = label + (f", {currency or 'money'}" if kind == "money" else "") + " (shade: the darker, the more)"
+        place = column + 0.06, row + 0.06
+        axes.add_patch(Rectangle(place, 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2))
+    axes.set_xlabel(_AGE.format(TimeUnit(period).singular))
+    unit = "Share of customers active (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
-    listed = "; ".join(
-        f"{fmt.period(cohort, period)}: {written(float(line.iloc[0]), kind, currency)} at age {line.index[0]}, "
-        f"{written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}"
-        for cohort, line in ((cohort, table.loc[cohort].dropna()) for cohort in table.index)
+    lines = (table.loc[cohort].dropna() for cohort in table.index)
+    spans = (
+        ", ".join(f"{fmt.share(line.iloc[n])} at age {line.index[n]}" for n in (0, -1)) for line in lines
     )
-    alt = f"Table of {label.lower()} by cohort and age, {fmt.plural(len(table), 'cohort')}. {listed}."
-    return finish(axes, title_of(comparison, finding, currency, measure), alt, unit=unit + _left_out(older))
-
-
-def _cell(value: float, kind: str) -> str:
-    if not np.isfinite(value):
-        return ""
-    return fmt.count(100 * value) if kind == "share" else fmt.number(value)
-
-
-def _frame(row: int, column: int) -> Rectangle:
-    return Rectangle((column + 0.06, row + 0.06), 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2)
+    listed = of_each((fmt.period(cohort, period) for cohort in table.index), spans)
+    alt = (
+        f"Table of share of customers active by cohort and age, {fmt.plural(len(table), 'cohort')}. {listed}."
+    )
+    title = title_of(comparison, finding, measure="active_share")
+    return finish(axes, title, alt, unit=unit + _left_out(older))
 
 
 @house_style()
@@ -226,15 +215,10 @@ def by_cohort(
     kit.period_dots(axes, starts, values, low, high, period)
     scale = value_axis(axes, "y", kind=kind, largest=float(rows[[value, *ends]].abs().max().max()))
     known = rows[value].dropna()
-    listed = of_each(
-        (fmt.period(start.to_timestamp(), period) for start in known.index),
-        (written(float(value), kind, currency) for value in known),
-    )  # fmt: skip
-    unit = (
-        f"{fmt.capital(what)} per customer acquired, {scale}{currency or 'money'}"
-        if kind == "money"
-        else fmt.capital(what)
-    )
+    names = (fmt.period(start.to_timestamp(), period) for start in known.index)
+    listed = of_each(names, (written(float(number), kind, currency) for number in known))
+    unit = fmt.capital(what)
+    unit += f" per customer acquired, {scale}{currency or 'money'}" if kind == "money" else ""
     unit += "" if ends[0] == value else "; bars: interval"
     alt = f"Dots of {what} by {TimeUnit(period).singular} of the first purchase. {listed}."
     return finish(axes, title_of(frame, finding, currency), alt, unit=unit + _left_out(older))
@@ -242,52 +226,50 @@ def by_cohort(
 
 @house_style()
 def revenue_by_cohort(
-    comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
-    period: str = "M", ax: Axes | None = None,
+    comparison: pd.DataFrame, finding: str | None = None, *, currency: str = "", period: str = "M",
+    ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw each period's revenue (or profit) stacked by cohort, the oldest at the bottom (the C3 chart).
+    """Draw each period's revenue stacked by cohort, the oldest at the bottom (the C3 chart).
 
     Parameters
     ----------
     comparison : DataFrame
-        One row per `cohort` and calendar `period`: `age`, `complete` and the value.
+        One row per `cohort` and calendar `period`: `age`, `complete` and `revenue` (money).
     finding, currency, ax
         As for `cohort_value`.
-    value : {"revenue", "profit"}
     period : {"W", "M", "Q", "Y"}
         The length of a period.
     """
     rows = comparison[comparison["complete"]]
-    if rows.empty or not rows[value].sum() > 0:
-        return no_data(f"No {value} in a complete period", ax)
-    table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
+    if not rows["revenue"].sum() > 0:
+        return no_data("No revenue in a complete period", ax)
+    table = rows.pivot(index="period", columns="cohort", values="revenue").fillna(0.0)
     tops = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
     axes = sheet(2.7, ax)
     shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
     # A step per period: a slope between two periods would draw money that nobody paid.
     edges = np.arange(len(table) + 1) - 0.5
-    x = np.concatenate([np.repeat(edges, 2)[1:-1], np.repeat(edges, 2)[1:-1][::-1]])
+    across = np.repeat(edges, 2)[1:-1]
+    x = np.concatenate([across, across[::-1]])
     steps = np.repeat(np.column_stack([np.zeros(len(table)), tops]), 2, axis=0)
     layers = [
         np.column_stack([x, np.concatenate([steps[:, n + 1], steps[::-1, n]])]) for n in range(table.shape[1])
     ]
     line = 0.4 if len(layers) <= _MOST_LINES else 0.0
-    axes.add_collection(
-        PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line), autolim=False
-    )
-    axes.set_xlim(edges[0], max(edges[-1], 5.5))
+    drawn = PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line)
+    axes.add_collection(drawn, autolim=False)
     axes.set_ylim(0, float(tops.max()) * 1.04)
     period_axis(axes, table.index.tolist(), period)
     scale = value_axis(axes, "y", kind="money", largest=float(tops.max()))
     negative = int((table < 0).to_numpy().sum())
-    unit = f"{fmt.capital(value)} per {TimeUnit(period).singular}, {scale}{currency or 'money'}; the darker, the older"
+    unit = f"Revenue per {TimeUnit(period).singular}, {scale}{currency or 'money'}; the darker, the older"
     unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
     alt = (
-        f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to "
+        f"Stacked steps of revenue by cohort, {fmt.period(table.index[0], period)} to "
         f"{fmt.period(table.index[-1], period)}, {fmt.plural(table.shape[1], 'cohort')}; in all "
         f"{fmt.money(float(table.sum().sum()), currency)}."
     )
-    return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)
+    return finish(axes, title_of(comparison, finding, currency, "revenue"), alt, unit=unit)
 
 
 def _of_new_customers(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -299,9 +281,3 @@ def _of_new_customers(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def _left_out(older: int) -> str:
     return f"; left out, for their customers may be older: {fmt.plural(older, 'cohort')}" if older else ""
-
-
-def _age_axis(axes: Axes, unit: str) -> None:
-    value_axis(axes, "x", kind="count", bins=8)
-    axes.xaxis.grid(False)
-    axes.set_xlabel(f"Age in {unit}s since the first purchase", color=SOFT)

@@ -72,9 +72,8 @@ def per_month(
     if not frame[measure].sum() > 0:
         return no_data(f"The log holds no {what}", ax)
     known = frame.dropna(subset=[measure])
-    monthly = known.groupby(pd.to_datetime(known["month"]).dt.to_period("M"))[measure].sum()
-    monthly = monthly.reindex(pd.period_range(monthly.index[0], monthly.index[-1], freq="M"), fill_value=0)
-    months, values = monthly.index.to_timestamp().tolist(), monthly.to_numpy(dtype=float)
+    monthly = known.set_index(pd.to_datetime(known["month"]))[measure].resample("MS").sum()
+    months, values = monthly.index.tolist(), monthly.to_numpy(dtype=float)
     day = None if as_of is None else pd.Timestamp(as_of).normalize()
     running = day is not None and months[-1] <= day < months[-1] + pd.offsets.MonthEnd(0)
     complete = len(months) - bool(running and len(months) > 1)

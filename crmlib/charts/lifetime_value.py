@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from crmlib import format as fmt
 from crmlib.charts import kit
 from crmlib.charts.layout import (
+    base_axis,
     finish,
     no_data,
     of_each,
@@ -61,23 +62,15 @@ def tracking(
     start, end = axes.get_xlim()
     if start < calibration_end < end:
         axes.axvline(calibration_end, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
-        axes.annotate(
-            "holdout →", (calibration_end, 1), xycoords=("data", "axes fraction"), xytext=(5, 3),
-            textcoords="offset points", color=SOFT,
-        )  # fmt: skip
+        put = {"xycoords": ("data", "axes fraction"), "xytext": (5, 3), "va": "baseline"}
+        kit.write(axes, "holdout →", (calibration_end, 1), color=SOFT, **put)
     value_axis(axes, "y", kind="count")
-    value_axis(axes, "x", kind="count", bins=6)
-    axes.xaxis.grid(False)
-    axes.set_xlabel(f"{time_unit}s since the start")
+    base_axis(axes, f"{time_unit}s since the start", kind="count", bins=6)
     unit = f"Cumulative purchases by {time_unit}" if cumulative else f"Purchases per {time_unit}"
-    after = first["period"] > calibration_end
-    sums = {"happened": first.loc[after, "actual"]} | {
-        model: forecast.loc[forecast["period"] > calibration_end, "predicted"]
-        for model, forecast in by_model.items()
-    }
-    listed = "; ".join(
-        f"{name} {fmt.number(round(float(purchases.sum())))}" for name, purchases in sums.items()
-    )
+    later = {model: forecast[forecast["period"] > calibration_end] for model, forecast in by_model.items()}
+    sums = {"happened": next(iter(later.values()))["actual"].sum()}
+    sums |= {model: forecast["predicted"].sum() for model, forecast in later.items()}
+    listed = "; ".join(f"{name} {fmt.number(round(float(purchases)))}" for name, purchases in sums.items())
     alt = f"Lines of {unit[0].lower()}{unit[1:]}. After {time_unit} {fmt.number(calibration_end)}: {listed}."
     return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
 
@@ -92,22 +85,17 @@ def _actual_and_predicted(
 ) -> None:
     """What happened in black, what each model predicted in its colour."""
     first = next(iter(by_model.values()))
-    curves = {"actual": (first[x], first[actual])} | {
-        name: (forecast[x], forecast[predicted]) for name, forecast in by_model.items()
-    }
+    curves = {"actual": (first[x], first[actual])}
+    curves |= {name: (forecast[x], forecast[predicted]) for name, forecast in by_model.items()}
     kit.named_lines(axes, curves, [INK, *line_colours(len(by_model))])
 
 
 @house_style()
 def calibration(
-    frame: pd.DataFrame,
-    finding: str | None = None,
-    *,
-    group: str = "frequency_group",
-    group_label: str = "Repeat purchases in the calibration",
-    unit: str = "Purchases per customer in the holdout",
+    frame: pd.DataFrame, finding: str | None = None, *, group: str = "frequency_group",
+    group_label: str = "Repeat purchases in the calibration", unit: str = "Purchases per customer in the holdout",
     ax: Axes | None = None,
-) -> Chart:
+) -> Chart:  # fmt: skip
     """Draw what groups of customers did in the holdout beside what was predicted for them.
 
     Parameters
@@ -146,12 +134,10 @@ def calibration(
     axes.set_xticks(range(len(names)), [fmt.short_name(name) for name in names])
     axes.set_xlabel(group_label)
     value_axis(axes, "y")
-    listed = "; ".join(
-        f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
-        for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
-    )
+    pairs = zip(first["actual_mean"], first["predicted_mean"], strict=True)
+    texts = (f"{fmt.number(actual)} actual, {fmt.number(predicted)} predicted" for actual, predicted in pairs)
     whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
-    alt = f"{unit} by {group_label.lower()}{whose}. {listed}."
+    alt = f"{unit} by {group_label.lower()}{whose}. {of_each(names, texts)}."
     return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
 
 
@@ -178,12 +164,12 @@ def history_surface(
     if grid.empty or not np.isfinite(grid.to_numpy(dtype=float)).any():
         return no_data("No probability or expectation to draw", ax)
     lowest, highest = float(np.nanmin(grid)), float(np.nanmax(grid))
-    what, written = (f"Purchases expected in {horizon}", fmt.number) if horizon else ("P(alive)", fmt.share)
-    levels = (
-        MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest) if horizon else [0.1, 0.3, 0.5, 0.7, 0.9]
-    )
+    what, written, top, levels = "P(alive)", fmt.share, 1.0, [0.1, 0.3, 0.5, 0.7, 0.9]
+    if horizon:
+        what, written, top = f"Purchases expected in {horizon}", fmt.number, highest or 1.0
+        levels = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest)
     axes = sheet(2.9, ax)
-    kit.surface(axes, grid, levels, written, (highest or 1.0) if horizon else 1.0)
+    kit.surface(axes, grid, levels, written, top)
     axes.set_xlabel(f"Recency: {time_unit} of the last purchase, of {fmt.number(age)}")
     up, across = grid.index, grid.columns
     alt = (
@@ -224,15 +210,12 @@ def clv_distribution(
         axes.vlines(places, means["clv_low"], means["clv_high"], color=ORANGE, linewidth=1.6)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     scale = value_axis(axes, "y", kind="money", largest=float(means.abs().max().max()))
-    value_axis(axes, "x", kind="share", bins=4)
     axes.set_xlim(0, 1)
-    axes.xaxis.grid(False)
-    axes.set_xlabel("Customers, from lowest to highest lifetime value")
+    base_axis(axes, "Customers, from lowest to highest lifetime value", kind="share", bins=4)
     band = "; lines: mean of the customers' intervals" if len(interval) == 2 else ""
-    lowest, highest, median, mean = (
-        fmt.money(float(amount), currency)
-        for amount in (means["clv"].iloc[0], means["clv"].iloc[-1], rows["clv"].median(), rows["clv"].mean())
-    )
+    of_groups, of_all = means["clv"], rows["clv"].agg(["median", "mean"])
+    amounts = (of_groups.iloc[0], of_groups.iloc[-1], *of_all)
+    lowest, highest, median, mean = (fmt.money(float(amount), currency) for amount in amounts)
     alt = (
         f"Bars of mean lifetime value of {fmt.plural(len(rows), 'customer')} in {groups} equal groups, lowest "
         f"{lowest}, highest {highest}; median {median}, mean {mean}{band}."
@@ -263,13 +246,14 @@ def profit_whale(
     peak, total = int(money.argmax()), float(money[-1])
     drawn, kind = (money / total, "share") if total > 0 else (money, "money")
     axes = sheet(2.5, ax)
-    word = kit.cumulative(axes, {"": (people, drawn)}, [BLUE], kind=kind, largest=float(np.abs(money).max()))
+    label = f"Customers by {value}, the best first; pale: if all were equal"
+    curves, largest = {"": (people, drawn)}, float(np.abs(money).max())
+    word = kit.cumulative(axes, curves, [BLUE], label, kind=kind, largest=largest)
     axes.plot([0, 1], [0, drawn[-1]], color=PALE, linewidth=1.2, zorder=1.5)
     if money[peak] - total > 1e-9 * max(abs(money[peak]), abs(total)):
         axes.axhline(drawn[-1], color=SOFT, linewidth=0.8)
         axes.fill_between(people[peak:], drawn[peak:], drawn[-1], color=ORANGE, alpha=0.25, linewidth=0)
         kit.dot(axes, people[peak], drawn[peak])
-    axes.set_xlabel(f"Customers by {value}, the best first; pale: if all were equal")
     unit = f"{fmt.capital(value)} of the best customers together, "
     unit += "share of the total" if total > 0 else f"{word}{currency or 'money'}"
     held = fmt.money(float(np.interp(0.2, people, money)), currency)
@@ -302,7 +286,9 @@ def clv_sensitivity(
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
         return no_data("No assumption was varied", ax)
-    low, high = (getattr(rows.groupby("assumption", sort=False), which)() for which in ("first", "last"))
+    low, high = (
+        rows.drop_duplicates("assumption", keep=end).set_index("assumption") for end in ("first", "last")
+    )
     order = (high["clv"] - low["clv"]).sort_values(ascending=False, kind="stable").index
     low, high, places = low.loc[order], high.loc[order], np.arange(len(order))
     divisor, word = fmt.scale(float(rows["clv"].abs().max()))
@@ -313,20 +299,15 @@ def clv_sensitivity(
     axes.set_xlim(float(low["clv"].min()) - 0.3 * span, float(high["clv"].max()) + 0.3 * span)
     for end, ha, away in ((low, "right", -5), (high, "left", 5)):
         for place, value, setting in zip(places, end["clv"], end["setting"], strict=True):
-            axes.annotate(
-                fmt.short_name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha,
-                va="center", annotation_clip=False, color=SOFT,
-            )  # fmt: skip
+            kit.write(axes, fmt.short_name(setting), (value, place), xytext=(away, 0), ha=ha, color=SOFT)
     for place, name in zip(places, order, strict=True):
         axes.text(0, place - 0.42, fmt.short_name(name), transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks([])
-    axes.set_ylim(len(order) - 0.6, -0.75)
+    axes.set(yticks=[], ylim=(len(order) - 0.6, -0.75))
     value_axis(axes, "x", kind="money", largest=divisor, bins=4)
     axes.set_xlabel(f"Total lifetime value, {word + ' ' if word else ''}{currency or 'money'}; line: base")
-    spans = (
-        f"{fmt.money(low.loc[name, 'clv'], currency)} ({low.loc[name, 'setting']}) to "
-        f"{fmt.money(high.loc[name, 'clv'], currency)} ({high.loc[name, 'setting']})"
-        for name in order
+    ends = (
+        [f"{fmt.money(row.clv, currency)} ({row.setting})" for row in end.itertuples()] for end in (low, high)
     )
+    spans = map(" to ".join, zip(*ends, strict=True))
     alt = f"Total lifetime value, {fmt.money(base, currency)} at the base. {of_each(order, spans)}."
     return finish(axes, title_of(frame, finding, currency), alt)
