@@ -12,7 +12,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.cleaning.policy_counts import stray_days
 from crmlib.data.sources import as_transactions
 from crmlib.findings import FAIL, NOT_JUDGED, PASS
 from crmlib.statistics import normal_quantile
@@ -99,7 +99,7 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     if daily.empty:
         return LogStart(NOT_JUDGED, "cannot be judged: there is no purchase")
     daily.index = pd.to_datetime(daily.index)
-    begins = daily.index[early_strays(daily)].date()
+    begins = daily.index[stray_days(daily)].date()
     active, customers = _patterns(seen, begins, last_day)
     stated = (FAIL, "the study says that the log was cut")
     status, found = stated if log_starts else _judged(active, customers)
@@ -107,14 +107,6 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
         return LogStart(status, found)
     unknown_days = -(-_unknown_months(active, customers) * YEAR_DAYS // YEAR_MONTHS)
     return LogStart(status, found, begins + dt.timedelta(days=unknown_days))
-
-
-def early_strays(purchases: pd.Series) -> int:
-    """How many of the first days stand alone, long before the others; `purchases` by day on which there were some."""
-    gaps = purchases.index.to_series().diff().dt.days.to_numpy()
-    before = purchases.cumsum().shift(fill_value=0).to_numpy()
-    stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * purchases.sum())
-    return int(np.flatnonzero(stray)[-1]) if stray.any() else 0
 
 
 def _patterns(seen: ibis.Table, begins: dt.date, last_day: dt.date) -> tuple[np.ndarray, np.ndarray]:

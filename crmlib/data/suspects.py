@@ -14,6 +14,7 @@ from ibis import _
 
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.contract import Column, Contract
+from crmlib.data.engine import count_of, first_row
 
 ORPHAN_COLUMNS = ["table", "column", "looked_for_in", "filled", "orphans", "keys"]
 SPELLING_COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
@@ -73,8 +74,8 @@ def _target(
 def _count(table: ibis.Table, column: Column, place: str, known: ibis.Table) -> dict[str, object]:
     keys = table.select(key=table[column.name]).filter(_.key.notnull())
     lost = keys.anti_join(known, keys.key == known.known)
-    orphans = lost.agg(orphans=_.count(), keys=_.key.nunique()).to_pyarrow().to_pylist()[0]
-    return {"looked_for_in": place, "filled": keys.count().to_pyarrow().as_py(), **orphans}
+    orphans = first_row(lost.agg(orphans=_.count(), keys=_.key.nunique()))
+    return {"looked_for_in": place, "filled": count_of(keys), **orphans}
 
 
 @ibis.udf.scalar.builtin
