@@ -127,8 +127,8 @@ def lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) ->
 
 def band(axes: Axes, places: Any, low: Any, high: Any, **options: Any) -> None:
     """An interval around a line."""
-    edges = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
-    axes.fill_between(*edges, color=LIGHT_BLUE, alpha=0.5, linewidth=0, **options)
+    x, bottom, top = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
+    axes.fill_between(x, bottom, top, color=LIGHT_BLUE, alpha=0.5, linewidth=0, **options)
 
 
 def end_labels(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -164,7 +166,8 @@ def history_surface(
     if grid.empty or not np.isfinite(grid.to_numpy(dtype=float)).any():
         return no_data("No probability or expectation to draw", ax)
     lowest, highest = float(np.nanmin(grid)), float(np.nanmax(grid))
-    what, written, top, levels = "P(alive)", fmt.share, 1.0, [0.1, 0.3, 0.5, 0.7, 0.9]
+    what, written, top = "P(alive)", fmt.share, 1.0
+    levels: Sequence[float] = [0.1, 0.3, 0.5, 0.7, 0.9]
     if horizon:
         what, written, top = f"Purchases expected in {horizon}", fmt.number, highest or 1.0
         levels = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest)

@@ -184,7 +184,7 @@ def _differences(
     numbers = rows[["difference", "low", "high"]]
     amounts = numbers.map(written, kind=kind, currency=currency)
     texts = amounts["difference"] if texts is None else texts
-    kit.dots(axes, rows["name"], *(numbers[name] for name in numbers), texts, colours)
+    kit.dots(axes, rows["name"], rows["difference"], rows["low"], rows["high"], texts, colours)
     axes.margins(x=0.04)
     axes.grid(False)
     scale = value_axis(axes, "x", kind=kind, largest=float(numbers.abs().max().max()), bins=3)

@@ -297,7 +297,7 @@ def revenue_against_profit(
     axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01), xlabel="Rank by revenue, the highest at the left")
     for which in "xy":
         value_axis(axes, which, kind="share")
-    of_axes = {"transform": axes.transAxes, "weight": "bold"}
+    of_axes: dict[str, Any] = {"transform": axes.transAxes, "weight": "bold"}
     for place, name in enumerate(names):
         axes.text(0.25 * place, 1.03, f"● {name}", color=TIER_COLOURS[name], **of_axes)
     shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.ids import CHANGED, id_fault
-from crmlib.data.cleaning.reading import moves_day, where
+from crmlib.data.cleaning.reading import moves_day, read_text, where
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
@@ -60,7 +60,7 @@ def tally_by_reason(
         part["reason"]: Part(part["rows"], {name: part[f"money {name}"] or Decimal(0) for name in money})
         for part in found
     }
-    used = next((part for part in found if part["reason"] is None), {})
+    used: dict[str, Any] = next((part for part in found if part["reason"] is None), {})
     return tally or {None: total_of([], money)}, {name: int(used.get(name) or 0) for name in counts}
 
 
@@ -133,6 +133,9 @@ def what_is_changed(
         elif column.words or name in reading.rename:
             other = read.notnull() & (read != written.lower()) & (read != written)
             changed[f"word {name}"] = (name, where(other, written + " read as " + read))
+        elif column.kind == "number" and contract.free_columns:  # "12M" may be months
+            factor = where(written.re_search("[0-9] ?[A-Za-z]"), written)
+            changed[f"factor {name}"] = (name, factor + " read as " + read_text(read))
         elif column.kind == "date" and reading.timezone != AS_WRITTEN:
             what = f"on another day than written: days begin in {reading.timezone} (timezone)"
             changed[f"day {name}"] = (name, where(moves_day(written, read), what))
@@ -166,13 +169,13 @@ def nothing_usable(staged: ibis.Table, contract: Contract, columns: Mapping[str,
     column = max(concerned, key=lambda column: len(column.name))
     example = first_row(staged.filter(_.reason == reason).limit(1))
     shown = f"holds, for example, {example[f'written_{column.name}']!r}; " if not column.personal else ""
-    where = "say which column it is under columns"
+    naming = "say which column it is under columns"
     if column.kind == "date":
         cure = 'say how dates are written under date_format, as in "%d/%m/%Y"'
     elif column.kind in ("number", "money"):
-        cure = f"{where}, and the decimal sign under decimal"
+        cure = f"{naming}, and the decimal sign under decimal"
     elif column.words:
-        cure = f"{where}, or what its words mean under rename: {column.name}"
+        cure = f"{naming}, or what its words mean under rename: {column.name}"
     else:
-        cure = f"{where}, or see policies"
+        cure = f"{naming}, or see policies"
     return f"{text}. Column {columns[column.name]!r} {shown}{cure}"
