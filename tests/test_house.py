@@ -79,7 +79,7 @@ CHOICES = {  # of a firm or a reader, which notebooks leave as they are
     *("ways_out_of_lead.leave", "ways_out_of_lead.price_rise", "worth_of_points.points", "write_study.root"),
 }
 MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}
-MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 190, 22_000, 8_200
+MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 190, 22_000, 8_400
 HOUSE = modules()
 
 

@@ -35,6 +35,15 @@ def month_against_others(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> months = {"value": [80.0, 60, 20], "month_before": [90.0, 70, 20], "year_before": np.nan, "budget": np.nan}
+    >>> frame = pd.DataFrame({"customers": ["all", "existing", "new"], "measure": "revenue"} | months)
+    >>> frame = frame.assign(month=pd.Timestamp("2024-06-01"))
+    >>> print(month_against_others(frame, "Revenue fell by USD 10", currency="USD").alt)
+    Revenue fell by USD 10. Bars of revenue: June 2024: USD 80.00; the month before: USD 90.00. In June 2024, existing
+    customers USD 60.00, new ones USD 20.00.
     """
     rows = review[review["measure"] == "revenue"].set_index("customers")
     if rows.empty or not np.isfinite(rows.loc["all", "value"]):
@@ -76,6 +85,13 @@ def waterfall(
         What the total is, such as "revenue" or "profit".
     before, after : str
         The names of the two periods.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"step": ["", "lapsed", ""], "customers": [9, 4, 5], "change": [90.0, -40, 50]})
+    >>> print(waterfall(frame, "Half of the customers lapsed").alt)
+    Half of the customers lapsed. Waterfall of revenue from before to after. before: 90.00; lapsed (4): −40.00; after:
+    50.00.
     """
     if frame.empty or ("step" in frame and len(frame) < 3):
         return no_data(f"No {value} of two periods to compare", ax)
@@ -115,6 +131,12 @@ def migration(
         As for `month_against_others`.
     before, after : str
         The names of the two periods or days.
+
+    Examples
+    --------
+    >>> matrix = pd.DataFrame([[3, 1], [0, 2]], index=["Gold", "Lead"], columns=["Gold", "Lead"])
+    >>> print(migration(matrix, "One of six fell").alt)
+    One of six fell. Table of shares. Gold (4 customers): 75 % Gold, 25 % Lead; Lead (2 customers): 100 % Lead.
     """
     counts = matrix.loc[matrix.sum(axis=1) > 0, (matrix.sum(axis=0) > 0) | matrix.columns.isin(matrix.index)]
     if counts.index.isin(_NEWCOMERS).all():

@@ -41,6 +41,13 @@ def chances(
         Of what the chances are.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customers": 50, "predicted_mean": [0.1, 0.4], "actual_mean": [0.12, 0.38]})
+    >>> print(chances(frame, "Chances are right").alt)
+    Chances are right. Predicted chance against what happened. 10 % predicted, 12 % happened, 40 % predicted, 38 %
+    happened.
     """
     rows = frame.dropna(subset=["predicted_mean", "actual_mean"])
     if rows.empty:
@@ -74,6 +81,14 @@ def churn_gains(frame: pd.DataFrame, finding: str | None = None, *, ax: Axes | N
         band is drawn for the first model.
     finding, ax
         As for `chances`.
+
+    Examples
+    --------
+    >>> gain = np.minimum(np.arange(1, 11) / 5, 1)
+    >>> frame = pd.DataFrame({"model": "churn model", "gain": gain, "gain_low": gain, "gain_high": gain})
+    >>> print(churn_gains(frame, "A fifth of the customers are half of those who leave").alt)
+    A fifth of the customers are half of those who leave. Lines of what is found. churn model: 20 % in the first 10 %,
+    40 % in the first 20 %, 100 % in the first 50 %.
     """
     models = rows_by(frame[frame["model"] != "base rate"], "model")
     if not models:
@@ -109,6 +124,12 @@ def by_tenth(
         As for `chances`.
     value : str
         The column to draw, such as "value_share" or "churn_rate".
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"decile": [1, 2], "customers": 10, "value_share": [0.8, 0.2]})
+    >>> print(by_tenth(frame, "The first tenth brings most").alt)
+    The first tenth brings most. Bars of share of the value by tenth of customers. 1: 80 %; 2: 20 %. Average: 50 %.
     """
     rows = frame[frame["customers"] > 0].dropna(subset=[value])
     if "model" in rows:
@@ -149,6 +170,12 @@ def overdue_share(
         As for `chances`.
     false_alarm_rate : float
         The share that would be overdue if nobody had lapsed.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"frequency_group": ["1", "2+"], "overdue_share": [0.3, 0.1]})
+    >>> print(overdue_share(table, "A third of those who bought twice are overdue").alt)
+    A third of those who bought twice are overdue. Share overdue by repeat purchases. 1: 30 %; 2+: 10 %.
     """
     known = table.dropna(subset=["overdue_share"])
     if known.empty:
@@ -178,6 +205,12 @@ def survival_by_group(curves: pd.DataFrame, finding: str | None = None, *, ax: A
         By `group` and `tenure` (months): `survival` (a share), `low`, `high`.
     finding, ax
         As for `chances`.
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"group": "all", "tenure": [0, 12], "survival": [1, 0.7], "low": 0.6, "high": 1.0})
+    >>> print(survival_by_group(curves, "70 % stay a year").alt)
+    70 % stay a year. Steps falling with tenure, the share of contracts still there. all: 70 % after 12 months.
     """
     rows = curves.dropna(subset=["tenure", "survival"])
     if rows.empty:
@@ -216,6 +249,13 @@ def campaign_profit(
         As for `chances`.
     currency : str
         The name of the money.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"share_contacted": [0, 0.5, 1], "profit": [0.0, 60, 20]})
+    >>> print(campaign_profit(frame, "Contact half of them", currency="EUR").alt)
+    Contact half of them. Profit of the campaign, EUR, by share contacted. at most EUR 60.00 at 50 % of customers, EUR
+    20.00 at all.
     """
     rows = frame.dropna(subset=["share_contacted", "profit"])
     if rows.empty:
@@ -254,6 +294,13 @@ def qini_curve(
         As for `chances`.
     outcome : str
         What is gained, in the plural, such as "customers kept".
+
+    Examples
+    --------
+    >>> curve = {"share": [0, 0.5, 1], "qini": [0, 0.2, 0.1], "qini_low": [0, 0.1, 0], "qini_high": [0, 0.3, 0.2]}
+    >>> print(qini_curve(pd.DataFrame(curve), "The first half gains most", outcome="customers kept").alt)
+    The first half gains most. Curve of customers kept gained per treated customer by share contacted: 0.20 at half of
+    them, 0.10 at all; by chance 0.05 at half.
     """
     rows = frame.dropna(subset=["share", "qini"])
     if rows.empty:

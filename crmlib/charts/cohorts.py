@@ -55,6 +55,13 @@ def cohort_value(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({"age": [0, 1], "customers": 200, "value_per_customer": [30.0, 42]})
+    >>> print(cohort_value(history, "A customer brought EUR 42 in two months", currency="EUR").alt)
+    A customer brought EUR 42 in two months. Line of cumulative revenue per customer acquired (200 customers): EUR 30.00
+    in the first month, EUR 42.00 through age 1.
     """
     if history.empty:
         return no_data("No cohort has lived one month", ax)
@@ -89,6 +96,14 @@ def cohorts_by_age(
     measure : {"active_share", "purchases_per_active", "spend_per_purchase", "margin", "value_per_customer"}
     period : {"W", "M", "Q", "Y"}
         The length of a cohort's period.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-02-01"]), "age": [1, 2, 1],
+    ...                       "complete": True, "active_share": [0.4, 0.3, 0.5]})
+    >>> print(cohorts_by_age(frame, "February came back more").alt)
+    February came back more. Lines of share of customers active by age in months, 2 cohorts. January 2024: 30 % at age
+    2; February 2024: 50 % at age 1.
     """
     label, kind = _MEASURES[measure]
     rows, older = _of_new_customers(comparison)
@@ -142,6 +157,14 @@ def cohort_triangle(
         As for `cohort_value`.
     period : str
         As for `cohorts_by_age`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-02-01"]), "age": [1, 2, 1],
+    ...                       "complete": True, "active_share": [0.4, 0.3, 0.5]})
+    >>> print(cohort_triangle(frame, "February came back more").alt)
+    February came back more. Table of share of customers active by cohort and age, 2 cohorts. January 2024: 40 % at age
+    1, 30 % at age 2; February 2024: 50 % at age 1, 50 % at age 1.
     """
     rows, older = _of_new_customers(comparison)
     rows = rows[rows["age"] >= 1].dropna(subset=["active_share"])
@@ -200,6 +223,13 @@ def by_cohort(
         How it is written.
     period : {"W", "M", "Q", "Y"}
         The length of a cohort's period.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-02-01"]), "repeat_rate": [0.3, 0.35]})
+    >>> print(by_cohort(frame, "February came back more").alt)
+    February came back more. Dots of share of customers who came back by month of the first purchase. January 2024: 30
+    %; February 2024: 35 %.
     """
     when, stem = ("cohort" if "cohort" in frame else "month"), value.removesuffix("_mean")
     rows, older = _of_new_customers(frame)
@@ -239,6 +269,13 @@ def revenue_by_cohort(
         As for `cohort_value`.
     period : {"W", "M", "Q", "Y"}
         The length of a period.
+
+    Examples
+    --------
+    >>> months = pd.to_datetime(["2024-01-01", "2024-02-01"])
+    >>> frame = pd.DataFrame({"cohort": months[0], "period": months, "complete": True, "revenue": [90.0, 40]})
+    >>> print(revenue_by_cohort(frame, "One cohort brings all", currency="EUR").alt)
+    One cohort brings all. Stacked steps of revenue by cohort, January 2024 to February 2024, 1 cohort; in all EUR 130.
     """
     rows = comparison[comparison["complete"]]
     if not rows["revenue"].sum() > 0:

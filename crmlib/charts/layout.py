@@ -161,15 +161,13 @@ def wrap(text: str, font: FontProperties, room_pixels: float, renderer: Renderer
 
 def _breaks(widths: Sequence[float], space: float, room: float) -> list[int]:
     """Where each line starts when every line takes as many words as fit."""
-    starts: list[int] = []
-    used = 0.0
+    starts, used = [0], -space
     for place, width in enumerate(widths):
-        if not starts or used + space + width > room:
+        used += space + width
+        if used > room and place:
             starts.append(place)
             used = width
-        else:
-            used += space + width
-    return starts
+    return starts if widths else []
 
 
 def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float = 0.0, bins: int = 5) -> str:
@@ -210,9 +208,9 @@ def rows_by(frame: pd.DataFrame, column: str, otherwise: str = "") -> dict[str, 
 
 def written(value: float, kind: str, currency: str = "") -> str:
     """A number as its kind is written: "money", "share" or "number"."""
-    if kind == "money":
-        return fmt.money(value, currency)
-    return fmt.share(value) if kind == "share" else fmt.number(value)
+    return (
+        fmt.money(value, currency) if kind == "money" else {"share": fmt.share}.get(kind, fmt.number)(value)
+    )
 
 
 def in_words(column: str) -> str:

@@ -47,9 +47,16 @@ def tracking(
     time_unit : str
         The name of one period.
     cumulative : bool
-        Whether to draw the sum up to each period, or each period by itself.
+        Whether to draw sums up to each period.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"period": [1, 2, 3], "actual": [5, 4, 3], "predicted": [5.0, 4, 4]})
+    >>> frame = frame.assign(actual_cumulative=[5, 9, 12], predicted_cumulative=[5.0, 9, 13])
+    >>> print(tracking(frame, "One too many was expected", calibration_end=2).alt)
+    One too many was expected. Lines of cumulative purchases by week. After week 2: happened 3; predicted 4.
     """
     actual, predicted = (f"{name}{'_cumulative' if cumulative else ''}" for name in ("actual", "predicted"))
     rows = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
@@ -100,6 +107,8 @@ def calibration(
 ) -> Chart:  # fmt: skip
     """Draw what groups of customers did in the holdout beside what was predicted for them.
 
+    Raises CrmError if the groups of several models do not hold the same customers.
+
     Parameters
     ----------
     frame : DataFrame
@@ -113,10 +122,12 @@ def calibration(
     group_label, unit : str
         Words below and above the drawing.
 
-    Raises
-    ------
-    ValueError
-        If the groups of several models do not hold the same customers.
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"frequency_group": ["0", "1+"], "actual_mean": [0.2, 0.9], "predicted_mean": [0.3, 0.8]})
+    >>> print(calibration(frame, "Both groups are near").alt)
+    Both groups are near. Purchases per customer in the holdout by repeat purchases in the calibration. 0: 0.20 actual,
+    0.30 predicted; 1+: 0.90 actual, 0.80 predicted.
     """
     rows = frame.dropna(subset=["actual_mean", "predicted_mean"])
     if rows.empty:
@@ -162,6 +173,13 @@ def history_surface(
         What the purchases are expected within, such as "52 weeks"; empty for P(alive).
     time_unit : str
         The name of one period.
+
+    Examples
+    --------
+    >>> grid = pd.DataFrame([[0.2, 0.3], [0.1, 0.9]], index=[0, 1], columns=[0.0, 26.0])
+    >>> print(history_surface(grid, "Who bought lately stays", age=30).alt)
+    Who bought lately stays. P(alive), by repeat purchases (0 to 1) and recency (0 to 26 weeks) at age 30: from 10 % to
+    90 %.
     """
     if grid.empty or not np.isfinite(grid.to_numpy(dtype=float)).any():
         return no_data("No probability or expectation to draw", ax)
@@ -193,12 +211,17 @@ def clv_distribution(
     Parameters
     ----------
     frame : DataFrame
-        One row per customer: `clv` (money); optionally `clv_low` and `clv_high`, the customer's interval,
-        drawn as the mean of each group's ends.
+        One row per customer: `clv` (money); optionally its interval, `clv_low` and `clv_high`.
     finding, ax
         As for `tracking`.
     currency : str
         The name of the money.
+
+    Examples
+    --------
+    >>> print(clv_distribution(pd.DataFrame({"clv": [10.0, 20, 90]}), "One customer is worth most", currency="EUR").alt)
+    One customer is worth most. Bars of mean lifetime value of 3 customers in 3 equal groups, lowest EUR 10.00, highest
+    EUR 90.00; median EUR 20.00, mean EUR 40.00.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
@@ -242,6 +265,12 @@ def profit_whale(
         As for `clv_distribution`.
     value : str
         What is added up, such as "profit", "revenue" or "lifetime value".
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"customers": [0, 1, 2], "share_of_customers": [0, 0.5, 1], "profit": [0.0, 9, 6]})
+    >>> print(profit_whale(curve, "One customer loses EUR 3", currency="EUR").alt)
+    One customer loses EUR 3. Curve over 2 customers. The best 20 %: EUR 3.60. All: EUR 6.00.
     """
     if len(curve) < 2:
         return no_data(f"No customer's {value} to add up", ax)
@@ -279,12 +308,17 @@ def clv_sensitivity(
     Parameters
     ----------
     frame : DataFrame
-        Columns `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total
-        under that setting with the other assumptions at their base).
+        `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total under that one).
     finding, currency, ax
         As for `clv_distribution`.
     base : float
         The total under the base assumptions.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"assumption": "margin", "setting": ["20 %", "40 %"], "clv": [50.0, 100]})
+    >>> print(clv_sensitivity(frame, "The margin matters", base=75.0, currency="EUR").alt)
+    The margin matters. Total lifetime value, EUR 75.00 at the base. margin: EUR 50.00 (20 %) to EUR 100 (40 %).
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:

@@ -48,6 +48,12 @@ def profit_by_retention(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"retention_rate": [0.6, 0.8], "gross": [120.0, 266], "net": [100.0, 246]})
+    >>> print(profit_by_retention(curve, "Retention pays", retention_rate=0.7, currency="EUR").alt)
+    Retention pays. Value of a customer by retention, 60 % to 80 %: from EUR 100 to EUR 246.
     """
     rows = curve.dropna(subset=["retention_rate", "gross", "net"]).sort_values("retention_rate")
     if len(rows) < 2:
@@ -90,6 +96,12 @@ def rise_by_retention(
         Columns `industry`, `rise`: published figures, drawn as ticks at the right.
     interval : pair of float
         Ends of the firm's own figure; nan where they are not known.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"retention_rate": [0.6, 0.8], "net_change": [0.2, 0.4]})
+    >>> print(rise_by_retention(curve, "Five points add 30 %", retention_rate=0.7).alt)
+    Five points add 30 %. Rise of a customer's value from five points more retention, by retention.
     """
     rows = curve.dropna(subset=["retention_rate", "net_change"]).sort_values("retention_rate")
     if len(rows) < 2:
@@ -133,6 +145,13 @@ def experiment_effects(
         As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str
         What was measured, such as "spend in 60 days".
+
+    Examples
+    --------
+    >>> read = {"experiment": ["offer"], "difference": [2.0], "low": [0.5], "high": [3.5], "verdict": ["supported"]}
+    >>> print(experiment_effects(pd.DataFrame(read), "The offer works", outcome="spend", currency="EUR").alt)
+    The offer works. Difference of spend per customer, EUR; verdicts are corrected for multiple tests. offer: EUR 2.00
+    (EUR 0.50 to EUR 3.50), supported.
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
@@ -164,6 +183,13 @@ def loyalty_effect(
         As for `experiment_effects`.
     measure : str
         What is counted.
+
+    Examples
+    --------
+    >>> found = {"comparison": ["matched"], "members": [80], "difference": [2.0], "low": [0.5], "high": [3.5]}
+    >>> print(loyalty_effect(pd.DataFrame(found), "Members spend more", currency="EUR").alt)
+    Members spend more. Spend of members less that of others, per month, EUR. matched: EUR 2.00 (EUR 0.50 to EUR 3.50,
+    80 members).
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:

@@ -61,6 +61,14 @@ def paired_shares(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"segment": ["Loyal", "Lost"], "customers": [3, 7], "share_of_customers": [0.3, 0.7],
+    ...                       "share_of_net": [0.9, 0.1]})
+    >>> print(paired_shares(table, "A third brings most").alt)
+    A third brings most. Bars of share of customers · share of net spend. Loyal: 3 customers, 30 % · 90 %; Lost: 7
+    customers, 70 % · 10 %.
     """
     rows = table.dropna(subset=[first])
     if not rows["customers"].sum():
@@ -100,6 +108,12 @@ def values_by_group(
         How the value is written.
     reference : float
         Where a dashed line stands, such as what chance would give.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"segment": ["Loyal", "Lost"], "clv_mean": [90.0, 5]})
+    >>> print(values_by_group(frame, "Loyal customers are worth most", currency="EUR").alt)
+    Loyal customers are worth most. Dots of lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
     """
     rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
     what = in_words(value)
@@ -141,12 +155,17 @@ def cluster_profile(
     Parameters
     ----------
     profile : DataFrame
-        One row per cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean` and `standing`
-        (distance from the mean of all, in standard deviations).
+        By cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean`, `standing` (z-score).
     finding, ax
         As for `paired_shares`.
     kind : {"number", "share"}
         How means are written.
+
+    Examples
+    --------
+    >>> rows = {"cluster": [1, 2], "name": ["often", "rarely"], "customers": [2, 8], "feature": "frequency"}
+    >>> print(cluster_profile(pd.DataFrame(rows | {"mean": [9.0, 1.5], "standing": [1.9, -0.5]}), "Two kinds").alt)
+    Two kinds. Table of means by cluster. 1 often: frequency 9; 2 rarely: frequency 1.50.
     """
     if profile.empty:
         return no_data("No cluster to describe", ax)
@@ -184,6 +203,13 @@ def cluster_choice(choice: pd.DataFrame, finding: str | None = None, *, ax: Axes
         without groups are below), `valley_p` (a valley between all neighbours, at .01) and `groups`.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> tried = {"clusters": [2], "silhouette": 0.5, "silhouette_null": 0.3, "stability": 0.9, "stability_null": 0.8}
+    >>> print(cluster_choice(pd.DataFrame(tried | {"valley_p": 0.001, "groups": True}), "Two groups").alt)
+    Two groups. Lines by number of clusters. 2: silhouette 0.50 (without groups up to 0.30), stability 0.90 (up to
+    0.80), a valley.
     """
     if choice.empty:
         return no_data("No number of clusters was tried", ax)
@@ -222,6 +248,13 @@ def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axe
         Mean chances: the measured tier as index, the best first, the true tiers as columns; rows add up to 1.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> chances = pd.DataFrame([[0.9, 0.1], [0.2, 0.8]], index=["Gold", "Lead"], columns=["Gold", "Lead"])
+    >>> print(tier_certainty(chances, "Tiers are mostly right").alt)
+    Tiers are mostly right. Stacked bars of chances by measured tier. Gold: 90 % Gold, 10 % Lead; Lead: 20 % Gold, 80 %
+    Lead.
     """
     rows = chances.dropna(how="all")
     if rows.empty:
@@ -256,6 +289,12 @@ def tiers_by_allocation(
         One row per key, "as calculated" first: `key`, `changed`, `share_changed` and `Lead` (customers).
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"key": ["as calculated", "per order"], "share_changed": [0.0, 0.1], "Lead": [5, 7]})
+    >>> print(tiers_by_allocation(frame, "Few customers move").alt)
+    Few customers move. Bars by key. per order: 10 % · Lead: 7.
     """
     others = sensitivity[sensitivity["key"] != "as calculated"]
     if others.empty:
@@ -281,10 +320,15 @@ def revenue_against_profit(
     Parameters
     ----------
     customers : DataFrame
-        `revenue_rank` and `profit_rank` (1 the best) and `tier`. Of more than 3,000 every so-and-so-many-th
-        is drawn.
+        `revenue_rank` and `profit_rank` (1 the best) and `tier`; of more than 3,000 customers some are drawn.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> ranks = pd.DataFrame({"revenue_rank": [1, 2], "profit_rank": [2, 1], "tier": ["Lead", "Gold"]})
+    >>> print(revenue_against_profit(ranks, "The largest is not the best").alt)
+    The largest is not the best. Dots of 2 customers by rank, tiers Gold and Lead.
     """
     ranked = customers.dropna(subset=["revenue_rank", "profit_rank"])
     count = len(ranked)

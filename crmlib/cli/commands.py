@@ -100,15 +100,9 @@ _out = click.option(
 @click.option("--pdf", is_flag=True, help="Print the whole report as one PDF, if Chromium is installed.")
 @_out
 def report(
-    study: str,
-    jobs: int,
-    timeout: float,
-    mail_to: str | None,
-    mail_failures_to: str | None,
-    pdf: bool,
-    out: Path | None,
-    **asked: Any,
-) -> None:
+    study: str, jobs: int, timeout: float, mail_to: str | None, mail_failures_to: str | None, pdf: bool,
+    out: Path | None, **asked: Any,
+) -> None:  # fmt: skip
     """Run a study's notebooks and publish the report.
 
     Ends with 0 if all ran, 1 if a notebook failed, 2 if the study, a parameter or the data were refused.
@@ -122,10 +116,9 @@ def report(
     delivery = _delivery(mail_to, mail_failures_to, pdf)
     plan = plan_report(study, **asked)
     reports = _reports(plan.study.name, plan.root, out)
+    how: dict[str, Any] = {"jobs": jobs, "cell_timeout_seconds": timeout, "delivery": delivery}
     with watching(plan) as watch:
-        made = make_report(
-            plan, reports, jobs=jobs, cell_timeout_seconds=timeout, watch=watch, delivery=delivery
-        )
+        made = make_report(plan, reports, watch=watch, **how)
     if made.failures:
         show_failures(made)
         made.delivery.send()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,32 +31,16 @@ def _checked(_context: click.Context, option: click.Parameter, value: Any) -> An
 
 
 _option = partial(click.option, callback=_checked)
+_several = partial(_option, multiple=True)
 _READING = (
-    _option(
-        "--date-format",
-        multiple=True,
-        metavar="FORMAT",
-        help="Date format, such as %d/%m/%Y; may be repeated.",
-    ),
+    _several("--date-format", metavar="FORMAT", help="Date format, such as %d/%m/%Y; may be repeated."),
     _option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
     _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
     _option("--encoding", metavar="NAME", help="Encoding of a text file, such as cp1250."),
     _option("--delimiter", metavar="SIGN", help="Sign between the columns of a text file, such as ; or tab."),
-    _option("--sheet", multiple=True, metavar="SHEET", help="Sheet of a workbook; may be repeated."),
-    _option(
-        "--column",
-        "columns",
-        multiple=True,
-        metavar="NAME=COLUMN",
-        help="A column, as in customer_id=CustNo.",
-    ),
-    _option(
-        "--answer",
-        "answers",
-        multiple=True,
-        metavar="ENTRY=ANSWER",
-        help="An answer, as in amount_unit=cents.",
-    ),
+    _several("--sheet", metavar="SHEET", help="Sheet of a workbook; may be repeated."),
+    _several("--column", "columns", metavar="NAME=COLUMN", help="A column, as in customer_id=CustNo."),
+    _several("--answer", "answers", metavar="ENTRY=ANSWER", help="An answer, as in amount_unit=cents."),
     _option(
         "--yes",
         is_flag=True,
@@ -88,11 +72,9 @@ if TYPE_CHECKING:
 @click.option("--subscriptions", metavar="FILE", help="Contracts, if the firm has no purchase log.")
 @click.option("--customer-features", metavar="FILE", help="Customer features, if the firm has no log.")
 @click.option(
-    "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
     help="Last day that counts (2024-06-30); default: the last day of the log.",
-)
+)  # fmt: skip
 @click.option(
     "--currency",
     metavar="CODE",
@@ -102,15 +84,7 @@ if TYPE_CHECKING:
 @click.option("--title", help="Name of the firm in reports.")
 @click.option("--force", is_flag=True, help="Replace a study of this name.")
 def new(
-    name: str,
-    transactions: str | None,
-    subscriptions: str | None,
-    customer_features: str | None,
-    as_of: dt.datetime | None,
-    currency: str | None,
-    title: str | None,
-    force: bool,
-    **reading: Any,
+    name: str, as_of: dt.datetime | None, currency: str | None, title: str | None, force: bool, **others: Any
 ) -> None:
     """Read a purchase log and write data/NAME/study.yaml, with a comment on every entry.
 
@@ -118,8 +92,8 @@ def new(
     """
     from crmlib.study.writer import write_study
 
-    files = [("transactions", transactions), ("subscriptions", subscriptions)]
-    given = {table: file for table, file in [*files, ("customer_features", customer_features)] if file}
+    files = {table: others.pop(table) for table in ("transactions", "subscriptions", "customer_features")}
+    given = {table: file for table, file in files.items() if file}
     if len(given) != 1:
         raise StudyError(
             "name one file: --transactions, or for a firm without a purchase log --subscriptions or "
@@ -130,7 +104,7 @@ def new(
         raise StudyError(
             "without a purchase log, give the last day that the table covers: --as-of 2024-06-30"
         )
-    guess = _look_at(table, file, currency=currency, **reading)
+    guess = _look_at(table, file, currency=currency, **others)
     path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
     say(f"\nWritten: {path}\nNext: crm check {name}")
 
@@ -160,10 +134,10 @@ def _look_at(
     table: str,
     file: str,
     *,
-    columns: tuple[str, ...],
-    answers: tuple[str, ...],
+    columns: Sequence[str],
+    answers: Sequence[str],
     yes: bool,
-    sheet: tuple[str, ...],
+    sheet: Sequence[str],
     **options: Any,
 ) -> Guess:
     """Look at a file, ask what it does not say as long as there are answers to choose from, and show what was found."""
@@ -305,12 +279,9 @@ def _show(title: str, frame: pd.DataFrame) -> None:
 @click.option("--years", default=3, show_default=True, help="Whole years of history up to 2025-12-31.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same firm.")
 @click.option(
-    "--effect",
-    "effects",
-    multiple=True,
-    metavar="MECHANISM=STRENGTH",
+    "--effect", "effects", multiple=True, metavar="MECHANISM=STRENGTH",
     help="Strength of a mechanism, such as reminders=0; 0 is off, 1 as documented.",
-)
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a simulated firm of this name.")
 def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[str, ...], force: bool) -> None:
     """Simulate a firm with every table, and write it to data/NAME."""

@@ -101,8 +101,9 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     daily.index = pd.to_datetime(daily.index)
     begins = daily.index[stray_days(daily)].date()
     active, customers = _patterns(seen, begins, last_day)
-    stated = (FAIL, "the study says that the log was cut")
-    status, found = stated if log_starts else _judged(active, customers)
+    status, found = (
+        (FAIL, "the study says that the log was cut") if log_starts else _judged(active, customers)
+    )
     if status != FAIL:
         return LogStart(status, found)
     unknown_days = -(-_unknown_months(active, customers) * YEAR_DAYS // YEAR_MONTHS)
@@ -136,8 +137,9 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     """Status and finding."""
     months = active.shape[1]
     if months < FEWEST_MONTHS:
-        needed = f"the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
-        return NOT_JUDGED, f"cannot be judged: {needed}"
+        return NOT_JUDGED, (
+            f"cannot be judged: the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
+        )
     table = _by_month(active, customers)
     first, later = table.iloc[0], table[(months - BACK_MONTHS) // 2 : months - BACK_MONTHS].sum()
     if later["new"] < FEWEST_NEW:

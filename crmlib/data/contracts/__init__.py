@@ -25,4 +25,3 @@ def _column(name: str, about: dict[str, Any]) -> Column:
 CONTRACTS = {name: _contract(name, facts) for name, facts in _TABLES.items()}
 TABLE_NAMES = tuple(CONTRACTS)
 TRANSACTIONS = CONTRACTS["transactions"]
-OPTIONAL = tuple(contract for contract in CONTRACTS.values() if contract is not TRANSACTIONS)

@@ -198,12 +198,12 @@ def guess_delimiter(text: str) -> str:
     >>> guess_delimiter("id;date;paid\\n7;2024-01-05;9,50\\n8;2024-01-06;1,20\\n")
     ';'
     """
-    scores = {}
-    for delimiter in DELIMITERS:
-        counts = [len(record) for record in _records(text, delimiter) if record]
-        alike = sum(count == counts[0] for count in counts) / len(counts) if counts else 0.0
-        scores[delimiter] = (counts[0] > 1, round(alike, 2), counts[0]) if counts else (False, 0.0, 0)
-    return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+
+    def score(delimiter: str) -> tuple[bool, float, int]:
+        counts = [len(record) for record in _records(text, delimiter) if record] or [0]
+        return counts[0] > 1, round(counts.count(counts[0]) / len(counts), 2), counts[0]
+
+    return max(DELIMITERS, key=score)
 
 
 def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
@@ -241,17 +241,16 @@ def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
 
     The engine tells names apart without regard to case, and would rename the second in silence.
     """
-    named: dict[str, int] = {}
-    result = []
-    for place, raw in enumerate(names, start=1):
-        name = ("" if raw is None else str(raw)).strip() or f"column_{place}"
-        if name.lower() in named:
+    result = [
+        ("" if raw is None else str(raw)).strip() or f"column_{n}" for n, raw in enumerate(names, start=1)
+    ]
+    places: dict[str, int] = {}
+    for place, name in enumerate(result, start=1):
+        if (first := places.setdefault(name.lower(), place)) < place:
             raise DataError(
-                f"{where}: column {name!r} occurs twice in the header, as columns {named[name.lower()]} and {place}; "
+                f"{where}: column {name!r} occurs twice in the header, as columns {first} and {place}; "
                 "rename or remove one of them, so that the name is unique"
             )
-        named[name.lower()] = place
-        result.append(name)
     while len(result) > 1 and result[-1] == f"column_{len(result)}":
         result.pop()  # a header line that ends with a delimiter
     return tuple(result)

@@ -50,16 +50,18 @@ class PurchaseLogGuesses(OwnGuesses):
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
         columns = vocabulary.phrases(f"export of {shop}")
-        found = {name: theirs for name, (theirs,) in columns.items() if theirs in own}
-        return {name: Match(theirs, f"as {shop} exports it") for name, theirs in found.items()}
+        return {
+            name: Match(theirs, f"as {shop} exports it")
+            for name, (theirs,) in columns.items()
+            if theirs in own
+        }
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
         """As for other tables, but for columns whose names mean other things in purchase logs."""
         if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
             return False
-        if column.names_customer and few_values(profile):
-            words = profile.ids <= MOSTLY or profile.largest <= 1  # member: yes or no, 1 or 0
-            return exact and not words
+        if column.names_customer and few_values(profile):  # member: yes or no, 1 or 0
+            return exact and profile.ids > MOSTLY and not profile.largest <= 1
         if column.name in GROUPS and mostly_different(profile.different, profile.rows):
             return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:

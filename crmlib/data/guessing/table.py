@@ -160,28 +160,23 @@ def _decimal(
     rows = text.mutate(point=read_number(text.text, "."), comma=read_number(text.text, ","))
     point, comma = rows.point.notnull(), rows.comma.notnull()
     differ = point & comma & (rows.point != rows.comma)
-    in_doubt = differ | ~point
-    found = rows.agg(
-        rows=rows.count(),
-        comma=comma.sum(),
-        only_point=(point & ~comma).sum(),
-        only_comma=(comma & ~point).sum(),
-        point_text=rows.text.min(where=point & ~comma),
-        comma_text=rows.text.min(where=comma & ~point),
-        differ=differ.sum(),
-        example=rows.text.max(where=in_doubt),
-        column=rows.column.argmax(rows.text, where=in_doubt),
-    )
-    seen, both = first_row(found), (".", ",")
-    only = {".": seen["only_point"] or 0, ",": seen["only_comma"] or 0}
+    counted = {"comma": comma, "only_point": point & ~comma, "only_comma": comma & ~point, "differ": differ}
+    examples = {
+        "point_text": rows.text.min(where=counted["only_point"]),
+        "comma_text": rows.text.min(where=counted["only_comma"]),
+        "example": rows.text.max(where=differ | ~point),
+        "column": rows.column.argmax(rows.text, where=differ | ~point),
+    }
+    sums = {name: which.sum().fill_null(0) for name, which in counted.items()}
+    seen, both = first_row(rows.agg(rows=rows.count(), **sums, **examples)), (".", ",")
+    only = {".": seen["only_point"], ",": seen["only_comma"]}
     if min(only.values()) >= BOTH_WAYS * seen["rows"]:
-        yield Question(
-            "decimal",
+        text = (
             f"numbers are written in two ways: {only['.']:,} can only have a decimal point, such as "
             f"{seen['point_text']!r}, and {only[',']:,} only a decimal comma, such as {seen['comma_text']!r}; "
-            "export them in one way, or say which one counts: the others are then set aside",
-            both,
+            "export them in one way, or say which one counts: the others are then set aside"
         )
+        yield Question("decimal", text, both)
     elif only[","] > only["."]:
         evidence = f"{fmt.count(seen['comma'])} of {fmt.count(seen['rows'])} amounts can be read with a decimal comma"
         yield Finding("decimal", ",", f"{evidence}, such as {seen['example']!r}")
