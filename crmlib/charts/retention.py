@@ -162,9 +162,9 @@ def experiment_effects(
     rows = rows.sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in rows["verdict"]]
     unit = f"Difference of {outcome} per customer{{}}; verdicts are corrected for multiple tests"
-    said = [f"), {verdict}" for verdict in rows["verdict"]]
+    verdicts = [f"), {verdict}" for verdict in rows["verdict"]]
     title = title_of(frame, finding, currency)
-    return _differences(rows, title, unit, said, colours, currency, ax, texts=rows["verdict"])
+    return _differences(rows, title, unit, verdicts, colours, currency, ax, texts=rows["verdict"])
 
 
 @house_style()

@@ -77,7 +77,7 @@ def _count(table: ibis.Table, column: Column, place: str, known: ibis.Table) -> 
 
 
 @ibis.udf.scalar.builtin
-def damerau_levenshtein(one: str, other: str) -> int:  # type: ignore[empty-body]
+def damerau_levenshtein(word: str, other: str) -> int:  # type: ignore[empty-body]
     """DuckDB's number of letters to change, add, drop or swap."""
 
 

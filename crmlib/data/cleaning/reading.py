@@ -62,7 +62,7 @@ def _pattern(form: str) -> str:
 def _grammar(decimal: str) -> str:
     """The pattern of a number that is more than plain digits, for the engine and for Python alike."""
     point, comma = re.escape(decimal), re.escape("," if decimal == "." else ".")
-    whole = [f"[1-9][0-9]{{0,2}}(?:{one}[0-9]{{3}})+" for one in (comma, "['’]", f"[{_SPACES}]")]
+    whole = [f"[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" for sign in (comma, "['’]", f"[{_SPACES}]")]
     whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []  # lakh and crore
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     forms = _pattern("|".join(_FORMS)).replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
@@ -91,7 +91,7 @@ def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
     words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
-    powers = [(text.re_search(_ending(one)), f"e{power}") for power, one in _POWERS.items()]
+    powers = [(text.re_search(_ending(words)), f"e{power}") for power, words in _POWERS.items()]
     power = ibis.ifelse(text.re_search(_ending(_ANY_POWER)), ibis.cases(*powers), "")
     # "2.3e6" is read exactly, where a product need not be.
     dressed = where(text.re_search(_GRAMMAR[decimal]), sign + digits + power)
@@ -124,7 +124,7 @@ def currency_marks(marks: Iterable[str]) -> set[str]:
     """
     split = re.compile(f"({_BEFORE})?(?:{_ANY_POWER})?({_BEHIND})?")
     found = (split.fullmatch(mark) for mark in marks)
-    return {part for one in found if one for part in one.groups() if part}
+    return {part for match in found if match for part in match.groups() if part}
 
 
 def why_unreadable(text: ir.StringColumn) -> ir.StringValue:

@@ -147,10 +147,10 @@ def changed_values(
 ) -> list[dict[str, Any]]:
     """What was changed in rows that are used, and how often; equal rows among them."""
     values = [
-        {"column": column, **one}
+        {"column": column, **counted}
         for key, (column, what) in changed.items()
         if counts[key]
-        for one in most_frequent(usable, "what", what, _MOST_WORDS)
+        for counted in most_frequent(usable, "what", what, _MOST_WORDS)
     ]
     if counts[EQUAL_ROW]:
         what = f"{EQUAL_ROW}, and used all the same"

@@ -229,7 +229,7 @@ def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
     for name in {"currency", *money} & {*staged.columns}:
         written = usable.select(mark=usable[name]).distinct().filter(lambda t: t.mark.notnull()).limit(1_000)
         texts = written.to_pyarrow()["mark"].to_pylist()
-        marks |= currency_marks(texts if name in money else [one.upper() for one in texts])
+        marks |= currency_marks(texts if name in money else [text.upper() for text in texts])
     if common_currencies(marks) is None:
         raise DataError(
             f"{contract.name}: the amounts are in several currencies ({', '.join(sorted(marks))}); say which one "

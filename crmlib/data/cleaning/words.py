@@ -53,8 +53,8 @@ def spellings_of(table: str, name: str, words: Iterable[str]) -> Mapping[str, li
     others, spellings = vocabulary.phrases(f"{table}.{name}"), {}
     for word in words:
         known = [word, *others.get(word, [])]
-        known += [f"{one}s" for one in known] + [f"{word}es"]
-        known += [re.sub("s$", "", one) for one in known]
+        known += [f"{spelt}s" for spelt in known] + [f"{word}es"]
+        known += [re.sub("s$", "", spelt) for spelt in known]
         spellings[word] = sorted(set(known))
     taken = set(spellings)
     return {word: [k for k in known if k == word or k not in taken] for word, known in spellings.items()}

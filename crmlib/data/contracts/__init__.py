@@ -14,7 +14,7 @@ _COMMON = _TABLES.pop("common")  # columns that mean the same in several tables
 
 def _contract(name: str, facts: dict[str, Any]) -> Contract:
     columns = {column: about or _COMMON[column] for column, about in facts.pop("columns").items()}
-    return Contract(name, columns=tuple(_column(*one) for one in columns.items()), **facts)
+    return Contract(name, columns=tuple(_column(*entry) for entry in columns.items()), **facts)
 
 
 def _column(name: str, about: dict[str, Any]) -> Column:

@@ -19,12 +19,12 @@ class Finding:
 
 def findings_in(seen: Iterable[Finding | Question]) -> list[Finding]:
     """The findings among findings and questions."""
-    return [one for one in seen if isinstance(one, Finding)]
+    return [found for found in seen if isinstance(found, Finding)]
 
 
 def questions_in(seen: Iterable[Finding | Question]) -> list[Question]:
     """The questions among them."""
-    return [one for one in seen if isinstance(one, Question)]
+    return [asked for asked in seen if isinstance(asked, Question)]
 
 
 CURRENCY_UNKNOWN = Finding(

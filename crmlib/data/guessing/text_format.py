@@ -88,7 +88,7 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
 def _unlike_western(text: str) -> tuple[list[str], int]:
     """Words that no Western language writes, the frequent ones first, and the number of all beyond ASCII."""
     words = Counter(word for word in _WORD.findall(text) if not word.isascii())
-    return [one for one, _rows in words.most_common() if not _is_western(one)], len(words)
+    return [word for word, _rows in words.most_common() if not _is_western(word)], len(words)
 
 
 def _is_western(word: str) -> bool:
