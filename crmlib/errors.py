@@ -93,7 +93,8 @@ def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -
     return f"did you mean '{near[0]}'? Allowed: {listed}" if near else f"allowed: {listed}"
 
 
-NOT_MEASURED = "Not measured: "
+NOT_MEASURED, NOT_KNOWN = "Not measured: ", "not known"
+NO_ROW = "There is no such row."  # stands for a table that was measured and has none
 
 
 def not_measured(reason: str) -> str:

@@ -26,6 +26,8 @@ MET, NOT_MET = "met", "not met"
 UNTESTED = "cannot be tested"
 UNNAMED = "¤"  # stands in a sentence for the currency, which a frame does not know; as in Unicode's CLDR
 ASSOCIATED = "goes with it; cause not tested"
+JUDGED = (USE, CARE, REFUSE)
+BUSINESS = ("better", "worse", "no change beyond chance")
 _GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
 
 Kind = Literal["target", "description", "effect"]

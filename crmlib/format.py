@@ -9,15 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from crmlib.days import date as date
+from crmlib.days import month as month
+from crmlib.days import period as period
+from crmlib.errors import NOT_KNOWN as NOT_KNOWN
+from crmlib.units import TimeUnit
 from crmlib.units import length as length
 
 Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
-UNITS: tuple[Unit, ...] = ("count", "money", "share", "points", "ratio", "days", "date", "text")
-NOT_KNOWN = "not known"
+UNITS: tuple[Unit, ...] = get_args(Unit)  # of estimates; `write` knows those of columns.toml as well
 _MINUS = "−"
-_MONTHS = "January February March April May June July August September October November December".split()
 _LONGEST_NAME = 36
 _MOST_DIGITS = 3  # more to tell the ends of an interval apart
 
@@ -130,29 +133,40 @@ def change(value: float) -> str:
     return f"+{share(value)}" if is_known(value) and value > 0 else share(value)
 
 
-def write(value: Any, unit: Unit, currency: str = "", digits: int | None = None) -> str:
+def write(value: Any, unit: str, currency: str = "", digits: int | None = None) -> str:
     """A value in its unit, as every page, card, table, mail and notebook writes it.
 
-    `digits` are decimal places instead of the usual ones; None, NaN and infinity are "not known".
+    Parameters
+    ----------
+    value : number, date, str or None
+        None, NaN and infinity are "not known"; text stays as it is.
+    unit : str
+        Of `UNITS`; for columns also "chance", "change", "day" (a short date), "month", "flag", "name",
+        "coefficient" and, for times, the code of a time unit such as "W".
+    currency : str
+        Of money.
+    digits : int, optional
+        Decimal places instead of the usual ones.
 
     Examples
     --------
     >>> write(0.2374, "share"), write(2357, "count"), write("1998-06-30", "date"), write(None, "money")
     ('24 %', '2,357', '30 June 1998', 'not known')
+    >>> write(0.0003, "chance"), write(True, "flag"), write(1.84, "W"), write("1998-06-30", "day")
+    ('under 1 %', 'yes', '1.8 weeks', '30 Jun 1998')
     """
     if not is_known(value):
         return NOT_KNOWN
-    if unit == "text" or (isinstance(value, str) and unit != "date"):
-        return str(value)
+    if unit in ("text", "name") or (isinstance(value, str) and unit not in ("date", "day", "month")):
+        return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
     if unit == "money":
         return money(value, currency, digits)
-    whole: dict[str, Callable[[Any], str]] = {"count": count, "days": days, "date": date}
-    if unit in whole:
-        return whole[unit](value)
-    return {"share": share, "points": points, "ratio": number}[unit](value, digits)
+    if unit in _DECIMALS:
+        return _DECIMALS[unit](value, digits)
+    return _WHOLE[unit](value) if unit in _WHOLE else _time(value, unit)
 
 
-def interval(low: float, high: float, unit: Unit, currency: str = "") -> str:
+def interval(low: float, high: float, unit: str, currency: str = "") -> str:
     """The ends of an interval, with as many digits as tell them apart.
 
     Examples
@@ -209,50 +223,6 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
 
 
-def date(value: Any, *, short: bool = False) -> str:
-    """A day in words that no country reads differently; a text that is no day stays as it is.
-
-    Examples
-    --------
-    >>> date("1998-06-30"), date(dt.date(1998, 6, 3), short=True), date("latest")
-    ('30 June 1998', '3 Jun 1998', 'latest')
-    """
-    day = _day(value)
-    if day is None:
-        return value if isinstance(value, str) else NOT_KNOWN
-    return f"{day.day} {_month(day, short)} {day.year}"
-
-
-def month(value: Any, *, short: bool = False) -> str:
-    """A month by name.
-
-    Examples
-    --------
-    >>> month(dt.date(1997, 3, 1)), month("1997-03-25", short=True)
-    ('March 1997', 'Mar 1997')
-    """
-    day = _day(value)
-    return NOT_KNOWN if day is None else f"{_month(day, short)} {day.year}"
-
-
-def period(value: Any, length: str, *, short: bool = False) -> str:
-    """A calendar period by name, from its first day.
-
-    Examples
-    --------
-    >>> [period("2024-04-01", length) for length in "MQY"], period("2024-04-08", "W")
-    (['April 2024', 'Q2 2024', '2024'], 'the week of 8 Apr 2024')
-    """
-    day = _day(value)
-    if day is None:
-        return NOT_KNOWN
-    if length == "W":
-        return date(day, short=True) if short else f"the week of {date(day, short=True)}"
-    if length == "Q":
-        return f"Q{(day.month + 2) // 3} {day.year}"
-    return str(day.year) if length == "Y" else month(day, short=short)
-
-
 def plural(number_of: float, one: str, many: str | None = None) -> str:
     """A count with its noun.
 
@@ -276,22 +246,17 @@ def listing(names: Sequence[str]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value of a table.
+    """A value of which no unit is known, by its type.
 
     Examples
     --------
     >>> cell(True), cell(1234), cell(-0.5), cell(float("nan")), cell(dt.date(2024, 1, 31))
-    ('yes', '1,234', '−0.50', '–', '2024-01-31')
+    ('yes', '1,234', '−0.50', 'not known', '31 Jan 2024')
     """
-    if not is_known(value):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dt.date):
-        return value.isoformat()[:10]
-    if isinstance(value, int):
-        return _signed(f"{value:,}")
-    return _signed(f"{value:z,.2f}") if isinstance(value, float) else str(value)
+    for kind, unit in ((bool, "flag"), (dt.date, "day"), (int, "count"), (float, "ratio")):
+        if isinstance(value, kind):
+            return write(value, unit)
+    return write(value, "text")
 
 
 def column(name: str) -> str:
@@ -328,21 +293,45 @@ def sentence(text: str) -> str:
     return capital(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
 
 
+def chance(value: float, digits: int | None = None) -> str:
+    """A probability in whole per cent; nothing is certain but what is 0 or 1.
+
+    Examples
+    --------
+    >>> chance(0.004), chance(0.416), chance(0.9999), chance(0.0)
+    ('under 1 %', '42 %', 'over 99 %', '0 %')
+    """
+    if digits is None and 0 < value < 0.01:
+        return "under 1 %"
+    if digits is None and 0.99 < value < 1:
+        return "over 99 %"
+    return share(value, digits or 0)
+
+
+def _time(value: float, unit: str) -> str:
+    """A length of time in its unit, given by its code, with a decimal where it is not whole."""
+    rounded, name = round(value, 1), TimeUnit(unit)
+    whole = number(rounded, 0 if rounded == int(rounded) else 1)
+    return f"{whole} {name.singular if rounded == 1 else name.plural}"
+
+
 def _signed(text: str) -> str:
     return text.replace("-", _MINUS, 1)
 
 
-def _day(value: Any) -> dt.date | None:
-    if isinstance(value, str):
-        try:
-            return dt.date.fromisoformat(value[:10])
-        except ValueError:
-            return None
-    if not is_known(value):
-        return None
-    return value.astype("datetime64[D]").item() if hasattr(value, "astype") else value
-
-
-def _month(day: dt.date, short: bool) -> str:
-    name = _MONTHS[day.month - 1]
-    return name[:3] if short else name
+_DECIMALS: dict[str, Callable[[Any, int | None], str]] = {
+    "share": share,
+    "points": points,
+    "ratio": number,
+    "chance": chance,
+    "coefficient": lambda value, digits: number(value, 3 if digits is None else digits),
+}
+_WHOLE: dict[str, Callable[[Any], str]] = {
+    "count": count,
+    "days": days,
+    "date": date,
+    "day": lambda value: date(value, short=True),
+    "month": lambda value: month(value, short=True),
+    "change": change,
+    "flag": lambda value: "yes" if value else "no",
+}

@@ -22,7 +22,7 @@ from crmlib import format as fmt
 from crmlib.economics.sentences import worth_of_next_points
 from crmlib.findings import Estimate
 from crmlib.report import deliver, pages, publish
-from crmlib.study.results import NotebookResults, cards
+from crmlib.study.results import FIGURES, NotebookResults, cards
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "crmlib").rglob("*.py"))
@@ -52,10 +52,11 @@ NOT_FOR_READERS = {
     ],
 )
 def test_a_number_is_spelt_the_same_wherever_it_stands(
-    value: float, unit: Any, spelt: str, tmp_path: Path
+    value: float, unit: Any, spelt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = NotebookResults("02_customer_base_audit", tmp_path, "EUR")
-    results.figure("x", Estimate(value, unit), label="what it is", card=True)
+    monkeypatch.setitem(FIGURES, "customers", FIGURES["customers"] | {"unit": unit, "page_one": 1})
+    results.figure("customers", Estimate(value, unit))
     metrics = publish.write_metrics(tmp_path)
     found = {
         "notebook": results.key_figures(),
@@ -69,10 +70,12 @@ def test_a_number_is_spelt_the_same_wherever_it_stands(
         assert re.search(rf"(?<!\S){re.escape(spelt)}(?![\d.])", text), (place, text)
 
 
-def test_a_change_is_spelt_the_same_wherever_it_stands(tmp_path: Path) -> None:
+def test_a_change_is_spelt_the_same_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = NotebookResults("02_customer_base_audit", tmp_path, "EUR")
-    five = Estimate(5, "count")
-    results.figure("x", five, label="what", change=-0.0312, against="last year", card=True)
+    monkeypatch.setitem(FIGURES, "customers", FIGURES["customers"] | {"label": "what", "page_one": 1})
+    results.figure("customers", Estimate(5, "count"), change=-0.0312, against="last year")
     metrics = publish.write_metrics(tmp_path)
     assert results.key_figures() == "what  5; −3.1 % against last year"
     assert "what: 5; −3.1 % against last year" in mail_text(tmp_path)
@@ -100,9 +103,8 @@ def front_page(metrics: dict[str, Any]) -> str:
         "notebooks": [],
         "versions": {},
     }
-    figures = [(CHAPTER, shown) for shown in cards(metrics).values()]
     nothing: dict[str, Any] = {"gates": [], "lapsing": None, "chapters": [], "failures": []}
-    page = pages.render("index.html.j2", study=STUDY, record=record, figures=figures, **nothing)
+    page = pages.render("index.html.j2", study=STUDY, record=record, cards=cards(metrics), **nothing)
     return page.replace("\N{NO-BREAK SPACE}", " ")
 
 

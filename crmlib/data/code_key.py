@@ -32,8 +32,9 @@ def code_key(*modules: str) -> str:
     for name in modules_reached(modules):
         digest.update(f"{name}\0{_text_of(name)}\0".encode())
         folder = _PACKAGE.joinpath(*name.split(".")[1:])  # of a room: what its modules read stands in it too
-        for file in sorted([*folder.glob("*.toml"), *folder.glob("*.ini")]):
-            digest.update(file.read_bytes())
+        beside = folder.with_suffix(".toml")  # of a module: what it reads has its name
+        for file in [beside, *sorted([*folder.glob("*.toml"), *folder.glob("*.ini")])]:
+            digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
 
 

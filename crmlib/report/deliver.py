@@ -206,7 +206,7 @@ def _addressed(to: str) -> EmailMessage:
 
 def _findings(folder: Path) -> list[str]:
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    shown = [figure for figures in cards(metrics).values() for figure in figures]
+    shown = [figure for card in cards(metrics) for figure in card]
     figures = [f"{row['label']}: {value_and_change(row)}" for row in shown]
     return [*figures, "", *(f"- {metric['headline']}" for metric in metrics.values() if metric["headline"])]
 

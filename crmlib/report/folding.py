@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from crmlib.errors import NOT_MEASURED
+from crmlib.errors import NO_ROW, NOT_MEASURED
 
 Cell = dict[str, Any]
 
@@ -58,6 +58,8 @@ def _judge(output: dict[str, Any]) -> _Found:
     if set(data) - {"text/plain"} or output["output_type"] == "error":
         return _Found(output, full=True)
     lines = "".join(output.get("text") or data.get("text/plain", "")).splitlines()
+    if lines == [NO_ROW]:
+        return _Found(None, empty=True)
     absent = [line.removeprefix(NOT_MEASURED).rstrip(".") for line in lines if line.startswith(NOT_MEASURED)]
     if absent:
         text = "\n".join(line for line in lines if not line.startswith(NOT_MEASURED))

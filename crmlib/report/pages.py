@@ -10,13 +10,13 @@ import functools
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import nh3
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
@@ -28,19 +28,11 @@ from crmlib.secrets import redact
 from crmlib.study.results import interval_of
 from crmlib.visible import visible
 
-_TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"}
-_TABLE_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
-_UNKNOWN = ("nan", "NaN", "NaT", "<NA>", "None")
-_NUMBER = re.compile(r"[-−+]?[^\w\s]{0,3}\d[\d,]*(\.\d+)?(e[+-]?\d+)?\s?%?|–|")
-_ROUNDED_TO_ZERO = re.compile(r"[-−]0(\.0+)?")
-# Digits in a column so named are no quantity: customer_id, CustomerID and first_product, not value_per_customer.
-_NAMES_THINGS = re.compile(
-    r"(?:\b|_)(?:id|year|code|number|no|sku|ean|product|(?<!per[_ ])(?:customer|order|invoice))$"
-    r"|(?-i:[a-z](?:ID|Id|Code|No))$",
-    re.I,
-)
-_POINT_ZERO = re.compile(r"(-?\d+)\.0")
-_FIVE_DIGITS, _THOUSANDS = (re.compile(rf"(?<![\d.,])\d{{{least},}}(?![\d,])") for least in (5, 4))
+_TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a"}
+_SPANS = {"colspan", "rowspan", "scope"}
+_TABLE_ATTRIBUTES = {"td": _SPANS, "th": _SPANS, "a": {"href"}}
+_TABLE_CLASSES = {"td": {"number"}, "th": {"number"}}
+_TABLE_FILE = re.compile(r"(?:.*/)?(tables/[\w.-]+\.(?:csv|parquet))")
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -153,65 +145,23 @@ def _image(kind: str, data: str, metadata: dict[str, Any], heading: str) -> Mark
 
 
 def _table(text: str, heading: str) -> Markup:
-    """Keep a table's cells and nothing else of the HTML that a notebook put out."""
-    cleaned = nh3.clean(text, tags=_TABLE_TAGS, attributes=_TABLE_ATTRIBUTES)
-    soup = BeautifulSoup(cleaned, "html.parser")
-    if soup.find("table") and not soup.find("td"):
-        return Markup('<p class="soft">An empty table: no row applies.</p>')
+    """Keep a table's cells, which of them are numbers, and the link to its file, and nothing else of its HTML."""
+    kept: dict[str, Any] = {"tags": _TABLE_TAGS, "attributes": _TABLE_ATTRIBUTES}
+    kept |= {"allowed_classes": _TABLE_CLASSES, "link_rel": None}
+    soup = BeautifulSoup(nh3.clean(text, **kept), "html.parser")
+    for link in soup.find_all("a"):
+        if file := _TABLE_FILE.fullmatch(str(link.get("href"))):
+            link["href"] = file[1]
+        else:
+            link.unwrap()
+    for note in soup.find_all("p"):
+        note["class"] = "soft small"
     for table in soup.find_all("table"):
-        _tidy(table)
-    opening = Markup('<div class="scroll" role="region" tabindex="0" aria-label="Table: {}">')
-    scroll = opening.format(heading)
-    return scroll + Markup(str(soup)) + Markup("</div>")
-
-
-def _tidy(table: Tag) -> None:
-    """Set numbers flush right with their thousands apart, and leave out row numbers that say nothing."""
-    for cell in table.select("td"):
-        value = cell.get_text().strip()
-        if value in _UNKNOWN:
-            cell.string = "–"
-        elif _ROUNDED_TO_ZERO.fullmatch(value):
-            cell.string = value[1:]
-    body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody tr")]
-    head = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead tr")]
-    if body and len(body[0]) > _WIDE:
-        table["class"] = "wide"
-    if not body or any(len(row) != len(body[0]) for row in [*body, *head]):
-        return  # merged cells: as it came
-    numbered = [str(number) for number in range(len(body))]
-    for position, cells in enumerate(zip(*body, strict=True)):
-        values = [cell.get_text().strip() for cell in cells]
-        headings = [row[position] for row in head]
-        if position == 0 and cells[0].name == "th" and values == numbered:
-            for cell in [*headings, *cells]:
-                cell.decompose()
-        elif _are_numbers(values) and _name_things(headings, values):
-            for cell, value in zip(cells, values, strict=True):
-                if whole := _POINT_ZERO.fullmatch(value):
-                    cell.string = whole[1]
-        elif _are_numbers(values):
-            for cell in [*headings, *cells]:
-                cell["class"] = "number"
-            if cells[0].name == "td":
-                _for_the_eye(cells, values)
-
-
-def _are_numbers(values: list[str]) -> bool:
-    return any(values) and all(_NUMBER.fullmatch(value) for value in values)
-
-
-def _name_things(headings: list[Tag], values: list[str]) -> bool:
-    """Whether whole numbers are names: `year` and `order_id` are, `change_year` with its fractions is not."""
-    whole = all(_POINT_ZERO.fullmatch(value) or "." not in value for value in values)
-    return whole and any(_NAMES_THINGS.search(cell.get_text()) for cell in headings)
-
-
-def _for_the_eye(cells: Iterable[Tag], values: list[str]) -> None:
-    grouped = any(_FIVE_DIGITS.search(value) for value in values)  # four digits alone may be a year
-    for cell, value in zip(cells, values, strict=True):
-        if grouped:
-            cell.string = _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", value)
+        if len(table.select("tr:first-of-type > *")) > _WIDE * len(table.select("tr:first-of-type")):
+            table["class"] = "wide"
+        around = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": f"Table: {heading}"}
+        table.wrap(soup.new_tag("div", attrs=around))
+    return Markup(str(soup))
 
 
 class _Prose:

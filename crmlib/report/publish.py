@@ -70,17 +70,12 @@ def _index(
     run: Path,
     record: dict[str, Any],
 ) -> str:
-    shown = cards(metrics)
     gates = _frame(run / "tables" / "fitness_gates.parquet")
     return pages.render(
         "index.html.j2",
         study=plan.study,
         record=record,
-        figures=[
-            (chapter, shown[chapter.name])
-            for chapter in sorted(plan.chapters, key=attrgetter("name"))
-            if chapter.name in shown
-        ],
+        cards=cards(metrics),
         gates=[_gate(row) for row in gates["rows"]] if gates else [],
         lapsing=_frame(run / "tables" / "lapsing_customers.parquet"),
         chapters=[

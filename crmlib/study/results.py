@@ -5,17 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlib import format as fmt
+from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
-from crmlib.findings import Estimate, Finding, Verdict
+from crmlib.errors import CrmError, did_you_mean
+from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
 
-if TYPE_CHECKING:  # the runner reads figures without it
+if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
+    from IPython.display import Markdown
+
+FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
+_SAID = ("label", "quantity", "base", "window", "ruler")
 
 
 @dataclass
@@ -27,95 +35,182 @@ class NotebookResults:
     notebook : str
         Name of the notebook, such as "02_customer_base_audit".
     folder : Path
-        The run's folder: figures go to `metrics/NOTEBOOK.json`, tables to `tables/NAME.parquet`.
-    currency : str
-        Currency of figures whose unit is money.
+        The run's folder: figures go to `metrics/NOTEBOOK.json`, tables to `tables/NAME.parquet` and `.csv`.
+    currency, time_unit : str
+        Currency of figures whose unit is money, and the study's unit of time.
     absent_tables : list of str
         Tables that the notebook has asked for and the firm lacks; it grows while the notebook runs.
+    as_of : date, optional
+        Last day that counts.
     """
 
     notebook: str
     folder: Path
     currency: str = "USD"
     absent_tables: list[str] = field(default_factory=list)
+    time_unit: str = "W"
+    as_of: dt.date | None = None
     content: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.content = {"notebook": self.notebook, "headline": "", "figures": {}, "tables": {}}
-        self.content["absent_tables"] = self.absent_tables
+        self.content = {"notebook": self.notebook, "headline": "", "business": "", "figure": "", "advice": []}
+        self.content |= {"figures": {}, "tables": {}, "absent_tables": self.absent_tables}
 
-    def headline(self, *findings: Finding | Verdict | str) -> str:
-        """State the chapter's finding in one sentence: the first of these that is not empty; returns it."""
+    def headline(self, *findings: Finding | Verdict | str, business: str = "", figure: str = "") -> str:
+        """State the chapter's finding in one plain sentence, and judge it in two words.
+
+        Parameters
+        ----------
+        *findings : Finding, Verdict or str
+            The first that is not empty is the sentence.
+        business : {"better", "worse", "no change beyond chance", ""}
+            How the firm does, as far as this chapter can say.
+        figure : {"use", "use with care", "do not use", ""}
+            How far to rely on the chapter's figures.
+
+        Returns
+        -------
+        str
+            The sentence.
+        """
+        for name, word, allowed in (("business", business, BUSINESS), ("figure", figure, JUDGED)):
+            if word and word not in allowed:
+                raise CrmError(f"headline: {name} is {word!r}; {did_you_mean(word, allowed)}")
         text = next(filter(None, map(str, findings)), "")
-        self.content["headline"] = text
-        self._write()
+        self._write(headline=text, business=business, figure=figure)
         return text
+
+    def advice(self, sentences: Mapping[str, Any]) -> Markdown:
+        """What to do, as far as it is true of these data; for display at the end of a notebook.
+
+        Parameters
+        ----------
+        sentences : mapping
+            Each sentence, and whether it holds here; one whose condition fails or is not known is left out.
+
+        Returns
+        -------
+        Markdown
+            A list of those that hold.
+        """
+        from IPython.display import Markdown
+
+        held = [text for text, holds in sentences.items() if fmt.is_known(holds) and bool(holds)]
+        self._write(advice=held)
+        return Markdown("\n".join(f"- {text}" for text in held) or "Nothing in this chapter asks for action.")
 
     def figure(
         self,
         key: str,
         found: Estimate | Finding | Verdict,
         *,
-        label: str,
         change: float | None = None,
         against: str | None = None,
-        card: bool = False,
+        assumed: bool = False,
+        **words: str,
     ) -> None:
-        """Publish one key figure.
+        """Publish one key figure; figures.toml says what it is.
 
         Parameters
         ----------
         key : str
-            Its name for other notebooks and for runs to come.
+            Its name in figures.toml.
         found : Estimate, Finding or Verdict
             A number with its unit; or what was judged, whose verdict is published as text.
-        label : str
-            Its name for readers.
         change, against : float and str, optional
             Relative change (0.05 is 5 % more) and what it is measured against.
-        card : bool
-            Whether it stands on the report's first page.
+        assumed : bool
+            Whether the value rests on an assumed figure, which its label then says.
+        **words
+            For the {placeholders} of its texts, beside {base} and {window} of the estimate and {as_of}.
+
+        Raises
+        ------
+        CrmError
+            If figures.toml has no such key, gives it to another notebook or another unit, or if its base, its window
+            or a word of its texts is missing.
         """
+        about = self._registered(key)
         one = found if isinstance(found, Estimate) else Estimate(found.verdict, "text")
-        currency = (one.currency or self.currency) if one.unit == "money" else None
-        has_interval = fmt.is_known(one.low) or fmt.is_known(one.high)
-        ends = {"low": one.low, "high": one.high, "level": one.level if has_interval else None}
+        day = fmt.date(self.as_of) if self.as_of else "the last day"
+        given = {"as_of": day, "base": one.base, "window": one.window, **words}
+        try:
+            texts = {name: about[name].format(**given) for name in _SAID}
+        except KeyError as missing:
+            raise CrmError(
+                f"figure {key}: figures.toml asks for a word {missing} that was not given"
+            ) from None
+        if one.unit != about["unit"]:
+            raise CrmError(f"figure {key}: its unit is {one.unit!r}; figures.toml has {about['unit']!r}")
+        if one.is_known and (absent := [name for name in ("base", "window") if not texts[name]]):
+            raise CrmError(f"figure {key}: its {absent[0]} is missing; give it as Estimate(…, {absent[0]}=…)")
+        if assumed and one.is_known:
+            texts["label"] += " (assumed)"
+        ends = {name: _plain(getattr(one, name)) for name in ("low", "high")}
+        has_interval = any(end is not None for end in ends.values())
         self.content["figures"][key] = {
-            "label": label,
+            **texts,
             "value": _plain(one.value),
-            **{name: _plain(end) for name, end in ends.items()},
+            **ends,
+            "level": one.level if has_interval else None,
             "unit": one.unit,
-            "currency": currency,
-            "base": one.base,
-            "window": one.window,
+            "currency": (one.currency or self.currency) if one.unit == "money" else None,
             "change": _plain(change),
             "against": against,
-            "card": card,
+            "assumed": assumed,
+            "page_one": about.get("page_one"),
         }
         self._write()
 
-    def table(self, name: str, frame: pd.DataFrame, *, for_spreadsheet: bool = False) -> None:
-        """Publish a table for other notebooks and for readers of the run.
+    def _registered(self, key: str) -> dict[str, Any]:
+        if key not in FIGURES:
+            raise CrmError(f"there is no figure {key!r} in figures.toml; {did_you_mean(key, FIGURES)}")
+        if FIGURES[key]["notebook"] != self.notebook:
+            raise CrmError(
+                f"figure {key} belongs to {FIGURES[key]['notebook']}; read it with study.figures()"
+            )
+        return FIGURES[key]
+
+    def table(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        rows: int | None = 10,
+        columns: Sequence[str] | None = None,
+        **labels: str | tuple[str, str],
+    ) -> ShownTable:
+        """Publish a table: for other notebooks as Parquet, for people as CSV; show its first rows.
+
+        In the CSV, numbers have six decimals at most, and text that a spreadsheet would run as a formula has an
+        apostrophe before it. A table without rows makes no file.
 
         Parameters
         ----------
         name : str
             Its file's name, without an ending.
         frame : DataFrame
-        for_spreadsheet : bool
-            Whether to write it as CSV too, for people: numbers rounded to six decimals, and an apostrophe before
-            text that a spreadsheet would run as a formula.
-        """
-        import pandas as pd
+        rows, columns, **labels
+            What is shown of it; see `Study.show`.
 
+        Returns
+        -------
+        ShownTable
+            For display; it ends with a link to the CSV.
+        """
+        whole = as_table(frame)
         path = self.folder / "tables" / f"{name}.parquet"
-        with whole_file(path, flush=False) as draft:  # the run is flushed as a whole when it is published
-            pd.DataFrame(frame).to_parquet(draft, index=not isinstance(frame.index, pd.RangeIndex))
-        if for_spreadsheet:
-            text = harmless(pd.DataFrame(frame).round(6)).to_csv(index=False)
+        if len(whole):
+            with whole_file(path, flush=False) as draft:  # the run is flushed as a whole when it is published
+                whole.to_parquet(draft, index=False)
+            text = harmless(whole.round(6)).to_csv(index=False)
             write_whole(path.with_suffix(".csv"), text, flush=False)
-        self.content["tables"][name] = {"rows": len(frame), "columns": [str(c) for c in frame.columns]}
+        self.content["tables"][name] = {"rows": len(whole), "columns": [str(c) for c in whole.columns]}
         self._write()
+        by_hand = "CRMLIB_RUN_DIR" not in os.environ  # a report's notebooks lie beside its tables
+        folder = os.path.relpath(path.parent) if by_hand else "../tables"
+        file = f"{folder}/{name}.csv" if len(whole) else ""
+        units = dict(currency=self.currency, time_unit=self.time_unit)
+        return show_table(frame, columns, rows, labels, file=file, **units)
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
@@ -123,7 +218,8 @@ class NotebookResults:
         width = max((len(figure["label"]) for figure in figures), default=0)
         return "\n".join(f"{figure['label']:<{width}}  {value_and_change(figure)}" for figure in figures)
 
-    def _write(self) -> None:
+    def _write(self, **changed: Any) -> None:
+        self.content |= changed
         text = json.dumps(self.content, indent=1, ensure_ascii=False)
         write_whole(self.folder / "metrics" / f"{self.notebook}.json", text, flush=False)
 
@@ -179,13 +275,14 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def cards(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What page one and the mail show of each notebook: its figures marked as cards whose value is known."""
-    found = {
-        name: [one for one in notebook["figures"].values() if one.get("card") and fmt.is_known(one["value"])]
-        for name, notebook in metrics.items()
-    }
-    return {name: figures for name, figures in found.items() if figures}
+def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """What page one and the mail show: of each card the figures with its number whose value is known."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for notebook in metrics.values():
+        for one in notebook["figures"].values():
+            if one.get("page_one") and fmt.is_known(one["value"]):
+                found.setdefault(one["page_one"], []).append(one)
+    return [found[number] for number in sorted(found)]
 
 
 def _plain(value: Any) -> Any:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlib.columns import ShownTable, show_table
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.files.source_files import SUFFIXES
-from crmlib.data.kept import describe, digest_of
+from crmlib.data.kept import describe
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import fingerprint
-from crmlib.study.file import OF_FILES, READING, StudyFile, check_study, read_study_file
-from crmlib.study.places import find_root, find_study, root_of
+from crmlib.study.file import StudyFile
 from crmlib.study.results import NotebookResults
-from crmlib.study.tables import CleanedTables, require_same
-from crmlib.units import FIRST_DAY, LAST_DAY, TimeUnit, why_outside
+from crmlib.study.tables import CleanedTables
+from crmlib.units import TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
 if TYPE_CHECKING:
@@ -218,133 +216,63 @@ class Study:
 
         return known_at(self.cleaned.rows(name), CONTRACTS[name], self.as_of)
 
+    def show(
+        self,
+        found: Any,
+        columns: Sequence[str] | None = None,
+        rows: int | None = 10,
+        **labels: str | tuple[str, str],
+    ) -> ShownTable:
+        """A table for readers: labelled columns, written cells, no row numbers.
+
+        Parameters
+        ----------
+        found : DataFrame, Series or named tuple
+        columns : sequence of str, optional
+            Those to show, in this order; None shows all.
+        rows : int, optional
+            The first so many; None shows all.
+        **labels
+            Of a column: another label, or a pair of a label and a unit, where columns.toml does not fit.
+        """
+        units = dict(currency=self.currency, time_unit=self.time_unit.value)
+        return show_table(found, columns, rows, labels, **units)
+
     def results(self, notebook: str) -> NotebookResults:
         """Where a notebook publishes its figures, its finding and its tables."""
-        return NotebookResults(notebook, self._run_folder, self.currency, self.absent_tables)
+        about = (self.currency, self.absent_tables, self.time_unit.value, self.as_of)
+        return NotebookResults(notebook, self._run_folder, *about)
 
-    def figures(self, notebook: str) -> dict[str, Any]:
-        """Key figures that another notebook published in this run; by hand, also those of the latest report."""
-        folders = [self._run_folder]
-        if "CRMLIB_RUN_DIR" not in os.environ:  # a run never mixes with the figures of another one
-            folders.append(self.root / "reports" / self.name / "latest")
-        for folder in folders:
-            path = folder / "metrics" / f"{notebook}.json"
-            if path.exists():
-                return json.loads(path.read_text(encoding="utf-8"))["figures"]
-        raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
+    def figures(self, notebook: str | None = None) -> dict[str, Any]:
+        """Key figures that another notebook published in this run; by hand, also those of the latest report.
+
+        Without a name: those of all notebooks that have published any.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for folder in self._published:
+            for path in (folder / "metrics").glob(f"{notebook or '*'}.json"):
+                found = {path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"]} | found
+        if notebook and not found:
+            raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
+        return {key: figure for figures in found.values() for key, figure in figures.items()}
+
+    def published(self, table: str) -> pd.DataFrame:
+        """A table that another notebook published in this run; without rows if it did not run or found none."""
+        import pandas as pd
+
+        from crmlib.no_rows import no_rows
+
+        paths = (folder / "tables" / f"{table}.parquet" for folder in self._published)
+        path = next((path for path in paths if path.exists()), None)
+        return pd.read_parquet(path) if path else no_rows([], f"no chapter published {table}")
+
+    @property
+    def _published(self) -> list[Path]:
+        """Folders in which notebooks of this run left their results; by hand, the latest report's too."""
+        by_hand = "CRMLIB_RUN_DIR" not in os.environ  # a run never mixes with the figures of another one
+        return [self._run_folder, *([self.root / "reports" / self.name / "latest"] if by_hand else [])]
 
     @property
     def _run_folder(self) -> Path:
         named = os.environ.get("CRMLIB_RUN_DIR")
         return Path(named) if named else self.root / "reports" / self.name / "by-hand"
-
-
-_MADE = {"tables", "simulation", "sample"}
-_FACTS_OF_A_LOG = [*READING, *(name for name in StudyFile.model_fields if name not in _MADE)]
-
-
-def open_study(
-    study: str | Path | Study | Any,
-    *,
-    columns: Mapping[str, str] | None = None,
-    as_of: str | dt.date | None = None,
-    **facts: Any,
-) -> Study:
-    """Open a firm: a study by name or path, or a purchase log in a file or a frame.
-
-    Parameters
-    ----------
-    study : str, Path, DataFrame or Study
-        A name means `data/NAME/study.yaml` in the nearest parent folder, a path of a study file itself; a file
-        such as "orders.csv" is looked at as `crm new` does, and what was guessed stands in the study's `repr`; or
-        a pandas, Polars or PyArrow frame that holds a purchase log. A Study is returned as it is, or as of another day.
-    columns : mapping, optional
-        Of a log: contract column to the log's column, as in `{"customer_id": "CustNo"}`.
-    as_of : str or date, optional
-        Last day that counts, instead of the study's own: a text such as "1998-06-30", a date or a timestamp.
-    **facts
-        Of a log: entries of a study file, such as `currency="EUR"` or `margin=0.4`, and of its table, such as
-        `date_format`, `decimal`, `timezone` and `amount_unit`; of a file also `sheet`, `encoding` and `delimiter`.
-
-    Raises
-    ------
-    StudyError
-        If there is no such study, an entry of it is not allowed, or a file does not say how it is to be read; the
-        message then names the argument that does.
-    DataError
-        When the purchase log is first used, if it cannot be.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> log = pd.DataFrame({"CustNo": ["007", "007"], "day": ["2024-01-05", "2024-02-01"], "paid": [10.0, 20.0]})
-    >>> shop = open_study(log, columns={"customer_id": "CustNo", "date": "day", "amount": "paid"})
-    >>> shop.as_of, shop.transactions.count().to_pyarrow().as_py()
-    (datetime.date(2024, 2, 1), 2)
-    """
-    override = _as_date(as_of)
-    is_file = isinstance(study, (str, Path)) and str(study).lower().endswith(SUFFIXES)
-    by_name = isinstance(study, (str, Path, Study)) and not is_file
-    if by_name and (given := [*(["columns"] if columns else []), *facts]):
-        raise StudyError(f"{', '.join(given)} go with a frame; a study by name says it in its study.yaml")
-    if isinstance(study, Study):
-        return study if override is None else replace(study, as_of_override=override, absent_tables=[])
-    if by_name:
-        path = find_study(study)
-        require_same(str(path), digest_of(path), path.name)
-        return Study(path.parent.name, read_study_file(path), path.parent, root_of(path), None, override)
-    if not (is_file or hasattr(study, "columns") or hasattr(study, "schema")):
-        raise StudyError(
-            f"open_study got {'None' if study is None else f'a value of type {type(study).__name__}'}; allowed: the "
-            "name or path of a study, or a pandas, Polars or PyArrow frame with a purchase log"
-        )
-    allowed = [key for key in _FACTS_OF_A_LOG if is_file or key not in OF_FILES]
-    for key in facts:
-        if key not in allowed:
-            raise StudyError(
-                f"{key}: no such entry of a purchase log alone; {did_you_mean(key, allowed)}. Other tables "
-                "stand in a study file: crm new, crm add"
-            )
-    reading = {key: facts.pop(key) for key in READING if key in facts}
-    if is_file:
-        return _study_of_file(Path(study).expanduser(), columns or {}, reading, facts, override)
-    entry = {"source": "frame", "columns": dict(columns or {}), **reading}
-    content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}
-    return Study("frame", check_study(content, "open_study"), Path.cwd(), find_root(), study, override)
-
-
-def _study_of_file(
-    path: Path,
-    columns: Mapping[str, str],
-    reading: dict[str, Any],
-    facts: dict[str, Any],
-    as_of: dt.date | None,
-) -> Study:
-    """The study that `crm new` would write of a purchase log, with what is given here instead of what was guessed."""
-    from crmlib.data.guessing.table import guess_table
-    from crmlib.study.entries import study_of_guess
-
-    given = {f"columns.{ours}": theirs for ours, theirs in columns.items()} | reading
-    if "currency" in facts:
-        given["currency"] = facts["currency"]
-    if isinstance(form := given.get("date_format"), str):
-        given["date_format"] = (form,)
-    content = study_of_guess(path.name, guess_table(CONTRACTS["transactions"], path, given=given))
-    content["tables"]["transactions"] |= reading
-    return Study(path.stem, check_study(content | facts, str(path)), path.parent, find_root(), None, as_of)
-
-
-def _as_date(as_of: str | dt.date | None) -> dt.date | None:
-    if as_of is None or str(as_of) == "latest":
-        return None
-    # Timestamps begin with their day. In a text nothing may follow it: the text itself goes into the run's record.
-    text = as_of if isinstance(as_of, str) else str(as_of)[:10]
-    try:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            raise ValueError
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        raise StudyError(f"as_of is {as_of!r}; give a day such as 1998-06-30, or latest") from None
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise StudyError(f"as_of is {as_of!r}; give a day from {FIRST_DAY} to {LAST_DAY}, or latest")
-    return day

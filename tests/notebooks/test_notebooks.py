@@ -123,7 +123,9 @@ def shop_from(first, folder):
     return folder / "study.yaml"
 
 
-@pytest.mark.parametrize(("first", "label"), [("2025-01-04", "revenue in 2 months"), ("2025-04-20", None)])
+@pytest.mark.parametrize(
+    ("first", "label"), [("2025-01-04", "revenue of the last 2 months"), ("2025-04-20", None)]
+)
 def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
     first, label, tmp_path, monkeypatch
 ):

@@ -98,8 +98,8 @@ FAILED = RECORD | {
 @pytest.fixture
 def run(tmp_path):
     card = {"label": "revenue", "value": 1234.5, "unit": "money", "currency": "EUR"}
-    card |= {"change": 0.05, "against": "the month before", "card": True}
-    quiet = card | {"label": "not on page one", "card": False}
+    card |= {"change": 0.05, "against": "the month before", "page_one": 1}
+    quiet = card | {"label": "not on page one", "page_one": None}
     unknown = card | {"label": "known to nobody", "value": None}
     figures = {"a": card, "b": quiet, "c": unknown}
     metrics = {"02_customer_base_audit": {"headline": "Half bought once.", "figures": figures}}

@@ -45,7 +45,7 @@ def test_a_published_run_holds_all_it_says(published):
     assert (source["file"], source["rows"], len(source["sha256"])) == ("orders.csv", 30, 64)
     assert {"crmlib", "python", "pandas", "duckdb", "papermill"} <= set(record["versions"])
     figures = json.loads((latest / "metrics.json").read_text())
-    assert figures["01_data_check"]["figures"]["customers"]["value"] == 5
+    assert figures["01_data_check"]["figures"]["rows"]["value"] == 5
     assert figures["02_base"]["figures"]["top"]["value"] == 3
     assert (latest / "tables/lapsing_customers.parquet").is_file()
     assert not list((published.reports / ".staging").glob("2*"))
