@@ -86,7 +86,7 @@ def fitness_gates(
     2  time since last purchase  30 days before as_of   pass
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
-    rows = as_transactions(transactions)
+    log = rows = as_transactions(transactions)
     over = ibis.literal(dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time()))
     kept = rows.reversed_on.isnull() | (rows.reversed_on >= over)
     order = rows.order_id if "order_id" in rows.columns else ibis.null("string")
@@ -115,7 +115,7 @@ def fitness_gates(
         _pauses(days["purchases"].reindex(span[span <= days.index[-1]], fill_value=0)),
         _level_shifts((days["purchases"] - days["new"]).reindex(span, fill_value=0)),
         _closed_cohort(last_new, days.index[0], last_day),
-        _log_start(log_start(transactions, as_of=last_day, log_starts=log_starts)),
+        _log_start(log_start(log, as_of=last_day, log_starts=log_starts)),
         stray_dates,
         _placeholder(within),
     ]
