@@ -11,16 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import (
-    base_axis,
-    finish,
-    no_data,
-    of_each,
-    rows_by,
-    sheet,
-    title_of,
-    value_axis,
-)
+from crmlib.charts.layout import base_axis, finish, no_data, of_each, rows_by, sheet, title_of, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style, line_colours
 from crmlib.errors import CrmError
 

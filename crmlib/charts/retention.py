@@ -10,16 +10,7 @@ from matplotlib.axes import Axes
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import (
-    base_axis,
-    finish,
-    no_data,
-    of_each,
-    sheet,
-    title_of,
-    value_axis,
-    written,
-)
+from crmlib.charts.layout import base_axis, finish, no_data, of_each, sheet, title_of, value_axis, written
 from crmlib.charts.style import BLUE, INK, RED, SOFT, TEAL, Chart, house_style, line_colours
 from crmlib.findings import CONTRADICTED, SUPPORTED
 
