@@ -163,11 +163,9 @@ def _pauses(daily: pd.Series) -> dict[str, str]:
         expected = float(min(around.mean(), after.mean())) * len(pause) if len(around) and len(after) else 0.0
         if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
             found.append((pause.index[0].date(), len(pause), expected))
-    text = ""
-    if found:
-        start, length, expected = max(found, key=itemgetter(1))
-        text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
-    return suspicion("gaps in the calendar", text, PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES)
+    start, length, expected = max(found, key=itemgetter(1), default=(None, 0, 0.0))
+    text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
+    return suspicion("gaps in the calendar", text if found else "", PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES)
 
 
 def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
@@ -183,11 +181,10 @@ def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
             ratio = np.median(after) / max(np.median(before), 1.0)
             if ratio >= SHIFT_RATIO or ratio <= 1 / SHIFT_RATIO:
                 found.append((daily_repeats.index[0].date() + dt.timedelta(weeks=week), ratio))
-    text = ""
-    if found:
-        start, ratio = max(found, key=lambda shift: abs(np.log(max(shift[1], 1e-9))))
-        text = f"repeat purchases ×{ratio:.2f} from {start} on"
-    return suspicion("sudden level shifts", text, SHIFT_RATIO)
+    start, ratio = max(found, key=lambda shift: abs(np.log(max(shift[1], 1e-9))), default=(None, 1.0))
+    return suspicion(
+        "sudden level shifts", f"repeat purchases ×{ratio:.2f} from {start} on" if found else "", SHIFT_RATIO
+    )
 
 
 def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> dict[str, str]:
