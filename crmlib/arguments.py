@@ -22,6 +22,7 @@ _PLAIN: dict[str, tuple[Any, str]] = {
     "float": (Real, "a number"),
     "int": (Integral, "a whole number"),
     "str": (str, "a text"),
+    "None": (type(None), "None"),
 }
 
 
@@ -33,14 +34,11 @@ def checked(thing: Thing) -> Thing:
     if inspect.isfunction(thing):
         return cast(Thing, _checked_function(thing))
     if inspect.isclass(thing) and not issubclass(thing, BaseException):
-        for one in thing.__mro__:
-            if one.__module__.startswith("crmlib.") and not _is_frame(one):
-                _check_methods(one)
+        for kind in thing.__mro__:
+            is_frame = any(base.__name__ == "DataFrame" for base in kind.__mro__)
+            if kind.__module__.startswith("crmlib.") and not is_frame:
+                _check_methods(kind)
     return thing
-
-
-def _is_frame(kind: type) -> bool:
-    return any(one.__name__ == "DataFrame" for one in kind.__mro__)
 
 
 def _check_methods(kind: type) -> None:
@@ -71,7 +69,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
         except _PASSED_ON:
             raise
         except Exception as error:
-            given = {name: one for name, one in bound.arguments.items() if name not in ("self", "cls")}
+            given = {name: value for name, value in bound.arguments.items() if name not in ("self", "cls")}
             raise DataError(f"{function.__qualname__}: {_complaint(error, given)}") from error
 
     call.is_checked = True  # type: ignore[attr-defined]
@@ -80,17 +78,15 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _taken(value: Any, parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
     """An argument as the function takes it, or a refusal by its name."""
-    if not isinstance(parameter.annotation, str) or parameter.kind in (
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
-    ):
+    several = parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if several or not isinstance(parameter.annotation, str):
         return value
-    wanted = [one.strip() for one in parameter.annotation.split("|")]
+    wanted = [kind.strip() for kind in parameter.annotation.split("|")]
     if "pd.DataFrame" in wanted and type(value).__module__.partition(".")[0] in ("polars", "pyarrow"):
         value = value.to_pandas()
     words = []
-    for one in wanted:
-        kind, word = _kind(one, function)
+    for annotation in wanted:
+        kind, word = _kind(annotation, function)
         if kind is None or isinstance(value, kind):
             return value
         words.append(word)
@@ -105,8 +101,6 @@ def _kind(annotation: str, function: Callable[..., Any]) -> tuple[Any, str]:
         import pandas as pd
 
         return pd.DataFrame, "a DataFrame"
-    if annotation == "None":
-        return type(None), "None"
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     named = function.__globals__.get(annotation)
@@ -132,7 +126,7 @@ def _complaint(error: Exception, given: Mapping[str, Any]) -> str:
         ):  # pandas, of several columns
             missing = named[1]
         for name, value in given.items():
-            columns = [str(one) for one in getattr(value, "columns", [missing])]
+            columns = [str(column) for column in getattr(value, "columns", [missing])]
             if missing not in columns:
                 has = did_you_mean(missing, columns) if columns else "it has none"
                 return f"{name} has no column {missing!r}; {has}"

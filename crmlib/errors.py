@@ -10,7 +10,17 @@ from difflib import get_close_matches
 
 
 class CrmError(ValueError):
-    """Any refusal of this library."""
+    """Any refusal of this library.
+
+    Examples
+    --------
+    >>> import crmlib as crm
+    >>> try:
+    ...     crm.open_study("a-shop")
+    ... except crm.CrmError as refusal:
+    ...     print(str(refusal).partition(";")[0])
+    study 'a-shop': no data/a-shop/study.yaml in this folder or above
+    """
 
 
 class StudyError(CrmError):

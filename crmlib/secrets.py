@@ -8,11 +8,12 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from crmlib.errors import StudyError
 
+Thing = TypeVar("Thing")
 _IN_ADDRESS = re.compile(
     r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>]*:)(?P<secret>[^\s@/'\"<>]+)(?=@)", re.I
 )
@@ -42,28 +43,18 @@ def holds_secret(text: str) -> bool:
     return bool(_IN_ADDRESS.search(text) or _IN_SETTING.search(text) or any(map(_is_no_word, entries)))
 
 
-def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
+def redact(value: Thing) -> Thing:
     """Hide passwords in addresses, and the values of environment variables that are named like secrets.
 
-    Numbers and ordinary words stay as they are, also where a variable has such a value.
+    `value`: a text, or what was read from JSON: of that every text, while keys and numbers stay. Numbers and ordinary
+    words stay as they are, also where a variable has such a value.
 
     Examples
     --------
-    >>> redact("cannot reach postgres://me:hunter2@host/shop", {})
-    'cannot reach postgres://me:•••@host/shop'
+    >>> redact("cannot reach postgres://me:hunter2@host/shop"), redact({"to": ["postgres://me:hunter2@host", 2]})
+    ('cannot reach postgres://me:•••@host/shop', {'to': ['postgres://me:•••@host', 2]})
     """
-    return _redacted(text, _known_secrets(os.environ if environment is None else environment))
-
-
-def redact_json(value: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """The same of every text in what was read from JSON; keys and numbers stay.
-
-    Examples
-    --------
-    >>> redact_json({"hunter2": ["hunter2", 2]}, {"DB_PASSWORD": "hunter2"})
-    {'hunter2': ['•••', 2]}
-    """
-    return _redacted(value, _known_secrets(os.environ if environment is None else environment))
+    return _redacted(value, _known_secrets(os.environ))
 
 
 def _redacted(value: Any, secrets: re.Pattern[str] | None) -> Any:
@@ -73,7 +64,7 @@ def _redacted(value: Any, secrets: re.Pattern[str] | None) -> Any:
     if isinstance(value, list):
         return [_redacted(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {key: _redacted(one, secrets) for key, one in value.items()}
+        return {key: _redacted(item, secrets) for key, item in value.items()}
     return value
 
 
@@ -90,18 +81,10 @@ def _known_secrets(environment: Mapping[str, str]) -> re.Pattern[str] | None:
     found = {value for name, value in environment.items() if _SECRET_NAME.search(name)}
     for value in environment.values():
         found.update(match["secret"] for match in _IN_ADDRESS.finditer(value))
-    forms = {
-        form
-        for one in found
-        if _is_no_word(one)
-        for form in (
-            one,
-            json.dumps(one)[1:-1],
-            json.dumps(one, ensure_ascii=False)[1:-1],
-            html.escape(one),
-            quote(one),
-        )
-    }
+    forms = {*filter(_is_no_word, found)}
+    for secret in [*forms]:
+        written = (json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+        forms |= {*(text[1:-1] for text in written), html.escape(secret), quote(secret)}
     # The longest comes first, so that no part of one is left standing.
     parts = [_alone(form) for form in sorted(forms, key=len, reverse=True)]
     return re.compile("|".join(parts)) if parts else None

@@ -146,15 +146,13 @@ def difference_of_means(treated: ArrayLike, control: ArrayLike, *, level: float 
     from scipy.special import stdtr, stdtrit
 
     check_level(level)
-    one, other = _outcomes("treated", treated), _outcomes("control", control)
-    parts = [group.var(ddof=1) / len(group) for group in (one, other)]
-    means = float(one.mean()), float(other.mean())
+    groups = _outcomes("treated", treated), _outcomes("control", control)
+    parts = [group.var(ddof=1) / len(group) for group in groups]
+    means = float(groups[0].mean()), float(groups[1].mean())
     gap, error = means[0] - means[1], sqrt(sum(parts))
     if error == 0:
         return Difference(*means, gap, gap, gap, 0.0, np.nan, 1.0 if gap == 0 else np.nan)
-    degrees = error**4 / sum(
-        part**2 / (len(group) - 1) for part, group in zip(parts, (one, other), strict=True)
-    )
+    degrees = error**4 / sum(part**2 / (len(group) - 1) for part, group in zip(parts, groups, strict=True))
     z, reach = gap / error, float(stdtrit(degrees, (1 + level) / 2)) * error
     return Difference(*means, gap, gap - reach, gap + reach, error, z, float(2 * stdtr(degrees, -abs(z))))
 

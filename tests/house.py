@@ -11,6 +11,7 @@ import io
 import json
 import re
 import tokenize
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,65 @@ def _texts_of_users() -> Iterator[str]:
         yield path.read_text(encoding="utf-8")
 
 
+def parameters_without_caller() -> set[str]:
+    """Parameters with a default, as "function.parameter", that no call in the library, a notebook or a page sets.
+
+    Calls are told apart by the function's name alone, and one with ** or * may set every parameter.
+    """
+    named: dict[str, set[str]] = defaultdict(set)
+    placed: dict[str, int] = defaultdict(int)
+    for call in _calls():
+        function, arguments = call.func, call.args
+        if _last_name(function) == "partial":
+            function, *arguments = arguments
+        name = _last_name(function)
+        named[name] |= {keyword.arg or "**" for keyword in call.keywords}
+        spread = any(isinstance(argument, ast.Starred) for argument in arguments)
+        placed[name] = max(placed[name], 99 if spread else len(arguments))
+    found = set()
+    for name, parameters, optional in _functions():
+        if "**" not in named[name]:
+            unset = optional - named[name] - {*parameters[: placed[name]]}
+            found |= {f"{name}.{parameter}" for parameter in unset}
+    return found
+
+
+def _last_name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def _functions() -> Iterator[tuple[str, list[str], set[str]]]:
+    """Name, parameters by place and those with a default of every function; a class stands for its `__init__`."""
+    for path in sorted(LIBRARY.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        owners = {
+            id(part): kind for kind in ast.walk(tree) if isinstance(kind, ast.ClassDef) for part in kind.body
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                by_place = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+                optional = {*by_place[len(by_place) - len(node.args.defaults) :]}
+                pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                optional |= {argument.arg for argument, default in pairs if default is not None}
+                owner = owners.get(id(node))
+                name = owner.name if owner and node.name == "__init__" else node.name
+                yield name, [one for one in by_place if one not in ("self", "cls")], optional
+
+
+def _calls() -> Iterator[ast.Call]:
+    texts = [path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py")]
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        page = path.read_text(encoding="utf-8")
+        for block in re.findall(r"```(?:python|pycon)\n(.*?)```", page, re.S):
+            lines = [line[4:] for line in block.splitlines() if line.startswith((">>> ", "... "))]
+            texts.append("\n".join(lines) or block)
+    for text in texts:
+        yield from (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+
+
 def counts(found: dict[str, Module]) -> dict[str, object]:
     """What `make house` prints of these modules."""
     long = sorted(one.name for one in found.values() if one.lines > LONGEST_FILE)
@@ -147,6 +207,7 @@ def main() -> None:
     print("public names in all:", len(set().union(*named.values())))
     unused = without_user(set().union(*named.values()))
     print(f"names without a user ({len(unused)}):", ", ".join(unused))
+    print("parameters that only tests set:", len(parameters_without_caller()))
 
 
 if __name__ == "__main__":

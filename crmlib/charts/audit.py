@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import finish, no_data, of_each, sheet, title_of, written
+from crmlib.charts.layout import finish, no_data, of_each, sheet, title_of
 from crmlib.charts.style import BLUE, LIGHT_BLUE, PALE, Chart, house_style
 
 _COMPARED = {"month_before": "the month before", "year_before": "the year before", "budget": "the budget"}
@@ -30,19 +33,27 @@ def month_against_others(
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     measure : str
-        Which measure to draw: money if "revenue" or "contribution", else a count.
+        Which measure to draw: "revenue" or "contribution".
     currency : str
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> months = {"value": [80.0, 60, 20], "month_before": [90.0, 70, 20], "year_before": np.nan, "budget": np.nan}
+    >>> frame = pd.DataFrame({"customers": ["all", "existing", "new"], "measure": "revenue"} | months)
+    >>> frame = frame.assign(month=pd.Timestamp("2024-06-01"))
+    >>> print(month_against_others(frame, "Revenue fell by USD 10", currency="USD").alt)
+    Revenue fell by USD 10. Bars of revenue: June 2024: USD 80.00; the month before: USD 90.00. In June 2024, existing
+    customers USD 60.00, new ones USD 20.00.
     """
     rows = review[review["measure"] == measure].set_index("customers")
     if rows.empty or not np.isfinite(rows.loc["all", "value"]):
         return no_data(f"No complete month to show {measure} of", ax)
     whole, month = rows.loc["all"], fmt.month(rows["month"].iloc[0])
     columns = ["value", *(name for name in _COMPARED if np.isfinite(whole[name]))]
-    unit = "money" if measure in ("revenue", "contribution") else "count"
-    texts = [written(whole[name], unit, currency) for name in columns]
+    texts = [fmt.money(whole[name], currency) for name in columns]
     names = [month, *(_COMPARED[name] for name in columns[1:])]
     axes = sheet(0.42 * len(columns), ax)
     kit.bars(axes, names, whole[columns], texts, [BLUE, *[PALE] * (len(columns) - 1)])
@@ -51,10 +62,13 @@ def month_against_others(
     light = bool(known.any() and np.min([existing[known], new[known]]) >= 0)
     if light:  # what new customers brought stands at the end of each bar
         axes.barh(np.flatnonzero(known), new[known], left=existing[known], color=LIGHT_BLUE, height=0.68)
-    parts = [written(value, unit, currency) for value in (existing[0], new[0])]
-    alt = f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {parts[0]}, new ones {parts[1]}."
-    label = f"{fmt.capital(measure)} per month" + (f", {currency or 'money'}" if unit == "money" else "")
-    label += "; light: by new customers" if light else ""
+    old, fresh = (fmt.money(value[0], currency) for value in (existing, new))
+    alt = (
+        f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {old}, new ones {fresh}."
+    )
+    label = f"{fmt.capital(measure)} per month, {currency or 'money'}" + (
+        "; light: by new customers" if light else ""
+    )
     return finish(axes, title_of(review, finding, currency, measure), alt, unit=label)
 
 
@@ -78,6 +92,13 @@ def waterfall(
         What the total is, such as "revenue" or "contribution".
     before, after : str
         The names of the two periods.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"step": ["", "lapsed", ""], "customers": [9, 4, 5], "change": [90.0, -40, 50]})
+    >>> print(waterfall(frame, "Half of the customers lapsed").alt)
+    Half of the customers lapsed. Waterfall of revenue from before to after. before: 90.00; lapsed (4): −40.00; after:
+    50.00.
     """
     if frame.empty or ("step" in frame and len(frame) < 3):
         return no_data(f"No {value} of two periods to compare", ax)
@@ -88,10 +109,7 @@ def waterfall(
         after = f"end of {fmt.month(frame['month'].iloc[-1], short=True)}"
     elif "step" in frame:
         groups, start = frame.iloc[1:-1], float(frame["change"].iloc[0])
-        names = [
-            f"{name} ({fmt.number(n)})" for name, n in zip(groups["step"], groups["customers"], strict=True)
-        ]
-        effects = groups["change"].to_numpy(dtype=float)
+        names, effects = _counted(groups["step"], groups["customers"]), groups["change"].to_numpy(dtype=float)
     else:
         names, start = frame["factor"].astype(str).tolist(), float(frame["before"].prod())
         effects = frame["effect"].to_numpy(dtype=float)
@@ -120,6 +138,12 @@ def migration(
         As for `month_against_others`.
     before, after : str
         The names of the two periods or days.
+
+    Examples
+    --------
+    >>> matrix = pd.DataFrame([[3, 1], [0, 2]], index=["Gold", "Lead"], columns=["Gold", "Lead"])
+    >>> print(migration(matrix, "One of six fell").alt)
+    One of six fell. Table of shares. Gold (4 customers): 75 % Gold, 25 % Lead; Lead (2 customers): 100 % Lead.
     """
     counts = matrix.loc[matrix.sum(axis=1) > 0, (matrix.sum(axis=0) > 0) | matrix.columns.isin(matrix.index)]
     if counts.index.isin(_NEWCOMERS).all():
@@ -128,20 +152,20 @@ def migration(
     shares = counts.div(people, axis=0).to_numpy(dtype=float)
     rows, columns = [str(name) for name in counts.index], [str(name) for name in counts.columns]
     texts = np.array([[fmt.count(100 * share) if share >= 0.005 else "" for share in row] for row in shares])
-    names = (
-        [f"{row} ({fmt.number(n)})" for row, n in zip(rows, people, strict=True)] if len(rows) <= 6 else rows
-    )
+    names = _counted(rows, people) if len(rows) <= 6 else rows
     axes = sheet((0.31 if len(rows) > 9 else 0.42) * len(rows) + 0.1, ax)
     long = max(len(word) for column in columns for word in column.split()) > 8 and len(columns) > 4
     kit.heat_map(axes, shares, texts, names, columns if long else [name.replace(" ", "\n") for name in columns],
                  vmax=max(0.5, float(shares.max())))  # fmt: skip
     axes.tick_params(axis="x", rotation=90 if long else 0)
-    listed = "; ".join(
-        f"{row} ({fmt.plural(n, 'customer')}): "
-        + ", ".join(
-            f"{fmt.share(share)} {to}" for share, to in zip(line, columns, strict=True) if share >= 0.005
-        )
-        for row, n, line in zip(rows, people, shares, strict=True)
+    heads = (f"{row} ({fmt.plural(n, 'customer')})" for row, n in zip(rows, people, strict=True))
+    to = (
+        ", ".join(f"{fmt.share(line[n])} {column}" for n, column in enumerate(columns) if line[n] >= 0.005)
+        for line in shares
     )
     unit = f"% of each group of {before} (rows) by group of {after} (columns)"
-    return finish(axes, title_of(matrix, finding), f"Table of shares. {listed}.", unit=unit)
+    return finish(axes, title_of(matrix, finding), f"Table of shares. {of_each(heads, to)}.", unit=unit)
+
+
+def _counted(names: Iterable[Any], customers: Iterable[float]) -> list[str]:
+    return [f"{name} ({fmt.number(n)})" for name, n in zip(names, customers, strict=True)]

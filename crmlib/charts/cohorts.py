@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from crmlib import format as fmt
 from crmlib.charts import kit
 from crmlib.charts.layout import (
+    base_axis,
     finish,
     in_words,
     no_data,
@@ -22,7 +23,7 @@ from crmlib.charts.layout import (
     value_axis,
     written,
 )
-from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, SOFT, WIDTH_INCHES, Chart, house_style
+from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SHADES, WIDTH_INCHES, Chart, house_style
 from crmlib.findings import Estimate
 from crmlib.units import TimeUnit
 
@@ -39,14 +40,14 @@ _MEASURES = {
 @house_style()
 def cohort_value(
     history: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
-    age_unit: str = "month", ax: Axes | None = None,
+    ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw what a customer of one cohort has brought by each age.
 
     Parameters
     ----------
     history : DataFrame
-        One row per `age` from 0 on: `customers` and `value_per_customer` (money, cumulative).
+        One row per `age` (months) from 0 on: `customers` and `value_per_customer` (money, cumulative).
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     value : str
@@ -55,19 +56,24 @@ def cohort_value(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
-    age_unit : str
-        The name of one unit of age.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({"age": [0, 1], "customers": 200, "value_per_customer": [30.0, 42]})
+    >>> print(cohort_value(history, "A customer brought EUR 42 in two months", currency="EUR").alt)
+    A customer brought EUR 42 in two months. Line of cumulative revenue per customer acquired (200 customers): EUR 30.00
+    in the first month, EUR 42.00 through age 1.
     """
     if history.empty:
-        return no_data(f"No cohort has lived one {age_unit}", ax)
+        return no_data("No cohort has lived one month", ax)
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
     axes = sheet(2.4, ax)
     kit.named_lines(axes, {"": (ages, values)}, [BLUE])
-    _age_axis(axes, f"{fmt.capital(age_unit)}s since the customer's own first purchase")
+    base_axis(axes, "Months since the customer's own first purchase", kind="count", bins=8)
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
     alt = (
         f"Line of cumulative {value} per customer acquired ({fmt.plural(history['customers'].iloc[0], 'customer')}): "
-        f"{fmt.money(values[0], currency)} in the first {age_unit}, {fmt.money(values[-1], currency)} through age "
+        f"{fmt.money(values[0], currency)} in the first month, {fmt.money(values[-1], currency)} through age "
         f"{fmt.number(ages.iloc[-1])}."
     )
     unit = f"Cumulative {value} per customer acquired, {scale}{currency or 'money'}"
@@ -91,6 +97,14 @@ def cohorts_by_age(
     measure : {"active_share", "purchases_per_active", "spend_per_purchase", "margin", "value_per_customer"}
     period : {"W", "M", "Q", "Y"}
         The length of a cohort's period.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-02-01"]), "age": [1, 2, 1],
+    ...                       "complete": True, "active_share": [0.4, 0.3, 0.5]})
+    >>> print(cohorts_by_age(frame, "February came back more").alt)
+    February came back more. Lines of share of customers active by age in months, 2 cohorts. January 2024: 30 % at age
+    2; February 2024: 50 % at age 1.
     """
     label, kind = _MEASURES[measure]
     rows, older = _of_new_customers(comparison)
@@ -100,27 +114,26 @@ def cohorts_by_age(
         return no_data(f"No complete period to compare cohorts in by {label.lower()}", ax)
     table = rows.pivot(index="age", columns="cohort", values=measure)
     first, last = table.columns[0], _newest(table)
-    coloured = {cohort: (table.index, table[cohort]) for cohort in dict.fromkeys([last, first])}
-    pale = {cohort: (table.index, table[cohort]) for cohort in table if cohort not in coloured}
+    curves = {cohort: (table.index, table[cohort]) for cohort in table}
+    coloured = {cohort: curves.pop(cohort) for cohort in dict.fromkeys([last, first])}
     axes = sheet(2.6, ax)
     kit.named_lines(axes, {"": (table.index, table.max(axis=1))}, ["none"])
-    kit.lines(axes, pale, [PALE] * len(pale), linewidth=1.0)
+    kit.lines(axes, curves, [PALE] * len(curves), linewidth=1.0)
     kit.lines(axes, coloured, [ORANGE, INK][-len(coloured) :], linewidth=1.8, clip_on=False)
     axes.set_ylim(min(float(np.nanmin(table)), 0.0) * 1.05, max(float(np.nanmax(table)), 0.0) * 1.05 or 1.0)
     unit_name = TimeUnit(period).singular
-    _age_axis(axes, _calendar_age(unit_name))
+    base_axis(axes, _calendar_age(unit_name), kind="count", bins=8)
     scale = value_axis(axes, "y", kind=kind, largest=float(np.nanmax(table)))
     unit = label + (f", {scale}{currency or 'money'}" if kind == "money" else "")
     if first != last:
         unit += f"; black: {fmt.period(first, period, short=True)}, orange: {fmt.period(last, period, short=True)}"
-    unit += "; pale: others" if pale else ""
-    listed = "; ".join(
-        f"{fmt.period(cohort, period)}: {written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}"
-        for cohort, line in ((cohort, table[cohort].dropna()) for cohort in dict.fromkeys([first, last]))
+    unit += "; pale: others" if curves else ""
+    named = {fmt.period(cohort, period): table[cohort].dropna() for cohort in dict.fromkeys([first, last])}
+    texts = (
+        f"{written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}" for line in named.values()
     )
-    alt = (
-        f"Lines of {label.lower()} by age in {unit_name}s, {fmt.plural(table.shape[1], 'cohort')}. {listed}."
-    )
+    people = fmt.plural(table.shape[1], "cohort")
+    alt = f"Lines of {label.lower()} by age in {unit_name}s, {people}. {of_each(named, texts)}."
     return finish(axes, title_of(comparison, finding, currency, measure), alt, unit=unit + _left_out(older))
 
 
@@ -133,63 +146,61 @@ def _newest(table: pd.DataFrame) -> pd.Timestamp:
 
 @house_style()
 def cohort_triangle(
-    comparison: pd.DataFrame, finding: str | None = None, *, measure: str = "active_share", currency: str = "",
-    period: str = "M", ax: Axes | None = None,
-) -> Chart:  # fmt: skip
-    """Draw one measure of each cohort (a row) at each age (a column); what is not complete is framed.
+    comparison: pd.DataFrame, finding: str | None = None, *, period: str = "M", ax: Axes | None = None
+) -> Chart:
+    """Draw the share of each cohort (a row) that is active at each age (a column); what is not complete is framed.
 
     Parameters
     ----------
     comparison : DataFrame
         As for `cohorts_by_age`.
-    finding, currency, ax
+    finding, ax
         As for `cohort_value`.
-    measure, period : str
+    period : str
         As for `cohorts_by_age`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-02-01"]), "age": [1, 2, 1],
+    ...                       "complete": True, "active_share": [0.4, 0.3, 0.5]})
+    >>> print(cohort_triangle(frame, "February came back more").alt)
+    February came back more. Table of share of customers active by cohort and age, 2 cohorts. January 2024: 40 % at age
+    1, 30 % at age 2; February 2024: 50 % at age 1, 50 % at age 1.
     """
-    label, kind = _MEASURES[measure]
     rows, older = _of_new_customers(comparison)
-    rows = rows[rows["age"] >= (measure == "active_share")].dropna(subset=[measure])
+    rows = rows[rows["age"] >= 1].dropna(subset=["active_share"])
     if rows.empty:
-        return no_data(f"No period to compare cohorts in by {label.lower()}", ax)
+        return no_data("No period to compare cohorts in by share of customers active", ax)
     table, complete = (
-        rows.pivot(index="cohort", columns="age", values=name) for name in (measure, "complete")
-    )  # fmt: skip
+        rows.pivot(index="cohort", columns="age", values=name) for name in ("active_share", "complete")
+    )
     values = table.to_numpy(dtype=float)
     few = table.shape[1] <= 9 and table.shape[0] <= 24
-    texts = [[_cell(value, kind) if few else "" for value in line] for line in values]
+    texts = [[fmt.count(100 * v) if few and np.isfinite(v) else "" for v in line] for line in values]
     axes = sheet(min(0.26 * len(table) + 0.2, 4.2), ax)
     largest = max(float(np.nanmax(np.abs(values))), 1e-9)
     every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // 12)
-    names = [
-        "" if n % every_row else fmt.period(cohort, period, short=True)
-        for n, cohort in enumerate(table.index)
-    ]
-    ages = ["" if n % every_column else fmt.number(age) for n, age in enumerate(table.columns)]
+    names, ages = [""] * len(table), [""] * table.shape[1]
+    names[::every_row] = [fmt.period(cohort, period, short=True) for cohort in table.index[::every_row]]
+    ages[::every_column] = [fmt.number(age) for age in table.columns[::every_column]]
     kit.heat_map(axes, values, np.array(texts), names, ages, vmax=largest)
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
-        axes.add_patch(_frame(row, column))
+        place = column + 0.06, row + 0.06
+        axes.add_patch(Rectangle(place, 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2))
     axes.set_xlabel(_calendar_age(TimeUnit(period).singular))
-    unit = label + (f", {currency or 'money'}" if kind == "money" else "") + " (shade: the darker, the more)"
+    unit = "Share of customers active (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
-    listed = "; ".join(
-        f"{fmt.period(cohort, period)}: {written(float(line.iloc[0]), kind, currency)} at age {line.index[0]}, "
-        f"{written(float(line.iloc[-1]), kind, currency)} at age {line.index[-1]}"
-        for cohort, line in ((cohort, table.loc[cohort].dropna()) for cohort in table.index)
+    lines = (table.loc[cohort].dropna() for cohort in table.index)
+    spans = (
+        ", ".join(f"{fmt.share(line.iloc[n])} at age {line.index[n]}" for n in (0, -1)) for line in lines
     )
-    alt = f"Table of {label.lower()} by cohort and age, {fmt.plural(len(table), 'cohort')}. {listed}."
-    return finish(axes, title_of(comparison, finding, currency, measure), alt, unit=unit + _left_out(older))
-
-
-def _cell(value: float, kind: str) -> str:
-    if not np.isfinite(value):
-        return ""
-    return fmt.count(100 * value) if kind == "share" else fmt.number(value)
-
-
-def _frame(row: int, column: int) -> Rectangle:
-    return Rectangle((column + 0.06, row + 0.06), 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2)
+    listed = of_each((fmt.period(cohort, period) for cohort in table.index), spans)
+    alt = (
+        f"Table of share of customers active by cohort and age, {fmt.plural(len(table), 'cohort')}. {listed}."
+    )
+    title = title_of(comparison, finding, measure="active_share")
+    return finish(axes, title, alt, unit=unit + _left_out(older))
 
 
 @house_style()
@@ -213,6 +224,13 @@ def by_cohort(
         How it is written.
     period : {"W", "M", "Q", "Y"}
         The length of a cohort's period.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"cohort": pd.to_datetime(["2024-01-01", "2024-02-01"]), "repeat_rate": [0.3, 0.35]})
+    >>> print(by_cohort(frame, "February came back more").alt)
+    February came back more. Dots of share of customers who came back by month of the first purchase. January 2024: 30
+    %; February 2024: 35 %.
     """
     when, stem = ("cohort" if "cohort" in frame else "month"), value.removesuffix("_mean")
     rows, older = _of_new_customers(frame)
@@ -228,15 +246,10 @@ def by_cohort(
     kit.period_dots(axes, starts, values, low, high, period)
     scale = value_axis(axes, "y", kind=kind, largest=float(rows[[value, *ends]].abs().max().max()))
     known = rows[value].dropna()
-    listed = of_each(
-        (fmt.period(start.to_timestamp(), period) for start in known.index),
-        (written(float(value), kind, currency) for value in known),
-    )  # fmt: skip
-    unit = (
-        f"{fmt.capital(what)} per customer acquired, {scale}{currency or 'money'}"
-        if kind == "money"
-        else fmt.capital(what)
-    )
+    names = (fmt.period(start.to_timestamp(), period) for start in known.index)
+    listed = of_each(names, (written(float(number), kind, currency) for number in known))
+    unit = fmt.capital(what)
+    unit += f" per customer acquired, {scale}{currency or 'money'}" if kind == "money" else ""
     unit += "" if ends[0] == value else "; bars: interval"
     alt = f"Dots of {what} by {TimeUnit(period).singular} of the first purchase. {listed}."
     return finish(axes, title_of(frame, finding, currency), alt, unit=unit + _left_out(older))
@@ -263,6 +276,13 @@ def revenue_by_cohort(
         What the coming quarter is expected to bring, and its interval: drawn as a third in each of three months.
     width : float
         Of the sheet, inches.
+
+    Examples
+    --------
+    >>> months = pd.to_datetime(["2024-01-01", "2024-02-01"])
+    >>> frame = pd.DataFrame({"cohort": months[0], "period": months, "complete": True, "revenue": [90.0, 40]})
+    >>> print(revenue_by_cohort(frame, "One cohort brings all", currency="EUR").alt)
+    One cohort brings all. Stacked steps of revenue by cohort, January 2024 to February 2024, 1 cohort; in all EUR 130.
     """
     rows = comparison[comparison["complete"]] if "complete" in comparison else comparison
     if rows.empty or not rows[value].sum() > 0:
@@ -275,7 +295,8 @@ def revenue_by_cohort(
         shades[-1] = to_rgba(ORANGE)
     # A step per period: a slope between two periods would draw money that nobody paid.
     edges = np.arange(len(table) + 1) - 0.5
-    x = np.concatenate([np.repeat(edges, 2)[1:-1], np.repeat(edges, 2)[1:-1][::-1]])
+    across = np.repeat(edges, 2)[1:-1]
+    x = np.concatenate([across, across[::-1]])
     steps = np.repeat(np.column_stack([np.zeros(len(table)), tops]), 2, axis=0)
     layers = [
         np.column_stack([x, np.concatenate([steps[:, n + 1], steps[::-1, n]])]) for n in range(table.shape[1])
@@ -337,9 +358,3 @@ def _left_out(older: int) -> str:
 
 def _calendar_age(unit: str) -> str:
     return f"Calendar {unit}s since that of the first purchase"
-
-
-def _age_axis(axes: Axes, label: str) -> None:
-    value_axis(axes, "x", kind="count", bins=8)
-    axes.xaxis.grid(False)
-    axes.set_xlabel(label, color=SOFT)

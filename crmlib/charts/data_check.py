@@ -33,6 +33,12 @@ def rows_by_fate(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"outcome": ["in the source", "used"], "rows": [9, 9], "amount": [90.0, 90]})
+    >>> print(rows_by_fate(frame, "All rows are used", currency="EUR").alt)
+    All rows are used. Bars of the rows by outcome. in the source: 9 rows EUR 90.00; used: 9 rows EUR 90.00.
     """
     if frame.empty or not frame["rows"].iloc[0]:
         return no_data("The source has no rows", ax)
@@ -66,6 +72,13 @@ def per_month(
         The column to draw, such as "purchases" or "new_customers".
     as_of : date or str, optional
         The last day that counts: the month it falls in is drawn pale unless it is complete.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"month": ["2024-01-01", "2024-03-01"], "purchases": [3, 1]})
+    >>> print(per_month(frame, "Purchases fell").alt)
+    Purchases fell. Bars of purchases per month, January 2024 to March 2024: 4 in all, most in January 2024 (3), 1 in
+    March 2024, the last complete month. Months without any: 1.
     """
     what, frame = measure.replace("_", " "), frame.dropna(subset=["month"])
     if len(frame) and frame[measure].isna().all():
@@ -73,9 +86,8 @@ def per_month(
     if not frame[measure].sum() > 0:
         return no_data(f"The log holds no {what}", ax)
     known = frame.dropna(subset=[measure])
-    monthly = known.groupby(pd.to_datetime(known["month"]).dt.to_period("M"))[measure].sum()
-    monthly = monthly.reindex(pd.period_range(monthly.index[0], monthly.index[-1], freq="M"), fill_value=0)
-    months, values = monthly.index.to_timestamp().tolist(), monthly.to_numpy(dtype=float)
+    monthly = known.set_index(pd.to_datetime(known["month"]))[measure].resample("MS").sum()
+    months, values = monthly.index.tolist(), monthly.to_numpy(dtype=float)
     day = None if as_of is None else pd.Timestamp(as_of).normalize()
     running = day is not None and months[-1] <= day < months[-1] + pd.offsets.MonthEnd(0)
     complete = len(months) - bool(running and len(months) > 1)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmlib import format as fmt
-from crmlib.charts.layout import on_two_lines, period_axis, spread, value_axis
+from crmlib.charts.layout import base_axis, on_two_lines, period_axis, spread, value_axis
 from crmlib.charts.style import (
     BLUE,
     DPI,
@@ -84,10 +84,8 @@ def _name_rows(axes: Axes, names: Sequence[Any], ends: Sequence[np.ndarray], tex
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    for place, end, text in zip(
-        range(len(names)), np.max([*ends, np.zeros(len(names))], axis=0), texts, strict=True
-    ):
-        _write(axes, text, (end, place), linespacing=1.15)
+    for place, text in enumerate(texts):
+        write(axes, text, (max(0.0, *(end[place] for end in ends)), place), linespacing=1.15)
 
 
 def _rows(axes: Axes, names: Sequence[Any]) -> None:
@@ -95,14 +93,9 @@ def _rows(axes: Axes, names: Sequence[Any]) -> None:
     axes.set_ylim(len(names) - 0.45, -0.55)
 
 
-def _write(axes: Axes, text: str, place: tuple[Any, Any], **options: Any) -> None:
-    put: dict[str, Any] = {
-        "xytext": (5, 0),
-        "textcoords": "offset points",
-        "va": "center",
-        "annotation_clip": False,
-    }
-    axes.annotate(text, place, **(put | options))
+def write(axes: Axes, text: str, place: tuple[Any, Any], **options: Any) -> None:
+    put: dict[str, Any] = {"xytext": (5, 0), "va": "center"} | options
+    axes.annotate(text, place, textcoords="offset points", annotation_clip=False, **put)
 
 
 def dots(
@@ -117,8 +110,8 @@ def dots(
     )  # fmt: skip
     axes.axvline(0, color=SOFT, linewidth=0.8)
     _rows(axes, names)
-    for place, text in zip(places, texts, strict=True):
-        _write(axes, text, (1.0, place), xycoords=axes.get_yaxis_transform(), linespacing=1.1)
+    for place, text in enumerate(texts):
+        write(axes, text, (1.0, place), xycoords=axes.get_yaxis_transform(), linespacing=1.1)
 
 
 def lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) -> None:
@@ -134,10 +127,8 @@ def lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) ->
 
 def band(axes: Axes, places: Any, low: Any, high: Any, **options: Any) -> None:
     """An interval around a line."""
-    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
-    axes.fill_between(
-        np.asarray(places, dtype=float), low, high, color=LIGHT_BLUE, alpha=0.5, linewidth=0, **options
-    )
+    x, bottom, top = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
+    axes.fill_between(x, bottom, top, color=LIGHT_BLUE, alpha=0.5, linewidth=0, **options)
 
 
 def end_labels(
@@ -152,16 +143,10 @@ def end_labels(
     inches = axes.get_window_extent().height / (axes.figure.dpi or DPI)
     places = spread(heights, 0.18 * (high - low) / inches, low, high)
     for place, square in zip(places, squares, strict=False):
-        _write(axes, "\N{BLACK SQUARE}", (x, place), xytext=(5, 1), color=square, size=10)
+        write(axes, "\N{BLACK SQUARE}", (x, place), xytext=(5, 1), color=square, size=10)
+    beside = (18 if len(squares) else 6, 0)
     for place, text, colour in zip(places, texts, colours, strict=True):
-        _write(
-            axes,
-            fmt.short_name(text),
-            (x, place),
-            xytext=(18 if len(squares) else 6, 0),
-            color=colour,
-            size=10,
-        )
+        write(axes, fmt.short_name(text), (x, place), xytext=beside, color=colour, size=10)
 
 
 def named_lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) -> None:
@@ -172,14 +157,19 @@ def named_lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: A
     axes.set_xlim(*((start, end) if end > start else (start - 0.5, end + 0.5)))
     axes.set_ylim(min(axes.dataLim.y0 * 1.04, 0), max(axes.dataLim.y1 * 1.04, 0) or 1.0)
     if len(curves) > 1:
-        lasts = [float(np.asarray(heights)[-1]) for _, heights in curves.values()]
-        end_labels(axes, axes.get_xlim()[1], lasts, list(curves), colours)
+        end_labels(axes, axes.get_xlim()[1], _lasts(curves), list(curves), colours)
 
 
-def cumulative(axes: Axes, curves: Curves, colours: Sequence[str], *, kind: str, largest: float = 0.0) -> str:
+def _lasts(curves: Curves) -> list[float]:
+    return [float(np.asarray(heights)[-1]) for _, heights in curves.values()]
+
+
+def cumulative(
+    axes: Axes, curves: Curves, colours: Sequence[str], label: str, *, kind: str, largest: float = 0.0
+) -> str:
     """What the first so many customers make together: shares of customers from nobody to all, and a line for each
     ranking; returns the word of the scale.
-    """  # fmt: skip
+    """
     drawn = {}
     for name, (shares, sums) in curves.items():
         shares, sums = np.asarray(shares, dtype=float), np.asarray(sums, dtype=float)
@@ -187,12 +177,11 @@ def cumulative(axes: Axes, curves: Curves, colours: Sequence[str], *, kind: str,
         drawn[name] = shares[some], sums[some]
     lines(axes, drawn, colours, marker="")
     axes.axhline(0, color=SOFT, linewidth=0.8)
-    axes.set_xlim(0, 1)
     heights = np.concatenate([sums for _, sums in drawn.values()])
     low, high = min(float(heights.min()), 0.0), max(float(heights.max()), 0.0)
     axes.set_ylim(low - 0.06 * (high - low) if low < 0 else 0.0, high + 0.06 * (high - low) or 1.0)
-    value_axis(axes, "x", kind="share")
-    axes.xaxis.grid(False)
+    axes.set_xlim(0, 1)
+    base_axis(axes, label, kind="share")
     return value_axis(axes, "y", kind=kind, largest=largest)
 
 
@@ -203,25 +192,22 @@ def dashed(
     axes.plot(x, y, color=colour, linewidth=width, linestyle=_DASHED, zorder=1.5)
 
 
-def dot(axes: Axes, x: float, y: float, colour: str = ORANGE) -> None:
-    """One point of a curve that the finding speaks of."""
-    axes.plot([x], [y], "o", color=colour, markersize=6, clip_on=False, zorder=4)
+def dot(axes: Axes, x: Any, y: Any, colour: str = ORANGE, **options: Any) -> None:
+    """One point of a curve, or several, that the finding speaks of."""
+    axes.plot(x, y, "o", color=colour, markersize=6, clip_on=False, zorder=4, **options)
 
 
 def calibration(axes: Axes, curves: Curves, *, what: str) -> None:
     """What happened against what was predicted, both shares: on the dashed line they are the same."""
-    numbers = np.concatenate([np.asarray(shares, dtype=float) for pair in curves.values() for shares in pair])
-    end = 1.03 * max(float(numbers.max()), 0.01)
+    end = 1.03 * max(0.01, *(float(np.max(shares)) for pair in curves.values() for shares in pair))
     colours = line_colours(len(curves))
     lines(axes, curves, colours, marker="o", markersize=4.5)
     dashed(axes, [0, end], [0, end])
-    axes.set_xlim(0, end)
-    axes.set_ylim(0, end)
-    lasts = [float(np.asarray(actual)[-1]) for _, actual in curves.values()]
-    names = list(curves) if len(curves) > 1 else [""] * len(curves)
-    end_labels(axes, end, [*lasts, end], [*names, "as predicted"], [*colours, SOFT])
-    value_axis(axes, "y", kind="share")
-    value_axis(axes, "x", kind="share")
+    axes.set(xlim=(0, end), ylim=(0, end))
+    names = list(curves) if len(curves) > 1 else [""]
+    end_labels(axes, end, [*_lasts(curves), end], [*names, "as predicted"], [*colours, SOFT])
+    for which in "xy":
+        value_axis(axes, which, kind="share")
     axes.set_xlabel(what)
 
 
@@ -241,8 +227,8 @@ def heat_map(
     axes.spines["bottom"].set_visible(False)
 
 
-def periods(axes: Axes, starts: Sequence[Any], values: Any, length: str = "M", *, complete: int) -> None:
-    """A bar for each calendar period, pale where the period is not complete."""
+def periods(axes: Axes, starts: Sequence[Any], values: Any, *, complete: int) -> None:
+    """A bar for each month, pale where it is not complete."""
     values, places = np.asarray(values, dtype=float), np.arange(len(starts))
     for some, colour in ((slice(complete), BLUE), (slice(complete, None), PALE)):
         sns.barplot(
@@ -250,23 +236,16 @@ def periods(axes: Axes, starts: Sequence[Any], values: Any, length: str = "M", *
             width=0.8 if len(starts) < 60 else 1.0, ax=axes,
         )  # fmt: skip
     axes.set_ylim(0, max(float(np.nanmax(values)) * 1.05, 1))
-    _period_axis(axes, starts, length)
+    period_axis(axes, starts)
 
 
-def period_dots(
-    axes: Axes, starts: Sequence[Any], values: Any, low: Any, high: Any, length: str = "M"
-) -> None:
+def period_dots(axes: Axes, starts: Sequence[Any], values: Any, low: Any, high: Any, length: str) -> None:
     """A dot with its interval for each calendar period; a period without a value leaves a gap in the line."""
     places = np.arange(len(starts))
     axes.vlines(places, low, high, color=PALE, linewidth=5 if len(starts) < 30 else 3)
     axes.plot(places, values, color=BLUE, marker="o", markersize=4.5, linewidth=1.4)
     bottom, top = axes.get_ylim()
     axes.set_ylim(min(bottom, 0.0) if np.nanmin(values) < 0 else 0.0, 1.05 * max(top, 0.0) or 1.0)
-    _period_axis(axes, starts, length)
-
-
-def _period_axis(axes: Axes, starts: Sequence[Any], length: str) -> None:
-    axes.set_xlim(-0.6, max(len(starts), 6) - 0.4)  # a single bar does not fill the sheet
     period_axis(axes, starts, length)
 
 

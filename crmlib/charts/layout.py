@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
@@ -126,14 +127,13 @@ def _points(lines: Sequence[str], font: FontProperties) -> float:
     return len(lines) * font.get_size_in_points() * _LINE
 
 
+@house_style()
 def no_data(title: str, ax: Axes | None = None) -> Chart:
     """A chart that says in words that there is nothing to draw."""
-    with house_style():
-        axes = sheet(1.0, ax)
-        axes.set_axis_off()
-        axes.text(0, 0.5, "No data to draw.", color=SOFT, size=11, transform=axes.transAxes, va="center")
-        drawn = finish(axes, title, "There is no data to draw.")
-    return Chart(drawn.figure, drawn.title, drawn.alt, empty=True)
+    axes = sheet(1.0, ax)
+    axes.set_axis_off()
+    axes.text(0, 0.5, "No data to draw.", color=SOFT, size=11, transform=axes.transAxes, va="center")
+    return replace(finish(axes, title, "There is no data to draw."), empty=True)
 
 
 def wrap(text: str, font: FontProperties, room_pixels: float, renderer: RendererAgg) -> list[str]:
@@ -161,33 +161,32 @@ def wrap(text: str, font: FontProperties, room_pixels: float, renderer: Renderer
 
 def _breaks(widths: Sequence[float], space: float, room: float) -> list[int]:
     """Where each line starts when every line takes as many words as fit."""
-    starts: list[int] = []
-    used = 0.0
+    starts, used = [0], -space
     for place, width in enumerate(widths):
-        if not starts or used + space + width > room:
+        used += space + width
+        if used > room and place:
             starts.append(place)
             used = width
-        else:
-            used += space + width
-    return starts
+    return starts if widths else []
 
 
 def value_axis(axes: Axes, which: str, *, kind: str = "number", largest: float = 0.0, bins: int = 5) -> str:
     """Grid, few ticks and their format on the axis that carries values; returns the word of its scale."""
     axis = axes.yaxis if which == "y" else axes.xaxis
-    divisor, word = (
-        fmt.scale(largest) if kind in ("money", "number") else (0.01 if kind == "share" else 1.0, "")
-    )
-    sign = " %" if kind == "share" else ""
-    axis.set_major_locator(
-        MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=kind == "count", min_n_ticks=1)
-    )
+    divisor, word = {"share": (0.01, ""), "count": (1.0, "")}.get(kind) or fmt.scale(largest)
+    sign, steps = " %" if kind == "share" else "", [1, 2, 2.5, 5, 10]
+    axis.set_major_locator(MaxNLocator(bins, steps=steps, integer=kind == "count", min_n_ticks=1))
     # A tick is a round number: all its digits are written.
-    axis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value / divisor:,.10g}{sign}".replace("-", "−"))
-    )
+    axis.set_major_formatter(lambda value, _: f"{value / divisor:,.10g}{sign}".replace("-", "−"))
     axis.grid(True, color=GRID)
     return f"{word} " if word else ""
+
+
+def base_axis(axes: Axes, label: str, *, kind: str, bins: int = 5) -> None:
+    """An axis of shares, ages or times beneath a drawing: few ticks without a grid, and its label."""
+    value_axis(axes, "x", kind=kind, bins=bins)
+    axes.xaxis.grid(False)
+    axes.set_xlabel(label)
 
 
 def on_two_lines(value: Any) -> str:
@@ -209,9 +208,9 @@ def rows_by(frame: pd.DataFrame, column: str, otherwise: str = "") -> dict[str, 
 
 def written(value: float, kind: str, currency: str = "") -> str:
     """A number as its kind is written: "money", "share" or "number"."""
-    if kind == "money":
-        return fmt.money(value, currency)
-    return fmt.share(value) if kind == "share" else fmt.number(value)
+    return (
+        fmt.money(value, currency) if kind == "money" else {"share": fmt.share}.get(kind, fmt.number)(value)
+    )
 
 
 def in_words(column: str) -> str:
@@ -226,6 +225,7 @@ def of_each(names: Iterable[Any], texts: Iterable[str]) -> str:
 
 def period_axis(axes: Axes, starts: Sequence[Any], length: str = "M") -> None:
     """Name a few periods under bars or points that stand at 0, 1, 2, …: the first, then evenly."""
+    axes.set_xlim(-0.6, max(len(starts), 6) - 0.4)  # a single bar does not fill the sheet
     places = range(0, len(starts), max(1, -(-len(starts) // _MOST_PERIODS)))
     names = [fmt.period(starts[place], length, short=True) for place in places]
     axes.set_xticks(list(places), ["\n".join(name.rsplit(" ", 1)) for name in names])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,15 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import (
-    finish,
-    no_data,
-    of_each,
-    rows_by,
-    sheet,
-    title_of,
-    value_axis,
-)
+from crmlib.charts.layout import base_axis, finish, no_data, of_each, rows_by, sheet, title_of, value_axis
 from crmlib.charts.style import BLUE, INK, ORANGE, PALE, SOFT, Chart, house_style, line_colours
 from crmlib.errors import CrmError
 
@@ -44,9 +38,16 @@ def tracking(
     time_unit : str
         The name of one period.
     cumulative : bool
-        Whether to draw the sum up to each period, or each period by itself.
+        Whether to draw sums up to each period.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"period": [1, 2, 3], "actual": [5, 4, 3], "predicted": [5.0, 4, 4]})
+    >>> frame = frame.assign(actual_cumulative=[5, 9, 12], predicted_cumulative=[5.0, 9, 13])
+    >>> print(tracking(frame, "One too many was expected", calibration_end=2).alt)
+    One too many was expected. Lines of cumulative purchases by week. After week 2: happened 3; predicted 4.
     """
     actual, predicted = (f"{name}{'_cumulative' if cumulative else ''}" for name in ("actual", "predicted"))
     rows = frame.dropna(subset=["period", actual, predicted]).sort_values("period", kind="stable")
@@ -61,23 +62,15 @@ def tracking(
     start, end = axes.get_xlim()
     if start < calibration_end < end:
         axes.axvline(calibration_end, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
-        axes.annotate(
-            "holdout →", (calibration_end, 1), xycoords=("data", "axes fraction"), xytext=(5, 3),
-            textcoords="offset points", color=SOFT,
-        )  # fmt: skip
+        put = {"xycoords": ("data", "axes fraction"), "xytext": (5, 3), "va": "baseline"}
+        kit.write(axes, "holdout →", (calibration_end, 1), color=SOFT, **put)
     value_axis(axes, "y", kind="count")
-    value_axis(axes, "x", kind="count", bins=6)
-    axes.xaxis.grid(False)
-    axes.set_xlabel(f"{time_unit}s since the start")
+    base_axis(axes, f"{time_unit}s since the start", kind="count", bins=6)
     unit = f"Cumulative purchases by {time_unit}" if cumulative else f"Purchases per {time_unit}"
-    after = first["period"] > calibration_end
-    sums = {"happened": first.loc[after, "actual"]} | {
-        model: forecast.loc[forecast["period"] > calibration_end, "predicted"]
-        for model, forecast in by_model.items()
-    }
-    listed = "; ".join(
-        f"{name} {fmt.number(round(float(purchases.sum())))}" for name, purchases in sums.items()
-    )
+    later = {model: forecast[forecast["period"] > calibration_end] for model, forecast in by_model.items()}
+    sums = {"happened": next(iter(later.values()))["actual"].sum()}
+    sums |= {model: forecast["predicted"].sum() for model, forecast in later.items()}
+    listed = "; ".join(f"{name} {fmt.number(round(float(purchases)))}" for name, purchases in sums.items())
     alt = f"Lines of {unit[0].lower()}{unit[1:]}. After {time_unit} {fmt.number(calibration_end)}: {listed}."
     return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
 
@@ -92,23 +85,20 @@ def _actual_and_predicted(
 ) -> None:
     """What happened in black, what each model predicted in its colour."""
     first = next(iter(by_model.values()))
-    curves = {"actual": (first[x], first[actual])} | {
-        name: (forecast[x], forecast[predicted]) for name, forecast in by_model.items()
-    }
+    curves = {"actual": (first[x], first[actual])}
+    curves |= {name: (forecast[x], forecast[predicted]) for name, forecast in by_model.items()}
     kit.named_lines(axes, curves, [INK, *line_colours(len(by_model))])
 
 
 @house_style()
 def calibration(
-    frame: pd.DataFrame,
-    finding: str | None = None,
-    *,
-    group: str = "frequency_group",
-    group_label: str = "Repeat purchases in the calibration",
-    unit: str = "Purchases per customer in the holdout",
+    frame: pd.DataFrame, finding: str | None = None, *, group: str = "frequency_group",
+    group_label: str = "Repeat purchases in the calibration", unit: str = "Purchases per customer in the holdout",
     ax: Axes | None = None,
-) -> Chart:
+) -> Chart:  # fmt: skip
     """Draw what groups of customers did in the holdout beside what was predicted for them.
+
+    Raises CrmError if the groups of several models do not hold the same customers.
 
     Parameters
     ----------
@@ -123,10 +113,12 @@ def calibration(
     group_label, unit : str
         Words below and above the drawing.
 
-    Raises
-    ------
-    ValueError
-        If the groups of several models do not hold the same customers.
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"frequency_group": ["0", "1+"], "actual_mean": [0.2, 0.9], "predicted_mean": [0.3, 0.8]})
+    >>> print(calibration(frame, "Both groups are near").alt)
+    Both groups are near. Purchases per customer in the holdout by repeat purchases in the calibration. 0: 0.20 actual,
+    0.30 predicted; 1+: 0.90 actual, 0.80 predicted.
     """
     rows = frame.dropna(subset=["actual_mean", "predicted_mean"])
     if rows.empty:
@@ -146,12 +138,10 @@ def calibration(
     axes.set_xticks(range(len(names)), [fmt.short_name(name) for name in names])
     axes.set_xlabel(group_label)
     value_axis(axes, "y")
-    listed = "; ".join(
-        f"{name}: {fmt.number(actual)} actual, {fmt.number(predicted)} predicted"
-        for name, actual, predicted in zip(names, first["actual_mean"], first["predicted_mean"], strict=True)
-    )
+    pairs = zip(first["actual_mean"], first["predicted_mean"], strict=True)
+    texts = (f"{fmt.number(actual)} actual, {fmt.number(predicted)} predicted" for actual, predicted in pairs)
     whose = "" if next(iter(by_model)) == "predicted" else f", predicted by {next(iter(by_model))}"
-    alt = f"{unit} by {group_label.lower()}{whose}. {listed}."
+    alt = f"{unit} by {group_label.lower()}{whose}. {of_each(names, texts)}."
     return finish(axes, title_of(frame, finding, measure=_only(by_model)), alt, unit=unit)
 
 
@@ -174,16 +164,24 @@ def history_surface(
         What the purchases are expected within, such as "52 weeks"; empty for P(alive).
     time_unit : str
         The name of one period.
+
+    Examples
+    --------
+    >>> grid = pd.DataFrame([[0.2, 0.3], [0.1, 0.9]], index=[0, 1], columns=[0.0, 26.0])
+    >>> print(history_surface(grid, "Who bought lately stays", age=30).alt)
+    Who bought lately stays. P(alive), by repeat purchases (0 to 1) and recency (0 to 26 weeks) at age 30: from 10 % to
+    90 %.
     """
     if grid.empty or not np.isfinite(grid.to_numpy(dtype=float)).any():
         return no_data("No probability or expectation to draw", ax)
     lowest, highest = float(np.nanmin(grid)), float(np.nanmax(grid))
-    what, written = (f"Purchases expected in {horizon}", fmt.number) if horizon else ("P(alive)", fmt.share)
-    levels = (
-        MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest) if horizon else [0.1, 0.3, 0.5, 0.7, 0.9]
-    )
+    what, written, top = "P(alive)", fmt.share, 1.0
+    levels: Sequence[float] = [0.1, 0.3, 0.5, 0.7, 0.9]
+    if horizon:
+        what, written, top = f"Purchases expected in {horizon}", fmt.number, highest or 1.0
+        levels = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, highest)
     axes = sheet(2.9, ax)
-    kit.surface(axes, grid, levels, written, (highest or 1.0) if horizon else 1.0)
+    kit.surface(axes, grid, levels, written, top)
     axes.set_xlabel(f"Recency: {time_unit} of the last purchase, of {fmt.number(age)}")
     up, across = grid.index, grid.columns
     alt = (
@@ -204,12 +202,17 @@ def clv_distribution(
     Parameters
     ----------
     frame : DataFrame
-        One row per customer: `clv` (money); optionally `clv_low` and `clv_high`, the customer's interval,
-        drawn as the mean of each group's ends.
+        One row per customer: `clv` (money); optionally its interval, `clv_low` and `clv_high`.
     finding, ax
         As for `tracking`.
     currency : str
         The name of the money.
+
+    Examples
+    --------
+    >>> print(clv_distribution(pd.DataFrame({"clv": [10.0, 20, 90]}), "One customer is worth most", currency="EUR").alt)
+    One customer is worth most. Bars of mean lifetime value of 3 customers in 3 equal groups, lowest EUR 10.00, highest
+    EUR 90.00; median EUR 20.00, mean EUR 40.00.
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
@@ -224,15 +227,12 @@ def clv_distribution(
         axes.vlines(places, means["clv_low"], means["clv_high"], color=ORANGE, linewidth=1.6)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     scale = value_axis(axes, "y", kind="money", largest=float(means.abs().max().max()))
-    value_axis(axes, "x", kind="share", bins=4)
     axes.set_xlim(0, 1)
-    axes.xaxis.grid(False)
-    axes.set_xlabel("Customers, from lowest to highest lifetime value")
+    base_axis(axes, "Customers, from lowest to highest lifetime value", kind="share", bins=4)
     band = "; lines: mean of the customers' intervals" if len(interval) == 2 else ""
-    lowest, highest, median, mean = (
-        fmt.money(float(amount), currency)
-        for amount in (means["clv"].iloc[0], means["clv"].iloc[-1], rows["clv"].median(), rows["clv"].mean())
-    )
+    of_groups, of_all = means["clv"], rows["clv"].agg(["median", "mean"])
+    amounts = (of_groups.iloc[0], of_groups.iloc[-1], *of_all)
+    lowest, highest, median, mean = (fmt.money(float(amount), currency) for amount in amounts)
     alt = (
         f"Bars of mean lifetime value of {fmt.plural(len(rows), 'customer')} in {groups} equal groups, lowest "
         f"{lowest}, highest {highest}; median {median}, mean {mean}{band}."
@@ -256,6 +256,12 @@ def profit_whale(
         As for `clv_distribution`.
     value : str
         What is added up, such as "profit", "revenue" or "lifetime value".
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"customers": [0, 1, 2], "share_of_customers": [0, 0.5, 1], "profit": [0.0, 9, 6]})
+    >>> print(profit_whale(curve, "One customer loses EUR 3", currency="EUR").alt)
+    One customer loses EUR 3. Curve over 2 customers. The best 20 %: EUR 3.60. All: EUR 6.00.
     """
     if len(curve) < 2:
         return no_data(f"No customer's {value} to add up", ax)
@@ -263,13 +269,14 @@ def profit_whale(
     peak, total = int(money.argmax()), float(money[-1])
     drawn, kind = (money / total, "share") if total > 0 else (money, "money")
     axes = sheet(2.5, ax)
-    word = kit.cumulative(axes, {"": (people, drawn)}, [BLUE], kind=kind, largest=float(np.abs(money).max()))
+    label = f"Customers by {value}, the best first; pale: if all were equal"
+    curves, largest = {"": (people, drawn)}, float(np.abs(money).max())
+    word = kit.cumulative(axes, curves, [BLUE], label, kind=kind, largest=largest)
     axes.plot([0, 1], [0, drawn[-1]], color=PALE, linewidth=1.2, zorder=1.5)
     if money[peak] - total > 1e-9 * max(abs(money[peak]), abs(total)):
         axes.axhline(drawn[-1], color=SOFT, linewidth=0.8)
         axes.fill_between(people[peak:], drawn[peak:], drawn[-1], color=ORANGE, alpha=0.25, linewidth=0)
         kit.dot(axes, people[peak], drawn[peak])
-    axes.set_xlabel(f"Customers by {value}, the best first; pale: if all were equal")
     unit = f"{fmt.capital(value)} of the best customers together, "
     unit += "share of the total" if total > 0 else f"{word}{currency or 'money'}"
     held = fmt.money(float(np.interp(0.2, people, money)), currency)
@@ -292,17 +299,24 @@ def clv_sensitivity(
     Parameters
     ----------
     frame : DataFrame
-        Columns `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total
-        under that setting with the other assumptions at their base).
+        `assumption` (such as "margin"), `setting` (such as "30 %") and `clv` (money, the total under that one).
     finding, currency, ax
         As for `clv_distribution`.
     base : float
         The total under the base assumptions.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"assumption": "margin", "setting": ["20 %", "40 %"], "clv": [50.0, 100]})
+    >>> print(clv_sensitivity(frame, "The margin matters", base=75.0, currency="EUR").alt)
+    The margin matters. Total lifetime value, EUR 75.00 at the base. margin: EUR 50.00 (20 %) to EUR 100 (40 %).
     """
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
         return no_data("No assumption was varied", ax)
-    low, high = (getattr(rows.groupby("assumption", sort=False), which)() for which in ("first", "last"))
+    low, high = (
+        rows.drop_duplicates("assumption", keep=end).set_index("assumption") for end in ("first", "last")
+    )
     order = (high["clv"] - low["clv"]).sort_values(ascending=False, kind="stable").index
     low, high, places = low.loc[order], high.loc[order], np.arange(len(order))
     divisor, word = fmt.scale(float(rows["clv"].abs().max()))
@@ -313,20 +327,15 @@ def clv_sensitivity(
     axes.set_xlim(float(low["clv"].min()) - 0.3 * span, float(high["clv"].max()) + 0.3 * span)
     for end, ha, away in ((low, "right", -5), (high, "left", 5)):
         for place, value, setting in zip(places, end["clv"], end["setting"], strict=True):
-            axes.annotate(
-                fmt.short_name(setting), (value, place), xytext=(away, 0), textcoords="offset points", ha=ha,
-                va="center", annotation_clip=False, color=SOFT,
-            )  # fmt: skip
+            kit.write(axes, fmt.short_name(setting), (value, place), xytext=(away, 0), ha=ha, color=SOFT)
     for place, name in zip(places, order, strict=True):
         axes.text(0, place - 0.42, fmt.short_name(name), transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks([])
-    axes.set_ylim(len(order) - 0.6, -0.75)
+    axes.set(yticks=[], ylim=(len(order) - 0.6, -0.75))
     value_axis(axes, "x", kind="money", largest=divisor, bins=4)
     axes.set_xlabel(f"Total lifetime value, {word + ' ' if word else ''}{currency or 'money'}; line: base")
-    spans = (
-        f"{fmt.money(low.loc[name, 'clv'], currency)} ({low.loc[name, 'setting']}) to "
-        f"{fmt.money(high.loc[name, 'clv'], currency)} ({high.loc[name, 'setting']})"
-        for name in order
+    ends = (
+        [f"{fmt.money(row.clv, currency)} ({row.setting})" for row in end.itertuples()] for end in (low, high)
     )
+    spans = map(" to ".join, zip(*ends, strict=True))
     alt = f"Total lifetime value, {fmt.money(base, currency)} at the base. {of_each(order, spans)}."
     return finish(axes, title_of(frame, finding, currency), alt)

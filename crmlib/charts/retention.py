@@ -10,18 +10,11 @@ from matplotlib.axes import Axes
 
 from crmlib import format as fmt
 from crmlib.charts import kit
-from crmlib.charts.layout import (
-    finish,
-    no_data,
-    of_each,
-    sheet,
-    title_of,
-    value_axis,
-    written,
-)
+from crmlib.charts.layout import base_axis, finish, no_data, of_each, sheet, title_of, value_axis, written
 from crmlib.charts.style import BLUE, INK, RED, SOFT, TEAL, Chart, house_style, line_colours
 from crmlib.findings import CONTRADICTED, SUPPORTED
 
+_CLAIMED = 0.80  # of a rise of value by five points more
 _COLOURS = {SUPPORTED: TEAL, CONTRADICTED: RED}
 
 
@@ -46,6 +39,12 @@ def profit_by_retention(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"retention_rate": [0.6, 0.8], "gross": [120.0, 266], "net": [100.0, 246]})
+    >>> print(profit_by_retention(curve, "Retention pays", retention_rate=0.7, currency="EUR").alt)
+    Retention pays. Value of a customer by retention, 60 % to 80 %: from EUR 100 to EUR 246.
     """
     rows = curve.dropna(subset=["retention_rate", "gross"]).sort_values("retention_rate")
     if len(rows) < 2:
@@ -57,18 +56,13 @@ def profit_by_retention(
         lines["net of costs"] = (rates, net)
     axes = sheet(2.7, ax)
     kit.named_lines(axes, lines, line_colours(len(lines)), marker="")
-    marks = [
-        rate
-        for rate in (retention_rate, retention_rate + points)
-        if rates[0] - 1e-9 <= rate <= rates[-1] + 1e-9
-    ]
+    firm = (retention_rate, retention_rate + points)
+    marks = [rate for rate in firm if rates[0] - 1e-9 <= rate <= rates[-1] + 1e-9]
     heights = np.interp(marks, rates, values)
     axes.plot(marks, heights, color=INK, marker="o", markersize=6, linewidth=1.2, clip_on=False, zorder=4)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     scale = value_axis(axes, "y", kind="money", largest=float(np.abs(rows["gross"]).max()))
-    value_axis(axes, "x", kind="share", bins=7)
-    axes.xaxis.grid(False)
-    axes.set_xlabel("Retention per period (dots: this firm, and five points on)")
+    base_axis(axes, "Retention per period (dots: this firm, and five points on)", kind="share", bins=7)
     alt = (
         f"What a customer brings by retention, {fmt.share(rates[0])} to {fmt.share(rates[-1])}: from "
         f"{fmt.money(values[0], currency)} to {fmt.money(values[-1], currency)}."
@@ -80,7 +74,7 @@ def profit_by_retention(
 @house_style()
 def rise_by_retention(
     curve: pd.DataFrame, finding: str | None = None, *, retention_rate: float, published: pd.DataFrame | None = None,
-    claimed: float = 0.80, interval: tuple[float, float] = (np.nan, np.nan), ax: Axes | None = None,
+    interval: tuple[float, float] = (np.nan, np.nan), ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw what five points more add, against retention, beside the claim and what has been published.
 
@@ -93,10 +87,14 @@ def rise_by_retention(
         As for `profit_by_retention`.
     published : DataFrame, optional
         Columns `industry`, `rise`: published figures, drawn as ticks at the right.
-    claimed : float
-        The rise that is claimed.
     interval : pair of float
         Ends of the firm's own figure; nan where they are not known.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"retention_rate": [0.6, 0.8], "net_change": [0.2, 0.4]})
+    >>> print(rise_by_retention(curve, "Five points add 30 %", retention_rate=0.7).alt)
+    Five points add 30 %. Rise of a customer's value from five points more retention, by retention.
     """
     rise = "net_change" if curve["net_change"].notna().any() else "gross_change"
     rows = curve.dropna(subset=["retention_rate", rise]).sort_values("retention_rate")
@@ -105,24 +103,20 @@ def rise_by_retention(
     rates, rises = (rows[name].to_numpy(float) for name in ("retention_rate", rise))
     ticks = pd.DataFrame({"industry": [], "rise": []}) if published is None else published
     here = float(np.interp(retention_rate, rates, rises, left=np.nan, right=np.nan))
-    top = 1.15 * max([claimed, *ticks["rise"], *([here] if np.isfinite(here) else [])])
+    top = 1.15 * np.nanmax([_CLAIMED, *ticks["rise"], here])
     axes = sheet(3.2, ax)
     kit.lines(axes, {"": (rates, rises)}, [BLUE], marker="")
-    kit.dashed(axes, [rates[0], rates[-1]], [claimed] * 2, RED, 1.2)
-    axes.set_xlim(rates[0], rates[-1])
-    axes.set_ylim(0, top)
+    kit.dashed(axes, [rates[0], rates[-1]], [_CLAIMED] * 2, RED, 1.2)
+    axes.set(xlim=(rates[0], rates[-1]), ylim=(0, top))
     if np.isfinite(here):
         kit.dot(axes, retention_rate, here, INK)
         if np.isfinite(interval[0]):
-            axes.plot(
-                [retention_rate] * 2, [interval[0], min(interval[1], top)], color=INK, linewidth=1.2, zorder=3
-            )
+            ends = [interval[0], min(interval[1], top)]
+            axes.plot([retention_rate] * 2, ends, color=INK, linewidth=1.2, zorder=3)
     value_axis(axes, "y", kind="share")
-    value_axis(axes, "x", kind="share", bins=7)
-    axes.xaxis.grid(False)
-    names = [f"claimed: {fmt.share(claimed)}", *ticks["industry"]]
-    kit.end_labels(axes, float(rates[-1]), [claimed, *ticks["rise"]], names, [RED, *[SOFT] * len(ticks)])
-    axes.set_xlabel("Retention per period (dot: this firm)")
+    base_axis(axes, "Retention per period (dot: this firm)", kind="share", bins=7)
+    names = [f"claimed: {fmt.share(_CLAIMED)}", *ticks["industry"]]
+    kit.end_labels(axes, float(rates[-1]), [_CLAIMED, *ticks["rise"]], names, [RED, *[SOFT] * len(ticks)])
     listed = ", ".join(f"{row.industry} {fmt.share(row.rise)}" for row in ticks.itertuples())
     alt = "Rise of a customer's value from five points more retention, by retention."
     alt += f" Published: {listed}." if listed else ""
@@ -147,22 +141,23 @@ def experiment_effects(
         As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str
         What was measured, such as "spend in 60 days".
+
+    Examples
+    --------
+    >>> read = {"experiment": ["offer"], "difference": [2.0], "low": [0.5], "high": [3.5], "verdict": ["supported"]}
+    >>> print(experiment_effects(pd.DataFrame(read), "The offer works", outcome="spend", currency="EUR").alt)
+    The offer works. Difference of spend per customer, EUR; verdicts are corrected for multiple tests. offer: EUR 2.00
+    (EUR 0.50 to EUR 3.50), supported.
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
         return no_data("No experiment has been read", ax)
     rows = rows.sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in rows["verdict"]]
-    axes, scale = _differences(rows, rows["verdict"], colours, currency, ax)
-    spans = (
-        f"{value} ({low} to {high}), {verdict}"
-        for value, low, high, verdict in zip(*_amounts(rows, currency), rows["verdict"], strict=True)
-    )
-    money = f", {scale}{currency}".rstrip(" ,")
-    unit = f"Difference of {outcome} per customer{money}; verdicts are corrected for multiple tests"
-    return finish(
-        axes, title_of(frame, finding, currency), f"{unit}. {of_each(rows['name'], spans)}.", unit=unit
-    )
+    unit = f"Difference of {outcome} per customer{{}}; verdicts are corrected for multiple tests"
+    verdicts = [f"), {verdict}" for verdict in rows["verdict"]]
+    title = title_of(frame, finding, currency)
+    return _differences(rows, title, unit, verdicts, colours, currency, ax, texts=rows["verdict"])
 
 
 @house_style()
@@ -181,39 +176,37 @@ def loyalty_effect(
         As for `experiment_effects`.
     measure : str
         What is counted.
+
+    Examples
+    --------
+    >>> found = {"comparison": ["matched"], "members": [80], "difference": [2.0], "low": [0.5], "high": [3.5]}
+    >>> print(loyalty_effect(pd.DataFrame(found), "Members spend more", currency="EUR").alt)
+    Members spend more. Spend of members less that of others, per month, EUR. matched: EUR 2.00 (EUR 0.50 to EUR 3.50,
+    80 members).
     """
     rows = frame.dropna(subset=["difference", "low", "high"])
     if rows.empty:
         return no_data("No member to compare with others", ax)
     rows = rows.assign(name=rows["comparison"].astype(str))
-    amounts = _amounts(rows, currency)
     colours = [TEAL if name == "matched" else SOFT for name in rows["name"]]
-    axes, scale = _differences(rows, amounts[0], colours, currency, ax)
-    spans = (
-        f"{value} ({low} to {high}, {fmt.plural(members, 'member')})"
-        for value, low, high, members in zip(*amounts, rows["members"], strict=True)
-    )
-    money = f", {scale}{currency}".rstrip(" ,")
-    unit = f"{fmt.capital(measure)} of members less that of others, per month{money}"
-    return finish(
-        axes, title_of(frame, finding, currency), f"{unit}. {of_each(rows['name'], spans)}.", unit=unit
-    )
+    unit = f"{fmt.capital(measure)} of members less that of others, per month{{}}"
+    members = [f", {fmt.plural(n, 'member')})" for n in rows["members"]]
+    return _differences(rows, title_of(frame, finding, currency), unit, members, colours, currency, ax)
 
 
 def _differences(
-    rows: pd.DataFrame, texts: Sequence[str], colours: Sequence[str], currency: str, ax: Axes | None
-) -> tuple[Axes, str]:
-    axes = sheet(0.36 * len(rows) + 0.1, ax)
+    rows: pd.DataFrame, title: str, unit: str, ends: Sequence[str], colours: Sequence[str], currency: str,
+    ax: Axes | None, *, texts: Sequence[str] | None = None,
+) -> Chart:  # fmt: skip
+    """A dot for each difference with its interval; `ends` close what the alternative text says of each."""
+    axes, kind = sheet(0.36 * len(rows) + 0.1, ax), "money" if currency else "number"
+    numbers = rows[["difference", "low", "high"]]
+    amounts = numbers.map(written, kind=kind, currency=currency)
+    texts = amounts["difference"] if texts is None else texts
     kit.dots(axes, rows["name"], rows["difference"], rows["low"], rows["high"], texts, colours)
     axes.margins(x=0.04)
     axes.grid(False)
-    largest = float(rows[["low", "high"]].abs().max().max())
-    return axes, value_axis(axes, "x", kind="money" if currency else "number", largest=largest, bins=3)
-
-
-def _amounts(rows: pd.DataFrame, currency: str) -> list[list[str]]:
-    """Differences and the ends of their intervals in words."""
-    kind = "money" if currency else "number"
-    return [
-        [written(value, kind, currency) for value in rows[name]] for name in ("difference", "low", "high")
-    ]
+    scale = value_axis(axes, "x", kind=kind, largest=float(numbers.abs().max().max()), bins=3)
+    unit = unit.format(f", {scale}{currency}".rstrip(" ,"))
+    spans = amounts["difference"] + " (" + amounts["low"] + " to " + amounts["high"] + ends
+    return finish(axes, title, f"{unit}. {of_each(rows['name'], spans)}.", unit=unit)

@@ -61,6 +61,14 @@ def paired_shares(
         The name of the money.
     ax : matplotlib Axes, optional
         Where to draw; by default on a sheet of its own.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"segment": ["Loyal", "Lost"], "customers": [3, 7], "share_of_customers": [0.3, 0.7],
+    ...                       "share_of_net": [0.9, 0.1]})
+    >>> print(paired_shares(table, "A third brings most").alt)
+    A third brings most. Bars of share of customers · share of net spend. Loyal: 3 customers, 30 % · 90 %; Lost: 7
+    customers, 70 % · 10 %.
     """
     rows = table.dropna(subset=[first])
     if not rows["customers"].sum():
@@ -100,6 +108,12 @@ def values_by_group(
         How the value is written.
     reference : float
         Where a dashed line stands, such as what chance would give.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"segment": ["Loyal", "Lost"], "clv_mean": [90.0, 5]})
+    >>> print(values_by_group(frame, "Loyal customers are worth most", currency="EUR").alt)
+    Loyal customers are worth most. Dots of lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
     """
     rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
     what = in_words(value)
@@ -107,15 +121,10 @@ def values_by_group(
         return no_data(f"No {group.replace('_', ' ')} with a {what}", ax)
     names = [str(name).replace("_", " ") for name in rows[group]]
     values = rows[value].to_numpy(dtype=float)
-    low, high = (
-        rows[f"{stem}{end}"].to_numpy(dtype=float) if f"{stem}{end}" in rows else values
-        for end in ("_low", "_high")
-    )
-    texts = [
-        fmt.number(number, 3) if kind == "number" else written(number, kind, currency) for number in values
-    ]
+    low, high = (rows.get(f"{stem}_{end}", rows[value]).to_numpy(dtype=float) for end in ("low", "high"))
+    texts = [fmt.number(x, 3) if kind == "number" else written(x, kind, currency) for x in values]
     if has_interval := bool((low < high).any()):
-        ends = ((written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True))
+        ends = [(written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True)]
         texts = [
             f"{text}\n({a} to {b})" if a != b else text for text, (a, b) in zip(texts, ends, strict=True)
         ]
@@ -146,12 +155,17 @@ def cluster_profile(
     Parameters
     ----------
     profile : DataFrame
-        One row per cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean` and `standing`
-        (distance from the mean of all, in standard deviations).
+        By cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean`, `standing` (z-score).
     finding, ax
         As for `paired_shares`.
     kind : {"number", "share"}
         How means are written.
+
+    Examples
+    --------
+    >>> rows = {"cluster": [1, 2], "name": ["often", "rarely"], "customers": [2, 8], "feature": "frequency"}
+    >>> print(cluster_profile(pd.DataFrame(rows | {"mean": [9.0, 1.5], "standing": [1.9, -0.5]}), "Two kinds").alt)
+    Two kinds. Table of means by cluster. 1 often: frequency 9; 2 rarely: frequency 1.50.
     """
     if profile.empty:
         return no_data("No cluster to describe", ax)
@@ -174,12 +188,8 @@ def cluster_profile(
     named = [f"{number} {fmt.short_name(name)}" for number, name in clusters["name"].items()]
     listed = of_each(named, (", ".join(map(" ".join, zip(plain, column, strict=True))) for column in texts.T))
     unit = "Mean per customer, share of customers above · blue more, orange less than all · "
-    return finish(
-        axes,
-        title_of(profile, finding),
-        f"Table of means by cluster. {listed}.",
-        unit=unit + " · ".join(named),
-    )
+    unit += " · ".join(named)
+    return finish(axes, title_of(profile, finding), f"Table of means by cluster. {listed}.", unit=unit)
 
 
 @house_style()
@@ -193,38 +203,36 @@ def cluster_choice(choice: pd.DataFrame, finding: str | None = None, *, ax: Axes
         without groups are below), `valley_p` (a valley between all neighbours, at .01) and `groups`.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> tried = {"clusters": [2], "silhouette": 0.5, "silhouette_null": 0.3, "stability": 0.9, "stability_null": 0.8}
+    >>> print(cluster_choice(pd.DataFrame(tried | {"valley_p": 0.001, "groups": True}), "Two groups").alt)
+    Two groups. Lines by number of clusters. 2: silhouette 0.50 (without groups up to 0.30), stability 0.90 (up to
+    0.80), a valley.
     """
     if choice.empty:
         return no_data("No number of clusters was tried", ax)
-    numbers, names, colours = (
-        choice["clusters"].to_numpy(dtype=float),
-        ["silhouette", "stability"],
-        [BLUE, TEAL],
-    )
+    numbers, names = choice["clusters"].to_numpy(dtype=float), ["silhouette", "stability"]
+    colours = [BLUE, TEAL]
     axes = sheet(2.5, ax)
     valley = choice["valley_p"].to_numpy(dtype=float) <= _VALLEY
     for name, colour in zip(names, colours, strict=True):
         kit.dashed(axes, numbers, choice[f"{name}_null"], colour, 1.2)
         kit.lines(axes, {name: (numbers, choice[name])}, [colour], marker="")
         for there, face in ((valley, colour), (~valley, "white")):
-            mark: dict[str, Any] = {
-                "markerfacecolor": face,
-                "markersize": 6,
-                "markeredgewidth": 1.5,
-                "clip_on": False,
-            }
-            axes.plot(numbers[there], choice[name][there], "o", color=colour, zorder=4, **mark)
+            mark: dict[str, Any] = {"markerfacecolor": face, "markeredgewidth": 1.5}
+            kit.dot(axes, numbers[there], choice[name][there], colour, **mark)
     axes.set_ylim(float(min(0.0, choice[names].min().min())), 1.0)
-    axes.set_xlim(numbers.min() - 0.2, numbers.max() + 0.2)
+    axes.set(xlim=(numbers.min() - 0.2, numbers.max() + 0.2), xlabel="Number of clusters")
     axes.set_xticks(numbers, [fmt.count(number) for number in numbers])
-    axes.set_xlabel("Number of clusters")
     value_axis(axes, "y")
     kit.end_labels(axes, axes.get_xlim()[1], choice[names].iloc[-1].tolist(), names, colours)
+    figures = choice.drop(columns="clusters").map(fmt.number, digits=2)
     listed = "; ".join(
-        f"{row.clusters}: silhouette {fmt.number(row.silhouette, 2)} (without groups up to "
-        f"{fmt.number(row.silhouette_null, 2)}), stability {fmt.number(row.stability, 2)} (up to "
-        f"{fmt.number(row.stability_null, 2)}), {'a valley' if row.valley_p <= _VALLEY else 'no valley'}"
-        for row in choice.itertuples()
+        f"{number:.0f}: silhouette {row.silhouette} (without groups up to {row.silhouette_null}), "
+        f"stability {row.stability} (up to {row.stability_null}), {'a' if there else 'no'} valley"
+        for number, row, there in zip(numbers, figures.itertuples(), valley, strict=True)
     )
     unit = "Dashed: 95 % of data sets without groups are below · filled: a valley between all neighbours"
     return finish(axes, title_of(choice, finding), f"Lines by number of clusters. {listed}.", unit=unit)
@@ -240,33 +248,32 @@ def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axe
         Mean chances: the measured tier as index, the best first, the true tiers as columns; rows add up to 1.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> chances = pd.DataFrame([[0.9, 0.1], [0.2, 0.8]], index=["Gold", "Lead"], columns=["Gold", "Lead"])
+    >>> print(tier_certainty(chances, "Tiers are mostly right").alt)
+    Tiers are mostly right. Stacked bars of chances by measured tier. Gold: 90 % Gold, 10 % Lead; Lead: 20 % Gold, 80 %
+    Lead.
     """
     rows = chances.dropna(how="all")
     if rows.empty:
         return no_data("No chances of tiers to draw", ax)
     names, places = [str(tier) for tier in rows.index], np.arange(len(rows))
-    axes = sheet(0.42 * len(names) + 0.1, ax)
-    left = np.zeros(len(names))
+    axes, left = sheet(0.42 * len(names) + 0.1, ax), rows.cumsum(axis=1) - rows
     for true in rows.columns:
-        shares = rows[true].to_numpy(dtype=float)
-        axes.barh(places, shares, left=left, height=0.66, color=group_colours([str(true)]))
-        left = left + shares
+        axes.barh(places, rows[true], left=left[true], height=0.66, color=group_colours([str(true)]))
     for place, tier in enumerate(rows.index):
-        share = f"{fmt.share(float(rows.loc[tier, tier]))} right"
-        axes.annotate(share, (1.0, place), xytext=(5, 0), textcoords="offset points", va="center")
+        kit.write(axes, f"{fmt.share(float(rows.loc[tier, tier]))} right", (1.0, place))
     axes.set_yticks(places, names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, 1)
+    axes.set(xlim=(0, 1), ylim=(len(names) - 0.5, -0.5))
     value_axis(axes, "x", kind="share")
-    listed = of_each(
-        names,
-        (
-            ", ".join(f"{fmt.share(float(x))} {true}" for true, x in row.items() if x > 0)
-            for _, row in rows.iterrows()
-        ),
+    texts = (
+        ", ".join(f"{fmt.share(float(x))} {true}" for true, x in row.items() if x > 0)
+        for _, row in rows.iterrows()
     )
     unit = "Probability of each true tier, in its colour, by measured tier"
-    alt = f"Stacked bars of chances by measured tier. {listed}."
+    alt = f"Stacked bars of chances by measured tier. {of_each(names, texts)}."
     return finish(axes, title_of(chances, finding), alt, unit=unit)
 
 
@@ -282,6 +289,12 @@ def tiers_by_allocation(
         One row per key, "as calculated" first: `key`, `changed`, `share_changed` and `Lead` (customers).
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"key": ["as calculated", "per order"], "share_changed": [0.0, 0.1], "Lead": [5, 7]})
+    >>> print(tiers_by_allocation(frame, "Few customers move").alt)
+    Few customers move. Bars by key. per order: 10 % · Lead: 7.
     """
     others = sensitivity[sensitivity["key"] != "as calculated"]
     if others.empty:
@@ -291,10 +304,8 @@ def tiers_by_allocation(
         f"{fmt.share(share)} · Lead: {fmt.number(lead)}"
         for share, lead in zip(others["share_changed"], others["Lead"], strict=True)
     ]
-    axes = sheet(0.36 * len(others) + 0.1, ax)
-    kit.bars(
-        axes, others["key"].tolist(), others["share_changed"], texts, [BLUE, *[PALE] * (len(others) - 1)]
-    )
+    axes, colours = sheet(0.36 * len(others) + 0.1, ax), [BLUE, *[PALE] * (len(others) - 1)]
+    kit.bars(axes, others["key"].tolist(), others["share_changed"], texts, colours)
     unit = "Share of customers who change tier · customers in Lead"
     alt = f"Bars by key. {of_each(others['key'], texts)}."
     return finish(axes, title_of(sensitivity, finding), alt, unit=unit)
@@ -309,10 +320,15 @@ def revenue_against_profit(
     Parameters
     ----------
     customers : DataFrame
-        `revenue_rank` and `profit_rank` (1 the best) and `tier`. Of more than 3,000 every so-and-so-many-th
-        is drawn.
+        `revenue_rank` and `profit_rank` (1 the best) and `tier`; of more than 3,000 customers some are drawn.
     finding, ax
         As for `paired_shares`.
+
+    Examples
+    --------
+    >>> ranks = pd.DataFrame({"revenue_rank": [1, 2], "profit_rank": [2, 1], "tier": ["Lead", "Gold"]})
+    >>> print(revenue_against_profit(ranks, "The largest is not the best").alt)
+    The largest is not the best. Dots of 2 customers by rank, tiers Gold and Lead.
     """
     ranked = customers.dropna(subset=["revenue_rank", "profit_rank"])
     count = len(ranked)
@@ -322,15 +338,12 @@ def revenue_against_profit(
     dots = ranked.sort_values("revenue_rank", kind="stable").iloc[:: -(-count // _MOST_DOTS)]
     names = [name for name in TIER_COLOURS if (dots["tier"].astype(str) == name).any()]
     kit.scatter(axes, dots["revenue_rank"] / count, dots["profit_rank"] / count, dots["tier"].astype(str))
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_ylim(1.01, -0.01)
-    value_axis(axes, "x", kind="share")
-    value_axis(axes, "y", kind="share")
-    axes.set_xlabel("Rank by revenue, the highest at the left")
+    axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01), xlabel="Rank by revenue, the highest at the left")
+    for which in "xy":
+        value_axis(axes, which, kind="share")
+    of_axes: dict[str, Any] = {"transform": axes.transAxes, "weight": "bold"}
     for place, name in enumerate(names):
-        axes.text(
-            0.25 * place, 1.03, f"● {name}", transform=axes.transAxes, color=TIER_COLOURS[name], weight="bold"
-        )
+        axes.text(0.25 * place, 1.03, f"● {name}", color=TIER_COLOURS[name], **of_axes)
     shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."
     alt = f"Dots of {fmt.plural(count, 'customer')} by rank, tiers {fmt.listing(names)}.{shown}"
     unit = "Rank by profit, the highest at the top"

@@ -64,15 +64,9 @@ SHADES = LinearSegmentedColormap.from_list("paper to blue", ["#f4f6f9", LIGHT_BL
 _RC: dict[Any, Any] = {
     "axes.edgecolor": SOFT,
     "axes.axisbelow": True,
-    "axes.grid": False,
     "axes.labelcolor": SOFT,
     "axes.labelsize": 10,
-    "axes.linewidth": 0.8,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.unicode_minus": True,
-    "figure.facecolor": "white",
+    **{f"axes.spines.{side}": False for side in ("left", "right", "top")},
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same picture on every machine
     "font.size": 10,
     "grid.color": GRID,
@@ -80,13 +74,9 @@ _RC: dict[Any, Any] = {
     "lines.linewidth": 2.0,
     "lines.solid_capstyle": "round",
     "patch.linewidth": 0,
-    "savefig.bbox": None,
-    "savefig.facecolor": "auto",
-    "savefig.transparent": False,
     "svg.hashsalt": "crmlib",  # the same picture in the same bytes
     "text.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "text.usetex": False,
     "xtick.color": SOFT,
     "xtick.labelcolor": INK,
     "xtick.labelsize": 10,
@@ -110,8 +100,10 @@ def line_colours(lines: int) -> list[str]:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """The settings under which charts are made and drawn; whatever was set before comes back after."""
-    with mpl.rc_context(_RC):
+    """Matplotlib's own settings and ours, under which charts are made and drawn; the reader's come back after."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
         yield
 
 

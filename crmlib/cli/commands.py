@@ -124,10 +124,9 @@ def report(
     delivery = _delivery(mail_to, mail_failures_to, pdf, mail_list)
     plan = plan_report(study, **asked)
     reports = _reports(plan.study.name, plan.root, out)
+    how: dict[str, Any] = {"jobs": jobs, "cell_timeout_seconds": timeout, "delivery": delivery}
     with watching(plan) as watch:
-        made = make_report(
-            plan, reports, jobs=jobs, cell_timeout_seconds=timeout, watch=watch, delivery=delivery
-        )
+        made = make_report(plan, reports, watch=watch, **how)
     if made.failures:
         show_failures(made)
         made.delivery.send()

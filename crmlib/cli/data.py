@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,32 +31,16 @@ def _checked(_context: click.Context, option: click.Parameter, value: Any) -> An
 
 
 _option = partial(click.option, callback=_checked)
+_several = partial(_option, multiple=True)
 _READING = (
-    _option(
-        "--date-format",
-        multiple=True,
-        metavar="FORMAT",
-        help="Date format, such as %d/%m/%Y; may be repeated.",
-    ),
+    _several("--date-format", metavar="FORMAT", help="Date format, such as %d/%m/%Y; may be repeated."),
     _option("--decimal", type=click.Choice([".", ","]), help="Decimal sign of numbers and amounts."),
     _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
     _option("--encoding", metavar="NAME", help="Encoding of a text file, such as cp1250."),
     _option("--delimiter", metavar="SIGN", help="Sign between the columns of a text file, such as ; or tab."),
-    _option("--sheet", multiple=True, metavar="SHEET", help="Sheet of a workbook; may be repeated."),
-    _option(
-        "--column",
-        "columns",
-        multiple=True,
-        metavar="NAME=COLUMN",
-        help="A column, as in customer_id=CustNo.",
-    ),
-    _option(
-        "--answer",
-        "answers",
-        multiple=True,
-        metavar="ENTRY=ANSWER",
-        help="An answer, as in amount_unit=cents.",
-    ),
+    _several("--sheet", metavar="SHEET", help="Sheet of a workbook; may be repeated."),
+    _several("--column", "columns", metavar="NAME=COLUMN", help="A column, as in customer_id=CustNo."),
+    _several("--answer", "answers", metavar="ENTRY=ANSWER", help="An answer, as in amount_unit=cents."),
     _option(
         "--yes",
         is_flag=True,
@@ -88,11 +72,9 @@ if TYPE_CHECKING:
 @click.option("--subscriptions", metavar="FILE", help="Contracts, if the firm has no purchase log.")
 @click.option("--customer-features", metavar="FILE", help="Customer features, if the firm has no log.")
 @click.option(
-    "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
     help="Last day that counts (2024-06-30); default: the last day of the log.",
-)
+)  # fmt: skip
 @click.option(
     "--currency",
     metavar="CODE",
@@ -102,15 +84,7 @@ if TYPE_CHECKING:
 @click.option("--title", help="Name of the firm in reports.")
 @click.option("--force", is_flag=True, help="Replace a study of this name.")
 def new(
-    name: str,
-    transactions: str | None,
-    subscriptions: str | None,
-    customer_features: str | None,
-    as_of: dt.datetime | None,
-    currency: str | None,
-    title: str | None,
-    force: bool,
-    **reading: Any,
+    name: str, as_of: dt.datetime | None, currency: str | None, title: str | None, force: bool, **others: Any
 ) -> None:
     """Read a purchase log and write data/NAME/study.yaml, with a comment on every entry.
 
@@ -118,8 +92,8 @@ def new(
     """
     from crmlib.study.writer import write_study
 
-    files = [("transactions", transactions), ("subscriptions", subscriptions)]
-    given = {table: file for table, file in [*files, ("customer_features", customer_features)] if file}
+    files = {table: others.pop(table) for table in ("transactions", "subscriptions", "customer_features")}
+    given = {table: file for table, file in files.items() if file}
     if len(given) != 1:
         raise StudyError(
             "name one file: --transactions, or for a firm without a purchase log --subscriptions or "
@@ -130,7 +104,7 @@ def new(
         raise StudyError(
             "without a purchase log, give the last day that the table covers: --as-of 2024-06-30"
         )
-    guess = _look_at(table, file, currency=currency, **reading)
+    guess = _look_at(table, file, currency=currency, **others)
     path = write_study(name, guess, title=title, force=force, table=table, as_of=as_of and as_of.date())
     say(f"\nWritten: {path}\nNext: crm check {name}")
 
@@ -160,10 +134,10 @@ def _look_at(
     table: str,
     file: str,
     *,
-    columns: tuple[str, ...],
-    answers: tuple[str, ...],
+    columns: Sequence[str],
+    answers: Sequence[str],
     yes: bool,
-    sheet: tuple[str, ...],
+    sheet: Sequence[str],
     **options: Any,
 ) -> Guess:
     """Look at a file, ask what it does not say as long as there are answers to choose from, and show what was found."""
@@ -171,9 +145,9 @@ def _look_at(
     from crmlib.data.guessing.table import guess_table
 
     options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
-    named = [_two_sides("--column", text) for text in columns]
-    options |= {f"columns.{ours}": theirs for ours, theirs in named}
-    options |= dict(_two_sides("--answer", answer) for answer in answers)
+    named = dict(_two_sides("--column", text, "customer_id=CustNo") for text in columns)
+    options |= {f"columns.{ours}": theirs for ours, theirs in named.items()}
+    options |= dict(_two_sides("--answer", answer, "amount_unit=cents") for answer in answers)
     given: dict[str, Any] = {entry: value for entry, value in options.items() if value}
     guess = guess_table(CONTRACTS[table], file, given=given)
     while guess.questions and not yes and all(question.answers for question in guess.questions):
@@ -184,11 +158,10 @@ def _look_at(
     return guess
 
 
-def _two_sides(option: str, text: str) -> tuple[str, str]:
+def _two_sides(option: str, text: str, example: str) -> tuple[str, str]:
     """The two sides of an option that says what is what."""
-    ours, sign, theirs = text.partition("=")
-    if not sign or not ours or not theirs:
-        example = "customer_id=CustNo" if option == "--column" else "amount_unit=cents"
+    ours, _sign, theirs = text.partition("=")
+    if not ours or not theirs:
         raise StudyError(f"{option} {text!r}: write it as {example}")
     return ours.strip(), theirs.strip()
 
@@ -209,11 +182,9 @@ def _described(guess: Guess) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return fmt.NOT_KNOWN
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "as it is"
-    return str(value)
+    return fmt.NOT_KNOWN if value is None else str(value)
 
 
 def _show_possible(before: Study, now: Study) -> None:
@@ -222,10 +193,11 @@ def _show_possible(before: Study, now: Study) -> None:
     from crmlib.study.places import notebooks_folder
 
     notebooks = read_notebooks(notebooks_folder())
-    new = [one for one in notebooks if all(map(now.has, one.needs)) and not all(map(before.has, one.needs))]
-    listed = "\n".join(f"  {one.name}: {one.question}" for one in new)
-    none = f"No further notebook can run yet; see crm list {now.name}"
-    say(f"\nNow possible:\n{listed}" if new else f"\n{none}")
+    new = [
+        note for note in notebooks if all(map(now.has, note.needs)) and not all(map(before.has, note.needs))
+    ]
+    listed = "".join(f"\n  {note.name}: {note.question}" for note in new)
+    say(f"\nNow possible:{listed}" if new else f"\nNo further notebook can run yet; see crm list {now.name}")
 
 
 @click.command()
@@ -250,23 +222,16 @@ def check(study: str) -> None:
 
 def _show_log(firm: Study) -> None:
     """Print how the rows of the purchase log were used, what each policy affects, and the fitness gates."""
-    quality, money = firm.quality, f"amount, {firm.currency}" if firm.currency else "amount"
-    say("\nRows")
-    say(_lines_of(quality.rows.rename(columns={"amount": money})))
+    quality, gates = firm.quality, firm.gates
+    money = {"amount": f"amount, {firm.currency}" if firm.currency else "amount"}
+    _show("Rows", quality.rows.rename(columns=money))
     for remark in quality.remarks:
         say(f"\n{remark}")
-    say("\nPolicies: the rows that each affects, and its setting")
     policies = quality.policies[["policy", "rows", "amount", "setting"]]
-    say(_lines_of(policies.rename(columns={"amount": money})))
-    if len(quality.values):
-        say("\nValues of used rows that were left empty or changed on reading")
-        say(_lines_of(quality.values))
-    if len(quality.states):
-        say("\nStates of orders; policies.excluded_statuses lists those that are not sales")
-        say(_lines_of(quality.states))
-    gates = firm.gates
-    say("\nFitness")
-    say(_lines_of(gates[["status", "gate", "found"]]))
+    _show("Policies: the rows that each affects, and its setting", policies.rename(columns=money))
+    _show("Values of used rows that were left empty or changed on reading", quality.values)
+    _show("States of orders; policies.excluded_statuses lists those that are not sales", quality.states)
+    _show("Fitness", gates[["status", "gate", "found"]])
     for gate in gates[gates["status"] != PASS].itertuples():
         say(f"\n{gate.status}: {gate.gate}: {gate.found}.\n  wanted: {gate.threshold}\n  {gate.meaning}")
         say(f"  concerns: {gate.analyses}")
@@ -280,8 +245,7 @@ def _show_tables(firm: Study, only: str | None = None) -> None:
         shown = frame if only is None else frame[frame["table"] == only].drop(columns="table")
         if "amount" in shown and not shown["amount_of"].any():  # there is no money in it
             shown = shown.loc[:, ~shown.columns.str.startswith("amount")]
-        if len(shown):
-            say(f"\n{title}\n{_lines_of(shown)}")
+        _show(title, shown)
     near = firm.quality.spellings
     for row in near[near["table"] == (only or near["table"])].head(1).itertuples():
         say(f"To merge two spellings, write in the entry of {row.table}, for example:\n{_rename(row)}")
@@ -296,21 +260,17 @@ def _rename(suggestion: Any) -> str:
     return "    " + text.replace("\n", "\n    ").rstrip()
 
 
-def _lines_of(frame: pd.DataFrame) -> str:
-    """A frame as plain lines: numbers to the right, text to the left."""
-    shown = frame.copy()
-    for name in frame.columns:
-        if frame[name].dtype.kind in "if":
-            shown[name] = [fmt.cell(value) for value in frame[name]]
-    widths = [max(len(str(name)), *(len(text) for text in shown[name].astype(str))) for name in shown.columns]
-    right = [frame[name].dtype.kind in "if" for name in frame.columns]
-    rows = [tuple(shown.columns), *shown.astype(str).itertuples(index=False, name=None)]
-    return "\n".join(
-        "  ".join(
-            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+def _show(title: str, frame: pd.DataFrame) -> None:
+    """Print a frame that has rows as plain lines: numbers to the right, text to the left."""
+    columns = []
+    for name, values in frame.items():
+        is_number = values.dtype.kind in "if"
+        texts = [str(name), *map(fmt.cell if is_number else str, values)]
+        width = max(map(len, texts))
+        columns.append([text.rjust(width) if is_number else text.ljust(width) for text in texts])
+    if len(frame):
+        lines = ("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+        say("\n".join(["", title, *lines]))
 
 
 @click.command()
@@ -319,12 +279,9 @@ def _lines_of(frame: pd.DataFrame) -> str:
 @click.option("--years", default=3, show_default=True, help="Whole years of history up to 2025-12-31.")
 @click.option("--seed", default=0, show_default=True, help="The same seed makes the same firm.")
 @click.option(
-    "--effect",
-    "effects",
-    multiple=True,
-    metavar="MECHANISM=STRENGTH",
+    "--effect", "effects", multiple=True, metavar="MECHANISM=STRENGTH",
     help="Strength of a mechanism, such as reminders=0; 0 is off, 1 as documented.",
-)
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a simulated firm of this name.")
 def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[str, ...], force: bool) -> None:
     """Simulate a firm with every table, and write it to data/NAME."""
@@ -341,10 +298,8 @@ def simulate(name: str, customers: int, years: int, seed: int, effects: tuple[st
 
 
 def _strength(text: str) -> tuple[str, float]:
-    mechanism, equals, strength = text.partition("=")
+    mechanism, _sign, strength = text.partition("=")
     try:
-        if not equals:
-            raise ValueError
         return mechanism.strip(), float(strength)
     except ValueError:
         raise StudyError(f"--effect {text}: write a mechanism and its strength, as in reminders=0") from None

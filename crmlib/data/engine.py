@@ -18,7 +18,9 @@ from typing import Any
 
 import ibis
 import ibis.expr.operations as ops
+import ibis.expr.types as ir
 import sqlglot.expressions as sge
+from ibis import _
 from ibis.backends.duckdb import Backend
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
@@ -209,3 +211,34 @@ def frame_table(data: Any, **options: Any) -> ibis.Table:
     """A frame as a table that this engine reads in place; `options` as of `ibis.memtable`."""
     engine()
     return ibis.memtable(data, **options)
+
+
+def first_row(query: ibis.Table) -> dict[str, Any]:
+    """The row of a table that has one alone, such as its totals."""
+    return query.to_pyarrow().to_pylist()[0]
+
+
+def count_of(rows: ibis.Table) -> int:
+    """How many rows a table has."""
+    return int(rows.count().to_pyarrow().as_py())
+
+
+def has_rows(rows: ibis.Table) -> bool:
+    """Whether a table has a row."""
+    return count_of(rows.limit(1)) > 0
+
+
+def most_frequent(
+    rows: ibis.Table, name: str, value: ir.Value, most: int, **further: ir.Value
+) -> list[dict[str, Any]]:
+    """Different values of an expression under `name`, with their `rows`, the most frequent first; no nulls.
+
+    Examples
+    --------
+    >>> log = frame_table({"state": ["paid", "open", "paid", None]})
+    >>> most_frequent(log, "state", log.state, 5)
+    [{'state': 'paid', 'rows': 2}, {'state': 'open', 'rows': 1}]
+    """
+    counts = rows.group_by(**{name: value}).agg(rows=_.count(), **further)
+    known = counts.filter(counts[name].notnull())
+    return known.order_by(_.rows.desc(), name).limit(most).to_pyarrow().to_pylist()

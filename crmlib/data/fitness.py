@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS
-from crmlib.data.log_start import LogStart, Stated, early_strays, log_start
+from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, stray_days
+from crmlib.data.engine import count_of, first_row
+from crmlib.data.log_start import LogStart, Stated, log_start
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError
 from crmlib.findings import FAIL, PASS, WARN
@@ -57,6 +59,11 @@ def gate(name: str, found: str, status: str, *limits: Any, meaning: str = "meani
     return dict(zip(COLUMNS, (name, found, wanted, status, follows, _TEXTS[name]["analyses"]), strict=True))
 
 
+def suspicion(name: str, found: str, *limits: Any) -> dict[str, str]:
+    """A gate that warns of what was found, and passes where that is nothing."""
+    return gate(name, found or "none", WARN if found else PASS, *limits)
+
+
 def fitness_gates(
     transactions: Any, *, as_of: dt.date | str, log_starts: Stated | None = None
 ) -> pd.DataFrame:
@@ -79,7 +86,7 @@ def fitness_gates(
     2  time since last purchase  30 days before as_of   pass
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
-    rows = as_transactions(transactions)
+    log = rows = as_transactions(transactions)
     over = ibis.literal(dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time()))
     kept = rows.reversed_on.isnull() | (rows.reversed_on >= over)
     order = rows.order_id if "order_id" in rows.columns else ibis.null("string")
@@ -92,21 +99,23 @@ def fitness_gates(
         )
     seen = within.drop("kept", "order")  # of the calendar, what went back later was a purchase all the same
     days = _days(seen)
-    strays = early_strays(days["purchases"])
-    later = int(rows.filter(rows.day > ibis.date(last_day.isoformat())).count().to_pyarrow().as_py())
+    strays = stray_days(days["purchases"])
+    later = count_of(rows.filter(rows.day > ibis.date(last_day.isoformat())))
     stray_dates = _stray_dates(days["purchases"][:strays], later, last_day)
     days = days[strays:]
     span = pd.date_range(days.index[0], pd.Timestamp(last_day))
-    last_new = days.index[days["new"] > 0][-1]
+    last_new, buyers = days.index[days["new"] > 0][-1], customers["buyers"]
+    length, since = (days.index[-1] - days.index[0]).days + 1, (pd.Timestamp(last_day) - days.index[-1]).days
+    lately = graded(since, DAYS_SINCE_LAST)
     gates = [
-        _buyers(customers["buyers"]),
-        _history(days),
-        _last_purchase(days, last_day),
+        gate("buyers", f"{buyers:,} buyers", graded(buyers, BUYERS), BUYERS[0]),
+        gate("history", f"{length:,} days", graded(length, HISTORY_DAYS), HISTORY_DAYS[0]),
+        gate("time since last purchase", f"{since:,} days before `as_of`", lately, DAYS_SINCE_LAST[0]),
         _repeat_buyers(customers),
         _pauses(days["purchases"].reindex(span[span <= days.index[-1]], fill_value=0)),
         _level_shifts((days["purchases"] - days["new"]).reindex(span, fill_value=0)),
         _closed_cohort(last_new, days.index[0], last_day),
-        _log_start(log_start(transactions, as_of=last_day, log_starts=log_starts)),
+        _log_start(log_start(log, as_of=last_day, log_starts=log_starts)),
         stray_dates,
         _placeholder(within),
     ]
@@ -116,7 +125,7 @@ def fitness_gates(
 def _customers(seen: ibis.Table) -> dict[str, int]:
     times = seen.group_by("customer_id").agg(days=_.day.nunique())
     counts = times.agg(buyers=times.count(), twice=(times.days >= 2).sum(), thrice=(times.days >= 3).sum())
-    return {key: int(value or 0) for key, value in counts.to_pyarrow().to_pylist()[0].items()}
+    return {key: int(value or 0) for key, value in first_row(counts).items()}
 
 
 def _days(seen: ibis.Table) -> pd.DataFrame:
@@ -128,25 +137,11 @@ def _days(seen: ibis.Table) -> pd.DataFrame:
     return frame.set_index("day").fillna(0).astype("int64")
 
 
-def _graded(value: float, limits: tuple[float, float], *, more_is_better: bool = True) -> str:
-    good, bearable = limits if more_is_better else (-limits[0], -limits[1])
-    value = value if more_is_better else -value
-    return PASS if value >= good else WARN if value >= bearable else FAIL
-
-
-def _buyers(buyers: int) -> dict[str, str]:
-    return gate("buyers", f"{buyers:,} buyers", _graded(buyers, BUYERS), BUYERS[0])
-
-
-def _history(days: pd.DataFrame) -> dict[str, str]:
-    length = (days.index[-1] - days.index[0]).days + 1
-    return gate("history", f"{length:,} days", _graded(length, HISTORY_DAYS), HISTORY_DAYS[0])
-
-
-def _last_purchase(days: pd.DataFrame, last_day: dt.date) -> dict[str, str]:
-    since = (pd.Timestamp(last_day) - days.index[-1]).days
-    status = _graded(since, DAYS_SINCE_LAST, more_is_better=False)
-    return gate("time since last purchase", f"{since:,} days before `as_of`", status, DAYS_SINCE_LAST[0])
+def graded(value: float, limits: tuple[float, float]) -> str:
+    """Pass up to the first limit, warn up to the second; more is better where the first is the larger one."""
+    good, bearable = limits
+    sign = 1 if good > bearable else -1
+    return PASS if sign * value >= sign * good else WARN if sign * value >= sign * bearable else FAIL
 
 
 def _repeat_buyers(customers: dict[str, int]) -> dict[str, str]:
@@ -168,11 +163,9 @@ def _pauses(daily: pd.Series) -> dict[str, str]:
         expected = float(min(around.mean(), after.mean())) * len(pause) if len(around) and len(after) else 0.0
         if len(pause) >= PAUSE_DAYS and expected >= PAUSE_EXPECTED_PURCHASES:
             found.append((pause.index[0].date(), len(pause), expected))
-    start, length, expected = max(found, key=lambda one: one[1]) if found else (None, 0, 0.0)
+    start, length, expected = max(found, key=itemgetter(1), default=(None, 0, 0.0))
     text = f"{len(found)}, the longest {length} days from {start} ({fmt.count(expected)} purchases to be expected)"
-    status = WARN if found else PASS
-    limits = PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES
-    return gate("gaps in the calendar", text if found else "none", status, *limits)
+    return suspicion("gaps in the calendar", text if found else "", PAUSE_DAYS, PAUSE_EXPECTED_PURCHASES)
 
 
 def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
@@ -188,15 +181,15 @@ def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
             ratio = np.median(after) / max(np.median(before), 1.0)
             if ratio >= SHIFT_RATIO or ratio <= 1 / SHIFT_RATIO:
                 found.append((daily_repeats.index[0].date() + dt.timedelta(weeks=week), ratio))
-    start, ratio = max(found, key=lambda one: abs(np.log(max(one[1], 1e-9)))) if found else (None, 1.0)
-    text = f"repeat purchases ×{ratio:.2f} from {start} on" if found else "none"
-    return gate("sudden level shifts", text, WARN if found else PASS, SHIFT_RATIO)
+    start, ratio = max(found, key=lambda shift: abs(np.log(max(shift[1], 1e-9))), default=(None, 1.0))
+    return suspicion(
+        "sudden level shifts", f"repeat purchases ×{ratio:.2f} from {start} on" if found else "", SHIFT_RATIO
+    )
 
 
 def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> dict[str, str]:
     since = (pd.Timestamp(last_day) - last_new).days
-    closed = since >= max(CLOSED_DAYS, CLOSED_SHARE * (pd.Timestamp(last_day) - first).days)
-    if closed:
+    if since >= max(CLOSED_DAYS, CLOSED_SHARE * (pd.Timestamp(last_day) - first).days):
         return gate("closed cohort", f"nobody new after {last_new.date()}", WARN, CLOSED_DAYS)
     return gate("closed cohort", f"newest customer on {last_new.date()}", PASS, CLOSED_DAYS, meaning="fine")
 
@@ -213,7 +206,7 @@ def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> dict[str, s
         parts.append(f"{early.sum():,} purchases from {early.index[0].date()} on, long before the others")
     if later:
         parts.append(f"{later:,} purchases after {last_day}")
-    return gate("stray dates", "; ".join(parts) or "none", WARN if parts else PASS, STRAY_GAP_DAYS)
+    return suspicion("stray dates", "; ".join(parts), STRAY_GAP_DAYS)
 
 
 def _placeholder(purchases: ibis.Table) -> dict[str, str]:
@@ -223,13 +216,10 @@ def _placeholder(purchases: ibis.Table) -> dict[str, str]:
     ranked = counts.order_by(_.purchases.desc(), "customer_id").limit(2).to_pyarrow().to_pylist()
     first, second = ranked[0], ranked[1]["purchases"] if len(ranked) > 1 else 0
     share = first["purchases"] / first["total"]
-    outsized = (
-        first["purchases"] >= max(PLACEHOLDER_PURCHASES, PLACEHOLDER_RATIO * second)
-        and share >= PLACEHOLDER_SHARE
-    )
     found = (
         f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {fmt.share(share)} of all; "
         f"the next one has {second:,}"
     )
+    far_ahead = first["purchases"] >= max(PLACEHOLDER_PURCHASES, PLACEHOLDER_RATIO * second)
     limits = PLACEHOLDER_PURCHASES, fmt.share(PLACEHOLDER_SHARE), PLACEHOLDER_RATIO
-    return gate("one id for many", found if outsized else "none", WARN if outsized else PASS, *limits)
+    return suspicion("one id for many", found if far_ahead and share >= PLACEHOLDER_SHARE else "", *limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from crmlib.errors import DataError
 # Modules that import all that cleaning needs.
 CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged entry raises
 _SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
 
 
@@ -46,15 +49,6 @@ class CleaningReport:
     days: dict[str, Any] = field(default_factory=dict)
     no_groups: list[str] = field(default_factory=list)
 
-    def to_json(self) -> str:
-        """The report as text, for the folder of the cleaned table."""
-        return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> CleaningReport:
-        """Read back what `to_json` wrote."""
-        return cls(**json.loads(text))
-
 
 @dataclass(frozen=True)
 class FileState:
@@ -78,12 +72,10 @@ def file_state(file: Path, cache: Path) -> FileState:
     """
     marks = _marks(file)
     note = cache / "digests" / hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:24]
-    try:
+    with contextlib.suppress(*_DAMAGED):  # or there is none yet
         remembered = json.loads(note.read_text(encoding="utf-8"))
         if remembered["marks"] == list(marks):
             return FileState(str(remembered["sha256"]), marks)
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
-        pass
     digest = digest_of(file)
     if _marks(file) != marks:
         raise changed_while_read(file)
@@ -125,14 +117,14 @@ def keep_cleaned(
         for file, state in files.items():
             if not state.is_still_that_of(file):
                 raise changed_while_read(file)
-        (draft / REPORT).write_text(report.to_json(), encoding="utf-8")
+        (draft / REPORT).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
 
     return keep(folder, make, **facts)
 
 
 def read_report(folder: Path) -> CleaningReport:
     """What became of every row when this folder was made."""
-    return CleaningReport.from_json((folder / REPORT).read_text(encoding="utf-8"))
+    return CleaningReport(**json.loads((folder / REPORT).read_text(encoding="utf-8")))
 
 
 def describe(settings: object) -> str:
@@ -172,10 +164,8 @@ def facts_of(folder: Path) -> dict[str, Any] | None:
     """The facts about an entry; None, and no entry any more, where it is not as it was made."""
     if not folder.is_dir():
         return None
-    try:
+    with contextlib.suppress(*_DAMAGED):
         return _checked(folder)
-    except _DAMAGED:
-        pass
     # Moved away before it is removed: by now another process may have made it anew, and that one comes back.
     aside = folder.with_name(f".making-{secrets.token_hex(4)}")
     try:
@@ -190,21 +180,15 @@ def facts_of(folder: Path) -> dict[str, Any] | None:
     return found
 
 
-_DAMAGED = (OSError, ValueError, KeyError, TypeError)
-
-
 def _checked(folder: Path) -> dict[str, Any]:
     contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-    files, facts = dict(contents["files"]), dict(contents["facts"])
-    if not all(_as_made(folder / name, *what) for name, what in files.items()):
-        raise ValueError("a file differs")
+    facts = dict(contents["facts"])
+    for name, (size, time_ns, digest) in dict(contents["files"]).items():
+        stat = (folder / name).stat()
+        if stat.st_size != size or (stat.st_mtime_ns != time_ns and digest_of(folder / name) != digest):
+            raise ValueError("a file differs")
     os.utime(folder / CONTENTS)  # when it was last of use
     return facts
-
-
-def _as_made(path: Path, size: int, time_ns: int, digest: str) -> bool:
-    stat = path.stat()
-    return stat.st_size == size and (stat.st_mtime_ns == time_ns or digest_of(path) == digest)
 
 
 def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _facts: False) -> None:
@@ -215,7 +199,7 @@ def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _
     """
     clear_leftovers(shelf)
     kept = 0
-    for used, entry, facts in sorted(_entries(shelf), key=lambda one: one[0], reverse=True):
+    for used, entry, facts in sorted(_entries(shelf), key=itemgetter(0), reverse=True):
         kept += sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
         if facts is None or unwanted(facts) or (kept > KEPT_BYTES and time.time() - used > _IN_USE_SECONDS):
             shutil.rmtree(entry, ignore_errors=True)
@@ -227,7 +211,7 @@ def _entries(shelf: Path) -> Iterator[tuple[float, Path, dict[str, Any] | None]]
         try:
             facts = json.loads((entry / CONTENTS).read_text(encoding="utf-8"))["facts"]
             yield (entry / CONTENTS).stat().st_mtime, entry, dict(facts)
-        except (OSError, ValueError, KeyError, TypeError):
+        except _DAMAGED:
             yield 0.0, entry, None
 
 

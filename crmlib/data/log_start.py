@@ -12,7 +12,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.policy_counts import STRAY_GAP_DAYS, STRAY_SHARE
+from crmlib.data.cleaning.policy_counts import stray_days
 from crmlib.data.sources import as_transactions
 from crmlib.findings import FAIL, NOT_JUDGED, PASS
 from crmlib.statistics import normal_quantile
@@ -99,22 +99,15 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     if daily.empty:
         return LogStart(NOT_JUDGED, "cannot be judged: there is no purchase")
     daily.index = pd.to_datetime(daily.index)
-    begins = daily.index[early_strays(daily)].date()
+    begins = daily.index[stray_days(daily)].date()
     active, customers = _patterns(seen, begins, last_day)
-    stated = (FAIL, "the study says that the log was cut")
-    status, found = stated if log_starts else _judged(active, customers)
+    status, found = (
+        (FAIL, "the study says that the log was cut") if log_starts else _judged(active, customers)
+    )
     if status != FAIL:
         return LogStart(status, found)
     unknown_days = -(-_unknown_months(active, customers) * YEAR_DAYS // YEAR_MONTHS)
     return LogStart(status, found, begins + dt.timedelta(days=unknown_days))
-
-
-def early_strays(purchases: pd.Series) -> int:
-    """How many of the first days stand alone, long before the others; `purchases` by day on which there were some."""
-    gaps = purchases.index.to_series().diff().dt.days.to_numpy()
-    before = purchases.cumsum().shift(fill_value=0).to_numpy()
-    stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * purchases.sum())
-    return int(np.flatnonzero(stray)[-1]) if stray.any() else 0
 
 
 def _patterns(seen: ibis.Table, begins: dt.date, last_day: dt.date) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +137,9 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     """Status and finding."""
     months = active.shape[1]
     if months < FEWEST_MONTHS:
-        needed = f"the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
-        return NOT_JUDGED, f"cannot be judged: {needed}"
+        return NOT_JUDGED, (
+            f"cannot be judged: the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
+        )
     table = _by_month(active, customers)
     first, later = table.iloc[0], table[(months - BACK_MONTHS) // 2 : months - BACK_MONTHS].sum()
     if later["new"] < FEWEST_NEW:

@@ -13,7 +13,8 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.ids import CHANGED, ERROR_TEXT, LOST_DIGITS
 from crmlib.data.cleaning.steps import LEFT_OUT, OTHER_CURRENCY, SAYS_TOTAL, TOTAL_ROW
-from crmlib.data.fitness import COLUMNS, gate
+from crmlib.data.engine import count_of
+from crmlib.data.fitness import COLUMNS, gate, graded, suspicion
 from crmlib.findings import FAIL, PASS, WARN
 
 # Rows without a customer, a date or an amount are no fair sample of all rows. Up to one in twenty they move figures
@@ -75,10 +76,6 @@ def reading_gates(
     return pd.DataFrame(gates, columns=COLUMNS)
 
 
-def _status(share: float, limits: tuple[float, float]) -> str:
-    return FAIL if share > limits[1] else WARN if share > limits[0] else PASS
-
-
 def _listed(faults: pd.DataFrame, column: str, whole: float) -> str:
     """The share of all, and of the most frequent reasons."""
     ranked = faults[faults[column] > 0].sort_values(column, ascending=False, kind="stable")
@@ -107,23 +104,23 @@ def shares_lost(lost: pd.DataFrame, used: Mapping[str, float]) -> dict[str, floa
 
 def _rows(faults: pd.DataFrame, used: float, share: float) -> Gate:
     found = _listed(faults, "rows", used + faults["rows"].sum())
-    return gate("rows set aside", found, _status(share, ROWS_LOST), *map(fmt.share, ROWS_LOST))
+    return gate("rows set aside", found, graded(share, ROWS_LOST), *map(fmt.share, ROWS_LOST))
 
 
 def _money(faults: pd.DataFrame, used: float, shares: Mapping[str, float]) -> Gate:
     parts = [_listed(faults, "money", used + faults["money"].sum())]
     if unknown := int(faults["unknown"].sum()):
         parts = [*(part for part in parts if part != "none"), f"not known for {fmt.plural(unknown, 'row')}"]
-    statuses = {_status(shares["money"], MONEY_LOST), _status(shares["unknown"], ROWS_LOST)}
+    statuses = {graded(shares["money"], MONEY_LOST), graded(shares["unknown"], ROWS_LOST)}
     status = next(grade for grade in (FAIL, WARN, PASS) if grade in statuses)
     return gate("money set aside", "; ".join(parts), status, *map(fmt.share, MONEY_LOST))
 
 
 def _other_currency(lost: pd.DataFrame, used: float) -> Gate:
     other = lost.loc[lost["reason"] == OTHER_CURRENCY, "rows"].sum()
-    share = other / (used + lost["rows"].sum())
-    found, limit = f"{fmt.share(share)} of rows" if other else "none", ROWS_LOST[0]
-    return gate("other currencies", found, WARN if share > limit else PASS, fmt.share(limit))
+    share, limit = other / (used + lost["rows"].sum()), ROWS_LOST[0]
+    found = f"{fmt.share(share)} of rows" if other else "none"
+    return gate("other currencies", found, graded(share, (limit, 1.0)), fmt.share(limit))
 
 
 def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
@@ -131,13 +128,10 @@ def _sums(lost: pd.DataFrame, log: Read, hashed: bool) -> Gate:
     if rows := int(lost.loc[lost["reason"] == TOTAL_ROW, "rows"].sum()):
         found.append(f"{fmt.plural(rows, 'row')} set aside")
     if not hashed and log.rows.customer_id.type().is_string():
-        sums = log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL))
-        named = sums.group_by("customer_id").agg(n=_.count())
-        found += [
-            f"customer {record['customer_id']!r} has {fmt.plural(record['n'], 'row')}"
-            for record in named.to_pyarrow().to_pylist()
-        ]
-    return gate("sums among the rows", ", ".join(found) or "none", WARN if found else PASS)
+        sums = log.rows.filter(log.rows.customer_id.re_search(SAYS_TOTAL)).customer_id.value_counts(name="n")
+        named = sums.to_pyarrow().to_pylist()
+        found += [f"customer {row['customer_id']!r} has {fmt.plural(row['n'], 'row')}" for row in named]
+    return suspicion("sums among the rows", ", ".join(found))
 
 
 def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
@@ -146,14 +140,15 @@ def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     listed += [(name, row["what"], row["rows"]) for name, table in tables.items() for row in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
-        ending = [
-            (name, text.removesuffix(what).strip(), n) for name, text, n in listed if text.endswith(what)
+        named = [
+            (f"{name}: {text.removesuffix(what).strip()}", n)
+            for name, text, n in listed
+            if text.endswith(what)
         ]
-        named = [(f"{name}: {column}", n) for name, column, n in ending]
         if named:
             columns = fmt.listing(list(dict.fromkeys(column for column, _n in named)))
             found.append(f"{fmt.plural(sum(n for _column, n in named), 'id')} {what} ({columns})")
-    return gate("ids that a program changed", "; ".join(found) or "none", WARN if found else PASS)
+    return suspicion("ids that a program changed", "; ".join(found))
 
 
 def _nearly_alike(tables: Mapping[str, Read], hashed: bool) -> Gate:
@@ -178,19 +173,18 @@ def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
     """Tables whose customers are not those of the log."""
     log = tables["transactions"]
     known = log.rows.select(id=log.rows.customer_id).distinct().cache()
-    others = {name: table for name, table in tables.items() if table is not log}
-    others = {name: table for name, table in others.items() if "customer_id" in table.rows.columns}
+    others = {
+        n: table for n, table in tables.items() if n != "transactions" and "customer_id" in table.rows.columns
+    }
     found, status = [], PASS
     for name, table in others.items():
         keys = table.rows.select(id=table.rows.customer_id).filter(_.id.notnull())
-        rows = keys.count().to_pyarrow().as_py()
-        share = keys.semi_join(known, "id").count().to_pyarrow().as_py() / rows if rows else 1.0
+        rows = count_of(keys)
+        share = count_of(keys.semi_join(known, "id")) / rows if rows else 1.0
         if not share:
             status = FAIL
-            here, there = (
-                repr(one.id_column) + ("" if hashed else f" with ids like {_usual(ids)}")
-                for one, ids in ((table, keys), (log, known))
-            )
+            seen = ["" if hashed else f" with ids like {_usual(ids)}" for ids in (keys, known)]
+            here, there = f"{table.id_column!r}{seen[0]}", f"{log.id_column!r}{seen[1]}"
             found.append(f"{name} ({here}) shares no customer with the log ({there})")
         elif share < FOUND_CUSTOMERS and name != "customers":  # not everybody who is known has bought
             status = FAIL if status == FAIL else WARN

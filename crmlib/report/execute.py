@@ -15,7 +15,7 @@ from crmlib.report.cache import Cache
 from crmlib.report.outcomes import Outcome, Task, results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
-from crmlib.secrets import redact, redact_json
+from crmlib.secrets import redact
 from crmlib.study.places import cache_folder
 from crmlib.study.tables import RUN_STATE
 
@@ -169,6 +169,6 @@ def _redact_file(path: Path) -> None:
         except ValueError:  # cut off where its worker was killed
             path.write_text(redact(text), encoding="utf-8")
             return
-        after = redact_json(before)
+        after = redact(before)
         if after != before:
             path.write_text(json.dumps(after, indent=1, ensure_ascii=False), encoding="utf-8")

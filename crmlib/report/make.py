@@ -26,7 +26,7 @@ from crmlib.report.execute import Watch, execute
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
-from crmlib.secrets import redact_json
+from crmlib.secrets import redact
 from crmlib.study.places import cache_folder
 
 _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
@@ -105,7 +105,7 @@ def _publish(
     publish.write_pages(plan, outcomes, staged, record)
     if failures:
         publish.write_failures(plan, failures, staged, record)
-    facts = redact_json(record | {"failures": failures})
+    facts = redact(record | {"failures": failures})
     (staged / "run.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     plan.require_unchanged()
     if failures:
@@ -120,7 +120,7 @@ def _publish(
 
 def _failure(outcome: Outcome, plan: Plan, reports: Reports, folder: Path) -> dict[str, Any]:
     """What a reader needs in order to do something about a failure."""
-    return redact_json(asdict(outcome)) | {
+    return redact(asdict(outcome)) | {
         "partial": str(folder / "notebooks" / f"{outcome.name}.ipynb"),
         "again": _again(plan, reports, plan.chapter(outcome.name).notebook.number),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crmlib import format as fmt
 from crmlib.data.contracts import CONTRACTS
-from crmlib.data.samples import CURE, is_installed
+from crmlib.data.samples import CURE, home_of
 from crmlib.errors import CrmError
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
@@ -129,7 +129,7 @@ def _title(path: Path) -> str:
     try:
         study = open_study(path)
         sample = study.file.sample
-        return study.title if sample is None or is_installed(sample) else f"{study.title} (first: {CURE})"
+        return study.title if sample is None or home_of(sample) else f"{study.title} (first: {CURE})"
     except CrmError as error:
         return f"cannot be opened: {str(error).splitlines()[0]}"
 

@@ -350,8 +350,8 @@ def test_a_chart_takes_the_finding_of_its_frame_or_another_or_none() -> None:
 
 def test_the_triangle_frames_what_is_not_complete() -> None:
     frame = frames.comparison(4, 8)
-    chart = charts.cohort_triangle(frame, measure="value_per_customer", currency="EUR")
+    chart = charts.cohort_triangle(frame)
     assert len(chart.figure.axes[0].patches) == int((~frame["complete"]).sum()) == 4
-    last = frame[frame["cohort"] == frame["cohort"].max()]["value_per_customer"].iloc[-1]
-    assert chart.alt.endswith(f"{fmt.money(last, 'EUR')} at age 4.")
+    last = frame[frame["cohort"] == frame["cohort"].max()]["active_share"].iloc[-1]
+    assert chart.alt.endswith(f"{fmt.share(last)} at age 4.")
     assert "framed: not complete" in " ".join(chart.figure.texts[-1].get_text().split())

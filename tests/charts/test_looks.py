@@ -128,9 +128,7 @@ ODD = {
     "whale that sinks": (charts.profit_whale, frames.whale([5.0, 3, -20]), {"currency": "USD"}),
     "ten thousand ranks": (charts.revenue_against_profit, frames.ranks([*range(9999, 0, -1)]), {}),
     "triangle of one cohort": (charts.cohort_triangle, frames.comparison(1, 2), {}),
-    "triangle of five years": (
-        charts.cohort_triangle, frames.comparison(60, 61, 1e6), {"measure": "value_per_customer", "currency": "USD"},
-    ),
+    "triangle of five years": (charts.cohort_triangle, frames.comparison(60, 61, 1e6), {}),
 }  # fmt: skip
 
 

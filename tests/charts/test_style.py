@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import combinations
@@ -87,21 +88,34 @@ def test_settings_of_the_reader_neither_leak_in_nor_out() -> None:
         assert dict(mpl.rcParams) == before
 
 
-def in_a_new_python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+IN_A_NEW_PYTHON = """
+import json, sys, crmlib as crm
+before = {*sys.modules}
+crm.charts.Chart
+heavy = [name for name in ("matplotlib.pyplot", "seaborn") if name in sys.modules]
+import pandas as pd
+from crmlib.charts import *
+per_month(pd.DataFrame({"month": ["2024-01-01"], "purchases": [3]})).png()
+loaded = sorted(name for name in {*sys.modules} - before if name.startswith("crmlib."))
+import matplotlib.pyplot as plt
+print(json.dumps({"heavy": heavy, "figures": plt.get_fignums(), "loaded": loaded}))
+"""
 
 
-def test_seaborn_is_loaded_by_the_first_chart_that_is_drawn() -> None:
-    loaded = "print([name for name in ('matplotlib.pyplot', 'seaborn') if name in sys.modules])"
-    assert in_a_new_python(f"import sys, crmlib as crm; crm.charts.Chart; {loaded}") == "[]"
-
-
-def test_pyplot_knows_no_figure_of_ours() -> None:
-    code = (
-        "import pandas as pd; from crmlib.charts import per_month; import matplotlib.pyplot as plt;"
-        "per_month(pd.DataFrame({'month': ['2024-01-01'], 'purchases': [3]})).png(); print(plt.get_fignums())"
+@pytest.fixture(scope="module")
+def new_python() -> dict:
+    found = subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PYTHON], capture_output=True, text=True, check=True
     )
-    assert in_a_new_python(code) == "[]"
+    return json.loads(found.stdout)
+
+
+def test_seaborn_is_loaded_by_the_first_chart_that_is_drawn(new_python) -> None:
+    assert new_python["heavy"] == []
+
+
+def test_pyplot_knows_no_figure_of_ours(new_python) -> None:
+    assert new_python["figures"] == []
 
 
 @pytest.mark.parametrize("name", USUAL)
@@ -117,14 +131,10 @@ def test_a_chart_is_drawn_into_the_axes_it_is_given(name: str) -> None:
     assert not other.has_data()
 
 
-def test_charts_import_no_room_but_the_ground_floor() -> None:
-    code = (
-        "import sys, crmlib; before = set(sys.modules); from crmlib.charts import *;"
-        "new = set(sys.modules) - before;"
-        "own = ('crmlib.charts', 'crmlib.errors', 'crmlib.findings', 'crmlib.format', 'crmlib.units');"
-        "print(sorted(m for m in new if m.startswith('crmlib.') and not m.startswith(own)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+def test_charts_import_no_room_but_the_ground_floor(new_python) -> None:
+    own = ("charts", "days", "errors", "findings", "format", "units")
+    assert "crmlib.charts.cohorts" in new_python["loaded"]
+    assert {name.split(".")[1] for name in new_python["loaded"]} <= {*own}
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=9), st.floats(0.1, 30))

@@ -103,7 +103,7 @@ def usable_by_itself(one, policy):
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(st.lists(row, min_size=1, max_size=60), st.lists(broken, max_size=3), policies)
 def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
@@ -153,7 +153,7 @@ def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
     assert policy.returns == "match" or undone.empty
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused_with_a_sentence(text):
     refusal = ""

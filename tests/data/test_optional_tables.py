@@ -16,13 +16,15 @@ from hypothesis import given, settings
 import crmlib as crm
 from crmlib.data.cleaning.clean import clean_table
 from crmlib.data.cleaning.words import NO, YES, spellings_of
-from crmlib.data.contracts import CONTRACTS, OPTIONAL
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.known_at import known_at
 from crmlib.data.policies import Policies, Reading
 from crmlib.data.sources import open_table
 from crmlib.data.suspects import near_spellings
 from crmlib.errors import DataError, StudyError
 from tests.data.dictionary import dictionary
+
+OPTIONAL = [contract for contract in CONTRACTS.values() if contract.name != "transactions"]
 
 ORDERS = "customer_id,date,amount\n1,2024-01-05,10\n1,2024-02-05,12\n2,2024-02-06,7\n3,2024-06-30,9\n"
 

@@ -188,3 +188,18 @@ def test_text_where_numbers_belong_is_refused_with_the_cure():
 def test_a_missing_column_names_the_nearest():
     with pytest.raises(DataError, match="no column 'customer_id'; did you mean 'customerid'"):
         as_transactions(ROWS.rename(columns={"customer_id": "customerid"}))
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA])
+def test_a_column_that_holds_nothing_has_the_type_of_its_contract_or_is_text(nothing):
+    frame = pd.DataFrame(
+        {"customer_id": ["a", "a"], "date": pd.to_datetime(["2024-01-05"] * 2), "amount": [2.0, -2.0]}
+    )
+    for name in ("cost", "product", "note"):
+        frame[name] = pd.Series([nothing] * 2, dtype=object)
+    rows = as_transactions(frame)
+    kinds = {name: str(rows[name].type()) for name in ("cost", "product", "note")}
+    assert kinds == {"cost": "float64", "product": "string", "note": "string"}
+    assert rows.reversed_on.to_pandas().notna().tolist() == [True, False]
+    assert crm.rfm_summary(frame, as_of="2024-02-01").empty
+    assert as_transactions(frame.assign(reversed_on=None)).reversed_on.type().is_timestamp()

@@ -11,9 +11,10 @@ import time
 
 import pytest
 
+from crmlib import secrets
 from crmlib.report.cache import Cache
 from crmlib.report.plan import plan_report
-from crmlib.secrets import holds_secret, redact, redact_json
+from crmlib.secrets import holds_secret, redact
 
 
 def edit_cell(project, name, before, after):
@@ -150,12 +151,26 @@ def test_secrets_of_the_environment_reach_no_artefact(project):
         assert not [text for text in said if secret in text]
 
 
-def test_redaction_leaves_ordinary_words():
-    assert redact("yes, the data are good", {"API_TOKEN": "yes", "HOME": "good"}) == "yes, the data are good"
-    assert redact("token=abc123xyz", {"API_TOKEN": "abc123xyz"}) == "token=•••"
+@pytest.fixture
+def redacted(monkeypatch):
+    def redact_in(environment, value):
+        monkeypatch.setattr(secrets.os, "environ", environment)
+        try:
+            return redact(value)
+        finally:
+            monkeypatch.undo()
+
+    return redact_in
 
 
-def test_redaction_leaves_numbers_keys_and_parts_of_words():
+def test_redaction_leaves_ordinary_words(redacted):
+    assert (
+        redacted({"API_TOKEN": "yes", "HOME": "good"}, "yes, the data are good") == "yes, the data are good"
+    )
+    assert redacted({"API_TOKEN": "abc123xyz"}, "token=abc123xyz") == "token=•••"
+
+
+def test_redaction_leaves_numbers_keys_and_parts_of_words(redacted):
     environment = {
         "LLM_MAX_TOKENS": "100000",
         "PIN_SECRET": "100000",
@@ -163,11 +178,11 @@ def test_redaction_leaves_numbers_keys_and_parts_of_words():
         "API_TOKEN": "mean_2",
     }
     record = {"figures": [100000, "100000 of figures"], "mean_2": 100000.5}
-    assert redact_json(record, environment) == record
-    assert redact("the mean_24 of figures", environment) == "the mean_24 of figures"
+    assert redacted(environment, record) == record
+    assert redacted(environment, "the mean_24 of figures") == "the mean_24 of figures"
     shell = {"PWD": "/srv/reports-2024", "OLDPWD": "/srv/old-1", "MYSQL_PWD": "s3cret!"}
-    assert redact("/srv/reports-2024/a /srv/old-1 s3cret!", shell) == "/srv/reports-2024/a /srv/old-1 •••"
-    assert redact_json(["mean_2", {"mean_2": "is mean_2."}], environment) == ["•••", {"mean_2": "is •••."}]
+    assert redacted(shell, "/srv/reports-2024/a /srv/old-1 s3cret!") == "/srv/reports-2024/a /srv/old-1 •••"
+    assert redacted(environment, ["mean_2", {"mean_2": "is mean_2."}]) == ["•••", {"mean_2": "is •••."}]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +200,7 @@ def test_a_title_is_no_password(text, is_one):
     assert holds_secret(text) == is_one
 
 
-def test_redaction_finds_a_secret_as_json_and_html_write_it():
+def test_redaction_finds_a_secret_as_json_and_html_write_it(redacted):
     environment = {"DB_PASSWORD": 'pa"ss<wörd>'}
     for written in ('pa"ss<wörd>', json.dumps('pa"ss<wörd>'), "pa&quot;ss&lt;wörd&gt;"):
-        assert "ss" not in redact(written, environment)
+        assert "ss" not in redacted(environment, written)

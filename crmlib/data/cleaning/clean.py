@@ -17,7 +17,6 @@ from ibis import _
 from crmlib.data.cleaning import steps
 from crmlib.data.cleaning.free_columns import with_free_columns
 from crmlib.data.cleaning.reconcile import (
-    Part,
     assert_reconciled,
     changed_values,
     countable,
@@ -107,8 +106,8 @@ def _account_for(
     money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
     changed = what_is_changed(staged, contract, reading)
     counts = {key: what.count() for key, (_column, what) in changed.items()}
-    tally = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})
-    if is_log and not Part.total(tally.values(), money).rows:
+    tally, changes = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})
+    if is_log and not any(part.rows for part in tally.values()):
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
         raise DataError(nothing_usable(staged, contract, columns, tally))
@@ -117,7 +116,7 @@ def _account_for(
     assert_reconciled(tally, money, folder, contract.name)
     return CleaningReport(
         rows_by_outcome(tally, money),
-        changed_values(usable, changed, tally[None].counts),
+        changed_values(usable, changed, changes),
         rows_by_file(staged),
         columns,
         what_is_filled(usable, contract, folder),
@@ -127,14 +126,8 @@ def _account_for(
 
 def _contract_columns(usable: ibis.Table, contract: Contract, keep_personal: bool) -> ibis.Table:
     """Every column of the contract in its order, empty where the firm has none."""
-    kept: dict[str, ir.Value] = {}
-    for column in contract.columns:
-        if column.personal:
-            has = f"has_{column.name}"
-            kept[has] = usable[has] if has in usable.columns else ibis.null("boolean")
-        if not column.personal or keep_personal:
-            there = column.name in usable.columns
-            kept[column.name] = usable[column.name] if there else ibis.null(column.type)
+    types = contract.cleaned_types(keep_personal)
+    kept = {name: usable[name] if name in usable.columns else ibis.null(kind) for name, kind in types.items()}
     return usable.order_by("source_row").select(**kept)
 
 
@@ -143,11 +136,14 @@ def _as_written(staged: ibis.Table, contract: Contract, money: list[str], readin
     aside = staged.filter(_.reason.notnull())
     texts: dict[str, ir.Value] = {}
     for column in contract.columns:
-        name = column.name
-        found = [aside[one] for one in (f"written_{name}", name) if one in staged.columns]
+        found = [
+            aside[f"{form}{column.name}"]
+            for form in ("written_", "")
+            if f"{form}{column.name}" in staged.columns
+        ]
         if found:  # the text of an id that is not required is kept only where it differs
             apart = column.kind == "id" and not column.required
-            texts[name] = ibis.coalesce(*found) if apart else found[0]
+            texts[column.name] = ibis.coalesce(*found) if apart else found[0]
     # Nobody knows which part of a line that cannot be split is personal.
     all_of_it = reading.keep_personal and reading.hash_secret is None
     line = aside.unsplit_line if all_of_it else aside.unsplit_line.re_extract("^[^:]*", 0)

@@ -10,6 +10,7 @@ import ibis
 from crmlib.data.cleaning.reading import currency_marks, marks_of, read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.currencies import common_currencies
+from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.vocabulary import words
 
@@ -46,13 +47,9 @@ def with_free_columns(
     known = {*contract.names, *columns.values(), FILE_COLUMN, UNSPLIT}
     names = {f"{name}_" if name in _TAKEN else name: name for name in raw.columns if name not in known}
     numbers = _numbers(raw, list(names.values()), decimal)
+    kinds = {theirs: "number" if theirs in numbers else "text" for theirs in names.values()}
     free = tuple(
-        Column(
-            ours,
-            "a feature of the firm's own",
-            kind="number" if theirs in numbers else "text",
-            personal=plain_name(theirs) in _PERSONAL,
-        )
+        Column(ours, "a feature of the firm's own", kinds[theirs], personal=plain_name(theirs) in _PERSONAL)
         for ours, theirs in names.items()
     )
     return replace(contract, columns=contract.columns + free), {**columns, **names}
@@ -66,9 +63,7 @@ def _numbers(raw: ibis.Table, names: list[str], decimal: str) -> set[str]:
         asked[f"read_{place}"] = number.notnull().sum()
         asked[f"marks_{place}"] = marks_of(text, decimal).collect(distinct=True)
         asked[f"unread_{place}"] = (number.isnull() & ~text.lower().isin(_NO_VALUE)).sum()
-    if not asked:
-        return set()
-    found = raw.agg(**asked).to_pyarrow().to_pylist()[0]
+    found = first_row(raw.agg(**asked)) if asked else {}
     return {
         name
         for place, name in enumerate(names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.reading import bytes_of, read_text
+from crmlib.data.cleaning.reading import bytes_of, read_text, where
 
 # ="00123", '00123 and "00123", as spreadsheets keep text that looks like a number.
 _WRAPPED = r"""^(?:=?"+(.*?)"+|=?'([-+0-9].*?)'?|=([0-9]+))$"""
@@ -56,27 +56,26 @@ def own_ids(column: ir.Column) -> ir.Column:
 
 def holds_other(text: ir.StringColumn) -> bool:
     """Whether there is an id that is no whole number."""
-    other = (text.notnull() & text.try_cast("int64").isnull()).any()
-    return bool(other.to_pyarrow().as_py())
+    return bool((text.notnull() & text.try_cast("int64").isnull()).any().to_pyarrow().as_py())
 
 
 def id_fault(text: ir.StringColumn) -> ir.StringColumn:
     """Why `read_id` found no id in a text: a spreadsheet's error, or digits that scientific notation cut off."""
     bare = _unwrapped(text)
-    reasons = (bare.re_search(_ERROR), ERROR_TEXT), (bare.re_search(_SCIENTIFIC), LOST_DIGITS)
-    return ibis.cases(*reasons, else_=ibis.null("string"))
+    return ibis.cases((bare.re_search(_ERROR), ERROR_TEXT), (bare.re_search(_SCIENTIFIC), LOST_DIGITS))
 
 
 def _suspect(text: ir.StringColumn) -> ir.BooleanColumn:
     """Whether a program may have dressed it: cheap, for patterns are slow and most ids are plain."""
-    strange = (text < "0") | text.startswith("=")
-    strange = strange | text.contains(".") | text.contains(",") | text.contains("+")
+    strange = (
+        (text < "0") | text.startswith("=") | text.contains(".") | text.contains(",") | text.contains("+")
+    )
     return (text < "A") & (bytes_of(text) <= _LONGEST) & strange  # what begins with a letter is no number
 
 
 def _without_dress(text: ir.StringColumn) -> ir.StringColumn:
     bare = _unwrapped(text)
-    plain = ibis.ifelse(bare.re_search(_ERROR), ibis.null("string"), bare.re_replace(_POINT_ZERO, r"\1"))
+    plain = where(~bare.re_search(_ERROR), bare.re_replace(_POINT_ZERO, r"\1"))
     return ibis.ifelse(bare.re_search(_SCIENTIFIC), _written_out(bare), plain)
 
 
@@ -89,4 +88,4 @@ def _written_out(text: ir.StringColumn) -> ir.StringColumn:
     complete = text.re_extract(_SCIENTIFIC, 1).length() >= text.re_extract(_SCIENTIFIC, 2).try_cast("int64")
     number = text.replace(",", ".").try_cast("float64")
     whole = complete & (number % 1 == 0) & (number.abs() < _LARGEST)
-    return ibis.ifelse(whole, number, ibis.null("float64")).cast("int64").cast("string")
+    return where(whole, number).cast("int64").cast("string")

@@ -7,10 +7,14 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.data.cleaning.reconcile import MONEY, countable
 from crmlib.data.cleaning.repeats import hash_of, several_times
+from crmlib.data.engine import first_row
 from crmlib.data.policies import Policies, spellings
 
 SALE, NO_SALE = "counted as sales", "set aside"
@@ -24,16 +28,29 @@ STRAY_SHARE = 0.005
 
 def policy_counts(staged: ibis.Table, used: ibis.Table, policies: Policies) -> list[dict[str, Any]]:
     """What each decision concerns, in rows and money, whichever way it was taken."""
-    counted = _count_flagged(staged, _concerned(staged, policies))
-    counted["returned in full"] = _counted(
-        used.filter(_.reversed_on.notnull()).agg(rows=_.count(), money=_.amount.cast(MONEY).sum())
-    )
-    counted["purchases_merged_within"] = _counted(_merged(used, policies.purchases_merged_within))
+    concerned = _concerned(staged)
+    measures: dict[str, ir.Value] = {}
+    for place, (flag, money) in enumerate(concerned.values()):
+        measures |= {f"rows{place}": flag.sum(), f"money{place}": money.sum(where=flag)}
+    found = first_row(staged.agg(**measures))  # in one pass over the log
+    counted = {name: (found[f"rows{place}"], found[f"money{place}"]) for place, name in enumerate(concerned)}
+    returned = used.filter(_.reversed_on.notnull()).agg(rows=_.count(), money=_.amount.cast(MONEY).sum())
+    merged = _merged(used, policies.purchases_merged_within)
+    for name, query in (("returned in full", returned), ("purchases_merged_within", merged)):
+        counted[name] = tuple(first_row(query).values())
     settings = policies.model_dump()
-    return [{"policy": name, "setting": _setting(settings.get(name)), **one} for name, one in counted.items()]
+    return [
+        {
+            "policy": name,
+            "setting": _setting(settings.get(name)),
+            "rows": int(rows or 0),
+            "amount": float(money or 0),
+        }
+        for name, (rows, money) in counted.items()
+    ]
 
 
-def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.BooleanValue, ir.Value]]:
+def _concerned(staged: ibis.Table) -> dict[str, tuple[ir.BooleanValue, ir.Value]]:
     """The rows that each decision is about, and the money of each that it is about."""
     money = countable(staged, "amount")
     zero = staged.reason.isnull() & (staged.amount == 0)
@@ -45,15 +62,16 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
         "guests": (staged.is_guest, money),
         "equal_rows": (staged.equals_earlier, money),
     }
-    if "is_excluded" in staged.columns:
-        concerned["excluded_statuses"] = (staged.is_excluded, money)
-    if policies.excluded_products and "product" in staged.columns and policies.amount_is == "row":
-        no_product = staged.product.lower().isin(spellings(policies.excluded_products)).fill_null(False)
-        concerned["excluded_products"] = (no_product, money)
-    if "cancelled_at" in staged.columns:
-        concerned["cancelled_at (filled)"] = (staged.cancelled_at.notnull(), money)
-    if "flipped" in staged.columns:
-        concerned["returned (positive amounts made negative)"] = (staged.flipped.fill_null(False), money)
+    marks = {
+        "excluded_statuses": "is_excluded",
+        "excluded_products": "is_no_product",
+        "cancelled_at (filled)": "cancelled_at",
+        "returned (positive amounts made negative)": "flipped",
+    }
+    for policy, name in marks.items():
+        if name in staged.columns:
+            mark = staged[name]
+            concerned[policy] = (mark if mark.type().is_boolean() else mark.notnull(), money)
     if "taken_off" in staged.columns:
         concerned["amount_includes"] = (staged.taken_off != 0, staged.taken_off.cast(MONEY))
     if "refunded" in staged.columns:
@@ -62,20 +80,6 @@ def _concerned(staged: ibis.Table, policies: Policies) -> dict[str, tuple[ir.Boo
         full = usable & staged.refunded_in_full  # what was taken off them is all that they were
         concerned["refunded in full (no purchase; the amount before)"] = (full, staged.refunded.cast(MONEY))
     return concerned
-
-
-def _count_flagged(
-    rows: ibis.Table, concerned: dict[str, tuple[ir.BooleanValue, ir.Value]]
-) -> dict[str, dict[str, Any]]:
-    """Rows and money under each flag, in one pass over the log."""
-    measures: dict[str, ir.Value] = {}
-    for place, (flag, money) in enumerate(concerned.values()):
-        measures |= {f"rows{place}": flag.sum(), f"money{place}": money.sum(where=flag)}
-    found = rows.agg(**measures).to_pyarrow().to_pylist()[0]
-    return {
-        name: {"rows": int(found[f"rows{place}"] or 0), "amount": float(found[f"money{place}"] or 0)}
-        for place, name in enumerate(concerned)
-    }
 
 
 def _merged(used: ibis.Table, unit: str) -> ibis.Table:
@@ -96,11 +100,6 @@ def _setting(value: Any) -> str:
     return f"{', '.join(value[:_MOST_WORDS])} and {len(value) - _MOST_WORDS} more"
 
 
-def _counted(query: ibis.Table) -> dict[str, Any]:
-    found = query.to_pyarrow().to_pylist()[0]
-    return {"rows": int(found["rows"] or 0), "amount": float(found["money"] or 0)}
-
-
 def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[str, Any]]:
     """Rows in each state of an order, and whether the state counts as a sale.
 
@@ -115,31 +114,33 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
     """
     written = status.name("status").as_table().group_by("status").agg(rows=_.count())  # few, of many rows
     state = written.status.fill_null("").lower()
-    is_sale = ~state.isin(spellings(excluded))
-    outcome = ibis.ifelse(is_sale, SALE, NO_SALE)
+    outcome = ibis.ifelse(state.isin(spellings(excluded)), NO_SALE, SALE)
     counted = written.group_by(state=state, outcome=outcome).agg(rows=_.rows.sum())
     records = counted.order_by(_.rows.desc(), "state").to_pyarrow().to_pylist()
     listed = [{**record, "state": record["state"] or "(none)"} for record in records[:_MOST_STATES]]
     for outcome in (SALE, NO_SALE):
         others = [record["rows"] for record in records[_MOST_STATES:] if record["outcome"] == outcome]
         if others:
-            name = f"({len(others)} other{'s' * (len(others) > 1)})"
-            listed.append({"state": name, "rows": sum(others), "outcome": outcome})
+            listed.append(
+                {"state": f"({fmt.plural(len(others), 'other')})", "rows": sum(others), "outcome": outcome}
+            )
     return listed
 
 
 def calendar(used: ibis.Table) -> dict[str, Any]:
     """First and last day, the first with a purchase, and the last that is no stray: what `as_of: latest` means."""
     days = used.group_by(day=_.date.date()).agg(rows=_.count(), bought=_.is_purchase.any())
-    days = days.order_by("day").to_pandas()
-    bought = days["day"][days["bought"]]
-    gaps = days["day"].diff().dt.days if len(days) > 1 else days["rows"] * 0
-    after = days["rows"][::-1].cumsum()[::-1]
-    stray = (gaps > STRAY_GAP_DAYS) & (after < STRAY_SHARE * days["rows"].sum())
-    latest = days["day"][: stray.idxmax()].iloc[-1] if stray.any() else days["day"].iloc[-1]
-    return {
-        "first": str(days["day"].iloc[0])[:10],
-        "first_purchase": str(bought.iloc[0])[:10] if len(bought) else None,
-        "last": str(days["day"].iloc[-1])[:10],
-        "latest": str(latest)[:10],
-    }
+    days = days.order_by("day").to_pandas().set_index("day")
+    days.index = pd.to_datetime(days.index)
+    bought, late = days.index[days["bought"]], stray_days(days["rows"][::-1])
+    named = {"first": days.index[0], "first_purchase": bought[0] if len(bought) else None}
+    named |= {"last": days.index[-1], "latest": days.index[-1 - late]}
+    return {name: day and str(day)[:10] for name, day in named.items()}
+
+
+def stray_days(counts: pd.Series) -> int:
+    """How many of the first days stand alone, far from the others; `counts` by day, from either end of the calendar."""
+    gaps = counts.index.to_series().diff().dt.days.abs().to_numpy()
+    before = counts.cumsum().shift(fill_value=0).to_numpy()
+    stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * counts.sum())
+    return int(np.flatnonzero(stray)[-1]) if stray.any() else 0

@@ -10,6 +10,7 @@ import functools
 import operator
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -61,7 +62,7 @@ def _pattern(form: str) -> str:
 def _grammar(decimal: str) -> str:
     """The pattern of a number that is more than plain digits, for the engine and for Python alike."""
     point, comma = re.escape(decimal), re.escape("," if decimal == "." else ".")
-    whole = [f"[1-9][0-9]{{0,2}}(?:{one}[0-9]{{3}})+" for one in (comma, "['’]", f"[{_SPACES}]")]
+    whole = [f"[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" for sign in (comma, "['’]", f"[{_SPACES}]")]
     whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []  # lakh and crore
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     forms = _pattern("|".join(_FORMS)).replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
@@ -72,12 +73,16 @@ _GRAMMAR = {decimal: _grammar(decimal) for decimal in (".", ",")}
 IS_NUMBER = re.compile("|".join(_GRAMMAR.values()))  # with either decimal sign, as Python reads
 
 
+def where(condition: ir.BooleanValue, value: Any) -> Any:
+    """A value where a condition holds, else null."""
+    return ibis.cases((condition, value))
+
+
 def plain_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
     """A number with nothing around its digits but a minus, which the engine reads quickly; null for others."""
     if decimal == ",":  # a point is no decimal sign then
-        text = ibis.ifelse(text.contains("."), ibis.null("string"), text.replace(",", "."))
-    # The engine reads "12_34" too.
-    return ibis.ifelse(text.contains("_"), ibis.null("string"), text).try_cast("float64")
+        text = where(~text.contains("."), text.replace(",", "."))
+    return where(~text.contains("_"), text).try_cast("float64")  # the engine reads "12_34" too
 
 
 def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
@@ -86,10 +91,10 @@ def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
     words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
-    powers = [(text.re_search(_ending(one)), f"e{power}") for power, one in _POWERS.items()]
+    powers = [(text.re_search(_ending(words)), f"e{power}") for power, words in _POWERS.items()]
     power = ibis.ifelse(text.re_search(_ending(_ANY_POWER)), ibis.cases(*powers), "")
     # "2.3e6" is read exactly, where a product need not be.
-    dressed = ibis.ifelse(text.re_search(_GRAMMAR[decimal]), sign + digits + power, ibis.null("string"))
+    dressed = where(text.re_search(_GRAMMAR[decimal]), sign + digits + power)
     return ibis.coalesce(plain_number(text, decimal), dressed.try_cast("float64"))
 
 
@@ -99,8 +104,7 @@ def _ending(power: str) -> str:
 
 def marks_of(text: ir.StringColumn, decimal: str = ".") -> ir.StringColumn:
     """Currency and power around a number, joined, as in "€K"; null where there is nothing but a number."""
-    marks = text.re_replace(_NO_MARKS, "").nullif("")
-    return ibis.ifelse(plain_number(text, decimal).notnull(), ibis.null("string"), marks)
+    return where(plain_number(text, decimal).isnull(), text.re_replace(_NO_MARKS, "").nullif(""))
 
 
 def is_of_currency(marks: ir.StringColumn, codes: Iterable[str]) -> ir.BooleanColumn:
@@ -120,7 +124,7 @@ def currency_marks(marks: Iterable[str]) -> set[str]:
     """
     split = re.compile(f"({_BEFORE})?(?:{_ANY_POWER})?({_BEHIND})?")
     found = (split.fullmatch(mark) for mark in marks)
-    return {part for one in found if one for part in one.groups() if part}
+    return {part for match in found if match for part in match.groups() if part}
 
 
 def why_unreadable(text: ir.StringColumn) -> ir.StringValue:
@@ -173,9 +177,8 @@ def read_text(column: ir.Column) -> ir.StringColumn:
     if column.type().is_floating():
         # "nan" is how programs write an empty cell; beyond 2^53 a float holds no id anyway.
         whole = (column.abs() < 2**53) & (column % 1 == 0)
-        nothing = ibis.null(column.type())
-        number = ibis.ifelse(whole, column, nothing).cast("int64").cast("string")
-        column = ibis.ifelse(whole, number, ibis.ifelse(column.isnan(), nothing, column).cast("string"))
+        number = where(whole, column).cast("int64").cast("string")
+        column = ibis.ifelse(whole, number, where(~column.isnan(), column).cast("string"))
     if column.type().is_timestamp() and (zone := column.type().timezone) is not None:
         return wall_clock(zone, _as_moment(column)).cast("string") + f" {zone}"
     return _tidy(column)
@@ -187,8 +190,7 @@ def without_words(text: ir.StringColumn, words: Sequence[str]) -> ir.StringColum
         return text
     # Only texts that are short enough to be one are looked at: small letters take time.
     short = bytes_of(text) <= max(len(word.encode()) for word in words)
-    absent = short & text.lower().isin([word.lower() for word in words])
-    return ibis.ifelse(absent, ibis.null("string"), text)
+    return where(~(short & text.lower().isin([word.lower() for word in words])), text)
 
 
 def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
@@ -223,8 +225,9 @@ def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = 
 
 def parse_moment(text: ir.StringColumn, formats: Sequence[str], timezone: str) -> ir.TimestampColumn:
     """What `read_moment` makes of text without blanks at its ends."""
-    # The engine reads the word "epoch" as 1970.
-    text = ibis.ifelse(text.endswith("h") | text.endswith("H"), ibis.null("string"), text)
+    text = where(
+        ~(text.endswith("h") | text.endswith("H")), text
+    )  # the engine reads the word "epoch" as 1970
     return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
 
 
@@ -236,7 +239,7 @@ def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
     """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
     moment = moment.cast("timestamp(6)")
     first, last = ibis.timestamp(f"{FIRST_DAY} 00:00:00"), ibis.timestamp(f"{LAST_DAY} 23:59:59.999999")
-    return ibis.ifelse(moment.between(first, last), moment, ibis.null("timestamp(6)"))
+    return where(moment.between(first, last), moment)
 
 
 def moves_day(written: ir.StringColumn, read: ir.TimestampColumn) -> ir.BooleanValue:
@@ -261,8 +264,7 @@ def _tidy(column: ir.Column) -> ir.StringColumn:
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
     # Patterns are slow: only the rows that hold a sign of an offset are matched.
     suspect = text.like(["%:%-%", "%:%+%"]) | text.endswith("Z") | text.endswith("C") | text.endswith("T")
-    dated = ibis.ifelse(suspect, _read_offset(text, timezone), ibis.null("timestamp(6)"))
-    return ibis.coalesce(dated, text.try_cast("timestamp(6)"))
+    return ibis.coalesce(where(suspect, _read_offset(text, timezone)), text.try_cast("timestamp(6)"))
 
 
 def _read_offset(text: ir.StringColumn, timezone: str) -> ir.TimestampValue:
@@ -274,8 +276,7 @@ def _read_offset(text: ir.StringColumn, timezone: str) -> ir.TimestampValue:
         # The engine wants +02:00 right behind the time, where exports write " +0200".
         joined = text.re_replace(r" ?([+-][0-9]{2}):?([0-9]{2})$", r"\1:\2")
         moment = wall_clock(timezone, joined.try_cast(dt.Timestamp(timezone="UTC")))
-    has_offset = text.contains(":") & text.re_search(f"[0-9]{offset}")
-    return ibis.ifelse(has_offset, moment, ibis.null("timestamp(6)"))
+    return where(text.contains(":") & text.re_search(f"[0-9]{offset}"), moment)
 
 
 def _read_one_format(text: ir.StringColumn, pattern: str, timezone: str) -> ir.TimestampColumn:

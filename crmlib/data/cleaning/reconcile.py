@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.cleaning.ids import CHANGED, id_fault
-from crmlib.data.cleaning.reading import moves_day
+from crmlib.data.cleaning.reading import moves_day, read_text, where
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
-from crmlib.data.engine import engine
+from crmlib.data.engine import engine, first_row, most_frequent
 from crmlib.data.kept import QUARANTINE, USED
 from crmlib.data.policies import AS_WRITTEN, Reading
 
@@ -25,23 +24,23 @@ MONEY = "decimal(38, 4)"
 _MOST_WORDS = 20  # spellings of a column that are listed
 
 
-@dataclass(frozen=True)
-class Part:
-    """Rows of one reason: how many, the money of each money column, and what else was counted of them."""
+class Part(NamedTuple):
+    """Rows of one reason: how many, and the money of each money column."""
 
     rows: int
     money: dict[str, Decimal]
-    counts: dict[str, int]
-
-    @classmethod
-    def total(cls, parts: Iterable[Part], money: Sequence[str]) -> Part:
-        """All parts together."""
-        listed = list(parts)
-        sums = {name: sum((one.money[name] for one in listed), Decimal(0)) for name in money}
-        return cls(sum(one.rows for one in listed), sums, {})
 
 
 Tally = dict[str | None, Part]  # by reason; None stands for the rows that are used
+
+
+def total_of(parts: Iterable[Part], money: Sequence[str]) -> Part:
+    """All parts together."""
+    listed = list(parts)
+    return Part(
+        sum(part.rows for part in listed),
+        {name: sum((part.money[name] for part in listed), Decimal(0)) for name in money},
+    )
 
 
 def countable(rows: ibis.Table, name: str) -> ir.Value:
@@ -51,48 +50,40 @@ def countable(rows: ibis.Table, name: str) -> ir.Value:
     return ibis.ifelse(fine, amount, ibis.null("float64")).cast(MONEY)
 
 
-def tally_by_reason(staged: ibis.Table, money: Sequence[str], counts: Mapping[str, ir.Value]) -> Tally:
-    """Rows, money and further counts by reason, in one pass over the table."""
+def tally_by_reason(
+    staged: ibis.Table, money: Sequence[str], counts: Mapping[str, ir.Value]
+) -> tuple[Tally, dict[str, int]]:
+    """Rows and money by reason, and further counts of the rows that are used, in one pass over the table."""
     sums = {f"money {name}": countable(staged, name).sum() for name in money}
     found = staged.group_by("reason").agg(rows=_.count(), **sums, **counts).to_pyarrow().to_pylist()
     tally: Tally = {
-        one["reason"]: Part(
-            one["rows"],
-            {name: one[f"money {name}"] or Decimal(0) for name in money},
-            {name: int(one[name] or 0) for name in counts},
-        )
-        for one in found
+        part["reason"]: Part(part["rows"], {name: part[f"money {name}"] or Decimal(0) for name in money})
+        for part in found
     }
-    return tally if tally else {None: Part(0, dict.fromkeys(money, Decimal(0)), dict.fromkeys(counts, 0))}
+    used: dict[str, Any] = next((part for part in found if part["reason"] is None), {})
+    return tally or {None: total_of([], money)}, {name: int(used.get(name) or 0) for name in counts}
 
 
 def rows_by_outcome(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
     """The whole source, the rows used, and those set aside by reason, the most frequent first."""
     aside = sorted((key for key in tally if key is not None), key=lambda key: (-tally[key].rows, key))
-    outcomes = [("in the source", Part.total(tally.values(), money)), ("used", tally[None])]
-    outcomes += [(reason, tally[reason]) for reason in aside]
+    outcomes = {"in the source": total_of(tally.values(), money), "used": tally[None]}
+    outcomes |= {str(reason): tally[reason] for reason in aside}
     return [
-        {
-            "outcome": outcome,
-            "rows": part.rows,
-            "money": {name: float(sum_) for name, sum_ in part.money.items()},
-        }
-        for outcome, part in outcomes
+        {"outcome": outcome, "rows": rows, "money": {name: float(total) for name, total in sums.items()}}
+        for outcome, (rows, sums) in outcomes.items()
     ]
 
 
 def assert_reconciled(tally: Tally, money: Sequence[str], folder: Path, name: str) -> None:
     """What was written is what was counted, to the row and to the cent of every money column."""
-    aside = Part.total((part for reason, part in tally.items() if reason is not None), money)
+    aside = total_of((part for reason, part in tally.items() if reason is not None), money)
     for file, expected in ((USED, tally[None]), (QUARANTINE, aside)):
         rows = engine().read_parquet(str(folder / file))
-        money_of = {
-            name: countable(rows, name) if file == USED else rows[f"readable_{name}"] for name in money
-        }
-        sums = {name: amounts.sum() for name, amounts in money_of.items()}
-        found = rows.agg(rows=rows.count(), **sums).to_pyarrow().to_pylist()[0]
-        written = (found["rows"], {one: found[one] or Decimal(0) for one in money})
-        assert written == (expected.rows, expected.money), (
+        amounts = {c: countable(rows, c) if file == USED else rows[f"readable_{c}"] for c in money}
+        found = first_row(rows.agg(rows=rows.count(), **{c: amount.sum() for c, amount in amounts.items()}))
+        written = Part(found["rows"], {c: found[c] or Decimal(0) for c in money})
+        assert written == expected, (
             f"{name}, {file}: counted {expected} but wrote {written}; this is a fault of crmlib"
         )
 
@@ -112,18 +103,14 @@ def what_is_filled(usable: ibis.Table, contract: Contract, folder: Path) -> dict
         written.schema.column(place).name: sum(group.column(place).statistics.null_count for group in groups)
         for place in range(written.num_columns)
     }
-    filled: dict[str, int] = {}
-    asked: dict[str, ir.Value] = {}
-    for column in contract.columns:
-        name, has = column.name, f"has_{column.name}"
-        if column.personal and has in usable.columns:
-            asked[name] = usable[has].sum()
-        elif name in usable.columns and name in empty:
-            filled[name] = written.num_rows - empty[name]
-        elif name in usable.columns:
-            asked[name] = usable[name].count()
-    if asked:
-        filled |= {key: int(n or 0) for key, n in usable.agg(**asked).to_pyarrow().to_pylist()[0].items()}
+    personal = {
+        c.name: f"has_{c.name}" for c in contract.columns if c.personal and f"has_{c.name}" in usable.columns
+    }
+    here = [name for name in contract.names if name in usable.columns and name not in personal]
+    filled = {name: written.num_rows - empty[name] for name in here if name in empty}
+    asked = {name: usable[name].count() for name in here if name not in empty}
+    asked |= {name: usable[has].sum() for name, has in personal.items()}
+    filled |= {name: int(n or 0) for name, n in first_row(usable.agg(**asked)).items()} if asked else {}
     return {name: filled[name] for name in contract.names if name in filled}
 
 
@@ -136,23 +123,22 @@ def what_is_changed(
         name = column.name
         if f"fault_{name}" in staged.columns:
             changed[f"fault {name}"] = (name, staged[f"fault_{name}"])
-        if f"written_{name}" in staged.columns and column.kind == "id" and name not in reading.rename:
-            read, written = staged[name], staged[f"written_{name}"]
+        if f"written_{name}" not in staged.columns:
+            continue
+        read, written = staged[name], staged[f"written_{name}"]
+        if column.kind == "id" and name not in reading.rename:
             lost = ibis.null("string") if column.names_customer else id_fault(written)
-            other = ibis.ifelse(read != written, CHANGED, ibis.null("string"))
-            what = ibis.ifelse(read.isnull(), lost, other)
-            nothing = ibis.null("string")
-            changed[f"id {name}"] = (name, ibis.ifelse(written.isnull(), nothing, f"{spoken(name)} " + what))
-        elif f"written_{name}" in staged.columns and (column.words or name in reading.rename):
-            read, written = staged[name], staged[f"written_{name}"]
+            what = ibis.ifelse(read.isnull(), lost, where(read != written, CHANGED))
+            changed[f"id {name}"] = (name, where(written.notnull(), f"{spoken(name)} " + what))
+        elif column.words or name in reading.rename:
             other = read.notnull() & (read != written.lower()) & (read != written)
-            word = ibis.ifelse(other, written + " read as " + read, ibis.null("string"))
-            changed[f"word {name}"] = (name, word)
-        if f"written_{name}" in staged.columns and column.kind == "date" and reading.timezone != AS_WRITTEN:
-            read = staged[name]
+            changed[f"word {name}"] = (name, where(other, written + " read as " + read))
+        elif column.kind == "number" and contract.free_columns:  # "12M" may be months
+            factor = where(written.re_search("[0-9] ?[A-Za-z]"), written)
+            changed[f"factor {name}"] = (name, factor + " read as " + read_text(read))
+        elif column.kind == "date" and reading.timezone != AS_WRITTEN:
             what = f"on another day than written: days begin in {reading.timezone} (timezone)"
-            moved = moves_day(staged[f"written_{name}"], read)
-            changed[f"day {name}"] = (name, ibis.ifelse(moved, what, ibis.null("string")))
+            changed[f"day {name}"] = (name, where(moves_day(written, read), what))
     return changed
 
 
@@ -161,10 +147,10 @@ def changed_values(
 ) -> list[dict[str, Any]]:
     """What was changed in rows that are used, and how often; equal rows among them."""
     values = [
-        {"column": column, **one}
+        {"column": column, **counted}
         for key, (column, what) in changed.items()
         if counts[key]
-        for one in _most_frequent(usable, what)
+        for counted in most_frequent(usable, "what", what, _MOST_WORDS)
     ]
     if counts[EQUAL_ROW]:
         what = f"{EQUAL_ROW}, and used all the same"
@@ -172,29 +158,24 @@ def changed_values(
     return values
 
 
-def _most_frequent(used: ibis.Table, what: ir.StringValue) -> list[dict[str, Any]]:
-    counts = used.group_by(what=what).agg(rows=_.count()).filter(_.what.notnull())
-    return counts.order_by(_.rows.desc(), "what").limit(_MOST_WORDS).to_pyarrow().to_pylist()
-
-
 def nothing_usable(staged: ibis.Table, contract: Contract, columns: Mapping[str, str], tally: Tally) -> str:
     """Why no row of a table can be used, with the most frequent fault, an example and the cure."""
     reason, part = max(tally.items(), key=lambda item: item[1].rows)
-    total = sum(one.rows for one in tally.values())
+    total = sum(part.rows for part in tally.values())
     concerned = [c for c in contract.columns if spoken(c.name) in str(reason) and c.name in columns]
     text = f"{contract.name}: no row can be used; {part.rows} of {total} have the fault: {reason}"
     if not concerned:
         return text
-    column = max(concerned, key=lambda one: len(one.name))
-    example = staged.filter(_.reason == reason).limit(1).to_pyarrow().to_pylist()[0]
+    column = max(concerned, key=lambda column: len(column.name))
+    example = first_row(staged.filter(_.reason == reason).limit(1))
     shown = f"holds, for example, {example[f'written_{column.name}']!r}; " if not column.personal else ""
-    where = "say which column it is under columns"
+    naming = "say which column it is under columns"
     if column.kind == "date":
         cure = 'say how dates are written under date_format, as in "%d/%m/%Y"'
     elif column.kind in ("number", "money"):
-        cure = f"{where}, and the decimal sign under decimal"
+        cure = f"{naming}, and the decimal sign under decimal"
     elif column.words:
-        cure = f"{where}, or what its words mean under rename: {column.name}"
+        cure = f"{naming}, or what its words mean under rename: {column.name}"
     else:
-        cure = f"{where}, or see policies"
+        cure = f"{naming}, or see policies"
     return f"{text}. Column {columns[column.name]!r} {shown}{cure}"

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from crmlib.data.contracts.contract import Contract, spoken
+from crmlib.data.engine import has_rows
 
 EQUAL_ROW = "equal to an earlier row"
 
@@ -37,7 +38,7 @@ def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) 
     # The hash of the whole row, confirmed by the required columns.
     columns = ["row_hash", *[column.name for column in contract.columns if column.required]]
     equal = _named(_later(staged.filter(_.reason.isnull()), "row_hash", columns), EQUAL_ROW).cache()
-    if _is_empty(equal):
+    if not has_rows(equal):
         return staged.mutate(equals_earlier=ibis.literal(False))
     staged = staged.left_join(equal, "source_row").drop("source_row_right")
     staged = staged.mutate(equals_earlier=_.why.notnull())
@@ -47,7 +48,7 @@ def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) 
 def with_reasons(staged: ibis.Table, reasons: ibis.Table, override: bool = False) -> ibis.Table:
     """Give rows their reason, from `source_row, why`; one that a row has already stays, unless overridden."""
     reasons = reasons.cache()
-    if _is_empty(reasons):
+    if not has_rows(reasons):
         return staged
     joined = staged.left_join(reasons, "source_row").drop("source_row_right")
     order = (joined.why, joined.reason) if override else (joined.reason, joined.why)
@@ -62,7 +63,7 @@ def several_times(rows: ibis.Table, candidate: str) -> ibis.Table:
 def _later(rows: ibis.Table, candidate: str, key: Sequence[str]) -> ibis.Table:
     """Rows whose key stands in an earlier row."""
     several = several_times(rows, candidate)
-    if _is_empty(several):
+    if not has_rows(several):
         return rows.select("source_row").limit(0)
     rows = rows.semi_join(several, candidate).select("source_row", *key)
     first = rows.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
@@ -71,7 +72,3 @@ def _later(rows: ibis.Table, candidate: str, key: Sequence[str]) -> ibis.Table:
 
 def _named(rows: ibis.Table, reason: str) -> ibis.Table:
     return rows.select("source_row", why=ibis.literal(reason))
-
-
-def _is_empty(rows: ibis.Table) -> bool:
-    return rows.count().to_pyarrow().as_py() == 0

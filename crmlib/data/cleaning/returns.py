@@ -9,6 +9,8 @@ from __future__ import annotations
 import ibis
 from ibis import _
 
+from crmlib.data.engine import has_rows
+
 _NEVER = ibis.null("timestamp(6)")
 
 
@@ -46,14 +48,19 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
         )
         .cache()
     )
-    paired = _pairs(events if in_full else events.limit(0))
-    return _reduce_latest_purchase(events, paired)
+    name_orders = has_rows(
+        events.filter(_.is_return & _.order_id.notnull())
+    )  # else half of the work is spared
+    paired = _pairs(events if in_full else events.limit(0), name_orders)
+    return _reduce_latest_purchase(events, paired, name_orders)
 
 
-def _pairs(events: ibis.Table) -> ibis.Table:
+def _pairs(events: ibis.Table, name_orders: bool) -> ibis.Table:
     """Purchases and the returns that undo them: within an order first, then among what names no order."""
     key, order = ["customer_id", "product", "size"], ["customer_id", "order_id"]
     purchases, returns = events.filter(~_.is_return), events.filter(_.is_return)
+    if not name_orders:
+        return _pair_equal_amounts(purchases, returns, key).cache()
     within = _pair_equal_amounts(purchases, returns, ["order_id", *key]).cache()
     free = returns.anti_join(purchases, order)  # what names an order of the customer is about that one
     rest = purchases.anti_join(within, "source_row")
@@ -79,16 +86,19 @@ def _pair_equal_amounts(purchases: ibis.Table, returns: ibis.Table, key: list[st
     ).filter(_.reversed_on.notnull() | _.returned_purchase_date.notnull())
 
 
-def _reduce_latest_purchase(events: ibis.Table, paired: ibis.Table) -> ibis.Table:
+def _reduce_latest_purchase(events: ibis.Table, paired: ibis.Table, name_orders: bool) -> ibis.Table:
     """Add the returns without a pair, each with the latest purchase still standing on its day."""
     purchases = events.filter(~_.is_return).left_join(paired, "source_row")
     purchases = purchases.select("customer_id", "order_id", "date", "reversed_on")
     loose = events.filter(_.is_return).anti_join(paired, "source_row")
     loose = loose.select("source_row", "customer_id", "order_id", "date")
-    own = _latest_standing(loose, purchases, ["customer_id", "order_id"]).cache()
-    others = _latest_standing(loose.anti_join(own, "source_row"), purchases, ["customer_id"])
-    reduced = own.union(others).select("source_row", reversed_on=_NEVER, returned_purchase_date="bought_on")
-    return paired.union(reduced)
+    if name_orders:
+        own = _latest_standing(loose, purchases, ["customer_id", "order_id"]).cache()
+        others = _latest_standing(loose.anti_join(own, "source_row"), purchases, ["customer_id"])
+        reduced = own.union(others)
+    else:
+        reduced = _latest_standing(loose, purchases, ["customer_id"])
+    return paired.union(reduced.select("source_row", reversed_on=_NEVER, returned_purchase_date="bought_on"))
 
 
 def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -> ibis.Table:

@@ -17,7 +17,7 @@ from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import with_matched_returns
 from crmlib.data.cleaning.values import LARGEST_AMOUNT, OTHER_CURRENCY, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
-from crmlib.data.engine import engine
+from crmlib.data.engine import engine, first_row, has_rows
 from crmlib.data.kept import USED
 from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
 from crmlib.errors import DataError
@@ -55,6 +55,9 @@ def prepare_log(rows: ibis.Table, policies: Policies) -> ibis.Table:
     if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
         words = ibis.array(spellings(policies.excluded_statuses))  # quicker than a long list of IN
         rows = rows.mutate(is_excluded=words.contains(rows.status.lower()).fill_null(False))
+    # Where an order's total is counted once, it stands on such a line as well.
+    if "product" in rows.columns and policies.excluded_products and policies.amount_is == "row":
+        rows = rows.mutate(is_no_product=rows.product.lower().isin(spellings(policies.excluded_products)))
     return _name_guests(rows.mutate(says_total=_says_total(rows)), policies).view()
 
 
@@ -68,9 +71,8 @@ def reasons_of_log(rows: ibis.Table, reading: Reading) -> list[tuple[ir.BooleanV
         cases.append((rows.is_excluded, CANCELLED))
     if "cancelled_at" in rows.columns:
         cases.append((rows.cancelled_at.notnull(), CANCELLED))
-    if _knows_products(rows, reading.policies):
-        no_product = rows.product.lower().isin(spellings(reading.policies.excluded_products))
-        cases.append((no_product, NO_PRODUCT))
+    if "is_no_product" in rows.columns:
+        cases.append((rows.is_no_product, NO_PRODUCT))
     if reading.policies.returns == "set_aside":
         cases.append((rows.amount < 0, UNUSED_RETURN))
     return cases
@@ -96,11 +98,6 @@ def report_of_log(staged: ibis.Table, folder: Path, policies: Policies) -> dict[
     }
 
 
-def _knows_products(rows: ibis.Table, policies: Policies) -> bool:
-    """Whether products that are none can be set aside: not where an order's total stands on such a line as well."""
-    return bool(policies.excluded_products) and "product" in rows.columns and policies.amount_is == "row"
-
-
 def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
     """Turn `amount` into what the row earned, and say beside it what was changed.
 
@@ -113,15 +110,13 @@ def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
     if "returned" in rows.columns:
         back = _.returned.fill_null(False)
         rows = rows.mutate(flipped=back & (_.amount > 0), amount=ibis.ifelse(back, -_.amount.abs(), _.amount))
+    rows = rows.mutate(gross=_.amount)
     if policies.amount_includes:
         rows = rows.mutate(taken_off=_parts(rows, policies))
-        rows = rows.mutate(gross=_.amount, amount=_.amount - _.taken_off)
-    else:
-        rows = rows.mutate(gross=_.amount)
+        rows = rows.mutate(amount=_.amount - _.taken_off)
     if "refunded" in rows.columns:
         given_back = ibis.least(_.refunded.abs().fill_null(0), _.gross)
-        given_back = ibis.ifelse(_.gross > 0, given_back, 0.0)
-        rows = rows.mutate(refunded=given_back)
+        rows = rows.mutate(refunded=ibis.ifelse(_.gross > 0, given_back, 0.0))
         full = (_.refunded > 0) & (_.refunded >= _.gross - 0.005)
         in_proportion = ibis.ifelse(_.amount == _.gross, _.refunded, _.refunded * (_.amount / _.gross))
         rows = rows.mutate(
@@ -158,8 +153,10 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
 
 def _says_total(rows: ibis.Table) -> ir.BooleanValue:
     """Whether a row without a date or a customer calls itself a sum."""
-    names = [one for one in ("written_customer_id", "order_id", "written_date") if one in rows.columns]
-    says = functools.reduce(operator.or_, [rows[one].re_search(SAYS_TOTAL).fill_null(False) for one in names])
+    names = [name for name in ("written_customer_id", "order_id", "written_date") if name in rows.columns]
+    says = functools.reduce(
+        operator.or_, [rows[name].re_search(SAYS_TOTAL).fill_null(False) for name in names]
+    )
     return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
 
 
@@ -167,10 +164,8 @@ def _sums_of_others(staged: ibis.Table) -> ibis.Table:
     """Rows that say so, and the row without a customer that is as large as all others together."""
     fine = ~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT)
     named = fine & ~staged.is_guest
-    asked = staged.agg(
-        money=staged.amount.sum(where=fine), largest=staged.amount.abs().max(where=named), rows=named.sum()
-    )
-    found = asked.to_pyarrow().to_pylist()[0]
+    largest = staged.amount.abs().max(where=named)
+    found = first_row(staged.agg(money=staged.amount.sum(where=fine), largest=largest, rows=named.sum()))
     money, largest = found["money"] or 0.0, found["largest"] or 0.0
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
     enough = (found["rows"] or 0) >= _FEWEST_SUMMED
@@ -197,16 +192,11 @@ def _later_lines(staged: ibis.Table) -> ibis.Table:
 
 def _no_groups(used: ibis.Table) -> list[str]:
     """Columns that should put rows into groups, and have nearly as many values as rows."""
-    asked = {f"values {name}": used[name].approx_nunique() for name in GROUPS if name in used.columns}
-    if not asked:
-        return []
-    asked |= {f"rows {name}": used[name].count() for name in GROUPS if name in used.columns}
-    found = used.agg(**asked).to_pyarrow().to_pylist()[0]
-    return [
-        name
-        for name in GROUPS
-        if name in used.columns and mostly_different(found[f"values {name}"], found[f"rows {name}"])
-    ]
+    names = [name for name in GROUPS if name in used.columns]
+    asked = {f"values {name}": used[name].approx_nunique() for name in names}
+    asked |= {f"rows {name}": used[name].count() for name in names}
+    found = first_row(used.agg(**asked)) if names else {}
+    return [name for name in names if mostly_different(found[f"values {name}"], found[f"rows {name}"])]
 
 
 def used_of_log(used: ibis.Table, policies: Policies) -> ibis.Table:
@@ -217,8 +207,7 @@ def used_of_log(used: ibis.Table, policies: Policies) -> ibis.Table:
     is_purchase = used.amount > 0 if policies.zero_amounts == "no_purchase" else used.amount >= 0
     if "refunded_in_full" in used.columns:
         is_purchase = is_purchase & ~used.refunded_in_full
-    has_returns = used.filter(_.amount < 0).limit(1).count().to_pyarrow().as_py() > 0
-    if not has_returns:
+    if not has_rows(used.filter(_.amount < 0)):
         return used.select(*kept, is_purchase=is_purchase, reversed_on=never, returned_purchase_date=never)
     matched = with_matched_returns(used.mutate(is_purchase=is_purchase), in_full=policies.returns == "match")
     return matched.select(*kept, "is_purchase", "reversed_on", "returned_purchase_date")

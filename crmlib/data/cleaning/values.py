@@ -19,6 +19,7 @@ from crmlib.data.cleaning.reading import (
     read_moment,
     read_number,
     read_text,
+    where,
     why_unreadable,
     within_calendar,
     without_words,
@@ -66,11 +67,8 @@ def read_values(
         source_file=raw[FILE_COLUMN] if FILE_COLUMN in raw.columns else ibis.literal("frame"),
     ).view()  # as a view, what was read is computed once, however often the next step asks for it
     read = {c.name: _read(rows, c, c.name in typed, contract.name, reading) for c in here}
-    read |= {
-        f"marks_{c.name}": marks_of(rows[f"written_{c.name}"], reading.decimal)
-        for c in here
-        if c.kind == "money" and c.name not in typed
-    }
+    marked = [c.name for c in here if c.kind == "money" and c.name not in typed]
+    read |= {f"marks_{name}": marks_of(rows[f"written_{name}"], reading.decimal) for name in marked}
     judged = [c for c in here if c.name in dressed or not _is_plain(c, reading)]
     plain = [f"written_{c.name}" for c in here if c not in judged]
     rows = rows.mutate(**read).drop(*[f"typed_{name}" for name in typed], *plain).view()
@@ -85,10 +83,7 @@ def read_values(
         return rows
     kept = {f"written_{c.name}": rows[f"written_{c.name}"].nullif(rows[c.name]) for c in apart}
     rows = rows.mutate(**{f"fault_{name}": fault for name, fault in faults.items()}, **kept).view()
-    emptied = {
-        name: ibis.ifelse(rows[f"fault_{name}"].isnull(), rows[name], ibis.null(rows[name].type()))
-        for name in faults
-    }
+    emptied = {name: where(rows[f"fault_{name}"].isnull(), rows[name]) for name in faults}
     return rows.mutate(**emptied).view() if emptied else rows
 
 
@@ -118,9 +113,8 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
     text = rows[f"written_{column.name}"]
     source = rows[f"typed_{column.name}"] if typed else None
     if column.kind == "date":
-        if source is not None:
-            return read_moment(source, reading.date_format, reading.timezone)
-        return parse_moment(text, reading.date_format, reading.timezone)
+        written, read = (text, parse_moment) if source is None else (source, read_moment)
+        return read(written, reading.date_format, reading.timezone)
     if column.kind in ("number", "money"):
         if source is not None:
             size = read_number(source, reading.decimal)
@@ -130,10 +124,8 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
     if column.kind == "flag":
         yes, no = reading.policies.words_of_returns if column.name == "returned" else ((), ())
         return read_flag(text if source is None else source, yes, no)
-    is_id = column.names_customer
-    text = without_words(text, reading.policies.missing_ids) if is_id else without_words(text, _EMPTY)
-    renamed = reading.rename.get(column.name)
-    if renamed:
+    text = without_words(text, reading.policies.missing_ids if column.names_customer else _EMPTY)
+    if renamed := reading.rename.get(column.name):
         text = text.substitute({old.strip(): new for old, new in renamed.items()}, else_=text)
     if not column.words:
         return text
@@ -143,9 +135,7 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
 
 def _possible(value: ir.Column, column: Column) -> ir.Value:
     """A value that was read, without days that no calendar of a shop holds and what programs write for no number."""
-    if column.kind == "date":
-        return within_calendar(value)
-    return ibis.ifelse(value.isnan(), ibis.null("float64"), value)
+    return within_calendar(value) if column.kind == "date" else where(~value.isnan(), value)
 
 
 def in_currency(size: ir.NumericValue, unit: str | None) -> ir.NumericValue:
@@ -163,20 +153,14 @@ def _computed(rows: ibis.Table, contract: Contract, columns: Mapping[str, str]) 
     """Required columns that are absent, as the product of others, and how that is written."""
     made: dict[str, ir.Value] = {}
     for column in contract.columns:
-        if (
-            column.name in columns
-            or not column.computed_from
-            or not columns.keys() >= {*column.computed_from}
-        ):
+        factors = column.computed_from
+        if column.name in columns or not factors or not columns.keys() >= {*factors}:
             continue
-        one, other = column.computed_from
-        texts = [rows[f"written_{name}"] for name in (one, other)]
+        texts = [rows[f"written_{name}"] for name in factors]
         product = texts[0].fill_null("") + PRODUCT + texts[1].fill_null("")
-        nothing = texts[0].isnull() & texts[1].isnull()
-        made[column.name] = rows[one] * rows[other]
-        made[f"written_{column.name}"] = ibis.ifelse(nothing, ibis.null("string"), product)
-        marks = [rows[f"marks_{name}"] for name in (one, other) if f"marks_{name}" in rows.columns]
-        if marks:
+        made[column.name] = rows[factors[0]] * rows[factors[1]]
+        made[f"written_{column.name}"] = where(texts[0].notnull() | texts[1].notnull(), product)
+        if marks := [rows[f"marks_{name}"] for name in factors if f"marks_{name}" in rows.columns]:
             made[f"marks_{column.name}"] = ibis.coalesce(*marks)
     return made
 
@@ -196,8 +180,7 @@ def judge_rows(
             fault = _fault(rows, column, reading)
             reasons += [(missing, f"no {spoken(column.name)}"), (fault.notnull(), fault)]
     reasons += [*_contradictions(rows, contract), *further]
-    judged = rows.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string")))
-    return _fit_to_write(judged, contract, here, reading)
+    return _fit_to_write(rows.mutate(reason=ibis.cases(*reasons)), contract, here, reading)
 
 
 def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue:
@@ -211,8 +194,9 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         missing = f"{name} is a word for missing (policies.missing_ids)"
         word = missing if column.names_customer else f"unreadable {name}"
         no_id = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
-        nothing = ibis.null("string")  # what is written is looked at only where no id was read
-        return ibis.ifelse(value.isnull(), ibis.ifelse(written, no_id, nothing), nothing)
+        return where(
+            value.isnull(), where(written, no_id)
+        )  # what is written is looked at only where no id was read
     if column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is not one of: {allowed}"))
@@ -232,7 +216,7 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
     if column.name == "birthday":
         end = ibis.timestamp(f"{reading.known_until} 23:59:59")
         cases.append((value > end, f"{name} in the future"))
-    return ibis.cases(*cases, else_=ibis.null("string"))
+    return ibis.cases(*cases)
 
 
 def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
@@ -245,7 +229,7 @@ def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
     for name in {"currency", *money} & {*staged.columns}:
         written = usable.select(mark=usable[name]).distinct().filter(lambda t: t.mark.notnull()).limit(1_000)
         texts = written.to_pyarrow()["mark"].to_pylist()
-        marks |= currency_marks(texts if name in money else [one.upper() for one in texts])
+        marks |= currency_marks(texts if name in money else [text.upper() for text in texts])
     if common_currencies(marks) is None:
         raise DataError(
             f"{contract.name}: the amounts are in several currencies ({', '.join(sorted(marks))}); say which one "
@@ -269,11 +253,10 @@ def _fit_to_write(rows: ibis.Table, contract: Contract, here: list[Column], read
         hidden = [name for c in here if c.names_customer for name in (c.name, f"written_{c.name}")]
         changed |= {name: _pseudonym(rows[name], reading.hash_secret) for name in hidden}
     if reading.hash_secret is not None or not contract.quotable:
-        hidden_line = ibis.ifelse(rows.unsplit_line.isnull(), ibis.null("string"), "(hidden)")
-        changed["unsplit_line"] = hidden_line
-    gone = [] if reading.keep_personal else [one for name in personal for one in (name, f"written_{name}")]
+        changed["unsplit_line"] = where(rows.unsplit_line.notnull(), "(hidden)")
+    gone = set() if reading.keep_personal else {*personal, *(f"written_{name}" for name in personal)}
     rows = rows.mutate(**changed) if changed else rows
-    return rows.drop(*[name for name in gone if name in rows.columns])
+    return rows.drop(*[name for name in rows.columns if name in gone])
 
 
 def _pseudonym(customer_id: ir.StringValue, secret: str) -> ir.StringValue:

@@ -29,8 +29,9 @@ def read_flag(column: ir.Column, yes: Iterable[str] = (), no: Iterable[str] = ()
     word = column.cast("string").lower().re_replace(r"[\s._/-]+", "")
     given = ((yes, True), (no, False))
     further = [([re.sub(r"[\s._/-]+", "", word) for word in words], flag) for words, flag in given]
-    cases = [(word.isin(words), flag) for words, flag in (*further, (YES, True), (NO, False)) if words]
-    return ibis.cases(*cases, else_=ibis.null("boolean"))
+    return ibis.cases(
+        *[(word.isin(words), flag) for words, flag in (*further, (YES, True), (NO, False)) if words]
+    )
 
 
 def read_word(column: ir.Column, table: str, name: str, words: Iterable[str]) -> ir.StringValue:
@@ -43,10 +44,8 @@ def read_word(column: ir.Column, table: str, name: str, words: Iterable[str]) ->
     >>> table.select(word=read).word.to_pyarrow().to_pylist()
     ['complaint', 'return', 'question', None]
     """
-    spellings = spellings_of(table, name, words)
     text = column.cast("string").lower().re_replace(r"[\s_-]+", " ").strip()
-    cases = [(text.isin(known), word) for word, known in spellings.items()]
-    return ibis.cases(*cases, else_=ibis.null("string"))
+    return ibis.cases(*[(text.isin(known), word) for word, known in spellings_of(table, name, words).items()])
 
 
 def spellings_of(table: str, name: str, words: Iterable[str]) -> Mapping[str, list[str]]:
@@ -54,8 +53,8 @@ def spellings_of(table: str, name: str, words: Iterable[str]) -> Mapping[str, li
     others, spellings = vocabulary.phrases(f"{table}.{name}"), {}
     for word in words:
         known = [word, *others.get(word, [])]
-        known += [f"{one}s" for one in known] + [f"{word}es"]
-        known += [re.sub("s$", "", one) for one in known]
+        known += [f"{spelt}s" for spelt in known] + [f"{word}es"]
+        known += [re.sub("s$", "", spelt) for spelt in known]
         spellings[word] = sorted(set(known))
     taken = set(spellings)
     return {word: [k for k in known if k == word or k not in taken] for word, known in spellings.items()}

@@ -14,7 +14,7 @@ _COMMON = _TABLES.pop("common")  # columns that mean the same in several tables
 
 def _contract(name: str, facts: dict[str, Any]) -> Contract:
     columns = {column: about or _COMMON[column] for column, about in facts.pop("columns").items()}
-    return Contract(name, columns=tuple(_column(*one) for one in columns.items()), **facts)
+    return Contract(name, columns=tuple(_column(*entry) for entry in columns.items()), **facts)
 
 
 def _column(name: str, about: dict[str, Any]) -> Column:
@@ -25,4 +25,3 @@ def _column(name: str, about: dict[str, Any]) -> Column:
 CONTRACTS = {name: _contract(name, facts) for name, facts in _TABLES.items()}
 TABLE_NAMES = tuple(CONTRACTS)
 TRANSACTIONS = CONTRACTS["transactions"]
-OPTIONAL = tuple(contract for contract in CONTRACTS.values() if contract is not TRANSACTIONS)

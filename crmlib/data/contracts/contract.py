@@ -11,13 +11,11 @@ from crmlib.errors import DataError, did_you_mean
 
 NONE = "none"  # in the place of a source column: the source has no such column, whatever its names say
 _TYPES = {
-    "text": "string",
     "date": "timestamp(6)",
     "number": "float64",
     "money": "float64",
     "flag": "boolean",
-    "id": "string",
-}
+}  # others are text
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Column:
     @property
     def type(self) -> str:
         """What the engine holds once a value has been read."""
-        return _TYPES[self.kind]
+        return _TYPES.get(self.kind, "string")
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,18 @@ class Contract:
     def names(self) -> list[str]:
         """Every column that the contract knows."""
         return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """One of its columns by name."""
+        return self.columns[self.names.index(name)]
+
+    def cleaned_types(self, keep_personal: bool) -> dict[str, str]:
+        """The columns of a cleaned table: of personal ones only whether they are filled, unless they are kept."""
+        types: dict[str, str] = {}
+        for column in self.columns:
+            types |= {f"has_{column.name}": "boolean"} if column.personal else {}
+            types |= {column.name: column.type} if keep_personal or not column.personal else {}
+        return types
 
     def resolve(self, mapping: dict[str, str], found: Iterable[str]) -> dict[str, str]:
         """Match the contract's columns to those of a source.
@@ -120,13 +130,8 @@ class Contract:
     def lacking(self, found: Iterable[str]) -> list[str]:
         """Required columns that are neither among those found nor can be computed from them."""
         there = set(found)
-        return [
-            column.name
-            for column in self.columns
-            if column.required
-            and column.name not in there
-            and not (column.computed_from and there.issuperset(column.computed_from))
-        ]
+        wanted = [column for column in self.columns if column.required and column.name not in there]
+        return [c.name for c in wanted if not (c.computed_from and there.issuperset(c.computed_from))]
 
     def alike(self, mapping: Mapping[str, str], found: Iterable[str]) -> dict[str, str]:
         """Source columns of nearly the contract's names, for columns that are neither mapped nor there.
@@ -138,14 +143,15 @@ class Contract:
         {'customer_id': 'Customer_ID', 'date': ' Date', 'order_id': 'Order'}
         """
         available = list(found)
-        left = [one for one in available if one not in self.names and one not in mapping.values()]
+        left = [name for name in available if name not in self.names and name not in mapping.values()]
         matched: dict[str, str] = {}
         for column in self.columns:
             wanted = column.required or not mapping  # whoever named columns left the others out on purpose
             if wanted and column.name not in mapping and column.name not in available:
-                own = [one for one in left if one.strip().lower() == column.name]
-                names = own or [one for one in left if one.strip().lower() == column.also]
-                if len(names) == 1:
+                plain = [
+                    [n for n in left if n.strip().lower() == known] for known in (column.name, column.also)
+                ]
+                if len(names := plain[0] or plain[1]) == 1:
                     matched[column.name] = names[0]
         return matched
 

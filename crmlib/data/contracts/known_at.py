@@ -28,29 +28,17 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     >>> seen.end.to_pandas().isna().tolist(), seen.end_reason.to_pandas().isna().tolist()
     ([True], [True])
     """
-    end = _end_of(as_of)
+    end, here = _end_of(as_of), [column for column in contract.columns if column.name in rows.columns]
     later = {
-        column.name: rows[column.name] >= end
-        for column in contract.columns
-        if column.kind == "date" and column.name in rows.columns
+        column.name: (rows[column.name] >= end).fill_null(False) for column in here if column.kind == "date"
     }
-    hidden = {
-        column.name: later[source]
-        for column in contract.columns
+    known = {
+        column.name: ibis.cases((~later[source], rows[column.name]))
+        for column in here
         for source in ("" if column.planned else column.name, column.known_from)
-        if source in later and column.name in rows.columns
+        if source in later and column.name != contract.dated_by
     }
-    return dated_up_to(
-        rows.mutate(
-            **{
-                name: ibis.ifelse(unknown.fill_null(False), ibis.null(rows[name].type()), rows[name])
-                for name, unknown in hidden.items()
-                if name != contract.dated_by
-            }
-        ),
-        contract,
-        as_of,
-    )
+    return dated_up_to(rows.mutate(**known), contract, as_of)
 
 
 def dated_up_to(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table:
@@ -59,8 +47,7 @@ def dated_up_to(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Ta
         return rows
     date = rows[contract.dated_by]
     known = date < _end_of(as_of)
-    always_dated = any(column.name == contract.dated_by and column.required for column in contract.columns)
-    return rows.filter(known if always_dated else date.isnull() | known)
+    return rows.filter(known if contract.column(contract.dated_by).required else date.isnull() | known)
 
 
 def _end_of(day: dt.date) -> ir.TimestampScalar:

@@ -26,22 +26,15 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _CONTROLS = bytes([*range(9), *range(14, 32)])  # all but tab, line ends and form feed: no text holds many
-_BINARY = "binary data, not lines of text: it is "
-_PAGE = "a web page, not a table; open it in a spreadsheet program and save it as .xlsx or CSV"
-_KINDS = {
-    b"PK\x03\x04": _BINARY
-    + "an Excel workbook or a zip archive; name it .xlsx if it is a workbook, else .zip",
-    b"\xd0\xcf\x11\xe0": _BINARY
-    + "an old Excel workbook (name it .xls), or one under a password (save it without)",
-    b"PAR1": _BINARY + "a Parquet file; name it .parquet",
-    b"%PDF": _BINARY + "a PDF; export the table itself",
-    b"SQLite": _BINARY + "an SQLite database; export the table as CSV",
-    b"\x1f\x8b": _BINARY + "compressed; name it .csv.gz",
-    b"ARROW1": _BINARY + "a Feather file; name it .feather",
-    b"<!doctype": _PAGE,
-    b"<html": _PAGE,
-    b"<table": _PAGE,
-    b"<?xml": _PAGE,
+_PAGES = (b"<!doctype", b"<html", b"<table", b"<?xml")
+_BINARY = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive; name it .xlsx if it is a workbook, else .zip",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (name it .xls), or one under a password (save it without)",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"%PDF": "a PDF; export the table itself",
+    b"SQLite": "an SQLite database; export the table as CSV",
+    b"\x1f\x8b": "compressed; name it .csv.gz",
+    b"ARROW1": "a Feather file; name it .feather",
 }
 
 
@@ -119,18 +112,13 @@ def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> Data
 def _kind_of(head: bytes) -> str:
     """What a file holds by its first bytes, and what to do; empty if they are lines of text."""
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:16]
-    found = next(
-        (
-            what
-            for magic, what in _KINDS.items()
-            if start.startswith(magic) or start.lower().startswith(magic)
-        ),
-        "",
-    )
+    if start.lower().startswith(_PAGES):
+        return "a web page, not a table; open it in a spreadsheet program and save it as .xlsx or CSV"
+    found = next((what for magic, what in _BINARY.items() if start.startswith(magic)), "")
     odd_bytes = len(head) - len(head.translate(None, _CONTROLS))
     if not found and mark_of(head) is None and odd_bytes > len(head) / 100:
-        return _BINARY + "not text; export the table as CSV, Parquet or Excel"
-    return found
+        found = "not text; export the table as CSV, Parquet or Excel"
+    return found and f"binary data, not lines of text: it is {found}"
 
 
 def mark_of(head: bytes) -> str | None:
@@ -210,12 +198,12 @@ def guess_delimiter(text: str) -> str:
     >>> guess_delimiter("id;date;paid\\n7;2024-01-05;9,50\\n8;2024-01-06;1,20\\n")
     ';'
     """
-    scores = {}
-    for delimiter in DELIMITERS:
-        counts = [len(record) for record in _records(text, delimiter) if record]
-        alike = sum(count == counts[0] for count in counts) / len(counts) if counts else 0.0
-        scores[delimiter] = (counts[0] > 1, round(alike, 2), counts[0]) if counts else (False, 0.0, 0)
-    return max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+
+    def score(delimiter: str) -> tuple[bool, float, int]:
+        counts = [len(record) for record in _records(text, delimiter) if record] or [0]
+        return counts[0] > 1, round(counts.count(counts[0]) / len(counts), 2), counts[0]
+
+    return max(DELIMITERS, key=score)
 
 
 def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
@@ -253,17 +241,16 @@ def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
 
     The engine tells names apart without regard to case, and would rename the second in silence.
     """
-    named: dict[str, int] = {}
-    result = []
-    for place, raw in enumerate(names, start=1):
-        name = ("" if raw is None else str(raw)).strip() or f"column_{place}"
-        if name.lower() in named:
+    result = [
+        ("" if raw is None else str(raw)).strip() or f"column_{n}" for n, raw in enumerate(names, start=1)
+    ]
+    places: dict[str, int] = {}
+    for place, name in enumerate(result, start=1):
+        if (first := places.setdefault(name.lower(), place)) < place:
             raise DataError(
-                f"{where}: column {name!r} occurs twice in the header, as columns {named[name.lower()]} and {place}; "
+                f"{where}: column {name!r} occurs twice in the header, as columns {first} and {place}; "
                 "rename or remove one of them, so that the name is unique"
             )
-        named[name.lower()] = place
-        result.append(name)
     while len(result) > 1 and result[-1] == f"column_{len(result)}":
         result.pop()  # a header line that ends with a delimiter
     return tuple(result)

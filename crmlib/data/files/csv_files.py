@@ -12,9 +12,9 @@ import io
 import re
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +38,15 @@ from crmlib.errors import DataError
 LONGEST_RECORD_LINES = 200
 
 
-@dataclass(frozen=True)
-class Split:
-    """Outcome of a rewriting: lines that could not be split, and where the first of them stands and why."""
-
-    bad_lines: int
-    first_line: int
-    fault: str
-
-
-def split_again(file: TextFile, target: Path) -> Split:
+def split_again(file: TextFile, target: Path) -> tuple[int, str]:
     """Write the file's records to `target` as plain UTF-8 CSV with one more column for unsplit lines.
 
     That column is empty for a record that was split, and holds "line 17, 6 fields instead of 5: ..." for a line that
-    was not.
+    was not. Returns the number of the first such line, 0 where there is none, and why it cannot be split.
 
     Raises DataError if the file's bytes are not in its encoding.
     """
-    width = len(file.header)
-    bad, first_line, first_fault = 0, 0, ""
+    width, first = len(file.header), (0, "")
     with target.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow([*file.header, "line"])
@@ -66,10 +56,8 @@ def split_again(file: TextFile, target: Path) -> Split:
                 continue
             fault = _fault(text, file.delimiter, width)
             writer.writerow([*[""] * width, f"line {line}, {fault}: {text}"])
-            if not bad:
-                first_line, first_fault = line, fault
-            bad += 1
-    return Split(bad, first_line, first_fault)
+            first = first if first[0] else (line, fault)
+    return first
 
 
 def _fault(line: str, delimiter: str, width: int) -> str:
@@ -83,74 +71,59 @@ def _fault(line: str, delimiter: str, width: int) -> str:
 
 def _records_of(file: TextFile) -> Iterator[tuple[int, list[str] | None, str]]:
     """Line number, fields (None where there is no telling them) and text of each record but the header."""
-    width = len(file.header)
-    lines = _Lines(file)
-    in_header = True
-    while lines.more():
-        taken, fields = _next_record(lines, file)
-        start = lines.number + 1
+    width, number, in_header = len(file.header), 1, True
+    ahead: deque[str] = deque()
+    next_line = _lines_of(file, ahead)
+    while record := _next_record(next_line, file.delimiter):
+        taken, fields = record
+        start, number = number, number + len(taken)
         if fields == [] or not "".join(taken).strip():
-            lines.number += len(taken)
             continue
         if in_header:
             in_header = False
-            lines.number += len(taken)
         elif fields is not None and (len(fields) == width or (len(fields) == width + 1 and not fields[-1])):
-            lines.number += len(taken)
             yield start, fields[:width], ""
         else:
             # Only the first line is at fault: those after it are read again, each from its own start.
-            lines.put_back(taken[1:])
-            lines.number += 1
+            ahead.extendleft(reversed(taken[1:]))
+            number = start + 1
             yield start, None, taken[0].rstrip("\r\n")
 
 
-def _next_record(lines: _Lines, file: TextFile) -> tuple[list[str], list[str] | None]:
+def _next_record(next_line: Callable[[], str], delimiter: str) -> tuple[list[str], list[str] | None] | None:
+    """The lines of a record and its fields, None where there is no telling them; None at the end of the file."""
     taken: list[str] = []
 
     def feed() -> Iterator[str]:
-        while len(taken) < LONGEST_RECORD_LINES and lines.more():
-            taken.append(lines.take())
-            yield taken[-1]
+        for line in islice(iter(next_line, ""), LONGEST_RECORD_LINES):
+            taken.append(line)
+            yield line
 
-    reader = csv.reader(feed(), delimiter=file.delimiter, strict=True)
     try:
-        return taken, next(reader)
+        return taken, next(csv.reader(feed(), delimiter=delimiter, strict=True))
     except (csv.Error, StopIteration):
-        return taken, None
+        return (taken, None) if taken else None
 
 
-class _Lines:
-    """The lines of a file, with the possibility to put some back."""
+def _lines_of(file: TextFile, ahead: deque[str]) -> Callable[[], str]:
+    """What gives a file's next line, empty at its end; those that are put ahead come first."""
+    text, numbers = io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline=""), count(1)
 
-    def __init__(self, file: TextFile) -> None:
-        self._file = file
-        self._text = io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline="")
-        self._ahead: deque[str] = deque()
-        self._read = 0
-        self.number = 0  # lines that are dealt with
+    def next_line() -> str:
+        if ahead:
+            return ahead.popleft()
+        number = next(numbers)
+        try:
+            line = text.readline()
+        except UnicodeDecodeError:
+            raise wrong_encoding(file.source, file.encoding, f"line {number} or later") from None
+        except UNREADABLE:
+            raise DataError(
+                f"{file.source.name} is cut off at line {number} or later; copy it again"
+            ) from None
+        return line.lstrip("\ufeff") if number == 1 else line
 
-    def more(self) -> bool:
-        if not self._ahead:
-            try:
-                line = self._text.readline()
-            except UnicodeDecodeError:
-                where = f"line {self._read + 1} or later"
-                raise wrong_encoding(self._file.source, self._file.encoding, where) from None
-            except UNREADABLE:
-                raise DataError(
-                    f"{self._file.source.name} is cut off at line {self._read + 1} or later; copy it again"
-                ) from None
-            if line:
-                self._read += 1
-                self._ahead.append(line.lstrip("\ufeff") if self._read == 1 else line)
-        return bool(self._ahead)
-
-    def take(self) -> str:
-        return self._ahead.popleft()
-
-    def put_back(self, lines: list[str]) -> None:
-        self._ahead.extendleft(reversed(lines))
+    return next_line
 
 
 # Columns that are added to those of a source; no firm names its own like this.
@@ -186,12 +159,12 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
         return _stacked([_open_alike(engine, [file], keep_bad_lines) for file in files])
     file = files[0]
     copy = _scratch_file()
-    split = split_again(file, copy)
-    if split.bad_lines and not keep_bad_lines:
+    line, why = split_again(file, copy)
+    if line and not keep_bad_lines:
         raise DataError(
-            f"{file.source.name}, line {split.first_line}: it cannot be split into the {len(file.header)} columns of "
-            f"the header by {file.delimiter!r} and quotes '\"' ({split.fault}); "
-            "correct the line, or name the sign between the columns under `delimiter`"
+            f"{file.source.name}, line {line}: it cannot be split into the {len(file.header)} columns of the header "
+            f"by {file.delimiter!r} and quotes '\"' ({why}); correct the line, or name the sign between the columns "
+            "under `delimiter`"
         )
     again = replace(file, path=copy, delimiter=",", header=(*file.header, UNSPLIT))
     table = _scan(engine, [again])
@@ -201,7 +174,7 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
             f"{file.source.name} cannot be read: {why_refused(fault)}; a line may be longer than 2 MB, or the file "
             "damaged: export it again"
         )
-    return table if split.bad_lines else table.drop(UNSPLIT)
+    return table if line else table.drop(UNSPLIT)
 
 
 def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
@@ -266,11 +239,9 @@ def _stacked(tables: list[ibis.Table]) -> ibis.Table:
     """Tables one below the other, columns matched by name; what a table lacks is null in its rows."""
     if len(tables) == 1:
         return tables[0]
-    names = list(dict.fromkeys(name for table in tables for name in table.columns))
-    absent = ibis.null("string")
-    return ibis.union(
-        *[table.select(**{n: table[n] if n in table.columns else absent for n in names}) for table in tables]
-    )
+    names, absent = dict.fromkeys(chain(*(table.columns for table in tables))), ibis.null("string")
+    columns = ({n: table[n] if n in table.columns else absent for n in names} for table in tables)
+    return ibis.union(*[table.select(**own) for table, own in zip(tables, columns, strict=True)])
 
 
 def _scratch_file() -> Path:

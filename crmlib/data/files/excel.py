@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,21 @@ def open_workbooks(files: Sequence[Path], sheets: Sequence[str | int] = ()) -> i
     for file, sheet in product(files, wanted):
         header, rows = read_sheet(file, sheet)
         columns = zip_longest(*rows) if rows else [()] * len(header)
-        data = {name: pa.array(column, pa.string()) for name, column in zip(header, columns, strict=True)}
-        data[FILE_COLUMN] = pa.array([str(file)] * len(rows), pa.string())
-        tables.append(pa.table(data))
-    return frame_table(pa.concat_tables(tables, promote_options="default"))
+        tables.append(
+            (file, pa.table([pa.array(column, pa.string()) for column in columns], names=[*header]))
+        )
+    return stacked(tables)
+
+
+def stacked(tables: Iterable[tuple[Path, Any]]) -> ibis.Table:
+    """Tables of PyArrow, each with the file that it comes from, one below the other; a column names the file."""
+    import pyarrow as pa
+
+    named = [
+        table.append_column(FILE_COLUMN, pa.array([str(file)] * len(table), pa.string()))
+        for file, table in tables
+    ]
+    return frame_table(pa.concat_tables(named, promote_options="default"))
 
 
 def read_sheet(file: Path, sheet: str | int | None = None) -> tuple[tuple[str, ...], list[list[str | None]]]:

@@ -14,12 +14,9 @@ from crmlib.errors import DataError, did_you_mean, require_text
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 REPACKED = (".bz2", ".zst", ".zip")  # unpacked before the engine reads it, which knows .gz
+_PACKED = tuple(text + packed for text in TEXT_SUFFIXES for packed in (".gz", *REPACKED))
 _KINDS = {
-    "csv": (
-        *TEXT_SUFFIXES,
-        *(text + packed for text in TEXT_SUFFIXES for packed in (".gz", *REPACKED)),
-        ".zip",
-    ),
+    "csv": (*TEXT_SUFFIXES, *_PACKED, ".zip"),
     "parquet": (".parquet", ".pq"),
     "excel": (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
     "duckdb": (".duckdb", ".ddb"),
@@ -38,15 +35,12 @@ def source_files(source: str | Path | list[str] | tuple[str, ...], *, base: Path
     is no such file. Of a folder, and by a pattern, hidden files are not read: they are notes of other programs.
     """
     parts = list(source) if isinstance(source, (list, tuple)) else [source]
-    files: list[Path] = []
-    for part in parts:
-        files += _expand((base or Path.cwd()) / _local(part), str(part))
+    files = [*chain(*(_expand((base or Path.cwd()) / _local(part), str(part)) for part in parts))]
     if not files:
         raise DataError("source is an empty list; name a file, a folder or a pattern")
     for file in files:
         require_text(file)
-    kinds = {kind_of(file) for file in files}
-    if len(kinds) > 1:
+    if len({kind_of(file) for file in files}) > 1:
         raise DataError(
             f"source {', '.join(map(str, parts))!r} mixes kinds of files "
             f"({', '.join(sorted({f.suffix for f in files}))}); keep one kind in a table, or name the ones you mean"

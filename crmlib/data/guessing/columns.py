@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import ibis
@@ -62,9 +63,7 @@ class Look:
     sample: pd.DataFrame  # its first rows
     profiles: Mapping[str, Profile]
     matches: Mapping[str, Match]  # by column of the contract
-    known: Collection[
-        str
-    ]  # columns of the contract that nothing speaks against: named by a person, or a known export
+    known: Collection[str]  # what nothing speaks against: named by a person, or of a known export
     given: Mapping[str, Any]  # the user's answers, by entry of the study file
     decimal: str
 
@@ -127,18 +126,20 @@ def match_columns(
             if rank is not None and purpose not in found and own.holds(columns[purpose], profile, rank < 1):
                 ranked.append((rank, purpose, column))
     # The clearest name is served first, so that "order_date" is no order and "total_tax" no total.
-    for _rank_of, purpose, column in sorted(ranked, key=lambda one: one[0]):
+    for _rank_of, purpose, column in sorted(ranked, key=itemgetter(0)):
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
     for purpose in contract.lacking(found):
         names = [name.replace("_", "") for name in _LAST_RESORT.get(f"{contract.name}.{purpose}", [])]
-        last = [n for n, one in profiles.items() if plain_name(n).replace("_", "") in names and one.rows]
+        last = [n for n, seen in profiles.items() if plain_name(n).replace("_", "") in names and seen.rows]
         if last:
             note = "by its name; there is no id, and two customers of one name count as one"
             found[purpose] = Match(last[0], note)
     for purpose in contract.lacking(found):  # the one column left whose content can be nothing else
         taken = {match.column for match in found.values()} | {*near_names(contract, purpose, profiles)}
-        left = [n for n, one in profiles.items() if n not in taken and own.can_only_be(columns[purpose], one)]
+        left = [
+            n for n, seen in profiles.items() if n not in taken and own.can_only_be(columns[purpose], seen)
+        ]
         if len(left) == 1:
             example = _example(columns[purpose], profiles[left[0]])
             found[purpose] = Match(left[0], f"{BY_CONTENT}: no other column holds such values{example}")
@@ -160,6 +161,18 @@ def rank_of(name: str, purpose: Column, words: Sequence[str]) -> float | None:
             if keeps_its_meaning(purpose, rest):
                 return 1 + len(rest) + place / 1000
     return None
+
+
+def may_be_named(name: str, contract: Contract, purpose: str) -> bool:
+    """Whether a name can be that of a column of the contract.
+
+    Examples
+    --------
+    >>> from crmlib.data.contracts import TRANSACTIONS
+    >>> may_be_named("Loyalty Customer ID", TRANSACTIONS, "customer_id"), may_be_named("City", TRANSACTIONS, "product")
+    (True, False)
+    """
+    return rank_of(plain_name(name), contract.column(purpose), names_of(contract)[purpose]) is not None
 
 
 def keeps_its_meaning(column: Column, rest: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from crmlib.data.cleaning.reading import read_number
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.engine import frame_table
-from crmlib.data.guessing.columns import Look, Profile, names_of, rank_of
+from crmlib.data.guessing.columns import Look, Profile, may_be_named
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import UNITS
 from crmlib.data.vocabulary import words
@@ -80,9 +80,8 @@ def money_units(
     if found:
         listed = ", ".join(f"{columns[ours]!r} is in {unit}" for ours, unit in found.items())
         alike = len(found) == len(columns) and len(set(found.values())) == 1
-        value = next(iter(found.values())) if alike else found
         why = f"by the name of the column: {listed}; amounts are shown in the currency"
-        yield Finding("amount_unit", value, why)
+        yield Finding("amount_unit", next(iter(found.values())) if alike else found, why)
 
 
 def _unit_in(name: str) -> str | None:
@@ -92,7 +91,6 @@ def _unit_in(name: str) -> str | None:
 
 def _another_id(look: Look) -> Iterator[Question]:
     """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
-    column, names = TRANSACTIONS.columns[0], names_of(TRANSACTIONS)["customer_id"]
     sample, found = look.sample, look.source("customer_id")
     order = look.source("order_id") if "order_id" in look.matches else None
     ids = sample[found].nunique()
@@ -103,7 +101,7 @@ def _another_id(look: Look) -> Iterator[Question]:
         name
         for name in sample.columns
         if name not in (found, order)
-        and rank_of(plain_name(name), column, names) is not None
+        and may_be_named(name, TRANSACTIONS, "customer_id")
         and 1 < sample[name].nunique() <= _REPEATS * ids
         and not few_values(look.profiles[name])
     ]
@@ -129,14 +127,10 @@ def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     amount, found = numbers["amount"].dropna().abs(), look.source("amount")
     if amount.empty or (amount % 1 != 0).any():
         return
-    columns = {column.name: column for column in TRANSACTIONS.columns}
     for name in look.sample.columns:
-        plain = plain_name(name)
-        is_money = any(
-            rank_of(plain, columns[one], names_of(TRANSACTIONS)[one]) is not None
-            for one in ("amount", "unit_price", "cost")
-        )
-        if name == found or not is_money:
+        if name == found or not any(
+            may_be_named(name, TRANSACTIONS, money) for money in _MONEY if money != "quantity"
+        ):
             continue
         written = frame_table(look.sample[[name]])[name]
         other = read_number(written, look.decimal).name("other").to_pandas().dropna()

@@ -16,6 +16,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_date, read_text
 from crmlib.data.contracts.contract import Column
+from crmlib.data.engine import has_rows, most_frequent
 from crmlib.data.guessing.findings import Finding, Question
 
 _DAYS = (
@@ -32,6 +33,7 @@ _NUMBERS = {
     **{f"{part}seconds since 1970-01-01": (5e8 * n, 4e9 * n) for part, n in _PARTS.items()},
 }
 _DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S")
+_NAMES = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
 _MOST_SHAPES = 200
 _MONTHS = 12
 _WORTH_A_FORMAT = 0.001  # of the column; fewer dates are typing errors, and are set aside
@@ -73,7 +75,7 @@ def guess_dates(column: ir.Column) -> DateGuess:
     if not formats:
         return _unread(int(seen["rows"].sum()), int(seen["rows"].sum()), [*examples, "nothing"])
     numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}
-    likeliest = max(numbers, key=lambda one: numbers[one], default=None)  # numbers are counted in one way
+    likeliest = max(numbers, key=numbers.__getitem__, default=None)  # numbers are counted in one way
     guess = _decide(seen, [pattern for pattern in formats if pattern not in numbers or pattern == likeliest])
     return guess if guess.question else _other_formats(texts, guess)
 
@@ -100,13 +102,9 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
 
 def _examples(texts: ibis.Table) -> list[str]:
     """The first and the last text, by the alphabet, of each shape that a column's texts have."""
-    shapes = (
-        texts.mutate(shape=_shape(texts.text))
-        .group_by("shape")
-        .agg(n=_.count(), low=_.text.min(), high=_.text.max())
-    )
-    found = shapes.order_by(_.n.desc()).limit(_MOST_SHAPES).to_pandas()
-    return [*found["low"], *found["high"]]
+    ends = {"low": _.text.min(), "high": _.text.max()}
+    found = most_frequent(texts, "shape", _shape(texts.text), _MOST_SHAPES, **ends)
+    return [shape[end] for end in ends for shape in found]
 
 
 def _shape(text: ir.StringColumn) -> ir.StringColumn:
@@ -125,10 +123,11 @@ def _fits(text: str, pattern: str) -> bool:
 
 def _readings(texts: ibis.Table, formats: list[str]) -> pd.DataFrame:
     """Number and example of the texts by which of the formats read them (one column each)."""
-    flags = {f"f{i}": _reads(texts.text, one) for i, one in enumerate(formats)}
+    names = {f"f{i}": pattern for i, pattern in enumerate(formats)}
+    flags = {name: _reads(texts.text, pattern) for name, pattern in names.items()}
     flags["early"] = (read_date(texts.text).day() <= _MONTHS).fill_null(False)
     groups = texts.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=_.text.min())
-    return groups.to_pandas().rename(columns={f"f{i}": one for i, one in enumerate(formats)})
+    return groups.to_pandas().rename(columns=names)
 
 
 def _reads(text: ir.StringColumn, pattern: str) -> ir.BooleanValue:
@@ -168,11 +167,8 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
     late = dates.loc[~dates["early"], "rows"].sum()
     either = seen.loc[by_day & by_month, "rows"].sum()
     n_texts, n_dates = texts["rows"].sum(), dates["rows"].sum()
-    if (
-        min(n_texts, n_dates) <= _WORTH_A_FORMAT * seen["rows"].sum()
-        or late > BOTH_WAYS * n_dates
-        or either > BOTH_WAYS * n_texts
-    ):
+    few = min(n_texts, n_dates) <= _WORTH_A_FORMAT * seen["rows"].sum()
+    if few or late > BOTH_WAYS * n_dates or either > BOTH_WAYS * n_texts:
         return ""
     text = _longest(texts, first["%d"] + first["%m"])
     shown = str(dates["example"].min())
@@ -207,7 +203,7 @@ def _day_order(
     if only_day == only_month == 0:
         question = (
             f"every date can be read with the day first or the month first: {example!r} is "
-            + " or ".join(f"{_spoken(example, reading)} ({reading})" for reading in readings)
+            + " or ".join(f"{fmt.date(pd.to_datetime(example, format=form))} ({form})" for form in readings)
         )
         return DateGuess((), question, question, readings)
     dropped, only = (month_first, day & ~month) if only_day > only_month else (day_first, month & ~day)
@@ -217,11 +213,7 @@ def _day_order(
 
 def _longest(seen: pd.DataFrame, formats: list[str]) -> str:
     """The format that reads the most rows."""
-    return max(formats, key=lambda one: (seen.loc[seen[one], "rows"].sum(), -len(one)))
-
-
-def _spoken(text: str, pattern: str) -> str:
-    return fmt.date(pd.to_datetime(text, format=pattern))
+    return max(formats, key=lambda pattern: (seen.loc[seen[pattern], "rows"].sum(), -len(pattern)))
 
 
 def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
@@ -236,16 +228,11 @@ def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
         chosen.append(best)
         left = left[~left[best]]
     read = total - int(left["rows"].sum())
-    evidence = f"{read:,} of {total:,} dates are read by {' and '.join(map(_named, chosen))}{proof}"
+    called = " and ".join(_NAMES.get(pattern, pattern) for pattern in chosen)
+    evidence = f"{read:,} of {total:,} dates are read by {called}{proof}"
     if read < total:
         evidence += f"; not, for example, {left['example'].min()!r}"
-    formats_needed = () if chosen == ["iso"] else tuple(chosen)
-    return DateGuess(formats_needed, evidence, total=total, unread=total - read)
-
-
-def _named(pattern: str) -> str:
-    names = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
-    return names.get(pattern, pattern)
+    return DateGuess(() if chosen == ["iso"] else tuple(chosen), evidence, total=total, unread=total - read)
 
 
 def guess_date_formats(
@@ -274,8 +261,9 @@ def guess_date_formats(
             question = (
                 f"the {column.name} is written in no known format, or in several that exclude each other; "
             )
-            question += "say every format of the file, as in --date-format %d/%m/%Y"
-            yield Question("date_format", question)
+            yield Question(
+                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
+            )
             return
         ours = _settled(own, formats)
         if not ours and own.readings:
@@ -298,16 +286,11 @@ def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
 
 
 def _guess(stacked: ibis.Table | None) -> DateGuess | None:
-    if stacked is None or stacked.filter(_.text.notnull()).limit(1).to_pyarrow().num_rows == 0:
-        return None
-    return guess_dates(stacked.text)
+    return guess_dates(stacked.text) if stacked is not None and has_rows(stacked.drop_null("text")) else None
 
 
 def stacked_texts(table: ibis.Table, columns: Sequence[str]) -> ibis.Table | None:
     """The texts of several columns, one below the other: `text`, and the `column` that it stands in."""
-    texts = [
-        table.select(text=table[name], column=ibis.literal(name))
-        for name in columns
-        if table[name].type().is_string()
-    ]
+    written = [name for name in columns if table[name].type().is_string()]
+    texts = [table.select(text=table[name], column=ibis.literal(name)) for name in written]
     return (ibis.union(*texts) if len(texts) > 1 else texts[0]) if texts else None

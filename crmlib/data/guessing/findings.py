@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ class Finding:
     entry: str
     value: Any
     evidence: str
+
+
+def findings_in(seen: Iterable[Finding | Question]) -> list[Finding]:
+    """The findings among findings and questions."""
+    return [found for found in seen if isinstance(found, Finding)]
+
+
+def questions_in(seen: Iterable[Finding | Question]) -> list[Question]:
+    """The questions among them."""
+    return [asked for asked in seen if isinstance(asked, Question)]
 
 
 CURRENCY_UNKNOWN = Finding(

@@ -16,7 +16,8 @@ from crmlib.data.cleaning.reading import read_text
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
-from crmlib.data.guessing.columns import Look, names_of, rank_of
+from crmlib.data.engine import first_row, most_frequent
+from crmlib.data.guessing.columns import Look, may_be_named
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import DEBIT_CREDIT, RETURN_WORDS, SALE_WORDS, Policies, spellings
 
@@ -159,13 +160,12 @@ def _above_zero(
     """Columns in which one of these words stands beside an amount above zero: all their words, with their rows."""
     texts = {name: read_text(table[name]).lower() for name in listened}
     asked = {name: (texts[name].isin(words) & (amount > 0)).sum() for name, words in listened.items()}
-    found = table.agg(**asked).to_pyarrow().to_pylist()[0] if asked else {}
+    found = first_row(table.agg(**asked)) if asked else {}
     return {name: _counts(texts[name]) for name in listened if found[name]}
 
 
 def _counts(text: ir.StringColumn) -> dict[str, int]:
-    counted = text.name("word").as_table().filter(_.word.notnull()).group_by("word").agg(rows=_.count())
-    found = counted.order_by(_.rows.desc(), "word").to_pyarrow().to_pylist()
+    found = most_frequent(text.name("word").as_table(), "word", _.word, 10 * _MOST_WORDS)
     return {row["word"]: row["rows"] for row in found}
 
 
@@ -188,9 +188,7 @@ def _no_products(look: Look) -> Iterator[Finding | Question]:
 
 def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
     """Other columns that say in words what the product is."""
-    product = next(column for column in TRANSACTIONS.columns if column.name == "product")
-    names = names_of(TRANSACTIONS)["product"]
-    return [n for n in sample.columns if n != column and rank_of(plain_name(n), product, names) is not None]
+    return [name for name in sample.columns if name != column and may_be_named(name, TRANSACTIONS, "product")]
 
 
 def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]:
@@ -198,7 +196,9 @@ def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]
     texts = {f"text{place}": read_text(table[name]).lower() for place, name in enumerate(columns)}
     words = table.select(**texts).group_by([*texts]).agg(rows=_.count())  # far fewer than rows
     words = words.mutate(
-        clear=ibis.greatest(*[words[one].re_search(f"^({_NO_PRODUCT})$").fill_null(False) for one in texts]),
+        clear=ibis.greatest(
+            *[words[name].re_search(f"^({_NO_PRODUCT})$").fill_null(False) for name in texts]
+        ),
         letter=words.text0.isin(_LETTERS),
     ).filter(_.clear | _.letter)
     found = words.group_by(word="text0").agg(rows=_.rows.sum(), clear=_.clear.any()).filter(_.word.notnull())

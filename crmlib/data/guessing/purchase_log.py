@@ -19,10 +19,12 @@ from crmlib.data.cleaning.reading import (
     currency_marks,
     marks_of,
     parse_number,
+    where,
     why_unreadable,
 )
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
+from crmlib.data.engine import count_of, first_row, most_frequent
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import doubts, few_values
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
@@ -48,16 +50,18 @@ class PurchaseLogGuesses(OwnGuesses):
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
         columns = vocabulary.phrases(f"export of {shop}")
-        found = {name: theirs for name, (theirs,) in columns.items() if theirs in own}
-        return {name: Match(theirs, f"as {shop} exports it") for name, theirs in found.items()}
+        return {
+            name: Match(theirs, f"as {shop} exports it")
+            for name, (theirs,) in columns.items()
+            if theirs in own
+        }
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
         """As for other tables, but for columns whose names mean other things in purchase logs."""
         if profile.filled == 0 or (column.name == "cost" and not exact):  # "item cost" is a price of one
             return False
-        if column.names_customer and few_values(profile):
-            words = profile.ids <= MOSTLY or profile.largest <= 1  # member: yes or no, 1 or 0
-            return exact and not words
+        if column.names_customer and few_values(profile):  # member: yes or no, 1 or 0
+            return exact and profile.ids > MOSTLY and not profile.largest <= 1
         if column.name in GROUPS and mostly_different(profile.different, profile.rows):
             return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:
@@ -89,7 +93,7 @@ class PurchaseLogGuesses(OwnGuesses):
         dropped = {"unit_price"} if has_amount else set()
         if any(finding.value == "order_total" for finding in further):
             dropped |= {*_LINE_COLUMNS}
-        settled = {purpose: one for purpose, one in matches.items() if purpose not in dropped}
+        settled = {purpose: match for purpose, match in matches.items() if purpose not in dropped}
         if not has_amount and {"quantity", "unit_price"} <= settled.keys():
             quantity, price = settled["quantity"].column, settled["unit_price"]
             why = f"no column holds amounts: the amount is computed as {quantity!r} times {price.column!r}"
@@ -130,19 +134,15 @@ def _orders(look: Look) -> Iterator[Finding]:
 
 def _states(look: Look) -> Finding:
     """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
-    status, excluded, why = look.text("status"), Policies().excluded_statuses, ""
-    returned = look.given.get("policies.excluded_statuses") == SET_ASIDE
+    status, returned = look.text("status"), look.given.get("policies.excluded_statuses") == SET_ASIDE
     words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
     states = sorted(words.to_pyarrow()["state"].to_pylist())
     wordy = [state for state in states if says_no_sale(state)]
-    if wordy:
-        why = "; among them, by a word in it: " + ", ".join(wordy)
     back = [state for state in states if returned and says_returned(state)]
-    kept = {*back} if "refunded" not in look.matches else {*states}
-    refunded = [state for state in states if state in REFUNDED and state not in kept]
-    if refunded:
-        why += "; no column says how much was refunded, so refunded orders are set aside"
-    excluded = (*excluded, *wordy, *back, *refunded)
+    refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
+    why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
+    why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
+    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded)
     counted = count_states(status, excluded)
     listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
@@ -155,8 +155,7 @@ def _money(look: Look) -> Iterator[Finding | Question]:
     parts = [part for part in ("tax", "shipping") if part in look.matches]
     if not parts or "amount" not in look.matches:
         return
-    sums = {name: look.number(name).sum() for name in ("amount", *parts)}
-    seen = look.table.agg(**sums).to_pyarrow().to_pylist()[0]
+    seen = first_row(look.table.agg(**{name: look.number(name).sum() for name in ("amount", *parts)}))
     shares = " and ".join(
         f"{part} ({look.source(part)!r}) is {fmt.share((seen[part] or 0) / seen['amount'])} of the amount"
         for part in parts
@@ -206,9 +205,7 @@ def _currency_texts(look: Look, money: str | None) -> Iterator[tuple[str, list[t
 
 def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
     """Different marks, with their rows and an example, the most frequent first."""
-    marks = table.select(mark=mark, text=text).filter(_.mark.notnull())
-    found = marks.group_by("mark").agg(rows=_.count(), example=_.text.min())
-    found = found.order_by(_.rows.desc(), "mark").limit(1_000).to_pyarrow().to_pylist()
+    found = most_frequent(table.select(mark=mark, text=text), "mark", _.mark, 1_000, example=_.text.min())
     return [(row["mark"], row["rows"], row["example"]) for row in found]
 
 
@@ -219,8 +216,8 @@ def _unreadable(look: Look) -> Iterator[Question]:
         return
     text, theirs = look.text(ours), look.source(ours)
     unread = text.notnull() & parse_number(text, look.decimal).isnull()
-    causes = _counted(table, ibis.ifelse(unread, why_unreadable(text).nullif(""), ibis.null("string")), text)
-    total = table.filter(text.notnull()).count().to_pyarrow().as_py()
+    causes = _counted(table, where(unread, why_unreadable(text).nullif("")), text)
+    total = count_of(table.filter(text.notnull()))
     for why, rows, example in causes:
         if why not in (DASH, SEPARATORS) and rows >= _UNREADABLE * total:
             yield Question(
@@ -254,27 +251,19 @@ def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
     orders = orders.agg(lines=_.count(), stated=_.amount.count(), low=_.amount.min(), high=_.amount.max())
     several = orders.lines > 1
     alike = several & ((orders.low == orders.high) | orders.low.isnull())
-    found = orders.agg(
-        orders=orders.count(),
-        several=several.sum().fill_null(0),
-        alike=alike.sum().fill_null(0),
-        blank=(several & (orders.stated == 1)).sum().fill_null(0),
-    )
-    counts = {key: int(value) for key, value in found.to_pyarrow().to_pylist()[0].items()}
+    blank = several & (orders.stated == 1)
+    found = orders.agg(orders=orders.count(), several=several.sum(), alike=alike.sum(), blank=blank.sum())
+    counts = {key: int(value or 0) for key, value in first_row(found).items()}
     if not counts["several"]:
         return Grain("order", "row", f"no order number stands twice in {counts['orders']:,} orders")
     several_orders = f"{counts['alike']:,} of {counts['several']:,} orders with several lines"
-    named_total = any(plain_name(amount_name).startswith(word) for word in _TOTALS)
-    share, chance = counts["alike"] / counts["several"], _chance_alike(rows)
-    proven = counts["several"] >= _ENOUGH_ORDERS and chance < 0.5
-    if share >= _ALIKE and (proven or named_total):
+    named_total = plain_name(amount_name).startswith((*_TOTALS,))
+    proven = counts["several"] >= _ENOUGH_ORDERS and _chance_alike(rows) < 0.5
+    if counts["alike"] / counts["several"] >= _ALIKE and (proven or named_total):
         first = "on the first line alone" if counts["blank"] else "the same on every line"
-        return Grain(
-            "line of an order",
-            "order_total",
-            f"in {several_orders} {amount_name!r} stands {first}: it is the order's total, "
-            "and adding up the lines would count it more than once",
-        )
+        why = f"in {several_orders} {amount_name!r} stands {first}: it is the order's total, "
+        why += "and adding up the lines would count it more than once"
+        return Grain("line of an order", "order_total", why)
     why = f"lines of one order have amounts of their own (equal in {several_orders})"
     return Grain("line of an order", "row", why)
 
@@ -282,5 +271,5 @@ def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
 def _chance_alike(rows: ibis.Table) -> float:
     """The chance that two rows of the log have the same amount."""
     counts = rows.filter(_.amount.notnull()).group_by("amount").agg(n=_.count().cast("float64"))
-    found = counts.agg(same=(counts.n * counts.n).sum(), total=counts.n.sum()).to_pyarrow().to_pylist()[0]
+    found = first_row(counts.agg(same=(counts.n * counts.n).sum(), total=counts.n.sum()))
     return (found["same"] or 0.0) / max((found["total"] or 0.0) ** 2, 1.0)

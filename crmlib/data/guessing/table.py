@@ -14,12 +14,13 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import moves_day, read_date, read_number
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
+from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.data.guessing.columns import Look, Match, OwnGuesses, match_columns, near_names, profile_columns
 from crmlib.data.guessing.content import money_units
 from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
-from crmlib.data.guessing.findings import Finding, Guess, Question
+from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
 from crmlib.data.policies import AS_WRITTEN
@@ -28,6 +29,7 @@ from crmlib.errors import DataError, did_you_mean
 
 _HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
 _KINDS = {"excel": "a workbook", "csv": "a text file"}
+_BY_YOU = "named by you"
 _ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
@@ -72,45 +74,43 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     table, there = opened.table, opened.own
     if len(there) == 1:
         raise DataError(f"{opened.place.name}: {one_column(there[0])}")
-    named = {ours: Match(one, "named by you") for ours, one in _named(given, contract, there).items()}
-    known = own.known_columns(there) | named
+    known = own.known_columns(there) | _named(given, contract, there)
     sample = sample_of(table, there)
     profiles = profile_columns(sample)
     matches = match_columns(contract, profiles, known, own)
     here = _columns_of(contract, own.settle(matches, []), there)
     decimal = list(_decimal(table, here, given))
-    sign = next((str(finding.value) for finding in decimal if isinstance(finding, Finding)), ".")
+    sign = next((str(finding.value) for finding in findings_in(decimal)), ".")
     seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
     seen += [*_timezone(table, here, given)]
-    there_now = {name: match for name, match in matches.items() if match.column in there}
-    look = Look(table, sample, profiles, there_now, known, given, sign)
+    look = Look(table, sample, profiles, _in_file(matches, there), known, given, sign)
     seen += own.compare(look)
-    found = [finding for finding in seen if isinstance(finding, Finding)]
-    by_words = [finding for finding in found if finding.entry.startswith("columns.")]
+    by_words = [finding for finding in findings_in(seen) if finding.entry.startswith("columns.")]
     matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
-    questions = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
-    questions += [question for question in seen if isinstance(question, Question)]
-    settled = {name: match for name, match in own.settle(matches, []).items() if match.column in there}
-    more = list(own.further(replace(look, matches=settled)))
-    questions += [question for question in more if isinstance(question, Question)]
-    further = [finding for finding in more if isinstance(finding, Finding)]
+    more = list(own.further(replace(look, matches=_in_file(own.settle(matches, []), there))))
+    further = findings_in(more)
     matches = own.settle(matches, further)
-    columns = [_finding(contract, name, one) for name, one in matches.items()]
-    found = [finding for finding in found if finding not in by_words]
+    columns = [_finding(contract.column(name), match) for name, match in matches.items()]
+    found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    return Guess(opened.place, tuple(findings), tuple(questions))
+    asked = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
+    return Guess(opened.place, tuple(findings), (*asked, *questions_in(seen), *questions_in(more)))
+
+
+def _in_file(matches: Mapping[str, Match], there: Sequence[str]) -> dict[str, Match]:
+    return {name: match for name, match in matches.items() if match.column in there}
 
 
 def _columns_of(
     contract: Contract, matches: Mapping[str, Match], there: Sequence[str]
 ) -> list[tuple[Column, str]]:
     """The contract's columns that are there, each with that of the file."""
-    found = [(column, matches[column.name].column) for column in contract.columns if column.name in matches]
-    return [(column, theirs) for column, theirs in found if theirs in there]
+    found = _in_file(matches, there)
+    return [(column, found[column.name].column) for column in contract.columns if column.name in found]
 
 
-def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> dict[str, str]:
+def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> dict[str, Match]:
     """The columns that a person named, checked on both sides."""
     named = {k.removeprefix("columns."): str(v) for k, v in given.items() if k.startswith("columns.")}
     for ours, theirs in named.items():
@@ -120,29 +120,30 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
             raise DataError(
                 f"columns.{ours}: there is no column {theirs!r}; {did_you_mean(theirs, own[:40])}"
             )
-    return named
+    return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
 def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
     """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
-    column = next(column for column in contract.columns if column.name == name)
-    near = near_names(contract, name, there)
+    near, purpose = near_names(contract, name, there), contract.column(name).purpose
     doubt = f"; {', '.join(map(repr, near))}: name or content speak against it" if near else ""
     answers = (*near, *[name for name in there if name not in near])
-    return Question(f"columns.{name}", f"which column is the {name}? ({column.purpose}){doubt}", answers[:40])
+    return Question(f"columns.{name}", f"which column is the {name}? ({purpose}){doubt}", answers[:40])
 
 
-def _finding(contract: Contract, name: str, match: Match) -> Finding:
-    column = next(column for column in contract.columns if column.name == name)
+def _finding(column: Column, match: Match) -> Finding:
     aside = "; personal: only whether it is filled is kept, unless the study says personal_columns: keep"
-    return Finding(f"columns.{name}", match.column, match.evidence + (aside if column.personal else ""))
+    return Finding(
+        f"columns.{column.name}", match.column, match.evidence + (aside if column.personal else "")
+    )
 
 
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
     unused = [name for name in there if name not in {match.column for match in matches.values()}]
     if unused and not contract.free_columns:
-        why = "no column of the contract; --column NAME=COLUMN says otherwise"
-        yield Finding("not used", tuple(unused), why)
+        yield Finding(
+            "not used", tuple(unused), "no column of the contract; --column NAME=COLUMN says otherwise"
+        )
 
 
 def _decimal(
@@ -150,7 +151,7 @@ def _decimal(
 ) -> Iterator[Finding | Question]:
     """The decimal sign, from every number of the file."""
     if "decimal" in given:
-        yield Finding("decimal", given["decimal"], "named by you")
+        yield Finding("decimal", given["decimal"], _BY_YOU)
         return
     stacked = stacked_texts(table, [theirs for column, theirs in here if column.kind in ("money", "number")])
     if stacked is None:
@@ -159,38 +160,31 @@ def _decimal(
     rows = text.mutate(point=read_number(text.text, "."), comma=read_number(text.text, ","))
     point, comma = rows.point.notnull(), rows.comma.notnull()
     differ = point & comma & (rows.point != rows.comma)
-    in_doubt = differ | ~point
-    found = rows.agg(
-        rows=rows.count(),
-        comma=comma.sum(),
-        only_point=(point & ~comma).sum(),
-        only_comma=(comma & ~point).sum(),
-        point_text=rows.text.min(where=point & ~comma),
-        comma_text=rows.text.min(where=comma & ~point),
-        differ=differ.sum(),
-        example=rows.text.max(where=in_doubt),
-        column=rows.column.argmax(rows.text, where=in_doubt),
-    )
-    seen = found.to_pyarrow().to_pylist()[0]
-    only = {".": seen["only_point"] or 0, ",": seen["only_comma"] or 0}
+    counted = {"comma": comma, "only_point": point & ~comma, "only_comma": comma & ~point, "differ": differ}
+    examples = {
+        "point_text": rows.text.min(where=counted["only_point"]),
+        "comma_text": rows.text.min(where=counted["only_comma"]),
+        "example": rows.text.max(where=differ | ~point),
+        "column": rows.column.argmax(rows.text, where=differ | ~point),
+    }
+    sums = {name: which.sum().fill_null(0) for name, which in counted.items()}
+    seen, both = first_row(rows.agg(rows=rows.count(), **sums, **examples)), (".", ",")
+    only = {".": seen["only_point"], ",": seen["only_comma"]}
     if min(only.values()) >= BOTH_WAYS * seen["rows"]:
-        yield Question(
-            "decimal",
+        text = (
             f"numbers are written in two ways: {only['.']:,} can only have a decimal point, such as "
             f"{seen['point_text']!r}, and {only[',']:,} only a decimal comma, such as {seen['comma_text']!r}; "
-            "export them in one way, or say which one counts: the others are then set aside",
-            (".", ","),
+            "export them in one way, or say which one counts: the others are then set aside"
         )
+        yield Question("decimal", text, both)
     elif only[","] > only["."]:
         evidence = f"{fmt.count(seen['comma'])} of {fmt.count(seen['rows'])} amounts can be read with a decimal comma"
         yield Finding("decimal", ",", f"{evidence}, such as {seen['example']!r}")
     elif only[","] == only["."] and seen["differ"]:
-        yield Question(
-            "decimal",
+        text = (
             f"{seen['example']!r} in {seen['column']!r} can be read with a decimal point or a decimal comma; "
-            "which is it?",
-            (".", ","),
         )
+        yield Question("decimal", f"{text}which is it?", both)
 
 
 def _timezone(
@@ -200,15 +194,16 @@ def _timezone(
     dated = [theirs for column, theirs in here if column.kind == "date" and not column.personal]
     zone = given.get("timezone")
     if any(getattr(table[name].type(), "timezone", None) for name in dated):
-        why = "named by you" if zone else "the days are those of UTC" + _ELSEWHERE
-        yield Finding("timezone", zone or "UTC", why)
+        yield Finding(
+            "timezone", zone or "UTC", _BY_YOU if zone else "the days are those of UTC" + _ELSEWHERE
+        )
         return
     seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
     if zone:
-        total = fmt.count(seen["offset"] + seen["utc"])
-        dates = f"{fmt.count(seen['moved'])} of {total} dates with an offset"
-        moves = f"{dates} to another day" if seen["offset"] + seen["utc"] else "none, for none has an offset"
-        yield Finding("timezone", zone, f"named by you; it moves {moves}")
+        total = seen["offset"] + seen["utc"]
+        moves = f"{fmt.count(seen['moved'])} of {fmt.count(total)} dates with an offset to another day"
+        moves = moves if total else "none, for none has an offset"
+        yield Finding("timezone", zone, f"{_BY_YOU}; it moves {moves}")
     elif seen["offset"]:
         yield Finding("timezone", AS_WRITTEN, "the dates carry offsets; a day is the firm's own, as written")
     elif seen["utc"]:
@@ -225,7 +220,7 @@ def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
         utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
         moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
     )
-    return {name: int(count or 0) for name, count in found.to_pyarrow().to_pylist()[0].items()}
+    return {name: int(count or 0) for name, count in first_row(found).items()}
 
 
 class OpenFile(NamedTuple):
@@ -245,11 +240,12 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     for entry, wanted in _HOW_TO_OPEN.items():
         if entry in given and kind != wanted:
             raise DataError(f"{files[0].name}: {entry} goes with {_KINDS[wanted]}; leave it out")
-    named = [Finding(entry, given[entry], "named by you") for entry in _HOW_TO_OPEN if entry in given]
+    named = [Finding(entry, given[entry], _BY_YOU) for entry in _HOW_TO_OPEN if entry in given]
     seen = [*named, *detect_format(files[0], given)]
-    questions = [question for question in seen if isinstance(question, Question)]
-    found = [finding for finding in seen if isinstance(finding, Finding)]
-    options = {one.entry: one.answers[0] for one in questions} | {one.entry: one.value for one in found}
+    questions, found = questions_in(seen), findings_in(seen)
+    options = {asked.entry: asked.answers[0] for asked in questions} | {
+        known.entry: known.value for known in found
+    }
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
     return OpenFile(Path.cwd() / Path(source).expanduser(), table, own, found, questions)

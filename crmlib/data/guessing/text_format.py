@@ -24,12 +24,7 @@ from crmlib.data.guessing.findings import Finding, Question
 
 # Letters outside ASCII that one word of a language holds: German, French, Spanish, Portuguese, Italian, Catalan,
 # Dutch, Swedish, Danish. No word is German and Danish at once.
-_WESTERN = tuple(
-    map(
-        frozenset,
-        "äöüßéèàô àâæçéèêëîïôùûüœ áéíñóúüç ãáàâçéêíóôõúü àèéìíîòóùú àçèéíïòóúü ëéèïöüê åäöé æøåéòô".split(),
-    )
-)
+_WESTERN = "äöüßéèàô àâæçéèêëîïôùûüœ áéíñóúüç ãáàâçéêíóôõúü àèéìíîòóùú àçèéíïòóúü ëéèïöüê åäöé æøåéòô".split()
 _MOST_UNLIKE = 0.05  # of the words with such letters; more of them are no words of Western Europe
 _WORD = re.compile(r"(?:[A-Za-z]|[^\x00-\x7f\s])+")
 _LETTER = "A-Za-zÀ-ÖØ-öø-ÿŒœŠšŽžŸªº"
@@ -59,8 +54,9 @@ def detect_format(file: Path, given: Mapping[str, Any]) -> Iterator[Finding | Qu
     if "delimiter" not in given:
         delimiter = guess_delimiter(decode_head(file, head, encoding))
         if delimiter != ",":
-            evidence = "the lines have as many fields as the header under this sign alone"
-            yield Finding("delimiter", delimiter, evidence)
+            yield Finding(
+                "delimiter", delimiter, "the lines have as many fields as the header under this sign alone"
+            )
 
 
 def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
@@ -92,14 +88,13 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
 def _unlike_western(text: str) -> tuple[list[str], int]:
     """Words that no Western language writes, the frequent ones first, and the number of all beyond ASCII."""
     words = Counter(word for word in _WORD.findall(text) if not word.isascii())
-    return [one for one, _rows in words.most_common() if not _is_western(one)], len(words)
+    return [word for word, _rows in words.most_common() if not _is_western(word)], len(words)
 
 
 def _is_western(word: str) -> bool:
     low = word.lower()
     letters = {sign for sign in low if not sign.isascii() and sign.isalpha() and sign not in "ªº"}
-    odd = _ODD.search(low)
-    return not odd and any(letters <= language for language in _WESTERN)
+    return not _ODD.search(low) and any(letters <= {*language} for language in _WESTERN)
 
 
 def _which(sample: bytes, word: str) -> Question:
