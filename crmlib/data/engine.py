@@ -25,10 +25,20 @@ from ibis.backends.duckdb import Backend
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
 from crmlib.data.staging import LOCK, scratch
-from crmlib.errors import DataError, disk_full
+from crmlib.errors import DataError, RunError, StudyError, disk_full
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
 _STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11: 1e4, 1e13: 1e2}
+MEMORY, JOBS = "CRMLIB_ENGINE_MEMORY", "CRMLIB_ENGINE_JOBS"
+_OWN_SHARE, _DEFAULT_SHARE = 0.8, 0.5  # of the machine's memory: DuckDB's own default, and ours
+_BYTES = {
+    "B": 1,
+    **{
+        f"{sign}{end}": base**power
+        for power, sign in enumerate("KMGT", 1)
+        for end, base in (("B", 1000), ("iB", 1024))
+    },
+}
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 
@@ -80,10 +90,30 @@ def _adds_up(part: Any) -> bool:
 def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def locked(*arguments: Any, **options: Any) -> Any:
+        import duckdb
+
         with LOCK:
-            return method(*arguments, **options)
+            try:
+                return method(*arguments, **options)
+            except duckdb.OutOfMemoryException as complaint:
+                raise _too_little_memory(str(complaint)) from None
 
     return locked
+
+
+def _too_little_memory(complaint: str) -> RunError:
+    """The refusal to go on where the engine's memory does not suffice: its limit, what was needed, and the cure."""
+    needed = re.search(r"(?:block|data) of size ([\d.]+ \w+)", complaint)
+    more = f"{needed[1]} more were needed" if needed else "more was needed"
+    jobs = os.environ.get(JOBS, "1")
+    shared = (
+        f", its share beside {int(jobs) - 1} other notebooks that run at the same time" if jobs != "1" else ""
+    )
+    cure = f"raise {MEMORY}" if MEMORY in os.environ else f"give more with {MEMORY} (such as 8GB)"
+    return RunError(
+        f"the engine may take {_in_words(_memory_limit())} of memory{shared}, and {more}; {cure}, run one notebook at "
+        "a time (--jobs 1), or use a machine with more memory"
+    )
 
 
 def literally(path: Path | str) -> str:
@@ -194,9 +224,10 @@ def engine() -> Any:
 def _open() -> Any:
     # What does not fit into memory goes to the system's folder for such files, not beside the user's own.
     spill = scratch() / "spill"
-    # A report runs several notebooks at a time, and each gets its share of the processor.
-    threads = {"threads": int(share)} if (share := os.environ.get("CRMLIB_ENGINE_THREADS")) else {}
-    connection = _Engine().connect(temp_directory=str(spill), **threads)
+    jobs = int(os.environ.get(JOBS, "1"))
+    threads = {"threads": max(1, (os.cpu_count() or 1) // jobs)} if jobs > 1 else {}
+    limit = f"{_memory_limit()}B"
+    connection = _Engine().connect(temp_directory=str(spill), memory_limit=limit, **threads)
     connection.compiler = SameSums()
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
@@ -205,6 +236,33 @@ def _open() -> Any:
     if ibis.options.default_backend is None:
         ibis.set_backend(connection)  # else frames alone would be asked in another DuckDB, without the lock
     return connection
+
+
+@functools.cache
+def _memory_limit() -> int:
+    """Bytes that this engine may hold: what the user allows or half of the machine's, shared by a report's jobs."""
+    import duckdb
+
+    text = os.environ.get(MEMORY, f"{_DEFAULT_SHARE:.0%}")
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]i?B)", text.strip())
+    if not found or not float(found[1]) or (found[2] == "%" and float(found[1]) > 100):
+        raise StudyError(
+            f"{MEMORY} is {text!r}; allowed: an amount such as 4GB or 500MB, or a share such as 50%"
+        )
+    if found[2] == "%":
+        own = (
+            duckdb.connect().sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
+        )  # such as 19.1 GiB
+        amount, unit = own.split()
+        whole = float(amount) * _BYTES[unit] / _OWN_SHARE
+        total = whole * float(found[1]) / 100
+    else:
+        total = float(found[1]) * _BYTES[found[2]]
+    return int(total / int(os.environ.get(JOBS, "1")))
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def frame_table(data: Any, **options: Any) -> ibis.Table:

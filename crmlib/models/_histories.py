@@ -35,6 +35,15 @@ class Histories:
     weight: Array
     row: NDArray[np.intp]
 
+    def sample(self, size: int) -> Histories:
+        """So many customers at equal distances among all of them, in the order of their histories."""
+        order = np.lexsort((self.recency, self.T, self.frequency))
+        steps = (np.arange(size) + 0.5) / size * self.weight.sum()
+        drawn = order[np.searchsorted(np.cumsum(self.weight[order]), steps)]
+        drawn, weight = np.unique(drawn, return_counts=True)
+        x, t_x, age = self.frequency[drawn], self.recency[drawn], self.T[drawn]
+        return Histories(x, t_x, age, weight.astype(float), np.arange(len(drawn)))
+
 
 def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     """Check a frame of customers and reduce it to its unique histories.

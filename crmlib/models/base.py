@@ -51,6 +51,7 @@ class LikelihoodModel:
     name: ClassVar[str]
     parameter_names: ClassVar[tuple[str, ...]]
     time_parameters: ClassVar[tuple[str, ...]] = ()  # those that are lengths of time
+    _basis: ClassVar[Array | None] = None  # as of `maximise`
     cures: ClassVar[Mapping[str, str]] = {}  # by parameter: what to do when it is weakly or not identified
 
     params_: dict[str, float]
@@ -101,7 +102,11 @@ class LikelihoodModel:
     # -- fitting ---------------------------------------------------------------------------------------------
 
     def _estimate(
-        self, loglik: LogLikelihood, starts: Sequence[Mapping[str, float]], n_customers: float
+        self,
+        loglik: LogLikelihood,
+        starts: Sequence[Mapping[str, float]],
+        n_customers: float,
+        sample: tuple[LogLikelihood, float] | None = None,
     ) -> None:
         """Maximise the log-likelihood and set the fitted attributes.
 
@@ -112,9 +117,11 @@ class LikelihoodModel:
         starts : sequence of mappings
             Parameters to start from; those that are lengths of time in proportion to the data's.
         n_customers : float
+        sample : (callable, float), optional
+            The log-likelihood of a sample of the customers, and its weight.
         """
         points = [np.log([start[name] for name in self.parameter_names]) for start in starts]
-        best = maximise(loglik, points, n_customers)
+        best = maximise(loglik, points, n_customers, basis=self._basis, sample=sample)
         values = np.exp(best.log_params)
         self.params_ = {name: float(v) for name, v in zip(self.parameter_names, values, strict=True)}
         self.loglik_ = best.loglik

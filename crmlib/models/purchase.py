@@ -33,6 +33,9 @@ class HistoryGrids:
     horizon: str
 
 
+SAMPLE = 10_000  # customers on whom the starts are tried, where distinct histories are more than three times as many
+
+
 class PurchaseModel(HistoryModel):
     """A model in which customers buy at their own rate until they silently drop out.
 
@@ -65,7 +68,11 @@ class PurchaseModel(HistoryModel):
         histories = read_histories(data, weighted=True)
         _refuse_unidentified(histories)
         self.time_unit_ = unit
-        self._estimate(self._log_likelihood(histories), self._starts(histories), histories.weight.sum())
+        sample = None
+        if len(histories.weight) > 3 * SAMPLE:
+            sample = self._log_likelihood(histories.sample(SAMPLE)), float(SAMPLE)
+        total = histories.weight.sum()
+        self._estimate(self._log_likelihood(histories), self._starts(histories), total, sample)
         return self
 
     def expected_purchases(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:

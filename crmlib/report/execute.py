@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from multiprocessing import connection
@@ -116,7 +115,7 @@ class _Execution:
                 root=str(self.plan.root),
                 cell_timeout_seconds=self.cell_timeout_seconds,
                 environment=self.environment,
-                engine_threads=max(1, (os.cpu_count() or 1) // self.at_a_time),
+                at_a_time=self.at_a_time,
             )
             self.watch(name, None)
             self.running[worker.submit(task)] = worker

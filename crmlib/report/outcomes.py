@@ -27,7 +27,7 @@ class Task:
     root: str
     cell_timeout_seconds: float
     environment: dict[str, str]
-    engine_threads: int  # its share of the processor, where several run at a time
+    at_a_time: int  # notebooks that share the processor and the memory
 
 
 @dataclass(frozen=True)

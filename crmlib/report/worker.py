@@ -61,7 +61,7 @@ def run(task: Task) -> Outcome:
         task.environment,
         CRMLIB_RUN_DIR=task.run_folder,
         OMP_NUM_THREADS="1",  # two notebooks at a time share the cores; threads within each only get in the way
-        CRMLIB_ENGINE_THREADS=str(task.engine_threads),
+        CRMLIB_ENGINE_JOBS=str(task.at_a_time),
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
     began = time.monotonic()

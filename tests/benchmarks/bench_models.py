@@ -1,6 +1,7 @@
 """Time and memory of fitting BG/NBD and Pareto/NBD, beside lifetimes.
 
-    python -m tests.benchmarks.bench_models [--customers 300000] [--more 2000000] [--many 10000000] [--peer PYTHON]
+    python -m tests.benchmarks.bench_models [--customers 300000] [--more 2000000] [--many 10000000]
+        [--distinct 100000] [--peer PYTHON]
 
 `--peer` is the Python of an environment that has lifetimes 0.11.3, pandas and pyarrow; without it one is made
 in a temporary folder. Prints a table in Markdown and ends with 1 if a bound is missed.
@@ -19,9 +20,11 @@ import pandas as pd
 
 from tests.benchmarks.bench_lifetime_value import write_customers
 from tests.benchmarks.peers import make_peer, measure
+from tests.models.worlds import LAWS, pareto_histories
 
 CDNOW = Path(__file__).parents[2] / "data" / "cdnow-sample" / "transactions.csv.gz"
 LEAST_TIMES_FASTER = {"BG/NBD": 10, "BG/NBD, more": 20, "Pareto/NBD": 5}
+MOST_AT_A_BOUNDARY = 2  # times what a fit takes whose parameters all have an end
 MOST_MEGABYTES = 600
 MOST_OF_START = 0.6
 STARTS = 7
@@ -80,12 +83,14 @@ def main() -> None:
     arguments.add_argument("--customers", type=int, default=300_000)
     arguments.add_argument("--more", type=int, default=2_000_000)
     arguments.add_argument("--many", type=int, default=10_000_000)
+    arguments.add_argument("--distinct", type=int, default=100_000)
     arguments.add_argument("--peer", help="a Python that has lifetimes 0.11.3, pandas and pyarrow")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         peer = given.peer or make_peer(folder / "peer")
         good = compare_fits(folder, given.customers, given.more, peer)
+        good &= compare_histories(folder, given.distinct, peer)
         good &= compare_starts(folder, peer)
         good &= bound_memory(folder, given.many)
     sys.exit(not good)
@@ -107,6 +112,34 @@ def compare_fits(folder: Path, customers: int, more: int, peer: str) -> bool:
             good &= faster >= least
             print(
                 f"| {model} | {size:,} | {ours[model]:.3f} | {theirs[model]:.2f} | {faster:.1f} | {least} |"
+            )
+    return good
+
+
+def compare_histories(folder: Path, customers: int, peer: str) -> bool:
+    """Print Pareto/NBD on histories of every kind, and say whether every bound is met."""
+    print(
+        "\n| Pareto/NBD, customers who | times | distinct | crmlib, s | lifetimes, s | times as fast | at most |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    good = True
+    for days, times in ((1.0, "daily"), (1 / 24, "hourly")):
+        plain = None
+        for law in LAWS:
+            data = pareto_histories(law, customers, seed=1, days=days)
+            file = folder / "histories.parquet"
+            data.to_parquet(file)
+            ours = measure(sys.executable, OURS, file, "Pareto/NBD")["Pareto/NBD"]
+            patience = round(PATIENCE * ours) + 1
+            theirs = measure(peer, LIFETIMES, file, "Pareto/NBD", patience)["Pareto/NBD"]
+            plain = plain or ours
+            good &= theirs / ours >= LEAST_TIMES_FASTER["Pareto/NBD"] if law == "both differ" else True
+            good &= ours <= MOST_AT_A_BOUNDARY * plain
+            distinct = len(data.drop_duplicates()) / customers
+            least = f"{'over ' if theirs >= patience else ''}{theirs / ours:.1f}"
+            print(
+                f"| {law} | {times} | {distinct:.0%} | {ours:.2f} | {theirs:.1f} | {least} | "
+                f"{ours / plain:.2f} of {MOST_AT_A_BOUNDARY} × the first |"
             )
     return good
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -19,18 +20,19 @@ print([len(cell.get("outputs", [])) for cell in cells])
 SHARE = """
 import os
 from crmlib.data.engine import engine
-print(engine().raw_sql("SELECT current_setting('threads')").fetchone()[0], os.environ["OMP_NUM_THREADS"])
+limits = "SELECT current_setting('threads'), current_setting('memory_limit')"
+print(*engine().raw_sql(limits).fetchone(), os.environ["OMP_NUM_THREADS"])
 """
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run a notebook with these cells and return what each cell of code printed."""
-    for name in ("CRMLIB_RUN_DIR", "CRMLIB_ENGINE_THREADS", "OMP_NUM_THREADS", "MPLBACKEND"):
+    for name in ("CRMLIB_RUN_DIR", "CRMLIB_ENGINE_JOBS", "OMP_NUM_THREADS", "MPLBACKEND"):
         monkeypatch.setenv(name, "")  # put back at the end: a worker sets them for its kernels
     output = tmp_path / "out.ipynb"
 
-    def run(*sources, threads=1):
+    def run(*sources, at_a_time=1):
         common = {"metadata": {}}
         code = {"cell_type": "code", "outputs": [], "execution_count": None}
         cells = [
@@ -43,9 +45,7 @@ def run(tmp_path, monkeypatch):
         path = tmp_path / "in.ipynb"
         path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
         outcome = worker.run(
-            Task(
-                "in", str(path), str(output), {}, str(tmp_path), str(tmp_path), 60, {}, engine_threads=threads
-            )
+            Task("in", str(path), str(output), {}, str(tmp_path), str(tmp_path), 60, {}, at_a_time=at_a_time)
         )
         assert outcome.status == "ok", outcome.reason
         written = json.loads(output.read_text(encoding="utf-8"))["cells"]
@@ -67,6 +67,8 @@ def test_the_last_state_is_written_as_papermill_writes_it(run, tmp_path):
     assert {cell["metadata"]["papermill"]["status"] for cell in json.loads(text)["cells"]} == {"completed"}
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_an_engine_takes_its_share_of_the_processor(run, threads):
-    assert run(SHARE, threads=threads) == [f"{threads} 1\n"]
+def test_an_engine_takes_its_share_of_processor_and_memory(run, monkeypatch):
+    monkeypatch.setenv("CRMLIB_ENGINE_MEMORY", "2GiB")
+    cores = os.cpu_count()
+    assert run(SHARE) == [f"{cores} 2.0 GiB 1\n"]
+    assert run(SHARE, at_a_time=2) == [f"{max(1, cores // 2)} 1.0 GiB 1\n"]
