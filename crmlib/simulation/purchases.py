@@ -17,6 +17,7 @@ DISCOUNTS = (0.10, 0.35)
 RESTOCKED = 0.85  # share of the cost of goods that a return brings back
 NEW_CATEGORY, LAUNCHED_AFTER = 2, 0.35  # sold from this share of the history on
 ENTRY_FIRST = 0.5  # share of first orders that start small
+ENTRY_STAYS = 0.3  # less risk of leaving of who starts small, in logarithms
 
 
 @dataclass
@@ -35,6 +36,12 @@ class Orders:
 def quiet_pace(world: World) -> float:
     """The share of the usual pace that is left in a quiet spell."""
     return max(QUIET_PACE ** world.effects["dormancy"], 1e-3)
+
+
+def awake_share(world: World) -> float:
+    """The share of their usual pace at which customers buy in the long run, quiet spells included."""
+    quiet = QUIET_FOR_DAYS / (QUIET_FOR_DAYS + QUIET_AFTER_DAYS)
+    return 1 - quiet * (1 - quiet_pace(world))
 
 
 def quiet_windows(world: World, people: People) -> list[Window]:
@@ -157,3 +164,12 @@ def lines(world: World, people: People, found: Orders) -> Lines:
         cost=np.round(price * cost_share * quantity, 2),
         returned=np.where(back, found.day[order] + after, np.inf),
     )
+
+
+def entry_window(world: World, people: People, found: Orders, held: Lines) -> Window:
+    """What it does to the risk of leaving to begin with the smallest product."""
+    small = (found.number[held.order] == 0) & (held.number == 0) & (held.grade == 0)
+    start = np.full(len(people), np.nan)
+    start[found.row[held.order[small]]] = found.day[held.order[small]]
+    factor = np.full(len(people), np.exp(-ENTRY_STAYS * world.effects["entry_product"]))
+    return Window(start, np.where(np.isfinite(start), np.inf, np.nan), factor)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from crmlib.simulation import catalogue, expectations
-from crmlib.simulation.block import Block, leaving_clock
+from crmlib.simulation import catalogue, expectations, messages, purchases
+from crmlib.simulation.block import Block, candidates, leaving_clock
+from crmlib.simulation.customers import People
 from crmlib.simulation.firm import blocks_ahead
 from crmlib.simulation.persons import SECOND_ID_OFFSET, customer_ids, persons
+from crmlib.simulation.referrals import OFFERED_STAY
 from crmlib.simulation.settings import Simulation
 from crmlib.simulation.treatment_effects import treatment_effects
+from crmlib.simulation.truth_of_firm import incremental_customers, mechanisms, months, spend
 from crmlib.simulation.world import World, only_where
 
 AHEAD_DAYS = 365
 GAP_SHAPES = np.array(["memoryless", "regular", "clumpy"], dtype=object)
+TRAITS = ("need", "income", "temper", "restless", "sociable", "trust", "success", "met", "content", "worth")
 TIERS = ("Lead", "Iron", "Gold", "Platinum")
 PLATINUM_SHARE, GOLD_SHARE = 0.05, 0.15
 
 
 def truth(settings: Simulation) -> dict[str, pd.DataFrame]:
-    """The frames of the truth: customers, treatments, referrals, channels."""
+    """The frames of the truth: customers, treatments, referrals, channels, spend, months, mechanisms."""
     world, found = blocks_ahead(settings, AHEAD_DAYS)
     parts: dict[str, list[pd.DataFrame]] = {"customers": [], "treatments": [], "referrals": []}
     for block in found:
@@ -30,7 +36,11 @@ def truth(settings: Simulation) -> dict[str, pd.DataFrame]:
     frames = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     frames["customers"]["tier"] = _tiers(frames["customers"]["profit_per_year"])
     frames["channels"] = _channels(frames["customers"])
-    return frames
+    gained = incremental_customers(world, candidates(settings.n_customers))
+    gained[catalogue.REFERRAL] = frames["referrals"]["only_by_referral"].sum()
+    frames["channels"]["incremental_customers"] = gained
+    frames["spend"] = spend(world, candidates(settings.n_customers))
+    return frames | {"months": months(world), "mechanisms": mechanisms(world)}
 
 
 def _customers(world: World, block: Block) -> pd.DataFrame:
@@ -52,7 +62,7 @@ def _customers(world: World, block: Block) -> pd.DataFrame:
             "orders_per_year": pace,
             "leaving_per_year": people.leaving_per_year,
             "profit_per_order": per_order,
-            "profit_per_year": pace * expectations.awake_share(world) * per_order,
+            "profit_per_year": pace * purchases.awake_share(world) * per_order,
             "expected_purchases_12m": months[:, :12].sum(axis=1),
             "expected_spend_12m": months[:, :12].sum(axis=1) * spend,
             "expected_profit_12m": months[:, :12].sum(axis=1) * per_order,
@@ -62,7 +72,8 @@ def _customers(world: World, block: Block) -> pd.DataFrame:
             "gap_shape": GAP_SHAPES[people.gap_shape],
             "demanding": people.demanding,
             "response": people.response,
-            **{name: getattr(people, name) for name in ("need", "income", "temper", "restless", "sociable")},
+            **{name: getattr(people, name) for name in TRAITS},
+            "calls_per_year": messages.calls_per_year(world, people),
             "channel": catalogue.CHANNEL_NAMES[people.channel],
         }
     )
@@ -73,7 +84,9 @@ def _months_ahead(world: World, block: Block, pace: np.ndarray) -> tuple[np.ndar
     people, asked = block.people, block.cases
     known = asked.take(asked.first_reply < world.days)
     years_ahead = expectations.MONTHS_AHEAD / 12 * 366
-    leaving = leaving_clock(world, people, block.trials, block.promises, block.orders, known, years_ahead)
+    leaving = leaving_clock(
+        world, people, block.trials, block.promises, block.orders, block.lines, known, years_ahead
+    )
     last = float(world.days)
     quiet = np.zeros(len(people), bool)
     for spell in block.quiet:
@@ -115,8 +128,21 @@ def _referrals(world: World, block: Block) -> pd.DataFrame:
             "only_by_referral": people.only_by_referral[row],
             "channel_otherwise": only_where(~people.only_by_referral[row], otherwise),
             "value_at_joining": expectations.value_at_joining(world, people)[row],
+            "offered": people.offered[row],
+            "effect_of_offer": _effect_of_offer(world, people.take(row)),
         }
     )
+
+
+def _effect_of_offer(world: World, people: People) -> np.ndarray:
+    """What the offer changes in the value of the recommended, whether or not they had it."""
+    less = OFFERED_STAY * world.effects["referral_offer"]
+    had = people.leaving_per_year * np.exp(-less * ~people.offered)
+    values = [
+        expectations.value_at_joining(world, replace(people, leaving_per_year=had * factor))
+        for factor in (1.0, np.exp(less))
+    ]
+    return values[0] - values[1]
 
 
 def _channels(customers: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class World:
     seed: int
     effects: dict[str, float]
     streams: Streams = field(repr=False)
+    made: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def start(self) -> np.datetime64:
@@ -87,10 +89,37 @@ class World:
         return Curves(np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1))
 
     @cached_property
+    def come(self) -> np.ndarray:
+        """By market, the share of those of the whole history who have come by each day: more and more, or fewer."""
+        years = np.arange(self.days + 1) / 365.25
+        grown = np.expm1(catalogue.MARKET_GROWTH_PER_YEAR[:, None] * years)
+        return grown / grown[:, -1:]
+
+    @cached_property
+    def growth(self) -> np.ndarray:
+        """The share of those of the whole history who come in each month, by month and market."""
+        edges = (
+            np.append(self.months, np.datetime64("2026-01", "M")).astype("datetime64[D]") - self.start
+        ).astype(int)
+        return np.diff(self.come[:, edges], axis=1).T
+
+    @cached_property
     def ageing(self) -> Curves:
         """Years of risk passed by age: the first weeks count four times as much as later ones."""
         age = np.arange(self.days + LOOK_AHEAD_DAYS + 1)
         return Curves(((age + 3 * 45 * -np.expm1(-age / 45)) / DAYS_PER_YEAR)[None, :])
+
+
+def once(make: Callable[[World], np.ndarray]) -> Callable[[World], np.ndarray]:
+    """Make what follows from a world alone only once."""
+
+    @wraps(make)
+    def found(world: World) -> np.ndarray:
+        if make.__qualname__ not in world.made:
+            world.made[make.__qualname__] = make(world)
+        return world.made[make.__qualname__]
+
+    return found
 
 
 def only_where(known: np.ndarray, values: np.ndarray) -> np.ndarray:

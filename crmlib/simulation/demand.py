@@ -1,0 +1,92 @@
+"""How many customers and orders the equations let the firm expect, month by month: what it plans its capacity by.
+
+Customers are simulated one block after another, so what depends on all of them together, the ease of selling to a
+market that knows the firm and the orders for which there is no room, follows the expected base and not the one that
+came about.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crmlib.simulation import catalogue, prospects
+from crmlib.simulation.customers import People
+from crmlib.simulation.purchases import Orders, awake_share
+from crmlib.simulation.world import World, once
+
+ROOM, ROOM_LOST = (
+    1.15,
+    0.35,
+)  # capacity over a year's peak where there is room; how much less there is, in logarithms
+EASE, SMALLEST_BASE = 0.3, 0.1
+_SPREAD = 0.77  # of the risk of leaving, in logarithms
+_MONTH, _MEAN_PACE = 30.44, np.exp(0.56**2 / 2)
+
+
+@once
+def joins_and_base(world: World) -> np.ndarray:
+    """Who joins and who is there, expected by month, market and product type, for each who may come."""
+    shape = (len(world.months), len(catalogue.MARKETS), len(catalogue.PRODUCT_TYPES))
+    _, market, kind = np.indices(shape)
+    channels = np.arange(len(catalogue.CHANNELS))[None, :, None]
+    brought = (
+        prospects.response(world, channels, prospects.levels(world)) * catalogue.column("share")[channels]
+    )
+    come = world.growth * brought.sum(axis=1) * prospects.talk(world) * catalogue.MARKET_SHARES
+    # They join some weeks after they were first known, and leave at risks that differ between them.
+    wait = prospects.HOP_DAYS.sum() * prospects.pace(world, market[0], kind[0]) / _MONTH
+    speed = catalogue.MARKET_SPEEDS[market[0]] ** world.effects["market_speeds"]
+    risk = world.effects["leaving"] * speed * catalogue.LEAVING_PER_YEAR[kind[0]]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+    passed = world.ageing.at(np.zeros(1, int), _MONTH * (np.arange(shape[0]) + 0.5))
+    found = np.zeros((2, *shape))
+    for at in np.ndindex(shape[1:]):
+        joins = np.interp(np.arange(shape[0]) - wait[at], np.arange(shape[0]), come[:, at[0]], left=0.0)
+        there = np.exp(-risk[at] * np.exp(_SPREAD * nodes) * passed[:, None]) @ weights / weights.sum()
+        found[:, :, at[0], at[1]] = joins, np.convolve(joins, there)[: shape[0]]
+    return found * catalogue.TYPE_SHARES
+
+
+@once
+def ease(world: World) -> np.ndarray:
+    """Times the usual hours that a prospect takes, by month, market and product type."""
+    base = joins_and_base(world)[1]
+    size = np.maximum(base / base.mean(axis=0), SMALLEST_BASE)
+    return size ** (-EASE * world.effects["base_eases_selling"])
+
+
+@once
+def expected_orders(world: World) -> np.ndarray:
+    """First orders and later ones to be expected in each month, for each who may come; two rows."""
+    joins, base = joins_and_base(world)
+    edges = (
+        np.append(world.months, np.datetime64("2026-01", "M")).astype("datetime64[D]") - world.start
+    ).astype(float)
+    curve = np.arange(len(catalogue.MARKETS) * len(catalogue.PRODUCT_TYPES))
+    season = np.diff(world.seasons.at(curve[:, None], edges[None, :]), axis=1).T.reshape(base.shape)
+    speed = catalogue.MARKET_SPEEDS[:, None] ** world.effects["market_speeds"]
+    later = base * season * speed * catalogue.ORDERS_PER_YEAR * _MEAN_PACE * awake_share(world)
+    return np.stack([(joins * (1 - catalogue.TRIES_FIRST)).sum(axis=(1, 2)), later.sum(axis=(1, 2))])
+
+
+def room(world: World) -> np.ndarray:
+    """Room for orders in each month, in the unit of `expected_orders`: planned a year ahead by the peak."""
+    orders = expected_orders(world).sum(axis=0)
+    peak = np.maximum.reduceat(orders, np.arange(0, len(orders), 12))
+    return np.repeat(ROOM * peak * np.exp(-ROOM_LOST * world.effects["capacity"]), 12)
+
+
+@once
+def turned_away(world: World) -> np.ndarray:
+    """The share of later orders for which there is no room, by month; none where the capacity is switched off."""
+    first, later = expected_orders(world)
+    share = np.clip(1 - (room(world) - first) / np.maximum(later, 1e-300), 0, 1)
+    return share if world.effects["capacity"] else np.zeros_like(share)
+
+
+def served(world: World, people: People, due: Orders) -> Orders:
+    """The orders for which there is room; a first order is always served, and all that lie ahead."""
+    share = np.append(turned_away(world), 0.0)
+    month = np.where(due.day < world.days, world.month(np.minimum(due.day, world.days - 1)), len(share) - 1)
+    drawn = world.streams.uniform("turned away", people.index[due.row], due.number)
+    return due.take((due.number == 0) | (drawn >= share[month]))
