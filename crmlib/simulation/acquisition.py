@@ -21,7 +21,7 @@ class Leads:
     """Prospects of a block, one position each; times of the stages that they reached, else nan."""
 
     row: np.ndarray  # position among the customers of the block and, after them, the others
-    number: np.ndarray  # 0 for who may become a customer, 1, 2, … for prospects who came at about that time
+    number: np.ndarray  # 0 for who may become a customer, 1, 2, … for prospects of the same month
     created: np.ndarray
     interested: np.ndarray
     considered: np.ndarray
@@ -80,7 +80,7 @@ def _ease(world: World, people: People, created: np.ndarray) -> np.ndarray:
 
 
 def _lost(world: World, people: People, comes: np.ndarray) -> Leads:
-    """Those who might have been won and were not, and prospects who came at about the time of others in vain."""
+    """Those who might have been won and were not, and prospects who came in the same months in vain."""
     streams = world.streams
     mean = prospects.leads_each(people.channel) - 1
     many = np.minimum(streams.geometric("lost leads", people.index, 0, mean), 60)
@@ -88,10 +88,11 @@ def _lost(world: World, people: People, comes: np.ndarray) -> Leads:
     row = np.concatenate([np.flatnonzero(~comes), np.repeat(np.arange(len(people)), many)])
     mine = people.take(row)
     who = mine.index
-    near = mine.created + 60 * (streams.uniform("lost when", who, nth) - 0.5)
+    month = world.month(mine.created)
+    near = world.edges[month] + np.diff(world.edges)[month] * streams.uniform("lost when", who, nth)
     pace = prospects.pace(world, mine.market, mine.kind)
     stage = streams.uniform("lost stage", who, nth)
-    created = np.where(nth == 0, mine.created, np.clip(near, 0, world.days - 1e-6))
+    created = np.where(nth == 0, mine.created, near)
     dates = [created]
     for hop, share in enumerate((0.7, 0.4, 0.15)):
         wait = prospects.HOP_DAYS[hop] * pace * streams.exponential("lost hop", who, 3 * nth + hop)

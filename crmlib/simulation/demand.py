@@ -23,16 +23,14 @@ _SPREAD = 0.77  # of the risk of leaving, in logarithms
 _MONTH, _MEAN_PACE = 30.44, np.exp(0.56**2 / 2)
 
 
-@once
-def joins_and_base(world: World) -> np.ndarray:
-    """Who joins and who is there, expected by month, market and product type, for each who may come."""
+def joins_and_base(world: World, seen: np.ndarray) -> np.ndarray:
+    """Who joins and who is there, expected by month, market and product type, for each who may come.
+
+    `seen`: prospects of each month and market as a part of those whom the usual budgets bring.
+    """
     shape = (len(world.months), len(catalogue.MARKETS), len(catalogue.PRODUCT_TYPES))
     _, market, kind = np.indices(shape)
-    channels = np.arange(len(catalogue.CHANNELS))[None, :, None]
-    brought = (
-        prospects.response(world, channels, prospects.levels(world)) * catalogue.column("share")[channels]
-    )
-    come = world.growth * brought.sum(axis=1) * prospects.talk(world) * catalogue.MARKET_SHARES
+    come = world.growth * seen * catalogue.MARKET_SHARES
     # They join some weeks after they were first known, and leave at risks that differ between them.
     wait = prospects.HOP_DAYS.sum() * prospects.pace(world, market[0], kind[0]) / _MONTH
     speed = catalogue.MARKET_SPEEDS[market[0]] ** world.effects["market_speeds"]
@@ -50,7 +48,10 @@ def joins_and_base(world: World) -> np.ndarray:
 @once
 def ease(world: World) -> np.ndarray:
     """Times the usual hours that a prospect takes, by month, market and product type."""
-    base = joins_and_base(world)[1]
+    channels = np.arange(len(catalogue.CHANNELS))[None, :, None]
+    brought = prospects.response(world, channels, prospects.levels(world))
+    seen = (brought * catalogue.column("share")[channels]).sum(axis=1) * prospects.talk(world)
+    base = joins_and_base(world, seen)[1]
     size = np.maximum(base / base.mean(axis=0), SMALLEST_BASE)
     return size ** (-EASE * world.effects["base_eases_selling"])
 
@@ -58,12 +59,9 @@ def ease(world: World) -> np.ndarray:
 @once
 def expected_orders(world: World) -> np.ndarray:
     """First orders and later ones to be expected in each month, for each who may come; two rows."""
-    joins, base = joins_and_base(world)
-    edges = (
-        np.append(world.months, np.datetime64("2026-01", "M")).astype("datetime64[D]") - world.start
-    ).astype(float)
+    joins, base = joins_and_base(world, np.ones_like(world.growth))  # the plan is for the usual budgets
     curve = np.arange(len(catalogue.MARKETS) * len(catalogue.PRODUCT_TYPES))
-    season = np.diff(world.seasons.at(curve[:, None], edges[None, :]), axis=1).T.reshape(base.shape)
+    season = np.diff(world.seasons.at(curve[:, None], world.edges[None, :]), axis=1).T.reshape(base.shape)
     speed = catalogue.MARKET_SPEEDS[:, None] ** world.effects["market_speeds"]
     later = base * season * speed * catalogue.ORDERS_PER_YEAR * _MEAN_PACE * awake_share(world)
     return np.stack([(joins * (1 - catalogue.TRIES_FIRST)).sum(axis=(1, 2)), later.sum(axis=(1, 2))])

@@ -192,11 +192,11 @@ def calls_per_year(world: World, people: People) -> np.ndarray:
 def calls(world: World, people: People) -> tuple[np.ndarray, np.ndarray]:
     """Customers and times of calls by account managers, who do not know who has left."""
     month = np.arange(len(world.months))
-    edges = np.append(world.months, np.datetime64("2026-01", "M")).astype("datetime64[D]")
-    first, length = (edges[:-1] - world.start).astype(float), np.diff(edges).astype(float)
     called = world.streams.uniform("called", people.index[:, None], month)
     row, at = np.nonzero(called < calls_per_year(world, people)[:, None] / 12)
-    day = first[at] + length[at] * world.streams.uniform("called when", people.index[row], at)
+    day = world.edges[at] + np.diff(world.edges)[at] * world.streams.uniform(
+        "called when", people.index[row], at
+    )
     later = day > people.join[row] + 1
     return row[later], day[later]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlib.simulation import catalogue, demand
 from crmlib.simulation.world import World
 
-PEOPLE_PER_SEAT = {"prospecting": 2000, "selling": 2000, "account management": 3000, "service": 3000}
+PEOPLE_PER_SEAT = {"prospecting": 2150, "selling": 2150, "account management": 3225, "service": 3225}
 _LETTER = {"prospecting": "R", "selling": "R", "account management": "M", "service": "S"}
 SCORECARDS = {
     "qci": "analysis & planning|proposition|people & organisation|information & technology|process management|"

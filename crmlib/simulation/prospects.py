@@ -14,13 +14,13 @@ from crmlib.simulation.world import World, once, only_where
 LEVELS = np.array(
     [0.4, 0.7, 1.0, 1.3, 1.6]
 )  # of the usual budget, by chance for each month, channel and market
-MOST_SEEN, MOST_WON = 1.4, 1.5  # chances are shares of these, so that they can rise
+MOST_SEEN, MOST_WON = 1.4, 1.6  # chances are shares of these, so that they can rise
 SLOTS = 2  # how many channels a prospect can meet after the first
-USUALLY_WON = 0.78  # share of MOST_WON of those who may be won, by the usual budgets
+USUALLY_WON = 0.73  # share of MOST_WON of those who may be won, by the usual budgets
 ALWAYS = 2  # the first two always come: a firm without customers is none
 FROM_A_RIVAL, SLOWER_FROM_A_RIVAL = 0.25, 1.8
 HOP_DAYS = np.array([12.0, 8.0, 5.0])  # from stage to stage, on average
-OFFER_WINS, TALK_LOSES = 0.35, 0.35
+OFFER_WINS, TALK_LOSES = 0.35, 0.25
 SLIP_SHARE, SLIP_COMPLAINTS = 0.12, 3.0  # months in which a market's deliveries go wrong, and complaints then
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from crmlib.simulation import catalogue, expectations, messages, purchases
-from crmlib.simulation.block import Block, candidates, leaving_clock
+from crmlib.simulation.block import Block, blocks, candidates, leaving_clock
 from crmlib.simulation.customers import People
-from crmlib.simulation.firm import blocks_ahead
+from crmlib.simulation.firm import world_of
 from crmlib.simulation.persons import SECOND_ID_OFFSET, customer_ids, persons
 from crmlib.simulation.referrals import OFFERED_STAY
 from crmlib.simulation.settings import Simulation
@@ -25,22 +26,43 @@ TIERS = ("Lead", "Iron", "Gold", "Platinum")
 PLATINUM_SHARE, GOLD_SHARE = 0.05, 0.15
 
 
-def truth(settings: Simulation) -> dict[str, pd.DataFrame]:
-    """The frames of the truth: customers, treatments, referrals, channels, spend, months, mechanisms."""
-    world, found = blocks_ahead(settings, AHEAD_DAYS)
-    parts: dict[str, list[pd.DataFrame]] = {"customers": [], "treatments": [], "referrals": []}
-    for block in found:
-        parts["customers"].append(_customers(world, block))
-        parts["treatments"].append(treatment_effects(world, block, AHEAD_DAYS))
-        parts["referrals"].append(_referrals(world, block))
-    frames = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    frames["customers"]["tier"] = _tiers(frames["customers"]["profit_per_year"])
-    frames["channels"] = _channels(frames["customers"])
-    gained = incremental_customers(world, candidates(settings.n_customers))
-    gained[catalogue.REFERRAL] = frames["referrals"]["only_by_referral"].sum()
-    frames["channels"]["incremental_customers"] = gained
-    frames["spend"] = spend(world, candidates(settings.n_customers))
-    return frames | {"months": months(world), "mechanisms": mechanisms(world)}
+class Truth(Mapping[str, pd.DataFrame]):
+    """The frames of the truth, each made when it is first asked for."""
+
+    def __init__(self, settings: Simulation) -> None:
+        self.world, self._size = world_of(settings), settings.n_customers
+        self._made: dict[str, pd.DataFrame] = {}
+        self._makers: dict[str, Callable[[], pd.DataFrame]] = {
+            "customers": lambda: _with_tiers(self._by_block(_customers)),
+            "treatments": lambda: self._by_block(
+                lambda world, one: treatment_effects(world, one, AHEAD_DAYS)
+            ),
+            "referrals": lambda: self._by_block(_referrals),
+            "channels": lambda: _channels(
+                self.world, candidates(self._size), self["customers"], self["referrals"]
+            ),
+            "spend": lambda: spend(self.world, candidates(self._size)),
+            "months": lambda: months(self.world),
+            "mechanisms": lambda: mechanisms(self.world),
+        }
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The frame of this name."""
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the frames."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """How many frames there are."""
+        return len(self._makers)
+
+    def _by_block(self, make: Callable[[World, Block], pd.DataFrame]) -> pd.DataFrame:
+        found = blocks(self.world, self._size, AHEAD_DAYS)
+        return pd.concat([make(self.world, block) for block in found], ignore_index=True)
 
 
 def _customers(world: World, block: Block) -> pd.DataFrame:
@@ -105,15 +127,16 @@ def _realised_ahead(world: World, block: Block) -> dict[str, np.ndarray]:
     }
 
 
-def _tiers(profit: pd.Series) -> pd.Categorical:
-    """Tiers by the true profit of a year: below zero Lead; of the rest the top 5 %, the next 15 %, and others."""
+def _with_tiers(customers: pd.DataFrame) -> pd.DataFrame:
+    """Add tiers by the true profit of a year: below zero Lead; of the rest the top 5 %, the next 15 %, and others."""
+    profit = customers["profit_per_year"]
     share = profit.where(profit >= 0).rank(ascending=False, pct=True)
     tier = np.select(
         [profit < 0, share <= PLATINUM_SHARE, share <= PLATINUM_SHARE + GOLD_SHARE],
         ["Lead", "Platinum", "Gold"],
         "Iron",
     )
-    return pd.Categorical(tier, categories=TIERS, ordered=True)
+    return customers.assign(tier=pd.Categorical(tier, categories=TIERS, ordered=True))
 
 
 def _referrals(world: World, block: Block) -> pd.DataFrame:
@@ -145,7 +168,9 @@ def _effect_of_offer(world: World, people: People) -> np.ndarray:
     return values[0] - values[1]
 
 
-def _channels(customers: pd.DataFrame) -> pd.DataFrame:
+def _channels(
+    world: World, n_candidates: int, customers: pd.DataFrame, referred: pd.DataFrame
+) -> pd.DataFrame:
     """The worth of the customers whom each channel brings, and what the model says about the channel."""
     by_channel = customers.groupby("channel")
     table = pd.DataFrame(
@@ -158,4 +183,7 @@ def _channels(customers: pd.DataFrame) -> pd.DataFrame:
     table["customers"] = table["customers"].fillna(0).astype(int)
     for name in ("rate", "leaving", "cost_per_lead", "closes"):
         table[name] = [getattr(channel, name) for channel in catalogue.CHANNELS]
+    gained = incremental_customers(world, n_candidates)
+    gained[catalogue.REFERRAL] = referred["only_by_referral"].sum()
+    table["incremental_customers"] = gained
     return table.rename_axis("channel").reset_index()

@@ -96,12 +96,15 @@ class World:
         return grown / grown[:, -1:]
 
     @cached_property
+    def edges(self) -> np.ndarray:
+        """The first day of every month of history, and the day after the last."""
+        firsts = np.append(self.months, np.datetime64("2026-01", "M")).astype("datetime64[D]")
+        return (firsts - self.start).astype(int)
+
+    @cached_property
     def growth(self) -> np.ndarray:
         """The share of those of the whole history who come in each month, by month and market."""
-        edges = (
-            np.append(self.months, np.datetime64("2026-01", "M")).astype("datetime64[D]") - self.start
-        ).astype(int)
-        return np.diff(self.come[:, edges], axis=1).T
+        return np.diff(self.come[:, self.edges], axis=1).T
 
     @cached_property
     def ageing(self) -> Curves:
