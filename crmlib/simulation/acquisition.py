@@ -59,7 +59,9 @@ def _won(world: World, block: Block, people: People, row: np.ndarray) -> Leads:
     stages = [people.created, times[:, 0], times[:, 1], people.join]
     created, interested, considered, activated = (np.where(day < world.days, day, np.nan) for day in stages)
     work = catalogue.SLOW_TYPES[people.kind] * prospects.slower(world, people.index)
-    work = work * streams.exponential("lead hours", people.index) * _ease(world, people, people.created)
+    work = (
+        work * np.exp(0.5 * streams.normal("lead hours", people.index)) * _ease(world, people, people.created)
+    )
     return Leads(
         row=row,
         number=np.zeros(len(row), int),
@@ -100,7 +102,7 @@ def _lost(world: World, people: People, comes: np.ndarray) -> Leads:
     given_up = np.fmax.reduce(dates) + 10 + 30 * pace * streams.exponential("lost after", who, nth)
     stages = (np.where(day < world.days, day, np.nan) for day in (*dates, given_up))
     created, interested, considered, activated, lost = stages
-    hours = 0.1 * pace * streams.exponential("lost hours", who, nth) * _ease(world, mine, created)
+    hours = 0.1 * pace * np.exp(0.5 * streams.normal("lost hours", who, nth)) * _ease(world, mine, created)
     return Leads(
         row=row,
         number=nth,

@@ -13,6 +13,7 @@ MARKETS = ("Germany", "France", "Poland")
 MARKET_SHARES = np.array([0.5, 0.3, 0.2])
 MARKET_SPEEDS = np.array([1.0, 0.75, 1.5])  # how fast purchases, leaving and decisions go
 MARKET_GROWTH_PER_YEAR = np.array([0.05, -0.10, 0.30])  # of the number who join
+TIMES = 0.5  # how good and bad the times of a market are, in logarithms of the number who join
 MARKET_PRICES = np.array([1.0, 1.05, 0.85])
 
 PRODUCT_TYPES = ("physical", "web/mobile", "web platform", "bank")

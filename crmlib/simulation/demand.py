@@ -8,17 +8,16 @@ came about.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammainc
 
 from crmlib.simulation import catalogue, prospects
 from crmlib.simulation.customers import People
 from crmlib.simulation.purchases import Orders, awake_share
 from crmlib.simulation.world import World, once
 
-ROOM, ROOM_LOST = (
-    1.15,
-    0.35,
-)  # capacity over a year's peak where there is room; how much less there is, in logarithms
-EASE, SMALLEST_BASE = 0.3, 0.1
+# Capacity over a year's peak where there is room, and how much less there is, in logarithms.
+ROOM, ROOM_LOST = 1.15, 0.35
+EASE, SMALLEST_BASE = 0.5, 0.1
 _SPREAD = 0.77  # of the risk of leaving, in logarithms
 _MONTH, _MEAN_PACE = 30.44, np.exp(0.56**2 / 2)
 
@@ -32,14 +31,19 @@ def joins_and_base(world: World, seen: np.ndarray) -> np.ndarray:
     _, market, kind = np.indices(shape)
     come = world.growth * seen * catalogue.MARKET_SHARES
     # They join some weeks after they were first known, and leave at risks that differ between them.
-    wait = prospects.HOP_DAYS.sum() * prospects.pace(world, market[0], kind[0]) / _MONTH
+    slower = 1 + prospects.FROM_A_RIVAL * (prospects.SLOWER_FROM_A_RIVAL ** world.effects["rivals"] - 1)
+    wait = prospects.HOP_DAYS.sum() * slower * prospects.pace(world, market[0], kind[0]) / _MONTH
     speed = catalogue.MARKET_SPEEDS[market[0]] ** world.effects["market_speeds"]
     risk = world.effects["leaving"] * speed * catalogue.LEAVING_PER_YEAR[kind[0]]
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
     passed = world.ageing.at(np.zeros(1, int), _MONTH * (np.arange(shape[0]) + 0.5))
+    later = np.arange(shape[0])
     found = np.zeros((2, *shape))
     for at in np.ndindex(shape[1:]):
-        joins = np.interp(np.arange(shape[0]) - wait[at], np.arange(shape[0]), come[:, at[0]], left=0.0)
+        waits = np.diff(
+            gammainc(3, 3 * np.append(0, later + 0.5) / wait[at])
+        )  # three hops of about equal length
+        joins = np.convolve(come[:, at[0]], waits)[: shape[0]]
         there = np.exp(-risk[at] * np.exp(_SPREAD * nodes) * passed[:, None]) @ weights / weights.sum()
         found[:, :, at[0], at[1]] = joins, np.convolve(joins, there)[: shape[0]]
     return found * catalogue.TYPE_SHARES

@@ -90,9 +90,16 @@ class World:
 
     @cached_property
     def come(self) -> np.ndarray:
-        """By market, the share of those of the whole history who have come by each day: more and more, or fewer."""
-        years = np.arange(self.days + 1) / 365.25
-        grown = np.expm1(catalogue.MARKET_GROWTH_PER_YEAR[:, None] * years)
+        """By market, the share of those of the whole history who have come by each day.
+
+        More and more, or fewer, with good and bad times of the market's own, which come and go within two years.
+        """
+        years = (np.arange(self.days) + 0.5) / 365.25
+        market = np.arange(len(catalogue.MARKETS))
+        phase, length = (self.streams.uniform("times", market, draw)[:, None] for draw in (0, 1))
+        wave = np.sin(2 * np.pi * (phase + years / (1.3 + 0.7 * length)))
+        pace = np.exp(catalogue.MARKET_GROWTH_PER_YEAR[:, None] * years + catalogue.TIMES * wave)
+        grown = np.concatenate([np.zeros((len(market), 1)), np.cumsum(pace, axis=1)], axis=1)
         return grown / grown[:, -1:]
 
     @cached_property
