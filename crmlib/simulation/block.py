@@ -22,7 +22,7 @@ from crmlib.simulation.trials import Trial, draw_trials
 from crmlib.simulation.world import World
 
 SMALLEST, LARGEST = 256, 32_768  # of those who may come
-CANDIDATES = 2.15  # who may come, for each customer
+CANDIDATES = 2.1  # who may come, for each customer
 
 
 @dataclass

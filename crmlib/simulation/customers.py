@@ -137,7 +137,7 @@ def _spending(
 ) -> dict[str, np.ndarray]:
     """How much at a time, how dear, and how often at a discount; who buys often spends a little more."""
     streams, often = world.streams, min(world.effects["rate_spend"], 2) * often
-    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.22 * often
+    spend = 0.7 * income + 0.3 * streams.normal("trait spend", index) + 0.18 * often
     bargain = 0.9 * (channel == 3) - 0.4 * income + streams.normal("trait bargain", index) - 1.6
     share = world.effects["discounts"] * 0.6 / (1 + np.exp(-1.5 * bargain))
     return {

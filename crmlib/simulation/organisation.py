@@ -10,7 +10,7 @@ import pandas as pd
 from crmlib.simulation import catalogue, demand
 from crmlib.simulation.world import World
 
-PEOPLE_PER_SEAT = {"prospecting": 2150, "selling": 2150, "account management": 3225, "service": 3225}
+PEOPLE_PER_SEAT = {"prospecting": 2100, "selling": 2100, "account management": 3150, "service": 3150}
 _LETTER = {"prospecting": "R", "selling": "R", "account management": "M", "service": "S"}
 SCORECARDS = {
     "qci": "analysis & planning|proposition|people & organisation|information & technology|process management|"
