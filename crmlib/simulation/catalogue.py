@@ -25,6 +25,7 @@ RETURNED = np.array([0.09, 0.02, 0.02, 0.01])  # share of lines, of the median c
 CONTRACT_SHARE = np.array([0.0, 0.15, 0.5, 0.65])
 SLOW_TYPES = np.array([1.0, 0.8, 2.5, 2.0])  # how long a decision takes
 LEAD_COSTS = np.array([1.0, 0.7, 2.0, 3.0])  # how dear a lead is
+CALM = 0.7  # how much weaker the seasons of customers are who buy little, in logarithms
 SEASON_SIZE = np.array([0.30, 0.15, 0.10, 0.05])
 HOLIDAY_SIZE = np.array([0.9, 0.5, 0.1, 0.1])
 MANAGED = (2, 3)  # product types whose customers have an account manager

@@ -63,7 +63,8 @@ class People:
     @property
     def curve(self) -> np.ndarray:
         """Which of the world's seasons is theirs."""
-        return self.market * len(catalogue.PRODUCT_TYPES) + self.kind
+        kinds = len(catalogue.PRODUCT_TYPES)
+        return (self.worth < 0) * len(catalogue.MARKETS) * kinds + self.market * kinds + self.kind
 
     @property
     def created(self) -> np.ndarray:

@@ -18,6 +18,7 @@ from crmlib.simulation.world import World, once
 # Capacity over a year's peak where there is room, and how much less there is, in logarithms.
 ROOM, ROOM_LOST = 1.15, 0.35
 EASE, SMALLEST_BASE = 0.5, 0.1
+SMALL_SHARE = 0.32  # of orders, of the half that buys less
 _SPREAD = 0.77  # of the risk of leaving, in logarithms
 _MONTH, _MEAN_PACE = 30.44, np.exp(0.56**2 / 2)
 
@@ -64,8 +65,9 @@ def ease(world: World) -> np.ndarray:
 def expected_orders(world: World) -> np.ndarray:
     """First orders and later ones to be expected in each month, for each who may come; two rows."""
     joins, base = joins_and_base(world, np.ones_like(world.growth))  # the plan is for the usual budgets
-    curve = np.arange(len(catalogue.MARKETS) * len(catalogue.PRODUCT_TYPES))
-    season = np.diff(world.seasons.at(curve[:, None], world.edges[None, :]), axis=1).T.reshape(base.shape)
+    curve = np.arange(2 * base[0].size)
+    season = np.diff(world.seasons.at(curve[:, None], world.edges[None, :]), axis=1).T
+    season = np.tensordot(season.reshape(-1, 2, *base.shape[1:]), [1 - SMALL_SHARE, SMALL_SHARE], ([1], [0]))
     speed = catalogue.MARKET_SPEEDS[:, None] ** world.effects["market_speeds"]
     later = base * season * speed * catalogue.ORDERS_PER_YEAR * _MEAN_PACE * awake_share(world)
     return np.stack([(joins * (1 - catalogue.TRIES_FIRST)).sum(axis=(1, 2)), later.sum(axis=(1, 2))])

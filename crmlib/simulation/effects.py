@@ -52,6 +52,8 @@ MECHANISMS = {
     "effort_by_value": "the firm calls good customers more often and answers them sooner",
     "base_eases_selling": "the more customers a market has, the fewer hours a prospect takes",
     "rivals": "customers of rivals take longer and more work to win",
+    "small_fill_slack": "customers who buy little buy evenly over the year, while the others have their seasons",
+    "product_ageing": "new products sell ever more pieces, and old ones ever fewer",
     "capacity": "in busy months orders are turned away; off: there is always room",
 }
 # Those that can be reversed, by a strength below 0.
@@ -59,7 +61,8 @@ REVERSIBLE = frozenset(
     "reminders birthday_messages retention_offers price_rises loyalty_programme broken_promises slow_replies "
     "channel_quality rate_spend rate_leaving confounders spend_response assists word_of_mouth referral_offer "
     "referred_better promoters trust_keeps success_keeps expectations_met value_builds_trust restless_moods "
-    "entry_product effort_by_value base_eases_selling rivals".split()
+    "entry_product effort_by_value base_eases_selling rivals "
+    "small_fill_slack product_ageing".split()
 )
 GROUPS = {
     "treatments": ("reminders", "birthday_messages", "retention_offers", "price_rises", "loyalty_programme"),

@@ -16,6 +16,9 @@ MORE_LINES, MOST_LINES = 0.45, 4
 DISCOUNTS = (0.10, 0.35)
 RESTOCKED = 0.85  # share of the cost of goods that a return brings back
 NEW_CATEGORY, LAUNCHED_AFTER = 2, 0.35  # sold from this share of the history on
+AGEING = np.array(
+    [0.2, 0.0, -0.2]
+)  # of the categories: how fast pieces beyond the first go down, in logarithms a year
 ENTRY_FIRST = 0.5  # share of first orders that start small
 ENTRY_STAYS = 0.3  # less risk of leaving of who starts small, in logarithms
 
@@ -103,6 +106,12 @@ def _gaps(world: World, people: People, rows: np.ndarray, done: int, width: int)
     return gaps
 
 
+def ageing(world: World, category: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Times the pieces beyond the first that a line has: the old sell ever fewer, the new ever more."""
+    years_to_go = np.maximum(world.days - day, 0.0) / 365.25
+    return np.exp(AGEING[category] * world.effects["product_ageing"] * years_to_go)
+
+
 def launch_day(world: World) -> float:
     """The first day on which the new category is sold."""
     return np.floor(LAUNCHED_AFTER * world.days)
@@ -140,7 +149,8 @@ def lines(world: World, people: People, found: Orders) -> Lines:
     grade = streams.choice("grade", who, 2 * draw, catalogue.GRADE_SHARES[people.income_class[row]])
     small = (found.number[order] == 0) & (streams.uniform("grade", who, 2 * draw + 1) < ENTRY_FIRST)
     grade = np.where(small, 0, grade)
-    quantity = 1 + streams.geometric("quantity", who, draw, people.extra_quantity[row])
+    age = ageing(world, category, found.day[order])
+    quantity = 1 + streams.geometric("quantity", who, draw, people.extra_quantity[row] * age)
     price = np.round(catalogue.PRICES[kind, category, grade] * catalogue.MARKET_PRICES[people.market[row]], 2)
     low, high = DISCOUNTS
     off = np.where(

@@ -86,6 +86,9 @@ SIZES = (
         -service.SOONER_BY_WORTH,
     ),
     ("base_eases_selling", "log hours per prospect, per log of the base", -demand.EASE),
+    ("small_fill_slack", "log of the seasons of customers who buy little, against others", -catalogue.CALM),
+    ("product_ageing", "log pieces beyond the first, a year, of the oldest category", -purchases.AGEING[0]),
+    ("product_ageing", "log pieces beyond the first, a year, of the newest category", -purchases.AGEING[2]),
     ("rivals", "log hours and days to win", np.log(prospects.SLOWER_FROM_A_RIVAL)),
 )
 

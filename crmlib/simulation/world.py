@@ -68,21 +68,23 @@ class World:
 
     @cached_property
     def seasons(self) -> Curves:
-        """Years of buying passed since the first day, by market and product type (market × 4 + type)."""
+        """Years of buying passed since the first day, by market and product type (market × 4 + type).
+
+        Those of customers who buy little follow, with seasons that are weaker, or stronger, by `small_fill_slack`.
+        """
         day = np.arange(self.days + LOOK_AHEAD_DAYS)
         date = self.start + day.astype("timedelta64[D]")
         of_year = (date - date.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
         weekday = (date.astype(int) + 3) % 7
-        strength = self.effects["seasons"]
+        usual, calm = self.effects["seasons"], np.exp(-catalogue.CALM * self.effects["small_fill_slack"])
         curves = []
-        for market in range(len(catalogue.MARKETS)):
-            for kind in range(len(catalogue.PRODUCT_TYPES)):
-                wave = catalogue.SEASON_SIZE[kind] * np.cos(2 * np.pi * (of_year - 330 + 25 * market) / 365)
-                week = 0.25 * np.isin(weekday, [4, 5]) - 0.3 * (weekday == 6)
-                holiday = catalogue.HOLIDAY_SIZE[kind] * ((of_year >= 328) & (of_year < 357))
-                pause = -0.4 * ((of_year >= 357) | (of_year < 5))
-                level = np.exp(strength * (wave + week + pause)) * (1 + strength * holiday)
-                curves.append(level)
+        for small, market, kind in np.ndindex(2, len(catalogue.MARKETS), len(catalogue.PRODUCT_TYPES)):
+            size = min(usual * calm, 5.0) if small else usual
+            wave = catalogue.SEASON_SIZE[kind] * np.cos(2 * np.pi * (of_year - 330 + 25 * market) / 365)
+            week = 0.25 * np.isin(weekday, [4, 5]) - 0.3 * (weekday == 6)
+            holiday = catalogue.HOLIDAY_SIZE[kind] * ((of_year >= 328) & (of_year < 357))
+            pause = -0.4 * ((of_year >= 357) | (of_year < 5))
+            curves.append(np.exp(size * (wave + week + pause)) * (1 + size * holiday))
         daily = np.array(curves)
         # A whole year of every curve counts as one, so that a rate per year means what it says.
         daily /= daily[:, :365].mean(axis=1, keepdims=True) * DAYS_PER_YEAR

@@ -345,3 +345,32 @@ def test_the_truth_names_the_size_of_every_link_at_its_strength():
     assert table.loc["log hours and days to win", "effect"] == pytest.approx(np.log(1.8) / 2)
     assert len(table) == len(SIZES)
     assert not table.reset_index().duplicated(["mechanism", "measure"]).any()
+
+
+@pytest.mark.parametrize("strength", ON_OFF_REVERSED)
+def test_customers_who_buy_little_fill_slack_months_or_crowd_the_busy_ones(strength):
+    """Later orders in November and December, as a share, of customers who buy little against the others."""
+    world, found = lives(6000, capacity=0, small_fill_slack=strength)
+    small = joined(block.people.worth[block.orders.row] < 0 for block in found)
+    day = joined(block.orders.day for block in found)
+    later = joined(block.orders.number > 0 for block in found) & (day < world.days)
+    busy = world.month(day[later]) % 12 >= 10
+    ratio = busy[small[later]].mean() / busy[~small[later]].mean()
+    error = ratio * np.sqrt(1 / busy[small[later]].sum() + 1 / busy[~small[later]].sum())
+    assert error < 0.05
+    assert abs(ratio - 1) < 4 * error if not strength else (1 - ratio) * strength > 3 * error
+
+
+@pytest.mark.parametrize("strength", ON_OFF_REVERSED)
+def test_products_age_as_the_strength_says(strength):
+    """Log of the mean pieces beyond the first by year, of the oldest category; the middle one does not change."""
+    world, found = lives(8000, product_ageing=strength)
+    category = joined(block.lines.category for block in found)
+    day = joined(block.orders.day[block.lines.order] for block in found)
+    extra = joined(block.lines.quantity for block in found) - 1.0
+    inside = (day < world.days) & (day >= 0)
+    for which, size in ((0, -0.2), (1, 0.0), (2, 0.2)):
+        mine = inside & (category == which)
+        slope, error = hazard_slope(extra[mine], np.ones(mine.sum()), day[mine] / 365.25)
+        assert error < 0.06
+        assert abs(slope - size * strength) < 4 * error
