@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crmlib.simulation import loyalty, purchases, service, subscriptions
+from crmlib.simulation import demand, loyalty, purchases, service, subscriptions, who_comes
 from crmlib.simulation.clock import Clock, Window
 from crmlib.simulation.customers import People, draw_people
 from crmlib.simulation.purchases import Lines, Orders
@@ -21,7 +21,8 @@ from crmlib.simulation.subscriptions import Contracts
 from crmlib.simulation.trials import Trial, draw_trials
 from crmlib.simulation.world import World
 
-SMALLEST, LARGEST = 128, 16_384
+SMALLEST, LARGEST = 256, 32_768  # of those who may come
+CANDIDATES = 2.1  # who may come, for each customer
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Block:
     """What happened to a block of customers, up to the end of the look ahead."""
 
     people: People
+    others: People  # who came to the firm's notice and are not customers, or not yet
     trials: list[Trial]
     promises: Promises
     contract: Window  # when contracts would run if nothing ended them early
@@ -43,19 +45,27 @@ class Block:
     cases: Cases
 
 
+def candidates(n_customers: int) -> int:
+    """How many people may come, of whom about `n_customers` do."""
+    return int(np.ceil(CANDIDATES * n_customers))
+
+
 def blocks(world: World, n_customers: int, ahead_days: float = 0.0) -> Iterator[Block]:
     """Simulate customers block by block; blocks begin at fixed places, so that more customers only add.
 
     A customer is recommended only by one of an earlier block, whose story is told by then.
     """
     history, low = History(), 0
-    while low < n_customers:
-        high = min(low + min(max(low, SMALLEST), LARGEST), n_customers)
-        people = settle_referrals(world, draw_people(world, np.arange(low, high)), history)
+    while low < candidates(n_customers):
+        high = min(low + min(max(low, SMALLEST), LARGEST), candidates(n_customers))
+        known = settle_referrals(world, draw_people(world, np.arange(low, high)), history)
+        comes = who_comes.won(world, known) & (known.join < world.days)
+        people = known.take(comes)
+        people.only_by_referral |= people.offered & ~who_comes.won(world, people, offers=False)
         contract = subscriptions.contract_window(world, people)
         block = live(world, people, draw_trials(world, people, contract), contract, ahead_days)
         history.add(world, high, people, block.orders, block.left)
-        yield block
+        yield replace(block, others=known.take(~comes))
         low = high
 
 
@@ -65,15 +75,15 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
     quiet = purchases.quiet_windows(world, people)
     windows = quiet + [trial.buying_window() for trial in trials if trial.buying_days]
     buying = purchases.buying_clock(world, people, windows, ahead_days)
-    due = purchases.orders(world, people, buying)
+    due = demand.served(world, people, purchases.orders(world, people, buying))
     since = loyalty.joined(world, people, due)
     # Membership follows from orders and speeds up only later ones: a second run leaves the earlier as they are.
     windows.append(loyalty.member_window(world, since))
     buying = purchases.buying_clock(world, people, windows, ahead_days)
-    due = purchases.orders(world, people, buying)
+    due = demand.served(world, people, purchases.orders(world, people, buying))
     held = purchases.lines(world, people, due)
     asked = service.cases(world, people, due, held)
-    leaving = leaving_clock(world, people, trials, promised, due, asked, ahead_days)
+    leaving = leaving_clock(world, people, trials, promised, due, held, asked, ahead_days)
     age = leaving.when(np.arange(len(people)), world.streams.exponential("leaves", people.index))
     left = people.join + np.maximum(age, 1e-6)
     kept = due.day < left[due.row]
@@ -86,6 +96,7 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
     ]
     return Block(
         people=people,
+        others=people.take(np.zeros(0, int)),
         trials=still,
         promises=promised,
         contract=contract,
@@ -107,11 +118,13 @@ def leaving_clock(
     trials: list[Trial],
     promised: Promises,
     due: Orders,
+    held: Lines,
     asked: Cases,
     ahead_days: float,
 ) -> Clock:
     """The clock, by age, on which customers leave: fast at first, and for a year after something went wrong."""
-    windows = service.broken_promise_windows(world, promised)
+    windows = [purchases.entry_window(world, people, due, held)]
+    windows += service.broken_promise_windows(world, promised)
     windows += service.slow_reply_windows(world, people, due, asked)
     windows += [one.leaving_window() for one in trials if one.leaving_days and one.kind != "price"]
     by_age = [Window(one.start - people.join, one.end - people.join, one.factor) for one in windows]

@@ -13,6 +13,7 @@ MARKETS = ("Germany", "France", "Poland")
 MARKET_SHARES = np.array([0.5, 0.3, 0.2])
 MARKET_SPEEDS = np.array([1.0, 0.75, 1.5])  # how fast purchases, leaving and decisions go
 MARKET_GROWTH_PER_YEAR = np.array([0.05, -0.10, 0.30])  # of the number who join
+TIMES = 0.5  # how good and bad the times of a market are, in logarithms of the number who join
 MARKET_PRICES = np.array([1.0, 1.05, 0.85])
 
 PRODUCT_TYPES = ("physical", "web/mobile", "web platform", "bank")
@@ -22,8 +23,12 @@ LEAVING_PER_YEAR = np.array([0.45, 0.6, 0.4, 0.22])
 TRIES_FIRST = np.array([0.0, 0.3, 0.4, 0.1])  # share that is active before they buy, if they ever do
 RETURNED = np.array([0.09, 0.02, 0.02, 0.01])  # share of lines, of the median customer
 CONTRACT_SHARE = np.array([0.0, 0.15, 0.5, 0.65])
+SLOW_TYPES = np.array([1.0, 0.8, 2.5, 2.0])  # how long a decision takes
+LEAD_COSTS = np.array([1.0, 0.7, 2.0, 3.0])  # how dear a lead is
+CALM = 0.7  # how much weaker the seasons of customers are who buy little, in logarithms
 SEASON_SIZE = np.array([0.30, 0.15, 0.10, 0.05])
 HOLIDAY_SIZE = np.array([0.9, 0.5, 0.1, 0.1])
+MANAGED = (2, 3)  # product types whose customers have an account manager
 SALES_CHANNELS = (("web shop", "store"), ("app", "web shop"), ("platform", "partner"), ("branch", "app"))
 
 CATEGORIES = (
@@ -48,7 +53,11 @@ GRADE_SHARES = np.array([[0.40, 0.40, 0.15, 0.05], [0.20, 0.40, 0.30, 0.10], [0.
 
 
 class Channel(NamedTuple):
-    """A way to the firm: its share of customers, what a lead costs, how many leads close, and whom it brings."""
+    """A way to the firm: its share of prospects, what a lead costs, how many leads close, and whom it brings.
+
+    `anyway`: share of its prospects who come without a budget; `saturation`: how soon more money brings little;
+    `touches`: how often prospects of any channel meet it later on; `lift`: what that adds to the chance to win.
+    """
 
     name: str
     share: float
@@ -57,18 +66,33 @@ class Channel(NamedTuple):
     rate: float
     leaving: float
     component: str
+    anyway: float
+    saturation: float
+    touches: float
+    lift: float
+
+    @property
+    def switch(self) -> str:
+        """The switch that multiplies its budget."""
+        return f"budget_{self.name.replace(' ', '_')}"
 
 
 CHANNELS = (
-    Channel("search", 0.28, 7.0, 0.30, 1.00, 1.00, "inbound"),
-    Channel("social", 0.18, 3.0, 0.15, 0.85, 1.20, "channels"),
-    Channel("display", 0.12, 5.0, 0.12, 0.75, 1.35, "channels"),
-    Channel("price comparison", 0.14, 4.0, 0.35, 0.90, 1.45, "conversion"),
-    Channel("partner", 0.10, 12.0, 0.45, 1.15, 0.85, "partnerships"),
-    Channel("organic", 0.18, 0.0, 0.35, 1.15, 0.80, "inbound"),
-    Channel("referral", 0.0, 1.0, 0.55, 1.0, 1.0, "inside sales"),
+    Channel("search", 0.28, 7.0, 0.30, 1.00, 1.00, "inbound", 0.35, 1.2, 0.16, 0.15),
+    Channel("social", 0.18, 3.0, 0.15, 0.85, 1.20, "channels", 0.10, 1.6, 0.10, 0.10),
+    Channel("display", 0.12, 5.0, 0.12, 0.75, 1.35, "channels", 0.05, 2.0, 0.18, 0.25),
+    Channel("price comparison", 0.14, 4.0, 0.35, 0.90, 1.45, "conversion", 0.50, 0.9, 0.14, 0.0),
+    Channel("partner", 0.10, 12.0, 0.45, 1.15, 0.85, "partnerships", 0.10, 0.8, 0.03, 0.10),
+    Channel("organic", 0.18, 0.0, 0.35, 1.15, 0.80, "inbound", 0.0, 1.0, 0.08, 0.0),
+    Channel("referral", 0.0, 1.0, 0.55, 1.0, 1.0, "inside sales", 0.0, 1.0, 0.0, 0.0),
 )
 CHANNEL_NAMES = np.array([channel.name for channel in CHANNELS], dtype=object)
 REFERRAL = len(CHANNELS) - 1
-PARTNER = 4
+ORGANIC, PARTNER = 5, 4
+RECOMMENDED_SHARE = 0.16  # of those who may come
 RIVALS = np.array(["Nordhaus", "Bazar24", "Okto"], dtype=object)
+
+
+def column(name: str) -> np.ndarray:
+    """What is said of all channels under one name."""
+    return np.array([getattr(channel, name) for channel in CHANNELS])

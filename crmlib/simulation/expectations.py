@@ -54,13 +54,7 @@ def spend_per_order(people: People) -> np.ndarray:
 
 def contribution_per_year(world: World, people: People) -> np.ndarray:
     """Expected profit of a year as a customer, quiet spells included."""
-    return people.orders_per_year * awake_share(world) * contribution_per_order(people)
-
-
-def awake_share(world: World) -> float:
-    """The share of their usual pace at which customers buy in the long run, quiet spells included."""
-    quiet = purchases.QUIET_FOR_DAYS / (purchases.QUIET_FOR_DAYS + purchases.QUIET_AFTER_DAYS)
-    return 1 - quiet * (1 - purchases.quiet_pace(world))
+    return people.orders_per_year * purchases.awake_share(world) * contribution_per_order(people)
 
 
 def purchases_ahead(

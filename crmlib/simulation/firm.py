@@ -8,7 +8,7 @@ import numpy as np
 
 from crmlib.data.contracts import CONTRACTS
 from crmlib.simulation import acquisition
-from crmlib.simulation.block import Block, blocks
+from crmlib.simulation.block import blocks, candidates
 from crmlib.simulation.effects import check_effects
 from crmlib.simulation.labels import Rows
 from crmlib.simulation.rows import block_tables
@@ -29,18 +29,13 @@ def pieces(settings: Simulation) -> Iterator[tuple[str, Rows]]:
     world = world_of(settings)
     totals = Totals(world)
     for block in blocks(world, settings.n_customers):
-        leads = acquisition.leads(world, block)
-        tables = block_tables(world, block, leads)
-        totals.add(block, leads, tables["transactions"])
+        known = acquisition.known_people(block)
+        leads = acquisition.leads(world, block, known)
+        tables = block_tables(world, block, known, leads)
+        totals.add(block, known, leads, tables["transactions"])
         yield from ((name, _in_order(name, columns)) for name, columns in tables.items())
-    for name, frame in totals.tables(settings.n_customers).items():
+    for name, frame in totals.tables(candidates(settings.n_customers)).items():
         yield name, _in_order(name, {column: frame[column].to_numpy() for column in frame})
-
-
-def blocks_ahead(settings: Simulation, ahead_days: float) -> tuple[World, Iterator[Block]]:
-    """The same customers again, followed beyond the last day of the history."""
-    world = world_of(settings)
-    return world, blocks(world, settings.n_customers, ahead_days)
 
 
 def _in_order(name: str, columns: Rows) -> dict[str, np.ndarray]:

@@ -21,9 +21,9 @@ def order_ids(block: Block, order: np.ndarray) -> np.ndarray:
     return ids
 
 
-def numbered(letter: str, block: Block, row: np.ndarray, slot: np.ndarray) -> np.ndarray:
-    """Numbers of a customer's contacts, cases, leads or contracts."""
-    who = (block.people.index[row] + 1).tolist()
-    ids = np.empty(len(row), dtype=object)
+def numbered(letter: str, index: np.ndarray, slot: np.ndarray) -> np.ndarray:
+    """Numbers of a person's contacts, cases, leads or contracts."""
+    who = (index + 1).tolist()
+    ids = np.empty(len(who), dtype=object)
     ids[:] = [f"{letter}{one:07d}-{nth}" for one, nth in zip(who, slot.tolist(), strict=True)]
     return ids

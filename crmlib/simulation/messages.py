@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from crmlib.simulation.block import Block
+from crmlib.simulation.catalogue import MANAGED
+from crmlib.simulation.customers import People
 from crmlib.simulation.service import CHANNELS as CASE_CHANNELS
 from crmlib.simulation.trials import Trial
 from crmlib.simulation.world import World
 
 NEWSLETTER_EVERY_DAYS = 91.0
+OFFER_COST = 5.0
+CALLS_PER_YEAR, CALLS_BY_WORTH, CALL_MINUTES = 0.8, 0.5, 5.0
 
 
 def touchpoints(world: World, block: Block) -> list[dict[str, Any]]:
@@ -21,6 +25,7 @@ def touchpoints(world: World, block: Block) -> list[dict[str, Any]]:
         _visits(world, block),
         _questions(world, block),
         _promises(world, block),
+        _calls(world, block),
     ]
     parts += [_newsletters(world, block), _offers_to_the_recommended(block)]
     parts += [_message(world, block, trial) for trial in block.trials if trial.kind != "price"]
@@ -90,7 +95,7 @@ def _welcomes(world: World, block: Block) -> dict[str, Any]:
 
 
 def _offers_to_the_recommended(block: Block) -> dict[str, Any]:
-    row = np.flatnonzero((block.people.referrer >= 0) & (block.people.index % 2 == 0))
+    row = np.flatnonzero(block.people.offered)
     return {
         "row": row,
         "slot": "recommended",
@@ -100,7 +105,7 @@ def _offers_to_the_recommended(block: Block) -> dict[str, Any]:
         "direction": "out",
         "response": "none",
         "customised": True,
-        "cost": 5.0,
+        "cost": OFFER_COST,
     }
 
 
@@ -175,4 +180,37 @@ def _promises(world: World, block: Block) -> dict[str, Any]:
         "promise_due": given.due[row, which],
         "promise_kept_on": np.where(kept_on < world.days, kept_on, np.nan),
         "fields_learned": 1.0,
+    }
+
+
+def calls_per_year(world: World, people: People) -> np.ndarray:
+    """How often the firm calls each customer who has an account manager."""
+    managed = np.isin(people.kind, MANAGED)
+    return CALLS_PER_YEAR * np.exp(CALLS_BY_WORTH * world.effects["effort_by_value"] * people.worth) * managed
+
+
+def calls(world: World, people: People) -> tuple[np.ndarray, np.ndarray]:
+    """Customers and times of calls by account managers, who do not know who has left."""
+    month = np.arange(len(world.months))
+    called = world.streams.uniform("called", people.index[:, None], month)
+    row, at = np.nonzero(called < calls_per_year(world, people)[:, None] / 12)
+    day = world.edges[at] + np.diff(world.edges)[at] * world.streams.uniform(
+        "called when", people.index[row], at
+    )
+    later = day > people.join[row] + 1
+    return row[later], day[later]
+
+
+def _calls(world: World, block: Block) -> dict[str, Any]:
+    row, day = calls(world, block.people)
+    return {
+        "row": row,
+        "slot": day,
+        "day": day,
+        "channel": "phone",
+        "kind": "call",
+        "direction": "out",
+        "response": np.where(day < block.left[row], "replied", "none").astype(object),
+        "customised": True,
+        "minutes": CALL_MINUTES,
     }

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crmlib.simulation import catalogue
+from crmlib.simulation import catalogue, demand
 from crmlib.simulation.world import World
 
-CUSTOMERS_PER_SEAT = {"prospecting": 1000, "selling": 1000, "account management": 1500, "service": 1500}
+PEOPLE_PER_SEAT = {"prospecting": 2100, "selling": 2100, "account management": 3150, "service": 3150}
 _LETTER = {"prospecting": "R", "selling": "R", "account management": "M", "service": "S"}
 SCORECARDS = {
     "qci": "analysis & planning|proposition|people & organisation|information & technology|process management|"
@@ -39,7 +39,7 @@ PARTNERS = (
 
 def seat_code(world: World, activity: str, index: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Who looks after a customer at a time: twice the seat's number, and one more once it is newly filled."""
-    seat = index // CUSTOMERS_PER_SEAT[activity]
+    seat = index // PEOPLE_PER_SEAT[activity]
     return seat * 2 + (day >= _change(world, _LETTER[activity], seat))
 
 
@@ -80,11 +80,11 @@ def sum_hours(activity: str, code: np.ndarray, month: np.ndarray, hours: np.ndar
     return Hours(activity, slots // 4096, slots % 4096, np.bincount(place, hours, minlength=len(slots)))
 
 
-def staff_hours(world: World, worked: list[Hours], n_customers: int) -> pd.DataFrame:
+def staff_hours(world: World, worked: list[Hours], n_candidates: int) -> pd.DataFrame:
     """Hours by employee, month and activity; those not spent on customers are administration or marketing."""
-    seats = _seats(world, n_customers)
+    seats = _seats(world, n_candidates)
     parts = [_administration(world, seats)]
-    for activity in CUSTOMERS_PER_SEAT:
+    for activity in PEOPLE_PER_SEAT:
         mine = [one for one in worked if one.activity == activity]
         code, month, hours = (
             np.concatenate([getattr(one, name) for one in mine]) for name in ("code", "month", "hours")
@@ -114,11 +114,11 @@ def staff_hours(world: World, worked: list[Hours], n_customers: int) -> pd.DataF
     )
 
 
-def _seats(world: World, n_customers: int) -> pd.DataFrame:
+def _seats(world: World, n_candidates: int) -> pd.DataFrame:
     """Every employee there ever was, with the first and the last day in days of the history."""
     found = [pd.DataFrame({"employee_id": ["K0001"], "from": [-400.0], "to": [np.inf]})]  # marketing
     for activity in ("selling", "account management", "service"):
-        seat = np.arange((n_customers - 1) // CUSTOMERS_PER_SEAT[activity] + 1)
+        seat = np.arange((n_candidates - 1) // PEOPLE_PER_SEAT[activity] + 1)
         letter = _LETTER[activity]
         change = _change(world, letter, seat)
         again = np.isfinite(change)
@@ -158,21 +158,33 @@ def partners(world: World) -> pd.DataFrame:
 
 
 def capacity(world: World, orders_by_month: np.ndarray, service_hours: np.ndarray) -> pd.DataFrame:
-    """What is limited, and how much of it was used: parcels a month, hours of service."""
-    parts = []
-    for name, used, cost in (("parcels", orders_by_month, 1.2), ("service hours", service_hours, 9.0)):
-        most = float(np.ceil(1.15 * used.max())) if used.max() > 0 else 1.0
-        parts.append(
-            pd.DataFrame(
-                {
-                    "date": world.months.astype("datetime64[us]"),
-                    "resource": name,
-                    "capacity": most,
-                    "used": np.round(used, 1),
-                    "fixed_cost": round(most * cost, 2),
-                }
-            )
+    """What is limited, and how much of it was used: parcels a month, hours of service.
+
+    Parcels for which there is no room by chance go out in the next month.
+    """
+    first, later = demand.expected_orders(world)
+    wanted = first + later * (1 - demand.turned_away(world))
+    room = np.ceil(demand.room(world) * orders_by_month.sum() / wanted.sum())
+    if not world.effects["capacity"]:
+        room = np.maximum(room, orders_by_month.max())
+    sent, waiting = np.zeros(len(room)), 0.0
+    for month, orders in enumerate(orders_by_month):
+        sent[month] = min(orders + waiting, room[month])
+        waiting += orders - sent[month]
+    hours = np.full(len(room), np.ceil(max(1.15 * service_hours.max(), 1.0)))
+    found = (("parcels", sent, room, 1.2), ("service hours", service_hours, hours, 9.0))
+    parts = [
+        pd.DataFrame(
+            {
+                "date": world.months.astype("datetime64[us]"),
+                "resource": name,
+                "capacity": most,
+                "used": np.round(used, 1),
+                "fixed_cost": np.round(most * cost, 2),
+            }
         )
+        for name, used, most, cost in found
+    ]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -16,7 +16,11 @@ MORE_LINES, MOST_LINES = 0.45, 4
 DISCOUNTS = (0.10, 0.35)
 RESTOCKED = 0.85  # share of the cost of goods that a return brings back
 NEW_CATEGORY, LAUNCHED_AFTER = 2, 0.35  # sold from this share of the history on
+AGEING = np.array(
+    [0.2, 0.0, -0.2]
+)  # of the categories: how fast pieces beyond the first go down, in logarithms a year
 ENTRY_FIRST = 0.5  # share of first orders that start small
+ENTRY_STAYS = 0.3  # less risk of leaving of who starts small, in logarithms
 
 
 @dataclass
@@ -35,6 +39,12 @@ class Orders:
 def quiet_pace(world: World) -> float:
     """The share of the usual pace that is left in a quiet spell."""
     return max(QUIET_PACE ** world.effects["dormancy"], 1e-3)
+
+
+def awake_share(world: World) -> float:
+    """The share of their usual pace at which customers buy in the long run, quiet spells included."""
+    quiet = QUIET_FOR_DAYS / (QUIET_FOR_DAYS + QUIET_AFTER_DAYS)
+    return 1 - quiet * (1 - quiet_pace(world))
 
 
 def quiet_windows(world: World, people: People) -> list[Window]:
@@ -96,6 +106,12 @@ def _gaps(world: World, people: People, rows: np.ndarray, done: int, width: int)
     return gaps
 
 
+def ageing(world: World, category: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Times the pieces beyond the first that a line has: the old sell ever fewer, the new ever more."""
+    years_to_go = np.maximum(world.days - day, 0.0) / 365.25
+    return np.exp(AGEING[category] * world.effects["product_ageing"] * years_to_go)
+
+
 def launch_day(world: World) -> float:
     """The first day on which the new category is sold."""
     return np.floor(LAUNCHED_AFTER * world.days)
@@ -133,7 +149,8 @@ def lines(world: World, people: People, found: Orders) -> Lines:
     grade = streams.choice("grade", who, 2 * draw, catalogue.GRADE_SHARES[people.income_class[row]])
     small = (found.number[order] == 0) & (streams.uniform("grade", who, 2 * draw + 1) < ENTRY_FIRST)
     grade = np.where(small, 0, grade)
-    quantity = 1 + streams.geometric("quantity", who, draw, people.extra_quantity[row])
+    age = ageing(world, category, found.day[order])
+    quantity = 1 + streams.geometric("quantity", who, draw, people.extra_quantity[row] * age)
     price = np.round(catalogue.PRICES[kind, category, grade] * catalogue.MARKET_PRICES[people.market[row]], 2)
     low, high = DISCOUNTS
     off = np.where(
@@ -157,3 +174,12 @@ def lines(world: World, people: People, found: Orders) -> Lines:
         cost=np.round(price * cost_share * quantity, 2),
         returned=np.where(back, found.day[order] + after, np.inf),
     )
+
+
+def entry_window(world: World, people: People, found: Orders, held: Lines) -> Window:
+    """What it does to the risk of leaving to begin with the smallest product."""
+    small = (found.number[held.order] == 0) & (held.number == 0) & (held.grade == 0)
+    start = np.full(len(people), np.nan)
+    start[found.row[held.order[small]]] = found.day[held.order[small]]
+    factor = np.full(len(people), np.exp(-ENTRY_STAYS * world.effects["entry_product"]))
+    return Window(start, np.where(np.isfinite(start), np.inf, np.nan), factor)

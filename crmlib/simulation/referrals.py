@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from crmlib.simulation import catalogue
+from crmlib.simulation import catalogue, who_comes
 from crmlib.simulation.customers import People
 from crmlib.simulation.purchases import Orders
 from crmlib.simulation.world import World
 
-RECOMMENDED_SHARE = 0.16
+REFERRED_STAY, OFFERED_STAY = 0.25, 0.20  # less risk of leaving, in logarithms
+PROMOTED_BY = 0.8
 _TRIES = 24
 _STILL_ACTIVE_DAYS = 14.0
 TYPES = np.array(["family", "friend", "associate"], dtype=object)
@@ -36,37 +37,43 @@ class History:
         np.maximum.at(until, place[found.row[seen]], found.day[seen] + _STILL_ACTIVE_DAYS)
         until[place] = np.minimum(until[place], np.minimum(left, world.days))
         need = world.effects["confounders"] * people.need
-        gladly[place] = 1 / (1 + np.exp(-0.6 * people.sociable - 0.5 * need))
+        content = PROMOTED_BY * world.effects["promoters"] * people.content
+        gladly[place] = 1 / (1 + np.exp(-0.6 * people.sociable - 0.5 * need - content))
         self.first = np.concatenate([self.first, first])
         self.until = np.concatenate([self.until, until])
         self.gladly = np.concatenate([self.gladly, gladly])
 
 
 def settle_referrals(world: World, people: People, history: History) -> People:
-    """Say who was recommended by whom; who comes only so, and is not, is left out.
+    """Say who is seen, and who was recommended by whom; who comes only so, and is not, is left out.
 
-    The recommended are sociable people, whom nothing but that sets apart: they would be worth as much had they
-    come by themselves. A recommendation brings a type-one customer to the firm while the recommender is buying;
-    a type-two customer comes on the day on which they would have come anyway.
+    The recommended are sociable people, whom nothing but that and the switches `referred_better` and
+    `referral_offer` sets apart. A recommendation brings a type-one customer to the firm while the recommender is
+    buying; a type-two customer comes on the day on which they would have come anyway.
     """
+    people = people.take(who_comes.seen(world, people))
+    unpaid = who_comes.without_budget(world, people)
+    people = replace(people, channel=np.where(unpaid, catalogue.ORGANIC, people.channel))
     if not len(history.first):
-        return people
-    inclined = 1 / (1 + np.exp(-1.2 * people.sociable))
-    likely = 2 * RECOMMENDED_SHARE * inclined
-    chance = world.streams.uniform("recommended", people.index)
-    happens = chance < np.minimum(likely * world.effects["referrals"], 0.9)
-    only_so = people.only_by_referral & (chance < likely)
+        return replace(people, offered=np.zeros(len(people), bool))
+    happens = people.inclined < world.effects["referrals"]
+    only_so = people.only_by_referral & people.warm
     referrer, moment = _recommenders(world, people, history, at_any_time=only_so)
     referred = happens & (referrer >= 0)
-    brought = only_so & referred
+    brought, offered = only_so & referred, people.offered & referred
+    stays = REFERRED_STAY * world.effects["referred_better"] * referred
+    stays = stays + OFFERED_STAY * world.effects["referral_offer"] * offered
     settled = replace(
         people,
         referrer=np.where(referred, referrer, -1),
         only_by_referral=brought,
+        offered=offered,
         join=np.where(brought, moment, people.join),
+        hops=np.where(referred[:, None], 0.0, people.hops),  # the recommended come at once
         channel=np.where(referred, catalogue.REFERRAL, people.channel),
+        leaving_per_year=people.leaving_per_year * np.exp(-stays),
     )
-    return settled.take(happens | ~only_so)
+    return settled.take(referred | ~only_so)
 
 
 def _recommenders(

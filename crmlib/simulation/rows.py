@@ -7,6 +7,7 @@ import numpy as np
 from crmlib.simulation import acquisition, catalogue, loyalty, messages, organisation, surveys
 from crmlib.simulation.acquisition import Leads
 from crmlib.simulation.block import Block
+from crmlib.simulation.customers import People
 from crmlib.simulation.labels import MARKETS, TYPES, Rows, numbered, order_ids
 from crmlib.simulation.persons import (
     SECOND_ID_OFFSET,
@@ -26,16 +27,16 @@ _GRADES = np.array(catalogue.GRADES, dtype=object)
 _SALES_CHANNELS = np.array(catalogue.SALES_CHANNELS, dtype=object)
 
 
-def block_tables(world: World, block: Block, leads: Leads) -> dict[str, Rows]:
+def block_tables(world: World, block: Block, prospects: People, leads: Leads) -> dict[str, Rows]:
     """The tables that have rows of customers; what is summed over customers is left to `Totals`."""
     known = persons(world, block.people)
     buyer = _buyers(world, block, known)
     return {
         "transactions": _transactions(world, block, buyer),
         "customers": customers(world, block, known),
-        "touchpoints": touchpoints(world, block, known),
+        "touchpoints": touchpoints(world, block, known, prospects, leads),
         "service_cases": service_cases(world, block, buyer),
-        "leads": _leads(world, block, known, leads),
+        "leads": _leads(world, known, prospects, leads),
         "subscriptions": _subscriptions(world, block, known),
         "loyalty_ledger": _ledger(world, block, known),
         "surveys": _surveys(world, block, known),
@@ -86,26 +87,26 @@ def _transactions(world: World, block: Block, buyer: np.ndarray) -> Rows:
     }
 
 
-def _leads(world: World, block: Block, known: Persons, found: Leads) -> Rows:
-    row, channel = found.row, found.channel
-    index = block.people.index[row]
+def _leads(world: World, known: Persons, people: People, found: Leads) -> Rows:
+    mine = people.take(found.row)
+    index, is_customer = mine.index, (found.number == 0) & (found.row < len(known.customer_id))
     reason = acquisition.LOST_REASONS[
         (4 * world.streams.uniform("lost reason", index, found.number)).astype(int)
     ]
     return {
-        "lead_id": numbered("L", block, row, found.number),
+        "lead_id": numbered("L", index, found.number),
         "created": world.date(found.created),
-        "channel": catalogue.CHANNEL_NAMES[channel],
-        "market": MARKETS[block.people.market[row]],
-        "product_type": TYPES[block.people.kind[row]],
-        "partner_id": acquisition.partner(world, index, channel),
+        "channel": catalogue.CHANNEL_NAMES[mine.channel],
+        "market": MARKETS[mine.market],
+        "product_type": TYPES[mine.kind],
+        "partner_id": acquisition.partner(world, index, mine.channel),
         "interested_on": world.date(found.interested),
         "considered_on": world.date(found.considered),
         "activated_on": world.date(found.activated),
         "won_on": world.date(found.won),
         "lost_on": world.date(found.lost),
         "lost_reason": only_where(np.isfinite(found.lost), reason),
-        "customer_id": only_where(found.number == 0, known.customer_id[row]),
+        "customer_id": only_where(is_customer, known.customer_id[np.where(is_customer, found.row, 0)]),
         "won_from": found.rival,
         "employee_id": organisation.employee(world, "selling", index, found.created),
         "hours": found.hours,
@@ -117,7 +118,7 @@ def _subscriptions(world: World, block: Block, known: Persons) -> Rows:
     row = found["row"]
     return {
         "customer_id": known.customer_id[row],
-        "subscription_id": numbered("A", block, row, np.ones(len(row), int)),
+        "subscription_id": numbered("A", block.people.index[row], np.ones(len(row), int)),
         "start": world.date(found["start"]),
         "end": world.date(found["end"]),
         "price_per_month": found["price_per_month"],

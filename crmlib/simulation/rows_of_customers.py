@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crmlib.simulation import acquisition, catalogue, messages, organisation
+from crmlib.simulation import acquisition, catalogue, messages, organisation, prospects
 from crmlib.simulation.block import Block
 from crmlib.simulation.expectations import contribution_per_year
 from crmlib.simulation.labels import MARKETS, TYPES, Rows
@@ -12,8 +12,6 @@ from crmlib.simulation.persons import Persons, customer_ids
 from crmlib.simulation.referrals import TYPE_SHARES
 from crmlib.simulation.referrals import TYPES as RECOMMENDERS
 from crmlib.simulation.world import World, only_where
-
-_MANAGED = (2, 3)  # product types whose customers have an account manager
 
 
 def customers(world: World, block: Block, known: Persons) -> Rows:
@@ -23,12 +21,15 @@ def customers(world: World, block: Block, known: Persons) -> Rows:
     refused = np.zeros(len(people), bool)
     for trial in block.trials:
         refused |= np.isfinite(messages.unsubscribed(world, block, trial))
-    managed = np.isin(people.kind, _MANAGED)
+    managed = np.isin(people.kind, catalogue.MANAGED)
     last = np.full(len(people), float(world.days - 1))
     manager = organisation.employee(world, "account management", index, last)
     wallet = 1 / (1 + np.exp(-0.3 + 0.7 * people.restless - 0.4 * people.need))
-    goal = streams.uniform("goal", index) < 1 / (1 + np.exp(-0.9 + 0.7 * people.restless))
-    adoption = 1 / (1 + np.exp(-0.4 + 0.6 * people.restless - 0.8 * streams.normal("adoption", index)))
+    restless = world.effects["restless_moods"] * people.restless
+    goal = streams.uniform("goal", index) < 1 / (1 + np.exp(-0.9 + 0.7 * restless - 0.8 * people.success))
+    adoption = 1 / (
+        1 + np.exp(-0.4 + 0.6 * restless - 0.5 * people.success - 0.8 * streams.normal("adoption", index))
+    )
     plan = np.maximum(contribution_per_year(world, people), 0) * np.exp(
         0.4 * streams.normal("account plan", index)
     )
@@ -48,7 +49,8 @@ def customers(world: World, block: Block, known: Persons) -> Rows:
         "market": MARKETS[people.market],
         "referrer_id": only_where(people.referrer >= 0, customer_ids(np.maximum(people.referrer, 0))),
         "recommender_type": only_where(people.referrer >= 0, recommender),
-        "won_from": acquisition.rivals(world, index),
+        "referral_offer": people.offered,
+        "won_from": prospects.rivals(world, index),
         "manager_id": only_where(managed, manager),
         "share_of_wallet": np.round(wallet, 2),
         "goal_reached": goal,
@@ -69,6 +71,7 @@ def _with_second_ids(table: Rows, known: Persons) -> Rows:
         "partner_id": None,
         "referrer_id": None,
         "recommender_type": None,
+        "referral_offer": False,
         "won_from": None,
         "manager_id": None,
         "planned_value": np.nan,

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from crmlib.simulation import messages, service
+from crmlib.simulation.acquisition import Leads, path
 from crmlib.simulation.block import Block
+from crmlib.simulation.customers import People
 from crmlib.simulation.labels import Rows, numbered, order_ids
+from crmlib.simulation.messages import OFFER_COST
 from crmlib.simulation.persons import Persons
 from crmlib.simulation.world import World
 
 
-def touchpoints(world: World, block: Block, known: Persons) -> Rows:
-    """One row per contact, by customer and day."""
+def touchpoints(world: World, block: Block, known: Persons, prospects: People, leads: Leads) -> Rows:
+    """One row per contact, by customer and day, and then those on the paths of prospects."""
     parts = messages.touchpoints(world, block)
     sizes = [len(part["row"]) for part in parts]
 
@@ -30,8 +33,8 @@ def touchpoints(world: World, block: Block, known: Persons) -> Rows:
     row, day = row[order], day[order]
     kind = column("kind", None, object)[order]
     nth = np.arange(len(row)) - np.searchsorted(row, row)
-    return {
-        "touchpoint_id": numbered("T", block, row, nth),
+    contacts = {
+        "touchpoint_id": numbered("T", block.people.index[row], nth),
         "customer_id": known.customer_id[row],
         "date": world.moment(np.where(kind == "question", day, np.floor(day))),
         "channel": column("channel", None, object)[order],
@@ -45,6 +48,32 @@ def touchpoints(world: World, block: Block, known: Persons) -> Rows:
         "cost": column("cost", 0.0, float)[order],
         "promise_due": world.date(column("promise_due", np.nan, float)[order]),
         "promise_kept_on": world.date(column("promise_kept_on", np.nan, float)[order]),
+        "lead_id": np.full(len(row), None, object),
+    }
+    paths = _paths(world, prospects, leads, len(block.people))
+    missing = {"O": None, "f": 0.0, "b": False, "M": np.datetime64("NaT")}
+    size = len(paths["lead_id"])
+    return {
+        name: np.concatenate(
+            [values, paths.get(name, np.full(size, missing[values.dtype.kind], values.dtype))]
+        )
+        for name, values in contacts.items()
+    }
+
+
+def _paths(world: World, prospects: People, leads: Leads, n_customers: int) -> Rows:
+    """The channels that brought each prospect, whether or not a customer came of it."""
+    found = path(world, prospects, leads, n_customers)
+    lead = numbered("L", prospects.index[leads.row], leads.number)[found["lead"]]
+    nth = np.array([f"-{one}" for one in range(8)], dtype=object)[found["nth"]]
+    return {
+        "touchpoint_id": lead + nth,
+        "lead_id": lead,
+        "date": world.date(found["day"]),
+        "channel": np.where(found["offer"], "e-mail", found["channel"]).astype(object),
+        "kind": np.where(found["offer"], "offer", "visit").astype(object),
+        "direction": np.where(found["offer"], "out", "in").astype(object),
+        "cost": np.where(found["offer"], OFFER_COST, 0.0),
     }
 
 
@@ -69,7 +98,7 @@ def service_cases(world: World, block: Block, buyer: np.ndarray) -> Rows:
     replied, closed = (np.where(day < world.days, day, np.nan) for day in (asked.first_reply, asked.closed))
     public = (asked.kind == 1) & (streams.uniform("public", who, asked.slot) < 0.15)
     table = {
-        "case_id": numbered("S", block, row, asked.slot),
+        "case_id": numbered("S", who, asked.slot),
         "customer_id": buyer[asked.order],
         "opened": world.moment(asked.opened),
         "first_reply": world.moment(replied),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crmlib.simulation import prospects
 from crmlib.simulation.clock import Window
 from crmlib.simulation.customers import People
 from crmlib.simulation.purchases import Lines, Orders
@@ -24,6 +25,8 @@ MINUTES = np.array([9.0, 24.0, 8.0, 7.0])
 OUTLAY = np.array([0.0, 5.0, 4.5, 0.0])  # postage and goodwill
 LATE_REPLY_DAYS = 2.0
 RESENTS_DAYS = 365.0
+SOONER_BY_WORTH = 0.3
+BROKEN_PROMISE, SLOW_REPLY = 2.2, 2.0  # times the risk of leaving
 
 
 @dataclass
@@ -47,7 +50,7 @@ def cases(world: World, people: People, found: Orders, held: Lines) -> Cases:
     streams, index = world.streams, people.index[found.row]
     demanding = people.demanding[found.row]
     parts = []
-    for kind, share in enumerate(PER_ORDER):
+    for kind, share in enumerate(complaining(world, people, found)):
         comes = streams.uniform(f"case {kind}", index, 2 * found.number) < np.minimum(share * demanding, 0.9)
         order = np.flatnonzero(comes)
         other = streams.uniform(f"case {kind}", index[order], 2 * found.number[order] + 1)
@@ -60,9 +63,20 @@ def cases(world: World, people: People, found: Orders, held: Lines) -> Cases:
     parts.append((order, np.full(len(line), 2), slot, held.returned[line]))
     order, kind_of, slot, opened = (np.concatenate(part) for part in zip(*parts, strict=True))
     who = index[order]
-    reply = np.exp(-1.2 + 1.3 * streams.normal("reply", who, slot))  # days
+    sooner = SOONER_BY_WORTH * world.effects["effort_by_value"] * people.worth[found.row[order]]
+    reply = np.exp(-1.2 - sooner + 1.3 * streams.normal("reply", who, slot))  # days
     settle = reply + 3 * streams.exponential("settle", who, slot)
     return Cases(order, kind_of, slot, opened, opened + reply, opened + settle)
+
+
+def complaining(world: World, people: People, found: Orders) -> tuple[float, np.ndarray]:
+    """Questions and complaints of each order at ordinary temper; in months of slips complaints are frequent."""
+    usual = 1 + (prospects.SLIP_COMPLAINTS - 1) * prospects.SLIP_SHARE
+    times = np.concatenate(
+        [np.where(prospects.slips(world), prospects.SLIP_COMPLAINTS, 1.0), np.full((1, 3), usual)]
+    )
+    month = np.where(found.day < world.days, world.month(np.minimum(found.day, world.days - 1)), -1)
+    return PER_ORDER[0], PER_ORDER[1] * times[month, people.market[found.row]] / usual
 
 
 def slow_reply_windows(
@@ -74,7 +88,7 @@ def slow_reply_windows(
         found.row[asked.order[late]],
         asked.first_reply[late],
         len(people),
-        1 + 1.0 * world.effects["slow_replies"],
+        SLOW_REPLY ** world.effects["slow_replies"],
         most,
     )
 
@@ -120,6 +134,6 @@ def broken_promise_windows(world: World, given: Promises) -> list[Window]:
     windows = []
     for one in range(given.due.shape[1]):
         start = np.where(given.broken[:, one], given.due[:, one] + 1, np.nan)
-        factor = np.full(len(start), 1 + 1.2 * world.effects["broken_promises"])
+        factor = np.full(len(start), BROKEN_PROMISE ** world.effects["broken_promises"])
         windows.append(Window(start, start + RESENTS_DAYS, factor))
     return windows

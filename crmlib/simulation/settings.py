@@ -28,13 +28,13 @@ TABLES = (
     "budget",
     "maturity_scores",
 )
-FEWEST_CUSTOMERS, MOST_CUSTOMERS, MOST_YEARS = 2, 4_900_000, 20
+FEWEST_CUSTOMERS, MOST_CUSTOMERS, MOST_YEARS = 2, 2_300_000, 20
 
 
 class Simulation(Strict):
     """The entry `simulation` of a study file; the same parameters make the same firm."""
 
-    n_customers: int = Field(5000, description="how many customers, 2 to 4,900,000")
+    n_customers: int = Field(5000, description="about how many customers, 2 to 2,300,000")
     years: int = Field(3, description="whole years of history up to 2025-12-31, 1 to 20")
     random_state: int = Field(0, description="the seed, a whole number from 0")
     effects: dict[str, float] = Field(default_factory=dict, description="mechanism: strength; 0 is off")

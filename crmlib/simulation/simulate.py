@@ -38,7 +38,7 @@ class SimulatedFirm:
         return dt.date(2025, 12, 31)
 
     @cached_property
-    def truth(self) -> dict[str, pd.DataFrame]:
+    def truth(self) -> Mapping[str, pd.DataFrame]:
         """What is true, for tests and lessons: no analysis may look at it.
 
         `customers` has one row per person: whether they are still there (`alive`, `left_on`), their true
@@ -47,11 +47,14 @@ class SimulatedFirm:
         and the `tier` by it, what they do in the year after the last day (`purchases_next_12m`,
         `spend_next_12m`), and the traits that no table shows. `treatments` has one row per experiment and
         customer in it, with the effect on that customer, realised and expected. `referrals` says who would not
-        have come without a recommendation; `channels` what the customers of each channel are worth.
+        have come without a recommendation; `channels` what the customers of each channel are worth, and how many less
+        there would be without it; `spend` what a customer costs by month, channel and market, on average and at the
+        margin; `months` when there was no room, and `mechanisms` how strong every other link is. Each frame is made
+        when it is first asked for.
         """
-        from crmlib.simulation.truth import truth
+        from crmlib.simulation.truth import Truth
 
-        return truth(self.settings)
+        return Truth(self.settings)
 
     def write(self, folder: str | Path, force: bool = False) -> Path:
         """Write the tables as Parquet, with a study.yaml that opens them; the truth is not written.
@@ -107,7 +110,8 @@ def simulate_firm(
     Parameters
     ----------
     n_customers : int
-        How many customers, at least 2. A customer stays the same when this number grows.
+        How many customers, at least 2, and about: chance decides who comes. A customer stays the same when this
+        number grows.
     years : int
         Whole years of history up to 2025-12-31.
     effects : mapping of str to float, optional

@@ -68,9 +68,11 @@ def _moods(
     price = next(trial for trial in block.trials if trial.kind == "price")
     dearer = price.treated[row] & (price.assigned[row] < day)
     fallen = -1.0 * world.effects["broken_promises"] * broken - 0.5 * world.effects["price_rises"] * dearer
-    mood = -0.5 * people.restless[row] + 0.2 * people.sociable[row] - 0.9 * hurt
-    met = mood - 0.3 * people.temper[row]
-    latent = [mood + 0.5 * fallen, mood, mood + fallen, 0.3 * people.income[row], met]
+    moody = world.effects["restless_moods"] * people.restless[row]
+    mood = -0.5 * moody + 0.2 * people.sociable[row] - 0.9 * hurt
+    met = mood - 0.3 * people.temper[row] + 0.7 * people.met[row]
+    liked, trust = mood + 0.6 * people.content[row], mood + 0.7 * people.trust[row]
+    latent = [liked + 0.5 * fallen, liked, trust + fallen, 0.3 * people.income[row], met]
     return np.stack(latent, axis=1), [broken, hurt, dearer]
 
 

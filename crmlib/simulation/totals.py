@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.simulation import acquisition, catalogue, organisation
+from crmlib.simulation import acquisition, catalogue, messages, organisation
 from crmlib.simulation.acquisition import Leads
 from crmlib.simulation.block import Block
+from crmlib.simulation.customers import People
 from crmlib.simulation.labels import Rows
 from crmlib.simulation.rows_of_service import case_minutes
 from crmlib.simulation.world import World
@@ -24,21 +25,22 @@ class Totals:
         self.revenue, self.orders, self.service, self.joined = (np.zeros(months) for _ in range(4))
         self.worked: list[organisation.Hours] = []
 
-    def add(self, block: Block, leads: Leads, bought: Rows) -> None:
+    def add(self, block: Block, known: People, leads: Leads, bought: Rows) -> None:
         """Add a block: its leads and its rows of the purchase log."""
         world, people, size = self.world, block.people, len(self.revenue)
-        place = (world.month(leads.created), leads.channel, people.market[leads.row], people.kind[leads.row])
+        row = leads.row
+        place = (world.month(leads.created), known.channel[row], known.market[row], known.kind[row])
         np.add.at(self.leads, place, 1)
         month = (bought["date"].astype("datetime64[M]") - world.months[0]).astype(int)
         self.revenue += np.bincount(month, bought["amount"], minlength=size)
         inside = block.orders.day < world.days
         self.orders += np.bincount(world.month(block.orders.day[inside]), minlength=size)
         self.joined += np.bincount(world.month(people.join), minlength=size)
-        self._add_hours(block, leads)
+        self._add_hours(block, known, leads)
 
-    def _add_hours(self, block: Block, leads: Leads) -> None:
+    def _add_hours(self, block: Block, known: People, leads: Leads) -> None:
         world, asked, people = self.world, block.cases, block.people
-        index = people.index[leads.row]
+        index = known.index[leads.row]
         sold = np.isfinite(leads.considered)
         for activity, mine in (("selling", sold), ("prospecting", ~sold)):
             self._book(activity, index[mine], leads.created[mine], leads.hours[mine])
@@ -50,20 +52,23 @@ class Totals:
         given = block.promises
         at, which = np.nonzero((given.made < world.days) & (given.made < block.left[:, None]))
         self._book("account management", people.index[at], given.made[at, which], np.full(len(at), 0.4))
+        at, day = messages.calls(world, people)
+        hours = np.full(len(at), messages.CALL_MINUTES / 60)
+        self._book("account management", people.index[at], day, hours)
 
     def _book(self, activity: str, index: np.ndarray, day: np.ndarray, hours: np.ndarray) -> None:
         code = organisation.seat_code(self.world, activity, index, day)
         self.worked.append(organisation.sum_hours(activity, code, self.world.month(day), hours))
 
-    def tables(self, n_customers: int) -> dict[str, pd.DataFrame]:
+    def tables(self, n_candidates: int) -> dict[str, pd.DataFrame]:
         """The tables of the firm as a whole."""
         world = self.world
-        spend = pd.DataFrame(acquisition.spend(world, self.leads))
+        spend = pd.DataFrame(acquisition.spend(world, n_candidates, self.leads))
         spent = spend.groupby("date")["amount"].sum().reindex(world.months, fill_value=0.0).to_numpy()
         return {
             "marketing_spend": spend,
             "network_partners": organisation.partners(world),
-            "staff_hours": organisation.staff_hours(world, self.worked, n_customers),
+            "staff_hours": organisation.staff_hours(world, self.worked, n_candidates),
             "capacity": organisation.capacity(world, self.orders, self.service),
             "budget": organisation.budget(world, self.revenue, spent, self.joined),
             "maturity_scores": organisation.maturity_scores(world),

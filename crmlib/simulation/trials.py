@@ -122,7 +122,8 @@ def _birthday(world: World, people: People, year: int) -> Trial:
     eligible = people.consent & people.birthday_consent & (people.join < day - 1)
     trial = _trial(world, people, f"birthday-{year}", "birthday", eligible, day)
     factor = np.maximum(1 + 0.35 * world.effects["birthday_messages"] * people.response, 0.1)
-    return replace(trial, cost=0.05, buying=factor, buying_days=30.0)
+    keeps = np.full(len(people), np.exp(-0.5 * world.effects["birthday_messages"]))
+    return replace(trial, cost=0.05, buying=factor, buying_days=30.0, leaving=keeps, leaving_days=90.0)
 
 
 def _price(world: World, people: People, contract: Window, year: int) -> Trial:
@@ -131,7 +132,7 @@ def _price(world: World, people: People, contract: Window, year: int) -> Trial:
         world, people, f"price-{year}", "price", (contract.start < day) & (day < contract.end), day
     )
     minds = np.exp(world.effects["price_rises"] * (0.6 - 0.3 * people.income))
-    return replace(trial, leaving=np.where(world.effects["price_rises"] > 0, minds, 1.0), leaving_days=365.0)
+    return replace(trial, leaving=np.where(world.effects["price_rises"] != 0, minds, 1.0), leaving_days=365.0)
 
 
 def _placebo(world: World, people: People, year: int) -> Trial:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class World:
     seed: int
     effects: dict[str, float]
     streams: Streams = field(repr=False)
+    made: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def start(self) -> np.datetime64:
@@ -66,31 +68,70 @@ class World:
 
     @cached_property
     def seasons(self) -> Curves:
-        """Years of buying passed since the first day, by market and product type (market × 4 + type)."""
+        """Years of buying passed since the first day, by market and product type (market × 4 + type).
+
+        Those of customers who buy little follow, with seasons that are weaker, or stronger, by `small_fill_slack`.
+        """
         day = np.arange(self.days + LOOK_AHEAD_DAYS)
         date = self.start + day.astype("timedelta64[D]")
         of_year = (date - date.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
         weekday = (date.astype(int) + 3) % 7
-        strength = self.effects["seasons"]
+        usual, calm = self.effects["seasons"], np.exp(-catalogue.CALM * self.effects["small_fill_slack"])
         curves = []
-        for market in range(len(catalogue.MARKETS)):
-            for kind in range(len(catalogue.PRODUCT_TYPES)):
-                wave = catalogue.SEASON_SIZE[kind] * np.cos(2 * np.pi * (of_year - 330 + 25 * market) / 365)
-                week = 0.25 * np.isin(weekday, [4, 5]) - 0.3 * (weekday == 6)
-                holiday = catalogue.HOLIDAY_SIZE[kind] * ((of_year >= 328) & (of_year < 357))
-                pause = -0.4 * ((of_year >= 357) | (of_year < 5))
-                level = np.exp(strength * (wave + week + pause)) * (1 + strength * holiday)
-                curves.append(level)
+        for small, market, kind in np.ndindex(2, len(catalogue.MARKETS), len(catalogue.PRODUCT_TYPES)):
+            size = min(usual * calm, 5.0) if small else usual
+            wave = catalogue.SEASON_SIZE[kind] * np.cos(2 * np.pi * (of_year - 330 + 25 * market) / 365)
+            week = 0.25 * np.isin(weekday, [4, 5]) - 0.3 * (weekday == 6)
+            holiday = catalogue.HOLIDAY_SIZE[kind] * ((of_year >= 328) & (of_year < 357))
+            pause = -0.4 * ((of_year >= 357) | (of_year < 5))
+            curves.append(np.exp(size * (wave + week + pause)) * (1 + size * holiday))
         daily = np.array(curves)
         # A whole year of every curve counts as one, so that a rate per year means what it says.
         daily /= daily[:, :365].mean(axis=1, keepdims=True) * DAYS_PER_YEAR
         return Curves(np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1))
 
     @cached_property
+    def come(self) -> np.ndarray:
+        """By market, the share of those of the whole history who have come by each day.
+
+        More and more, or fewer, with good and bad times of the market's own, which come and go within two years.
+        """
+        years = (np.arange(self.days) + 0.5) / 365.25
+        market = np.arange(len(catalogue.MARKETS))
+        phase, length = (self.streams.uniform("times", market, draw)[:, None] for draw in (0, 1))
+        wave = np.sin(2 * np.pi * (phase + years / (1.3 + 0.7 * length)))
+        pace = np.exp(catalogue.MARKET_GROWTH_PER_YEAR[:, None] * years + catalogue.TIMES * wave)
+        grown = np.concatenate([np.zeros((len(market), 1)), np.cumsum(pace, axis=1)], axis=1)
+        return grown / grown[:, -1:]
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """The first day of every month of history, and the day after the last."""
+        firsts = np.append(self.months, np.datetime64("2026-01", "M")).astype("datetime64[D]")
+        return (firsts - self.start).astype(int)
+
+    @cached_property
+    def growth(self) -> np.ndarray:
+        """The share of those of the whole history who come in each month, by month and market."""
+        return np.diff(self.come[:, self.edges], axis=1).T
+
+    @cached_property
     def ageing(self) -> Curves:
         """Years of risk passed by age: the first weeks count four times as much as later ones."""
         age = np.arange(self.days + LOOK_AHEAD_DAYS + 1)
         return Curves(((age + 3 * 45 * -np.expm1(-age / 45)) / DAYS_PER_YEAR)[None, :])
+
+
+def once(make: Callable[[World], np.ndarray]) -> Callable[[World], np.ndarray]:
+    """Make what follows from a world alone only once."""
+
+    @wraps(make)
+    def found(world: World) -> np.ndarray:
+        if make.__qualname__ not in world.made:
+            world.made[make.__qualname__] = make(world)
+        return world.made[make.__qualname__]
+
+    return found
 
 
 def only_where(known: np.ndarray, values: np.ndarray) -> np.ndarray:

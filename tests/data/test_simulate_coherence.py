@@ -36,7 +36,8 @@ def test_tables_are_those_of_the_contracts_in_words_types_and_keys(firm, tables)
         assert set(frame.columns) <= set(known)
         for column in contract.columns:
             if column.required:
-                assert frame[column.name].notna().all(), (name, column.name)
+                unless = frame[column.unless].notna() if column.unless else False
+                assert (frame[column.name].notna() | unless).all(), (name, column.name)
         for column, values in frame.items():
             wanted = known[column]
             assert values.dtype.kind == kinds[wanted.kind], (name, column)

@@ -182,7 +182,7 @@ def test_the_command_writes_a_study_that_opens(project):
     [
         (["class", "--customers", "0"], "n_customers is 0"),
         (["class", "--effect", "reminders"], "write a mechanism and its strength"),
-        (["class", "--effect", "reminders=-1"], "reminders is -1"),
+        (["class", "--effect", "returns=-1"], "returns is -1"),
         (["a/b"], "cannot be called 'a/b'"),
     ],
 )

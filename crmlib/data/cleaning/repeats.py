@@ -36,7 +36,7 @@ def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) 
         later = _later(usable.mutate(candidate=hash_of(usable[contract.key])), "candidate", [contract.key])
         staged = with_reasons(staged, _named(later, f"repeated {spoken(contract.key)}"))
     # The hash of the whole row, confirmed by the required columns.
-    columns = ["row_hash", *[column.name for column in contract.columns if column.required]]
+    columns = ["row_hash", *[c.name for c in contract.columns if c.required and not c.unless]]
     equal = _named(_later(staged.filter(_.reason.isnull()), "row_hash", columns), EQUAL_ROW).cache()
     if not has_rows(equal):
         return staged.mutate(equals_earlier=ibis.literal(False))

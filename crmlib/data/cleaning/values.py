@@ -177,6 +177,7 @@ def judge_rows(
     for column in here:
         if column.required:
             missing = rows[column.name].isnull() & ~_says_something(rows, column)
+            missing &= rows[column.unless].isnull() if column.unless in rows.columns else True
             fault = _fault(rows, column, reading)
             reasons += [(missing, f"no {spoken(column.name)}"), (fault.notnull(), fault)]
     reasons += [*_contradictions(rows, contract), *further]

@@ -27,13 +27,15 @@ class Column:
     the same key, as in "customers.customer_id"; a `personal` column says who a customer is. Of the same row,
     `not_before` names the date that this one cannot precede, and `known_from` the date before which the firm did
     not know this; a `planned` date may lie ahead of the day on which it is known. `also` is another name that it
-    goes by. Where it is absent, the product of the columns in `computed_from` stands for it.
+    goes by. A `required` one may be empty where the column `unless` is filled. Where it is absent, the product of the
+    columns in `computed_from` stands for it.
     """
 
     name: str
     purpose: str
     kind: str
     required: bool = False
+    unless: str = ""
     unit: str = ""
     words: tuple[str, ...] = ()
     other_words: bool = False
@@ -130,7 +132,7 @@ class Contract:
     def lacking(self, found: Iterable[str]) -> list[str]:
         """Required columns that are neither among those found nor can be computed from them."""
         there = set(found)
-        wanted = [column for column in self.columns if column.required and column.name not in there]
+        wanted = [c for c in self.columns if c.required and c.name not in there and c.unless not in there]
         return [c.name for c in wanted if not (c.computed_from and there.issuperset(c.computed_from))]
 
     def alike(self, mapping: Mapping[str, str], found: Iterable[str]) -> dict[str, str]:
