@@ -332,3 +332,36 @@ def _outcomes(name: str, values: ArrayLike) -> Array:
             f"{name} has {len(group)} customers or outcomes that are no number; give two at least, all known"
         )
     return group
+
+
+def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
+    """How probable are groups that differ as much as these, if all have the same true value?
+
+    Parameters
+    ----------
+    values, errors : array, shape (groups,)
+        Each group's estimate and its standard error; groups without a known error above 0 are left out.
+
+    Returns
+    -------
+    float
+        nan where fewer than two groups are left.
+
+    Notes
+    -----
+    Cochran's Q: Cochran, Biometrics 10, 1954.
+
+    Examples
+    --------
+    >>> round(p_value_all_equal([10.0, 12.0, 11.0], [1.0, 1.0, 1.0]), 3)
+    0.368
+    """
+    from scipy.special import chdtrc
+
+    value, error = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
+    known = np.isfinite(value) & np.isfinite(error) & (error > 0)
+    if known.sum() < 2:
+        return np.nan
+    weight, value = 1 / error[known] ** 2, value[known]
+    spread = weight @ (value - np.average(value, weights=weight)) ** 2
+    return float(chdtrc(known.sum() - 1, spread))

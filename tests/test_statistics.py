@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crmlib.errors import CrmError, DataError
-from crmlib.models._inference import p_value_all_equal
 from crmlib.statistics import (
     bootstrap_weights,
     difference_of_means,
     difference_of_shares,
     holm,
     normal_quantile,
+    p_value_all_equal,
     percentile_interval,
     wilson_interval,
     with_intervals,

@@ -11,9 +11,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Compared, Estimate, Finding, compared
-from crmlib.models._inference import p_value_all_equal
 from crmlib.models.sentences import beyond_chance
-from crmlib.statistics import normal_quantile, wilson_interval
+from crmlib.statistics import normal_quantile, p_value_all_equal, wilson_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value

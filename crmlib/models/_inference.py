@@ -1,13 +1,12 @@
-"""Maximum likelihood in log parameters, and what the data say about each of them."""
+"""Maximum likelihood in log parameters: where a log-likelihood is highest, and how sharply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 LogLikelihood = Callable[[Array], tuple[float, Array]]
@@ -22,49 +21,6 @@ CLOSE = (
     10.0  # in log-likelihood: where a sample's end is further below the best, all customers do not end either
 )
 MOVES_ALONG = 0.1  # logs by which a parameter follows one that is moved by 1 beyond its boundary
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing a reader of the parameters must know, and what to do about it."""
-
-    parameters: tuple[str, ...]
-    what: str
-    cure: str
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.parameters)}: {self.what} {self.cure}"
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Whether a fit converged, and what in it is weakly or not identified.
-
-    Attributes
-    ----------
-    converged : bool
-    gradient_norm : float
-        Largest absolute element of the gradient of the log-likelihood per customer, in log parameters
-        that are not at a boundary.
-    findings : tuple of Finding
-        Empty if there is no problem.
-    without_interval : tuple of str
-        Parameters at the boundary of the search, and those that move with one there: beyond it the data go on
-        to fit as well, so their intervals are open to that side and no standard error is theirs.
-    """
-
-    converged: bool
-    gradient_norm: float
-    findings: tuple[Finding, ...] = field(default=())
-    without_interval: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        state = "converged" if self.converged else "NOT converged"
-        lines = [
-            f"{state} (gradient {self.gradient_norm:.1e})",
-            *(f"- {finding}" for finding in self.findings),
-        ]
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -122,7 +78,7 @@ def maximise(
         customers the search begins where it ends.
     """
     turn = np.eye(len(starts[0])) if basis is None else basis
-    back = np.linalg.inv(turn)
+    back: Array = np.linalg.inv(turn).astype(float)
 
     def turned(of: LogLikelihood) -> LogLikelihood:
         def of_turned(place: Array) -> tuple[float, Array]:
@@ -307,69 +263,3 @@ def _covariance(information: Array, free: NDArray[np.bool_]) -> tuple[Array, tup
         flat.append(tuple(int(subgroup) for subgroup in group))
         where = where[share <= 0.1]
     return covariance, tuple(flat)
-
-
-@dataclass(frozen=True, repr=False)
-class ModelSummary:
-    """What was fitted and how well each parameter is known.
-
-    Attributes
-    ----------
-    title : str
-    frame : DataFrame
-        Indexed by parameter: estimate, standard error, low 95 %, high 95 %.
-    fit : str
-        Likelihood, information criteria, diagnosis.
-    """
-
-    title: str
-    frame: pd.DataFrame
-    fit: str
-
-    def __repr__(self) -> str:
-        table = self.frame.to_string(float_format=_number, na_rep="not identified")
-        return "\n".join(part for part in (self.title, table, self.fit) if part)
-
-    def _repr_html_(self) -> str:
-        from html import escape  # its table of entities is large, and most models are never shown
-
-        lines = "<br>".join(escape(line) for line in self.fit.splitlines())
-        table = self.frame.to_html(float_format=_number, border=0, na_rep="not identified")
-        return f"<p><strong>{escape(self.title)}</strong></p>{table}<p>{lines}</p>"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
-
-
-def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
-    """How probable are groups that differ as much as these, if all have the same true value?
-
-    Parameters
-    ----------
-    values, errors : array, shape (groups,)
-        Each group's estimate and its standard error; groups without a known error above 0 are left out.
-
-    Returns
-    -------
-    float
-        nan where fewer than two groups are left.
-
-    Notes
-    -----
-    Cochran's Q: Cochran, Biometrics 10, 1954.
-
-    Examples
-    --------
-    >>> round(p_value_all_equal([10.0, 12.0, 11.0], [1.0, 1.0, 1.0]), 3)
-    0.368
-    """
-    from scipy.special import chdtrc
-
-    value, error = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
-    told = np.isfinite(value) & np.isfinite(error) & (error > 0)
-    if told.sum() < 2:
-        return np.nan
-    weight, value = 1 / error[told] ** 2, value[told]
-    spread = weight @ (value - np.average(value, weights=weight)) ** 2
-    return float(chdtrc(told.sum() - 1, spread))

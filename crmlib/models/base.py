@@ -13,7 +13,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError, DataError, did_you_mean, not_fitted
-from crmlib.models._inference import Array, Diagnosis, Finding, LogLikelihood, Maximum, ModelSummary, maximise
+from crmlib.models._diagnosis import Diagnosis, Finding, ModelSummary
+from crmlib.models._inference import Array, LogLikelihood, Maximum, maximise
 from crmlib.statistics import normal_quantile
 from crmlib.units import TimeUnit, periods
 

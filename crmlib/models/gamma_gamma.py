@@ -11,8 +11,9 @@ from scipy.special import digamma, gammaln, stdtrit
 
 from crmlib import format as fmt
 from crmlib.errors import FitError, not_measured
+from crmlib.models._diagnosis import Diagnosis, Finding
 from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
-from crmlib.models._inference import Array, Diagnosis, Finding, maximise
+from crmlib.models._inference import Array, maximise
 from crmlib.models._special import log_rising
 from crmlib.models.base import LikelihoodModel
 from crmlib.rankings import rank_correlation
