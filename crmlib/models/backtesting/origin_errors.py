@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,9 +137,7 @@ def effective_number(overlap: Array) -> float:
     return float(len(overlap) ** 2 / overlap.sum())
 
 
-def learn_from_origins(
-    errors: pd.DataFrame, horizon_days: int, *, model: str | None = None, last_resort: str = ""
-) -> OriginErrors:
+def learn_from_origins(errors: pd.DataFrame, horizon_days: int, *, model: str | None = None) -> OriginErrors:
     """Choose a model and a correction on all origins but the last, and test them on the last.
 
     Parameters
@@ -150,9 +147,8 @@ def learn_from_origins(
     horizon_days : int
         How far each origin looked.
     model : str, optional
-        The model to use whatever its errors; by default the one with the smallest root mean square error.
-    last_resort : str
-        The model where no error is known; by default the first.
+        The model to use whatever its errors; by default the one with the smallest root mean square error, or the first
+        where no error is known.
 
     Returns
     -------
@@ -181,62 +177,59 @@ def learn_from_origins(
     """
     if model is not None and model not in errors.columns:
         raise CrmError(f"model is {model!r}; {did_you_mean(model, list(errors.columns))}")
-    known = errors.loc[:, (np.isfinite(errors) & (errors > -1)).all()]
-    if model is not None:
-        known = known[[model]] if model in known else known.iloc[:, :0]
-    days = (pd.to_datetime(errors.index) - pd.Timestamp("2000-01-01")).days.to_numpy()
-    overlap = np.clip(1 - np.abs(days[:, None] - days) / horizon_days, 0, 1)
-    logs, count = np.log1p(known), len(errors)
-    if known.empty:
-        name = model or last_resort or str(errors.columns[0])
+    everything, count = errors.to_numpy(dtype=float), len(errors)
+    usable = np.isfinite(everything).all(axis=0) & (everything > -1).all(axis=0)
+    usable &= [model is None or name == model for name in errors.columns]
+    names, logs = [str(name) for name in errors.columns[usable]], np.log1p(everything[:, usable])
+    if not names:
+        name = model or str(errors.columns[0])
         why = f"{name}: its errors at {fmt.plural(count, 'origin')} are not known, so its totals are not corrected."
         tests = pd.DataFrame(
             {"origin": errors.index, "model": name, "error": np.nan, "corrected_error": np.nan}
         )
         return OriginErrors(name, tests, 1.0, np.nan, np.nan, horizon_days, why)
-    rows = [_test(logs, overlap, place) for place in range(count)]
-    tests = pd.DataFrame(rows, columns=["model", "error", "corrected_error"])
-    tests.insert(0, "origin", errors.index)
-    name, bias, effective = _learn(logs, overlap, _but(count, count - 1))
+    days = pd.DatetimeIndex(errors.index).to_numpy().astype("datetime64[D]").astype(float)
+    overlap = np.clip(1 - np.abs(days[:, None] - days) / horizon_days, 0, 1)
+    learned = [_learn(logs, overlap, place) for place in range(count)]
+    here = np.array([logs[place, which] for place, (which, _, _) in enumerate(learned)])
+    corrected = here - [bias for _, bias, _ in learned]
+    tests = pd.DataFrame(
+        {
+            "origin": errors.index,
+            "model": [names[which] for which, _, _ in learned],
+            "error": np.expm1(here),
+            "corrected_error": np.expm1(corrected),
+        }
+    )
+    which, bias, effective = learned[-1]
     spread = np.nan
     if count >= FEWEST_ORIGINS:
-        off = np.log1p(tests["error"].to_numpy(dtype=float))
-        size = off @ np.linalg.solve(overlap + 1.0, off) / count
+        size = float(here @ np.linalg.solve(overlap + 1.0, here)) / count
         spread = float(np.sqrt(max(size, 0.0) * (1 + 1 / (effective + 1))))
     correction = float(np.exp(-bias))
-    sentence = _in_words(name, model is None and len(known.columns) > 1, logs, tests, correction, effective)
-    return OriginErrors(name, tests, correction, effective, spread, horizon_days, sentence)
+    mean = float(np.expm1(np.mean(logs[:-1, which]))) if count > 1 else np.nan
+    sentence = _in_words(names[which], len(names) > 1, mean, tests, correction, effective)
+    return OriginErrors(names[which], tests, correction, effective, spread, horizon_days, sentence)
 
 
-def _but(count: int, place: int) -> Sequence[int]:
-    """All origins but one; that one where there is no other."""
-    return [other for other in range(count) if other != place] or [place]
-
-
-def _learn(logs: pd.DataFrame, overlap: Array, rows: Sequence[int]) -> tuple[str, float, float]:
-    """The model that errs least at these origins, its shrunk mean error, and what they are worth."""
-    there = logs.iloc[list(rows)]
-    name = str((there**2).mean().idxmin())
+def _learn(logs: Array, overlap: Array, place: int) -> tuple[int, float, float]:
+    """From all origins but one: the model that errs least, its shrunk mean error, and what they are worth."""
+    count = len(logs)
+    rows = [other for other in range(count) if other != place] or [place]
+    which = int((logs[rows] ** 2).mean(axis=0).argmin())
     effective = effective_number(overlap[np.ix_(rows, rows)])
-    enough = len(logs) >= FEWEST_ORIGINS
-    return name, float(there[name].mean()) * effective / (effective + 1) if enough else 0.0, effective
-
-
-def _test(logs: pd.DataFrame, overlap: Array, place: int) -> tuple[str, float, float]:
-    """At one origin: the model and the correction of the others, and the error without and with it."""
-    name, bias, _ = _learn(logs, overlap, _but(len(logs), place))
-    here = float(logs[name].iloc[place])
-    return name, float(np.expm1(here)), float(np.expm1(here - bias))
+    enough = count >= FEWEST_ORIGINS
+    mean = float(np.mean(logs[rows, which]))
+    return which, mean * effective / (effective + 1) if enough else 0.0, effective
 
 
 def _in_words(
-    name: str, chosen: bool, logs: pd.DataFrame, tests: pd.DataFrame, correction: float, effective: float
+    name: str, chosen: bool, mean: float, tests: pd.DataFrame, correction: float, effective: float
 ) -> str:
-    count = len(logs)
+    count = len(tests)
     if count < FEWEST_ORIGINS:
         few = f"{fmt.plural(count, 'origin')}: a correction needs {FEWEST_ORIGINS}, so totals of {name}"
         return f"{few} are not corrected and have no interval."
-    mean = float(np.expm1(logs[name].iloc[:-1].mean()))
     pick = f"{name} is used as given"
     if chosen:
         pick = f"{name} errs least, which is no proof that the other models are worse"
