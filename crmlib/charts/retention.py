@@ -98,7 +98,7 @@ def rise_by_retention(
     interval : pair of float
         Ends of the firm's own figure; nan where they are not known.
     """
-    rise = "gross_change" if curve["net"].isna().all() else "net_change"
+    rise = "net_change" if curve["net_change"].notna().any() else "gross_change"
     rows = curve.dropna(subset=["retention_rate", rise]).sort_values("retention_rate")
     if len(rows) < 2:
         return no_data("No rise of value by retention to draw", ax)

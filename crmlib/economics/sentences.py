@@ -182,7 +182,7 @@ def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -
     """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
-    stay = f"Of {fmt.count(case.customers)} customers at the start of the last period, {rate} were retained"
+    stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
     gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
     if case.value == "profit":

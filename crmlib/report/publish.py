@@ -60,8 +60,9 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
             after=shown[position + 1] if position + 1 < len(shown) else None,
         )
         (run / f"{chapter.name}.html").write_text(page, encoding="utf-8")
-    glossary = pages.glossary_page(document(pages.GLOSSARY), {one.name for one in shown})
-    (run / "glossary.html").write_text(glossary, encoding="utf-8")
+    if text := document(pages.GLOSSARY):
+        glossary = pages.glossary_page(text, {one.name for one in shown})
+        (run / "glossary.html").write_text(glossary, encoding="utf-8")
     (run / "index.html").write_text(_index(plan, by_name, metrics, run, record), encoding="utf-8")
 
 

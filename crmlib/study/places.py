@@ -104,9 +104,9 @@ def notebooks_folder(start: Path | None = None) -> Path:
 
 
 def document(name: str) -> str:
-    """The text of a page of docs/ that comes with the package."""
-    path = next(folder / "docs" / name for folder in _SHIPPED if (folder / "docs" / name).is_file())
-    return path.read_text(encoding="utf-8")
+    """The text of a page of docs/ that comes with the package; empty where the package was copied without it."""
+    paths = [folder / "docs" / name for folder in _SHIPPED]
+    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), "")
 
 
 def cache_folder(root: Path) -> Path:

@@ -134,6 +134,8 @@ class Project:
 def _library(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("library")
     shutil.copytree(LIBRARY, folder / "crmlib", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "docs").mkdir()
+    shutil.copy(LIBRARY.parent / "docs" / "glossary.md", folder / "docs")
     return folder
 
 
