@@ -137,14 +137,14 @@ def decisions(
         why = "no chapter found customers who are silent beyond their habit and can still be won"
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
-    change = [study.published(f"change_by_{parts}") for parts in ("customers", "factors")]
-    window = _figure(study, "period_value").window
+    change = study.published("change_by_customers"), study.published("change_by_factors")
+    period = study.figures().get("period_value", {})
     ahead = fmt.length(horizon, study.time_unit)
     month, business = _month(study)
     return Decisions(
         sentences=_told(
             month,
-            change_in_words(change[0], change[1], window, currency),
+            change_in_words(*change, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
         ),
         believe=_believe(study, source),

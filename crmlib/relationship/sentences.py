@@ -89,7 +89,9 @@ def beyond(low: float, high: float) -> str:
     return " (beyond chance)" if low > 0 or high < 0 else " (no more than chance)"
 
 
-def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window: str, currency: str) -> str:
+def change_in_words(
+    by_customers: pd.DataFrame, by_factors: pd.DataFrame, window: str, against: str | None, currency: str
+) -> str:
     """Why the value changed: gross losses and gains, the net, and the factor with the largest effect."""
     if not len(by_customers):
         return ""
@@ -102,6 +104,7 @@ def change_in_words(by_customers: pd.DataFrame, by_factors: pd.DataFrame, window
 
     last = "the last " if window[:1].isdigit() else ""
     since = f"in {last}{window.removesuffix(', complete')}" if window else "since the period before"
+    since += f" against {against}" if window and against else ""
     text = (
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
