@@ -49,12 +49,10 @@ from .customers.rfm.segments import rfm_segments as rfm_segments
 from .customers.rfm.summary import rfm_summary as rfm_summary
 from .customers.rfm.summary import rfm_train_test_split as rfm_train_test_split
 from .customers.tiers.chances import (
-    tier_migration as tier_migration,
-)
-from .customers.tiers.chances import (
     tier_probabilities as tier_probabilities,
 )
 from .customers.tiers.claims import tier_claims as tier_claims
+from .customers.tiers.migration import tier_migration as tier_migration
 from .customers.tiers.value_tiers import (
     value_tiers as value_tiers,
 )

@@ -46,14 +46,10 @@ class Estimate:
     unit : {"count", "money", "share", "points", "ratio", "days", "date", "text"}
     low, high : float
         Ends of the interval; NaN where there is none.
-    level : float
-        Of the interval.
-    currency : str
-        Of money.
-    base : str
-        What it is a share or count of, such as "customers who bought in 12 months".
-    window : str
-        The time that it was measured in, such as "July 1997 to June 1998".
+    level, currency : float and str
+        Of the interval; of money.
+    base, window : str
+        What it is a share or count of, such as "customers who bought in 12 months"; the time it was measured in.
 
     Examples
     --------
@@ -190,18 +186,7 @@ class Rules:
 def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Verdict:
     """Whether something is to be used: as grave as the gravest reason against it.
 
-    Parameters
-    ----------
-    subject : str
-        What is judged.
-    reasons : iterable of Reason or None
-        None is no reason.
-    otherwise : str
-        The sentence where there is no reason.
-
-    Returns
-    -------
-    Verdict
+    `subject` is what is judged, `otherwise` the sentence where there is no reason.
 
     Examples
     --------
@@ -222,14 +207,11 @@ class Claim:
 
     Parameters
     ----------
-    text : str
-        The claim.
-    source : str
-        Its author, with the year.
+    text, source : str
+        The claim; its author, with the year.
     needs : str
         Tables or columns without which it cannot be tested.
     kind : {"description", "effect", "target"}
-        How things are, what something changes, or what the firm wants to reach.
     evidence : {"observational", "natural", "randomised"}
         Where the data come from. No effect is supported by observation alone.
     bar : float
@@ -239,7 +221,6 @@ class Claim:
     smallest_difference : float
         The smallest distance from the bar that matters; 0 where every difference does.
     assumptions : tuple of str
-        What is assumed.
 
     Examples
     --------
@@ -285,10 +266,6 @@ class Claim:
             With its interval; one that is not known cannot be tested.
         why : str
             What was found, or what is missing, in a sentence.
-
-        Returns
-        -------
-        Finding
         """
         verdict = self.verdict(estimate.low, estimate.high) if estimate.is_known else UNTESTED
         return self._finding(verdict, estimate, why)
@@ -303,20 +280,16 @@ class Claim:
 
 
 class Compared(str):
-    """A sentence that compares, with the `difference` that it speaks of: its estimate and interval."""
+    """A sentence that compares, with the `difference` that it speaks of."""
 
     difference: Estimate
 
     @classmethod
     def of(cls, sentence: str, difference: Estimate) -> Compared:
-        """The same sentence with its difference."""
+        """It with its difference."""
         found = cls(sentence)
         found.difference = difference
         return found
-
-    def replace(self, old: Any, new: Any, count: Any = -1) -> Compared:  # currencies are filled in later
-        """The sentence with other words, and the same difference."""
-        return Compared.of(super().replace(old, new, count), self.difference)
 
 
 def beyond_chance(low: float, high: float) -> bool | None:
@@ -331,28 +304,19 @@ def beyond_chance(low: float, high: float) -> bool | None:
 
 
 def compared(sentence: str, difference: Estimate) -> Compared:
-    """A sentence that compares, and whether its difference is beyond chance.
-
-    Parameters
-    ----------
-    sentence : str
-        What is compared, with both values.
-    difference : Estimate
-        The first less the second, with its interval.
+    """A sentence that compares two values, and whether their `difference` is beyond chance.
 
     Examples
     --------
     >>> compared("Of Gold 31 % stayed, of Iron 90 %", Estimate(-0.59, "points", low=-0.63, high=-0.55))
     'Of Gold 31 % stayed, of Iron 90 % (difference −63 points to −55 points: beyond chance)'
     """
-    if not sentence:
-        return Compared.of("", difference)
     beyond = beyond_chance(difference.low, difference.high)
-    if beyond is None:
-        return Compared.of(f"{sentence} (difference not tested)", difference)
-    reach = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
-    told = "beyond chance" if beyond else "may be chance"
-    return Compared.of(f"{sentence} (difference {reach}: {told})", difference)
+    told = "not tested"
+    if beyond is not None:
+        told = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
+        told += ": beyond chance" if beyond else ": may be chance"
+    return Compared.of(f"{sentence} (difference {told})", difference)
 
 
 def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:
@@ -383,4 +347,5 @@ def in_currency(sentence: str, currency: str) -> str:
     >>> in_currency(f"Revenue rose to {fmt.money(1200, UNNAMED)}", "EUR"), in_currency(fmt.money(-2, UNNAMED), "")
     ('Revenue rose to EUR 1,200', '−2.00')
     """
-    return sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")
+    written = sentence.replace(UNNAMED, currency) if currency else sentence.replace(f"{UNNAMED} ", "")
+    return Compared.of(written, sentence.difference) if isinstance(sentence, Compared) else written

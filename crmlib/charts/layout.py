@@ -39,7 +39,7 @@ _WORDS = {
     "share_of_net": "share of net spend",
     "share_of_value": "share of value before service",
     "stayed": "share that stayed",
-    "top_10_share": "share of the spend from the tenth of customers ranked first",
+    "top_20_share": "share of the spend from the fifth of customers ranked first",
     "value_share": "share of the value",
 }
 _MOST_PERIODS = 6  # that are named on an axis

@@ -272,16 +272,16 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
 
 
 def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:
-    """How much of later spend the tenth holds that each ranking puts first: the best ranking beside the last."""
-    known = scores.dropna(subset=["top_10_share"])
+    """How much of later spend the fifth holds that each ranking puts first: the best ranking beside the last."""
+    known = scores.dropna(subset=["top_20_share"])
     if known.empty:
         return ""
     if not enough:
         return "Too few later purchases to tell which ranking is better"
     first, last = known.iloc[0], known.iloc[-1]
-    best = f"The tenth of customers ranked first by {fmt.short_name(first['model'])}"
-    best += f" brought {fmt.share(first['top_10_share'])} of later spend"
+    best = f"The fifth of customers ranked first by {fmt.short_name(first['model'])}"
+    best += f" brought {fmt.share(first['top_20_share'])} of later spend"
     if len(known) == 1:
         return best
-    sentence = f"{best}, by {fmt.short_name(last['model'])} {fmt.share(last['top_10_share'])}"
+    sentence = f"{best}, by {fmt.short_name(last['model'])} {fmt.share(last['top_20_share'])}"
     return compared(sentence, Estimate(last["behind"], "points", last["behind_low"], last["behind_high"]))

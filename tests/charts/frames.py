@@ -185,7 +185,9 @@ def tier_moves(counts: np.ndarray) -> pd.DataFrame:
 
 def stays(stayed: list[float], by_chance: list[float]) -> pd.DataFrame:
     names = ["Platinum", "Gold", "Iron", "Lead"][: len(stayed)]
-    return pd.DataFrame({"tier": names, "customers": 50, "stayed": stayed, "by_chance": by_chance})
+    frame = pd.DataFrame({"tier": names, "customers": 50, "stayed": stayed, "by_chance": by_chance})
+    apart = frame["stayed"] - frame["by_chance"]
+    return frame.assign(low=apart - 0.1, high=apart + 0.1)
 
 
 def allocations(shares: list[float]) -> pd.DataFrame:

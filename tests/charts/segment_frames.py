@@ -48,12 +48,12 @@ def outcomes(names: list[str], spend: list[float]) -> pd.DataFrame:
 
 
 def captured(shares: dict[str, float], reach: float = 0.05) -> pd.DataFrame:
-    frame = pd.DataFrame({"model": list(shares), "top_10_share": list(shares.values())})
-    frame = frame.sort_values("top_10_share", ascending=False, ignore_index=True)
-    behind = frame["top_10_share"].max() - frame["top_10_share"]
+    frame = pd.DataFrame({"model": list(shares), "top_20_share": list(shares.values())})
+    frame = frame.sort_values("top_20_share", ascending=False, ignore_index=True)
+    behind = frame["top_20_share"].max() - frame["top_20_share"]
     frame = frame.assign(behind=behind, behind_low=behind - reach, behind_high=behind + reach)
     return frame.assign(
-        top_10_share_low=frame["top_10_share"] - reach, top_10_share_high=frame["top_10_share"] + reach
+        top_20_share_low=frame["top_20_share"] - reach, top_20_share_high=frame["top_20_share"] + reach
     )
 
 
@@ -61,7 +61,7 @@ SEGMENTS = ["Champions", "Potential loyalists", "At risk", "Lost"]
 NAMED = ["recent, frequent, high spend", "long silent, rare, low spend", "low spend"]
 CATEGORIES = [*"ABCDEFGHIJ", "health and beauty aids", "other"]
 OF_SPEND = {"group": "group", "value": "spend"}
-OF_RANKINGS = {"group": "model", "value": "top_10_share", "kind": "share", "reference": 0.1}
+OF_RANKINGS = {"group": "model", "value": "top_20_share", "kind": "share", "reference": 0.1}
 USUAL = {
     "cluster_profile": (charts.cluster_profile, profile(NAMED, RFM), {}),
     "cluster_choice": (

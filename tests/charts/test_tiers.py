@@ -36,7 +36,7 @@ def test_the_pyramid_names_the_best_and_what_the_last_costs(
     customers: list[int], profit: list[float]
 ) -> None:
     table = frames.tier_rows(customers, profit)
-    chart = charts.paired_shares(table, title := pyramid(table, "profit"), **frames.OF_TIERS)
+    chart = charts.paired_shares(table, title := pyramid(table, "profit", "profit"), **frames.OF_TIERS)
     held = table[table["customers"] > 0]
     if held.empty:
         assert chart.empty
@@ -74,9 +74,9 @@ def test_the_whale_says_how_much_is_lost_again(profits: list[float]) -> None:
 def test_noise_and_change_stand_side_by_side(stayed: list[float], chance: list[float]) -> None:
     frame = frames.stays(stayed, chance)
     chart = charts.paired_shares(frame, stayed_beside_chance(frame), **frames.OF_STAYING)
-    assert chart.title == (
-        f"{fmt.share(stayed[0])} of Platinum stayed; {fmt.share(chance[0])} are expected to stay if no customer changes"
-    )
+    expected = f"{fmt.share(stayed[0])} of Platinum stayed; {fmt.share(chance[0])} are expected to stay if no customer"
+    assert chart.title.startswith(f"{expected} changes (difference ")
+    assert ("beyond chance" in chart.title) == (abs(stayed[0] - chance[0]) > 0.1)
     assert_legible(chart)
 
 
@@ -132,7 +132,9 @@ def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
 @given(four(four(st.floats(0.01, 1))))
 def test_certainty_names_the_best_and_the_least_sure(chances: list[list[float]]) -> None:
     frame = frames.certainty([[one / sum(row) for one in row] for row in chances])
-    chart = charts.tier_certainty(frame, certainty_of_tiers(frame))
+    chart = charts.tier_certainty(
+        frame, certainty_of_tiers(frame.rename_axis("tier").reset_index().assign(right=np.diag(frame)))
+    )
     right = np.diag(frame)
     assert chart.title.startswith(
         f"A customer measured as Platinum is Platinum with probability {fmt.share(right[0])}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.customers.tiers.chances import chances_of, moves_between, regression_to_the_mean
+from crmlib.customers.tiers.chances import chances_of
+from crmlib.customers.tiers.migration import moves_between, regression_to_the_mean
 from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.value_tiers import value_tiers
 

@@ -6,7 +6,8 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.profit.customer_profit import profit_days
-from crmlib.customers.tiers.chances import chances_of, moves_between, regression_to_the_mean
+from crmlib.customers.tiers.chances import chances_of
+from crmlib.customers.tiers.migration import moves_between, regression_to_the_mean
 from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.customers.tiers.value_tiers import value_tiers

@@ -191,8 +191,8 @@ class Pyramid(ResultFrame):
             Platinum first: `tier`, `customers`, `value` (revenue − cost of goods: what there is before service),
             `effort` (cost to serve), `share_of_value`, `share_of_effort`, `effort_per_value` (effort as a share of the
             tier's value), `out_of_proportion` (share of effort ÷ share of value: above 1 more service than value) and
-            `treatment`, what the theory recommends. NaN where the value is not positive, and where no cost of service is
-            known.
+            `treatment`, what the theory recommends. NaN where the value is not positive, or no cost of
+            service is known.
 
         Examples
         --------

@@ -16,7 +16,7 @@ from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
-from crmlib.models.backtesting.scores import TOP, rankings_without_a_model
+from crmlib.models.backtesting.scores import rankings_without_a_model
 from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import ModifiedBetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
@@ -25,7 +25,8 @@ from crmlib.rankings import Levels, Ranking, tenths
 from crmlib.statistics import bootstrap_weights, with_intervals
 
 LEVEL = 0.95  # of the bootstrap intervals
-MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_10_share")
+DEPTH = 0.2  # share of customers: about as many as are in the best RFM segment, or in Platinum and Gold
+MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_20_share")
 _MEANS = ("spend", "active")
 SO_FAR = "spend so far"
 
@@ -41,11 +42,11 @@ class SegmentBacktest:
         `spend` (per customer), `active` (share who bought), each with `_low` and `_high`, and
         `share_of_spend`; as the model expected it at the cut, `predicted_spend` and `p_alive` (means).
     scores : DataFrame
-        One row per ranking, the best tenth first: the groupings, the model's expected spend, and those that need no
+        One row per ranking, the best fifth first: the groupings, the model's expected spend, and those that need no
         model: `model`, `groups` (10 tenths of a ranking); `spend_explained`, `activity_explained` (share of the
         variance between customers that lies between groups, adjusted for their number); `spearman` (rank
         correlation with holdout spend); `gini` (of the spend captured; 1 is the order that came true);
-        `top_10_share` (of the spend, from the tenth ranked first) and `behind` (how much more of it the first row
+        `top_20_share` (of the spend, from the fifth ranked first) and `behind` (how much more of it the first row
         has, from the same resamples). All but `model` and `groups` with `_low` and `_high`.
     customers : DataFrame
         One row per customer: `customer_id`, `p_alive` and `predicted_spend` at the cut, `holdout_frequency`,
@@ -230,8 +231,8 @@ class Grouping:
     def of(cls, name: str, groups: pd.Categorical, spent: Array) -> Self:
         """Groups of customers, ranked by what they had spent on average."""
         codes = np.asarray(groups.codes, dtype=np.intp)
-        size, spent = np.bincount(codes), np.bincount(codes, spent)
-        return cls(name, codes, np.arange(len(size)), _divide(spent, size.astype(float), 0.0))
+        size, total = _sums(codes, np.ones(len(codes))), _sums(codes, spent)
+        return cls(name, codes, np.arange(len(size)), _divide(total, size, 0.0))
 
     @classmethod
     def of_ranking(cls, name: str, ranking: Array) -> Self:
@@ -272,8 +273,8 @@ def judge(
             measures[one.name].append(_measure(one, by_level, of_group, squares, best_gini))
             # nan where a resample holds nobody of a group
             means[one.name].append(np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS]))
-    tenth = MEASURES.index("top_10_share")
-    held = {name: np.array([row[tenth] for row in rows]) for name, rows in measures.items()}
+    fifth = MEASURES.index("top_20_share")
+    held = {name: np.array([row[fifth] for row in rows]) for name, rows in measures.items()}
     first = max(held, key=lambda name: np.nan_to_num(held[name][0], nan=-1.0))
     scores = []
     for grouping in groupings:
@@ -286,7 +287,7 @@ def judge(
         for name, rounds in means.items()
     }
     table = pd.DataFrame(scores)
-    return table.sort_values("top_10_share", ascending=False, kind="stable", ignore_index=True), of_groups
+    return table.sort_values("top_20_share", ascending=False, kind="stable", ignore_index=True), of_groups
 
 
 def _squares(weighted: Array, values: Array, customers: float) -> float:
@@ -314,7 +315,7 @@ def _measure(
     gini = levels.gini() / best_gini if best_gini > 0 else np.nan
     explained = [_explained(of_group["size"], of_group[name], squares[name]) for name in _MEANS]
     ranks = _rank_correlation(worth, size, by_level["rank"], squares["rank"])
-    return np.array([*explained, ranks, gini, levels.captured_by(TOP)])
+    return np.array([*explained, ranks, gini, levels.captured_by(DEPTH)])
 
 
 def _explained(size: Array, total: Array, squares: float) -> float:
