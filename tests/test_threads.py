@@ -43,9 +43,8 @@ def test_four_threads_of_twelve_calls_are_as_good_as_one(opened):
 
     with ThreadPoolExecutor(4) as pool:
         at_once = [pool.submit(calls, thread) for thread in range(4)]
-        answers = [
-            call.result(timeout=600) for call in at_once
-        ]  # a lock never let go hangs; a busy machine is slow
+        # A lock that is never let go hangs for ever; a busy machine is only slow.
+        answers = [call.result(timeout=600) for call in at_once]
     alone = [answer(question) for question in QUESTIONS]
     for thread, found in enumerate(answers):
         for call, frame in enumerate(found):
