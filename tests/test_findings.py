@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,14 +20,18 @@ from crmlib.findings import (
     REFUSE,
     SUPPORTED,
     UNDECIDED,
+    UNNAMED,
     UNTESTED,
     USE,
     Claim,
     Estimate,
     Reason,
     Rules,
+    compared,
+    in_currency,
     judge,
     limit,
+    with_finding,
 )
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -146,3 +151,17 @@ def test_an_estimate_reads_with_its_interval(estimate, text):
 def test_a_unit_that_nobody_knows_is_refused():
     with pytest.raises(CrmError, match="unit is 'euros'; allowed: count, money"):
         Estimate(1, "euros")
+
+
+def test_a_sentence_that_compares_keeps_its_difference_wherever_it_goes():
+    """In the frame's attributes by name, in copies of the frame, and with the currency filled in."""
+    apart = Estimate(12.0, "money", low=3.0, high=21.0)
+    frame = with_finding(
+        pd.DataFrame({"x": [1]}), lambda _: compared(f"a brings {UNNAMED} 40, b {UNNAMED} 28", apart)
+    )
+    title = in_currency(frame.copy(deep=True).attrs["finding"], "EUR")
+    assert title == "A brings EUR 40, b EUR 28 (difference 3.00 to 21.00: beyond chance)"
+    assert title.difference == apart
+    assert frame.attrs["compared"]["low"] == 3.0
+    assert "may be chance" in compared("a, b", Estimate(0.1, "points", low=-0.1, high=0.3))
+    assert "not tested" in compared("a, b", Estimate(0.1, "points"))
