@@ -230,7 +230,7 @@ def test_too_few_customers_are_no_answer():
 
 
 def test_on_the_simulated_firm_intervals_hold_the_true_effects():
-    firm = simulate_firm(6000, 2, random_state=3)
+    firm = simulate_firm(6000, 2, random_state=3, effects={"reminders": 2})
     truth = (
         firm.truth["treatments"].query("horizon_days == 90").groupby("experiment")["effect_purchases"].mean()
     )
