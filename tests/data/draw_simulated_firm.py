@@ -19,12 +19,14 @@ UNSEEN, SHOWN, CHANCE = "#f3d9c9", "#d7e3ee", "#dfe8d2"
 BOXES = {
     "traits": (0, 4.4, UNSEEN, "need, income,\ntemper, restless,\nsociable (in no table)"),
     "market": (0, 2.9, SHOWN, "market, product\ntype, channel"),
+    "budget": (1, 6.5, CHANCE, "budgets: chance\ndecides"),
+    "moods": (4, 1.9, UNSEEN, "trust, success,\nmet expectations"),
     "season": (0, 1.6, SHOWN, "seasons, holidays"),
     "quiet": (0, 0.5, UNSEEN, "quiet spells"),
     "trials": (1, 0.5, CHANCE, "experiments:\nchance decides"),
     "rate": (1, 3.7, UNSEEN, "pace of buying,\nrisk of leaving"),
     "referral": (1, 5.4, SHOWN, "recommended by an\nearlier customer"),
-    "leads": (2, 5.4, SHOWN, "leads, spend by\nchannel, staff hours"),
+    "leads": (2, 5.4, SHOWN, "leads, paths of\nchannels, hours"),
     "orders": (2, 2.9, SHOWN, "orders, lines,\ncosts, returns"),
     "promises": (2, 0.5, SHOWN, "promises kept\nor broken"),
     "loyalty": (3, 4.3, SHOWN, "loyalty programme"),
@@ -40,13 +42,14 @@ ARROWS = [
     ("loyalty", "orders"), ("orders", "cases"), ("cases", "left"), ("rate", "left"), ("promises", "left"),
     ("trials", "left"), ("trials", "contract"), ("left", "contract"), ("cases", "surveys"), ("promises", "surveys"),
     ("left", "value"), ("orders", "value"), ("orders", "referral"), ("traits", "loyalty"),
+    ("budget", "leads"), ("moods", "left"), ("moods", "surveys"),
 ]  # fmt: skip
 WIDTH, HEIGHT, ACROSS = 2.1, 0.86, 2.75
 
 
 def draw(path: Path) -> None:
     """Write the picture."""
-    figure, axes = plt.subplots(figsize=(12, 6.4))
+    figure, axes = plt.subplots(figsize=(12, 7.2))
     for column, row, colour, text in BOXES.values():
         corner = (column * ACROSS - WIDTH / 2, row - HEIGHT / 2)
         axes.add_patch(
@@ -63,7 +66,7 @@ def draw(path: Path) -> None:
         left = -1.05 + 2.6 * place
         axes.add_patch(
             FancyBboxPatch(
-                (left, 6.35),
+                (left, 7.45),
                 0.3,
                 0.2,
                 boxstyle="round,pad=0.02",
@@ -72,8 +75,8 @@ def draw(path: Path) -> None:
                 zorder=2,
             )
         )
-        axes.text(left + 0.45, 6.45, text, va="center", fontsize=10)
-    axes.set(xlim=(-1.3, 4 * ACROSS + 1.2), ylim=(-0.1, 6.8))
+        axes.text(left + 0.45, 7.55, text, va="center", fontsize=10)
+    axes.set(xlim=(-1.3, 4 * ACROSS + 1.2), ylim=(-0.1, 7.9))
     axes.set_title("The simulated firm: what depends on what", loc="left", fontsize=13)
     axes.axis("off")
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})

@@ -568,3 +568,16 @@ def test_what_is_known_from_a_planned_day_is_not_known_before():
     seen = known_at(rows, CONTRACTS["customer_features"], dt.date(2024, 3, 1)).to_pandas()
     assert seen["churned"].isna().all()
     assert seen["outcome_known_on"].tolist() == day
+
+
+def test_a_contact_needs_a_customer_or_a_lead(shop):
+    study = shop(
+        touchpoints="customer_id,lead_id,date,channel\n1,,2024-01-06,web\n,L1,2024-01-07,search\n"
+        ",,2024-01-08,web\n2,L2,2024-01-09,shop\n"
+    )
+    assert column(study, "touchpoints", "lead_id") == [None, "L1", "L2"]
+    assert column(study, "touchpoints", "channel") == ["web", "search", "shop"]
+    aside = study.quality.tables.set_index("outcome")["rows"].to_dict()
+    assert aside["no customer id"] == 1
+    assert CONTRACTS["touchpoints"].lacking(["date", "channel", "lead_id"]) == []
+    assert CONTRACTS["touchpoints"].lacking(["date", "channel"]) == ["customer_id"]

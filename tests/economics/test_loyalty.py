@@ -155,7 +155,7 @@ def test_matching_holds_the_truth_where_only_known_things_select():
 def firms():
     """The simulated firm with and without an unseen need that makes heavy buyers join."""
     return {
-        need: simulate_firm(12_000, 3, random_state=1, effects={"confounders": need}) for need in (1.0, 0.0)
+        need: simulate_firm(12_000, 3, random_state=2, effects={"confounders": need}) for need in (1.0, 0.0)
     }
 
 
