@@ -210,7 +210,7 @@ def features_that_count(importance: pd.DataFrame) -> str:
     counting = importance[importance["importance"] > 2 * importance["standard_error"]]
     if counting.empty:
         return "No feature improves predictions for held-out customers beyond chance"
-    names = [fmt.short_name(str(name).replace("_", " ")) for name in counting["feature"].head(2)]
+    names = [fmt.short_name(fmt.column(str(name))) for name in counting["feature"].head(2)]
     if len(names) == 1:
         return f"{fmt.capital(names[0])} alone matters"
     lead = counting["importance"].iloc[0] - counting["importance"].iloc[1]

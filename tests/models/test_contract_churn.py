@@ -33,7 +33,7 @@ def telco():
 
 def test_a_table_of_customers_is_learnt_from(telco):
     assert telco.leaks["column"].tolist() == ["total_charges"]
-    assert "total_charges is left out: another column has the same information" in telco.data.notes
+    assert "total charges is left out: another column has the same information" in telco.data.notes
     assert telco.verdict.verdict == "use"
     assert telco.verdict.after("A finding") == "A finding (use)"
     assert telco.tested.measures.loc["ROC AUC (share of pairs ranked correctly)", "churn model"].startswith(

@@ -174,7 +174,7 @@ class ChurnEvaluation:
         """The columns in doubt and the score without them, to stand beside the score; else empty."""
         if self.in_doubt.empty:
             return ""
-        caveat = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
+        caveat = f", with {fmt.listing([*map(fmt.column, self.in_doubt['column'])])} in doubt"
         area = self.scores.set_index("model")["roc_auc"].get(WITHOUT)
         return caveat if area is None else f"{caveat} (ROC AUC {fmt.number(area)} without)"
 
@@ -271,7 +271,7 @@ def evaluate_churn(
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
     p_churn, deciles = frame["p_churn"].to_numpy(), _deciles(predictions, weights, churned)
     return ChurnEvaluation(
-        scores=_scores(predictions, weights, churned, ", ".join(named_in_doubt)),
+        scores=_scores(predictions, weights, churned, ", ".join(map(fmt.column, named_in_doubt))),
         calibration=with_finding(calibration_groups(p_churn, churned), chances_of_leaving),
         deciles=with_finding(with_finding(deciles, gains), churn_of_tenths, measure="churn_rate"),
         subgroups=by_subgroup(features, churned, p_churn, few),
