@@ -311,11 +311,9 @@ def compared(sentence: str, difference: Estimate) -> Compared:
     >>> compared("Of Gold 31 % stayed, of Iron 90 %", Estimate(-0.59, "points", low=-0.63, high=-0.55))
     'Of Gold 31 % stayed, of Iron 90 % (difference −63 points to −55 points: beyond chance)'
     """
-    beyond = beyond_chance(difference.low, difference.high)
-    told = "not tested"
-    if beyond is not None:
-        told = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
-        told += ": beyond chance" if beyond else ": may be chance"
+    ends = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
+    words = {None: "not tested", True: f"{ends}: beyond chance", False: f"{ends}: may be chance"}
+    told = words[beyond_chance(difference.low, difference.high)]
     return Compared.of(f"{sentence} (difference {told})", difference)
 
 

@@ -34,11 +34,6 @@ def normal_quantile(level: float) -> float:
     level : float
         Share of a normal distribution that is within.
 
-    Raises
-    ------
-    CrmError
-        If level is no share.
-
     Examples
     --------
     >>> round(normal_quantile(0.95), 6)
@@ -146,7 +141,10 @@ def difference_of_means(treated: ArrayLike, control: ArrayLike, *, level: float 
     from scipy.special import stdtr, stdtrit
 
     check_level(level)
-    groups = _outcomes("treated", treated), _outcomes("control", control)
+    groups = [np.asarray(group, dtype=float) for group in (treated, control)]
+    for name, group in zip(("treated", "control"), groups, strict=True):
+        if len(group) < 2 or not np.isfinite(group).all():
+            raise DataError(f"{name} has {len(group)} outcomes; give two at least, all known")
     parts = [group.var(ddof=1) / len(group) for group in groups]
     means = float(groups[0].mean()), float(groups[1].mean())
     gap, error = means[0] - means[1], sqrt(sum(parts))
@@ -317,21 +315,10 @@ def with_intervals(
     resampled : array, shape (resamples, names, ...)
     level : float, default 0.95
     """
-    columns: dict[str, Any] = {}
-    for name, *found in zip(
-        names, np.asarray(measured), *percentile_interval(resampled, level=level), strict=True
-    ):
-        columns |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    ends, columns = percentile_interval(resampled, level=level), dict[str, Any]()
+    for name, value, low, high in zip(names, np.asarray(measured), *ends, strict=True):
+        columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return columns
-
-
-def _outcomes(name: str, values: ArrayLike) -> Array:
-    group = np.asarray(values, dtype=float)
-    if len(group) < 2 or not np.isfinite(group).all():
-        raise DataError(
-            f"{name} has {len(group)} customers or outcomes that are no number; give two at least, all known"
-        )
-    return group
 
 
 def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
@@ -340,12 +327,8 @@ def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
     Parameters
     ----------
     values, errors : array, shape (groups,)
-        Each group's estimate and its standard error; groups without a known error above 0 are left out.
-
-    Returns
-    -------
-    float
-        nan where fewer than two groups are left.
+        Each group's estimate and its standard error; groups without a known error above 0 are left out, and of
+        fewer than two the answer is nan.
 
     Notes
     -----

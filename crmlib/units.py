@@ -202,3 +202,9 @@ def _day(value: Any) -> dt.date | None:
 def _month(day: dt.date, short: bool) -> str:
     name = _MONTHS[day.month - 1]
     return name[:3] if short else name
+
+
+def unit_of(data: object) -> TimeUnit | None:
+    """The unit of time that a customer summary carries, or None for a plain frame."""
+    unit = getattr(data, "time_unit", None)
+    return TimeUnit.parse(unit) if isinstance(unit, str) else None  # a column of that name is no unit

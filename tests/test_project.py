@@ -21,6 +21,7 @@ ROOMS = [
     {
         *(
             "arguments",
+            "columns",
             "errors",
             "findings",
             "format",

@@ -15,13 +15,12 @@ from crmlib.errors import CrmError, FitError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
-from crmlib.models.base import unit_of
 from crmlib.models.gamma_gamma import GammaGammaModel, read_spend
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend, score_histories
 from crmlib.no_rows import ResultFrame
 from crmlib.statistics import check_level, normal_quantile
-from crmlib.units import TimeUnit, periods
+from crmlib.units import TimeUnit, periods, unit_of
 
 INTERVALS = ("predictive", "parameters")
 

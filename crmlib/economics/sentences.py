@@ -11,8 +11,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Compared, Estimate, Finding, compared
-from crmlib.models.sentences import beyond_chance
-from crmlib.statistics import normal_quantile, p_value_all_equal, wilson_interval
+from crmlib.models.sentences import difference_of_extremes
+from crmlib.statistics import p_value_all_equal, wilson_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
@@ -44,13 +44,8 @@ def value_of_groups(table: pd.DataFrame) -> str:
         return f"{fmt.short_name(best)}: worth {each}"
     if not known[best] > known[worst]:
         return f"All {len(known)} groups are worth the same: {each}"
-    error = float(np.hypot(*rows.loc[[best, worst], "standard_error"].fillna(np.inf)))
-    reach = normal_quantile(1 - 0.1 / (len(known) * (len(known) - 1))) * error
-    gap = float(known[best] - known[worst])
-    least = (
-        f"{fmt.short_name(worst)}: {money(float(known[worst]))}, {beyond_chance(gap - reach, gap + reach)}"
-    )
-    return f"{fmt.short_name(best)}: {each}; {least}"
+    sentence = f"{fmt.short_name(best)}: {each}; {fmt.short_name(worst)}: {money(float(known[worst]))}"
+    return compared(sentence, difference_of_extremes(known, rows["standard_error"], "money"))
 
 
 def value_of_months(table: pd.DataFrame, life: str) -> str:
@@ -110,8 +105,11 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
         f"{fmt.short_name(str(rankings[place]))}: at most {money(row['profit'])}{_interval(row)}"
         for place, row in tops.iloc[1:].iterrows()
     ]
-    apart = curve.attrs.get("lead")  # interval of the first ranking's profit less the second's
-    return "; ".join([said, *others]) + (f", {beyond_chance(*apart)}" if apart else "")
+    found, apart = "; ".join([said, *others]), curve.attrs.get("lead")
+    if not apart:  # the interval of the first ranking's profit less the second's
+        return found
+    lead = float(tops["profit"].iloc[0] - tops["profit"].iloc[1])
+    return compared(found, Estimate(lead, "money", low=apart[0], high=apart[1], currency=UNNAMED))
 
 
 def _cut_off(top: pd.Series, curve: pd.DataFrame) -> str:

@@ -40,16 +40,16 @@ class CustomerEquity:
     low: float
     high: float
     basis: str
+    level: float = 0.8
 
     def in_words(self, value: str, ahead: str, currency: str = "") -> str:
         """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
-        money, uncorrected = (fmt.money(one, currency) for one in (self.value, self.uncorrected))
-        who = fmt.plural(self.customers, "customer")
+        who, money = fmt.plural(self.customers, "customer"), fmt.money(self.value, currency)
         said = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
         if np.isnan(self.low):
             return f"{said}; how far this may be off is not known."
         reach = fmt.interval(self.low, self.high, "money", currency)
-        return f"{said} ({reach}; {uncorrected} before the correction by past errors)."
+        return f"{said} ({fmt.share(self.level)} interval {reach})."
 
 
 def customer_equity(
@@ -89,7 +89,7 @@ def customer_equity(
     corrected = total * errors.correction
     low, high = errors.interval(corrected, level)
     basis = f"{fmt.share(level)} by the errors at {fmt.plural(len(errors.tests), 'rolling origin')}"
-    return CustomerEquity(len(values), corrected, total, low, high, basis)
+    return CustomerEquity(len(values), corrected, total, low, high, basis, level)
 
 
 def clv_sensitivity(

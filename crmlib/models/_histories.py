@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.errors import DataError
+from crmlib.errors import DataError, FitError
 from crmlib.models._inference import Array
 
 HISTORY = ("frequency", "recency", "T")
@@ -216,3 +216,18 @@ def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
     if not weight.sum() > 0:
         raise DataError("weight is 0 in every row; it says how many customers a row stands for")
     return np.bincount(row, weights=weight, minlength=n_unique).astype(float)
+
+
+def refuse_unidentified(known: Histories) -> None:
+    """Refuse customers from whom no rate of buying can be learned."""
+    counted = known.weight > 0
+    if not (known.T[counted] > 0).any():
+        raise FitError(
+            "T is 0 for every customer: nobody has been watched after the first purchase, so nothing can be "
+            "learned; move the end of the calibration period to a later date"
+        )
+    if not (known.frequency[counted] > 0).any():
+        raise FitError(
+            "frequency is 0 for every customer: without a repeat purchase the parameters are not "
+            "identifiable; use a longer calibration period, or a log that covers several purchases"
+        )

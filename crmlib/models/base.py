@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +17,7 @@ from crmlib.errors import CrmError, DataError, did_you_mean, not_fitted
 from crmlib.models._diagnosis import Diagnosis, Finding, ModelSummary
 from crmlib.models._inference import Array, LogLikelihood, Maximum, maximise
 from crmlib.statistics import normal_quantile
-from crmlib.units import TimeUnit, periods
+from crmlib.units import TimeUnit, periods, unit_of
 
 FILE_FORMAT = 1
 STEP = 1e-3  # of the differences, in log parameters, by which slopes are found
@@ -309,17 +310,12 @@ class LikelihoodModel:
         content["params"] = self._fitted("params_")
         content["time_unit"] = self.time_unit_.value if self.time_unit_ else None
         if hasattr(self, "loglik_"):
-            diagnosis = self.diagnosis_
             content["fit"] = {
                 "loglik": self.loglik_,
                 "n_customers": self.n_customers_,
                 "log_covariance": [[None if np.isnan(v) else v for v in row] for row in self._log_covariance],
-                "converged": diagnosis.converged,
-                "gradient_norm": diagnosis.gradient_norm,
-                "findings": [
-                    [list(finding.parameters), finding.what, finding.cure] for finding in diagnosis.findings
-                ],
-                "without_interval": diagnosis.without_interval,
+                **vars(self.diagnosis_),
+                "findings": [astuple(finding) for finding in self.diagnosis_.findings],
             }
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -350,9 +346,3 @@ class LikelihoodModel:
             without = tuple(fit["without_interval"])
             model.diagnosis_ = Diagnosis(fit["converged"], fit["gradient_norm"], findings, without)
         return model
-
-
-def unit_of(data: object) -> TimeUnit | None:
-    """The unit of time that a customer summary carries, or None for a plain frame."""
-    unit = getattr(data, "time_unit", None)
-    return TimeUnit.parse(unit) if isinstance(unit, str) else None  # a column of that name is no unit

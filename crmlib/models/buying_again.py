@@ -93,15 +93,14 @@ class ActivityComparison:
         """The first row of `scores`; nan where there is none."""
         return self.scores.reindex(index=[0]).iloc[0]
 
-    @property
-    def in_words(self) -> str:
-        """What was expected of the customers of the holdout and what they did, in a sentence."""
+    def in_words(self, within: str) -> str:
+        """How many customers bought in the test, of which length `within` is, and how many were expected to."""
         if self.reason:
             return not_measured(self.reason)
         expected, bought = fmt.share(self.of_model["predicted"]), fmt.share(self.of_model["actual"])
-        return (
-            f"In the test {self.of_model['forecast']} expected {expected} of customers to buy; {bought} did."
-        )
+        who, day = fmt.plural(self.customers, "customer"), fmt.date(self.calibration_end)
+        found = f"{bought} of {who} bought again within {within} after {day}"
+        return f"{found}; the best purchase model expected {expected}."
 
     @property
     def of_model(self) -> pd.Series:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crmlib.errors import CannotAnswerError, CrmError, FitError
+from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
-from crmlib.models._histories import Histories, distinct_pairs, read_histories
+from crmlib.models._histories import Histories, distinct_pairs, read_histories, refuse_unidentified
 from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models._special import expit
 from crmlib.models.scoring import HistoryModel
@@ -66,7 +66,7 @@ class PurchaseModel(HistoryModel):
         """
         unit = self._unit_of(data)
         histories = read_histories(data, weighted=True)
-        _refuse_unidentified(histories)
+        refuse_unidentified(histories)
         self.time_unit_ = unit
         sample = None
         if len(histories.weight) > 3 * SAMPLE:
@@ -205,9 +205,7 @@ class PurchaseModel(HistoryModel):
         """
         t = self._periods(future_t)
         counts = list(n) if isinstance(n, Sequence | np.ndarray) else [n]
-        if wrong := [
-            count for count in counts if not (np.isfinite(count) and count >= 0 and count == int(count))
-        ]:
+        if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
             raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
         self._check_unit(data)
         histories = read_histories(data)
@@ -339,17 +337,3 @@ class PurchaseModel(HistoryModel):
             return pd.Series(index=data.index, name=name, dtype=float)
         values = np.asarray(answer(known.frequency, known.recency, known.T), dtype=float)
         return pd.Series(values[known.row], index=data.index, name=name)
-
-
-def _refuse_unidentified(known: Histories) -> None:
-    counted = known.weight > 0
-    if not (known.T[counted] > 0).any():
-        raise FitError(
-            "T is 0 for every customer: nobody has been watched after the first purchase, so nothing can be "
-            "learned; move the end of the calibration period to a later date"
-        )
-    if not (known.frequency[counted] > 0).any():
-        raise FitError(
-            "frequency is 0 for every customer: without a repeat purchase the parameters are not "
-            "identifiable; use a longer calibration period, or a log that covers several purchases"
-        )

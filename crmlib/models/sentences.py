@@ -6,11 +6,13 @@ do not know theirs.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, Estimate, compared, with_finding
+from crmlib.findings import UNNAMED, Compared, Estimate, compared, with_finding
 from crmlib.statistics import normal_quantile
 
 DRAWN = 4  # forecasts that a chart of chances draws and names
@@ -178,17 +180,16 @@ def gains(deciles: pd.DataFrame) -> str:
     first = deciles[(deciles["decile"] == 1) & (deciles["model"] != "base rate")]
     if first.empty:
         return ""
+    best = float(first["gain"].iloc[0])
     others = [
-        f"{fmt.short_name(row.model)} {fmt.share(row.gain)}, {beyond_chance(row.lead_low, row.lead_high)}"
+        compared(
+            f"{fmt.short_name(row.model)} {fmt.share(row.gain)}",
+            Estimate(best - row.gain, "points", row.lead_low, row.lead_high),
+        )
         for row in first.iloc[1:].itertuples()
     ]
-    best = fmt.share(float(first["gain"].iloc[0]))
-    return "; ".join([f"The riskiest 10 % of customers contain {best} of those who left", *others])
-
-
-def beyond_chance(low: float, high: float) -> str:
-    """Whether a difference of which this is the interval is more than chance, in words."""
-    return "a difference beyond chance" if low > 0 or high < 0 else "a difference within chance"
+    found = f"The riskiest 10 % of customers contain {fmt.share(best)} of those who left"
+    return Compared.of("; ".join([found, *others]), others[0].difference) if others else found
 
 
 def churn_of_tenths(deciles: pd.DataFrame) -> str:
@@ -209,7 +210,7 @@ def features_that_count(importance: pd.DataFrame) -> str:
     counting = importance[importance["importance"] > 2 * importance["standard_error"]]
     if counting.empty:
         return "No feature improves predictions for held-out customers beyond chance"
-    names = [fmt.short_name(str(name).replace("_", " ")) for name in counting["feature"].head(2)]
+    names = [fmt.short_name(fmt.column(str(name))) for name in counting["feature"].head(2)]
     if len(names) == 1:
         return f"{fmt.capital(names[0])} alone matters"
     lead = counting["importance"].iloc[0] - counting["importance"].iloc[1]
@@ -233,13 +234,19 @@ def survival_compared(curves: pd.DataFrame) -> str:
     if fmt.share(share[most]) == fmt.share(share[least]):
         return f"{fmt.capital(when)}, {fmt.share(share[most])} of contracts are still there in every group"
     error = ((there["high"] - there["low"]) / (2 * normal_quantile(0.95))).fillna(0.0)
-    reach = normal_quantile(1 - 0.1 / (len(there) * (len(there) - 1))) * float(
-        np.hypot(error[most], error[least])
-    )
-    gap = share[most] - share[least]
-    stay = f"{fmt.share(share[most])} of contracts are still there {when}; {fmt.short_name(least)}: "
-    words = beyond_chance(gap - reach, gap + reach)
-    return f"{fmt.short_name(most)}: {stay}{fmt.share(share[least])}, {words}"
+    stay = f"{fmt.short_name(most)}: {fmt.share(share[most])} of contracts are still there {when}"
+    sentence = f"{stay}; {fmt.short_name(least)}: {fmt.share(share[least])}"
+    return compared(sentence, difference_of_extremes(share, error, "points"))
+
+
+def difference_of_extremes(
+    values: pd.Series, errors: pd.Series, unit: Literal["points", "money"]
+) -> Estimate:
+    """How far the highest of several groups is above the lowest, at 95 % for all pairs of them (Bonferroni)."""
+    ends, pairs = [values.idxmax(), values.idxmin()], len(values) * (len(values) - 1) / 2
+    gap = float(values[ends[0]] - values[ends[1]])
+    reach = normal_quantile(1 - 0.05 / pairs) * float(np.hypot(*errors[ends]))
+    return Estimate(gap, unit, gap - reach, gap + reach, currency=UNNAMED)
 
 
 def order_by_effect(curve: pd.DataFrame, low: float, high: float) -> str:

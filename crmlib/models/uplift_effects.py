@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib.errors import FitError
-from crmlib.findings import with_finding
+from crmlib.findings import Estimate, with_finding
 from crmlib.models.sentences import order_by_effect
 from crmlib.rankings import parts_of_equal_size, rank_correlation
 from crmlib.statistics import (
@@ -66,15 +66,14 @@ class Heterogeneity:
     @property
     def sentence(self) -> str:
         """The finding."""
-        shown = "{:.3g} ({:.3g} to {:.3g})"
         if self.usable:
             ends = self.groups.iloc[[0, -1]][["effect", "low", "high"]].to_numpy()
-            first, last = (shown.format(*end) for end in ends)
+            first, last = (Estimate(value, "ratio", low, high) for value, low, high in ends)
             return (
                 f"The contact helps some more than others (p = {self.p_value:.2g}): {first} where most is predicted, "
                 f"{last} where least is. Choose by predicted effect."
             )
-        average = shown.format(self.average_effect, self.average_low, self.average_high)
+        average = Estimate(self.average_effect, "ratio", self.average_low, self.average_high)
         why = f"p = {self.p_value:.2g}"
         if self.p_value < SIGNIFICANT:
             why = "groups do not follow the order that is predicted for them"

@@ -48,6 +48,13 @@ class ValueTerms:
         return any(origin.startswith("assumed") for origin in (self.margin_origin, self.discount_origin))
 
     @property
+    def of_margin(self) -> str:
+        """The margin and its origin, where nothing is discounted."""
+        if self.margin is None:
+            return "No margin is known, so value is revenue."
+        return f"The margin is {fmt.share(self.margin)} of revenue ({self.margin_origin}), before the cost of service."
+
+    @property
     def sentence(self) -> str:
         """What value is, and what it rests on."""
         rate = f"discounted at {fmt.share(self.discount_rate_per_year)} per year ({self.discount_origin})"

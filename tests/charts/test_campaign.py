@@ -59,11 +59,11 @@ def test_rankings_are_compared() -> None:
     curves = frames.profit_curves(**{"by effect": [0, 900.0, 500], "by risk": [0, 300.0, 500]})
     curves.attrs["lead"] = (100.0, 700.0)
     assert usd(best_cut_off_in_words(curves)) == (
-        "By effect: contacting 50 % of customers earns most, USD 900; by risk: at most USD 500, a difference beyond "
-        "chance"
+        "By effect: contacting 50 % of customers earns most, USD 900; by risk: at most USD 500 (difference USD 100 "
+        "to USD 700: beyond chance)"
     )
     curves.attrs["lead"] = (-100.0, 700.0)
-    assert best_cut_off_in_words(curves).endswith("a difference within chance")
+    assert best_cut_off_in_words(curves).endswith(": may be chance)")
 
 
 def test_of_an_experiment_the_interval_of_the_profit_says_whether_it_pays() -> None:

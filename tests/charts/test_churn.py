@@ -28,9 +28,12 @@ def test_a_gap_within_its_interval_is_chance() -> None:
 def test_gains_and_lift_are_those_of_the_riskiest_tenth() -> None:
     frame = deciles({"churn model": [8, 2, *[0] * 8], "tenure alone": [4, 3, 3, *[0] * 7]})
     title = gains(frame)
-    found = "The riskiest 10 % of customers contain 80 % of those who left; tenure alone 40 %, a difference"
-    assert title == f"{found} beyond chance"
-    assert gains(frame.assign(lead_low=-0.1)) == f"{found} within chance"
+    found = "The riskiest 10 % of customers contain 80 % of those who left; tenure alone 40 %"
+    assert title == f"{found} (difference 10 points to 30 points: beyond chance)"
+    assert title.difference.value == pytest.approx(0.4)
+    assert (
+        gains(frame.assign(lead_low=-0.1)) == f"{found} (difference −10 points to 30 points: may be chance)"
+    )
     assert churn_of_tenths(frame).startswith("80 % of the riskiest tenth left, 8.0 times the average; 0 %")
 
 

@@ -266,7 +266,7 @@ def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
         assert f"; {names[int(np.argmin(means))]}: " in title
         pairs = len(means) * (len(means) - 1) / 2
         beyond = max(means) - min(means) > NormalDist().inv_cdf(1 - 0.025 / pairs) * np.sqrt(2)
-        assert title.endswith(f"a difference {'beyond' if beyond else 'within'} chance")
+        assert title.endswith(": beyond chance)" if beyond else ": may be chance)")
     else:
         assert "worth the same" in title
 

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.special import ndtri
 
 from crmlib import BetaGeoBetaBinomModel, BetaGeoModel, GammaGammaModel, ModifiedBetaGeoModel, ParetoNBDModel
+from crmlib import format as fmt
 from crmlib.economics.lifetime_value import customer_lifetime_value, value_of_new_customer
 from crmlib.economics.value_tables import customer_equity
 from crmlib.errors import CrmError, DataError, FitError
@@ -261,6 +262,12 @@ def test_equity_is_corrected_and_its_interval_lies_around_the_corrected_value(bg
     bare = customer_equity(values)
     assert bare.value == bare.uncorrected == total
     assert np.isnan([bare.low, bare.high]).all()
+    assert bare.in_words("profit", "a year").endswith("how far this may be off is not known.")
+    half = customer_equity(values, errors=past([-0.1, 0.1] * 3), level=0.5)
+    ends = fmt.interval(half.low, half.high, "money", "EUR")
+    assert half.in_words("profit", "a year", "EUR").endswith(
+        f" of profit within a year (50 % interval {ends})."
+    )
     small, large = (customer_equity(values, errors=past([-e, e, -e, e])) for e in (0.03, 0.12))
     assert np.log(large.high / large.low) > np.log(small.high / small.low) > 0
     low = customer_equity(values, errors=past([-0.2, -0.2, -0.2, -0.2]))

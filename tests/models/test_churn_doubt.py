@@ -35,12 +35,12 @@ def test_a_suspect_stands_beside_every_score(tested):
     assert list(tested.measures) == ["churn model", "without columns in doubt", "tenure alone", "base rate"]
     assert (
         tested.caveat
-        == f", with call_duration in doubt (ROC AUC {area['without columns in doubt']:.2f} without)"
+        == f", with call duration in doubt (ROC AUC {area['without columns in doubt']:.2f} without)"
     )
     verdict = tested.verdict()
     assert verdict.verdict == "use with care"
     said = (
-        f"Was this known in time: call_duration? Without it, {100 * area['without columns in doubt']:.0f} %"
+        f"Was this known in time: call duration? Without it, {100 * area['without columns in doubt']:.0f} %"
     )
     assert said in verdict.sentence
     assert "without columns in doubt" in crm.charts.churn_gains(tested.deciles).alt
@@ -64,11 +64,11 @@ def test_a_leak_is_refused_by_model_and_evaluation_alike(firm):
         crm.ChurnModel("logistic").fit(data)
     kept = crm.evaluate_churn(data, keep_leaks=True, **QUICK)
     assert kept.in_doubt["column"].tolist() == ["closed", "call_duration"]
-    assert "Was this known in time: closed, call_duration?" in kept.verdict().sentence
+    assert "Was this known in time: closed, call duration?" in kept.verdict().sentence
 
 
 def test_a_model_of_suspects_alone_has_no_score_without_them(firm):
     data = crm.churn_data(firm, leave_out=["tenure", "contract"])
     alone = crm.evaluate_churn(data, **QUICK)
-    assert alone.caveat == ", with call_duration in doubt"
+    assert alone.caveat == ", with call duration in doubt"
     assert "without columns in doubt" not in alone.scores["model"].tolist()

@@ -33,9 +33,15 @@ def telco():
 
 def test_a_table_of_customers_is_learnt_from(telco):
     assert telco.leaks["column"].tolist() == ["total_charges"]
-    assert "total_charges is left out: another column has the same information" in telco.data.notes
+    assert "total charges is left out: another column has the same information" in telco.data.notes
     assert telco.verdict.verdict == "use"
     assert telco.verdict.after("A finding") == "A finding (use)"
+    riskiest = telco.tested.predictions.nlargest(704, "p_churn")
+    found = riskiest["churned"].sum() / telco.data.churned.sum()
+    assert telco.tested.in_words == (
+        "27 % of customers left; the 10 % with the highest predicted chance include "
+        f"{100 * found:.0f} % of those who left."
+    )
     assert telco.tested.measures.loc["ROC AUC (share of pairs ranked correctly)", "churn model"].startswith(
         "0.84"
     )

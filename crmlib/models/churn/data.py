@@ -102,7 +102,7 @@ class ChurnData:
         if not kinds and not self.reason:
             raise FitError(f"no feature is left without {fmt.listing(columns)}; keep at least one")
         levels = {name: known for name, known in self.read.levels.items() if name in kinds}
-        left_out = tuple(f"{name} is left out: {why}" for name in columns)
+        left_out = tuple(f"{fmt.column(name)} is left out: {why}" for name in columns)
         read = replace(self.read, kinds=kinds, levels=levels)
         return replace(self, features=self.features[list(kinds)], read=read, notes=(*self.notes, *left_out))
 
@@ -205,7 +205,7 @@ def churn_data(
     _refuse_too_few(churned[known], label)
     rows = frame[known].reset_index(drop=True)
     read = read_features(rows.drop(columns=[label, ID, DATE, KNOWN_ON, *leave_out], errors="ignore"))
-    notes += [*read.notes, *(f"{name} is left out: by choice" for name in leave_out)]
+    notes += [*read.notes, *(f"{fmt.column(name)} is left out: by choice" for name in leave_out)]
     ids, groups = _customers(rows, notes)
     date, known_on = (_of_every_row(days.get(name), known, notes) for name in (DATE, KNOWN_ON))
     return ChurnData(

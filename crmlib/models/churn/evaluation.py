@@ -124,6 +124,13 @@ class ChurnEvaluation:
         """The row of the churn model in `scores`; nan where there is none."""
         return self.scores.set_index("model").reindex([MODEL]).iloc[0]
 
+    @property
+    def in_words(self) -> str:
+        """How many left, and how many of them the model finds in its riskiest tenth; empty where nothing is known."""
+        left, lift = self.model_scores[["base_rate", "lift_top_10"]]
+        held = f"the 10 % with the highest predicted chance include {fmt.share(lift / 10)} of those who left"
+        return f"{fmt.share(left)} of customers left; {held}{self.caveat}." if fmt.is_known(left) else ""
+
     def verdict(self, thresholds: ChurnThresholds | None = None) -> Verdict:
         """Whether the model is to be used, and why: "use", "use with care", "do not use", or "not judged"."""
         return churn_verdict(self.scores, subgroups=self.subgroups, thresholds=thresholds)
@@ -174,7 +181,7 @@ class ChurnEvaluation:
         """The columns in doubt and the score without them, to stand beside the score; else empty."""
         if self.in_doubt.empty:
             return ""
-        caveat = f", with {fmt.listing(list(self.in_doubt['column']))} in doubt"
+        caveat = f", with {fmt.listing([*map(fmt.column, self.in_doubt['column'])])} in doubt"
         area = self.scores.set_index("model")["roc_auc"].get(WITHOUT)
         return caveat if area is None else f"{caveat} (ROC AUC {fmt.number(area)} without)"
 
@@ -243,12 +250,8 @@ def evaluate_churn(
     for number, (train, test) in enumerate(splits, start=1):
         model = ChurnModel(estimator, random_state=random_state).fit_rows(data, train)
         models.append((model, test))
-        part = {
-            "customer_id": data.customer_id.to_numpy()[test],
-            "fold": number,
-            "churned": data.churned[test],
-        }
-        part["p_churn"] = model.p_churn_coded(data.codes.iloc[test])
+        part = {"customer_id": data.customer_id.to_numpy()[test], "fold": number}
+        part |= {"churned": data.churned[test], "p_churn": model.p_churn_coded(data.codes.iloc[test])}
         if rest is not None:
             again = ChurnModel(estimator, random_state=random_state).fit_rows(rest, train)
             part["p_without"] = again.p_churn_coded(rest.codes.iloc[test])
@@ -271,7 +274,7 @@ def evaluate_churn(
     few = [name for name in features if 2 <= data.features[name].nunique(dropna=False) <= MOST_SUBGROUPS]
     p_churn, deciles = frame["p_churn"].to_numpy(), _deciles(predictions, weights, churned)
     return ChurnEvaluation(
-        scores=_scores(predictions, weights, churned, ", ".join(named_in_doubt)),
+        scores=_scores(predictions, weights, churned, ", ".join(map(fmt.column, named_in_doubt))),
         calibration=with_finding(calibration_groups(p_churn, churned), chances_of_leaving),
         deciles=with_finding(with_finding(deciles, gains), churn_of_tenths, measure="churn_rate"),
         subgroups=by_subgroup(features, churned, p_churn, few),
@@ -319,7 +322,7 @@ def _scores(
         columns = with_intervals(list(measured), list(measured.values()), resampled)
         area = resampled[:, list(measured).index("roc_auc")]
         first = area if model == MODEL else first
-        columns |= dict(zip(("lead_low", "lead_high"), percentile_interval(first - area), strict=True))
+        columns["lead_low"], columns["lead_high"] = percentile_interval(first - area)
         rows.append({"model": model, "in_doubt": in_doubt if model == MODEL else ""} | about | columns)
     return pd.DataFrame(rows)
 
@@ -336,9 +339,7 @@ def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned:
         table = {"model": model, "decile": np.arange(1, 11), "customers": size, "churned": part * left}
         table |= {"churn_rate": part * left / size, "lift": part * 10}
         table |= with_intervals(["gain"], [gain], drawn[model][:, None])
-        table |= dict(
-            zip(("lead_low", "lead_high"), percentile_interval(drawn[MODEL] - drawn[model]), strict=True)
-        )
+        table["lead_low"], table["lead_high"] = percentile_interval(drawn[MODEL] - drawn[model])
         tables.append(pd.DataFrame(table | {"cumulative_lift": gain / TENTHS}))
     return pd.concat(tables, ignore_index=True)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import DataError, FitError
 from crmlib.models._inference import Array
 
@@ -78,7 +79,9 @@ class Features:
             new = new[~new.isin(levels)]
             if len(new):
                 shown = ", ".join(repr(value) for value in new.unique()[:_SHOWN])
-                found.append(f"{name}: {len(new):,} customers have a value never seen before ({shown})")
+                found.append(
+                    f"{fmt.column(name)}: {len(new):,} customers have a value never seen before ({shown})"
+                )
         return found
 
 
@@ -117,7 +120,7 @@ def read_features(frame: pd.DataFrame) -> Features:
     for name in map(str, frame.columns):
         kind, values, why = _judge(frame[name])
         if why:
-            notes.append(f"{name} is left out: {why}")
+            notes.append(f"{fmt.column(name)} is left out: {why}")
             continue
         kinds[name] = kind
         if kind == CATEGORY:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crmlib import format as fmt
 from crmlib.errors import FitError
+from crmlib.format import column
 from crmlib.models._inference import Array
 from crmlib.models.churn.data import ChurnData
 from crmlib.models.churn.features import NUMBER, of_kind
@@ -69,7 +70,7 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
     >>> import crmlib as crm
     >>> found = leak_check(crm.churn_data(crm.open_study("telco").table("customer_features")))
     >>> print(found.loc[0, "what"])
-    total_charges is tenure × monthly_charges (R² 0.999)
+    total charges is tenure × monthly charges (R² 0.999)
     """
     if data.reason:
         return no_rows(_COLUMNS, data.reason)
@@ -122,14 +123,20 @@ def columns_in_doubt(data: ChurnData, *, keep_leaks: bool, random_state: int) ->
 
 def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) -> tuple[str, str] | None:
     if area >= LEAK_AUC:
-        return LEAK, f"{name} alone predicts who left (ROC AUC {area:.3f})"
+        return LEAK, f"{column(name)} alone predicts who left (ROC AUC {area:.3f})"
     if pure := _pure(name, codes, data):
         return LEAK, pure
     if area >= SUSPECT_AUC and lead >= SUSPECT_LEAD:
-        return SUSPECT, f"{name} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column"
+        return (
+            SUSPECT,
+            f"{column(name)} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column",
+        )
     sounds = [part for part in AFTERWARDS if part in name.lower().replace(" ", "_")]
     if sounds and area >= NAMED_AUC:
-        return SUSPECT, f"{name} (ROC AUC {area:.2f}) has a name that suggests it was known only afterwards"
+        return (
+            SUSPECT,
+            f"{column(name)} (ROC AUC {area:.2f}) has a name that suggests it was known only afterwards",
+        )
     return None
 
 
@@ -144,19 +151,19 @@ def _pure(name: str, codes: _Codes, data: ChurnData) -> str | None:
         if covered >= PURE_SHARE:
             missing = data.features[name].isna().to_numpy()
             if missing.any() and pure.sum() == 1 and pure[codes[missing][0]]:
-                return f"{name} is empty only for customers who {kind} ({fmt.share(covered)} of them)"
-            return f"{name} has values that only customers have who {kind} ({fmt.share(covered)} of them)"
+                return f"{column(name)} is empty only for customers who {kind} ({fmt.share(covered)} of them)"
+            return f"{column(name)} has values that only customers have who {kind} ({fmt.share(covered)} of them)"
     return None
 
 
-def _codes(column: pd.Series, kind: str) -> _Codes:
+def _codes(values: pd.Series, kind: str) -> _Codes:
     """A small number for each value; numbers in ranges of equal size, missing a value of its own."""
-    if kind == NUMBER and column.nunique() > _BINS:
-        edges = np.unique(np.nanquantile(column, np.linspace(0, 1, _BINS + 1)[1:-1]))
-        codes = np.searchsorted(edges, column.to_numpy(), side="right")
-        codes[column.isna().to_numpy()] = len(edges) + 1
+    if kind == NUMBER and values.nunique() > _BINS:
+        edges = np.unique(np.nanquantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
+        codes = np.searchsorted(edges, values.to_numpy(), side="right")
+        codes[values.isna().to_numpy()] = len(edges) + 1
         return codes
-    codes, _ = pd.factorize(column)
+    codes, _ = pd.factorize(values)
     return np.where(codes < 0, codes.max() + 1, codes)
 
 
@@ -212,7 +219,8 @@ def _multiples(features: pd.DataFrame, numbers: Sequence[str]) -> Iterator[tuple
         offset = float(y.mean() - slope * x.mean())
         scale = float(y.std())
         plus = "" if abs(offset) < 0.01 * scale else f" {'+' if offset > 0 else '−'} {abs(offset):.3g}"
-        yield numbers[j], f"{numbers[j]} is {slope:.3g} × {numbers[i]}{plus} (R² {correlation[j, i]:.3f})"
+        what = f"{column(numbers[j])} is {slope:.3g} × {column(numbers[i])}{plus}"
+        yield numbers[j], f"{what} (R² {correlation[j, i]:.3f})"
 
 
 def _products(features: pd.DataFrame, numbers: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -230,7 +238,7 @@ def _products(features: pd.DataFrame, numbers: Sequence[str]) -> Iterator[tuple[
         repeats = max(abs(standard[:, i] @ product), abs(standard[:, j] @ product)) / len(values)
         k = int(fit.argmax())
         if fit[k] >= PRODUCT_R2 and repeats**2 < PRODUCT_R2:
-            yield names[k], f"{names[k]} is {names[i]} × {names[j]} (R² {fit[k]:.3f})"
+            yield names[k], f"{column(names[k])} is {column(names[i])} × {column(names[j])} (R² {fit[k]:.3f})"
 
 
 def _standardised(values: Array) -> Array:
@@ -245,5 +253,5 @@ def _same_partition(features: pd.DataFrame, categories: Sequence[str]) -> Iterat
     for name, code in codes.items():
         key = code.astype(np.int32).tobytes()
         if key in seen:
-            yield name, f"{name} separates the same customers as {seen[key]}"
+            yield name, f"{column(name)} separates the same customers as {column(seen[key])}"
         seen.setdefault(key, name)

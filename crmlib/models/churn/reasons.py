@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.errors import CrmError
 from crmlib.models._inference import Array
 from crmlib.models.churn.candidates import LINEAR
@@ -135,13 +136,9 @@ def _words(name: str, column: pd.Series, kind: str) -> Array:
     codes, values = pd.factorize(column)
     shown = [f"{value:.6g}" if kind == NUMBER else str(value) for value in values]
     texts = np.array(
-        [*(f"{_spoken(name)} {text}: " for text in shown), f"{_spoken(name)} missing: "], dtype=object
+        [*(f"{fmt.column(name)} {text}: " for text in shown), f"{fmt.column(name)} missing: "], dtype=object
     )
     return texts[codes]  # missing has code -1: the last
-
-
-def _spoken(name: str) -> str:
-    return " ".join(name.replace("_", " ").split())
 
 
 def _signed(effects: Array) -> Array:
