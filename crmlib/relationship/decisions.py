@@ -204,9 +204,9 @@ def _month(study: Study) -> tuple[str, str]:
     last = last_complete_month(study.as_of)
     back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
     then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
-    _, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
+    found, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
     compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
-    word = "better" if low > 0 else "worse" if high < 0 else "no change beyond chance"
+    word = Estimate(found, "money", low, high).in_a_word
     return month_in_words(review, (low, high), study.currency), word if compared else ""
 
 
