@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from crmlib import format as fmt
 from crmlib.errors import FitError
 from crmlib.findings import with_finding
 from crmlib.models.sentences import order_by_effect
@@ -66,16 +67,19 @@ class Heterogeneity:
     @property
     def sentence(self) -> str:
         """The finding."""
-        shown = "{:.3g} ({:.3g} to {:.3g})"
+
+        def shown(*of: float) -> str:
+            return "{} ({} to {})".format(*map(fmt.number, of))
+
         if self.usable:
             ends = self.groups.iloc[[0, -1]][["effect", "low", "high"]].to_numpy()
-            first, last = (shown.format(*end) for end in ends)
+            first, last = (shown(*end) for end in ends)
             return (
                 f"The contact helps some more than others (p = {self.p_value:.2g}): {first} where most is predicted, "
                 f"{last} where least is. Choose by predicted effect."
             )
-        average = shown.format(self.average_effect, self.average_low, self.average_high)
-        why = f"p = {self.p_value:.2g}"
+        average = shown(self.average_effect, self.average_low, self.average_high)
+        why = f"p = {self.p_value:.2g}, not below {SIGNIFICANT:g}"
         if self.p_value < SIGNIFICANT:
             why = "groups do not follow the order that is predicted for them"
         return (

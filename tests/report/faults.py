@@ -35,7 +35,8 @@ IN_CELLS = {
 OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 
 COMPARES = re.compile(
-    r"(?<!\bat )(?<!\bor )\b(?:more|less|fewer|most|least|best|worst|better|worse|rose|fell|higher|lower|largest|highest|lowest)\b",
+    r"(?<!\bat )(?<!\bor )\b(?:more|less|fewer|most|least|best|worst|better|worse|rose|fell"
+    r"|higher|lower|largest|highest|lowest)\b",
     re.I,
 )
 TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups", re.I)
@@ -81,7 +82,7 @@ NAMED = "compares nothing"
 
 def how_tested(title: str, difference: dict[str, Any] | None) -> str:
     """How a title that compares was tested; empty where it was not."""
-    if difference and math.isfinite(difference["low"]):
+    if difference and math.isfinite(float(difference["low"])):
         ends = (fmt.write(difference[end], difference["unit"]) for end in ("low", "high"))
         return "difference {} to {}".format(*ends)
     if not COMPARES.search(title) or NAMES_ONLY.search(title):
