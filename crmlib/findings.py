@@ -91,6 +91,20 @@ class Estimate:
         """Whether there is a value."""
         return fmt.is_known(self.value)
 
+    @property
+    def in_a_word(self) -> str:
+        """Of a difference: "better", "worse" or "no change beyond chance"; empty where its interval is not known.
+
+        Examples
+        --------
+        >>> Estimate(0.04, "points", 0.01, 0.07).in_a_word, Estimate(-0.01, "points", -0.04, 0.02).in_a_word
+        ('better', 'no change beyond chance')
+        """
+        beyond = beyond_chance(self.low, self.high)
+        if beyond is None:
+            return ""
+        return NO_CHANGE if not beyond else BETTER if self.low > 0 else WORSE
+
     def __str__(self) -> str:
         value = fmt.write(self.value, self.unit, self.currency)
         if not self.is_known or not (fmt.is_known(self.low) or fmt.is_known(self.high)):

@@ -19,7 +19,7 @@ from crmlib.units import length as length
 from crmlib.units import month as month
 from crmlib.units import period as period
 
-Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text"]
+Unit = Literal["count", "money", "share", "points", "ratio", "days", "date", "text", "change"]
 UNITS: tuple[Unit, ...] = get_args(Unit)  # of estimates; `write` knows those of columns.toml as well
 _DAY = re.compile(r"(?<![\w-])[12]\d{3}-\d\d-\d\d(?![\w-])")
 _MINUS = "−"
@@ -143,7 +143,7 @@ def write(value: Any, unit: str, currency: str = "", digits: int | None = None) 
     value : number, date, str or None
         None, NaN and infinity are "not known"; text stays as it is.
     unit : str
-        Of `UNITS`; for columns also "chance", "change", "day" (a short date), "month", "flag", "name",
+        Of `UNITS`; for columns also "chance", "day" (a short date), "month", "flag", "name",
         "coefficient" and, for times, the code of a time unit such as "W".
     currency : str
         Of money.

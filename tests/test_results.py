@@ -130,7 +130,7 @@ def test_cards_come_in_their_order_with_what_stands_beside_them(results, tmp_pat
     month = {"window": "May 2024"}
     results.figure("active_customers", Estimate(7, "count", **month))
     results.figure("month_value", Estimate(10.0, "money", **month), value="revenue")
-    results.figure("month_against_budget", Estimate(0.1, "share", **month), value="revenue")
+    results.figure("month_against_budget", Estimate(0.1, "change", **month), value="revenue")
     results.figure("month_new_customers", Estimate(None, "count", **month))
     shown = [[one["value"] for one in card] for card in cards({AUDIT: written(results)})]
     assert shown == [[10.0, 0.1], [7]]

@@ -30,6 +30,7 @@ from crmlib.charts.style import (
     SOFT,
     TEAL,
     TIER_COLOURS,
+    WIDTH_INCHES,
     Chart,
     group_colours,
     house_style,
@@ -91,7 +92,8 @@ def paired_shares(
 @house_style()
 def values_by_group(
     frame: pd.DataFrame, finding: str | None = None, *, group: str = "segment", value: str = "clv_mean",
-    kind: str = "money", reference: float = np.nan, currency: str = "", ax: Axes | None = None,
+    kind: str = "money", reference: float = np.nan, currency: str = "", width: float = WIDTH_INCHES,
+    ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw one number of each group, model or feature as a dot, with its interval.
 
@@ -108,6 +110,8 @@ def values_by_group(
         How the value is written.
     reference : float
         Where a dashed line stands, such as what chance would give.
+    width : float
+        Of the sheet, inches.
 
     Examples
     --------
@@ -128,7 +132,7 @@ def values_by_group(
         texts = [
             f"{text}\n({a} to {b})" if a != b else text for text, (a, b) in zip(texts, ends, strict=True)
         ]
-    axes = sheet((0.42 if has_interval else 0.32) * len(names) + 0.1, ax)
+    axes = sheet((0.42 if has_interval else 0.32) * len(names) + 0.1, ax, width)
     kit.dots(axes, names, values, low, high, texts, group_colours(rows[group].astype(str)))
     if expected := f"predicted_{value}" in rows:
         mark: dict[str, Any] = {"markerfacecolor": "none", "color": INK, "markersize": 8, "clip_on": False}

@@ -132,7 +132,7 @@ def retention_campaign(
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
-        sentence=in_currency(f"{said} (assumed: {assumed})", currency),
+        sentence=in_currency(f"{said} (customers of the test; assumed: {assumed})", currency),
         curve=curve,
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),

@@ -64,6 +64,8 @@ class ActivityComparison:
         were judged by who bought after it.
     models : tuple of PurchaseModel
         As they were given, not fitted.
+    horizon : str
+        Length of the holdout: as asked for, or shortened.
     customers : int
     hiatus : float
         In the models' unit of time: the silence after which the rule fitted in the time before calls a customer gone.
@@ -77,6 +79,7 @@ class ActivityComparison:
     earlier: dt.date
     calibration_end: dt.date
     models: tuple[PurchaseModel, ...]
+    horizon: str = "26W"
     customers: int = 0
     hiatus: float = np.nan
     reason: str = ""
@@ -139,6 +142,7 @@ def compare_activity(
     as_of: Any,
     models: Sequence[PurchaseModel],
     horizon: str = "26W",
+    shortest: str | None = None,
     time_unit: str = "W",
     collapse: str = "D",
     resamples: int = 200,
@@ -156,6 +160,8 @@ def compare_activity(
         To fit, such as `[ParetoNBDModel(), ModifiedBetaGeoModel()]`; they stay as they are.
     horizon : str
         Length of the holdout, such as "26W"; the log must cover more than two of them.
+    shortest : str, optional
+        Where that is too long, because the log is short or all customers bought, it is halved down to this length.
     time_unit, collapse
         As in `rfm_summary`.
     resamples : int
@@ -188,17 +194,25 @@ def compare_activity(
     """
     given = check_models(models)
     last = as_day(as_of, "as_of")
-    days = round(periods(horizon, "D"))
-    cut = last - dt.timedelta(days=days)
-    earlier = cut - dt.timedelta(days=days)
+    days, least = (round(periods(length, "D")) for length in (horizon, shortest or horizon))
     split = {"time_unit": time_unit, "collapse": collapse}
-    about: dict[str, Any] = {"earlier": earlier, "calibration_end": cut, "models": tuple(given)}
+    about: dict[str, Any] = {"models": tuple(given)}
     try:
-        if missing := lacking(transactions=transactions):
-            raise CannotAnswerError(missing)
-        halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
-        lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
-        happened, learned = _bought(halves, last), _bought(lesson, cut)
+        while True:
+            cut = last - dt.timedelta(days=days)
+            earlier = cut - dt.timedelta(days=days)
+            about |= {"earlier": earlier, "calibration_end": cut, "horizon": horizon}
+            if missing := lacking(transactions=transactions):
+                raise CannotAnswerError(missing)
+            try:
+                halves = rfm_train_test_split(transactions, calibration_end=cut, as_of=last, **split)
+                lesson = rfm_train_test_split(transactions, calibration_end=earlier, as_of=cut, **split)
+                happened, learned = _bought(halves, last), _bought(lesson, cut)
+                break
+            except CannotAnswerError:
+                if (days := days // 14 * 7) < least:  # whole weeks
+                    raise
+                horizon = f"{days // 7}W"
         length = float(halves["holdout_T"].iloc[0])
         chances = {
             model.name: 1 - fit_fresh(model, halves).expected_probability_no_purchase(halves, length)

@@ -63,6 +63,10 @@ class Decisions:
         The list to act on: as of `customers_to_win_back`, or `contracts_to_save` for a firm without a purchase log.
     to_thank : DataFrame
         As of `customers_to_thank`.
+    ahead : str
+        The time that the list's chances are about, as in chapter 5.
+    listed_of : str
+        Of which customers the list is a part.
     """
 
     sentences: tuple[str, ...]
@@ -73,11 +77,13 @@ class Decisions:
     leavers: pd.DataFrame
     to_contact: pd.DataFrame
     to_thank: pd.DataFrame
+    ahead: str
+    listed_of: str
 
     @property
     def listed(self) -> Estimate:
         """How many customers to contact."""
-        return Estimate(len(self.to_contact), "count")
+        return Estimate(len(self.to_contact), "count", base=self.listed_of)
 
     @property
     def at_stake(self) -> Estimate:
@@ -94,7 +100,6 @@ class Decisions:
 def decisions(
     study: Study,
     *,
-    horizon: str = "26W",
     horizon_months: int = 3,
     assumed_change: float | None = None,
     contact_cost: float | None = None,
@@ -105,8 +110,6 @@ def decisions(
     ----------
     study : Study
         What its other notebooks have published in this run is read, as far as they ran.
-    horizon : str, default "26W"
-        The time that chapter 5's chances to buy are about.
     horizon_months : int, default 3
         With contracts: leaving within this time is churn.
     assumed_change, contact_cost : float, optional
@@ -139,7 +142,7 @@ def decisions(
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
     change = study.published("change_by_customers"), study.published("change_by_factors")
     period = study.figures().get("period_value", {})
-    ahead = fmt.length(horizon, study.time_unit)
+    ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
     return Decisions(
         sentences=_told(
@@ -154,6 +157,8 @@ def decisions(
         leavers=no_rows("group share_left", "this firm has a purchase log"),
         to_contact=to_contact,
         to_thank=customers_to_thank(summary, winnable),
+        ahead=ahead,
+        listed_of="customers with two purchases or more",
     )
 
 
@@ -199,9 +204,9 @@ def _month(study: Study) -> tuple[str, str]:
     last = last_complete_month(study.as_of)
     back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
     then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
-    _, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
+    found, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
     compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
-    word = "better" if low > 0 else "worse" if high < 0 else "no change beyond chance"
+    word = Estimate(found, "money", low, high).in_a_word
     return month_in_words(review, (low, high), study.currency), word if compared else ""
 
 
@@ -229,4 +234,6 @@ def _of_contracts(study: Study, months: int) -> Decisions:
         leavers=leavers,
         to_contact=to_contact,
         to_thank=no_rows("customer_id spent purchases last_bought usual_gap_days silent_days", reason),
+        ahead=fmt.length(months, "M"),
+        listed_of="customers with a contract",
     )

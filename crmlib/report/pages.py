@@ -39,6 +39,7 @@ GLOSSARY = "glossary.md"  # in docs/
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _SECTION, _FOLDED = re.compile(r"\s*##?\s"), re.compile(r"\s*##\s+For analysts\s*(\n|$)")
+_ALIGNED = re.compile(r"^\s+\S|\S {2,}\S", re.M)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -140,7 +141,7 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
 def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     """What one output shows; warnings on stderr stay in the notebook."""
     if output["output_type"] == "stream":
-        return _text("".join(output["text"])) if output["name"] == "stdout" else None
+        return _said("".join(output["text"])) if output["name"] == "stdout" else None
     if output["output_type"] == "error":
         return _text("\n".join(output["traceback"]))
     data = output.get("data", {})
@@ -152,6 +153,15 @@ def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     if "text/markdown" in data:
         return Markup(f'<div class="prose">{prose.render("".join(data["text/markdown"]))}</div>')
     return _text("".join(data["text/plain"])) if "text/plain" in data else None
+
+
+def _said(text: str) -> Markup:
+    """Printed sentences as prose; lines that spaces align stay as they are."""
+    if _ALIGNED.search(text):
+        return _text(text)
+    lines = (Markup(marked(line)) for line in _ANSI.sub("", text).splitlines() if line.strip())
+    told = Markup("").join(Markup("<p>{}</p>").format(line) for line in lines)
+    return Markup('<div class="prose">{}</div>').format(told)
 
 
 def _text(text: str) -> Markup:

@@ -141,7 +141,7 @@ def _trust(
 
 
 _MOST_WARNINGS = 2
-_WARNINGS = {"closed cohort": "{found}"}  # what was found says it all
+_WARNINGS = dict.fromkeys(("closed cohort", "start of the log"), "{found}")  # what was found says it all
 _WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
 _ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 

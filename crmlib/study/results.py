@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crmlib import format as fmt
 from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.errors import NOT_MEASURED, CrmError, did_you_mean
 from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
 
 if TYPE_CHECKING:  # the runner reads figures without them
@@ -238,12 +238,16 @@ class NotebookResults:
         return chart
 
     def sentences(self, name: str, sentences: Sequence[str]) -> Markdown:
-        """Publish sentences under a name, "page_one" those of the first page; returns them for display."""
+        """Publish what was found under a name, "page_one" that of the first page; returns it as prose for display.
+
+        A sentence that is empty, or about what was not measured, is left out.
+        """
         from IPython.display import Markdown
 
-        self.content.setdefault("sentences", {})[name] = [*sentences]
+        told = [fmt.sentence(one) for one in sentences if one and not one.startswith(NOT_MEASURED)]
+        self.content.setdefault("sentences", {})[name] = told
         self._write()
-        return Markdown("\n\n".join(sentences))
+        return Markdown("\n\n".join(told))
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""

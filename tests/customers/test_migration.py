@@ -82,3 +82,18 @@ def test_refusals():
         segment_migration(log, before="1990-01-01", after="1998-01-01")
     with pytest.raises(CrmError, match="cut_offs count time in days and the summary in weeks"):
         segment_migration(log, before="1997-06-01", after="1998-01-01", cut_offs=RULER)
+
+
+def test_the_change_of_the_best_is_that_of_the_shares_and_its_interval_is_that_of_resamples():
+    moved = segment_migration(cdnow_sample(), before="1997-09-30", after="1998-06-30")
+    good = {"Champions", "Loyal"}
+    both = moved.customers.astype({"before": str, "after": str})
+    was, now = both["before"].isin(good).to_numpy(), both["after"].isin(good).to_numpy()
+    assert not both[["before", "after"]].isin([NOT_YET, NO_LONGER]).any(axis=None)
+    change = moved.best.difference
+    assert change.value == pytest.approx(now.mean() - was.mean())
+    draws = np.random.default_rng(1).integers(len(both), size=(2000, len(both)))
+    spread = (now[draws].mean(axis=1) - was[draws].mean(axis=1)).std()
+    assert (change.high - change.low) / 2 == pytest.approx(1.96 * spread, rel=0.06)
+    assert "fell" not in moved.best
+    assert "beyond chance" in moved.best

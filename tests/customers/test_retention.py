@@ -206,6 +206,38 @@ class TestRepurchase:
         interval = binomtest(int(told["bought_again"]), int(told["buyers"])).proportion_ci(method="wilson")
         assert (told["low"], told["high"]) == pytest.approx((interval.low, interval.high))
 
+    def test_the_year_before_is_compared_among_customers_as_new_as_these(self) -> None:
+        random = np.random.default_rng(4)
+        day = random.integers(0, 400, 3000)
+        log = pd.DataFrame({"customer_id": random.integers(0, 400, 3000), "amount": 1.0, "day": day})
+        log["date"] = START + pd.to_timedelta(log["day"], "D")
+        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=14)
+        assert (
+            told[["change", "change_low", "change_high"]].isna().all()
+        )  # 364 days and three periods of 14: too short
+        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=8)
+        first = log.groupby("customer_id")["day"].min()
+        counts = {}
+        for end in (399, 399 - 46 * 8):
+            early, late = (
+                {*log.loc[log["day"].between(end - back - 7, end - back), "customer_id"]} for back in (8, 0)
+            )
+            for is_new in (True, False):
+                buyers = [one for one in early if (first[one] > end - 16) == is_new]
+                counts[end, is_new] = len(buyers), sum(one in late for one in buyers)
+        kinds = [one for one in (True, False) if counts[399, one][0] and counts[31, one][0]]
+        total = sum(counts[399, one][0] for one in kinds)
+        change, noise = 0.0, 0.0
+        for one in kinds:
+            (now, again), (then, before) = counts[399, one], counts[31, one]
+            change += now / total * (again / now - before / then)
+            noise += (now / total) ** 2 * sum(
+                k / n * (1 - k / n) / n for n, k in ((now, again), (then, before))
+            )
+        reach = 1.959964 * np.sqrt(noise)
+        assert told["change"] == pytest.approx(change)
+        assert told[["change_low", "change_high"]].tolist() == pytest.approx([change - reach, change + reach])
+
     def test_nobody_in_a_period(self) -> None:
         log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": [START]})
         for rows in (log, log.iloc[:0]):

@@ -165,7 +165,10 @@ class TestComparison:
         models = [crm.ParetoNBDModel(), crm.ModifiedBetaGeoModel()]
         other = crm.compare_activity(log, as_of=cdnow.as_of, models=models, resamples=2)
         same = ["model", "decile", "customers", "predicted_mean"]
-        pd.testing.assert_frame_equal(other.deciles[same], found.deciles[same])
+        ranked, before = (
+            one.deciles[same].sort_values(["model", "decile"], ignore_index=True) for one in (other, found)
+        )
+        pd.testing.assert_frame_equal(ranked, before)
         assert other.hiatus == found.hiatus
 
     def test_a_true_model_is_not_behind(self) -> None:
@@ -186,6 +189,14 @@ class TestComparison:
         assert found.scores.empty
         assert "behind_beyond_chance" in found.scores
         assert found.fit_best(crm.rfm_summary(cdnow.transactions, as_of=cdnow.as_of)) is None
+
+    def test_a_time_that_is_too_long_is_halved_down_to_the_shortest(self, cdnow: crm.Study) -> None:
+        asked = dict(as_of=cdnow.as_of, models=[crm.BetaGeoModel()], resamples=2)
+        halved = crm.compare_activity(cdnow.transactions, horizon="39W", shortest="4W", **asked)
+        assert (halved.horizon, halved.reason) == ("19W", "")
+        assert halved.scores.equals(crm.compare_activity(cdnow.transactions, horizon="19W", **asked).scores)
+        refused = crm.compare_activity(cdnow.transactions, horizon="39W", shortest="20W", **asked)
+        assert (refused.horizon, refused.scores.empty) == ("39W", True)
 
 
 def never_lapsing(

@@ -1,6 +1,7 @@
 """What readers must not meet in a report: one label with two numbers, and values that nobody wrote for people.
 
-`python -m tests.report.faults FOLDER` lists the faults of a report, such as `reports/cdnow/latest`.
+`python -m tests.report.faults FOLDER` lists the faults of a report, such as `reports/cdnow/latest`, and then the titles
+of its charts that compare, each with the interval of its difference.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+
+from crmlib import format as fmt
 
 SAME = ("quantity", "base", "window", "ruler")
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -31,6 +34,22 @@ IN_CELLS = {
 }
 OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 
+COMPARES = re.compile(
+    r"(?<!\bat )(?<!\bor )\b(?:more|less|fewer|most|least|best|worst|better|worse|rose|fell"
+    r"|higher|lower|largest|highest|lowest)\b",
+    re.I,
+)
+TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups", re.I)
+# Titles that name what is counted, sorted or computed; nothing in them could have come out otherwise by chance.
+NAMES_ONLY = re.compile(
+    r"^(?:Purchases|New customers|Recurring revenue) (?:rose|fell)\b"  # all that happened, not a sample
+    r"|\b(?:the best|the lowest|the highest|highest revenue) \d+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
+    r"|\bbring most of all cohorts\b|\bis the largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
+    r"|\bpoints more add\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # of a formula or model
+    r"|\bpredicts .* holdout purchases that happened",
+    re.I,
+)
+
 
 def faults_of(folder: Path) -> list[str]:
     """Every fault of a report, each with its page."""
@@ -39,7 +58,36 @@ def faults_of(folder: Path) -> list[str]:
     found = [
         f"{page.stem}: {fault}" for page in pages for fault in faults_on(page.read_text(encoding="utf-8"))
     ]
-    return [*contradictions(metrics), *dict.fromkeys(found)]
+    untested = [
+        f"not tested: {title!r} in {name}" for name, title, found in comparing_titles(folder) if not found
+    ]
+    return [*contradictions(metrics), *dict.fromkeys(found), *untested]
+
+
+def comparing_titles(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Each title of a chart that compares: its notebook, the title, and how it was tested; empty where it was not."""
+    for path in sorted(folder.glob("notebooks/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                if "image/png" not in output.get("data", {}):
+                    continue
+                title = "".join(output["data"].get("text/plain", ""))
+                found = how_tested(title, output["metadata"].get("image/png", {}).get("compared"))
+                if found != NAMED:
+                    yield path.stem, title, found
+
+
+NAMED = "compares nothing"
+
+
+def how_tested(title: str, difference: dict[str, Any] | None) -> str:
+    """How a title that compares was tested; empty where it was not."""
+    if difference and math.isfinite(float(difference["low"])):
+        ends = (fmt.write(difference[end], difference["unit"]) for end in ("low", "high"))
+        return "difference {} to {}".format(*ends)
+    if not COMPARES.search(title) or NAMES_ONLY.search(title):
+        return NAMED
+    return "in its words" if TESTED.search(title) else ""
 
 
 def contradictions(metrics: dict[str, Any]) -> Iterator[str]:
@@ -90,3 +138,4 @@ def _faults_in(table: Tag) -> Iterator[str]:
 if __name__ == "__main__":
     for one in sys.argv[1:]:
         print(*faults_of(Path(one)), sep="\n")
+        print(*map(" | ".join, comparing_titles(Path(one))), sep="\n")

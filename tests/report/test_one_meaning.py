@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.report.conftest import RUN_CRM
-from tests.report.faults import contradictions, faults_of, faults_on
+from tests.report.faults import NAMED, contradictions, faults_of, faults_on, how_tested
 
 # Those of the bundled studies whose tables are in the repository and small; the others: python -m tests.report.faults
 STUDIES = ["cdnow-sample", "telco", "churn-5000"]
@@ -73,3 +73,22 @@ def test_each_fault_is_found(page):
 )  # fmt: skip
 def test_what_is_written_for_people_is_let_be(page):
     assert not [*faults_on(page)]
+
+
+APART = {"value": 0.1, "low": 0.05, "high": 0.15, "unit": "points", "currency": ""}
+
+
+@pytest.mark.parametrize(
+    ("title", "difference", "found"),
+    [
+        ("Members buy more than others", APART, "difference 5 points to 15 points"),
+        ("Members buy more than others", None, ""),
+        ("Contract matters most", None, ""),
+        ("Revenue fell by 3 %", None, ""),
+        ("Contract and tenure matter most; which of them more is within chance", None, "in its words"),
+        ("The best 10 % of customers bring 43 % of revenue", None, NAMED),
+        ("Half of the customers came back", None, NAMED),
+    ],
+)
+def test_a_title_that_compares_says_how_it_was_tested(title, difference, found):
+    assert how_tested(title, difference) == found

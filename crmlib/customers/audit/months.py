@@ -54,7 +54,7 @@ class MonthReview(ResultFrame):
     def against_budget(self) -> Estimate:
         """By how much revenue differed from the budget, a share of it; not known without a budget."""
         row = self[(self["measure"] == "revenue") & (self["customers"] == "all")].iloc[0]
-        return Estimate(row["against_budget"], "share", window=fmt.month(row["month"]))
+        return Estimate(row["against_budget"], "change", window=fmt.month(row["month"]))
 
 
 def month_review(

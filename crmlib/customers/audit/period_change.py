@@ -15,7 +15,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers._log import acquired_by, customer_totals, span, with_contribution
 from crmlib.customers.audit.sentences import change_by_factors, change_by_steps, moves_of_tenths
-from crmlib.findings import BETTER, NO_CHANGE, WORSE, with_finding
+from crmlib.findings import Estimate, with_finding
 from crmlib.rankings import parts_of_equal_size
 from crmlib.statistics import normal_quantile
 
@@ -80,11 +80,7 @@ class PeriodChange:
     @property
     def in_a_word(self) -> str:
         """Whether the second period is "better", "worse", or differs from the first by no more than chance."""
-        if math.isnan(self.reach):
-            return ""
-        if abs(self.change) <= self.reach:
-            return NO_CHANGE
-        return BETTER if self.change > 0 else WORSE
+        return Estimate(self.change, "money", self.change - self.reach, self.change + self.reach).in_a_word
 
 
 def period_change(

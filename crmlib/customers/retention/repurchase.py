@@ -16,8 +16,10 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, purchase_days
+from crmlib.customers.sentences import rate_compared
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.statistics import wilson_interval
+from crmlib.findings import with_finding
+from crmlib.statistics import normal_quantile, wilson_interval
 
 _MOST_PERIODS = 12
 
@@ -47,6 +49,9 @@ def repurchase_rate(
         Wilson); `value_per_buyer` in the later period (profit where it is known, else revenue) and its standard error
         `value_error`; and where the log has a third period before: `skipped` (bought in the first, not in the
         second), `came_back` (of them, in the third), which a retention rate takes for lost, and `came_back_rate`.
+        Where the log reaches back far enough: `change` of the rate against the year before and its 95 % interval
+        `change_low, change_high`, among new and among older customers as they are mixed now: those who stay are no
+        average, so a base without new customers seems to improve by itself.
 
     Raises
     ------
@@ -75,7 +80,36 @@ def repurchase_rate(
     for name in ("skipped", "came_back"):
         rates[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
     rates["came_back_rate"] = rates["came_back"] / rates["skipped"] if rates["skipped"] else np.nan
-    return rates.astype(float).rename(None)
+    year = max(round(365 / days), 1) * days
+    rows = purchase_days(transactions, last, collapse=collapse)
+    enough = (
+        counts["covered"] >= year + 3 * days
+    )  # of a whole period before the earlier buyers', to know the new ones
+    low, high = _against(rows, last, year, days) if enough else (np.nan, np.nan)
+    rates["change"], rates["change_low"], rates["change_high"] = (low + high) / 2, low, high
+    return with_finding(rates.astype(float).rename(None), rate_compared)
+
+
+def _against(rows: ibis.Table, last: dt.date, year: int, days: int) -> tuple[float, float]:
+    """How far the rate is from that of a year before, among new and among older customers, as they are mixed now."""
+    now, then = (_of_kind(rows, day, days) for day in (last, last - dt.timedelta(days=year)))
+    both = now.join(then, rsuffix="_then", how="inner")
+    weight = both["buyers"] / both["buyers"].sum()
+    rate, before = both["again"] / both["buyers"], both["again_then"] / both["buyers_then"]
+    change = float((weight * (rate - before)).sum())
+    noise = rate * (1 - rate) / both["buyers"] + before * (1 - before) / both["buyers_then"]
+    reach = normal_quantile(0.95) * float(np.sqrt((weight**2 * noise).sum()))
+    return (change - reach, change + reach) if len(both) else (np.nan, np.nan)
+
+
+def _of_kind(rows: ibis.Table, last: dt.date, days: int) -> pd.DataFrame:
+    """Buyers of the period before the last up to a day, and those who bought again, by whether they were new then."""
+    rows = _with_age(rows, last, days).filter((_.since >= 0) & (_.purchase == 1))
+    people = rows.group_by("customer_id").agg(
+        p0=(_.ago == 0).any(), p1=(_.ago == 1).any(), new=_.ago.max() == 1
+    )
+    found = people.filter(_.p1).group_by("new").agg(buyers=_.count(), again=_.p0.sum())
+    return fetch(found).set_index("new").astype(float)
 
 
 def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = "D") -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
@@ -13,8 +14,10 @@ from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.customers.sentences import moves_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
-from crmlib.findings import with_finding
+from crmlib.findings import Compared, Estimate, compared, with_finding
+from crmlib.statistics import normal_quantile
 
+BEST = ("Champions", "Loyal")
 NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
 
 
@@ -47,6 +50,26 @@ class SegmentMigration:
         """The matrix as shares of each row, adding up to 1; a segment that nobody was in has no row."""
         matrix = self.matrix[self.matrix.sum(axis=1) > 0]
         return matrix.div(matrix.sum(axis=1), axis=0)
+
+    @property
+    def best(self) -> Compared:
+        """How the share of Champions and Loyal changed, and whether that is beyond chance.
+
+        Only a fall is sure to be one, as frequency and spend add up over the years.
+        Interval (95 %): each customer's pull on the two shares, of the days on which they were known (linearised).
+        """
+        was, now = self.customers["before"], self.customers["after"]
+        known = np.array([was != NOT_YET, now != NO_LONGER])
+        good = np.array([was.isin(BEST), now.isin(BEST)])
+        sizes = np.maximum(known.sum(axis=1), 1)
+        shares = good.sum(axis=1) / sizes
+        pull = np.diff((good - known * shares[:, None]) / sizes[:, None], axis=0)
+        change, reach = float(np.diff(shares)[0]), normal_quantile(0.95) * float(np.sqrt((pull**2).sum()))
+        then, today = map(fmt.share, shares)
+        sentence = f"Champions and Loyal are {today} of customers, on the earlier day {then}"
+        if change > 0:
+            sentence += " (purchases and spend only add up, so part of a rise comes from counting longer)"
+        return compared(sentence, Estimate(change, "points", change - reach, change + reach))
 
 
 def segment_migration(

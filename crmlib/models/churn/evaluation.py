@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.arguments import checked
-from crmlib.findings import Verdict, with_finding
+from crmlib.findings import Estimate, Verdict, with_finding
 from crmlib.models._inference import Array
 from crmlib.models.churn.candidates import (
     LINEAR,
@@ -34,7 +34,7 @@ from crmlib.models.churn.verdict import MODEL, TENURE, WITHOUT, ChurnThresholds,
 from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, features_that_count, gains
 from crmlib.no_rows import no_rows, why_none
 from crmlib.rankings import roc_auc
-from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
+from crmlib.statistics import bootstrap_weights, percentile_interval, wilson_interval, with_intervals
 
 BASE_RATE = "base rate"
 _ROWS_AT_ONCE = 100_000
@@ -130,6 +130,16 @@ class ChurnEvaluation:
         left, lift = self.model_scores[["base_rate", "lift_top_10"]]
         held = f"the 10 % with the highest predicted chance include {fmt.share(lift / 10)} of those who left"
         return f"{fmt.share(left)} of customers left; {held}{self.caveat}." if fmt.is_known(left) else ""
+
+    @property
+    def share_left(self) -> Estimate:
+        """The share of the contracts that ended, with its 95 % interval (Wilson)."""
+        row = self.model_scores[["churned", "customers"]].astype(float)
+        if not row["customers"] > 0:
+            return Estimate(None, "share")
+        low, high = wilson_interval(row["churned"], row["customers"])
+        base = fmt.plural(row["customers"], "contract")
+        return Estimate(row["churned"] / row["customers"], "share", float(low), float(high), base=base)
 
     def verdict(self, thresholds: ChurnThresholds | None = None) -> Verdict:
         """Whether the model is to be used, and why: "use", "use with care", "do not use", or "not judged"."""
