@@ -37,10 +37,8 @@ NOT_FOR_READERS = {
     ("dates.py", "%m"): "a pattern of dates",
     ("dates.py", "%d"): "a pattern of dates",
     ("runs.py", "%Y%m%dT%H%M%SZ"): "the id of a run",
-    (
-        "deliver.py",
-        '<p><img src="cid:picture" width="600" style="max-width:100%" alt="',
-    ): "a width in a style",
+    ("engine.py", "; allowed: an amount such as 4GB or 500MB, or a share such as 50%"): "as a setting is written",
+    ("engine.py", ".0%"): "a setting",
 }
 
 

@@ -265,7 +265,8 @@ def _show(title: str, frame: pd.DataFrame) -> None:
     columns = []
     for name, values in frame.items():
         is_number = values.dtype.kind in "if"
-        texts = [str(name), *map(fmt.cell if is_number else str, values)]
+        digits = 2 if values.dtype.kind == "f" else 0  # money to the cent, so that it can be reconciled
+        texts = [str(name), *(fmt.number(value, digits) if is_number else str(value) for value in values)]
         width = max(map(len, texts))
         columns.append([text.rjust(width) if is_number else text.ljust(width) for text in texts])
     if len(frame):

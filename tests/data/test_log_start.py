@@ -148,7 +148,7 @@ def test_a_change_between_periods_says_that_not_all_who_count_as_new_are():
         for day in ("2024-03-01", "2024-03-02")
     )
     assert "may be older" not in late
-    assert early.endswith("Customers first seen before 2024-03-02 may be older, but count as new.")
+    assert early.endswith("Customers first seen before 2 March 2024 may be older, but count as new.")
 
 
 def test_what_a_new_customer_costs_is_not_known_from_first_purchases_of_old_ones():
