@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.models._inference import Array
 from crmlib.rankings import Ranking, log_losses, roc_auc, squared_losses
 from crmlib.statistics import normal_quantile, wilson_interval
@@ -188,4 +189,4 @@ def _group(churned: Array, p: Array) -> dict[str, float]:
 def _named(group: object) -> str:
     if isinstance(group, float):
         return "missing" if np.isnan(group) else f"{group:g}"
-    return "missing" if group is None else str(group)
+    return "missing" if group is None else fmt.column(str(group))

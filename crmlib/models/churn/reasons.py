@@ -134,7 +134,7 @@ def _shapley(pipeline: Pipeline, coded: pd.DataFrame, kinds: dict[str, str]) -> 
 def _words(name: str, column: pd.Series, kind: str) -> Array:
     """A feature and its value as a reader calls it; made once for each distinct value."""
     codes, values = pd.factorize(column)
-    shown = [f"{value:.6g}" if kind == NUMBER else str(value) for value in values]
+    shown = [f"{value:.6g}" if kind == NUMBER else fmt.column(str(value)) for value in values]
     texts = np.array(
         [*(f"{fmt.column(name)} {text}: " for text in shown), f"{fmt.column(name)} missing: "], dtype=object
     )
