@@ -303,7 +303,7 @@ def sentence(text: str) -> str:
     'Too few buyers.'
     """
     text = text.strip()
-    return capital(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+    return capital(text) + ("" if text.endswith((".", "!", "?", "…")) else ".") if text else ""
 
 
 def chance(value: float, digits: int | None = None) -> str:

@@ -45,7 +45,7 @@ NAMES_ONLY = re.compile(
     r"^(?:Purchases|New customers|Recurring revenue) (?:rose|fell)\b"  # all that happened, not a sample
     r"|\b(?:the best|the lowest|the highest|highest revenue) \d+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
     r"|\bbring most of all cohorts\b|\bis the largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
-    r"|\bpoints more add\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # of a formula or model
+    r"|\bpoints more (?:add|are)\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # computed
     r"|\bpredicts .* holdout purchases that happened",
     re.I,
 )

@@ -176,7 +176,7 @@ def _effort(table: str, effort: Effort | None, prices: Costs) -> tuple[str, str]
         elif measure in effort.measures:
             unpriced.append(f"{measure} without costs.{name}")
     money = ["cost"] if "cost" in effort.measures else []
-    source = f"{table}: " + "; ".join([*money, *assumed, *unpriced, *effort.notes])
+    source = f"{fmt.column(table)}: " + "; ".join([*money, *assumed, *unpriced, *effort.notes])
     return "assumed" if assumed else "measured" if money else "missing", source
 
 

@@ -67,8 +67,8 @@ class SegmentMigration:
         change, reach = float(np.diff(shares)[0]), normal_quantile(0.95) * float(np.sqrt((pull**2).sum()))
         then, today = map(fmt.share, shares)
         sentence = f"Champions and Loyal are {today} of customers, on the earlier day {then}"
-        if change > 0:
-            sentence += " (purchases and spend only add up, so part of a rise comes from counting longer)"
+        if change > reach:
+            sentence += "; purchases and spend only add up, so part of the rise comes from counting longer"
         return compared(sentence, Estimate(change, "points", change - reach, change + reach))
 
 
