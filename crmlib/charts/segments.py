@@ -113,7 +113,7 @@ def values_by_group(
     --------
     >>> frame = pd.DataFrame({"segment": ["Loyal", "Lost"], "clv_mean": [90.0, 5]})
     >>> print(values_by_group(frame, "Loyal customers are worth most", currency="EUR").alt)
-    Loyal customers are worth most. Dots of lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
+    Loyal customers are worth most. Dots of mean lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
     """
     rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
     what = in_words(value)
