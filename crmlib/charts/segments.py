@@ -272,7 +272,7 @@ def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axe
         ", ".join(f"{fmt.share(float(x))} {true}" for true, x in row.items() if x > 0)
         for _, row in rows.iterrows()
     )
-    unit = "Probability of each true tier, in its colour, by measured tier"
+    unit = "Chance to be truly in each tier (its colour), by the tier that was measured"
     alt = f"Stacked bars of chances by measured tier. {of_each(names, texts)}."
     return finish(axes, title_of(chances, finding), alt, unit=unit)
 
