@@ -43,13 +43,13 @@ class CustomerEquity:
 
     def in_words(self, value: str, ahead: str, currency: str = "") -> str:
         """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
-        money, uncorrected = (fmt.money(one, currency) for one in (self.value, self.uncorrected))
+        money, uncorrected = (fmt.money(amount, currency) for amount in (self.value, self.uncorrected))
         who = fmt.plural(self.customers, "customer")
-        said = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
+        expected = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
         if np.isnan(self.low):
-            return f"{said}; how far this may be off is not known."
+            return f"{expected}; how far this may be off is not known."
         reach = fmt.interval(self.low, self.high, "money", currency)
-        return f"{said} ({reach}; {uncorrected} before the correction by past errors)."
+        return f"{expected} ({reach}; {uncorrected} before the correction by past errors)."
 
 
 def customer_equity(
