@@ -56,20 +56,20 @@ class ShownTable:
     def __repr__(self) -> str:
         if not self.rows:
             return not_measured(self.reason) if self.reason else NO_ROW
-        lines = [[one.label for one in self.columns], *self.rows]
+        lines = [[column.label for column in self.columns], *self.rows]
         return "\n".join("  ".join(line).replace(_UNBROKEN, " ") for line in lines)
 
     def _repr_html_(self) -> str | None:
         if not self.rows:
             return None
-        head = "".join(_cell("th", one.label, one, "col") for one in self.columns)
+        head = "".join(_cell("th", column.label, column, "col") for column in self.columns)
         body = "\n".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
         return table + (f"\n<p>{self.note}</p>" if self.note else "")
 
     def _row(self, row: Sequence[str]) -> str:
         first, *others = zip(row, self.columns, strict=True)
-        return _cell("th", *first, "row") + "".join(_cell("td", *one) for one in others)
+        return _cell("th", *first, "row") + "".join(_cell("td", *cell) for cell in others)
 
     @property
     def note(self) -> str:
@@ -148,7 +148,7 @@ def show_table(
         if unit == "by row" and "unit" not in frame:
             unit = _unit_of(shown[sources[0]])
         units = shown["unit"] if unit == "by row" else [unit] * len(shown)
-        values = zip(*(shown[one] for one in sources), strict=True)
+        values = zip(*(shown[source] for source in sources), strict=True)
         headings.append(column)
         cells.append([_written(value, of, currency) for value, of in zip(values, units, strict=True)])
     reason = found.reason if isinstance(found, NoRows) else ""
@@ -187,10 +187,10 @@ def as_table(found: Any) -> pd.DataFrame:
         entries = found._asdict() if hasattr(found, "_asdict") else dict(found)
         about = [_about(str(name), COLUMNS) for name in entries]
         rows = {
-            "entry": [one.label for one in about],
+            "entry": [column.label for column in about],
             "value_of_entry": pd.Series([*entries.values()], dtype=object),
         }
-        return pd.DataFrame(rows | {"unit": [one.unit for one in about]})
+        return pd.DataFrame(rows | {"unit": [column.unit for column in about]})
     if found.index.names == [None]:
         is_text = not (found.index.empty or pd.api.types.is_integer_dtype(found.index))
         return found.rename_axis(index="entry").reset_index() if is_text else found.reset_index(drop=True)
@@ -225,7 +225,7 @@ def _with_their_ends(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 def _written(values: Sequence[Any], unit: str, currency: str) -> str:
     """A cell: a value, the ends of an interval, or a value with them."""
     *value, low, high = values if len(values) > 1 else (*values, None, None)
-    text = " ".join(fmt.write(one, unit, currency) if unit else fmt.cell(one) for one in value)
+    text = " ".join(fmt.write(number, unit, currency) if unit else fmt.cell(number) for number in value)
     if fmt.is_known(low) or fmt.is_known(high):
         ends = fmt.interval(low, high, unit or "ratio", currency)
         text = f"{text} ({ends})" if text else ends

@@ -124,6 +124,44 @@ class Finding:
         return self.sentence
 
 
+class Compared(str):
+    """A sentence that compares, with the `difference` that it speaks of."""
+
+    difference: Estimate
+
+    @classmethod
+    def of(cls, sentence: str, difference: Estimate) -> Compared:
+        """It with its difference."""
+        found = cls(sentence)
+        found.difference = difference
+        return found
+
+
+def beyond_chance(low: float, high: float) -> bool | None:
+    """Whether a difference between these ends is more than chance; None where it is not known.
+
+    Examples
+    --------
+    >>> beyond_chance(0.02, 0.11), beyond_chance(-0.01, 0.11), beyond_chance(math.nan, 0.11)
+    (True, False, None)
+    """
+    return None if math.isnan(low) or math.isnan(high) else low > 0 or high < 0
+
+
+def compared(sentence: str, difference: Estimate) -> Compared:
+    """A sentence that compares two values, and whether their `difference` is beyond chance.
+
+    Examples
+    --------
+    >>> compared("Of Gold 31 % stayed, of Iron 90 %", Estimate(-0.59, "points", low=-0.63, high=-0.55))
+    'Of Gold 31 % stayed, of Iron 90 % (difference −63 points to −55 points: beyond chance)'
+    """
+    beyond = beyond_chance(difference.low, difference.high)
+    ends = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
+    sure = "not tested" if beyond is None else f"{ends}: {'beyond' if beyond else 'may be'} chance"
+    return Compared.of(f"{sentence} (difference {sure})", difference)
+
+
 # -- rules: may it be used? ------------------------------------------------------------------------------------------
 
 
@@ -291,44 +329,6 @@ class Claim:
     def _finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
         """The claim, its verdict and the reason in a sentence or two."""
         return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
-
-
-class Compared(str):
-    """A sentence that compares, with the `difference` that it speaks of."""
-
-    difference: Estimate
-
-    @classmethod
-    def of(cls, sentence: str, difference: Estimate) -> Compared:
-        """It with its difference."""
-        found = cls(sentence)
-        found.difference = difference
-        return found
-
-
-def beyond_chance(low: float, high: float) -> bool | None:
-    """Whether a difference between these ends is more than chance; None where it is not known.
-
-    Examples
-    --------
-    >>> beyond_chance(0.02, 0.11), beyond_chance(-0.01, 0.11), beyond_chance(math.nan, 0.11)
-    (True, False, None)
-    """
-    return None if math.isnan(low) or math.isnan(high) else low > 0 or high < 0
-
-
-def compared(sentence: str, difference: Estimate) -> Compared:
-    """A sentence that compares two values, and whether their `difference` is beyond chance.
-
-    Examples
-    --------
-    >>> compared("Of Gold 31 % stayed, of Iron 90 %", Estimate(-0.59, "points", low=-0.63, high=-0.55))
-    'Of Gold 31 % stayed, of Iron 90 % (difference −63 points to −55 points: beyond chance)'
-    """
-    ends = fmt.interval(difference.low, difference.high, difference.unit, difference.currency)
-    words = {None: "not tested", True: f"{ends}: beyond chance", False: f"{ends}: may be chance"}
-    told = words[beyond_chance(difference.low, difference.high)]
-    return Compared.of(f"{sentence} (difference {told})", difference)
 
 
 def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:

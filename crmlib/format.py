@@ -225,7 +225,7 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
 
 
-def plural(number_of: float, one: str, many: str | None = None) -> str:
+def plural(number_of: float, noun: str, many: str | None = None) -> str:
     """A count with its noun.
 
     Examples
@@ -233,7 +233,7 @@ def plural(number_of: float, one: str, many: str | None = None) -> str:
     >>> plural(1, "customer"), plural(2357, "customer")
     ('1 customer', '2,357 customers')
     """
-    return f"{number(number_of)} {one if number_of == 1 else many or one + 's'}"
+    return f"{number(number_of)} {noun if number_of == 1 else many or noun + 's'}"
 
 
 def listing(names: Sequence[str]) -> str:

@@ -162,15 +162,15 @@ def parts_of_equal_size(customers: int, parts: int = 10) -> NDArray[np.intp]:
     return np.arange(customers) * parts // max(customers, 1)
 
 
-def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
-    """Spearman's correlation, equal values sharing a rank; nan where all of one are equal.
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's correlation, equal values sharing a rank; nan where all values of either are equal.
 
     Examples
     --------
     >>> rank_correlation([1, 2, 3, 4], [1, 4, 9, 16])
     1.0
     """
-    both = pd.DataFrame({"one": np.asarray(one, dtype=float), "other": np.asarray(other, dtype=float)})
+    both = pd.DataFrame({"first": np.asarray(first, dtype=float), "second": np.asarray(second, dtype=float)})
     return float(both.corr(method="spearman").iloc[0, 1])
 
 

@@ -181,7 +181,11 @@ def _calls() -> Iterator[ast.Call]:
             lines = [line[4:] for line in block.splitlines() if line.startswith((">>> ", "... "))]
             texts.append("\n".join(lines) or block)
     for text in texts:
-        yield from (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call):
+                yield node
+                if _last_name(node.func) == "with_finding" and len(node.args) > 1:  # it calls the sentence
+                    yield ast.Call(node.args[1], [node.args[0], *node.args[2:]], [])
 
 
 def counts(found: dict[str, Module]) -> dict[str, object]:

@@ -109,11 +109,11 @@ def imports():
 
 
 def test_a_room_imports_only_from_rooms_below_it():
-    floor = {name: level for level, names in enumerate(ROOMS) for name in names}
+    floor = {name: level for level, names in enumerate(ROOMS) for name in names} | {"charts": 0}
     wrong = [
         f"{path} imports {imported}"
         for path, own, imported in imports()
-        if own != imported and floor[imported] > (floor[own] if own != "charts" else 0)
+        if own != imported and floor[imported] > floor[own]
     ]
     assert wrong == []
 

@@ -30,6 +30,9 @@ from .churn import (
 from .churn import (
     survival_by_group as survival_by_group,
 )
+from .cohort_revenue import (
+    revenue_by_cohort as revenue_by_cohort,
+)
 from .cohorts import (
     by_cohort as by_cohort,
 )
@@ -41,9 +44,6 @@ from .cohorts import (
 )
 from .cohorts import (
     cohorts_by_age as cohorts_by_age,
-)
-from .cohorts import (
-    revenue_by_cohort as revenue_by_cohort,
 )
 from .data_check import per_month as per_month
 from .data_check import rows_by_fate as rows_by_fate

@@ -129,7 +129,7 @@ def by_tenth(
     --------
     >>> frame = pd.DataFrame({"decile": [1, 2], "customers": 10, "value_share": [0.8, 0.2]})
     >>> print(by_tenth(frame, "The first tenth brings most").alt)
-    The first tenth brings most. Bars of share of the value by tenth of customers. 1: 80 %; 2: 20 %. Average: 50 %.
+    The first tenth brings most. Bars of share of value by tenth of customers. 1: 80 %; 2: 20 %. Average: 50 %.
     """
     rows = frame[frame["customers"] > 0].dropna(subset=[value])
     if "model" in rows:

@@ -48,7 +48,7 @@ def rows_by_fate(
         for rows, amount in zip(frame["rows"], frame["amount"], strict=True)
     ]
     axes = sheet(0.46 * len(frame), ax)
-    outcomes = [fmt.with_days(one) for one in frame["outcome"]]
+    outcomes = [fmt.with_days(outcome) for outcome in frame["outcome"]]
     kit.bars(axes, outcomes, frame["rows"], texts, colours)
     alt = f"Bars of the rows by outcome. {of_each(outcomes, texts)}."
     return finish(axes, title_of(frame, finding, currency), alt)

@@ -20,6 +20,7 @@ from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
 from crmlib.charts.style import DPI, GRID, INK, SOFT, WIDTH_INCHES, Chart, house_style
+from crmlib.columns import COLUMNS
 from crmlib.findings import in_currency
 
 _MARGIN = 0.12  # inches around everything
@@ -29,20 +30,6 @@ _UNIT = FontProperties(family="DejaVu Sans", size=10)
 _UNBROKEN = re.compile(r"(?:\S*[A-Z]{3} (?=\d)|[A-Z][a-z]+ (?=[12]\d{3}\b))?\S+(?: %\S*)?")
 _LINE = 1.22  # line height in font sizes
 _LONGEST_LINE = 20
-_WORDS = {
-    "by_chance": "expected by chance",
-    "churn_rate": "share that left",
-    "clv_mean": "lifetime value",
-    "customer_share": "share of customers",
-    "importance": "rise of the log loss when the feature is shuffled",
-    "repeat_rate": "share of customers who came back",
-    "share_of_effort": "share of service",
-    "share_of_net": "share of net spend",
-    "share_of_value": "share of value before service",
-    "stayed": "share that stayed",
-    "top_20_share": "share of the spend from the fifth of customers ranked first",
-    "value_share": "share of the value",
-}
 _MOST_PERIODS = 6  # that are named on an axis
 
 
@@ -208,14 +195,12 @@ def rows_by(frame: pd.DataFrame, column: str, otherwise: str = "") -> dict[str, 
 
 def written(value: float, kind: str, currency: str = "") -> str:
     """A number as its kind is written: "money", "share" or "number"."""
-    return (
-        fmt.money(value, currency) if kind == "money" else {"share": fmt.share}.get(kind, fmt.number)(value)
-    )
+    return fmt.write(value, "ratio" if kind == "number" else kind, currency)
 
 
 def in_words(column: str) -> str:
     """What a column holds, as an axis or a legend says it."""
-    return _WORDS.get(column, fmt.column(column))
+    return COLUMNS[column].label if column in COLUMNS else fmt.column(column)
 
 
 def of_each(names: Iterable[Any], texts: Iterable[str]) -> str:

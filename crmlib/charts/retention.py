@@ -44,7 +44,7 @@ def profit_by_retention(
     --------
     >>> curve = pd.DataFrame({"retention_rate": [0.6, 0.8], "gross": [120.0, 266], "net": [100.0, 246]})
     >>> print(profit_by_retention(curve, "Retention pays", retention_rate=0.7, currency="EUR").alt)
-    Retention pays. Value of a customer by retention, 60 % to 80 %: from EUR 100 to EUR 246.
+    Retention pays. What a customer brings by retention, 60 % to 80 %: from EUR 100 to EUR 246.
     """
     rows = curve.dropna(subset=["retention_rate", "gross"]).sort_values("retention_rate")
     if len(rows) < 2:
@@ -144,7 +144,7 @@ def experiment_effects(
 
     Examples
     --------
-    >>> read = {"experiment": ["offer"], "difference": [2.0], "low": [0.5], "high": [3.5], "verdict": ["supported"]}
+    >>> read = {"name": ["offer"], "difference": [2.0], "low": [0.5], "high": [3.5], "verdict": ["supported"]}
     >>> print(experiment_effects(pd.DataFrame(read), "The offer works", outcome="spend", currency="EUR").alt)
     The offer works. Difference of spend per customer, EUR; verdicts are corrected for multiple tests. offer: EUR 2.00
     (EUR 0.50 to EUR 3.50), supported.

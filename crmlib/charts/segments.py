@@ -117,7 +117,7 @@ def values_by_group(
     --------
     >>> frame = pd.DataFrame({"segment": ["Loyal", "Lost"], "clv_mean": [90.0, 5]})
     >>> print(values_by_group(frame, "Loyal customers are worth most", currency="EUR").alt)
-    Loyal customers are worth most. Dots of lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
+    Loyal customers are worth most. Dots of mean lifetime value by segment. Loyal: EUR 90.00; Lost: EUR 5.00.
     """
     rows, stem = frame.dropna(subset=[value]).head(_MOST_ROWS), value.removesuffix("_mean")
     what = in_words(value)
@@ -276,7 +276,7 @@ def tier_certainty(chances: pd.DataFrame, finding: str | None = None, *, ax: Axe
         ", ".join(f"{fmt.share(float(x))} {true}" for true, x in row.items() if x > 0)
         for _, row in rows.iterrows()
     )
-    unit = "Probability of each true tier, in its colour, by measured tier"
+    unit = "Chance to be truly in each tier (its colour), by the tier that was measured"
     alt = f"Stacked bars of chances by measured tier. {of_each(names, texts)}."
     return finish(axes, title_of(chances, finding), alt, unit=unit)
 

@@ -124,15 +124,15 @@ def retention_campaign(
     curve = pd.concat([found.assign(ranking=name) for name, found in curves.items()], ignore_index=True)
     if len(curves) > 1:
         curve.attrs["lead"] = _lead(came_true["profit"], *scores.values())
-    said = best_cut_off_in_words(curve)
-    with_finding(curve, lambda _: f"{said} (value and costs assumed)")
+    best = best_cut_off_in_words(curve)
+    with_finding(curve, lambda _: f"{best} (value and costs assumed)")
     given = {"value": fmt.money(value, currency), "success": fmt.share(success_rate)}
     given |= {"offer": fmt.money(offer_cost, currency), "contact": fmt.money(contact_cost, currency)}
     assumed = ", ".join(f"{name} {figure}" for name, figure in given.items())
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
     return RetentionCampaign(
-        sentence=in_currency(f"{said} (customers of the test; assumed: {assumed})", currency),
+        sentence=in_currency(f"{best} (customers of the test; assumed: {assumed})", currency),
         curve=curve,
         measures=_measures(curves, scores, outcome, value, terms),
         sensitivity=_sensitivity(held_out, outcome, value, terms),

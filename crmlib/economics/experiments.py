@@ -253,9 +253,8 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
     plain = _difference(values, treated, level)
     found, saved = plain, 0.0
     if adjust_by is not None:
-        found = difference_of_means(
-            *_split(_adjusted(values, people[adjust_by], treated), treated), level=level
-        )
+        adjusted = _adjusted(values, people[adjust_by], treated)
+        found = difference_of_means(adjusted[treated], adjusted[~treated], level=level)
         saved = 1.0 - (found.standard_error / plain.standard_error) ** 2 if plain.standard_error else 0.0
     return {
         **sizes,
@@ -273,14 +272,11 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
 
 def _difference(values: np.ndarray, treated: np.ndarray, level: float) -> Difference:
     """Of shares where the outcome is 0 and 1, else of means."""
-    one, other = _split(values, treated)
+    groups = values[treated], values[~treated]
     if np.isin(values, (0.0, 1.0)).all():
-        return difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
-    return difference_of_means(one, other, level=level)
-
-
-def _split(values: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values[treated], values[~treated]
+        counts = (int(count) for group in groups for count in (group.sum(), len(group)))
+        return difference_of_shares(*counts, level=level)
+    return difference_of_means(*groups, level=level)
 
 
 def _adjusted(values: np.ndarray, before: pd.Series, treated: np.ndarray) -> np.ndarray:
@@ -312,8 +308,7 @@ def _worth(
         return worth
     extra = 0.0
     if "unsubscribed" in people:
-        one, other = _split(people["unsubscribed"].to_numpy(dtype=int), treated)
-        found = difference_of_shares(int(one.sum()), len(one), int(other.sum()), len(other), level=level)
+        found = _difference(people["unsubscribed"].to_numpy(dtype=float), treated, level)
         extra = found.difference
         worth |= dict(zip(names, (extra, found.low, found.high), strict=True))
     if "cost" in people:

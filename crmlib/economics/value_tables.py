@@ -45,11 +45,11 @@ class CustomerEquity:
     def in_words(self, value: str, ahead: str, currency: str = "") -> str:
         """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
         who, money = fmt.plural(self.customers, "customer"), fmt.money(self.value, currency)
-        said = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
+        expected = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
         if np.isnan(self.low):
-            return f"{said}; how far this may be off is not known."
+            return f"{expected}; how far this may be off is not known."
         reach = fmt.interval(self.low, self.high, "money", currency)
-        return f"{said} ({fmt.share(self.level)} interval {reach})."
+        return f"{expected} ({fmt.share(self.level)} interval {reach})."
 
 
 def customer_equity(

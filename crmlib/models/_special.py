@@ -54,9 +54,9 @@ def expit(x: ArrayLike) -> Array:
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
-def dot(one: Array, other: Array) -> float:
+def dot(left: Array, right: Array) -> float:
     """Sum of products, on one thread: BLAS would start its threads anew each time, and wait for them."""
-    return float(np.einsum("i,i->", one, other))
+    return float(np.einsum("i,i->", left, right))
 
 
 def beta_rule(a: float, b: Array, reach: Array) -> tuple[Array, Array]:

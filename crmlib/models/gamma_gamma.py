@@ -298,7 +298,7 @@ def spend_frequency_check(data: pd.DataFrame) -> SpendFrequencyCheck:
     residual = m - m.mean() - slope * doublings
     error = np.sqrt((doublings * residual) @ (doublings * residual) * len(x) / (len(x) - 2)) / spread
     half = stdtrit(len(x) - 2, 0.975) * error
-    effect, low, high = (float(one / m.mean()) for one in (slope, slope - half, slope + half))
+    effect, low, high = (float(change / m.mean()) for change in (slope, slope - half, slope + half))
     spearman = 0.0 if np.ptp(m) == 0 else rank_correlation(x, m)
     pearson = 0.0 if np.ptp(m) == 0 else float(np.corrcoef(x, m)[0, 1])
     return SpendFrequencyCheck(len(x), pearson, spearman, effect, low, high, _sentence(effect, low, high))

@@ -120,7 +120,7 @@ def purchase_regularity(transactions: Any, *, as_of: Any, collapse: str = "D") -
     away = (share - 0.5) ** 2
     variance, error = away.mean(), away.std(ddof=1) / np.sqrt(len(away))
     reach = normal_quantile(0.95) * error
-    low, shape, high = (_shape(float(variance + one)) for one in (reach, 0.0, -reach))
+    low, shape, high = (_shape(float(variance + shift)) for shift in (reach, 0.0, -reach))
     return Regularity(shape, low, high, len(gaps))
 
 

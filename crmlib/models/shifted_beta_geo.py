@@ -246,7 +246,7 @@ def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
     weight = read_weight(data)
     age, alive = _lifetimes(data)
     period, size = age.astype(int), int(age.max()) + 1
-    left, kept = (np.bincount(period, weight * one, size).astype(float) for one in (~alive, alive))
+    left, kept = (np.bincount(period, weight * state, size).astype(float) for state in (~alive, alive))
     return left, kept
 
 

@@ -231,11 +231,15 @@ def encoder(features: pd.DataFrame) -> Any:
 
 def _differences(known: pd.DataFrame, label: np.ndarray) -> pd.DataFrame:
     numbers = known.astype(float)
-    one, other = numbers[label], numbers[~label]
-    spread = np.sqrt((one.var() + other.var()) / 2)
-    gap = (one.mean() - other.mean()) / spread.where(spread > 0)
+    treated, control = numbers[label], numbers[~label]
+    spread = np.sqrt((treated.var() + control.var()) / 2)
+    gap = (treated.mean() - control.mean()) / spread.where(spread > 0)
     table = pd.DataFrame(
-        {"treated_mean": one.mean(), "control_mean": other.mean(), "standardised_difference": gap.fillna(0.0)}
+        {
+            "treated_mean": treated.mean(),
+            "control_mean": control.mean(),
+            "standardised_difference": gap.fillna(0.0),
+        }
     )
     order = table["standardised_difference"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].rename_axis("feature").reset_index()

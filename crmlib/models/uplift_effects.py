@@ -174,12 +174,13 @@ def _groups(
     rows = []
     for number in range(1, GROUPS + 1):
         here = group == number
-        one, other = outcome[here & treated], outcome[here & ~treated]
-        if min(len(one), len(other)) < 2:
+        of_treated, of_control = outcome[here & treated], outcome[here & ~treated]
+        if min(len(of_treated), len(of_control)) < 2:
             raise FitError(
-                f"group {number} of {GROUPS} has {len(one)} treated and {len(other)} control; too few to compare"
+                f"group {number} of {GROUPS} has {len(of_treated)} treated and {len(of_control)} control; too few to "
+                "compare"
             )
-        found = difference_of_means(one, other, level=LEVEL)
+        found = difference_of_means(of_treated, of_control, level=LEVEL)
         rows.append((number, int(here.sum()), effect[here].mean(), found.difference, found.low, found.high))
     return pd.DataFrame(rows, columns=["group", "customers", "predicted", "effect", "low", "high"])
 
@@ -260,7 +261,9 @@ def _measures(
     """Uplift and Qini at each cut-off; `cell` is the step, those of the treated after those of the control."""
     count = np.bincount(cell, weights=weights, minlength=2 * steps).reshape(2, steps)
     total = np.bincount(cell, weights=weights * outcome, minlength=2 * steps).reshape(2, steps)
-    (control, treated), (control_total, treated_total) = (np.cumsum(one, axis=1) for one in (count, total))
+    (control, treated), (control_total, treated_total) = (
+        np.cumsum(cells, axis=1) for cells in (count, total)
+    )
     # A cut-off with nobody to compare with tells of no gain yet.
     both = (control > 0) & (treated > 0)
     gap = np.where(both, treated_total / np.maximum(treated, 1) - control_total / np.maximum(control, 1), 0.0)

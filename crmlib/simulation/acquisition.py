@@ -36,7 +36,7 @@ class Leads:
 def known_people(block: Block) -> People:
     """The customers of a block, and then the others who came to the firm's notice."""
     both = (block.people, block.others)
-    return People(**{name: np.concatenate([getattr(one, name) for one in both]) for name in vars(both[0])})
+    return People(**{name: np.concatenate([getattr(part, name) for part in both]) for name in vars(both[0])})
 
 
 def leads(world: World, block: Block, people: People) -> Leads:
@@ -44,7 +44,7 @@ def leads(world: World, block: Block, people: People) -> Leads:
     comes = (np.arange(len(people)) < len(block.people)) | (people.join >= world.days)
     won = _won(world, block, people, np.flatnonzero(comes))
     both = (won, _lost(world, people, comes))
-    return Leads(**{name: np.concatenate([getattr(one, name) for one in both]) for name in vars(won)})
+    return Leads(**{name: np.concatenate([getattr(part, name) for part in both]) for name in vars(won)})
 
 
 def _won(world: World, block: Block, people: People, row: np.ndarray) -> Leads:
@@ -153,7 +153,7 @@ def path(world: World, people: People, found: Leads, n_customers: int) -> dict[s
 def partner(world: World, index: np.ndarray, channel: np.ndarray) -> np.ndarray:
     """Which partner brought a customer of the partner channel."""
     which = (world.streams.uniform("partner", index) * PARTNERS).astype(int)
-    names = np.array([f"P{one + 1:02d}" for one in range(PARTNERS)], dtype=object)
+    names = np.array([f"P{number + 1:02d}" for number in range(PARTNERS)], dtype=object)
     return only_where(channel == catalogue.PARTNER, names[which])
 
 
@@ -179,7 +179,7 @@ def spend(world: World, n_candidates: int, leads_by_month: np.ndarray) -> dict[s
         "date": world.months[month].astype("datetime64[us]"),
         "channel": catalogue.CHANNEL_NAMES[channel],
         "amount": money[month, channel, market, kind],
-        "component": np.array([one.component for one in catalogue.CHANNELS], dtype=object)[channel],
+        "component": np.array([kind.component for kind in catalogue.CHANNELS], dtype=object)[channel],
         "market": np.array(catalogue.MARKETS, dtype=object)[market],
         "product_type": np.array(catalogue.PRODUCT_TYPES, dtype=object)[kind],
         "impressions": np.where(organic, np.nan, clicks * IMPRESSIONS_PER_CLICK),

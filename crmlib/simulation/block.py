@@ -89,10 +89,10 @@ def live(world: World, people: People, trials: list[Trial], contract: Window, ah
     kept = due.day < left[due.row]
     found, held, asked = _only(kept, due, held, asked)
     still = [
-        replace(one, assigned=np.where(one.assigned < left, one.assigned, np.nan))
-        if one.kind == "price"
-        else one
-        for one in trials
+        replace(trial, assigned=np.where(trial.assigned < left, trial.assigned, np.nan))
+        if trial.kind == "price"
+        else trial
+        for trial in trials
     ]
     return Block(
         people=people,
@@ -126,8 +126,10 @@ def leaving_clock(
     windows = [purchases.entry_window(world, people, due, held)]
     windows += service.broken_promise_windows(world, promised)
     windows += service.slow_reply_windows(world, people, due, asked)
-    windows += [one.leaving_window() for one in trials if one.leaving_days and one.kind != "price"]
-    by_age = [Window(one.start - people.join, one.end - people.join, one.factor) for one in windows]
+    windows += [trial.leaving_window() for trial in trials if trial.leaving_days and trial.kind != "price"]
+    by_age = [
+        Window(window.start - people.join, window.end - people.join, window.factor) for window in windows
+    ]
     n = len(people)
     end = world.days + ahead_days - people.join
     return Clock(world.ageing, np.zeros(n, int), np.zeros(n), end, people.leaving_per_year, by_age)

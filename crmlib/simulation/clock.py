@@ -43,9 +43,9 @@ class Curves:
         """Find the time at which a curve reaches a total."""
         days = np.arange(self.totals.shape[1], dtype=float)
         found = np.empty(np.shape(total))
-        for one in np.unique(curve):
-            mine = curve == one
-            found[mine] = np.interp(total[mine], self.totals[one], days)
+        for number in np.unique(curve):
+            mine = curve == number
+            found[mine] = np.interp(total[mine], self.totals[number], days)
         return found
 
 

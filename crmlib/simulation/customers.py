@@ -86,11 +86,11 @@ def draw_people(world: World, index: np.ndarray) -> People:
     streams, strength = world.streams, world.effects
     market = streams.choice("market", index, 0, catalogue.MARKET_SHARES)
     kind = streams.choice("product type", index, 0, catalogue.TYPE_SHARES)
-    channel = streams.choice("channel", index, 0, [one.share for one in catalogue.CHANNELS])
+    channel = streams.choice("channel", index, 0, [kind.share for kind in catalogue.CHANNELS])
     need, income, temper, restless, social = (
         streams.normal(f"trait {name}", index) for name in ("need", "income", "temper", "restless", "social")
     )
-    quality = np.array([(one.rate, one.leaving) for one in catalogue.CHANNELS])[channel]
+    quality = np.array([(kind.rate, kind.leaving) for kind in catalogue.CHANNELS])[channel]
     quality = quality ** strength["channel_quality"]
     speed = catalogue.MARKET_SPEEDS[market] ** strength["market_speeds"]
     own = streams.normal("trait rate", index)
@@ -169,8 +169,8 @@ def _created(world: World, market: np.ndarray, index: np.ndarray) -> np.ndarray:
     """When the firm first knows of them."""
     found = np.empty(len(index))
     share = world.streams.uniform("join", index)
-    for one, come in enumerate(world.come):
-        mine = market == one
+    for number, come in enumerate(world.come):
+        mine = market == number
         found[mine] = np.interp(share[mine], come, np.arange(world.days + 1.0))
     return found
 

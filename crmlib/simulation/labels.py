@@ -17,7 +17,9 @@ def order_ids(block: Block, order: np.ndarray) -> np.ndarray:
     found = block.orders
     who = (block.people.index[found.row[order]] + 1).tolist()
     ids = np.empty(len(order), dtype=object)
-    ids[:] = [f"O{one:07d}-{nth:03d}" for one, nth in zip(who, found.number[order].tolist(), strict=True)]
+    ids[:] = [
+        f"O{person:07d}-{nth:03d}" for person, nth in zip(who, found.number[order].tolist(), strict=True)
+    ]
     return ids
 
 
@@ -25,5 +27,5 @@ def numbered(letter: str, index: np.ndarray, slot: np.ndarray) -> np.ndarray:
     """Numbers of a person's contacts, cases, leads or contracts."""
     who = (index + 1).tolist()
     ids = np.empty(len(who), dtype=object)
-    ids[:] = [f"{letter}{one:07d}-{nth}" for one, nth in zip(who, slot.tolist(), strict=True)]
+    ids[:] = [f"{letter}{person:07d}-{nth}" for person, nth in zip(who, slot.tolist(), strict=True)]
     return ids

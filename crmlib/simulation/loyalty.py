@@ -66,4 +66,4 @@ def ledger(
     columns = [np.concatenate([part[place] for part in parts]) for place in (1, 2, 3, 4)]
     order = np.lexsort((columns[1], columns[0]))  # stable: joined, earned, redeemed within a day
     names = ("row", "date", "points", "amount")
-    return {"kind": kind[order], **{name: one[order] for name, one in zip(names, columns, strict=True)}}
+    return {"kind": kind[order], **{name: column[order] for name, column in zip(names, columns, strict=True)}}

@@ -85,9 +85,9 @@ def staff_hours(world: World, worked: list[Hours], n_candidates: int) -> pd.Data
     seats = _seats(world, n_candidates)
     parts = [_administration(world, seats)]
     for activity in PEOPLE_PER_SEAT:
-        mine = [one for one in worked if one.activity == activity]
+        mine = [part for part in worked if part.activity == activity]
         code, month, hours = (
-            np.concatenate([getattr(one, name) for one in mine]) for name in ("code", "month", "hours")
+            np.concatenate([getattr(part, name) for part in mine]) for name in ("code", "month", "hours")
         )
         total = sum_hours(activity, code, month, hours)
         name = _names(_LETTER[activity], total.code)

@@ -36,7 +36,7 @@ class Persons:
 
 def customer_ids(index: np.ndarray) -> np.ndarray:
     """Ids of customers by their index."""
-    return np.array([f"C{one:07d}" for one in (index + 1).tolist()], dtype=object)
+    return np.array([f"C{number:07d}" for number in (index + 1).tolist()], dtype=object)
 
 
 def persons(world: World, people: People) -> Persons:
@@ -52,7 +52,7 @@ def persons(world: World, people: People) -> Persons:
     has_second = streams.uniform("second id", index) < SECOND_ID_SHARE * world.effects["data_errors"]
     second = np.flatnonzero(has_second)
     place = streams.uniform("typing error", index[second]).tolist()
-    mistyped = _text(_mistype(one, at) for one, at in zip(name[second], place, strict=True))
+    mistyped = _text(_mistype(written, at) for written, at in zip(name[second], place, strict=True))
     keeps_mail = streams.uniform("second mail", index[second]) < 0.6
     other = _text(
         f"{a[0]}.{b}{tag}@post.example".lower()

@@ -58,7 +58,7 @@ def levels(world: World) -> np.ndarray:
     shape = (len(world.months), len(catalogue.CHANNELS), len(catalogue.MARKETS))
     month, channel, market = np.indices(shape)
     drawn = LEVELS[(len(LEVELS) * world.streams.uniform("budget", channel * 8 + market, month)).astype(int)]
-    given = np.array([world.effects.get(one.switch, 1.0) for one in catalogue.CHANNELS])
+    given = np.array([world.effects.get(kind.switch, 1.0) for kind in catalogue.CHANNELS])
     return np.where(has_budget(channel), drawn, 1.0) * given[channel]
 
 

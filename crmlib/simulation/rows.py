@@ -65,7 +65,7 @@ def _transactions(world: World, block: Block, buyer: np.ndarray) -> Rows:
     kind, category = people.kind[row], held.category[both]
     where = world.streams.uniform("sales channel", people.index[row], found.number[order]) < 0.3
     ids = order_ids(block, order)
-    suffix = np.array([f"-{one + 1}" for one in range(8)], dtype=object)[held.number[both]]
+    suffix = np.array([f"-{number + 1}" for number in range(8)], dtype=object)[held.number[both]]
     is_return = sign < 0
     name = _CATEGORIES[kind, category]
     return {

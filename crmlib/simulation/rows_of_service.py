@@ -65,7 +65,7 @@ def _paths(world: World, prospects: People, leads: Leads, n_customers: int) -> R
     """The channels that brought each prospect, whether or not a customer came of it."""
     found = path(world, prospects, leads, n_customers)
     lead = numbered("L", prospects.index[leads.row], leads.number)[found["lead"]]
-    nth = np.array([f"-{one}" for one in range(8)], dtype=object)[found["nth"]]
+    nth = np.array([f"-{number}" for number in range(8)], dtype=object)[found["nth"]]
     return {
         "touchpoint_id": lead + nth,
         "lead_id": lead,

@@ -98,9 +98,9 @@ def _resentment(row: np.ndarray, day: np.ndarray, n: int, factor: float, most: i
     row, day = row[order], day[order]
     nth = np.arange(len(row)) - np.searchsorted(row, row)
     windows = []
-    for one in range(most):
+    for number in range(most):
         start = np.full(n, np.nan)
-        start[row[nth == one]] = day[nth == one]
+        start[row[nth == number]] = day[nth == number]
         windows.append(Window(start, start + RESENTS_DAYS, np.full(n, factor)))
     return windows
 
@@ -132,8 +132,8 @@ def promises(world: World, people: People) -> Promises:
 def broken_promise_windows(world: World, given: Promises) -> list[Window]:
     """For a year after a promise was not kept its holder leaves sooner."""
     windows = []
-    for one in range(given.due.shape[1]):
-        start = np.where(given.broken[:, one], given.due[:, one] + 1, np.nan)
+    for column in range(given.due.shape[1]):
+        start = np.where(given.broken[:, column], given.due[:, column] + 1, np.nan)
         factor = np.full(len(start), BROKEN_PROMISE ** world.effects["broken_promises"])
         windows.append(Window(start, start + RESENTS_DAYS, factor))
     return windows

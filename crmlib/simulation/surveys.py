@@ -38,11 +38,11 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
     score[:, 0] = np.clip(np.round(7.6 + 1.7 * latent[:, 0]), 0, 10)
     theme = np.select(wrong, [3, 2, 1], (streams.uniform("theme", who, number) * 5).astype(int))
     speaks = streams.uniform("comment", who, number) < 0.35
-    said = np.array([SAID[name] for name in THEMES], dtype=object)
+    words = np.array([SAID[name] for name in THEMES], dtype=object)
     back = day + 1 + 10 * streams.exponential("follow-up", who, number)
     followed = (streams.uniform("followed up", who, number) < 0.4) & (back < world.days) & speaks
     n = len(order)
-    answer = said[theme, (score[:, 0] >= 7).astype(int)]
+    answer = words[theme, (score[:, 0] >= 7).astype(int)]
     first = np.zeros((n, 5), bool)
     first[:, 0] = True  # the comment stands beside the first question
     return {

@@ -51,7 +51,7 @@ def _live_with(
 ) -> Block:
     """The life of those in an experiment had all of them been treated, or nobody."""
     changed = mine.with_treated(np.full(len(rows), arm))
-    trials = [changed if one.name == mine.name else one.take(rows) for one in block.trials]
+    trials = [changed if trial.name == mine.name else trial.take(rows) for trial in block.trials]
     return live(world, block.people.take(rows), trials, block.contract.take(rows), ahead_days)
 
 

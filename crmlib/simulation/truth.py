@@ -35,7 +35,7 @@ class Truth(Mapping[str, pd.DataFrame]):
         self._makers: dict[str, Callable[[], pd.DataFrame]] = {
             "customers": lambda: _with_tiers(self._by_block(_customers)),
             "treatments": lambda: self._by_block(
-                lambda world, one: treatment_effects(world, one, AHEAD_DAYS)
+                lambda world, trial: treatment_effects(world, trial, AHEAD_DAYS)
             ),
             "referrals": lambda: self._by_block(_referrals),
             "channels": lambda: _channels(

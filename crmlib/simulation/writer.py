@@ -70,7 +70,7 @@ def write_tables(settings: Simulation, folder: Path) -> None:
         for name, columns in pieces(settings):
             schema = _schema(name, list(columns))
             arrays = [
-                pa.array(columns[one.name], one.type, from_pandas=True) for one in schema
+                pa.array(columns[field.name], field.type, from_pandas=True) for field in schema
             ]  # nan is null
             piece = pa.table(arrays, schema=schema)
             if name not in open_files:
@@ -134,7 +134,10 @@ def _key(settings: Simulation) -> str:
     """A name for what these parameters, this code and these libraries make."""
     from crmlib.data.contracts import CONTRACTS
 
-    parts = [settings.model_dump_json(), *(version(one) for one in ("numpy", "scipy", "pandas", "pyarrow"))]
+    parts = [
+        settings.model_dump_json(),
+        *(version(library) for library in ("numpy", "scipy", "pandas", "pyarrow")),
+    ]
     parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     parts += [str([(column.name, column.kind) for column in CONTRACTS[name].columns]) for name in TABLES]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

@@ -109,7 +109,7 @@ class DataQuality:
         if self._cleaned.frame is not None:
             return found.assign(sha256=None)
         states, by_name = self._cleaned.states("transactions"), self._cleaned.files_by_name("transactions")
-        return found.assign(sha256=[states[by_name[one]].sha256 for one in found["file"]])
+        return found.assign(sha256=[states[by_name[file]].sha256 for file in found["file"]])
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
@@ -139,7 +139,9 @@ class DataQuality:
         """Rows and money of a table by outcome; the money is that of its first money column."""
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        outcomes = [[one["outcome"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        outcomes = [
+            [record["outcome"], record["rows"], record["money"].get(amount_of, 0.0)] for record in records
+        ]
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
@@ -173,8 +175,10 @@ class DataQuality:
         rows, contract = self._cleaned.rows(name), CONTRACTS[name]
         seen = dated_up_to(rows, contract, self._as_of), known_at(rows, contract, self._as_of)
         before, after = (
-            one.agg([one[column].count().name(column) for column in one.columns]).to_pyarrow().to_pylist()[0]
-            for one in seen
+            table.agg([table[column].count().name(column) for column in table.columns])
+            .to_pyarrow()
+            .to_pylist()[0]
+            for table in seen
         )
         what = f"known only after {self._as_of}, and left empty"
         return [

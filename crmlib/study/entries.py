@@ -94,7 +94,7 @@ def entry_of(guess: Guess, source: str, why: str) -> list[Finding]:
 
 def plain_entry(entry: list[Finding]) -> dict[str, Any]:
     """The entry as a study file holds it."""
-    plain = {one.entry: list(one.value) if isinstance(one.value, tuple) else one.value for one in entry}
+    plain = {part.entry: list(part.value) if isinstance(part.value, tuple) else part.value for part in entry}
     columns = {k.removeprefix("columns."): v for k, v in plain.items() if k.startswith("columns.")}
     return {k: v for k, v in plain.items() if not k.startswith("columns.")} | {"columns": columns}
 
@@ -103,11 +103,11 @@ def table_lines(table: str, entry: list[Finding], indent: int) -> list[str]:
     """A table's entry as lines, each part under what speaks for it."""
     margin = " " * (indent + 2)
     lines = [f"{' ' * indent}{table}:"]
-    columns = [one for one in entry if one.entry.startswith("columns.")]
-    for one in entry:
-        if one not in columns:
-            lines += _entry_lines(one.entry, one.value, one.evidence, indent + 2)
+    columns = [part for part in entry if part.entry.startswith("columns.")]
+    for part in entry:
+        if part not in columns:
+            lines += _entry_lines(part.entry, part.value, part.evidence, indent + 2)
     lines += [f"{margin}# which column is which; left out ones are not used", f"{margin}columns:"]
-    for one in columns:
-        lines += _entry_lines(one.entry.removeprefix("columns."), one.value, one.evidence, indent + 4)
+    for part in columns:
+        lines += _entry_lines(part.entry.removeprefix("columns."), part.value, part.evidence, indent + 4)
     return lines

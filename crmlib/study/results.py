@@ -134,30 +134,30 @@ class NotebookResults:
             or a word of its texts is missing.
         """
         about = self._registered(key)
-        one = found if isinstance(found, Estimate) else Estimate(found.verdict, "text")
+        estimate = found if isinstance(found, Estimate) else Estimate(found.verdict, "text")
         day = fmt.date(self.as_of) if self.as_of else "the last day"
-        given = {"as_of": day, "base": one.base, "window": one.window, **words}
+        given = {"as_of": day, "base": estimate.base, "window": estimate.window, **words}
         try:
             texts = {name: about[name].format(**given) for name in _SAID}
         except KeyError as missing:
             raise CrmError(
                 f"figure {key}: figures.toml asks for a word {missing} that was not given"
             ) from None
-        if one.unit != about["unit"]:
-            raise CrmError(f"figure {key}: its unit is {one.unit!r}; figures.toml has {about['unit']!r}")
-        if one.is_known and (absent := [name for name in ("base", "window") if not texts[name]]):
+        if estimate.unit != about["unit"]:
+            raise CrmError(f"figure {key}: its unit is {estimate.unit!r}; figures.toml has {about['unit']!r}")
+        if estimate.is_known and (absent := [name for name in ("base", "window") if not texts[name]]):
             raise CrmError(f"figure {key}: its {absent[0]} is missing; give it as Estimate(…, {absent[0]}=…)")
-        if assumed and one.is_known:
+        if assumed and estimate.is_known:
             texts["label"] += " (assumed)"
-        ends = {name: _plain(getattr(one, name)) for name in ("low", "high")}
+        ends = {name: _plain(getattr(estimate, name)) for name in ("low", "high")}
         has_interval = any(end is not None for end in ends.values())
         self.content["figures"][key] = {
             **texts,
-            "value": _plain(one.value),
+            "value": _plain(estimate.value),
             **ends,
-            "level": one.level if has_interval else None,
-            "unit": one.unit,
-            "currency": (one.currency or self.currency) if one.unit == "money" else None,
+            "level": estimate.level if has_interval else None,
+            "unit": estimate.unit,
+            "currency": (estimate.currency or self.currency) if estimate.unit == "money" else None,
             "change": _plain(change),
             "against": against,
             "assumed": assumed,
@@ -317,12 +317,12 @@ def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]
 
     A firm without any such figure has the cards of a firm with contracts.
     """
-    figures = [one for notebook in metrics.values() for one in notebook["figures"].values()]
+    figures = [figure for notebook in metrics.values() for figure in notebook["figures"].values()]
     for kind in _CARDS:
         found: dict[int, list[dict[str, Any]]] = {}
-        for one in figures:
-            if one.get(kind) and fmt.is_known(one["value"]):
-                found.setdefault(one[kind], []).append(one)
+        for figure in figures:
+            if figure.get(kind) and fmt.is_known(figure["value"]):
+                found.setdefault(figure[kind], []).append(figure)
         if found:
             break
     return [found[number] for number in sorted(found)]
@@ -333,13 +333,16 @@ TO_ACT_ON = "customers_to_contact_first"  # the table of page one and of the mai
 
 def published(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
     """The sentences that a notebook has published under a name; none where none has."""
-    return next((one["sentences"][name] for one in metrics.values() if name in one.get("sentences", {})), [])
+    return _published_as("sentences", name, metrics) or []
 
 
 def picture_of(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any] | None:
     """The files and the words of a picture that a notebook has published under a name."""
-    made = (one.get("pictures", {}).get(name) for one in metrics.values())
-    return next(filter(None, made), None)
+    return _published_as("pictures", name, metrics)
+
+
+def _published_as(kind: str, name: str, metrics: Mapping[str, Mapping[str, Any]]) -> Any:
+    return next((made[kind][name] for made in metrics.values() if name in made.get(kind, {})), None)
 
 
 def _plain(value: Any) -> Any:

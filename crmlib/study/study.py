@@ -66,7 +66,7 @@ class Study:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What has been opened since belongs to this process: a copy elsewhere opens its own.
-        return type(self), tuple(getattr(self, one.name) for one in fields(self))
+        return type(self), tuple(getattr(self, attribute.name) for attribute in fields(self))
 
     @property
     def title(self) -> str:
@@ -122,9 +122,11 @@ class Study:
         margins += [(self.margin, self._origin("margin"))]
         rates = [(discount_rate_per_year, _PARAMETER)]
         rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
-        share, of_share = next(((one, origin) for one, origin in margins if fmt.is_known(one)), (None, ""))
+        share, of_share = next(
+            ((figure, origin) for figure, origin in margins if fmt.is_known(figure)), (None, "")
+        )
         rate, of_rate = next(
-            ((one, origin) for one, origin in rates if one is not None),
+            ((figure, origin) for figure, origin in rates if figure is not None),
             (DEFAULT_DISCOUNT, "assumed: none is given"),
         )
         return ValueTerms(None if share is None else float(share), of_share, float(rate), of_rate)
@@ -156,7 +158,7 @@ class Study:
         days = self.cleaned.report("transactions").days
         if isinstance(wanted, str):
             return dt.date.fromisoformat(days["latest"])
-        first, last = (dt.date.fromisoformat(days[one]) for one in ("first", "latest"))
+        first, last = (dt.date.fromisoformat(days[end]) for end in ("first", "latest"))
         if reason := why_outside(wanted, first, last):
             raise StudyError(f"as_of: {reason}, or latest")
         return wanted

@@ -206,7 +206,7 @@ def _put_in(text: str, table: str, entry: list[Finding]) -> str:
         while before[last - 1].lstrip()[:1] in ("", "#"):
             last -= 1  # comments below an entry are not its own
         first = min(first, last)
-    plain, written = ([re.sub(r"\s", "", line) for line in one] for one in (before, lines))
+    plain, written = ([re.sub(r"\s", "", line) for line in part] for part in (before, lines))
     same = SequenceMatcher(None, plain, written, autojunk=False).get_opcodes()
     start, end = (_line_in_text(line, same) for line in (first, last))
     if (in_block and end > start and not replaced) or (
@@ -223,9 +223,9 @@ def _lines_of(document: Any) -> list[str]:
     return written.getvalue().splitlines()
 
 
-def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+def _alike(before: Sequence[str], after: Sequence[str]) -> int:
     """The number of lines at the start that are the same in both."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
 
 
 def _line_in_text(line: int, same: Sequence[tuple[str, int, int, int, int]]) -> int:

@@ -103,7 +103,7 @@ def test_nobody_new_since() -> None:
 @few
 @given(positive, positive, positive)
 def test_month_says_more_and_less(value: float, before: float, year: float) -> None:
-    title = month_compared(frames.review(value, before, year), "revenue")
+    title = month_compared(frames.review(value, before, year), "revenue", {})
     for base, against in ((before, "the month before"), (year, "the year before")):
         word = "more than" if value > base else "less than" if value < base else "the same as"
         assert f"{word} {against}" in title
@@ -125,7 +125,7 @@ def test_deciles_share_out_the_whole(values: list[float]) -> None:
 def test_change_names_its_direction_and_its_largest_part(before: float, changes: list[float]) -> None:
     after, largest = before + sum(changes), int(np.abs(changes).argmax())
     assume(not np.isclose(before, after) and abs(changes[largest]) > 1)
-    title = usd(change_by_steps(frames.waterfall(before, changes), "revenue"))
+    title = usd(change_by_steps(frames.waterfall(before, changes), "revenue", np.nan))
     assert (" rose " in title) == (after > before)
     assert (" fell " in title) == (after < before)
     step = frames.waterfall(before, changes)["step"].iloc[1 + largest]
@@ -136,7 +136,7 @@ def test_factors_lead_from_product_to_product() -> None:
     factors = frames.factors([100, 20.0], [110, 18.0])
     # 2,000 to 1,980: +190 by ten more customers, -210 by two less each
     assert (
-        usd(change_by_factors(factors, "revenue"))
+        usd(change_by_factors(factors, "revenue", np.nan))
         == "Revenue fell by 1 % to USD 1,980; largest effect: spend per customer (−USD 210)"
     )
     assert "2024: USD 1,980" in charts.waterfall(factors, currency="USD", after="2024").alt

@@ -132,7 +132,7 @@ def test_a_chart_is_drawn_into_the_axes_it_is_given(name: str) -> None:
 
 
 def test_charts_import_no_room_but_the_ground_floor(new_python) -> None:
-    own = ("charts", "days", "errors", "findings", "format", "units")
+    own = ("charts", "columns", "errors", "findings", "format", "units")
     assert "crmlib.charts.cohorts" in new_python["loaded"]
     assert {name.split(".")[1] for name in new_python["loaded"]} <= {*own}
 

@@ -236,3 +236,24 @@ def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
     after = value_tiers(spent.rename_axis("customer_id").reset_index(), cut_offs=before.cut_offs)
     found = moves_between(before, after, chances)[1].set_index("tier").loc["Platinum"]
     assert found["stayed"] < found["by_chance"] < 0.75
+
+
+def test_the_interval_of_who_stayed_holds_where_nobody_changes():
+    """Its half width is 1.96 standard errors of the difference: as wide as differences scatter in such worlds."""
+    size, scores = 1_000, []
+    for seed in range(30):
+        one, other = periods(seed, "half buy", customers=size)
+        totals = [days.groupby("customer")["money"].sum() for days in (one, other)]
+        first, second = (total.rename("revenue").rename_axis("customer_id").reset_index() for total in totals)
+        place = pd.Series(np.arange(len(first)), index=first["customer_id"])
+        idle = np.setdiff1d(np.arange(size), first["customer_id"])
+        place = pd.concat([place, pd.Series(len(first) + np.arange(len(idle)), index=idle)])
+        again = NextPeriod(size, one.assign(customer=place.loc[one["customer"]].to_numpy()))
+        before = value_tiers(first)
+        after = value_tiers(second, cut_offs=before.cut_offs)
+        stayed = moves_between(before, after, chances_of(first, again), idle=idle)[1].dropna().head(3)
+        scores.append((stayed["low"] + stayed["high"]) / (stayed["high"] - stayed["low"]) * 1.96)
+    scores = pd.concat(scores)
+    assert len(scores) == 90
+    assert (scores.abs() <= 1.96).mean() == pytest.approx(0.95, abs=0.07)
+    assert scores.std() == pytest.approx(1.0, abs=0.16)

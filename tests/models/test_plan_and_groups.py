@@ -103,4 +103,4 @@ def test_a_plan_is_what_rolling_origins_take():
     log, _, as_of = beta_geo_world(600, seed=5)
     plan = plan_backtest(log, as_of=as_of, horizon="52W")
     found = rolling_origins(log, as_of=as_of, models=[BetaGeoModel()], **plan.origins)
-    assert len(found.choose(of="total_error").tests) == 4
+    assert len(found.choose().tests) == 4

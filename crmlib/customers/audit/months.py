@@ -232,7 +232,7 @@ def _by_month(
 def _reach(people: ibis.Table, month: pd.Period, then: pd.Period) -> dict[str, float]:
     """Half the width of the 95 % interval of each measure's change between two months; as in `PeriodChange`."""
     measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
-    days = [ibis.literal(one.start_time.date()) for one in (month, then)]
+    days = [ibis.literal(period.start_time.date()) for period in (month, then)]
     sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
     both = people.filter(people.month.cast("date").isin(days))
     each = both.group_by("customer_id").agg(

@@ -46,7 +46,7 @@ class RepeatRates(ResultFrame):
         came_back, people = int(chosen["came_back"].sum()), int(chosen["customers"].sum())
         low, high = (float(end) for end in wilson_interval(came_back, people))
         months = dict.fromkeys(
-            fmt.month(one, short=True) for one in (chosen["cohort"].min(), chosen["cohort"].max())
+            fmt.month(start, short=True) for start in (chosen["cohort"].min(), chosen["cohort"].max())
         )
         window = " to ".join(months)
         base = f"{fmt.plural(people, 'new customer')} of {window}"

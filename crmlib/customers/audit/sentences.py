@@ -53,9 +53,7 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
     return text
 
 
-def month_compared(
-    review: pd.DataFrame, measure: str, reach: Mapping[str, Mapping[str, float]] | None = None
-) -> str:
+def month_compared(review: pd.DataFrame, measure: str, reach: Mapping[str, Mapping[str, float]]) -> str:
     """One measure of a month, beside the months and the plan it is held against.
 
     `reach`: half the width of the interval of the change on another month, by month and measure.
@@ -64,21 +62,21 @@ def month_compared(
     if not np.isfinite(row["value"]):
         return ""
     value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
-    held = {name: known[measure] for name, known in (reach or {}).items() if np.isfinite(row[name])}
+    held = {name: known[measure] for name, known in reach.items() if np.isfinite(row[name])}
     changes = [
         _held_against(row["value"], row[name], name, held.get(name))
         for name in _COMPARED
         if np.isfinite(row[name])
     ]
     beside = f", {fmt.listing(changes)}" if changes else "; nothing to compare it with yet"
-    told = f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{beside}"
+    sentence = f"{fmt.capital(measure)} in {fmt.month(row['month'])}: {value}{beside}"
     if not held:
-        return told
+        return sentence
     name = [*held][-1]
     unit = row.get("unit", "count")
     change, reached = row["value"] - row[name], held[name]
     ends = (change - reached, change + reached)
-    return Compared.of(told, Estimate(change, unit, *ends, currency=UNNAMED if unit == "money" else ""))
+    return Compared.of(sentence, Estimate(change, unit, *ends, currency=UNNAMED if unit == "money" else ""))
 
 
 def _held_against(value: float, base: float, name: str, reach: float | None) -> str:
@@ -208,33 +206,30 @@ def repeat_rates(rates: pd.DataFrame, within_days: int, period: str) -> str:
     title = f"{newest} came back within {within_days} days"
     if len(rates) == 1:
         return title
-    counts = [int(one[name]) for one in (last, first) for name in ("came_back", "customers")]
+    counts = [int(cohort[name]) for cohort in (last, first) for name in ("came_back", "customers")]
     found = difference_of_shares(*counts)
     before = f"{fmt.share(first['repeat_rate'])} of {fmt.period(first['cohort'], period)}"
     return compared(f"{title}, against {before}", Estimate(found.difference, "points", found.low, found.high))
 
 
-def change_by_steps(waterfall: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+def change_by_steps(waterfall: pd.DataFrame, value: str, reach: float) -> str:
     """How a total moved through groups of customers, and whether beyond chance."""
     groups, start = waterfall.iloc[1:-1], float(waterfall["change"].iloc[0])
-    told = change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist())
-    return _moved(told, float(groups["change"].sum()), reach)
+    sentence = change_of_total(value, start, groups["change"].tolist(), groups["step"].tolist())
+    return _moved(sentence, float(groups["change"].sum()), reach)
 
 
-def change_by_factors(factors: pd.DataFrame, value: str, reach: float = np.nan) -> str:
+def change_by_factors(factors: pd.DataFrame, value: str, reach: float) -> str:
     """How a total moved through the factors it is a product of, and whether beyond chance."""
     start = float(factors["before"].prod())
-    told = change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist())
-    return _moved(told, float(factors["effect"].sum()), reach)
+    sentence = change_of_total(value, start, factors["effect"].tolist(), factors["factor"].tolist())
+    return _moved(sentence, float(factors["effect"].sum()), reach)
 
 
-def _moved(told: str, change: float, reach: float) -> str:
-    return told if np.isnan(reach) else compared(told, _difference(change, reach))
-
-
-def _difference(change: float, reach: float) -> Estimate:
-    """A difference of money, half of whose interval's width is known."""
-    return Estimate(change, "money", change - reach, change + reach, currency=UNNAMED)
+def _moved(sentence: str, change: float, reach: float) -> str:
+    """It, and whether a change of money, half of whose interval's width is `reach`, is beyond chance."""
+    apart = Estimate(change, "money", change - reach, change + reach, currency=UNNAMED)
+    return sentence if np.isnan(reach) else compared(sentence, apart)
 
 
 def with_cohort_findings(comparison: pd.DataFrame, period: str) -> pd.DataFrame:

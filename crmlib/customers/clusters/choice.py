@@ -278,20 +278,22 @@ def _within_clusters(deviations: Points, variance: float) -> Points:
     return axes / np.sqrt(np.maximum(variances, 1e-9 * variance))
 
 
-def _between(points: Points, of_both: NDArray[np.bool_], one: Points, other: Points) -> Valley:
-    line = other - one
+def _between(points: Points, of_both: NDArray[np.bool_], centre: Points, other: Points) -> Valley:
+    line = other - centre
     length = np.sqrt(line @ line)
     if not length > 0:
         return Valley(np.inf, 1.0)
-    away = points - one
+    away = points - centre
     along = away @ line / length**2
     beside = (away**2).sum(axis=1) - (along * length) ** 2
     along = along[beside <= np.quantile(beside[of_both], TUBE)]
-    at_one, halfway, at_other = (
+    at_centre, halfway, at_other = (
         int((np.abs(along - place) <= HALF_WINDOW).sum()) for place in (0.0, 0.5, 1.0)
     )
     from scipy.special import bdtr  # here, because only who clusters needs it
 
-    chances = [float(bdtr(halfway, halfway + count, 0.5)) if count else 1.0 for count in (at_one, at_other)]
-    emptier = min(at_one, at_other)
+    chances = [
+        float(bdtr(halfway, halfway + count, 0.5)) if count else 1.0 for count in (at_centre, at_other)
+    ]
+    emptier = min(at_centre, at_other)
     return Valley(halfway / emptier if emptier else np.inf, max(chances))

@@ -133,9 +133,9 @@ def stability(
     return Stability(np.array(rand), np.array(jaccard).reshape(resamples, clusters))
 
 
-def shared_customers(one: Labels, other: Labels, clusters: int) -> NDArray[np.int64]:
-    """Customers in each cluster of the one (rows) and of the other (columns)."""
-    return np.bincount(one * clusters + other, minlength=clusters**2).reshape(clusters, clusters)
+def shared_customers(rows: Labels, columns: Labels, clusters: int) -> NDArray[np.int64]:
+    """Customers in each cluster of one clustering and of another."""
+    return np.bincount(rows * clusters + columns, minlength=clusters**2).reshape(clusters, clusters)
 
 
 def adjusted_rand(shared: NDArray[np.int64]) -> float:

@@ -12,9 +12,7 @@ from crmlib import format as fmt
 from crmlib.customers._log import fetch, seen_by, span
 from crmlib.customers.profit.cost_to_serve import as_costs
 from crmlib.customers.profit.customer_profit import customer_profit, profit_days
-from crmlib.customers.sentences import (
-    certainty_of_tiers,
-)
+from crmlib.customers.sentences import certainty_of_tiers
 from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
 from crmlib.customers.tiers.value_tiers import ValueTiers, value_tiers
@@ -154,7 +152,6 @@ def chances_of(
     cuts, column = as_cut_offs(cut_offs), "profit" if "profit" in profit else "revenue"
     values, has_costs = profit[column].to_numpy(dtype=float), column == "profit"
     if len(values) < FEWEST or np.ptp(values) == 0:
-        different = fmt.plural(len(np.unique(values)), "different value")
         people, different = len(values), fmt.plural(len(np.unique(values)), "different value")
         raise CannotAnswerError(
             f"{fmt.plural(people, 'active customer')} with {different}; {FEWEST} customers who differ are needed to "

@@ -85,10 +85,10 @@ class Days:
         self._step = max((high - low) / (_LEVELS - 1), 0.0)
         width = self._step or 1.0
         cell = np.rint((np.maximum(np.log(self._size), low) - low) / width).astype(int)
-        one, several = self._seen == 1, self._seen > 1
+        once, several = self._seen == 1, self._seen > 1
         row = np.full(len(self._seen), _LEVELS)  # of who has none: after those with one amount
         row[several] = _LEVELS + 1 + np.arange(several.sum())
-        row[self._customer[one[self._customer]]] = cell[one[self._customer]]
+        row[self._customer[once[self._customer]]] = cell[once[self._customer]]
         self._row = row
         of_several = several[self._customer]
         counted = np.zeros((several.sum(), _LEVELS))
@@ -116,8 +116,8 @@ class Days:
         # Amounts are gathered in cells; the mean stays what was measured.
         self.levels = np.exp(low + self._step * np.arange(_LEVELS))
         mean = self._sums[:, 0].mean()
-        told = self._seen @ (self._of_row @ self.levels)[self._row] * mean if len(self._size) else 1.0
-        self.mean = self.levels * mean * (self._size.sum() / told)
+        estimated = self._seen @ (self._of_row @ self.levels)[self._row] * mean if len(self._size) else 1.0
+        self.mean = self.levels * mean * (self._size.sum() / estimated)
 
     def _drawn(self, spread: Array) -> Array:
         """Sums of 1, 2, … amounts as multiples of the level (columns), in order."""

@@ -120,9 +120,9 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
     height = np.array([_steepest(x, n, y, ceiling)[1] for ceiling in ceilings])
     best = int(np.argmax(height))
     around = ceilings[max(best - 1, 0)], ceilings[min(best + 1, len(ceilings) - 1)]
-    ceiling = maximum(lambda one: _steepest(x, n, y, one)[1], *around)
+    ceiling = maximum(lambda limit: _steepest(x, n, y, limit)[1], *around)
     steepness, highest = _steepest(x, n, y, ceiling)
-    ends = _ends(ceilings, height - highest, lambda one: _steepest(x, n, y, one)[1] - highest)
+    ends = _ends(ceilings, height - highest, lambda limit: _steepest(x, n, y, limit)[1] - highest)
     return ResponseCurve(ceiling, steepness, (float(x.min()), float(x.max())), *ends)
 
 
@@ -139,7 +139,7 @@ def _ends(ceilings: np.ndarray, below: np.ndarray, drop: Callable[[float], float
             ends.append(float(ceilings[edge]))
             continue
         bracket = sorted((float(ceilings[edge]), float(ceilings[outside])))
-        ends.append(float(brentq(lambda one: drop(one) + _DEEPEST, *bracket, xtol=1e-6)))
+        ends.append(float(brentq(lambda limit: drop(limit) + _DEEPEST, *bracket, xtol=1e-6)))
     return ends[0], ends[1]
 
 
@@ -159,7 +159,7 @@ def maximum(function: Callable[[float], float], low: float, high: float) -> floa
     """Where a function with one summit is highest between two ends."""
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(lambda one: -function(one), bounds=(low, high), method="bounded",
+    found = minimize_scalar(lambda place: -function(place), bounds=(low, high), method="bounded",
                             options={"xatol": 1e-10 * max(abs(low), abs(high), 1e-6)})  # fmt: skip
     return float(found.x)
 

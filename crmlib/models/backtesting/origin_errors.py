@@ -58,10 +58,8 @@ class OriginErrors:
         summary: pd.DataFrame,
         *,
         month: OriginErrors | None = None,
-        months: int = 3,
-        level: float = 0.8,
     ) -> pd.DataFrame:
-        """What today's customers are expected to spend in each of the coming calendar months.
+        """What today's customers are expected to spend in each of the coming three calendar months.
 
         Parameters
         ----------
@@ -74,19 +72,16 @@ class OriginErrors:
         month : OriginErrors, optional
             Of forecasts over about a month, whose totals err more than those of a quarter: the width of the intervals;
             by default these errors. The correction is this one, so that months and their sum agree.
-        months : int, default 3
-        level : float, default 0.8
-            Of the interval.
 
         Returns
         -------
         DataFrame
-            One row per month: `month` (its first day), `revenue` (corrected), `low`, `high` (nan without enough
-            origins) and `uncorrected`. Customers who come later are not in it.
+            One row per month: `month` (its first day), `revenue` (corrected), `low`, `high` (80 %; nan without
+            enough origins) and `uncorrected`. Customers who come later are not in it.
         """
         tomorrow = pd.Timestamp(summary.as_of) + pd.Timedelta(1, "D")
         first = tomorrow if tomorrow.day == 1 else tomorrow + pd.offsets.MonthBegin()
-        starts = pd.date_range(first, periods=months + 1, freq="MS")
+        starts = pd.date_range(first, periods=4, freq="MS")
         spend, unit = expected_spend(spend_model, summary), TimeUnit.parse(summary.time_unit)
         until = [
             float(model.expected_purchases(summary, days / unit.days).to_numpy() @ spend)
@@ -94,7 +89,7 @@ class OriginErrors:
         ]
         expected = np.diff(until)
         width = self if month is None else month
-        rows = [(total, *width.interval(total, level)) for total in expected * self.correction]
+        rows = [(total, *width.interval(total)) for total in expected * self.correction]
         table = pd.DataFrame(rows, columns=["revenue", "low", "high"]).assign(uncorrected=expected)
         table.insert(0, "month", starts[:-1])
         return table

@@ -46,15 +46,15 @@ class RollingOrigins:
     horizon_days: int
 
     @checked
-    def choose(self, model: str | None = None, *, of: str = "spend_error") -> OriginErrors:
+    def choose(self, model: str | None = None) -> OriginErrors:
         """Which model to use, how to correct its totals, and how far they may still be off.
+
+        By the errors of money where a spend model was given, else by those of purchases.
 
         Parameters
         ----------
         model : str, optional
             The model to use whatever its errors; by default the one that errs least on all origins but the last.
-        of : {"spend_error", "total_error"}
-            Of money, where a spend model was given, or of purchases.
 
         Returns
         -------
@@ -64,10 +64,9 @@ class RollingOrigins:
         Raises
         ------
         CrmError
-            If there is no such model or no such error.
+            If there is no such model.
         """
-        if of not in self.totals.columns:
-            raise CrmError(f"of is {of!r}; total_error, or spend_error where a spend_model was given")
+        of = "spend_error" if "spend_error" in self.totals else "total_error"
         models = list(dict.fromkeys(self.totals["model"]))
         errors = self.totals.pivot(index="origin", columns="model", values=of)[models]
         return learn_from_origins(errors, self.horizon_days, model=model)

@@ -267,12 +267,16 @@ def judge(
         weighted = {"size": weights} | {name: weights * values for name, values in did.items()}
         squares = {name: _squares(weighted[name], did[name], weights.sum()) for name in did}
         best_gini = best.levels(weights).gini()
-        for one in groupings:
-            by_level = {name: _sums(one.level, values, len(one.group)) for name, values in weighted.items()}
-            of_group = {name: _sums(one.group, values) for name, values in by_level.items()}
-            measures[one.name].append(_measure(one, by_level, of_group, squares, best_gini))
+        for grouping in groupings:
+            by_level = {
+                name: _sums(grouping.level, values, len(grouping.group)) for name, values in weighted.items()
+            }
+            of_group = {name: _sums(grouping.group, values) for name, values in by_level.items()}
+            measures[grouping.name].append(_measure(grouping, by_level, of_group, squares, best_gini))
             # nan where a resample holds nobody of a group
-            means[one.name].append(np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS]))
+            means[grouping.name].append(
+                np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS])
+            )
     fifth = MEASURES.index("top_20_share")
     held = {name: np.array([row[fifth] for row in rows]) for name, rows in measures.items()}
     first = max(held, key=lambda name: np.nan_to_num(held[name][0], nan=-1.0))
@@ -302,14 +306,14 @@ def _sums(group: NDArray[np.intp], values: Array, groups: int = 0) -> Array:
 
 
 def _measure(
-    one: Grouping,
+    grouping: Grouping,
     by_level: dict[str, Array],
     of_group: dict[str, Array],
     squares: dict[str, float],
     best_gini: float,
 ) -> Array:
     size, spend = by_level["size"], by_level["spend"]
-    worth = one.worth
+    worth = grouping.worth
     order = np.argsort(-worth, kind="stable")
     levels = Levels(worth[order], size[order], spend[order])
     gini = levels.gini() / best_gini if best_gini > 0 else np.nan
@@ -336,5 +340,5 @@ def _rank_correlation(worth: Array, size: Array, rank: Array, squares: float) ->
     return float(own @ rank / spread) if spread > 0 else np.nan
 
 
-def _divide(one: Array, other: Array, default: float = np.nan) -> Array:
-    return np.divide(one, other, out=np.full(len(one), default), where=other > 0)
+def _divide(total: Array, count: Array, default: float = np.nan) -> Array:
+    return np.divide(total, count, out=np.full(len(total), default), where=count > 0)

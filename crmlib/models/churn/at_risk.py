@@ -98,8 +98,8 @@ def _unnamed(names: list[str]) -> str:
     """The features that are named as nobody's reason."""
     if not names:
         return ""
-    told = fmt.listing([fmt.column(name) for name in names])
-    return f"Not named as reasons, because they do not improve predictions beyond chance: {told}."
+    listed = fmt.listing([fmt.column(name) for name in names])
+    return f"Not named as reasons, because they do not improve predictions beyond chance: {listed}."
 
 
 def _scored(model: ChurnModel, data: ChurnData, predictions: pd.DataFrame, among: list[str]) -> pd.DataFrame:

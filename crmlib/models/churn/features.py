@@ -191,7 +191,7 @@ def _places(column: pd.Series, levels: Sequence[str]) -> pd.Series:
 
 def of_kind(kinds: dict[str, str], kind: str) -> Sequence[str]:
     """The columns of one kind, in their order."""
-    return [name for name, one in kinds.items() if one == kind]
+    return [name for name, found in kinds.items() if found == kind]
 
 
 def read_labels(column: pd.Series, *, positive: str | None = None) -> tuple[Array, str]:

@@ -106,7 +106,7 @@ def _errors(row: pd.Series, rules: ChurnThresholds) -> list[Reason | None]:
         "level_gap": f"It expects {level} to leave, and {happened} did.",
     }
     values = 1 - row["roc_auc"], brier, abs(slope - 1), abs(row["mean_predicted"] / base - 1)
-    return [rules.reason(*one) for one in zip(sentences, values, sentences.values(), strict=True)]
+    return [rules.reason(*measure) for measure in zip(sentences, values, sentences.values(), strict=True)]
 
 
 def _worst_group(subgroups: pd.DataFrame | None, rules: ChurnThresholds) -> Reason | None:
