@@ -194,12 +194,13 @@ def test_every_import_of_the_library_is_declared():
     assert found - set(sys.stdlib_module_names) <= declared
 
 
-# Files in which a word that is also a verdict means something else: what a service case is about.
-OTHER_MEANINGS = {"service.py": "use"}
+# Files in which a word that is also a verdict means something else: what a service case is about, how people met.
+OTHER_MEANINGS = {"service.py": "use", "customers.py": "met", "truth.py": "met"}
 
 
 def test_the_words_of_verdicts_stand_in_one_place():
     words = {value for name, value in vars(findings).items() if name.isupper() and isinstance(value, str)}
+    words -= {findings.BETTER, findings.WORSE}  # plain words of many sentences too
     assert {findings.CARE, findings.UNDECIDED, findings.NOT_MET, findings.WARN} <= words
     written = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.value!r}"
