@@ -22,7 +22,8 @@ from crmlib import format as fmt
 from crmlib.economics.sentences import worth_of_next_points
 from crmlib.findings import Estimate
 from crmlib.report import pages, publish
-from crmlib.study.results import FIGURES, NotebookResults, cards
+from crmlib.study.published import cards
+from crmlib.study.results import FIGURES, NotebookResults
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "crmlib").rglob("*.py"))

@@ -172,6 +172,8 @@ def test_every_data_set_says_what_it_is(study):
 IMPORT_NAMES = {
     "beautifulsoup4": "bs4",
     "ibis-framework": "ibis",
+    "ipython": "IPython",
+    "pillow": "PIL",
     "markdown-it-py": "markdown_it",
     "python-calamine": "python_calamine",
     "ruamel.yaml": "ruamel",

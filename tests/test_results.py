@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate, judge
 from crmlib.report.notebooks import read_notebooks
-from crmlib.study.results import FIGURES, NotebookResults, cards, harmless
+from crmlib.study.published import cards
+from crmlib.study.results import FIGURES, NotebookResults, harmless
 from tests.notebooks.refresh import NOTEBOOKS
 
 AUDIT = "02_customer_base_audit"

@@ -24,7 +24,7 @@ from crmlib.data.contracts import CONTRACTS
 from crmlib.data.staging import own_folder, scratch
 from crmlib.errors import RunError, StudyError
 from crmlib.secrets import redact
-from crmlib.study.results import TO_ACT_ON, picture_of, published
+from crmlib.study.published import TO_ACT_ON, picture_of, published
 from crmlib.visible import visible
 
 FILE = "report.pdf"

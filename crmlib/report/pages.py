@@ -27,7 +27,7 @@ from crmlib.columns import marked
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
-from crmlib.study.results import interval_of
+from crmlib.study.published import interval_of
 from crmlib.visible import visible
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a", "code"}

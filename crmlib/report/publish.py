@@ -21,7 +21,7 @@ from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study.places import document
-from crmlib.study.results import TO_ACT_ON, cards, picture_of, published
+from crmlib.study.published import TO_ACT_ON, cards, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}

@@ -17,6 +17,7 @@ from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
 from crmlib.errors import NOT_MEASURED, CrmError, did_you_mean
 from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
+from crmlib.study.published import value_and_change
 
 if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
@@ -280,69 +281,6 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
-
-
-def interval_of(figure: Mapping[str, Any]) -> str:
-    """A figure's interval with its level; empty where there is none.
-
-    Examples
-    --------
-    >>> interval_of({"low": 0.203, "high": 0.271, "level": 0.95, "unit": "share", "currency": None})
-    '20 % to 27 % (95 % interval)'
-    """
-    if figure.get("level") is None:
-        return ""
-    low, high = (math.nan if figure[end] is None else figure[end] for end in ("low", "high"))
-    ends = fmt.interval(low, high, figure["unit"], figure["currency"] or "")
-    return f"{ends} ({fmt.share(figure['level'], 0)} interval)"
-
-
-def value_and_change(figure: Mapping[str, Any]) -> str:
-    """A figure's value, its interval, and its relative change and what that is measured against.
-
-    Examples
-    --------
-    >>> figure = {"value": 2500315.6, "unit": "money", "currency": "USD", "change": 0.05, "against": "last year"}
-    >>> value_and_change(figure)
-    'USD 2.50 million; +5 % against last year'
-    """
-    parts = [fmt.write(figure["value"], figure["unit"], figure["currency"] or ""), interval_of(figure)]
-    if figure["change"] is not None:
-        parts.append(f"{fmt.change(figure['change'])} against {figure['against']}")
-    return "; ".join(part for part in parts if part)
-
-
-def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """What page one and the mail show: of each card the figures with its number whose value is known.
-
-    A firm without any such figure has the cards of a firm with contracts.
-    """
-    figures = [figure for notebook in metrics.values() for figure in notebook["figures"].values()]
-    for kind in _CARDS:
-        found: dict[int, list[dict[str, Any]]] = {}
-        for figure in figures:
-            if figure.get(kind) and fmt.is_known(figure["value"]):
-                found.setdefault(figure[kind], []).append(figure)
-        if found:
-            break
-    return [found[number] for number in sorted(found)]
-
-
-TO_ACT_ON = "customers_to_contact_first"  # the table of page one and of the mail
-
-
-def published(metrics: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
-    """The sentences that a notebook has published under a name; none where none has."""
-    return _published_as("sentences", name, metrics) or []
-
-
-def picture_of(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any] | None:
-    """The files and the words of a picture that a notebook has published under a name."""
-    return _published_as("pictures", name, metrics)
-
-
-def _published_as(kind: str, name: str, metrics: Mapping[str, Mapping[str, Any]]) -> Any:
-    return next((made[kind][name] for made in metrics.values() if name in made.get(kind, {})), None)
 
 
 def _plain(value: Any) -> Any:
