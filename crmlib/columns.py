@@ -21,7 +21,8 @@ _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # Blanks at which no line may break: between a number and its unit, and within a day.
 _TOGETHER = re.compile(r"(?<=\d) (?=%|(?:day|week|month|year|point)s?\b)")
 _IN_WORDS = re.compile(rf"\b\d{{1,2}} (?:{_MONTHS})[a-z]* \d{{4}}\b")
-_NAMED = re.compile(r"(?<=no table )[a-z_]+|\b[a-z_]{2,}\.[a-z_]{2,}\b")  # tables, and entries of study files
+# Tables, entries of study files, and columns of a firm's tables.
+_NAMED = re.compile(r"(?<=no table )[a-z_]+|\b[a-z_]{2,}\.[a-z_]{2,}\b|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _TEXT = ("text", "code", "name", "flag", "day", "date", "month")  # units of columns that stand flush left
 
 

@@ -39,7 +39,6 @@ GLOSSARY = "glossary.md"  # in docs/
 _WIDE = 8  # columns, beyond which a table is set smaller on paper
 _IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 _SECTION, _FOLDED = re.compile(r"\s*##?\s"), re.compile(r"\s*##\s+For analysts\s*(\n|$)")
-_COLUMN = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")  # of a firm's table
 _ALIGNED = re.compile(r"^\s+\S|\S {2,}\S", re.M)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -160,9 +159,7 @@ def _said(text: str) -> Markup:
     """Printed sentences as prose; lines that spaces align stay as they are."""
     if _ALIGNED.search(text):
         return _text(text)
-    text = _ANSI.sub("", text)
-    text = text if "`" in text else _COLUMN.sub(r"`\g<0>`", text)
-    lines = (Markup(marked(line)) for line in text.splitlines() if line.strip())
+    lines = (Markup(marked(line)) for line in _ANSI.sub("", text).splitlines() if line.strip())
     told = Markup("").join(Markup("<p>{}</p>").format(line) for line in lines)
     return Markup('<div class="prose">{}</div>').format(told)
 
