@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError, not_measured
@@ -30,8 +30,6 @@ JUDGED = (USE, CARE, REFUSE)
 BETTER, WORSE, NO_CHANGE = BUSINESS = ("better", "worse", "no change beyond chance")
 _GRAVITY = {USE: 0, CARE: 1, REFUSE: 2}
 
-Kind = Literal["target", "description", "effect"]
-Evidence = Literal["randomised", "natural", "observational"]
 Frame = TypeVar("Frame", bound="pd.DataFrame")
 
 
@@ -248,87 +246,6 @@ def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Ver
     found = sorted((reason for reason in reasons if reason), key=lambda reason: -_GRAVITY[reason.verdict])
     sentences = tuple(reason.sentence for reason in found)
     return Verdict(subject, found[0].verdict if found else USE, sentences or (otherwise,))
-
-
-# -- claims: is it so? -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim in a form that data can support or contradict.
-
-    Parameters
-    ----------
-    text, source : str
-        The claim; its author, with the year.
-    needs : str
-        Tables or columns without which it cannot be tested.
-    kind : {"description", "effect", "target"}
-    evidence : {"observational", "natural", "randomised"}
-        Where the data come from. No effect is supported by observation alone.
-    bar : float
-        The value that the estimate is compared with.
-    direction : {1, -1}
-        1 if the claim says that the estimate is above the bar, -1 if below.
-    smallest_difference : float
-        The smallest distance from the bar that matters; 0 where every difference does.
-    assumptions : tuple of str
-
-    Examples
-    --------
-    >>> claim = Claim("Platinum buys more", smallest_difference=0.5)
-    >>> claim.verdict(0.6, 1.4), claim.verdict(-0.4, 0.3), claim.verdict(-2, -1), claim.verdict(-0.4, 1.4)
-    ('supported', 'contradicted', 'contradicted', 'undecided')
-    >>> Claim("the card makes members buy more", kind="effect").verdict(0.6, 1.4)
-    'goes with it; cause not tested'
-    >>> Claim("LTV is 3 × CAC", kind="target", bar=3.0).verdict(3.2, 4.0)
-    'met'
-    """
-
-    text: str
-    source: str = ""
-    needs: str = ""
-    kind: Kind = "description"
-    evidence: Evidence = "observational"
-    bar: float = 0.0
-    direction: Literal[1, -1] = 1
-    smallest_difference: float = 0.0
-    assumptions: tuple[str, ...] = ()
-
-    def verdict(self, low: float, high: float) -> str:
-        """The verdict that the interval of an estimate gives."""
-        if math.isnan(low) or math.isnan(high):
-            return UNTESTED
-        ends = sorted(self.direction * (end - self.bar) for end in (low, high))
-        if self.kind == "target":
-            return MET if ends[0] >= 0 else NOT_MET if ends[1] < 0 else UNDECIDED
-        within = self.smallest_difference > 0 and max(-ends[0], ends[1]) < self.smallest_difference
-        if ends[1] < 0 or within:
-            return CONTRADICTED
-        if not ends[0] > 0:
-            return UNDECIDED
-        return ASSOCIATED if self.kind == "effect" and self.evidence == "observational" else SUPPORTED
-
-    def test(self, estimate: Estimate, why: str = "") -> Finding:
-        """Compare an estimate with the claim.
-
-        Parameters
-        ----------
-        estimate : Estimate
-            With its interval; one that is not known cannot be tested.
-        why : str
-            What was found, or what is missing, in a sentence.
-        """
-        verdict = self.verdict(estimate.low, estimate.high) if estimate.is_known else UNTESTED
-        return self._finding(verdict, estimate, why)
-
-    def cannot_be_tested(self, why: str, estimate: Estimate | None = None) -> Finding:
-        """The finding where data or figures are missing, with what is missing."""
-        return self._finding(UNTESTED, estimate, why)
-
-    def _finding(self, verdict: str, estimate: Estimate | None, why: str) -> Finding:
-        """The claim, its verdict and the reason in a sentence or two."""
-        return Finding(f"“{self.text}”: {verdict}. {why}".strip(), estimate, verdict)
 
 
 def with_finding(frame: Frame, sentence: Callable[..., str], *arguments: Any, measure: str = "") -> Frame:

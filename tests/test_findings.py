@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmlib.claims import Claim
 from crmlib.errors import CrmError
 from crmlib.findings import (
     ASSOCIATED,
@@ -23,7 +24,6 @@ from crmlib.findings import (
     UNNAMED,
     UNTESTED,
     USE,
-    Claim,
     Estimate,
     Reason,
     Rules,

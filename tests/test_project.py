@@ -21,6 +21,7 @@ ROOMS = [
     {
         *(
             "arguments",
+            "claims",
             "columns",
             "errors",
             "findings",

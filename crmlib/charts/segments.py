@@ -21,7 +21,7 @@ from crmlib.charts.layout import (
     title_of,
     value_axis,
     written,
-)
+)  # fmt: skip
 from crmlib.charts.style import (
     BLUE,
     INK,

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib import format as fmt
+from crmlib.claims import Claim
 from crmlib.customers.treatments.experiments import check_groups
 from crmlib.economics.sentences import experiments_that_differ
 from crmlib.errors import CrmError, DataError, did_you_mean
-from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Claim, Estimate, with_finding
+from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import (
     Difference,

@@ -1,7 +1,6 @@
 """Who will buy again within a horizon: purchase models, rules and a classifier judged on the same holdout.
 
-P(alive) cannot be observed; whether a customer buys at least once in a horizon can, so that is what is
-forecast, calibrated and compared here.
+P(alive) cannot be observed; a purchase in a horizon can, so that is forecast, calibrated and compared here.
 """
 
 from __future__ import annotations

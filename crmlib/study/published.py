@@ -8,7 +8,7 @@ from typing import Any
 
 from crmlib import format as fmt
 
-_CARDS = ("page_one", "page_one_of_contracts")
+CARDS = ("page_one", "page_one_of_contracts")
 
 
 def interval_of(figure: Mapping[str, Any]) -> str:
@@ -47,7 +47,7 @@ def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]
     A firm without any such figure has the cards of a firm with contracts.
     """
     figures = [figure for notebook in metrics.values() for figure in notebook["figures"].values()]
-    for kind in _CARDS:
+    for kind in CARDS:
         found: dict[int, list[dict[str, Any]]] = {}
         for figure in figures:
             if figure.get(kind) and fmt.is_known(figure["value"]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
 from crmlib.errors import NOT_MEASURED, CrmError, did_you_mean
 from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
-from crmlib.study.published import value_and_change
+from crmlib.study.published import CARDS, value_and_change
 
 if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
@@ -26,7 +25,6 @@ if TYPE_CHECKING:  # the runner reads figures without them
     from crmlib.charts.style import Chart
 
 FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
-_CARDS = ("page_one", "page_one_of_contracts")
 _SAID = ("label", "quantity", "base", "window", "ruler")
 
 
@@ -162,7 +160,7 @@ class NotebookResults:
             "change": _plain(change),
             "against": against,
             "assumed": assumed,
-            **{name: about[name] for name in _CARDS if name in about},
+            **{name: about[name] for name in CARDS if name in about},
         }
         self._write()
 

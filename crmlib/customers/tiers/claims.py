@@ -9,11 +9,12 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from crmlib.claims import Claim
 from crmlib.customers._log import fetch, orders_among, seen_by, span, with_ids_of, within
 from crmlib.customers.profit.cost_to_serve import filled_columns
 from crmlib.data.sources import open_optional
 from crmlib.errors import CrmError
-from crmlib.findings import UNTESTED, Claim
+from crmlib.findings import UNTESTED
 from crmlib.statistics import difference_of_means, normal_quantile
 
 FEWEST = 30  # customers on either side, below which an interval says nothing

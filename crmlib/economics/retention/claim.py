@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
+from crmlib.claims import Claim
 from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan
 from crmlib.errors import CrmError
-from crmlib.findings import SUPPORTED, Claim, Estimate, Finding
+from crmlib.findings import SUPPORTED, Estimate, Finding
 
 # Net present value of a customer's profit, not a year's profit, from five points less defection.
 REICHHELD_SASSER = {

@@ -12,13 +12,7 @@ from crmlib import format as fmt
 from crmlib.arguments import checked
 from crmlib.findings import Estimate, Verdict, with_finding
 from crmlib.models._inference import Array
-from crmlib.models.churn.candidates import (
-    LINEAR,
-    Estimator,
-    Rows,
-    held_out_splits,
-    make_estimator,
-)
+from crmlib.models.churn.candidates import LINEAR, Estimator, Rows, held_out_splits, make_estimator
 from crmlib.models.churn.churn_model import ChurnModel
 from crmlib.models.churn.data import TENURE_NAMES, ChurnData
 from crmlib.models.churn.leak_check import columns_in_doubt
@@ -29,7 +23,7 @@ from crmlib.models.churn.metrics import (
     bounded_log_losses,
     by_subgroup,
     calibration_groups,
-)
+)  # fmt: skip
 from crmlib.models.churn.verdict import MODEL, TENURE, WITHOUT, ChurnThresholds, churn_verdict
 from crmlib.models.sentences import chances_of_leaving, churn_of_tenths, features_that_count, gains
 from crmlib.no_rows import no_rows, why_none
