@@ -198,8 +198,7 @@ def compare_activity(
     about: dict[str, Any] = {"models": tuple(given)}
     try:
         while True:
-            cut = last - dt.timedelta(days=days)
-            earlier = cut - dt.timedelta(days=days)
+            cut, earlier = (last - dt.timedelta(days=back * days) for back in (1, 2))
             about |= {"earlier": earlier, "calibration_end": cut, "horizon": horizon}
             if missing := lacking(transactions=transactions):
                 raise CannotAnswerError(missing)
@@ -219,8 +218,8 @@ def compare_activity(
         }
     except CannotAnswerError as error:
         why = str(error)
-        frames = no_rows(_SCORES, why), no_rows(_DECILES, why)
-        return ActivityComparison(*frames, not_measured(why), reason=why, **about)
+        empty = no_rows(_SCORES, why), no_rows(_DECILES, why), not_measured(why)
+        return ActivityComparison(*empty, reason=why, **about)
     hiatus = fit_hiatus(lesson["time_since_last_purchase"].to_numpy(), learned)
     forecasts = [
         Forecast(name, "model", chance.to_numpy(), chance.to_numpy()) for name, chance in chances.items()

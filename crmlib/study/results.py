@@ -237,10 +237,7 @@ class NotebookResults:
         return chart
 
     def sentences(self, name: str, sentences: Sequence[str]) -> Markdown:
-        """Publish what was found under a name, "page_one" that of the first page; returns it as prose for display.
-
-        A sentence that is empty, or about what was not measured, is left out.
-        """
+        """Publish sentences under a name and return them as prose; what is empty or not measured is left out."""
         from IPython.display import Markdown
 
         told = [fmt.sentence(one) for one in sentences if one and not one.startswith(NOT_MEASURED)]
