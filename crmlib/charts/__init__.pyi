@@ -87,15 +87,15 @@ from .segments import (
     paired_shares as paired_shares,
 )
 from .segments import (
-    revenue_against_profit as revenue_against_profit,
-)
-from .segments import (
-    tier_certainty as tier_certainty,
-)
-from .segments import (
-    tiers_by_allocation as tiers_by_allocation,
-)
-from .segments import (
     values_by_group as values_by_group,
 )
 from .style import Chart as Chart
+from .tiers import (
+    revenue_against_profit as revenue_against_profit,
+)
+from .tiers import (
+    tier_certainty as tier_certainty,
+)
+from .tiers import (
+    tiers_by_allocation as tiers_by_allocation,
+)

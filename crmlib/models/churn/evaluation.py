@@ -107,10 +107,8 @@ class ChurnEvaluation:
         """The scores to be read: a row per measure and a column per model, each with its 95 % interval."""
         if missing := why_none(self.scores):
             return no_rows([MODEL], missing)
-        columns = {
-            str(row["model"]): {what: _with_interval(row, name) for name, what in _MEASURES.items()}
-            for _, row in self.scores.iterrows()
-        }
+        rows = self.scores.set_index("model").T
+        columns = [rows.apply(_with_interval, name=name).rename(what) for name, what in _MEASURES.items()]
         return pd.DataFrame(columns)
 
     @property
@@ -128,12 +126,11 @@ class ChurnEvaluation:
     @property
     def share_left(self) -> Estimate:
         """The share of the contracts that ended, with its 95 % interval (Wilson)."""
-        row = self.model_scores[["churned", "customers"]].astype(float)
-        if not row["customers"] > 0:
+        churned, customers = self.model_scores[["churned", "customers"]].astype(float)
+        if not customers > 0:
             return Estimate(None, "share")
-        low, high = wilson_interval(row["churned"], row["customers"])
-        base = fmt.plural(row["customers"], "contract")
-        return Estimate(row["churned"] / row["customers"], "share", float(low), float(high), base=base)
+        low, high = (float(end) for end in wilson_interval(churned, customers))
+        return Estimate(churned / customers, "share", low, high, base=fmt.plural(customers, "contract"))
 
     def verdict(self, thresholds: ChurnThresholds | None = None) -> Verdict:
         """Whether the model is to be used, and why: "use", "use with care", "do not use", or "not judged"."""
