@@ -83,7 +83,7 @@ def fitness_gates(
                            gate                 found status
     0                    buyers              2 buyers   fail
     1                   history               57 days   fail
-    2  time since last purchase  30 days before as_of   pass
+    2  time since last purchase  30 days before `as_of`   pass
     """
     last_day = dt.date.fromisoformat(str(as_of)[:10])
     log = rows = as_transactions(transactions)

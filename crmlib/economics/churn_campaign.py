@@ -103,7 +103,8 @@ def retention_campaign(
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
     >>> print(retention_campaign(held_out, held_out.drop(columns="churned")).sentence)
-    Contacting 25 % of customers earns most, 56.00 (assumed: value 200, success 30 %, offer 10.00, contact 1.00)
+    Contacting 25 % of customers earns most, 56.00 (customers of the test; assumed: value 200, success 30 %,
+    offer 10.00, contact 1.00)
     """
     if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
         raise DataError(f"held_out lacks {', '.join(missing)}; give ChurnEvaluation.predictions")

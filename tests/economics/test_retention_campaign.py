@@ -32,8 +32,8 @@ def test_profit_is_that_of_those_who_left():
     assert first[1] == pytest.approx(np.sqrt(121 + 56**2 - 45**2 / 4))
     assert found.sentence == (
         "Churn model: contacting 25 % to 75 % of customers earns most, within chance: 101; tenure alone: at "
-        "most 90.00 (difference −7.67 to 29.67: may be chance) (assumed: value 200, success 30 %, offer 10.00, "
-        "contact 1.00)"
+        "most 90.00 (difference −7.67 to 29.67: may be chance) (customers of the test; assumed: value 200, "
+        "success 30 %, offer 10.00, contact 1.00)"
     )
 
 
