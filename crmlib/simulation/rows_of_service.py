@@ -51,7 +51,7 @@ def touchpoints(world: World, block: Block, known: Persons, prospects: People, l
         "lead_id": np.full(len(row), None, object),
     }
     paths = _paths(world, prospects, leads, len(block.people))
-    missing = {"O": None, "f": 0.0, "b": False, "M": np.datetime64("NaT")}
+    missing = {"O": None, "f": 0.0, "b": False, "M": np.datetime64("NaT", "us")}
     size = len(paths["lead_id"])
     return {
         name: np.concatenate(
