@@ -2,13 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 import crmlib as crm
 from crmlib.customers._log import customer_totals
-from crmlib.data.engine import engine
+from crmlib.data.engine import engine, frame_table
+from crmlib.data.staging import LOCK
 
 
 def log(rows=600):
@@ -60,3 +62,16 @@ def test_a_frame_that_nobody_holds_is_forgotten():
     for _ in range(5):
         crm.rfm_summary(log(), as_of="2024-10-31")
     assert held() <= before + 2
+
+
+def test_a_table_that_is_let_go_during_a_query_waits_for_its_end():
+    def held():
+        return engine().con.execute("SELECT count(*) FROM duckdb_tables() WHERE temporary").fetchone()[0]
+
+    tables = [frame_table(log(20)).mutate(double=ibis._.amount * 2).cache()]  # what others left is gone now
+    before = held() - 1
+    with LOCK, ThreadPoolExecutor(1) as pool:  # garbage is collected in another thread while a query runs
+        pool.submit(tables.clear).result(timeout=60)
+        assert held() == before + 1
+    crm.rfm_summary(BOUGHT, as_of="2024-10-31")
+    assert held() == before

@@ -166,13 +166,23 @@ class _Engine(Backend):
     def _make_memtable_finalizer(self, name: str) -> None:
         """Nothing at exit: see above."""
 
+    def _cached_table(self, table: ibis.Table) -> ibis.Table:
+        with LOCK:
+            return super()._cached_table(table)
+
+    def _drop_cached_table(self, name: str) -> None:
+        _released.append(name)  # noted for the same reason
+
     def _run_pre_execute_hooks(self, expr: ibis.Expr) -> None:
         while _forgotten:
             self.con.unregister(_forgotten.popleft())
+        while _released:
+            super().drop_table(_released.popleft(), force=True)
         super()._run_pre_execute_hooks(expr)
 
 
 _forgotten: deque[str] = deque()
+_released: deque[str] = deque()
 for _name in dir(Backend):
     _method = getattr(_Engine, _name)
     if not _name.startswith("_") and callable(_method) and not hasattr(_method, "__self__"):
