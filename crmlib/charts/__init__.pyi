@@ -46,7 +46,7 @@ from .cohorts import (
     cohorts_by_age as cohorts_by_age,
 )
 from .data_check import per_month as per_month
-from .data_check import rows_by_fate as rows_by_fate
+from .data_check import rows_by_outcome as rows_by_outcome
 from .lifetime_value import (
     calibration as calibration,
 )

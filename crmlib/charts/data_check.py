@@ -17,7 +17,7 @@ _UNKNOWN = "not known: the log does not start with the firm"
 
 
 @house_style()
-def rows_by_fate(
+def rows_by_outcome(
     frame: pd.DataFrame, finding: str | None = None, *, currency: str = "", ax: Axes | None = None
 ) -> Chart:
     """Draw how many rows are used, come after the day of the study, or were set aside with a reason.
@@ -37,7 +37,7 @@ def rows_by_fate(
     Examples
     --------
     >>> frame = pd.DataFrame({"outcome": ["in the source", "used"], "rows": [9, 9], "amount": [90.0, 90]})
-    >>> print(rows_by_fate(frame, "All rows are used", currency="EUR").alt)
+    >>> print(rows_by_outcome(frame, "All rows are used", currency="EUR").alt)
     All rows are used. Bars of the rows by outcome. in the source: 9 rows EUR 90.00; used: 9 rows EUR 90.00.
     """
     if frame.empty or not frame["rows"].iloc[0]:
@@ -67,7 +67,7 @@ def per_month(
         Columns `month` (any day of it) and the measure: months without a row have none, and those where it is empty
         are not known and not drawn.
     finding, ax
-        As for `rows_by_fate`.
+        As for `rows_by_outcome`.
     measure : str
         The column to draw, such as "purchases" or "new_customers".
     as_of : date or str, optional

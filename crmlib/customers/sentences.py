@@ -237,8 +237,8 @@ def rate_compared(rates: pd.Series) -> str:
     """The share who bought again, against the year before; empty where the log does not reach back."""
     if np.isnan(rates["change"]):
         return ""
-    told = f"{fmt.share(rates['rate'])} of the buyers of one period bought again in the next"
+    text = f"{fmt.share(rates['rate'])} of the buyers of one period bought again in the next"
     change = Estimate(rates["change"], "points", rates["change_low"], rates["change_high"])
     more = "more" if change.value > 0 else "less"
     size = fmt.points(abs(change.value))
-    return compared(f"{told}, {size} {more} than a year before among customers as new as these", change)
+    return compared(f"{text}, {size} {more} than a year before among customers as new as these", change)

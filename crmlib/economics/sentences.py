@@ -98,14 +98,16 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
     tops = known.loc[known["profit"].groupby(rankings, sort=False).idxmax()]
     first, of_first = tops.iloc[0], known[rankings == rankings[tops.index[0]]]
     name = fmt.capital(fmt.short_name(str(rankings[tops.index[0]])))
-    said = f"{name}: {_cut_off(first, of_first)}" if len(tops) > 1 else fmt.capital(_cut_off(first, of_first))
+    first_part = (
+        f"{name}: {_cut_off(first, of_first)}" if len(tops) > 1 else fmt.capital(_cut_off(first, of_first))
+    )
     if len(tops) == 1:
-        return said
+        return first_part
     others = [
         f"{fmt.short_name(str(rankings[place]))}: at most {money(row['profit'])}{_interval(row)}"
         for place, row in tops.iloc[1:].iterrows()
     ]
-    found, apart = "; ".join([said, *others]), curve.attrs.get("lead")
+    found, apart = "; ".join([first_part, *others]), curve.attrs.get("lead")
     if not apart:  # the interval of the first ranking's profit less the second's
         return found
     lead = float(tops["profit"].iloc[0] - tops["profit"].iloc[1])
@@ -170,9 +172,9 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
         return f"“{bar} more profit” {UNTESTED}: five points more add {fmt.share(rise.value)} {cost}"
     side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
     beside = side.get(finding.verdict, f"which may be {bar}")
-    told = f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
+    text = f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
     value, low, high = (one - claimed for one in (rise.value, rise.low, rise.high))
-    return Compared.of(told, Estimate(value, "points", low, high))
+    return Compared.of(text, Estimate(value, "points", low, high))
 
 
 def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
@@ -202,8 +204,8 @@ def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:
         if len(rows)
     ]
     whose = "the experiment" if len(known) == 1 else f"any of {count}"
-    told = "; ".join(found) or f"No difference beyond chance is shown by {whose}"
-    return Compared.of(told, _difference_of(pd.concat([better, worse, known]).iloc[0], is_money))
+    text = "; ".join(found) or f"No difference beyond chance is shown by {whose}"
+    return Compared.of(text, _difference_of(pd.concat([better, worse, known]).iloc[0], is_money))
 
 
 def _most_of(rows: pd.DataFrame, is_money: bool) -> str:
@@ -224,14 +226,14 @@ def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
     if "matched" not in rows.index:
         return "No member has similar customers for a comparison"
     like = _difference_of(rows.loc["matched"], is_money)
-    told = f"compared with similar customers, members buy {_more(like.value, is_money)} a month"
+    text = f"compared with similar customers, members buy {_more(like.value, is_money)} a month"
     if "after joining" in rows.index:
         naive, more = (
             _more(float(rows.loc["after joining", "difference"]), is_money),
             _more(like.value, is_money),
         )
-        told = f"Members buy {naive} a month than others; compared with similar customers, {more}"
-    return compared(told, like)
+        text = f"Members buy {naive} a month than others; compared with similar customers, {more}"
+    return compared(text, like)
 
 
 def _difference_of(row: pd.Series, is_money: bool) -> Estimate:

@@ -233,8 +233,8 @@ def _address_of(page: Path) -> str:
 def _sentences(folder: Path) -> list[str]:
     """What page one says in five sentences at most; where no chapter has made them, the first headlines."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    told = [*published(metrics, "page_one"), *published(metrics, "believe")]
-    return (told or [one["headline"] for one in metrics.values() if one["headline"]])[:MOST_SENTENCES]
+    lines = [*published(metrics, "page_one"), *published(metrics, "believe")]
+    return (lines or [one["headline"] for one in metrics.values() if one["headline"]])[:MOST_SENTENCES]
 
 
 def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: str) -> None:
@@ -243,8 +243,8 @@ def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: s
     about, image = picture_of(metrics, "page_one"), ""
     if about:
         image = f'<p><img src="cid:picture" width="600" alt="{escape(about["alt"])}"></p>'
-    said = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    body = f'<body style="font:16px/1.5 sans-serif;max-width:600px">{said}{image}'
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    body = f'<body style="font:16px/1.5 sans-serif;max-width:600px">{paragraphs}{image}'
     message.add_alternative(
         f'<!doctype html><html lang="en">{body}<p><a href="{escape(link)}">Open the report</a></p></body></html>',
         subtype="html",

@@ -160,8 +160,8 @@ def _said(text: str) -> Markup:
     if _ALIGNED.search(text):
         return _text(text)
     lines = (Markup(marked(line)) for line in _ANSI.sub("", text).splitlines() if line.strip())
-    told = Markup("").join(Markup("<p>{}</p>").format(line) for line in lines)
-    return Markup('<div class="prose">{}</div>').format(told)
+    paragraphs = Markup("").join(Markup("<p>{}</p>").format(line) for line in lines)
+    return Markup('<div class="prose">{}</div>').format(paragraphs)
 
 
 def _text(text: str) -> Markup:

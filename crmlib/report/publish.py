@@ -129,15 +129,15 @@ def _trust(
     """How many rows were used, and what the checks of the data warn of."""
     figures = {key: one["value"] for notebook in metrics.values() for key, one in notebook["figures"].items()}
     rows, used = figures.get("rows"), figures.get("rows_used")
-    told = [f"{fmt.count(sum(one['rows'] or 0 for one in record['inputs']))} rows read."]
+    lines = [f"{fmt.count(sum(one['rows'] or 0 for one in record['inputs']))} rows read."]
     if rows is not None and used is not None:
-        told = [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
+        lines = [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
     warned = [one for one in gates if str(one["status"]).lower() in (WARN, FAIL)]
     for one in warned[:_MOST_WARNINGS]:
-        told.append(in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))))
+        lines.append(in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))))
     if more := len(warned) - _MOST_WARNINGS if len(warned) > _MOST_WARNINGS else 0:
-        told.append(f"{fmt.plural(more, 'more warning')} below.")
-    return told
+        lines.append(f"{fmt.plural(more, 'more warning')} below.")
+    return lines
 
 
 _MOST_WARNINGS = 2

@@ -122,11 +122,11 @@ def promises(world: World, people: People) -> Promises:
     made = people.join[:, None] + 15 + np.cumsum(gap, axis=1)
     made = np.where(people.consent[:, None], made, np.nan)
     due = np.floor(made) + 7 + np.floor(14 * streams.uniform("promise due", index, which))
-    fate = streams.uniform("promise kept", index, which)
+    draw = streams.uniform("promise kept", index, which)
     on_time = made + (due - made) * streams.uniform("promise done", index, which)
     late = due + 1 + 20 * streams.exponential("promise late", index, which)
-    kept_on = np.where(fate < 0.83, on_time, np.where(fate < 0.92, late, np.nan))
-    return Promises(made, due, kept_on, fate >= 0.83)
+    kept_on = np.where(draw < 0.83, on_time, np.where(draw < 0.92, late, np.nan))
+    return Promises(made, due, kept_on, draw >= 0.83)
 
 
 def broken_promise_windows(world: World, given: Promises) -> list[Window]:

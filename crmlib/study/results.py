@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the runner reads figures without them
     from crmlib.charts.style import Chart
 
 FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
-_SAID = ("label", "quantity", "base", "window", "ruler")
+_TEXTS = ("label", "quantity", "base", "window", "ruler")
 
 
 @dataclass
@@ -137,7 +137,7 @@ class NotebookResults:
         day = fmt.date(self.as_of) if self.as_of else "the last day"
         given = {"as_of": day, "base": estimate.base, "window": estimate.window, **words}
         try:
-            texts = {name: about[name].format(**given) for name in _SAID}
+            texts = {name: about[name].format(**given) for name in _TEXTS}
         except KeyError as missing:
             raise CrmError(
                 f"figure {key}: figures.toml asks for a word {missing} that was not given"
@@ -240,10 +240,10 @@ class NotebookResults:
         """Publish sentences under a name and return them as prose; what is empty or not measured is left out."""
         from IPython.display import Markdown
 
-        told = [fmt.sentence(one) for one in sentences if one and not one.startswith(NOT_MEASURED)]
-        self.content.setdefault("sentences", {})[name] = told
+        printed = [fmt.sentence(one) for one in sentences if one and not one.startswith(NOT_MEASURED)]
+        self.content.setdefault("sentences", {})[name] = printed
         self._write()
-        return Markdown("\n\n".join(told))
+        return Markdown("\n\n".join(printed))
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""

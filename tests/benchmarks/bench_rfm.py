@@ -31,7 +31,7 @@ LOG = """
 COPY (
   WITH rows AS (
     SELECT i, (hash(i) % 1000000) / 1e6 AS buyer, (hash(i + 1000000007) % 1000000) / 1e6 AS moment,
-           (hash(i + 77777777777) % 1000000) / 1e6 AS fate
+           (hash(i + 77777777777) % 1000000) / 1e6 AS draw
     FROM range({rows}) t(i)
   ), dated AS (
     SELECT *, TIMESTAMP '2023-01-01' + to_seconds((moment * 731 * 86400)::BIGINT - 1) AS date FROM rows
@@ -39,10 +39,10 @@ COPY (
   SELECT
     'C' || lpad((({rows} * 0.06) * buyer * buyer)::BIGINT::VARCHAR, 9, '0') AS customer_id,
     date,
-    CASE WHEN fate < 0.05 THEN -1 ELSE 1 END * round(5 + fate * 100, 2) AS amount,
-    fate >= 0.05 AS is_purchase,
-    CASE WHEN fate > 0.97 THEN date + INTERVAL 10 DAY END AS reversed_on,
-    CASE WHEN fate < 0.05 THEN date - INTERVAL 5 DAY END AS returned_purchase_date,
+    CASE WHEN draw < 0.05 THEN -1 ELSE 1 END * round(5 + draw * 100, 2) AS amount,
+    draw >= 0.05 AS is_purchase,
+    CASE WHEN draw > 0.97 THEN date + INTERVAL 10 DAY END AS reversed_on,
+    CASE WHEN draw < 0.05 THEN date - INTERVAL 5 DAY END AS returned_purchase_date,
     'O' || (i // 2)::VARCHAR AS order_id
   FROM dated
 ) TO '{file}' (FORMAT parquet)

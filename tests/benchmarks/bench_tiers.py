@@ -28,15 +28,15 @@ LOG = """
 COPY (
   WITH rows AS (
     SELECT i, (hash(i) % 1000000) / 1e6 AS buyer, (hash(i + 1000000007) % 1000000) / 1e6 AS moment,
-           (hash(i + 77777777777) % 1000000) / 1e6 AS fate
+           (hash(i + 77777777777) % 1000000) / 1e6 AS draw
     FROM range({rows}) t(i)
   ), dated AS (
     SELECT *, TIMESTAMP '2024-01-01' + to_seconds((moment * 366 * 86400)::BIGINT - 1) AS date FROM rows
   )
   SELECT 'C' || lpad(({customers} * buyer * sqrt(buyer))::BIGINT::VARCHAR, 9, '0') AS customer_id, date,
-    CASE WHEN fate < 0.05 THEN -1 ELSE 1 END * round(5 + fate * 100, 2) AS amount, fate >= 0.05 AS is_purchase,
-    NULL::TIMESTAMP AS reversed_on, CASE WHEN fate < 0.05 THEN date - INTERVAL 5 DAY END AS returned_purchase_date,
-    round((5 + fate * 100) * 0.6, 2) AS cost
+    CASE WHEN draw < 0.05 THEN -1 ELSE 1 END * round(5 + draw * 100, 2) AS amount, draw >= 0.05 AS is_purchase,
+    NULL::TIMESTAMP AS reversed_on, CASE WHEN draw < 0.05 THEN date - INTERVAL 5 DAY END AS returned_purchase_date,
+    round((5 + draw * 100) * 0.6, 2) AS cost
   FROM dated
 ) TO '{file}' (FORMAT parquet)
 """

@@ -17,7 +17,7 @@ def months(count: int) -> pd.DatetimeIndex:
     return pd.date_range("2023-01-01", periods=count, freq="MS")
 
 
-def fates(used: int = 90, undated: int = 10) -> pd.DataFrame:
+def row_counts(used: int = 90, undated: int = 10) -> pd.DataFrame:
     rows = [used + undated, used, 0, undated]
     names = ["in the source", "used", "after 2024-06-30", "date cannot be read"]
     return pd.DataFrame({"outcome": names, "rows": rows, "amount": [2.5 * one for one in rows]})
@@ -308,7 +308,7 @@ OF_EFFORT = {"group": "tier", "first": "share_of_effort", "second": "share_of_va
 OF_STAYING = {"group": "tier", "first": "stayed", "second": "by_chance"}
 OF_CLV = {"value": "clv_mean", "kind": "money"}
 USUAL: dict[str, Case] = {
-    "rows_by_fate": (charts.rows_by_fate, fates(), {"currency": "USD"}),
+    "rows_by_outcome": (charts.rows_by_outcome, row_counts(), {"currency": "USD"}),
     "purchases_per_month": (charts.per_month, monthly([5, 0, 9, 7] * 6), {}),
     "new_customers_per_month": (
         charts.per_month, monthly([5, 2, 9, 7]), {"as_of": "2023-04-11", "measure": "new_customers"},

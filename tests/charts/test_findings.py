@@ -59,7 +59,7 @@ def listed(values: st.SearchStrategy, least: int = 1, most: int = 8) -> st.Searc
 @given(counts, counts)
 def test_rows_are_all_used_only_if_they_are(used: int, aside: int) -> None:
     assume(used + aside > 0)
-    title = _rows_used(frames.fates(used, aside))
+    title = _rows_used(frames.row_counts(used, aside))
     if aside:
         assert title.lower().startswith(fmt.share(used / (used + aside)))
         assert f"{aside:,} have the outcome “date cannot be read”" in title

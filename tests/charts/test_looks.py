@@ -44,7 +44,7 @@ def test_no_rows_are_said_in_words(name: str) -> None:
 
 
 ODD = {
-    "one fate": (charts.rows_by_fate, frames.fates(1, 0), {}),
+    "one use": (charts.rows_by_outcome, frames.row_counts(1, 0), {}),
     "one month": (charts.per_month, frames.monthly([3]), {}),
     "twenty years": (charts.per_month, frames.monthly([3, 9] * 120), {}),
     "only a running month": (charts.per_month, frames.monthly([3]), {"as_of": "2023-01-10"}),

@@ -31,15 +31,15 @@ def purchase_logs(draw: st.DrawFn, *, returns: bool = True, max_size: int = 30) 
     rows = []
     for _ in range(draw(st.integers(1, max_size))):
         customer, bought, paid = draw(st.sampled_from("abcd")), draw(hours), draw(cents)
-        fate = draw(st.sampled_from(["kept", "kept", "reversed", "reduced", "orphan"])) if returns else "kept"
+        kind = draw(st.sampled_from(["kept", "kept", "reversed", "reduced", "orphan"])) if returns else "kept"
         later = bought + draw(st.integers(0, 24 * 20))
-        if fate != "orphan":
-            rows.append((customer, bought, paid, True, later if fate == "reversed" else None, None))
-        if fate == "reversed":
+        if kind != "orphan":
+            rows.append((customer, bought, paid, True, later if kind == "reversed" else None, None))
+        if kind == "reversed":
             rows.append((customer, later, -paid, False, None, bought))
-        if fate == "reduced":
+        if kind == "reduced":
             rows.append((customer, later, -round(paid / 2, 2), False, None, bought))
-        if fate == "orphan":
+        if kind == "orphan":
             rows.append((customer, bought, -paid, False, None, None))
     names = ["customer_id", "date", "amount", "is_purchase", "reversed_on", "returned_purchase_date"]
     frame = pd.DataFrame(rows, columns=names)

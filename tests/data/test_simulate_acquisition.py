@@ -163,7 +163,7 @@ def test_who_met_display_on_the_way_is_won_as_often_as_the_strength_says(paths):
             assert np.sign(ratio - 1) == strength
 
 
-def test_paths_begin_with_the_lead_and_end_with_its_fate(paths):
+def test_paths_begin_with_the_lead_and_end_with_its_outcome(paths):
     _, firm = paths
     leads = firm.tables["leads"].set_index("lead_id")
     visits = firm.tables["touchpoints"].dropna(subset="lead_id")
@@ -174,11 +174,11 @@ def test_paths_begin_with_the_lead_and_end_with_its_fate(paths):
     assert (first["channel"] == leads.loc[first.index, "channel"]).all()
     mine = leads.loc[visits["lead_id"]]
     assert (visits["date"].to_numpy() >= mine["created"].to_numpy()).all()
-    for fate in ("activated_on", "lost_on"):
-        known = mine["customer_id" if fate == "activated_on" else "lost_on"].notna().to_numpy()
-        if fate == "lost_on":
+    for end in ("activated_on", "lost_on"):
+        known = mine["customer_id" if end == "activated_on" else "lost_on"].notna().to_numpy()
+        if end == "lost_on":
             known &= mine["customer_id"].isna().to_numpy()
-        assert (visits["date"].to_numpy() <= mine[fate].to_numpy())[known].all(), fate
+        assert (visits["date"].to_numpy() <= mine[end].to_numpy())[known].all(), end
     several = visits.groupby("lead_id")["channel"].nunique() > 1
     assert 0.3 < several.mean() < 0.9
     assert 0.3 < several[leads["customer_id"].isna().reindex(several.index)].mean() < 0.9

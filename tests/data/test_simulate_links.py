@@ -191,7 +191,7 @@ def test_content_customers_recommend_as_the_strength_says(strength):
 
 @pytest.mark.parametrize("strength", ON_OFF_REVERSED)
 def test_selling_takes_fewer_hours_where_many_are_customers_as_the_strength_says(strength):
-    """Log hours of a prospect, of one fate and origin, on the log of customers there, by market and month."""
+    """Log hours of a prospect, of one use and origin, on the log of customers there, by market and month."""
     world, found = lives(8000, base_eases_selling=strength)
     months = len(world.months)
     there = np.zeros((months, 3))
