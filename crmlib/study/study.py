@@ -18,6 +18,7 @@ from crmlib.data.kept import describe
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import fingerprint
 from crmlib.study.file import StudyFile
+from crmlib.study.published import figures_of
 from crmlib.study.results import NotebookResults
 from crmlib.study.tables import CleanedTables
 from crmlib.study.value_terms import DEFAULT_DISCOUNT, ValueTerms
@@ -294,7 +295,7 @@ class Study:
         found: dict[str, dict[str, Any]] = {}
         for folder in self._published:
             for path in (folder / "metrics").glob(f"{notebook or '*'}.json"):
-                found = {path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"]} | found
+                found = {path.stem: figures_of(json.loads(path.read_text(encoding="utf-8")))} | found
         if notebook and not found:
             raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
         return {key: figure for figures in found.values() for key, figure in figures.items()}
