@@ -137,7 +137,7 @@ def _interval(row: pd.Series) -> str:
 
 
 def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: str = "") -> str:
-    """What a customer is worth at the firm's retention, and what the next points add; of profit or of revenue."""
+    """What a customer is worth at the firm's retention, and what the next points add; of contribution or of revenue."""
     rates = curve["retention_rate"].to_numpy(dtype=float)
     if len(rates) < 2:
         return ""
@@ -182,7 +182,7 @@ def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -
     stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
     gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
-    if case.value == "profit":
+    if case.value == "contribution":
         most = fmt.money(point["affordable_cost"], currency)
         cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
     return f"{stay}: they {case.definition}.", f"{gain}; {cost}.", f"{claim}."

@@ -21,7 +21,7 @@ from crmlib.study.file import StudyFile
 from crmlib.study.published import figures_of
 from crmlib.study.results import NotebookResults
 from crmlib.study.tables import CleanedTables
-from crmlib.study.value_terms import DEFAULT_DISCOUNT, ValueTerms
+from crmlib.study.value_terms import DEFAULT_DISCOUNT, PARAMETER, ValueTerms
 from crmlib.units import TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from crmlib.data.log_start import LogStart
     from crmlib.study.data_quality import DataQuality
     from crmlib.study.file import Costs
-
-
-_PARAMETER = "given as a parameter"
 
 
 @dataclass(repr=False)
@@ -119,9 +116,9 @@ class Study:
             The rate is assumed to be .10 where nobody gives one.
         """
         measured = measured_margin if self.has("transactions", "cost") else None
-        margins = [(margin, _PARAMETER), (measured, "measured from the costs in the log")]
+        margins = [(margin, PARAMETER), (measured, "measured from the costs in the log")]
         margins += [(self.margin, self._origin("margin"))]
-        rates = [(discount_rate_per_year, _PARAMETER)]
+        rates = [(discount_rate_per_year, PARAMETER)]
         rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
         share, of_share = next(
             ((figure, origin) for figure, origin in margins if fmt.is_known(figure)), (None, "")

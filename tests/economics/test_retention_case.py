@@ -38,7 +38,7 @@ class TestBuyers:
         )
         buyers = set(third["customer_id"])
         assert (case.customers, case.retained) == (len(buyers), len(buyers & set(last["customer_id"])))
-        assert (case.value, case.value_per_customer) == ("profit", 20.0)
+        assert (case.value, case.value_per_customer) == ("contribution", 20.0)
         assert case.discount_rate == pytest.approx(1.1 ** (92 / 365.25) - 1)
         assert case.basis["figure"].tolist()[2] == "acquisition cost per customer"
         assert np.isnan(case.basis["amount"][2])

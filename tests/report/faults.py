@@ -32,6 +32,8 @@ IN_CELLS = {
     "a date that breaks": re.compile(rf"\b\d{{1,2}} (?:{MONTHS})[a-z]* \d{{4}}\b"),
     "a number with a loose unit": re.compile(r"^−?\d[\d,.]* (?:%|days?|weeks?|months?|points?)$"),
 }
+# Money is revenue, contribution, or contribution after service cost; "profit" does not say after which costs.
+PROFIT = re.compile(r"(?<!more )(?<!maximum )\bprofits?\b(?! of the campaign)", re.I)
 OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 
 COMPARES = re.compile(
@@ -115,6 +117,10 @@ def faults_on(page: str) -> Iterator[str]:
         for fault, pattern in IN_TEXT.items():
             for found in pattern.finditer(text):
                 yield f"{fault}: {found[0]!r} in {text[:80]!r}"
+    labels = [cell.get_text() for cell in soup.find_all("th")]
+    for label in [*labels, *(str(image.get("alt")) for image in soup.find_all("img"))]:
+        if PROFIT.search(label):
+            yield f"a profit after unnamed costs: {label[:80]!r}"
     for table in soup.find_all("table"):
         yield from _faults_in(table)
 
