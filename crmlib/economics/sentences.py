@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -175,17 +176,19 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
     return Compared.of(told, Estimate(value, "points", low, high))
 
 
-def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
+def retention_in_words(
+    case: Any, gain: Estimate, ceiling: Estimate, claim: str, currency: str
+) -> tuple[str, ...]:
     """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
     stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
-    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
+    gain, ceiling = (replace(one, currency=currency) for one in (gain, ceiling))
+    brings = f"One more point of retention brings {gain} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
-    if case.value == "contribution":
-        most = fmt.money(point["affordable_cost"], currency)
-        cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
-    return f"{stay}: they {case.definition}.", f"{gain}; {cost}.", f"{claim}."
+    if ceiling.is_known:
+        cost = f"a programme that adds it pays if it costs less than {ceiling} per customer and period"
+    return f"{stay}: they {case.definition}.", f"{brings}; {cost}.", f"{claim}."
 
 
 def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:

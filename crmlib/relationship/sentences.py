@@ -109,6 +109,10 @@ def change_in_words(
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
     )
+    newly = by_customers.set_index("step")["newly"]
+    if newly["before"] > 2 * newly["after"]:
+        then, now = fmt.plural(newly["before"], "first purchase"), fmt.count(newly["after"])
+        text += f" The time before has {then}, this one {now if newly['after'] else 'none'}."
     effects = by_factors.set_index("factor")["effect"] if len(by_factors) else pd.Series(dtype=float)
     same = effects[np.sign(effects) == np.sign(net)]
     if len(same):

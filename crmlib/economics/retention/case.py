@@ -18,7 +18,7 @@ from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not
 from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan, retention_mix
 from crmlib.economics.sentences import claim_in_words, retention_in_words, worth_of_next_points
 from crmlib.errors import FitError, not_measured, require_an_answer
-from crmlib.findings import with_finding
+from crmlib.findings import Estimate, with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
@@ -87,9 +87,7 @@ class RetentionCase:
         """The same as terms of a valuation, in money of `value`; where there are none, the reason is raised."""
         require_an_answer(self.no_terms)
         costs = (or_nan(self.acquisition_cost), or_nan(self.programme_cost))
-        costs = (
-            costs if self.value == "contribution" else (np.nan, np.nan)
-        )  # revenue less a cost is no profit
+        costs = costs if self.value != "revenue" else (np.nan, np.nan)  # revenue less a cost is no profit
         rate = self.retained / self.customers
         return RetentionTerms(self.value_per_customer, rate, self.discount_rate, *costs)
 
@@ -97,15 +95,12 @@ class RetentionCase:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
         if self.no_terms:
             return not_tested(not_measured(self.no_terms))
-        margin, error = (
-            (self.value_per_customer, self.value_error) if self.value == "contribution" else (None, 0.0)
-        )
         return retention_claim(
             retained=self.retained,
             customers=self.customers,
             discount_rate=self.discount_rate,
-            contribution=margin,
-            contribution_error=error,
+            contribution=None if self.value == "revenue" else self.value_per_customer,
+            contribution_error=0.0 if self.value == "revenue" else self.value_error,
             acquisition_cost=self.acquisition_cost,
             programme_cost=self.programme_cost,
             definition=self.definition,
@@ -120,23 +115,26 @@ class RetentionCase:
     def answer(self, currency: str) -> tuple[str, ...]:
         """What the firm's own figures say, in three sentences."""
         claim = claim_in_words(self.basis, self.claim().finding, CLAIMED)
-        return retention_in_words(self, self.worth_of_points().iloc[0], claim, currency)
+        return retention_in_words(self, *self.one_point(), claim, currency)
+
+    def one_point(self) -> tuple[Estimate, Estimate]:
+        """What one more point of retention brings per new customer and may cost per customer and period."""
+        gain, cost = self.terms.one_point(self.retained, self.customers, self.value_error)
+        return gain, Estimate(None, "money") if self.value == "revenue" else cost
 
     def reversal(self) -> pd.Series:
         """Where five points more retention would give exactly 80 % more value; see `claim_reversal`."""
         found = claim_reversal(self.terms)
-        return found if self.value == "contribution" else found.mask(found.index == "acquisition_cost")
+        return found if self.value != "revenue" else found.mask(found.index == "acquisition_cost")
 
     def worth_of_points(self) -> pd.DataFrame:
         """What some points more are worth; what they may cost is not known where no margin is."""
         table = self.terms.worth_of_points()
-        return table if self.value == "contribution" else table.assign(affordable_cost=np.nan)
+        return table if self.value != "revenue" else table.assign(affordable_cost=np.nan)
 
     def mix(self) -> pd.DataFrame:
         """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
-        endless = (
-            "" if self.discount_rate > 0 else "undiscounted, customers who differ may have no finite value"
-        )
+        endless = "" if self.discount_rate > 0 else "undiscounted, customers may have no finite value"
         if self.survivors is None or self.no_terms or endless:
             return no_rows(_MIX, self.no_terms or endless)
         try:
