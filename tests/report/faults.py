@@ -45,10 +45,10 @@ TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups",
 # Titles that name what is counted, sorted or computed; nothing in them could have come out otherwise by chance.
 NAMES_ONLY = re.compile(
     r"^(?:Purchases|New customers|Recurring revenue) (?:rose|fell)\b"  # all that happened, not a sample
-    r"|\b(?:the best|the lowest|the highest|highest revenue) \d+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
-    r"|\bbring most of all cohorts\b|\bis the largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
+    r"|\b(?:the best|the lowest|the highest|highest revenue) [\d.]+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
+    r"|\bbring most of all cohorts\b|\bthe largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
     r"|\bpoints more (?:add|are)\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # computed
-    r"|\bpredicts .* holdout purchases that happened",
+    r"|\bpredicts? .* holdout purchases that happened",
     re.I,
 )
 

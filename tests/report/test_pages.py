@@ -283,7 +283,7 @@ def test_page_one_answers_before_anything_else(published):
 def test_one_line_says_how_many_rows_were_used_and_what_the_checks_warn_of(published):
     page = (published.latest / "index.html").read_text()
     trust = re.search(r'class="trust">(.*?)</p>', page)[1]
-    assert trust == "30 rows read. Buyers: 5. History: 6 months."
+    assert trust == "30 rows read. Only 5 buyers. History: 6 months."
     before = page[: page.index("<details")]
     assert "Too few for models." not in before  # the other checks and their meaning are folded
 
