@@ -177,17 +177,17 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
 
 
 def retention_in_words(
-    case: Any, gain: Estimate, ceiling: Estimate, claim: str, currency: str
+    case: Any, gain: Estimate, most: Estimate, claim: str, currency: str
 ) -> tuple[str, ...]:
     """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
     stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
-    gain, ceiling = (replace(one, currency=currency) for one in (gain, ceiling))
+    gain, most = (replace(one, currency=currency) for one in (gain, most))
     brings = f"One more point of retention brings {gain} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
-    if ceiling.is_known:
-        cost = f"a programme that adds it pays if it costs less than {ceiling} per customer and period"
+    if most.is_known:
+        cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
     return f"{stay}: they {case.definition}.", f"{brings}; {cost}.", f"{claim}."
 
 

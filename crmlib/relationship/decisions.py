@@ -142,18 +142,16 @@ def decisions(
         why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
-    by_customers, by_factors = study.published("change_by_customers"), study.published("change_by_factors")
+    moved, factors = study.published("change_by_customers"), study.published("change_by_factors")
     if study.new_customers_known_from:
-        by_customers = by_customers.assign(newly=0)  # first seen is not first bought
+        moved = moved.assign(newly=0)  # first seen is not first bought
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
     return Decisions(
         sentences=_told(
             month,
-            change_in_words(
-                by_customers, by_factors, period.get("window", ""), period.get("against"), currency
-            ),
+            change_in_words(moved, factors, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
         ),
         believe=_believe(study, source),

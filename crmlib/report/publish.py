@@ -141,12 +141,8 @@ def _trust(
 
 
 _MOST_WARNINGS = 2
-_WARNINGS = {
-    "closed cohort": "{found}",  # what was found says it all
-    "start of the log": "{found}",
-    "buyers": "only {found}",
-    "sudden level shifts": "a sudden change in the log: {found}",
-}
+_WARNINGS = dict.fromkeys(("closed cohort", "start of the log"), "{found}")  # what was found says it all
+_WARNINGS |= {"buyers": "only {found}", "sudden level shifts": "a sudden change in the log: {found}"}
 _WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
 _ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 

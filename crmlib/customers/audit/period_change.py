@@ -155,9 +155,8 @@ def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
     assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
     whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
-    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64", "newly": "int64"}).assign(
-        unit="money"
-    )
+    counts = dict.fromkeys(columns[:2], "int64")
+    return whole.astype(dict.fromkeys(columns, float) | counts).assign(unit="money")
 
 
 def _migration(pairs: pd.DataFrame) -> pd.DataFrame:

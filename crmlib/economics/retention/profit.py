@@ -199,17 +199,14 @@ class RetentionTerms:
         rates = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
         return rates, random.normal(self.contribution, contribution_error, _DRAWS) / self.contribution
 
-    def one_point(
-        self, retained: float, customers: float, contribution_error: float
-    ) -> tuple[Estimate, Estimate]:
+    def one_point(self, retained: float, customers: float, contribution_error: float) -> tuple[Estimate, ...]:
         """`gain` and `affordable_cost` of one more point, as in `worth_of_points`, with 95 % intervals."""
         rates, margin = self.drawn(retained, customers, contribution_error)
         more, growth = np.minimum(rates + 0.01, 1.0), 1 + self.discount_rate
         gain = (self.gross(more) - self.gross(rates)) * margin
         ends = np.quantile([gain, gain * (growth - more) / growth], [0.025, 0.975], axis=1)
         values = self.worth_of_points([0.01]).loc[0, ["gain", "affordable_cost"]]
-        one, other = (Estimate(value, "money", *of) for value, of in zip(values, ends.T, strict=True))
-        return one, other
+        return tuple(Estimate(value, "money", *of) for value, of in zip(values, ends.T, strict=True))
 
     def elasticities(self) -> pd.DataFrame:
         """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.
