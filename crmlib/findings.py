@@ -185,6 +185,17 @@ class Verdict:
             return not_measured(" ".join(self.reasons))
         return f"{self.subject}: {self.verdict}. {' '.join(self.reasons)}"
 
+    @property
+    def refusal(self) -> str:
+        """Of what is not to be used: what stands instead of its figures, with the reasons; else empty.
+
+        Examples
+        --------
+        >>> judge("BG/NBD", [Reason(REFUSE, "Its fit did not converge.")], "").refusal
+        'Not usable: BG/NBD. Its fit did not converge.'
+        """
+        return f"Not usable: {self.subject}. {' '.join(self.reasons)}" if self.verdict == REFUSE else ""
+
     def after(self, finding: str) -> str:
         """A finding with the verdict in brackets; empty where the finding is."""
         return f"{finding} ({self.verdict})" if finding else ""

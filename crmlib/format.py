@@ -69,7 +69,7 @@ def share(value: float, digits: int | None = None) -> str:
             return "just under 0 %"
         if 0.999 < value < 1:
             return "over 99.9 %"
-        digits = 0 if 0.1 <= abs(value) <= 0.9 or abs(value) >= 1.1 else 1
+        digits = 0 if 0.1 <= abs(value) <= 0.9 or abs(value) >= 1.01 else 1
         return _signed(f"{100 * value:z,.{digits}f}".removesuffix(".0") + " %")
     return _signed(f"{100 * value:z,.{digits}f} %")
 

@@ -107,6 +107,21 @@ def front_page(metrics: dict[str, Any]) -> str:
     return page.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_a_card_that_its_chapter_refuses_shows_no_figure():
+    about = {"label": "to come", "value": 244402.0, "unit": "money", "currency": "EUR", "ruler": "BG/NBD"}
+    about |= {"page_one": 5, "change": None, "base": "", "low": 1.0, "high": 2.0, "level": 0.8}
+    made = {
+        "figures": {"coming_quarter": about},
+        "figure": "do not use",
+        "headline": "Not usable: BG/NBD. No.",
+    }
+    page = front_page({"06": made})
+    assert "not usable" in page
+    assert "BG/NBD. No." in page
+    assert "244" not in page
+    assert "EUR 244,402" in front_page({"06": made | {"figure": "use with care"}})
+
+
 def chapter_page(run: Path, metrics: dict[str, Any]) -> str:
     path = run / "notebook.ipynb"
     cell = {

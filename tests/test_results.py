@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmlib.errors import CrmError
-from crmlib.findings import Estimate, judge
+from crmlib.findings import Estimate, Reason, judge
 from crmlib.report.notebooks import read_notebooks
 from crmlib.study.published import cards
 from crmlib.study.results import FIGURES, NotebookResults, harmless
@@ -135,6 +135,21 @@ def test_cards_come_in_their_order_with_what_stands_beside_them(results, tmp_pat
     results.figure("month_new_customers", Estimate(None, "count", **month))
     shown = [[one["value"] for one in card] for card in cards({AUDIT: written(results)})]
     assert shown == [[10.0, 0.1], [7]]
+
+
+def test_a_chapter_not_to_be_used_refuses_what_its_model_says_and_not_what_was_counted(tmp_path):
+    unfit = judge("BG/NBD", [Reason("do not use", "It predicts 45 % fewer purchases than the 900.")], "")
+    churn = NotebookResults("05_churn", tmp_path, "EUR", as_of=dt.date(2024, 1, 5))
+    about = {"base": "contracts", "window": "3 months"}
+    churn.figure("churn_rate", Estimate(0.2, "share", **about))
+    churn.figure("churn_lift", Estimate(3.0, "ratio", **about))
+    churn.figure("churn_verdict", Estimate("do not use", "text", **about))
+    why = "Not usable: BG/NBD. It predicts 45 % fewer purchases than the 900."
+    assert churn.headline("20 % left.", figure=unfit) == why
+    found = [[one["refused"] for one in card] for card in cards({"05_churn": written(churn)})]
+    assert found == [[""], [why, ""]]
+    assert churn.headline("20 % left.", figure=judge("BG/NBD", [], "All is well.")) == "20 % left."
+    assert not any(one["refused"] for card in cards({"05_churn": written(churn)}) for one in card)
 
 
 def test_an_unknown_unit_is_refused():

@@ -332,10 +332,19 @@ def test_costs_in_the_log_are_measured_and_count_before_the_study_s_margin():
     log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0], "cost": [4.0]})
     study = crm.open_study(log, margin=0.4)
     terms = study.value_terms(measured_margin=0.6)
-    assert (terms.value, terms.factor) == ("profit", 0.6)
+    assert (terms.value, terms.factor) == ("contribution", 0.6)
     assert "60 % (measured from the costs in the log)" in terms.sentence
     assert "60 % of revenue (measured from the costs in the log)" in terms.of_margin
     assert study.value_terms(measured_margin=float("nan")).factor == 0.4
+
+
+def test_a_margin_given_by_hand_replaces_measured_costs_wherever_money_is_valued():
+    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0], "cost": [4.0]})
+    study = crm.open_study(log)
+    by_hand, measured = study.value_terms(0.3, measured_margin=0.6), study.value_terms(measured_margin=0.6)
+    assert by_hand.factor == 0.3
+    assert "cost" not in by_hand.valued(study.transactions).columns
+    assert "cost" in measured.valued(study.transactions).columns
 
 
 def test_only_figures_of_the_study_can_be_assumed():

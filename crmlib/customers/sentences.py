@@ -197,7 +197,7 @@ def ranks_compared(ranks: pd.DataFrame) -> str:
         return ""
     top = ranks.sort_values("revenue_rank", kind="stable").head(max(1, round(0.1 * len(ranks))))
     poor = fmt.share(float((top["profit_rank"] > len(ranks) / 2).mean()))
-    return f"Of the 10 % with the highest revenue, {poor} are in the lower half by profit"
+    return f"Of the 10 % with the highest revenue, {poor} are in the lower half by contribution after service cost"
 
 
 def clusters_described(profile: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ from crmlib.statistics import normal_quantile
 _RANKINGS = {"churn model": "p_churn", "tenure alone": "p_tenure"}
 _COLUMNS = {
     "curve": "share_contacted customers score profit cost ranking",
-    "measures": "ranking best_share profit_per_customer emp emp_share",
+    "measures": "ranking best_share gain_per_customer emp emp_share",
     "sensitivity": "assumption half list_half once_more list_once_more",
 }
 _WRONG = {"success rate": "success_rate", "offer cost": "offer_cost", "contact cost": "contact_cost"}
@@ -40,7 +40,7 @@ class RetentionCampaign:
     curve : DataFrame
         `ranking`, `share_contacted`, `profit`: of customers held out, as it came about for those who left.
     measures : DataFrame
-        One row per `ranking`: `best_share` and `profit_per_customer` at the assumed success rate; `emp` and
+        One row per `ranking`: `best_share` and `gain_per_customer` at the assumed success rate; `emp` and
         `emp_share`, the published expected maximum profit per customer and the share then contacted.
     sensitivity : DataFrame
         One row per `assumption` that is wrong by half: `half` and `once_more`, the best share to contact then,

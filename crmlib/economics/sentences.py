@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -139,7 +140,7 @@ def _interval(row: pd.Series) -> str:
 
 
 def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: str = "") -> str:
-    """What a customer is worth at the firm's retention, and what the next points add; of profit or of revenue."""
+    """What a customer is worth at the firm's retention, and what the next points add; of contribution or of revenue."""
     rates = curve["retention_rate"].to_numpy(dtype=float)
     if len(rates) < 2:
         return ""
@@ -177,17 +178,19 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
     return Compared.of(text, Estimate(value, "points", low, high))
 
 
-def retention_in_words(case: Any, point: pd.Series, claim: str, currency: str) -> tuple[str, ...]:
+def retention_in_words(
+    case: Any, gain: Estimate, most: Estimate, claim: str, currency: str
+) -> tuple[str, ...]:
     """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
     stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
-    gain = f"One more point of retention brings {fmt.money(point['gain'], currency)} of {case.value} per new customer"
+    gain, most = (replace(one, currency=currency) for one in (gain, most))
+    brings = f"One more point of retention brings {gain} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
-    if case.value == "profit":
-        most = fmt.money(point["affordable_cost"], currency)
+    if most.is_known:
         cost = f"a programme that adds it pays if it costs less than {most} per customer and period"
-    return f"{stay}: they {case.definition}.", f"{gain}; {cost}.", f"{claim}."
+    return f"{stay}: they {case.definition}.", f"{brings}; {cost}.", f"{claim}."
 
 
 def experiments_that_differ(read: pd.DataFrame, is_money: bool) -> str:

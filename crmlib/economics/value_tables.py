@@ -43,7 +43,7 @@ class CustomerEquity:
     level: float = 0.8
 
     def in_words(self, value: str, ahead: str, currency: str = "") -> str:
-        """The total in a sentence: of which `value` ("revenue" or "profit") and within what (`ahead`)."""
+        """The total in a sentence: of which `value` ("revenue" or "contribution") and within what (`ahead`)."""
         who, money = fmt.plural(self.customers, "customer"), fmt.money(self.value, currency)
         expected = f"Today's {who} are expected to bring {money} of {value} within {ahead}"
         if np.isnan(self.low):

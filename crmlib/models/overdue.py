@@ -29,6 +29,7 @@ RESOLVED = 20  # periods that two gaps must span: in fewer, purchases of one per
 _COLUMNS = (
     "customer_id frequency usual_gap time_since_last_purchase overdue_after chance_of_silence overdue".split()
 )
+_LEAST_LOST = 0.01  # purchases at risk; where the model sees nobody leave, there are none
 _WINNABLE = "customer_id spent last_bought usual_gap_days silent_days chance_to_buy"
 MOST_REGULAR = 30  # phases of a gap; more regular buyers are treated as this regular
 
@@ -292,7 +293,8 @@ def winnable_customers(
         `customer_id`, `spent` (net, so far), `last_bought`, `usual_gap_days`, `silent_days`, `chance_to_buy` (within
         the horizon, if nothing is done) and `margin_at_risk`, or `revenue_at_risk` where no margin is known: what a
         customer still active would bring within the horizon at the mean spend so far, less what is expected now; a
-        contact gains less. No rows where `overdue` has none, with its `reason`.
+        contact gains less. Without customers who have
+        hardly left by the model. No rows where `overdue` has none, with its `reason`.
 
     Examples
     --------
@@ -321,8 +323,9 @@ def winnable_customers(
         silent_days=rows["time_since_last_purchase"] * days,
         chance_to_buy=1 - model.expected_probability_no_purchase(rows, horizon),
     )
-    found[money] = worth * expected * (1 / alive.clip(lower=1e-12) - 1)
-    found = found.loc[found["chance_to_buy"] >= least_chance, columns]
+    lost = expected * (1 / alive.clip(lower=1e-12) - 1)
+    found[money] = worth * lost
+    found = found.loc[(found["chance_to_buy"] >= least_chance) & (lost >= _LEAST_LOST), columns]
     if found.empty:
         return no_rows(columns, "no customer is silent beyond their habit and still winnable")
     found = found.sort_values(money, ascending=False, kind="stable", ignore_index=True)

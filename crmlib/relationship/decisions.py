@@ -136,18 +136,22 @@ def decisions(
     effect, source = _effect(study, assumed_change, contact_cost)
     margin = margin_of(log, as_of=study.as_of, margin=study.margin)
     winnable = study.published("winnable_customers")
-    if not len(winnable):
+    refused = _refused(study, "winnable")
+    if refused or not len(winnable):
         why = "no chapter found customers who are silent beyond their habit and can still be won"
+        why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
-    change = study.published("change_by_customers"), study.published("change_by_factors")
+    moved, factors = study.published("change_by_customers"), study.published("change_by_factors")
+    if study.new_customers_known_from:
+        moved = moved.assign(newly=0)  # first seen is not first bought
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
     return Decisions(
         sentences=_told(
             month,
-            change_in_words(*change, period.get("window", ""), period.get("against"), currency),
+            change_in_words(moved, factors, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
         ),
         believe=_believe(study, source),
@@ -163,15 +167,20 @@ def decisions(
 
 
 def _figure(study: Study, key: str) -> Estimate:
-    """A figure of another chapter with its interval; not known where the chapter has not published it."""
+    """A figure of another chapter with its interval; not known where it has not published it, or refuses its use."""
     found = study.figures().get(key)
-    if found is None:
+    if found is None or found["refused"]:
         return Estimate(None, "text")
     low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
     level = found["level"] or 0.95
     return Estimate(
         found["value"], found["unit"], low, high, level, found["currency"] or "", window=found["window"]
     )
+
+
+def _refused(study: Study, key: str) -> str:
+    """Why a figure of another chapter is not to be used; empty where it may be."""
+    return str(study.figures().get(key, {}).get("refused", "")).removeprefix("Not usable: ").rstrip(".")
 
 
 def _told(*sentences: str) -> tuple[str, ...]:
@@ -193,7 +202,8 @@ def _believe(study: Study, source: str) -> tuple[str, ...]:
     unknown, buyers = Estimate(None, "ratio"), study.has("transactions")
     error = _figure(study, "holdout_error") if buyers else unknown
     lift = unknown if buyers else _figure(study, "churn_lift")
-    return tuple(how_far_to_believe(source, error, lift))
+    refused = _refused(study, "coming_quarter") if buyers else _refused(study, "churn_lift")
+    return tuple(how_far_to_believe(source, error, lift, refused))
 
 
 def _month(study: Study) -> tuple[str, str]:

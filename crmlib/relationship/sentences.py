@@ -109,6 +109,10 @@ def change_in_words(
         f"Why: {since}, customers who stopped or bought less took {money(-lost)} away, those who came back or bought "
         f"more brought {money(won)}, new ones {money(new)}: net {'+' if net > 0 else ''}{money(net)}."
     )
+    newly = by_customers.set_index("step")["newly"]
+    if newly["before"] > 2 * newly["after"]:
+        then, now = fmt.plural(newly["before"], "first purchase"), fmt.count(newly["after"])
+        text += f" The time before has {then}, this one {now if newly['after'] else 'none'}."
     effects = by_factors.set_index("factor")["effect"] if len(by_factors) else pd.Series(dtype=float)
     same = effects[np.sign(effects) == np.sign(net)]
     if len(same):
@@ -158,11 +162,12 @@ def save_in_words(listed: pd.DataFrame, currency: str) -> str:
     return f"What to do: contact the {who} for whom a contact pays; the expected gain is {total} (assumed)."
 
 
-def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str]:
+def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: str = "") -> list[str]:
     """How sure the sentences, the list and the forecast are.
 
     `effect`: where the effect of a contact comes from, empty where it is not known. `error`: of the forecast's last
-    test, a share. `lift`: how much more often those at highest risk left, in a test.
+    test, a share. `lift`: how much more often those at highest risk left, in a test. `refused`: why the forecast is not
+    to be used, empty where it may be.
     """
     lines = [
         f"The gain of a contact rests on this: {effect}."
@@ -170,6 +175,8 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate) -> list[str
         else "What a contact changes is not known: leave out one in ten of the list at random, and the next report can "
         "tell."
     ]
+    if refused:
+        lines.append(f"The forecast is not usable: {refused}.")
     if error.is_known:
         way = "more" if error.value > 0 else "fewer"
         off = f"{fmt.share(abs(error.value))} {way} purchases than" if error.value else "as many purchases as"

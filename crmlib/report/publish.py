@@ -142,6 +142,7 @@ def _trust(
 
 _MOST_WARNINGS = 2
 _WARNINGS = dict.fromkeys(("closed cohort", "start of the log"), "{found}")  # what was found says it all
+_WARNINGS |= {"buyers": "only {found}", "sudden level shifts": "a sudden change in the log: {found}"}
 _WITH_UNIT = re.compile(r"(?<=\b[A-Z]{3}) (?=\d)|(?<=\d) (?=%|\w)")
 _ISO_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
@@ -196,7 +197,7 @@ def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in chapters:
         if not one["page"] and not one["tone"]:
             name = f"{one['notebook'].number} {one['notebook'].title}"
-            reasons.setdefault(one["note"].removeprefix("Not run: "), []).append(name)
+            reasons.setdefault(in_days(one["note"].removeprefix("Not run: ")), []).append(name)
     return [f"{fmt.listing(names)} ({reason.rstrip('.')})." for reason, names in reasons.items()]
 
 

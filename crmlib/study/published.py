@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmlib import format as fmt
+from crmlib.findings import REFUSE
 
 CARDS = ("page_one", "page_one_of_contracts")
 
@@ -41,12 +42,31 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def figures_of(made: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of one notebook; `refused` says why one is not to be shown, else it is empty.
+
+    A notebook that says "do not use" refuses the figures that rest on its model or rules, not what was counted.
+
+    Examples
+    --------
+    >>> figures = {"sales": {"ruler": "", "unit": "money"}, "forecast": {"ruler": "BG/NBD", "unit": "money"}}
+    >>> made = {"figures": figures, "figure": "do not use", "headline": "Not usable: BG/NBD."}
+    >>> [figure["refused"] for figure in figures_of(made).values()]
+    ['', 'Not usable: BG/NBD.']
+    """
+    why = made["headline"] if made.get("figure") == REFUSE else ""
+    return {
+        key: figure | {"refused": why if figure.get("ruler") and figure["unit"] != "text" else ""}
+        for key, figure in made["figures"].items()
+    }
+
+
 def cards(metrics: Mapping[str, Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
     """What page one and the mail show: of each card the figures with its number whose value is known.
 
     A firm without any such figure has the cards of a firm with contracts.
     """
-    figures = [figure for notebook in metrics.values() for figure in notebook["figures"].values()]
+    figures = [figure for notebook in metrics.values() for figure in figures_of(notebook).values()]
     for kind in CARDS:
         found: dict[int, list[dict[str, Any]]] = {}
         for figure in figures:

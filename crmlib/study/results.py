@@ -58,7 +58,9 @@ class NotebookResults:
         self.content = {"notebook": self.notebook, "headline": "", "business": "", "figure": "", "advice": []}
         self.content |= {"figures": {}, "tables": {}, "absent_tables": self.absent_tables}
 
-    def headline(self, *findings: Finding | Verdict | str, business: str = "", figure: str = "") -> str:
+    def headline(
+        self, *findings: Finding | Verdict | str, business: str = "", figure: str | Verdict = ""
+    ) -> str:
         """State the chapter's finding in one plain sentence, and judge it in two words.
 
         Parameters
@@ -67,14 +69,16 @@ class NotebookResults:
             The first that is not empty is the sentence.
         business : {"better", "worse", "no change beyond chance", ""}
             How the firm does, as far as this chapter can say.
-        figure : {"use", "use with care", "do not use", ""}
-            How far to rely on the chapter's figures.
+        figure : {"use", "use with care", "do not use", ""} or Verdict
+            How far to rely on the chapter's figures. Of a verdict "do not use", the refusal is the sentence.
 
         Returns
         -------
         str
             The sentence.
         """
+        if isinstance(figure, Verdict):
+            findings, figure = (figure.refusal, *findings), figure.verdict
         for name, word, allowed in (("business", business, BUSINESS), ("figure", figure, JUDGED)):
             if word and word not in allowed:
                 raise CrmError(f"headline: {name} is {word!r}; {did_you_mean(word, allowed)}")

@@ -18,9 +18,10 @@ from crmlib.data.kept import describe
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.secrets import fingerprint
 from crmlib.study.file import StudyFile
+from crmlib.study.published import figures_of
 from crmlib.study.results import NotebookResults
 from crmlib.study.tables import CleanedTables
-from crmlib.study.value_terms import DEFAULT_DISCOUNT, ValueTerms
+from crmlib.study.value_terms import DEFAULT_DISCOUNT, PARAMETER, ValueTerms
 from crmlib.units import TimeUnit, why_outside
 
 # The engine and pandas load when a table is opened: a report taken from the cache opens none.
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from crmlib.data.log_start import LogStart
     from crmlib.study.data_quality import DataQuality
     from crmlib.study.file import Costs
-
-
-_PARAMETER = "given as a parameter"
 
 
 @dataclass(repr=False)
@@ -118,9 +116,9 @@ class Study:
             The rate is assumed to be .10 where nobody gives one.
         """
         measured = measured_margin if self.has("transactions", "cost") else None
-        margins = [(margin, _PARAMETER), (measured, "measured from the costs in the log")]
+        margins = [(margin, PARAMETER), (measured, "measured from the costs in the log")]
         margins += [(self.margin, self._origin("margin"))]
-        rates = [(discount_rate_per_year, _PARAMETER)]
+        rates = [(discount_rate_per_year, PARAMETER)]
         rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
         share, of_share = next(
             ((figure, origin) for figure, origin in margins if fmt.is_known(figure)), (None, "")
@@ -294,7 +292,7 @@ class Study:
         found: dict[str, dict[str, Any]] = {}
         for folder in self._published:
             for path in (folder / "metrics").glob(f"{notebook or '*'}.json"):
-                found = {path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"]} | found
+                found = {path.stem: figures_of(json.loads(path.read_text(encoding="utf-8")))} | found
         if notebook and not found:
             raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
         return {key: figure for figures in found.values() for key, figure in figures.items()}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from crmlib import format as fmt
 
+PARAMETER = "given as a parameter"
 DEFAULT_DISCOUNT = 0.10  # per year, where nobody says another
 
 
@@ -16,7 +18,7 @@ class ValueTerms:
     Attributes
     ----------
     margin : float or None
-        Profit as a share of revenue; None where it is not known, and value is revenue.
+        Contribution as a share of revenue; None where it is not known, and value is revenue.
     margin_origin, discount_origin : str
         Such as "given in the study file", "assumed in the study file" or "measured from the costs in the log".
     discount_rate_per_year : float
@@ -34,13 +36,17 @@ class ValueTerms:
 
     @property
     def value(self) -> str:
-        """What money is: "profit", or "revenue" where no margin is known."""
-        return "profit" if self.is_profit else "revenue"
+        """What money is: "contribution", or "revenue" where no margin is known."""
+        return "contribution" if self.is_profit else "revenue"
 
     @property
     def factor(self) -> float:
         """By which revenue is multiplied."""
         return 1.0 if self.margin is None else self.margin
+
+    def valued(self, log: Any) -> Any:
+        """The purchase log as these terms value it: a margin that a parameter gives replaces the costs."""
+        return log.drop("cost") if self.margin_origin == PARAMETER and "cost" in log.columns else log
 
     @property
     def assumed(self) -> bool:
@@ -60,4 +66,5 @@ class ValueTerms:
         rate = f"discounted at {fmt.share(self.discount_rate_per_year)} per year ({self.discount_origin})"
         if self.margin is None:
             return f"Value is revenue, since no margin is known, {rate}."
-        return f"Value is profit, at a margin of {fmt.share(self.margin)} ({self.margin_origin}), {rate}."
+        at = f"at a margin of {fmt.share(self.margin)} ({self.margin_origin})"
+        return f"Value is contribution, {at}, before the cost of service, {rate}."

@@ -48,6 +48,25 @@ def test_a_log_without_two_complete_months_cannot_answer(first):
         comparable_months(log_from(first, "2025-07-01"), as_of="2025-06-01", months=6)
 
 
+def test_customers_first_seen_in_the_two_periods_are_counted():
+    rows = [
+        ("old", 1),
+        ("old", 5),
+        ("left", 4),
+        ("stays", 4),
+        ("stays", 7),
+        ("new", 8),
+        ("both", 5),
+        ("both", 6),
+    ]
+    log = pd.DataFrame(rows, columns=["customer_id", "month"]).assign(amount=10.0)
+    log["date"] = pd.to_datetime(dict(year=2024, month=log["month"], day=3))
+    first, second = ("2024-04-01", "2024-05-31"), ("2024-06-01", "2024-08-31")
+    found = period_change(log, first, second).waterfall.set_index("step")["newly"]
+    assert found[["before", "after"]].tolist() == [3, 1]  # left, stays and both; new
+    assert found[["lapsed", "bought the same", "new"]].tolist() == [1, 2, 1]
+
+
 def test_months_that_cannot_be_are_refused():
     with pytest.raises(CrmError, match="months is 0"):
         comparable_months(log_from("2025-01-04"), as_of="2025-06-01", months=0)

@@ -177,7 +177,7 @@ def test_a_series_holds_profits_or_by_its_name_revenues():
     found = value_tiers(worked)
     assert found["tier"].tolist() == value_tiers(profits(WORKED))["tier"].tolist()
     assert found.index.equals(worked.index)
-    assert (found.kind, found.cut_offs) == ("profit tiers", value_tiers(profits(WORKED)).cut_offs)
+    assert (found.kind, found.cut_offs) == ("contribution tiers", value_tiers(profits(WORKED)).cut_offs)
     assert counts(value_tiers(worked.rename("revenue")))["Lead"] == 0
     with pytest.raises(CrmError, match="profit is missing or infinite for 1 customers"):
         value_tiers(pd.Series([1.0, np.nan]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 import crmlib as crm
 from crmlib.customers.retention.repurchase import buying_streaks
@@ -38,11 +39,26 @@ class TestBuyers:
         )
         buyers = set(third["customer_id"])
         assert (case.customers, case.retained) == (len(buyers), len(buyers & set(last["customer_id"])))
-        assert (case.value, case.value_per_customer) == ("profit", 20.0)
+        assert (case.value, case.value_per_customer) == ("contribution", 20.0)
         assert case.discount_rate == pytest.approx(1.1 ** (92 / 365.25) - 1)
         assert case.basis["figure"].tolist()[2] == "acquisition cost per customer"
         assert np.isnan(case.basis["amount"][2])
         assert "missing" in case.basis["origin"][2]
+
+    def test_the_interval_of_one_more_point_is_that_of_retention_where_the_margin_is_known(self, log) -> None:
+        """All buyers bring 20 a period, so only the rate is uncertain, and the gain rises with it."""
+        case = crm.buyers_case(log, as_of=DAY, period="92D", discount_rate_per_year=0.1)
+        gain, ceiling = case.one_point()
+        point, d = case.worth_of_points().iloc[0], case.discount_rate
+        assert (gain.value, ceiling.value) == (point["gain"], point["affordable_cost"])
+        left = case.customers - case.retained
+        rates = beta(case.retained + 0.5, left + 0.5).ppf([0.025, 0.975])
+        by_hand = 20 * (1 + d) * (1 / (1 + d - rates - 0.01) - 1 / (1 + d - rates))
+        assert [gain.low, gain.high] == pytest.approx(by_hand.tolist(), rel=0.01)
+        most = by_hand * (1 + d - rates - 0.01) / (1 + d)
+        assert [ceiling.low, ceiling.high] == pytest.approx(most.tolist(), rel=0.01)
+        unknown = crm.buyers_case(log.drop(columns="cost"), as_of=DAY, period="92D").one_point()
+        assert (unknown[0].is_known, unknown[1].is_known) == (True, False)
 
     def test_acquisition_cost_is_spend_over_first_purchases(self, log: pd.DataFrame) -> None:
         newcomers = log.assign(

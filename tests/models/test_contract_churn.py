@@ -39,7 +39,7 @@ def test_a_table_of_customers_is_learnt_from(telco):
     riskiest = telco.tested.predictions.nlargest(704, "p_churn")
     found = riskiest["churned"].sum() / telco.data.churned.sum()
     assert telco.tested.in_words == (
-        "27 % of customers left; the 10 % with the highest predicted chance include "
+        "27 % of contracts ended; the 10 % with the highest predicted chance include "
         f"{100 * found:.0f} % of those who left."
     )
     assert telco.tested.measures.loc["ROC AUC (share of pairs ranked correctly)", "churn model"].startswith(

@@ -68,14 +68,13 @@ def test_the_gap_by_hand_beyond_one_standard_error():
 def test_ranking_by_hand():
     spend = np.array([60.0, 30.0, 10.0, 0.0])
     perfect = ranking(spend, spend, spend)
-    assert perfect["gini"] == pytest.approx(1)
-    assert ranking(-spend, spend, spend)["gini"] == pytest.approx(-1)
-    assert ranking(np.ones(4), spend, spend)["gini"] == pytest.approx(0)
-    assert ranking(spend, spend, spend)["top_10_share"] == pytest.approx(0.6 * 0.1 / 0.25)
+    assert perfect["top_20_share"] == pytest.approx(0.6 * 0.2 / 0.25)
+    assert ranking(-spend, spend, spend)["top_20_share"] == 0
+    assert ranking(np.ones(4), spend, spend)["top_20_share"] == pytest.approx(0.2)
 
 
-def test_without_spend_there_is_no_gini():
-    assert np.isnan(ranking(np.arange(3.0), np.zeros(3), np.zeros(3))["gini"])
+def test_without_spend_nothing_is_ranked():
+    assert np.isnan(ranking(np.arange(3.0), np.zeros(3), np.zeros(3))["top_20_share"])
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 100)), min_size=3, max_size=40), st.randoms())
@@ -83,4 +82,4 @@ def test_the_order_of_customers_changes_no_ranking(pairs, random):
     shuffled = random.sample(pairs, len(pairs))
     found = [ranking(*(np.array(one, float).T[[0, 1, 1]])) for one in (pairs, shuffled)]
     assert found[0] == pytest.approx(found[1], nan_ok=True)
-    assert np.isnan(found[0]["gini"]) or -1 - 1e-9 <= found[0]["gini"] <= 1 + 1e-9
+    assert np.isnan(found[0]["top_20_share"]) or 0 <= found[0]["top_20_share"] <= 1 + 1e-9

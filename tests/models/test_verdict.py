@@ -23,7 +23,9 @@ GOOD = {
     "coverage_gap": 0.005,
     "pit_distance": 0.01,
     "rmse": 1.0,
-    "gini": 0.70,
+    "rival": "RFM score",
+    "rival_ahead_low": -0.02,
+    "rival_ahead_high": 0.3,
     "log_score": 1.0,
     "loglik": -9000.0,
     "converged": True,
@@ -35,7 +37,6 @@ def scores(**changes):
         {"model": "M"} | GOOD | changes,
         {"model": "same rate", "kind": "rule", "rmse": 1.5},
         {"model": "hiatus rule", "kind": "rule", "rmse": 1.4},
-        {"model": "RFM score", "kind": "ranking", "gini": 0.65},
     ]
     return pd.DataFrame(rows)
 
@@ -54,7 +55,6 @@ WORSE = {
     "coverage_gap": lambda value: {"coverage_gap": -value},
     "pit_distance": lambda value: {"pit_distance": value},
     "rmse_ratio": lambda value: {"rmse": 1.4 * value},
-    "gini_behind": lambda value: {"gini": 0.65 - value},
 }
 
 
@@ -77,6 +77,13 @@ def test_each_threshold_turns_the_verdict(stem, suffix, below, above):
     # the threshold is the reader's to edit
     moved = replace(Thresholds(), **{f"{stem}_{suffix}": limit * 1.01})
     assert verdict(scores(**WORSE[stem](limit * 1.001)), "M", thresholds=moved).verdict == below
+
+
+@pytest.mark.parametrize(("low", "expected"), [(-0.01, USE), (0.001, CARE), (0.09, CARE), (0.11, REFUSE)])
+def test_a_ranking_without_a_model_counts_where_it_is_better_beyond_chance(low, expected):
+    said = verdict(scores(rival_ahead_low=low), "M")
+    assert said.verdict == expected
+    assert ("RFM score finds the best customers better: its first fifth" in str(said)) == (low > 0)
 
 
 @pytest.mark.parametrize(("suffix", "below", "above"), [("care", USE, CARE), ("refuse", CARE, REFUSE)])

@@ -143,6 +143,22 @@ def test_nobody_is_on_both_lists_of_a_real_firm():
     assert np.all(np.diff(thanked["spent"]) <= 0)
 
 
+def test_where_nobody_leaves_nobody_is_listed_for_money_that_is_not_at_risk():
+    """Customers who buy at random for ever: some are called overdue by mistake, the model sees next to nobody leave."""
+    random = np.random.default_rng(5)
+    days = [np.cumsum(random.exponential(1 / rate, 60)) for rate in random.gamma(1.0, 0.01, 600)]
+    rows = [(f"c{one}", day) for one, own in enumerate(days) for day in own[own < 1000]]
+    log = pd.DataFrame(rows, columns=["customer_id", "date"]).assign(amount=20.0)
+    log["date"] = pd.Timestamp("2022-01-01") + pd.to_timedelta(log["date"].astype(int), unit="D")
+    summary = crm.rfm_summary(log, as_of="2024-09-26")
+    model = crm.ParetoNBDModel().fit(summary)
+    overdue = crm.overdue_customers(summary, model)
+    assert overdue["overdue"].sum() > 5
+    found = crm.winnable_customers(summary, overdue, model, "26W")
+    assert len(found) < overdue["overdue"].sum() / 2
+    assert why_none(found) or found["revenue_at_risk"].min() >= 0.01 * 20
+
+
 def test_contracts_are_listed_by_gain_whatever_order_they_come_in():
     rows = pd.DataFrame(
         {

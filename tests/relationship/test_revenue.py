@@ -18,6 +18,7 @@ from crmlib.relationship.revenue import (
     share_that_left,
     sum_with_interval,
 )
+from crmlib.relationship.sentences import change_in_words
 
 
 def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
@@ -25,6 +26,24 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
     days = pd.date_range(start, periods=months, freq="MS") + pd.Timedelta(9, "D")
     rows = [(f"c{born:03d}", day) for born in range(months) for day in days[born:]]
     return pd.DataFrame(rows, columns=["customer_id", "date"]).assign(amount=10.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (23570, 0, "The time before has 23,570 first purchases, this one none."),
+        (90, 10, "The time before has 90 first purchases, this one 10."),
+        (90, 80, ""),
+        (10, 90, ""),
+        (0, 0, ""),
+    ],
+)
+def test_why_says_that_the_time_before_has_first_purchases_which_this_one_lacks(before, after, told):
+    steps = ["before", "lapsed", "bought less", "bought more", "came back", "new", "after"]
+    frame = pd.DataFrame({"step": steps, "change": [90.0, -50, -10, 5, 5, 0, 40]}).assign(newly=0)
+    frame.loc[[0, 6], "newly"] = before, after
+    text = change_in_words(frame, pd.DataFrame(), "9 months", "the 9 before", "USD")
+    assert text.endswith(f"net −USD 50.00. {told}".strip())
 
 
 @pytest.mark.parametrize(

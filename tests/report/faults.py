@@ -32,6 +32,8 @@ IN_CELLS = {
     "a date that breaks": re.compile(rf"\b\d{{1,2}} (?:{MONTHS})[a-z]* \d{{4}}\b"),
     "a number with a loose unit": re.compile(r"^−?\d[\d,.]* (?:%|days?|weeks?|months?|points?)$"),
 }
+# Money is revenue, contribution, or contribution after service cost; "profit" does not say after which costs.
+PROFIT = re.compile(r"(?<!more )(?<!maximum )\bprofits?\b(?! of the campaign)", re.I)
 OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 
 COMPARES = re.compile(
@@ -43,10 +45,10 @@ TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups",
 # Titles that name what is counted, sorted or computed; nothing in them could have come out otherwise by chance.
 NAMES_ONLY = re.compile(
     r"^(?:Purchases|New customers|Recurring revenue) (?:rose|fell)\b"  # all that happened, not a sample
-    r"|\b(?:the best|the lowest|the highest|highest revenue) \d+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
-    r"|\bbring most of all cohorts\b|\bis the largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
+    r"|\b(?:the best|the lowest|the highest|highest revenue) [\d.]+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
+    r"|\bbring most of all cohorts\b|\bthe largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
     r"|\bpoints more (?:add|are)\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # computed
-    r"|\bpredicts .* holdout purchases that happened",
+    r"|\bpredicts? .* holdout purchases that happened",
     re.I,
 )
 
@@ -115,6 +117,10 @@ def faults_on(page: str) -> Iterator[str]:
         for fault, pattern in IN_TEXT.items():
             for found in pattern.finditer(text):
                 yield f"{fault}: {found[0]!r} in {text[:80]!r}"
+    labels = [cell.get_text() for cell in soup.find_all("th")]
+    for label in [*labels, *(str(image.get("alt")) for image in soup.find_all("img"))]:
+        if PROFIT.search(label):
+            yield f"a profit after unnamed costs: {label[:80]!r}"
     for table in soup.find_all("table"):
         yield from _faults_in(table)
 

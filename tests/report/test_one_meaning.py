@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
+from crmlib.columns import COLUMNS
+from crmlib.study.results import FIGURES
 from tests.report.conftest import RUN_CRM
-from tests.report.faults import NAMED, contradictions, faults_of, faults_on, how_tested
+from tests.report.faults import NAMED, PROFIT, contradictions, faults_of, faults_on, how_tested
 
 # Those of the bundled studies whose tables are in the repository and small; the others: python -m tests.report.faults
 STUDIES = ["cdnow-sample", "telco", "churn-5000"]
@@ -21,6 +23,11 @@ def test_no_page_contradicts_another_and_none_shows_a_raw_value(study, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     faults = faults_of(tmp_path / study / "latest")
     assert not faults, "\n".join(faults)
+
+
+def test_no_label_speaks_of_a_profit_after_unnamed_costs():
+    labels = [*(column.label for column in COLUMNS.values()), *(one["label"] for one in FIGURES.values())]
+    assert not [label for label in labels if PROFIT.search(label)]
 
 
 def figure(**changed):
@@ -55,6 +62,7 @@ TABLE = "<table><thead><tr><th>{head}</th></tr></thead><tbody>{rows}</tbody></ta
         TABLE.format(head="P(alive)", rows="<tr><td>0.00</td></tr>"),
         TABLE.format(head="last bought", rows="<tr><td>30 Jun 1998</td></tr>"),
         TABLE.format(head="share", rows="<tr><td>47 %</td></tr>"),
+        TABLE.format(head="share of profit", rows=""), '<img alt="Bars of share of profit.">',
     ],
 )  # fmt: skip
 def test_each_fault_is_found(page):
@@ -66,6 +74,7 @@ def test_each_fault_is_found(page):
     [
         "<p>47 % of customers; none of it; None of them came.</p>", "<p><code>share_of_customers</code></p>",
         '<p><a href="tables/month_review.csv">month_review.csv</a></p>', "<p>0.123, not 1,234.567</p>",
+        '<img alt="“80 % more profit” cannot be tested."><img alt="Profit of the campaign, USD.">',
         TABLE.format(head="orders", rows="<tr><td>0</td></tr><tr><td>2</td></tr>"),
         TABLE.format(head="last bought", rows="<tr><td>30\N{NO-BREAK SPACE}Jun\N{NO-BREAK SPACE}1998</td></tr>"),
         TABLE.format(head="P(alive)", rows="<tr><td>under 1\N{NO-BREAK SPACE}%</td></tr>"),

@@ -34,8 +34,9 @@ class PeriodChange:
     value : str
         What is compared: "contribution" where it is known, else "revenue".
     waterfall : DataFrame
-        `step` ("before", six groups of customers, "after"), `customers`, `before`, `after` and `change` (money);
-        the groups' changes add up from "before" to "after". "came back" bought before the first period and
+        `step` ("before", six groups of customers, "after"), `customers`, `newly` (those first seen in the two periods),
+        `before`, `after` and `change` (money); the groups' changes add up from "before" to "after". "came
+        back" bought before the first period and
         not in it.
     migration : DataFrame
         Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
@@ -143,18 +144,19 @@ def _waterfall(pairs: pd.DataFrame, first_day: pd.Timestamp) -> pd.DataFrame:
     earlier = pairs["first_purchase"] < first_day
     conditions = [was & ~now, was & (change < 0), was & (change == 0), was, earlier]
     group = np.select(conditions, GROUPS[:5], default=GROUPS[5])
-    parts = pairs.assign(customers=1, change=pairs["after"] - pairs["before"])
-    columns = ["customers", "before", "after", "change"]
+    newly = pairs["first_purchase"] >= first_day
+    parts = pairs.assign(customers=1, newly=newly.astype(int), change=pairs["after"] - pairs["before"])
+    columns = ["customers", "newly", "before", "after", "change"]
     table = parts.groupby(group)[columns].sum().reindex(list(GROUPS), fill_value=0)
     totals = pairs["before"].sum(), pairs["after"].sum()
-    ends = pd.DataFrame(
-        {"customers": [was.sum(), now.sum()], "before": totals, "after": totals, "change": totals},
-        index=["before", "after"],
-    )
+    first_seen, active = [(was & newly).sum(), (~was & newly).sum()], [was.sum(), now.sum()]
+    sides = {"customers": active, "newly": first_seen} | dict.fromkeys(["before", "after", "change"], totals)
+    ends = pd.DataFrame(sides, index=["before", "after"])
     assert table["customers"].sum() == len(pairs), "a customer was lost between groups"
     assert np.isclose(totals[0] + table["change"].sum(), totals[1]), "the waterfall does not add up"
     whole = pd.concat([ends[:1], table, ends[1:]]).rename_axis("step").reset_index()
-    return whole.astype({**dict.fromkeys(columns, float), "customers": "int64"}).assign(unit="money")
+    counts = dict.fromkeys(columns[:2], "int64")
+    return whole.astype(dict.fromkeys(columns, float) | counts).assign(unit="money")
 
 
 def _migration(pairs: pd.DataFrame) -> pd.DataFrame:

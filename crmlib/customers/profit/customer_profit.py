@@ -265,6 +265,7 @@ def _priced(
 ) -> pd.DataFrame:
     """The public columns: units times what one costs."""
     revenue = known["gross"] + known["returns"]
+    revenue = revenue.where(revenue.abs() > 1e-12 * known["gross"], 0.0)  # no more than rounding is left
     exposure = (pd.Timestamp(last) - known["first_seen"].dt.normalize()).dt.days + 1
     exposure = exposure.clip(upper=(last - first).days + 1)
     priced = known.assign(

@@ -138,8 +138,8 @@ class Pyramid(ResultFrame):
 
     @property
     def kind(self) -> str:
-        """What to call them: "profit tiers", or "revenue tiers" where no cost is known."""
-        return "revenue tiers" if self.value == "revenue" else "profit tiers"
+        """What to call them: "contribution tiers", or "revenue tiers" where no cost is known."""
+        return "revenue tiers" if self.value == "revenue" else "contribution tiers"
 
     def of(self, tier: str) -> pd.Series:
         """`customers` of a tier, and the `value` that they bring together; nan for Lead where no cost is known."""

@@ -18,7 +18,7 @@ from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not
 from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan, retention_mix
 from crmlib.economics.sentences import claim_in_words, retention_in_words, worth_of_next_points
 from crmlib.errors import FitError, not_measured, require_an_answer
-from crmlib.findings import with_finding
+from crmlib.findings import Estimate, with_finding
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit, periods
@@ -40,7 +40,7 @@ class RetentionCase:
     retained, customers : float
         Of the customers at the start of the last period, those retained to its end.
     value : str
-        "profit", or "revenue" where no margin is known.
+        "contribution", or "revenue" where no margin is known.
     value_per_customer, value_error : float
         Money per retained customer and period, and its standard error.
     discount_rate : float
@@ -87,7 +87,7 @@ class RetentionCase:
         """The same as terms of a valuation, in money of `value`; where there are none, the reason is raised."""
         require_an_answer(self.no_terms)
         costs = (or_nan(self.acquisition_cost), or_nan(self.programme_cost))
-        costs = costs if self.value == "profit" else (np.nan, np.nan)  # revenue less a cost is no profit
+        costs = costs if self.value != "revenue" else (np.nan, np.nan)  # revenue less a cost is no profit
         rate = self.retained / self.customers
         return RetentionTerms(self.value_per_customer, rate, self.discount_rate, *costs)
 
@@ -95,13 +95,12 @@ class RetentionCase:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
         if self.no_terms:
             return not_tested(not_measured(self.no_terms))
-        margin, error = (self.value_per_customer, self.value_error) if self.value == "profit" else (None, 0.0)
         return retention_claim(
             retained=self.retained,
             customers=self.customers,
             discount_rate=self.discount_rate,
-            contribution=margin,
-            contribution_error=error,
+            contribution=None if self.value == "revenue" else self.value_per_customer,
+            contribution_error=0.0 if self.value == "revenue" else self.value_error,
             acquisition_cost=self.acquisition_cost,
             programme_cost=self.programme_cost,
             definition=self.definition,
@@ -116,23 +115,26 @@ class RetentionCase:
     def answer(self, currency: str) -> tuple[str, ...]:
         """What the firm's own figures say, in three sentences."""
         claim = claim_in_words(self.basis, self.claim().finding, CLAIMED)
-        return retention_in_words(self, self.worth_of_points().iloc[0], claim, currency)
+        return retention_in_words(self, *self.one_point(), claim, currency)
+
+    def one_point(self) -> tuple[Estimate, Estimate]:
+        """What one more point of retention brings per new customer and may cost per customer and period."""
+        gain, cost = self.terms.one_point(self.retained, self.customers, self.value_error)
+        return gain, Estimate(None, "money") if self.value == "revenue" else cost
 
     def reversal(self) -> pd.Series:
         """Where five points more retention would give exactly 80 % more value; see `claim_reversal`."""
         found = claim_reversal(self.terms)
-        return found if self.value == "profit" else found.mask(found.index == "acquisition_cost")
+        return found if self.value != "revenue" else found.mask(found.index == "acquisition_cost")
 
     def worth_of_points(self) -> pd.DataFrame:
         """What some points more are worth; what they may cost is not known where no margin is."""
         table = self.terms.worth_of_points()
-        return table if self.value == "profit" else table.assign(affordable_cost=np.nan)
+        return table if self.value != "revenue" else table.assign(affordable_cost=np.nan)
 
     def mix(self) -> pd.DataFrame:
         """How much constant retention understates value (sBG of the survivors); no rows where too few are known."""
-        endless = (
-            "" if self.discount_rate > 0 else "undiscounted, customers who differ may have no finite value"
-        )
+        endless = "" if self.discount_rate > 0 else "undiscounted, customers may have no finite value"
         if self.survivors is None or self.no_terms or endless:
             return no_rows(_MIX, self.no_terms or endless)
         try:
@@ -199,10 +201,10 @@ def buyers_case(
     """
     day, days = as_day(as_of, "as_of"), round(periods(period, "D"))
     again = repurchase_rate(transactions, as_of=day, days=days, margin=margin, collapse=collapse)
-    value = "profit" if margin is not None or "cost" in transactions.columns else "revenue"
+    value = "contribution" if margin is not None or "cost" in transactions.columns else "revenue"
     buyers, bought_again = float(again["buyers"]), float(again["bought_again"])
     measured = f"measured: {fmt.count(buyers)} bought in the {days} days before the last {days}"
-    missing = "" if value == "profit" else "; no margin or cost is known, so profit is missing"
+    missing = "" if value == "contribution" else "; no margin or cost is known, so contribution is missing"
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
@@ -264,7 +266,7 @@ def contracts_case(
         reason = lacking(subscriptions=subscriptions) or why
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
     last, year = years.iloc[-1], years["period"].iloc[-1].year
-    missing = "; no margin is given, so profit is missing" if margin is None else ""
+    missing = "; no margin is given, so contribution is missing" if margin is None else ""
     return _case(
         (last["retention"], f"measured: (end − new) / start of {year}"),
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
@@ -274,7 +276,7 @@ def contracts_case(
         period_days=TimeUnit.Y.days,
         retained=float(last["end"] - last["new"]),
         customers=float(last["start"]),
-        value="revenue" if margin is None else "profit",
+        value="revenue" if margin is None else "contribution",
         value_error=float(np.nan_to_num(yearly.sem())),
         programme_cost=programme_cost,
         survivors=_yearly_survivors(spells, day),

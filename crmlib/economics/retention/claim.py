@@ -30,7 +30,6 @@ CLAIM = Claim(
     needs="margin, acquisition cost",
     bar=CLAIMED,
 )
-_DRAWS = 4000
 _LEVEL = 0.95
 
 
@@ -157,9 +156,7 @@ def _interval(
     terms: RetentionTerms, retained: float, customers: float, contribution_error: float
 ) -> tuple[float, float]:
     """Ends of the rise, where retention and margin are only known so far."""
-    random = np.random.default_rng(0)
-    r = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
-    margin = random.normal(terms.contribution, contribution_error, _DRAWS) / terms.contribution
+    r, margin = terms.drawn(retained, customers, contribution_error)
     raised = np.minimum(r + POINTS, 1.0)
     today = terms.gross(r) * margin - terms.acquisition_cost
     after = terms.gross(raised) * margin - terms.acquisition_cost - terms.programme(raised)

@@ -21,12 +21,14 @@ from numpy.typing import ArrayLike
 from crmlib import format as fmt
 from crmlib.economics.formula_clv import check_share, first_margin
 from crmlib.errors import CrmError
+from crmlib.findings import Estimate
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
+from crmlib.statistics import Array
 
 POINTS = 0.05
 CLAIMED = 0.80  # the claimed rise in value from five points more
 _STEP = 1e-5  # of a logarithm, for central differences
-_NODES = 400
+_NODES, _DRAWS = 400, 4000
 _COSTS = ("acquisition_cost", "programme_cost")
 
 
@@ -190,6 +192,21 @@ class RetentionTerms:
         gain = self.gross(rates) - self.gross()
         cost = gain * (1 + self.discount_rate - rates) / (1 + self.discount_rate)
         return pd.DataFrame({"points": more, "retention_rate": rates, "gain": gain, "affordable_cost": cost})
+
+    def drawn(self, retained: float, customers: float, contribution_error: float) -> tuple[Array, Array]:
+        """Retention rates, and margins relative to the known one, as they may be from what was counted."""
+        random = np.random.default_rng(0)
+        rates = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
+        return rates, random.normal(self.contribution, contribution_error, _DRAWS) / self.contribution
+
+    def one_point(self, retained: float, customers: float, contribution_error: float) -> tuple[Estimate, ...]:
+        """`gain` and `affordable_cost` of one more point, as in `worth_of_points`, with 95 % intervals."""
+        rates, margin = self.drawn(retained, customers, contribution_error)
+        more, growth = np.minimum(rates + 0.01, 1.0), 1 + self.discount_rate
+        gain = (self.gross(more) - self.gross(rates)) * margin
+        ends = np.quantile([gain, gain * (growth - more) / growth], [0.025, 0.975], axis=1)
+        values = self.worth_of_points([0.01]).loc[0, ["gain", "affordable_cost"]]
+        return tuple(Estimate(value, "money", *of) for value, of in zip(values, ends.T, strict=True))
 
     def elasticities(self) -> pd.DataFrame:
         """By how many per cent value rises when retention, margin, cost or the discount rate rises by one per cent.

@@ -151,7 +151,7 @@ def spending_readout(
         {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
     ]
     table = pd.DataFrame(rows)
-    if case.value != "profit":
+    if case.value != "contribution":
         sentences.append("No margin is known: whether more spend pays cannot be told from revenue.")
         return SpendingReadout(tuple(sentences), table, by_month)
     more = table["next_customer_costs"] < table["value"]
@@ -200,7 +200,7 @@ def _row(
 ) -> dict[str, float]:
     contribution, rate = case.value_per_customer, case.discount_rate
     row = {"ceiling": win.ceiling, "next_customer_costs": 1 / win.slope(today), "per_prospect": today}
-    if case.value != "profit":  # revenue pays for nothing
+    if case.value != "contribution":  # revenue pays for nothing
         return {**row, **dict.fromkeys(("value", "equity", "best_equity", "best_per_prospect"), np.nan)}
     if keep is None or retention_spend is None:
         value = float(case.terms.gross())

@@ -26,6 +26,7 @@ from crmlib.models.backtesting.forecasts import (
     tracking_unit,
 )
 from crmlib.models.backtesting.scores import (
+    best_rivals,
     by_decile,
     by_frequency,
     by_probability,
@@ -53,7 +54,7 @@ class BacktestResult:
     Attributes
     ----------
     scores : DataFrame
-        One row per model, rule and mere ranking ("RFM score", "last year's revenue"), and all that a
+        One row per model, rule and mere ranking ("spend so far", "RFM score", "last year's revenue"), and all that a
         verdict needs: `model`; `kind` (model, rule, ranking); `customers`;
         `actual`, `predicted` (purchases of all), `total_error` (predicted / actual - 1);
         `mae`, `rmse`, `correlation`, `spearman` (per customer); `brier`, `log_loss` (of P(at least one
@@ -61,10 +62,12 @@ class BacktestResult:
         `probability_gap` (mean distance of predicted and actual share of buyers over tenths), both beyond
         chance: one standard error of each group is taken off;
         `actual_spend`, `predicted_spend`, `spend_error` (money; nan without a spend model);
-        `gini`, `top_10_share` (of the holdout's spend, captured by the ranking; 1 = as it came true);
+        `top_20_share` (of the holdout's spend, from the fifth of customers ranked first);
         for models also `predicted_low`, `predicted_high` (80 % by the model's own account), `log_score`
         (mean -log P(what happened)), `coverage_gap` (actual - implied, of nominal 80 % intervals),
-        `pit_distance` (largest distance to uniform), `loglik` (of the calibration) and `converged`.
+        `pit_distance` (largest distance to uniform), `loglik` (of the calibration), `converged`, and `rival` (the
+        better of the mere rankings) with `rival_ahead` (how much more of the spend its first fifth brings), `_low` and
+        `_high`.
     tracking : DataFrame
         One row per model and period: `model`, `period` (1 is the first), `holdout` (bool), and `actual`,
         `predicted`, `by_age` (repeat purchases in the period), each also `_cumulative`. `predicted` is by
@@ -189,8 +192,10 @@ def backtest(
     happened = halves["holdout_frequency"].to_numpy()
     checks = {model.name: check_counts(model, halves, happened, length, random_state) for model in fitted}
     rules = naive_forecasts(transactions, halves, length, collapse=collapse, spend=spend is not None)
+    rivals = best_rivals(forecasts, transactions, halves, random_state)
     scores = [
-        model_scores(forecast, checks[forecast.name], halves, length, random_state) for forecast in forecasts
+        model_scores(forecast, checks[forecast.name], halves, length, random_state) | rivals[forecast.name]
+        for forecast in forecasts
     ]
     scores += [forecast_scores(rule, halves) for rule in rules]
     coverage = pd.concat(

@@ -51,6 +51,11 @@ class Forecast:
     spend: Array | None = None
     model: PurchaseModel | None = None
 
+    @property
+    def ranks_by(self) -> Array:
+        """Expected money, or purchases where there is no spend model."""
+        return self.purchases if self.spend is None else self.spend
+
 
 def fit_fresh(model: PurchaseModel, calibration: pd.DataFrame) -> PurchaseModel:
     """Fit a model of the same kind; the one that was given stays as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,16 @@ from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast
 from crmlib.models.purchase import PurchaseModel
 from crmlib.rankings import Ranking, log_losses, rank_correlation, squared_losses, tenths
-from crmlib.statistics import normal_quantile
+from crmlib.statistics import bootstrap_weights, normal_quantile, with_intervals
 
 FREQUENCY_GROUPS = np.array(
     [*map(str, range(7)), "7+"], dtype=object
 )  # repeat purchases; from 7 on one group
-TOP = 0.10  # share of customers whose share of the holdout's spend is measured
+DEPTH = (
+    0.20  # share of customers, about as many as are in the best RFM segment; every ranking is measured at it
+)
 LEVEL = 0.8  # of the intervals of totals
+RESAMPLES = 200  # of customers, for the intervals of differences between rankings
 YEAR = 365  # days of "last year's revenue"
 
 LEVELS = (0.5, 0.8, 0.95)  # nominal probabilities of the intervals that are checked
@@ -117,16 +121,30 @@ def errors(forecast: Forecast, frequency: Array, happened: Array) -> dict[str, f
 def ranking(score: Array, purchases: Array, spend: Array) -> dict[str, float]:
     """How well a score puts first the customers who will bring most.
 
-    The highest score is best; customers of equal score share what they bring. `spearman` is with purchases; `gini` of
-    the spend captured, 1 for the order that came true and 0 for chance; `top_10_share` of all spend from the tenth
-    ranked best.
+    The highest score is best; customers of equal score share what they bring. `spearman` is with purchases;
+    `top_20_share` of all spend from the fifth ranked best.
     """
-    levels, best = Ranking(score, spend).levels(), Ranking(spend, spend).levels().gini()
-    return {
-        "spearman": rank_correlation(score, purchases),
-        "gini": levels.gini() / best if best > 0 else np.nan,
-        "top_10_share": float(levels.captured_by(TOP)),
-    }
+    held = float(Ranking(score, spend).levels().captured_by(DEPTH))
+    return {"spearman": rank_correlation(score, purchases), "top_20_share": held}
+
+
+def best_rivals(
+    forecasts: Sequence[Forecast], transactions: Any, halves: pd.DataFrame, random_state: int
+) -> dict[str, Score]:
+    """By model the best ranking without one, and how much more of the spend its first fifth brings."""
+    rivals, spend = rankings_without_a_model(transactions, halves), _happened(halves)[1]
+    scores = rivals | {one.name: one.ranks_by for one in forecasts}
+    ranked = {name: Ranking(score, spend) for name, score in scores.items()}
+    weights = bootstrap_weights(len(spend), RESAMPLES, np.random.default_rng(random_state))
+    rounds = [
+        {name: one.levels(each).captured_by(DEPTH) for name, one in ranked.items()}
+        for each in (None, *weights)
+    ]
+    held = pd.DataFrame(rounds, dtype=float)
+    rival = str(held.loc[0, list(rivals)].fillna(-1.0).idxmax())
+    ahead = {one.name: (held[rival] - held[one.name]).to_numpy() for one in forecasts}
+    of_all = {name: with_intervals(["rival_ahead"], away[:1], away[1:, None]) for name, away in ahead.items()}
+    return {name: {"rival": rival} | of_one for name, of_one in of_all.items()}
 
 
 def forecast_scores(forecast: Forecast, halves: pd.DataFrame) -> Score:
@@ -138,8 +156,7 @@ def forecast_scores(forecast: Forecast, halves: pd.DataFrame) -> Score:
         predicted, total = float(forecast.spend.sum()), float(spend.sum())
         score |= {"actual_spend": total, "predicted_spend": predicted}
         score["spend_error"] = relative_error(predicted, total)
-    ranked = ranking(forecast.purchases if forecast.spend is None else forecast.spend, happened, spend)
-    return score | {name: ranked[name] for name in ("gini", "top_10_share")}
+    return score | {"top_20_share": ranking(forecast.ranks_by, happened, spend)["top_20_share"]}
 
 
 def model_scores(
@@ -162,11 +179,12 @@ def model_scores(
 
 
 def rankings_without_a_model(transactions: Any, halves: pd.DataFrame) -> dict[str, Array]:
-    """Scores of customers that need no model: the sum of their RFM scores, and what they spent last year."""
+    """Scores of customers that need no model: what they spent in all and last year, and the sum of their RFM scores."""
     rfm = rfm_segments(halves)
     start = halves.as_of - dt.timedelta(days=YEAR - 1)
     lately = customer_totals(transactions, start=start, end=halves.as_of).set_index("customer_id")["revenue"]
     return {
+        "spend so far": halves["net"].to_numpy(float),
         "RFM score": rfm[["r_score", "f_score", "m_score"]].sum(axis=1).to_numpy(float),
         "last year's revenue": lately.reindex(halves["customer_id"], fill_value=0.0).to_numpy(float),
     }

@@ -16,7 +16,7 @@ from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import Forecast, Spend, fit_spend, model_forecasts
-from crmlib.models.backtesting.scores import rankings_without_a_model
+from crmlib.models.backtesting.scores import DEPTH, RESAMPLES, rankings_without_a_model
 from crmlib.models.backtesting.verdict import Thresholds
 from crmlib.models.beta_geo import ModifiedBetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel
@@ -25,10 +25,8 @@ from crmlib.rankings import Levels, Ranking, tenths
 from crmlib.statistics import bootstrap_weights, with_intervals
 
 LEVEL = 0.95  # of the bootstrap intervals
-DEPTH = 0.2  # share of customers: about as many as are in the best RFM segment, or in Platinum and Gold
 MEASURES = ("spend_explained", "activity_explained", "spearman", "gini", "top_20_share")
 _MEANS = ("spend", "active")
-SO_FAR = "spend so far"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def segment_backtest(
     time_unit: str = "W",
     collapse: str = "D",
     spend_model: Spend | None = None,
-    resamples: int = 200,
+    resamples: int = RESAMPLES,
     random_state: int = 0,
 ) -> SegmentBacktest:
     """How much of what customers do next is known from their segment, cluster or tier, beside other rankings?
@@ -142,11 +140,7 @@ def segment_backtest(
     spent = halves["net"].to_numpy(float)
     named = {name: _group_of(name, groups, halves) for name, groups in groupings.items()}
     asked = [Grouping.of(name, groups, spent) for name, groups in named.items()]
-    rankings = {
-        forecast.name: forecast.spend,
-        SO_FAR: spent,
-        **rankings_without_a_model(transactions, halves),
-    }
+    rankings = {forecast.name: forecast.spend, **rankings_without_a_model(transactions, halves)}
     asked += [Grouping.of_ranking(name, ranking) for name, ranking in rankings.items()]
     happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
     scores, of_groups = judge(

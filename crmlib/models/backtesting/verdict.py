@@ -46,8 +46,10 @@ class Thresholds(Rules):
     pit_distance_refuse: float = limit(0.20, "counts do not follow the predicted distribution")
     rmse_ratio_care: float = limit(1.00, "a simple rule has no larger error per customer")
     rmse_ratio_refuse: float = limit(1.10, "a simple rule has a clearly smaller error per customer")
-    gini_behind_care: float = limit(0.05, "RFM or last year's revenue finds the best customers better")
-    gini_behind_refuse: float = limit(0.20, "RFM or last year's revenue finds far more of the best customers")
+    rival_ahead_care: float = limit(
+        0.0, "RFM or last year's revenue finds the best customers better, beyond chance"
+    )
+    rival_ahead_refuse: float = limit(0.10, "RFM or last year's revenue finds far more of the best customers")
     origin_error_care: float = limit(0.20, "totals from other starting days were off by as much")
     origin_error_refuse: float = limit(0.50, "totals from other starting days were off by half")
     fewest_totals_held: float = limit(
@@ -77,7 +79,7 @@ def verdict(
     >>> scores = pd.DataFrame({"model": ["BG/NBD", "same rate", "RFM score"], "kind": ["model", "rule", "ranking"],
     ...     "customers": 2357, "actual": 1882.0, "total_error": [-0.12, 0.56, None], "group_error": 0.12,
     ...     "probability_gap": 0.05, "coverage_gap": -0.02, "pit_distance": 0.03, "rmse": [1.61, 2.21, None],
-    ...     "gini": [0.64, 0.68, 0.68], "converged": True})
+    ...     "converged": True})
     >>> print(verdict(scores, "BG/NBD"))
     BG/NBD: use with care. It predicts 12 % fewer purchases than the 1,882 that happened.
     """
@@ -124,15 +126,15 @@ def _total(row: pd.Series) -> str:
 def _errors(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
     """Errors of the total, of groups of customers, and of the predicted distributions."""
     side = "fewer" if row["coverage_gap"] < 0 else "more"
-    group, chance, covered, distance = (
-        fmt.share(abs(row[name]))
-        for name in ("group_error", "probability_gap", "coverage_gap", "pit_distance")
+    covered = fmt.points(abs(row["coverage_gap"]))
+    group, chance, distance = (
+        fmt.share(abs(row[name])) for name in ("group_error", "probability_gap", "pit_distance")
     )
     sentences = {
         "total_error": _total(row),
         "group_error": f"{group} of purchases are predicted for the wrong groups of customers.",
         "probability_gap": f"Its predicted probabilities of a purchase are off by {chance} on average.",
-        "coverage_gap": f"Its 80 % intervals contain {covered} of customers {side} than stated.",
+        "coverage_gap": f"Its 80 % intervals contain {covered} {side} customers than stated.",
         "pit_distance": f"Its distribution of counts is off by up to {distance}.",
     }
     return [rules.reason(name, abs(row[name]), sentence) for name, sentence in sentences.items()]
@@ -148,12 +150,12 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
         size = f"RMSE {fmt.number(ratio)} of the rule's" if np.isfinite(ratio) else "the rule is always right"
         sentence = f"The rule “{errors.idxmin()}” has no larger error per customer ({size})."
         found.append(rules.reason("rmse_ratio", ratio, sentence))
-    rankings = by_name.loc[by_name["kind"] == "ranking", "gini"].dropna()
-    if len(rankings):
-        name = str(rankings.idxmax())
-        theirs, mine = fmt.number(rankings.max()), fmt.number(row["gini"])
-        sentence = f"{name[0].upper()}{name[1:]} ranks customers by later spend better (Gini {theirs} against {mine})."
-        found.append(rules.reason("gini_behind", rankings.max() - row["gini"], sentence))
+    if fmt.is_known(row.get("rival_ahead_low")):
+        more = fmt.interval(row["rival_ahead_low"], row["rival_ahead_high"], "points")
+        sentence = (
+            f"{fmt.capital(row['rival'])} finds the best customers better: its first fifth brings {more} more"
+        )
+        found.append(rules.reason("rival_ahead", row["rival_ahead_low"], f"{sentence} of later spend."))
     return found
 
 

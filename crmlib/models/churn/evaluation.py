@@ -121,7 +121,7 @@ class ChurnEvaluation:
         """How many left, and how many of them the model finds in its riskiest tenth; empty where nothing is known."""
         left, lift = self.model_scores[["base_rate", "lift_top_10"]]
         held = f"the 10 % with the highest predicted chance include {fmt.share(lift / 10)} of those who left"
-        return f"{fmt.share(left)} of customers left; {held}{self.caveat}." if fmt.is_known(left) else ""
+        return f"{fmt.share(left)} of contracts ended; {held}{self.caveat}." if fmt.is_known(left) else ""
 
     @property
     def share_left(self) -> Estimate:

@@ -1,0 +1,56 @@
+"""Page one, from what the chapters have published: nothing that a chapter refuses is said or drawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.findings import Estimate, Reason, judge
+from crmlib.no_rows import why_none
+from crmlib.relationship.decisions import decisions
+from crmlib.study.results import NotebookResults
+
+UNFIT = judge("BG/NBD", [Reason("do not use", "Its fit did not converge.")], "")
+FIT = judge("BG/NBD", [], "All is well.")
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
+
+    def published(verdict):
+        """Chapters 5 and 6 with a list of one, a chance to buy and a forecast."""
+        silent = pd.DataFrame({"customer_id": ["04"], "chance_to_buy": [0.4], "revenue_at_risk": [80.0]})
+        churn, value = (
+            NotebookResults(name, tmp_path, as_of=dt.date(1998, 6, 30))
+            for name in ("05_churn", "06_lifetime_value")
+        )
+        churn.table("winnable_customers", silent)
+        churn.figure("winnable", Estimate(1, "count"), window="26 weeks", least="10 %")
+        churn.headline("One is silent.", figure=verdict)
+        said = {"model": "BG/NBD", "value": "revenue"}
+        value.figure("coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), **said)
+        value.figure("holdout_error", Estimate(-0.1, "share", base="purchases"), **said)
+        value.headline("They are expected to bring 900.", figure=verdict)
+        return decisions(crm.open_study("cdnow-sample"))
+
+    return published
+
+
+def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
+    found = publish(FIT)
+    assert found.to_contact["customer_id"].tolist() == ["04"]
+    assert found.forecast.value == 900.0
+    assert "In its last test the forecast had 10 % fewer purchases than happened." in found.believe
+
+
+def test_what_a_chapter_refuses_is_neither_listed_nor_drawn_and_the_reason_is_told(publish):
+    found, why = publish(UNFIT), "BG/NBD. Its fit did not converge"
+    assert why_none(found.to_contact) == f"the chances to buy are not usable: {why}"
+    assert found.sentences[-1].startswith("What to do: contact nobody for now")
+    assert not found.forecast.is_known
+    assert f"The forecast is not usable: {why}." in found.believe
+    assert not any("last test" in line for line in found.believe)
