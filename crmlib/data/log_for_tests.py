@@ -50,8 +50,8 @@ def log_for_tests(log: ibis.Table, *, most: int = MOST_TESTED) -> LogForTests:
     'Forecasts are tested on all 1,000 customers.'
     >>> some = log_for_tests(log, most=100)
     >>> some.sentence
-    'Forecasts are tested on 97 of 1,000 customers, drawn at random. Totals in the tests are of these 97; the chance of \
-the draw moves a share of customers by up to 10 points (95 %).'
+    'Forecasts are tested on 97 of 1,000 customers, drawn at random. Totals in the tests are of these 97; by the \
+chance of the draw, a share of customers may be off by 10 points (95 %).'
     """
     customers = int(log.customer_id.nunique().to_pyarrow().as_py())
     if customers <= most:
@@ -60,10 +60,9 @@ the draw moves a share of customers by up to 10 points (95 %).'
     place = hash_of(log.customer_id, ibis.literal(_SEED))
     rows = log.filter(place < ibis.literal(int(_HASHES * (most / customers)), "uint64")).cache()
     drawn = int(rows.customer_id.nunique().to_pyarrow().as_py())
-    off = 1.96 * (0.25 / drawn) ** 0.5
+    off, few = fmt.points(1.96 * (0.25 / drawn) ** 0.5), fmt.count(drawn)
     return LogForTests(
         rows,
-        f"Forecasts are tested on {fmt.count(drawn)} of {fmt.plural(customers, 'customer')}, drawn at random. Totals in "
-        f"the tests are of these {fmt.count(drawn)}; the chance of the draw moves a share of customers by up to "
-        f"{fmt.points(off)} (95 %).",
+        f"Forecasts are tested on {few} of {fmt.plural(customers, 'customer')}, drawn at random. Totals in the tests "
+        f"are of these {few}; by the chance of the draw, a share of customers may be off by {off} (95 %).",
     )

@@ -237,8 +237,12 @@ def _sales(rows: ibis.Table, first: dt.date, *, by_day: bool = False) -> pd.Data
     counted = {name: value.fill_null(0) for name, value in sums.items()}
     # What comes back of an earlier purchase costs on the day on which it does.
     day = ibis.ifelse(own, dated(rows), rows.date).date().name("day")
-    grouped = rows.filter(own | back).group_by("customer_id", day) if by_day else rows.group_by("customer_id")
-    sales = fetch(grouped.agg(first_seen=rows.date.min(), **counted).order_by("customer_id"))
+    keys = ["customer_id", day] if by_day else ["customer_id"]
+    table = rows.filter(own | back).group_by(keys).agg(**counted)
+    if not by_day:
+        table = rows.group_by("customer_id").agg(first_seen=rows.date.min()).left_join(table, "customer_id")
+        table = table.select("customer_id", "first_seen", **{name: table[name].fill_null(0) for name in sums})
+    sales = fetch(table.order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     return sales.round(6)
 
