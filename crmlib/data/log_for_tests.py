@@ -8,6 +8,7 @@ import ibis
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.repeats import hash_of
+from crmlib.statistics import normal_quantile
 
 MOST_TESTED = 100_000  # customers: of so many, a share is known to a third of a point
 _HASHES = 2**64
@@ -60,7 +61,7 @@ chance of the draw, a share of customers may be off by 10 points (95 %).'
     place = hash_of(log.customer_id, ibis.literal(_SEED))
     rows = log.filter(place < ibis.literal(int(_HASHES * (most / customers)), "uint64")).cache()
     drawn = int(rows.customer_id.nunique().to_pyarrow().as_py())
-    off, few = fmt.points(1.96 * (0.25 / drawn) ** 0.5), fmt.count(drawn)
+    off, few = fmt.points(normal_quantile(0.95) * (0.25 / drawn) ** 0.5), fmt.count(drawn)
     return LogForTests(
         rows,
         f"Forecasts are tested on {few} of {fmt.plural(customers, 'customer')}, drawn at random. Totals in the tests "
