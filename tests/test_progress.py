@@ -28,14 +28,17 @@ print("begun", flush=True)
 engine().raw_sql("SELECT sum(hash(a.i * b.i)) FROM range(300000) a(i), range(300000) b(i)").fetchall()
 """
 CLEAN = """
-import duckdb, pandas as pd, crmlib.cli
+import duckdb, crmlib.cli
 from crmlib.data.engine import engine
 from pathlib import Path
 Path("data/shop").mkdir(parents=True)
 duckdb.sql("COPY (SELECT 'C' || i % 700000 AS customer_id, DATE '2023-01-01' + (i % 700)::INT AS date, 5.0 + i % 9 AS "
     "amount FROM range(6000000) t(i)) TO 'data/shop/log.parquet'")
-about = ["currency: EUR", "as_of: 2024-06-30", "tables: {transactions: {source: log.parquet}}"]
+about = ["title: shop", "data_kind: simulated", "currency: EUR", "as_of: 2024-06-30"]
+about.append("tables: {transactions: {source: log.parquet}}")
 Path("data/shop/study.yaml").write_text("\\n".join(about))
+import crmlib.data.cleaning.clean, crmlib.study.study
+engine()
 print("begun", flush=True)
 crmlib.cli.main(["check", "shop"])
 """
