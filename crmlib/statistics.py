@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crmlib.errors import CrmError, DataError
+from crmlib.progress import steps
 
 Array = NDArray[np.float64]
 
@@ -264,7 +265,7 @@ def bootstrap_weights(
     random = np.random.default_rng(random_state)
     customer = None if groups is None else np.unique(groups, return_inverse=True)[1]
     size = n if customer is None else int(customer.max()) + 1
-    for _ in range(resamples):
+    for _ in steps(range(resamples), "resamples", resamples):
         drawn = (
             random.poisson(1.0, size)
             if poisson

@@ -28,6 +28,7 @@ ROOMS = [
             "format",
             "lazy",
             "no_rows",
+            "progress",
             "rankings",
             "secrets",
             "statistics",

@@ -42,6 +42,9 @@ class _Group(click.Group):
             context.exit(REFUSED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            say("crm: stopped", err=True)
+            context.exit(128 + signal.SIGINT)
         except Exception as error:  # what it says may quote a row
             say(f"crm: {_fault(error)}", err=True)
             context.exit(NOTEBOOK_FAILED)

@@ -20,7 +20,6 @@ from crmlib.units import TimeUnit, why_outside
 
 _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
 MOST_GROUPS = 20  # that are shown apart; a market of every postcode is no question anybody asked
-_BETWEEN = "\x1f"  # no name of a group holds it
 
 
 def as_day(value: Any, name: str) -> dt.date:
@@ -152,7 +151,10 @@ def purchase_days(transactions: Any, as_of: Any, **reading: Any) -> ibis.Table:
     earlier purchase falls on it), `revenue` net of returns, and `profit` where it is known: measured as
     revenue less `cost` where the log has it, else assumed as `margin` times revenue.
     """
-    rows = dated_rows(transactions, as_of, **reading)
+    return _by_day(dated_rows(transactions, as_of, **reading))
+
+
+def _by_day(rows: ibis.Table) -> ibis.Table:
     sums = {name: rows[name].sum() for name in ("revenue", "profit") if name in rows.columns}
     daily = rows.group_by("customer_id", "date").agg(purchase=_.counted.max().cast("int64"), **sums)
     return daily.select("customer_id", "date", "purchase", *sums)
@@ -219,19 +221,14 @@ def customer_totals(transactions: Any, *, start: Any, end: Any, **reading: Any) 
     1           b          1      5.0
     """
     first, last = span(start, end)
-    days = purchase_days(transactions, last, **reading)
-    within = days.date >= first
-    measures = {
-        name: days[name].sum(where=within).fill_null(0.0)
-        for name in ("revenue", "profit")
-        if name in days.columns
-    }
-    totals = days.group_by("customer_id").agg(
-        purchases=_.purchase.sum(where=within).fill_null(0),
-        first_purchase=_.date.min(where=_.purchase == 1),
-        **measures,
-    )
-    active = fetch(totals.filter(_.purchases > 0).order_by("customer_id"))
+    rows = dated_rows(transactions, last, **reading)
+    born = rows.filter(rows.counted).group_by("customer_id").agg(first_purchase=_.date.min())
+    days = _by_day(rows.filter(rows.date >= first))  # all days of a long log are many more
+    measures = {name: days[name].sum() for name in ("revenue", "profit") if name in days.columns}
+    totals = days.group_by("customer_id").agg(purchases=_.purchase.sum(), **measures)
+    active = totals.filter(_.purchases > 0).inner_join(born, "customer_id")
+    active = active.select("customer_id", "purchases", "first_purchase", *measures)
+    active = fetch(active.order_by("customer_id"))
     return active.astype({"first_purchase": "datetime64[s]", "purchases": "int64"})
 
 
@@ -259,18 +256,20 @@ def by_group(
         rows.group_by("group").agg(customers=_.customer_id.nunique()).order_by(_.customers.desc(), "group")
     )
     groups = sizes.to_pandas()["group"].tolist()
+    # A customer of two groups is two customers here; a letter before the id says which one, and keeps ids short.
     shown, others = groups[:MOST_GROUPS], len(groups) - MOST_GROUPS
     if others > 0:
         shown.append(rest := f"({fmt.plural(others, 'other')})")
         rows = rows.mutate(group=ibis.ifelse(rows.group.isin(groups[:MOST_GROUPS]), rows.group, rest))
-    # A customer of two groups is two customers here.
-    found = per_customer(
-        rows.mutate(customer_id=rows.group + _BETWEEN + rows.customer_id.cast("string")), **options
-    )
-    names = found["customer_id"].str.split(_BETWEEN, n=1, regex=False)
-    found = found.assign(customer_id=names.str[1])
+    if not shown:
+        return {}
+    letters = {group: chr(ord("A") + place) for place, group in enumerate(shown)}
+    letter = rows.group.cases(*letters.items())
+    found = per_customer(rows.mutate(customer_id=letter + rows.customer_id.cast("string")), **options)
+    of_group, found = found["customer_id"].str[0], found.assign(customer_id=found["customer_id"].str[1:])
     return {
-        group: found[(names.str[0] == group).to_numpy()].reset_index(drop=True) for group in sorted(shown)
+        group: found[(of_group == letters[group]).to_numpy()].reset_index(drop=True)
+        for group in sorted(shown)
     }
 
 

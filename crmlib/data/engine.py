@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import os
 import re
+import signal
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
 from crmlib.data.staging import LOCK, scratch
 from crmlib.errors import DataError, RunError, StudyError, disk_full
+from crmlib.progress import progress
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
 _STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11: 1e4, 1e13: 1e2}
@@ -92,13 +95,39 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
     def locked(*arguments: Any, **options: Any) -> Any:
         import duckdb
 
-        with LOCK:
+        with LOCK, progress("the tables are read"), _stopped_by_ctrl_c(arguments[0]):
             try:
                 return method(*arguments, **options)
             except duckdb.OutOfMemoryException as complaint:
                 raise _too_little_memory(str(complaint)) from None
 
     return locked
+
+
+@contextmanager
+def _stopped_by_ctrl_c(engine: Any) -> Iterator[None]:
+    """End a query at Ctrl-C: by itself the engine would go on to the query's end, and then call it a fault."""
+    import duckdb
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        if (connection := getattr(engine, "con", None)) is not None:
+            connection.interrupt()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as complaint:
+        if "nterrupt" not in str(complaint):
+            raise
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _too_little_memory(complaint: str) -> RunError:

@@ -18,6 +18,7 @@ from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models._special import expit
 from crmlib.models.scoring import HistoryModel
 from crmlib.models.sentences import p_alive_by_history, purchases_by_history
+from crmlib.progress import progress
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class PurchaseModel(HistoryModel):
         if len(histories.weight) > 3 * SAMPLE:
             sample = self._log_likelihood(histories.sample(SAMPLE)), float(SAMPLE)
         total = histories.weight.sum()
-        self._estimate(self._log_likelihood(histories), self._starts(histories), total, sample)
+        with progress(f"{self.name} is fitted"):
+            self._estimate(self._log_likelihood(histories), self._starts(histories), total, sample)
         return self
 
     def expected_purchases(self, data: pd.DataFrame, future_t: float | str) -> pd.Series:

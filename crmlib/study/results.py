@@ -274,9 +274,18 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
     def guarded(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
 
+    def safe(values: pd.Series) -> pd.Series:
+        if hasattr(values, "cat"):
+            return values.astype(object) if values.cat.categories.dtype != object else values.map(guarded)
+        asked = (
+            ~values.astype(str).str.isalnum().to_numpy()
+        )  # nearly all ids are, and there may be millions of them
+        known = values.to_numpy(dtype=object, copy=True)
+        known[asked] = [guarded(value) for value in known[asked]]
+        return values.astype(object).where(~asked, known)
+
     text = frame.select_dtypes(include=["object", "string", "category"]).columns
-    safe = frame.assign(**{name: frame[name].astype(object).map(guarded) for name in text})
-    return safe.rename(columns=guarded)
+    return frame.assign(**{name: safe(frame[name]) for name in text}).rename(columns=guarded)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")

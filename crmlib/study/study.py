@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
+    from crmlib.data.log_for_tests import LogForTests
     from crmlib.data.log_start import LogStart
     from crmlib.study.data_quality import DataQuality
     from crmlib.study.file import Costs
@@ -182,6 +183,13 @@ class Study:
     def transactions(self) -> ibis.Table:
         """The cleaned log up to the end of `as_of`: one row per usable row of the source."""
         return self._as_known("transactions")
+
+    @cached_property
+    def for_tests(self) -> LogForTests:
+        """The part of `transactions` by which forecasts are tested: all of it, but of a large log some customers."""
+        from crmlib.data.log_for_tests import log_for_tests
+
+        return log_for_tests(self.table("transactions"))
 
     @cached_property
     def log_start(self) -> LogStart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -205,34 +206,41 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
 
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
-) -> tuple[pd.DataFrame, pd.Timestamp | None, ibis.Table]:
-    """Each month's measures for new and existing customers, the log's first day, and the measures by customer."""
+) -> tuple[pd.DataFrame, pd.Timestamp | None, Callable[..., ibis.Table]]:
+    """Each month's measures for new and existing customers, the log's first day, and what tells them by customer."""
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
-    born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M"))
+    born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M")).cache()
     money = money_of(rows, margin)
     if "profit" in money:  # no cost to serve is subtracted
         money["contribution"] = money.pop("profit")
-    # An order id is looked for among one customer's rows, so first by customer.
     rows = rows.mutate(month=dated(rows).truncate("M"), **money)
-    sums = {name: rows[name].sum() for name in money}
-    orders = orders_among(rows, rows.counted)
-    people = rows.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
-    # As everywhere in the audit, the money of customers who never bought is no customer's.
-    # A return without an earlier purchase can stand before the first one: as in the cohorts, it counts with that.
-    joined = people.inner_join(born, "customer_id").mutate(month=ibis.greatest(_.month, _.born))
-    joined = joined.mutate(is_new=_.month == _.born)
-    measures = {name: joined[name].sum() for name in ("buyers", "orders", *money)}
-    monthly = joined.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
+
+    def people(*days: ibis.Value) -> ibis.Table:
+        # An order id is looked for among one customer's rows, so first by customer.
+        # A return may count in a later month than it stands in, see below.
+        some = rows.filter(_.month.cast("date").isin(days) | ~_.counted) if days else rows
+        sums = {name: some[name].sum() for name in money}
+        orders = orders_among(some, some.counted)
+        by_month = some.group_by("customer_id", "month").agg(buyers=_.counted.any(), orders=orders, **sums)
+        # As everywhere in the audit, the money of customers who never bought is no customer's.
+        # A return without an earlier purchase can stand before the first one: as in the cohorts, it counts with that.
+        joined = by_month.inner_join(born, "customer_id").mutate(month=ibis.greatest(_.month, _.born))
+        return joined.mutate(is_new=_.month == _.born)
+
+    everybody = people()
+    measures = {name: everybody[name].sum() for name in ("buyers", "orders", *money)}
+    monthly = everybody.group_by("month", "is_new").agg(**measures).order_by("month", "is_new").to_pandas()
     monthly["month"] = pd.to_datetime(monthly["month"]).dt.to_period("M")
     first = bought.date.min().to_pyarrow().as_py()
-    return monthly, first and pd.Timestamp(first), joined
+    return monthly, first and pd.Timestamp(first), people
 
 
-def _reach(people: ibis.Table, month: pd.Period, then: pd.Period) -> dict[str, float]:
+def _reach(people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Period) -> dict[str, float]:
     """Half the width of the 95 % interval of each measure's change between two months; as in `PeriodChange`."""
-    measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
     days = [ibis.literal(period.start_time.date()) for period in (month, then)]
+    people = people_of(*days)
+    measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
     sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
     both = people.filter(people.month.cast("date").isin(days))
     each = both.group_by("customer_id").agg(

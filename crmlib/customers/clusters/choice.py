@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crmlib import format as fmt
 from crmlib.customers.clusters.fits import REFERENCE_STARTS, Labels, Method, Points, cluster, stability
+from crmlib.progress import steps
 
 SIGNIFICANT = 0.01  # of the valley: over several numbers of clusters a false group's chance stays below .05
 STABLE = 0.75  # Hennig's mean Jaccard from which a cluster is stable
@@ -71,7 +72,7 @@ def judge_clusters(
                 cluster(points, number, method, random, starts=REFERENCE_STARTS).labels for number in numbers
             )
         ]
-        bells = (_bell(points, random) for _ in range(nulls))
+        bells = (_bell(points, random) for _ in steps(range(nulls), "clouds without groups", nulls))
         null = np.array([_null_scores(bell, numbers, method, random) for bell in bells])
     limits = np.quantile(null, LEVEL, axis=0, method="higher")
     columns = {"silhouette_null": limits[:, 0], "stability_null": limits[:, 1]}

@@ -13,7 +13,6 @@ from ibis import _
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.customers.clusters.choice import COLUMNS
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
-from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.units import TimeUnit
 
@@ -127,7 +126,9 @@ def needs_clusters(
         Of the customers with enough purchases; without any clusters, and with the reason as sentence, where the log
         has no categories.
     """
-    known = rfm_summary(transactions, as_of=as_of, collapse=collapse)["customer_id"]
+    rows = seen_by(transactions, as_day(as_of, "as_of"))
+    bought = rows.filter(rows.counted).select("customer_id").distinct()
+    known = fetch(bought.order_by("customer_id"))["customer_id"]
     try:
         shares = category_shares(
             transactions, as_of=as_of, by=by, fewest_purchases=fewest_purchases, collapse=collapse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -195,9 +195,12 @@ def profit_days(
     """
     (first, last), prices = span(start, end), as_costs(costs)
     log = seen_by(transactions, last)
-    sales = _sales(log, first, by_day=True)
+    unpriced = () if prices.per_order else ("orders",)
+    sales = _sales(log, first, by_day=True, leave_out=("rows_within", "discounts", *unpriced))
     revenue = sales["gross"] + sales["returns"]
-    service = sales["return_rows"] * (prices.per_return or 0.0) + sales["orders"] * (prices.per_order or 0.0)
+    service = sales["return_rows"] * (prices.per_return or 0.0) + sales.get("orders", 0) * (
+        prices.per_order or 0.0
+    )
     days = [
         sales[["customer_id"]].assign(money=revenue - _goods(sales, revenue, margin) - service, steady=False)
     ]
@@ -211,8 +214,13 @@ def profit_days(
     return found[found["money"] != 0].reset_index(drop=True)
 
 
-def _sales(rows: ibis.Table, first: dt.date, *, by_day: bool = False) -> pd.DataFrame:
-    """One row per customer of the log, or per customer and day of the period; money, and what fills missing costs."""
+def _sales(
+    rows: ibis.Table, first: dt.date, *, by_day: bool = False, leave_out: Sequence[str] = ()
+) -> pd.DataFrame:
+    """One row per customer of the log, or per customer and day of the period; money, and what fills missing costs.
+
+    `leave_out`: columns that are not needed, as days are many.
+    """
     own = within(dated(rows), first)
     bought, back = rows.is_purchase & own, ~rows.is_purchase & within(rows.date, first)
     sums = {
@@ -234,11 +242,15 @@ def _sales(rows: ibis.Table, first: dt.date, *, by_day: bool = False) -> pd.Data
             "goods_sold": cost.sum(where=bought & has),
             "amount_sold": rows.amount.sum(where=bought & has),
         }
-    counted = {name: value.fill_null(0) for name, value in sums.items()}
+    counted = {name: value.fill_null(0) for name, value in sums.items() if name not in leave_out}
     # What comes back of an earlier purchase costs on the day on which it does.
     day = ibis.ifelse(own, dated(rows), rows.date).date().name("day")
-    grouped = rows.filter(own | back).group_by("customer_id", day) if by_day else rows.group_by("customer_id")
-    sales = fetch(grouped.agg(first_seen=rows.date.min(), **counted).order_by("customer_id"))
+    keys = ["customer_id", day] if by_day else ["customer_id"]
+    table = rows.filter(own | back).group_by(keys).agg(**counted)
+    if not by_day:
+        table = rows.group_by("customer_id").agg(first_seen=rows.date.min()).left_join(table, "customer_id")
+        table = table.select("customer_id", "first_seen", **{name: table[name].fill_null(0) for name in sums})
+    sales = fetch(table.order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     return sales.round(6)
 

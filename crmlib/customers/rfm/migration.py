@@ -11,7 +11,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers._log import as_day
 from crmlib.customers.rfm.segments import RfmCutOffs, RfmSegments, rfm_segments
-from crmlib.customers.rfm.summary import rfm_summary
+from crmlib.customers.rfm.summary import rfm_measures
 from crmlib.customers.sentences import moves_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Compared, Estimate, compared, with_finding
@@ -123,10 +123,10 @@ def segment_migration(
     first, second = as_day(before, "before"), as_day(after, "after")
     if first >= second:
         raise CrmError(f"before is {first}, not earlier than after {second}; give the earlier day first")
-    was = rfm_summary(transactions, as_of=first, time_unit=time_unit, collapse=collapse)
+    was = rfm_measures(transactions, as_of=first, time_unit=time_unit, collapse=collapse)
     if was.empty:
         raise CannotAnswerError(f"nobody had bought by {first}, the day before; give a later one")
-    now = rfm_summary(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
+    now = rfm_measures(transactions, as_of=second, time_unit=time_unit, collapse=collapse)
     earlier = rfm_segments(was, cut_offs=cut_offs, **rules)
     kept = earlier.cut_offs
     assert kept is not None, "segments carry their cut-offs"

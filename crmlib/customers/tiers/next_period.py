@@ -7,7 +7,7 @@ were known, those without such a day among them: an active customer is often one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import cached_property
 
@@ -27,6 +27,7 @@ _LEARNED_FROM = 2_500  # customers with several amounts from whom levels are lea
 _FEWEST = 200  # newcomers, below whom they have no distribution of rates of their own
 _NODES = 12  # amounts of loss that stand for all
 _AMOUNTS = 64  # of money, between which chances are interpolated where there are losses
+_AT_A_TIME = 20_000  # customers whose chances of all levels are in memory together
 
 
 class Days:
@@ -91,12 +92,12 @@ class Days:
         row[self._customer[once[self._customer]]] = cell[once[self._customer]]
         self._row = row
         of_several = several[self._customer]
-        counted = np.zeros((several.sum(), _LEVELS))
-        np.add.at(counted, (row[self._customer[of_several]] - _LEVELS - 1, cell[of_several]), 1.0)
+        counted = _Counts(row[self._customer[of_several]] - _LEVELS - 1, cell[of_several], several.sum())
         single = np.bincount(cell[~of_several], minlength=_LEVELS).astype(float)
-        every = -(-len(counted) // _LEARNED_FROM) or 1
-        learned = np.vstack([np.eye(_LEVELS), counted[::every]])
-        weight = np.concatenate([single / every, np.ones(len(counted[::every]))])
+        every = -(-several.sum() // _LEARNED_FROM) or 1
+        some = counted.of(np.arange(0, several.sum(), every))
+        learned = np.vstack([np.eye(_LEVELS), some])
+        weight = np.concatenate([single / every, np.ones(len(some))])
         apart = np.arange(_LEVELS)[:, None] - np.arange(_LEVELS) + _LEVELS - 1
         cells, within = np.arange(_LEVELS), _deviation(learned, weight)
         share = weight @ learned / max((weight @ learned).sum(), 1)
@@ -110,8 +111,11 @@ class Days:
             held = weight @ joint
             spread = np.bincount(apart.ravel(), ((learned * weight[:, None]).T @ joint).ravel()) + 1e-12
         spread, held = spread / spread.sum(), held / held.sum()
-        rows = np.vstack([np.eye(_LEVELS), np.zeros((1, _LEVELS)), counted])
-        self._of_row = _levels_of(rows, spread[apart], held)
+        alone = np.vstack([np.eye(_LEVELS), np.zeros((1, _LEVELS))])
+        self._of_row = np.empty((len(alone) + several.sum(), _LEVELS))
+        self._of_row[: len(alone)] = _levels_of(alone, spread[apart], held)
+        for rows in _pieces(several.sum()):
+            self._of_row[len(alone) + rows] = _levels_of(counted.of(rows), spread[apart], held)
         self._sums = self._drawn(spread)
         # Amounts are gathered in cells; the mean stays what was measured.
         self.levels = np.exp(low + self._step * np.arange(_LEVELS))
@@ -183,8 +187,11 @@ class Days:
 
     def _mean_of(self, table: Array) -> Array:
         """The mean, for each customer, of a table by rate and level."""
-        by_pair = self._of_pair @ table
-        return np.einsum("ij,ij->i", by_pair[self._pair], self._of_row[self._row])
+        by_pair, found = self._of_pair @ table, np.empty(len(self._pair))
+        for rows in _pieces(len(found)):
+            of_rows = by_pair[self._pair[rows]], self._of_row[self._row[rows]]
+            found[rows] = np.einsum("ij,ij->i", *of_rows)
+        return found
 
 
 class NextPeriod:
@@ -287,6 +294,29 @@ class NextPeriod:
         edges[0] /= 10  # below it: no loss
         beyond = [self._losses.above(edge, true=true) for edge in edges]
         return list(-np.diff([np.ones(len(self._steady)), *beyond, np.zeros(len(self._steady))], axis=0))
+
+
+class _Counts:
+    """How many amounts of each customer are in each cell; a table of all would take much memory."""
+
+    def __init__(self, row: NDArray[np.intp], cell: NDArray[np.intp], rows: int) -> None:
+        order = np.argsort(row, kind="stable")
+        self._row, self._cell = row[order], cell[order]
+        self._start = np.searchsorted(self._row, np.arange(rows + 1))
+
+    def of(self, rows: NDArray[np.intp]) -> Array:
+        """The counts of some customers (rows) by cell."""
+        times = self._start[rows + 1] - self._start[rows]
+        place = np.repeat(self._start[rows] - times.cumsum() + times, times) + np.arange(times.sum())
+        counted = np.zeros((len(rows), _LEVELS))
+        np.add.at(counted, (np.repeat(np.arange(len(rows)), times), self._cell[place]), 1.0)
+        return counted
+
+
+def _pieces(customers: int) -> Iterator[NDArray[np.intp]]:
+    """Rows of some customers after another."""
+    for start in range(0, customers, _AT_A_TIME):
+        yield np.arange(start, min(start + _AT_A_TIME, customers))
 
 
 def _log_poisson(count: Array, mean: Array) -> Array:

@@ -21,6 +21,7 @@ from crmlib.models._inference import Array
 from crmlib.models.gamma_gamma import GammaGammaModel
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.scoring import Spend
+from crmlib.progress import steps
 from crmlib.units import TimeUnit, periods
 
 HIATUS = "6M"  # a silence after which the hiatus rule calls a customer gone
@@ -100,7 +101,7 @@ def model_forecasts(
             "such as the median spend as spend_model, or cap the largest purchases"
         )
     found = []
-    for unfitted in models:
+    for unfitted in steps(models, "models fitted", len(models)):
         model = fit_fresh(unfitted, halves)
         purchases = model.expected_purchases(halves, length).to_numpy()
         some = 1 - model.expected_probability_no_purchase(halves, length).to_numpy()

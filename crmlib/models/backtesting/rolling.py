@@ -18,6 +18,7 @@ from crmlib.models.backtesting.forecasts import Spend, check_models, expected_sp
 from crmlib.models.backtesting.origin_errors import OriginErrors, learn_from_origins
 from crmlib.models.backtesting.scores import LEVEL, predictive_total, relative_error
 from crmlib.models.purchase import PurchaseModel
+from crmlib.progress import steps
 from crmlib.units import TimeUnit, periods
 
 _COLUMNS = ["group", "customers", "model", "parameter", "estimate", "low", "high", "note"]
@@ -126,7 +127,8 @@ def rolling_origins(
     given, last, unit = check_models(models), as_day(as_of, "as_of"), TimeUnit.parse(time_unit)
     length, stride = (_days(value, unit, name) for value, name in ((horizon, "horizon"), (step, "step")))
     totals, parameters = [], []
-    for origin in _origins(as_day(first, "first"), last, length, stride):
+    origins = _origins(as_day(first, "first"), last, length, stride)
+    for origin in steps(origins, "forecasts tested", len(origins)):
         halves = rfm_train_test_split(
             transactions,
             calibration_end=origin,
