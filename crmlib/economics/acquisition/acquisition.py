@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from crmlib.economics.acquisition import costs, values, work
+from crmlib.economics.acquisition import costs, work
 from crmlib.economics.acquisition import funnel as funnels
+from crmlib.economics.acquisition import values as curves
 from crmlib.economics.acquisition.data import AcquisitionData
 
 
@@ -53,7 +54,7 @@ class Acquisition(AcquisitionData):
     def unit_costs(self) -> pd.DataFrame:
         """What do 1,000 impressions, a click, a prospect and a trial cost, and how many prospects are won?
 
-        One row per `channel`, all first, of the last complete months: `spend`, `impressions`, `clicks` (of organic
+        One row per `channel`, all first, of the last complete months: `spent`, `impressions`, `clicks` (of organic
         channels visits), `leads`, `trials`, `cpm`, `cpc` (per click), `cpl` (per lead), `cpa` (per action, a trial: no
         cost per click), `ctr`, `close_rate` (within `close_days`, open prospects censored), `median_days` to the
         first purchase, `roi_per_lead` (close rate × value of a customer within 360 days ÷ CPL − 1), with intervals,
@@ -65,7 +66,7 @@ class Acquisition(AcquisitionData):
         """What does a new customer cost?
 
         `by` "channel" (of the last complete months: all, paid channels, and each) or "cohort" (all channels, by
-        quarter of the first purchase). `customers`, `spend` (lagged), `wages` (of prospecting, selling and marketing),
+        quarter of the first purchase). `customers`, `spent` (lagged), `wages` (of prospecting, selling and marketing),
         `cac_spend` (spend alone) and `cac` (fully loaded) per new customer, with intervals, `lag_days`, and a `remark`
         where a cost is zero or infinite.
         """
@@ -75,32 +76,36 @@ class Acquisition(AcquisitionData):
         """Of which parts does the cost of a customer consist: `part`, `amount`, `share`, `per_customer`."""
         return costs.cost_parts(self)
 
-    def value_by_age(self, by: str = "channel", ages: Sequence[int] = values.AGES) -> pd.DataFrame:
+    def value_by_age(self, by: str = "channel", ages: Sequence[int] = curves.AGES) -> pd.DataFrame:
         """What has a customer brought within so many days of the first purchase, less the cost of winning one?
 
         By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough),
-        `value` (contribution, else revenue, per customer acquired), `net` (less the fully loaded cost), each with its
-        interval, and `basis`: complete, or partial and how many customers are old enough.
+        `brought` (contribution, else revenue, per customer acquired), `after_cost` (less the fully loaded CAC), each with
+        its interval, and `basis`: complete, or partial and how many customers are old enough.
         """
-        return values.value_by_age(self, by, ages)
+        return curves.value_by_age(self, by, ages)
 
     def value_curve(self) -> pd.DataFrame:
         """What has a customer brought by each age: `age` (30 days), `customers`, `value_per_customer`, `cac`."""
-        return values.value_curve(self)
+        return curves.value_curve(self)
 
-    def targets(self, expected: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
+    def to_come(self, values: pd.DataFrame) -> pd.Series:
+        """What is expected of a customer acquired so far, by channel, from `values` of `customer_lifetime_value`?"""
+        return curves.to_come(self, values)
+
+    def targets(self, to_come: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
         """Is LTV three times CAC, and is CAC earned back within 12 months?
 
-        By `channel` or `cohort`: what was observed within 720 days or as long as is known (`value`), what a model
-        expects beyond (`expected`, by group; nan without one), `ltv` (both), `ratio` to `cac`, months to earn it back
-        (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), verdicts
+        By `channel` or `cohort`: what was `brought` within 720 days, or as long as is known; with the expectation of a
+        model (`to_come`), what was brought so far. `ltv` (both), its `ratio` to `cac`, months to earn it back
+        (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), the verdicts
         on the targets, and whether they `conflict`.
         """
-        return values.targets(self, expected, by)
+        return curves.targets(self, to_come, by)
 
     def target_sensitivity(self, row: Any) -> pd.DataFrame:
         """How do the two targets fare at other costs and other bars, for a row of `targets`?"""
-        return values.target_sensitivity(row)
+        return curves.target_sensitivity(row)
 
     def funnel(self, by: Sequence[str] = ("channel",)) -> pd.DataFrame:
         """How many get how far, from impressions to first purchases?
@@ -140,7 +145,7 @@ class Acquisition(AcquisitionData):
     def receipts(self) -> pd.DataFrame:
         """By month: acquisition cost, revenue of new and of earlier customers, and what selling costs of revenue.
 
-        `spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (contribution of earlier customers),
+        `acquisition_spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (contribution of earlier ones),
         `spend_share` (of it), `selling_cost` (wages of prospecting, selling and administration), `selling_share` (of
         revenue). The finding "selling_share" tells its trend.
         """
@@ -153,4 +158,4 @@ class Acquisition(AcquisitionData):
     @property
     def _worth(self) -> float:
         """What a customer brings within 360 days."""
-        return float(values.age_curve(self.money, self.acquired, self.day).at(360)[0])
+        return float(curves.age_curve(self.money, self.acquired, self.day).at(360)[0])
