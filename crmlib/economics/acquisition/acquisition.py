@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.acquisition import costs, work
 from crmlib.economics.acquisition import funnel as funnels
 from crmlib.economics.acquisition import values as curves
 from crmlib.economics.acquisition.data import AcquisitionData
+from crmlib.findings import Estimate, in_currency
 
 
 class Acquisition(AcquisitionData):
@@ -32,6 +34,8 @@ class Acquisition(AcquisitionData):
         The last complete months, for which costs are told.
     close_days : int, default 180
         The share of prospects won is that within so many days.
+    currency : str
+        The name of the money.
 
     Notes
     -----
@@ -80,8 +84,8 @@ class Acquisition(AcquisitionData):
         """What has a customer brought within so many days of the first purchase, less the cost of winning one?
 
         By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough),
-        `brought` (contribution, else revenue, per customer acquired), `after_cost` (less the fully loaded CAC), each with
-        its interval, and `basis`: complete, or partial and how many customers are old enough.
+        `brought` (contribution, else revenue, per customer acquired), `after_cost` (less CAC), each with its
+        interval, and `basis`: complete, or partial and how many customers are old enough.
         """
         return curves.value_by_age(self, by, ages)
 
@@ -145,7 +149,7 @@ class Acquisition(AcquisitionData):
     def receipts(self) -> pd.DataFrame:
         """By month: acquisition cost, revenue of new and of earlier customers, and what selling costs of revenue.
 
-        `acquisition_spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (contribution of earlier ones),
+        `acquisition_spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (their contribution),
         `spend_share` (of it), `selling_cost` (wages of prospecting, selling and administration), `selling_share` (of
         revenue). The finding "selling_share" tells its trend.
         """
@@ -154,6 +158,28 @@ class Acquisition(AcquisitionData):
     def workload(self) -> pd.DataFrame:
         """By year: hours per prospect, win and customer, accounts per manager today, share of the staff who left."""
         return work.workload(self)
+
+    def told(self, *frames: pd.DataFrame) -> list[str]:
+        """What the frames of this chapter say, a sentence each, in the currency."""
+        return [in_currency(frame.attrs.get("finding", ""), self.currency) for frame in frames]
+
+    def key_figures(self) -> dict[str, Estimate]:
+        """New customers of the last complete months, what one costs, and the days until that is earned back."""
+        table, (_first, last) = self.cost_per_customer(), self.window
+        during = {"window": f"the {fmt.length(self.months, 'M')} to {fmt.month(last)}"}
+        if table.empty:
+            unknown = {"customers_won": "count", "blended_cac": "money", "payback_days": "days"}
+            return {name: Estimate(None, unit, **during) for name, unit in unknown.items()}  # type: ignore[arg-type]
+        row, aim = table.iloc[0], self.targets()
+        days = [
+            float(aim[name].iloc[0]) * curves.MONTH_DAYS
+            for name in ("adjusted", "adjusted_low", "adjusted_high")
+        ]
+        return {
+            "customers_won": Estimate(row["customers"], "count", **during),
+            "blended_cac": Estimate(row["cac"], "money", row["cac_low"], row["cac_high"], **during),
+            "payback_days": Estimate(days[0], "days", *days[1:], **during),
+        }
 
     @property
     def _worth(self) -> float:

@@ -177,7 +177,7 @@ def trend_in_words(table: pd.DataFrame, per_year: float, p_value: float) -> str:
 
 
 def targets_in_words(table: pd.DataFrame) -> str:
-    """Whether LTV is three times CAC and CAC is earned back within a year, of all channels, and where this conflicts."""
+    """Whether LTV is three times CAC and CAC is earned back within a year, and where the two conflict."""
     if table.empty or not np.isfinite(table["ltv"].iloc[0]):
         return ""
     row = table.iloc[0]
