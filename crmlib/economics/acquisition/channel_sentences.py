@@ -24,3 +24,21 @@ def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
         f"{fmt.money(worst['value'], UNNAMED)}"
     )
     return compared(sentence, difference)
+
+
+def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
+    """Where the rules differ most over the wins of a channel."""
+    rules = table[["first_touch", "last_touch", "linear", "removal"]].dropna(axis=1)
+    if wins == 0:
+        return "no path ended with a win: there is nothing to credit"
+    gap = (rules.max(axis=1) - rules.min(axis=1)).to_numpy()
+    at = int(gap.argmax())
+    names = {"first_touch": "first touch", "last_touch": "last touch", "linear": "equal parts", "removal": "its removal"}
+    high, low = rules.iloc[at].idxmax(), rules.iloc[at].idxmin()
+    said = (
+        f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {fmt.count(rules.iloc[at][high])} by "
+        f"{names[high]} and {fmt.count(rules.iloc[at][low])} by {names[low]}"
+    )
+    if table["removal"].isna().all():
+        said += "; no removal effect is shown, for no path that ended without a win is known"
+    return said

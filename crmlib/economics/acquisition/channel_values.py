@@ -157,7 +157,7 @@ def channel_values(
         fit = fit_channels(customers, random_state=random_state)
     except FitError as error:
         return no_rows(COLUMNS, str(error))
-    months = int(round(periods(horizon, "M")))
+    months = round(periods(horizon, "M"))
     params, spend = fit.purchases.params(), _mean_spend(fit.spend.params())
     orders = _orders_of_new(params, fit.time_unit, months)
     at = (np.arange(months) + 0.5) / 12
