@@ -91,10 +91,16 @@ def _steps(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> ibis
     if "direction" in contacts.columns:
         contacts = contacts.filter(_.direction.fill_null("in") != "out")
     ended = prospects.select(
-        lead_id=_.lead_id.cast("string"), won=_.won_on.notnull() & (_.won_on < end), end=ibis.coalesce(_.won_on, _.lost_on)
+        lead_id=_.lead_id.cast("string"),
+        won=_.won_on.notnull() & (_.won_on < end),
+        end=ibis.coalesce(_.won_on, _.lost_on),
     ).filter(_.end < end)
     met = contacts.select(lead_id=_.lead_id.cast("string"), channel=_.channel.cast("string"), date=_.date)
-    met = met.filter(_.lead_id.notnull() & _.channel.notnull()).inner_join(ended, "lead_id").filter(_.date <= _.end)
+    met = (
+        met.filter(_.lead_id.notnull() & _.channel.notnull())
+        .inner_join(ended, "lead_id")
+        .filter(_.date <= _.end)
+    )
     window = ibis.window(group_by="lead_id", order_by=["date", "channel"])
     met = met.mutate(
         origin=_.channel.lag().over(window).fill_null(START),

@@ -33,7 +33,12 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
         return "no path ended with a win: there is nothing to credit"
     gap = (rules.max(axis=1) - rules.min(axis=1)).to_numpy()
     at = int(gap.argmax())
-    names = {"first_touch": "first touch", "last_touch": "last touch", "linear": "equal parts", "removal": "its removal"}
+    names = {
+        "first_touch": "first touch",
+        "last_touch": "last touch",
+        "linear": "equal parts",
+        "removal": "its removal",
+    }
     high, low = rules.iloc[at].idxmax(), rules.iloc[at].idxmin()
     said = (
         f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {fmt.count(rules.iloc[at][high])} by "
@@ -42,3 +47,16 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
     if table["removal"].isna().all():
         said += "; no removal effect is shown, for no path that ended without a win is known"
     return said
+
+
+def next_customer(table: pd.DataFrame) -> str:
+    """Where one more customer costs least, and of how many channels it cannot be told."""
+    told = table[table["verdict"] == "told"].sort_values("marginal_cac")
+    rest = f"of {fmt.count(len(table) - len(told))} of {fmt.plural(len(table), 'channel')} it cannot be told"
+    if told.empty:
+        return "what one more customer would cost cannot be told for any channel"
+    best = told.iloc[0]
+    reach = fmt.interval(best["marginal_cac_low"], best["marginal_cac_high"], "money", UNNAMED)
+    cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
+    said = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}"
+    return said if len(told) == len(table) else f"{said}; {rest}"
