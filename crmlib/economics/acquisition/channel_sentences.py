@@ -60,3 +60,21 @@ def next_customer(table: pd.DataFrame) -> str:
     cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
     said = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}"
     return said if len(told) == len(table) else f"{said}; {rest}"
+
+
+def told_after(table: pd.DataFrame, horizon_days: int) -> str:
+    """How much of the later top tenth the first and the last age find, and what acting at once loses."""
+    first, last = table.iloc[0], table.iloc[-1]
+    when = "on the first day" if first["days"] == 0 else f"after {fmt.plural(int(first['days']), 'day')}"
+    captured = f"{fmt.share(first['top_captured'])} of the later best customers are among the best {when}"
+    lost = Estimate(
+        float(first["lost_per_customer"]), "money", first["lost_per_customer_low"], first["lost_per_customer_high"],
+        currency=UNNAMED,
+    )  # fmt: skip
+    if len(table) == 1:
+        return captured
+    after = f"{fmt.share(last['top_captured'])} after {fmt.plural(int(last['days']), 'day')}"
+    return compared(
+        f"{captured}, {after}; to choose at once loses {fmt.money(lost.value, UNNAMED)} per customer chosen",
+        lost,
+    )

@@ -79,14 +79,14 @@ def fit_channels(customers: pd.DataFrame, *, draws: int = 200, random_state: int
         If all customers together do not tell the parameters.
     """
     require_columns(customers, ("channel", "first_purchase"))
+    if missing := int(customers["channel"].isna().sum()):
+        raise DataError(f"channel is missing for {missing:,} customers; leave them out, or give them a name of their own")
     unit = unit_of(customers) or TimeUnit.W
     known = customers.reset_index(drop=True)
     if "cohort" not in known:
         known["cohort"] = known["first_purchase"].dt.year * 2 + (known["first_purchase"].dt.month > 6)
     by_group = known.groupby(["channel", "cohort"], sort=True, observed=True)
     row, groups = by_group.ngroup().to_numpy(), by_group.size().rename("customers").reset_index()
-    if (row < 0).any():
-        raise DataError(f"channel is missing for {int((row < 0).sum()):,} customers; leave them out")
     parts = [known[row == group] for group in range(len(groups))]
     of_channel = pd.factorize(groups["channel"])[0]
     random = np.random.default_rng(random_state)

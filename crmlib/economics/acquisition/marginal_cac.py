@@ -169,7 +169,7 @@ def _effects(cells: Cells, level: float) -> pd.DataFrame:
         for name, everywhere in (("marginal_cac", float(mean.sum())), ("own_cac", own)):
             weight = np.zeros(len(place))
             weight[at], weight[size + at] = own, everywhere  # what it brings, and what it helps to win
-            value, error = weight @ place, reach * float(np.sqrt(weight @ covariance @ weight))
+            value, error = weight @ place, reach * float(np.sqrt((weight @ covariance @ weight).max()))
             found.loc[channel, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = (
                 value,
                 value - error,
@@ -226,7 +226,7 @@ def _why_not(left: Array, budget: pd.Series, brought: pd.Series, moved: Array, m
 def _poisson(
     design: Array, wins: Array, offset: Array, together: int, free: int
 ) -> tuple[Array, Array, Array]:
-    """Coefficients, their covariance by clusters of so many rows that stand together, and expected wins."""
+    """Coefficients; their covariance by clusters of so many rows, and by chance alone; expected wins."""
     mean = np.maximum(wins, 0.5)
     for _step in range(50):
         work = np.log(mean) - offset + (wins - mean) / mean
@@ -239,4 +239,6 @@ def _poisson(
             break
     inverse = np.linalg.pinv(design.T @ (mean[:, None] * design))
     scores = ((wins - mean)[:, None] * design).reshape(-1, together, design.shape[1]).sum(axis=1)
-    return place, len(scores) / free * inverse @ (scores.T @ scores) @ inverse, mean
+    by_cluster = len(scores) / free * inverse @ (scores.T @ scores) @ inverse
+    # With few clusters theirs is too small now and then: wins vary at least as by chance alone.
+    return place, np.stack([by_cluster, inverse]), mean
