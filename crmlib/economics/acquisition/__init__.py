@@ -1,1 +1,1 @@
-"""What it costs to win a customer, what channels bring, and what one more customer would cost."""
+"""What it costs to win a customer, what customers bring by channel, and where prospects are lost."""

@@ -1,0 +1,156 @@
+"""What it costs to win a customer and what customers bring, by channel: the one object of the chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from crmlib.economics.acquisition import costs, values, work
+from crmlib.economics.acquisition import funnel as funnels
+from crmlib.economics.acquisition.data import AcquisitionData
+
+
+class Acquisition(AcquisitionData):
+    """What does it cost to win a customer, what do customers bring, and where are prospects lost?
+
+    Parameters
+    ----------
+    transactions : ibis.Table or DataFrame
+        Cleaned purchase log.
+    as_of : date or str
+        Last day that counts.
+    leads, marketing_spend, customers, staff_hours : ibis.Table or DataFrame, optional
+        The firm's tables, as the dictionary has them; what rests on one that is missing is not known.
+    margin : float, optional
+        Contribution as a share of revenue, where the log has no `cost`.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`.
+    months : int, default 12
+        The last complete months, for which costs are told.
+    close_days : int, default 180
+        The share of prospects won is that within so many days.
+
+    Notes
+    -----
+    A customer's channel is that of the prospect who became the customer, else `customers.acquisition_channel`. Spend
+    meets the customers it won by the median time from prospect to purchase of its channel. Intervals are by
+    clusters: campaigns and their days or months for what is shown and clicked, months for costs per prospect and
+    customer, weeks of prospects, days of first purchases.
+
+    Examples
+    --------
+    >>> log = pd.DataFrame({"customer_id": ["a", "b"], "date": pd.to_datetime(["2024-01-20", "2024-02-09"]),
+    ...                     "amount": [30.0, 20.0]})
+    >>> spend = pd.DataFrame({"date": pd.to_datetime(["2024-01-01", "2024-02-01"]), "channel": "search",
+    ...                       "amount": [10.0, 14.0]})
+    >>> found = Acquisition(log, "2024-02-29", marketing_spend=spend, margin=0.5)
+    >>> float(found.cost_per_customer()["cac"].iloc[0])
+    12.0
+    """
+
+    def unit_costs(self) -> pd.DataFrame:
+        """What do 1,000 impressions, a click, a prospect and a trial cost, and how many prospects are won?
+
+        One row per `channel`, all first, of the last complete months: `spend`, `impressions`, `clicks` (of organic
+        channels visits), `leads`, `trials`, `cpm`, `cpc` (per click), `cpl` (per lead), `cpa` (per action, a trial: no
+        cost per click), `ctr`, `close_rate` (within `close_days`, open prospects censored), `median_days` to the
+        first purchase, `roi_per_lead` (close rate × value of a customer within 360 days ÷ CPL − 1), with intervals,
+        and a `remark`.
+        """
+        return costs.unit_costs(self, self._worth if self.value == "contribution" else float("nan"))
+
+    def cost_per_customer(self, by: str = "channel") -> pd.DataFrame:
+        """What does a new customer cost?
+
+        `by` "channel" (of the last complete months: all, paid channels, and each) or "cohort" (all channels, by
+        quarter of the first purchase). `customers`, `spend` (lagged), `wages` (of prospecting, selling and marketing),
+        `cac_spend` (spend alone) and `cac` (fully loaded) per new customer, with intervals, `lag_days`, and a `remark`
+        where a cost is zero or infinite.
+        """
+        return costs.acquisition_cost(self, by)
+
+    def cost_parts(self) -> pd.DataFrame:
+        """Of which parts does the cost of a customer consist: `part`, `amount`, `share`, `per_customer`."""
+        return costs.cost_parts(self)
+
+    def value_by_age(self, by: str = "channel", ages: Sequence[int] = values.AGES) -> pd.DataFrame:
+        """What has a customer brought within so many days of the first purchase, less the cost of winning one?
+
+        By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough),
+        `value` (contribution, else revenue, per customer acquired), `net` (less the fully loaded cost), each with its
+        interval, and `basis`: complete, or partial and how many customers are old enough.
+        """
+        return values.value_by_age(self, by, ages)
+
+    def value_curve(self) -> pd.DataFrame:
+        """What has a customer brought by each age: `age` (30 days), `customers`, `value_per_customer`, `cac`."""
+        return values.value_curve(self)
+
+    def targets(self, expected: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
+        """Is LTV three times CAC, and is CAC earned back within 12 months?
+
+        By `channel` or `cohort`: what was observed within 720 days or as long as is known (`value`), what a model
+        expects beyond (`expected`, by group; nan without one), `ltv` (both), `ratio` to `cac`, months to earn it back
+        (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), verdicts
+        on the targets, and whether they `conflict`.
+        """
+        return values.targets(self, expected, by)
+
+    def target_sensitivity(self, row: Any) -> pd.DataFrame:
+        """How do the two targets fare at other costs and other bars, for a row of `targets`?"""
+        return values.target_sensitivity(row)
+
+    def funnel(self, by: Sequence[str] = ("channel",)) -> pd.DataFrame:
+        """How many get how far, from impressions to first purchases?
+
+        `by` "channel", "cohort" (quarter in which prospects came) or both. `impressions`, `clicks`, `leads`, those who
+        were `interested` (a trial), `considered`, `activated` and `won`, `lost` or still `open`, `close_rate` (within
+        `close_days`, won and lost compete, open prospects censored; not known of cohorts too young for it),
+        `median_days`, `customers_before` (bought before they were prospects) and `complete` (nobody is open).
+        """
+        return funnels.funnel(self, list(by))
+
+    def leaks(self) -> pd.DataFrame:
+        """At which step is most contribution lost?
+
+        By `step`, of prospects at least `close_days` old: `entered`, `lost`, `share_lost`, `won_of_those` (of those who
+        go on) and `leak`: what those lost at the step would have brought within 360 days, had they been like those who
+        went on. That is an upper end: they may be different.
+        """
+        return funnels.leaks(self, self._worth)
+
+    def rivals(self) -> pd.DataFrame:
+        """What do customers won from rivals cost beside others: days, hours and money per win?"""
+        return funnels.rivals(self)
+
+    def traffic(self) -> pd.DataFrame:
+        """Which channels, organic and paid, bring visits and which value? Where does a ranking by visits mislead?"""
+        return funnels.traffic(self)
+
+    def open_prospects(self) -> pd.DataFrame:
+        """Which open prospects are expected to bring most: the chance to be won yet × value within 360 days?"""
+        return funnels.open_prospects(self)
+
+    def followed(self) -> pd.DataFrame:
+        """What became of the prospects of each quarter: share won, revenue and contribution so far, per prospect?"""
+        return funnels.followed(self)
+
+    def receipts(self) -> pd.DataFrame:
+        """By month: acquisition cost, revenue of new and of earlier customers, and what selling costs of revenue.
+
+        `spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (contribution of earlier customers),
+        `spend_share` (of it), `selling_cost` (wages of prospecting, selling and administration), `selling_share` (of
+        revenue). The finding "selling_share" tells its trend.
+        """
+        return work.receipts(self)
+
+    def workload(self) -> pd.DataFrame:
+        """By year: hours per prospect, win and customer, accounts per manager today, share of the staff who left."""
+        return work.workload(self)
+
+    @property
+    def _worth(self) -> float:
+        """What a customer brings within 360 days."""
+        return float(values.age_curve(self.money, self.acquired, self.day).at(360)[0])
