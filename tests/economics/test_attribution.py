@@ -82,7 +82,8 @@ def test_every_rule_credits_all_wins():
 
 def test_without_paths_that_are_lost_no_removal_effect_is_shown():
     credit = found([path for path in PATHS if path[1]])
-    assert credit["removal"].isna().all() and credit["removal_effect"].isna().all()
+    assert credit["removal"].isna().all()
+    assert credit["removal_effect"].isna().all()
     assert credit["linear"].sum() == pytest.approx(6)
     assert "no removal effect" in credit.attrs["finding"]
 

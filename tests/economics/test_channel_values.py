@@ -79,7 +79,12 @@ def test_normal_groups_by_brute_force():
     means, errors = np.array([0.3, -0.2, 0.5, 0.0]), np.array([0.1, 0.2, 0.15, 5.0])
     made = [normal_group(mean, error) for mean, error in zip(means, errors, strict=True)]
     found = pooling.pool(
-        made[0][0], [of for _, of in made], np.zeros(2), np.arange(4), draws=20_000, random=np.random.default_rng(0)
+        made[0][0],
+        [of for _, of in made],
+        np.zeros(2),
+        np.arange(4),
+        draws=20_000,
+        random=np.random.default_rng(0),
     )
     weight, expected = [], []
     for spread in pooling.SPREADS:
@@ -100,7 +105,8 @@ def test_a_group_that_says_nothing_leans_on_the_others():
     between = sorted([place["a"][0], place["b"][0]])
     assert between[0] - 0.3 < place["tiny"][0] < between[1] + 0.3
     own = dict(zip(fit.groups["channel"], fit.purchases.own, strict=True))
-    assert (own["tiny"] < 0.2).all() and (own["a"] > 2 * own["tiny"]).all()
+    assert (own["tiny"] < 0.2).all()
+    assert (own["a"] > 2 * own["tiny"]).all()
     table = channel_values(data, **TERMS).set_index("channel")
     width = (table["value_high"] - table["value_low"]) / table["value"]
     assert width["tiny"] > width["a"]
@@ -129,9 +135,12 @@ def test_payback_is_certain_at_no_cost_and_impossible_at_any():
 
 def test_one_channel_and_no_channel():
     one = channel_values(customers({"only": 300}), **TERMS)
-    assert len(one) == 1 and "only" in one.attrs["finding"]
+    assert len(one) == 1
+    assert "only" in one.attrs["finding"]
     data = customers({"a": 100})
     with pytest.raises(DataError, match="channel is missing for 1"):
         channel_values(data.assign(channel=["a"] * 99 + [None]), **TERMS)
     assert "no customer" in channel_values(data.head(0), **TERMS).reason
-    assert "repeat" in channel_values(data.assign(frequency=0, recency=0.0, monetary_value=0.0), **TERMS).reason
+    assert (
+        "repeat" in channel_values(data.assign(frequency=0, recency=0.0, monetary_value=0.0), **TERMS).reason
+    )

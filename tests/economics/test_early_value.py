@@ -51,7 +51,10 @@ def test_money_lost_by_acting_early_by_hand():
 def test_what_comes_after_the_horizon_or_before_the_last_age_is_not_later_value():
     amounts = np.arange(1, 41)
     log = log_of(amounts, amounts)
-    noise = log_of(amounts, 1000 * amounts[::-1], day=400)[1::2], log_of(amounts, 1000 * amounts[::-1], day=50)[1::2]
+    noise = (
+        log_of(amounts, 1000 * amounts[::-1], day=400)[1::2],
+        log_of(amounts, 1000 * amounts[::-1], day=50)[1::2],
+    )
     assert told(pd.concat([log, *noise])).loc[0, "rank_correlation"] == pytest.approx(1)
 
 

@@ -24,14 +24,18 @@ def firm(seed=0, elasticity=0.5, helps=0.0, budgets="chance", each=200.0):
         }[budgets]
         times = np.exp(0.4 * random.standard_normal()) if budgets == "following" else 1.0
         chance = 0.25 * level[1] ** helps
-        now = [random.poisson(times * each * level[at] ** (elasticity if at == 0 else 0.2)) for at in range(2)]
+        now = [
+            random.poisson(times * each * level[at] ** (elasticity if at == 0 else 0.2)) for at in range(2)
+        ]
         came = float(sum(now)) / 2
         for channel, share, many in zip("ab", level, now, strict=True):
             spend.append((month, channel, usual * share))
             won = random.random(many) < chance
             day = month + pd.to_timedelta(random.integers(0, 28, many), unit="D")
             leads.append(
-                pd.DataFrame({"channel": channel, "created": day, "won_on": (day + pd.Timedelta(days=10)).where(won)})
+                pd.DataFrame(
+                    {"channel": channel, "created": day, "won_on": (day + pd.Timedelta(days=10)).where(won)}
+                )
             )
     return pd.concat(leads, ignore_index=True), pd.DataFrame(spend, columns=["date", "channel", "amount"])
 
@@ -46,7 +50,8 @@ def test_known_elasticity():
     # One more win by a costs the average cost over the elasticity of .5; b helps nobody.
     assert row["own_cac"] == pytest.approx(2 * row["average_cac"], rel=0.1)
     assert row["verdict"] == "told"
-    assert row["average_cac"] == pytest.approx(row["spend"] / (leads["won_on"].notna() & (leads["channel"] == "a")).sum())
+    won = leads["won_on"].notna() & (leads["channel"] == "a")
+    assert row["average_cac"] == pytest.approx(row["spend"] / won.sum())
 
 
 def test_intervals_hold_the_truth_nine_times_in_ten():

@@ -52,14 +52,20 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
 def next_customer(table: pd.DataFrame) -> str:
     """Where one more customer costs least, and of how many channels it cannot be told."""
     told = table[table["verdict"] == "told"].sort_values("marginal_cac")
-    rest = f"of {fmt.count(len(table) - len(told))} of {fmt.plural(len(table), 'channel')} it cannot be told"
-    if told.empty:
+    unknown = int(table["verdict"].str.startswith("cannot be told").sum())
+    if unknown == len(table):
         return "what one more customer would cost cannot be told for any channel"
+    rest = (
+        f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be told"
+        if unknown
+        else ""
+    )
+    if told.empty:
+        return f"no channel is shown to win more customers by a larger budget{rest}"
     best = told.iloc[0]
     reach = fmt.interval(best["marginal_cac_low"], best["marginal_cac_high"], "money", UNNAMED)
     cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
-    said = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}"
-    return said if len(told) == len(table) else f"{said}; {rest}"
+    return f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
 
 
 def told_after(table: pd.DataFrame, horizon_days: int) -> str:

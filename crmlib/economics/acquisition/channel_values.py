@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crmlib.customers._log import fetch
+from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.economics.acquisition.channel_sentences import worth_of_channels
+from crmlib.economics.acquisition.costs import acquisition_cost
+from crmlib.economics.acquisition.data import UNKNOWN, AcquisitionData
 from crmlib.economics.acquisition.pooling import (
     DROPOUT,
     PURCHASES,
@@ -68,7 +72,7 @@ def fit_channels(customers: pd.DataFrame, *, draws: int = 200, random_state: int
     Parameters
     ----------
     customers : CustomerSummary
-        Of `rfm_summary`, with a column `channel` and, if wanted, `cohort`; else cohorts are half-years.
+        Of `rfm_summary`, with a column `channel` and, if wanted, `cohort`.
     draws : int
         Of the parameters, for the intervals.
     random_state : int
@@ -78,13 +82,13 @@ def fit_channels(customers: pd.DataFrame, *, draws: int = 200, random_state: int
     FitError
         If all customers together do not tell the parameters.
     """
-    require_columns(customers, ("channel", "first_purchase"))
+    require_columns(customers, ("channel",))
     if missing := int(customers["channel"].isna().sum()):
-        raise DataError(f"channel is missing for {missing:,} customers; leave them out, or give them a name of their own")
+        raise DataError(f"channel is missing for {missing:,} customers; leave them out, or give them a name")
     unit = unit_of(customers) or TimeUnit.W
     known = customers.reset_index(drop=True)
     if "cohort" not in known:
-        known["cohort"] = known["first_purchase"].dt.year * 2 + (known["first_purchase"].dt.month > 6)
+        known["cohort"] = 0
     by_group = known.groupby(["channel", "cohort"], sort=True, observed=True)
     row, groups = by_group.ngroup().to_numpy(), by_group.size().rename("customers").reset_index()
     parts = [known[row == group] for group in range(len(groups))]
@@ -117,13 +121,13 @@ def channel_values(
 ) -> pd.DataFrame:
     """What a new customer of each channel is worth, first order included, and whether it earns back its cost.
 
-    A small channel leans on all channels, and a young cohort on the older ones of its channel: what it says of
-    dropout is mostly what they say, and `own_dropout` is the share that its own customers tell.
+    A small channel leans on all channels. Two months hardly show who drops out, so that the dropout of a young channel
+    is that of older customers of all channels; `own_dropout` is the share that its own customers tell.
 
     Parameters
     ----------
     customers : CustomerSummary
-        Of `rfm_summary`, with a column `channel`.
+        Of `rfm_summary`, with a column `channel`; with `cohort` too, cohorts lean on their channel.
     margin : float
         Share of spend that is profit, 0 to 1.
     discount_rate_per_year : float
@@ -191,6 +195,24 @@ def channel_values(
     table = pd.DataFrame(rows).sort_values("value", ascending=False, ignore_index=True)
     ends = drawn[table["channel"].iloc[0]] - drawn[table["channel"].iloc[-1]]
     return with_finding(table, worth_of_channels, ends, level)
+
+
+def of_firm(data: AcquisitionData, discount_rate_per_year: float, horizon: str) -> pd.DataFrame:
+    """The values of a firm's channels by its tables; see `Acquisition.channel_values`."""
+    margin, costs = data.margin, acquisition_cost(data)
+    if margin is None and data.value == "contribution":
+        margin = float(data.money["worth"].sum() / data.money["revenue"].sum())
+    people = fetch(data.people)
+    people = people[people["channel"] != UNKNOWN]
+    if margin is None or people.empty:
+        return no_rows(
+            COLUMNS, "no margin and no costs" if len(people) else "no new customer whose channel is known"
+        )
+    summary = rfm_summary(data.transactions, as_of=data.day)
+    customers = summary.merge(people[["customer_id", "channel"]], on="customer_id")
+    cac = costs.set_index("channel")["cac"].to_dict() if len(costs) else {}
+    terms = {"margin": margin, "discount_rate_per_year": discount_rate_per_year, "horizon": horizon}
+    return channel_values(customers, cac=cac, **terms)
 
 
 def _mean_spend(params: Array) -> Array:

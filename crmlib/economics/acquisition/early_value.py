@@ -30,6 +30,7 @@ def early_value(
     *,
     as_of: Any,
     margin: float | None = None,
+    new_from: Any = None,
     days: Sequence[int] = (0, 7, 30, 90),
     horizon_days: int = 365,
     top: float = 0.1,
@@ -49,6 +50,8 @@ def early_value(
         Last day that counts; only customers whose horizon is over are in the table, 20,000 of them at most.
     margin : float, optional
         Contribution as a share of revenue; without it and without costs, value is revenue.
+    new_from : date or str, optional
+        The study's `new_customers_known_from`: customers seen before it may have bought earlier, and are left out.
     days : sequence of int
         Ages at which value is told; 0 is the day of the first purchase.
     horizon_days : int
@@ -77,7 +80,7 @@ def early_value(
         raise CrmError(f"days is {list(days)}; give ages from 0 to below the horizon of {horizon_days} days")
     if not 0 < top < 1:
         raise CrmError(f"top is {top}; give a share of customers above 0 and below 1, such as 0.1")
-    people = _people(transactions, as_day(as_of, "as_of"), margin, ages, horizon_days)
+    people = _people(transactions, as_day(as_of, "as_of"), margin, new_from, ages, horizon_days)
     n = len(people)
     if n < FEWEST:
         followed = (
@@ -101,7 +104,12 @@ def early_value(
 
 
 def _people(
-    transactions: Any, day: dt.date, margin: float | None, ages: Sequence[int], horizon_days: int
+    transactions: Any,
+    day: dt.date,
+    margin: float | None,
+    new_from: Any,
+    ages: Sequence[int],
+    horizon_days: int,
 ) -> pd.DataFrame:
     """One row per customer whose horizon is over: what they brought by each age, `by_AGE`, and `later`."""
     rows = seen_by(transactions, day, outside=True)
@@ -112,6 +120,8 @@ def _people(
     )
     born = rows.group_by("customer_id").agg(born=_.date.min(where=_.counted))
     born = born.filter(_.born <= ibis.literal(day - dt.timedelta(days=horizon_days)))
+    if new_from is not None:
+        born = born.filter(_.born >= ibis.literal(as_day(new_from, "new_from")))
     rows = rows.inner_join(born, "customer_id")
     rows = rows.mutate(age=_.on.delta(_.born, unit="day"))
     sums = {f"by_{age}": _.worth.sum(where=_.age <= age).fill_null(0.0) for age in ages}

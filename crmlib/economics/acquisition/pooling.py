@@ -22,12 +22,8 @@ from crmlib.models.gamma_gamma import GammaGammaModel, SpendData
 from crmlib.models.gamma_gamma import _LogLikelihood as SpendLikelihood
 
 WIDE = 3.0  # standard deviation, in logs, of what is not learned from other groups: it hardly binds
-SPREADS = (0.01, 0.03, 0.08, 0.2, 0.45)  # standard deviations of a trait between channels, between cohorts, in logs
-    0.03,
-    0.12,
-    0.3,
-    0.7,
-)  # standard deviations of a trait between channels, and between cohorts, in logs
+# Standard deviations of a trait between channels, and between cohorts, in logs.
+SPREADS = (0.01, 0.03, 0.08, 0.2, 0.45)
 LIKELY_SPREAD = 0.25  # such a spread is half-normal with this scale before the data speak
 STEPS, DIFFERENCE, NEAR = 60, 1e-4, 1e-7
 RATE, DROPOUT = 0, 1
