@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.economics.acquisition import costs, work
+from crmlib.economics.acquisition import attribution, channel_values, costs, early_value, marginal_cac, work
 from crmlib.economics.acquisition import funnel as funnels
 from crmlib.economics.acquisition import values as curves
 from crmlib.economics.acquisition.data import AcquisitionData
@@ -180,6 +180,28 @@ class Acquisition(AcquisitionData):
             "blended_cac": Estimate(row["cac"], "money", row["cac_low"], row["cac_high"], **during),
             "payback_days": Estimate(days[0], "days", *days[1:], **during),
         }
+
+    def channel_values(self, *, discount_rate_per_year: float, horizon: str = "36M") -> pd.DataFrame:
+        """What is a new customer of each channel worth, also of a channel in its second month?
+
+        One row per `channel`, the most valuable first; see `channel_values.channel_values`. Small channels lean on all
+        channels. `value` is contribution from the first purchase on, `cac` the fully loaded one.
+        """
+        return channel_values.of_firm(self, discount_rate_per_year, horizon)
+
+    def attribution(self, touchpoints: Any) -> pd.DataFrame:
+        """With how many of the wins do four rules credit each channel? See `attribution.attribution`."""
+        return attribution.attribution(touchpoints, self.leads, as_of=self.day)
+
+    def marginal_cac(self) -> pd.DataFrame:
+        """What would one more customer cost by a larger budget of each channel? See `marginal_cac.marginal_cac`."""
+        return marginal_cac.marginal_cac(self.leads, self.marketing_spend, as_of=self.day)
+
+    def early_value(self) -> pd.DataFrame:
+        """How soon can the value of new customers be told, after 0, 7, 30, 90 days? See `early_value.early_value`."""
+        return early_value.early_value(
+            self.transactions, as_of=self.day, margin=self.margin, new_from=self.new_from
+        )
 
     @property
     def _worth(self) -> float:
