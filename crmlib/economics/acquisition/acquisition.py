@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,20 +166,22 @@ class Acquisition(AcquisitionData):
 
     def key_figures(self) -> dict[str, Estimate]:
         """New customers of the last complete months, what one costs, and the days until that is earned back."""
-        table, (_first, last) = self.cost_per_customer(), self.window
-        during = {"window": f"the {fmt.length(self.months, 'M')} to {fmt.month(last)}"}
-        if table.empty:
-            unknown = {"customers_won": "count", "blended_cac": "money", "payback_days": "days"}
-            return {name: Estimate(None, unit, **during) for name, unit in unknown.items()}  # type: ignore[arg-type]
-        row, aim = table.iloc[0], self.targets()
-        days = [
-            float(aim[name].iloc[0]) * curves.MONTH_DAYS
-            for name in ("adjusted", "adjusted_low", "adjusted_high")
-        ]
+        window = f"the {fmt.length(self.months, 'M')} to {fmt.month(self.window[1])}"
+        costs, row, days = self.cost_per_customer(), pd.Series(dtype=float), pd.Series(dtype=float)
+        if len(costs):
+            row, aim = costs.iloc[0], self.targets()
+            days = aim.iloc[0] if len(aim) else days
+
+        def found(row: pd.Series, name: str, unit: fmt.Unit, times: float = 1.0) -> Estimate:
+            value, low, high = (
+                row.get(key, math.nan) * times for key in (name, f"{name}_low", f"{name}_high")
+            )
+            return Estimate(value, unit, low, high, window=window)
+
         return {
-            "customers_won": Estimate(row["customers"], "count", **during),
-            "blended_cac": Estimate(row["cac"], "money", row["cac_low"], row["cac_high"], **during),
-            "payback_days": Estimate(days[0], "days", *days[1:], **during),
+            "customers_won": found(row, "customers", "count"),
+            "blended_cac": found(row, "cac", "money"),
+            "payback_days": found(days, "adjusted", "days", curves.MONTH_DAYS),
         }
 
     def channel_values(self, *, discount_rate_per_year: float, horizon: str = "36M") -> pd.DataFrame:

@@ -114,7 +114,7 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
 
 def _remark(row: dict[str, Any], refunds: float) -> str:
     """What a reader has to know of a cost, in words."""
-    said = []
+    said = ["their cost is with the other channels"] if row[next(iter(row))] == UNKNOWN else []
     if row["spent"] > 0 and not row["customers"] > 0:
         said.append("money was spent and nobody was won: the cost per customer is infinite")
     elif row["customers"] > 0 and row["spent"] == 0:
