@@ -208,5 +208,5 @@ class Acquisition(AcquisitionData):
 
     @property
     def _worth(self) -> float:
-        """What a customer brings within 360 days."""
-        return float(curves.age_curve(self.money, self.acquired, self.day).at(360)[0])
+        """What a customer brings within 360 days, or as long as is known."""
+        return curves.age_curve(self.money, self.acquired, self.day).within(funnels.LIFE_DAYS)

@@ -178,11 +178,9 @@ def _steps(
     row = with_ratio(row, "cpc", bought["amount"], bought["clicks"], campaign[1])
     row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
     for cost, column in (("cpl", "leads"), ("cpa", "interested")):
-        both = (
-            pd.concat([spent["amount"], -0.0 * leads["leads"]]),
-            pd.concat([0.0 * spent["amount"], leads[column]]),
-        )
-        row = with_ratio(row, cost, *both, pd.concat([month, leads["month"]]))
+        both = spent["amount"].groupby(month).sum(), leads.groupby("month")[column].sum()
+        by_month = pd.concat(both, axis=1).astype(float)
+        row = with_ratio(row, cost, by_month.iloc[:, 0], by_month.iloc[:, 1])
     rate, low, high = closes.by(close_days)
     row |= {
         "close_rate": rate,

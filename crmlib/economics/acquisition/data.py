@@ -108,7 +108,9 @@ class AcquisitionData:
         rows = self.prospects
         names = ["channel", "rival", "month", "week", "event", "days"]
         if rows is None:
-            return pd.DataFrame(columns=[*names, "leads", "hours", *STAGES])
+            return pd.DataFrame(columns=[*names, "leads", "hours", *STAGES]).astype(
+                {"month": "datetime64[us]"}
+            )
         rows = rows.mutate(month=rows.created.truncate("M"), week=(rows.created.day() - 1) // 7)
         reached = {name: rows[name].count() for name in STAGES}
         found = fetch(rows.group_by(names).agg(leads=rows.count(), hours=rows.hours.sum(), **reached))
@@ -190,7 +192,8 @@ class AcquisitionData:
         rows = open_optional(self.marketing_spend)
         names = ["date", "channel", "component", "campaign", "organic"]
         if rows is None:
-            return pd.DataFrame(columns=[*names, "amount", "refunds", "impressions", "clicks", "impossible"])
+            empty = pd.DataFrame(columns=[*names, "amount", "refunds", "impressions", "clicks", "impossible"])
+            return empty.astype({"date": "datetime64[us]", "amount": float, "organic": bool})
         if lost := [name for name in ("date", "channel", "amount") if name not in rows.columns]:
             raise DataError(f"marketing_spend has no column {lost[0]!r}; it needs date, channel and amount")
         text = {name: optional(rows, name, "string").fill_null("") for name in _FACTS[:4]}
@@ -215,7 +218,9 @@ class AcquisitionData:
         """Hours and wages by `month` and `activity`."""
         rows = open_optional(self.staff_hours)
         if rows is None:
-            return pd.DataFrame(columns=["month", "activity", "hours", "cost"])
+            return pd.DataFrame(columns=["month", "activity", "hours", "cost"]).astype(
+                {"month": "datetime64[us]"}
+            )
         cost, hours = optional(rows, "cost", "float64"), rows.hours.cast("float64")
         rows = rows.mutate(month=rows.date.cast("date").truncate("M"), cost=cost, hours=hours)
         rows = rows.filter(rows.month <= ibis.literal(self.day))

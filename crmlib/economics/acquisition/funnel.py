@@ -141,7 +141,7 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
     paid, found = paid_channels(data), []
     for name in visits.index:
         acquired = data.acquired[data.acquired["channel"] == name]
-        each, _error = age_curve(data.money[data.money["channel"] == name], acquired, data.day).at(LIFE_DAYS)
+        each = age_curve(data.money[data.money["channel"] == name], acquired, data.day).within(LIFE_DAYS)
         customers = float(acquired["customers"].sum())
         value = customers * each if customers else 0.0
         found.append((name, name in paid, visits[name], customers, value))
@@ -169,14 +169,16 @@ def open_prospects(data: AcquisitionData) -> pd.DataFrame:
         *(name for name in STAGES if name in STAGES[-1:] or data.closing[name].notna().all()),
     ]
     steps = pd.concat([_step(rows, *pair, data.day) for pair in pairwise(stages)])
-    stage = ibis.cases(*((rows[name].notnull(), name) for name in reversed(stages[1:-1])), else_="created")
+    stage: ibis.Value = ibis.literal("created")
+    for name in stages[1:-1]:
+        stage = ibis.ifelse(rows[name].notnull(), name, stage)
     since = ibis.coalesce(*(rows[name] for name in reversed(stages[:-1])))
     waits = ibis.literal(data.day).delta(since, unit="day").cast("int64")
     waiting = rows.filter(rows.event == "open").select("lead_id", "channel", stage=stage, days=waits)
     table = fetch(waiting)
     if table.empty:
         return no_rows(names, "no prospect is open")
-    overall = float(age_curve(data.money, data.acquired, data.day).at(LIFE_DAYS)[0])
+    overall = age_curve(data.money, data.acquired, data.day).within(LIFE_DAYS)
     table["p_won"], table["brought"] = 0.0, overall
     for channel, some in table.groupby("channel"):
         theirs, later = steps[steps["channel"] == channel], 1.0
@@ -186,7 +188,7 @@ def open_prospects(data: AcquisitionData) -> pd.DataFrame:
             table.loc[here, "p_won"] = later * closes.still(table.loc[here, "days"])
             later *= float(closes.won[-1]) if len(closes.won) else 0.0
         acquired = data.acquired[data.acquired["channel"] == channel]
-        value = age_curve(data.money[data.money["channel"] == channel], acquired, data.day).at(LIFE_DAYS)[0]
+        value = age_curve(data.money[data.money["channel"] == channel], acquired, data.day).within(LIFE_DAYS)
         if np.isfinite(value):
             table.loc[some.index, "brought"] = value
     table["stage"] = table["stage"].map(_word)
