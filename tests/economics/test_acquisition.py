@@ -155,10 +155,10 @@ def test_spend_meets_its_customers_by_the_time_to_close():
     """30 days from prospect to purchase: the money of March is that of April's customers."""
     months = pd.date_range("2024-01-01", "2024-12-01", freq="MS")
     leads = pd.concat(
-        [leads_of(10 * (one + 1), one + 1, created=str(m.date()), after=30) for one, m in enumerate(months)]
+        [leads_of(10 * (one + 1), one + 1, created=f"{m:%Y-%m}-05", after=30) for one, m in enumerate(months)]
     )
     spend = pd.concat([spend_of(100 * (one + 1), date=str(m.date())) for one, m in enumerate(months)])
-    spend["date"] += pd.Timedelta(1, "D")  # daily, so it is not spread over the month
+    spend["date"] += pd.Timedelta(4, "D")  # a day of the month, so it is not spread over it
     firm = firm_of(leads, spend.reset_index(drop=True))
     row = firm.cost_per_customer().iloc[0]
     assert row["lag_days"] == 30
@@ -271,7 +271,7 @@ def test_wins_from_rivals_take_longer_where_the_mechanism_is_on(strength):
 def test_channels_rank_by_value_as_their_quality_does():
     made, firm = simulated({}, 8000)
     year = firm.value_by_age().query("age == 360").set_index("channel")["brought"]
-    truth = made.truth["channels"].set_index("channel")["expected_value"]
+    truth = made.truth["channels"].set_index("channel")["value_at_joining"]
     both = pd.concat([year, truth], axis=1, join="inner")
     assert both.corr(method="spearman").iloc[0, 1] > 0.7
 

@@ -176,10 +176,9 @@ def groups_of(data: AcquisitionData, by: str) -> list[tuple[Any, pd.DataFrame, p
     """All customers, then those of each channel or quarter of the first purchase: name, money and acquired."""
     frames = [data.money, data.acquired]
     keys = [rows[by] if by in rows else rows["born"].dt.to_period("Q").dt.start_time for rows in frames]
+    both = [*zip(frames, keys, strict=True)]
     names = sorted(keys[1].unique())
-    grouped = [rows.groupby(key) for rows, key in zip(frames, keys, strict=True)]
-    some = [(name, *(each.get_group(name) if name in each.groups else frame[:0]
-             for each, frame in zip(grouped, frames, strict=True))) for name in names]  # fmt: skip
+    some = [(name, *(rows[(key == name).to_numpy()] for rows, key in both)) for name in names]
     return [(ALL, *frames), *some] if by == "channel" else some
 
 
