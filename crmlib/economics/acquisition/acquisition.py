@@ -62,10 +62,13 @@ class Acquisition(AcquisitionData):
         One row per `channel`, all first, of the last complete months: `spent`, `impressions`, `clicks` (of organic
         channels visits), `leads`, `trials`, `cpm`, `cpc` (per click), `cpl` (per lead), `cpa` (per action, a trial: no
         cost per click), `ctr`, `close_rate` (within `close_days`, open prospects censored), `median_days` to the
-        first purchase, `roi_per_lead` (close rate × value of a customer within 360 days ÷ CPL − 1), with intervals,
-        and a `remark`.
+        first purchase, `roi_per_lead` (close rate × contribution of a customer within 360 days ÷ CPL − 1), what these
+        prospects will bring per unit of spend and per hour of selling (`brought_per_money`, `brought_per_hour`), and a
+        `remark`.
         """
-        return costs.unit_costs(self, self._worth if self.value == "contribution" else float("nan"))
+        groups = curves.groups_of(self, "channel") if self.value == "contribution" else []
+        year = {name: curves.age_curve(money, acquired, self.day) for name, money, acquired in groups}
+        return costs.unit_costs(self, {name: curve.within(funnels.LIFE_DAYS) for name, curve in year.items()})
 
     def cost_per_customer(self, by: str = "channel") -> pd.DataFrame:
         """What does a new customer cost?

@@ -19,7 +19,7 @@ PAID = "paid channels"
 FEW = 30  # customers below which a channel is not ranked
 _UNIT_COSTS = (
     "channel spent impressions clicks leads trials cpm cpc cpl cpa ctr close_rate median_days roi_per_lead "
-    "remark"
+    "brought_per_money brought_per_hour remark"
 )
 _CAC = "channel customers spent wages cac_spend cac lag_days remark"
 
@@ -146,8 +146,8 @@ def cost_parts(data: AcquisitionData) -> pd.DataFrame:
     return found.rename_axis("part").reset_index()
 
 
-def unit_costs(data: AcquisitionData, worth: float = np.nan) -> pd.DataFrame:
-    """What each step costs; see `Acquisition.unit_costs`."""
+def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
+    """What each step costs; see `Acquisition.unit_costs`. `worth`: what a customer brings, by channel."""
     start, end = data.window
     money = data.spend[data.spend["date"].between(start, end)]
     asked = data.closing[data.closing["month"].between(start, end)]
@@ -160,7 +160,13 @@ def unit_costs(data: AcquisitionData, worth: float = np.nan) -> pd.DataFrame:
         every = data.closing if name == ALL else data.closing[data.closing["channel"] == name]
         found.append(_steps(name, spent, leads, closing(every), data.close_days))
     table = pd.DataFrame(found)
-    table["roi_per_lead"] = roi_per_lead(table["close_rate"], worth, table["cpl"])
+    each = table["channel"].map(worth).astype(float)
+    table["roi_per_lead"] = roi_per_lead(table["close_rate"], each, table["cpl"])
+    hours = asked.groupby("channel")["hours"].sum()
+    hours[ALL] = hours.sum()
+    coming = table["leads"] * table["close_rate"] * each
+    table["brought_per_money"] = coming / table["spent"].where(table["spent"] > 0)
+    table["brought_per_hour"] = coming / table["channel"].map(hours[hours > 0]).astype(float)
     return with_finding(table, dearest_lead)
 
 
