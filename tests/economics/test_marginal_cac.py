@@ -51,7 +51,7 @@ def test_known_elasticity():
     assert row["own_cac"] == pytest.approx(2 * row["average_cac"], rel=0.1)
     assert row["verdict"] == "told"
     won = leads["won_on"].notna() & (leads["channel"] == "a")
-    assert row["average_cac"] == pytest.approx(row["spend"] / won.sum())
+    assert row["average_cac"] == pytest.approx(row["spent"] / won.sum())
 
 
 def test_intervals_hold_the_truth_nine_times_in_ten():

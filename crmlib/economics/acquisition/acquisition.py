@@ -7,17 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from crmlib.economics.acquisition import (
-    attribution,
-    channel_values,
-    costs,
-    early_value,
-    marginal_cac,
-    values,
-    work,
-)
+from crmlib import format as fmt
+from crmlib.economics.acquisition import attribution, channel_values, costs, early_value, marginal_cac, work
 from crmlib.economics.acquisition import funnel as funnels
+from crmlib.economics.acquisition import values as curves
 from crmlib.economics.acquisition.data import AcquisitionData
+from crmlib.findings import Estimate, in_currency
 
 
 class Acquisition(AcquisitionData):
@@ -39,6 +34,8 @@ class Acquisition(AcquisitionData):
         The last complete months, for which costs are told.
     close_days : int, default 180
         The share of prospects won is that within so many days.
+    currency : str
+        The name of the money.
 
     Notes
     -----
@@ -61,7 +58,7 @@ class Acquisition(AcquisitionData):
     def unit_costs(self) -> pd.DataFrame:
         """What do 1,000 impressions, a click, a prospect and a trial cost, and how many prospects are won?
 
-        One row per `channel`, all first, of the last complete months: `spend`, `impressions`, `clicks` (of organic
+        One row per `channel`, all first, of the last complete months: `spent`, `impressions`, `clicks` (of organic
         channels visits), `leads`, `trials`, `cpm`, `cpc` (per click), `cpl` (per lead), `cpa` (per action, a trial: no
         cost per click), `ctr`, `close_rate` (within `close_days`, open prospects censored), `median_days` to the
         first purchase, `roi_per_lead` (close rate × value of a customer within 360 days ÷ CPL − 1), with intervals,
@@ -73,7 +70,7 @@ class Acquisition(AcquisitionData):
         """What does a new customer cost?
 
         `by` "channel" (of the last complete months: all, paid channels, and each) or "cohort" (all channels, by
-        quarter of the first purchase). `customers`, `spend` (lagged), `wages` (of prospecting, selling and marketing),
+        quarter of the first purchase). `customers`, `spent` (lagged), `wages` (of prospecting, selling and marketing),
         `cac_spend` (spend alone) and `cac` (fully loaded) per new customer, with intervals, `lag_days`, and a `remark`
         where a cost is zero or infinite.
         """
@@ -83,32 +80,36 @@ class Acquisition(AcquisitionData):
         """Of which parts does the cost of a customer consist: `part`, `amount`, `share`, `per_customer`."""
         return costs.cost_parts(self)
 
-    def value_by_age(self, by: str = "channel", ages: Sequence[int] = values.AGES) -> pd.DataFrame:
+    def value_by_age(self, by: str = "channel", ages: Sequence[int] = curves.AGES) -> pd.DataFrame:
         """What has a customer brought within so many days of the first purchase, less the cost of winning one?
 
         By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough),
-        `value` (contribution, else revenue, per customer acquired), `net` (less the fully loaded cost), each with its
+        `brought` (contribution, else revenue, per customer acquired), `after_cost` (less CAC), each with its
         interval, and `basis`: complete, or partial and how many customers are old enough.
         """
-        return values.value_by_age(self, by, ages)
+        return curves.value_by_age(self, by, ages)
 
     def value_curve(self) -> pd.DataFrame:
         """What has a customer brought by each age: `age` (30 days), `customers`, `value_per_customer`, `cac`."""
-        return values.value_curve(self)
+        return curves.value_curve(self)
 
-    def targets(self, expected: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
+    def to_come(self, values: pd.DataFrame) -> pd.Series:
+        """What is expected of a customer acquired so far, by channel, from `values` of `customer_lifetime_value`?"""
+        return curves.to_come(self, values)
+
+    def targets(self, to_come: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
         """Is LTV three times CAC, and is CAC earned back within 12 months?
 
-        By `channel` or `cohort`: what was observed within 720 days or as long as is known (`value`), what a model
-        expects beyond (`expected`, by group; nan without one), `ltv` (both), `ratio` to `cac`, months to earn it back
-        (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), verdicts
+        By `channel` or `cohort`: what was `brought` within 720 days, or as long as is known; with the expectation of a
+        model (`to_come`), what was brought so far. `ltv` (both), its `ratio` to `cac`, months to earn it back
+        (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), the verdicts
         on the targets, and whether they `conflict`.
         """
-        return values.targets(self, expected, by)
+        return curves.targets(self, to_come, by)
 
     def target_sensitivity(self, row: Any) -> pd.DataFrame:
         """How do the two targets fare at other costs and other bars, for a row of `targets`?"""
-        return values.target_sensitivity(row)
+        return curves.target_sensitivity(row)
 
     def funnel(self, by: Sequence[str] = ("channel",)) -> pd.DataFrame:
         """How many get how far, from impressions to first purchases?
@@ -148,7 +149,7 @@ class Acquisition(AcquisitionData):
     def receipts(self) -> pd.DataFrame:
         """By month: acquisition cost, revenue of new and of earlier customers, and what selling costs of revenue.
 
-        `spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (contribution of earlier customers),
+        `acquisition_spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (their contribution),
         `spend_share` (of it), `selling_cost` (wages of prospecting, selling and administration), `selling_share` (of
         revenue). The finding "selling_share" tells its trend.
         """
@@ -162,7 +163,7 @@ class Acquisition(AcquisitionData):
         """What is a new customer of each channel worth, also of a channel in its second month?
 
         One row per `channel`, the most valuable first; see `channel_values.channel_values`. Small channels lean on all
-        channels. `value` is contribution from the first purchase on, `cac` the fully loaded one.
+        channels. `worth` is contribution from the first purchase on, `cac` the fully loaded one.
         """
         return channel_values.of_firm(self, discount_rate_per_year, horizon)
 
@@ -180,7 +181,29 @@ class Acquisition(AcquisitionData):
             self.transactions, as_of=self.day, margin=self.margin, new_from=self.new_from
         )
 
+    def told(self, *frames: pd.DataFrame) -> list[str]:
+        """What the frames of this chapter say, a sentence each, in the currency."""
+        return [in_currency(frame.attrs.get("finding", ""), self.currency) for frame in frames]
+
+    def key_figures(self) -> dict[str, Estimate]:
+        """New customers of the last complete months, what one costs, and the days until that is earned back."""
+        table, (_first, last) = self.cost_per_customer(), self.window
+        during = {"window": f"the {fmt.length(self.months, 'M')} to {fmt.month(last)}"}
+        if table.empty:
+            unknown = {"customers_won": "count", "blended_cac": "money", "payback_days": "days"}
+            return {name: Estimate(None, unit, **during) for name, unit in unknown.items()}  # type: ignore[arg-type]
+        row, aim = table.iloc[0], self.targets()
+        days = [
+            float(aim[name].iloc[0]) * curves.MONTH_DAYS
+            for name in ("adjusted", "adjusted_low", "adjusted_high")
+        ]
+        return {
+            "customers_won": Estimate(row["customers"], "count", **during),
+            "blended_cac": Estimate(row["cac"], "money", row["cac_low"], row["cac_high"], **during),
+            "payback_days": Estimate(days[0], "days", *days[1:], **during),
+        }
+
     @property
     def _worth(self) -> float:
         """What a customer brings within 360 days."""
-        return float(values.age_curve(self.money, self.acquired, self.day).at(360)[0])
+        return float(curves.age_curve(self.money, self.acquired, self.day).at(360)[0])

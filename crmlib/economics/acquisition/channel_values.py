@@ -38,7 +38,7 @@ from crmlib.units import TimeUnit, periods, unit_of
 
 COLUMNS = (
     "channel customers median_age_days purchases_per_year dropout spend_per_purchase own_dropout "
-    "value value_low value_high cac p_payback_12m"
+    "worth worth_low worth_high cac p_payback_12m"
 )
 PAYBACK_DRAWS, SIMULATED = 50, 40
 FEWEST_LIVES = 0.5  # of q + p x - 2: below, the spread of spend has no end
@@ -144,8 +144,8 @@ def channel_values(
     -------
     DataFrame
         One row per channel, the most valuable first: `channel, customers, median_age_days, purchases_per_year` and
-        `dropout` (after a purchase), `spend_per_purchase` (means of a new customer), `own_dropout` (0 to 1), `value,
-        value_low, value_high` (money), `cac`, and `p_payback_12m`: how probable it is that the channel's customers
+        `dropout` (after a purchase), `spend_per_purchase` (means of a new customer), `own_dropout` (0 to 1), `worth,
+        worth_low, worth_high` (money), `cac`, and `p_payback_12m`: how probable it is that the channel's customers
         of the last 12 months bring their cost within 12 months of their first purchase.
 
     Notes
@@ -185,14 +185,14 @@ def channel_values(
                 "dropout": float((a / (a + b) @ weight).mean()),
                 "spend_per_purchase": float((spend[:, where] @ weight).mean()),
                 "own_dropout": float(fit.purchases.own[where, DROPOUT] @ weight),
-                "value": float(drawn[name].mean()),
-                "value_low": float(low),
-                "value_high": float(high),
+                "worth": float(drawn[name].mean()),
+                "worth_low": float(low),
+                "worth_high": float(high),
                 "cac": float((cac or {}).get(name, np.nan)),
                 "p_payback_12m": chances.get(name, np.nan),
             }
         )
-    table = pd.DataFrame(rows).sort_values("value", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows).sort_values("worth", ascending=False, ignore_index=True)
     ends = drawn[table["channel"].iloc[0]] - drawn[table["channel"].iloc[-1]]
     return with_finding(table, worth_of_channels, ends, level)
 

@@ -17,8 +17,11 @@ from crmlib.no_rows import no_rows
 
 PAID = "paid channels"
 FEW = 30  # customers below which a channel is not ranked
-_UNIT_COSTS = "channel spend impressions clicks leads trials cpm cpc cpl cpa ctr close_rate median_days roi_per_lead remark"
-_CAC = "channel customers spend wages cac_spend cac lag_days remark"
+_UNIT_COSTS = (
+    "channel spent impressions clicks leads trials cpm cpc cpl cpa ctr close_rate median_days roi_per_lead "
+    "remark"
+)
+_CAC = "channel customers spent wages cac_spend cac lag_days remark"
 
 
 def lagged_spend(data: AcquisitionData) -> pd.DataFrame:
@@ -99,12 +102,12 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
     refunds = data.spend.groupby("channel")["refunds"].sum()
     found = []
     for name, rows in groups:
-        sums = rows[["customers", "spend", "wages"]].sum().to_dict()
+        sums = rows[["customers", "spend", "wages"]].sum().rename({"spend": "spent"}).to_dict()
         row: dict[str, Any] = {by: name, **sums, "lag_days": waits.get(name, np.nan)}
         row = with_ratio(row, "cac_spend", rows["spend"], rows["customers"], rows["month"])
         row = with_ratio(row, "cac", rows["cost"], rows["customers"], rows["month"])
         if name == UNKNOWN:  # what they cost is with the other channels
-            row |= {"spend": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
+            row |= {"spent": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
         found.append(row | {"remark": _remark(row, float(refunds.get(name, 0.0)))})
     return with_finding(pd.DataFrame(found), cost_of_customers, by)
 
@@ -112,9 +115,9 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
 def _remark(row: dict[str, Any], refunds: float) -> str:
     """What a reader has to know of a cost, in words."""
     said = []
-    if row["spend"] > 0 and not row["customers"] > 0:
+    if row["spent"] > 0 and not row["customers"] > 0:
         said.append("money was spent and nobody was won: the cost per customer is infinite")
-    elif row["customers"] > 0 and row["spend"] == 0:
+    elif row["customers"] > 0 and row["spent"] == 0:
         said.append(
             "no money was spent on it" + (": only wages" if row["wages"] > 0 else ": its cost is zero")
         )
@@ -168,7 +171,7 @@ def _steps(
     sure = bought[~(bought["impossible"] > 0)]  # more clicks than impressions: one of them is wrong
     month = spent["date"].dt.to_period("M").dt.start_time
     sums = {column: spent[column].sum(min_count=1) for column in ("impressions", "clicks")}
-    row: dict[str, Any] = {"channel": name, "spend": spent["amount"].sum(), **sums}
+    row: dict[str, Any] = {"channel": name, "spent": spent["amount"].sum(), **sums}
     row |= {"leads": leads["leads"].sum(), "trials": leads["interested"].sum(min_count=1)}
     campaign = [sure["campaign"] + sure["date"].astype(str), bought["campaign"] + bought["date"].astype(str)]
     row = with_ratio(row, "cpm", 1000 * sure["amount"], sure["impressions"], campaign[0])
@@ -192,7 +195,7 @@ def _steps(
         said.append(
             f"{fmt.plural(wrong, 'row')} with more clicks than impressions left out of CPM and click rate"
         )
-    if row["spend"] > 0 and not row["leads"] > 0:
+    if row["spent"] > 0 and not row["leads"] > 0:
         said.append("money was spent without a prospect: the cost per lead is infinite")
     return row | {"remark": "; ".join(said)}
 

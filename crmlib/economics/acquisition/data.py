@@ -41,6 +41,7 @@ class AcquisitionData:
     new_from: Any = None
     months: int = 12
     close_days: int = 180
+    currency: str = ""
 
     def __post_init__(self) -> None:
         check_margin(self.margin)

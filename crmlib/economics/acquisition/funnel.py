@@ -135,7 +135,7 @@ def rivals(data: AcquisitionData) -> pd.DataFrame:
 def traffic(data: AcquisitionData) -> pd.DataFrame:
     """Which channels bring visits, and which bring value; see `Acquisition.traffic`."""
     visits = data.spend.groupby("channel")["clicks"].sum(min_count=1).dropna()
-    names = "channel paid visits customers share_of_visits share_of_value value_per_visit"
+    names = "channel paid visits customers share_of_visits share_of_brought brought_per_visit"
     if not visits.sum() > 0:
         return no_rows(names, "no clicks in the table marketing_spend")
     paid, found = paid_channels(data), []
@@ -145,13 +145,13 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
         customers = float(acquired["customers"].sum())
         value = customers * each if customers else 0.0
         found.append((name, name in paid, visits[name], customers, value))
-    table = pd.DataFrame(found, columns=["channel", "paid", "visits", "customers", "value"])
+    table = pd.DataFrame(found, columns=["channel", "paid", "visits", "customers", "brought"])
     table["share_of_visits"] = table["visits"] / table["visits"].sum()
-    total = table["value"].sum()
-    table["share_of_value"] = table["value"] / total if total > 0 else np.nan
-    table["value_per_visit"] = table["value"] / table["visits"].where(table["visits"] > 0)
+    total = table["brought"].sum()
+    table["share_of_brought"] = table["brought"] / total if total > 0 else np.nan
+    table["brought_per_visit"] = table["brought"] / table["visits"].where(table["visits"] > 0)
     agreement = (
-        rank_correlation(table["visits"], table["value_per_visit"].fillna(0)) if len(table) > 2 else np.nan
+        rank_correlation(table["visits"], table["brought_per_visit"].fillna(0)) if len(table) > 2 else np.nan
     )
     table = table.sort_values("visits", ascending=False, ignore_index=True)
     return with_finding(table, visits_in_words, agreement)
@@ -159,7 +159,7 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
 
 def open_prospects(data: AcquisitionData) -> pd.DataFrame:
     """Open prospects by what they are expected to bring; see `Acquisition.open_prospects`."""
-    names = "lead_id channel stage days p_won value expected"
+    names = "lead_id channel stage days p_won brought expected_value"
     if data.closing.empty:
         return no_rows(names, _NO_LEADS)
     rows = data.prospects
@@ -177,7 +177,7 @@ def open_prospects(data: AcquisitionData) -> pd.DataFrame:
     if table.empty:
         return no_rows(names, "no prospect is open")
     overall = float(age_curve(data.money, data.acquired, data.day).at(LIFE_DAYS)[0])
-    table["p_won"], table["value"] = 0.0, overall
+    table["p_won"], table["brought"] = 0.0, overall
     for channel, some in table.groupby("channel"):
         theirs, later = steps[steps["channel"] == channel], 1.0
         for name in reversed(stages[:-1]):
@@ -188,10 +188,10 @@ def open_prospects(data: AcquisitionData) -> pd.DataFrame:
         acquired = data.acquired[data.acquired["channel"] == channel]
         value = age_curve(data.money[data.money["channel"] == channel], acquired, data.day).at(LIFE_DAYS)[0]
         if np.isfinite(value):
-            table.loc[some.index, "value"] = value
+            table.loc[some.index, "brought"] = value
     table["stage"] = table["stage"].map(_word)
-    table["expected"] = table["p_won"] * table["value"]
-    order = ["expected", "lead_id"]
+    table["expected_value"] = table["p_won"] * table["brought"]
+    order = ["expected_value", "lead_id"]
     table = table.sort_values(order, ascending=[False, True], ignore_index=True)[names.split()]
     return with_finding(table, best_prospects)
 
@@ -211,24 +211,26 @@ def _step(rows: ibis.Table, stage: str, after: str, day: dt.date) -> pd.DataFram
 def followed(data: AcquisitionData) -> pd.DataFrame:
     """What became of the prospects of each quarter, in money; see `Acquisition.followed`."""
     rows = data.prospects
-    names = "cohort leads won open close_rate revenue value value_per_lead"
+    names = "cohort leads won open close_rate revenue brought brought_per_lead"
     if rows is None or data.closing.empty:
         return no_rows(names, _NO_LEADS)
     log = data._log
     money = money_of(log, data.margin)
     worth = money["profit" if data.value == "contribution" else "revenue"]
     paid = log.select("customer_id", revenue=money["revenue"], worth=worth)
-    brought = paid.group_by("customer_id").agg(revenue=_.revenue.sum(), value=_.worth.sum())
+    brought = paid.group_by("customer_id").agg(revenue=_.revenue.sum(), brought=_.worth.sum())
     # A customer is one prospect, the earliest that was won.
     won = rows.filter(_.customer_id.notnull() & (_.event == "won"))
     first = with_ids_of(log, won).group_by("customer_id").agg(created=_.created.min())
     joined = first.inner_join(brought, "customer_id")
     found = fetch(
-        joined.group_by(cohort=joined.created.truncate("Q")).agg(revenue=_.revenue.sum(), value=_.value.sum())
+        joined.group_by(cohort=joined.created.truncate("Q")).agg(
+            revenue=_.revenue.sum(), brought=_.brought.sum()
+        )
     )
     found = found.assign(cohort=pd.to_datetime(found["cohort"])).set_index("cohort").astype(float)
     table = funnel(data, ["cohort"])[
         ["cohort", "leads", "won", "open", "close_rate", "close_rate_low", "close_rate_high"]
     ]
-    table = table.join(found, on="cohort").fillna({"revenue": 0.0, "value": 0.0})
-    return table.assign(value_per_lead=table["value"] / table["leads"])
+    table = table.join(found, on="cohort").fillna({"revenue": 0.0, "brought": 0.0})
+    return table.assign(brought_per_lead=table["brought"] / table["leads"])

@@ -21,7 +21,7 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level
 
 COLUMNS = (
-    "channel spend wins average_cac marginal_cac marginal_cac_low marginal_cac_high "
+    "channel spent won average_cac marginal_cac marginal_cac_low marginal_cac_high "
     "own_cac own_cac_low own_cac_high own_variation verdict"
 )
 CANNOT, TOLD, NOTHING = "cannot be told", "told", "no effect beyond chance"
@@ -56,7 +56,7 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any, level: float =
     Returns
     -------
     DataFrame
-        One row per paid channel: `spend` (money), `wins` (of its own prospects in these months), `average_cac`,
+        One row per paid channel: `spent` (money), `won` (of its own prospects in these months), `average_cac`,
         `marginal_cac` (money per win in any channel; infinite where more budget wins nobody) and `own_cac` (per win
         among its own prospects; higher where it helps others), each with its interval, `own_variation` (standard
         deviation of log budget that nothing else explains) and `verdict`: "told", "no effect beyond chance", or
@@ -76,13 +76,13 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any, level: float =
         return no_rows(COLUMNS, "no month with both spend and prospects of whom half have decided")
     found = _effects(cells, level)
     won = cells.won.div(cells.by_now, axis=0).sum().reindex(found.index).fillna(0.0)
-    found = found.assign(spend=cells.budgets.sum(), wins=won)
+    found = found.assign(spent=cells.budgets.sum(), won=won)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found["average_cac"] = found["spend"] / won
+        found["average_cac"] = found["spent"] / won
         for name in ("marginal_cac", "own_cac"):
             # spend over the wins that a rise of the budget by its own size would bring, at the pace of a small rise
             for end, of in (("", ""), ("_low", "_high"), ("_high", "_low")):
-                found[name + end] = found["spend"] / found[f"{name}_wins{of}"].clip(lower=0)
+                found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
     return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer)
 
 

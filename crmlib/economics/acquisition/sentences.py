@@ -59,7 +59,7 @@ def conflict_in_words(ratio: float, months: float) -> str:
 
 def value_less_cost(table: pd.DataFrame, by: str) -> str:
     """Which channels have earned their cost at the oldest age that is known, or how cohorts have done."""
-    known = table[np.isfinite(table["net"]) & np.isfinite(table["net_low"])]
+    known = table[np.isfinite(table["after_cost"]) & np.isfinite(table["after_cost_low"])]
     if by == "channel":
         known = known[known["channel"] != "all channels"]
     if known.empty:
@@ -70,7 +70,7 @@ def value_less_cost(table: pd.DataFrame, by: str) -> str:
         else int(known["age"].min())
     )
     rows = known[known["age"] == age].set_index(by)
-    won, lost = rows.index[rows["net_low"] > 0], rows.index[rows["net_high"] < 0]
+    won, lost = rows.index[rows["after_cost_low"] > 0], rows.index[rows["after_cost_high"] < 0]
     days = fmt.plural(age, "day")
     if by != "channel":
         return f"Within {days}, {len(won)} of {len(rows)} cohorts have earned their cost beyond chance"
@@ -125,11 +125,11 @@ def rivals_in_words(table: pd.DataFrame) -> str:
 
 def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
     """Where the ranking of channels by visits misleads."""
-    gap = (table["share_of_value"] - table["share_of_visits"]).fillna(0.0)
+    gap = (table["share_of_brought"] - table["share_of_visits"]).fillna(0.0)
     if len(table) < 2 or not gap.abs().max() > 0:
         return ""
     row = table.loc[gap.abs().idxmax()]
-    visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_value"])
+    visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
     said = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
     if not np.isfinite(agreement):
         return said
@@ -139,8 +139,8 @@ def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
 def best_prospects(table: pd.DataFrame) -> str:
     """How much open prospects are expected to bring, and how much of it the best tenth."""
     total, best = (
-        float(table["expected"].sum()),
-        float(table["expected"].head(max(len(table) // 10, 1)).sum()),
+        float(table["expected_value"].sum()),
+        float(table["expected_value"].head(max(len(table) // 10, 1)).sum()),
     )
     if not total > 0:
         return "Open prospects are expected to bring nothing"
@@ -150,11 +150,11 @@ def best_prospects(table: pd.DataFrame) -> str:
 
 def receipts_in_words(table: pd.DataFrame, value: str) -> str:
     """Whether acquisition spend was below what earlier customers brought, in the last twelve months."""
-    rows = table.tail(12).dropna(subset=["spend"])
+    rows = table.tail(12).dropna(subset=["acquisition_spend"])
     if rows.empty:
         return ""
-    spent, came = float(rows["spend"].sum()), float(rows["repeat_value"].sum())
-    below = int((rows["spend"] < rows["repeat_value"]).sum())
+    spent, came = float(rows["acquisition_spend"].sum()), float(rows["repeat_value"].sum())
+    below = int((rows["acquisition_spend"] < rows["repeat_value"]).sum())
     where = "below" if spent < came else "above"
     return (
         f"Acquisition cost {money(spent)} in {fmt.plural(len(rows), 'month')}, {where} the {money(came)} of {value} "
@@ -174,3 +174,19 @@ def trend_in_words(table: pd.DataFrame, per_year: float, p_value: float) -> str:
         return f"{now}; no trend beyond chance"
     word = "falling" if per_year < 0 else "rising"
     return f"{now}, {word} by {fmt.points(abs(per_year))} a year, beyond chance"
+
+
+def targets_in_words(table: pd.DataFrame) -> str:
+    """Whether LTV is three times CAC and CAC is earned back within a year, and where the two conflict."""
+    if table.empty or not np.isfinite(table["ltv"].iloc[0]):
+        return ""
+    row = table.iloc[0]
+    back = (
+        f"earned back in {fmt.write(row['adjusted'], 'M')}"
+        if np.isfinite(row["adjusted"])
+        else "not earned back yet"
+    )
+    said = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
+    said += f", and CAC is {back} (target 12: {row['payback_verdict']})"
+    apart = fmt.listing([*map(str, table.loc[table["conflict"], table.columns[0]])])
+    return f"{said}; the two targets conflict for {apart}" if apart else said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,16 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.claims import Claim
+from crmlib.customers._log import fetch
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import AGE_DAYS, ALL, AcquisitionData
-from crmlib.economics.acquisition.sentences import conflict_in_words, earned_back, value_less_cost
+from crmlib.economics.acquisition.ratios import ratio
+from crmlib.economics.acquisition.sentences import (
+    conflict_in_words,
+    earned_back,
+    targets_in_words,
+    value_less_cost,
+)
 from crmlib.errors import CrmError
 from crmlib.findings import MET, NOT_MET, with_finding
 from crmlib.no_rows import no_rows
@@ -29,7 +36,9 @@ MOST_MONTHS = Claim(
     bar=12.0,
     direction=-1,
 )
-_BY_AGE = "age customers complete value value_low value_high net net_low net_high basis"
+_BY_AGE = (
+    "age customers complete brought brought_low brought_high after_cost after_cost_low after_cost_high basis"
+)
 
 
 @dataclass(frozen=True)
@@ -192,21 +201,11 @@ def value_by_age(data: AcquisitionData, by: str = "channel", ages: Any = AGES) -
             place = age // AGE_DAYS
             seen = int(curve.lived[place]) if place < len(curve.lived) else 0
             basis = "complete" if youngest >= age else f"partial: {fmt.plural(seen, 'customer')} old enough"
-            row = {
-                by: name,
-                "age": age,
-                "customers": curve.customers,
-                "complete": youngest >= age,
-                "value": value,
-            }
-            row |= {
-                "value_low": value - reach * error,
-                "value_high": value + reach * error,
-                "net": value - cost,
-            }
-            found.append(
-                row | {"net_low": value - cost - wide, "net_high": value - cost + wide, "basis": basis}
-            )
+            row = {by: name, "age": age, "customers": curve.customers, "complete": youngest >= age}
+            both = {"brought": (value, reach * error), "after_cost": (value - cost, wide)}
+            for what, (middle, far) in both.items():
+                row |= {what: middle, f"{what}_low": middle - far, f"{what}_high": middle + far}
+            found.append(row | {"basis": basis})
     return with_finding(pd.DataFrame(found), value_less_cost, by)
 
 
@@ -222,42 +221,40 @@ def value_curve(data: AcquisitionData) -> pd.DataFrame:
     return with_finding(found[found["customers"] > 0], earned_back, curve.reaches(cac), cac)
 
 
-def targets(data: AcquisitionData, expected: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
+def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
     """LTV against CAC and the time to earn it back; see `Acquisition.targets`."""
     costs = acquisition_cost(data, by)
     if costs.empty:
         return costs
-    about, reach, found = costs.set_index(by), normal_quantile(0.95), []
+    about, reach, found = costs.dropna(subset=["cac"]).set_index(by), normal_quantile(0.95), []
+    modelled = to_come is not None and len(to_come) > 0
     for name, money, acquired in groups_of(data, by):
         if name not in about.index:
             continue
         row, curve = about.loc[name], age_curve(money, acquired, data.day)
-        cac = float(row["cac"])
-        place = min(max(AGES), AGE_DAYS * (len(curve.value) - 1)) if len(curve.value) else 0
-        value, error = curve.at(place)
-        ahead = float(expected.get(name, np.nan)) if expected is not None else np.nan
-        ltv = value + np.nan_to_num(ahead)
+        cac, longest = float(row["cac"]), AGE_DAYS * (len(curve.value) - 1)
+        days, ahead = min(max(AGES), longest), 0.0
+        brought, error = curve.at(days)
+        if modelled and to_come is not None:  # all that today's customers have brought, whatever their age
+            days, ahead = longest, float(to_come.get(name, np.nan))
+            sums = money.groupby("born")["worth"].sum(), acquired.groupby("born")["customers"].sum()
+            brought, low, high = ratio(*(each.reindex(sums[1].index) for each in sums))
+            error = (high - low) / 2 / reach
+        ltv = brought + ahead
         pace = curve.at(PACE_DAYS)[0] / (PACE_DAYS / MONTH_DAYS)
         ends = np.array([ltv - reach * error, ltv + reach * error])
-        ratios = ends / [row["cac_high"], row["cac_low"]] if cac > 0 else np.array([np.inf, np.inf])
-        slow = AgeCurve(0, curve.lived, curve.value - reach * curve.error, curve.error).reaches(
-            row["cac_high"]
-        )
-        fast = AgeCurve(0, curve.lived, curve.value + reach * curve.error, curve.error).reaches(
-            row["cac_low"]
-        )
-        months = np.array([fast, slow, curve.reaches(cac)]) / MONTH_DAYS if cac > 0 else np.zeros(3)
+        ratios = ends / [row["cac_high"], row["cac_low"]] if cac > 0 else np.full(2, np.inf)
+        moved = (replace(curve, value=curve.value + sign * reach * curve.error) for sign in (1, -1))
+        reached = [one.reaches(row[end]) for one, end in zip(moved, ("cac_low", "cac_high"), strict=True)]
+        months = np.array([*reached, curve.reaches(cac)]) / MONTH_DAYS if cac > 0 else np.zeros(3)
+        if np.isinf(months[0]) and longest < MOST_MONTHS.bar * MONTH_DAYS:
+            months[:] = np.nan  # too young to have failed
         economics = UnitEconomics(ltv, cac, cac / pace if pace > 0 else np.inf, months[2])
         verdicts = LEAST_RATIO.verdict(*ratios), MOST_MONTHS.verdict(*months[:2])
         found.append(
-            {
-                by: name,
-                "customers": curve.customers,
-                "observed_days": place,
-                "value": value,
-                "expected": ahead,
-            }
-            | {"ltv": ltv, "ltv_low": ends[0], "ltv_high": ends[1], "cac": cac, "ratio": economics.ratio}
+            {by: name, "customers": curve.customers, "observed_days": days, "brought": brought}
+            | {"to_come": ahead if modelled else np.nan, "cac": cac, "ratio": economics.ratio}
+            | {"ltv": ltv, "ltv_low": ends[0], "ltv_high": ends[1]}
             | {"ratio_low": ratios[0], "ratio_high": ratios[1], "ratio_verdict": verdicts[0]}
             | {"payback": economics.payback, "adjusted": months[2], "adjusted_low": months[0]}
             | {
@@ -265,9 +262,18 @@ def targets(data: AcquisitionData, expected: pd.Series | None = None, by: str = 
                 "payback_verdict": verdicts[1],
                 "conflict": {*verdicts} == {MET, NOT_MET},
             }
-            | {"conflict_words": economics.conflict}
         )
-    return pd.DataFrame(found)
+    return with_finding(pd.DataFrame(found), targets_in_words)
+
+
+def to_come(data: AcquisitionData, values: pd.DataFrame) -> pd.Series:
+    """What a model expects of a customer acquired so far, by channel; see `Acquisition.to_come`."""
+    if not len(values):
+        return pd.Series(dtype=float)
+    people = fetch(data.people.select("customer_id", "channel"))
+    known = values.set_index(values["customer_id"].astype(str))["clv"]
+    clv = people["customer_id"].astype(str).map(known).fillna(0.0)
+    return pd.concat([pd.Series({ALL: clv.mean()}), clv.groupby(people["channel"].astype(str)).mean()])
 
 
 def target_sensitivity(row: Any) -> pd.DataFrame:

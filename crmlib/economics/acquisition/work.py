@@ -14,7 +14,9 @@ from crmlib.economics.acquisition.sentences import receipts_in_words, trend_in_w
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 
-_MONTHS = "month spend new_revenue repeat_revenue repeat_value spend_share selling_cost selling_share"
+_MONTHS = (
+    "month acquisition_spend new_revenue repeat_revenue repeat_value spend_share selling_cost selling_share"
+)
 _YEARS = "year hours_per_lead hours_per_win hours_per_customer customers_per_manager managers left_share"
 OVERHEAD = ("prospecting", "selling", "administration")
 
@@ -36,9 +38,9 @@ def receipts(data: AcquisitionData) -> pd.DataFrame:
         staff[staff["activity"].isin(some)].groupby("month")["cost"].sum() for some in (WAGES, OVERHEAD)
     )
     known = spend.reindex(months) if len(data.spend) else pd.Series(np.nan, index=months)
-    table["spend"] = known.add(wages.reindex(months).fillna(0.0))
+    table["acquisition_spend"] = known.add(wages.reindex(months).fillna(0.0))
     revenue = table["new_revenue"] + table["repeat_revenue"]
-    table["spend_share"] = table["spend"] / table["repeat_value"].where(table["repeat_value"] > 0)
+    table["spend_share"] = table["acquisition_spend"] / table["repeat_value"].where(table["repeat_value"] > 0)
     table["selling_cost"] = overhead.reindex(months)
     table["selling_share"] = table["selling_cost"] / revenue.where(revenue > 0)
     table = table.rename_axis("month").reset_index()[_MONTHS.split()]
