@@ -40,8 +40,8 @@ def firm(seed=0, elasticity=0.5, helps=0.0, budgets="chance", each=200.0):
     return pd.concat(leads, ignore_index=True), pd.DataFrame(spend, columns=["date", "channel", "amount"])
 
 
-def cost(leads, spend, **options):
-    return marginal_cac(leads, spend, as_of="2025-06-30", **options).set_index("channel")
+def cost(leads, spend):
+    return marginal_cac(leads, spend, as_of="2025-06-30").set_index("channel")
 
 
 def test_known_elasticity():

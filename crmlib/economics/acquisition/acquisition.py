@@ -178,7 +178,12 @@ class Acquisition(AcquisitionData):
     def early_value(self) -> pd.DataFrame:
         """How soon can the value of new customers be told, after 0, 7, 30, 90 days? See `early_value.early_value`."""
         return early_value.early_value(
-            self.transactions, as_of=self.day, margin=self.margin, new_from=self.new_from
+            self.transactions,
+            as_of=self.day,
+            margin=self.margin,
+            new_from=self.new_from,
+            days=(0, 7, 30, 90),
+            horizon_days=365,
         )
 
     def told(self, *frames: pd.DataFrame) -> list[str]:
