@@ -83,7 +83,7 @@ def plain(model: type, data: pd.DataFrame, otherwise: Array | None = None) -> Ar
 
 
 def newcomers(firm: SimulatedFirm, log: pd.DataFrame) -> pd.DataFrame:
-    """Customers won in the quarter after the cut, and what they buy within 39 weeks: nothing is known of them before."""
+    """Customers won in the quarter after the cut, and what they buy within 39 weeks, of which nothing is known."""
     log = log.assign(day=log["date"].dt.normalize())[log["amount"] > 0]
     first = log.groupby("customer_id")["day"].min()
     first = first[(first > CUT) & (first <= "2025-03-31")]
@@ -105,7 +105,7 @@ def one_firm(number: int) -> tuple[list[dict], list[dict]]:
     firm = simulate_firm(size, 3, random_state=1000 + number, effects={"channel_quality": quality})
     known, log = split(firm, young)
     new, t = newcomers(firm, log), float(known["holdout_T"].iloc[0])
-    fit = fit_channels(known, draws=DRAWS)
+    fit = fit_channels(known)
     everybody = plain(crm.BetaGeoModel, known), plain(crm.GammaGammaModel, known)
     scores = []
     for channel, mine in known.groupby("channel"):
@@ -115,7 +115,7 @@ def one_firm(number: int) -> tuple[list[dict], list[dict]]:
         row = {"firm": number, "quality": quality, "kind": kind, "n": len(mine)}
         later = new[new["channel"] == channel]
         for name, (buying, spending) in {
-            "pooled": (fit.purchases.params()[:, group], fit.spend.params()[:, group]),
+            "pooled": (fit.purchases.params()[:DRAWS, group], fit.spend.params()[:DRAWS, group]),
             "channel": tuple(one[None] for one in own),
             "all": tuple(one[None] for one in everybody),
         }.items():
@@ -178,7 +178,8 @@ def show_scores(scores: pd.DataFrame) -> bool:
     """The table of gains; whether pooling wins in channels under 300 customers and loses nowhere."""
     print("Gain of log score per customer by pooling, mean over firms (95 % interval)\n")
     print(
-        "| channels | firms | against | purchases | spend | both | customers won later, both |\n|---|--:|---|---|---|---|---|"
+        "| channels | firms | against | purchases | spend | both | customers won later, both |\n"
+        "|---|--:|---|---|---|---|---|"
     )
     held = True
     groups = {
@@ -211,9 +212,8 @@ def show_paybacks(found: pd.DataFrame) -> None:
     part = pd.cut(known["p"], [-0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0])
     print("\n| foreseen probability of payback | channels | mean foreseen | paid back |\n|---|--:|--:|--:|")
     for interval, rows in known.groupby(part, observed=True):
-        print(
-            f"| {max(interval.left, 0):.0%} to {interval.right:.0%} | {len(rows)} | {rows['p'].mean():.0%} | {rows['paid'].mean():.0%} |"
-        )
+        ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
+        print(f"| {ends} | {len(rows)} | {rows['p'].mean():.0%} | {rows['paid'].mean():.0%} |")
 
 
 def show_costs(found: pd.DataFrame) -> bool:
@@ -221,7 +221,8 @@ def show_costs(found: pd.DataFrame) -> bool:
     told = found[found["true"].notna() & found["marginal_cac"].notna()]
     inside = (told["marginal_cac_low"] <= told["true"]) & (told["true"] <= told["marginal_cac_high"])
     print(
-        "\n| response to spend, assists | seeds × channels | truth within | no upper end | told |\n|---|--:|--:|--:|--:|"
+        "\n| response to spend, assists | seeds × channels | truth within | no upper end | told |\n"
+        "|---|--:|--:|--:|--:|"
     )
     for strength, rows in [*told.groupby("strength"), ("all", told)]:
         ends = np.isinf(rows["marginal_cac_high"]).mean()

@@ -108,7 +108,7 @@ def test_a_group_that_says_nothing_leans_on_the_others():
     assert (own["tiny"] < 0.2).all()
     assert (own["a"] > 2 * own["tiny"]).all()
     table = channel_values(data, **TERMS).set_index("channel")
-    width = (table["value_high"] - table["value_low"]) / table["value"]
+    width = (table["worth_high"] - table["worth_low"]) / table["worth"]
     assert width["tiny"] > width["a"]
 
 

@@ -163,6 +163,33 @@ class Acquisition(AcquisitionData):
         """By year: hours per prospect, win and customer, accounts per manager today, share of the staff who left."""
         return work.workload(self)
 
+    def channel_values(self, *, discount_rate_per_year: float, horizon: str = "36M") -> pd.DataFrame:
+        """What is a new customer of each channel worth, also of a channel in its second month?
+
+        One row per `channel`, the most valuable first; see `channel_values.channel_values`. Small channels lean on all
+        channels. `worth` is contribution from the first purchase on, `cac` the fully loaded one.
+        """
+        return channel_values.of_firm(self, discount_rate_per_year, horizon)
+
+    def attribution(self, touchpoints: Any) -> pd.DataFrame:
+        """With how many of the wins do four rules credit each channel? See `attribution.attribution`."""
+        return attribution.attribution(touchpoints, self.leads, as_of=self.day)
+
+    def marginal_cac(self) -> pd.DataFrame:
+        """What would one more customer cost by a larger budget of each channel? See `marginal_cac.marginal_cac`."""
+        return marginal_cac.marginal_cac(self.leads, self.marketing_spend, as_of=self.day)
+
+    def early_value(self) -> pd.DataFrame:
+        """How soon can the value of new customers be told, after 0, 7, 30, 90 days? See `early_value.early_value`."""
+        return early_value.early_value(
+            self.transactions,
+            as_of=self.day,
+            margin=self.margin,
+            new_from=self.new_from,
+            days=(0, 7, 30, 90),
+            horizon_days=365,
+        )
+
     def told(self, *frames: pd.DataFrame) -> list[str]:
         """What the frames of this chapter say, a sentence each, in the currency."""
         return [in_currency(frame.attrs.get("finding", ""), self.currency) for frame in frames]
@@ -186,28 +213,6 @@ class Acquisition(AcquisitionData):
             "blended_cac": found(row, "cac", "money"),
             "payback_days": found(days, "adjusted", "days", curves.MONTH_DAYS),
         }
-
-    def channel_values(self, *, discount_rate_per_year: float, horizon: str = "36M") -> pd.DataFrame:
-        """What is a new customer of each channel worth, also of a channel in its second month?
-
-        One row per `channel`, the most valuable first; see `channel_values.channel_values`. Small channels lean on all
-        channels. `value` is contribution from the first purchase on, `cac` the fully loaded one.
-        """
-        return channel_values.of_firm(self, discount_rate_per_year, horizon)
-
-    def attribution(self, touchpoints: Any) -> pd.DataFrame:
-        """With how many of the wins do four rules credit each channel? See `attribution.attribution`."""
-        return attribution.attribution(touchpoints, self.leads, as_of=self.day)
-
-    def marginal_cac(self) -> pd.DataFrame:
-        """What would one more customer cost by a larger budget of each channel? See `marginal_cac.marginal_cac`."""
-        return marginal_cac.marginal_cac(self.leads, self.marketing_spend, as_of=self.day)
-
-    def early_value(self) -> pd.DataFrame:
-        """How soon can the value of new customers be told, after 0, 7, 30, 90 days? See `early_value.early_value`."""
-        return early_value.early_value(
-            self.transactions, as_of=self.day, margin=self.margin, new_from=self.new_from
-        )
 
     @property
     def _worth(self) -> float:

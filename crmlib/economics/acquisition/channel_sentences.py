@@ -13,15 +13,15 @@ from crmlib.statistics import Array, percentile_interval
 def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
     """Which channel's customers are worth most, and which least; `between` are draws of the difference."""
     best, worst = table.iloc[0], table.iloc[-1]
-    mean = fmt.money(best["value"], UNNAMED)
+    mean = fmt.money(best["worth"], UNNAMED)
     if len(table) == 1:
-        reach = fmt.interval(best["value_low"], best["value_high"], "money", UNNAMED)
+        reach = fmt.interval(best["worth_low"], best["worth_high"], "money", UNNAMED)
         return f"a new customer of {best['channel']} is worth {mean} ({reach})"
     low, high = percentile_interval(between, level=level)
     difference = Estimate(float(np.mean(between)), "money", float(low), float(high), level, UNNAMED)
     sentence = (
         f"a new customer of {best['channel']} is worth {mean}, of {worst['channel']} "
-        f"{fmt.money(worst['value'], UNNAMED)}"
+        f"{fmt.money(worst['worth'], UNNAMED)}"
     )
     return compared(sentence, difference)
 

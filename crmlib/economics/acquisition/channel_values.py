@@ -33,13 +33,18 @@ from crmlib.models._special import beta_rule
 from crmlib.models.beta_geo import BetaGeoModel
 from crmlib.models.gamma_gamma import GammaGammaModel, read_spend
 from crmlib.no_rows import no_rows
-from crmlib.statistics import check_level, percentile_interval
+from crmlib.statistics import percentile_interval
 from crmlib.units import TimeUnit, periods, unit_of
 
 COLUMNS = (
     "channel customers median_age_days purchases_per_year dropout spend_per_purchase own_dropout "
-    "value value_low value_high cac p_payback_12m"
+    "worth worth_low worth_high cac p_payback_12m"
 )
+DRAWS, SEED, LEVEL = (
+    200,
+    0,
+    0.8,
+)  # of the parameters; the interval has their uncertainty and that of the leaning
 PAYBACK_DRAWS, SIMULATED = 50, 40
 FEWEST_LIVES = 0.5  # of q + p x - 2: below, the spread of spend has no end
 
@@ -66,16 +71,13 @@ class ChannelFit:
     time_unit: TimeUnit
 
 
-def fit_channels(customers: pd.DataFrame, *, draws: int = 200, random_state: int = 0) -> ChannelFit:
+def fit_channels(customers: pd.DataFrame) -> ChannelFit:
     """Fit BG/NBD and Gamma-Gamma to channels that lean on each other, and to cohorts that lean on their channel.
 
     Parameters
     ----------
     customers : CustomerSummary
         Of `rfm_summary`, with a column `channel` and, if wanted, `cohort`.
-    draws : int
-        Of the parameters, for the intervals.
-    random_state : int
 
     Raises
     ------
@@ -93,20 +95,12 @@ def fit_channels(customers: pd.DataFrame, *, draws: int = 200, random_state: int
     row, groups = by_group.ngroup().to_numpy(), by_group.size().rename("customers").reset_index()
     parts = [known[row == group] for group in range(len(groups))]
     of_channel = pd.factorize(groups["channel"])[0]
-    random = np.random.default_rng(random_state)
+    bought = [purchase_likelihood(read_histories(part, weighted=True)) for part in parts]
+    spent = [spend_likelihood(read_spend(part)) for part in parts]
     common = BetaGeoModel(time_unit=unit.value).fit(known), GammaGammaModel().fit(known)
-    fits = (
-        pool(family, of, start, of_channel, draws=draws, random=random)
-        for family, of, start in (
-            (
-                PURCHASES,
-                [purchase_likelihood(read_histories(part, weighted=True)) for part in parts],
-                purchase_place(common[0]),
-            ),
-            (SPEND, [spend_likelihood(read_spend(part)) for part in parts], spend_place(common[1])),
-        )
-    )
-    return ChannelFit(groups, row, *fits, time_unit=unit)
+    options = of_channel, DRAWS, np.random.default_rng(SEED)
+    purchases = pool(PURCHASES, bought, purchase_place(common[0]), *options)
+    return ChannelFit(groups, row, purchases, pool(SPEND, spent, spend_place(common[1]), *options), unit)
 
 
 def channel_values(
@@ -116,8 +110,6 @@ def channel_values(
     discount_rate_per_year: float,
     cac: Mapping[str, float] | None = None,
     horizon: str = "36M",
-    level: float = 0.8,
-    random_state: int = 0,
 ) -> pd.DataFrame:
     """What a new customer of each channel is worth, first order included, and whether it earns back its cost.
 
@@ -136,16 +128,13 @@ def channel_values(
         Money per customer won, by channel.
     horizon : str
         How long a customer is counted, from the first purchase.
-    level : float
-        Of the interval of the value; it holds the uncertainty of the parameters and of the leaning.
-    random_state : int
 
     Returns
     -------
     DataFrame
         One row per channel, the most valuable first: `channel, customers, median_age_days, purchases_per_year` and
-        `dropout` (after a purchase), `spend_per_purchase` (means of a new customer), `own_dropout` (0 to 1), `value,
-        value_low, value_high` (money), `cac`, and `p_payback_12m`: how probable it is that the channel's customers
+        `dropout` (after a purchase), `spend_per_purchase` (means of a new customer), `own_dropout` (0 to 1), `worth,
+        worth_low, worth_high` (money, 80 %), `cac`, and `p_payback_12m`: how probable it is that the channel's customers
         of the last 12 months bring their cost within 12 months of their first purchase.
 
     Notes
@@ -154,11 +143,10 @@ def channel_values(
     logs, with a Laplace approximation of each group's likelihood and spreads averaged over a grid.
     """
     check_share("margin", margin)
-    check_level(level)
     if not len(customers):
         return no_rows(COLUMNS, "no customer with a purchase and a channel")
     try:
-        fit = fit_channels(customers, random_state=random_state)
+        fit = fit_channels(customers)
     except FitError as error:
         return no_rows(COLUMNS, str(error))
     months = round(periods(horizon, "M"))
@@ -166,14 +154,14 @@ def channel_values(
     orders = _orders_of_new(params, fit.time_unit, months)
     at = (np.arange(months) + 0.5) / 12
     worth = margin * spend * (1 + orders @ (1 + discount_rate_per_year) ** -at)
-    chances = _payback(customers, fit, margin, cac or {}, random_state)
+    chances = _payback(customers, fit, margin, cac or {})
     rows = []
     share = fit.groups["customers"].to_numpy()
     drawn = {}
     for name, where in fit.groups.groupby("channel", sort=False, observed=True).indices.items():
         weight = share[where] / share[where].sum()
         drawn[name] = worth[:, where] @ weight
-        low, high = percentile_interval(drawn[name], level=level)
+        low, high = percentile_interval(drawn[name], level=LEVEL)
         mine = customers[np.isin(fit.row, where)]
         r, alpha, a, b = np.moveaxis(params[:, where], -1, 0)
         rows.append(
@@ -185,16 +173,16 @@ def channel_values(
                 "dropout": float((a / (a + b) @ weight).mean()),
                 "spend_per_purchase": float((spend[:, where] @ weight).mean()),
                 "own_dropout": float(fit.purchases.own[where, DROPOUT] @ weight),
-                "value": float(drawn[name].mean()),
-                "value_low": float(low),
-                "value_high": float(high),
+                "worth": float(drawn[name].mean()),
+                "worth_low": float(low),
+                "worth_high": float(high),
                 "cac": float((cac or {}).get(name, np.nan)),
                 "p_payback_12m": chances.get(name, np.nan),
             }
         )
-    table = pd.DataFrame(rows).sort_values("value", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows).sort_values("worth", ascending=False, ignore_index=True)
     ends = drawn[table["channel"].iloc[0]] - drawn[table["channel"].iloc[-1]]
-    return with_finding(table, worth_of_channels, ends, level)
+    return with_finding(table, worth_of_channels, ends, LEVEL)
 
 
 def of_firm(data: AcquisitionData, discount_rate_per_year: float, horizon: str) -> pd.DataFrame:
@@ -211,8 +199,8 @@ def of_firm(data: AcquisitionData, discount_rate_per_year: float, horizon: str) 
     summary = rfm_summary(data.transactions, as_of=data.day)
     customers = summary.merge(people[["customer_id", "channel"]], on="customer_id")
     cac = costs.set_index("channel")["cac"].to_dict() if len(costs) else {}
-    terms = {"margin": margin, "discount_rate_per_year": discount_rate_per_year, "horizon": horizon}
-    return channel_values(customers, cac=cac, **terms)
+    rate = discount_rate_per_year
+    return channel_values(customers, cac=cac, margin=margin, discount_rate_per_year=rate, horizon=horizon)
 
 
 def _mean_spend(params: Array) -> Array:
@@ -234,12 +222,12 @@ def _orders_of_new(params: Array, unit: TimeUnit, months: int) -> Array:
 
 
 def _payback(
-    customers: pd.DataFrame, fit: ChannelFit, margin: float, cac: Mapping[str, float], random_state: int
+    customers: pd.DataFrame, fit: ChannelFit, margin: float, cac: Mapping[str, float]
 ) -> dict[str, float]:
     """How probable it is that the young customers of each channel bring their cost within 12 months."""
     year = periods("1Y", fit.time_unit)
     age = customers["T"].to_numpy(float)
-    random, chances = np.random.default_rng(random_state), {}
+    random, chances = np.random.default_rng(SEED), {}
     purchases, spends = fit.purchases.params(), fit.spend.params()
     some = np.arange(0, len(purchases), max(1, len(purchases) // PAYBACK_DRAWS))
     for name, where in fit.groups.groupby("channel", sort=False, observed=True).indices.items():

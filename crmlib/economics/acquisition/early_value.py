@@ -22,6 +22,7 @@ from crmlib.statistics import Array, bootstrap_weights, with_intervals
 
 MEASURES = ("rank_correlation", "top_captured", "share_held", "lost_per_customer")
 COLUMNS = ("days", "customers", *(name + end for name in MEASURES for end in ("", "_low", "_high")))
+TOP, RESAMPLES, SEED = 0.1, 200, 0  # share of customers that is acted upon
 FEWEST, MOST = 30, 20_000  # customers: of more, so many are drawn by chance
 
 
@@ -33,9 +34,6 @@ def early_value(
     new_from: Any = None,
     days: Sequence[int] = (0, 7, 30, 90),
     horizon_days: int = 365,
-    top: float = 0.1,
-    resamples: int = 200,
-    random_state: int = 0,
 ) -> pd.DataFrame:
     """How well does what customers have brought so far tell what they will bring later?
 
@@ -56,10 +54,6 @@ def early_value(
         Ages at which value is told; 0 is the day of the first purchase.
     horizon_days : int
         How long a customer is followed from the first purchase.
-    top : float
-        Share of customers that is acted upon.
-    resamples, random_state : int
-        Of customers, for intervals of 95 %.
 
     Returns
     -------
@@ -67,7 +61,7 @@ def early_value(
         One row per age: `days`, `customers`, `rank_correlation` with later value, `top_captured` (share of the later
         top tenth who are in the top tenth so far), `share_held` (of later value, by the top tenth so far) and
         `lost_per_customer`: later value, per customer of the top tenth, that those chosen at this age bring less than
-        those chosen at the last age. Each with `_low` and `_high`.
+        those chosen at the last age. Each with `_low` and `_high` (95 %).
 
     Examples
     --------
@@ -78,8 +72,6 @@ def early_value(
     ages = sorted(set(days))
     if not ages or ages[0] < 0 or ages[-1] >= horizon_days:
         raise CrmError(f"days is {list(days)}; give ages from 0 to below the horizon of {horizon_days} days")
-    if not 0 < top < 1:
-        raise CrmError(f"top is {top}; give a share of customers above 0 and below 1, such as 0.1")
     people = _people(transactions, as_day(as_of, "as_of"), margin, new_from, ages, horizon_days)
     n = len(people)
     if n < FEWEST:
@@ -88,16 +80,14 @@ def early_value(
         )
         return no_rows(COLUMNS, f"{followed}, and {FEWEST} are needed")
     if n > MOST:
-        people, n = people.sample(MOST, random_state=random_state), MOST
+        people, n = people.sample(MOST, random_state=SEED), MOST
     later = people["later"].to_numpy(float)
-    best = (later > np.quantile(later, 1 - top)).astype(float)
+    best = (later > np.quantile(later, 1 - TOP)).astype(float)
     scores = [
         (score, Ranking(score, later)) for score in (people[f"by_{age}"].to_numpy(float) for age in ages)
     ]
-    found = _measures(scores, best, later, np.ones(n), top)
-    drawn = [
-        _measures(scores, best, later, one, top) for one in bootstrap_weights(n, resamples, random_state)
-    ]
+    found = _measures(scores, best, later, np.ones(n))
+    drawn = [_measures(scores, best, later, one) for one in bootstrap_weights(n, RESAMPLES, SEED)]
     columns = with_intervals(MEASURES, found, np.array(drawn))
     table = pd.DataFrame({"days": ages, "customers": n, **columns})
     return with_finding(table, told_after, horizon_days)
@@ -129,16 +119,14 @@ def _people(
     return fetch(rows.group_by("customer_id").agg(**sums, later=later).order_by("customer_id"))
 
 
-def _measures(
-    scores: Sequence[tuple[Array, Ranking]], best: Array, later: Array, weights: Array, top: float
-) -> Array:
+def _measures(scores: Sequence[tuple[Array, Ranking]], best: Array, later: Array, weights: Array) -> Array:
     """The measures at each age, shape (measures, ages), each customer as often as weights say."""
     drawn = np.repeat(np.arange(len(later)), weights.astype(int))
-    total, many = float(weights @ later), top * len(drawn)
+    total, many = float(weights @ later), TOP * len(drawn)
     found = []
     for score, ranking in scores:
-        held = float(ranking.levels(weights).captured_by(top))
-        captured = float(Ranking(score, best).levels(weights).captured_by(top))
+        held = float(ranking.levels(weights).captured_by(TOP))
+        captured = float(Ranking(score, best).levels(weights).captured_by(TOP))
         found.append([rank_correlation(score[drawn], later[drawn]), captured, held, held * total / many])
     table = np.array(found).T
     table[3] = table[3, -1] - table[3]

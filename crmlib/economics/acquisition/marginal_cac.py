@@ -18,12 +18,12 @@ from crmlib.economics.acquisition.channel_sentences import next_customer
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows
-from crmlib.statistics import check_level
 
 COLUMNS = (
-    "channel spend wins average_cac marginal_cac marginal_cac_low marginal_cac_high "
+    "channel spent won average_cac marginal_cac marginal_cac_low marginal_cac_high "
     "own_cac own_cac_low own_cac_high own_variation verdict"
 )
+LEVEL = 0.9  # of the intervals
 CANNOT, TOLD, NOTHING = "cannot be told", "told", "no effect beyond chance"
 MONTHS_PER_TURN = (
     5  # the number of prospects may turn once in so many months, for reasons that are not the budget
@@ -35,7 +35,7 @@ FLOOR = 0.05  # of the usual budget, added so that a month without one has a log
 CHASES = 0.01  # p-value below which a budget is held to follow the prospects of the month before
 
 
-def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any, level: float = 0.9) -> pd.DataFrame:
+def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:
     """What would one more customer cost by a larger budget of a channel?
 
     Wins of the prospects who came in a month are set against the budgets of that month in their market: the channel's
@@ -50,15 +50,13 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any, level: float =
         `date, channel, amount`, optionally `market`, and `organic` (left out).
     as_of : date or str
         Last day that counts. Wins of late months are scaled up by the time to close of earlier ones.
-    level : float
-        Of the intervals.
 
     Returns
     -------
     DataFrame
-        One row per paid channel: `spend` (money), `wins` (of its own prospects in these months), `average_cac`,
+        One row per paid channel: `spent` (money), `won` (of its own prospects in these months), `average_cac`,
         `marginal_cac` (money per win in any channel; infinite where more budget wins nobody) and `own_cac` (per win
-        among its own prospects; higher where it helps others), each with its interval, `own_variation` (standard
+        among its own prospects; higher where it helps others), each with its 90 % interval, `own_variation` (standard
         deviation of log budget that nothing else explains) and `verdict`: "told", "no effect beyond chance", or
         "cannot be told", with the reason.
 
@@ -67,22 +65,21 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any, level: float =
     Poisson regression of wins by market, month and channel, in logs of the budgets; intervals by clusters of market and
     month (Liang & Zeger, Biometrika 73, 1986) and Student's t.
     """
-    check_level(level)
     prospects, money = open_optional(leads), open_optional(marketing_spend)
     if prospects is None or money is None:
         return no_rows(COLUMNS, f"no table {'leads' if prospects is None else 'marketing_spend'}")
     cells = _cells(prospects, money, as_day(as_of, "as_of"))
     if cells.budgets.empty:
         return no_rows(COLUMNS, "no month with both spend and prospects of whom half have decided")
-    found = _effects(cells, level)
+    found = _effects(cells)
     won = cells.won.div(cells.by_now, axis=0).sum().reindex(found.index).fillna(0.0)
-    found = found.assign(spend=cells.budgets.sum(), wins=won)
+    found = found.assign(spent=cells.budgets.sum(), won=won)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found["average_cac"] = found["spend"] / won
+        found["average_cac"] = found["spent"] / won
         for name in ("marginal_cac", "own_cac"):
             # spend over the wins that a rise of the budget by its own size would bring, at the pace of a small rise
             for end, of in (("", ""), ("_low", "_high"), ("_high", "_low")):
-                found[name + end] = found["spend"] / found[f"{name}_wins{of}"].clip(lower=0)
+                found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
     return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer)
 
 
@@ -116,7 +113,7 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
     rows["age"] = (pd.Timestamp(day) - pd.to_datetime(rows["month"])).dt.days - 15
     rows["won"] = rows["leads"].where(rows["days"] >= 0, 0)
     old = rows[(rows["days"] >= 0) & (rows["age"] >= min(365, rows["age"].max() / 2))]
-    delay = np.sort(np.repeat(old["days"], old["leads"]).to_numpy())
+    delay = np.sort(np.repeat(old["days"].to_numpy(), old["leads"].to_numpy()))
     rows["by_now"] = np.searchsorted(delay, rows["age"], side="right") / max(len(delay), 1)
     rows = rows[rows["by_now"] >= WON_BY_NOW]
     won, came, budgets = (
@@ -131,7 +128,7 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
     return Cells(won.loc[both], came.loc[both], budgets.loc[:, budgets.sum() > 0], by_now[both])
 
 
-def _effects(cells: Cells, level: float) -> pd.DataFrame:
+def _effects(cells: Cells) -> pd.DataFrame:
     """Wins for a rise of each budget, in all channels and in its own, with their intervals, and the verdicts."""
     from scipy.special import stdtrit
 
@@ -163,7 +160,7 @@ def _effects(cells: Cells, level: float) -> pd.DataFrame:
     in_by_now = np.repeat(cells.by_now.to_numpy(), cells.won.shape[1])
     place, covariance, mean = _poisson(design, won, np.log(in_by_now), cells.won.shape[1], free)
     mean = (mean / in_by_now).reshape(cells.won.shape).sum(axis=0)
-    reach = float(stdtrit(free, (1 + level) / 2))
+    reach = float(stdtrit(free, (1 + LEVEL) / 2))
     for at, channel in enumerate(told):
         own = float(mean[cells.won.columns.get_loc(channel)]) if channel in cells.won else 0.0
         for name, everywhere in (("marginal_cac", float(mean.sum())), ("own_cac", own)):
@@ -241,4 +238,4 @@ def _poisson(
     scores = ((wins - mean)[:, None] * design).reshape(-1, together, design.shape[1]).sum(axis=1)
     by_cluster = len(scores) / free * inverse @ (scores.T @ scores) @ inverse
     # With few clusters theirs is too small now and then: wins vary at least as by chance alone.
-    return place, np.stack([by_cluster, inverse]), mean
+    return np.asarray(place, float), np.stack([by_cluster, inverse]).astype(float), mean.astype(float)

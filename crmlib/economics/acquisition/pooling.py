@@ -131,7 +131,6 @@ def pool(
     groups: Sequence[LogLikelihood],
     start: Array,
     channel: Array,
-    *,
     draws: int,
     random: np.random.Generator,
 ) -> Pooled:
@@ -242,7 +241,7 @@ def _laplace(information: Array, pull: Array, prior: Array) -> tuple[float, Arra
     root = np.linalg.cholesky(prior + information)
     half = np.linalg.solve(root, pull)
     logdet = np.linalg.slogdet(prior)[1] - 2 * np.log(np.diag(root)).sum()
-    return float(logdet + half @ half) / 2, np.linalg.solve(root.T, half), root
+    return float(logdet + half @ half) / 2, np.asarray(np.linalg.solve(root.T, half)), np.asarray(root, float)
 
 
 def _own(family: Family, information: Array, prior: Array) -> Array:
