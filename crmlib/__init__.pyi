@@ -63,6 +63,7 @@ from .customers.treatments.loyalty import (
 from .customers.treatments.loyalty import (
     programme_enrolments as programme_enrolments,
 )
+from .economics.acquisition.acquisition import Acquisition as Acquisition
 from .economics.churn_campaign import retention_campaign as retention_campaign
 from .economics.experiment_campaign import campaign_from_experiment as campaign_from_experiment
 from .economics.experiments import read_experiments as read_experiments
@@ -86,9 +87,6 @@ from .economics.loyalty import (
 )
 from .economics.loyalty import (
     programme_liability as programme_liability,
-)
-from .economics.loyalty import (
-    programme_payback_months as programme_payback_months,
 )
 from .economics.retention.case import buyers_case as buyers_case
 from .economics.retention.case import contracts_case as contracts_case

@@ -42,7 +42,8 @@ def cohort_value(
     Parameters
     ----------
     history : DataFrame
-        One row per `age` (months) from 0 on: `customers` and `value_per_customer` (money, cumulative).
+        One row per `age` (months) from 0 on: `customers` and `value_per_customer` (money, cumulative); with `cac`, what
+        a customer cost to win, drawn as a dashed line.
     finding : str, optional
         The title; by default that which the analysis left on the frame.
     value : str
@@ -64,13 +65,19 @@ def cohort_value(
     ages, values = history["age"], history["value_per_customer"].to_numpy(dtype=float)
     axes = sheet(2.4, ax)
     kit.named_lines(axes, {"": (ages, values)}, [BLUE])
+    cost = float(history["cac"].iloc[0]) if "cac" in history else np.nan
+    if np.isfinite(cost):
+        kit.dashed(axes, axes.get_xlim(), [cost, cost], INK)
+        axes.set_ylim(top=max(axes.get_ylim()[1], 1.1 * cost))
+        kit.end_labels(axes, axes.get_xlim()[1], [cost], [f"cost: {fmt.money(cost, currency)}"], [INK])
     base_axis(axes, "Months since the customer's own first purchase", kind="count", bins=8)
-    scale = value_axis(axes, "y", kind="money", largest=float(np.abs(values).max()))
+    scale = value_axis(axes, "y", kind="money", largest=float(np.nanmax(np.abs([*values, cost]))))
     alt = (
         f"Line of cumulative {value} per customer acquired ({fmt.plural(history['customers'].iloc[0], 'customer')}): "
         f"{fmt.money(values[0], currency)} in the first month, {fmt.money(values[-1], currency)} through age "
         f"{fmt.number(ages.iloc[-1])}."
     )
+    alt += f" Dashed: the cost of winning one, {fmt.money(cost, currency)}." if np.isfinite(cost) else ""
     unit = f"Cumulative {value} per customer acquired, {scale}{currency or 'money'}"
     return finish(axes, title_of(history, finding, currency), alt, unit=unit)
 

@@ -1,4 +1,4 @@
-"""The money of a loyalty programme: its effect, the liability of outstanding points, and payback."""
+"""The money of a loyalty programme: its effect and the liability of outstanding points."""
 
 from __future__ import annotations
 
@@ -100,57 +100,6 @@ def programme_liability(
     most = outstanding * worth
     row = (len(accounts), outstanding, worth, lost, most * (1 - lost), most, float(dormant))
     return pd.DataFrame([row], columns=_LIABILITY)
-
-
-def programme_payback_months(
-    *,
-    members: int,
-    gain_per_member_month: float,
-    set_up_cost: float,
-    running_cost_per_month: float = 0.0,
-    reward_cost_per_member_month: float = 0.0,
-) -> float:
-    """After how many months has the programme earned what it cost to begin?
-
-    Parameters
-    ----------
-    members : int
-        Customers in the programme, the same throughout.
-    gain_per_member_month : float
-        Profit before rewards that the programme brings per member and month: the uplift against a control times
-        the margin, not the spend of members.
-    set_up_cost, running_cost_per_month : float
-        Money of the programme as a whole.
-    reward_cost_per_member_month : float, default 0.0
-        Money per member and month, breakage taken off.
-
-    Returns
-    -------
-    float
-        Infinite where a month earns nothing.
-
-    Raises
-    ------
-    CrmError
-        If members or a cost is negative.
-
-    Examples
-    --------
-    >>> programme_payback_months(members=1000, gain_per_member_month=2.0, set_up_cost=6000,
-    ...     running_cost_per_month=500, reward_cost_per_member_month=0.5)
-    6.0
-    """
-    costs = {
-        "members": members,
-        "set_up_cost": set_up_cost,
-        "running_cost_per_month": running_cost_per_month,
-        "reward_cost_per_member_month": reward_cost_per_member_month,
-    }
-    for name, value in costs.items():
-        if not 0 <= value < np.inf:
-            raise CrmError(f"{name} is {value}; give a finite number, 0 or more")
-    earned = members * (gain_per_member_month - reward_cost_per_member_month) - running_cost_per_month
-    return set_up_cost / earned if earned > 0 else np.inf
 
 
 def _accounts(loyalty_ledger: Any, *, as_of: Any) -> tuple[pd.DataFrame, dict[str, float]]:

@@ -36,15 +36,6 @@ def test_liability_by_hand():
     assert given["liability"].tolist() == pytest.approx([11.5])
 
 
-def test_payback_by_hand():
-    terms = {"members": 2000, "set_up_cost": 9000, "running_cost_per_month": 1000}
-    payback = crm.programme_payback_months(
-        **terms, gain_per_member_month=3.0, reward_cost_per_member_month=1.0
-    )
-    assert payback == pytest.approx(3.0)  # 4,000 − 1,000 a month
-    assert crm.programme_payback_months(**terms, gain_per_member_month=0.5) == np.inf
-
-
 def test_enrolments_by_hand():
     rows = [
         ("m", "2024-01-05", 10.0),  # seven months before joining
@@ -226,11 +217,6 @@ def test_points_add_up_on_the_simulated_firm(firms):
             "breakage is 1.5",
         ),
         (lambda: crm.loyalty_uplift(matched_world(0), measure="spent"), CrmError, "did you mean 'spend'"),
-        (
-            lambda: crm.programme_payback_months(members=-1, gain_per_member_month=1, set_up_cost=1),
-            CrmError,
-            "members is -1",
-        ),
     ],
 )
 def test_refuses_by_name(call, error, words):

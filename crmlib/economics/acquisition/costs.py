@@ -1,0 +1,226 @@
+"""What impressions, clicks, prospects and customers cost, by channel and month."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.economics.acquisition.closing import closing
+from crmlib.economics.acquisition.data import ALL, SALES, UNKNOWN, WAGES, AcquisitionData, by_channel
+from crmlib.economics.acquisition.ratios import with_ratio
+from crmlib.economics.acquisition.sentences import cost_of_customers, dearest_lead
+from crmlib.findings import with_finding
+from crmlib.no_rows import no_rows
+
+PAID = "paid channels"
+FEW = 30  # customers below which a channel is not ranked
+_UNIT_COSTS = (
+    "channel spent impressions clicks leads trials cpm cpc cpl cpa ctr close_rate median_days roi_per_lead "
+    "brought_per_money brought_per_hour remark"
+)
+_CAC = "channel customers spent wages cac_spend cac lag_days remark"
+
+
+def lagged_spend(data: AcquisitionData) -> pd.DataFrame:
+    """Spend by `channel`, `component` and the `month` in which customers are due of it: later by the channel's lag.
+
+    Where all spend is dated on first days of months, it is that of the whole month.
+    """
+    rows = data.spend.groupby(["date", "channel", "component"], as_index=False)["amount"].sum()
+    monthly = bool((rows["date"].dt.day == 1).all())
+    length = rows["date"].dt.days_in_month if monthly else pd.Series(1, index=rows.index)
+    each = rows.loc[rows.index.repeat(length)]
+    nth = each.groupby(level=0).cumcount()
+    later = each["channel"].map(data.lags).fillna(data.lags.get(ALL, 0.0)).round()
+    due = each["date"] + pd.to_timedelta(nth + later, unit="D")
+    each = each.assign(
+        month=due.dt.to_period("M").dt.start_time, amount=each["amount"] / length.loc[each.index]
+    )
+    return each.groupby(["channel", "component", "month"], as_index=False)["amount"].sum()
+
+
+def cells(data: AcquisitionData) -> pd.DataFrame:
+    """Customers and what they cost, by `channel` and `month` of the first purchase, as far as the spend is known.
+
+    `spend` (lagged), `wages` (of prospecting, selling and marketing), `cost` (both), `customers`. Wages of prospecting
+    and selling go to channels by the hours of their prospects, or else by prospects; those of marketing by spend.
+    """
+    people = data.acquired.assign(month=data.acquired["born"].dt.to_period("M").dt.start_time)
+    found = people.groupby(["channel", "month"])["customers"].sum().to_frame()
+    spend = lagged_spend(data).groupby(["channel", "month"])["amount"].sum()
+    found = found.join(spend.rename("spend"), how="outer").fillna(0.0).reset_index()
+    last = pd.Timestamp(data.day) + pd.Timedelta(1, "D")
+    whole = found["month"] + pd.offsets.MonthBegin(1) <= last
+    first = data.spend["date"].min()
+    if pd.notna(first):
+        first = first + pd.Timedelta(max(data.lags.values(), default=0.0), "D")
+        whole &= found["month"] >= first
+    found = found[whole & (found["month"] <= data.window[1])].reset_index(drop=True)
+    found["wages"] = _wages(data, found)
+    return found.assign(cost=found["spend"] + found["wages"])
+
+
+def _wages(data: AcquisitionData, found: pd.DataFrame) -> pd.Series:
+    """Wages of each cell."""
+    wages = pd.Series(0.0, index=found.index)
+    rows = data.closing[data.closing["month"].isin(found["month"])]
+    worked = rows.groupby("channel")[["hours", "leads"]].sum().astype(float)
+    by_people = found.groupby("channel")["customers"].sum()
+    by_hours = worked["hours"] if worked["hours"].sum() > 0 else worked["leads"] if len(worked) else by_people
+    by_money = found.groupby("channel")["spend"].sum().clip(lower=0)
+    for activity in WAGES:
+        paid = data.staff[data.staff["activity"] == activity].set_index("month")["cost"].astype(float)
+        keys = by_hours if activity in SALES else by_money if by_money.sum() > 0 else by_people
+        keys = keys.reindex(found["channel"].unique(), fill_value=0.0)
+        shares = keys / (keys.sum() or 1.0)
+        wages += found["month"].map(paid).fillna(0.0) * found["channel"].map(shares).fillna(0.0)
+    return wages
+
+
+def paid_channels(data: AcquisitionData) -> set[str]:
+    """Channels for which money was spent."""
+    money = data.spend[~data.spend["organic"].astype(bool)].groupby("channel")["amount"].sum()
+    return {*money.index[money != 0].astype(str)}
+
+
+def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame:
+    """What a new customer costs; see `Acquisition.cost_per_customer`."""
+    table = cells(data)
+    if by == "channel":
+        table = table[table["month"] >= data.window[0]]
+    if table.empty or not len(data.spend):
+        why = "no table marketing_spend" if not len(data.spend) else "no complete month whose spend is known"
+        return no_rows(_CAC if by == "channel" else _CAC.replace("channel", "cohort"), why)
+    paid, waits = paid_channels(data), data.lags
+    groups = [(ALL, table), (PAID, table[table["channel"].isin(paid)]), *by_channel(table)[1:]]
+    if by != "channel":
+        cohort = table["month"].dt.to_period("Q").dt.start_time
+        groups = [(start, rows) for start, rows in table.groupby(cohort) if rows["month"].nunique() == 3]
+    refunds = data.spend.groupby("channel")["refunds"].sum()
+    found = []
+    for name, rows in groups:
+        sums = rows[["customers", "spend", "wages"]].sum().rename({"spend": "spent"}).to_dict()
+        row: dict[str, Any] = {by: name, **sums, "lag_days": waits.get(name, np.nan)}
+        row = with_ratio(row, "cac_spend", rows["spend"], rows["customers"], rows["month"])
+        row = with_ratio(row, "cac", rows["cost"], rows["customers"], rows["month"])
+        if name == UNKNOWN:  # what they cost is with the other channels
+            row |= {"spent": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
+        found.append(row | {"remark": _remark(row, float(refunds.get(name, 0.0)))})
+    return with_finding(pd.DataFrame(found), cost_of_customers, by)
+
+
+def _remark(row: dict[str, Any], refunds: float) -> str:
+    """What a reader has to know of a cost, in words."""
+    said = ["their cost is with the other channels"] if row[next(iter(row))] == UNKNOWN else []
+    if row["spent"] > 0 and not row["customers"] > 0:
+        said.append("money was spent and nobody was won: the cost per customer is infinite")
+    elif row["customers"] > 0 and row["spent"] == 0:
+        said.append(
+            "no money was spent on it" + (": only wages" if row["wages"] > 0 else ": its cost is zero")
+        )
+    if refunds < 0:
+        said.append(f"refunds of {fmt.money(-refunds)} are taken off")
+    if 0 < row["customers"] < FEW:
+        said.append(f"only {fmt.plural(row['customers'], 'customer')}")
+    return "; ".join(said)
+
+
+def cost_parts(data: AcquisitionData) -> pd.DataFrame:
+    """Into which parts the cost of a customer is split; see `Acquisition.cost_parts`."""
+    whole = cells(data)
+    months = whole.loc[whole["month"] >= data.window[0], "month"].unique()
+    customers = whole.loc[whole["month"].isin(months), "customers"].sum()
+    spend = lagged_spend(data)
+    spend = spend[spend["month"].isin(months)].assign(part=spend["component"].replace("", "(not split)"))
+    parts = spend.groupby("part")["amount"].sum()
+    staff = data.staff[data.staff["activity"].isin(WAGES) & data.staff["month"].isin(months)]
+    parts = pd.concat([parts, staff.groupby("activity")["cost"].sum().rename(index="wages of {}".format)])
+    parts = parts[parts != 0].astype(float).sort_values(ascending=False)
+    if parts.empty:
+        return no_rows("part amount share per_customer", "no complete month whose spend is known")
+    per_customer = parts / customers if customers > 0 else parts * np.nan
+    found = pd.DataFrame({"amount": parts, "share": parts / parts.sum(), "per_customer": per_customer})
+    return found.rename_axis("part").reset_index()
+
+
+def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
+    """What each step costs; see `Acquisition.unit_costs`. `worth`: what a customer brings, by channel."""
+    start, end = data.window
+    money = data.spend[data.spend["date"].between(start, end)]
+    asked = data.closing[data.closing["month"].between(start, end)]
+    if money.empty and asked.empty:
+        return no_rows(_UNIT_COSTS, "no spend and no prospect in the window")
+    found = []
+    for name in [ALL, *sorted({*money["channel"], *asked["channel"]})]:
+        spent = money if name == ALL else money[money["channel"] == name]
+        leads = asked if name == ALL else asked[asked["channel"] == name]
+        every = data.closing if name == ALL else data.closing[data.closing["channel"] == name]
+        found.append(_steps(name, spent, leads, closing(every), data.close_days))
+    table = pd.DataFrame(found)
+    each = table["channel"].map(worth).astype(float)
+    table["roi_per_lead"] = roi_per_lead(table["close_rate"], each, table["cpl"])
+    hours = asked.groupby("channel")["hours"].sum()
+    hours[ALL] = hours.sum()
+    coming = table["leads"] * table["close_rate"] * each
+    table["brought_per_money"] = coming / table["spent"].where(table["spent"] > 0)
+    table["brought_per_hour"] = coming / table["channel"].map(hours[hours > 0]).astype(float)
+    return with_finding(table, dearest_lead)
+
+
+def _steps(
+    name: str, spent: pd.DataFrame, leads: pd.DataFrame, closes: Any, close_days: int
+) -> dict[str, Any]:
+    bought = spent[~spent["organic"].astype(bool)]
+    sure = bought[~(bought["impossible"] > 0)]  # more clicks than impressions: one of them is wrong
+    month = spent["date"].dt.to_period("M").dt.start_time
+    sums = {column: spent[column].sum(min_count=1) for column in ("impressions", "clicks")}
+    row: dict[str, Any] = {"channel": name, "spent": spent["amount"].sum(), **sums}
+    row |= {"leads": leads["leads"].sum(), "trials": leads["interested"].sum(min_count=1)}
+    campaign = [sure["campaign"] + sure["date"].astype(str), bought["campaign"] + bought["date"].astype(str)]
+    row = with_ratio(row, "cpm", 1000 * sure["amount"], sure["impressions"], campaign[0])
+    row = with_ratio(row, "cpc", bought["amount"], bought["clicks"], campaign[1])
+    row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
+    for cost, column in (("cpl", "leads"), ("cpa", "interested")):
+        both = spent["amount"].groupby(month).sum(), leads.groupby("month")[column].sum()
+        by_month = pd.concat(both, axis=1).astype(float)
+        row = with_ratio(row, cost, by_month.iloc[:, 0], by_month.iloc[:, 1])
+    rate, low, high = closes.by(close_days)
+    row |= {
+        "close_rate": rate,
+        "close_rate_low": low,
+        "close_rate_high": high,
+        "median_days": closes.median_days,
+    }
+    said = []
+    if wrong := int((bought["impossible"] > 0).sum()):
+        said.append(
+            f"{fmt.plural(wrong, 'row')} with more clicks than impressions left out of CPM and click rate"
+        )
+    if row["spent"] > 0 and not row["leads"] > 0:
+        said.append("money was spent without a prospect: the cost per lead is infinite")
+    return row | {"remark": "; ".join(said)}
+
+
+def roi_per_lead(close_rate: Any, margin_value: Any, cost_per_lead: Any) -> Any:
+    """What a prospect returns for the money spent on it: 1 is twice its cost; nan where nothing was spent.
+
+    Parameters
+    ----------
+    close_rate : float or array
+        Share of prospects won.
+    margin_value : float or array
+        Contribution of a customer won, before acquisition cost.
+    cost_per_lead : float or array
+        Money per prospect.
+
+    Examples
+    --------
+    >>> float(roi_per_lead(0.05, 400.0, 10.0))
+    1.0
+    """
+    cost = np.asarray(cost_per_lead, dtype=float)
+    returned = np.asarray(close_rate, dtype=float) * margin_value
+    return np.where(cost > 0, returned / np.where(cost > 0, cost, 1.0) - 1, np.nan)

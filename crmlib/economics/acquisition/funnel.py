@@ -1,0 +1,238 @@
+"""From impressions to first purchases: who gets how far, where prospects are lost, and who is still open."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import fetch, money_of, with_ids_of
+from crmlib.economics.acquisition.closing import closing
+from crmlib.economics.acquisition.costs import paid_channels
+from crmlib.economics.acquisition.data import ALL, STAGES, AcquisitionData, by_channel
+from crmlib.economics.acquisition.ratios import ratio, with_ratio
+from crmlib.economics.acquisition.sentences import (
+    best_prospects,
+    rivals_in_words,
+    visits_in_words,
+    worst_leak,
+)
+from crmlib.economics.acquisition.values import age_curve
+from crmlib.findings import with_finding
+from crmlib.no_rows import no_rows
+from crmlib.rankings import rank_correlation
+
+REACHED = ("leads", *STAGES)
+_FUNNEL = (
+    "channel impressions clicks leads interested considered activated won lost open close_rate median_days"
+)
+_NO_LEADS = "no table leads, or no prospect in it"
+LIFE_DAYS = 360  # within which what a customer brings counts here
+
+
+def funnel(data: AcquisitionData, by: list[str]) -> pd.DataFrame:
+    """Who gets how far; see `Acquisition.funnel`."""
+    rows = data.closing
+    if rows.empty:
+        return no_rows(_FUNNEL.replace("channel", " ".join(by)), _NO_LEADS)
+    rows = rows.assign(cohort=rows["month"].dt.to_period("Q").dt.start_time)
+    shown = data.spend.assign(cohort=data.spend["date"].dt.to_period("Q").dt.start_time)
+    seen = shown.groupby(by)[["impressions", "clicks"]].sum(min_count=1)
+    groups = [((name,), some) for name, some in by_channel(rows)] if by == ["channel"] else rows.groupby(by)
+    found = []
+    for names, some in groups:
+        key = names[0] if len(by) == 1 else names
+        shows = (
+            shown[["impressions", "clicks"]].sum(min_count=1) if key == ALL else seen.reindex([key]).iloc[0]
+        )
+        counts = {name: some[name].sum(min_count=1) for name in REACHED}
+        ends = some.groupby("event")["leads"].sum()
+        closes = closing(some)
+        rate = dict(
+            zip(("close_rate", "close_rate_low", "close_rate_high"), closes.by(data.close_days), strict=True)
+        )
+        before = int(some.loc[some["days"] < 0, "leads"].sum())
+        row = {**dict(zip(by, names, strict=True)), **shows, **counts, "lost": ends.get("lost", 0)}
+        row |= {
+            "open": ends.get("open", 0),
+            **rate,
+            "median_days": closes.median_days,
+            "customers_before": before,
+        }
+        found.append(row | {"complete": not ends.get("open", 0)})
+    return pd.DataFrame(found)
+
+
+def leaks(data: AcquisitionData, worth: float) -> pd.DataFrame:
+    """Where prospects are lost, in money; see `Acquisition.leaks`."""
+    rows = data.closing
+    last = pd.Timestamp(data.day) - pd.Timedelta(data.close_days, "D")
+    rows = rows[(rows["month"] + pd.offsets.MonthEnd(0) <= last) & (rows["days"] >= 0)]
+    if rows.empty:
+        return no_rows(
+            "step entered lost share_lost leak", f"no month of prospects is {data.close_days} days old"
+        )
+    weeks = rows["month"].astype(str) + rows["week"].astype(str)
+    reached = [name for name in REACHED if rows[name].notna().all()]
+    found = []
+    for before, after in pairwise(reached):
+        entered, went_on = float(rows[before].sum()), float(rows[after].sum())
+        rate, low, high = ratio(rows[before] - rows[after], rows[before], weeks)
+        # Had they gone on, as many of them would have been won as of the others who did.
+        chance, chance_low, chance_high = ratio(rows["won"], rows[after], weeks)
+        money = np.array([rate * chance, low * chance_low, high * chance_high]) * entered * worth
+        row = {"step": f"{_word(before)} → {_word(after)}", "entered": entered, "lost": entered - went_on}
+        row |= {
+            "share_lost": rate,
+            "share_lost_low": low,
+            "share_lost_high": high,
+            "won_of_those": min(chance, 1.0),
+        }
+        found.append(row | dict(zip(("leak", "leak_low", "leak_high"), money, strict=True)))
+    return with_finding(pd.DataFrame(found), worst_leak)
+
+
+def _word(stage: str) -> str:
+    return {"leads": "prospect", "created": "prospect", "won": "first purchase"}.get(stage, stage)
+
+
+def rivals(data: AcquisitionData) -> pd.DataFrame:
+    """What wins from rivals cost and how long they take; see `Acquisition.rivals`."""
+    rows = data.closing[data.closing["days"] >= 0]
+    names = "origin leads won close_rate median_days hours_per_win cost_per_win"
+    if rows.empty or not rows["rival"].any():
+        return no_rows(
+            names, _NO_LEADS if rows.empty else "no prospect with the rival who served it (won_from)"
+        )
+    # Money by the prospects of each channel, wages by their hours.
+    cpl = data.spend.groupby("channel")["amount"].sum() / rows.groupby("channel")["leads"].sum()
+    sales = data.staff[data.staff["activity"].isin(("prospecting", "selling"))]
+    hours, paid = float(sales["hours"].sum()), float(sales["cost"].sum())
+    wage = paid / hours if hours > 0 else 0.0
+    cost = rows["channel"].map(cpl).fillna(0.0) * rows["leads"] + rows["hours"].fillna(0.0) * wage
+    rows = rows.assign(cost=cost, cluster=rows["month"].astype(str) + rows["week"].astype(str))
+    found = []
+    for is_rival, some in rows.groupby("rival"):
+        closes = closing(some)
+        rate = dict(
+            zip(("close_rate", "close_rate_low", "close_rate_high"), closes.by(data.close_days), strict=True)
+        )
+        row: dict[str, Any] = {
+            "origin": "from a rival" if is_rival else "others",
+            "leads": some["leads"].sum(),
+        }
+        row |= {"won": some["won"].sum(), **rate, "median_days": closes.median_days}
+        row = with_ratio(row, "hours_per_win", some["hours"], some["won"], some["cluster"])
+        found.append(with_ratio(row, "cost_per_win", some["cost"], some["won"], some["cluster"]))
+    return with_finding(pd.DataFrame(found), rivals_in_words)
+
+
+def traffic(data: AcquisitionData) -> pd.DataFrame:
+    """Which channels bring visits, and which bring value; see `Acquisition.traffic`."""
+    visits = data.spend.groupby("channel")["clicks"].sum(min_count=1).dropna()
+    names = "channel paid visits customers share_of_visits share_of_brought brought_per_visit"
+    if not visits.sum() > 0:
+        return no_rows(names, "no clicks in the table marketing_spend")
+    paid, found = paid_channels(data), []
+    for name in visits.index:
+        acquired = data.acquired[data.acquired["channel"] == name]
+        each = age_curve(data.money[data.money["channel"] == name], acquired, data.day).within(LIFE_DAYS)
+        customers = float(acquired["customers"].sum())
+        value = customers * each if customers else 0.0
+        found.append((name, name in paid, visits[name], customers, value))
+    table = pd.DataFrame(found, columns=["channel", "paid", "visits", "customers", "brought"])
+    table["share_of_visits"] = table["visits"] / table["visits"].sum()
+    total = table["brought"].sum()
+    table["share_of_brought"] = table["brought"] / total if total > 0 else np.nan
+    table["brought_per_visit"] = table["brought"] / table["visits"].where(table["visits"] > 0)
+    agreement = (
+        rank_correlation(table["visits"], table["brought_per_visit"].fillna(0)) if len(table) > 2 else np.nan
+    )
+    table = table.sort_values("visits", ascending=False, ignore_index=True)
+    return with_finding(table, visits_in_words, agreement)
+
+
+def open_prospects(data: AcquisitionData) -> pd.DataFrame:
+    """Open prospects by what they are expected to bring; see `Acquisition.open_prospects`."""
+    names = "lead_id channel stage days p_won brought expected_value"
+    if data.closing.empty:
+        return no_rows(names, _NO_LEADS)
+    rows = data.prospects
+    assert rows is not None
+    stages = [
+        "created",
+        *(name for name in STAGES if name in STAGES[-1:] or data.closing[name].notna().all()),
+    ]
+    steps = pd.concat([_step(rows, *pair, data.day) for pair in pairwise(stages)])
+    stage: ibis.Value = ibis.literal("created")
+    for name in stages[1:-1]:
+        stage = ibis.ifelse(rows[name].notnull(), name, stage)
+    since = ibis.coalesce(*(rows[name] for name in reversed(stages[:-1])))
+    waits = ibis.literal(data.day).delta(since, unit="day").cast("int64")
+    waiting = rows.filter(rows.event == "open").select("lead_id", "channel", stage=stage, days=waits)
+    table = fetch(waiting)
+    if table.empty:
+        return no_rows(names, "no prospect is open")
+    overall = age_curve(data.money, data.acquired, data.day).within(LIFE_DAYS)
+    table["p_won"], table["brought"] = 0.0, overall
+    for channel, some in table.groupby("channel"):
+        theirs, later = steps[steps["channel"] == channel], 1.0
+        for name in reversed(stages[:-1]):
+            closes = closing(theirs[theirs["stage"] == name], resamples=0)
+            here = some.index[some["stage"] == name]
+            table.loc[here, "p_won"] = later * closes.still(table.loc[here, "days"])
+            later *= float(closes.won[-1]) if len(closes.won) else 0.0
+        acquired = data.acquired[data.acquired["channel"] == channel]
+        value = age_curve(data.money[data.money["channel"] == channel], acquired, data.day).within(LIFE_DAYS)
+        if np.isfinite(value):
+            table.loc[some.index, "brought"] = value
+    table["stage"] = table["stage"].map(_word)
+    table["expected_value"] = table["p_won"] * table["brought"]
+    order = ["expected_value", "lead_id"]
+    table = table.sort_values(order, ascending=[False, True], ignore_index=True)[names.split()]
+    return with_finding(table, best_prospects)
+
+
+def _step(rows: ibis.Table, stage: str, after: str, day: dt.date) -> pd.DataFrame:
+    """How many went on from a stage, were lost at it or are there still, by channel and days since it was reached."""
+    here = rows.filter(rows[stage].notnull())
+    ended = ibis.ifelse(here.event == "lost", here.lost, ibis.null("date"))
+    until = ibis.coalesce(here[after], ended, ibis.ifelse(here.event == "won", here.won, ibis.null("date")))
+    event = ibis.cases((here[after].notnull(), "won"), (here.event == "open", "open"), else_="lost")
+    days = ibis.coalesce(until, ibis.literal(day)).delta(here[stage], unit="day").cast("int64")
+    here = here.mutate(event=event, days=ibis.greatest(days, 0), stage=ibis.literal(stage))
+    counts = here.group_by("channel", "stage", "event", "days").agg(leads=_.count())
+    return fetch(counts).assign(month=0, week=0)
+
+
+def followed(data: AcquisitionData) -> pd.DataFrame:
+    """What became of the prospects of each quarter, in money; see `Acquisition.followed`."""
+    rows = data.prospects
+    names = "cohort leads won open close_rate revenue brought brought_per_lead"
+    if rows is None or data.closing.empty:
+        return no_rows(names, _NO_LEADS)
+    log = data._log
+    money = money_of(log, data.margin)
+    worth = money["profit" if data.value == "contribution" else "revenue"]
+    paid = log.select("customer_id", revenue=money["revenue"], worth=worth)
+    brought = paid.group_by("customer_id").agg(revenue=_.revenue.sum(), brought=_.worth.sum())
+    # A customer is one prospect, the earliest that was won.
+    won = rows.filter(_.customer_id.notnull() & (_.event == "won"))
+    first = with_ids_of(log, won).group_by("customer_id").agg(created=_.created.min())
+    joined = first.inner_join(brought, "customer_id")
+    found = fetch(
+        joined.group_by(cohort=joined.created.truncate("Q")).agg(
+            revenue=_.revenue.sum(), brought=_.brought.sum()
+        )
+    )
+    found = found.assign(cohort=pd.to_datetime(found["cohort"])).set_index("cohort").astype(float)
+    table = funnel(data, ["cohort"])[
+        ["cohort", "leads", "won", "open", "close_rate", "close_rate_low", "close_rate_high"]
+    ]
+    table = table.join(found, on="cohort").fillna({"revenue": 0.0, "brought": 0.0})
+    return table.assign(brought_per_lead=table["brought"] / table["leads"])

@@ -1,0 +1,241 @@
+"""What one more customer of a channel would cost, from changes of budget that nothing else explains."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib import format as fmt
+from crmlib.customers._log import as_day, end_of, fetch, open_columns
+from crmlib.data.sources import open_optional
+from crmlib.economics.acquisition.channel_sentences import next_customer
+from crmlib.findings import with_finding
+from crmlib.models._inference import Array
+from crmlib.no_rows import no_rows
+
+COLUMNS = (
+    "channel spent won average_cac marginal_cac marginal_cac_low marginal_cac_high "
+    "own_cac own_cac_low own_cac_high own_variation verdict"
+)
+LEVEL = 0.9  # of the intervals
+CANNOT, TOLD, NOTHING = "cannot be told", "told", "no effect beyond chance"
+MONTHS_PER_TURN = (
+    5  # the number of prospects may turn once in so many months, for reasons that are not the budget
+)
+LEAST_VARIATION = 0.08  # in logs: of a budget, beyond what markets, their times and other budgets explain
+FEWEST_LEFT = 8  # observations beyond what is fitted
+WON_BY_NOW = 0.5  # share of a month's wins that must be in for the month to count
+FLOOR = 0.05  # of the usual budget, added so that a month without one has a logarithm
+CHASES = 0.01  # p-value below which a budget is held to follow the prospects of the month before
+
+
+def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:
+    """What would one more customer cost by a larger budget of a channel?
+
+    Wins of the prospects who came in a month are set against the budgets of that month in their market: the channel's
+    own ones and those of others, for it may help them to win. Markets, and their good and bad times, are taken out.
+    The rest of a budget's changes must have no reason that also brings prospects, as where chance decided on it.
+
+    Parameters
+    ----------
+    leads : ibis.Table or DataFrame
+        `created, won_on`, optionally `market`.
+    marketing_spend : ibis.Table or DataFrame
+        `date, channel, amount`, optionally `market`, and `organic` (left out).
+    as_of : date or str
+        Last day that counts. Wins of late months are scaled up by the time to close of earlier ones.
+
+    Returns
+    -------
+    DataFrame
+        One row per paid channel: `spent` (money), `won` (of its own prospects in these months), `average_cac`,
+        `marginal_cac` (money per win in any channel; infinite where more budget wins nobody) and `own_cac` (per win
+        among its own prospects; higher where it helps others), each with its 90 % interval, `own_variation` (standard
+        deviation of log budget that nothing else explains) and `verdict`: "told", "no effect beyond chance", or
+        "cannot be told", with the reason.
+
+    Notes
+    -----
+    Poisson regression of wins by market, month and channel, in logs of the budgets; intervals by clusters of market and
+    month (Liang & Zeger, Biometrika 73, 1986) and Student's t.
+    """
+    prospects, money = open_optional(leads), open_optional(marketing_spend)
+    if prospects is None or money is None:
+        return no_rows(COLUMNS, f"no table {'leads' if prospects is None else 'marketing_spend'}")
+    cells = _cells(prospects, money, as_day(as_of, "as_of"))
+    if cells.budgets.empty:
+        return no_rows(COLUMNS, "no month with both spend and prospects of whom half have decided")
+    found = _effects(cells)
+    won = cells.won.div(cells.by_now, axis=0).sum().reindex(found.index).fillna(0.0)
+    found = found.assign(spent=cells.budgets.sum(), won=won)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found["average_cac"] = found["spent"] / won
+        for name in ("marginal_cac", "own_cac"):
+            # spend over the wins that a rise of the budget by its own size would bring, at the pace of a small rise
+            for end, of in (("", ""), ("_low", "_high"), ("_high", "_low")):
+                found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
+    return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """By market and month: wins and prospects by channel, budgets by paid channel, share of wins that are in by now."""
+
+    won: pd.DataFrame
+    came: pd.DataFrame
+    budgets: pd.DataFrame
+    by_now: pd.Series
+
+
+def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
+    end = ibis.literal(end_of(day))
+    prospects = open_columns(prospects, "leads", "created", "channel", "won_on").filter(_.created < end)
+    money = open_columns(money, "marketing_spend", "date", "channel", "amount").filter(_.date < end)
+    if "organic" in money.columns:
+        money = money.filter(~_.organic.fill_null(False))
+    by_market = "market" in prospects.columns and "market" in money.columns
+    market = _.market.fill_null("").cast("string") if by_market else ibis.literal("")
+    waited = _.won_on.cast("date").delta(_.created.cast("date"), unit="day")
+    closed = prospects.mutate(
+        market=market,
+        month=_.created.truncate("M").cast("date"),
+        days=ibis.ifelse(_.won_on < end, ibis.greatest(waited, 0), -1).fill_null(-1),
+    )
+    rows = fetch(closed.group_by("market", "month", "channel", "days").agg(leads=_.count()))
+    paid = money.mutate(market=market, month=_.date.truncate("M").cast("date"))
+    paid = fetch(paid.group_by("market", "month", "channel").agg(amount=_.amount.sum()))
+    rows["age"] = (pd.Timestamp(day) - pd.to_datetime(rows["month"])).dt.days - 15
+    rows["won"] = rows["leads"].where(rows["days"] >= 0, 0)
+    old = rows[(rows["days"] >= 0) & (rows["age"] >= min(365, rows["age"].max() / 2))]
+    delay = np.sort(np.repeat(old["days"].to_numpy(), old["leads"].to_numpy()))
+    rows["by_now"] = np.searchsorted(delay, rows["age"], side="right") / max(len(delay), 1)
+    rows = rows[rows["by_now"] >= WON_BY_NOW]
+    won, came, budgets = (
+        part.pivot_table(
+            index=["market", "month"], columns="channel", values=name, aggfunc="sum", fill_value=0.0
+        )
+        for part, name in ((rows, "won"), (rows, "leads"), (paid, "amount"))
+    )
+    both = won.index.intersection(budgets.index).sort_values()
+    budgets = budgets.loc[both].clip(lower=0)
+    by_now = rows.groupby(["market", "month"])["by_now"].first()
+    return Cells(won.loc[both], came.loc[both], budgets.loc[:, budgets.sum() > 0], by_now[both])
+
+
+def _effects(cells: Cells) -> pd.DataFrame:
+    """Wins for a rise of each budget, in all channels and in its own, with their intervals, and the verdicts."""
+    from scipy.special import stdtrit
+
+    market, month = (cells.won.index.get_level_values(name) for name in ("market", "month"))
+    usual = cells.budgets.groupby(market).transform("mean")
+    log_budget = np.log(cells.budgets / usual.where(usual > 0, 1) + FLOOR)
+    times = _times(market, pd.DatetimeIndex(month))
+    after = _left_over(log_budget.to_numpy(), times)
+    moved = _left_over(np.log(cells.came.sum(axis=1).to_numpy(float) + 0.5)[:, None], times)[:, 0]
+    names = [f"{name}_wins{end}" for name in ("marginal_cac", "own_cac") for end in ("", "_low", "_high")]
+    found = pd.DataFrame(np.nan, index=cells.budgets.columns, columns=["own_variation", *names]).assign(
+        verdict=""
+    )
+    for at, channel in enumerate(cells.budgets.columns):
+        left = _left_over(after[:, [at]], np.delete(after, at, axis=1))[:, 0]
+        found.loc[channel, "own_variation"] = left.std()
+        brought = cells.came.get(channel, pd.Series(0.0, index=cells.came.index))
+        found.loc[channel, "verdict"] = _why_not(left, cells.budgets[channel], brought, moved, market)
+    told = found.index[found["verdict"] == ""]
+    free = len(times) - times.shape[1] - len(told)
+    if free < FEWEST_LEFT:
+        few = f"{fmt.plural(len(times), 'month')} of {fmt.plural(market.nunique(), 'market')} are too few"
+        found.loc[told, "verdict"] = f"{CANNOT}: {few}"
+        return found
+    if not len(told):
+        return found
+    design, size = _design(cells, log_budget[told], times, market), len(told)
+    won = cells.won.to_numpy(float).ravel()
+    in_by_now = np.repeat(cells.by_now.to_numpy(), cells.won.shape[1])
+    place, covariance, mean = _poisson(design, won, np.log(in_by_now), cells.won.shape[1], free)
+    mean = (mean / in_by_now).reshape(cells.won.shape).sum(axis=0)
+    reach = float(stdtrit(free, (1 + LEVEL) / 2))
+    for at, channel in enumerate(told):
+        own = float(mean[cells.won.columns.get_loc(channel)]) if channel in cells.won else 0.0
+        for name, everywhere in (("marginal_cac", float(mean.sum())), ("own_cac", own)):
+            weight = np.zeros(len(place))
+            weight[at], weight[size + at] = own, everywhere  # what it brings, and what it helps to win
+            value, error = weight @ place, reach * float(np.sqrt((weight @ covariance @ weight).max()))
+            found.loc[channel, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = (
+                value,
+                value - error,
+                value + error,
+            )
+    found.loc[told, "verdict"] = np.where(found.loc[told, "marginal_cac_wins_low"] > 0, TOLD, NOTHING)
+    return found
+
+
+def _design(cells: Cells, log_budget: pd.DataFrame, times: Array, market: pd.Index) -> Array:
+    """A row per market, month and channel: own budgets, all budgets, channels in markets, and the times."""
+    channels = np.tile(cells.won.columns.to_numpy(), len(times))
+    every = np.repeat(log_budget.to_numpy(), cells.won.shape[1], axis=0)
+    own = every * (channels[:, None] == log_budget.columns.to_numpy())
+    place = np.repeat(pd.factorize(market)[0], cells.won.shape[1]) * cells.won.shape[1]
+    fixed = np.eye(market.nunique() * cells.won.shape[1])[
+        place + np.tile(np.arange(cells.won.shape[1]), len(times))
+    ]
+    return np.column_stack([own, every, fixed, np.repeat(times, cells.won.shape[1], axis=0)])
+
+
+def _times(market: pd.Index, month: pd.DatetimeIndex) -> Array:
+    """Of each market a level and slow turns over the months."""
+    number = (month.year * 12 + month.month).to_numpy(float)
+    number = number - number.min()
+    turns = max(1, int(number.max() + 1) // MONTHS_PER_TURN)
+    curves = np.polynomial.chebyshev.chebvander(2 * number / max(number.max(), 1) - 1, turns)
+    return np.hstack([curves * (market == name)[:, None] for name in market.unique()])
+
+
+def _left_over(values: Array, explained_by: Array) -> Array:
+    return values - explained_by @ np.linalg.lstsq(explained_by, values, rcond=None)[0]
+
+
+def _why_not(left: Array, budget: pd.Series, brought: pd.Series, moved: Array, market: pd.Index) -> str:
+    """Why the budget of a channel tells nothing; empty where it may."""
+    from scipy.special import stdtr
+
+    if left.std() < LEAST_VARIATION:
+        return f"{CANNOT}: its budget hardly changes beyond markets, their times and other budgets"
+    both = (budget > 0) & (brought > 0)
+    if both.sum() > 2 and np.log(budget[both] / brought[both]).std() < LEAST_VARIATION:
+        return f"{CANNOT}: it is paid per prospect, so spend follows prospects"
+    before = pd.Series(moved).groupby(market.to_numpy()).shift()
+    known = before.notna().to_numpy()
+    if known.sum() > FEWEST_LEFT:
+        r = float(np.corrcoef(left[known], before[known])[0, 1])
+        t = r * np.sqrt((known.sum() - 2) / max(1 - r**2, 1e-12))
+        if r > 0 and 2 * stdtr(known.sum() - 2, -abs(t)) < CHASES:
+            return f"{CANNOT}: its budget follows the prospects of the month before"
+    return ""
+
+
+def _poisson(
+    design: Array, wins: Array, offset: Array, together: int, free: int
+) -> tuple[Array, Array, Array]:
+    """Coefficients; their covariance by clusters of so many rows, and by chance alone; expected wins."""
+    mean = np.maximum(wins, 0.5)
+    for _step in range(50):
+        work = np.log(mean) - offset + (wins - mean) / mean
+        root = np.sqrt(mean)[:, None]
+        place = np.linalg.lstsq(root * design, root[:, 0] * work, rcond=None)[0]
+        then = np.exp(np.clip(design @ place + offset, -20, 20))
+        done = np.abs(then - mean).max() < 1e-8 * then.max()
+        mean = then
+        if done:
+            break
+    inverse = np.linalg.pinv(design.T @ (mean[:, None] * design))
+    scores = ((wins - mean)[:, None] * design).reshape(-1, together, design.shape[1]).sum(axis=1)
+    by_cluster = len(scores) / free * inverse @ (scores.T @ scores) @ inverse
+    # With few clusters theirs is too small now and then: wins vary at least as by chance alone.
+    return np.asarray(place, float), np.stack([by_cluster, inverse]).astype(float), mean.astype(float)

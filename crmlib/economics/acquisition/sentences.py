@@ -1,0 +1,192 @@
+"""The findings of this room, each in one sentence; see `crmlib.models.sentences`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.findings import UNNAMED
+
+money = partial(fmt.money, currency=UNNAMED)
+
+
+def cost_of_customers(table: pd.DataFrame, by: str) -> str:
+    """What a customer costs, of all and of paid channels, or in the first and the last cohort."""
+    rows = table[np.isfinite(table["cac"])]
+    if rows.empty:
+        return "What a new customer costs is not known: nobody was won"
+    if by != "channel":
+        first, last = rows.iloc[0], rows.iloc[-1]
+        quarters = (fmt.period(row[by], "Q") for row in (first, last))
+        return "A new customer cost {} in {} and {} in {}".format(
+            money(first["cac"]), next(quarters), money(last["cac"]), next(quarters)
+        )
+    known = rows.set_index("channel")["cac"]
+    said = f"A new customer costs {money(known.iloc[0])}"
+    return said + (
+        f", one of paid channels {money(known['paid channels'])}" if "paid channels" in known else ""
+    )
+
+
+def dearest_lead(table: pd.DataFrame) -> str:
+    """Which channel's prospects are cheapest, and which channel's are won most often."""
+    rows = table.iloc[1:]
+    rows = rows[np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()].set_index(
+        "channel"
+    )
+    if len(rows) < 2:
+        return ""
+    cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
+    won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
+    said = f"Prospects of {cheap} are cheapest ({cost[cheap]}), {won[cheap]} are won"
+    if cheap == sure:
+        return f"{said}: more than in any other paid channel"
+    return f"{said}; of {sure} {won[sure]} at {cost[sure]} each"
+
+
+def conflict_in_words(ratio: float, months: float) -> str:
+    """That the two rules of thumb disagree."""
+    said = [fmt.number(ratio, 2), "met" if ratio >= 3 else "not met", "met" if months <= 12 else "not met"]
+    back = f"earned back in {fmt.write(months, 'M')}" if np.isfinite(months) else "not earned back"
+    return (
+        f"The rules of thumb conflict: LTV is {said[0]} × CAC (target 3: {said[1]}), but CAC is {back} (target 12: "
+        f"{said[2]})."
+    )
+
+
+def value_less_cost(table: pd.DataFrame, by: str) -> str:
+    """Which channels have earned their cost at the oldest age that is known, or how cohorts have done."""
+    known = table[np.isfinite(table["after_cost"]) & np.isfinite(table["after_cost_low"])]
+    if by == "channel":
+        known = known[known["channel"] != "all channels"]
+    if known.empty:
+        return ""
+    age = (
+        int(known.loc[known["age"] <= 360, "age"].max())
+        if (known["age"] <= 360).any()
+        else int(known["age"].min())
+    )
+    rows = known[known["age"] == age].set_index(by)
+    won, lost = rows.index[rows["after_cost_low"] > 0], rows.index[rows["after_cost_high"] < 0]
+    days = fmt.plural(age, "day")
+    if by != "channel":
+        return f"Within {days}, {len(won)} of {len(rows)} cohorts have earned their cost beyond chance"
+    earned = (
+        f"{fmt.listing([*map(str, won)])} {'have' if len(won) > 1 else 'has'} earned the cost"
+        if len(won)
+        else ""
+    )
+    not_yet = (
+        f"{fmt.listing([*map(str, lost)])} {'have' if len(lost) > 1 else 'has'} not" if len(lost) else ""
+    )
+    said = (
+        ", ".join(filter(None, [earned, not_yet])) or "no channel's value differs from its cost beyond chance"
+    )
+    return f"Within {days}: {said}"
+
+
+def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
+    """When customers have earned what it cost to win them."""
+    if not np.isfinite(cac):
+        return f"A new customer has brought {money(curve['value_per_customer'].iloc[-1])}; the cost of one is not known"
+    if not np.isfinite(days):
+        longest = fmt.plural(30 * int(curve["age"].iloc[-1]), "day")
+        return f"Within {longest} customers have not earned what it cost to win them, {money(cac)} each"
+    when = "with the first purchase" if days == 0 else f"after {fmt.plural(round(days), 'day')}"
+    return f"The {money(cac)} that a new customer costs are earned back {when}"
+
+
+def worst_leak(table: pd.DataFrame) -> str:
+    """At which step most contribution is lost."""
+    if table["leak"].isna().all():
+        return ""
+    row = table.loc[table["leak"].idxmax()]
+    return f"Most is lost at the step {row['step']}: {money(row['leak'])}, if those lost were like those who went on"
+
+
+def rivals_in_words(table: pd.DataFrame) -> str:
+    """Whether customers of rivals take longer and cost more."""
+    rows = table.set_index("origin")
+    if len(rows) < 2 or not np.isfinite(rows["median_days"]).all():
+        return ""
+    theirs, ours = rows.loc["from a rival"], rows.loc["others"]
+    apart = (
+        theirs["cost_per_win_low"] > ours["cost_per_win_high"]
+        or theirs["cost_per_win_high"] < ours["cost_per_win_low"]
+    )
+    days = f"{fmt.plural(theirs['median_days'], 'day')} against {fmt.days(ours['median_days'])}"
+    sure = "the intervals do not overlap" if apart else "the intervals overlap"
+    costs = f"{money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}: {sure}"
+    return f"A customer won from a rival takes {days} and costs {costs}"
+
+
+def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
+    """Where the ranking of channels by visits misleads."""
+    gap = (table["share_of_brought"] - table["share_of_visits"]).fillna(0.0)
+    if len(table) < 2 or not gap.abs().max() > 0:
+        return ""
+    row = table.loc[gap.abs().idxmax()]
+    visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
+    said = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
+    if not np.isfinite(agreement):
+        return said
+    return f"{said}; rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+
+
+def best_prospects(table: pd.DataFrame) -> str:
+    """How much open prospects are expected to bring, and how much of it the best tenth."""
+    total, best = (
+        float(table["expected_value"].sum()),
+        float(table["expected_value"].head(max(len(table) // 10, 1)).sum()),
+    )
+    if not total > 0:
+        return "Open prospects are expected to bring nothing"
+    said = f"{fmt.plural(len(table), 'open prospect')}: {money(total)} expected"
+    return f"{said}, {fmt.share(best / total)} of it from the best tenth" if len(table) >= 10 else said
+
+
+def receipts_in_words(table: pd.DataFrame, value: str) -> str:
+    """Whether acquisition spend was below what earlier customers brought, in the last twelve months."""
+    rows = table.tail(12).dropna(subset=["acquisition_spend"])
+    if rows.empty:
+        return ""
+    spent, came = float(rows["acquisition_spend"].sum()), float(rows["repeat_value"].sum())
+    below = int((rows["acquisition_spend"] < rows["repeat_value"]).sum())
+    where = "below" if spent < came else "above"
+    return (
+        f"Acquisition cost {money(spent)} in {fmt.plural(len(rows), 'month')}, {where} the {money(came)} of {value} "
+        f"from earlier customers; it was below in {below} of them"
+    )
+
+
+def trend_in_words(table: pd.DataFrame, per_year: float, p_value: float) -> str:
+    """Whether the cost of selling and administration, as a share of revenue, falls."""
+    known = table["selling_share"].dropna()
+    if known.empty:
+        return ""
+    now = f"Selling and administration cost {fmt.share(float(known.tail(12).mean()))} of revenue"
+    if np.isnan(p_value):
+        return f"{now}; a trend cannot be told from less than three years"
+    if p_value >= 0.05:
+        return f"{now}; no trend beyond chance"
+    word = "falling" if per_year < 0 else "rising"
+    return f"{now}, {word} by {fmt.points(abs(per_year))} a year, beyond chance"
+
+
+def targets_in_words(table: pd.DataFrame) -> str:
+    """Whether LTV is three times CAC and CAC is earned back within a year, and where the two conflict."""
+    if table.empty or not np.isfinite(table["ltv"].iloc[0]):
+        return ""
+    row = table.iloc[0]
+    back = (
+        f"earned back in {fmt.write(row['adjusted'], 'M')}"
+        if np.isfinite(row["adjusted"])
+        else "not earned back yet"
+    )
+    said = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
+    said += f", and CAC is {back} (target 12: {row['payback_verdict']})"
+    apart = fmt.listing([*map(str, table.loc[table["conflict"], table.columns[0]])])
+    return f"{said}; the two targets conflict for {apart}" if apart else said
