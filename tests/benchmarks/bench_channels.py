@@ -137,7 +137,8 @@ def paybacks(known: pd.DataFrame, log: pd.DataFrame, number: int) -> list[dict]:
     year = log[in_year].groupby("customer_id")["amount"].sum()
     young = known[known["T"] < 365.25 / 7]
     realised = MARGIN * young["customer_id"].map(year).groupby(young["channel"]).mean()
-    usual = MARGIN * young["customer_id"].map(year).mean()
+    older = known[known["T"] >= 365.25 / 7]
+    usual = MARGIN * older["customer_id"].map(year).mean()  # known before the year that is foreseen
     random = np.random.default_rng(number)
     cac = {name: usual * float(np.exp(0.35 * random.standard_normal())) for name in realised.index}
     found = channel_values(known, margin=MARGIN, discount_rate_per_year=0.1, cac=cac).set_index("channel")

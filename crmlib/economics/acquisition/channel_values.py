@@ -44,7 +44,10 @@ DRAWS, SEED, LEVEL = (
     200,
     0,
     0.8,
-)  # of the parameters; the interval has their uncertainty and that of the leaning
+)  # LEVEL of the interval of the value
+COMMON_ERROR = (
+    0.12  # standard deviation, in logs, by which a model misses the spend of all customers in a year
+)
 PAYBACK_DRAWS, SIMULATED = 50, 40
 FEWEST_LIVES = 0.5  # of q + p x - 2: below, the spread of spend has no end
 
@@ -134,8 +137,8 @@ def channel_values(
     DataFrame
         One row per channel, the most valuable first: `channel, customers, median_age_days, purchases_per_year` and
         `dropout` (after a purchase), `spend_per_purchase` (means of a new customer), `own_dropout` (0 to 1), `worth,
-        worth_low, worth_high` (money, 80 %), `cac`, and `p_payback_12m`: how probable it is that the channel's customers
-        of the last 12 months bring their cost within 12 months of their first purchase.
+        worth_low, worth_high` (money, 80 %), `cac`, and `p_payback_12m`: how probable it is that its customers of the
+        last 12 months bring their cost within 12 months of their first purchase.
 
     Notes
     -----
@@ -241,7 +244,8 @@ def _payback(
                 later[at] += expected.sum()
             middle = fit.purchases.middle()[group], fit.spend.middle()[group]
             noise += _rest(mine, *middle, year, random)[1].sum()
-        sums = customers["net"].to_numpy(float)[young].sum() + np.repeat(later, SIMULATED)
+        common = np.exp(COMMON_ERROR * random.standard_normal(len(later) * SIMULATED))
+        sums = customers["net"].to_numpy(float)[young].sum() + np.repeat(later, SIMULATED) * common
         sums = sums + np.sqrt(noise) * random.standard_normal(len(sums))
         chances[str(name)] = float(np.mean(margin * sums >= cac[name] * young.sum()))
     return chances
