@@ -135,6 +135,7 @@ def decisions(
     summary = rfm_summary(log, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
     effect, source = _effect(study, assumed_change, contact_cost)
     margin = margin_of(log, as_of=study.as_of, margin=study.margin)
+    assumed = study.value_terms().margin_assumed and not study.has("transactions", "cost")
     winnable = study.published("winnable_customers")
     refused = _refused(study, "winnable")
     if refused or not len(winnable):
@@ -153,6 +154,7 @@ def decisions(
             month,
             change_in_words(moved, factors, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
+            by_margin=" (margin assumed)" if assumed else "",
         ),
         believe=_believe(study, source),
         business=business,
@@ -183,8 +185,9 @@ def _refused(study: Study, key: str) -> str:
     return str(study.figures().get(key, {}).get("refused", "")).removeprefix("Not usable: ").rstrip(".")
 
 
-def _told(*sentences: str) -> tuple[str, ...]:
-    return tuple(filter(None, sentences))
+def _told(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
+    """The sentences that say something; contribution by an assumed margin says so."""
+    return tuple(one.replace(" of contribution", f" of contribution{by_margin}") for one in sentences if one)
 
 
 def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Effect | None, str]:

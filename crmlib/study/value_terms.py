@@ -54,6 +54,11 @@ class ValueTerms:
         return any(origin.startswith("assumed") for origin in (self.margin_origin, self.discount_origin))
 
     @property
+    def margin_assumed(self) -> bool:
+        """Whether the margin is an assumption."""
+        return self.margin_origin.startswith("assumed")
+
+    @property
     def of_margin(self) -> str:
         """The margin and its origin, where nothing is discounted."""
         if self.margin is None:

@@ -47,6 +47,18 @@ def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
     assert "In its last test the forecast had 10 % fewer purchases than happened." in found.believe
 
 
+@pytest.mark.parametrize(("assumed", "says_so"), [(["margin"], True), ([], False)])
+def test_contribution_by_an_assumed_margin_says_so(tmp_path, monkeypatch, assumed, says_so):
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
+    log = crm.open_study("cdnow-sample").transactions.to_pandas()[["customer_id", "date", "amount"]]
+    study = crm.open_study(log, margin=0.4, assumed=assumed)
+    review = crm.month_review(study.transactions, as_of=study.as_of, margin=study.margin)
+    NotebookResults("02_customer_base_audit", tmp_path).table("month_review", review)
+    first = decisions(study).sentences[0]
+    assert " of contribution" in first
+    assert ("of contribution (margin assumed)" in first) == says_so
+
+
 def test_what_a_chapter_refuses_is_neither_listed_nor_drawn_and_the_reason_is_told(publish):
     found, why = publish(UNFIT), "BG/NBD. Its fit did not converge"
     assert why_none(found.to_contact) == f"the chances to buy are not usable: {why}"
