@@ -15,7 +15,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, fetch, purchase_days
+from crmlib.customers._log import as_day, dated_rows, fetch
 from crmlib.customers.sentences import rate_compared
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -66,7 +66,7 @@ def repurchase_rate(
     [2.0, 1.0, 0.5]
     """
     last = _checked(as_of, days)
-    counts = _buyers(purchase_days(transactions, last, collapse=collapse, margin=margin), last, days)
+    counts = _buyers(dated_rows(transactions, last, collapse=collapse, margin=margin), last, days)
     if not (counts["buyers"] > 0 and counts["now"] > 0):
         raise CannotAnswerError(
             f"{fmt.count(counts['buyers'])} customers bought in the {days} days before the last {days} to {last}, and "
@@ -81,7 +81,7 @@ def repurchase_rate(
         rates[name] = counts[name] if counts["covered"] >= 3 * days else np.nan
     rates["came_back_rate"] = rates["came_back"] / rates["skipped"] if rates["skipped"] else np.nan
     year = max(round(365 / days), 1) * days
-    rows = purchase_days(transactions, last, collapse=collapse)
+    rows = dated_rows(transactions, last, collapse=collapse)
     enough = (
         counts["covered"] >= year + 3 * days
     )  # of a whole period before the earlier buyers', to know the new ones
@@ -104,7 +104,7 @@ def _against(rows: ibis.Table, last: dt.date, year: int, days: int) -> tuple[flo
 
 def _of_kind(rows: ibis.Table, last: dt.date, days: int) -> pd.DataFrame:
     """Buyers of the period before the last up to a day, and those who bought again, by whether they were new then."""
-    rows = _with_age(rows, last, days).filter((_.since >= 0) & (_.purchase == 1))
+    rows = _with_age(rows, last, days).filter((_.since >= 0) & _.counted)
     people = rows.group_by("customer_id").agg(
         p0=(_.ago == 0).any(), p1=(_.ago == 1).any(), new=_.ago.max() == 1
     )
@@ -127,7 +127,7 @@ def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = 
     [2, 1]
     """
     last = _checked(as_of, days)
-    rows = _with_age(purchase_days(transactions, last, collapse=collapse), last, days).filter(_.purchase == 1)
+    rows = _with_age(dated_rows(transactions, last, collapse=collapse), last, days).filter(_.counted)
     covered = rows.since.max().to_pyarrow().as_py()
     covered = 0 if covered is None else covered + 1
     periods = min(covered // days, _MOST_PERIODS)
@@ -161,7 +161,7 @@ def _buyers(rows: ibis.Table, last: dt.date, days: int) -> pd.Series:
     """Customers by which of the three periods up to a day they bought in, and their value in the last."""
     value = "profit" if "profit" in rows.columns else "revenue"
     rows = _with_age(rows, last, days).mutate(value=_[value])
-    bought = {f"p{ago}": ((_.ago == ago) & (_.purchase == 1)).any() for ago in range(3)}
+    bought = {f"p{ago}": ((_.ago == ago) & _.counted).any() for ago in range(3)}
     people = rows.group_by("customer_id").agg(
         **bought, value=_.value.sum(where=_.ago == 0).fill_null(0.0), since=_.since.max()
     )
@@ -263,7 +263,7 @@ def _came_back(
     new_from: Any,
 ) -> pd.Series:
     """For each span of ages: customers old enough to have lived through it, and those who bought in it."""
-    days = purchase_days(transactions, last, collapse=collapse).filter(_.purchase == 1)
+    days = dated_rows(transactions, last, collapse=collapse).filter(_.counted)
     born = days.group_by("customer_id").agg(born=_.date.min())
     if new_from is not None:
         born = born.filter(_.born.date() >= ibis.literal(as_day(new_from, "new_from")))

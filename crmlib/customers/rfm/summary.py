@@ -149,15 +149,19 @@ def rfm_summary(
     1           b          0      0.0   0.0             0.0
     """
     unit, merged, day = TimeUnit.parse(time_unit), TimeUnit.parse(collapse), as_day(as_of, "as_of")
-    rows = seen_by(transactions, day)
-    customers = _customers(rows, merged, end_of(day))
-    frame = fetch(customers.order_by("customer_id"))
+    customers = _customers(seen_by(transactions, day), merged, end_of(day))
+    return _summary(fetch(customers.order_by("customer_id")), unit, merged, day)
+
+
+def _summary(frame: pd.DataFrame, unit: TimeUnit, collapse: TimeUnit, day: dt.date) -> CustomerSummary:
+    """What `_customers` gives, of those who bought, in the unit of time."""
     bought = frame.first_purchase.notna()
-    left_out = LeftOut(int((~bought).sum()), float(frame.net[~bought].sum()))
-    if left_out.customers:
-        frame = frame[bought].reset_index(drop=True)
-    frame = _in_units(frame, unit, merged)
-    return CustomerSummary(frame).with_facts(time_unit=unit, as_of=day, left_out=left_out)
+    out = ~bought & frame.net.notna()  # the rest are those whom only the holdout knows
+    left_out = LeftOut(int(out.sum()), float(frame.net[out].sum()))
+    if not bought.all():
+        frame = frame[bought].reset_index(drop=True).astype({"frequency": "int64", "orders": "int64"})
+    summary = CustomerSummary(_in_units(frame, unit, collapse))
+    return summary.with_facts(time_unit=unit, as_of=day, left_out=left_out)
 
 
 def rfm_measures(transactions: Any, *, as_of: Any, time_unit: str, collapse: str) -> CustomerSummary:
@@ -227,13 +231,19 @@ def rfm_train_test_split(
         raise CrmError(
             f"calibration_end is {cut}, not before as_of {last}; leave days for the holdout between them"
         )
-    calibration = rfm_summary(transactions, as_of=cut, time_unit=unit, collapse=merged)
+    customers = _customers(seen_by(transactions, cut), merged, end_of(cut))
     holdout = _holdout(transactions, cut, last, merged)
-    known = holdout.customer_id.isin(calibration.customer_id)
-    born = holdout[~known]
-    halves = calibration.merge(holdout, on="customer_id", how="left")
+    both = customers.outer_join(holdout, "customer_id")
+    both = both.mutate(customer_id=both.customer_id.coalesce(both.customer_id_right)).drop(
+        "customer_id_right"
+    )
+    frame = fetch(both.order_by("customer_id"))  # joined in the engine, which has room on the disk
+    born = frame[frame.first_purchase.isna() & frame.holdout_frequency.notna()]
     counts = {"holdout_frequency": 0, "holdout_spend": 0.0, "holdout_late_returns": 0.0}
-    halves = halves.fillna(counts).astype({"holdout_frequency": "int64"})
+    after = frame.loc[frame.first_purchase.notna(), list(counts)].fillna(counts).reset_index(drop=True)
+    halves = _summary(frame, unit, merged, cut)
+    del frame
+    halves[list(counts)] = after.astype({"holdout_frequency": "int64"})
     periods = halves.holdout_frequency.where(halves.holdout_frequency > 0)
     halves["holdout_monetary_value"] = (halves.holdout_spend / periods).fillna(0.0)
     halves["holdout_T"] = _days_between(cut, last, merged) / unit.days
@@ -329,7 +339,7 @@ def _in_units(frame: pd.DataFrame, unit: TimeUnit, collapse: TimeUnit) -> pd.Dat
     return summary[SUMMARY_COLUMNS]
 
 
-def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit) -> pd.DataFrame:
+def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit) -> ibis.Table:
     """Purchase periods after the cut and their money, per customer; the rest of the money beside it."""
     after = ibis.literal(end_of(cut))
     rows = seen_by(transactions, last)
@@ -337,7 +347,7 @@ def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit)
     money_of = belongs_to(rows)
     own = ibis.ifelse(money_of >= after, money_of, ibis.null("timestamp(6)"))
     bought = _["first"].notnull()
-    customers = (
+    return (
         purchase_periods(rows, own, collapse)
         .group_by("customer_id")
         .agg(
@@ -345,6 +355,4 @@ def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit)
             holdout_spend=_.spend.sum(where=bought).fill_null(0.0),
             holdout_late_returns=_.spend.sum(where=~bought).fill_null(0.0),
         )
-        .order_by("customer_id")
     )
-    return fetch(customers)
