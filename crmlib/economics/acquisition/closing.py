@@ -60,7 +60,7 @@ class Closing:
         return np.where(left > 0, (self.won[-1] - self.won[place]) / np.where(left > 0, left, 1.0), 0.0)
 
 
-def closing(counts: pd.DataFrame, *, resamples: int = 200, random_state: int = 0) -> Closing:
+def closing(counts: pd.DataFrame, *, resamples: int = 200) -> Closing:
     """What becomes of prospects, from their counts.
 
     Parameters
@@ -70,7 +70,6 @@ def closing(counts: pd.DataFrame, *, resamples: int = 200, random_state: int = 0
         came. Prospects who were customers before (`days` below 0) are left out.
     resamples : int, default 200
         Of the weeks, whose prospects are drawn together: they are more alike than by chance.
-    random_state : int, default 0
 
     Returns
     -------
@@ -98,9 +97,7 @@ def closing(counts: pd.DataFrame, *, resamples: int = 200, random_state: int = 0
     place = np.ravel_multi_index((week, event, days), shape)
     by_week = np.bincount(place, rows["leads"].to_numpy(dtype=float), int(np.prod(shape)))
     by_week = by_week.reshape(shape[0], -1)
-    weights: Array = np.array(
-        [np.ones(shape[0]), *bootstrap_weights(shape[0], resamples, random_state, poisson=True)]
-    )
+    weights: Array = np.array([np.ones(shape[0]), *bootstrap_weights(shape[0], resamples, 0, poisson=True)])
     won, left = _shares(np.reshape(weights @ by_week, (-1, *shape[1:])))
     low, high = percentile_interval(won[1:]) if shape[0] > 1 else np.full((2, shape[2]), np.nan)
     there = rows["leads"].sum() - np.bincount(days, rows["leads"]).cumsum()

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib.statistics import check_level
 
-
-def ratio(over: Any, under: Any, clusters: Any = None, *, level: float = 0.95) -> tuple[float, float, float]:
+def ratio(over: Any, under: Any, clusters: Any = None) -> tuple[float, float, float]:
     """A ratio of two sums and its interval, by clusters within which rows are alike.
 
     Parameters
@@ -19,7 +17,6 @@ def ratio(over: Any, under: Any, clusters: Any = None, *, level: float = 0.95) -
         Of each row, such as money and clicks.
     clusters : array, optional
         The cluster of each row, such as the campaign or the day; None: each row is one.
-    level : float, default 0.95
 
     Returns
     -------
@@ -40,7 +37,6 @@ def ratio(over: Any, under: Any, clusters: Any = None, *, level: float = 0.95) -
     """
     from scipy.special import stdtrit
 
-    check_level(level)
     frame = pd.DataFrame({"over": np.asarray(over, float), "under": np.asarray(under, float)}).fillna(0.0)
     if clusters is not None:
         frame = frame.groupby(np.asarray(clusters)).sum()
@@ -51,7 +47,7 @@ def ratio(over: Any, under: Any, clusters: Any = None, *, level: float = 0.95) -
     if n < 2 or not value > 0:
         return value, np.nan, np.nan
     error = np.sqrt(n / (n - 1) * ((frame["over"] - value * frame["under"]) ** 2).sum()) / b
-    reach = float(stdtrit(n - 1, (1 + level) / 2)) * error / value
+    reach = float(stdtrit(n - 1, 0.975)) * error / value
     return value, float(value * np.exp(-reach)), float(value * np.exp(reach))
 
 
