@@ -163,13 +163,13 @@ class Acquisition(AcquisitionData):
         """By year: hours per prospect, win and customer, accounts per manager today, share of the staff who left."""
         return work.workload(self)
 
-    def channel_values(self, *, discount_rate_per_year: float, horizon: str = "36M") -> pd.DataFrame:
-        """What is a new customer of each channel worth, also of a channel in its second month?
+    def channel_values(self, horizon: str = "36M") -> pd.DataFrame:
+        """What does a customer of each channel bring, what is expected included, and is the cost earned back?
 
-        One row per `channel`, the most valuable first; see `channel_values.channel_values`. Small channels lean on all
-        channels. `worth` is contribution from the first purchase on, `cac` the fully loaded one.
+        One row per `channel`, the most valuable first; see `channel_values.channel_values`. `worth` is contribution
+        from the first purchase on, `cac` the fully loaded one.
         """
-        return channel_values.of_firm(self, discount_rate_per_year, horizon)
+        return channel_values.of_firm(self, horizon)
 
     def attribution(self, touchpoints: Any) -> pd.DataFrame:
         """With how many of the wins do four rules credit each channel? See `attribution.attribution`."""

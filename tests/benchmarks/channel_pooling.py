@@ -1,4 +1,4 @@
-"""Groups of customers that share shapes and differ in a few traits: small groups lean on the others.
+"""Groups of customers that share shapes and differ in a few traits: tried, and not in the library (see README.md).
 
 Raw parameters of young groups cannot be pooled: in two months of purchases they can hardly be told apart. So the shape
 parameters are common, and a group has its own mean rate, mean dropout and mean spend alone. A trait of a group is that
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 
-from crmlib.models._histories import Histories
+from crmlib.models._histories import Histories, read_histories
 from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models._special import expit
 from crmlib.models.beta_geo import BetaGeoModel
-from crmlib.models.gamma_gamma import GammaGammaModel, SpendData
+from crmlib.models.gamma_gamma import GammaGammaModel, SpendData, read_spend
 from crmlib.models.gamma_gamma import _LogLikelihood as SpendLikelihood
 
 WIDE = 3.0  # standard deviation, in logs, of what is not learned from other groups: it hardly binds
@@ -256,3 +257,24 @@ def _own(family: Family, information: Array, prior: Array) -> Array:
         others[own] = others[:, own] = 0
         found[at] = 1 - known[own] / np.diag(np.linalg.inv(prior + others))[own]
     return found
+
+
+@dataclass(frozen=True)
+class ChannelFit:
+    """The group of each customer, and what is known of the traits of each group."""
+
+    row: np.ndarray
+    purchases: Pooled
+    spend: Pooled
+
+
+def fit_channels(customers: pd.DataFrame) -> ChannelFit:
+    """Fit BG/NBD and Gamma-Gamma to channels that lean on each other."""
+    known = customers.reset_index(drop=True)
+    row, names = pd.factorize(known["channel"], sort=True)
+    parts = [known[row == group] for group in range(len(names))]
+    bought = [purchase_likelihood(read_histories(part, weighted=True)) for part in parts]
+    spent = [spend_likelihood(read_spend(part)) for part in parts]
+    options = np.arange(len(names)), 200, np.random.default_rng(0)
+    purchases = pool(PURCHASES, bought, purchase_place(BetaGeoModel().fit(known)), *options)
+    return ChannelFit(row, purchases, pool(SPEND, spent, spend_place(GammaGammaModel().fit(known)), *options))
