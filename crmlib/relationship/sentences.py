@@ -180,7 +180,7 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
     if error.is_known:
         way = "more" if error.value > 0 else "fewer"
         off = f"{fmt.share(abs(error.value))} {way} purchases than" if error.value else "as many purchases as"
-        lines.append(f"In its last test the forecast had {off} happened.")
+        lines.append(f"In its last test the forecast had {off} happened; it knows no seasons.")
     if lift.is_known:
         often = f"{fmt.number(lift.value)} times as often as the average customer"
         lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")

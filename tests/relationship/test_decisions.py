@@ -44,7 +44,10 @@ def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
     found = publish(FIT)
     assert found.to_contact["customer_id"].tolist() == ["04"]
     assert found.forecast.value == 900.0
-    assert "In its last test the forecast had 10 % fewer purchases than happened." in found.believe
+    assert (
+        "In its last test the forecast had 10 % fewer purchases than happened; it knows no seasons."
+        in found.believe
+    )
 
 
 @pytest.mark.parametrize(("assumed", "says_so"), [(["margin"], True), ([], False)])
