@@ -46,8 +46,8 @@ from .customers.retention.repurchase import (
 )
 from .customers.rfm.migration import segment_migration as segment_migration
 from .customers.rfm.segments import rfm_segments as rfm_segments
+from .customers.rfm.split import rfm_train_test_split as rfm_train_test_split
 from .customers.rfm.summary import rfm_summary as rfm_summary
-from .customers.rfm.summary import rfm_train_test_split as rfm_train_test_split
 from .customers.tiers.chances import (
     tier_probabilities as tier_probabilities,
 )

@@ -229,13 +229,9 @@ def holm(p_values: pd.Series) -> pd.Series:
 
 
 def bootstrap_weights(
-    n: int,
-    resamples: int,
-    random_state: int | np.random.Generator,
-    *,
-    groups: NDArray[Any] | None = None,
-    poisson: bool = False,
-) -> Iterator[Array]:
+    n: int, resamples: int, random_state: int | np.random.Generator,
+    *, groups: NDArray[Any] | None = None, poisson: bool = False,
+) -> Iterator[Array]:  # fmt: skip
     """How often each customer is in each resample of as many customers, drawn with replacement.
 
     Parameters
@@ -253,8 +249,8 @@ def bootstrap_weights(
     ------
     array of float, shape (n,)
 
-    Notes
-    -----
+    References
+    ----------
     Efron, Annals of Statistics 7, 1979.
 
     Examples

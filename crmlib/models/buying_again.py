@@ -16,7 +16,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day
-from crmlib.customers.rfm.summary import CustomerSummary, rfm_train_test_split
+from crmlib.customers.rfm.split import rfm_train_test_split
+from crmlib.customers.rfm.summary import CustomerSummary
 from crmlib.data.sources import lacking
 from crmlib.errors import CannotAnswerError, not_measured
 from crmlib.findings import CARE, NOT_JUDGED, REFUSE, Reason, Verdict, judge, with_finding

@@ -190,7 +190,7 @@ class Acquisition(AcquisitionData):
             horizon_days=365,
         )
 
-    def told(self, *frames: pd.DataFrame) -> list[str]:
+    def sentences(self, *frames: pd.DataFrame) -> list[str]:
         """What the frames of this chapter say, a sentence each, in the currency."""
         return [in_currency(frame.attrs.get("finding", ""), self.currency) for frame in frames]
 

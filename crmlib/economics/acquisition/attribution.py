@@ -11,7 +11,7 @@ from ibis import _
 
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.channel_sentences import credit_of_channels
+from crmlib.economics.acquisition.sentences import credit_of_channels
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows

@@ -9,9 +9,9 @@ import pandas as pd
 
 from crmlib.customers._log import fetch
 from crmlib.customers.rfm.summary import rfm_summary
-from crmlib.economics.acquisition.channel_sentences import worth_of_channels
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import UNKNOWN, AcquisitionData
+from crmlib.economics.acquisition.sentences import worth_of_channels
 from crmlib.economics.formula_clv import check_share
 from crmlib.errors import DataError, FitError
 from crmlib.findings import with_finding

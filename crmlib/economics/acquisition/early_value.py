@@ -13,7 +13,7 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, dated, fetch, money_of, seen_by
-from crmlib.economics.acquisition.channel_sentences import told_after
+from crmlib.economics.acquisition.sentences import value_seen_after
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
@@ -90,7 +90,7 @@ def early_value(
     drawn = [_measures(scores, best, later, one) for one in bootstrap_weights(n, RESAMPLES, SEED)]
     columns = with_intervals(MEASURES, found, np.array(drawn))
     table = pd.DataFrame({"days": ages, "customers": n, **columns})
-    return with_finding(table, told_after, horizon_days)
+    return with_finding(table, value_seen_after, horizon_days)
 
 
 def _people(

@@ -11,7 +11,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, seen_by
-from crmlib.customers.rfm.summary import BornInHoldout, rfm_train_test_split
+from crmlib.customers.rfm.split import rfm_train_test_split
+from crmlib.customers.rfm.summary import BornInHoldout
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Verdict
 from crmlib.models._inference import Array

@@ -12,7 +12,8 @@ import pandas as pd
 
 from crmlib.arguments import checked
 from crmlib.customers._log import as_day, by_group
-from crmlib.customers.rfm.summary import CustomerSummary, rfm_summary, rfm_train_test_split
+from crmlib.customers.rfm.split import rfm_train_test_split
+from crmlib.customers.rfm.summary import CustomerSummary, rfm_summary
 from crmlib.errors import CrmError, FitError
 from crmlib.models.backtesting.forecasts import Spend, check_models, expected_spend, fit_fresh, fit_spend
 from crmlib.models.backtesting.origin_errors import OriginErrors, learn_from_origins

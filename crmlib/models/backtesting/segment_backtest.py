@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.customers.rfm.summary import rfm_train_test_split
+from crmlib.customers.rfm.split import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
