@@ -187,9 +187,9 @@ class Study:
     @cached_property
     def for_tests(self) -> LogForTests:
         """The part of `transactions` by which forecasts are tested: all of it, but of a large log some customers."""
-        from crmlib.data.log_for_tests import log_for_tests
+        from crmlib.data.log_for_tests import MOST_TESTED, log_for_tests
 
-        return log_for_tests(self.table("transactions"))
+        return log_for_tests(self.table("transactions"), most=MOST_TESTED)
 
     @cached_property
     def log_start(self) -> LogStart:

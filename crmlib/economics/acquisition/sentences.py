@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, Estimate, compared
+from crmlib.findings import MET, NOT_MET, UNNAMED, Estimate, compared
 from crmlib.statistics import Array, percentile_interval
 
 money = partial(fmt.money, currency=UNNAMED)
@@ -50,7 +50,7 @@ def dearest_lead(table: pd.DataFrame) -> str:
 
 def conflict_in_words(ratio: float, months: float) -> str:
     """That the two rules of thumb disagree."""
-    said = [fmt.number(ratio, 2), "met" if ratio >= 3 else "not met", "met" if months <= 12 else "not met"]
+    said = [fmt.number(ratio, 2), MET if ratio >= 3 else NOT_MET, MET if months <= 12 else NOT_MET]
     back = f"earned back in {fmt.write(months, 'M')}" if np.isfinite(months) else "not earned back"
     return (
         f"The rules of thumb conflict: LTV is {said[0]} × CAC (target 3: {said[1]}), but CAC is {back} (target 12: "
