@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -57,8 +59,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]
     def draw() -> None:
         if ended.wait(PATIENCE_SECONDS):
             return
-        from tqdm.auto import tqdm
-
+        # Without widgets, to ask for a notebook's bar is a warning, and a bar of text all the same.
+        tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
         form = "{desc} {elapsed}" if total is None else "{desc} {n_fmt} of {total_fmt} {bar} {elapsed}"
         with tqdm(desc=what, total=total, leave=False, bar_format=form) as bar:
             bar.start_t -= PATIENCE_SECONDS
