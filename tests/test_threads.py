@@ -10,6 +10,7 @@ import pytest
 import crmlib as crm
 from crmlib.customers._log import customer_totals
 from crmlib.data.engine import engine, frame_table
+from crmlib.data.sources import open_table
 from crmlib.data.staging import LOCK
 
 
@@ -75,3 +76,16 @@ def test_a_table_that_is_let_go_during_a_query_waits_for_its_end():
         assert held() == before + 1
     crm.rfm_summary(BOUGHT, as_of="2024-10-31")
     assert held() == before
+
+
+def test_an_engine_that_a_users_program_prefers_is_not_used():
+    theirs, before = ibis.duckdb.connect(), ibis.options.default_backend
+    ibis.set_backend(theirs)
+    try:
+        for source in (FRAME, ibis.memtable(FRAME)):
+            assert open_table(source).get_backend() is engine()
+        crm.rfm_summary(FRAME, as_of="2024-10-31")
+        assert theirs.con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone()[0] == 0
+        assert ibis.options.default_backend is theirs
+    finally:
+        ibis.options.default_backend = before

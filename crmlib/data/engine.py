@@ -186,14 +186,14 @@ class _Engine(Backend):
         self._run_pre_execute_hooks(expr)
         self.raw_sql(f"COPY ({self.compile(expr)}) TO '{target}' ({how})")
 
-    def _register_in_memory_table(self, op: ops.InMemoryTable) -> None:
+    def hold(self, op: ops.InMemoryTable) -> ibis.Table:
+        """A frame as a table of this engine: alone it would be asked in the engine that a user's program prefers."""
         super()._register_in_memory_table(op)
+        table = ops.DatabaseTable(name=op.name, schema=op.schema, source=self)
         # Garbage is collected in any thread, also in one of the engine's own in the midst of a query: there, to wait
         # for the lock would be to wait for ever. So names are only noted, and forgotten before the next query.
-        weakref.finalize(op, _forgotten.append, op.name)
-
-    def _make_memtable_finalizer(self, name: str) -> None:
-        """Nothing at exit: see above."""
+        weakref.finalize(table, _forgotten.append, op.name)
+        return table.to_expr()
 
     def _cached_table(self, table: ibis.Table) -> ibis.Table:
         with LOCK:
@@ -212,7 +212,7 @@ class _Engine(Backend):
 
 _forgotten: deque[str] = deque()
 _released: deque[str] = deque()
-for _name in dir(Backend):
+for _name in dir(_Engine):
     _method = getattr(_Engine, _name)
     if not _name.startswith("_") and callable(_method) and not hasattr(_method, "__self__"):
         setattr(_Engine, _name, _one_at_a_time(_method))
@@ -272,8 +272,6 @@ def _open() -> Any:
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
         connection.raw_sql("SET enable_progress_bar = false")
-    if ibis.options.default_backend is None:
-        ibis.set_backend(connection)  # else frames alone would be asked in another DuckDB, without the lock
     return connection
 
 
@@ -306,8 +304,7 @@ def _in_words(size: int) -> str:
 
 def frame_table(data: Any, **options: Any) -> ibis.Table:
     """A frame as a table that this engine reads in place; `options` as of `ibis.memtable`."""
-    engine()
-    return ibis.memtable(data, **options)
+    return engine().hold(ibis.memtable(data, **options).op())
 
 
 def first_row(query: ibis.Table) -> dict[str, Any]:

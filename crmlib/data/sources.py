@@ -13,6 +13,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import pandas as pd
 from ibis import _
 
@@ -57,7 +58,7 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     ('customer_id', 'amount')
     """
     if isinstance(source, ibis.Table):
-        return source
+        return engine().hold(source.op()) if isinstance(source.op(), ops.InMemoryTable) else source
     if source is None or isinstance(source, (bool, int, float)):
         raise DataError(
             f"{source!r} is no table; pass a pandas, Polars or PyArrow frame, an Ibis table, or a path"

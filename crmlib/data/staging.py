@@ -47,7 +47,9 @@ def clear_leftovers(parent: Path, prefix: str = MAKING) -> None:
     for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):  # another user's, or another process is removing it
             if not (folder / _LOCK).exists():
-                folder.rmdir()  # an empty one: its maker was killed before it had a lock, or after all was removed
+                # Its maker was killed before it had a lock, or after all was removed; a kernel that was about to
+                # start may have written into it then.
+                shutil.rmtree(folder)
             elif lock := hold(folder / _LOCK, wait=False):
                 _give_up(folder, lock)
 

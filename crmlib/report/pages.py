@@ -248,7 +248,7 @@ class _Prose:
                     child.attrSet("href", f"glossary.html#{term}")
                 elif name in self.pages:
                     child.attrSet("href", f"{name}.html")
-                elif self.anchors and name != target:  # a chapter that this report has not
+                elif name != target:  # a chapter that this report has not
                     child.attrSet("href", "index.html")
 
 

@@ -24,7 +24,7 @@ def judged(tenure=TENURE, subgroups=None, **changes):
         ({"lift_top_10": 2.2}, "do not use", "A simpler rule is as good: tenure alone has the better lift"),
         ({"roc_auc": 0.55}, "do not use", "It ranks 55 % of pairs correctly."),
         ({"roc_auc": 0.99}, "use with care", "suspiciously high"),
-        ({"brier": 0.20}, "do not use", "Brier score is 102.7 % of that of the base rate"),
+        ({"brier": 0.20}, "do not use", "Brier score is 103 % of that of the base rate"),
         ({"calibration_slope": 0.8}, "use with care", "too extreme (calibration slope 0.80)"),
         ({"calibration_slope": 1.6}, "do not use", "too timid (calibration slope 1.60)"),
         ({"calibration_slope": float("nan")}, "use with care", "slope gap is undefined"),

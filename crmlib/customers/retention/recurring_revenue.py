@@ -12,7 +12,6 @@ from ibis import _
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contracts import seen_rows
 from crmlib.customers.sentences import change_of_recurring_revenue
-from crmlib.data.engine import frame_table
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
@@ -117,7 +116,7 @@ def _one_price_a_day(rows: ibis.Table) -> ibis.Table:
 
 def _moved(rows: ibis.Table, calendar: pd.DataFrame) -> pd.DataFrame:
     """Movements by month, added up in the engine over customers who are there at either end of it."""
-    dates = frame_table(calendar)
+    dates = ibis.memtable(calendar)  # goes to the engine in which the contracts are
     dates = dates.mutate(**{name: dates[name].cast("date") for name in dates.columns})
     pairs = rows.cross_join(dates)
     due = pairs.end.isnull()
