@@ -100,6 +100,13 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
     return DateGuess((), text, text)
 
 
+def unread_dates(column: ir.StringColumn) -> str:
+    """What is to be asked of a column named like a date that no known format reads; empty if one does."""
+    texts = column.name("text").as_table().filter(_.text.re_search("[1-9]"))
+    guess = guess_dates(texts.text) if has_rows(texts) else None
+    return guess.question if guess and not guess.readings else ""
+
+
 def _examples(texts: ibis.Table) -> list[str]:
     """The first and the last text, by the alphabet, of each shape that a column's texts have."""
     ends = {"low": _.text.min(), "high": _.text.max()}
