@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import crmlib as crm
-from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.contracts import CONTRACTS, TRANSACTIONS
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import DataError
 from tests.data.test_guess import columns, evidence, look
@@ -395,3 +395,73 @@ def test_a_guess_is_right_or_asks(tmp_path, names, noise, left_out, order):
     for one in TRUE:
         right = one != left_out and columns(guess).get(one) == named[one]
         assert right or f"columns.{one}" in asked(guess), (one, columns(guess))
+
+
+# --- ids that are lost, and columns that cannot be read ---
+
+LOST = ["1.02E+12", "1,02E+12", "-1.5E+09", "#REF!", "#N/A", "#WERT!", "#####", "'1.02E+12'"]
+WHOLE_IDS = ["1.02E+02", "13085.0", '=""0013""', "C+1", "1E5", "#1 Mum!", "k-7"]
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(LOST), max_size=60), st.lists(st.sampled_from(WHOLE_IDS), max_size=60))
+def test_ids_are_asked_about_where_more_than_2_percent_are_lost(tmp_path, lost, whole):
+    def one(i):
+        ids = [*lost, *whole]
+        return f'"{ids[i]}"' if i < len(ids) else who(i)
+
+    text = log("customer_id,date,amount", [one, day, money], n=150)
+    guess = look(tmp_path, text)
+    assert asked(guess) == (["columns.customer_id"] if len(lost) > 0.02 * 150 else [])
+    assert not look(tmp_path, text, **{"columns.customer_id": "customer_id"}).questions
+
+
+def test_few_lost_ids_are_no_question(tmp_path):
+    for few, entries in ((3, []), (4, ["columns.customer_id"])):
+        ids = ["#REF!"] * few + [who(i) for i in range(few, 150)]
+        assert (
+            asked(look(tmp_path, log("customer_id,date,amount", [ids.__getitem__, day, money], 150)))
+            == entries
+        )
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_log_without_an_id_is_no_study(project, lost):  # noqa: F811
+    (project / "log.csv").write_text(log("customer_id,date,amount", [f'"{lost}"', day, money], n=40))
+    out = run("new", "shop", "--transactions", "log.csv", "--yes")
+    assert out.exit_code == 2
+    assert f"40 of 40 ids in 'customer_id' are lost, such as {lost!r}: " in out.output
+    assert not (project / "data" / "shop").exists()
+
+
+def test_lost_ids_of_another_table_are_asked_about(tmp_path):
+    (tmp_path / "c.csv").write_text(log("customer_id,joined,city", ["1.02E+12", day, "Bern"]))
+    assert "columns.customer_id" in asked(guess_table(CONTRACTS["customers"], tmp_path / "c.csv"))
+
+
+@pytest.mark.parametrize(
+    ("written", "cause"),
+    [
+        ("15.29L", "a word or unit beside the number"),
+        ("1.5m", "a word or unit beside the number"),
+        ("15.29 Cr", "CR or DR"),
+        ("12 %", "a percentage"),
+        ("3 x 4.50", "more than one number"),
+    ],
+)
+def test_the_question_for_the_amount_says_why_its_column_is_none(tmp_path, written, cause):
+    question = look(tmp_path, log("customer_id,date,amount", [who, day, written])).undecided[0]
+    assert question.entry == "columns.amount"
+    assert f"'amount': 60 values cannot be read, such as {written!r}: {cause}" in question.text
+
+
+def test_the_question_for_the_date_says_why_its_column_is_none(tmp_path):
+    named = log("customer_id,date,amount", [who, "Fri Apr 07 2023", money])
+    question = look(tmp_path, named).undecided[0]
+    assert question.entry == "columns.date"
+    assert "'date': 60 of 60 dates cannot be read, such as 'Fri Apr 07 2023'" in question.text
+    settled = look(tmp_path, named, **{"columns.date": "date", "date_format": ("%a %b %d %Y",)})
+    assert not settled.questions
+    born = look(tmp_path, named.replace("date", "birth date")).undecided[0]
+    assert "'birth date': name or content speak against it" in born.text
+    assert "2023" not in born.text

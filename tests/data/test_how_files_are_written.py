@@ -4,8 +4,11 @@ import bz2
 import datetime as dt
 import gzip
 import io
+import re
 import zipfile
 
+import ibis
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.guessing.dates import guess_dates
 from crmlib.data.guessing.findings import Finding
 from crmlib.data.guessing.table import guess_table
 from crmlib.data.guessing.text_format import detect_format
@@ -222,6 +226,41 @@ def test_ordinary_dates_are_not_taken_for_swapped_ones(tmp_path_factory, seed, o
     assert guess.values["date_format"] == {"both": ("iso", "%d/%m/%Y"), "%Y-%m-%d": ()}.get(
         order, (order,)
     ) or set(guess.values["date_format"]) == {"iso", "%d/%m/%Y"}
+
+
+def texts_of(days, order, swapped=False):
+    """Dates as text, with day and month swapped wherever the day is up to 12."""
+    other = {"%d/%m/%Y": "%m/%d/%Y", "%m/%d/%Y": "%d/%m/%Y", "%d.%m.%y %H:%M": "%m.%d.%y %H:%M"}[order]
+    written = days.dt.strftime(order)
+    return written.where(days.dt.day > 12, days.dt.strftime(other)) if swapped else written
+
+
+@pytest.mark.parametrize("order", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y %H:%M"])
+@pytest.mark.parametrize(("first", "last"), [("2023-01-03", "2024-05-16"), ("2023-08-01", "2023-11-20")])
+def test_texts_with_swapped_days_and_months_are_asked_about(project, order, first, last):
+    days = pd.Series(pd.date_range(first, last).repeat(3))
+    log = pd.DataFrame({"customer_id": "A", "date": texts_of(days, order, swapped=True), "amount": 5})
+    text = log.to_csv(index=False)
+    out = new(project, text, "--yes", code=2)
+    back = re.search(r"swapped back: --date-format '(.*?)' --date-format '(.*?)'; or", out)
+    assert "a spreadsheet seems to have swapped day and month where the day is up to 12" in out
+    assert back[2] == order
+    new(project, text, "--yes", "--date-format", back[1], "--date-format", back[2])
+    assert [day for _id, day, _amount in rows()] == [*days.dt.strftime("%Y-%m-%d")]
+    new(project, text, "--yes", "--date-format", order)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.integers(0, 10**6), st.sampled_from([40, 200, 500, 900]), st.sampled_from([1, 3]),
+    st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y %H:%M"]),
+)  # fmt: skip
+def test_ordinary_texts_are_not_taken_for_swapped_ones(seed, length, fading, order):
+    random = np.random.default_rng(seed)
+    later = (random.random(300) ** fading * length).astype(int)
+    days = pd.Series(pd.Timestamp("2022-01-01") + pd.to_timedelta(later + seed % 365, unit="D"))
+    texts = ibis.memtable(pd.DataFrame({"date": texts_of(days, order)}))
+    assert "swapped" not in guess_dates(texts.date).question
 
 
 # --- dates that are numbers, or that nothing reads ---

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_number
+from crmlib.data.cleaning.ids import id_fault, read_id
+from crmlib.data.cleaning.reading import parse_number, read_number, where, why_unreadable
 from crmlib.data.contracts import TRANSACTIONS
-from crmlib.data.contracts.contract import NONE, Column, plain_name
-from crmlib.data.engine import frame_table
+from crmlib.data.contracts.contract import NONE, Column, Contract, plain_name
+from crmlib.data.engine import count_of, frame_table, most_frequent
 from crmlib.data.guessing.columns import Look, Profile, may_be_named
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import UNITS
@@ -25,6 +28,7 @@ _REPEATS = 0.95  # of one id's values, or fewer, another one has: it comes again
 _SURE = 2.0  # standard errors
 _EXACT = 0.05  # two rows in proportion have no standard error
 _FEW = 0.01  # of the rows
+MANY_UNREADABLE = 0.02  # of a column's values are no typing errors: they are asked about
 WHOLE = "whole"  # units of the currency
 _UNIT_NAMES = words("units")
 _PER_UNIT = {*_UNIT_NAMES.pop("one")}
@@ -87,6 +91,39 @@ def money_units(
 def _unit_in(name: str) -> str | None:
     parts = set(plain_name(name).split("_"))
     return next((unit for unit, named in _UNIT_NAMES.items() if parts & {*named}), None)
+
+
+def counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
+    """Different marks, with their rows and an example, the most frequent first."""
+    found = most_frequent(table.select(mark=mark, text=text), "mark", _.mark, 1_000, example=_.text.min())
+    return [(row["mark"], row["rows"], row["example"]) for row in found]
+
+
+def unread_amounts(table: ibis.Table, text: ir.StringColumn, decimal: str) -> list[tuple[str, int, str]]:
+    """Causes why texts are no numbers, with their rows and an example; those without a digit have no cause."""
+    unread = text.notnull() & parse_number(text, decimal).isnull()
+    return counted(table, where(unread, why_unreadable(text).nullif("")), text)
+
+
+def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
+    """A question where many ids of customers are lost, unless the column was named all the same."""
+    for ours in (column.name for column in contract.columns if column.names_customer):
+        if ours not in look.matches or f"columns.{ours}" in look.given:
+            continue
+        text, theirs = look.text(ours), look.source(ours)
+        causes = counted(look.table, where(read_id(text).isnull(), id_fault(text)), text)
+        lost, total = (
+            sum(rows for _why, rows, _example in causes),
+            count_of(look.table.filter(text.notnull())),
+        )
+        if lost > MANY_UNREADABLE * total:
+            why, _rows, example = causes[0]
+            yield Question(
+                f"columns.{ours}",
+                f"{lost:,} of {total:,} ids in {theirs!r} are lost, such as {example!r}: {why}; export them anew as "
+                "text, or name the column all the same, and such rows are set aside",
+                (theirs,),
+            )
 
 
 def _another_id(look: Look) -> Iterator[Question]:

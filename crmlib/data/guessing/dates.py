@@ -16,7 +16,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_date, read_text
 from crmlib.data.contracts.contract import Column
-from crmlib.data.engine import has_rows, most_frequent
+from crmlib.data.engine import first_row, has_rows, most_frequent
 from crmlib.data.guessing.findings import Finding, Question
 
 _DAYS = (
@@ -38,6 +38,8 @@ _MOST_SHAPES = 200
 _MONTHS = 12
 _WORTH_A_FORMAT = 0.001  # of the column; fewer dates are typing errors, and are set aside
 BOTH_WAYS = 0.02  # of the values readable in one of two ways alone, and as many in the other: then both occur
+_ENOUGH_DAYS = 20  # above the 12th show when a log begins and ends, to this many days:
+_MONTH = 31
 _MOST_UNREAD = 0.05  # of the column; more of them are no typing errors, but another format
 
 
@@ -77,7 +79,8 @@ def guess_dates(column: ir.Column) -> DateGuess:
     numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}
     likeliest = max(numbers, key=numbers.__getitem__, default=None)  # numbers are counted in one way
     guess = _decide(seen, [pattern for pattern in formats if pattern not in numbers or pattern == likeliest])
-    return guess if guess.question else _other_formats(texts, guess)
+    asked = "" if guess.question else _late_swapped(texts, guess.formats)
+    return DateGuess((), asked, asked) if asked else guess if guess.question else _other_formats(texts, guess)
 
 
 def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
@@ -98,6 +101,13 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
         text += "if they count days, say from which day on: --date-format 'days since 2023-01-01'; else "
     text += "say every format that occurs, as in --date-format %d/%m/%Y (under date_format in a study)"
     return DateGuess((), text, text)
+
+
+def unread_dates(column: ir.StringColumn) -> str:
+    """What is to be asked of a column named like a date that no known format reads; empty if one does."""
+    texts = column.name("text").as_table().filter(_.text.re_search("[1-9]"))
+    guess = guess_dates(texts.text) if has_rows(texts) else None
+    return guess.question if guess and not guess.readings else ""
 
 
 def _examples(texts: ibis.Table) -> list[str]:
@@ -179,6 +189,36 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
         f"a day above {_MONTHS}, and of {fmt.count(n_texts)} texts such as {texts['example'].min()!r} none has one up "
         f"to {_MONTHS}. Export the dates anew as text; or have them swapped back: --date-format {text!r} --date-format "
         f"{back!r}; or, if they are right, --date-format {text!r} --date-format iso"
+    )
+
+
+def _late_swapped(texts: ibis.Table, formats: Sequence[str]) -> str:
+    """What is to be asked of texts of which a spreadsheet has swapped day and month wherever it could.
+
+    The days above 12 show the order and the months of the log. In that order, dates with a day up to 12 then lie far
+    outside these months, and in the other order none does. Honest ones do not, and a log of whole years shows nothing.
+    """
+    ours = formats[0] if len(formats) == 1 else ""
+    if not re.match("%[dm][/.-]%[dm]", ours):
+        return ""
+    theirs = ours[:1] + ours[4] + ours[2:4] + ours[1] + ours[5:]
+    read = texts.select("text", ours=read_date(texts.text, [ours]), theirs=read_date(texts.text, [theirs]))
+    sure, open_ones = read.filter(_.theirs.isnull() & _.ours.notnull()), read.filter(_.theirs.notnull())
+    log = first_row(sure.agg(days=_.ours.date().nunique(), first=_.ours.min(), last=_.ours.max()))
+    if log["days"] < _ENOUGH_DAYS:
+        return ""
+    first, last = log["first"] - pd.Timedelta(days=_MONTH), log["last"] + pd.Timedelta(days=_MONTH)
+    out = {order: ~open_ones[order].between(first, last) for order in ("ours", "theirs")}
+    example = open_ones.text.min(where=out["ours"])
+    seen = first_row(open_ones.agg(rows=_.count(), **{o: out[o].sum() for o in out}, example=example))
+    if seen["theirs"] or (seen["ours"] or 0) < max(_ENOUGH_DAYS, BOTH_WAYS * seen["rows"]):
+        return ""
+    return (
+        f"a spreadsheet seems to have swapped day and month where the day is up to {_MONTHS}: the dates with a later "
+        f"day run from {fmt.date(log['first'])} to {fmt.date(log['last'])}, and {fmt.count(seen['ours'])} of "
+        f"{fmt.count(seen['rows'])} others lie far outside if they are read by {ours}, such as {seen['example']!r}, "
+        f"but none if by {theirs}. Export the dates anew as 2024-12-31; or have them swapped back: --date-format "
+        f"{theirs!r} --date-format {ours!r}; or, if they are right, --date-format {ours!r}"
     )
 
 

@@ -13,20 +13,12 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data import vocabulary
 from crmlib.data.cleaning.policy_counts import count_states
-from crmlib.data.cleaning.reading import (
-    DASH,
-    SEPARATORS,
-    currency_marks,
-    marks_of,
-    parse_number,
-    where,
-    why_unreadable,
-)
+from crmlib.data.cleaning.reading import DASH, SEPARATORS, currency_marks, marks_of
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
-from crmlib.data.engine import count_of, first_row, most_frequent
+from crmlib.data.engine import count_of, first_row
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
-from crmlib.data.guessing.content import doubts, few_values
+from crmlib.data.guessing.content import MANY_UNREADABLE, counted, doubts, few_values, unread_amounts
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
 from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
 from crmlib.data.policies import GROUPS, Policies, mostly_different
@@ -37,7 +29,6 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
 _SMALL = 1_000
-_UNREADABLE = 0.02  # of the amounts, for one cause, are no typing errors: they are asked about
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = vocabulary.words("totals of orders")["names"]
@@ -197,16 +188,10 @@ def _currency_texts(look: Look, money: str | None) -> Iterator[tuple[str, list[t
     """Column, and of each mark in it: mark, rows and an example; first a column of currencies, then the amounts."""
     if "currency" in look.matches:
         written = look.text("currency").upper()
-        yield look.source("currency"), _counted(look.table, written, written)
+        yield look.source("currency"), counted(look.table, written, written)
     if money and look.table[look.source(money)].type().is_string():
         written = look.text(money)
-        yield look.source(money), _counted(look.table, marks_of(written, look.decimal), written)
-
-
-def _counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
-    """Different marks, with their rows and an example, the most frequent first."""
-    found = most_frequent(table.select(mark=mark, text=text), "mark", _.mark, 1_000, example=_.text.min())
-    return [(row["mark"], row["rows"], row["example"]) for row in found]
+        yield look.source(money), counted(look.table, marks_of(written, look.decimal), written)
 
 
 def _unreadable(look: Look) -> Iterator[Question]:
@@ -215,11 +200,9 @@ def _unreadable(look: Look) -> Iterator[Question]:
     if ours is None or f"columns.{ours}" in look.given or not table[look.source(ours)].type().is_string():
         return
     text, theirs = look.text(ours), look.source(ours)
-    unread = text.notnull() & parse_number(text, look.decimal).isnull()
-    causes = _counted(table, where(unread, why_unreadable(text).nullif("")), text)
     total = count_of(table.filter(text.notnull()))
-    for why, rows, example in causes:
-        if why not in (DASH, SEPARATORS) and rows >= _UNREADABLE * total:
+    for why, rows, example in unread_amounts(table, text, look.decimal):
+        if why not in (DASH, SEPARATORS) and rows >= MANY_UNREADABLE * total:
             yield Question(
                 f"columns.{ours}",
                 f"{rows:,} of {total:,} values of {theirs!r} cannot be read, such as {example!r}{why}; export them as "

@@ -12,14 +12,22 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import moves_day, read_date, read_number
+from crmlib.data.cleaning.reading import moves_day, read_date, read_number, read_text
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
-from crmlib.data.guessing.columns import Look, Match, OwnGuesses, match_columns, near_names, profile_columns
-from crmlib.data.guessing.content import money_units
-from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts
+from crmlib.data.guessing.columns import (
+    Look,
+    Match,
+    OwnGuesses,
+    match_columns,
+    may_be_named,
+    near_names,
+    profile_columns,
+)
+from crmlib.data.guessing.content import faulty_ids, money_units, unread_amounts
+from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts, unread_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
@@ -88,13 +96,14 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     by_words = [finding for finding in findings_in(seen) if finding.entry.startswith("columns.")]
     matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
-    more = list(own.further(replace(look, matches=_in_file(own.settle(matches, []), there))))
+    look = replace(look, matches=_in_file(own.settle(matches, []), there))
+    more = [*own.further(look), *faulty_ids(contract, look)]
     further = findings_in(more)
     matches = own.settle(matches, further)
     columns = [_finding(contract.column(name), match) for name, match in matches.items()]
     found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    asked = [*opened.questions, *(_question(contract, name, there) for name in lacking)]
+    asked = [*opened.questions, *(_question(contract, name, look) for name in lacking)]
     return Guess(opened.place, tuple(findings), (*asked, *questions_in(seen), *questions_in(more)))
 
 
@@ -123,12 +132,29 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
     return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
-def _question(contract: Contract, name: str, there: Sequence[str]) -> Question:
+def _question(contract: Contract, name: str, look: Look) -> Question:
     """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
-    near, purpose = near_names(contract, name, there), contract.column(name).purpose
-    doubt = f"; {', '.join(map(repr, near))}: name or content speak against it" if near else ""
-    answers = (*near, *[name for name in there if name not in near])
-    return Question(f"columns.{name}", f"which column is the {name}? ({purpose}){doubt}", answers[:40])
+    near, purpose = near_names(contract, name, look.profiles), contract.column(name).purpose
+    causes = {theirs: _cause(contract, name, theirs, look) for theirs in near}
+    unclear = [theirs for theirs, cause in causes.items() if not cause]
+    doubts = [f"; {theirs!r}: {cause}" for theirs, cause in causes.items() if cause]
+    doubts += [f"; {', '.join(map(repr, unclear))}: name or content speak against it"] if unclear else []
+    answers = (*near, *[name for name in look.profiles if name not in near])
+    text = f"which column is the {name}? ({purpose}){''.join(doubts)}"
+    return Question(f"columns.{name}", text, answers[:40])
+
+
+def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
+    """Why a column whose name fits cannot be read, with an example; empty if it is not known, or is personal."""
+    column, written = contract.column(name), look.table[theirs]
+    if column.personal or not written.type().is_string() or not may_be_named(theirs, contract, name):
+        return ""
+    if column.kind == "date":
+        unread = unread_dates(written)
+        return f"{unread}, and that it is the date all the same: --column {name}={theirs}" if unread else ""
+    text = read_text(written)
+    causes = unread_amounts(look.table, text, look.decimal) if column.kind in ("money", "number") else []
+    return f"{causes[0][1]:,} values cannot be read, such as {causes[0][2]!r}{causes[0][0]}" if causes else ""
 
 
 def _finding(column: Column, match: Match) -> Finding:
