@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # Blanks at which no line may break: between a number and its unit, and within a day.
-_TOGETHER = re.compile(r"(?<=\d) (?=%|(?:day|week|month|year|point)s?\b)")
+TOGETHER = re.compile(r"(?<=\d) (?=%|(?:day|week|month|year|point)s?\b)")
 _IN_WORDS = re.compile(rf"\b\d{{1,2}} (?:{_MONTHS})[a-z]* \d{{4}}\b")
 # Tables, entries of study files, and columns of a firm's tables.
 _NAMED = re.compile(r"(?<=no table )[a-z_]+|\b[a-z_]{2,}\.[a-z_]{2,}\b|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
@@ -260,7 +260,7 @@ def marked(text: str) -> str:
     'after 31~Jan~2024 in 5~days'
     """
     text = fmt.with_days(text)
-    text = _IN_WORDS.sub(lambda day: day[0].replace(" ", _UNBROKEN), _TOGETHER.sub(_UNBROKEN, text))
+    text = _IN_WORDS.sub(lambda day: day[0].replace(" ", _UNBROKEN), TOGETHER.sub(_UNBROKEN, text))
     parts = html.escape(_NAMED.sub(r"`\g<0>`", text) if "`" not in text else text).split("`")
     if len(parts) % 2 == 0:
         return "`".join(parts)

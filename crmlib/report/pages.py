@@ -23,7 +23,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from crmlib import format as fmt
-from crmlib.columns import marked
+from crmlib.columns import TOGETHER, marked
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
@@ -44,8 +44,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def _unbroken(write: Callable[..., str]) -> Callable[..., str]:
-    """Keep a number and its per cent sign on one line."""
-    return lambda *given: write(*given).replace(" %", "\N{NO-BREAK SPACE}%")
+    """Keep a number and its unit on one line."""
+    return lambda *given: TOGETHER.sub("\N{NO-BREAK SPACE}", write(*given))
 
 
 def _runs(blocks: list[dict[str, Any]], key: str) -> list[tuple[bool, list[dict[str, Any]]]]:
