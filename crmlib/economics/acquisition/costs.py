@@ -114,18 +114,18 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
 
 def _remark(row: dict[str, Any], refunds: float) -> str:
     """What a reader has to know of a cost, in words."""
-    said = ["their cost is with the other channels"] if row[next(iter(row))] == UNKNOWN else []
+    remarks = ["their cost is with the other channels"] if row[next(iter(row))] == UNKNOWN else []
     if row["spent"] > 0 and not row["customers"] > 0:
-        said.append("money was spent and nobody was won: the cost per customer is infinite")
+        remarks.append("money was spent and nobody was won: the cost per customer is infinite")
     elif row["customers"] > 0 and row["spent"] == 0:
-        said.append(
+        remarks.append(
             "no money was spent on it" + (": only wages" if row["wages"] > 0 else ": its cost is zero")
         )
     if refunds < 0:
-        said.append(f"refunds of {fmt.money(-refunds)} are taken off")
+        remarks.append(f"refunds of {fmt.money(-refunds)} are taken off")
     if 0 < row["customers"] < FEW:
-        said.append(f"only {fmt.plural(row['customers'], 'customer')}")
-    return "; ".join(said)
+        remarks.append(f"only {fmt.plural(row['customers'], 'customer')}")
+    return "; ".join(remarks)
 
 
 def cost_parts(data: AcquisitionData) -> pd.DataFrame:
@@ -194,14 +194,14 @@ def _steps(
         "close_rate_high": high,
         "median_days": closes.median_days,
     }
-    said = []
+    remarks = []
     if wrong := int((bought["impossible"] > 0).sum()):
-        said.append(
+        remarks.append(
             f"{fmt.plural(wrong, 'row')} with more clicks than impressions left out of CPM and click rate"
         )
     if row["spent"] > 0 and not row["leads"] > 0:
-        said.append("money was spent without a prospect: the cost per lead is infinite")
-    return row | {"remark": "; ".join(said)}
+        remarks.append("money was spent without a prospect: the cost per lead is infinite")
+    return row | {"remark": "; ".join(remarks)}
 
 
 def roi_per_lead(close_rate: Any, margin_value: Any, cost_per_lead: Any) -> Any:

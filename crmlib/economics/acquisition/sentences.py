@@ -26,8 +26,8 @@ def cost_of_customers(table: pd.DataFrame, by: str) -> str:
             money(first["cac"]), next(quarters), money(last["cac"]), next(quarters)
         )
     known = rows.set_index("channel")["cac"]
-    said = f"A new customer costs {money(known.iloc[0])}"
-    return said + (
+    sentence = f"A new customer costs {money(known.iloc[0])}"
+    return sentence + (
         f", one of paid channels {money(known['paid channels'])}" if "paid channels" in known else ""
     )
 
@@ -42,19 +42,19 @@ def dearest_lead(table: pd.DataFrame) -> str:
         return ""
     cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
     won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
-    said = f"Prospects of {cheap} are cheapest ({cost[cheap]}), {won[cheap]} are won"
+    sentence = f"Prospects of {cheap} are cheapest ({cost[cheap]}), {won[cheap]} are won"
     if cheap == sure:
-        return f"{said}: more than in any other paid channel"
-    return f"{said}; of {sure} {won[sure]} at {cost[sure]} each"
+        return f"{sentence}: more than in any other paid channel"
+    return f"{sentence}; of {sure} {won[sure]} at {cost[sure]} each"
 
 
 def conflict_in_words(ratio: float, months: float) -> str:
     """That the two rules of thumb disagree."""
-    said = [fmt.number(ratio, 2), MET if ratio >= 3 else NOT_MET, MET if months <= 12 else NOT_MET]
+    parts = [fmt.number(ratio, 2), MET if ratio >= 3 else NOT_MET, MET if months <= 12 else NOT_MET]
     back = f"earned back in {fmt.write(months, 'M')}" if np.isfinite(months) else "not earned back"
     return (
-        f"The rules of thumb conflict: LTV is {said[0]} × CAC (target 3: {said[1]}), but CAC is {back} (target 12: "
-        f"{said[2]})."
+        f"The rules of thumb conflict: LTV is {parts[0]} × CAC (target 3: {parts[1]}), but CAC is {back} (target 12: "
+        f"{parts[2]})."
     )
 
 
@@ -83,10 +83,10 @@ def value_less_cost(table: pd.DataFrame, by: str) -> str:
     not_yet = (
         f"{fmt.listing([*map(str, lost)])} {'have' if len(lost) > 1 else 'has'} not" if len(lost) else ""
     )
-    said = (
+    sentence = (
         ", ".join(filter(None, [earned, not_yet])) or "no channel's value differs from its cost beyond chance"
     )
-    return f"Within {days}: {said}"
+    return f"Within {days}: {sentence}"
 
 
 def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
@@ -131,10 +131,10 @@ def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
         return ""
     row = table.loc[gap.abs().idxmax()]
     visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
-    said = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
+    sentence = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
     if not np.isfinite(agreement):
-        return said
-    return f"{said}; rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+        return sentence
+    return f"{sentence}; rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
 
 
 def best_prospects(table: pd.DataFrame) -> str:
@@ -145,8 +145,10 @@ def best_prospects(table: pd.DataFrame) -> str:
     )
     if not total > 0:
         return "Open prospects are expected to bring nothing"
-    said = f"{fmt.plural(len(table), 'open prospect')}: {money(total)} expected"
-    return f"{said}, {fmt.share(best / total)} of it from the best tenth" if len(table) >= 10 else said
+    sentence = f"{fmt.plural(len(table), 'open prospect')}: {money(total)} expected"
+    return (
+        f"{sentence}, {fmt.share(best / total)} of it from the best tenth" if len(table) >= 10 else sentence
+    )
 
 
 def receipts_in_words(table: pd.DataFrame, value: str) -> str:
@@ -187,10 +189,10 @@ def targets_in_words(table: pd.DataFrame) -> str:
         if np.isfinite(row["adjusted"])
         else "not earned back yet"
     )
-    said = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
-    said += f", and CAC is {back} (target 12: {row['payback_verdict']})"
+    sentence = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
+    sentence += f", and CAC is {back} (target 12: {row['payback_verdict']})"
     apart = fmt.listing([*map(str, table.loc[table["conflict"], table.columns[0]])])
-    return f"{said}; the two targets conflict for {apart}" if apart else said
+    return f"{sentence}; the two targets conflict for {apart}" if apart else sentence
 
 
 def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
@@ -223,13 +225,13 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
         "removal": "its removal",
     }
     high, low = rules.iloc[at].idxmax(), rules.iloc[at].idxmin()
-    said = (
+    sentence = (
         f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {fmt.count(rules.iloc[at][high])} by "
         f"{names[high]} and {fmt.count(rules.iloc[at][low])} by {names[low]}"
     )
     if table["removal"].isna().all():
-        said += "; no removal effect is shown, for no path that ended without a win is known"
-    return said
+        sentence += "; no removal effect is shown, for no path that ended without a win is known"
+    return sentence
 
 
 def next_customer(table: pd.DataFrame) -> str:

@@ -287,7 +287,7 @@ def target_sensitivity(row: Any) -> pd.DataFrame:
         for bar, months in ((2.0, 6.0), (3.0, 12.0), (4.0, 18.0)):
             ratio = row["ltv"] / cac if cac > 0 else np.inf
             slower = row["adjusted"] * times  # the curve is nearly straight near where it is earned back
-            said = MET if ratio >= bar else NOT_MET, MET if slower <= months else NOT_MET
-            found.append((times, cac, ratio, bar, said[0], slower, months, said[1]))
+            verdicts = MET if ratio >= bar else NOT_MET, MET if slower <= months else NOT_MET
+            found.append((times, cac, ratio, bar, verdicts[0], slower, months, verdicts[1]))
     names = "times cac ratio least_ratio ratio_verdict adjusted most_months payback_verdict".split()
     return pd.DataFrame(found, columns=names)
