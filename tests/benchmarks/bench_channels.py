@@ -90,7 +90,7 @@ def newcomers(firm: SimulatedFirm, log: pd.DataFrame) -> pd.DataFrame:
     first = first[(first > CUT) & (first <= "2025-03-31")]
     log = log[log["customer_id"].isin(first.index)]
     born = log["customer_id"].map(first)
-    log = log[(log["day"] > born) & (log["day"] <= born + pd.Timedelta(weeks=NEW_WEEKS))]
+    log = log[(log["day"] > born) & (log["day"] <= born + pd.Timedelta(7 * NEW_WEEKS, "D"))]
     found = pd.DataFrame({"frequency": 0, "recency": 0.0, "T": 0.0, "monetary_value": 0.0}, index=first.index)
     found["holdout_frequency"] = (
         log.groupby("customer_id")["day"].nunique().reindex(first.index, fill_value=0)
@@ -134,7 +134,7 @@ def one_firm(number: int) -> tuple[list[dict], list[dict]]:
 def paybacks(known: pd.DataFrame, log: pd.DataFrame, number: int) -> list[dict]:
     """The probability of payback within 12 months at a cost drawn by chance, and whether it came about."""
     first = log.groupby("customer_id")["date"].min()
-    in_year = log["date"] < log["customer_id"].map(first) + pd.Timedelta(days=365.25)
+    in_year = log["date"] < log["customer_id"].map(first) + pd.Timedelta(365.25, "D")
     year = log[in_year].groupby("customer_id")["amount"].sum()
     young = known[known["T"] < 365.25 / 7]
     realised = MARGIN * young["customer_id"].map(year).groupby(young["channel"]).mean()

@@ -266,7 +266,7 @@ def test_ordinary_texts_are_not_taken_for_swapped_ones(seed, length, fading, ord
 # --- dates that are numbers, or that nothing reads ---
 
 DAYS = pd.Series(pd.to_datetime(["2024-01-05", "2024-02-16", "2024-03-27"]))
-SINCE_1970 = (DAYS - pd.Timestamp("1970-01-01")) // pd.Timedelta("1s")
+SINCE_1970 = (DAYS - pd.Timestamp("1970-01-01")) // pd.Timedelta(1, "s")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_from_the_day_on_that_is_named_most_first_purchases_are_those_of_new_cus
     first = log.groupby("customer_id")["date"].min()
     is_old = whole.groupby("customer_id")["date"].min()[first.index] < log["date"].min()
     known_from = pd.Timestamp(start.new_customers_known_from)
-    month = pd.Timedelta(days=31)
+    month = pd.Timedelta(31, "D")
     assert start.status == "fail"
     assert is_old[first.between(known_from, known_from + month)].mean() < 0.3
     assert is_old[first.between(known_from - 3 * month, known_from)].mean() > 0.15

@@ -19,7 +19,7 @@ def tables(paths):
             day = pd.Timestamp("2024-03-01")
             leads.append((number, day if won else pd.NaT, pd.NaT if won else day))
             touchpoints += [
-                (number, channel, pd.Timestamp("2024-01-01") + pd.Timedelta(days=at))
+                (number, channel, pd.Timestamp("2024-01-01") + pd.Timedelta(at, "D"))
                 for at, channel in enumerate(channels)
             ]
     made = pd.DataFrame(leads, columns=["lead_id", "won_on", "lost_on"])

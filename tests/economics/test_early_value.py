@@ -16,7 +16,7 @@ def log_of(first, later, day=100):
     """Each customer buys on the first day, and once again for the later amount."""
     rows = []
     for number, (now, then) in enumerate(zip(first, later, strict=True)):
-        rows += [(number, START, float(now)), (number, START + pd.Timedelta(days=day), float(then))]
+        rows += [(number, START, float(now)), (number, START + pd.Timedelta(day, "D"), float(then))]
     return pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
 
 
@@ -60,7 +60,7 @@ def test_what_comes_after_the_horizon_or_before_the_last_age_is_not_later_value(
 
 def test_customers_whose_horizon_is_not_over_are_left_out():
     old, young = log_of(range(1, 41), range(1, 41)), log_of([5] * 40, [5] * 40)
-    young = young.assign(customer_id=young["customer_id"] + 100, date=young["date"] + pd.Timedelta(days=600))
+    young = young.assign(customer_id=young["customer_id"] + 100, date=young["date"] + pd.Timedelta(600, "D"))
     assert told(pd.concat([old, young])).loc[0, "customers"] == 40
     assert "are needed" in early_value(young, as_of="2025-12-31").reason
 

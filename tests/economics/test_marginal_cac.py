@@ -34,7 +34,7 @@ def firm(seed=0, elasticity=0.5, helps=0.0, budgets="chance", each=200.0):
             day = month + pd.to_timedelta(random.integers(0, 28, many), unit="D")
             leads.append(
                 pd.DataFrame(
-                    {"channel": channel, "created": day, "won_on": (day + pd.Timedelta(days=10)).where(won)}
+                    {"channel": channel, "created": day, "won_on": (day + pd.Timedelta(10, "D")).where(won)}
                 )
             )
     return pd.concat(leads, ignore_index=True), pd.DataFrame(spend, columns=["date", "channel", "amount"])

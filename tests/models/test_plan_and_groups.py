@@ -42,9 +42,10 @@ class TestPlan:
         last = pd.Timestamp("2023-01-02") + pd.Timedelta(length, "D")
         plan = plan_backtest(log, as_of=last, horizon="52W")
         end = pd.Timestamp(plan.first)
+        step, horizon = (pd.Timedelta(int(span.removesuffix("D")), "D") for span in (plan.step, plan.origin_horizon))
         origins = 0
-        while end + pd.Timedelta(plan.origin_horizon) <= last:
-            end, origins = end + pd.Timedelta(plan.step), origins + 1
+        while end + horizon <= last:
+            end, origins = end + step, origins + 1
         assert origins in (4, 5)
 
     def test_too_short_a_log_is_refused(self):

@@ -207,7 +207,7 @@ def _late_swapped(texts: ibis.Table, formats: Sequence[str]) -> str:
     log = first_row(sure.agg(days=_.ours.date().nunique(), first=_.ours.min(), last=_.ours.max()))
     if log["days"] < _ENOUGH_DAYS:
         return ""
-    first, last = log["first"] - pd.Timedelta(days=_MONTH), log["last"] + pd.Timedelta(days=_MONTH)
+    first, last = log["first"] - pd.Timedelta(_MONTH, "D"), log["last"] + pd.Timedelta(_MONTH, "D")
     out = {order: ~open_ones[order].between(first, last) for order in ("ours", "theirs")}
     example = open_ones.text.min(where=out["ours"])
     seen = first_row(open_ones.agg(rows=_.count(), **{o: out[o].sum() for o in out}, example=example))
