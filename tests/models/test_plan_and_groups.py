@@ -42,7 +42,9 @@ class TestPlan:
         last = pd.Timestamp("2023-01-02") + pd.Timedelta(length, "D")
         plan = plan_backtest(log, as_of=last, horizon="52W")
         end = pd.Timestamp(plan.first)
-        step, horizon = (pd.Timedelta(int(span.removesuffix("D")), "D") for span in (plan.step, plan.origin_horizon))
+        step, horizon = (
+            pd.Timedelta(int(span.removesuffix("D")), "D") for span in (plan.step, plan.origin_horizon)
+        )
         origins = 0
         while end + horizon <= last:
             end, origins = end + step, origins + 1
