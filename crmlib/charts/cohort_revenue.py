@@ -51,35 +51,19 @@ def revenue_by_cohort(
     if rows.empty or not rows[value].sum() > 0:
         return no_data(f"No {value} in a complete period", ax)
     table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
-    tops = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
+    stacked = table.clip(lower=0.0).cumsum(axis=1).to_numpy()
     axes, months = sheet(2.7 * (WIDTH_INCHES / width) ** 1.2, ax, width), table.index.tolist()
     shades = SHADES(np.linspace(0.95, 0.2, table.shape[1]) if table.shape[1] > 1 else np.array([0.7]))
     if (named := "band" in rows) and len(shades) > 1:
         shades[-1] = to_rgba(ORANGE)
-    # A step per period: a slope between two periods would draw money that nobody paid.
-    edges = np.arange(len(table) + 1) - 0.5
-    across = np.repeat(edges, 2)[1:-1]
-    x = np.concatenate([across, across[::-1]])
-    steps = np.repeat(np.column_stack([np.zeros(len(table)), tops]), 2, axis=0)
-    layers = [
-        np.column_stack([x, np.concatenate([steps[:, n + 1], steps[::-1, n]])]) for n in range(table.shape[1])
-    ]
-    line = 0.4 if len(layers) <= _MOST_LINES else 0.0
-    axes.add_collection(
-        PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line), autolim=False
-    )
-    end, top = edges[-1], float(tops.max())
+    _draw_steps(axes, stacked, shades)
+    end, top = len(table) - 0.5, float(stacked.max())
     expected = ""
     if forecast is not None and forecast.is_known and period == "M":
-        low, middle, high = (quarter / 3 for quarter in (forecast.low, forecast.value, forecast.high))
-        kit.band(axes, [end, end + 3], [low, low], [high, high])
-        kit.dashed(axes, [end, end + 3], [middle, middle], ORANGE, 1.8)
-        top, end = float(np.nanmax([top, middle, high])), end + 3
+        expected, highest = _draw_forecast(axes, end, forecast, currency)
+        top, end = float(np.nanmax([top, *highest])), end + 3
         months += [months[-1] + pd.DateOffset(months=n) for n in (1, 2, 3)]
-        reach = fmt.interval(low, high, "money", currency)
-        spelt = f"{fmt.money(middle, currency)} ({reach})"
-        expected = f"expected from today's customers, per month of the coming quarter: {spelt}"
-    axes.set_xlim(edges[0], max(end, 5.5))
+    axes.set_xlim(-0.5, max(end, 5.5))
     axes.set_ylim(0, top * 1.04)
     period_axis(axes, months, period)
     scale = value_axis(axes, "y", kind="money", largest=top)
@@ -93,16 +77,46 @@ def revenue_by_cohort(
     )
     if named:
         names = rows.drop_duplicates("cohort").set_index("cohort")["band"].reindex(table.columns).tolist()
-        middles = (tops[-1] + np.concatenate([[0.0], tops[-1][:-1]])) / 2
-        kit.end_labels(axes, axes.get_xlim()[1], middles, names, [INK] * len(names), shades)
-        last = f"{fmt.month(table.index[-1])}: {fmt.money(float(table.iloc[-1].sum()), currency)}"
-        kit.dot(axes, len(table) - 1, tops[-1, -1], INK)
-        unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase"
-        unit += f"; dot: {fmt.month(table.index[-1])}"
-        alt += f" {last}."
+        _name_cohorts(axes, stacked[-1], names, shades)
+        month = fmt.month(table.index[-1])
+        kit.dot(axes, len(table) - 1, stacked[-1, -1], INK)
+        unit = (
+            f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {month}"
+        )
+        alt += f" {month}: {fmt.money(float(table.iloc[-1].sum()), currency)}."
     if named and forecast is not None and not expected:
         unit += "; no forecast was made"
     if expected:
         unit += "; band: expected from today's customers" if named else f"; band: {expected}"
         alt = f"{alt} {fmt.capital(expected)}."
     return finish(axes, title_of(comparison, finding, currency, value), alt, unit=unit)
+
+
+def _draw_steps(axes: Axes, stacked: np.ndarray, shades: np.ndarray) -> None:
+    """A step per period: a slope between two periods would draw money that nobody paid."""
+    across = np.repeat(np.arange(len(stacked) + 1) - 0.5, 2)[1:-1]
+    x = np.concatenate([across, across[::-1]])
+    steps = np.repeat(np.column_stack([np.zeros(len(stacked)), stacked]), 2, axis=0)
+    layers = [
+        np.column_stack([x, np.concatenate([above, below[::-1]])])
+        for below, above in zip(steps.T[:-1], steps.T[1:], strict=True)
+    ]
+    line = 0.4 if len(layers) <= _MOST_LINES else 0.0
+    cohorts = PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line)
+    axes.add_collection(cohorts, autolim=False)
+
+
+def _draw_forecast(
+    axes: Axes, end: float, forecast: Estimate, currency: str
+) -> tuple[str, tuple[float, float]]:
+    """The coming quarter as three equal months; what it says in words, and how high it reaches."""
+    low, middle, high = (quarter / 3 for quarter in (forecast.low, forecast.value, forecast.high))
+    kit.band(axes, [end, end + 3], [low, low], [high, high])
+    kit.dashed(axes, [end, end + 3], [middle, middle], ORANGE, 1.8)
+    written = f"{fmt.money(middle, currency)} ({fmt.interval(low, high, 'money', currency)})"
+    return f"expected from today's customers, per month of the coming quarter: {written}", (middle, high)
+
+
+def _name_cohorts(axes: Axes, last: np.ndarray, names: list[str], shades: np.ndarray) -> None:
+    middles = (last + np.concatenate([[0.0], last[:-1]])) / 2
+    kit.end_labels(axes, axes.get_xlim()[1], middles, names, [INK] * len(names), list(shades))

@@ -24,6 +24,7 @@ class _Group(click.Group):
     """A group that ends with a sentence, not a traceback, where the library refuses."""
 
     def invoke(self, context: click.Context) -> Any:
+        """Run a command; what a terminal cannot show is written as ?."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal shows ? for signs that it does not know

@@ -201,6 +201,7 @@ def with_contribution(table: Any) -> Any:
 
 
 def check_margin(margin: float | None) -> None:
+    """Refuse a margin that is no share."""
     if margin is not None and not 0 <= margin <= 1:
         raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
 

@@ -172,15 +172,19 @@ class _Engine(Backend):
     """
 
     def read_csv(self, paths: Any, /, **options: Any) -> ibis.Table:
+        """Read text files by their literal paths."""
         return super().read_csv(_literal(paths), hive_partitioning=False, **options)
 
     def read_json(self, paths: Any, /, **options: Any) -> ibis.Table:
+        """Read JSON by its literal paths."""
         return super().read_json(_literal(paths), hive_partitioning=False, **options)
 
     def read_parquet(self, paths: Any, /, **options: Any) -> ibis.Table:
+        """Read Parquet by its literal paths."""
         return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
 
     def to_parquet(self, expr: ibis.Table, /, path: Any, **options: Any) -> None:
+        """Write a table to a path, whatever signs are in it."""
         target = str(path).replace("'", "''")  # Ibis writes it as Python would, not as SQL does
         how = ", ".join(["FORMAT parquet", *(f"{key} {value!r}" for key, value in options.items())])
         self._run_pre_execute_hooks(expr)

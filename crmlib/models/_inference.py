@@ -46,6 +46,7 @@ class Maximum:
 
     @property
     def converged(self) -> bool:
+        """Whether the gradient is near 0 at the optimum."""
         return bool(self.gradient_norm < GRADIENT_TOLERANCE)
 
 

@@ -184,6 +184,7 @@ class LikelihoodModel:
 
     @property
     def standard_errors_(self) -> dict[str, float]:
+        """Standard error of each parameter, by the delta method from its logarithm."""
         errors = self._log_errors()
         return {
             name: float(e * self.params_[name]) for name, e in zip(self.parameter_names, errors, strict=True)
@@ -196,10 +197,12 @@ class LikelihoodModel:
 
     @property
     def aic_(self) -> float:
+        """Akaike's information criterion; less is better."""
         return 2 * len(self.parameter_names) - 2 * self._fitted("loglik_")
 
     @property
     def bic_(self) -> float:
+        """Bayesian information criterion; less is better."""
         return float(len(self.parameter_names) * np.log(self.n_customers_) - 2 * self._fitted("loglik_"))
 
     def confint(self, level: float = 0.95) -> pd.DataFrame:

@@ -78,6 +78,7 @@ class LogRank:
 
     @property
     def sentence(self) -> str:
+        """Whether the groups differ beyond chance, in words."""
         chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
         differ = (
             "differ in how long they last"

@@ -54,6 +54,7 @@ class _Execution:
         self.idle = [Worker() for _ in range(jobs)]
 
     def finish(self) -> list[Outcome]:
+        """Run every notebook and return how each of them ended."""
         try:
             while self.order.is_active():
                 self._settle_what_need_not_run()

@@ -210,6 +210,7 @@ class _Prose:
         self.level = 1
 
     def render(self, source: str) -> Markup:
+        """Prose of a notebook as HTML."""
         tokens = self.markdown.parse(source)
         kept: list[Token] = []
         index = 0

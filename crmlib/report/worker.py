@@ -40,6 +40,8 @@ class _WritesWhenCodeBegins(NBClientEngine):
     def execute_managed_notebook(
         cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
     ) -> None:
+        """Run the notebook's cells as Papermill does, saved after each cell that ends."""
+
         def save(**_: Any) -> None:
             code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
             if any(cell.metadata.papermill["status"] == nb_man.RUNNING for cell in code):

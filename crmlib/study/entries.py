@@ -37,6 +37,7 @@ def refuse_open_questions(guess: Guess, answers: str) -> None:
 
 
 def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of: dt.date | None) -> str:
+    """A study file that says how the firm's data are read, each entry with its reason."""
     found = {finding.entry: finding for finding in guess.findings}
     currency = found.get("currency", CURRENCY_UNKNOWN)
     lines = [

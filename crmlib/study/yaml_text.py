@@ -30,6 +30,7 @@ class _Bounded(yaml.SafeLoader):
     depth = aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse a text that is nested too deep or has too many aliases."""
         is_alias = self.check_event(yaml.AliasEvent)
         self.aliases += is_alias
         self.depth += 1

@@ -196,6 +196,7 @@ def marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:
 
 
 def period_of(period: str) -> TimeUnit:
+    """A cohort's length as a unit of time; others are refused."""
     if period not in _PERIODS:
         raise CrmError(f"period is {period!r}; {did_you_mean(str(period), _PERIODS)}")
     return TimeUnit(period)

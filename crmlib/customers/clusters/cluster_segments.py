@@ -264,6 +264,7 @@ def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.Data
 
 
 def check_shares(features: pd.DataFrame) -> None:
+    """Refuse shares below 0."""
     if features.to_numpy().min(initial=0.0) < 0:
         raise CrmError('data has a share below 0; give shares from 0 to 1, or scale="log" for amounts')
 

@@ -329,6 +329,7 @@ def score(values: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
 
 
 def check_unit(cuts: RfmCutOffs, unit: TimeUnit | None) -> None:
+    """Refuse cut-offs that count time in another unit than the summary."""
     if cuts.time_unit is not None and unit is not None and TimeUnit.parse(cuts.time_unit) != unit:
         raise CrmError(
             f"cut_offs count time in {TimeUnit.parse(cuts.time_unit).plural} and the summary in {unit.plural}; "
