@@ -28,7 +28,7 @@ WEAK = 1.0  # a standard error of 1 in a log parameter: the 95 % interval spans 
 class LikelihoodModel:
     """A model with positive parameters that is fitted by maximum likelihood.
 
-    A subclass names itself and its parameters, and its `fit` calls `_estimate` with its log-likelihood.
+    A subclass names itself and its parameters; its `fit` calls `_estimate` with its log-likelihood.
 
     Parameters
     ----------
@@ -45,7 +45,6 @@ class LikelihoodModel:
         nan for a parameter that the data do not identify.
     n_customers_ : float
         Total weight that was fitted.
-    aic_, bic_ : float
     diagnosis_ : Diagnosis
     time_unit_ : TimeUnit or None
     """
