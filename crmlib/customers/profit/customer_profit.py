@@ -125,9 +125,9 @@ def customer_profit(
         first_seen : timestamp, that row
 
         `.basis`: `component, money` (NaN of what is missing), `basis` (measured, assumed or missing) and `source`; what
-        is missing counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
-        of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
-        were only written to: a customer who did nothing has no row.
+        is missing counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows,
+        money, why` of cases and contacts whose cost is in no row: of people who are not in the log, and of customers
+        who were only written to: a customer who did nothing has no row.
 
     Raises
     ------

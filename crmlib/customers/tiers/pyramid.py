@@ -20,7 +20,7 @@ BEST_FIRST = list(TIERS[::-1])
 _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
-# What is cut, by its name in tables: other chapters leave service out, and so does this one where no cost of it is known.
+# What is cut, by its name in tables: other chapters leave service out, as this one does where its cost is not known.
 CALLED = {
     "revenue": "revenue",
     "contribution": "contribution",

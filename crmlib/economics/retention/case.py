@@ -151,6 +151,7 @@ def buyers_case(
     period: str = "26W",
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
+    discount_origin: str = "given",
     acquisition_cost: float | None = None,
     programme_cost: float | None = None,
     marketing_spend: Any | None = None,
@@ -171,6 +172,8 @@ def buyers_case(
         Profit as a share of revenue, where the log has no `cost`.
     discount_rate_per_year : float, optional
         .10 where it is not known.
+    discount_origin : str
+        Where it is from, such as "assumed in the study file".
     acquisition_cost : float, optional
         Money per customer acquired; else from `marketing_spend`.
     programme_cost : float, optional
@@ -210,6 +213,7 @@ def buyers_case(
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
         _acquisition_cost(transactions, day, acquisition_cost, marketing_spend, new_from),
         discount_rate_per_year,
+        discount_origin,
         definition=f"bought again within the next {days} days",
         period_days=days,
         retained=bought_again,
@@ -227,6 +231,7 @@ def contracts_case(
     as_of: Any,
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
+    discount_origin: str = "given",
     acquisition_cost: float | None = None,
     programme_cost: float | None = None,
 ) -> RetentionCase:
@@ -240,7 +245,7 @@ def contracts_case(
         Last day that counts; figures are of the last complete calendar year.
     margin : float, optional
         Profit as a share of the price; without it, value is revenue.
-    discount_rate_per_year, acquisition_cost, programme_cost
+    discount_rate_per_year, discount_origin, acquisition_cost, programme_cost
         As in `buyers_case`; a period is a year.
 
     Returns
@@ -272,6 +277,7 @@ def contracts_case(
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
         (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
         discount_rate_per_year,
+        discount_origin,
         definition=f"were under contract at the start of {year} and at its end",
         period_days=TimeUnit.Y.days,
         retained=float(last["end"] - last["new"]),
@@ -288,6 +294,7 @@ def _case(
     worth: tuple[float, str],
     acquisition: tuple[float | None, str],
     discount_rate_per_year: float | None,
+    discount_origin: str,
     *,
     programme_cost: float | None,
     value: str,
@@ -295,14 +302,14 @@ def _case(
     **known: Any,
 ) -> RetentionCase:
     """A case of figures, each with its origin."""
-    given = "assumed: the study gives none;" if discount_rate_per_year is None else "given:"
+    given = "assumed, as none is given" if discount_rate_per_year is None else discount_origin
     yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
     rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
     rows = [
         ("retention per period", retention[0], "share", retention[1]),
         (f"{value} per customer and period", worth[0], "money", worth[1]),
         ("acquisition cost per customer", acquisition[0], "money", acquisition[1]),
-        ("discount rate per period", rate, "share", f"{given} {fmt.share(yearly)} a year"),
+        ("discount rate per period", rate, "share", f"{fmt.share(yearly)} a year ({given})"),
         ("programme cost per customer and period", programme_cost, "money", _origin(programme_cost)),
     ]
     return RetentionCase(
