@@ -153,6 +153,7 @@ def buyers_case(
     discount_rate_per_year: float | None = None,
     discount_origin: str = "given",
     acquisition_cost: float | None = None,
+    acquisition_origin: str = "given",
     programme_cost: float | None = None,
     marketing_spend: Any | None = None,
     collapse: str = "D",
@@ -175,7 +176,9 @@ def buyers_case(
     discount_origin : str
         Where it is from, such as "assumed in the study file".
     acquisition_cost : float, optional
-        Money per customer acquired; else from `marketing_spend`.
+        Money per customer acquired; else from `marketing_spend`, without wages.
+    acquisition_origin : str
+        Where the cost that is given is from.
     programme_cost : float, optional
         Money per customer and period that raising retention would cost.
     marketing_spend : ibis.Table or DataFrame, optional
@@ -211,7 +214,9 @@ def buyers_case(
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
-        _acquisition_cost(transactions, day, acquisition_cost, marketing_spend, new_from),
+        (acquisition_cost, acquisition_origin)
+        if acquisition_cost is not None
+        else _acquisition_cost(transactions, day, marketing_spend, new_from),
         discount_rate_per_year,
         discount_origin,
         definition=f"bought again within the next {days} days",
@@ -337,11 +342,11 @@ def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
 
 
 def _acquisition_cost(
-    transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None, new_from: Any
+    transactions: Any, day: dt.date, marketing_spend: Any | None, new_from: Any
 ) -> tuple[float | None, str]:
     spend = open_optional(marketing_spend)
-    if given is not None or spend is None:
-        return given, _origin(given, ": no table marketing_spend")
+    if spend is None:
+        return None, _origin(None, ": no table marketing_spend")
     start = day - dt.timedelta(days=364)
     if new_from is not None and start < as_day(new_from, "new_from"):
         return None, f"missing: how many who first bought before {new_from} were new is not known"
@@ -353,5 +358,7 @@ def _acquisition_cost(
             None,
             f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
         )
-    measured = f"measured: marketing spend of 365 days for {won:,} first purchases"
+    measured = (
+        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
+    )
     return total / won, f"{measured}: an average, not the cost of the next customer"
