@@ -138,5 +138,5 @@ def revenue_against_profit(
         axes.text(0.25 * place, 1.03, f"● {name}", color=TIER_COLOURS[name], **of_axes)
     shown = "" if len(dots) == count else f" {len(dots):,} of them are drawn."
     alt = f"Dots of {fmt.plural(count, 'customer')} by rank, tiers {fmt.listing(names)}.{shown}"
-    unit = "Rank by contribution after service cost, the highest at the top"
+    unit = "Rank by what they bring after costs, the highest at the top"
     return finish(axes, title_of(customers, finding), alt, unit=unit)

@@ -188,7 +188,9 @@ def whale(curve: pd.DataFrame, value: str) -> str:
     if not total > 0:
         return f"No customer brings {value}"
     fifth = float(np.interp(0.2, people, sums)) / total
-    return f"The best 20 % of customers bring {fmt.share(fifth)} of {value}; no customer makes a loss"
+    found = f"The best 20 % of customers bring {fmt.share(fifth)} of {value}"
+    # Who makes a loss is known only where costs of service are.
+    return f"{found}; no customer makes a loss" if value.endswith(("profit", "after service cost")) else found
 
 
 def ranks_compared(ranks: pd.DataFrame) -> str:
@@ -197,7 +199,7 @@ def ranks_compared(ranks: pd.DataFrame) -> str:
         return ""
     top = ranks.sort_values("revenue_rank", kind="stable").head(max(1, round(0.1 * len(ranks))))
     poor = fmt.share(float((top["profit_rank"] > len(ranks) / 2).mean()))
-    return f"Of the 10 % with the highest revenue, {poor} are in the lower half by contribution after service cost"
+    return f"Of the 10 % with the highest revenue, {poor} are in the lower half after costs"
 
 
 def clusters_described(profile: pd.DataFrame) -> str:

@@ -270,7 +270,9 @@ def top_customers(
 
 def _setting(name: str, value: Any) -> str:
     """A setting as a chart shows it."""
-    return str(value) if name == "horizon" else fmt.share(value)
+    if name == "horizon":
+        return fmt.length(value, "D") if isinstance(value, str) else fmt.number(value)
+    return fmt.share(value)
 
 
 def _realised(transactions: Any, as_of: dt.date, days: int) -> pd.Series:

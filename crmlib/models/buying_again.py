@@ -29,7 +29,7 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.models.sentences import chances_of_buying, comparison_sentence
 from crmlib.no_rows import no_rows
 from crmlib.rankings import Ranking, log_losses, squared_losses
-from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
+from crmlib.statistics import bootstrap_weights, normal_quantile, percentile_interval, with_intervals
 from crmlib.units import periods
 
 SHOWN = 0.0005  # a Brier score is written to three digits; smaller differences are not seen
@@ -119,10 +119,15 @@ class ActivityComparison:
         gap = f"Its chances are off by {fmt.share(row['gap'])} on average, beyond chance."
         scores = f"Brier score {fmt.number(best['brier'], 3)} against {fmt.number(row['brier'], 3)}"
         behind = f"{fmt.capital(best['forecast'])} errs less, beyond chance ({scores})."
+        expected, bought = float(row["predicted"]), float(row["actual"])
+        chance = normal_quantile(0.95) * np.sqrt(bought * (1 - bought) / self.customers)
+        off = abs(expected - bought) - chance > Thresholds.total_error_care * bought
+        total = f"It expected {fmt.share(expected)} of customers to buy, and {fmt.share(bought)} did: beyond chance."
         reasons = [
             Reason(REFUSE, "One chance for everybody errs no more.") if row["brier"] >= base else None,
             Reason(CARE, behind) if row["behind_beyond_chance"] else None,
             Thresholds().reason("probability_gap", float(row["gap"]), gap),
+            Reason(CARE, total) if off else None,
         ]
         return judge(str(row["forecast"]), reasons, "No other forecast of purchases errs less beyond chance.")
 

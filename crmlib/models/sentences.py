@@ -268,14 +268,20 @@ def order_by_effect(curve: pd.DataFrame, low: float, high: float) -> str:
 
 
 def spend_of_groups(groups: pd.DataFrame) -> str:
-    """Which group spent most in the holdout, and which least."""
-    known = groups.dropna(subset=["spend"]).set_index("group")["spend"]
+    """Which group spent most in the holdout, which least, and whether they differ beyond chance."""
+    rows = groups.dropna(subset=["spend"]).set_index("group")
+    known = rows["spend"]
     if known.empty:
         return ""
     best, worst = known.idxmax(), known.idxmin()
     most, least = (fmt.money(float(known[name]), UNNAMED) for name in (best, worst))
     title = f"{fmt.short_name(best)} spent {most} per customer in the holdout"
-    return f"{title}, {fmt.short_name(worst)} {least}" if known[best] > known[worst] else title
+    if not known[best] > known[worst]:
+        return title
+    error = (rows["spend_high"] - rows["spend_low"]) / (2 * normal_quantile(0.95))
+    return compared(
+        f"{title}, {fmt.short_name(worst)} {least}", difference_of_extremes(known, error, "money")
+    )
 
 
 def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:

@@ -121,7 +121,8 @@ def customers_to_win_back(
     Returns
     -------
     DataFrame
-        The same customers. With a margin and an effect the money is the `expected_gain` (change × margin of a purchase
+        The same customers. With a margin and an effect the money is the `expected_gain` (`expected_gain_assumed` where
+        the effect is assumed: change × margin of a purchase
         − cost), and only gains above 0 are listed; with a margin alone it is the `margin_at_risk`, with neither
         the `revenue_at_risk`: a loss to expect, not the gain of a contact.
 
@@ -131,7 +132,8 @@ def customers_to_win_back(
     >>> known = pd.DataFrame({"customer_id": ["a", "b"], "mean_spend_per_period": [20.0, 200.0]})
     >>> customers_to_win_back(late, known, margin=0.5)["margin_at_risk"].tolist()
     [12.0, 4.5]
-    >>> customers_to_win_back(late, known, margin=0.5, effect=Effect(0.05, 1.0))[["customer_id", "expected_gain"]]
+    >>> letter = Effect(0.05, 1.0, "letter")
+    >>> customers_to_win_back(late, known, margin=0.5, effect=letter)[["customer_id", "expected_gain"]]
       customer_id  expected_gain
     0           b            4.0
     """
@@ -142,13 +144,10 @@ def customers_to_win_back(
         rows = rows.assign(margin_at_risk=rows.pop("revenue_at_risk") * margin)
     if effect is None:
         return rows
+    gain = "expected_gain" if effect.source else "expected_gain_assumed"
     worth = rows["customer_id"].map(summary.set_index("customer_id")["mean_spend_per_period"]).clip(lower=0.0)
-    rows = rows.drop(columns="margin_at_risk").assign(
-        expected_gain=effect.change * worth * margin - effect.cost
-    )
-    rows = rows[rows["expected_gain"] > 0].sort_values(
-        ["expected_gain", "customer_id"], ascending=[False, True]
-    )
+    rows = rows.drop(columns="margin_at_risk").assign(**{gain: effect.change * worth * margin - effect.cost})
+    rows = rows[rows[gain] > 0].sort_values([gain, "customer_id"], ascending=[False, True])
     if rows.empty:
         return no_rows(rows.columns, "a contact costs more than it is expected to bring")
     return rows.reset_index(drop=True)

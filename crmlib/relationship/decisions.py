@@ -145,7 +145,14 @@ def decisions(
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
     moved, factors = study.published("change_by_customers"), study.published("change_by_factors")
     if study.new_customers_known_from:
-        moved = moved.assign(newly=0)  # first seen is not first bought
+        moved = moved.assign(
+            newly=0
+        )  # first seen is not first bought, and the number of customers is not known
+        factors = (
+            factors[~factors["factor"].isin(["acquired customers", "share active"])]
+            if len(factors)
+            else factors
+        )
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
@@ -203,7 +210,7 @@ def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Eff
 
 def _believe(study: Study, source: str) -> tuple[str, ...]:
     unknown, buyers = Estimate(None, "ratio"), study.has("transactions")
-    error = _figure(study, "holdout_error") if buyers else unknown
+    error = _figure(study, "coming_quarter_error") if buyers else unknown
     lift = unknown if buyers else _figure(study, "churn_lift")
     refused = _refused(study, "coming_quarter") if buyers else _refused(study, "churn_lift")
     return tuple(how_far_to_believe(source, error, lift, refused))

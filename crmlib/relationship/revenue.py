@@ -171,6 +171,7 @@ def share_that_left(data: ChurnData) -> pd.DataFrame:
     if data.reason:
         return no_rows(columns, data.reason)
     best, spread = no_rows(columns, f"no column has two groups of {_FEWEST} customers"), 0.0
+    looked_at = 0
     for name in data.features:
         groups = _groups(data.features[name])
         counted = pd.DataFrame({"group": groups, "left": data.churned}).groupby("group", observed=True)[
@@ -183,6 +184,7 @@ def share_that_left(data: ChurnData) -> pd.DataFrame:
         )
         if not 2 <= len(table) <= MOST_GROUPS:
             continue
+        looked_at += len(table)
         between = table["customers"] * (table["left"] / table["customers"] - data.churned.mean()) ** 2
         if between.sum() / (len(table) - 1) > spread:
             spread, best = between.sum() / (len(table) - 1), table.rename_axis("group").reset_index()
@@ -192,7 +194,7 @@ def share_that_left(data: ChurnData) -> pd.DataFrame:
     low, high = wilson_interval(best["left"], best["customers"])
     best = best.assign(share_left=best["left"] / best["customers"], share_left_low=low, share_left_high=high)
     best = best.sort_values("share_left", ascending=False, ignore_index=True)
-    return with_finding(best[columns], largest_share_that_left)
+    return with_finding(best[columns], largest_share_that_left, looked_at)
 
 
 def _groups(values: pd.Series) -> pd.Series:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import Estimate
+from crmlib.findings import Estimate, compared
 from crmlib.no_rows import why_none
+from crmlib.statistics import difference_of_shares
 
 _LOST, _WON = ("lapsed", "bought less"), ("bought more", "came back")
 
@@ -27,15 +28,15 @@ def revenue_by_band(frame: pd.DataFrame) -> str:
     return f"Customers {who} bring {share} of the revenue of {fmt.month(most['period'])}"
 
 
-def largest_share_that_left(groups: pd.DataFrame) -> str:
-    """Where most left, and by how much more than elsewhere."""
-    first, rest = groups.iloc[0], groups.iloc[1:]
-    others = float(rest["left"].sum() / rest["customers"].sum())
-    sure = first["share_left_low"] > rest["share_left_high"].max()
-    doubt = "" if sure else " (the intervals overlap)"
-    return (
+def largest_share_that_left(groups: pd.DataFrame, looked_at: int) -> str:
+    """Where most left, and by how much more than elsewhere; it was chosen among as many groups (Bonferroni)."""
+    first, rest = groups.iloc[0], groups.iloc[1:].sum(numeric_only=True)
+    counts = (int(part[name]) for part in (first, rest) for name in ("left", "customers"))
+    apart = difference_of_shares(*counts, level=1 - 0.05 / looked_at)
+    return compared(
         f"Of the customers with “{first['group']}” {fmt.share(first['share_left'])} left, of the others "
-        f"{fmt.share(others)}{doubt}"
+        f"{fmt.share(rest['left'] / rest['customers'])}",
+        Estimate(apart.difference, "points", apart.low, apart.high),
     )
 
 
@@ -55,20 +56,20 @@ def month_in_words(review: pd.DataFrame, interval: tuple[float, float], currency
     change = row["change_year"] if year else row["change_month"]
     if fmt.is_known(change):
         base = fmt.month(month - pd.DateOffset(months=12 if year else 1))
-        text += f", {compared(change)} in {base}{beyond(*interval)}"
+        text += f", {against(change)} in {base}{beyond(*interval)}"
     plan = rows.loc["revenue", "against_budget"]
     if fmt.is_known(plan):
-        text += f"; revenue was {compared(plan).removesuffix(' than').removesuffix(' as')} "
+        text += f"; revenue was {against(plan).removesuffix(' than').removesuffix(' as')} "
         text += "than the budget" if plan else "as the budget"
     return text + "."
 
 
-def compared(change: float) -> str:
+def against(change: float) -> str:
     """A relative change up to the word that it is compared by.
 
     Examples
     --------
-    >>> compared(-0.3), compared(0.12), compared(0.0)
+    >>> against(-0.3), against(0.12), against(0.0)
     ('30 % less than', '12 % more than', 'as much as')
     """
     if not change:
@@ -142,7 +143,7 @@ def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency:
         f"What to do: contact the {fmt.plural(len(listed), 'customer')} who {'is' if one else 'are'} silent beyond "
         f"their habit and can still be won"
     )
-    if money == "expected_gain":
+    if money.startswith("expected_gain"):
         return f"{text}; the expected gain is {total} ({source})."
     what = "contribution" if money == "margin_at_risk" else "revenue"
     return f"{text}; {total} of {what} is at risk in the next {horizon}, which is not yet a gain."
@@ -159,15 +160,18 @@ def save_in_words(listed: pd.DataFrame, currency: str) -> str:
         return f"What to do: contact nobody for now, as {nobody}."
     total = fmt.money(float(listed["expected_gain_assumed"].sum()), currency)
     who = fmt.plural(len(listed), "customer")
-    return f"What to do: contact the {who} for whom a contact pays; the expected gain is {total} (assumed)."
+    return (
+        f"What to do: contact the {who} for whom a contact pays by assumed figures; the expected gain is {total} "
+        "(assumed)."
+    )
 
 
 def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: str = "") -> list[str]:
     """How sure the sentences, the list and the forecast are.
 
-    `effect`: where the effect of a contact comes from, empty where it is not known. `error`: of the forecast's last
-    test, a share. `lift`: how much more often those at highest risk left, in a test. `refused`: why the forecast is not
-    to be used, empty where it may be.
+    `effect`: where the effect of a contact comes from, empty where it is not known. `error`: of the same forecast for
+    an earlier quarter (its window), a share. `lift`: how much more often those at highest risk left, in a test.
+    `refused`: why the forecast is not to be used, empty where it may be.
     """
     lines = [
         f"The gain of a contact rests on this: {effect}."
@@ -178,13 +182,13 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
     if refused:
         lines.append(f"The forecast is not usable: {refused}.")
     if error.is_known:
-        way = "more" if error.value > 0 else "fewer"
-        off = f"{fmt.share(abs(error.value))} {way} purchases than" if error.value else "as many purchases as"
-        lines.append(f"In its last test the forecast had {off} happened; it knows no seasons.")
+        way = "high" if error.value > 0 else "low"
+        off = f"{fmt.share(abs(error.value))} too {way}" if error.value else "exact"
+        lines.append(f"The same forecast for the {error.window} was {off}; it knows no seasons.")
     if lift.is_known:
         often = f"{fmt.number(lift.value)} times as often as the average customer"
         lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
-        return [*lines, "Groups differ beyond chance where their intervals do not overlap; it is no cause."]
+        return [*lines, "That more leave in one group than elsewhere is no cause."]
     return [
         *lines,
         "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",

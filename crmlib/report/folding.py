@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,7 +27,8 @@ class _Found:
 def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell], str]:
     """Leave out what holds nothing, with the prose above it.
 
-    A section is left out if nothing in it was measured, and so is a paragraph with what it announces. Code stays.
+    A section is left out if nothing in it was measured, and so is a paragraph with what it announces. Code stays, and
+    so does a later paragraph without code.
 
     Returns the cells, and the line for the end of the page: what was not measured, and which sections are left out.
     """
@@ -37,15 +39,19 @@ def fold(cells: Sequence[Cell], absent_tables: Sequence[str]) -> tuple[list[Cell
         groups[-1].append(cell | {"found": [_judge(put) for put in cell.get("outputs", ())]})
     gone = [_holds_nothing(group) for group in groups]
     heads = [place for place, group in enumerate(groups) if _heading(group)]
-    sections = [(start, all(gone[start:end])) for start, end in pairwise([*heads, len(groups)])]
-    left_out = [_heading(groups[start]) for start, whole in sections if whole]
+    bare = [all(cell["cell_type"] == "markdown" for cell in group) for group in groups]
+    of_heads = {
+        start: any(gone[start:end]) and all(map(operator.or_, gone[start:end], bare[start:end]))
+        for start, end in pairwise([*heads, len(groups)])
+    }
+    left_out = [_heading(groups[start]) for start, whole in of_heads.items() if whole]
     kept = []
     for place, group in enumerate(groups):
         for cell in group:
             if cell["cell_type"] != "markdown":
                 shown = [found.output for found in cell["found"] if found.output and not gone[place]]
                 kept.append(cell | {"outputs": shown})
-            elif not gone[place] or (place, False) in sections:
+            elif not of_heads.get(place, gone[place]):
                 kept.append(cell)
     outputs = [found for group in groups for cell in group for found in cell["found"]]
     reasons = [reason for found in outputs for reason in found.reasons]

@@ -27,7 +27,7 @@ from crmlib.columns import TOGETHER, marked
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
-from crmlib.study.published import interval_of
+from crmlib.study.published import figures_of, interval_of
 from crmlib.visible import visible
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a", "code"}
@@ -97,7 +97,10 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
         blocks.append(
             {"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out), "folded": False}
         )
-    return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
+    figures = figures_of(metrics).values()
+    return render(
+        "notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, figures=figures, **context
+    )
 
 
 def glossary_page(text: str, pages: set[str]) -> str:

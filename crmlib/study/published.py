@@ -28,7 +28,7 @@ def interval_of(figure: Mapping[str, Any]) -> str:
 
 
 def value_and_change(figure: Mapping[str, Any]) -> str:
-    """A figure's value, its interval, and its relative change and what that is measured against.
+    """A figure's value, its interval, its relative change and what that is measured against; "not usable" if refused.
 
     Examples
     --------
@@ -36,6 +36,8 @@ def value_and_change(figure: Mapping[str, Any]) -> str:
     >>> value_and_change(figure)
     'USD 2.50 million; +5 % against last year'
     """
+    if figure.get("refused"):
+        return "not usable"
     parts = [fmt.write(figure["value"], figure["unit"], figure["currency"] or ""), interval_of(figure)]
     if figure["change"] is not None:
         parts.append(f"{fmt.change(figure['change'])} against {figure['against']}")

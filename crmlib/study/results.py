@@ -16,7 +16,7 @@ from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
 from crmlib.errors import NOT_MEASURED, CrmError, did_you_mean
 from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
-from crmlib.study.published import CARDS, value_and_change
+from crmlib.study.published import CARDS, figures_of, value_and_change
 
 if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
@@ -251,7 +251,7 @@ class NotebookResults:
 
     def key_figures(self) -> str:
         """The figures so far as lines of text: label, value with its unit, change; for printing."""
-        figures = self.content["figures"].values()
+        figures = figures_of(self.content).values()
         width = max((len(figure["label"]) for figure in figures), default=0)
         return "\n".join(f"{figure['label']:<{width}}  {value_and_change(figure)}" for figure in figures)
 

@@ -49,7 +49,10 @@ def test_moves_follow_the_best_segment() -> None:
 
 def test_holdout_titles() -> None:
     title = in_currency(spend_of_groups(outcomes(["x", "y"], [2.0, 8.0])), "EUR")
-    assert title == "y spent EUR 8.00 per customer in the holdout, x EUR 2.00"
+    assert title == (
+        "y spent EUR 8.00 per customer in the holdout, x EUR 2.00 "
+        "(difference EUR 3.94 to EUR 8.06: beyond chance)"
+    )
     apart = rankings_compared(captured({"x": 0.2, "CLV": 0.5}))
     assert apart.endswith(
         "brought 50 % of later spend, by x 20 % (difference 25 points to 35 points: beyond chance)"

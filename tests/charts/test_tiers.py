@@ -125,7 +125,7 @@ def test_flows_say_who_is_at_the_top_again(stayed: int, fell: int, gone: int) ->
 def test_who_buys_most_and_brings_least(profits: list[int]) -> None:
     title = ranks_compared(frames.ranks([float(one) for one in profits]))
     poor = sum(one < 10 for one in profits[:2]) / 2
-    assert f"{fmt.share(poor)} are in the lower half by contribution after service cost" in title
+    assert f"{fmt.share(poor)} are in the lower half after costs" in title
 
 
 @few

@@ -52,7 +52,7 @@ def judged(one: pd.DataFrame, other: pd.DataFrame, customers: int) -> pd.DataFra
     chances = chances_of(first, again)
     stayed = moves_between(before, after, chances, idle=idle)[1].set_index("tier")
     means = (
-        regression_to_the_mean(chances, after, value="revenue")
+        regression_to_the_mean(chances, after, value="revenue", called="revenue")
         .set_index("tier")
         .loc[["Platinum", "Gold", "Iron"]]
     )

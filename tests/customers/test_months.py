@@ -101,10 +101,10 @@ def test_a_new_customer_costs_the_spend_of_the_month_divided_by_those_won_in_it(
     log["date"] = pd.to_datetime(["2024-01-01", "2024-02-10", "2024-02-20", "2024-02-28"])
     spend = pd.DataFrame({"date": pd.to_datetime(["2024-02-01", "2024-02-15"]), "amount": [30.0, 12.0]})
     review = month_review(log, as_of="2024-02-29", marketing_spend=spend)
-    row = review.set_index(["customers", "measure"]).loc[("new", "acquisition cost")]
+    row = review.set_index(["customers", "measure"]).loc[("new", "marketing spend per new customer")]
     assert (row["value"], row["unit"]) == (21.0, "money")
     assert np.isnan(row["month_before"])  # no spend of January is known, which is not no spend
-    assert "acquisition cost" not in set(month_review(log, as_of="2024-02-29")["measure"])
+    assert "marketing spend per new customer" not in set(month_review(log, as_of="2024-02-29")["measure"])
 
 
 def test_the_month_and_the_cohorts_count_the_money_of_the_same_customers():

@@ -132,8 +132,10 @@ def test_an_empty_column_is_no_cost_of_nothing():
         by_hand().drop(columns="cost"), **YEAR, touchpoints=letters, costs={"per_service_minute": 1.0}
     )
     assert "profit" not in found
-    assert found.basis.set_index("component").loc["cost of contacts"].tolist() == [
-        0.0, "missing", "touchpoints says neither minutes nor cost",
+    contacts = found.basis.set_index("component").loc["cost of contacts"]
+    assert np.isnan(contacts["money"])  # not known, and not a cost of 0
+    assert contacts[["basis", "source"]].tolist() == [
+        "missing", "touchpoints says neither minutes nor cost",
     ]  # fmt: skip
 
 

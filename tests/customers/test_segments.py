@@ -133,8 +133,8 @@ def test_cdnow_says_what_is_left_of_the_frequency_score():
     found = rfm_segments(summary)
     one_time = (summary["frequency"] == 0).sum()
     assert one_time == 1218  # more than half of the 2,357 customers
-    (note,) = [one for one in found.cut_offs.notes if one.startswith("frequency")]
-    assert "1218 of 2357 customers share the value 0" in note
+    (note,) = [one for one in found.cut_offs.notes if one.startswith("Frequency")]
+    assert "1,218 of 2,357 customers share the value 0" in note
     assert "score 2" in note
     assert set(found["f_score"]) == {1, 3, 4, 5}
     assert set(found["f_score"][summary["frequency"] == 0]) == {1}
@@ -165,7 +165,7 @@ def test_everybody_who_bought_today_for_the_first_time_is_new():
     log = log_of(("a", "2024-01-01", 5), ("b", "2024-01-01", 700))
     found = rfm_segments(rfm_summary(log, as_of="2024-01-01"))
     assert found["segment"].tolist() == ["New customers", "New customers"]
-    assert [note.split(":")[0] for note in found.cut_offs.notes] == ["recency", "frequency", "monetary"]
+    assert [note.split(":")[0] for note in found.cut_offs.notes] == ["Recency", "Frequency", "Monetary"]
 
 
 def test_a_buyer_of_today_is_no_risk_even_under_odd_cut_offs():

@@ -83,7 +83,7 @@ def test_nobody_changed_and_yet_many_moved(known):
     assert matrix.to_numpy().sum() == len(profit)
     assert stayed["by_chance"].tolist() == pytest.approx(stayed["stayed"].tolist(), abs=0.07)
     assert stayed["noise_share"].min() > 0.8
-    means = regression_to_the_mean(chances, after, value="profit")
+    means = regression_to_the_mean(chances, after, value="profit", called="profit")
     for _, row in means.dropna().iterrows():
         assert abs(row["after"] - row["expected"]) < abs(row["after"] - row["before"]) + 1
 
@@ -125,6 +125,25 @@ def test_cdnow_days_are_the_period(margin):
     assert np.allclose(chances[list(TIERS)].sum(axis=1), 1)
     assert (chances["Lead"] == 0).all()
     assert 0.6 < chances.same_tier_for_all[1] < chances.expected_hits <= chances.ceiling < 1
+
+
+def test_a_tier_has_the_same_customers_wherever_it_is_counted():
+    """Who is too new to be judged Lead is Iron in all tables of a chapter."""
+    random = np.random.default_rng(2)
+    size, days = 200, pd.date_range("2024-01-01", "2024-12-31")
+    log = pd.DataFrame({"customer_id": random.integers(0, size, 700), "date": random.choice(days, 700)})
+    log = log.assign(customer_id=log["customer_id"].astype(str), amount=random.gamma(2.0, 10.0, 700))
+    asked = dict(
+        start="2024-01-01", end="2024-12-31", margin=0.5, costs={"fixed_per_year": 12.0, "per_order": 4.0}
+    )
+    tiers = value_tiers(crm.customer_profit(log, **asked))
+    assert (tiers["is_new"] & (tiers["profit"] < 0)).any()
+    counted = tiers["tier"].value_counts()
+    chances = crm.tier_probabilities(log, **asked)
+    assert chances.by_tier.set_index("tier")["customers"].to_dict() == counted.to_dict()
+    moves = crm.tier_migration(log, as_of="2024-12-31", months=6, margin=0.5, costs=asked["costs"])
+    means = moves.to_the_mean.set_index("tier")["customers"]
+    assert means.drop("not active").tolist() == moves.stayed["customers"].tolist()
 
 
 def test_too_little_to_learn_from():

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlib import tier_claims, value_tiers
+from crmlib import tier_claims, value_tiers, whale_curve
+from crmlib.columns import COLUMNS
 from crmlib.customers.profit.customer_profit import CustomerProfit
+from crmlib.customers.tiers.pyramid import TIERS
 from crmlib.customers.tiers.value_tiers import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import log_of
@@ -257,3 +259,32 @@ def test_what_is_missing_is_said():
     assert "no customer can be Lead" in profit.missing_costs
     profit.basis = basis.assign(basis="measured")
     assert profit.missing_costs == "Every cost is measured or assumed."
+
+
+@pytest.mark.parametrize(
+    ("served", "named", "called"),
+    [(0.0, "contribution", "contribution"), (3.0, "profit", "contribution after service cost")],
+)
+def test_only_what_is_after_a_known_cost_of_service_is_called_so(served, named, called):
+    values = pd.DataFrame({"customer_id": range(40), "revenue": np.arange(40.0), "cost_of_goods": 0.0})
+    tiers = value_tiers(values.assign(cost_to_serve=served, profit=values["revenue"] - served))
+    assert (tiers.named, tiers.value_called) == (named, called)
+    table = tiers.table()
+    assert {named, f"share_of_{named}", f"{named}_per_customer"} <= set(table)
+    assert ("after service" in table.attrs[f"finding_share_of_{named}"]) == (served > 0)
+    assert COLUMNS[f"share_of_{named}"].label == f"share of {called}"
+    sure = values[["customer_id"]].assign(most_likely="Iron", shrunk=1.0, **dict.fromkeys(TIERS, 0.25))
+    assert named in tiers.customer_list(sure)
+
+
+def test_equal_ranks_are_no_chart_and_who_makes_a_loss_is_said_only_where_service_is_known():
+    by_margin = CustomerProfit({"revenue": [10.0, 30.0], "profit": [4.0, 12.0]})
+    assert by_margin.ranks.empty
+    assert len(CustomerProfit({"revenue": [10.0, 30.0], "profit": [4.0, 2.0]}).ranks) == 2
+    for name, known in (
+        ("revenue", False),
+        ("contribution", False),
+        ("contribution after service cost", True),
+    ):
+        curve = whale_curve(pd.Series([5.0, 3.0, 2.0], name=name)).curve
+        assert ("makes a loss" in curve.attrs["finding"]) == known

@@ -129,6 +129,9 @@ class TestComparison:
         judged = replace(found, scores=behind).verdict()
         assert judged.verdict == "use with care"
         assert "errs less, beyond chance" in judged.reasons[0]
+        off = replace(found, scores=found.scores.assign(predicted=found.scores["predicted"] - 0.09)).verdict()
+        assert off.verdict == "use with care"  # a season that the model does not know
+        assert off.reasons == ("It expected 11 % of customers to buy, and 22 % did: beyond chance.",)
         no_better = found.scores.assign(
             brier=found.scores["brier"].where(found.scores["kind"] != "model", 0.2)
         )

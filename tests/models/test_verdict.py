@@ -102,6 +102,23 @@ def test_little_evidence_asks_for_care(threshold, column):
     assert verdict(scores(**{column: limit - 1}), "M").verdict == CARE
 
 
+@pytest.mark.parametrize("stem", [stem for stem in WORSE if stem != "total_error"])
+def test_what_forbids_single_customers_leaves_the_total_with_care(stem):
+    """A total has its interval from past totals: it may be right though the model's own intervals are not."""
+    frame = scores(**WORSE[stem](1.001 * getattr(Thresholds(), f"{stem}_refuse")))
+    assert verdict(frame, "M", origins=origins(0.05)).verdict == REFUSE
+    said = verdict(frame, "M", origins=origins(0.05), of_total=True)
+    assert said.verdict == CARE
+    assert said.reasons[0].startswith("Not for single customers: ")
+
+
+@pytest.mark.parametrize("worse", [{"total_error": 0.31}, {"converged": False}])
+def test_a_total_is_refused_for_its_own_errors(worse):
+    assert verdict(scores(**worse), "M", of_total=True).verdict == REFUSE
+    assert verdict(scores(), "M", origins=origins(0.51), of_total=True).verdict == REFUSE
+    assert verdict(scores(pit_distance=0.1), "M", of_total=True).verdict == USE
+
+
 def test_a_fit_that_did_not_converge_is_refused():
     assert verdict(scores(converged=False), "M").verdict == REFUSE
 

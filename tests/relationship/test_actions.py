@@ -48,9 +48,11 @@ def test_money_that_chapter_5_calls_margin_is_not_multiplied_again():
 
 def test_a_known_effect_sorts_by_gain_and_leaves_out_who_costs_more():
     """Gain = change × spend per purchase × margin − cost: a .1×20×.5−.8=.2, b .1×300×.5−.8=14.2, c −.55."""
-    found = customers_to_win_back(WINNABLE, SPEND, margin=0.5, effect=Effect(0.1, 0.8))
+    found = customers_to_win_back(WINNABLE, SPEND, margin=0.5, effect=Effect(0.1, 0.8, "letter"))
     assert found["customer_id"].tolist() == ["b", "a"]
     assert found["expected_gain"].tolist() == pytest.approx([14.2, 0.2])
+    assumed = customers_to_win_back(WINNABLE, SPEND, margin=0.5, effect=Effect(0.1, 0.8))
+    assert list(assumed.columns)[-1] == "expected_gain_assumed"  # without an experiment it says so
     assert not {"revenue_at_risk", "margin_at_risk"} & {*found.columns}
 
 

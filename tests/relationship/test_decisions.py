@@ -33,7 +33,8 @@ def publish(tmp_path, monkeypatch):
         churn.headline("One is silent.", figure=verdict)
         said = {"model": "BG/NBD", "value": "revenue"}
         value.figure("coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), **said)
-        value.figure("holdout_error", Estimate(-0.1, "share", base="purchases"), **said)
+        last = Estimate(-0.1, "share", window="13 weeks after 31 March 1998")
+        value.figure("coming_quarter_error", last, **said)
         value.headline("They are expected to bring 900.", figure=verdict)
         return decisions(crm.open_study("cdnow-sample"))
 
@@ -45,7 +46,7 @@ def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
     assert found.to_contact["customer_id"].tolist() == ["04"]
     assert found.forecast.value == 900.0
     assert (
-        "In its last test the forecast had 10 % fewer purchases than happened; it knows no seasons."
+        "The same forecast for the 13 weeks after 31 March 1998 was 10 % too low; it knows no seasons."
         in found.believe
     )
 
@@ -68,4 +69,4 @@ def test_what_a_chapter_refuses_is_neither_listed_nor_drawn_and_the_reason_is_to
     assert found.sentences[-1].startswith("What to do: contact nobody for now")
     assert not found.forecast.is_known
     assert f"The forecast is not usable: {why}." in found.believe
-    assert not any("last test" in line for line in found.believe)
+    assert not any("The same forecast" in line for line in found.believe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -153,8 +154,18 @@ def test_the_column_with_the_largest_difference_is_shown_and_every_customer_of_i
     assert found["share_left"].tolist() == pytest.approx(
         frame.groupby("plan")["churned"].mean().sort_values(ascending=False).tolist()
     )
-    assert "beyond" not in found.attrs["finding"]
+    assert found.attrs["finding"].endswith("beyond chance)")
     assert "overlap" not in found.attrs["finding"]
+
+
+def test_a_group_chosen_among_many_is_seldom_beyond_chance_where_nothing_tells_who_leaves():
+    random = np.random.default_rng(8)
+    columns = {f"c{n}": random.choice(["a", "b", "c"], 300) for n in range(12)}
+    frame = pd.DataFrame({"customer_id": range(300), **columns})
+    data = crm.churn_data(frame.assign(churned=random.random(300) < 0.3))
+    worlds = [replace(data, churned=random.permutation(data.churned)) for _ in range(25)]
+    beyond = [share_that_left(one).attrs["finding"].endswith(": beyond chance)") for one in worlds]
+    assert sum(beyond) <= 3
 
 
 def test_numbers_are_cut_into_fifths():

@@ -37,17 +37,18 @@ PROFIT = re.compile(r"(?<!more )(?<!maximum )\bprofits?\b(?! of the campaign)", 
 OF_CHANCES = re.compile(r"chance|probability|P\(", re.I)
 
 COMPARES = re.compile(
-    r"(?<!\bat )(?<!\bor )\b(?:more|less|fewer|most|least|best|worst|better|worse|rose|fell"
-    r"|higher|lower|largest|highest|lowest)\b",
+    r"(?<!\bat )(?<!\bor )\b(?:more|less|fewer|most|least|best|worst|better|worse|rose|fell|cheaper"
+    r"|cheapest|dearer|dearest|higher|lower|largest|highest|lowest)\b",
     re.I,
 )
-TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups", re.I)
+TESTED = re.compile(r"not tested|chance\b|cannot be tested|data without groups|than cuts", re.I)
 # Titles that name what is counted, sorted or computed; nothing in them could have come out otherwise by chance.
 NAMES_ONLY = re.compile(
     r"^(?:Purchases|New customers|Recurring revenue) (?:rose|fell)\b"  # all that happened, not a sample
     r"|\b(?:the best|the lowest|the highest|highest revenue) [\d.]+ %|\bthe best tenth\b|\bthe \d+ % with the highest\b"
     r"|\bbring most of all cohorts\b|\bthe largest segment\b|^The largest of \d+ clusters\b"  # sorted, and named
     r"|\bpoints more (?:add|are)\b|^Horizon matters most\b|^Most is expected\b|\bwith probability\b"  # computed
+    r"|\btiers are expected to be right\b|^One more point of retention\b|^Not usable:|\bthe best purchase model\b"
     r"|\bpredicts? .* holdout purchases that happened",
     re.I,
 )
@@ -63,6 +64,7 @@ def faults_of(folder: Path) -> list[str]:
     untested = [
         f"not tested: {title!r} in {name}" for name, title, found in comparing_titles(folder) if not found
     ]
+    untested += [f"not tested: {one!r} in {name}" for name, one in comparing_sentences(metrics)]
     return [*contradictions(metrics), *dict.fromkeys(found), *untested]
 
 
@@ -77,6 +79,14 @@ def comparing_titles(folder: Path) -> Iterator[tuple[str, str, str]]:
                 found = how_tested(title, output["metadata"].get("image/png", {}).get("compared"))
                 if found != NAMED:
                     yield path.stem, title, found
+
+
+def comparing_sentences(metrics: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each sentence that a chapter answers with and that compares, but does not say whether it may be chance."""
+    for name, own in metrics.items():
+        for text in dict.fromkeys([own["headline"], *own.get("sentences", {}).get("answer", ())]):
+            if not how_tested(text, None):
+                yield name, text
 
 
 NAMED = "compares nothing"

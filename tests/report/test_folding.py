@@ -96,6 +96,18 @@ def test_a_section_that_shows_something_keeps_its_heading(page):
     assert found.rstrip().endswith("Not measured: no month is complete by 2024-01-20.</p>")
 
 
+def test_a_paragraph_without_code_does_not_keep_the_heading_above_it(page):
+    blocks = page("## Buyers", [CELLS["unmeasured"], CELLS["empty chart"]], "**When this lies.** Always.")
+    found = text(
+        page("## Buyers\n\nOf 100, 30.", [CELLS["empty chart"]], "**When this lies.** Always.", "## Rest")
+    )
+    for one in (found, text(blocks)):
+        assert "<h2>Buyers</h2>" not in one
+        assert "Always." in one
+    assert "Of 100" not in found
+    assert "Left out: “Buyers”." in found
+
+
 def test_a_table_without_a_row_is_left_out_and_a_text_stays(page):
     found = text(
         page(

@@ -123,7 +123,7 @@ def month_review(
         {name: _of_month(monthly, first_day, then, new_from) for name, then in months.items()}, axis=1
     )
     if costs := _acquisition_costs(marketing_spend, table.loc[("new", "buyers")], months):
-        table.loc[("new", "acquisition cost"), :] = costs
+        table.loc[("new", "marketing spend per new customer"), :] = costs
     review = MonthReview(table.rename_axis(["customers", "measure"]).reset_index())
     review.insert(0, "month", month.start_time)
     review["unit"] = review["measure"].map(dict.fromkeys(("buyers", "orders"), "count")).fillna("money")

@@ -142,7 +142,10 @@ def basis_of(
         ("gross", profit["gross"].sum(), "measured", "transactions.amount of purchases"),
         ("returns", profit["returns"].sum(), "measured", "transactions.amount of returns"),
         ("discounts (already off)", *discounts, "transactions.discount"),
-        *((component, 0.0 - profit[column].sum(), *origin) for component, (column, origin) in costs.items()),
+        *(
+            (component, np.nan if origin[0] == "missing" else 0.0 - profit[column].sum(), *origin)
+            for component, (column, origin) in costs.items()
+        ),
     ]
     return pd.DataFrame(rows, columns=["component", "money", "basis", "source"])
 
@@ -160,7 +163,7 @@ def _goods(known: pd.DataFrame, margin: float | None) -> tuple[str, str]:
         return "measured", f"transactions.cost{note}"
     if margin is not None:
         return "assumed", f"margin {fmt.share(margin)} of revenue"
-    return "missing", "neither transactions.cost nor a margin: profit is an upper bound"
+    return "missing", "neither transactions.cost nor a margin: what customers bring is an upper bound"
 
 
 def _effort(table: str, effort: Effort | None, prices: Costs) -> tuple[str, str]:

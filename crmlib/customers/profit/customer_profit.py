@@ -54,11 +54,15 @@ class CustomerProfit(ResultFrame):
     def ranks(self) -> pd.DataFrame:
         """`revenue_rank` and `profit_rank` of each customer, 1 the best, equal values share the mean.
 
-        Without rows where no cost is known, for then the two are one.
+        Without rows where the two are one: where no cost is known, or where each costs the same share of revenue.
         """
         known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
-        ranks = {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
-        return with_finding(pd.DataFrame(ranks), ranks_compared)
+        ranks = pd.DataFrame(
+            {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
+        )
+        return with_finding(
+            ranks[:0] if ranks["revenue_rank"].equals(ranks["profit_rank"]) else ranks, ranks_compared
+        )
 
     @property
     def missing_costs(self) -> str:
@@ -74,7 +78,9 @@ class CustomerProfit(ResultFrame):
                 "costs. "
                 "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
             )
-        return f"Not known, so not subtracted: {', '.join(missing)}; true profit is lower by these costs."
+        return (
+            f"Not known, so not subtracted: {', '.join(missing)}; these customers bring less by these costs."
+        )
 
 
 def customer_profit(
@@ -118,10 +124,10 @@ def customer_profit(
         exposure_days : int, days of the period since the customer's first row in the log
         first_seen : timestamp, that row
 
-        `.basis`: `component, money, basis` (measured, assumed or missing) and `source`; what is missing
-        counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows, money, why`
-        of cases and contacts whose cost is in no row: of people who are not in the log, and of customers who
-        were only written to: a customer who did nothing has no row.
+        `.basis`: `component, money` (NaN of what is missing), `basis` (measured, assumed or missing) and `source`; what
+        is missing counts as nothing, so that profit is then an upper bound. `.left_out`: `customer_id, table, rows,
+        money, why` of cases and contacts whose cost is in no row: of people who are not in the log, and of customers
+        who were only written to: a customer who did nothing has no row.
 
     Raises
     ------

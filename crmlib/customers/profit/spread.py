@@ -12,10 +12,7 @@ from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.rankings import gini, top_share
 
-_CALLED = {
-    "clv": "lifetime value",
-    "profit": "contribution after service cost",
-}  # columns of value, as a sentence names them
+_CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 _CURVE = 501  # points of a curve, more than a chart can show
 
 

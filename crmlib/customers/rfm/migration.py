@@ -66,7 +66,7 @@ class SegmentMigration:
         pull = np.diff((good - known * shares[:, None]) / sizes[:, None], axis=0)
         change, reach = float(np.diff(shares)[0]), normal_quantile(0.95) * float(np.sqrt((pull**2).sum()))
         then, today = map(fmt.share, shares)
-        sentence = f"Champions and Loyal are {today} of customers, on the earlier day {then}"
+        sentence = f"By the cut-offs of the earlier day, Champions and Loyal are {today} of customers; then {then} were"
         if change > reach:
             sentence += "; purchases and spend only add up, so part of the rise comes from counting longer"
         return compared(sentence, Estimate(change, "points", change - reach, change + reach))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.arguments import checked
 from crmlib.customers.rfm.summary import rfm_measures
 from crmlib.customers.sentences import sizes_of_segments
@@ -206,7 +207,7 @@ def rfm_segments(
     >>> found[["customer_id", "r_score", "f_score", "segment"]].to_string(header=False, index=False)
     'a 4 5      Champions\\nb 5 1  New customers\\nc 1 1           Lost\\nd 2 4        At risk\\ne 3 3          Loyal'
     >>> found.cut_offs.notes
-    ('frequency: 2 of 5 customers share the value 0; nobody has the score 2',)
+    ('Frequency: 2 of 5 customers share the value 0; nobody has the score 2',)
     """
     if as_of is not None:
         summary = rfm_measures(summary, as_of=as_of, time_unit=time_unit, collapse=collapse)
@@ -319,8 +320,9 @@ def _note(name: str, values: np.ndarray, cuts: tuple[float, ...], scores: int) -
     if not nobody:
         return None
     value, shared = max(zip(*np.unique(values, return_counts=True), strict=True), key=lambda pair: pair[1])
-    what = f"{name}: {shared} of {len(values)} customers share the value {value:g}"
-    return f"{what}; nobody has the score {', '.join(map(str, nobody))}"
+    missing = fmt.listing([str(one) for one in nobody])
+    share = f"{fmt.count(shared)} of {fmt.plural(len(values), 'customer')} share the value"
+    return f"{fmt.capital(name)}: {share} {fmt.number(value)}; nobody has the score {missing}"
 
 
 def score(values: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:

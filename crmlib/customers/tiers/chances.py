@@ -15,7 +15,7 @@ from crmlib.customers.profit.customer_profit import customer_profit, profit_days
 from crmlib.customers.sentences import certainty_of_tiers
 from crmlib.customers.tiers.next_period import NextPeriod
 from crmlib.customers.tiers.pyramid import BEST_FIRST, TIERS, TierCutOffs, as_cut_offs
-from crmlib.customers.tiers.value_tiers import ValueTiers, value_tiers
+from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CannotAnswerError
 from crmlib.findings import with_finding
 from crmlib.no_rows import ResultFrame
@@ -66,6 +66,7 @@ def tier_probabilities(
     start: Any,
     end: Any,
     cut_offs: TierCutOffs | Mapping[str, Any] | None = None,
+    minimum_exposure_days: int = MINIMUM_EXPOSURE_DAYS,
     **known: Any,
 ) -> TierProbabilities:
     """How sure is each customer's tier, seeing that a period's profit is partly chance?
@@ -74,8 +75,8 @@ def tier_probabilities(
     ----------
     transactions, start, end, **known
         As for `customer_profit`: `margin, service_cases, touchpoints, costs`.
-    cut_offs : TierCutOffs or mapping, optional
-        As for `value_tiers`.
+    cut_offs, minimum_exposure_days
+        As for `value_tiers`, so that both count the same customers in a tier.
 
     Returns
     -------
@@ -103,9 +104,8 @@ def tier_probabilities(
     intervals change less by chance than this says. True tiers are cut from the expected values by the same shares.
     """
     profit = customer_profit(transactions, start=start, end=end, **known)
-    return chances_of(
-        profit, another_period(transactions, profit, start=start, end=end, **known)[1], cut_offs
-    )
+    again = another_period(transactions, profit, start=start, end=end, **known)[1]
+    return chances_of(profit, again, cut_offs, minimum_exposure_days)
 
 
 def another_period(
@@ -135,7 +135,10 @@ def another_period(
 
 
 def chances_of(
-    profit: pd.DataFrame, again: NextPeriod, cut_offs: TierCutOffs | Mapping[str, Any] | None = None
+    profit: pd.DataFrame,
+    again: NextPeriod,
+    cut_offs: TierCutOffs | Mapping[str, Any] | None = None,
+    minimum_exposure_days: int = MINIMUM_EXPOSURE_DAYS,
 ) -> TierProbabilities:
     """What `tier_probabilities` says, of `customer_profit` and of another period of those customers and others.
 
@@ -158,7 +161,7 @@ def chances_of(
             "separate chance from real differences"
         )
     again = again.at(np.arange(len(values)))
-    observed = value_tiers(pd.Series(values, profit.index, name=column), cut_offs=cuts)
+    observed = value_tiers(profit, cut_offs=cuts, minimum_exposure_days=minimum_exposure_days)
     assert observed.cut_offs is not None
     true_cuts = _true_cut_offs(
         again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED))), cuts, observed, values

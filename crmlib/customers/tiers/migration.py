@@ -14,7 +14,7 @@ from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.sentences import moves_of_tiers, stayed_beside_chance, total_without_change
 from crmlib.customers.tiers.chances import another_period, chances_of
-from crmlib.customers.tiers.pyramid import BEST_FIRST, CALLED, TierCutOffs
+from crmlib.customers.tiers.pyramid import BEST_FIRST, TierCutOffs
 from crmlib.customers.tiers.value_tiers import MINIMUM_EXPOSURE_DAYS, ValueTiers, value_tiers
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
@@ -107,10 +107,12 @@ def tier_migration(
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)
     idle, again = another_period(transactions, earlier, start=first[0], end=first[1], **known)
-    chances = chances_of(earlier, again, cut_offs)
+    chances = chances_of(earlier, again, cut_offs, minimum_exposure_days)
     sentence = f"Compared: {length} complete months each, requested: at most {months}."
     others = pd.DataFrame({"customer_id": idle, "shrunk": again.expected[len(earlier) :]})
-    means = regression_to_the_mean(chances, after, value=str(before.value), idle=others)
+    means = regression_to_the_mean(
+        chances, after, value=str(before.value), idle=others, called=before.value_called
+    )
     moves = moves_between(before, after, chances, idle=idle)
     return TierMigration(before, first, second, *moves, means, sentence)
 
@@ -167,7 +169,7 @@ def moves_between(
 
 
 def regression_to_the_mean(
-    chances: pd.DataFrame, after: pd.DataFrame, *, value: str, idle: pd.DataFrame | None = None
+    chances: pd.DataFrame, after: pd.DataFrame, *, value: str, called: str, idle: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """`to_the_mean` of `TierMigration`: how far each tier falls or rises towards the mean of all customers."""
     known = pd.DataFrame(chances)[["customer_id", "value", "shrunk", "tier"]].astype({"tier": object})
@@ -179,7 +181,7 @@ def regression_to_the_mean(
     means.insert(0, "customers", grouped.size())
     table = means.reindex([*BEST_FIRST, GONE]).rename_axis("tier").reset_index()
     table = table.assign(customers=table["customers"].fillna(0).astype("int64"))
-    return with_finding(table, total_without_change, CALLED[value])
+    return with_finding(table, total_without_change, called)
 
 
 def _by_chance(was: pd.Series, chances: pd.DataFrame) -> list[float]:

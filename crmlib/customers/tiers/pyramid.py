@@ -20,10 +20,12 @@ BEST_FIRST = list(TIERS[::-1])
 _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
+# What is cut, by its name in tables: other chapters leave service out, as this one does where its cost is not known.
 CALLED = {
     "revenue": "revenue",
+    "contribution": "contribution",
     "profit": "contribution after service cost",
-}  # other chapters leave service out
+}
 COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
@@ -132,9 +134,15 @@ class Pyramid(ResultFrame):
     value: str | None = None
 
     @property
+    def named(self) -> str:
+        """The name of what was cut in tables: "revenue", "contribution", or "profit" after a cost of service."""
+        served = "cost_to_serve" not in self or bool(self["cost_to_serve"].any())
+        return str(self.value) if served or self.value == "revenue" else "contribution"
+
+    @property
     def value_called(self) -> str:
         """What was cut, in words."""
-        return CALLED[str(self.value)]
+        return CALLED[self.named]
 
     @property
     def kind(self) -> str:
@@ -154,8 +162,9 @@ class Pyramid(ResultFrame):
         -------
         DataFrame
             Four rows, Platinum first, empty tiers among them: `tier`, `customers`, `share_of_customers`, and for
-            each of `revenue, profit, cost_to_serve` that is known its sum, `share_of_…` and `…_per_customer`. Shares
-            are fractions and add up to 1; NaN where the total is not positive, for then there is nothing to share out.
+            each of `revenue, profit, cost_to_serve` that is known its sum, `share_of_…` and `…_per_customer`; profit
+            before any cost of service is called `contribution`. Shares are fractions and add up to 1; NaN where the
+            total is not positive, for then there is nothing to share out.
 
         Examples
         --------
@@ -174,11 +183,12 @@ class Pyramid(ResultFrame):
         table = pd.DataFrame({"tier": pd.Categorical(BEST_FIRST, categories=list(TIERS), ordered=True)})
         table["customers"] = sums["customers"].to_numpy()
         table["share_of_customers"] = table["customers"] / max(len(self), 1)
-        for name in money:
-            table[name] = sums[name].to_numpy()
+        for column in money:
+            name = self.named if column == "profit" else column
+            table[name] = sums[column].to_numpy()
             table[f"share_of_{name}"] = _shares(table[name])
             table[f"{name}_per_customer"] = table[name] / table["customers"].where(table["customers"] > 0)
-            if name in ("revenue", "profit"):
+            if name in CALLED:
                 with_finding(table, pyramid, name, CALLED[name], measure=f"share_of_{name}")
         return table
 
@@ -237,8 +247,8 @@ class Pyramid(ResultFrame):
         -------
         DataFrame
             The best first: `customer_id, tier, most_likely` (the tier that the true value is most likely in), `chance`
-            (of that one), `is_new`, `revenue`, `cost_to_serve` and `profit` where they are known, and `expected` (the
-            value without chance).
+            (of that one), `is_new`, `revenue`, `cost_to_serve` and `profit` (or `contribution`, as in `table`) where
+            they are known, and `expected` (the value without chance).
         """
         require_columns(self, "customer_id")
         money = ("revenue", "cost_to_serve", "profit")
@@ -249,7 +259,8 @@ class Pyramid(ResultFrame):
         listed = pd.DataFrame(self).merge(sure, on="customer_id", how="left", validate="one_to_one")
         assert len(listed) == len(self), "a customer was lost between tables"
         columns = ["customer_id", "tier", "most_likely", "chance", "is_new", *shown, "expected"]
-        return listed.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]
+        listed = listed.sort_values(["tier", "expected"], ascending=False, ignore_index=True)[columns]
+        return listed.rename(columns={"profit": self.named})
 
     def ways_out_of_lead(
         self,

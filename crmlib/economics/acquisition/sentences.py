@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import MET, NOT_MET, UNNAMED, Estimate, compared
-from crmlib.statistics import Array, percentile_interval
+from crmlib.statistics import Array, difference_of_estimates, percentile_interval
 
 money = partial(fmt.money, currency=UNNAMED)
 
@@ -21,10 +22,9 @@ def cost_of_customers(table: pd.DataFrame, by: str) -> str:
         return "What a new customer costs is not known: nobody was won"
     if by != "channel":
         first, last = rows.iloc[0], rows.iloc[-1]
-        quarters = (fmt.period(row[by], "Q") for row in (first, last))
-        return "A new customer cost {} in {} and {} in {}".format(
-            money(first["cac"]), next(quarters), money(last["cac"]), next(quarters)
-        )
+        quarters = [f"{money(row['cac'])} in {fmt.period(row[by], 'Q')}" for row in (first, last)]
+        sentence = f"A new customer cost {' and '.join(quarters)}"
+        return compared(sentence, difference_of(rows, "cac", rows.index[-1], rows.index[0], "money"))
     known = rows.set_index("channel")["cac"]
     sentence = f"A new customer costs {money(known.iloc[0])}"
     return sentence + (
@@ -32,20 +32,31 @@ def cost_of_customers(table: pd.DataFrame, by: str) -> str:
     )
 
 
+def difference_of(
+    table: pd.DataFrame, column: str, first: Any, second: Any, unit: fmt.Unit, pairs: int = 1
+) -> Estimate:
+    """How far one row's value is above another's, from their intervals; NaN where these are not known."""
+    names = [column, f"{column}_low", f"{column}_high"]
+    ends = (tuple(table.loc[row, names].astype(float)) for row in (first, second))
+    gap, low, high = difference_of_estimates(*ends, pairs=pairs)
+    return Estimate(gap, unit, low, high, currency=UNNAMED)
+
+
 def dearest_lead(table: pd.DataFrame) -> str:
-    """Which channel's prospects are cheapest, and which channel's are won most often."""
+    """The channel whose prospects cost least, beside the other one of whose prospects most are won."""
     rows = table.iloc[1:]
     rows = rows[np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()].set_index(
         "channel"
     )
     if len(rows) < 2:
         return ""
-    cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
+    cheap = rows["cpl"].idxmin()
+    other = rows["close_rate"].drop(cheap).idxmax()
     won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
-    sentence = f"Prospects of {cheap} are cheapest ({cost[cheap]}), {won[cheap]} are won"
-    if cheap == sure:
-        return f"{sentence}: more than in any other paid channel"
-    return f"{sentence}; of {sure} {won[sure]} at {cost[sure]} each"
+    sentence = f"A prospect of {cheap} costs {cost[cheap]}, of {other} {cost[other]}"
+    sentence += f"; {won[cheap]} and {won[other]} are won"
+    pairs = len(rows) * (len(rows) - 1) // 2
+    return compared(sentence, difference_of(rows, "close_rate", cheap, other, "points", pairs))
 
 
 def conflict_in_words(ratio: float, months: float) -> str:
@@ -101,11 +112,20 @@ def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
 
 
 def worst_leak(table: pd.DataFrame) -> str:
-    """At which step most contribution is lost."""
-    if table["leak"].isna().all():
+    """How much contribution is lost at the two steps where most is."""
+    rows = table.dropna(subset=["leak"]).set_index("step").sort_values("leak", ascending=False)
+    if rows.empty:
         return ""
-    row = table.loc[table["leak"].idxmax()]
-    return f"Most is lost at the step {row['step']}: {money(row['leak'])}, if those lost were like those who went on"
+    first, *others = (f"at the step {step} {money(leak)}" for step, leak in rows["leak"].items())
+    found = f"{fmt.capital(first)} is lost"
+    as_if = "if those lost were like those who went on"
+    if not others:
+        return f"{found}, {as_if}"
+    pairs = len(rows) * (len(rows) - 1) // 2
+    return compared(
+        f"{found}, {others[0]}, {as_if}",
+        difference_of(rows, "leak", rows.index[0], rows.index[1], "money", pairs),
+    )
 
 
 def rivals_in_words(table: pd.DataFrame) -> str:
@@ -114,14 +134,10 @@ def rivals_in_words(table: pd.DataFrame) -> str:
     if len(rows) < 2 or not np.isfinite(rows["median_days"]).all():
         return ""
     theirs, ours = rows.loc["from a rival"], rows.loc["others"]
-    apart = (
-        theirs["cost_per_win_low"] > ours["cost_per_win_high"]
-        or theirs["cost_per_win_high"] < ours["cost_per_win_low"]
-    )
     days = f"{fmt.plural(theirs['median_days'], 'day')} against {fmt.days(ours['median_days'])}"
-    sure = "the intervals do not overlap" if apart else "the intervals overlap"
-    costs = f"{money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}: {sure}"
-    return f"A customer won from a rival takes {days} and costs {costs}"
+    costs = f"{money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}"
+    sentence = f"A customer won from a rival takes {days} and costs {costs}"
+    return compared(sentence, difference_of(rows, "cost_per_win", "from a rival", "others", "money"))
 
 
 def visits_in_words(table: pd.DataFrame, agreement: float) -> str:

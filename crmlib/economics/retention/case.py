@@ -151,7 +151,9 @@ def buyers_case(
     period: str = "26W",
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
+    discount_origin: str = "given",
     acquisition_cost: float | None = None,
+    acquisition_origin: str = "given",
     programme_cost: float | None = None,
     marketing_spend: Any | None = None,
     collapse: str = "D",
@@ -171,8 +173,12 @@ def buyers_case(
         Profit as a share of revenue, where the log has no `cost`.
     discount_rate_per_year : float, optional
         .10 where it is not known.
+    discount_origin : str
+        Where it is from, such as "assumed in the study file".
     acquisition_cost : float, optional
-        Money per customer acquired; else from `marketing_spend`.
+        Money per customer acquired; else from `marketing_spend`, without wages.
+    acquisition_origin : str
+        Where the cost that is given is from.
     programme_cost : float, optional
         Money per customer and period that raising retention would cost.
     marketing_spend : ibis.Table or DataFrame, optional
@@ -208,8 +214,11 @@ def buyers_case(
     return _case(
         (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
-        _acquisition_cost(transactions, day, acquisition_cost, marketing_spend, new_from),
+        (acquisition_cost, acquisition_origin)
+        if acquisition_cost is not None
+        else _acquisition_cost(transactions, day, marketing_spend, new_from),
         discount_rate_per_year,
+        discount_origin,
         definition=f"bought again within the next {days} days",
         period_days=days,
         retained=bought_again,
@@ -227,6 +236,7 @@ def contracts_case(
     as_of: Any,
     margin: float | None = None,
     discount_rate_per_year: float | None = None,
+    discount_origin: str = "given",
     acquisition_cost: float | None = None,
     programme_cost: float | None = None,
 ) -> RetentionCase:
@@ -240,7 +250,7 @@ def contracts_case(
         Last day that counts; figures are of the last complete calendar year.
     margin : float, optional
         Profit as a share of the price; without it, value is revenue.
-    discount_rate_per_year, acquisition_cost, programme_cost
+    discount_rate_per_year, discount_origin, acquisition_cost, programme_cost
         As in `buyers_case`; a period is a year.
 
     Returns
@@ -272,6 +282,7 @@ def contracts_case(
         (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
         (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
         discount_rate_per_year,
+        discount_origin,
         definition=f"were under contract at the start of {year} and at its end",
         period_days=TimeUnit.Y.days,
         retained=float(last["end"] - last["new"]),
@@ -288,6 +299,7 @@ def _case(
     worth: tuple[float, str],
     acquisition: tuple[float | None, str],
     discount_rate_per_year: float | None,
+    discount_origin: str,
     *,
     programme_cost: float | None,
     value: str,
@@ -295,14 +307,14 @@ def _case(
     **known: Any,
 ) -> RetentionCase:
     """A case of figures, each with its origin."""
-    given = "assumed: the study gives none;" if discount_rate_per_year is None else "given:"
+    given = "assumed, as none is given" if discount_rate_per_year is None else discount_origin
     yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
     rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
     rows = [
         ("retention per period", retention[0], "share", retention[1]),
         (f"{value} per customer and period", worth[0], "money", worth[1]),
         ("acquisition cost per customer", acquisition[0], "money", acquisition[1]),
-        ("discount rate per period", rate, "share", f"{given} {fmt.share(yearly)} a year"),
+        ("discount rate per period", rate, "share", f"{fmt.share(yearly)} a year ({given})"),
         ("programme cost per customer and period", programme_cost, "money", _origin(programme_cost)),
     ]
     return RetentionCase(
@@ -330,11 +342,11 @@ def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
 
 
 def _acquisition_cost(
-    transactions: Any, day: dt.date, given: float | None, marketing_spend: Any | None, new_from: Any
+    transactions: Any, day: dt.date, marketing_spend: Any | None, new_from: Any
 ) -> tuple[float | None, str]:
     spend = open_optional(marketing_spend)
-    if given is not None or spend is None:
-        return given, _origin(given, ": no table marketing_spend")
+    if spend is None:
+        return None, _origin(None, ": no table marketing_spend")
     start = day - dt.timedelta(days=364)
     if new_from is not None and start < as_day(new_from, "new_from"):
         return None, f"missing: how many who first bought before {new_from} were new is not known"
@@ -346,5 +358,7 @@ def _acquisition_cost(
             None,
             f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
         )
-    measured = f"measured: marketing spend of 365 days for {won:,} first purchases"
+    measured = (
+        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
+    )
     return total / won, f"{measured}: an average, not the cost of the next customer"

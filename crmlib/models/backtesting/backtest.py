@@ -105,14 +105,19 @@ class BacktestResult:
     born_in_holdout: BornInHoldout
 
     def verdict(
-        self, model: str, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
+        self,
+        model: str,
+        *,
+        origins: pd.DataFrame | None = None,
+        thresholds: Thresholds | None = None,
+        of_total: bool = False,
     ) -> Verdict:
         """Whether a model is to be used, and why: "use", "use with care" or "do not use".
 
         `origins` are `RollingOrigins.totals`, to judge the totals from several starting days too; `thresholds` the
-        usual ones by default.
+        usual ones by default. `of_total`: for the total of all customers alone, not for single ones.
         """
-        return verdict(self.scores, model, origins=origins, thresholds=thresholds)
+        return verdict(self.scores, model, origins=origins, thresholds=thresholds, of_total=of_total)
 
     def verdicts(
         self, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None

@@ -13,7 +13,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.errors import CrmError, did_you_mean
-from crmlib.findings import REFUSE, Reason, Rules, Verdict, judge, limit
+from crmlib.findings import CARE, REFUSE, Reason, Rules, Verdict, judge, limit
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,12 @@ def verdict(
     *,
     origins: pd.DataFrame | None = None,
     thresholds: Thresholds | None = None,
+    of_total: bool = False,
 ) -> Verdict:
     """Whether a model is to be used, by its backtest; a pure function of the frame.
+
+    `of_total`: only for the total of all customers, whose interval comes from past totals and not from the model. What
+    forbids to use the model for single customers then asks for care.
 
     `scores` are `BacktestResult.scores`; the likelihood of the calibration is in it, and is not looked at. `origins`
     are `RollingOrigins.totals`. The verdict is as grave as its gravest reason; what is not known (nan) is a reason
@@ -85,13 +89,22 @@ def verdict(
     """
     rules = thresholds or Thresholds()
     row = _row(scores, model)
-    reasons = [
-        *_errors(row, rules),
-        *_rivals(row, scores, rules),
-        *([] if origins is None else _origins(origins[origins["model"] == model], rules)),
-        *_evidence(row, rules),
-    ]
-    return judge(model, reasons, f"{_total(row)} All other measures are within their thresholds.")
+    total, *single = _errors(row, rules)
+    single += _rivals(row, scores, rules)
+    if of_total:
+        single = [
+            Reason(CARE, f"Not for single customers: {one.sentence}")
+            for one in single
+            if one and one.verdict == REFUSE
+        ]
+    of_origins = [] if origins is None else _origins(origins[origins["model"] == model], rules)
+    reasons = [total, *single, *of_origins, *_evidence(row, rules)]
+    good = (
+        "The total is within its thresholds."
+        if of_total
+        else "All other measures are within their thresholds."
+    )
+    return judge(model, reasons, f"{_total(row)} {good}")
 
 
 def verdicts(
@@ -124,7 +137,7 @@ def _total(row: pd.Series) -> str:
 
 
 def _errors(row: pd.Series, rules: Thresholds) -> list[Reason | None]:
-    """Errors of the total, of groups of customers, and of the predicted distributions."""
+    """Errors of the total, then of groups of customers, and of the predicted distributions."""
     side = "fewer" if row["coverage_gap"] < 0 else "more"
     covered = fmt.points(abs(row["coverage_gap"]))
     group, chance, distance = (
