@@ -234,8 +234,11 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
     return sentence
 
 
-def next_customer(table: pd.DataFrame) -> str:
-    """Where one more customer costs least, and of how many channels it cannot be told."""
+def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
+    """Where one more customer costs least, and of how many channels it cannot be told.
+
+    `spread`: covariance of the wins that a rise of each budget by its own size would bring.
+    """
     told = table[table["verdict"] == "told"].sort_values("marginal_cac")
     unknown = int(table["verdict"].str.startswith("cannot be told").sum())
     if unknown == len(table):
@@ -250,7 +253,17 @@ def next_customer(table: pd.DataFrame) -> str:
     best = told.iloc[0]
     reach = fmt.interval(best["marginal_cac_low"], best["marginal_cac_high"], "money", UNNAMED)
     cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
-    return f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
+    sentence = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
+    if len(told) < 2:
+        return sentence
+    next_best, names = told.iloc[1], told["channel"].head(2)
+    per_1000 = 1000 / told["spent"].head(2).to_numpy() * [1, -1]
+    error = np.sqrt(per_1000 @ spread.loc[names, names].to_numpy() @ per_1000)
+    gain = 1000 / best["marginal_cac"] - 1000 / next_best["marginal_cac"]
+    difference = Estimate(gain, "ratio", gain - 1.645 * error, gain + 1.645 * error, level=0.9)
+    wins = f"{money(1000)} more win {fmt.number(1000 / best['marginal_cac'], 1)} customers"
+    other = f"by {next_best['channel']} {fmt.number(1000 / next_best['marginal_cac'], 1)}"
+    return compared(f"{sentence}; {wins}, {other}", difference)
 
 
 def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:
