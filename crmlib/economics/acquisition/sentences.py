@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import MET, NOT_MET, UNNAMED, Estimate, compared
+from crmlib.findings import MET, NOT_MET, UNNAMED, Compared, Estimate, compared
 from crmlib.statistics import Array, percentile_interval
 
+Ends = tuple[float, float]
 money = partial(fmt.money, currency=UNNAMED)
 
 
-def cost_of_customers(table: pd.DataFrame, by: str) -> str:
-    """What a customer costs, of all and of paid channels, or in the first and the last cohort."""
+def cost_of_customers(table: pd.DataFrame, by: str, apart: tuple[float, float]) -> str:
+    """What a customer costs, of all and of paid channels, or in the first and the last cohort (`apart`: ends)."""
     rows = table[np.isfinite(table["cac"])]
     if rows.empty:
         return "What a new customer costs is not known: nobody was won"
     if by != "channel":
         first, last = rows.iloc[0], rows.iloc[-1]
         quarters = (fmt.period(row[by], "Q") for row in (first, last))
-        return "A new customer cost {} in {} and {} in {}".format(
+        sentence = "A new customer cost {} in {} and {} in {}".format(
             money(first["cac"]), next(quarters), money(last["cac"]), next(quarters)
         )
+        if len(rows) < 2:
+            return sentence
+        return compared(sentence, Estimate(last["cac"] - first["cac"], "money", *apart, currency=UNNAMED))
     known = rows.set_index("channel")["cac"]
     sentence = f"A new customer costs {money(known.iloc[0])}"
     return sentence + (
@@ -32,8 +37,11 @@ def cost_of_customers(table: pd.DataFrame, by: str) -> str:
     )
 
 
-def dearest_lead(table: pd.DataFrame) -> str:
-    """Which channel's prospects are cheapest, and which channel's are won most often."""
+def dearest_lead(table: pd.DataFrame, apart: Callable[[str, str], tuple[Ends, Ends]]) -> str:
+    """Which channel's prospects are cheapest, and which channel's are won most often.
+
+    `apart`: the ends of the differences of two channels in cost per lead and in share won.
+    """
     rows = table.iloc[1:]
     rows = rows[np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()].set_index(
         "channel"
@@ -41,11 +49,19 @@ def dearest_lead(table: pd.DataFrame) -> str:
     if len(rows) < 2:
         return ""
     cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
+    other = rows["close_rate"].drop(cheap).idxmax() if cheap == sure else sure
     won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
-    sentence = f"Prospects of {cheap} are cheapest ({cost[cheap]}), {won[cheap]} are won"
-    if cheap == sure:
-        return f"{sentence}: more than in any other paid channel"
-    return f"{sentence}; of {sure} {won[sure]} at {cost[sure]} each"
+    costs, shares = apart(cheap, other)
+    gaps = rows.loc[cheap, ["cpl", "close_rate"]] - rows.loc[other, ["cpl", "close_rate"]]
+    cheapest = compared(
+        f"Prospects of {cheap} are cheapest, {cost[cheap]} each, of {other} {cost[other]}",
+        Estimate(gaps["cpl"], "money", *costs, currency=UNNAMED),
+    )
+    likelier = compared(
+        f"{won[cheap]} of them are won, of {other} {won[other]}",
+        Estimate(gaps["close_rate"], "points", *shares),
+    )
+    return Compared.of(f"{cheapest}; {likelier}", likelier.difference)
 
 
 def conflict_in_words(ratio: float, months: float) -> str:
@@ -100,41 +116,56 @@ def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
     return f"The {money(cac)} that a new customer costs are earned back {when}"
 
 
-def worst_leak(table: pd.DataFrame) -> str:
-    """At which step most contribution is lost."""
-    if table["leak"].isna().all():
+def worst_leak(table: pd.DataFrame, drawn: Array) -> str:
+    """At which step most contribution is lost; `drawn`: resamples of the leaks."""
+    known = table[table["leak"].notna()].sort_values("leak", ascending=False)
+    if known.empty:
         return ""
-    row = table.loc[table["leak"].idxmax()]
-    return f"Most is lost at the step {row['step']}: {money(row['leak'])}, if those lost were like those who went on"
+    row = known.iloc[0]
+    sentence = f"Most is lost at the step {row['step']}: {money(row['leak'])}"
+    if len(known) > 1:
+        second, at = known.iloc[1], known.index
+        low, high = percentile_interval(drawn[:, at[0]] - drawn[:, at[1]])
+        gap = Estimate(row["leak"] - second["leak"], "money", float(low), float(high), currency=UNNAMED)
+        return compared(
+            f"{sentence}, if those lost were like those who went on; at {second['step']} {money(second['leak'])}",
+            gap,
+        )
+    return f"{sentence}, if those lost were like those who went on"
 
 
-def rivals_in_words(table: pd.DataFrame) -> str:
-    """Whether customers of rivals take longer and cost more."""
+def rivals_in_words(table: pd.DataFrame, apart: list[Ends]) -> str:
+    """Whether customers of rivals take longer and cost more; `apart`: ends of the differences in days and in cost."""
     rows = table.set_index("origin")
     if len(rows) < 2 or not np.isfinite(rows["median_days"]).all():
         return ""
     theirs, ours = rows.loc["from a rival"], rows.loc["others"]
-    apart = (
-        theirs["cost_per_win_low"] > ours["cost_per_win_high"]
-        or theirs["cost_per_win_high"] < ours["cost_per_win_low"]
+    gaps = [theirs[name] - ours[name] for name in ("median_days", "cost_per_win")]
+    days = compared(
+        f"A customer won from a rival takes {fmt.plural(theirs['median_days'], 'day')}, "
+        f"another {fmt.days(ours['median_days'])}",
+        Estimate(gaps[0], "days", *apart[0]),
     )
-    days = f"{fmt.plural(theirs['median_days'], 'day')} against {fmt.days(ours['median_days'])}"
-    sure = "the intervals do not overlap" if apart else "the intervals overlap"
-    costs = f"{money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}: {sure}"
-    return f"A customer won from a rival takes {days} and costs {costs}"
+    costs = compared(
+        f"it costs {money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}",
+        Estimate(gaps[1], "money", *apart[1], currency=UNNAMED),
+    )
+    return Compared.of(f"{days}; {costs}", costs.difference)
 
 
-def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
-    """Where the ranking of channels by visits misleads."""
+def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> str:
+    """Where the ranking of channels by visits misleads; `low` and `high` of the table: ends of the difference."""
     gap = (table["share_of_brought"] - table["share_of_visits"]).fillna(0.0)
     if len(table) < 2 or not gap.abs().max() > 0:
         return ""
     row = table.loc[gap.abs().idxmax()]
     visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
     sentence = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
+    said = compared(sentence, Estimate(gap[gap.abs().idxmax()], "points", row["low"], row["high"]))
     if not np.isfinite(agreement):
-        return sentence
-    return f"{sentence}; rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+        return said
+    ranks = f"rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+    return Compared.of(f"{said}; {ranks}", said.difference)
 
 
 def best_prospects(table: pd.DataFrame) -> str:
