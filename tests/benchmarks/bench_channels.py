@@ -263,11 +263,13 @@ def million_paths() -> bool:
     leads = pd.DataFrame({"lead_id": np.arange(PATHS)})
     leads["won_on"] = pd.Series(np.where(won, end, pd.NaT), dtype="datetime64[ns]")
     leads["lost_on"] = pd.Series(np.where(won, pd.NaT, end), dtype="datetime64[ns]")
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     attribution(touchpoints, leads, as_of="2024-12-31")
-    took = time.perf_counter() - start
-    print(f"\nAttribution of {PATHS:,} paths with {len(lead):,} contacts: {took:.1f} s, at most {AT_MOST:g}")
-    return took <= AT_MOST
+    took, work = time.perf_counter() - start, time.process_time() - work
+    # On an idle machine it takes no longer than all its threads together work.
+    said = f"{work:.1f} processor seconds (at most {AT_MOST:g}), {took:.1f} s by the clock"
+    print(f"\nAttribution of {PATHS:,} paths with {len(lead):,} contacts: {said}")
+    return work <= AT_MOST
 
 
 def main() -> None:

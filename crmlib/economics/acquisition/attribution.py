@@ -60,57 +60,65 @@ def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
     contacts, prospects = open_optional(touchpoints), open_optional(leads)
     if contacts is None or prospects is None:
         return no_rows(COLUMNS, f"no table {'touchpoints' if contacts is None else 'leads'}")
-    steps = _steps(contacts, prospects, ibis.literal(end_of(as_day(as_of, "as_of"))))
-    chain = fetch(steps.group_by("origin", "target").agg(n=_.count()))
-    if chain.empty:
+    met = _contacts(contacts, prospects, ibis.literal(end_of(as_day(as_of, "as_of"))))
+    steps = _steps(met)
+    if steps.empty:
         return no_rows(COLUMNS, "no path of a prospect who was won or lost")
-    credit = fetch(
-        steps.filter(_.target != WON, _.target != LOST)
-        .group_by(channel=_.target)
-        .agg(
-            paths=_.lead_id.nunique(),
-            first_touch=(_.won & (_.position == 0)).sum().fill_null(0).cast("float64"),
-            last_touch=(_.won & (_.position == _.length - 1)).sum().fill_null(0).cast("float64"),
-            linear=ibis.ifelse(_.won, 1 / _.length, 0.0).sum(),
-        )
-        .order_by("channel")
-    )
-    effect = removal_effects(chain).reindex(credit["channel"]).to_numpy()
-    wins = chain.loc[chain["target"] == WON, "n"].sum()
-    total = np.nansum(effect)
-    credit["removal"] = effect / total * wins if total > 0 else np.nan
-    credit["removal_effect"] = effect
-    known = credit[list(COLUMNS)].sort_values(["removal", "linear"], ascending=False, ignore_index=True)
-    return with_finding(known, credit_of_channels, int(wins))
+    on = fetch(met.select("lead_id", "channel").distinct().group_by("channel").agg(paths=_.count()))
+    credit = on.sort_values("channel").set_index("channel")
+    won = steps[steps["won"]]
+    rules = {
+        "first_touch": won[won["origin"] == START],
+        "last_touch": won[won["last"]],
+        "linear": won.assign(n=won["n"] / won["length"]),
+    }
+    for name, rows in rules.items():
+        credit[name] = rows.groupby("channel")["n"].sum().reindex(credit.index).fillna(0.0).astype(float)
+    credit["removal_effect"] = removal_effects(_chain(steps)).reindex(credit.index)
+    wins, total = credit["last_touch"].sum(), credit["removal_effect"].sum()
+    credit["removal"] = credit["removal_effect"] / total * wins if total > 0 else np.nan
+    known = credit.reset_index()[list(COLUMNS)].sort_values(["removal", "linear"], ascending=False)
+    return with_finding(known.reset_index(drop=True), credit_of_channels, int(wins))
 
 
-def _steps(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> ibis.Table:
-    """One row per step of a path: from a channel or the start to a channel or the end."""
+def _contacts(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> ibis.Table:
+    """What prospects met until they were won or lost."""
     contacts = open_columns(contacts, "touchpoints", "lead_id", "channel", "date")
     prospects = open_columns(prospects, "leads", "lead_id", "won_on", "lost_on")
     if "direction" in contacts.columns:
         contacts = contacts.filter(_.direction.fill_null("in") != "out")
-    ended = prospects.select(
-        lead_id=_.lead_id.cast("string"),
-        won=_.won_on.notnull() & (_.won_on < end),
-        end=ibis.coalesce(_.won_on, _.lost_on),
-    ).filter(_.end < end)
-    met = contacts.select(lead_id=_.lead_id.cast("string"), channel=_.channel.cast("string"), date=_.date)
-    met = (
-        met.filter(_.lead_id.notnull() & _.channel.notnull())
-        .inner_join(ended, "lead_id")
-        .filter(_.date <= _.end)
-    )
-    window = ibis.window(group_by="lead_id", order_by=["date", "channel"])
+    if contacts.lead_id.type() != prospects.lead_id.type():
+        contacts, prospects = (
+            rows.mutate(lead_id=_.lead_id.cast("string")) for rows in (contacts, prospects)
+        )
+    # A number that stands twice is one prospect.
+    prospects = prospects.group_by("lead_id").agg(won_on=_.won_on.min(), lost_on=_.lost_on.min())
+    won = _.won_on.notnull() & (_.lost_on.isnull() | (_.won_on <= _.lost_on))
+    ended = prospects.mutate(won=won).select("lead_id", "won", end=ibis.ifelse(_.won, _.won_on, _.lost_on))
+    met = contacts.select("lead_id", "date", channel=_.channel.cast("string"))
+    met = met.filter(_.lead_id.notnull() & _.channel.notnull())
+    return met.inner_join(ended.filter(_.end < end), "lead_id").filter(_.date <= _.end)
+
+
+def _steps(met: ibis.Table) -> pd.DataFrame:
+    """How often, `n`, a channel was met after another or the start, by whether it was the last of how many and won."""
+    # All windows have one order: sorting is what takes long.
+    path = ibis.window(group_by="lead_id", order_by=["date", "channel"])
+    whole = ibis.window(group_by="lead_id", order_by=["date", "channel"], preceding=None, following=None)
     met = met.mutate(
-        origin=_.channel.lag().over(window).fill_null(START),
-        position=ibis.row_number().over(window),
-        length=_.count().over(ibis.window(group_by="lead_id")),
+        origin=_.channel.lag().over(path).fill_null(START),
+        last=_.channel.lead().over(path).isnull(),
+        length=_.count().over(whole),
     )
-    last = met.filter(_.position == _.length - 1)
-    last = last.mutate(origin=_.channel, target=ibis.ifelse(_.won, WON, LOST))
-    names = ["lead_id", "origin", "target", "won", "position", "length"]
-    return met.mutate(target=_.channel)[names].union(last[names])
+    return fetch(met.group_by("origin", "channel", "won", "last", "length").agg(n=_.count()))
+
+
+def _chain(steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps between channels, and from the last ones to a win or a loss, as of `removal_effects`."""
+    between = steps.rename(columns={"channel": "target"})
+    last = steps[steps["last"]]
+    ends = last.assign(origin=last["channel"], target=np.where(last["won"], WON, LOST))
+    return pd.concat([between, ends]).groupby(["origin", "target"], as_index=False)["n"].sum()
 
 
 def removal_effects(chain: pd.DataFrame) -> pd.Series:

@@ -27,6 +27,8 @@ class Closing:
         a prospect was followed.
     low, high : array
         Ends of the 95 % interval of `won`.
+    drawn : array, shape (resamples, days)
+        `won` of each resample of the weeks.
     sure : int
         The last day before which enough prospects were open to tell what becomes of them later.
     """
@@ -35,6 +37,7 @@ class Closing:
     left: Array
     low: Array
     high: Array
+    drawn: Array
     sure: int = 0
 
     def by(self, days: int) -> tuple[float, float, float]:
@@ -47,9 +50,20 @@ class Closing:
     @property
     def median_days(self) -> float:
         """Days after which half of those who are ever won are won; nan where nobody is."""
-        if not len(self.won) or not self.won[-1] > 0:
-            return np.nan
-        return float(np.argmax(self.won >= self.won[-1] / 2))
+        return float(_median(self.won[None])[0]) if len(self.won) and self.won[-1] > 0 else np.nan
+
+    def later(self, other: Closing) -> tuple[float, float]:
+        """Ends of the interval of the median days less those of another; nan where no resample tells."""
+        return self._apart(_median(self.drawn), _median(other.drawn))
+
+    def likelier(self, other: Closing, days: int) -> tuple[float, float]:
+        """Ends of the interval of the share won within so many days less that of another."""
+        return self._apart(*(one.drawn[:, min(days, one.drawn.shape[1] - 1)] for one in (self, other)))
+
+    @staticmethod
+    def _apart(one: Array, other: Array) -> tuple[float, float]:
+        low, high = percentile_interval(one - other)
+        return float(low), float(high)
 
     def still(self, days: Any) -> Array:
         """The chance of prospects who have been open for so many days to be won yet."""
@@ -89,7 +103,7 @@ def closing(counts: pd.DataFrame, *, resamples: int = 200) -> Closing:
     rows = counts[counts["days"] >= 0]
     if not rows["leads"].sum():
         nothing = np.array([], dtype=float)
-        return Closing(nothing, nothing, nothing, nothing)
+        return Closing(nothing, nothing, nothing, nothing, np.full((resamples, 1), np.nan))
     days = rows["days"].to_numpy(dtype=int)
     week = pd.factorize(pd.MultiIndex.from_frame(rows[["month", "week"]]))[0]
     event = rows["event"].map(dict(zip(_EVENTS, range(3), strict=True))).to_numpy(dtype=int)
@@ -101,7 +115,14 @@ def closing(counts: pd.DataFrame, *, resamples: int = 200) -> Closing:
     won, left = _shares(np.reshape(weights @ by_week, (-1, *shape[1:])))
     low, high = percentile_interval(won[1:]) if shape[0] > 1 else np.full((2, shape[2]), np.nan)
     there = rows["leads"].sum() - np.bincount(days, rows["leads"]).cumsum()
-    return Closing(won[0], left[0], low, high, max(int((there >= _FEW).sum()) - 1, 0))
+    drawn = won[1:] if shape[0] > 1 else np.full((resamples, 1), np.nan)
+    return Closing(won[0], left[0], low, high, drawn, max(int((there >= _FEW).sum()) - 1, 0))
+
+
+def _median(won: Array) -> Array:
+    """Of each curve, the day on which half of those who are ever won are won."""
+    with np.errstate(invalid="ignore"):
+        return np.where(won[:, -1] > 0, np.argmax(won >= won[:, -1:] / 2, axis=1), np.nan)
 
 
 def _shares(counts: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.economics.acquisition.closing import closing
 from crmlib.economics.acquisition.data import ALL, SALES, UNKNOWN, WAGES, AcquisitionData, by_channel
-from crmlib.economics.acquisition.ratios import with_ratio
+from crmlib.economics.acquisition.ratios import difference, with_ratio
 from crmlib.economics.acquisition.sentences import cost_of_customers, dearest_lead
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
@@ -109,7 +109,11 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
         if name == UNKNOWN:  # what they cost is with the other channels
             row |= {"spent": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
         found.append(row | {"remark": _remark(row, float(refunds.get(name, 0.0)))})
-    return with_finding(pd.DataFrame(found), cost_of_customers, by)
+    apart = np.nan, np.nan
+    if by != "channel" and len(groups) > 1:
+        ends = [(rows["cost"], rows["customers"], rows["month"]) for _, rows in (groups[-1], groups[0])]
+        apart = difference(*ends)[1:]
+    return with_finding(pd.DataFrame(found), cost_of_customers, by, apart)
 
 
 def _remark(row: dict[str, Any], refunds: float) -> str:
@@ -153,13 +157,21 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
     asked = data.closing[data.closing["month"].between(start, end)]
     if money.empty and asked.empty:
         return no_rows(_UNIT_COSTS, "no spend and no prospect in the window")
-    found = []
+    found, closes, monthly = [], {}, {}
     for name in [ALL, *sorted({*money["channel"], *asked["channel"]})]:
         spent = money if name == ALL else money[money["channel"] == name]
         leads = asked if name == ALL else asked[asked["channel"] == name]
         every = data.closing if name == ALL else data.closing[data.closing["channel"] == name]
-        found.append(_steps(name, spent, leads, closing(every), data.close_days))
+        closes[name], monthly[name] = closing(every), _by_month(spent, leads, "leads")
+        found.append(_steps(name, spent, leads, closes[name], data.close_days))
     table = pd.DataFrame(found)
+
+    def apart(one: str, other: str) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Ends of the differences in cost per lead and in share won."""
+        return difference(monthly[one], monthly[other])[1:], closes[one].likelier(
+            closes[other], data.close_days
+        )
+
     each = table["channel"].map(worth).astype(float)
     table["roi_per_lead"] = roi_per_lead(table["close_rate"], each, table["cpl"])
     hours = asked.groupby("channel")["hours"].sum()
@@ -167,7 +179,15 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
     coming = table["leads"] * table["close_rate"] * each
     table["brought_per_money"] = coming / table["spent"].where(table["spent"] > 0)
     table["brought_per_hour"] = coming / table["channel"].map(hours[hours > 0]).astype(float)
-    return with_finding(table, dearest_lead)
+    return with_finding(table, dearest_lead, apart)
+
+
+def _by_month(spent: pd.DataFrame, leads: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series, pd.Index]:
+    """Spend, prospects and the months, as of `ratio`."""
+    month = spent["date"].dt.to_period("M").dt.start_time
+    both = spent["amount"].groupby(month).sum(), leads.groupby("month")[column].sum()
+    by_month = pd.concat(both, axis=1).astype(float)
+    return by_month.iloc[:, 0], by_month.iloc[:, 1], by_month.index
 
 
 def _steps(
@@ -175,7 +195,6 @@ def _steps(
 ) -> dict[str, Any]:
     bought = spent[~spent["organic"].astype(bool)]
     sure = bought[~(bought["impossible"] > 0)]  # more clicks than impressions: one of them is wrong
-    month = spent["date"].dt.to_period("M").dt.start_time
     sums = {column: spent[column].sum(min_count=1) for column in ("impressions", "clicks")}
     row: dict[str, Any] = {"channel": name, "spent": spent["amount"].sum(), **sums}
     row |= {"leads": leads["leads"].sum(), "trials": leads["interested"].sum(min_count=1)}
@@ -184,9 +203,7 @@ def _steps(
     row = with_ratio(row, "cpc", bought["amount"], bought["clicks"], campaign[1])
     row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
     for cost, column in (("cpl", "leads"), ("cpa", "interested")):
-        both = spent["amount"].groupby(month).sum(), leads.groupby("month")[column].sum()
-        by_month = pd.concat(both, axis=1).astype(float)
-        row = with_ratio(row, cost, by_month.iloc[:, 0], by_month.iloc[:, 1])
+        row = with_ratio(row, cost, *_by_month(spent, leads, column))
     rate, low, high = closes.by(close_days)
     row |= {
         "close_rate": rate,

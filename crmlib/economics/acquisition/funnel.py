@@ -15,7 +15,7 @@ from crmlib.customers._log import fetch, money_of, with_ids_of
 from crmlib.economics.acquisition.closing import closing
 from crmlib.economics.acquisition.costs import paid_channels
 from crmlib.economics.acquisition.data import ALL, STAGES, AcquisitionData, by_channel
-from crmlib.economics.acquisition.ratios import ratio, with_ratio
+from crmlib.economics.acquisition.ratios import difference, with_ratio
 from crmlib.economics.acquisition.sentences import (
     best_prospects,
     rivals_in_words,
@@ -26,12 +26,14 @@ from crmlib.economics.acquisition.values import age_curve
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 from crmlib.rankings import rank_correlation
+from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
 REACHED = ("leads", *STAGES)
 _FUNNEL = (
     "channel impressions clicks leads interested considered activated won lost open close_rate median_days"
 )
 _NO_LEADS = "no table leads, or no prospect in it"
+RESAMPLES = 200  # of weeks or months
 LIFE_DAYS = 360  # within which what a customer brings counts here
 
 
@@ -77,24 +79,28 @@ def leaks(data: AcquisitionData, worth: float) -> pd.DataFrame:
         return no_rows(
             "step entered lost share_lost leak", f"no month of prospects is {data.close_days} days old"
         )
-    weeks = rows["month"].astype(str) + rows["week"].astype(str)
     reached = [name for name in REACHED if rows[name].notna().all()]
-    found = []
-    for before, after in pairwise(reached):
-        entered, went_on = float(rows[before].sum()), float(rows[after].sum())
-        rate, low, high = ratio(rows[before] - rows[after], rows[before], weeks)
+    weeks = rows.groupby(["month", "week"])[reached].sum().to_numpy(float)
+    drawn = [np.ones(len(weeks)), *bootstrap_weights(len(weeks), RESAMPLES, 0, poisson=True)]
+    through = np.array(drawn) @ weeks
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = 1 - through[:, 1:] / through[:, :-1]
         # Had they gone on, as many of them would have been won as of the others who did.
-        chance, chance_low, chance_high = ratio(rows["won"], rows[after], weeks)
-        money = np.array([rate * chance, low * chance_low, high * chance_high]) * entered * worth
-        row = {"step": f"{_word(before)} → {_word(after)}", "entered": entered, "lost": entered - went_on}
-        row |= {
-            "share_lost": rate,
-            "share_lost_low": low,
-            "share_lost_high": high,
-            "won_of_those": min(chance, 1.0),
+        chance = np.where(through[:, 1:] > 0, through[:, -1:] / through[:, 1:], np.nan)
+    leak = rate * chance * through[0, :-1] * worth
+    if len(weeks) < 2:  # one week does not tell how weeks differ
+        rate[1:], leak[1:] = np.nan, np.nan
+    both = np.stack([rate, leak], axis=1)
+    table = pd.DataFrame(
+        {
+            "step": [f"{_word(before)} → {_word(after)}" for before, after in pairwise(reached)],
+            "entered": through[0, :-1],
+            "lost": through[0, :-1] - through[0, 1:],
+            "won_of_those": chance[0],
+            **with_intervals(("share_lost", "leak"), both[0], both[1:]),
         }
-        found.append(row | dict(zip(("leak", "leak_low", "leak_high"), money, strict=True)))
-    return with_finding(pd.DataFrame(found), worst_leak)
+    )
+    return with_finding(table, worst_leak, leak[1:])
 
 
 def _word(stage: str) -> str:
@@ -116,9 +122,11 @@ def rivals(data: AcquisitionData) -> pd.DataFrame:
     wage = paid / hours if hours > 0 else 0.0
     cost = rows["channel"].map(cpl).fillna(0.0) * rows["leads"] + rows["hours"].fillna(0.0) * wage
     rows = rows.assign(cost=cost, cluster=rows["month"].astype(str) + rows["week"].astype(str))
-    found = []
+    found, ways, costs = [], [], []
     for is_rival, some in rows.groupby("rival"):
         closes = closing(some)
+        ways.append(closes)
+        costs.append((some["cost"], some["won"], some["cluster"]))
         rate = dict(
             zip(("close_rate", "close_rate_low", "close_rate_high"), closes.by(data.close_days), strict=True)
         )
@@ -129,7 +137,8 @@ def rivals(data: AcquisitionData) -> pd.DataFrame:
         row |= {"won": some["won"].sum(), **rate, "median_days": closes.median_days}
         row = with_ratio(row, "hours_per_win", some["hours"], some["won"], some["cluster"])
         found.append(with_ratio(row, "cost_per_win", some["cost"], some["won"], some["cluster"]))
-    return with_finding(pd.DataFrame(found), rivals_in_words)
+    apart = [(ways[1].later(ways[0])), difference(costs[1], costs[0])[1:]] if len(ways) == 2 else []
+    return with_finding(pd.DataFrame(found), rivals_in_words, apart)
 
 
 def traffic(data: AcquisitionData) -> pd.DataFrame:
@@ -138,13 +147,14 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
     names = "channel paid visits customers share_of_visits share_of_brought brought_per_visit"
     if not visits.sum() > 0:
         return no_rows(names, "no clicks in the table marketing_spend")
-    paid, found = paid_channels(data), []
+    paid, found, each = paid_channels(data), [], []
     for name in visits.index:
         acquired = data.acquired[data.acquired["channel"] == name]
-        each = age_curve(data.money[data.money["channel"] == name], acquired, data.day).within(LIFE_DAYS)
-        customers = float(acquired["customers"].sum())
-        value = customers * each if customers else 0.0
-        found.append((name, name in paid, visits[name], customers, value))
+        curve = age_curve(data.money[data.money["channel"] == name], acquired, data.day)
+        each.append(
+            (curve.within(LIFE_DAYS), curve.within(LIFE_DAYS, curve.error)) if curve.customers else (0.0, 0.0)
+        )
+        found.append((name, name in paid, visits[name], curve.customers, curve.customers * each[-1][0]))
     table = pd.DataFrame(found, columns=["channel", "paid", "visits", "customers", "brought"])
     table["share_of_visits"] = table["visits"] / table["visits"].sum()
     total = table["brought"].sum()
@@ -153,8 +163,32 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
     agreement = (
         rank_correlation(table["visits"], table["brought_per_visit"].fillna(0)) if len(table) > 2 else np.nan
     )
-    table = table.sort_values("visits", ascending=False, ignore_index=True)
-    return with_finding(table, visits_in_words, agreement)
+    drawn = _shares_drawn(data, table["channel"].tolist(), np.array(each))
+    low, high = percentile_interval(drawn, level=1 - 0.05 / len(table))  # the largest of so many is told
+    table = table.assign(low=low, high=high).sort_values("visits", ascending=False, ignore_index=True)
+    return with_finding(table.drop(columns=["low", "high"]), visits_in_words, table, agreement)
+
+
+def _shares_drawn(data: AcquisitionData, channels: list[str], each: np.ndarray) -> np.ndarray:
+    """Share of value less share of visits of each channel, in resamples of months and of what customers bring."""
+    visits, born = data.spend, data.acquired
+    months = pd.concat(
+        [
+            visits["clicks"].groupby([visits["date"].dt.to_period("M"), visits["channel"]]).sum().unstack(),
+            born["customers"].groupby([born["born"].dt.to_period("M"), born["channel"]]).sum().unstack(),
+        ],
+        axis=1,
+        keys=["visits", "customers"],
+    ).fillna(0.0)
+    weights = np.array([*bootstrap_weights(len(months), RESAMPLES * 5, 0, poisson=True)])
+    seen, won = (
+        weights @ months[name].reindex(columns=channels, fill_value=0.0).to_numpy()
+        for name in ("visits", "customers")
+    )
+    noise = np.random.default_rng(0).standard_normal(won.shape) * np.nan_to_num(each[:, 1])
+    value = won * (each[:, 0] + noise)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(value / value.sum(axis=1, keepdims=True) - seen / seen.sum(axis=1, keepdims=True))
 
 
 def open_prospects(data: AcquisitionData) -> pd.DataFrame:

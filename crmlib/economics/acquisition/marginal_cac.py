@@ -24,7 +24,7 @@ COLUMNS = (
     "own_cac own_cac_low own_cac_high own_variation verdict"
 )
 LEVEL = 0.9  # of the intervals
-CANNOT, TOLD, NOTHING = "cannot be told", "told", "no effect beyond chance"
+CANNOT, TOLD, NOTHING = "cannot be told", "told", "more of it wins nobody"
 MONTHS_PER_TURN = (
     5  # the number of prospects may turn once in so many months, for reasons that are not the budget
 )
@@ -32,6 +32,16 @@ LEAST_VARIATION = 0.08  # in logs: of a budget, beyond what markets, their times
 FEWEST_LEFT = 8  # observations beyond what is fitted
 WON_BY_NOW = 0.5  # share of a month's wins that must be in for the month to count
 FLOOR = 0.05  # of the usual budget, added so that a month without one has a logarithm
+APART = (
+    0.0,
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+)  # how much channels may differ in how they help others, in logs
+LIKELY_APART = 0.1  # before the data speak: half-normal with this scale
 CHASES = 0.01  # p-value below which a budget is held to follow the prospects of the month before
 
 
@@ -55,15 +65,17 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFram
     -------
     DataFrame
         One row per paid channel: `spent` (money), `won` (of its own prospects in these months), `average_cac`,
-        `marginal_cac` (money per win in any channel; infinite where more budget wins nobody) and `own_cac` (per win
-        among its own prospects; higher where it helps others), each with its 90 % interval, `own_variation` (standard
-        deviation of log budget that nothing else explains) and `verdict`: "told", "no effect beyond chance", or
-        "cannot be told", with the reason.
+        `marginal_cac` (money per win in any channel) and `own_cac` (per win among its own prospects; higher where it
+        helps others), each with its 90 % interval, `own_variation` (standard deviation of log budget that nothing else
+        explains) and `verdict`: "told", "more of it wins nobody", or "cannot be told", with the reason. Where more
+        budget may win nobody, the interval has no upper end and the cost is not known.
 
     Notes
     -----
-    Poisson regression of wins by market, month and channel, in logs of the budgets; intervals by clusters of market and
-    month (Liang & Zeger, Biometrika 73, 1986) and Student's t.
+    Poisson regression of wins by market, month and channel, in logs of the budgets and, for a channel's own prospects,
+    their squares, since ever more of a budget brings ever less; intervals by clusters of market and month (Liang &
+    Zeger, Biometrika 73, 1986) and Student's t. How much channels help others is learned of all together: the effects
+    lean on their mean as far as they do not differ (Efron & Morris, JASA 70, 1975).
     """
     prospects, money = open_optional(leads), open_optional(marketing_spend)
     if prospects is None or money is None:
@@ -71,7 +83,7 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFram
     cells = _cells(prospects, money, as_day(as_of, "as_of"))
     if cells.budgets.empty:
         return no_rows(COLUMNS, "no month with both spend and prospects of whom half have decided")
-    found = _effects(cells)
+    found, apart = _effects(cells)
     won = cells.won.div(cells.by_now, axis=0).sum().reindex(found.index).fillna(0.0)
     found = found.assign(spent=cells.budgets.sum(), won=won)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,7 +92,16 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFram
             # spend over the wins that a rise of the budget by its own size would bring, at the pace of a small rise
             for end, of in (("", ""), ("_low", "_high"), ("_high", "_low")):
                 found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
-    return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer)
+            found[name] = found[name].where(
+                (found[f"{name}_high"] < np.inf) | (found[f"{name}_low"] == np.inf)
+            )
+    unsure = (found["verdict"] == TOLD) & found["marginal_cac"].isna()
+    found.loc[unsure, "verdict"] = [
+        f"{CANNOT}: more of it may win nobody; at least {fmt.money(least)}"
+        for least in found.loc[unsure, "marginal_cac_low"]
+    ]
+    found.loc[np.isinf(found["marginal_cac"]), "verdict"] = NOTHING
+    return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer, apart)
 
 
 @dataclass(frozen=True)
@@ -128,13 +149,17 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
     return Cells(won.loc[both], came.loc[both], budgets.loc[:, budgets.sum() > 0], by_now[both])
 
 
-def _effects(cells: Cells) -> pd.DataFrame:
-    """Wins for a rise of each budget, in all channels and in its own, with their intervals, and the verdicts."""
+def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Wins for a rise of each budget, in all channels and in its own, with their intervals, and the verdicts.
+
+    And the covariance of the wins in all channels, between the channels of whom it can be told.
+    """
     from scipy.special import stdtrit
 
     market, month = (cells.won.index.get_level_values(name) for name in ("market", "month"))
     usual = cells.budgets.groupby(market).transform("mean")
-    log_budget = np.log(cells.budgets / usual.where(usual > 0, 1) + FLOOR)
+    level = cells.budgets / usual.where(usual > 0, 1)
+    log_budget = np.log(level + FLOOR)
     times = _times(market, pd.DatetimeIndex(month))
     after = _left_over(log_budget.to_numpy(), times)
     moved = _left_over(np.log(cells.came.sum(axis=1).to_numpy(float) + 0.5)[:, None], times)[:, 0]
@@ -152,40 +177,71 @@ def _effects(cells: Cells) -> pd.DataFrame:
     if free < FEWEST_LEFT:
         few = f"{fmt.plural(len(times), 'month')} of {fmt.plural(market.nunique(), 'market')} are too few"
         found.loc[told, "verdict"] = f"{CANNOT}: {few}"
-        return found
+        return found, pd.DataFrame()
     if not len(told):
-        return found
-    design, size = _design(cells, log_budget[told], times, market), len(told)
+        return found, pd.DataFrame()
+    parts, fixed = _design(cells, log_budget[told], times, market)
     won = cells.won.to_numpy(float).ravel()
     in_by_now = np.repeat(cells.by_now.to_numpy(), cells.won.shape[1])
-    place, covariance, mean = _poisson(design, won, np.log(in_by_now), cells.won.shape[1], free)
-    mean = (mean / in_by_now).reshape(cells.won.shape).sum(axis=0)
-    reach = float(stdtrit(free, (1 + LEVEL) / 2))
-    for at, channel in enumerate(told):
-        own = float(mean[cells.won.columns.get_loc(channel)]) if channel in cells.won else 0.0
-        for name, everywhere in (("marginal_cac", float(mean.sum())), ("own_cac", own)):
-            weight = np.zeros(len(place))
-            weight[at], weight[size + at] = own, everywhere  # what it brings, and what it helps to win
-            value, error = weight @ place, reach * float(np.sqrt((weight @ covariance @ weight).max()))
-            found.loc[channel, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = (
-                value,
-                value - error,
-                value + error,
-            )
-    found.loc[told, "verdict"] = np.where(found.loc[told, "marginal_cac_wins_low"] > 0, TOLD, NOTHING)
-    return found
+    together = cells.won.shape[1]
+    design = np.column_stack([*parts.values(), fixed])
+    place, covariances, mean = _poisson(design, won, np.log(in_by_now), together, free)
+    # Wins by a rise of one in the log of a budget, at what the budgets were: the slope of each part times the wins.
+    rise = (mean / in_by_now)[:, None] * np.repeat(
+        (level / (level + FLOOR))[told].to_numpy(), together, axis=0
+    )
+    mine = np.tile(cells.won.columns.to_numpy(), len(times))[:, None] == told.to_numpy()
+    slopes = {"own": mine * rise, "bend": 2 * parts["own"] * rise, "helps": rise}
+    everywhere, own = (
+        np.hstack([np.diag((slope * only).sum(axis=0)) for slope in slopes.values()]) for only in (True, mine)
+    )
+    weights, size = np.vstack([everywhere, own]), 3 * len(told)
+    each = [_leaning(place[:size], one[:size, :size], weights, len(told)) for one in covariances]
+    # By clusters the covariance is too small now and then: wins vary at least as by chance alone.
+    wins, spread = max(each, key=lambda pair: float(np.trace(pair[1])))
+    reach = float(stdtrit(free, (1 + LEVEL) / 2)) * np.sqrt(np.diag(spread))
+    for name, part in (("marginal_cac", slice(len(told))), ("own_cac", slice(len(told), None))):
+        ends = (wins[part], (wins - reach)[part], (wins + reach)[part])
+        found.loc[told, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = np.column_stack(ends)
+    found.loc[told, "verdict"] = TOLD
+    return found, pd.DataFrame(spread[: len(told), : len(told)], told, told)
 
 
-def _design(cells: Cells, log_budget: pd.DataFrame, times: Array, market: pd.Index) -> Array:
-    """A row per market, month and channel: own budgets, all budgets, channels in markets, and the times."""
+def _design(
+    cells: Cells, log_budget: pd.DataFrame, times: Array, market: pd.Index
+) -> tuple[dict[str, Array], Array]:
+    """A row per market, month and channel: own budgets, their squares, all budgets; channels in markets, and times."""
+    together = cells.won.shape[1]
     channels = np.tile(cells.won.columns.to_numpy(), len(times))
-    every = np.repeat(log_budget.to_numpy(), cells.won.shape[1], axis=0)
+    every = np.repeat(log_budget.to_numpy(), together, axis=0)
     own = every * (channels[:, None] == log_budget.columns.to_numpy())
-    place = np.repeat(pd.factorize(market)[0], cells.won.shape[1]) * cells.won.shape[1]
-    fixed = np.eye(market.nunique() * cells.won.shape[1])[
-        place + np.tile(np.arange(cells.won.shape[1]), len(times))
-    ]
-    return np.column_stack([own, every, fixed, np.repeat(times, cells.won.shape[1], axis=0)])
+    place = np.repeat(pd.factorize(market)[0], together) * together
+    fixed = np.eye(market.nunique() * together)[place + np.tile(np.arange(together), len(times))]
+    return {"own": own, "bend": own**2, "helps": every}, np.hstack(
+        [fixed, np.repeat(times, together, axis=0)]
+    )
+
+
+def _leaning(place: Array, covariance: Array, weights: Array, size: int) -> tuple[Array, Array]:
+    """Weighted sums of effects and their covariance, where the last `size` effects lean on their mean."""
+    helps = slice(len(place) - size, None)
+    known = np.linalg.pinv(covariance)
+    height, sums, spreads = [], [], []
+    for apart in APART:
+        prior = (apart**2 + 1e-8) * np.eye(size) + 1.0
+        both = covariance[helps, helps] + prior
+        likely = -(np.linalg.slogdet(both)[1] + place[helps] @ np.linalg.solve(both, place[helps])) / 2
+        height.append(likely - (apart / LIKELY_APART) ** 2 / 2 + np.log(max(apart, APART[1] / 2)))
+        precise = known.copy()
+        precise[helps, helps] += np.linalg.inv(prior)
+        after = np.linalg.pinv(precise)
+        sums.append(weights @ after @ known @ place)
+        spreads.append(weights @ after @ weights.T)
+    share = np.exp(np.array(height) - max(height))
+    share /= share.sum()
+    mean = share @ np.array(sums)
+    off = np.array(sums) - mean
+    return mean, np.tensordot(share, np.array(spreads), 1) + np.einsum("t,ti,tj->ij", share, off, off)
 
 
 def _times(market: pd.Index, month: pd.DatetimeIndex) -> Array:
@@ -237,5 +293,4 @@ def _poisson(
     inverse = np.linalg.pinv(design.T @ (mean[:, None] * design))
     scores = ((wins - mean)[:, None] * design).reshape(-1, together, design.shape[1]).sum(axis=1)
     by_cluster = len(scores) / free * inverse @ (scores.T @ scores) @ inverse
-    # With few clusters theirs is too small now and then: wins vary at least as by chance alone.
     return np.asarray(place, float), np.stack([by_cluster, inverse]).astype(float), mean.astype(float)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import MET, NOT_MET, UNNAMED, Estimate, compared
-from crmlib.statistics import Array, difference_of_estimates, percentile_interval
+from crmlib.findings import MET, NOT_MET, UNNAMED, Compared, Estimate, compared
+from crmlib.statistics import Array, percentile_interval
 
+Ends = tuple[float, float]
 money = partial(fmt.money, currency=UNNAMED)
 
 
-def cost_of_customers(table: pd.DataFrame, by: str) -> str:
-    """What a customer costs, of all and of paid channels, or in the first and the last cohort."""
+def cost_of_customers(table: pd.DataFrame, by: str, apart: tuple[float, float]) -> str:
+    """What a customer costs, of all and of paid channels, or in the first and the last cohort (`apart`: ends)."""
     rows = table[np.isfinite(table["cac"])]
     if rows.empty:
         return "What a new customer costs is not known: nobody was won"
     if by != "channel":
         first, last = rows.iloc[0], rows.iloc[-1]
-        quarters = [f"{money(row['cac'])} in {fmt.period(row[by], 'Q')}" for row in (first, last)]
-        sentence = f"A new customer cost {' and '.join(quarters)}"
-        return compared(sentence, difference_of(rows, "cac", rows.index[-1], rows.index[0], "money"))
+        quarters = (fmt.period(row[by], "Q") for row in (first, last))
+        sentence = "A new customer cost {} in {} and {} in {}".format(
+            money(first["cac"]), next(quarters), money(last["cac"]), next(quarters)
+        )
+        if len(rows) < 2:
+            return sentence
+        return compared(sentence, Estimate(last["cac"] - first["cac"], "money", *apart, currency=UNNAMED))
     known = rows.set_index("channel")["cac"]
     sentence = f"A new customer costs {money(known.iloc[0])}"
     return sentence + (
@@ -32,31 +37,31 @@ def cost_of_customers(table: pd.DataFrame, by: str) -> str:
     )
 
 
-def difference_of(
-    table: pd.DataFrame, column: str, first: Any, second: Any, unit: fmt.Unit, pairs: int = 1
-) -> Estimate:
-    """How far one row's value is above another's, from their intervals; NaN where these are not known."""
-    names = [column, f"{column}_low", f"{column}_high"]
-    ends = (tuple(table.loc[row, names].astype(float)) for row in (first, second))
-    gap, low, high = difference_of_estimates(*ends, pairs=pairs)
-    return Estimate(gap, unit, low, high, currency=UNNAMED)
+def dearest_lead(table: pd.DataFrame, apart: Callable[[str, str], tuple[Ends, Ends]]) -> str:
+    """Which channel's prospects are cheapest, and which channel's are won most often.
 
-
-def dearest_lead(table: pd.DataFrame) -> str:
-    """The channel whose prospects cost least, beside the other one of whose prospects most are won."""
+    `apart`: the ends of the differences of two channels in cost per lead and in share won.
+    """
     rows = table.iloc[1:]
     rows = rows[np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()].set_index(
         "channel"
     )
     if len(rows) < 2:
         return ""
-    cheap = rows["cpl"].idxmin()
-    other = rows["close_rate"].drop(cheap).idxmax()
+    cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
+    other = rows["close_rate"].drop(cheap).idxmax() if cheap == sure else sure
     won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
-    sentence = f"A prospect of {cheap} costs {cost[cheap]}, of {other} {cost[other]}"
-    sentence += f"; {won[cheap]} and {won[other]} are won"
-    pairs = len(rows) * (len(rows) - 1) // 2
-    return compared(sentence, difference_of(rows, "close_rate", cheap, other, "points", pairs))
+    costs, shares = apart(cheap, other)
+    gaps = rows.loc[cheap, ["cpl", "close_rate"]] - rows.loc[other, ["cpl", "close_rate"]]
+    cheapest = compared(
+        f"Prospects of {cheap} are cheapest, {cost[cheap]} each, of {other} {cost[other]}",
+        Estimate(gaps["cpl"], "money", *costs, currency=UNNAMED),
+    )
+    likelier = compared(
+        f"{won[cheap]} of them are won, of {other} {won[other]}",
+        Estimate(gaps["close_rate"], "points", *shares),
+    )
+    return Compared.of(f"{cheapest}; {likelier}", likelier.difference)
 
 
 def conflict_in_words(ratio: float, months: float) -> str:
@@ -111,46 +116,56 @@ def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
     return f"The {money(cac)} that a new customer costs are earned back {when}"
 
 
-def worst_leak(table: pd.DataFrame) -> str:
-    """How much contribution is lost at the two steps where most is."""
-    rows = table.dropna(subset=["leak"]).set_index("step").sort_values("leak", ascending=False)
-    if rows.empty:
+def worst_leak(table: pd.DataFrame, drawn: Array) -> str:
+    """At which step most contribution is lost; `drawn`: resamples of the leaks."""
+    known = table[table["leak"].notna()].sort_values("leak", ascending=False)
+    if known.empty:
         return ""
-    first, *others = (f"at the step {step} {money(leak)}" for step, leak in rows["leak"].items())
-    found = f"{fmt.capital(first)} is lost"
-    as_if = "if those lost were like those who went on"
-    if not others:
-        return f"{found}, {as_if}"
-    pairs = len(rows) * (len(rows) - 1) // 2
-    return compared(
-        f"{found}, {others[0]}, {as_if}",
-        difference_of(rows, "leak", rows.index[0], rows.index[1], "money", pairs),
-    )
+    row = known.iloc[0]
+    sentence = f"Most is lost at the step {row['step']}: {money(row['leak'])}"
+    if len(known) > 1:
+        second, at = known.iloc[1], known.index
+        low, high = percentile_interval(drawn[:, at[0]] - drawn[:, at[1]])
+        gap = Estimate(row["leak"] - second["leak"], "money", float(low), float(high), currency=UNNAMED)
+        return compared(
+            f"{sentence}, if those lost were like those who went on; at {second['step']} {money(second['leak'])}",
+            gap,
+        )
+    return f"{sentence}, if those lost were like those who went on"
 
 
-def rivals_in_words(table: pd.DataFrame) -> str:
-    """Whether customers of rivals take longer and cost more."""
+def rivals_in_words(table: pd.DataFrame, apart: list[Ends]) -> str:
+    """Whether customers of rivals take longer and cost more; `apart`: ends of the differences in days and in cost."""
     rows = table.set_index("origin")
     if len(rows) < 2 or not np.isfinite(rows["median_days"]).all():
         return ""
     theirs, ours = rows.loc["from a rival"], rows.loc["others"]
-    days = f"{fmt.plural(theirs['median_days'], 'day')} against {fmt.days(ours['median_days'])}"
-    costs = f"{money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}"
-    sentence = f"A customer won from a rival takes {days} and costs {costs}"
-    return compared(sentence, difference_of(rows, "cost_per_win", "from a rival", "others", "money"))
+    gaps = [theirs[name] - ours[name] for name in ("median_days", "cost_per_win")]
+    days = compared(
+        f"A customer won from a rival takes {fmt.plural(theirs['median_days'], 'day')}, "
+        f"another {fmt.days(ours['median_days'])}",
+        Estimate(gaps[0], "days", *apart[0]),
+    )
+    costs = compared(
+        f"it costs {money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}",
+        Estimate(gaps[1], "money", *apart[1], currency=UNNAMED),
+    )
+    return Compared.of(f"{days}; {costs}", costs.difference)
 
 
-def visits_in_words(table: pd.DataFrame, agreement: float) -> str:
-    """Where the ranking of channels by visits misleads."""
+def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> str:
+    """Where the ranking of channels by visits misleads; `low` and `high` of the table: ends of the difference."""
     gap = (table["share_of_brought"] - table["share_of_visits"]).fillna(0.0)
     if len(table) < 2 or not gap.abs().max() > 0:
         return ""
     row = table.loc[gap.abs().idxmax()]
     visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
     sentence = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
+    said = compared(sentence, Estimate(gap[gap.abs().idxmax()], "points", row["low"], row["high"]))
     if not np.isfinite(agreement):
-        return sentence
-    return f"{sentence}; rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+        return said
+    ranks = f"rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
+    return Compared.of(f"{said}; {ranks}", said.difference)
 
 
 def best_prospects(table: pd.DataFrame) -> str:
@@ -250,8 +265,11 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
     return sentence
 
 
-def next_customer(table: pd.DataFrame) -> str:
-    """Where one more customer costs least, and of how many channels it cannot be told."""
+def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
+    """Where one more customer costs least, and of how many channels it cannot be told.
+
+    `spread`: covariance of the wins that a rise of each budget by its own size would bring.
+    """
     told = table[table["verdict"] == "told"].sort_values("marginal_cac")
     unknown = int(table["verdict"].str.startswith("cannot be told").sum())
     if unknown == len(table):
@@ -266,7 +284,17 @@ def next_customer(table: pd.DataFrame) -> str:
     best = told.iloc[0]
     reach = fmt.interval(best["marginal_cac_low"], best["marginal_cac_high"], "money", UNNAMED)
     cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
-    return f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
+    sentence = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
+    if len(told) < 2:
+        return sentence
+    next_best, names = told.iloc[1], told["channel"].head(2)
+    per_1000 = 1000 / told["spent"].head(2).to_numpy() * [1, -1]
+    error = np.sqrt(per_1000 @ spread.loc[names, names].to_numpy() @ per_1000)
+    gain = 1000 / best["marginal_cac"] - 1000 / next_best["marginal_cac"]
+    difference = Estimate(gain, "ratio", gain - 1.645 * error, gain + 1.645 * error, level=0.9)
+    wins = f"{money(1000)} more win {fmt.number(1000 / best['marginal_cac'], 1)} customers"
+    other = f"by {next_best['channel']} {fmt.number(1000 / next_best['marginal_cac'], 1)}"
+    return compared(f"{sentence}; {wins}, {other}", difference)
 
 
 def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:

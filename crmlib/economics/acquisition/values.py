@@ -116,9 +116,10 @@ class AgeCurve:
         place = days // AGE_DAYS
         return (self.value[place], self.error[place]) if place < len(self.value) else (np.nan, np.nan)
 
-    def within(self, days: int) -> float:
-        """The value within so many days, or as long as is known."""
-        return float(self.value[min(days // AGE_DAYS, len(self.value) - 1)]) if len(self.value) else np.nan
+    def within(self, days: int, of: np.ndarray | None = None) -> float:
+        """The value within so many days, or as long as is known; or its error, if that is passed."""
+        values = self.value if of is None else of
+        return float(values[min(days // AGE_DAYS, len(values) - 1)]) if len(values) else np.nan
 
     def reaches(self, amount: float) -> float:
         """Days after which the value is `amount`, read off between steps; infinite where it is not seen to be."""
