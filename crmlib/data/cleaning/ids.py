@@ -9,14 +9,13 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from crmlib.data.cleaning.reading import bytes_of, read_text, where
+from crmlib.data.cleaning.reading import SPREADSHEET_ERROR, bytes_of, read_text, where
 
 # ="00123", '00123 and "00123", as spreadsheets keep text that looks like a number.
 _WRAPPED = r"""^(?:=?"+(.*?)"+|=?'([-+0-9].*?)'?|=([0-9]+))$"""
 # A column of whole numbers that was read as one of fractions; "1.000" may be a thousand, and stays as it is.
 _POINT_ZERO = r"^([-+]?[0-9]+)[.,]0{1,2}$"
 _SCIENTIFIC = r"^[-+]?[0-9](?:[.,]([0-9]*))?[eE]\+([0-9]{1,3})$"
-_ERROR = r"^#¡?[\p{Lu}0/_]+[!?]$|^#N/?[ADV]$|^#+$"  # #REF!, #WERT!, #N/A, and ##### of a narrow column
 _LARGEST = 2**53  # from here on a float no longer holds every whole number
 _LONGEST = 32  # bytes; a longer text is the name of a product
 ERROR_TEXT = "written as an error of a spreadsheet"
@@ -62,7 +61,9 @@ def holds_other(text: ir.StringColumn) -> bool:
 def id_fault(text: ir.StringColumn) -> ir.StringColumn:
     """Why `read_id` found no id in a text: a spreadsheet's error, or digits that scientific notation cut off."""
     bare = _unwrapped(text)
-    return ibis.cases((bare.re_search(_ERROR), ERROR_TEXT), (bare.re_search(_SCIENTIFIC), LOST_DIGITS))
+    return ibis.cases(
+        (bare.re_search(SPREADSHEET_ERROR), ERROR_TEXT), (bare.re_search(_SCIENTIFIC), LOST_DIGITS)
+    )
 
 
 def _suspect(text: ir.StringColumn) -> ir.BooleanColumn:
@@ -75,7 +76,7 @@ def _suspect(text: ir.StringColumn) -> ir.BooleanColumn:
 
 def _without_dress(text: ir.StringColumn) -> ir.StringColumn:
     bare = _unwrapped(text)
-    plain = where(~bare.re_search(_ERROR), bare.re_replace(_POINT_ZERO, r"\1"))
+    plain = where(~bare.re_search(SPREADSHEET_ERROR), bare.re_replace(_POINT_ZERO, r"\1"))
     return ibis.ifelse(bare.re_search(_SCIENTIFIC), _written_out(bare), plain)
 
 

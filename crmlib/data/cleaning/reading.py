@@ -47,6 +47,8 @@ _FORMS = (
 )
 _NO_MARKS = f"[0-9.,'’+(){_MINUS}{_SPACES}]+"  # what is neither currency nor power
 PRODUCT = " × "  # between the two factors of an amount that is computed
+# #REF!, #WERT!, #N/A, and ##### of a narrow column.
+SPREADSHEET_ERROR = r"^#¡?[\p{Lu}0/_]+[!?]$|^#N/?[ADV]$|^#+$"
 _LEDGER_MARK = "(?i)(?:^|[^a-z])(?:cr|dr|credit|debit)(?:[^a-z]|$)"
 # Why a text is no number: these two are also what a column without any doubt may hold.
 DASH = ": a dash, which may be zero or not known"
@@ -66,11 +68,13 @@ def _grammar(decimal: str) -> str:
     whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []  # lakh and crore
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     forms = _pattern("|".join(_FORMS)).replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
-    return f"^(?:{forms})$"
+    return f"^'?(?:{forms})$"  # a spreadsheet puts an apostrophe before a number that is text
 
 
 _GRAMMAR = {decimal: _grammar(decimal) for decimal in (".", ",")}
-IS_NUMBER = re.compile("|".join(_GRAMMAR.values()))  # with either decimal sign, as Python reads
+_SCIENTIFIC = r"^[-+]?[0-9]+(?:[.,][0-9]*)?[eE][-+]?[0-9]+$"
+# With either decimal sign, as Python reads.
+IS_NUMBER = re.compile("|".join([*_GRAMMAR.values(), _SCIENTIFIC]))
 
 
 def where(condition: ir.BooleanValue, value: Any) -> Any:
@@ -133,6 +137,7 @@ def why_unreadable(text: ir.StringColumn) -> ir.StringValue:
     within = text.re_extract("[0-9].*[0-9]", 0)
     return ibis.cases(
         (text.re_search(_pattern(f"^_<?_[{_MINUS}]+_>?$")), DASH),
+        (text.re_search(SPREADSHEET_ERROR), ": an error of a spreadsheet"),
         (~text.re_search("[0-9]") | text.contains(PRODUCT), ""),
         (text.re_search("[%‰]"), ": a percentage"),
         (text.re_search(_LEDGER_MARK), ": CR or DR, of which only the ledger says the sign"),
@@ -144,7 +149,7 @@ def why_unreadable(text: ir.StringColumn) -> ir.StringValue:
     )
 
 
-_BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F)
+_BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F, 0x200B, 0xFEFF)  # two of them without width
 
 
 @ibis.udf.scalar.builtin

@@ -31,11 +31,12 @@ UNUSED_RETURN = "return (policy returns: set_aside)"
 # What the study decides to leave out, and what counts nothing twice: no row of it is lost.
 LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, NO_PRODUCT, UNUSED_RETURN, EQUAL_ROW)
 # What pivot tables and exports write at the head of a sum, in the languages of statuses.
-SAYS_TOTAL = (
-    r"(?i)^((grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
-    r"(totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
-    r"( g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
+_TOTAL = (
+    r"(?:(?:grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
+    r"(?:totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
 )
+SAYS_TOTAL = rf"(?i)^{_TOTAL}(?: g[ée]n[ée]ral| geral| complessivo)?\s*:?$"
+HOLDS_TOTAL = rf"(?i)\b{_TOTAL}\b"
 _FEWEST_SUMMED = 3  # rows; an amount may be the sum of two others by chance
 _SPENT_BY_NOW = "unit_price status cancelled_at returned refunded tax shipping".split()
 _SCALES = {"nps": 10.0}  # of a survey's questions; others go to 5 unless scale_max says otherwise

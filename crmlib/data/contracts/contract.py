@@ -18,6 +18,10 @@ _TYPES = {
 }  # others are text
 
 
+# Letters that are no other letter with an accent; "N° client" is the number of a customer.
+_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "Ł": "L", "°": "o"})
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a contract.
@@ -162,7 +166,8 @@ def one_column(name: str) -> str:
     """The likeliest cause of a table that has one column alone."""
     return (
         f"There is one column alone, {name!r}: if it holds several, what stands between them is not the comma, "
-        "semicolon, tab or | that are looked for; name it under `delimiter` (crm new: --delimiter)"
+        "semicolon, tab or | that are looked for; name it under `delimiter` (crm new: --delimiter). If the rows stand "
+        "within it, as in JSON, export these alone: one object for each row"
     )
 
 
@@ -171,10 +176,10 @@ def plain_name(name: str) -> str:
 
     Examples
     --------
-    >>> plain_name("CustomerID"), plain_name("Numéro de commande"), plain_name("Email (Billing)")
-    ('customer_id', 'numero_de_commande', 'email_billing')
+    >>> plain_name("CustomerID"), plain_name("Numéro de commande"), plain_name("Beløb (DKK)")
+    ('customer_id', 'numero_de_commande', 'belob_dkk')
     """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("ß", "ss"))
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.translate(_LETTERS))
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", ascii_name.lower()).strip("_")
 

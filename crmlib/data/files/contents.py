@@ -9,8 +9,10 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -133,6 +135,7 @@ def mark_of(head: bytes) -> str | None:
 
 
 DELIMITERS = (",", ";", "\t", "|")
+_HEAD_LINES = 50  # to see whether the header is narrower than what stands below
 _NEARLY_ALL = 0.9  # of the lines below a header have as many cells as it has
 
 
@@ -161,12 +164,15 @@ def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str
     encoding = encoding or mark_of(head) or "utf-8"
     text = decode_head(path, head, encoding)
     delimiter = delimiter or guess_delimiter(text)
-    first = next(_records(text, delimiter), None)
-    if len(_filled(first or [])) <= 1:  # only then are all the others read
-        refuse_preamble(path.name, *([*_records(text, sign)] for sign in (delimiter, *DELIMITERS)))
+    records = [*islice(_records(text, delimiter), _HEAD_LINES)]
+    first = records[0] if records else []
+    others = DELIMITERS if len(_filled(first)) <= 1 else ()  # only then are they likely as well
+    refuse_preamble(path.name, records, *([*islice(_records(text, sign), _HEAD_LINES)] for sign in others))
     if not first:
         raise DataError(f"{path.name} has no header line; export it again, with the names of its columns")
-    return TextFile(path, path, encoding, delimiter, unique_names(first, path.name))
+    return TextFile(
+        path, path, encoding, delimiter, unique_names(first, path.name, max(map(_width, records)))
+    )
 
 
 def decode_head(path: Path, head: bytes, encoding: str) -> str:
@@ -207,16 +213,19 @@ def guess_delimiter(text: str) -> str:
 
 
 def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
-    """Refuse a table whose first line is a title and whose header stands further down.
+    """Refuse a table whose header stands further down, below a title or a header that is narrower.
 
     `where`: what is read, for the message. `readings`: its first records, empty lines among them: one reading per
-    delimiter that is possible, the likeliest first. Raises DataError if the first line has one filled cell at most, and
-    the next one that has several is followed by lines of as many cells.
+    delimiter that is possible, the likeliest first. Raises DataError if the first line is narrower than most are, and
+    has one filled cell at most, or is followed by a line as wide as most in which every cell begins with a letter.
     """
-    if not readings[0] or len(_filled(readings[0][0])) > 1:
+    width, line = max(
+        (_header_below(records[:_HEAD_LINES]) for records in readings), key=lambda found: found[0]
+    )
+    if not width:
         return
-    width, line = max((_header_below(records) for records in readings), key=lambda found: found[0])
-    if width:
+    below = _filled(readings[0][line - 1]) if line <= len(readings[0]) else []
+    if len(_filled(readings[0][0])) <= 1 or all(cell[0].isalpha() for cell in below):
         title = " ".join(_filled(readings[0][0]))[:60]
         raise DataError(
             f"{where}: line 1 is no header, for it holds {title!r} alone; the column names are in line {line}. "
@@ -225,8 +234,14 @@ def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
 
 
 def _header_below(records: Sequence[Sequence[object]]) -> tuple[int, int]:
-    """Cells and line of the first record with several filled ones, if those below are as wide; else zeros."""
-    place = next((n for n, record in enumerate(records) if len(_filled(record)) > 1), len(records))
+    """Cells and line of the first record as wide as most are, if it is not the very first; else zeros."""
+    widths = [
+        max((n for n, cell in enumerate(record, 1) if _filled([cell])), default=0) for record in records
+    ]
+    usual = Counter(width for width in widths if width > 1).most_common(1)
+    place = next((n for n, width in enumerate(widths) if usual and width >= usual[0][0]), 0)
+    if place == 0:
+        return (0, 0)
     below = [len(record) == len(records[place]) for record in records[place + 1 :] if _filled(record)]
     is_header = below and sum(below) >= _NEARLY_ALL * len(below)
     return (len(records[place]), place + 1) if is_header else (0, 0)
@@ -236,8 +251,13 @@ def _filled(record: Sequence[object]) -> list[str]:
     return [str(cell).strip() for cell in record if cell is not None and str(cell).strip()]
 
 
-def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
-    """A header's names; a blank one becomes column_3, and one that stands twice is refused.
+def _width(record: Sequence[object]) -> int:
+    """The place of the last cell that is filled."""
+    return max((place for place, cell in enumerate(record, start=1) if _filled([cell])), default=0)
+
+
+def unique_names(names: Iterable[object], where: str, width: int = 1) -> tuple[str, ...]:
+    """A header's names; a blank one becomes column_3, or is left out beyond `width`; one that stands twice is refused.
 
     The engine tells names apart without regard to case, and would rename the second in silence.
     """
@@ -251,7 +271,7 @@ def unique_names(names: Iterable[object], where: str) -> tuple[str, ...]:
                 f"{where}: column {name!r} occurs twice in the header, as columns {first} and {place}; "
                 "rename or remove one of them, so that the name is unique"
             )
-    while len(result) > 1 and result[-1] == f"column_{len(result)}":
+    while len(result) > max(width, 1) and result[-1] == f"column_{len(result)}":
         result.pop()  # a header line that ends with a delimiter
     return tuple(result)
 

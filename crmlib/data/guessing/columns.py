@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -20,6 +21,11 @@ NAMES = words("columns") | words("personal columns")  # the usual ones first
 _LAST_RESORT = words("columns of last resort")
 _MAY_STAND_BESIDE, _MAY_NOT = words("beside a column's name"), words("not beside a column's name")
 BY_CONTENT = "by its content"
+IS_DATE = re.compile(  # as a date begins
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d{2}[01]\d[0-3]\d$"
+    r"|\d{1,2}[- .]*[A-Za-z]{3,9}[-., ]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
+)
+_PARTS_OF_DATE = words("parts of a date")
 MOSTLY = 0.5  # of the filled values have to look like what the name promises
 _NEARLY_ALL = 0.9
 _LONGEST_FLAG = 20  # letters of a yes or no, however it is put
@@ -90,10 +96,7 @@ def _profile(column: pd.Series) -> Profile:
     text = text[text != ""]
     if text.empty:
         return Profile(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, "", 0.0)
-    date = text.str.match(
-        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d{2}[01]\d[0-3]\d$"
-        r"|\d{1,2}[- .]*[A-Za-z]{3,9}[-., ]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
-    )
+    date = text.str.match(IS_DATE)
     return Profile(
         rows=len(text),
         different=text.nunique(),
@@ -205,6 +208,17 @@ def near_names(contract: Contract, purpose: str, there: Iterable[str]) -> list[s
     """Columns whose names hold one of a purpose's names, whatever else they hold: a customer's id, and her city."""
     words = [set(word.split("_")) for word in names_of(contract)[purpose]]
     return [name for name in there if any(word <= set(plain_name(name).split("_")) for word in words)]
+
+
+def parts_of_date(profiles: Mapping[str, Profile]) -> dict[str, str]:
+    """Columns that hold one date apart: year, month, week or day to column; none without a year."""
+    found: dict[str, str] = {}
+    for name, profile in profiles.items():
+        parts = {*plain_name(name).split("_")} if profile.date < MOSTLY else set()
+        for part, named in _PARTS_OF_DATE.items():
+            if parts & {*named}:
+                found.setdefault(part, name)
+    return found if "year" in found and len({*found.values()}) > 1 else {}
 
 
 class OwnGuesses:

@@ -14,10 +14,12 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.ids import id_fault, read_id
 from crmlib.data.cleaning.reading import parse_number, read_number, where, why_unreadable
+from crmlib.data.cleaning.steps import HOLDS_TOTAL
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, Column, Contract, plain_name
+from crmlib.data.currencies import codes_in_name, common_currencies
 from crmlib.data.engine import count_of, frame_table, most_frequent
-from crmlib.data.guessing.columns import Look, Profile, may_be_named
+from crmlib.data.guessing.columns import IS_DATE, Look, Profile, may_be_named
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import UNITS
 from crmlib.data.vocabulary import words
@@ -33,6 +35,9 @@ WHOLE = "whole"  # units of the currency
 _UNIT_NAMES = words("units")
 _PER_UNIT = {*_UNIT_NAMES.pop("one")}
 _MONEY = ("amount", "quantity", "unit_price", "cost")
+_SIDES = words("sides of an account")
+_BOTH_SIDES = 0.05  # of the rows with an amount; one with an amount on both sides is a correction
+_SUMS = 0.2  # of the money; rows that only sound like sums, as of a firm named so, have less
 
 
 def doubts(look: Look) -> Iterator[Question]:
@@ -54,9 +59,14 @@ def doubts(look: Look) -> Iterator[Question]:
     open_ones -= {*unnamed}
     if "customer_id" in open_ones:
         yield from _another_id(look)
-    of_amount = []
-    if "amount" in open_ones:
-        of_amount = list(_a_count(look, numbers))
+    if {"customer_id", "date", "amount"} <= matches.keys() and "columns.customer_id" not in look.given:
+        yield from _sums_among_rows(look, numbers["amount"])
+    of_amount = [] if "columns.amount" in look.given else list(_two_sides(look, numbers))
+    if of_amount:
+        pass
+    elif "amount" in open_ones:
+        checks = (_a_count, _another_currency, _below_zero)
+        of_amount = next((found for check in checks if (found := list(check(look, numbers)))), [])
     elif not {"amount"} & {*matches, *look.known} and {"unit_price", "quantity"} <= matches.keys():
         of_amount = list(_a_total(look, numbers))
     yield from of_amount
@@ -126,6 +136,26 @@ def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
             )
 
 
+def mostly_empty(contract: Contract, look: Look) -> Iterator[Question]:
+    """A question where most rows lack what each needs, unless the column was named all the same."""
+    has_blanks = {
+        "order_id",
+        "status",
+    } & look.matches.keys()  # a total on the first line, an event without money
+    for column in contract.columns:
+        ours = column.name
+        if not column.required or column.unless or ours in look.known or ours not in look.matches:
+            continue
+        filled, theirs = look.profiles[look.source(ours)].filled, look.source(ours)
+        if 0 < filled <= _MOSTLY and not (column.kind == "money" and has_blanks):
+            yield Question(
+                f"columns.{ours}",
+                f"{theirs!r} is empty in {fmt.share(1 - filled)} of the rows. Where it is filled on the first row of a "
+                "group alone, fill it down; else name the column all the same, and such rows are set aside",
+                (theirs,),
+            )
+
+
 def _another_id(look: Look) -> Iterator[Question]:
     """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
     sample, found = look.sample, look.source("customer_id")
@@ -179,6 +209,77 @@ def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
                 (name, found),
             )
             return
+
+
+def _two_sides(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
+    """An amount in one of two columns by its sign, as debit and credit; an amount with a sign stands beside them."""
+    if "amount" in numbers and (numbers["amount"] < 0).any():
+        return
+    named = {f"_{plain_name(name)}_": name for name in look.sample.columns}
+    sides = [
+        next((name for plain, name in named.items() if any(f"_{word}_" in plain for word in words)), None)
+        for words in _SIDES.values()
+    ]
+    if (
+        None in sides
+        or sides[0] == sides[1]
+        or any(look.profiles[str(side)].number < _MOSTLY for side in sides)
+    ):
+        return
+    filled = look.sample[sides].apply(
+        lambda column: column.astype("string").str.contains("[1-9]").fillna(False)
+    )
+    if filled.any().all() and filled.all(axis=1).sum() <= _BOTH_SIDES * filled.any(axis=1).sum():
+        yield Question(
+            "columns.amount",
+            f"each row has an amount in {sides[0]!r} or in {sides[1]!r}, the two sides of an account. Make one column "
+            "of them, with what customers paid above zero and what they got back below zero, and name it; or name the "
+            "one that holds what they paid, and the other one does not count: --column amount=COLUMN",
+        )
+
+
+def _another_currency(look: Look, _numbers: pd.DataFrame) -> Iterator[Question]:
+    """Two columns of amounts whose names say different currencies."""
+    found = look.source("amount")
+    for name in look.sample.columns:
+        marks = [*codes_in_name(found), *codes_in_name(name)]
+        if may_be_named(name, TRANSACTIONS, "amount") and common_currencies(marks) is None:
+            text = f"{found!r} and {name!r} hold amounts in two currencies: which one counts?"
+            yield Question("columns.amount", text, (found, name))
+            return
+
+
+def _below_zero(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
+    """Amounts most of which would be money back, or which are no money at all."""
+    found, amount = look.source("amount"), numbers["amount"].dropna()
+    filled = amount[amount != 0]
+    below = int((filled < 0).sum())
+    if below > _MOSTLY * len(filled) or (len(amount) and filled.empty):
+        why = f"{fmt.count(below)} of {fmt.count(len(filled))} amounts below zero, which is money back"
+        yield Question(
+            "columns.amount",
+            f"{found!r} holds {why if below else 'nothing but zero'}. Export what customers paid as amounts above "
+            "zero, or name the column all the same",
+            (found,),
+        )
+
+
+def _sums_among_rows(look: Look, amount: pd.Series) -> Iterator[Question]:
+    """Rows of a day and a customer that are called a total: they would count everything twice."""
+    customer, day = look.source("customer_id"), look.source("date")
+    texts = look.sample[[customer, day]].astype("string")
+    complete = texts[customer].notna() & texts[day].str.match(IS_DATE).fillna(
+        False
+    )  # others are set aside anyway
+    says = complete & texts[customer].str.contains(HOLDS_TOTAL).fillna(False)
+    if says.any() and amount[says].abs().sum() >= _SUMS * amount.abs().sum():
+        yield Question(
+            "columns.customer_id",
+            f"{fmt.count(says.sum())} rows are called a total, such as {texts.loc[says, customer].iloc[0]!r}: if they "
+            "are sums of other rows, delete them in the file, for they would count twice; if not, name the column of "
+            "customers all the same",
+            (customer,),
+        )
 
 
 def _a_total(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:

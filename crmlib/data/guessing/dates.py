@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -14,10 +13,8 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_date, read_text
-from crmlib.data.contracts.contract import Column
+from crmlib.data.cleaning.reading import read_date
 from crmlib.data.engine import first_row, has_rows, most_frequent
-from crmlib.data.guessing.findings import Finding, Question
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),
@@ -34,6 +31,8 @@ _NUMBERS = {
 }
 _DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S")
 _NAMES = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
+_PERIOD = re.compile(r"(?:19|20)\d\d\W?(?:[A-Za-z]{1,2}\d{1,2}|[01]?\d)")
+_SHOWN = 60  # signs of an example
 _MOST_SHAPES = 200
 _MONTHS = 12
 _WORTH_A_FORMAT = 0.001  # of the column; fewer dates are typing errors, and are set aside
@@ -79,27 +78,50 @@ def guess_dates(column: ir.Column) -> DateGuess:
     numbers = {pattern: seen.loc[seen[pattern], "rows"].sum() for pattern in formats if pattern in _NUMBERS}
     likeliest = max(numbers, key=numbers.__getitem__, default=None)  # numbers are counted in one way
     guess = _decide(seen, [pattern for pattern in formats if pattern not in numbers or pattern == likeliest])
-    asked = "" if guess.question else _late_swapped(texts, guess.formats)
-    return DateGuess((), asked, asked) if asked else guess if guess.question else _other_formats(texts, guess)
+    if guess.question:
+        return guess
+    if asked := _late_swapped(texts, guess.formats):
+        return DateGuess((), asked, asked)
+    return _year_first(texts, guess.formats) or _other_formats(texts, guess)
+
+
+def _year_first(texts: ibis.Table, formats: Sequence[str]) -> DateGuess | None:
+    """A question where the last number of dates takes more values than the first: it may be the day, not the year."""
+    ours = re.match(r"%[dm](\W)%[dm]\W%y", formats[0] if len(formats) == 1 else "")
+    if not ours:
+        return None
+    numbers = {f"n{place}": _.text.re_extract(r"^(\d+)\D+\d+\D+(\d+)", place) for place in (1, 2)}
+    seen = first_row(texts.mutate(**numbers).agg(n1=_.n1.nunique(), n2=_.n2.nunique(), example=_.text.min()))
+    if seen["n2"] <= seen["n1"]:
+        return None
+    readings = (f"%y{ours[1]}%m{ours[1]}%d{formats[0][ours.end() :]}", formats[0])
+    question = (
+        f"dates such as {seen['example']!r} have {seen['n1']} different numbers in front and {seen['n2']} at the end: "
+        f"the year may stand in front ({readings[0]}) or at the end ({readings[1]})"
+    )
+    return DateGuess((), question, question, readings)
 
 
 def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
-    """The guess, or a question where many dates look like none that it reads: they are no typing errors."""
+    """The guess, or a question where many dates cannot be read: they are no typing errors."""
     if guess.unread <= _MOST_UNREAD * guess.total:
         return guess
-    shapes = texts.mutate(shape=_shape(texts.text), is_read=read_date(texts.text, guess.formats).notnull())
-    counts = shapes.group_by("shape").agg(n=_.count(), read=_.is_read.sum(), example=_.text.min())
-    other = counts.filter(_.read == 0).order_by(_.n.desc()).to_pandas()
-    n_other = int(other["n"].sum())
-    return _unread(n_other, guess.total, other["example"]) if n_other > _MOST_UNREAD * guess.total else guess
+    unread = texts.filter(read_date(texts.text, guess.formats).isnull())
+    shapes = most_frequent(unread, "shape", _shape(_.text), 1, example=_.text.min())
+    return _unread(guess.unread, guess.total, [shape["example"] for shape in shapes])
 
 
 def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
     """The question that dates are which no known format reads."""
-    text = f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {examples[0]!r}; "
-    if examples[0].isdecimal():
+    text = (
+        f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {examples[0][:_SHOWN]!r}; "
+    )
+    if _PERIOD.fullmatch(examples[0]):
+        text += "if they are months, weeks or quarters, write the first day of each, as 2024-01-01; else "
+    elif examples[0].isdecimal():
         text += "if they count days, say from which day on: --date-format 'days since 2023-01-01'; else "
-    text += "say every format that occurs, as in --date-format %d/%m/%Y (under date_format in a study)"
+    text += "empty what is no date, and say every format that occurs, as in --date-format %d/%m/%Y (under date_format "
+    text += "in a study)"
     return DateGuess((), text, text)
 
 
@@ -136,7 +158,9 @@ def _readings(texts: ibis.Table, formats: list[str]) -> pd.DataFrame:
     names = {f"f{i}": pattern for i, pattern in enumerate(formats)}
     flags = {name: _reads(texts.text, pattern) for name, pattern in names.items()}
     flags["early"] = (read_date(texts.text).day() <= _MONTHS).fill_null(False)
-    groups = texts.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=_.text.min())
+    differ = _.text.re_extract(r"^(\d+)\D", 1) != _.text.re_extract(r"^\d+\D(\d+)", 1)  # day and month
+    example = ibis.coalesce(_.text.min(where=differ), _.text.min())
+    groups = texts.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=example)
     return groups.to_pandas().rename(columns=names)
 
 
@@ -273,64 +297,3 @@ def _cover(seen: pd.DataFrame, formats: list[str], proof: str) -> DateGuess:
     if read < total:
         evidence += f"; not, for example, {left['example'].min()!r}"
     return DateGuess(() if chosen == ["iso"] else tuple(chosen), evidence, total=total, unread=total - read)
-
-
-def guess_date_formats(
-    table: ibis.Table, here: list[tuple[Column, str]], given: Mapping[str, Any]
-) -> Iterator[Finding | Question]:
-    """One list of formats for all date columns; nothing is quoted of those that are personal."""
-    dated = {c: theirs for c, theirs in here if c.kind == "date"}
-    if given.get("date_format") and dated:
-        yield Finding("date_format", tuple(given["date_format"]), "named by you")
-        return
-    numeric = [name for name in dated.values() if table[name].type().is_numeric()]
-    table = table.mutate(**{name: read_text(table[name]) for name in numeric})
-    open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
-    guess = _guess(open_columns)
-    formats = guess.formats if guess else ()
-    if guess and guess.question:
-        where = f"{next(iter(dated.values()))!r}: " if len(dated) == 1 else ""
-        yield Question("date_format", where + guess.question, guess.readings)
-        return
-    evidence = [guess.evidence] if guess else []
-    for column, theirs in dated.items():
-        own = _guess(stacked_texts(table, [theirs])) if column.personal else None
-        if own is None:
-            continue
-        if own.question and not own.readings:
-            question = (
-                f"the {column.name} is written in no known format, or in several that exclude each other; "
-            )
-            yield Question(
-                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
-            )
-            return
-        ours = _settled(own, formats)
-        if not ours and own.readings:
-            question = f"every {column.name} can be read with the day first or the month first"
-            yield Question("date_format", question, own.readings)
-            return
-        if not set(own.formats or ("iso",)) <= set(formats or ("iso",)):
-            formats = tuple(dict.fromkeys((*(formats or (("iso",) if guess else ())), *ours)))
-            evidence.append(f"the {column.name} is read by {' and '.join(ours)}")
-    if evidence:
-        yield Finding("date_format", formats, "; ".join(evidence))
-
-
-def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
-    """A personal column's formats; where they are in doubt, the order of day and month that the others show."""
-    if not own.readings:
-        return own.formats or ("iso",)
-    orders = {pattern[:2] for pattern in formats if pattern[:2] in ("%d", "%m")}
-    return tuple(reading for reading in own.readings if reading[:2] in orders) if len(orders) == 1 else ()
-
-
-def _guess(stacked: ibis.Table | None) -> DateGuess | None:
-    return guess_dates(stacked.text) if stacked is not None and has_rows(stacked.drop_null("text")) else None
-
-
-def stacked_texts(table: ibis.Table, columns: Sequence[str]) -> ibis.Table | None:
-    """The texts of several columns, one below the other: `text`, and the `column` that it stands in."""
-    written = [name for name in columns if table[name].type().is_string()]
-    texts = [table.select(text=table[name], column=ibis.literal(name)) for name in written]
-    return (ibis.union(*texts) if len(texts) > 1 else texts[0]) if texts else None

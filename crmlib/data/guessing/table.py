@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,33 +13,40 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import moves_day, read_date, read_number, read_text
+from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.cleaning.steps import SAYS_TOTAL
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
 from crmlib.data.guessing.columns import (
+    IS_DATE,
     Look,
     Match,
     OwnGuesses,
     match_columns,
     may_be_named,
     near_names,
+    parts_of_date,
     profile_columns,
 )
-from crmlib.data.guessing.content import faulty_ids, money_units, unread_amounts
-from crmlib.data.guessing.dates import BOTH_WAYS, guess_date_formats, stacked_texts, unread_dates
+from crmlib.data.guessing.content import faulty_ids, money_units, mostly_empty, unread_amounts
+from crmlib.data.guessing.date_columns import guess_date_formats, guess_timezone, stacked_texts
+from crmlib.data.guessing.dates import BOTH_WAYS, unread_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
-from crmlib.data.policies import AS_WRITTEN
 from crmlib.data.sources import open_table
 from crmlib.errors import DataError, did_you_mean
 
 _HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
 _KINDS = {"excel": "a workbook", "csv": "a text file"}
+_NESTED = r"\s*(?:\{.*\}|\[.*\])\s*$"  # objects and lists, as JSON and Python write them
+_PERIODS = re.compile(
+    r"(?:19|20)\d\d(?:\W?(?:[A-Za-z]{1,2})?\d{1,2})?"
+    r"|(?i:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])(?:[A-Za-z]{0,6}\W?\d{2,4})?"
+)
 _BY_YOU = "named by you"
-_ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
@@ -86,25 +94,38 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     sample = sample_of(table, there)
     profiles = profile_columns(sample)
     matches = match_columns(contract, profiles, known, own)
+    apart = {*parts_of_date(profiles).values()}
+    matches = {name: match for name, match in matches.items() if match.column not in apart or name in known}
     here = _columns_of(contract, own.settle(matches, []), there)
     decimal = list(_decimal(table, here, given))
     sign = next((str(finding.value) for finding in findings_in(decimal)), ".")
-    seen = [*decimal, *guess_date_formats(table, here, given), *money_units(here, profiles, given)]
-    seen += [*_timezone(table, here, given)]
+    dates = [*guess_date_formats(table, here, given)]
+    if questions_in(dates):
+        dates = [*guess_date_formats(_without_sums(table, here), here, given)]
+    seen = [*decimal, *dates, *money_units(here, profiles, given), *guess_timezone(table, here, given)]
     look = Look(table, sample, profiles, _in_file(matches, there), known, given, sign)
     seen += own.compare(look)
     by_words = [finding for finding in findings_in(seen) if finding.entry.startswith("columns.")]
     matches |= {word.entry.removeprefix("columns."): Match(word.value, word.evidence) for word in by_words}
     lacking = contract.lacking(column.name for column, _theirs in _columns_of(contract, matches, there))
     look = replace(look, matches=_in_file(own.settle(matches, []), there))
-    more = [*own.further(look), *faulty_ids(contract, look)]
+    more = [*own.further(look), *faulty_ids(contract, look), *mostly_empty(contract, look)]
     further = findings_in(more)
     matches = own.settle(matches, further)
     columns = [_finding(contract.column(name), match) for name, match in matches.items()]
     found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    asked = [*opened.questions, *(_question(contract, name, look) for name in lacking)]
-    return Guess(opened.place, tuple(findings), (*asked, *questions_in(seen), *questions_in(more)))
+    asked = [*opened.questions, *questions_in(seen), *questions_in(more)]
+    entries = {question.entry for question in asked}
+    asked += [_question(contract, name, look) for name in lacking if f"columns.{name}" not in entries]
+    return Guess(opened.place, tuple(findings), tuple(asked))
+
+
+def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Table:
+    """The rows of which no id says that they are sums of others; what stands there as a date is none."""
+    ids = [theirs for column, theirs in here if column.kind == "id" and column.name != "product"]
+    says = [table[name].cast("string").re_search(SAYS_TOTAL).fill_null(False) for name in ids]
+    return table.filter(*[~one for one in says]) if says else table
 
 
 def _in_file(matches: Mapping[str, Match], there: Sequence[str]) -> dict[str, Match]:
@@ -134,7 +155,20 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
 
 def _question(contract: Contract, name: str, look: Look) -> Question:
     """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
-    near, purpose = near_names(contract, name, look.profiles), contract.column(name).purpose
+    near, purpose = near_names(contract, name, look.table.columns), contract.column(name).purpose
+    if contract.column(name).kind == "date" and (parts := parts_of_date(look.profiles)):
+        listed = ", ".join(f"the {part} in {theirs!r}" for part, theirs in parts.items())
+        without = "" if "day" in parts else "; without a day, take the first one of the month or week"
+        text = (
+            f"the {name} stands in several columns: {listed}. Make one column of them, as 2024-01-31{without}"
+        )
+        return Question(f"columns.{name}", f"{text}, and name it")
+    if (
+        contract.column(name).kind == "date"
+        and len(wide := [one for one in look.profiles if _is_period(one)]) > 2
+    ):
+        text = f"the columns {wide[0]!r}, {wide[1]!r} and others are named like days or months; turn the table, so that"
+        return Question(f"columns.{name}", f"{text} each row holds one of them, its customer and its amount")
     causes = {theirs: _cause(contract, name, theirs, look) for theirs in near}
     unclear = [theirs for theirs, cause in causes.items() if not cause]
     doubts = [f"; {theirs!r}: {cause}" for theirs, cause in causes.items() if cause]
@@ -147,6 +181,8 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
 def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
     """Why a column whose name fits cannot be read, with an example; empty if it is not known, or is personal."""
     column, written = contract.column(name), look.table[theirs]
+    if theirs not in look.profiles:
+        return "it holds several values in a cell; export each of them as a column of its own"
     if column.personal or not written.type().is_string() or not may_be_named(theirs, contract, name):
         return ""
     if column.kind == "date":
@@ -213,42 +249,6 @@ def _decimal(
         yield Question("decimal", f"{text}which is it?", both)
 
 
-def _timezone(
-    table: ibis.Table, here: list[tuple[Column, str]], given: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """The time zone of a file's moments, if it has any, and how many dates it moves to another day."""
-    dated = [theirs for column, theirs in here if column.kind == "date" and not column.personal]
-    zone = given.get("timezone")
-    if any(getattr(table[name].type(), "timezone", None) for name in dated):
-        yield Finding(
-            "timezone", zone or "UTC", _BY_YOU if zone else "the days are those of UTC" + _ELSEWHERE
-        )
-        return
-    seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
-    if zone:
-        total = seen["offset"] + seen["utc"]
-        moves = f"{fmt.count(seen['moved'])} of {fmt.count(total)} dates with an offset to another day"
-        moves = moves if total else "none, for none has an offset"
-        yield Finding("timezone", zone, f"{_BY_YOU}; it moves {moves}")
-    elif seen["offset"]:
-        yield Finding("timezone", AS_WRITTEN, "the dates carry offsets; a day is the firm's own, as written")
-    elif seen["utc"]:
-        yield Finding("timezone", "UTC", "the dates are written in UTC, and so are the days" + _ELSEWHERE)
-
-
-def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
-    """How many dates carry an offset, or say that they are UTC, and how many a zone moves to another day."""
-    if dates is None:
-        return {"offset": 0, "utc": 0, "moved": 0}
-    longer = dates.filter(_.text.length() > len("2024-01-05 10:30"))  # only these are looked at closely
-    found = longer.agg(
-        offset=_.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$").sum(),
-        utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
-        moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
-    )
-    return {name: int(count or 0) for name, count in first_row(found).items()}
-
-
 class OpenFile(NamedTuple):
     """Where the file is, its table, its own columns, and how it is written."""
 
@@ -284,12 +284,19 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     sample = table.select(*flat).limit(rows).to_pandas()
     if sample.empty:
         raise DataError("the file has a header but no rows; export it again")
-    if all(_looks_like_data(name) for name in own):
+    texts = sample.astype("string")
+    sample = sample[[name for name in flat if not texts[name].str.match(_NESTED).all()]]
+    dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
+    if dated or all(_looks_like_data(name) for name in own):
         raise DataError(
             f"the first line looks like data, not like a header ({', '.join(own[:5])}); "
             "add a line with the columns' names"
         )
     return sample
+
+
+def _is_period(name: str) -> bool:
+    return bool(IS_DATE.match(name) or _PERIODS.fullmatch(name))
 
 
 def _looks_like_data(name: str) -> bool:
