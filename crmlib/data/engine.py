@@ -42,6 +42,7 @@ _BYTES = {
         for end, base in (("B", 1000), ("iB", 1024))
     },
 }
+_ROUNDED, _COARSELY = "crmlib_rounded", "crmlib_rounded_coarsely"
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 
@@ -58,7 +59,7 @@ class SameSums(DuckDBCompiler):
         """Add up."""
         if not op.arg.dtype.is_floating():
             return super().visit_Sum(op, arg=arg, where=where)
-        return self._rounded(self.agg.fsum(arg, where=where))
+        return self.f.anon[_ROUNDED](self.agg.fsum(arg, where=where))
 
     def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Divide the sum by the count."""
@@ -68,7 +69,7 @@ class SameSums(DuckDBCompiler):
 
     def visit_StandardDev(self, op: Any, **parts: Any) -> Any:
         """Round a standard deviation by three digits more, for the engine cannot add it with compensation."""
-        return self._rounded(super().visit_VarianceStandardDevCovariance(op, **parts), coarser=1000)
+        return self.f.anon[_COARSELY](super().visit_VarianceStandardDevCovariance(op, **parts))
 
     def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
         """Open a window over what is added up, not over its rounding."""
@@ -77,12 +78,17 @@ class SameSums(DuckDBCompiler):
             return over(op, func=func, **frame)
         return func.transform(lambda part: over(op, func=part, **frame) if _adds_up(part) else part)
 
-    def _rounded(self, value: Any, coarser: int = 1) -> Any:
-        """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
-        size = self.f.abs(value)
-        steps = [(below, parts / coarser) for below, parts in _STEPS.items()]
-        cases = [self.if_(size < below, self.f.round(value * parts) / parts) for below, parts in steps]
-        return sge.Case(ifs=cases, default=value)
+
+def _macro_of_rounding(name: str, coarser: int) -> str:
+    """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits.
+
+    The engine puts the steps in: spelt out by Ibis, each would hold all of what is added up twice.
+    """
+    steps = [
+        f"WHEN abs(x) < {below!r} THEN round(x * {parts / coarser!r}) / {parts / coarser!r}"
+        for below, parts in _STEPS.items()
+    ]
+    return f"CREATE MACRO {name}(x) AS CASE {' '.join(steps)} ELSE x END"
 
 
 def _adds_up(part: Any) -> bool:
@@ -183,6 +189,11 @@ class _Engine(Backend):
         """Read Parquet by its literal paths."""
         return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
 
+    def _to_duckdb_relation(self, expr: ibis.Expr, *, params: Any = None, limit: Any = None, **_: Any) -> Any:
+        """The result of a query that has run: Ibis would plan it twice, once to know the types of what it answers."""
+        self._run_pre_execute_hooks(expr)
+        return self.con.execute(self.compile(expr.as_table(), params=params, limit=limit))
+
     def to_parquet(self, expr: ibis.Table, /, path: Any, **options: Any) -> None:
         """Write a table to a path, whatever signs are in it."""
         target = str(path).replace("'", "''")  # Ibis writes it as Python would, not as SQL does
@@ -272,6 +283,8 @@ def _open() -> Any:
     limit = f"{_memory_limit()}B"
     connection = _Engine().connect(temp_directory=str(spill), memory_limit=limit, **threads)
     connection.compiler = SameSums()
+    connection.raw_sql(_macro_of_rounding(_ROUNDED, 1))
+    connection.raw_sql(_macro_of_rounding(_COARSELY, 1000))
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:

@@ -32,19 +32,9 @@ _POWERS = {
     7: "(?i:crores?)",
 }
 _ANY_POWER = "|".join(_POWERS.values())
-# T is a thousand only with a currency behind it, as in TEUR.
-_BEHIND_DIGITS = rf"(?:(?:(?:{_ANY_POWER.replace('[KkTt]', '[Kk]')})\.?_)?>?|[Tt]_>)"
-# An amount, of its parts: < and > a currency, # digits, @ power and currency behind them, ~ minus, _ blanks.
-_FORMS = (
-    r"[+~]?_<?_#_@",
-    r"<_[+~]_#_@",
-    r"<?_#_@_[~]",
-    r"<?_#_[~]_>",
-    r"\(_<?_#_@_\)",
-    r"<_\(_#_@_\)",
-    r"\(_#_\)_>",
-    r"[+~]?_[$€£]?_%_@",  # no digit before the point; behind a word the point is the word's own: "Rs.50" is fifty
-)
+# Signs and brackets as they may stand around digits (#), and in their places any text without signs and digits:
+# < before, > behind, ~ minus, _ blanks. What this text may be, `_marks_around` says: here it would be long each time.
+_FORMS = (r"(?:[+~]?<|<[+~]_)#>", r"<#(?:>[~]_|_[~]>)", r"(?:\(<|<\(_)#>\)_", r"\(_#_\)>", r"[+~]?_[$€£]?_%>")
 _NO_MARKS = f"[0-9.,'’+(){_MINUS}{_SPACES}]+"  # what is neither currency nor power
 PRODUCT = " × "  # between the two factors of an amount that is computed
 # #REF!, #WERT!, #N/A, and ##### of a narrow column.
@@ -56,25 +46,40 @@ SEPARATORS = ": separators that do not fit the decimal sign"
 
 
 def _pattern(form: str) -> str:
-    """A form with its parts put in."""
-    form = form.replace("@", _BEHIND_DIGITS).replace("~", _MINUS).replace("<", _BEFORE).replace(">", _BEHIND)
+    """A form with its parts put in: < and > are currencies, ~ minus and _ blanks."""
+    form = form.replace("~", _MINUS).replace("<", _BEFORE).replace(">", _BEHIND)
     return form.replace("_", _BLANKS)
 
 
-def _grammar(decimal: str) -> str:
-    """The pattern of a number that is more than plain digits, for the engine and for Python alike."""
+def _signs_around(decimal: str) -> str:
+    """The pattern of a number by its signs, brackets and groups of digits."""
     point, comma = re.escape(decimal), re.escape("," if decimal == "." else ".")
     whole = [f"[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" for sign in (comma, "['’]", f"[{_SPACES}]")]
     whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []  # lakh and crore
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
-    forms = _pattern("|".join(_FORMS)).replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
-    return f"^'?(?:{forms})$"  # a spreadsheet puts an apostrophe before a number that is text
+    other = f"[^0-9+(){_MINUS},'’"
+    # Before digits a point is a word's own: "Rs.50" is fifty, "$.50" half a dollar.
+    forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|\pL\.)*").replace(">", f"{other}]*")
+    # A spreadsheet puts an apostrophe before a number that is text.
+    return f"^'?(?:{_pattern(forms)})$".replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
 
 
-_GRAMMAR = {decimal: _grammar(decimal) for decimal in (".", ",")}
+def _marks_around(decimal: str) -> str:
+    """The pattern of a number by what stands before and behind its digits: a currency, and a power before another one.
+
+    T is a thousand only with a currency behind it, as in TEUR.
+    """
+    power = _ANY_POWER.replace("[KkTt]", "[Kk]")
+    before = rf"[+()~{_SPACES}]*(?:<?[+()~{_SPACES}]*|[$€£]?_{re.escape(decimal)})[0-9]"
+    behind = rf"_(?:(?:(?:{power})\.?_|[Tt]_|[~)]_)?>|(?:(?:{power})\.?)?)_[~)]?_"
+    return _pattern(f"^'?{before}(?:[0-9.,'’{_SPACES}]*[0-9])?{behind}$")
+
+
+_GRAMMAR = {decimal: (_signs_around(decimal), _marks_around(decimal)) for decimal in (".", ",")}
 _SCIENTIFIC = r"^[-+]?[0-9]+(?:[.,][0-9]*)?[eE][-+]?[0-9]+$"
 # With either decimal sign, as Python reads.
-IS_NUMBER = re.compile("|".join([*_GRAMMAR.values(), _SCIENTIFIC]))
+_PLAIN = "|".join(f"(?={marks}){signs}" for signs, marks in _GRAMMAR.values()).replace(r"\pL", r"[^\W\d_]")
+IS_NUMBER = re.compile(f"{_PLAIN}|{_SCIENTIFIC}")
 
 
 def where(condition: ir.BooleanValue, value: Any) -> Any:
@@ -95,15 +100,13 @@ def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
     words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
-    powers = [(text.re_search(_ending(words)), f"e{power}") for power, words in _POWERS.items()]
-    power = ibis.ifelse(text.re_search(_ending(_ANY_POWER)), ibis.cases(*powers), "")
     # "2.3e6" is read exactly, where a product need not be.
-    dressed = where(text.re_search(_GRAMMAR[decimal]), sign + digits + power)
+    power = text.re_extract(_pattern(rf"[0-9]_({_ANY_POWER})\.?_[)~]?_>?_[)~]?$"), 1)
+    for zeros, names in _POWERS.items():
+        power = power.re_replace(f"^(?:{names})$", f"e{zeros}")
+    signs, marks = _GRAMMAR[decimal]
+    dressed = where(text.re_search(signs) & text.re_search(marks), sign + digits + power)
     return ibis.coalesce(plain_number(text, decimal), dressed.try_cast("float64"))
-
-
-def _ending(power: str) -> str:
-    return _pattern(rf"[0-9]_(?:{power})\.?_[)~]?_>?_[)~]?$")
 
 
 def marks_of(text: ir.StringColumn, decimal: str = ".") -> ir.StringColumn:
