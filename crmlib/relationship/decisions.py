@@ -147,12 +147,9 @@ def decisions(
     if study.new_customers_known_from:
         moved = moved.assign(
             newly=0
-        )  # first seen is not first bought, and the number of customers is not known
-        factors = (
-            factors[~factors["factor"].isin(["acquired customers", "share active"])]
-            if len(factors)
-            else factors
-        )
+        )  # first seen is not first bought; how many customers there were is not known
+        if len(factors):
+            factors = factors[~factors["factor"].isin(["acquired customers", "share active"])]
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
