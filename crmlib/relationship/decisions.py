@@ -145,11 +145,7 @@ def decisions(
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
     moved, factors = study.published("change_by_customers"), study.published("change_by_factors")
     if study.new_customers_known_from:
-        moved = moved.assign(
-            newly=0
-        )  # first seen is not first bought; how many customers there were is not known
-        if len(factors):
-            factors = factors[~factors["factor"].isin(["acquired customers", "share active"])]
+        moved = moved.assign(newly=0)  # first seen is not first bought
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)

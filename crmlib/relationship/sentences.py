@@ -114,6 +114,7 @@ def change_in_words(
 _FACTORS = {
     "acquired customers": "the number of customers acquired so far",
     "share active": "the share of customers who buy at all",
+    "active customers": "the number of customers who buy at all",
     "purchases per active customer": "how often they buy",
     "spend per purchase": "the money per purchase",
     "margin": "the margin",
