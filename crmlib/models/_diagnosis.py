@@ -42,12 +42,8 @@ class Diagnosis:
     without_interval: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        state = "converged" if self.converged else "NOT converged"
-        lines = [
-            f"{state} (gradient {self.gradient_norm:.1e})",
-            *(f"- {finding}" for finding in self.findings),
-        ]
-        return "\n".join(lines)
+        state = "converged" if self.converged else f"NOT converged (gradient {self.gradient_norm:.1e})"
+        return "\n".join([state, *(f"- {finding}" for finding in self.findings)])
 
 
 @dataclass(frozen=True, repr=False)

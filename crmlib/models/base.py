@@ -258,9 +258,9 @@ class LikelihoodModel:
         frame["standard error"] = pd.Series(self.standard_errors_)
         frame[["low 95 %", "high 95 %"]] = self.confint(0.95).to_numpy()
         title = f"{self.name}, {fmt.count(self.n_customers_)} customers, {unit}"
-        fit = (
-            f"log-likelihood {self.loglik_:.2f}, AIC {self.aic_:.2f}, BIC {self.bic_:.2f}; {self.diagnosis_}"
-        )
+        measures = {"log-likelihood": self.loglik_, "AIC": self.aic_, "BIC": self.bic_}
+        fit = ", ".join(f"{name} {fmt.number(value, 2)}" for name, value in measures.items())
+        fit = f"{fit}; {self.diagnosis_}"
         return ModelSummary(title, frame, fit)
 
     def __repr__(self) -> str:

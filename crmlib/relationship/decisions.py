@@ -139,20 +139,15 @@ def decisions(
     winnable = study.published("winnable_customers")
     refused = _refused(study, "winnable")
     if refused or not len(winnable):
-        why = "no chapter found customers who are silent beyond their habit and can still be won"
+        none = study.figures().get("winnable", {}).get("value") == 0
+        why = "there are no" if none else "no chapter found"
+        why += " customers who are silent beyond their habit and can still be won"
         why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
     moved, factors = study.published("change_by_customers"), study.published("change_by_factors")
     if study.new_customers_known_from:
-        moved = moved.assign(
-            newly=0
-        )  # first seen is not first bought, and the number of customers is not known
-        factors = (
-            factors[~factors["factor"].isin(["acquired customers", "share active"])]
-            if len(factors)
-            else factors
-        )
+        moved = moved.assign(newly=0)  # first seen is not first bought
     period = study.figures().get("period_value", {})
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)

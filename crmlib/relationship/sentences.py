@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import Estimate, compared
+from crmlib.findings import Estimate, beyond_chance, compared
 from crmlib.no_rows import why_none
 from crmlib.statistics import difference_of_shares
 
+_SURE = {True: " (beyond chance)", False: " (may be chance)", None: ""}
 _LOST, _WON = ("lapsed", "bought less"), ("bought more", "came back")
 
 
@@ -56,7 +57,7 @@ def month_in_words(review: pd.DataFrame, interval: tuple[float, float], currency
     change = row["change_year"] if year else row["change_month"]
     if fmt.is_known(change):
         base = fmt.month(month - pd.DateOffset(months=12 if year else 1))
-        text += f", {against(change)} in {base}{beyond(*interval)}"
+        text += f", {against(change)} in {base}{_SURE[beyond_chance(*interval)]}"
     plan = rows.loc["revenue", "against_budget"]
     if fmt.is_known(plan):
         text += f"; revenue was {against(plan).removesuffix(' than').removesuffix(' as')} "
@@ -75,19 +76,6 @@ def against(change: float) -> str:
     if not change:
         return "as much as"
     return f"{fmt.share(abs(change))} {'more' if change > 0 else 'less'} than"
-
-
-def beyond(low: float, high: float) -> str:
-    """Whether a difference is beyond chance, in brackets; empty where its interval is not known.
-
-    Examples
-    --------
-    >>> beyond(1.0, 2.0), beyond(-1.0, 2.0), beyond(float("nan"), 2.0)
-    (' (beyond chance)', ' (no more than chance)', '')
-    """
-    if not (fmt.is_known(low) and fmt.is_known(high)):
-        return ""
-    return " (beyond chance)" if low > 0 or high < 0 else " (no more than chance)"
 
 
 def change_in_words(
@@ -126,6 +114,7 @@ def change_in_words(
 _FACTORS = {
     "acquired customers": "the number of customers acquired so far",
     "share active": "the share of customers who buy at all",
+    "active customers": "the number of customers who buy at all",
     "purchases per active customer": "how often they buy",
     "spend per purchase": "the money per purchase",
     "margin": "the margin",

@@ -192,12 +192,13 @@ def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
 
 
 def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Which chapters were not run, those with one reason together."""
+    """Which chapters were not run, those with one reason together; how to supply a table, the command line says."""
     reasons: dict[str, list[str]] = {}
     for one in chapters:
         if not one["page"] and not one["tone"]:
             name = f"{one['notebook'].number} {one['notebook'].title}"
-            reasons.setdefault(in_days(one["note"].removeprefix("Not run: ")), []).append(name)
+            why = one["note"].removeprefix("Not run: ").partition(". To supply ")[0]
+            reasons.setdefault(in_days(why), []).append(name)
     return [f"{fmt.listing(names)} ({reason.rstrip('.')})." for reason, names in reasons.items()]
 
 

@@ -123,3 +123,14 @@ def test_whether_a_change_is_beyond_chance():
     assert fell.in_a_word == "worse"
     assert ": beyond chance)" in fell.factors.attrs["finding"]
     assert recent_change(log, as_of="2024-01-31", months=1).change.in_a_word == ""
+
+
+def test_where_the_log_starts_later_than_the_firm_nobody_is_counted_as_acquired():
+    asked = dict(as_of="2025-06-01", months=2)
+    known, unknown = (
+        recent_change(log_from("2025-01-01"), **asked, new_from=day) for day in (None, "2025-02-15")
+    )
+    assert known.change.factors["factor"].tolist()[:2] == ["acquired customers", "share active"]
+    assert unknown.change.factors["factor"].tolist()[0] == "active customers"
+    assert unknown.change.factors["effect"].sum() == pytest.approx(known.change.factors["effect"].sum())
+    assert unknown.change.factors["effect"][0] == pytest.approx(known.change.factors["effect"][:2].sum())

@@ -180,7 +180,7 @@ def test_a_check_of_what_cannot_be_used_ends_with_2(project):
 def test_cdnow_is_told_to_be_a_closed_cohort():
     outcome = run("check", "cdnow")
     assert outcome.exit_code == 0
-    assert "warn: closed cohort: nobody new after 1997-03-25." in outcome.output
+    assert "warn: closed cohort: nobody new after 1997-03-25, so a fall" in outcome.output
     assert "not because the firm declines" in " ".join(outcome.output.split())
 
 

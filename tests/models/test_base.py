@@ -92,7 +92,7 @@ def test_information_criteria(fitted):
 def test_summary_reads_well_printed_and_in_a_notebook(fitted):
     text, html = repr(fitted.summary()), fitted.summary()._repr_html_()
     assert "BG/NBD, 2,357 customers, time in weeks" in text
-    assert "log-likelihood -9582.4" in text
+    assert "log-likelihood −9,582.4" in text
     assert "converged" in text
     assert html.startswith("<p><strong>BG/NBD")
     assert "<table" in html

@@ -106,7 +106,7 @@ def test_contracts_are_learnt_from_as_they_stood_and_those_that_run_are_scored(t
     found = steps(study)
     assert study.absent_tables == []  # the other table was not missed
     assert found.data.basis.startswith("Fitted to contracts as they stood on earlier days")
-    assert any("held out by date: cut-offs from 2024-09-30 on" in note for note in found.tested.notes)
+    assert any("Held out by date: cut-offs from 30 September 2024 on" in note for note in found.tested.notes)
     assert found.tested.model_scores["roc_auc_low"] > 0.65
     assert found.verdict.verdict != "do not use"
     people = found.at_risk.customers

@@ -88,6 +88,25 @@ def test_tables_are_written_by_the_library(notebook):
     assert not re.findall(r".*(?:\.round\(|\.style\b|set_option\(|\.to_frame\().*", code)
 
 
+@pytest.mark.parametrize("name", ["03_segments", "05_churn", "09_retention", "12_decisions"])
+def test_no_list_rests_on_a_model_by_which_nobody_with_one_purchase_has_left(name):
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    code = "\n".join("".join(cell["source"]) for cell in code_cells(notebook))
+    assert not re.findall(r"(?<!Modified)BetaGeoModel", code)
+
+
+def test_no_text_calls_known_what_may_be_missing_on_other_data():
+    """Prose stands on every page: what holds for some data only is advice with its condition, or a frame's sentence."""
+    prose = "\n".join(
+        "".join(cell["source"])
+        for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    )
+    said = r"(?i)most customers (?:buy|bought|have)|intervals? overlap|\b\d+ % of (?:the )?customers (?:buy|bring)"
+    assert not re.findall(said, prose)
+
+
 def test_only_key_figures_are_stored_and_only_as_text(notebook):
     (figures,) = tagged(notebook, CHECKED)
     # A notebook made of other chapters alone differs with those that ran: nothing of it is stored.

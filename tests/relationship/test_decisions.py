@@ -51,6 +51,16 @@ def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
     )
 
 
+def test_nobody_to_contact_is_no_chapter_that_did_not_look(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
+    study = crm.open_study("cdnow-sample")
+    assert "no chapter found customers who are silent" in decisions(study).sentences[-1]
+    churn = NotebookResults("05_churn", tmp_path, as_of=dt.date(1998, 6, 30))
+    churn.figure("winnable", Estimate(0, "count"), window="26 weeks", least="10 %")
+    churn.headline("Nobody is silent.")
+    assert "as there are no customers who are silent" in decisions(study).sentences[-1]
+
+
 @pytest.mark.parametrize(("assumed", "says_so"), [(["margin"], True), ([], False)])
 def test_contribution_by_an_assumed_margin_says_so(tmp_path, monkeypatch, assumed, says_so):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))

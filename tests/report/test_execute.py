@@ -147,9 +147,7 @@ def test_only_without_a_cache_takes_no_chapter_from_latest(project):
 
 def test_notebooks_that_cannot_run_do_not_fail_the_report(published):
     page = re.sub("</?code>", "", (published.latest / "index.html").read_text())
-    cure = "To supply it, add “marketing_spend: {source: marketing_spend.csv}”"
-    why = f"Not run: 03 Acquisition (needs table marketing_spend. {cure}"
-    assert page.count(why) == 1
+    assert page.count("Not run: 03 Acquisition (needs table marketing_spend).") == 1
 
 
 def test_data_that_cannot_answer_are_no_failure(project):

@@ -291,7 +291,7 @@ def test_one_line_says_how_many_rows_were_used_and_what_the_checks_warn_of(publi
 def test_chapters_that_were_not_run_stand_in_one_line(published):
     page = (published.latest / "index.html").read_text()
     assert page.count("Not run:") == 1
-    assert "Not run: 03 Acquisition (needs table <code>marketing_spend</code>." in page
+    assert "Not run: 03 Acquisition (needs table <code>marketing_spend</code>)." in page
     chapters = page[page.index('class="chapters"') : page.index("Not run:")]
     assert "03_acquisition" not in chapters
 

@@ -85,12 +85,19 @@ class PeriodChange:
 
 
 def period_change(
-    transactions: Any, before: Period, after: Period, *, collapse: str = "D", margin: float | None = None
+    transactions: Any,
+    before: Period,
+    after: Period,
+    *,
+    collapse: str = "D",
+    margin: float | None = None,
+    new_from: Any = None,
 ) -> PeriodChange:
     """What changed between two periods, which customers changed it, and which factor it came from?
 
     The first period ends before the second begins. What the log does not hold of either counts as not bought:
-    `recent_change` compares only what it holds.
+    `recent_change` compares only what it holds. Where the log starts later than the firm (`new_from`), it is not known
+    how many customers were acquired: the factor is then how many were active.
 
     Examples
     --------
@@ -112,7 +119,8 @@ def period_change(
     ]
     value = "contribution" if "contribution" in totals[0].columns else "revenue"
     pairs = _pairs(totals[0], totals[1], value)
-    acquired = [acquired_by(transactions, end) for _start, end in (first, second)]
+    ends = (first[1], second[1])
+    acquired = [acquired_by(transactions, end) if new_from is None else None for end in ends]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
     reach = normal_quantile(0.95) * math.sqrt(np.square(pairs["after"] - pairs["before"]).sum())
     of_period = f"{value} of {named(second)}"
@@ -176,7 +184,7 @@ def _decile(values: pd.Series, active: pd.Series, customer_id: pd.Series) -> pd.
     return decile.reindex(values.index, fill_value=INACTIVE)
 
 
-def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.DataFrame:
+def _factors(totals: list[pd.DataFrame], acquired: list[int | None], value: str) -> pd.DataFrame:
     sides = [_side(customers, base, value) for customers, base in zip(totals, acquired, strict=True)]
     # Without a customer there is no mean: it is the other period's, so that the whole effect is that nobody was active.
     before, after = (
@@ -185,6 +193,7 @@ def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.
     )
     units = {
         "acquired customers": "count",
+        "active customers": "count",
         "purchases per active customer": "ratio",
         "spend per purchase": "money",
     }
@@ -192,11 +201,12 @@ def _factors(totals: list[pd.DataFrame], acquired: list[int], value: str) -> pd.
     return factors.assign(unit=factors["factor"].map(units).fillna("share"))
 
 
-def _side(customers: pd.DataFrame, base: int, value: str) -> dict[str, float]:
+def _side(customers: pd.DataFrame, base: int | None, value: str) -> dict[str, float]:
     active, purchases, revenue = len(customers), customers["purchases"].sum(), customers["revenue"].sum()
-    side = {
-        "acquired customers": float(base),
-        "share active": active / base if base else np.nan,
+    people = {"active customers": float(active)}
+    if base is not None:
+        people = {"acquired customers": float(base), "share active": active / base if base else np.nan}
+    side = people | {
         "purchases per active customer": purchases / active if active else np.nan,
         "spend per purchase": revenue / purchases if purchases else np.nan,
     }

@@ -108,7 +108,7 @@ def recent_change(
         why = str(reason)
         return RecentChange(_nothing(value, why), months, None, None, not_measured(why))
     before, after = (last_months(fitting, as_of=as_of, back=back) for back in (1, 0))
-    change = period_change(transactions, before, after, collapse=collapse, margin=margin)
+    change = period_change(transactions, before, after, collapse=collapse, margin=margin, new_from=new_from)
     sentence = "{} to {} is compared with {} to {}".format(*(fmt.date(day) for day in (*after, *before)))
     if fitting < months:
         sentence += f": {fitting} complete months each instead of {months}, because the log does not reach further back"

@@ -12,7 +12,6 @@ from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.rankings import gini, top_share
 
-_CALLED = {"clv": "lifetime value"}  # columns of value, as a sentence names them
 _CURVE = 501  # points of a curve, more than a chart can show
 
 
@@ -88,7 +87,7 @@ def whale_curve(profit: pd.Series | np.ndarray) -> WhaleCurve:
     curve["profit"] = cumulative[customers]
     curve["share_of_profit"] = curve["profit"] / whole
     name = getattr(profit, "name", None)
-    with_finding(curve, whale, _CALLED.get(name, name) if isinstance(name, str) else "profit")
+    with_finding(curve, whale, name if isinstance(name, str) else "profit")
     best_fifth = top_share(values, 0.2)
     return WhaleCurve(
         curve, total, peak, peak / whole, peak_customers, total - peak, best_fifth, gini(values)

@@ -32,9 +32,8 @@ def cost_of_customers(table: pd.DataFrame, by: str, apart: tuple[float, float]) 
         return compared(sentence, Estimate(last["cac"] - first["cac"], "money", *apart, currency=UNNAMED))
     known = rows.set_index("channel")["cac"]
     sentence = f"A new customer costs {money(known.iloc[0])}"
-    return sentence + (
-        f", one of paid channels {money(known['paid channels'])}" if "paid channels" in known else ""
-    )
+    paid = "paid channels" in known
+    return f"{sentence}, one of paid channels {money(known['paid channels'])}" if paid else sentence
 
 
 def dearest_lead(table: pd.DataFrame, apart: Callable[[str, str], tuple[Ends, Ends]]) -> str:
@@ -81,28 +80,18 @@ def value_less_cost(table: pd.DataFrame, by: str) -> str:
         known = known[known["channel"] != "all channels"]
     if known.empty:
         return ""
-    age = (
-        int(known.loc[known["age"] <= 360, "age"].max())
-        if (known["age"] <= 360).any()
-        else int(known["age"].min())
-    )
-    rows = known[known["age"] == age].set_index(by)
+    young = known.loc[known["age"] <= 360, "age"]
+    age = int(young.max() if len(young) else known["age"].min())
+    rows, days = known[known["age"] == age].set_index(by), fmt.plural(age, "day")
     won, lost = rows.index[rows["after_cost_low"] > 0], rows.index[rows["after_cost_high"] < 0]
-    days = fmt.plural(age, "day")
     if by != "channel":
         return f"Within {days}, {len(won)} of {len(rows)} cohorts have earned their cost beyond chance"
-    earned = (
-        f"{fmt.listing([*map(str, won)])} {'have' if len(won) > 1 else 'has'} earned the cost"
-        if len(won)
-        else ""
-    )
-    not_yet = (
-        f"{fmt.listing([*map(str, lost)])} {'have' if len(lost) > 1 else 'has'} not" if len(lost) else ""
-    )
-    sentence = (
-        ", ".join(filter(None, [earned, not_yet])) or "no channel's value differs from its cost beyond chance"
-    )
-    return f"Within {days}: {sentence}"
+    told = [
+        f"{fmt.listing([*map(str, who)])} {'have' if len(who) > 1 else 'has'} {what}"
+        for who, what in ((won, "earned the cost"), (lost, "not"))
+        if len(who)
+    ]
+    return f"Within {days}: {', '.join(told) or 'no channel differs from its cost beyond chance'}"
 
 
 def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
@@ -170,16 +159,12 @@ def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> s
 
 def best_prospects(table: pd.DataFrame) -> str:
     """How much open prospects are expected to bring, and how much of it the best tenth."""
-    total, best = (
-        float(table["expected_value"].sum()),
-        float(table["expected_value"].head(max(len(table) // 10, 1)).sum()),
-    )
+    total = float(table["expected_value"].sum())
+    best = float(table["expected_value"].head(max(len(table) // 10, 1)).sum())
     if not total > 0:
         return "Open prospects are expected to bring nothing"
     sentence = f"{fmt.plural(len(table), 'open prospect')}: {money(total)} expected"
-    return (
-        f"{sentence}, {fmt.share(best / total)} of it from the best tenth" if len(table) >= 10 else sentence
-    )
+    return sentence if len(table) < 10 else f"{sentence}, {fmt.share(best / total)} of it from the best tenth"
 
 
 def receipts_in_words(table: pd.DataFrame, value: str) -> str:
@@ -215,11 +200,8 @@ def targets_in_words(table: pd.DataFrame) -> str:
     if table.empty or not np.isfinite(table["ltv"].iloc[0]):
         return ""
     row = table.iloc[0]
-    back = (
-        f"earned back in {fmt.write(row['adjusted'], 'M')}"
-        if np.isfinite(row["adjusted"])
-        else "not earned back yet"
-    )
+    earned = np.isfinite(row["adjusted"])
+    back = f"earned back in {fmt.write(row['adjusted'], 'M')}" if earned else "not earned back yet"
     sentence = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
     sentence += f", and CAC is {back} (target 12: {row['payback_verdict']})"
     apart = fmt.listing([*map(str, table.loc[table["conflict"], table.columns[0]])])
@@ -249,12 +231,9 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
         return "no path ended with a win: there is nothing to credit"
     gap = (rules.max(axis=1) - rules.min(axis=1)).to_numpy()
     at = int(gap.argmax())
-    names = {
-        "first_touch": "first touch",
-        "last_touch": "last touch",
-        "linear": "equal parts",
-        "removal": "its removal",
-    }
+    names = dict(
+        first_touch="first touch", last_touch="last touch", linear="equal parts", removal="its removal"
+    )
     high, low = rules.iloc[at].idxmax(), rules.iloc[at].idxmin()
     sentence = (
         f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {fmt.count(rules.iloc[at][high])} by "
@@ -274,11 +253,8 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
     unknown = int(table["verdict"].str.startswith("cannot be told").sum())
     if unknown == len(table):
         return "what one more customer would cost cannot be told for any channel"
-    rest = (
-        f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be told"
-        if unknown
-        else ""
-    )
+    rest = f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be told"
+    rest = rest if unknown else ""
     if told.empty:
         return f"no channel is shown to win more customers by a larger budget{rest}"
     best = told.iloc[0]

@@ -36,7 +36,7 @@ from crmlib.models.backtesting.scores import (
     model_scores,
     ranking_scores,
 )
-from crmlib.models.backtesting.verdict import Thresholds, verdict, verdicts
+from crmlib.models.backtesting.verdict import verdict, verdicts
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.sentences import with_findings_by_model
 from crmlib.units import TimeUnit, periods
@@ -104,31 +104,22 @@ class BacktestResult:
     last_calibration_period: int
     born_in_holdout: BornInHoldout
 
-    def verdict(
-        self,
-        model: str,
-        *,
-        origins: pd.DataFrame | None = None,
-        thresholds: Thresholds | None = None,
-        of_total: bool = False,
-    ) -> Verdict:
+    def verdict(self, model: str, **by: Any) -> Verdict:
         """Whether a model is to be used, and why: "use", "use with care" or "do not use".
 
-        `origins` are `RollingOrigins.totals`, to judge the totals from several starting days too; `thresholds` the
-        usual ones by default. `of_total`: for the total of all customers alone, not for single ones.
+        `by`: `origins`, of which `RollingOrigins.totals` are judged too; `thresholds`, the usual ones by default; and
+        `of_total`, for the total of all customers alone and not for single ones.
         """
-        return verdict(self.scores, model, origins=origins, thresholds=thresholds, of_total=of_total)
+        return verdict(self.scores, model, **by)
 
-    def verdicts(
-        self, *, origins: pd.DataFrame | None = None, thresholds: Thresholds | None = None
-    ) -> pd.DataFrame:
+    def verdicts(self, **by: Any) -> pd.DataFrame:
         """The verdict on every model, the best first: by verdict, then by how far its total was off.
 
         Columns `model, verdict, total_error, log_score` (mean -log P(what happened); smaller is better) and
-        `reasons`. The likelihood of the calibration decides nothing. Choosing the best of a few on one holdout
-        flatters it: differences of a few percent are none.
+        `reasons`; `by` as in `verdict`. Choosing the best of a few on one holdout flatters it: differences of a few
+        percent are none.
         """
-        return verdicts(self.scores, origins=origins, thresholds=thresholds)
+        return verdicts(self.scores, **by)
 
 
 def backtest(

@@ -133,18 +133,20 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
     if data.date is None or data.date.nunique() < 2:
         splits = split_customers(data.churned, data.groups, FOLDS, random_state)
         what = "all rows of a customer in one" if data.groups is not None else "no customer in two"
-        return splits, f"held out in {FOLDS} folds with equal shares of those who left, {what}"
+        return splits, f"Held out in {FOLDS} parts (folds) with equal shares of those who left, {what}"
     days = data.date.to_numpy()
     later = {day: float((days >= day).mean()) for day in np.unique(days)[1:]}
     cut = min(later, key=lambda day: abs(later[day] - TEST_SHARE))
     train = days < cut
-    note = f"held out by date: cut-offs from {pd.Timestamp(cut).date()} on"
+    note = f"Held out by date: cut-offs from {fmt.date(pd.Timestamp(cut))} on"
     if data.known_on is None:
         note += "; whether earlier outcomes were known by then is not known (column outcome_known_on)"
     else:
         unknown = train & (data.known_on.to_numpy() > cut)
         train &= ~unknown
-        note += f"; {int(unknown.sum()):,} earlier rows are not used for fitting: their outcome was not known by then"
+        if unknown.any():
+            left_out = f"{fmt.count(unknown.sum())} earlier rows are not used for fitting"
+            note += f"; {left_out}: their outcome was not known by then"
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()
