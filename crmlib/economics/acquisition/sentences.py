@@ -300,6 +300,8 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
 def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:
     """How much of the later top tenth the first and the last age find, and what acting at once loses."""
     first, last = table.iloc[0], table.iloc[-1]
+    if np.isnan(first["top_captured"]):
+        return "Later value cannot be told apart: hardly anybody bought again after the last of these days"
     when = "on the first day" if first["days"] == 0 else f"after {fmt.plural(int(first['days']), 'day')}"
     captured = f"{fmt.share(first['top_captured'])} of the later best customers are among the best {when}"
     lost = Estimate(
