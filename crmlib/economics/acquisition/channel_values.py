@@ -32,6 +32,7 @@ DRAWS, SIMULATED, SEED, LEVEL = 200, 20, 0, 0.8  # LEVEL of the interval of the 
 COMMON_ERROR = (
     0.12  # standard deviation, in logs, by which a model misses the spend of all customers in a year
 )
+FURTHEST = 2.0  # that a parameter is drawn from its place, in logs: beyond, the data say nothing
 FEWEST_LIVES = 0.5  # of q + p x - 2: below, the spread of spend has no end
 
 
@@ -133,8 +134,9 @@ def _draws(model: LikelihoodModel, random: np.random.Generator) -> Array:
     """Parameters as the data may have them; those that the data do not tell stay where they are."""
     values, vectors = np.linalg.eigh(np.nan_to_num(model._log_covariance))
     root = vectors * np.sqrt(np.maximum(values, 0))
-    place = np.log(model._values()) + random.standard_normal((DRAWS, len(root))) @ root.T
-    return np.asarray(np.exp(place), float)
+    away = random.standard_normal((DRAWS, len(root))) @ root.T
+    away *= np.minimum(1, FURTHEST / np.abs(away).max(axis=1, keepdims=True))
+    return np.asarray(np.exp(np.log(model._values()) + away), float)
 
 
 def _sums(
