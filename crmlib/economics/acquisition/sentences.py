@@ -232,12 +232,12 @@ def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
     mean = fmt.money(best["worth"], UNNAMED)
     if len(table) == 1:
         reach = fmt.interval(best["worth_low"], best["worth_high"], "money", UNNAMED)
-        return f"a customer of {best['channel']} is worth {mean} ({reach})"
+        return f"a customer of {best['channel']} is worth {mean} ({reach}), not discounted"
     low, high = percentile_interval(between, level=level)
     difference = Estimate(float(np.mean(between)), "money", float(low), float(high), level, UNNAMED)
     sentence = (
         f"a customer of {best['channel']} is worth {mean}, of {worst['channel']} "
-        f"{fmt.money(worst['worth'], UNNAMED)}"
+        f"{fmt.money(worst['worth'], UNNAMED)}, not discounted"
     )
     return compared(sentence, difference)
 
