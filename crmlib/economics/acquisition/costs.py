@@ -174,9 +174,7 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
 
     def apart(one: str, other: str) -> tuple[tuple[float, float], tuple[float, float]]:
         """Ends of the differences in cost per lead and in share won."""
-        return difference(monthly[one], monthly[other])[1:], closes[one].likelier(
-            closes[other], data.close_days
-        )
+        return difference(monthly[one], monthly[other])[1:], closes[one].apart(closes[other], data.close_days)
 
     each = table["channel"].map(worth).astype(float)
     table["roi_per_lead"] = roi_per_lead(table["close_rate"], each, table["cpl"])
@@ -210,13 +208,7 @@ def _steps(
     row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
     for cost, column in (("cpl", "leads"), ("cpa", "interested")):
         row = with_ratio(row, cost, *_by_month(spent, leads, column))
-    rate, low, high = closes.by(close_days)
-    row |= {
-        "close_rate": rate,
-        "close_rate_low": low,
-        "close_rate_high": high,
-        "median_days": closes.median_days,
-    }
+    row |= closes.told(close_days)
     remarks = []
     if wrong := int((bought["impossible"] > 0).sum()):
         remarks.append(
