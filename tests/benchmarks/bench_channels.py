@@ -23,6 +23,7 @@ CUT, END, OPENED = (
     "2025-12-31",
     "2024-11-02",
 )  # of history, of the holdout, of the young channel
+SEEN_AT = ("2024-06-30", "2024-12-31")  # in the middle of the year and at its end: the rest has other seasons
 QUALITY = (1, 0, 1, -1)  # channels differ, do not, do, and differ the other way round
 CHANNELS = ("search", "social", "display", "price comparison", "partner", "organic")
 NEW_WEEKS, PATHS, AT_MOST = 39, 1_000_000, 10.0
@@ -133,21 +134,39 @@ def one_firm(number: int) -> tuple[list[dict], list[dict]]:
 
 def paybacks(known: pd.DataFrame, log: pd.DataFrame, number: int) -> list[dict]:
     """The probability of payback within 12 months at a cost drawn by chance, and whether it came about."""
+    log = log[log["customer_id"].isin(known["customer_id"])]
     first = log.groupby("customer_id")["date"].min()
-    in_year = log["date"] < log["customer_id"].map(first) + pd.Timedelta(365.25, "D")
-    year = log[in_year].groupby("customer_id")["amount"].sum()
-    young = known[known["T"] < 365.25 / 7]
+    day = (log["date"].dt.normalize() - log["customer_id"].map(first).dt.normalize()).dt.days
+    log = log.assign(day=day)
+    channel, random, found = known.set_index("customer_id")["channel"], np.random.default_rng(number), []
+    cut = SEEN_AT[number // 5 % 2]
+    last = pd.Timestamp(cut)
+    mine = crm.rfm_summary(log, as_of=cut)
+    mine["channel"] = mine["customer_id"].map(channel)
+    year = log[log["day"] <= 365].groupby("customer_id")["amount"].sum()
+    young = mine[mine["T"] < 365.25 / 7]
     realised = MARGIN * young["customer_id"].map(year).groupby(young["channel"]).mean()
-    older = known[known["T"] >= 365.25 / 7]
+    older = mine[mine["T"] >= 365.25 / 7]
     usual = MARGIN * older["customer_id"].map(year).mean()  # known before the year that is foreseen
-    random = np.random.default_rng(number)
     cac = {name: usual * float(np.exp(0.35 * random.standard_normal())) for name in realised.index}
-    found = channel_values(known, margin=MARGIN, cac=cac).set_index("channel")
-    return [
-        {"firm": number, "p": found["p_payback_12m"][name], "paid": realised[name] >= cac[name]}
-        for name in realised.index
-        if name in found.index
+    for how, earlier in (("alone", None), ("corrected", year_before(log, last))):
+        table = channel_values(mine, margin=MARGIN, cac=cac, earlier=earlier).set_index("channel")
+        found += [
+            {"firm": number, "cut": cut, "how": how, "p": p, "paid": realised[name] >= cac[name]}
+            for name, p in table["p_payback_12m"].dropna().items()
+        ]
+    return found
+
+
+def year_before(log: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
+    """Customers as seen a year before, and what they brought since, within a year of the first purchase."""
+    then = last - pd.DateOffset(years=1)
+    since = log[
+        (log["date"].dt.normalize() > then) & (log["date"].dt.normalize() <= last) & (log["day"] <= 365)
     ]
+    earlier = crm.rfm_summary(log, as_of=then)
+    rest = since.groupby("customer_id")["amount"].sum()
+    return earlier.assign(rest=earlier["customer_id"].map(rest).fillna(0.0))
 
 
 def costs_and_credit(number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -208,14 +227,31 @@ def show_scores(scores: pd.DataFrame) -> bool:
     return held
 
 
-def show_paybacks(found: pd.DataFrame) -> None:
-    """Calibration of the probability of payback."""
-    known = found.dropna().astype({"p": float, "paid": float})
+def show_paybacks(found: pd.DataFrame) -> bool:
+    """Calibration of the probability of payback; whether each bin holds what came about, by clusters of firms."""
+    known = found.astype({"p": float, "paid": float})
     part = pd.cut(known["p"], [-0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0])
-    print("\n| foreseen probability of payback | channels | mean foreseen | paid back |\n|---|--:|--:|--:|")
-    for interval, rows in known.groupby(part, observed=True):
-        ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
-        print(f"| {ends} | {len(rows)} | {rows['p'].mean():.0%} | {rows['paid'].mean():.0%} |")
+    held = True
+    print(
+        "\n| foreseen by | probability of payback | firms × channels | mean foreseen | paid back (95 % interval) |"
+        "\n|---|---|--:|--:|--:|"
+    )
+    for how, ours in known.groupby("how"):
+        for interval, rows in ours.groupby(part[ours.index], observed=True):
+            off = (rows["paid"] - rows["p"]).groupby(rows["firm"]).sum()
+            reach = max(1.96 * float(np.sqrt((off**2).sum())), 1.0) / len(rows)
+            paid, mean = rows["paid"].mean(), rows["p"].mean()
+            held &= how == "alone" or abs(paid - mean) <= reach
+            ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
+            within = f"{max(paid - reach, 0):.0%} to {min(paid + reach, 1):.0%}"
+            who = "the models alone" if how == "alone" else "the models, corrected by a year before"
+            print(f"| {who} | {ends} | {len(rows)} | {mean:.0%} | {paid:.0%} ({within}) |")
+    score = known.assign(score=(known["p"] - known["paid"]) ** 2)
+    print()
+    for (how, cut), rows in score.groupby(["how", "cut"]):
+        gap = rows["p"].mean() - rows["paid"].mean()
+        print(f"{how}, seen on {cut}: Brier score {rows['score'].mean():.4f}, foreseen less paid {gap:+.3f}.")
+    return held
 
 
 def show_costs(found: pd.DataFrame) -> bool:

@@ -260,14 +260,6 @@ def simulated(effects, n=4000):
     )
 
 
-@pytest.mark.parametrize("strength", [1, 0])
-def test_wins_from_rivals_take_longer_where_the_mechanism_is_on(strength):
-    _, firm = simulated({"rivals": strength})
-    rows = firm.rivals().set_index("origin")
-    apart = rows.loc["from a rival", "median_days"] / rows.loc["others", "median_days"]
-    assert apart > 1.3 if strength else 0.8 < apart < 1.25
-
-
 def test_channels_rank_by_value_as_their_quality_does():
     made, firm = simulated({}, 8000)
     year = firm.value_by_age().query("age == 360").set_index("channel")["brought"]

@@ -105,7 +105,8 @@ class Acquisition(AcquisitionData):
         """Is LTV three times CAC, and is CAC earned back within 12 months?
 
         By `channel` or `cohort`: what was `brought` within 720 days, or as long as is known; with the expectation of a
-        model (`to_come`), what was brought so far. `ltv` (both), its `ratio` to `cac`, months to earn it back
+        model (`to_come`, discounted to today at the rate that it was made with), what was brought so far (never
+        discounted). `ltv` (both), its `ratio` to `cac`, months to earn it back
         (`payback`: at the pace of the first 90 days; `adjusted`: as observed, with those who leave), the verdicts
         on the targets, and whether they `conflict`.
         """
@@ -167,7 +168,7 @@ class Acquisition(AcquisitionData):
         """What does a customer of each channel bring, what is expected included, and is the cost earned back?
 
         One row per `channel`, the most valuable first; see `channel_values.channel_values`. `worth` is contribution
-        from the first purchase on, `cac` the fully loaded one.
+        from the first purchase on, not discounted, `cac` the fully loaded one.
         """
         return channel_values.of_firm(self, horizon)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
+from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition.sentences import credit_of_channels
 from crmlib.findings import with_finding
@@ -24,7 +25,8 @@ START, WON, LOST = "(start)", "(won)", "(lost)"
 def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
     """How many of the customers won does each rule credit to each channel?
 
-    A path is what a prospect met until won or lost, in order of time; prospects who are open, and those of whom no
+    A path is what a prospect met until won or lost, in order of time (of contacts at the same time in one that chance
+    decides, the same in every run); prospects who are open, and those of whom no
     contact is known, have none. No rule says what a channel causes: that is the same world without the channel.
 
     Parameters
@@ -89,22 +91,27 @@ def _contacts(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> i
         contacts = contacts.filter(_.direction.fill_null("in") != "out")
     if contacts.lead_id.type() != prospects.lead_id.type():
         contacts, prospects = (
-            rows.mutate(lead_id=_.lead_id.cast("string")) for rows in (contacts, prospects)
+            rows.mutate(lead_id=own_ids(rows.lead_id).cast("string")) for rows in (contacts, prospects)
         )
     # A number that stands twice is one prospect.
-    prospects = prospects.group_by("lead_id").agg(won_on=_.won_on.min(), lost_on=_.lost_on.min())
+    prospects = prospects.group_by("lead_id").agg(
+        **{name: _[name].min().cast("timestamp(6)") for name in ("won_on", "lost_on")}
+    )
     won = _.won_on.notnull() & (_.lost_on.isnull() | (_.won_on <= _.lost_on))
     ended = prospects.mutate(won=won).select("lead_id", "won", end=ibis.ifelse(_.won, _.won_on, _.lost_on))
-    met = contacts.select("lead_id", "date", channel=_.channel.cast("string"))
+    met = contacts.select("lead_id", date=_.date.cast("timestamp(6)"), channel=_.channel.cast("string"))
     met = met.filter(_.lead_id.notnull() & _.channel.notnull())
-    return met.inner_join(ended.filter(_.end < end), "lead_id").filter(_.date <= _.end)
+    met = met.inner_join(ended.filter(_.end < end), "lead_id")
+    # An end without a time of day lasts until the day is over.
+    return met.filter((_.date <= _.end) | (_.date.truncate("D") == _.end))
 
 
 def _steps(met: ibis.Table) -> pd.DataFrame:
     """How often, `n`, a channel was met after another or the start, by whether it was the last of how many and won."""
-    # All windows have one order: sorting is what takes long.
-    path = ibis.window(group_by="lead_id", order_by=["date", "channel"])
-    whole = ibis.window(group_by="lead_id", order_by=["date", "channel"], preceding=None, following=None)
+    # All windows have one order: sorting is what takes long. Of contacts at the same time chance decides, not the name.
+    met = met.mutate(tie=_.lead_id.cast("string").hash() ^ _.channel.hash())
+    order = {"group_by": "lead_id", "order_by": ["date", "tie"]}
+    path, whole = ibis.window(**order), ibis.window(**order, preceding=None, following=None)
     met = met.mutate(
         origin=_.channel.lag().over(path).fill_null(START),
         last=_.channel.lead().over(path).isnull(),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
 
-from crmlib.customers._log import fetch
+from crmlib.customers._log import end_of, fetch
 from crmlib.customers.rfm.summary import rfm_summary
+from crmlib.data.engine import has_rows
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import UNKNOWN, AcquisitionData
 from crmlib.economics.acquisition.sentences import worth_of_channels
@@ -29,14 +32,21 @@ COLUMNS = (
     "worth worth_low worth_high cac p_payback_12m"
 )
 DRAWS, SIMULATED, SEED, LEVEL = 200, 20, 0, 0.8  # LEVEL of the interval of the value
-COMMON_ERROR = (
-    0.12  # standard deviation, in logs, by which a model misses the spend of all customers in a year
-)
+# Standard deviations, in logs, by which a model misses what all customers spend: in three years; in the rest of a year,
+# which has its own season, before a year ago has shown it; and from year to year.
+COMMON_ERROR, SEASON_ERROR, YEARLY_ERROR = 0.12, 0.2, 0.05
+FEWEST = 30  # customers whose first year is over, to learn from
+FURTHEST = 2.0  # that a parameter is drawn from its place, in logs: beyond, the data say nothing
 FEWEST_LIVES = 0.5  # of q + p x - 2: below, the spread of spend has no end
 
 
 def channel_values(
-    customers: pd.DataFrame, *, margin: float, cac: Mapping[str, float] | None = None, horizon: str = "36M"
+    customers: pd.DataFrame,
+    *,
+    margin: float,
+    cac: Mapping[str, float] | None = None,
+    horizon: str = "36M",
+    earlier: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What does a customer of each channel bring from the first purchase on, and is the cost earned back?
 
@@ -53,6 +63,9 @@ def channel_values(
         Money per customer won, by channel.
     horizon : str
         How long customers are counted, from the first purchase, older ones until now; not discounted.
+    earlier : CustomerSummary, optional
+        As of a year before, with `rest`: what each brought since, within a year of the first purchase. By it the
+        expectation of the rest of a year is corrected: a model knows no seasons, and not what is returned later.
 
     Returns
     -------
@@ -82,13 +95,22 @@ def channel_values(
     random = np.random.default_rng(SEED)
     draws = [_draws(model, random) for model in models]
     of, names = pd.factorize(known["channel"], sort=True)
-    ages, year = known["T"].to_numpy(float), periods("1Y", unit)
-    young = ages < year
-    worth = margin * _sums(known, of, draws, periods(horizon, unit), random) / np.bincount(of)
-    late = np.bincount(of[young], minlength=len(names))
-    in_year = np.zeros_like(worth)
-    if young.any():
-        in_year = margin * _sums(known[young], of[young], draws, year, random, len(names))
+    many, year = len(names), periods("1Y", unit)
+    young = known["T"].to_numpy(float) < year
+    before = known[:0].assign(rest=0.0) if earlier is None else earlier[earlier["T"] < year]
+    # All at once, since what takes long is a draw's curve: until the horizon, to the end of the first year, a year ago.
+    frames = [
+        (known, of, periods(horizon, unit)),
+        (known[young], of[young] + many, year),
+        (before, 2 * many, year),
+    ]
+    every = pd.concat([rows.assign(of=code, until=until) for rows, code, until in frames], ignore_index=True)
+    ahead = _ahead(every, draws, random, 2 * many + 1)
+    net = known["net"].to_numpy(float)
+    late, missed = np.bincount(of[young], minlength=many), _missed(before["rest"], ahead[:, -1], random)
+    in_year = margin * (ahead[:, many:-1] * missed[:, None] + np.bincount(of[young], net[young], many))
+    ahead = ahead[:, :many] * np.exp(COMMON_ERROR * random.standard_normal((DRAWS, 1)))
+    worth = margin * (ahead + np.bincount(of, net)) / np.bincount(of)
     cost = np.array([float((cac or {}).get(str(name), np.nan)) for name in names])
     low, high = percentile_interval(worth, level=LEVEL)
     by_channel = known.groupby(of)
@@ -126,39 +148,58 @@ def of_firm(data: AcquisitionData, horizon: str) -> pd.DataFrame:
     summary = rfm_summary(data.transactions, as_of=data.day)
     customers = summary.merge(people[["customer_id", "channel"]], on="customer_id")
     cac = costs.set_index("channel")["cac"].to_dict() if len(costs) else {}
-    return channel_values(customers, margin=margin, cac=cac, horizon=horizon)
+    return channel_values(customers, margin=margin, cac=cac, horizon=horizon, earlier=_year_before(data))
+
+
+def _year_before(data: AcquisitionData) -> pd.DataFrame | None:
+    """New customers as they were seen a year before, and what they brought since within their first year."""
+    then = (pd.Timestamp(data.day) - pd.DateOffset(years=1)).date()
+    people = data.people.filter(_.born <= ibis.literal(then)).select("customer_id", "born")
+    if not has_rows(people):
+        return None
+    rows = data._log.inner_join(people, "customer_id")
+    in_year = (rows.date >= ibis.literal(end_of(then))) & (
+        rows.date.cast("date").delta(rows.born, unit="day") <= 365
+    )
+    rest = fetch(rows.group_by("customer_id").agg(rest=rows.amount.sum(where=in_year).fill_null(0.0)))
+    return rfm_summary(data.transactions, as_of=then).merge(rest, on="customer_id")
 
 
 def _draws(model: LikelihoodModel, random: np.random.Generator) -> Array:
     """Parameters as the data may have them; those that the data do not tell stay where they are."""
     values, vectors = np.linalg.eigh(np.nan_to_num(model._log_covariance))
     root = vectors * np.sqrt(np.maximum(values, 0))
-    place = np.log(model._values()) + random.standard_normal((DRAWS, len(root))) @ root.T
-    return np.asarray(np.exp(place), float)
+    away = random.standard_normal((DRAWS, len(root))) @ root.T
+    away *= np.minimum(1, FURTHEST / np.abs(away).max(axis=1, keepdims=True))
+    return np.asarray(np.exp(np.log(model._values()) + away), float)
 
 
-def _sums(
-    mine: pd.DataFrame,
-    of: Array,
-    draws: list[Array],
-    horizon: float,
-    random: np.random.Generator,
-    many: int = 0,
-) -> Array:
-    """What each channel's customers bring within the horizon, or so far where they are older, by draw."""
-    many = many or int(of.max()) + 1
+def _missed(rest: pd.Series, expected: Array, random: np.random.Generator) -> Array:
+    """What customers bring in the rest of their first year, as a part of what the models expect, by draw."""
+    brought, weight = float(rest.sum()), 0.0
+    expected = np.maximum(expected, 1e-9)
+    if len(rest) >= FEWEST and brought > 0:
+        weight = SEASON_ERROR**2 / (SEASON_ERROR**2 + np.log(expected).var())
+    error = np.hypot(YEARLY_ERROR, (1 - weight) * SEASON_ERROR) * random.standard_normal(DRAWS)
+    return np.asarray((max(brought, 1e-9) / expected) ** weight * np.exp(error))
+
+
+def _ahead(mine: pd.DataFrame, draws: list[Array], random: np.random.Generator, many: int) -> Array:
+    """What each group's customers (`of`) will spend up to an age (`until`), less what they return, by draw."""
     x, t_x, age = (mine[name].to_numpy(float) for name in ("frequency", "recency", "T"))
-    money, left = np.maximum(mine["monetary_value"].to_numpy(float), 0), np.maximum(horizon - age, 0)
+    money, of = np.maximum(mine["monetary_value"].to_numpy(float), 0), mine["of"].to_numpy(int)
+    left = np.maximum(mine["until"].to_numpy(float) - age, 0)
     sums, noise = np.zeros((DRAWS, many)), np.zeros(many)
+    spent = float(((x + 1) * money)[x > 0].sum())
+    kept = float(mine["net"].to_numpy(float)[x > 0].sum()) / spent if spent > 0 else 1.0
     for at, (purchase, (p, q, v)) in enumerate(zip(*draws, strict=True)):
         model = BetaGeoModel.from_params(**dict(zip(BetaGeoModel.parameter_names, purchase, strict=True)))
         alive, shape = model._alive(x, t_x, age), np.maximum(q, 1.05) + p * x
-        each = p * (v + x * money) / (shape - 1)
-        expected = alive * model._purchase_curve(x, age, horizon)(left)
-        sums[at] = np.bincount(of, expected * each, many) * np.exp(COMMON_ERROR * random.standard_normal())
+        each = kept * p * (v + x * money) / (shape - 1)
+        expected = alive * model._purchase_curve(x, age, float(left.max()))(left)
+        sums[at] = np.bincount(of, expected * each, many)
         if at < SIMULATED:
             bought = np.where(random.random(len(x)) < alive, model._sample_if_alive(x, age, left, random), 0)
             spread = (bought - expected) ** 2 + bought / p + bought**2 / np.maximum(shape - 2, FEWEST_LIVES)
             noise += np.bincount(of, each**2 * spread, many) / SIMULATED
-    sums += np.sqrt(noise) * random.standard_normal(sums.shape)
-    return sums + np.bincount(of, mine["net"].to_numpy(float), many)
+    return np.asarray(sums + np.sqrt(noise) * random.standard_normal(sums.shape))

@@ -108,6 +108,9 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
         row = with_ratio(row, "cac", rows["cost"], rows["customers"], rows["month"])
         if name == UNKNOWN:  # what they cost is with the other channels
             row |= {"spent": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
+        row |= {
+            cost: np.nan for cost in ("cac_spend", "cac") if row[cost] < 0
+        }  # more came back than was spent
         found.append(row | {"remark": _remark(row, float(refunds.get(name, 0.0)))})
     apart = np.nan, np.nan
     if by != "channel" and len(groups) > 1:
@@ -127,6 +130,8 @@ def _remark(row: dict[str, Any], refunds: float) -> str:
         )
     if refunds < 0:
         remarks.append(f"refunds of {fmt.money(-refunds)} are taken off")
+    if row["spent"] < 0:
+        remarks.append("more came back than was spent: what a customer costs is not known")
     if 0 < row["customers"] < FEW:
         remarks.append(f"only {fmt.plural(row['customers'], 'customer')}")
     return "; ".join(remarks)
@@ -141,7 +146,8 @@ def cost_parts(data: AcquisitionData) -> pd.DataFrame:
     spend = spend[spend["month"].isin(months)].assign(part=spend["component"].replace("", "(not split)"))
     parts = spend.groupby("part")["amount"].sum()
     staff = data.staff[data.staff["activity"].isin(WAGES) & data.staff["month"].isin(months)]
-    parts = pd.concat([parts, staff.groupby("activity")["cost"].sum().rename(index="wages of {}".format)])
+    wages = staff.astype({"cost": float}).groupby("activity")["cost"].sum().rename(index="wages of {}".format)
+    parts = pd.concat([part for part in (parts, wages) if len(part)] or [parts])
     parts = parts[parts != 0].astype(float).sort_values(ascending=False)
     if parts.empty:
         return no_rows("part amount share per_customer", "no complete month whose spend is known")
@@ -168,9 +174,7 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
 
     def apart(one: str, other: str) -> tuple[tuple[float, float], tuple[float, float]]:
         """Ends of the differences in cost per lead and in share won."""
-        return difference(monthly[one], monthly[other])[1:], closes[one].likelier(
-            closes[other], data.close_days
-        )
+        return difference(monthly[one], monthly[other])[1:], closes[one].apart(closes[other], data.close_days)
 
     each = table["channel"].map(worth).astype(float)
     table["roi_per_lead"] = roi_per_lead(table["close_rate"], each, table["cpl"])
@@ -204,13 +208,7 @@ def _steps(
     row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
     for cost, column in (("cpl", "leads"), ("cpa", "interested")):
         row = with_ratio(row, cost, *_by_month(spent, leads, column))
-    rate, low, high = closes.by(close_days)
-    row |= {
-        "close_rate": rate,
-        "close_rate_low": low,
-        "close_rate_high": high,
-        "median_days": closes.median_days,
-    }
+    row |= closes.told(close_days)
     remarks = []
     if wrong := int((bought["impossible"] > 0).sum()):
         remarks.append(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import as_day, check_margin, dated, end_of, fetch, money_of, seen_by, with_ids_of
 from crmlib.customers.audit.months import last_months
 from crmlib.data.sources import open_optional
@@ -196,6 +197,13 @@ class AcquisitionData:
             return empty.astype({"date": "datetime64[us]", "amount": float, "organic": bool})
         if lost := [name for name in ("date", "channel", "amount") if name not in rows.columns]:
             raise DataError(f"marketing_spend has no column {lost[0]!r}; it needs date, channel and amount")
+        if "currency" in rows.columns:
+            found = fetch(rows.select(_.currency).distinct())["currency"].dropna()
+            others = sorted({*found.astype(str), *filter(None, [self.currency])})
+            if len(others) > 1:
+                raise DataError(
+                    f"marketing_spend is in {fmt.listing(others)}; give all amounts in one currency"
+                )
         text = {name: optional(rows, name, "string").fill_null("") for name in _FACTS[:4]}
         seen = {name: optional(rows, name, "float64") for name in ("impressions", "clicks")}
         campaign = text["market"] + " " + text["product_type"] + " " + text["partner_id"]

@@ -54,19 +54,10 @@ def funnel(data: AcquisitionData, by: list[str]) -> pd.DataFrame:
         )
         counts = {name: some[name].sum(min_count=1) for name in REACHED}
         ends = some.groupby("event")["leads"].sum()
-        closes = closing(some)
-        rate = dict(
-            zip(("close_rate", "close_rate_low", "close_rate_high"), closes.by(data.close_days), strict=True)
-        )
         before = int(some.loc[some["days"] < 0, "leads"].sum())
         row = {**dict(zip(by, names, strict=True)), **shows, **counts, "lost": ends.get("lost", 0)}
-        row |= {
-            "open": ends.get("open", 0),
-            **rate,
-            "median_days": closes.median_days,
-            "customers_before": before,
-        }
-        found.append(row | {"complete": not ends.get("open", 0)})
+        row |= {"open": ends.get("open", 0), **closing(some).told(data.close_days)}
+        found.append(row | {"customers_before": before, "complete": not ends.get("open", 0)})
     return pd.DataFrame(found)
 
 
@@ -127,17 +118,14 @@ def rivals(data: AcquisitionData) -> pd.DataFrame:
         closes = closing(some)
         ways.append(closes)
         costs.append((some["cost"], some["won"], some["cluster"]))
-        rate = dict(
-            zip(("close_rate", "close_rate_low", "close_rate_high"), closes.by(data.close_days), strict=True)
-        )
         row: dict[str, Any] = {
             "origin": "from a rival" if is_rival else "others",
             "leads": some["leads"].sum(),
         }
-        row |= {"won": some["won"].sum(), **rate, "median_days": closes.median_days}
+        row |= {"won": some["won"].sum(), **closes.told(data.close_days)}
         row = with_ratio(row, "hours_per_win", some["hours"], some["won"], some["cluster"])
         found.append(with_ratio(row, "cost_per_win", some["cost"], some["won"], some["cluster"]))
-    apart = [(ways[1].later(ways[0])), difference(costs[1], costs[0])[1:]] if len(ways) == 2 else []
+    apart = [(ways[1].apart(ways[0])), difference(costs[1], costs[0])[1:]] if len(ways) == 2 else []
     return with_finding(pd.DataFrame(found), rivals_in_words, apart)
 
 
@@ -171,20 +159,15 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
 
 def _shares_drawn(data: AcquisitionData, channels: list[str], each: np.ndarray) -> np.ndarray:
     """Share of value less share of visits of each channel, in resamples of months and of what customers bring."""
-    visits, born = data.spend, data.acquired
-    months = pd.concat(
-        [
-            visits["clicks"].groupby([visits["date"].dt.to_period("M"), visits["channel"]]).sum().unstack(),
-            born["customers"].groupby([born["born"].dt.to_period("M"), born["channel"]]).sum().unstack(),
-        ],
-        axis=1,
-        keys=["visits", "customers"],
-    ).fillna(0.0)
-    weights = np.array([*bootstrap_weights(len(months), RESAMPLES * 5, 0, poisson=True)])
-    seen, won = (
-        weights @ months[name].reindex(columns=channels, fill_value=0.0).to_numpy()
-        for name in ("visits", "customers")
+    came, born = data.spend, data.acquired
+    parts = (
+        (came["clicks"], came["date"], came["channel"]),
+        (born["customers"], born["born"], born["channel"]),
     )
+    tables = [many.groupby([day.dt.to_period("M"), name]).sum().unstack() for many, day, name in parts]
+    months = tables[0].index.union(tables[1].index)
+    weights = np.array([*bootstrap_weights(len(months), RESAMPLES * 5, 0, poisson=True)])
+    seen, won = (weights @ table.reindex(months, columns=channels).fillna(0.0).to_numpy() for table in tables)
     noise = np.random.default_rng(0).standard_normal(won.shape) * np.nan_to_num(each[:, 1])
     value = won * (each[:, 0] + noise)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -13,6 +13,13 @@ from crmlib.findings import MET, NOT_MET, UNNAMED, Compared, Estimate, compared
 from crmlib.statistics import Array, percentile_interval
 
 Ends = tuple[float, float]
+
+
+def set_apart(sentence: str, difference: float, ends: Ends, unit: fmt.Unit = "money") -> Compared:
+    """A sentence that compares, with the difference and the ends of its interval."""
+    return compared(sentence, Estimate(difference, unit, *ends, currency=UNNAMED))
+
+
 money = partial(fmt.money, currency=UNNAMED)
 
 
@@ -29,7 +36,7 @@ def cost_of_customers(table: pd.DataFrame, by: str, apart: tuple[float, float]) 
         )
         if len(rows) < 2:
             return sentence
-        return compared(sentence, Estimate(last["cac"] - first["cac"], "money", *apart, currency=UNNAMED))
+        return set_apart(sentence, last["cac"] - first["cac"], apart)
     known = rows.set_index("channel")["cac"]
     sentence = f"A new customer costs {money(known.iloc[0])}"
     paid = "paid channels" in known
@@ -52,14 +59,10 @@ def dearest_lead(table: pd.DataFrame, apart: Callable[[str, str], tuple[Ends, En
     won, cost = rows["close_rate"].map(fmt.share), rows["cpl"].map(money)
     costs, shares = apart(cheap, other)
     gaps = rows.loc[cheap, ["cpl", "close_rate"]] - rows.loc[other, ["cpl", "close_rate"]]
-    cheapest = compared(
-        f"Prospects of {cheap} are cheapest, {cost[cheap]} each, of {other} {cost[other]}",
-        Estimate(gaps["cpl"], "money", *costs, currency=UNNAMED),
-    )
-    likelier = compared(
-        f"{won[cheap]} of them are won, of {other} {won[other]}",
-        Estimate(gaps["close_rate"], "points", *shares),
-    )
+    cheapest = f"Prospects of {cheap} are cheapest, {cost[cheap]} each, of {other} {cost[other]}"
+    cheapest = set_apart(cheapest, gaps["cpl"], costs)
+    likelier = f"{won[cheap]} of them are won, of {other} {won[other]}"
+    likelier = set_apart(likelier, gaps["close_rate"], shares, "points")
     return Compared.of(f"{cheapest}; {likelier}", likelier.difference)
 
 
@@ -111,16 +114,14 @@ def worst_leak(table: pd.DataFrame, drawn: Array) -> str:
     if known.empty:
         return ""
     row = known.iloc[0]
-    sentence = f"Most is lost at the step {row['step']}: {money(row['leak'])}"
-    if len(known) > 1:
-        second, at = known.iloc[1], known.index
-        low, high = percentile_interval(drawn[:, at[0]] - drawn[:, at[1]])
-        gap = Estimate(row["leak"] - second["leak"], "money", float(low), float(high), currency=UNNAMED)
-        return compared(
-            f"{sentence}, if those lost were like those who went on; at {second['step']} {money(second['leak'])}",
-            gap,
-        )
-    return f"{sentence}, if those lost were like those who went on"
+    lost = "if those lost were like those who went on"
+    sentence = f"Most is lost at the step {row['step']}: {money(row['leak'])}, {lost}"
+    if len(known) < 2:
+        return sentence
+    second, at = known.iloc[1], known.index
+    low, high = percentile_interval(drawn[:, at[0]] - drawn[:, at[1]])
+    sentence = f"{sentence}; at {second['step']} {money(second['leak'])}"
+    return set_apart(sentence, row["leak"] - second["leak"], (float(low), float(high)))
 
 
 def rivals_in_words(table: pd.DataFrame, apart: list[Ends]) -> str:
@@ -130,16 +131,13 @@ def rivals_in_words(table: pd.DataFrame, apart: list[Ends]) -> str:
         return ""
     theirs, ours = rows.loc["from a rival"], rows.loc["others"]
     gaps = [theirs[name] - ours[name] for name in ("median_days", "cost_per_win")]
-    days = compared(
-        f"A customer won from a rival takes {fmt.plural(theirs['median_days'], 'day')}, "
-        f"another {fmt.days(ours['median_days'])}",
-        Estimate(gaps[0], "days", *apart[0]),
+    slower = fmt.plural(theirs["median_days"], "day"), fmt.days(ours["median_days"])
+    days = set_apart(
+        "A customer won from a rival takes {}, another {}".format(*slower), gaps[0], apart[0], "days"
     )
-    costs = compared(
-        f"it costs {money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}",
-        Estimate(gaps[1], "money", *apart[1], currency=UNNAMED),
-    )
-    return Compared.of(f"{days}; {costs}", costs.difference)
+    costs = f"it costs {money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}"
+    dearer = set_apart(costs, gaps[1], apart[1])
+    return Compared.of(f"{days}; {dearer}", dearer.difference)
 
 
 def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> str:
@@ -150,7 +148,7 @@ def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> s
     row = table.loc[gap.abs().idxmax()]
     visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
     sentence = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
-    said = compared(sentence, Estimate(gap[gap.abs().idxmax()], "points", row["low"], row["high"]))
+    said = set_apart(sentence, gap[gap.abs().idxmax()], (row["low"], row["high"]), "points")
     if not np.isfinite(agreement):
         return said
     ranks = f"rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
@@ -214,12 +212,12 @@ def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
     mean = fmt.money(best["worth"], UNNAMED)
     if len(table) == 1:
         reach = fmt.interval(best["worth_low"], best["worth_high"], "money", UNNAMED)
-        return f"a customer of {best['channel']} is worth {mean} ({reach})"
+        return f"a customer of {best['channel']} is worth {mean} ({reach}), not discounted"
     low, high = percentile_interval(between, level=level)
     difference = Estimate(float(np.mean(between)), "money", float(low), float(high), level, UNNAMED)
     sentence = (
         f"a customer of {best['channel']} is worth {mean}, of {worst['channel']} "
-        f"{fmt.money(worst['worth'], UNNAMED)}"
+        f"{fmt.money(worst['worth'], UNNAMED)}, not discounted"
     )
     return compared(sentence, difference)
 
@@ -267,15 +265,17 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
     per_1000 = 1000 / told["spent"].head(2).to_numpy() * [1, -1]
     error = np.sqrt(per_1000 @ spread.loc[names, names].to_numpy() @ per_1000)
     gain = 1000 / best["marginal_cac"] - 1000 / next_best["marginal_cac"]
-    difference = Estimate(gain, "ratio", gain - 1.645 * error, gain + 1.645 * error, level=0.9)
+    ends = gain - 1.96 * error, gain + 1.96 * error
     wins = f"{money(1000)} more win {fmt.number(1000 / best['marginal_cac'], 1)} customers"
     other = f"by {next_best['channel']} {fmt.number(1000 / next_best['marginal_cac'], 1)}"
-    return compared(f"{sentence}; {wins}, {other}", difference)
+    return set_apart(f"{sentence}; {wins}, {other}", gain, ends, "ratio")
 
 
 def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:
     """How much of the later top tenth the first and the last age find, and what acting at once loses."""
     first, last = table.iloc[0], table.iloc[-1]
+    if np.isnan(first["top_captured"]):
+        return "Later value cannot be told apart: hardly anybody bought again after the last of these days"
     when = "on the first day" if first["days"] == 0 else f"after {fmt.plural(int(first['days']), 'day')}"
     captured = f"{fmt.share(first['top_captured'])} of the later best customers are among the best {when}"
     lost = Estimate(
