@@ -15,11 +15,14 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crmlib.data.code_key import code_key
 from crmlib.data.staging import clear_leftovers, whole_folder, write_whole
 from crmlib.errors import DataError
+
+if TYPE_CHECKING:
+    from crmlib.data.databases import RowsState
 
 # Modules that import all that cleaning needs.
 CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
@@ -94,10 +97,11 @@ def changed_while_read(file: Path) -> DataError:
     return DataError(f"{file.name} changed while it was read; run again when it is complete")
 
 
-def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
+def cache_key(files: Mapping[Any, FileState | RowsState], settings: str) -> str:
     """A name for the outcome of cleaning these files with these settings and the code that cleans.
 
-    `files`: the source files; their content counts, not their names' age. `settings`: formats and policies, as text.
+    `files`: the source files, or rows of a database; their content counts, not their names' age. `settings`: formats
+    and policies, as text.
     """
     parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
     parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
@@ -105,7 +109,10 @@ def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
 
 
 def keep_cleaned(
-    folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Path, FileState], **facts: Any
+    folder: Path,
+    clean: Callable[[Path], CleaningReport],
+    files: Mapping[Any, FileState | RowsState],
+    **facts: Any,
 ) -> Path:
     """The folder of a cleaned log or table, made now if it is not there as it was made.
 

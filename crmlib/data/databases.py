@@ -1,0 +1,349 @@
+"""Tables of databases as sources: an address, and the rows that come home from it.
+
+The database itself says what a table holds: the number of its rows and the sum of their hashes, in one scan. The rows
+are read once for each such key, as they are with a file, and are then sorted: a table of a database has no order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from crmlib.data.staging import own_folder, scratch, write_whole
+from crmlib.errors import CrmError, DataError, did_you_mean, disk_full
+from crmlib.progress import progress
+from crmlib.secrets import holds_secret
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+    from crmlib.data.contracts.contract import Contract
+
+_FILES = ("sqlite", "duckdb")
+_WITH_EXTRA = ("postgres", "mysql", "snowflake", "bigquery")
+SCHEMES = (
+    "postgres",
+    "postgresql",
+    "mysql",
+    *_FILES,
+    "snowflake",
+    "bigquery",
+    "databricks",
+    "trino",
+    "clickhouse",
+)
+_FORM = 1  # of the rows that are kept; another number where they are read in another way
+_ROWS_AT_A_TIME = 50_000
+_CONNECT_SECONDS = 15
+# What a driver's complaint has in it, and what we say: its own words may name the user or quote a value.
+_CAUSES = {
+    r"^(ModuleNotFound|Import)Error": 'its driver is not installed: pip install "{package}"',
+    r"42501|permission denied|privilege|not authorized": "the user has no right to read it; ask for the right to "
+    "select, or name under `query` what may be read",
+    r"28P01|28000|passwor|authenti|access denied|credential|role .* does not exist": "the server refuses the user or "
+    "the password; put the password where the driver looks for it, as in PGPASSWORD or ~/.pgpass for PostgreSQL",
+    r"3D000|database .* does not exist|unknown database": "there is no database of this name on the server",
+    r"^TableNotFound|42P01|3F000|no such table|table .*n[o']t exist": "there is no such table{tables}",
+    r"42703|no such column|unknown column": "the query names a column that is not there",
+    r"42601|^ParseError|syntax error": "the database does not understand the query",
+    r"57014|statement timeout": "the server stopped the query, for it took longer than the server allows",
+    r"25006|read-?only": "the query would change the database; one that reads alone is needed",
+    r"^(Arrow|Data|Overflow|NumericValue|Value)|^Conversion": "a value of it is not of its column's type, or larger "
+    "than this type can be here, such as the date infinity; leave it out, or make it text, in a `query`",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DatabaseRows:
+    """The rows of a table or of a query of a database.
+
+    `address`: without a password, which stays where the driver looks for it. `table`: its name, as in "orders" or
+    "sales.orders". `query`: rows chosen by the database, instead of a table.
+
+    Examples
+    --------
+    >>> DatabaseRows("postgres://me@db.example.org/shop", "orders").name
+    'postgres://db.example.org/shop orders'
+    """
+
+    address: str
+    table: str | None = None
+    query: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The kind of the database, as Ibis calls it."""
+        return self.address.partition("://")[0].lower().replace("postgresql", "postgres")
+
+    @property
+    def name(self) -> str:
+        """What they are called in all that is written: without the user, and of a file without its folder."""
+        parts = urlsplit(self.address)
+        where = (
+            Path(parts.path).name if self.scheme in _FILES else parts.netloc.rpartition("@")[2] + parts.path
+        )
+        return f"{parts.scheme}://{where} {self.table or 'query'}"
+
+    def state(self, contract: Contract, named: Mapping[str, str]) -> RowsState:
+        """What the columns that a contract needs hold now; `named` is contract column to source column.
+
+        Of a table with free columns that is every column; else those named, and those of the contract's own names.
+        Raises DataError if the database cannot be asked, or a column is not there.
+        """
+        with self._opened() as (connection, table):
+            own, columns = contract, list(table.columns)
+            personal = contract.free_columns
+            if not contract.free_columns:
+                chosen = own.resolve(dict(named), columns)
+                columns = [name for name in columns if name in chosen.values()]
+                personal = any(own.column(ours).personal for ours in chosen)
+            kinds = {name: _kind_of(table[name].type()) for name in columns}
+            return RowsState(self._key(connection, table, columns), kinds, personal)
+
+    def copy_to(self, file: Path, state: RowsState | None = None) -> None:
+        """Write the rows into a Parquet file, sorted by all their columns.
+
+        `state`: which columns, and the key that they must have to the end; without it every column that a cell of a
+        file can hold. Raises DataError if the rows change while they are read.
+        """
+        from crmlib.data.engine import engine
+
+        with own_folder(scratch()) as folder:
+            with self._opened() as (connection, table):
+                flat = [name for name in table.columns if not _holds_several(table[name].type())]
+                columns = list(state.kinds) if state else flat
+                _stream(connection, _as_read(table, columns, connection.name), folder / "unsorted.parquet")
+                if state and self._key(connection, table, columns) != state.sha256:
+                    raise DataError(
+                        f"{self.name} changed while it was read; run again when it is complete, or choose under "
+                        "`query` rows that do not change, such as those before today"
+                    )
+            rows = engine().read_parquet(folder / "unsorted.parquet")
+            engine().to_parquet(rows.order_by(rows.columns), file)
+
+    def _key(self, connection: Any, table: ibis.Table, columns: Sequence[str]) -> str:
+        from crmlib.data.row_hashes import row_hashes
+
+        with progress("rows in the database are counted"):
+            found = connection.execute(row_hashes(table, columns, connection.name)).to_dict("records")[0]
+        types = [str(table[name].type()) for name in columns]
+        facts = [_FORM, self.name, self.query, list(columns), types, *found.values()]
+        return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, ibis.Table]]:
+        """The database and the table in it, open for reading alone."""
+        connection: Any = None
+        reached = False
+        try:
+            connection = self._connect()
+            reached = True
+            yield connection, self._table_of(connection)
+        except CrmError:
+            raise
+        except Exception as complaint:  # whatever a driver raises
+            raise self._refusal(complaint, connection, reached) from None
+        finally:
+            with suppress(Exception):
+                connection.disconnect()
+
+    def _connect(self) -> Any:
+        import ibis
+
+        from crmlib.data.row_hashes import OF_SQLITE, hash_for_sqlite
+
+        if self.scheme not in _FILES:
+            patience = {"connect_timeout": _CONNECT_SECONDS} if self.scheme in ("postgres", "mysql") else {}
+            connection = ibis.connect(self.address, **patience)
+            if self.scheme == "postgres":
+                connection.con.execute("SET default_transaction_read_only = on")
+            return connection
+        file = Path(self.address.partition("://")[2])
+        if not file.is_file():
+            beside = [path.name for path in file.parent.glob("*")]
+            raise DataError(
+                f"{self.name}: there is no file {file.name}; {did_you_mean(file.name, beside[:20])}"
+            )
+        if self.scheme == "duckdb":
+            return ibis.duckdb.connect(file, read_only=True)
+        opened = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)
+        opened.create_function(OF_SQLITE, 1, hash_for_sqlite, deterministic=True)
+        return ibis.sqlite.from_connection(opened)
+
+    def _table_of(self, connection: Any) -> ibis.Table:
+        if self.query:
+            query, schema = self.query.strip().rstrip(";"), None
+            if self.scheme == "postgres":  # Ibis would make a view, for which a reader may lack the right
+                read = connection.compiler.type_mapper.from_string
+                found = connection.con.execute(f"SELECT * FROM ({query}\n) AS asked LIMIT 0").description
+                schema = {column.name: read(column.type_display) for column in found}
+            return connection.sql(query, schema=schema)
+        database, _dot, name = str(self.table).rpartition(".")
+        return connection.table(name, database=database or None)
+
+    def _refusal(self, complaint: Exception, connection: Any, reached: bool) -> DataError:
+        """Say in our words why a database cannot be read."""
+        said = f"{type(complaint).__name__} {getattr(complaint, 'sqlstate', None) or ''} {complaint}"
+        if "No space left on device" in said:
+            raise disk_full(f"what was read of {self.name}") from None
+        package = f"crmlib[{self.scheme}]" if self.scheme in _WITH_EXTRA else f"ibis-framework[{self.scheme}]"
+        tables = ""
+        with suppress(Exception):
+            tables = f"; {did_you_mean(str(self.table), connection.list_tables()[:40])}"
+        if not reached:
+            why = "the server cannot be reached; see whether it runs, and whether host and port are right"
+            why = (
+                "it is no database of this kind, or another program holds it"
+                if self.scheme in _FILES
+                else why
+            )
+        elif re.match("Operational|Interface|Connection", said):
+            why = "the connection was lost half way; nothing of it was kept. Run again"
+        else:
+            why = f"the driver stopped ({type(complaint).__name__})"
+        for pattern, words in _CAUSES.items():
+            if re.search(pattern, said, re.IGNORECASE):
+                why = words.format(package=package, tables=tables)
+                break
+        return DataError(f"{self.name} cannot be read: {why}")
+
+
+@dataclass(frozen=True)
+class RowsState:
+    """What columns of a database held when they were looked at, by a digest of the key that the database computed.
+
+    `kinds`: column to what its type holds, as in "numbers". `personal`: whether one of them may say who a customer is.
+    """
+
+    sha256: str
+    kinds: dict[str, str]
+    personal: bool
+
+    def is_still_that_of(self, rows: DatabaseRows) -> bool:
+        """Whether the database holds the same now."""
+        with rows._opened() as (connection, table):
+            there = self.kinds.keys() <= {*table.columns}
+            return there and rows._key(connection, table, list(self.kinds)) == self.sha256
+
+    def require_same_kinds(self, rows: DatabaseRows, notes: Path) -> None:
+        """Go on if every column holds what it held in the last run, which a file in the folder `notes` says.
+
+        Raises DataError if one holds, say, text where it held numbers.
+        """
+        note = notes / f"{hashlib.sha256(f'{rows.name} {rows.query}'.encode()).hexdigest()[:24]}-kinds.json"
+        with suppress(OSError, ValueError):
+            before = json.loads(note.read_text(encoding="utf-8"))
+            for column, kind in self.kinds.items():
+                if before.get(column, kind) != kind:
+                    raise DataError(
+                        f"{rows.name}: column {column!r} holds {kind} now, and {before[column]} in the last run; "
+                        f"correct it in the database or in a `query`. If it is meant, remove {note} and run again"
+                    )
+        write_whole(note, json.dumps(self.kinds), flush=False)
+
+
+def rows_of(
+    source: Any, table: str | None = None, query: str | None = None, base: Path | None = None
+) -> DatabaseRows | None:
+    """The rows that an address with a table or a query names; None where the source is no address of a database.
+
+    `base`: the folder that the path of an SQLite or DuckDB file starts from. Raises DataError if the address holds a
+    password, or not exactly one of `table` and `query` is given.
+
+    Examples
+    --------
+    >>> rows_of("orders.csv"), rows_of("sqlite://shop.db", "orders", base=Path("/data")).address
+    (None, 'sqlite:///data/shop.db')
+    """
+    scheme, _sign, rest = str(source).partition("://")
+    if isinstance(source, (list, tuple)) or not _sign or scheme.lower() not in SCHEMES:
+        if query:
+            raise DataError("query goes with the address of a database, as in source: postgres://host/shop")
+        return None
+    address = str(source)
+    if scheme.lower() in _FILES:
+        address = f"{scheme}://{(base or Path.cwd()) / Path(rest).expanduser()}"
+    elif holds_secret(address) or _may_hold_password(address):
+        raise DataError(
+            f"the address {scheme}://… holds a password, or a port that is no number; take it out, for a study is read "
+            "by many. The driver finds a password in its own environment, as in PGPASSWORD or ~/.pgpass for PostgreSQL"
+        )
+    if bool(table) == bool(query):
+        raise DataError(
+            "the address of a database needs `table`, as in table: orders, or `query`, and not both "
+            "(crm new and crm add: --table or --query)"
+        )
+    return DatabaseRows(address, table, query)
+
+
+def _may_hold_password(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.password is not None or "@" in parts.path or (parts.port or 0) < 0
+    except ValueError:  # a port that is no number
+        return True
+
+
+def _holds_several(kind: Any) -> bool:
+    return kind.is_nested() or kind.is_binary()
+
+
+def _as_read(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
+    """Columns as they come home: numbers, dates and yes or no as they are, all else as text."""
+    return table.select(**{name: _plain(table[name], dialect) for name in columns})
+
+
+def _plain(column: ir.Value, dialect: str) -> ir.Value:
+    kind = column.type()
+    if kind.is_decimal() and dialect == "postgres":  # one without digits of its own, and its type "money" too
+        return column.cast("float64" if kind.scale is None else f"decimal(38, {kind.scale})")
+    plain = (
+        kind.is_numeric()
+        or kind.is_boolean()
+        or kind.is_date()
+        or kind.is_timestamp()
+        or _holds_several(kind)
+    )
+    # A column of SQLite may hold anything, whatever its type: it is read as text, as a CSV is.
+    return column if plain and dialect != "sqlite" else column.cast("string")
+
+
+def _kind_of(kind: Any) -> str:
+    if kind.is_timestamp():
+        return "dates with a time zone" if kind.timezone else "dates"
+    known = {"numbers": kind.is_numeric(), "dates": kind.is_date(), "yes or no": kind.is_boolean()}
+    return next(
+        (words for words, holds in known.items() if holds), str(kind) if _holds_several(kind) else "text"
+    )
+
+
+def _stream(connection: Any, rows: ibis.Table, file: Path) -> None:
+    """Write rows into a Parquet file, some at a time."""
+    from pyarrow import parquet
+
+    with progress("rows of the database are read"):
+        schema, batches = rows.schema().to_pyarrow(), _batches(connection, rows)
+        with parquet.ParquetWriter(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch.cast(schema))
+
+
+def _batches(connection: Any, rows: ibis.Table) -> Iterator[Any]:
+    import pyarrow as pa
+
+    if connection.name != "sqlite":
+        yield from connection.to_pyarrow_batches(rows, chunk_size=_ROWS_AT_A_TIME)
+        return
+    kind = rows.schema().as_struct().to_pyarrow()
+    cursor = connection.raw_sql(connection.compile(rows))  # Ibis would read all of them into memory
+    while some := cursor.fetchmany(_ROWS_AT_A_TIME):
+        yield pa.RecordBatch.from_struct_array(pa.array(some, type=kind))
