@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from crmlib.data.kept import FileState, keep
 from crmlib.data.staging import own_folder, scratch, write_whole
 from crmlib.errors import CrmError, DataError, did_you_mean, disk_full
 from crmlib.progress import progress
@@ -43,23 +44,26 @@ SCHEMES = (
 )
 _FORM = 1  # of the rows that are kept; another number where they are read in another way
 _ROWS_AT_A_TIME = 50_000
+_KEPT = "rows.parquet"
 _CONNECT_SECONDS = 15
-# What a driver's complaint has in it, and what we say: its own words may name the user or quote a value.
+# What is in a driver's complaint (its type, SQLSTATE, and words, which may name the user or quote a value), and what we
+# say instead.
 _CAUSES = {
     r"^(ModuleNotFound|Import)Error": 'its driver is not installed: pip install "{package}"',
-    r"42501|permission denied|privilege|not authorized": "the user has no right to read it; ask for the right to "
-    "select, or name under `query` what may be read",
-    r"28P01|28000|passwor|authenti|access denied|credential|role .* does not exist": "the server refuses the user or "
-    "the password; put the password where the driver looks for it, as in PGPASSWORD or ~/.pgpass for PostgreSQL",
+    r"42501|(permission|command) denied|privilege|not authorized": "the user has no right to read it; ask for the "
+    "right to select, or name under `query` what may be read",
+    r"28P01|28000|passwor|authenti|access denied|credential|role .* exist": "the server refuses the user or the "
+    "password; put the password where the driver looks for it, as in PGPASSWORD or ~/.pgpass for PostgreSQL",
     r"3D000|database .* does not exist|unknown database": "there is no database of this name on the server",
     r"^TableNotFound|42P01|3F000|no such table|table .*n[o']t exist": "there is no such table{tables}",
     r"42703|no such column|unknown column": "the query names a column that is not there",
     r"42601|^ParseError|syntax error": "the database does not understand the query",
     r"57014|statement timeout": "the server stopped the query, for it took longer than the server allows",
-    r"25006|read-?only": "the query would change the database; one that reads alone is needed",
-    r"^(Arrow|Data|Overflow|NumericValue|Value)|^Conversion": "a value of it is not of its column's type, or larger "
-    "than this type can be here, such as the date infinity; leave it out, or make it text, in a `query`",
-}  # fmt: skip
+    r"25006|read-?only": "the query would change the database; one that only reads is needed",
+    r"^(Arrow|DataError|Overflow|NumericValue|ValueError|Conversion|Invalid(Datetime|Text))": "a value of it is not of "
+    "its column's type, or larger than can be read, such as the date infinity; leave it out, or make it text, in a "
+    "`query`",
+}
 
 
 @dataclass(frozen=True)
@@ -88,47 +92,54 @@ class DatabaseRows:
     def name(self) -> str:
         """What they are called in all that is written: without the user, and of a file without its folder."""
         parts = urlsplit(self.address)
-        where = (
-            Path(parts.path).name if self.scheme in _FILES else parts.netloc.rpartition("@")[2] + parts.path
-        )
+        where = self.file.name if self.file else parts.netloc.rpartition("@")[2] + parts.path
         return f"{parts.scheme}://{where} {self.table or 'query'}"
 
-    def state(self, contract: Contract, named: Mapping[str, str]) -> RowsState:
-        """What the columns that a contract needs hold now; `named` is contract column to source column.
+    @property
+    def file(self) -> Path | None:
+        """The file that the database is, if it is one."""
+        return Path(self.address.partition("://")[2]) if self.scheme in _FILES else None
 
-        Of a table with free columns that is every column; else those named, and those of the contract's own names.
+    def state(self, contract: Contract | None = None, named: Mapping[str, str] | None = None) -> RowsState:
+        """What the columns that a contract needs hold now: those that `named` names for its own, and of its own names.
+
+        Where it has free columns, or there is none, that is every column with one value in a cell, bytes excepted.
         Raises DataError if the database cannot be asked, or a column is not there.
         """
         with self._opened() as (connection, table):
-            own, columns = contract, list(table.columns)
-            personal = contract.free_columns
-            if not contract.free_columns:
-                chosen = own.resolve(dict(named), columns)
-                columns = [name for name in columns if name in chosen.values()]
-                personal = any(own.column(ours).personal for ours in chosen)
+            if contract is None or contract.free_columns:
+                columns = [name for name in table.columns if not _holds_several(table[name].type())]
+                personal = True
+            else:
+                chosen = contract.resolve(dict(named or {}), table.columns)
+                columns = [name for name in table.columns if name in chosen.values()]
+                personal = any(contract.column(ours).personal for ours in chosen)
             kinds = {name: _kind_of(table[name].type()) for name in columns}
-            return RowsState(self._key(connection, table, columns), kinds, personal)
+            return RowsState(self._key(connection, table, columns), (), kinds, personal)
 
-    def copy_to(self, file: Path, state: RowsState | None = None) -> None:
-        """Write the rows into a Parquet file, sorted by all their columns.
+    def kept_in(self, cache: Path, state: RowsState, **facts: Any) -> Path:
+        """The Parquet file with the rows, written now if the cache has none; sorted by all columns.
 
-        `state`: which columns, and the key that they must have to the end; without it every column that a cell of a
-        file can hold. Raises DataError if the rows change while they are read.
+        `state`: which columns, and the key that they must have to the end. `facts`: see `keep`. Raises DataError if the
+        rows change while they are read.
         """
+        made = keep(cache / "databases" / state.sha256[:24], lambda draft: self._copy(draft, state), **facts)
+        return made / _KEPT
+
+    def _copy(self, to: Path, state: RowsState) -> None:
         from crmlib.data.engine import engine
 
         with own_folder(scratch()) as folder:
             with self._opened() as (connection, table):
-                flat = [name for name in table.columns if not _holds_several(table[name].type())]
-                columns = list(state.kinds) if state else flat
+                columns = list(state.kinds)
                 _stream(connection, _as_read(table, columns, connection.name), folder / "unsorted.parquet")
-                if state and self._key(connection, table, columns) != state.sha256:
+                if self._key(connection, table, columns) != state.sha256:
                     raise DataError(
                         f"{self.name} changed while it was read; run again when it is complete, or choose under "
                         "`query` rows that do not change, such as those before today"
                     )
             rows = engine().read_parquet(folder / "unsorted.parquet")
-            engine().to_parquet(rows.order_by(rows.columns), file)
+            engine().to_parquet(rows.order_by(rows.columns), to / _KEPT)
 
     def _key(self, connection: Any, table: ibis.Table, columns: Sequence[str]) -> str:
         from crmlib.data.row_hashes import row_hashes
@@ -161,13 +172,12 @@ class DatabaseRows:
 
         from crmlib.data.row_hashes import OF_SQLITE, hash_for_sqlite
 
-        if self.scheme not in _FILES:
+        if (file := self.file) is None:
             patience = {"connect_timeout": _CONNECT_SECONDS} if self.scheme in ("postgres", "mysql") else {}
             connection = ibis.connect(self.address, **patience)
             if self.scheme == "postgres":
                 connection.con.execute("SET default_transaction_read_only = on")
             return connection
-        file = Path(self.address.partition("://")[2])
         if not file.is_file():
             beside = [path.name for path in file.parent.glob("*")]
             raise DataError(
@@ -199,14 +209,11 @@ class DatabaseRows:
         tables = ""
         with suppress(Exception):
             tables = f"; {did_you_mean(str(self.table), connection.list_tables()[:40])}"
-        if not reached:
+        if not reached and self.file:
+            why = "it is no database of this kind, or another program holds it"
+        elif not reached:
             why = "the server cannot be reached; see whether it runs, and whether host and port are right"
-            why = (
-                "it is no database of this kind, or another program holds it"
-                if self.scheme in _FILES
-                else why
-            )
-        elif re.match("Operational|Interface|Connection", said):
+        elif re.match(r"(Operational|Interface)Error|\w+ (57P|08)", said) and not self.file:
             why = "the connection was lost half way; nothing of it was kept. Run again"
         else:
             why = f"the driver stopped ({type(complaint).__name__})"
@@ -218,21 +225,20 @@ class DatabaseRows:
 
 
 @dataclass(frozen=True)
-class RowsState:
+class RowsState(FileState):
     """What columns of a database held when they were looked at, by a digest of the key that the database computed.
 
     `kinds`: column to what its type holds, as in "numbers". `personal`: whether one of them may say who a customer is.
     """
 
-    sha256: str
     kinds: dict[str, str]
     personal: bool
 
-    def is_still_that_of(self, rows: DatabaseRows) -> bool:
+    def is_still_that_of(self, file: DatabaseRows) -> bool:
         """Whether the database holds the same now."""
-        with rows._opened() as (connection, table):
+        with file._opened() as (connection, table):
             there = self.kinds.keys() <= {*table.columns}
-            return there and rows._key(connection, table, list(self.kinds)) == self.sha256
+            return there and file._key(connection, table, list(self.kinds)) == self.sha256
 
     def require_same_kinds(self, rows: DatabaseRows, notes: Path) -> None:
         """Go on if every column holds what it held in the last run, which a file in the folder `notes` says.
@@ -264,12 +270,12 @@ def rows_of(
     >>> rows_of("orders.csv"), rows_of("sqlite://shop.db", "orders", base=Path("/data")).address
     (None, 'sqlite:///data/shop.db')
     """
-    scheme, _sign, rest = str(source).partition("://")
-    if isinstance(source, (list, tuple)) or not _sign or scheme.lower() not in SCHEMES:
+    if not is_address(source):
         if query:
             raise DataError("query goes with the address of a database, as in source: postgres://host/shop")
         return None
     address = str(source)
+    scheme, _sign, rest = address.partition("://")
     if scheme.lower() in _FILES:
         address = f"{scheme}://{(base or Path.cwd()) / Path(rest).expanduser()}"
     elif holds_secret(address) or _may_hold_password(address):
@@ -283,6 +289,18 @@ def rows_of(
             "(crm new and crm add: --table or --query)"
         )
     return DatabaseRows(address, table, query)
+
+
+def is_address(source: Any) -> bool:
+    """Whether a source is the address of a database, and not of a file.
+
+    Examples
+    --------
+    >>> is_address("sqlite://shop.db"), is_address("shop.duckdb")
+    (True, False)
+    """
+    scheme, sign, _rest = str(source).partition("://")
+    return isinstance(source, str) and bool(sign) and scheme.lower() in SCHEMES
 
 
 def _may_hold_password(address: str) -> bool:

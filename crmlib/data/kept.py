@@ -15,14 +15,11 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crmlib.data.code_key import code_key
 from crmlib.data.staging import clear_leftovers, whole_folder, write_whole
 from crmlib.errors import DataError
-
-if TYPE_CHECKING:
-    from crmlib.data.databases import RowsState
 
 # Modules that import all that cleaning needs.
 CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
@@ -60,7 +57,7 @@ class FileState:
     sha256: str
     marks: tuple[int, ...]
 
-    def is_still_that_of(self, file: Path) -> bool:
+    def is_still_that_of(self, file: Any) -> bool:
         """Whether the file holds the same now."""
         try:
             return _marks(file) == self.marks or digest_of(file) == self.sha256
@@ -97,7 +94,7 @@ def changed_while_read(file: Path) -> DataError:
     return DataError(f"{file.name} changed while it was read; run again when it is complete")
 
 
-def cache_key(files: Mapping[Any, FileState | RowsState], settings: str) -> str:
+def cache_key(files: Mapping[Any, FileState], settings: str) -> str:
     """A name for the outcome of cleaning these files with these settings and the code that cleans.
 
     `files`: the source files, or rows of a database; their content counts, not their names' age. `settings`: formats
@@ -111,7 +108,7 @@ def cache_key(files: Mapping[Any, FileState | RowsState], settings: str) -> str:
 def keep_cleaned(
     folder: Path,
     clean: Callable[[Path], CleaningReport],
-    files: Mapping[Any, FileState | RowsState],
+    files: Mapping[Any, FileState],
     **facts: Any,
 ) -> Path:
     """The folder of a cleaned log or table, made now if it is not there as it was made.

@@ -22,7 +22,6 @@ from crmlib.data.kept import (
     describe,
     file_state,
     forget,
-    keep,
     keep_cleaned,
     read_report,
 )
@@ -250,11 +249,11 @@ class CleanedTables:
         return [rows] if rows else [*source_files(self._entry(name).source, base=self.source_folder)]
 
     @_once
-    def states(self, name: str) -> dict[Any, FileState | RowsState]:
+    def states(self, name: str) -> dict[Any, FileState]:
         """The files that a table is read from, and what each held when this object first looked at it."""
         return {source: self._state(name, source) for source in self.files(name)}
 
-    def _state(self, name: str, source: Path | DatabaseRows) -> FileState | RowsState:
+    def _state(self, name: str, source: Path | DatabaseRows) -> FileState:
         cache = cache_folder(self.root)
         if isinstance(source, Path):
             return file_state(source, cache)
@@ -285,9 +284,5 @@ class CleanedTables:
         state = self.states(name)[rows]
         assert isinstance(state, RowsState)
         clear = ["ids", *(["personal"] if state.personal else [])]
-        shelf = cache_folder(self.root) if {*clear} <= {*self.clear} else scratch()
-        folder = shelf / "databases" / state.sha256[:24]
-        facts = {"study": self.study, "clear": clear}
-        return (
-            keep(folder, lambda draft: rows.copy_to(draft / "rows.parquet", state), **facts) / "rows.parquet"
-        )
+        cache = cache_folder(self.root) if {*clear} <= {*self.clear} else scratch()
+        return rows.kept_in(cache, state, study=self.study, clear=clear)
