@@ -179,7 +179,7 @@ class DatabaseRows:
                 connection.con.execute("SET default_transaction_read_only = on")
             return connection
         if not file.is_file():
-            beside = [path.name for path in file.parent.glob("*")]
+            beside = [path.name for path in file.parent.glob("[!.]*")]
             raise DataError(
                 f"{self.name}: there is no file {file.name}; {did_you_mean(file.name, beside[:20])}"
             )
@@ -246,14 +246,15 @@ class RowsState(FileState):
         Raises DataError if one holds, say, text where it held numbers.
         """
         note = notes / f"{hashlib.sha256(f'{rows.name} {rows.query}'.encode()).hexdigest()[:24]}-kinds.json"
-        with suppress(OSError, ValueError):
-            before = json.loads(note.read_text(encoding="utf-8"))
-            for column, kind in self.kinds.items():
-                if before.get(column, kind) != kind:
-                    raise DataError(
-                        f"{rows.name}: column {column!r} holds {kind} now, and {before[column]} in the last run; "
-                        f"correct it in the database or in a `query`. If it is meant, remove {note} and run again"
-                    )
+        before: dict[str, str] = {}
+        with suppress(OSError, ValueError):  # there is none yet, or it was damaged
+            before = dict(json.loads(note.read_text(encoding="utf-8")))
+        for column, kind in self.kinds.items():
+            if before.get(column, kind) != kind:
+                raise DataError(
+                    f"{rows.name}: column {column!r} holds {kind} now, and {before[column]} in the last run; "
+                    f"correct it in the database or in a `query`. If it is meant, remove {note} and run again"
+                )
         write_whole(note, json.dumps(self.kinds), flush=False)
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: made in a temporary folder, on a free port of this machine, and ended by them."""
+"""A PostgreSQL server of the tests' own: in a temporary folder, on a free port of this machine, and ended by them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Server:
         import psycopg
 
         self.run(f'DROP TABLE IF EXISTS "{table}"', f'CREATE TABLE "{table}" ({columns})')
-        with psycopg.connect(self.address(), autocommit=True) as connection:
-            with connection.cursor().copy(f'COPY "{table}" FROM STDIN') as copy:
-                for row in rows:
-                    copy.write_row(row)
+        order = f'COPY "{table}" FROM STDIN'
+        with psycopg.connect(self.address()) as connection, connection.cursor().copy(order) as copy:
+            for row in rows:
+                copy.write_row(row)
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +64,25 @@ def postgres() -> Iterator[Server]:
         shutil.chown(folder, **other)
     how = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **other}
     data, port = folder / "data", _free_port()
-    command = [programs / "initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
+    command = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "shop",
+        "-A",
+        "trust",
+        "--no-sync",
+        "--locale=C",
+        "-E",
+        "UTF8",
+    ]
+    settings = [
+        f"port={port}",
+        "listen_addresses=127.0.0.1",
+        f"unix_socket_directories={folder}",
+        "fsync=off",
+    ]
     server = None
     try:
         subprocess.run(command, check=True, timeout=60, **how)

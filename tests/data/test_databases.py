@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -16,18 +17,22 @@ from click.testing import CliRunner
 
 import crmlib as crm
 from crmlib.cli import main
-from crmlib.data.contracts import CONTRACTS
 from crmlib.data.databases import SCHEMES, _as_read, rows_of
 from crmlib.data.kept import QUARANTINE, USED
 from crmlib.data.row_hashes import row_hashes
-from crmlib.errors import DataError, RunError, StudyError
+from crmlib.errors import RunError
 from crmlib.report.plan import plan_report
 from crmlib.study.tables import RUN_STATE
-from tests.data.conftest import PASSWORD, READER
 
 COLUMNS = "id integer, buyer text, day timestamp, paid numeric(10,2), order_no text, state text, pieces double precision"
 NAMED = dict(
-    customer_id="buyer", date="day", amount="paid", order_id="order_no", status="state", quantity="pieces", line_id="id"
+    customer_id="buyer",
+    date="day",
+    amount="paid",
+    order_id="order_no",
+    status="state",
+    quantity="pieces",
+    line_id="id",
 )
 
 
@@ -35,7 +40,7 @@ def awkward_log() -> list[tuple]:
     """Rows with all that a log may have: no customer, returns, repeats, equal amounts, states that are no sale."""
     draw, rows = random.Random(7), []
     for number in range(1, 400):
-        buyer = draw.choice([f"{draw.randrange(60):05d}", " b ", "Zoë, \"Z\"\tB;", "null", "", None, "1e5"])
+        buyer = draw.choice([f"{draw.randrange(60):05d}", " b ", 'Zoë, "Z"\tB;', "null", "", None, "1e5"])
         day = f"2024-{draw.randrange(1, 12):02d}-{draw.randrange(1, 28):02d} {draw.randrange(24):02d}:30:00"
         paid = draw.choice(["10.00", "-10.00", "0.00", "0.10", "19.99", None])
         state = draw.choice(["paid", "paid", None, "Cancelled", "test"])
@@ -49,15 +54,21 @@ SHUFFLED = random.Random(1).sample(ROWS, len(ROWS))
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """Write a study of one source, and open it."""
+def shop(tmp_path, monkeypatch, files):
+    """Write a study of one source beside the awkward log, and open it."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data" / "shop"
     folder.mkdir(parents=True)
+    for name in ("shop.db", "shop.duckdb"):
+        shutil.copyfile(files / name, folder / name)
 
     def opened(source, columns=NAMED, further=None, currency="EUR", **entry):
         log = {"source": source, "columns": columns, **entry}
-        content = {"title": "A shop", "currency": currency, "tables": {"transactions": log, **(further or {})}}
+        content = {
+            "title": "A shop",
+            "currency": currency,
+            "tables": {"transactions": log, **(further or {})},
+        }
         (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         return crm.open_study("shop")
 
@@ -73,19 +84,19 @@ def cache_of(tmp_path: Path) -> list[str]:
     ) + [path.name for path in tmp_path.rglob(".making-*")]
 
 
-def as_files(folder: Path) -> None:
-    """The awkward log as a Parquet file, an SQLite and a DuckDB database, the rows of the databases in another order."""
-    frame = pd.DataFrame(ROWS, columns=[part.split()[0] for part in COLUMNS.split(", ")])
-    typed = "SELECT id::INT AS id, buyer, day::TIMESTAMP AS day, paid::DECIMAL(10,2) AS paid, order_no, state, pieces"
-    duckdb.sql(f"COPY ({typed} FROM frame ORDER BY id) TO '{folder / 'orders.parquet'}'")
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The awkward log as a Parquet file, an SQLite and a DuckDB database; in these the rows stand in another order."""
+    folder = tmp_path_factory.mktemp("files")
     with duckdb.connect(folder / "shop.duckdb") as connection:
         connection.execute(f"CREATE TABLE orders ({COLUMNS})")
         connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?)", SHUFFLED)
-    sqlite = sqlite3.connect(folder / "shop.db")
-    sqlite.execute(f"CREATE TABLE orders ({COLUMNS})")
-    sqlite.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?)", SHUFFLED)
-    sqlite.commit()
+        connection.execute(f"COPY (FROM orders ORDER BY id) TO '{folder / 'orders.parquet'}'")
+    with sqlite3.connect(folder / "shop.db") as sqlite:
+        sqlite.execute(f"CREATE TABLE orders ({COLUMNS})")
+        sqlite.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?)", SHUFFLED)
     sqlite.close()
+    return folder
 
 
 def found_in(study) -> dict[str, object]:
@@ -107,7 +118,9 @@ def wanted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("file")
     as_files(folder)
     entry = {"transactions": {"source": "orders.parquet", "columns": NAMED}}
-    (folder / "study.yaml").write_text(yaml.safe_dump({"title": "A shop", "currency": "EUR", "tables": entry}))
+    (folder / "study.yaml").write_text(
+        yaml.safe_dump({"title": "A shop", "currency": "EUR", "tables": entry})
+    )
     return found_in(crm.open_study(folder / "study.yaml"))
 
 
@@ -118,11 +131,13 @@ def test_a_study_of_a_database_is_that_of_a_file_with_its_rows(kind, shop, tmp_p
         server.fill("orders", COLUMNS, SHUFFLED)
         address = server.address()
     else:
-        as_files(tmp_path / "data" / "shop")
         address = {"sqlite": "sqlite://shop.db", "duckdb": "duckdb://shop.duckdb"}[kind]
     found = found_in(shop(address, table="orders"))
     for part, value in wanted.items():
-        if (kind, part) != ("sqlite", "aside"):  # SQLite keeps 10.00 as 10, and so it stands among the rows set aside
+        if (kind, part) != (
+            "sqlite",
+            "aside",
+        ):  # SQLite keeps 10.00 as 10, and so it stands among the rows set aside
             assert json.dumps(found[part], default=str) == json.dumps(value, default=str), part
     assert len(found["aside"]) == len(wanted["aside"]) > 50
     assert cache_of(tmp_path) == ["cleaned", "databases"]
@@ -183,7 +198,6 @@ def test_the_key_and_the_columns_compile_in_every_dialect(dialect):
 
 
 def test_unchanged_rows_are_read_once(shop, tmp_path):
-    as_files(tmp_path / "data" / "shop")
     database = tmp_path / "data" / "shop" / "shop.db"
     columns = {"customer_id": "buyer", "date": "day", "amount": "paid"}
     folder = shop("sqlite://shop.db", columns, table="orders").cleaned.folder("transactions")
@@ -199,26 +213,33 @@ def test_unchanged_rows_are_read_once(shop, tmp_path):
 
 
 def test_a_run_asks_a_database_before_and_after_and_not_between(shop, tmp_path, monkeypatch):
-    as_files(tmp_path / "data" / "shop")
     shop("sqlite://shop.db", table="orders")
     plan = plan_report("shop")
     plan.require_unchanged(databases=True)
     monkeypatch.setenv(RUN_STATE, json.dumps(plan.state))
     database, away = tmp_path / "data" / "shop" / "shop.db", tmp_path / "away.db"
     database.rename(away)
-    assert crm.open_study("shop").transactions.count().to_pyarrow().as_py() > 100  # as a notebook of the run does
+    assert (
+        crm.open_study("shop").transactions.count().to_pyarrow().as_py() > 100
+    )  # as a notebook of the run does
     away.rename(database)
     with sqlite3.connect(database) as connection:
         connection.execute("DELETE FROM orders WHERE id = 7")
     plan.require_unchanged()
-    with pytest.raises(RunError, match="sqlite://shop.db orders changed during the run; nothing was published"):
+    with pytest.raises(
+        RunError, match="sqlite://shop.db orders changed during the run; nothing was published"
+    ):
         plan.require_unchanged(databases=True)
 
 
 def test_names_of_people_and_hashed_ids_leave_no_copy_of_the_rows(postgres, shop, tmp_path, monkeypatch):
     postgres.fill("people", "id text, email text", [("00001", "ann@example.org"), ("00002", None)])
     postgres.fill("orders", COLUMNS, ROWS)
-    people = {"source": postgres.address(), "table": "people", "columns": {"customer_id": "id", "email": "email"}}
+    people = {
+        "source": postgres.address(),
+        "table": "people",
+        "columns": {"customer_id": "id", "email": "email"},
+    }
     study = shop(postgres.address(), table="orders", further={"customers": people})
     assert study.table("customers").has_email.execute().tolist() == [True, False]
     assert cache_of(tmp_path) == ["cleaned", "cleaned", "databases"]
@@ -242,8 +263,12 @@ def test_crm_new_and_crm_add_read_a_database(postgres, tmp_path, monkeypatch):
         (number, f"{number % 9:05d}", f"2024-0{1 + number % 9}-11", f"{number}.250") for number in range(1, 90)
     ])  # fmt: skip
     postgres.run("CREATE SCHEMA IF NOT EXISTS crm", "DROP TABLE IF EXISTS crm.people")
-    postgres.run("CREATE TABLE crm.people AS SELECT DISTINCT customer_id, customer_id || '@x.org' AS email FROM orders")
-    made = run("new", "shop", "--transactions", postgres.address(), "--table", "orders", "--currency", "EUR", "--yes")
+    postgres.run(
+        "CREATE TABLE crm.people AS SELECT DISTINCT customer_id, customer_id || '@x.org' AS email FROM orders"
+    )
+    made = run(
+        "new", "shop", "--transactions", postgres.address(), "--table", "orders", "--currency", "EUR", "--yes"
+    )
     assert made.exit_code == 0, made.output
     added = run("add", "shop", "customers", postgres.address(), "--table", "crm.people", "--yes")
     assert added.exit_code == 0, added.output
@@ -259,12 +284,13 @@ def test_crm_new_and_crm_add_read_a_database(postgres, tmp_path, monkeypatch):
 
 
 def test_a_file_in_the_project_is_named_from_the_study(shop, tmp_path):
-    as_files(tmp_path / "data" / "shop")
     made = run("new", "other", "--transactions", "sqlite://data/shop/shop.db", "--query", "SELECT * FROM orders;",
                "--column", "customer_id=buyer", "--column", "amount=paid", "--yes")  # fmt: skip
     assert made.exit_code == 0, made.output
     entry = yaml.safe_load((tmp_path / "data/other/study.yaml").read_text())["tables"]["transactions"]
     assert entry["source"] == "sqlite://../shop/shop.db"
     assert crm.open_study("other").transactions.count().to_pyarrow().as_py() > 100
-    by_address = crm.open_study("duckdb://data/shop/shop.duckdb", table="orders", columns=NAMED, currency="EUR")
+    by_address = crm.open_study(
+        "duckdb://data/shop/shop.duckdb", table="orders", columns=NAMED, currency="EUR"
+    )
     assert by_address.cleaned.report("transactions").rows[0]["rows"] == len(ROWS)
