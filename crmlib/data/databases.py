@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,25 +25,13 @@ from crmlib.secrets import holds_secret
 
 if TYPE_CHECKING:
     import ibis
-    import ibis.expr.types as ir
 
     from crmlib.data.contracts.contract import Contract
 
 _FILES = ("sqlite", "duckdb")
 _WITH_EXTRA = ("postgres", "mysql", "snowflake", "bigquery")
-SCHEMES = (
-    "postgres",
-    "postgresql",
-    "mysql",
-    *_FILES,
-    "snowflake",
-    "bigquery",
-    "databricks",
-    "trino",
-    "clickhouse",
-)
+SCHEMES = (*_FILES, *_WITH_EXTRA, "postgresql", "databricks", "trino", "clickhouse")
 _FORM = 1  # of the rows that are kept; another number where they are read in another way
-_ROWS_AT_A_TIME = 50_000
 _KEPT = "rows.parquet"
 _CONNECT_SECONDS = 15
 # What is in a driver's complaint (its type, SQLSTATE, and words, which may name the user or quote a value), and what we
@@ -106,16 +94,16 @@ class DatabaseRows:
         Where it has free columns, or there is none, that is every column with one value in a cell, bytes excepted.
         Raises DataError if the database cannot be asked, or a column is not there.
         """
+        from crmlib.data import database_rows
+
         with self._opened() as (connection, table):
-            if contract is None or contract.free_columns:
-                columns = [name for name in table.columns if not _holds_several(table[name].type())]
-                personal = True
-            else:
-                chosen = contract.resolve(dict(named or {}), table.columns)
-                columns = [name for name in table.columns if name in chosen.values()]
+            kinds = database_rows.kinds_of(table)
+            personal = contract is None or contract.free_columns
+            if contract and not contract.free_columns:
+                chosen = contract.resolve(dict(named or {}), kinds)
+                kinds = {name: kind for name, kind in kinds.items() if name in chosen.values()}
                 personal = any(contract.column(ours).personal for ours in chosen)
-            kinds = {name: _kind_of(table[name].type()) for name in columns}
-            return RowsState(self._key(connection, table, columns), (), kinds, personal)
+            return RowsState(self._key(connection, table, kinds), (), kinds, personal)
 
     def kept_in(self, cache: Path, state: RowsState, **facts: Any) -> Path:
         """The Parquet file with the rows, written now if the cache has none; sorted by all columns.
@@ -127,13 +115,13 @@ class DatabaseRows:
         return made / _KEPT
 
     def _copy(self, to: Path, state: RowsState) -> None:
+        from crmlib.data.database_rows import bring_home
         from crmlib.data.engine import engine
 
         with own_folder(scratch()) as folder:
             with self._opened() as (connection, table):
-                columns = list(state.kinds)
-                _stream(connection, _as_read(table, columns, connection.name), folder / "unsorted.parquet")
-                if self._key(connection, table, columns) != state.sha256:
+                bring_home(connection, table, list(state.kinds), folder / "unsorted.parquet")
+                if self._key(connection, table, state.kinds) != state.sha256:
                     raise DataError(
                         f"{self.name} changed while it was read; run again when it is complete, or choose under "
                         "`query` rows that do not change, such as those before today"
@@ -141,13 +129,13 @@ class DatabaseRows:
             rows = engine().read_parquet(folder / "unsorted.parquet")
             engine().to_parquet(rows.order_by(rows.columns), to / _KEPT)
 
-    def _key(self, connection: Any, table: ibis.Table, columns: Sequence[str]) -> str:
-        from crmlib.data.row_hashes import row_hashes
+    def _key(self, connection: Any, table: ibis.Table, columns: Iterable[str]) -> str:
+        from crmlib.data.database_rows import row_hashes
 
+        types = {name: str(table[name].type()) for name in columns}
         with progress("rows in the database are counted"):
-            found = connection.execute(row_hashes(table, columns, connection.name)).to_dict("records")[0]
-        types = [str(table[name].type()) for name in columns]
-        facts = [_FORM, self.name, self.query, list(columns), types, *found.values()]
+            found = connection.execute(row_hashes(table, [*types], connection.name)).to_dict("records")[0]
+        facts = [_FORM, self.name, self.query, [*types.items()], found]
         return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
 
     @contextmanager
@@ -170,7 +158,7 @@ class DatabaseRows:
     def _connect(self) -> Any:
         import ibis
 
-        from crmlib.data.row_hashes import OF_SQLITE, hash_for_sqlite
+        from crmlib.data.database_rows import OF_SQLITE, hash_for_sqlite
 
         if (file := self.file) is None:
             patience = {"connect_timeout": _CONNECT_SECONDS} if self.scheme in ("postgres", "mysql") else {}
@@ -179,9 +167,8 @@ class DatabaseRows:
                 connection.con.execute("SET default_transaction_read_only = on")
             return connection
         if not file.is_file():
-            beside = [path.name for path in file.parent.glob("[!.]*")]
             raise DataError(
-                f"{self.name}: there is no file {file.name}; {did_you_mean(file.name, beside[:20])}"
+                f"{self.name}: there is no file {file.name} in {file.parent}; name one that is there"
             )
         if self.scheme == "duckdb":
             return ibis.duckdb.connect(file, read_only=True)
@@ -238,7 +225,7 @@ class RowsState(FileState):
         """Whether the database holds the same now."""
         with file._opened() as (connection, table):
             there = self.kinds.keys() <= {*table.columns}
-            return there and file._key(connection, table, list(self.kinds)) == self.sha256
+            return there and file._key(connection, table, self.kinds) == self.sha256
 
     def require_same_kinds(self, rows: DatabaseRows, notes: Path) -> None:
         """Go on if every column holds what it held in the last run, which a file in the folder `notes` says.
@@ -310,59 +297,3 @@ def _may_hold_password(address: str) -> bool:
         return parts.password is not None or "@" in parts.path or (parts.port or 0) < 0
     except ValueError:  # a port that is no number
         return True
-
-
-def _holds_several(kind: Any) -> bool:
-    return kind.is_nested() or kind.is_binary()
-
-
-def _as_read(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
-    """Columns as they come home: numbers, dates and yes or no as they are, all else as text."""
-    return table.select(**{name: _plain(table[name], dialect) for name in columns})
-
-
-def _plain(column: ir.Value, dialect: str) -> ir.Value:
-    kind = column.type()
-    if kind.is_decimal() and dialect == "postgres":  # one without digits of its own, and its type "money" too
-        return column.cast("float64" if kind.scale is None else f"decimal(38, {kind.scale})")
-    plain = (
-        kind.is_numeric()
-        or kind.is_boolean()
-        or kind.is_date()
-        or kind.is_timestamp()
-        or _holds_several(kind)
-    )
-    # A column of SQLite may hold anything, whatever its type: it is read as text, as a CSV is.
-    return column if plain and dialect != "sqlite" else column.cast("string")
-
-
-def _kind_of(kind: Any) -> str:
-    if kind.is_timestamp():
-        return "dates with a time zone" if kind.timezone else "dates"
-    known = {"numbers": kind.is_numeric(), "dates": kind.is_date(), "yes or no": kind.is_boolean()}
-    return next(
-        (words for words, holds in known.items() if holds), str(kind) if _holds_several(kind) else "text"
-    )
-
-
-def _stream(connection: Any, rows: ibis.Table, file: Path) -> None:
-    """Write rows into a Parquet file, some at a time."""
-    from pyarrow import parquet
-
-    with progress("rows of the database are read"):
-        schema, batches = rows.schema().to_pyarrow(), _batches(connection, rows)
-        with parquet.ParquetWriter(file, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch.cast(schema))
-
-
-def _batches(connection: Any, rows: ibis.Table) -> Iterator[Any]:
-    import pyarrow as pa
-
-    if connection.name != "sqlite":
-        yield from connection.to_pyarrow_batches(rows, chunk_size=_ROWS_AT_A_TIME)
-        return
-    kind = rows.schema().as_struct().to_pyarrow()
-    cursor = connection.raw_sql(connection.compile(rows))  # Ibis would read all of them into memory
-    while some := cursor.fetchmany(_ROWS_AT_A_TIME):
-        yield pa.RecordBatch.from_struct_array(pa.array(some, type=kind))

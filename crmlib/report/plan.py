@@ -80,8 +80,13 @@ class Plan:
         path, digest = self.study_file
         changed = [] if path.is_file() and digest_of(path) == digest else [path.name]
         for table in self.study.file.tables:
-            if databases or self.study.cleaned.database(table) is None:
+            if self.study.cleaned.database(table) is None:
                 changed += _changed(self.study, table)
+            elif databases:
+                try:
+                    changed += _changed(self.study, table)
+                except DataError as complaint:  # it cannot be asked any more
+                    raise RunError(f"{complaint}; nothing was published") from None
         changed += [file.name for file, time in _library().items() ^ self.library.items() if time]
         if changed:
             raise RunError(

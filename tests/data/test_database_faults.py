@@ -182,7 +182,7 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(tmp_path, mo
 
 
 def test_a_file_that_is_no_database(refusal, tmp_path):
-    assert "there is no file shop.db" in refusal("sqlite://shop.db", "orders")
+    assert "there is no file shop.db in" in refusal("sqlite://shop.db", "orders")
     (tmp_path / "shop.db").write_text("customer_id,date,amount\n" * 99)
     assert "it is no database of this kind" in refusal("duckdb://shop.db", "orders")
     assert "sqlite://shop.db orders cannot be read" in refusal("sqlite://shop.db", "orders")

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 
 import crmlib as crm
 from crmlib.cli import main
-from crmlib.data.databases import SCHEMES, _as_read, rows_of
+from crmlib.data.database_rows import as_read, row_hashes
+from crmlib.data.databases import SCHEMES, rows_of
 from crmlib.data.kept import QUARANTINE, USED
-from crmlib.data.row_hashes import row_hashes
 from crmlib.errors import RunError
 from crmlib.report.plan import plan_report
 from crmlib.study.tables import RUN_STATE
@@ -190,7 +190,7 @@ def test_the_key_and_the_columns_compile_in_every_dialect(dialect):
     assert f"{hashes[dialect]}(" in key
     assert key.count("orders") == 1  # one scan
     assert [name for name in table.columns if name not in key] == []
-    assert "CAST(" in ibis.to_sql(_as_read(table, table.columns, dialect), dialect=dialect)
+    assert "CAST(" in ibis.to_sql(as_read(table, table.columns, dialect), dialect=dialect)
 
 
 def test_a_key_is_that_of_the_columns_that_a_study_reads(shop, tmp_path):

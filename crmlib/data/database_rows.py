@@ -1,19 +1,48 @@
-"""The key by which a database says what a table of it holds, as one query for every dialect."""
+"""What an open database is asked: the key by which it says what a table holds, in one query, and the rows."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 from ibis import _
+
+from crmlib.progress import progress
 
 # Remainders by these are summed: that does not overflow, and two of them tell 62 bits of a hash.
 _PRIMES = (2_147_483_647, 2_147_483_629)
 OF_SQLITE = "crmlib_hash"
+_ROWS_AT_A_TIME = 50_000
+_KINDS: dict[Any, str] = {
+    dt.Boolean: "yes or no",
+    dt.Numeric: "numbers",
+    (dt.Date, dt.Timestamp): "dates",
+    (dt.Array, dt.Map, dt.Struct, dt.Binary): "",  # several values in a cell, or none that could be read
+}
+
+
+def kinds_of(table: ibis.Table) -> dict[str, str]:
+    """What each column holds, but for those with several values in a cell, or bytes.
+
+    Examples
+    --------
+    >>> kinds_of(ibis.table({"paid": "decimal(9, 2)", "day": "timestamp('UTC')", "tags": "array<string>"}))
+    {'paid': 'numbers', 'day': 'dates with a time zone'}
+    """
+    kinds = {name: _kind_of(kind) for name, kind in table.schema().items()}
+    return {name: kind for name, kind in kinds.items() if kind}
+
+
+def _kind_of(kind: Any) -> str:
+    if kind.is_timestamp() and kind.timezone:
+        return "dates with a time zone"
+    return next((words for kinds, words in _KINDS.items() if isinstance(kind, kinds)), "text")
 
 
 def row_hashes(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
@@ -84,3 +113,45 @@ _HASHES: dict[str, Callable[[ir.StringValue], Any]] = {
     "sqlite": _built_in(OF_SQLITE, "string", "float64"),
     "trino": _of_trino,
 }
+
+
+def as_read(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
+    """Columns as they come home: numbers, dates and yes or no as they are, all else as text.
+
+    A column of SQLite may hold anything, whatever its type: there all is read as text, as in a CSV.
+    """
+    return table.select(**{name: _plain(table[name], dialect) for name in columns})
+
+
+def _plain(column: ir.Value, dialect: str) -> ir.Value:
+    kind = column.type()
+    if dialect == "sqlite" or _kind_of(kind) == "text":
+        return column.cast("string")
+    if kind.is_decimal() and dialect == "postgres":  # one without digits of its own, and its type "money" too
+        return column.cast("float64" if kind.scale is None else f"decimal(38, {kind.scale})")
+    return column
+
+
+def bring_home(connection: Any, table: ibis.Table, columns: Sequence[str], file: Path) -> None:
+    """Write columns of an open database into a Parquet file, some rows at a time."""
+    from pyarrow import parquet
+
+    rows = as_read(table, columns, connection.name)
+    with (
+        progress("rows of the database are read"),
+        parquet.ParquetWriter(file, rows.schema().to_pyarrow()) as writer,
+    ):
+        for batch in _batches(connection, rows):
+            writer.write_batch(batch.cast(writer.schema))
+
+
+def _batches(connection: Any, rows: ibis.Table) -> Iterator[Any]:
+    import pyarrow as pa
+
+    if connection.name != "sqlite":
+        yield from connection.to_pyarrow_batches(rows, chunk_size=_ROWS_AT_A_TIME)
+        return
+    kind = rows.schema().as_struct().to_pyarrow()
+    cursor = connection.raw_sql(connection.compile(rows))  # Ibis would read all of them into memory
+    while some := cursor.fetchmany(_ROWS_AT_A_TIME):
+        yield pa.RecordBatch.from_struct_array(pa.array(some, type=kind))
