@@ -38,6 +38,13 @@ _READING = (
     _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
     _option("--encoding", metavar="NAME", help="Encoding of a text file, such as cp1250."),
     _option("--delimiter", metavar="SIGN", help="Sign between the columns of a text file, such as ; or tab."),
+    _option(
+        "--table",
+        "in_table",
+        metavar="TABLE",
+        help="Table of a DuckDB file or a database.",
+    ),
+    _option("--query", metavar="SQL", help="Rows of a database, instead of a table."),
     _several("--sheet", metavar="SHEET", help="Sheet of a workbook; may be repeated."),
     _several("--column", "columns", metavar="NAME=COLUMN", help="A column, as in customer_id=CustNo."),
     _several("--answer", "answers", metavar="ENTRY=ANSWER", help="An answer, as in amount_unit=cents."),
@@ -67,7 +74,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name")
 @click.option(
-    "--transactions", metavar="FILE", help="The purchase log: CSV, Excel, Parquet, JSON or Feather."
+    "--transactions",
+    metavar="FILE",
+    help="The purchase log: CSV, Excel, Parquet, JSON or Feather, or an address.",
 )
 @click.option("--subscriptions", metavar="FILE", help="Contracts, if the firm has no purchase log.")
 @click.option("--customer-features", metavar="FILE", help="Customer features, if the firm has no log.")
@@ -138,12 +147,14 @@ def _look_at(
     answers: Sequence[str],
     yes: bool,
     sheet: Sequence[str],
+    in_table: str | None,
     **options: Any,
 ) -> Guess:
     """Look at a file, ask what it does not say as long as there are answers to choose from, and show what was found."""
     from crmlib.data.contracts import CONTRACTS
     from crmlib.data.guessing.table import guess_table
 
+    options["table"] = in_table
     options["sheet"] = sheet[0] if len(sheet) == 1 else sheet
     named = dict(_two_sides("--column", text, "customer_id=CustNo") for text in columns)
     options |= {f"columns.{ours}": theirs for ours, theirs in named.items()}

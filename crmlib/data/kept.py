@@ -57,7 +57,7 @@ class FileState:
     sha256: str
     marks: tuple[int, ...]
 
-    def is_still_that_of(self, file: Path) -> bool:
+    def is_still_that_of(self, file: Any) -> bool:
         """Whether the file holds the same now."""
         try:
             return _marks(file) == self.marks or digest_of(file) == self.sha256
@@ -94,10 +94,11 @@ def changed_while_read(file: Path) -> DataError:
     return DataError(f"{file.name} changed while it was read; run again when it is complete")
 
 
-def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
+def cache_key(files: Mapping[Any, FileState], settings: str) -> str:
     """A name for the outcome of cleaning these files with these settings and the code that cleans.
 
-    `files`: the source files; their content counts, not their names' age. `settings`: formats and policies, as text.
+    `files`: the source files, or rows of a database; their content counts, not their names' age. `settings`: formats
+    and policies, as text.
     """
     parts = [settings, version("duckdb"), version("ibis-framework"), code_key(*CLEANING)]
     parts += [f"{file.name} {state.sha256}" for file, state in files.items()]
@@ -105,7 +106,10 @@ def cache_key(files: Mapping[Path, FileState], settings: str) -> str:
 
 
 def keep_cleaned(
-    folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Path, FileState], **facts: Any
+    folder: Path,
+    clean: Callable[[Path], CleaningReport],
+    files: Mapping[Any, FileState],
+    **facts: Any,
 ) -> Path:
     """The folder of a cleaned log or table, made now if it is not there as it was made.
 

@@ -39,17 +39,17 @@ _OF_CLEANED = {
 _TYPES = {column.name: column.type for column in TRANSACTIONS.columns} | _OF_CLEANED
 
 
-def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis.Table:
+def open_table(source: Any, *, base: Path | None = None, called: str = "", **options: Any) -> ibis.Table:
     """Open a table wherever it is, without reading it into memory.
 
     `source`: a CSV or TSV (also .gz, .bz2, .zst, or alone in a .zip), Parquet, Excel, JSON (lines) or Feather file, a
     folder or glob of one kind, a DuckDB file, a list of such files, a file:// address, or a pandas, Polars or PyArrow
-    frame. `base`: folder that a relative path starts from; the working directory by default. `options`: how to read it:
-    `delimiter` and `encoding` of a CSV, `sheet` (one or several) of a workbook, `table` of a DuckDB file; and
-    `keep_bad_lines`: lines of a CSV that cannot be split into columns become rows with their text in a column of its
-    own, where otherwise the file is refused. Returns every column of the source under its own name; columns of a CSV or
-    a workbook as text. Files add a column with their name, seen from `base`. Raises DataError if there is nothing
-    there, or it cannot be read, with what was looked for and where.
+    frame. `base`: folder that a relative path starts from; the working directory by default. `called`: the name of a
+    file whose own says nothing. `options`: how to read it: `delimiter` and `encoding` of a CSV, `sheet` (one or
+    several) of a workbook, `table` of a DuckDB file; and `keep_bad_lines`: lines of a CSV that cannot be split into
+    columns become rows with their text in a column of its own, where otherwise the file is refused. Returns every
+    column of the source under its own name; columns of a CSV or a workbook as text. Files add a column with their name,
+    seen from `base`. Raises DataError if there is nothing there, or it cannot be read, with what was looked for.
 
     Examples
     --------
@@ -69,9 +69,8 @@ def open_table(source: Any, *, base: Path | None = None, **options: Any) -> ibis
     given = {key: value for key, value in options.items() if value is not None}
     table = _READERS[kind_of(files[0])](files, given)
     # Where the firm's files lie is nobody's business who reads what is made of them.
-    called = {str(file): name for file, name in names_of(files, base).items()}
-    names = [*called.values()]
-    where = ibis.literal(names[0]) if len(names) == 1 else table[FILE_COLUMN].substitute(called)
+    names = {str(file): called or name for file, name in names_of(files, base).items()}
+    where = ibis.literal(*names.values()) if len(names) == 1 else table[FILE_COLUMN].substitute(names)
     return table.mutate(**{FILE_COLUMN: where})
 
 

@@ -107,7 +107,7 @@ def _publish(
         publish.write_failures(plan, failures, staged, record)
     facts = redact(record | {"failures": failures})
     (staged / "run.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-    plan.require_unchanged()
+    plan.require_unchanged(databases=True)
     if failures:
         prepared = delivery.prepare(staged, record, kept_in / "failure.html", failed=True)
         return Made(reports.keep_failed(staged), failures, None, prepared)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.databases import DatabaseRows
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Guess
 from crmlib.data.policies import Policies
 from crmlib.errors import StudyError
@@ -25,7 +26,8 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
         guess,
         'open_study(…, columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR")',
     )
-    entry = entry_of(guess, str(guess.source), "where it is")
+    source = guess.source.address if isinstance(guess.source, DatabaseRows) else str(guess.source)
+    entry = entry_of(guess, source, "where it is")
     return yaml.safe_load(study_text(title, guess, entry, "transactions", None))
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
+from crmlib.data.databases import rows_of
 from crmlib.data.policies import (
     Policies,
     Strict,
@@ -43,8 +44,8 @@ Encoding = Annotated[str, AfterValidator(check_encoding)]
 DateFormat = Annotated[str, AfterValidator(check_date_format)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 
-# Entries of a table that say how it is read: of any source, and of a file alone.
-OF_FILES = ("sheet", "delimiter", "encoding")
+# Entries of a table that say how it is read: of any source, and of what is no frame alone.
+OF_FILES = ("table", "query", "sheet", "delimiter", "encoding")
 READING = (*OF_FILES, "decimal", "amount_unit", "date_format", "timezone")
 Unit = Literal["cents", "thousands", "millions"]
 
@@ -53,10 +54,13 @@ class TableEntry(Strict):
     """Where one table is, and how its text is read."""
 
     source: AsWritten | tuple[AsWritten, ...] = Field(
-        description="file, folder, pattern or list of files, from the study's folder"
+        description="file, folder, pattern or list of files, from the study's folder; or a database's address"
     )
     columns: dict[str, AsWritten] = Field(default_factory=dict, description="contract column: source column")
-    table: AsWritten | None = Field(None, description="name of the table in a DuckDB file")
+    table: AsWritten | None = Field(None, description="name of the table in a DuckDB file or a database")
+    query: AsWritten | None = Field(
+        None, description="of a database, instead of a table: the rows it chooses"
+    )
     sheet: AsWritten | int | tuple[AsWritten | int, ...] | None = Field(
         None, description="sheet of an Excel file, or several that are one table"
     )
@@ -80,6 +84,11 @@ class TableEntry(Strict):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _address_and_table(self) -> TableEntry:
+        rows_of(self.source, self.table, self.query)
+        return self
 
 
 def _money(description: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.databases import DatabaseRows, is_address
 from crmlib.data.files.source_files import SUFFIXES
 from crmlib.data.kept import digest_of
 from crmlib.errors import StudyError, did_you_mean
@@ -36,7 +37,8 @@ def open_study(
     ----------
     study : str, Path, DataFrame or Study
         A name means `data/NAME/study.yaml` in the nearest parent folder, a path of a study file itself; a file
-        such as "orders.csv" is looked at as `crm new` does, and what was guessed stands in the study's `repr`; or
+        such as "orders.csv", or the address of a database with `table` or `query` among the facts, is looked at as
+        `crm new` does, and what was guessed stands in the study's `repr`; or
         a pandas, Polars or PyArrow frame that holds a purchase log. A Study is returned as it is, or as of another day.
     columns : mapping, optional
         Of a log: contract column to the log's column, as in `{"customer_id": "CustNo"}`.
@@ -63,7 +65,9 @@ def open_study(
     (datetime.date(2024, 2, 1), 2)
     """
     override = _as_date(as_of)
-    is_file = isinstance(study, (str, Path)) and str(study).lower().endswith(SUFFIXES)
+    is_file = isinstance(study, (str, Path)) and (
+        str(study).lower().endswith(SUFFIXES) or is_address(str(study))
+    )
     by_name = isinstance(study, (str, Path, Study)) and not is_file
     if by_name and (given := [*(["columns"] if columns else []), *facts]):
         raise StudyError(f"{', '.join(given)} go with a frame; a study by name says it in its study.yaml")
@@ -87,14 +91,14 @@ def open_study(
             )
     reading = {key: facts.pop(key) for key in READING if key in facts}
     if is_file:
-        return _study_of_file(Path(study).expanduser(), columns or {}, reading, facts, override)
+        return _study_of_file(study, columns or {}, reading, facts, override)
     entry = {"source": "frame", "columns": dict(columns or {}), **reading}
     content = {"title": "a purchase log", **facts, "tables": {"transactions": entry}}
     return Study("frame", check_study(content, "open_study"), Path.cwd(), find_root(), study, override)
 
 
 def _study_of_file(
-    path: Path,
+    source: str | Path,
     columns: Mapping[str, str],
     reading: dict[str, Any],
     facts: dict[str, Any],
@@ -109,9 +113,13 @@ def _study_of_file(
         given["currency"] = facts["currency"]
     if isinstance(form := given.get("date_format"), str):
         given["date_format"] = (form,)
-    content = study_of_guess(path.name, guess_table(CONTRACTS["transactions"], path, given=given))
+    guess = guess_table(CONTRACTS["transactions"], source, given=given)
+    content = study_of_guess(guess.source.name, guess)
     content["tables"]["transactions"] |= reading
-    return Study(path.stem, check_study(content | facts, str(path)), path.parent, find_root(), None, as_of)
+    file = check_study(content | facts, guess.source.name)
+    if isinstance(guess.source, DatabaseRows):
+        return Study(guess.source.table or "query", file, Path.cwd(), find_root(), None, as_of)
+    return Study(guess.source.stem, file, guess.source.parent, find_root(), None, as_of)
 
 
 def _as_date(as_of: str | dt.date | None) -> dt.date | None:

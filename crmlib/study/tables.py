@@ -14,8 +14,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlib.data.contracts import CONTRACTS
+from crmlib.data.databases import DatabaseRows, RowsState, rows_of
 from crmlib.data.files.source_files import names_of, source_files
-from crmlib.data.kept import FileState, cache_key, describe, file_state, forget, keep_cleaned, read_report
+from crmlib.data.kept import (
+    FileState,
+    cache_key,
+    describe,
+    file_state,
+    forget,
+    keep_cleaned,
+    read_report,
+)
 from crmlib.data.staging import LOCK, scratch
 from crmlib.errors import DataError, StudyError
 from crmlib.secrets import fingerprint, hash_secret
@@ -35,9 +44,12 @@ def require_same(name: str, key: str, what: str) -> None:
     --------
     >>> require_same("data/shop/study.yaml", "ab12", "study.yaml")
     """
-    planned = json.loads(os.environ.get(RUN_STATE, "{}")).get(name, key)
-    if planned != key:
+    if _planned().get(name, key) != key:
         raise DataError(f"{what} changed during the run; run again when it is complete")
+
+
+def _planned() -> dict[str, str]:
+    return json.loads(os.environ.get(RUN_STATE, "{}"))
 
 
 if TYPE_CHECKING:
@@ -121,7 +133,13 @@ class CleanedTables:
 
     @_once
     def key(self, name: str) -> str:
-        """Names the content of a table and how it is read; unchanged data keep their key."""
+        """Names the content of a table and how it is read; unchanged data keep their key.
+
+        Notebooks of a run do not ask a database again: they work with what the run has read.
+        """
+        return (self.database(name) and _planned().get(f"{self.beside}/{name}")) or self._key_now(name)
+
+    def _key_now(self, name: str) -> str:
         file, entry = self.file, self._entry(name)
         facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
         if name == "transactions":
@@ -162,7 +180,7 @@ class CleanedTables:
                 hash_secret=self.hash_secret,
                 keep_personal=file.personal_columns == "keep",
             )
-            return clean_table(self._raw(entry), CONTRACTS[name], reading, folder)
+            return clean_table(self._raw(name, entry), CONTRACTS[name], reading, folder)
 
         if self.frame is not None:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
@@ -171,7 +189,8 @@ class CleanedTables:
         folder = cache_folder(self.root) / "cleaned" / self.key(name)
         facts = {"study": self.study, "clear": self.clear}
         known = folder.is_dir()
-        keep_cleaned(folder, clean, self.states(name), **facts)
+        # What came from a database was held against it when it had been read.
+        keep_cleaned(folder, clean, {} if self.database(name) else self.states(name), **facts)
         if not known:
             self.tidy()
         return folder
@@ -182,7 +201,8 @@ class CleanedTables:
         def too_clear(facts: Mapping[str, Any]) -> bool:
             return facts["study"] == self.study and not {*facts["clear"]} <= {*self.clear}
 
-        forget(cache_folder(self.root) / "cleaned", too_clear)
+        for shelf in ("cleaned", "databases"):
+            forget(cache_folder(self.root) / shelf, too_clear)
 
     def _known_until(self, name: str) -> dt.date:
         """The last day of the log, or a later `as_of`: the same for every day that one looks from."""
@@ -218,25 +238,51 @@ class CleanedTables:
 
         return keep_simulated(self.file.simulation, cache_folder(self.root))
 
-    def files(self, name: str) -> list[Path]:
-        """The files that a table is read from, as they are now."""
-        return source_files(self._entry(name).source, base=self.source_folder)
+    def database(self, name: str) -> DatabaseRows | None:
+        """The rows of a database that a table is read from, or None where it is read from files."""
+        entry = self._entry(name)
+        return rows_of(entry.source, entry.table, entry.query, self.beside)
+
+    def files(self, name: str) -> list[Any]:
+        """The files that a table is read from, as they are now, or the rows of a database that it is."""
+        rows = self.database(name)
+        return [rows] if rows else [*source_files(self._entry(name).source, base=self.source_folder)]
 
     @_once
-    def states(self, name: str) -> dict[Path, FileState]:
+    def states(self, name: str) -> dict[Any, FileState]:
         """The files that a table is read from, and what each held when this object first looked at it."""
-        cache = cache_folder(self.root)
-        return {file: file_state(file, cache) for file in self.files(name)}
+        return {source: self._state(name, source) for source in self.files(name)}
 
-    def files_by_name(self, name: str) -> dict[str, Path]:
+    def _state(self, name: str, source: Path | DatabaseRows) -> FileState:
+        cache = cache_folder(self.root)
+        if isinstance(source, Path):
+            return file_state(source, cache)
+        state = source.state(CONTRACTS[name], self._entry(name).columns)
+        state.require_same_kinds(source, cache / "digests")
+        return state
+
+    def files_by_name(self, name: str) -> dict[str, Any]:
         """The same by what they are called in the reports and the quarantine."""
+        if rows := self.database(name):
+            return {rows.name: rows}
         return {shown: file for file, shown in names_of(list(self.states(name)), self.source_folder).items()}
 
-    def _raw(self, entry: TableEntry) -> ibis.Table:
+    def _raw(self, name: str, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""
         from crmlib.data.sources import open_table
 
         if self.frame is not None:
             return open_table(self.frame)
+        if rows := self.database(name):
+            return open_table(self._brought_home(name, rows), called=rows.name)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         return open_table(entry.source, base=self.source_folder, keep_bad_lines=True, **options)
+
+    def _brought_home(self, name: str, rows: DatabaseRows) -> Path:
+        """The file with the rows of a database: in the cache, or of this process alone where it would tell too much."""
+        self._key_now(name)
+        state = self.states(name)[rows]
+        assert isinstance(state, RowsState)
+        clear = ["ids", *(["personal"] if state.personal else [])]
+        cache = cache_folder(self.root) if {*clear} <= {*self.clear} else scratch()
+        return rows.kept_in(cache, state, study=self.study, clear=clear)

@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from crmlib.data.contracts import CONTRACTS, TABLE_NAMES
+from crmlib.data.databases import DatabaseRows
 from crmlib.data.guessing.findings import Finding, Guess
 from crmlib.data.staging import whole_file, write_whole
 from crmlib.errors import CrmError, StudyError, did_you_mean
@@ -80,6 +81,12 @@ def write_study(
 
 def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Path | None]:
     """Where the study looks for a table's file, why there, and the copy of it that has to be made, if any."""
+    if isinstance(rows := guess.source, DatabaseRows):
+        inside = rows.file and rows.file.resolve().is_relative_to(root)
+        address = (
+            f"{rows.scheme}://{os.path.relpath(rows.file, folder)}" if rows.file and inside else rows.address
+        )
+        return address, "where the database is; its rows are read when they have changed", None
     source = Path(os.path.abspath(guess.source))
     if source.is_relative_to(root):
         return os.path.relpath(source, folder), "where it is in this project, seen from this file", None
@@ -122,7 +129,10 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     source, why, copy = _place_source(guess, root, folder)
     personal = {f"columns.{column.name}" for column in CONTRACTS[table].columns if column.personal}
     named = [str(finding.value) for finding in guess.findings if finding.entry in personal]
-    if named and not guess.source.resolve().is_relative_to(root):  # it stays the only file of its kind
+    is_file = not isinstance(guess.source, DatabaseRows)
+    if (
+        named and is_file and not guess.source.resolve().is_relative_to(root)
+    ):  # it stays the only file of its kind
         source, copy = os.path.abspath(guess.source), None
         why = f"where it is; it names people ({', '.join(named)}), so it is not copied into the project"
     made = None

@@ -156,7 +156,7 @@ def test_a_study_reads_a_duckdb_file(tmp_path):
 def test_an_address_of_a_file_is_its_path_and_a_server_is_refused(tmp_path):
     path = csv(tmp_path / "my log.csv")
     assert open_table(path.as_uri()).count().to_pyarrow().as_py() == 3
-    with pytest.raises(DataError, match="source begins with postgresql://; only files can be read"):
+    with pytest.raises(DataError, match="source begins with postgresql://; allowed: the path of a file"):
         open_table("postgresql://me:secret@host/shop")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from crmlib.data.databases import SCHEMES
 from crmlib.errors import DataError, did_you_mean, require_text
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -55,8 +56,8 @@ def _local(part: str | Path) -> Path:
         return Path(os.path.expanduser(part))
     if scheme.lower() != "file":
         raise DataError(
-            f"source begins with {scheme}://; only files can be read. Export the table to Parquet or CSV, or "
-            "into a DuckDB file, and name that"
+            f"source begins with {scheme}://; allowed: the path of a file, file://, or in a study the address of one "
+            f"database ({', '.join(f'{one}://' for one in SCHEMES)}) with `table` or `query`"
         )
     try:
         return Path(url2pathname(urlsplit(f"file://{rest}").path))

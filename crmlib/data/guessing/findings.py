@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 
@@ -48,7 +47,7 @@ class Question:
 class Guess:
     """What was found in a file, and what has to be asked."""
 
-    source: Path  # a file, a folder or a pattern
+    source: Any  # a file, a folder or a pattern; or a table of a database
     findings: tuple[Finding, ...]
     questions: tuple[Question, ...]
 

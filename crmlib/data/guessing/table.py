@@ -16,6 +16,7 @@ from crmlib import format as fmt
 from crmlib.data.cleaning.reading import read_number, read_text
 from crmlib.data.cleaning.steps import SAYS_TOTAL
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
+from crmlib.data.databases import DatabaseRows, rows_of
 from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
@@ -37,15 +38,21 @@ from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in,
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
 from crmlib.data.sources import open_table
+from crmlib.data.staging import scratch
 from crmlib.errors import DataError, did_you_mean
 
-_HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
-_KINDS = {"excel": "a workbook", "csv": "a text file"}
 _NESTED = r"\s*(?:\{.*\}|\[.*\])\s*$"  # objects and lists, as JSON and Python write them
 _PERIODS = re.compile(
     r"(?:19|20)\d\d(?:\W?(?:[A-Za-z]{1,2})?\d{1,2})?"
     r"|(?i:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])(?:[A-Za-z]{0,6}\W?\d{2,4})?"
 )
+_HOW_TO_OPEN = {
+    "sheet": {"excel": "a workbook"},
+    "delimiter": {"csv": "a text file"},
+    "encoding": {"csv": "a text file"},
+    "table": {"duckdb": "a DuckDB file", "database": "a database"},
+    "query": {"database": "a database"},
+}
 _BY_YOU = "named by you"
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
@@ -59,10 +66,10 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     contract : Contract
         What the table must and may hold.
     source : str or Path
-        A file, folder or pattern, as in a study file.
+        A file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in `given`.
     given : mapping, optional
-        What is known already, and not guessed: `sheet`, `delimiter`, `encoding`, `date_format`, `timezone`,
-        `decimal`, `currency`, `columns.customer_id` and the like.
+        What is known already, and not guessed: `table`, `query`, `sheet`, `delimiter`, `encoding`, `date_format`,
+        `timezone`, `decimal`, `currency`, `columns.customer_id` and the like.
 
     Returns
     -------
@@ -252,7 +259,7 @@ def _decimal(
 class OpenFile(NamedTuple):
     """Where the file is, its table, its own columns, and how it is written."""
 
-    place: Path
+    place: Path | DatabaseRows
     table: ibis.Table
     own: list[str]
     found: list[Finding]
@@ -260,21 +267,24 @@ class OpenFile(NamedTuple):
 
 
 def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
-    """Open a file of which nothing is known but what `given` says."""
-    files = source_files(source)
-    kind = kind_of(files[0])
+    """Open a file, or a table of a database, of which nothing is known but what `given` says."""
+    rows = rows_of(source, given.get("table"), given.get("query"))
+    files = [rows.kept_in(scratch(), rows.state())] if rows else source_files(source)
+    kind, place = "database" if rows else kind_of(files[0]), rows or files[0]
     for entry, wanted in _HOW_TO_OPEN.items():
-        if entry in given and kind != wanted:
-            raise DataError(f"{files[0].name}: {entry} goes with {_KINDS[wanted]}; leave it out")
+        if entry in given and kind not in wanted:
+            raise DataError(f"{place.name}: {entry} goes with {' or '.join(wanted.values())}; leave it out")
     named = [Finding(entry, given[entry], _BY_YOU) for entry in _HOW_TO_OPEN if entry in given]
     seen = [*named, *detect_format(files[0], given)]
     questions, found = questions_in(seen), findings_in(seen)
     options = {asked.entry: asked.answers[0] for asked in questions} | {
         known.entry: known.value for known in found
     }
+    if rows:
+        options = {}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
-    return OpenFile(Path.cwd() / Path(source).expanduser(), table, own, found, questions)
+    return OpenFile(rows or Path.cwd() / Path(source).expanduser(), table, own, found, questions)
 
 
 def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
