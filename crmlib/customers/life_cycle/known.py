@@ -122,20 +122,47 @@ def _others(
         found.append(_row(rows, rows.customer_id, month, created_month=month, signed_up_month=month))
         if "referrer_id" in rows.columns:
             rows = rows.filter(rows.referrer_id.notnull())
-            found.append(_row(rows, rows.referrer_id, month_number(rows.joined), advocate_month=month_number(rows.joined)))
+            found.append(
+                _row(
+                    rows,
+                    rows.referrer_id,
+                    month_number(rows.joined),
+                    advocate_month=month_number(rows.joined),
+                )
+            )
     if (surveys := of("surveys", "date", "question", "score")) is not None:
         likely = surveys.filter(
-            (surveys.question == "nps") & (surveys.score >= rules.thresholds["promoter_score"]) & (surveys.date < end)
+            (surveys.question == "nps")
+            & (surveys.score >= rules.thresholds["promoter_score"])
+            & (surveys.date < end)
         )
-        found.append(_row(likely, likely.customer_id, month_number(likely.date), advocate_month=month_number(likely.date)))
+        found.append(
+            _row(
+                likely,
+                likely.customer_id,
+                month_number(likely.date),
+                advocate_month=month_number(likely.date),
+            )
+        )
     if (contracts := of("subscriptions", "start")) is not None:
         found += _contracts(contracts, end)
     if (touches := of("touchpoints", "date", "kind", "direction")) is not None:
         out = touches.filter(
-            touches.kind.isin(WRITTEN) & (touches.direction == "out") & (touches.date < end) & touches.customer_id.notnull()
+            touches.kind.isin(WRITTEN)
+            & (touches.direction == "out")
+            & (touches.date < end)
+            & touches.customer_id.notnull()
         )
         month = month_number(out.date)
-        found.append(_row(out, out.customer_id, month, contact_month=month, contact_day=day_number(out.date.cast("date"))))
+        found.append(
+            _row(
+                out,
+                out.customer_id,
+                month,
+                contact_month=month,
+                contact_day=day_number(out.date.cast("date")),
+            )
+        )
     return found
 
 
@@ -163,9 +190,13 @@ def _contracts(rows: ibis.Table, end: ibis.Value) -> list[ibis.Table]:
     begun = rows.filter(rows.start < end)
     found = [_row(begun, begun.customer_id, month_number(begun.start), spell_moves=ibis.literal(1))]
     if "end" in rows.columns:
-        over = begun.mutate(over=begun.end.cast("date") + ibis.interval(days=1)).filter(_.over < end.cast("date"))
+        over = begun.mutate(over=begun.end.cast("date") + ibis.interval(days=1)).filter(
+            _.over < end.cast("date")
+        )
         month = month_number(over.over)
-        found.append(_row(over, over.customer_id, month, spell_moves=ibis.literal(-1), contract_end_month=month))
+        found.append(
+            _row(over, over.customer_id, month, spell_moves=ibis.literal(-1), contract_end_month=month)
+        )
     return found
 
 
@@ -187,7 +218,10 @@ def _carried_on(rows: ibis.Table, last: int, rules: Rules) -> ibis.Table:
     most = ("orders", "last_late", "last_day", "bought", *_LATEST)
     carried: dict[str, Any] = {name: rows[name].min().over(so_far) for name in least}
     carried |= {name: rows[name].max().over(so_far) for name in most}
-    carried |= {"spell_moves": rows.spell_moves.sum().over(so_far), "profit_so_far": rows.profit.sum().over(so_far)}
+    carried |= {
+        "spell_moves": rows.spell_moves.sum().over(so_far),
+        "profit_so_far": rows.profit.sum().over(so_far),
+    }
     written_before = rows.contact_month.max().over(before).fill_null(NEVER)
     same_month = (rows.contact_day <= rows.bought_day).fill_null(False)
     month_after = rows.month.lead().over(ibis.window(**order))

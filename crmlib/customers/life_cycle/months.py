@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from ibis import _
 from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle.known import NEVER, events, number_of
 from crmlib.customers.life_cycle.rules import Rules
+from crmlib.data.sources import open_table
 
 GROUPS = (1, 2, 3, 4, 6, 10)  # orders so far: from each of these on a group of its own
 LONGEST = 24  # months of silence, beyond which all are one
@@ -46,9 +48,21 @@ class Months:
         known: pd.DataFrame | None = None,
     ) -> None:  # fmt: skip
         self.rules, self.known = rules, known
+        log = open_table(transactions) if not isinstance(transactions, pd.DataFrame) else transactions
+        self.measured = ("profit",) if margin is not None or "cost" in log.columns else ()
         self.events = events(transactions, tables, last, margin, rules).cache()
         self.last = number_of(pd.Period(last, "M"))
         self.first = int(self.events.month.min().to_pyarrow().as_py() or self.last)
+
+    def with_rules(self, rules: Rules) -> Months:
+        """The same persons under other rules; thresholds by which events are read stay as they were."""
+        other = copy(self)
+        for name in ("chances", "spans", "moves"):
+            other.__dict__.pop(name, None)
+        if rules.thresholds["horizon_months"] == self.rules.thresholds["horizon_months"]:
+            other.__dict__["chances"] = self.chances
+        other.rules = rules
+        return other
 
     @cached_property
     def chances(self) -> pd.DataFrame:
@@ -74,7 +88,9 @@ class Months:
         rows = rows.drop("group_right", "bought_right", "month_right")
         given = {name: ibis.null(kind) for name, kind in GIVEN.items()}
         if self.known is not None:
-            rows = rows.left_join(_as_known(self.known), ["person", "month"]).drop("person_right", "month_right")
+            rows = rows.left_join(_as_known(self.known), ["person", "month"]).drop(
+                "person_right", "month_right"
+            )
             given = {name: rows[f"known_{name}"] for name in GIVEN}
         share = (rows.last_day - rows.first_day + 1) / (rows.end - rows.first_day + 1)
         own = (rows.orders >= 2) & (share ** (rows.orders - 1) <= limits["false_alarm_rate"])
@@ -101,7 +117,9 @@ class Months:
     def spans(self) -> ibis.Table:
         """The events, with the month in which who was gone `returned` last by a purchase, and whether `won` back."""
         ends = self.at(self.events.mutate(began=self.events.month, month=self.events.until))
-        rows = ends.select(*[name for name in self.events.columns if name != "month"], month=ends.began, left=ends.gone)
+        rows = ends.select(
+            *[name for name in self.events.columns if name != "month"], month=ends.began, left=ends.gone
+        )
         order = {"group_by": "person", "order_by": "month"}
         was_gone = rows.left.lag().over(ibis.window(**order)).fill_null(False)
         rows = rows.mutate(came=ibis.ifelse(was_gone & rows.buys, rows.month, ibis.null("int16")))
@@ -110,12 +128,18 @@ class Months:
         rows = rows.mutate(returned=rows.came.max().over(so_far), won=won.max().over(so_far))
         return rows.mutate(won=(rows.won == rows.returned).fill_null(False)).drop("came", "left").cache()
 
+    def of_month(self, month: int) -> ibis.Table:
+        """The persons who had a state at the end of a month."""
+        rows = self.spans.filter((_.month <= month) & (_.until >= month))
+        return self.at(rows.mutate(month=ibis.literal(month).cast("int16"))).filter(_.place.notnull())
+
     @property
     def panel(self) -> ibis.Table:
         """One row per person and month in which they have a state: its `place`, and the month's money."""
         spans = self.spans
         money = {
-            name: ibis.ifelse(_.month == _.began, _[name].fill_null(0.0), 0.0) for name in ("revenue", "profit")
+            name: ibis.ifelse(_.month == _.began, _[name].fill_null(0.0), 0.0)
+            for name in ("revenue", "profit")
         }
         rows = spans.mutate(began=spans.month, month=_each_month(spans)).mutate(**money)
         return self.at(rows).filter(_.place.notnull())
@@ -129,12 +153,18 @@ class Months:
         """
         rows = self.panel.select("person", "month", "place", "revenue", "profit")
         order = ibis.window(group_by="person", order_by="month")
-        after = {f"next_{name}": rows[name].lead().over(order).fill_null(0.0) for name in ("revenue", "profit")}
+        after = {
+            f"next_{name}": rows[name].lead().over(order).fill_null(0.0) for name in ("revenue", "profit")
+        }
         rows = rows.mutate(
-            before=rows.place.lag().over(order).fill_null(-1), next=rows.place.lead().over(order).fill_null(-1), **after
+            before=rows.place.lag().over(order).fill_null(-1),
+            next=rows.place.lead().over(order).fill_null(-1),
+            **after,
         )
         entered = ibis.ifelse(rows.place != rows.before, rows.month, ibis.null("int16"))
-        rows = rows.mutate(entered=entered.max().over(ibis.cumulative_window(group_by="person", order_by="month")))
+        rows = rows.mutate(
+            entered=entered.max().over(ibis.cumulative_window(group_by="person", order_by="month"))
+        )
         rows = rows.mutate(age=ibis.least(rows.month - rows.entered + 1, OLDEST))
         names = ["revenue", "profit", "next_revenue", "next_profit"]
         counts = rows.group_by("month", "before", "place", "age", "next").agg(
@@ -166,7 +196,9 @@ def _each_month(rows: ibis.Table) -> ibis.Value:
 
 def _group(orders: ibis.Value) -> ibis.Value:
     """The group of a number of orders: the place of the last of `GROUPS` that it reaches, from 1."""
-    return ibis.cases(*[(orders >= least, place + 1) for place, least in [*enumerate(GROUPS)][::-1]]).cast("int8")
+    return ibis.cases(*[(orders >= least, place + 1) for place, least in [*enumerate(GROUPS)][::-1]]).cast(
+        "int8"
+    )
 
 
 def _month_ends(first: int, last: int) -> pd.DataFrame:
@@ -180,7 +212,10 @@ def _month_ends(first: int, last: int) -> pd.DataFrame:
 def _as_known(known: pd.DataFrame) -> ibis.Table:
     """What higher rooms know, by person and month."""
     months = pd.PeriodIndex(pd.to_datetime(known["month"]), freq="M")
-    about = {"person": known["customer_id"].astype(str), "month": (months.year * 12 + months.month - 1).astype("int16")}
+    about = {
+        "person": known["customer_id"].astype(str),
+        "month": (months.year * 12 + months.month - 1).astype("int16"),
+    }
     empty = pd.Series(np.nan, index=known.index)
     facts = {f"known_{name}": known.get(name, empty) for name in GIVEN}
     table = ibis.memtable(pd.DataFrame(about | facts))
@@ -214,7 +249,9 @@ def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int)
     people, none = people.cumsum(axis=0), none.cumsum(axis=0)
     rows = []
     for month in range(first, last + 1):
-        seen = month - month % 3 - 1 - horizon - first  # the last month whose horizon was over before the quarter
+        seen = (
+            month - month % 3 - 1 - horizon - first
+        )  # the last month whose horizon was over before the quarter
         if seen < 0 or not people[seen].sum():
             continue
         n, k = people[seen], none[seen]
@@ -233,7 +270,8 @@ def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int)
             )
         )
     if not rows:
-        return pd.DataFrame({"group": np.int8([]), "bought": np.int16([]), "month": np.int16([]), "chance": np.float64([])})
+        kinds = {"group": "int8", "bought": "int16", "month": "int16", "chance": "float64"}
+        return pd.DataFrame(columns=[*kinds]).astype(kinds)
     found = pd.concat(rows, ignore_index=True).sort_values("month", kind="stable")
     found["chance"] = found.groupby(["group", "bought"])["chance"].cummax()
     return found

@@ -147,7 +147,8 @@ def _state(name: str, about: Mapping[str, Any], names: list[str]) -> State:
         if target not in names:
             raise CrmError(f"state {name!r} leads to {target!r}, which is no state of the reading; "
                            f"{did_you_mean(target, names)}")  # fmt: skip
-    return State(name, *(str(about[word]) for word in _WORDS), tuple(about.get("also", ())))
+    when, rule, owner, after = (str(about[word]) for word in _WORDS)
+    return State(name, when, rule, owner, after, tuple(about.get("also", ())))
 
 
 def _check_thresholds(limits: Mapping[str, Any]) -> None:
@@ -168,8 +169,20 @@ def _check_condition(what: str, text: str, limits: Mapping[str, Any]) -> None:
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
-        raise CrmError(f"{what}: {text!r} is no condition; join facts by and, or, not and comparisons") from None
-    allowed = (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Constant, ast.And, ast.Or, ast.Not, ast.Load)
+        raise CrmError(
+            f"{what}: {text!r} is no condition; join facts by and, or, not and comparisons"
+        ) from None
+    allowed = (
+        ast.BoolOp,
+        ast.UnaryOp,
+        ast.Compare,
+        ast.Name,
+        ast.Constant,
+        ast.And,
+        ast.Or,
+        ast.Not,
+        ast.Load,
+    )
     for node in ast.walk(tree):
         if not isinstance(node, (*allowed, *_COMPARE)) or isinstance(getattr(node, "value", 0), str):
             raise CrmError(f"{what}: {text!r} holds more than facts, numbers, and, or, not and comparisons")
@@ -187,7 +200,7 @@ def _read(node: ast.AST, row: ibis.Table, limits: Mapping[str, float]) -> Any:
     if isinstance(node, ast.Compare):
         terms = [_read(value, row, limits) for value in (node.left, *node.comparators)]
         pairs = zip(terms[:-1], node.ops, terms[1:], strict=True)
-        found = [_COMPARE[type(op)](left, right) for left, op, right in pairs]  # type: ignore[index]
+        found = [_COMPARE[type(op)](left, right) for left, op, right in pairs]
         return reduce(operator.and_, [one.fill_null(False) for one in found])
     if isinstance(node, ast.Constant):
         return ibis.literal(node.value)
@@ -218,7 +231,9 @@ def read_transitions(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     """
     for column in ("state", "next_state", "probability"):
         if column not in table.columns:
-            raise CrmError(f"the transition table has no column {column!r}; it needs state, next_state, probability")
+            raise CrmError(
+                f"the transition table has no column {column!r}; it needs state, next_state, probability"
+            )
     for column in ("state", "next_state"):
         if unknown := [name for name in table[column] if name not in names]:
             raise CrmError(f"the transition table names the unknown state {unknown[0]!r}; "
@@ -235,5 +250,7 @@ def read_transitions(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     matrix[sums == 0] = np.eye(len(names))[sums == 0]
     for name, total in zip(names, sums, strict=True):
         if total and not math.isclose(total, 1.0, abs_tol=1e-6):
-            raise CrmError(f"the probabilities from {name!r} sum to {total:.4g}; those of each state sum to 1")
+            raise CrmError(
+                f"the probabilities from {name!r} sum to {total:.4g}; those of each state sum to 1"
+            )
     return matrix
