@@ -56,11 +56,13 @@ class Months:
 
     def with_rules(self, rules: Rules) -> Months:
         """The same persons under other rules; thresholds by which events are read stay as they were."""
-        other = copy(self)
-        for name in ("chances", "spans", "moves"):
+        other, stale = copy(self), {"moves"}
+        if rules.who_is_gone != self.rules.who_is_gone:
+            stale.add("spans")
+        if rules.thresholds["horizon_months"] != self.rules.thresholds["horizon_months"]:
+            stale.add("chances")
+        for name in stale:
             other.__dict__.pop(name, None)
-        if rules.thresholds["horizon_months"] == self.rules.thresholds["horizon_months"]:
-            other.__dict__["chances"] = self.chances
         other.rules = rules
         return other
 

@@ -68,6 +68,17 @@ class Rules:
         return [state.name for state in self.states]
 
     @property
+    def who_is_gone(self) -> tuple[Any, ...]:
+        """The condition of being gone, and the thresholds that decide it."""
+        names = {node.id for node in ast.walk(ast.parse(self.gone)) if isinstance(node, ast.Name)}
+        used = (
+            names | {"horizon_months", "false_alarm_rate", "advocate_months"} if "overdue" in names else names
+        )
+        return self.gone, *sorted(
+            (name, self.thresholds[name]) for name in used | {"horizon_months"} if name in self.thresholds
+        )
+
+    @property
     def frame(self) -> pd.DataFrame:
         """The table of states, as a person reads it: `state`, `rule`, `owner`, `next_hop`, `moves`, `reading`."""
         rows = [

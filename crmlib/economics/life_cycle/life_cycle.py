@@ -15,7 +15,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, check_margin, fetch
+from crmlib.customers._log import check_margin, fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
 from crmlib.customers.life_cycle.rules import Rules, read_rules, read_transitions
@@ -28,7 +28,7 @@ from crmlib.economics.life_cycle import values as worth
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate, in_currency, with_finding
 from crmlib.no_rows import no_rows, why_none
-from crmlib.statistics import Array
+from crmlib.statistics import Array, normal_quantile
 
 _STATES = "state rule owner next_hop people share change value"
 _TRANSITIONS = "state next_state starts moved probability probability_low probability_high allowed"
@@ -36,6 +36,7 @@ SWEPT = {
     "gone_chance": (0.8, 0.95), "horizon_months": (3, 12), "false_alarm_rate": (0.01, 0.10), "unstable_orders": (2, 5),
     "stable_gaps": (1, 3), "contact_cost": (1.0, 5.0),
 }  # fmt: skip
+LOST = ("given up", "latent", "terminated")  # where nobody wants customers to go
 FEWEST_SILENT = 30  # customers as long silent, below which a chance to buy is not taken for known
 LEFT_ALONE = "assumed: who is not contacted never buys again"
 
@@ -58,6 +59,8 @@ class LifeCycle:
         The last complete months, in which moves, money and values are measured.
     discount_rate : float, default 0.10
         Per year.
+    horizon_months : int or None, default 60
+        How far values reach; None: without end, as Pfeifer & Carraway have it.
     rules : path, optional
         A file of states like `crmlib/customers/life_cycle/states.toml`, the default.
     reading : str, default "extended"
@@ -98,6 +101,7 @@ class LifeCycle:
     margin: float | None = None
     months: int = 12
     discount_rate: float = 0.10
+    horizon_months: int | None = 60
     rules: Any = None
     reading: str = "extended"
     known: Any = None
@@ -108,8 +112,14 @@ class LifeCycle:
         check_margin(self.margin)
         if self.months < 1:
             raise CrmError(f"months is {self.months}; give a whole number from 1")
+        if self.horizon_months is not None and self.horizon_months < 1:
+            raise CrmError(
+                f"horizon_months is {self.horizon_months}; give a whole number from 1, or None for no end"
+            )
         if not self.discount_rate > 0:
-            raise CrmError(f"discount_rate is {self.discount_rate}; give a rate per year above 0, such as 0.10")
+            raise CrmError(
+                f"discount_rate is {self.discount_rate}; give a rate per year above 0, such as 0.10"
+            )
 
     @cached_property
     def table(self) -> Rules:
@@ -151,16 +161,22 @@ class LifeCycle:
     @cached_property
     def chain(self) -> chains.Chain:
         """The moves that began at the ends of the last complete months but the last one."""
-        last = self.data.last
+        return self._chain_to(self.data.last)
+
+    def _chain_to(self, last: int) -> chains.Chain:
+        """The moves of the complete months up to one."""
         months = range(max(last - self.months, self.data.first), last)
-        money = "profit" if self.value == "contribution" else "revenue"
-        return chains.chain(self.data.moves, len(self.table.states), months, money)
+        return chains.chain(self.data.moves, len(self.table.states), months, self._money)
+
+    @property
+    def _money(self) -> str:
+        return "profit" if self.value == "contribution" else "revenue"
 
     def states(self) -> pd.DataFrame:
         """How many are in each state today, by which rule, who looks after them, and what is one worth?
 
         In the order of life: `state`, `rule`, `owner`, `next_hop`, `people`, `share`, `change` (in twelve months, people)
-        and `value` (of one, see `values`).
+        and `value` (of one, by the simulated histories of `values`).
         """
         if self.missing:
             return no_rows(_STATES, self.missing)
@@ -170,7 +186,7 @@ class LifeCycle:
         table["people"] = table["state"].map(now).astype(int)
         table["share"] = table["people"] / max(table["people"].sum(), 1)
         table["change"] = table["people"] - table["state"].map(year) if len(counts) > 12 else np.nan
-        table["value"] = table["state"].map(self.values().set_index("state")["value"])
+        table["value"] = table["state"].map(self._worth)
         return with_finding(table[_STATES.split()], sentences.states_today)
 
     def _counts(self) -> pd.DataFrame:
@@ -238,30 +254,82 @@ class LifeCycle:
         if self.missing:
             return no_rows("state money_each value value_low value_high simulated", self.missing)
         assumed = None if transitions is None else read_transitions(transitions, self.table.names)
-        found = worth.values_of_states(self.chain, self.table.names, self.rate, transitions=assumed)
+        known = dict(months=self.horizon_months, transitions=assumed)
+        found = worth.values_of_states(self.chain, self.table.names, self.rate, **known)
         if assumed is None:
             found = found.join(self._simulated)
         found = _in_order(found[found["starts"] > 0].drop(columns="starts"), self.table)
         return with_finding(found, sentences.values_in_words)
 
     @cached_property
+    def _worth(self) -> pd.Series:
+        """What a customer in each state is worth by simulated histories, which remember; by state."""
+        return pd.Series(self._simulated["simulated"].to_numpy(), self.table.names)[
+            self.chain.people.sum(axis=(0, 2)) > 0
+        ]
+
+    @cached_property
     def _simulated(self) -> pd.DataFrame:
-        return worth.simulated_values(self.chain, self.rate)
+        return worth.simulated_values(
+            self.chain, self.rate, months=self.horizon_months or worth.LONGEST_MONTHS
+        )
+
+    def forecast_check(self) -> pd.DataFrame:
+        """Were the values right? What was forecast some months ago, beside what happened since.
+
+        By `state` then: `people`, and per person within the `months` since what the Markov chain and the simulated
+        histories `forecast` from what was known then (`markov`, `simulated`), and what they brought (`happened`, with its
+        interval over persons). A year where the log is three times as long, else a third of it. Not discounted.
+        """
+        columns = "state people months markov simulated happened happened_low happened_high"
+        if self.missing:
+            return no_rows(columns, self.missing)
+        months = min(12, (self.data.last - self.data.first + 1) // 3)
+        cut = self.data.last - months
+        if months < 1:
+            return no_rows(columns, "the log is too short to look back")
+        chain, names = self._chain_to(cut), self.table.names
+        table = self._brought_since(cut)
+        table["state"] = [names[place] for place in table["place"]]
+        told = pd.DataFrame(
+            {"state": names, "markov": worth.within(chain.matrix(), chain.money_each(), 0.0, months)}
+        )
+        told["simulated"] = worth.simulated_values(chain, 0.0, months=months)["simulated"]
+        table = table.merge(told, on="state").assign(months=months)
+        return with_finding(_in_order(table[columns.split()], self.table), sentences.forecasts_in_words)
+
+    def _brought_since(self, cut: int) -> pd.DataFrame:
+        """What the people of each state at the end of a month have brought since: `place`, `people`, `happened`."""
+        later = self.data.events.filter(_.month > cut).group_by("person").agg(money=_[self._money].sum())
+        rows = self.data.of_month(cut).select("person", "place").left_join(later, "person")
+        rows = rows.mutate(money=rows.money.fill_null(0.0))
+        found = fetch(
+            rows.group_by("place").agg(people=_.count(), happened=_.money.mean(), spread=_.money.std())
+        )
+        reach = normal_quantile(0.95) * found["spread"].fillna(np.nan) / np.sqrt(found["people"])
+        return found.assign(happened_low=found["happened"] - reach, happened_high=found["happened"] + reach)
 
     def drawing(self) -> pd.DataFrame:
         """The one table behind both drawings: `state`, `next_state`, `people` (in the state today), `moved` a month.
 
         A row for each state and each move of the last complete months, the states in the order of life; `probability`
-        within a month.
+        within a month; `way`: "next hop", "lost" (to where customers are overdue, gone or given up) or "other".
         """
         found = self.transitions()
         if not len(found):
-            return no_rows("state next_state people moved probability", self.missing)
+            return no_rows("state next_state people moved probability way", self.missing)
         now = self._counts().iloc[-1]
-        found = found.assign(people=found["state"].map(now).astype(int), moved=found["moved"] / len(self.chain.moved))
+        found = found[(found["moved"] > 0) | (found["state"] == found["next_state"])]
+        found = found.assign(
+            people=found["state"].map(now).astype(int), moved=found["moved"] / len(self.chain.moved)
+        )
         order = {name: place for place, name in enumerate(self.table.names[::-1])}
-        found = found.sort_values(["state", "next_state"], key=lambda names: names.map(order), ignore_index=True)
-        found = found[["state", "next_state", "people", "moved", "probability"]]
+        found = found.sort_values(
+            ["state", "next_state"], key=lambda names: names.map(order), ignore_index=True
+        )
+        hop = found["next_state"] == found["state"].map({one.name: one.next for one in self.table.states})
+        found["way"] = np.select([hop, found["next_state"].isin(LOST)], ["next hop", "lost"], "other")
+        found = found[["state", "next_state", "people", "moved", "probability", "way"]]
         return with_finding(found, sentences.busiest_way)
 
     def hops(self, contact_cost: float | None = None) -> pd.DataFrame:
@@ -273,19 +341,25 @@ class LifeCycle:
         that must make the hop because of it.
         """
         if self.missing:
-            return no_rows("state next_hop people hop_share lost_share median_months gain break_even", self.missing)
+            return no_rows(
+                "state next_hop people hop_share lost_share median_months gain break_even", self.missing
+            )
         matrix, names = self.chain.matrix(), self.table.names
-        value, stay = self.values().set_index("state")["value"], self.dwell().set_index("state")["median_months"]
+        value, stay = self._worth, self.dwell().set_index("state")["median_months"]
         now, rows = self._counts().iloc[-1], []
-        worse = [names.index(name) for name in ("given up", "latent", "terminated") if name in names]
+        worse = [names.index(name) for name in LOST if name in names]
         for place, state in reversed([*enumerate(self.table.states)]):
             if state.next == state.name or state.name not in stay.index:
                 continue
-            lost = sum(matrix[place, target] for target in worse if target != place and names[target] != state.next)
+            lost = sum(
+                matrix[place, target] for target in worse if target != place and names[target] != state.next
+            )
             gain = float(value.get(state.next, np.nan) - value[state.name])
             rows.append((state.name, state.next, int(now[state.name]), matrix[place, names.index(state.next)], lost,
                          stay[state.name], gain))  # fmt: skip
-        table = pd.DataFrame(rows, columns="state next_hop people hop_share lost_share median_months gain".split())
+        table = pd.DataFrame(
+            rows, columns="state next_hop people hop_share lost_share median_months gain".split()
+        )
         table["break_even"] = (contact_cost or np.nan) / table["gain"].where(table["gain"] > 0)
         return with_finding(table, sentences.best_hop)
 
@@ -299,7 +373,7 @@ class LifeCycle:
         found = self._at(self.data, self.data.last)
         found["state"] = [self.table.names[place] for place in found.pop("place")]
         found["owner"] = found["state"].map({one.name: one.owner for one in self.table.states})
-        found["value"] = found["state"].map(self.values().set_index("state")["value"])
+        found["value"] = found["state"].map(self._worth)
         order = ["value", "customer_id"]
         found = found.rename(columns={"person": "customer_id"}).sort_values(order, ascending=[False, True])
         names = "customer_id state owner orders months_silent p_no_purchase value".split()
@@ -308,7 +382,9 @@ class LifeCycle:
     def _at(self, data: Months, month: int) -> pd.DataFrame:
         """Every person with a state at the end of a month, and whether they have bought since."""
         rows = data.of_month(month)
-        return fetch(rows.select("person", "place", "orders", "months_silent", "p_no_purchase", "next_bought"))
+        return fetch(
+            rows.select("person", "place", "orders", "months_silent", "p_no_purchase", "next_bought")
+        )
 
     def sweep(self) -> pd.DataFrame:
         """What does each threshold decide?
@@ -320,20 +396,29 @@ class LifeCycle:
         columns = "threshold limit stable latent terminated moved_by_it came_back"
         if self.missing:
             return no_rows(columns, self.missing)
-        usual, rows = self.table, []
+        usual, rows, returned = self.table, [], {}
         base = self._at(self.data, self.data.last).set_index("person")["place"]
         back = int(usual.thresholds["horizon_months"])
         for name, limits in SWEPT.items():
             for limit in sorted({*limits, usual.thresholds[name]}):
-                data = self.data.with_rules(read_rules(self.rules, self.reading, **{**self.thresholds, name: limit}))
+                data = self.data.with_rules(
+                    read_rules(self.rules, self.reading, **{**self.thresholds, name: limit})
+                )
                 place = self._at(data, data.last).set_index("person")["place"].reindex(base.index)
                 sizes = {state: int((place == usual.names.index(state)).sum()) if state in usual.names else 0
                          for state in ("stable", "latent", "terminated")}  # fmt: skip
-                past = self._at(data, data.last - back) if data.last - back >= data.first else pd.DataFrame()
-                gone = past[past["place"] == usual.names.index("terminated")] if len(past) else past
-                share = float((gone["next_bought"] <= data.last).mean()) if len(gone) else np.nan
-                rows.append((name, limit, *sizes.values(), int((place != base).sum()), share))
+                if (who := data.rules.who_is_gone) not in returned:
+                    returned[who] = self._came_back(data, back)
+                rows.append((name, limit, *sizes.values(), int((place != base).sum()), returned[who]))
         return with_finding(pd.DataFrame(rows, columns=columns.split()), sentences.sweep_in_words)
+
+    def _came_back(self, data: Months, months: int) -> float:
+        """Of those who were terminated some months ago, the share who have bought since."""
+        if data.last - months < data.first or "terminated" not in data.rules.names:
+            return np.nan
+        past = self._at(data, data.last - months)
+        gone = past[past["place"] == data.rules.names.index("terminated")]
+        return float((gone["next_bought"] <= data.last).mean()) if len(gone) else np.nan
 
     def readings(self) -> pd.DataFrame:
         """What the three readings of the source documents say of the same customers.
@@ -373,7 +458,9 @@ class LifeCycle:
             return Estimate(None, "share")
         row = read.iloc[0]
         change = row[["difference", "low", "high"]].astype(float) / float(row["control_mean"])
-        return Estimate(*change[:1], "share", *change[1:], base=f"{fmt.count(row['treated'])} treated customers")
+        return Estimate(
+            *change[:1], "share", *change[1:], base=f"{fmt.count(row['treated'])} treated customers"
+        )
 
     def contact_policy(self, contact_cost: float, effect: Estimate | float | None = None) -> pd.DataFrame:
         """After how many months of silence should contacts stop?
@@ -410,7 +497,9 @@ class LifeCycle:
         rows = self.data.events.filter(_.buys)
         gap = ibis.least(rows.next_bought - rows.month, ibis.literal(10_000))
         found = fetch(
-            rows.group_by(gap=ibis.least(gap, last + 1 - rows.month), open=gap > last - rows.month).agg(n=_.count())
+            rows.group_by(gap=ibis.least(gap, last + 1 - rows.month), open=gap > last - rows.month).agg(
+                n=_.count()
+            )
         )
         length = int(found["gap"].max()) if len(found) else 0
         ended, open_ = (np.bincount(part["gap"].astype(int), part["n"], length + 1)
@@ -420,9 +509,10 @@ class LifeCycle:
         known = at_risk >= FEWEST_SILENT
         reach = int(np.argmin(known)) if not known.all() else len(known)
         chance = ended[1:][:reach] / np.where(at_risk[:reach] > 0, at_risk[:reach], 1.0)
-        money = "profit" if self.value == "contribution" else "revenue"
-        sums = fetch(rows.agg(money=rows[money].sum(), n=_.count(), written=_.contact_month.notnull().sum()))
-        touched = fetch(self.data.events.agg(n=(_.contact_month == _.month).sum(), months=(_.until - _.month + 1).sum()))
+        sums = fetch(rows.agg(money=rows[self._money].sum(), n=_.count()))
+        touched = fetch(
+            self.data.events.agg(n=(_.contact_month == _.month).sum(), months=(_.until - _.month + 1).sum())
+        )
         share = float(touched["n"].iloc[0] or 0) / max(float(touched["months"].iloc[0] or 0), 1.0)
         return chance, float(sums["money"].iloc[0]) / max(int(sums["n"].iloc[0]), 1), share
 

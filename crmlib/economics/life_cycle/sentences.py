@@ -15,10 +15,16 @@ money = partial(fmt.money, currency=UNNAMED)
 def states_today(table: pd.DataFrame) -> str:
     """How many customers are stable, latent and terminated."""
     people = table.set_index("state")["people"]
-    named = [f"{fmt.count(people[name])} {name}" for name in ("stable", "latent", "terminated") if name in people]
+    named = [
+        f"{fmt.count(people[name])} {name}" for name in ("stable", "latent", "terminated") if name in people
+    ]
     if "unstable" in people:
         named.insert(0, f"{fmt.count(people['unstable'])} unstable")
-    return f"Of customers {fmt.listing(named)}" if named else f"{fmt.plural(people.sum(), 'person', 'people')} in states"
+    return (
+        f"Of customers {fmt.listing(named)}"
+        if named
+        else f"{fmt.plural(people.sum(), 'person', 'people')} in states"
+    )
 
 
 def course_of_states(long: pd.DataFrame) -> str:
@@ -72,13 +78,27 @@ def values_in_words(table: pd.DataFrame) -> str:
     return f"A customer is worth {money(known[best])} when {best} and {money(known[worst])} when {worst}"
 
 
+def forecasts_in_words(table: pd.DataFrame) -> str:
+    """Which of the two forecasts was nearer to what all customers brought."""
+    happened, markov, simulated = (
+        float((table[name] * table["people"]).sum()) for name in ("happened", "markov", "simulated")
+    )
+    if not happened > 0:
+        return ""
+    off = [fmt.change(total / happened - 1) for total in (markov, simulated)]
+    months = fmt.length(int(table["months"].iloc[0]), "M")
+    return f"Of what was brought within {months} the Markov chain is off by {off[0]}, histories that remember by {off[1]}"
+
+
 def busiest_way(table: pd.DataFrame) -> str:
     """Which move most customers make."""
     moved = table[table["state"] != table["next_state"]]
     if not len(moved) or not moved["moved"].max() > 0:
         return "Nobody moves between states"
     row = moved.loc[moved["moved"].idxmax()]
-    return f"Most customers move from {row['state']} to {row['next_state']}: {fmt.number(row['moved'])} a month"
+    return (
+        f"Most move from {row['state']} to {row['next_state']}: {fmt.number(row['moved'])} a month"
+    )
 
 
 def best_hop(table: pd.DataFrame) -> str:
@@ -88,7 +108,9 @@ def best_hop(table: pd.DataFrame) -> str:
         return ""
     row = known.loc[(known["gain"] * known["people"]).idxmax()]
     each, people = money(row["gain"]), fmt.plural(row["people"], "person", "people")
-    return f"The hop from {row['state']} to {row['next_hop']} is worth {each} each, and {people} stand before it"
+    return (
+        f"The hop from {row['state']} to {row['next_hop']} is worth {each} each, and {people} stand before it"
+    )
 
 
 def sweep_in_words(table: pd.DataFrame) -> str:
@@ -118,11 +140,11 @@ def where_to_stop(table: pd.DataFrame, assumed: bool) -> str:
     """After which silence to stop."""
     row = table.loc[table["best"].to_numpy()].iloc[0]
     months, last = int(row["months_contacted"]), int(table["months_contacted"].max())
-    why = "if who is not contacted never buys again (assumed)" if assumed else "by the effect that was measured"
+    why = (
+        "if who is not contacted never buys again (assumed)" if assumed else "by the effect that was measured"
+    )
     if months == 0:
         return f"No contact pays, {why}"
     if months == last:
         return f"Contacts pay as far as silences are known, {fmt.length(months, 'M')}, {why}"
     return f"Stop contacts after {fmt.length(months, 'M')} without a purchase, {why}"
-
-

@@ -14,7 +14,14 @@ DRAWN_TO = 30.0  # moves of the whole state that count beside those of an age
 RESAMPLES = 200
 
 
-def values_of_states(found: Chain, names: list[str], rate: float, *, transitions: Array | None = None) -> pd.DataFrame:
+def values_of_states(
+    found: Chain,
+    names: list[str],
+    rate: float,
+    *,
+    months: int | None = None,
+    transitions: Array | None = None,
+) -> pd.DataFrame:
     """What a person in each state will bring from the next month on: `value`, with its interval by months.
 
     Parameters
@@ -23,6 +30,8 @@ def values_of_states(found: Chain, names: list[str], rate: float, *, transitions
     names : list of str
     rate : float
         Discount rate per month, above 0.
+    months : int, optional
+        How far to look; None: without end.
     transitions : array, optional
         Instead of those that happened: an assumption.
 
@@ -32,15 +41,18 @@ def values_of_states(found: Chain, names: list[str], rate: float, *, transitions
         `state`, `money_each` (brought in the month after), `value, value_low, value_high`: V = (I − P/(1+d))⁻¹ R, R the
         money of the month after, discounted by a month. Months are drawn anew for the interval.
     """
+
     def value(weights: Array | None) -> Array:
         matrix = found.matrix(weights) if transitions is None else transitions
-        return markov_value(matrix, found.money_each(weights) / (1 + rate), rate)
+        return within(matrix, found.money_each(weights), rate, months)
 
-    months = len(found.moved)
-    drawn = bootstrap_weights(months, RESAMPLES, 0, poisson=True) if months > 1 else np.empty((0, months))
+    size = len(found.moved)
+    drawn = bootstrap_weights(size, RESAMPLES, 0, poisson=True) if size > 1 else np.empty((0, size))
     some = [value(weights) for weights in drawn if weights.sum() > 0]
     low, high = percentile_interval(np.array(some)) if some else np.full((2, len(names)), np.nan)
-    table = pd.DataFrame({"state": names, "starts": found.people.sum(axis=(0, 2)), "money_each": found.money_each()})
+    table = pd.DataFrame(
+        {"state": names, "starts": found.people.sum(axis=(0, 2)), "money_each": found.money_each()}
+    )
     return table.assign(value=value(None), value_low=low, value_high=high)
 
 
@@ -58,7 +70,12 @@ def with_memory(found: Chain) -> tuple[Array, Array]:
 
 
 def simulated_values(
-    found: Chain, rate: float, *, months: int = LONGEST_MONTHS, histories: int = HISTORIES, random_state: int = 0
+    found: Chain,
+    rate: float,
+    *,
+    months: int = LONGEST_MONTHS,
+    histories: int = HISTORIES,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """What simulated customers bring, whose moves depend on how long they have been in a state.
 
@@ -93,9 +110,11 @@ def _draw_ages(random: np.random.Generator, people: Array, histories: int) -> Ar
     return random.choice(len(people), size=histories, p=people / people.sum())
 
 
-def within(found: Chain, rate: float, months: int) -> Array:
-    """What a person in each state brings within so many months, by the Markov chain."""
-    matrix, each, total = found.matrix(), found.money_each(), np.zeros(len(found.matrix()))
+def within(matrix: Array, each: Array, rate: float, months: int | None) -> Array:
+    """What a person in each state brings within so many months, or without end, if the state says all."""
+    if months is None:
+        return markov_value(matrix, each / (1 + rate), rate)
+    total = np.zeros(len(each))
     for _month in range(months):
         total = (each + matrix @ total) / (1 + rate)
     return total
@@ -118,7 +137,13 @@ def exact_values(found: Chain, rate: float) -> Array:
 
 
 def contact_policy(
-    chances: Array, contribution: float, contact_cost: float, rate: float, *, effect: float | None, contacted: float = 0.0
+    chances: Array,
+    contribution: float,
+    contact_cost: float,
+    rate: float,
+    *,
+    effect: float | None,
+    contacted: float = 0.0,
 ) -> pd.DataFrame:
     """After which silence contacts should stop: the value of each policy, for one who has just bought.
 
@@ -157,10 +182,10 @@ def contact_policy(
     treated = chances if alone is None or effect is None else np.clip(alone * (1 + effect), 0, 1)
     rows = []
     for months in range(len(chances) + 1):
-        matrix, rewards = recency_migration(treated, contribution, contact_cost, contacted=months, uncontacted=alone)
+        matrix, rewards = recency_migration(
+            treated, contribution, contact_cost, contacted=months, uncontacted=alone
+        )
         rows.append((months, float(markov_value(matrix, rewards, rate)[0])))
     table = pd.DataFrame(rows, columns=["months_contacted", "value"])
     best = table["value"].round(9).idxmax()
     return table.assign(last_gain=table["value"].diff(), best=table.index == best)
-
-
