@@ -203,7 +203,7 @@ class LifeCycle:
         counts = self._counts()[self.table.names[::-1]]
         counts = counts.set_axis(_dates(counts.index), axis=0).rename_axis("month")
         long = counts.reset_index().melt("month", var_name="state", value_name="people")
-        return with_finding(long.astype({"people": int}), sentences.course_of_states)
+        return with_finding(long.astype({"people": int}), sentences.course_of_states, self.of_customers)
 
     def buyers(self) -> pd.DataFrame:
         """Who bought in each month: `new`, `recurring` (the month before too), `resurrected`, and `dormant` customers."""
@@ -222,6 +222,26 @@ class LifeCycle:
             return no_rows(_TRANSITIONS, self.missing)
         found = chains.transitions(self.chain, self.table)
         return with_finding(found, sentences.moves_off_the_table, self.reading)
+
+    def matrix(self) -> pd.DataFrame:
+        """Person-months by state (rows) and the state a month later (columns), in the order of life, for a picture."""
+        found = self.transitions()
+        names = self.table.names[::-1]
+        if not len(found):
+            return pd.DataFrame()
+        table = found.pivot(index="state", columns="next_state", values="moved")
+        kept = [name for name in names if name in table.index]
+        return with_finding(table.reindex(index=kept, columns=kept).fillna(0.0), lambda _: found.attrs["finding"])
+
+    @property
+    def of_customers(self) -> list[str]:
+        """The states of those who have bought, in the order of life."""
+        return [name for name in self.table.names[::-1] if name not in PROSPECTS]
+
+    @property
+    def has_prospects(self) -> bool:
+        """Whether anybody is known before the first purchase."""
+        return not self.missing and bool((self._counts()[[*{*PROSPECTS} & {*self.table.names}]] > 0).any(axis=None))
 
     def dwell(self) -> pd.DataFrame:
         """How long does a stay in each state last? See `moves.dwell`."""

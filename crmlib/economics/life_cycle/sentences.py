@@ -27,9 +27,9 @@ def states_today(table: pd.DataFrame) -> str:
     )
 
 
-def course_of_states(long: pd.DataFrame) -> str:
-    """Which state grew most over the year, as a share of all."""
-    wide = long.pivot(index="month", columns="state", values="people")
+def course_of_states(long: pd.DataFrame, states: list[str]) -> str:
+    """Which of these states grew most over the year, as a share of all in them."""
+    wide = long.pivot(index="month", columns="state", values="people")[states]
     if len(wide) < 13:
         return ""
     shares = wide.div(wide.sum(axis=1), axis=0)
@@ -37,7 +37,7 @@ def course_of_states(long: pd.DataFrame) -> str:
     most = str(change.abs().idxmax())
     verb = "rose" if change[most] > 0 else "fell"
     then, now = (fmt.share(shares[most].iloc[place]) for place in (-13, -1))
-    return f"Within a year the share of {most} {verb} from {then} to {now}"
+    return f"Within a year the share of customers who are {most} {verb} from {then} to {now}"
 
 
 def buyers_in_words(table: pd.DataFrame) -> str:
