@@ -45,9 +45,9 @@ from .cohorts import (
 from .cohorts import (
     cohorts_by_age as cohorts_by_age,
 )
+from .cycle import life_cycle as life_cycle
 from .data_check import per_month as per_month
 from .data_check import rows_by_outcome as rows_by_outcome
-from .cycle import life_cycle as life_cycle
 from .lifetime_value import (
     calibration as calibration,
 )

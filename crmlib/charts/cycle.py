@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.path import Path
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
 
 from crmlib import format as fmt
 from crmlib.charts.layout import finish, no_data, of_each, on_two_lines, sheet, title_of
@@ -49,7 +49,11 @@ def life_cycle(
     Two become stable a month. States of customers as a vault. unstable: 9 people, a month 2 to stable; stable: 4 people,
     a month 1 to unstable.
     """
-    names = [*dict.fromkeys(frame["state"]), *sorted({*frame["next_state"]} - {*frame["state"]})] if len(frame) else []
+    names = (
+        [*dict.fromkeys(frame["state"]), *sorted({*frame["next_state"]} - {*frame["state"]})]
+        if len(frame)
+        else []
+    )
     ways = frame[(frame["state"] != frame["next_state"]) & (frame["moved"] > 0)] if len(frame) else frame
     if len(names) < 2 or ways.empty:
         return no_data("No move between states to draw", ax)
@@ -65,7 +69,9 @@ def life_cycle(
         ends = names.index(row.state), names.index(row.next_state)
         colour, course = _COLOURS.get(row.way, SOFT), _course(*ends, len(names), drawing)
         kind = f"-|>,head_width={_HEAD},head_length={1.6 * _HEAD}"
-        arrow = FancyArrowPatch(path=course, arrowstyle=kind, color=colour, zorder=2, joinstyle="miter", capstyle="butt")
+        arrow = FancyArrowPatch(
+            path=course, arrowstyle=kind, color=colour, zorder=2, joinstyle="miter", capstyle="butt"
+        )
         arrow.set_linewidth(0.8 + 2.0 * float(np.sqrt(row.moved / widest)))
         axes.add_patch(arrow)
         spots = np.array([_along(course, part) for part in _PLACES])

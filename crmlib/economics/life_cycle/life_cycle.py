@@ -13,12 +13,14 @@ import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
+from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
 from crmlib.customers._log import check_margin, fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
-from crmlib.customers.life_cycle.rules import Rules, read_rules, read_transitions
+from crmlib.customers.life_cycle.rules import Rules as Table
+from crmlib.customers.life_cycle.rules import read_rules, read_transitions
 from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.experiments import read_experiments
@@ -26,7 +28,17 @@ from crmlib.economics.life_cycle import moves as chains
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle import values as worth
 from crmlib.errors import CrmError
-from crmlib.findings import Estimate, in_currency, with_finding
+from crmlib.findings import (
+    NOT_JUDGED,
+    REFUSE,
+    Estimate,
+    Rules,
+    Verdict,
+    in_currency,
+    judge,
+    limit,
+    with_finding,
+)
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import Array, normal_quantile
 
@@ -39,6 +51,14 @@ SWEPT = {
 LOST = ("given up", "latent", "terminated")  # where nobody wants customers to go
 FEWEST_SILENT = 30  # customers as long silent, below which a chance to buy is not taken for known
 LEFT_ALONE = "assumed: who is not contacted never buys again"
+
+
+@dataclass(frozen=True)
+class ValueRules(Rules):
+    """By how much values may have been off, in all, to be used."""
+
+    off_care: float = limit(0.10, "a budget bears a tenth")
+    off_refuse: float = limit(0.30, "states would be ranked by chance")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -122,7 +142,7 @@ class LifeCycle:
             )
 
     @cached_property
-    def table(self) -> Rules:
+    def table(self) -> Table:
         """The states of the reading, with the thresholds."""
         return read_rules(self.rules, self.reading, **self.thresholds)
 
@@ -131,7 +151,7 @@ class LifeCycle:
         """Persons and their states by month, in the engine."""
         return self._months(self.table)
 
-    def _months(self, rules: Rules) -> Months:
+    def _months(self, rules: Table) -> Months:
         names = ("customers", "leads", "subscriptions", "surveys", "touchpoints")
         tables = {name: getattr(self, name) for name in names}
         return Months(self.transactions, tables, self.last_day, self.margin, rules, self.known)
@@ -184,6 +204,7 @@ class LifeCycle:
         now, year = counts.iloc[-1], counts.iloc[-13] if len(counts) > 12 else np.nan
         table = self.table.frame.drop(columns=["moves", "reading"])
         table["people"] = table["state"].map(now).astype(int)
+        table = table[table["state"].map(counts.max()) > 0].reset_index(drop=True)
         table["share"] = table["people"] / max(table["people"].sum(), 1)
         table["change"] = table["people"] - table["state"].map(year) if len(counts) > 12 else np.nan
         table["value"] = table["state"].map(self._worth)
@@ -221,7 +242,7 @@ class LifeCycle:
         if self.missing:
             return no_rows(_TRANSITIONS, self.missing)
         found = chains.transitions(self.chain, self.table)
-        return with_finding(found, sentences.moves_off_the_table, self.reading)
+        return with_finding(_in_order(found, self.table), sentences.moves_off_the_table, self.reading)
 
     def matrix(self) -> pd.DataFrame:
         """Person-months by state (rows) and the state a month later (columns), in the order of life, for a picture."""
@@ -231,7 +252,9 @@ class LifeCycle:
             return pd.DataFrame()
         table = found.pivot(index="state", columns="next_state", values="moved")
         kept = [name for name in names if name in table.index]
-        return with_finding(table.reindex(index=kept, columns=kept).fillna(0.0), lambda _: found.attrs["finding"])
+        return with_finding(
+            table.reindex(index=kept, columns=kept).fillna(0.0), lambda _: found.attrs["finding"]
+        )
 
     @property
     def of_customers(self) -> list[str]:
@@ -241,12 +264,14 @@ class LifeCycle:
     @property
     def has_prospects(self) -> bool:
         """Whether anybody is known before the first purchase."""
-        return not self.missing and bool((self._counts()[[*{*PROSPECTS} & {*self.table.names}]] > 0).any(axis=None))
+        return not self.missing and bool(
+            (self._counts()[[*{*PROSPECTS} & {*self.table.names}]] > 0).any(axis=None)
+        )
 
     def dwell(self) -> pd.DataFrame:
         """How long does a stay in each state last? See `moves.dwell`."""
         if self.missing:
-            return no_rows("state starts leave_share median_months mean_months", self.missing)
+            return no_rows("state starts leave_share median_months still_there", self.missing)
         return _in_order(chains.dwell(self.chain, self.table.names), self.table)
 
     def memory(self) -> pd.DataFrame:
@@ -279,7 +304,7 @@ class LifeCycle:
         if assumed is None:
             found = found.join(self._simulated)
         found = _in_order(found[found["starts"] > 0].drop(columns="starts"), self.table)
-        return with_finding(found, sentences.values_in_words)
+        return with_finding(found, sentences.values_in_words, self.of_customers)
 
     @cached_property
     def _worth(self) -> pd.Series:
@@ -318,6 +343,15 @@ class LifeCycle:
         table = table.merge(told, on="state").assign(months=months)
         return with_finding(_in_order(table[columns.split()], self.table), sentences.forecasts_in_words)
 
+    def verdict(self) -> Verdict:
+        """Whether the values are to be used: how far off histories that remember were in all (see `forecast_check`)."""
+        found = self.forecast_check()
+        if not len(found) or not (happened := float((found["happened"] * found["people"]).sum())) > 0:
+            return Verdict("values of states", NOT_JUDGED, (why_none(found) or "nothing was brought since",))
+        off = float((found["simulated"] * found["people"]).sum()) / happened - 1
+        told = f"Of what was brought within {fmt.length(int(found['months'].iloc[0]), 'M')} they were off by {fmt.change(off)}."
+        return judge("values of states", [ValueRules().reason("off", abs(off), told)], told)
+
     def _brought_since(self, cut: int) -> pd.DataFrame:
         """What the people of each state at the end of a month have brought since: `place`, `people`, `happened`."""
         later = self.data.events.filter(_.month > cut).group_by("person").agg(money=_[self._money].sum())
@@ -342,10 +376,6 @@ class LifeCycle:
         found = found[(found["moved"] > 0) | (found["state"] == found["next_state"])]
         found = found.assign(
             people=found["state"].map(now).astype(int), moved=found["moved"] / len(self.chain.moved)
-        )
-        order = {name: place for place, name in enumerate(self.table.names[::-1])}
-        found = found.sort_values(
-            ["state", "next_state"], key=lambda names: names.map(order), ignore_index=True
         )
         hop = found["next_state"] == found["state"].map({one.name: one.next for one in self.table.states})
         found["way"] = np.select([hop, found["next_state"].isin(LOST)], ["next hop", "lost"], "other")
@@ -394,8 +424,10 @@ class LifeCycle:
         found["state"] = [self.table.names[place] for place in found.pop("place")]
         found["owner"] = found["state"].map({one.name: one.owner for one in self.table.states})
         found["value"] = found["state"].map(self._worth)
-        order = ["value", "customer_id"]
-        found = found.rename(columns={"person": "customer_id"}).sort_values(order, ascending=[False, True])
+        order = ["value", "p_no_purchase", "customer_id"]
+        found = found.rename(columns={"person": "customer_id"}).sort_values(
+            order, ascending=[False, True, True]
+        )
         names = "customer_id state owner orders months_silent p_no_purchase value".split()
         return found[names].reset_index(drop=True)
 
@@ -410,10 +442,10 @@ class LifeCycle:
         """What does each threshold decide?
 
         For each threshold, as it is and at a lower and a higher value: `threshold`, `limit`, customers `stable`, `latent`
-        and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and `came_back`: of
+        and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and `returned_share`: of
         those who were terminated one horizon ago, the share who have bought since.
         """
-        columns = "threshold limit stable latent terminated moved_by_it came_back"
+        columns = "threshold limit stable latent terminated moved_by_it returned_share"
         if self.missing:
             return no_rows(columns, self.missing)
         usual, rows, returned = self.table, [], {}
@@ -458,6 +490,8 @@ class LifeCycle:
             starts = found.groupby("state")["moved"].sum()
             now = other._counts().iloc[-1]
             for state in reversed(rules.states):
+                if not other._counts()[state.name].max() > 0:
+                    continue
                 share = off.get(state.name, 0.0) / starts[state.name] if state.name in starts else np.nan
                 rows.append((reading, state.name, state.rule, int(now[state.name]), share))
         return with_finding(pd.DataFrame(rows, columns=columns.split()), sentences.readings_in_words)
@@ -482,32 +516,42 @@ class LifeCycle:
             *change[:1], "share", *change[1:], base=f"{fmt.count(row['treated'])} treated customers"
         )
 
-    def contact_policy(self, contact_cost: float, effect: Estimate | float | None = None) -> pd.DataFrame:
+    def contact_policy(
+        self, contact_cost: float | None = None, effect: Estimate | None = None
+    ) -> pd.DataFrame:
         """After how many months of silence should contacts stop?
 
         Parameters
         ----------
-        contact_cost : float
-            Money per contact.
-        effect : Estimate or float, optional
-            By which share a contact raises the chance to buy, as of `contact_effect`; None: who is not contacted never
-            buys again, which is assumed.
+        contact_cost : float, optional
+            Money per contact; without it 1.00 is assumed, and the finding says so.
+        effect : Estimate, optional
+            By which share a contact raises the chance to buy, as of `contact_effect`; where it is not known, who is not
+            contacted never buys again, which is assumed.
 
         Returns
         -------
         DataFrame
             `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting in the
-            last of these months adds), `best`, `chance` (to buy in the month, as seen) and `basis`: measured or assumed.
+            last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and `basis`.
         """
         columns = "months_contacted chance value last_gain best basis"
         chance, each, contacted = self._by_silence()
         if not len(chance):
             return no_rows(columns, self.missing or "no silence is long enough known")
-        size = effect.value if isinstance(effect, Estimate) else effect
-        table = worth.contact_policy(chance, each, contact_cost, self.rate, effect=size, contacted=contacted)
+        paid = 1.0 if contact_cost is None else contact_cost
+        known = effect if effect is not None and effect.is_known else None
+
+        def policy(size: float | None) -> pd.DataFrame:
+            return worth.contact_policy(chance, each, paid, self.rate, effect=size, contacted=contacted)
+
+        table = policy(None if known is None else known.value)
         table["chance"] = [np.nan, *chance]
-        table["basis"] = LEFT_ALONE if size is None else "effect of a contact as measured"
-        return with_finding(table[columns.split()], sentences.where_to_stop, size is None)
+        table["basis"] = LEFT_ALONE if known is None else "by the measured effect of a contact"
+        ends = [] if known is None or math.isnan(known.low) else [max(known.low, 0.0), known.high]
+        others = [int(policy(size)["best"].to_numpy().argmax()) for size in ends]
+        spelt = f", a contact taken to cost {sentences.money(paid)}: assumed" if contact_cost is None else ""
+        return with_finding(table[columns.split()], sentences.where_to_stop, others, spelt)
 
     def _by_silence(self) -> tuple[Array, float, float]:
         """The chance to buy by months of silence, contribution of a month with a purchase, and the share contacted."""
@@ -528,7 +572,8 @@ class LifeCycle:
         at_risk = at_risk[1:] - open_[1:]  # the month in which the log ends is not over for them
         known = at_risk >= FEWEST_SILENT
         reach = int(np.argmin(known)) if not known.all() else len(known)
-        chance = ended[1:][:reach] / np.where(at_risk[:reach] > 0, at_risk[:reach], 1.0)
+        seen = ended[1:][:reach] / np.where(at_risk[:reach] > 0, at_risk[:reach], 1.0)
+        chance = isotonic_regression(seen, weights=at_risk[:reach], increasing=False).x if reach else seen
         sums = fetch(rows.agg(money=rows[self._money].sum(), n=_.count()))
         touched = fetch(
             self.data.events.agg(n=(_.contact_month == _.month).sum(), months=(_.until - _.month + 1).sum())
@@ -558,18 +603,19 @@ class LifeCycle:
         people, value = (found.set_index("state")[name] for name in ("people", "value"))
         buyers = sum(people.get(name, 0) for name in people.index if name not in PROSPECTS)
         day = fmt.date(self.last_day)
+        refused = self.verdict().verdict == REFUSE
         figures = {
             f"{name}_share": Estimate(people.get(name, 0) / buyers if buyers else None, "share", window=day)
             for name in ("stable", "latent", "terminated")
         }
         gap = float(value.get("stable", np.nan) - value.get("latent", np.nan))
-        return figures | {"worth_of_steadiness": Estimate(gap, "money", window=day)}
+        return figures | {"worth_of_steadiness": Estimate(None if refused else gap, "money", window=day)}
 
 
 PROSPECTS = ("prospect", "new prospect", "acquired", "activated", "activated but not bought", "given up")
 
 
-def _other(of: LifeCycle, rules: Rules) -> LifeCycle:
+def _other(of: LifeCycle, rules: Table) -> LifeCycle:
     """The same customers in another reading, on the same events."""
     from dataclasses import replace
 
@@ -578,10 +624,11 @@ def _other(of: LifeCycle, rules: Rules) -> LifeCycle:
     return other
 
 
-def _in_order(found: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def _in_order(found: pd.DataFrame, rules: Table) -> pd.DataFrame:
     """Rows of states in the order of life."""
     order = {name: place for place, name in enumerate(rules.names[::-1])}
-    return found.sort_values("state", key=lambda names: names.map(order), ignore_index=True)
+    names = [name for name in ("state", "next_state") if name in found]
+    return found.sort_values(names, key=lambda names: names.map(order), ignore_index=True)
 
 
 def _dates(months: Any) -> pd.DatetimeIndex:

@@ -102,27 +102,27 @@ def transitions(found: Chain, rules: Rules) -> pd.DataFrame:
 
 
 def dwell(found: Chain, names: list[str]) -> pd.DataFrame:
-    """How long a stay in each state lasts: `median_months`, `mean_months` of the known ages, `leave_share` a month.
+    """How long a stay in each state lasts: `leave_share` a month, `median_months`, and who are `still_there` after a year.
 
-    Stays that have not ended count as long as they are known (Kaplan–Meier); the oldest age stands for all later ones.
+    Stays that have not ended count as long as they are known (Kaplan–Meier); a median beyond the ages that are told
+    apart is not known.
     """
-    rows = []
-    stay = found.moved.sum(axis=0)
+    rows, stay = [], found.moved.sum(axis=0)
     for place, name in enumerate(names):
         there = stay[place].sum(axis=1)
-        left = there - stay[place][:, place]
         if not there.sum():
             continue
-        hazard = np.divide(left, there, out=np.zeros_like(left), where=there > 0)
+        left = there - stay[place][:, place]
+        known = there > 0
+        hazard = np.divide(left, there, out=np.zeros_like(left), where=known)
         survival = np.cumprod(1 - hazard)
-        inside = np.concatenate([[1.0], survival[:-1]])
-        tail = survival[-1] / hazard[-1] if hazard[-1] > 0 else np.inf if survival[-1] > 0 else 0.0
         below = np.flatnonzero(survival <= 0.5)
         median = float(below[0] + 1) if len(below) else np.nan
-        if not len(below) and hazard[-1] > 0:
-            median = len(survival) + np.log(0.5 / survival[-1]) / np.log(1 - hazard[-1])
-        rows.append((name, there.sum(), left.sum() / there.sum(), median, float(inside.sum() + tail)))
-    return pd.DataFrame(rows, columns="state starts leave_share median_months mean_months".split())
+        year = (
+            float(survival[11]) if len(survival) >= 12 and (known[:12].all() or survival[11] == 0) else np.nan
+        )
+        rows.append((name, there.sum(), left.sum() / there.sum(), median, year))
+    return pd.DataFrame(rows, columns="state starts leave_share median_months still_there".split())
 
 
 def memory(found: Chain, names: list[str]) -> pd.DataFrame:

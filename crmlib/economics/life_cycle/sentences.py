@@ -13,18 +13,17 @@ money = partial(fmt.money, currency=UNNAMED)
 
 
 def states_today(table: pd.DataFrame) -> str:
-    """How many customers are stable, latent and terminated."""
+    """How many customers are unstable, stable, latent and terminated."""
     people = table.set_index("state")["people"]
-    named = [
-        f"{fmt.count(people[name])} {name}" for name in ("stable", "latent", "terminated") if name in people
+    names = [name for name in ("unstable", "stable", "latent", "terminated") if name in people]
+    if not names:
+        return ""
+    first, *others = names
+    parts = [
+        f"{fmt.plural(people[first], 'customer')} are {first}",
+        *(f"{fmt.count(people[one])} {one}" for one in others),
     ]
-    if "unstable" in people:
-        named.insert(0, f"{fmt.count(people['unstable'])} unstable")
-    return (
-        f"Of customers {fmt.listing(named)}"
-        if named
-        else f"{fmt.plural(people.sum(), 'person', 'people')} in states"
-    )
+    return fmt.listing(parts)
 
 
 def course_of_states(long: pd.DataFrame, states: list[str]) -> str:
@@ -69,13 +68,14 @@ def memory_in_words(table: pd.DataFrame) -> str:
     return f"How long a customer has been there, or was before, still predicts for {fmt.listing(names)}: no Markov chain"
 
 
-def values_in_words(table: pd.DataFrame) -> str:
-    """Which state is worth most, and which least."""
-    known = table.dropna(subset=["value"]).set_index("state")["value"]
-    if len(known) < 2:
+def values_in_words(table: pd.DataFrame, states: list[str]) -> str:
+    """Which of these states is worth most, and which least, by histories that remember where they are known."""
+    known = table[table["state"].isin(states)].set_index("state")
+    worth = known["simulated" if "simulated" in known else "value"].dropna()
+    if len(worth) < 2:
         return ""
-    best, worst = str(known.idxmax()), str(known.idxmin())
-    return f"A customer is worth {money(known[best])} when {best} and {money(known[worst])} when {worst}"
+    best, worst = str(worth.idxmax()), str(worth.idxmin())
+    return f"A customer is worth {money(worth[best])} in the state {best} and {money(worth[worst])} in the state {worst}"
 
 
 def forecasts_in_words(table: pd.DataFrame) -> str:
@@ -96,9 +96,7 @@ def busiest_way(table: pd.DataFrame) -> str:
     if not len(moved) or not moved["moved"].max() > 0:
         return "Nobody moves between states"
     row = moved.loc[moved["moved"].idxmax()]
-    return (
-        f"Most move from {row['state']} to {row['next_state']}: {fmt.number(row['moved'])} a month"
-    )
+    return f"The busiest way is from {row['state']} to {row['next_state']}: {fmt.number(row['moved'])} people a month"
 
 
 def best_hop(table: pd.DataFrame) -> str:
@@ -136,15 +134,14 @@ def readings_in_words(table: pd.DataFrame) -> str:
     )
 
 
-def where_to_stop(table: pd.DataFrame, assumed: bool) -> str:
-    """After which silence to stop."""
+def where_to_stop(table: pd.DataFrame, others: list[int], cost: str) -> str:
+    """After which silence to stop, and at the ends of the effect's interval."""
     row = table.loc[table["best"].to_numpy()].iloc[0]
     months, last = int(row["months_contacted"]), int(table["months_contacted"].max())
-    why = (
-        "if who is not contacted never buys again (assumed)" if assumed else "by the effect that was measured"
-    )
+    why = f"{row['basis']}{cost}"
     if months == 0:
-        return f"No contact pays, {why}"
+        return f"No contact pays ({why})"
     if months == last:
-        return f"Contacts pay as far as silences are known, {fmt.length(months, 'M')}, {why}"
-    return f"Stop contacts after {fmt.length(months, 'M')} without a purchase, {why}"
+        return f"Contacts pay as far as silences are known, {fmt.length(months, 'M')} ({why})"
+    span = f", {fmt.listing([*map(str, others)])} at the ends of its interval" if others else ""
+    return f"Stop contacts after {fmt.length(months, 'M')} without a purchase ({why}{span})"
