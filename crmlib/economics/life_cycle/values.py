@@ -120,22 +120,6 @@ def within(matrix: Array, each: Array, rate: float, months: int | None) -> Array
     return total
 
 
-def exact_values(found: Chain, rate: float) -> Array:
-    """What `simulated_values` draws, solved: the chain of states and months in them."""
-    shares, rewards = with_memory(found)
-    states, ages = found.moved.shape[1:3]
-    matrix = np.zeros((states * ages, states * ages))
-    for cell in range(states * ages):
-        place, age = divmod(cell, ages)
-        for target in range(states):
-            later = min(age + 1, ages - 1) if target == place else 0
-            matrix[cell, target * ages + later] += shares[cell, target]
-    value = markov_value(matrix, rewards / (1 + rate), rate).reshape(states, ages)
-    people = found.people.sum(axis=0)
-    weights = np.where(people.sum(axis=1, keepdims=True) > 0, people, np.eye(1, ages))
-    return (value * weights).sum(axis=1) / weights.sum(axis=1)
-
-
 def contact_policy(
     chances: Array,
     contribution: float,
