@@ -133,7 +133,9 @@ def test_a_late_gap_ends_steadiness() -> None:
 
 def test_a_purchase_counts_until_it_goes_back_within_its_month() -> None:
     log = log_of(("a", "2024-01-10", 10), ("b", "2024-01-10", 10)).assign(
-        is_purchase=True, reversed_on=pd.to_datetime(["2024-01-20", "2024-02-20"]), returned_purchase_date=pd.NaT
+        is_purchase=True,
+        reversed_on=pd.to_datetime(["2024-01-20", "2024-02-20"]),
+        returned_purchase_date=pd.NaT,
     )
     found = of(log, "2024-03-31")
     assert "a" not in found
@@ -150,11 +152,15 @@ def test_a_customer_in_two_contracts_is_gone_when_both_have_ended() -> None:
         ],
         columns=["customer_id", "subscription_id", "start", "end"],
     )  # fmt: skip
-    contracts = contracts.assign(start=pd.to_datetime(contracts["start"]), end=pd.to_datetime(contracts["end"]))
+    contracts = contracts.assign(
+        start=pd.to_datetime(contracts["start"]), end=pd.to_datetime(contracts["end"])
+    )
     found = of(log, "2024-06-30", {"subscriptions": contracts.assign(price_per_month=5.0)})
     assert found["a"].tolist() == ["unstable"] * 4 + ["terminated"] * 2
     assert found["b"].tolist() == ["unstable"] * 6
-    assert found["c"].tolist() == ["unstable"] * 3 + ["terminated"] * 3  # the last day of the contract is one of it
+    assert (
+        found["c"].tolist() == ["unstable"] * 3 + ["terminated"] * 3
+    )  # the last day of the contract is one of it
 
 
 def test_who_comes_back_by_a_message_is_won_back_and_for_a_time() -> None:
@@ -185,7 +191,14 @@ def test_a_prospect_goes_through_its_stages() -> None:
         }
     )  # fmt: skip
     found = of(log_of(("a", "2024-06-10", 10)), "2024-06-30", {"leads": leads})
-    before = ["prospect", "acquired", "activated", "activated but not bought", "activated but not bought", "unstable"]
+    before = [
+        "prospect",
+        "acquired",
+        "activated",
+        "activated but not bought",
+        "activated but not bought",
+        "unstable",
+    ]
     assert found["a"].tolist() == before
     assert found["lead:2"].tolist() == ["prospect"] * 3 + ["given up"] * 3
 
@@ -196,7 +209,12 @@ def test_an_advocate_recommended_or_would() -> None:
          "referrer_id": [None, "a", None]}
     )  # fmt: skip
     asked = pd.DataFrame(
-        {"customer_id": ["c", "b"], "date": pd.Timestamp("2024-03-01"), "question": "nps", "score": [9.0, 6.0]}
+        {
+            "customer_id": ["c", "b"],
+            "date": pd.Timestamp("2024-03-01"),
+            "question": "nps",
+            "score": [9.0, 6.0],
+        }
     )
     log = log_of(("a", "2024-01-10", 1), ("b", "2024-02-10", 1), ("c", "2024-01-10", 1))
     found = of(log, "2024-03-31", {"customers": people, "surveys": asked}).iloc[-1]
@@ -276,7 +294,8 @@ def slowly(log: pd.DataFrame, last: pd.Period) -> pd.DataFrame:
             late = [
                 place + 1
                 for place in range(2, n)
-                if (((so_far[place - 1] - so_far[0]).days + 1) / ((so_far[place] - so_far[0]).days + 1)) ** (place - 1)
+                if (((so_far[place - 1] - so_far[0]).days + 1) / ((so_far[place] - so_far[0]).days + 1))
+                ** (place - 1)
                 <= limits["late_gap_rate"]
             ]
             on_time = n - (late[-1] if late else 1)
@@ -338,7 +357,11 @@ def test_later_tables_change_no_past_state_of_a_firm() -> None:
         states(Months(rows, tables, last, None, read_rules()))
         for rows, tables, last in (
             (log, {name: firm.tables[name] for name in names}, dt.date(2025, 12, 31)),
-            (known(log, "date"), {name: known(firm.tables[name], dated[name]) for name in names}, dt.date(2025, 6, 30)),
+            (
+                known(log, "date"),
+                {name: known(firm.tables[name], dated[name]) for name in names},
+                dt.date(2025, 6, 30),
+            ),
         )
     )
     same = whole[whole["month"] <= "2025-06"].reset_index(drop=True)
@@ -363,7 +386,9 @@ def test_people_and_money_add_up() -> None:
 
 
 def test_buyers_are_new_recurring_resurrected_or_dormant() -> None:
-    log = log_of(("a", "2024-01-10", 1), ("a", "2024-02-10", 1), ("a", "2024-05-10", 1), ("b", "2024-02-01", 1))
+    log = log_of(
+        ("a", "2024-01-10", 1), ("a", "2024-02-10", 1), ("a", "2024-05-10", 1), ("b", "2024-02-01", 1)
+    )
     found = Months(log, {}, dt.date(2024, 5, 31), None, read_rules()).buyers
     assert found["new"].tolist() == [1, 1, 0, 0, 0]
     assert found["recurring"].tolist() == [0, 1, 0, 0, 0]
@@ -372,7 +397,9 @@ def test_buyers_are_new_recurring_resurrected_or_dormant() -> None:
 
 
 def test_chances_come_from_horizons_that_were_over() -> None:
-    cells = pd.DataFrame({"group": 1, "month": [0, 1, 2, 3], "silent": 0, "people": 100.0, "none": [50.0, 90, 10, 10]})
+    cells = pd.DataFrame(
+        {"group": 1, "month": [0, 1, 2, 3], "silent": 0, "people": 100.0, "none": [50.0, 90, 10, 10]}
+    )
     found = chances_by_quarter(cells, 0, 8, horizon=2)
     assert found["month"].min() == 3  # in the quarter before, no horizon of two months was over
     by_month = found[(found["bought"] == found["month"]) & (found["group"] == 1)].set_index("month")["chance"]

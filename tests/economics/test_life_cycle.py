@@ -145,7 +145,9 @@ def test_a_memory_is_found_and_its_direction() -> None:
     assert found.loc["a", "memory"]
     assert found.loc["a", "p_age"] < 0.001
     assert found.loc["a", "leave_late"] < found.loc["a", "leave_early"]
-    other = memory(chain_of(3000, 18, 5, tired=-0.05), NAMES).set_index("state")  # reversed: the longer, the sooner
+    other = memory(chain_of(3000, 18, 5, tired=-0.05), NAMES).set_index(
+        "state"
+    )  # reversed: the longer, the sooner
     assert other.loc["b", "leave_late"] > other.loc["b", "leave_early"]
 
 
@@ -298,7 +300,9 @@ def test_hops_sweep_readings_and_pictures_agree_with_the_states(life) -> None:
     assert hops.loc["latent", "gain"] == pytest.approx(worth["stable"] - worth["latent"])
     assert hops.loc["latent", "break_even"] == pytest.approx(1 / hops.loc["latent", "gain"])
     drawing = life.drawing()
-    assert (drawing.drop_duplicates("state").set_index("state")["people"] == states[drawing["state"].unique()]).all()
+    assert (
+        drawing.drop_duplicates("state").set_index("state")["people"] == states[drawing["state"].unique()]
+    ).all()
     readings = life.readings()
     for _reading, rows in readings[readings["state"] == "terminated"].groupby("reading"):
         assert rows["people"].iloc[0] <= states["terminated"]
@@ -323,7 +327,9 @@ def test_cdnow_terminates_one_time_buyers_that_p_alive_would_not() -> None:
     assert 0.02 < (found[found["orders"] >= 5]["state"] == "terminated").mean() < 0.6
 
 
-@pytest.mark.parametrize("rows", [[("a", "2024-01-10", 10)], [("a", "2024-01-10", 10), ("b", "2024-01-20", 5)]])
+@pytest.mark.parametrize(
+    "rows", [[("a", "2024-01-10", 10)], [("a", "2024-01-10", 10), ("b", "2024-01-20", 5)]]
+)
 def test_a_young_log_says_why_it_has_no_moves(rows: list) -> None:
     young = crm.LifeCycle(log_of(*rows), "2024-01-31", margin=0.5)
     assert young.states()["people"].sum() == len(rows)

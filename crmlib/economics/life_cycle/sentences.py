@@ -68,8 +68,10 @@ def memory_in_words(table: pd.DataFrame) -> str:
     return f"How long a customer has been there, or was before, still predicts for {fmt.listing(names)}: no Markov chain"
 
 
-def values_in_words(table: pd.DataFrame, states: list[str]) -> str:
-    """Which of these states is worth most, and which least, by histories that remember where they are known."""
+def values_in_words(table: pd.DataFrame, states: list[str], refusal: str) -> str:
+    """Which of these states is worth most, and which least, by histories that remember; or why not to say so."""
+    if refusal:
+        return refusal
     known = table[table["state"].isin(states)].set_index("state")
     worth = known["simulated" if "simulated" in known else "value"].dropna()
     if len(worth) < 2:
