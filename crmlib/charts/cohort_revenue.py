@@ -23,7 +23,7 @@ def revenue_by_cohort(
     comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
     period: str = "M", forecast: Estimate | None = None, width: float = WIDTH_INCHES, ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw each period's revenue (or contribution) by cohort, the oldest at the bottom (the C3 chart), or people by state.
+    """Draw each period's revenue (or contribution) by cohort, the oldest at the bottom (C3 chart), or people by state.
 
     Parameters
     ----------

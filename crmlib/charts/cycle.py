@@ -46,8 +46,8 @@ def life_cycle(
     >>> frame = pd.DataFrame({"state": ["unstable", "stable"], "next_state": ["stable", "unstable"], "people": [9, 4],
     ...                       "moved": [2.0, 1.0], "way": ["next hop", "other"]})
     >>> print(life_cycle(frame, "Two become stable a month", drawing="vault").alt)
-    Two become stable a month. States of customers as a vault. unstable: 9 people, a month 2 to stable; stable: 4 people,
-    a month 1 to unstable.
+    Two become stable a month. States of customers as a vault. unstable: 9 people, a month 2 to stable; stable: 4
+    people, a month 1 to unstable.
     """
     names = (
         [*dict.fromkeys(frame["state"]), *sorted({*frame["next_state"]} - {*frame["state"]})]
@@ -78,14 +78,14 @@ def life_cycle(
         far = np.min(np.linalg.norm(spots[:, None] - np.array(written)[None], axis=2), axis=1)
         spot = spots[int(np.argmax(np.minimum(far, _APART) - 0.2 * np.abs(_PLACES - 0.45)))]
         written.append(spot)
-        axes.text(*spot, fmt.number(row.moved), color=colour, bbox=_PAPER, zorder=4, **_MIDDLE)
+        axes.text(spot[0], spot[1], fmt.number(row.moved), color=colour, bbox=_PAPER, zorder=4, **_MIDDLE)
     for name, (x, y) in place.items():
         axes.plot(x, y, "o", color=INK, markersize=7, zorder=5, clip_on=False)
         side = 0 if abs(x) < 0.45 else np.sign(x)
         beside = (x + 0.13 * side, y if side else y + 0.3 * np.sign(y))
         text = f"{on_two_lines(name)}\n{fmt.count(people.get(name, 0))}"
         put = _MIDDLE | {"ha": ("right", "center", "left")[int(side) + 1]}
-        axes.text(*beside, text, color=INK, linespacing=1.1, zorder=6, **put)
+        axes.text(beside[0], beside[1], text, color=INK, linespacing=1.1, zorder=6, **put)
     listed = [_in_words(name, int(people.get(name, 0)), shown) for name in names]
     alt = f"States of customers as a {drawing}. {of_each(names, listed)}."
     unit = "People today, and how many move within a month (arrows)"
@@ -122,9 +122,10 @@ def _course(first: int, last: int, names: int, drawing: str) -> Path:
 
 def _along(course: Path, part: float) -> Any:
     """A point of the way of an arrow."""
-    if len(course.vertices) == 2:
-        return (1 - part) * course.vertices[0] + part * course.vertices[1]
-    first, bend, last = course.vertices
+    points = np.asarray(course.vertices)
+    if len(points) == 2:
+        return (1 - part) * points[0] + part * points[1]
+    first, bend, last = points
     return (1 - part) ** 2 * first + 2 * part * (1 - part) * bend + part**2 * last
 
 

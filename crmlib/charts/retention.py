@@ -137,8 +137,8 @@ def experiment_effects(
     ----------
     frame : DataFrame
         `read_experiments`: one row per `name`: `difference`, `low`, `high` and `verdict`; or `loyalty_uplift`: by
-        `comparison` ("before joining", "after joining", "matched"): `members`, `difference`, `low` and `high` (per member
-        and month).
+        `comparison` ("before joining", "after joining", "matched"): `members`, `difference`, `low` and `high` (per
+        member and month).
     finding, currency, ax
         As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str

@@ -85,12 +85,12 @@ def first_margin(timing: str, retention_rate: ArrayLike, discount_rate: float) -
 
 
 def recency_migration(
-    repurchase_probabilities: Sequence[float],
+    repurchase_probabilities: Sequence[float] | np.ndarray,
     contribution: float,
     contact_cost: float,
     *,
     contacted: int | None = None,
-    uncontacted: Sequence[float] | None = None,
+    uncontacted: Sequence[float] | np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The transition matrix and rewards of customers who move by periods since their last purchase.
 

@@ -414,5 +414,6 @@ USUAL: dict[str, Case] = {
         differences(["before joining", "after joining", "matched"], [2.0, 7.0, 3.0], [""] * 3, "comparison"),
         {"outcome": "spend", "currency": "USD"},
     ),
-    **{f"life_cycle, {drawing}": (charts.life_cycle, life_of(), {"drawing": drawing}) for drawing in ("cycle", "vault")},
+    "life_cycle": (charts.life_cycle, life_of(), {}),
+    "life_cycle, vault": (charts.life_cycle, life_of(), {"drawing": "vault"}),
 }  # fmt: skip

@@ -177,7 +177,7 @@ class Months:
 
     @cached_property
     def buyers(self) -> pd.DataFrame:
-        """Customers by `month`: `new`, `recurring` (bought the month before too), `resurrected`, and `buyers` so far."""
+        """Customers by `month`: `new`, `recurring` (bought the month before too), `resurrected` and `dormant`."""
         rows = self.events.filter(_.buys)
         new = rows.bought_before == NEVER
         found = fetch(
@@ -239,8 +239,8 @@ def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int)
     -------
     DataFrame
         `group, bought, month, chance`. The share without a purchase, drawn to that of all orders with as long a
-        silence, and this to that of all, by the weight of `PRIOR` customers; it does not fall while a customer is silent.
-        Months before any horizon was over have no row.
+        silence, and this to that of all, by the weight of `PRIOR` customers; it does not fall while a customer is
+        silent. Months before any horizon was over have no row.
     """
     groups, silent = np.arange(1, len(GROUPS) + 1), np.arange(LONGEST + 1)
     shape = (last - first + 1, len(groups), len(silent))

@@ -112,8 +112,8 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     Raises
     ------
     CrmError
-        If the reading, a state or a fact is unknown, a state lacks a rule, an owner or a next hop, or a threshold is out
-        of range: the message names it.
+        If the reading, a state or a fact is unknown, a state lacks a rule, an owner or a next hop, or a threshold is
+        out of range: the message names it.
 
     Examples
     --------

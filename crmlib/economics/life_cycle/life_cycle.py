@@ -53,11 +53,11 @@ class LifeCycle(LifeCycleData):
 
     Notes
     -----
-    The state of a month uses what was known at its end, and nothing later. A customer is overdue where a steady customer
-    with as many purchases would be silent so long with a chance below the false-alarm rate (see `overdue_customers`).
-    The chance of no purchase within the horizon is the share without one among customers with as many orders and as
-    long a silence, whose horizon was over when the quarter began. A purchase that went back in a later month still
-    counts as one: the customer had come.
+    The state of a month uses what was known at its end, and nothing later. A customer is overdue where a steady
+    customer with as many purchases would be silent so long with a chance below the false-alarm rate (see
+    `overdue_customers`). The chance of no purchase within the horizon is the share without one among customers with as
+    many orders and as long a silence, whose horizon was over when the quarter began. A purchase that went back in a
+    later month still counts as one: the customer had come.
 
     Examples
     --------
@@ -71,8 +71,8 @@ class LifeCycle(LifeCycleData):
     def states(self) -> pd.DataFrame:
         """How many are in each state today, by which rule, who looks after them, and what is one worth?
 
-        In the order of life: `state`, `rule`, `owner`, `next_hop`, `people`, `share`, `change` (in twelve months, people)
-        and `value` (of one, by the simulated histories of `values`).
+        In the order of life: `state`, `rule`, `owner`, `next_hop`, `people`, `share`, `change` (in twelve months,
+        people) and `value` (of one, by the simulated histories of `values`).
         """
         if self.missing:
             return no_rows(_STATES, self.missing)
@@ -87,7 +87,7 @@ class LifeCycle(LifeCycleData):
         return with_finding(table[_STATES.split()], sentences.states_today)
 
     def by_month(self) -> pd.DataFrame:
-        """How many were in each state at the end of each month: `month`, `state`, `people`; states in the order of life."""
+        """How many were in each state at the end of each month: `month`, `state` (in the order of life), `people`."""
         if self.missing:
             return no_rows("month state people", self.missing)
         counts = self.counts[self.table.names[::-1]]
@@ -96,7 +96,7 @@ class LifeCycle(LifeCycleData):
         return with_finding(long.astype({"people": int}), sentences.course_of_states, self.of_customers)
 
     def buyers(self) -> pd.DataFrame:
-        """Who bought in each month: `new`, `recurring` (the month before too), `resurrected`, and `dormant` customers."""
+        """Who bought in each month: `new`, `recurring` (the month before too), `resurrected`; who were `dormant`?"""
         if self.missing:
             return no_rows("month new recurring resurrected dormant", self.missing)
         found = self.data.buyers
@@ -149,9 +149,9 @@ class LifeCycle(LifeCycleData):
         Returns
         -------
         DataFrame
-            In the order of life: `state`, `money_each` (what one brings in a month), `value` by the Markov chain with its
-            interval by months, and `simulated` with its interval: histories in which leaving depends on the time in the
-            state. Where they differ, the chain's memory matters.
+            In the order of life: `state`, `money_each` (what one brings in a month), `value` by the Markov chain with
+            its interval by months, and `simulated` with its interval: histories in which leaving depends on the time in
+            the state. Where they differ, the chain's memory matters.
         """
         if self.missing:
             return no_rows("state money_each value value_low value_high simulated", self.missing)
@@ -168,8 +168,8 @@ class LifeCycle(LifeCycleData):
         """Were the values right? What was forecast some months ago, beside what happened since.
 
         By `state` then: `people`, and per person within the `months` since what the Markov chain and the simulated
-        histories `forecast` from what was known then (`markov`, `simulated`), and what they brought (`happened`, with its
-        interval over persons). A year where the log is three times as long, else a third of it. Not discounted.
+        histories `forecast` from what was known then (`markov`, `simulated`), and what they brought (`happened`, with
+        its interval over persons). A year where the log is three times as long, else a third of it. Not discounted.
         """
         return checks.forecast_check(self)
 
@@ -199,10 +199,10 @@ class LifeCycle(LifeCycleData):
     def hops(self, contact_cost: float | None = None) -> pd.DataFrame:
         """What does each small hop bring, how long does it take, and how many are lost on the way?
 
-        One row per state with a next hop of its own: `state`, `next_hop`, `people` today, `hop_share` (who make it within
-        a month), `lost_share` (who are given up, latent or terminated instead), `median_months` in the state, `gain` (value
-        of the next hop less that of the state) and, with the money per contact, `break_even`: the share of those contacted
-        that must make the hop because of it.
+        One row per state with a next hop of its own: `state`, `next_hop`, `people` today, `hop_share` (who make it
+        within a month), `lost_share` (who are given up, latent or terminated instead), `median_months` in the state,
+        `gain` (value of the next hop less that of the state) and, with the money per contact, `break_even`: the share
+        of those contacted that must make the hop because of it.
         """
         if self.missing:
             return no_rows(_HOPS, self.missing)
@@ -226,8 +226,9 @@ class LifeCycle(LifeCycleData):
         return with_finding(table, sentences.best_hop)
 
     def people(self) -> pd.DataFrame:
-        """Who is in which state today: `customer_id`, `state`, `owner`, `orders`, `months_silent`, `p_no_purchase`, `value`.
+        """Who is in which state today, the most valuable first?
 
+        `customer_id`, `state`, `owner`, `orders`, `months_silent`, `p_no_purchase` and `value` (of one in the state).
         Prospects of whom no customer came have their own number behind "lead:".
         """
         if self.missing:
@@ -245,17 +246,17 @@ class LifeCycle(LifeCycleData):
     def sweep(self) -> pd.DataFrame:
         """What does each threshold decide?
 
-        For each threshold, as it is and at a lower and a higher value: `threshold`, `limit`, customers `stable`, `latent`
-        and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and `returned_share`: of
-        those who were terminated one horizon ago, the share who have bought since.
+        For each threshold, as it is and at a lower and a higher value: `threshold`, `limit`, customers `stable`,
+        `latent` and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and
+        `returned_share`: of those who were terminated one horizon ago, the share who have bought since.
         """
         return checks.sweep(self)
 
     def readings(self) -> pd.DataFrame:
         """What the three readings of the source documents say of the same customers.
 
-        By `reading` and `state`: `people` today, and of the moves from it in the last months the share that the reading's
-        own table does not have (`off_table`).
+        By `reading` and `state`: `people` today, and of the moves from it in the last months the share that the
+        reading's own table does not have (`off_table`).
         """
         return checks.readings(self)
 
@@ -282,8 +283,9 @@ class LifeCycle(LifeCycleData):
         Returns
         -------
         DataFrame
-            `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting in the
-            last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and `basis`.
+            `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting
+            in the last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and
+            `basis`.
         """
         return policy.policy(self, contact_cost, effect)
 

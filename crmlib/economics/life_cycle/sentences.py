@@ -65,7 +65,7 @@ def memory_in_words(table: pd.DataFrame) -> str:
         return ""
     if not names:
         return "The state of today says all that the past says of where customers go"
-    return f"How long a customer has been there, or was before, still predicts for {fmt.listing(names)}: no Markov chain"
+    return f"Time in the state, or the state before, still predicts for {fmt.listing(names)}: no Markov chain"
 
 
 def values_in_words(table: pd.DataFrame, states: list[str], refusal: str) -> str:
@@ -77,7 +77,8 @@ def values_in_words(table: pd.DataFrame, states: list[str], refusal: str) -> str
     if len(worth) < 2:
         return ""
     best, worst = str(worth.idxmax()), str(worth.idxmin())
-    return f"A customer is worth {money(worth[best])} in the state {best} and {money(worth[worst])} in the state {worst}"
+    most, least = (f"{money(worth[name])} in the state {name}" for name in (best, worst))
+    return f"A customer is worth {most} and {least}"
 
 
 def forecasts_in_words(table: pd.DataFrame) -> str:
@@ -89,7 +90,8 @@ def forecasts_in_words(table: pd.DataFrame) -> str:
         return ""
     off = [fmt.change(total / happened - 1) for total in (markov, simulated)]
     months = fmt.length(int(table["months"].iloc[0]), "M")
-    return f"Of what was brought within {months} the Markov chain is off by {off[0]}, histories that remember by {off[1]}"
+    told = f"the Markov chain is off by {off[0]}, histories that remember by {off[1]}"
+    return f"Of what was brought within {months} {told}"
 
 
 def busiest_way(table: pd.DataFrame) -> str:
@@ -119,8 +121,8 @@ def sweep_in_words(table: pd.DataFrame) -> str:
     if not most["moved_by_it"]:
         return "No threshold changes a customer's state"
     return (
-        f"{fmt.column(most['threshold'])} decides most: at {most['limit']:g} {fmt.plural(most['moved_by_it'], 'person', 'people')} "
-        "are in another state"
+        f"{fmt.capital(fmt.column(most['threshold']))} decides most: at {fmt.number(most['limit'])} "
+        f"{fmt.plural(most['moved_by_it'], 'person', 'people')} are in another state"
     )
 
 
@@ -131,8 +133,8 @@ def readings_in_words(table: pd.DataFrame) -> str:
         return "All moves are in the table of the literal reading"
     row = rows.loc[rows["off_table"].idxmax()]
     return (
-        f"In the literal reading {fmt.share(row['off_table'])} of customers who are {row['state']} go within a month where "
-        "its table has no way"
+        f"In the literal reading {fmt.share(row['off_table'])} of customers who are {row['state']} go within a month "
+        "where its table has no way"
     )
 
 

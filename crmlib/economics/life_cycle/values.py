@@ -87,7 +87,7 @@ def simulated_values(
     random = np.random.default_rng(random_state)
     people = found.people.sum(axis=0)
     state = np.repeat(np.arange(states), histories)
-    age = np.concatenate([_draw_ages(random, row, histories) for row in people])
+    age = np.concatenate([_draw_ages(random, row, histories) for row in people]).astype(int)
     steps = np.cumsum(shares, axis=1)
     total, here = np.zeros(len(state)), np.ones(len(state), dtype=bool)
     for month in range(1, months + 1):
@@ -106,8 +106,8 @@ def simulated_values(
 def _draw_ages(random: np.random.Generator, people: Array, histories: int) -> Array:
     """Months in the state of some who are in it; of a state with nobody, the first."""
     if not people.sum():
-        return np.zeros(histories, dtype=int)
-    return random.choice(len(people), size=histories, p=people / people.sum())
+        return np.zeros(histories)
+    return random.choice(len(people), size=histories, p=people / people.sum()).astype(float)
 
 
 def within(matrix: Array, each: Array, rate: float, months: int | None) -> Array:
@@ -153,8 +153,8 @@ def contact_policy(
 
     Notes
     -----
-    Pfeifer & Carraway, Journal of Interactive Marketing 14(2), 2000. The chance seen, p, is of both kinds of months: left
-    alone it is p / (1 + contacted · effect), contacted 1 + effect times as much.
+    Pfeifer & Carraway, Journal of Interactive Marketing 14(2), 2000. The chance seen, p, is of both kinds of months:
+    left alone it is p / (1 + contacted · effect), contacted 1 + effect times as much.
 
     Examples
     --------
