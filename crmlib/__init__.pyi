@@ -68,14 +68,9 @@ from .economics.churn_campaign import retention_campaign as retention_campaign
 from .economics.experiment_campaign import campaign_from_experiment as campaign_from_experiment
 from .economics.experiments import read_experiments as read_experiments
 from .economics.formula_clv import (
-    markov_value as markov_value,
-)
-from .economics.formula_clv import (
-    recency_migration as recency_migration,
-)
-from .economics.formula_clv import (
     simple_clv as simple_clv,
 )
+from .economics.life_cycle.life_cycle import LifeCycle as LifeCycle
 from .economics.lifetime_value import (
     customer_lifetime_value as customer_lifetime_value,
 )

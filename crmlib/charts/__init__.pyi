@@ -45,6 +45,7 @@ from .cohorts import (
 from .cohorts import (
     cohorts_by_age as cohorts_by_age,
 )
+from .cycle import life_cycle as life_cycle
 from .data_check import per_month as per_month
 from .data_check import rows_by_outcome as rows_by_outcome
 from .lifetime_value import (
@@ -67,9 +68,6 @@ from .lifetime_value import (
 )
 from .retention import (
     experiment_effects as experiment_effects,
-)
-from .retention import (
-    loyalty_effect as loyalty_effect,
 )
 from .retention import (
     profit_by_retention as profit_by_retention,

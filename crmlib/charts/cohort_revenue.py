@@ -23,16 +23,17 @@ def revenue_by_cohort(
     comparison: pd.DataFrame, finding: str | None = None, *, value: str = "revenue", currency: str = "",
     period: str = "M", forecast: Estimate | None = None, width: float = WIDTH_INCHES, ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw each period's revenue (or contribution) stacked by cohort, the oldest at the bottom (the C3 chart).
+    """Draw each period's revenue (or contribution) by cohort, the oldest at the bottom (C3 chart), or people by state.
 
     Parameters
     ----------
     comparison : DataFrame
         One row per `cohort` and calendar `period` with the value; optionally `complete` (others are not drawn) and
-        `band`, the name of the cohort: few cohorts are named, the newest is orange and the last period is marked.
+        `band`, the name of the cohort: few cohorts are named, the newest is orange and the last period is marked. Or
+        one row per `month` and `state` (in their order), with `people`.
     finding, currency, ax
         As for `cohort_value`.
-    value : {"revenue", "contribution"}
+    value : {"revenue", "contribution", "people"}
     period : {"W", "M", "Q", "Y"}
         The length of a period.
     forecast : Estimate, optional
@@ -48,6 +49,9 @@ def revenue_by_cohort(
     One cohort brings all. Stacked steps of revenue by cohort, January 2024 to February 2024, 1 cohort; in all EUR 130.
     """
     rows = comparison[comparison["complete"]] if "complete" in comparison else comparison
+    if of_states := "state" in rows:
+        rows = rows.assign(cohort=pd.factorize(rows["state"])[0], period=rows["month"], band=rows["state"])
+    kind = "count" if of_states else "money"
     if rows.empty or not rows[value].sum() > 0:
         return no_data(f"No {value} in a complete period", ax)
     table = rows.pivot(index="period", columns="cohort", values=value).fillna(0.0)
@@ -66,24 +70,24 @@ def revenue_by_cohort(
     axes.set_xlim(-0.5, max(end, 5.5))
     axes.set_ylim(0, top * 1.04)
     period_axis(axes, months, period)
-    scale = value_axis(axes, "y", kind="money", largest=top)
+    scale = value_axis(axes, "y", kind=kind, largest=top)
     negative = int((table < 0).to_numpy().sum())
     unit = f"{fmt.capital(value)} per {TimeUnit(period).singular}, {scale}{currency or 'money'}; the darker, the older"
     unit += f"; {fmt.plural(negative, 'negative value')} drawn as none" if negative else ""
     alt = (
-        f"Stacked steps of {value} by cohort, {fmt.period(table.index[0], period)} to "
-        f"{fmt.period(table.index[-1], period)}, {fmt.plural(table.shape[1], 'cohort')}; in all "
-        f"{fmt.money(float(table.sum().sum()), currency)}."
+        f"Stacked steps of {value} by {'state' if of_states else 'cohort'}, {fmt.period(table.index[0], period)} to "
+        f"{fmt.period(table.index[-1], period)}, {fmt.plural(table.shape[1], 'state' if of_states else 'cohort')}"
     )
+    alt += "." if of_states else f"; in all {fmt.money(float(table.sum().sum()), currency)}."
     if named:
         names = rows.drop_duplicates("cohort").set_index("cohort")["band"].reindex(table.columns).tolist()
         _name_cohorts(axes, stacked[-1], names, shades)
         month = fmt.month(table.index[-1])
         kit.dot(axes, len(table) - 1, stacked[-1, -1], INK)
-        unit = (
-            f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase; dot: {month}"
-        )
-        alt += f" {month}: {fmt.money(float(table.iloc[-1].sum()), currency)}."
+        unit = f"{fmt.capital(value)} per month, {scale}{currency or 'money'}, by first purchase"
+        unit = "People by state at the end of each month" if of_states else unit
+        unit += f"; dot: {month}"
+        alt += f" {month}: {fmt.write(float(table.iloc[-1].sum()), kind, currency)}."
     if named and forecast is not None and not expected:
         unit += "; no forecast was made"
     if expected:

@@ -131,16 +131,18 @@ def experiment_effects(
     frame: pd.DataFrame, finding: str | None = None, *, outcome: str = "outcome", currency: str = "",
     ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
-    """Draw the difference that each experiment made, with its interval, and the verdict on it.
+    """Draw the difference that each experiment made, or that membership goes with, each with its interval.
 
     Parameters
     ----------
     frame : DataFrame
-        `read_experiments`: one row per `name`: `difference`, `low`, `high` and `verdict`.
+        `read_experiments`: one row per `name`: `difference`, `low`, `high` and `verdict`; or `loyalty_uplift`: by
+        `comparison` ("before joining", "after joining", "matched"): `members`, `difference`, `low` and `high` (per
+        member and month).
     finding, currency, ax
         As for `profit_by_retention`; no currency where the outcome is no money.
     outcome : str
-        What was measured, such as "spend in 60 days".
+        What was measured, such as "spend in 60 days" or "spend".
 
     Examples
     --------
@@ -149,49 +151,21 @@ def experiment_effects(
     The offer works. Difference of spend per customer, EUR; verdicts are corrected for multiple tests. offer: EUR 2.00
     (EUR 0.50 to EUR 3.50), supported.
     """
-    rows = frame.dropna(subset=["difference", "low", "high"])
+    rows, title = frame.dropna(subset=["difference", "low", "high"]), title_of(frame, finding, currency)
     if rows.empty:
-        return no_data("No experiment has been read", ax)
+        what = "No member to compare with others" if "comparison" in frame else "No experiment has been read"
+        return no_data(what, ax)
+    if "comparison" in rows:
+        rows = rows.assign(name=rows["comparison"].astype(str))
+        colours = [TEAL if name == "matched" else SOFT for name in rows["name"]]
+        unit = f"{fmt.capital(outcome)} of members less that of others, per month{{}}"
+        members = [f", {fmt.plural(n, 'member')})" for n in rows["members"]]
+        return _differences(rows, title, unit, members, colours, currency, ax)
     rows = rows.sort_values("difference", ascending=False, kind="stable")
     colours = [_COLOURS.get(verdict, SOFT) for verdict in rows["verdict"]]
     unit = f"Difference of {outcome} per customer{{}}; verdicts are corrected for multiple tests"
     verdicts = [f"), {verdict}" for verdict in rows["verdict"]]
-    title = title_of(frame, finding, currency)
     return _differences(rows, title, unit, verdicts, colours, currency, ax, texts=rows["verdict"])
-
-
-@house_style()
-def loyalty_effect(
-    frame: pd.DataFrame, finding: str | None = None, *, measure: str = "spend", currency: str = "",
-    ax: Axes | None = None,
-) -> Chart:  # fmt: skip
-    """Draw how much more members buy: before they joined, after it, and beside others like them.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        `loyalty_uplift`: by `comparison` ("before joining", "after joining", "matched"): `members`, `difference`,
-        `low` and `high` (per member and month).
-    finding, currency, ax
-        As for `experiment_effects`.
-    measure : str
-        What is counted.
-
-    Examples
-    --------
-    >>> found = {"comparison": ["matched"], "members": [80], "difference": [2.0], "low": [0.5], "high": [3.5]}
-    >>> print(loyalty_effect(pd.DataFrame(found), "Members spend more", currency="EUR").alt)
-    Members spend more. Spend of members less that of others, per month, EUR. matched: EUR 2.00 (EUR 0.50 to EUR 3.50,
-    80 members).
-    """
-    rows = frame.dropna(subset=["difference", "low", "high"])
-    if rows.empty:
-        return no_data("No member to compare with others", ax)
-    rows = rows.assign(name=rows["comparison"].astype(str))
-    colours = [TEAL if name == "matched" else SOFT for name in rows["name"]]
-    unit = f"{fmt.capital(measure)} of members less that of others, per month{{}}"
-    members = [f", {fmt.plural(n, 'member')})" for n in rows["members"]]
-    return _differences(rows, title_of(frame, finding, currency), unit, members, colours, currency, ax)
 
 
 def _differences(

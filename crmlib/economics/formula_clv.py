@@ -85,11 +85,12 @@ def first_margin(timing: str, retention_rate: ArrayLike, discount_rate: float) -
 
 
 def recency_migration(
-    repurchase_probabilities: Sequence[float],
+    repurchase_probabilities: Sequence[float] | np.ndarray,
     contribution: float,
     contact_cost: float,
     *,
     contacted: int | None = None,
+    uncontacted: Sequence[float] | np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The transition matrix and rewards of customers who move by periods since their last purchase.
 
@@ -102,8 +103,9 @@ def recency_migration(
     contribution, contact_cost : float
         Money per purchase, and per contact.
     contacted : int, optional
-        How many states, counted from the first, are contacted; default all. A customer who is not contacted
-        does not buy, and is gone.
+        How many states, counted from the first, are contacted; default all.
+    uncontacted : sequence of float, optional
+        The probabilities of those who are not contacted. Without them, who is not contacted does not buy, and is gone.
 
     Returns
     -------
@@ -131,16 +133,21 @@ def recency_migration(
     """
     states = len(repurchase_probabilities)
     contacted = states if contacted is None else contacted
-    if not 0 < contacted <= states:
-        raise CrmError(f"contacted is {contacted}; of {states} states, give 1 to {states}")
+    if not 0 <= contacted <= states:
+        raise CrmError(f"contacted is {contacted}; of {states} states, give 0 to {states}")
     transitions = np.zeros((states + 1, states + 1))
-    transitions[contacted:, states] = 1.0
+    transitions[states, states] = 1.0
     rewards = np.zeros(states + 1)
-    for state in range(contacted):
-        probability = check_share(f"repurchase_probabilities[{state}]", repurchase_probabilities[state])
+    rewards[0] = contribution
+    rewards[:contacted] -= contact_cost
+    for state in range(states):
+        known = repurchase_probabilities if state < contacted else uncontacted
+        if known is None:
+            transitions[state, states] = 1.0
+            continue
+        probability = check_share(f"repurchase_probabilities[{state}]", known[state])
         transitions[state, 0] = probability
         transitions[state, state + 1] += 1.0 - probability
-        rewards[state] = (contribution if state == 0 else 0.0) - contact_cost
     return transitions, rewards
 
 

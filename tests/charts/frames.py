@@ -292,6 +292,19 @@ def qini(values: list[float], reach: float = 0.1) -> pd.DataFrame:
     )
 
 
+def life_of() -> pd.DataFrame:
+    """States of a firm with their moves."""
+    moves = [
+        ("prospect", "unstable", 600, 21.0, "next hop"), ("prospect", "given up", 600, 126.0, "lost"),
+        ("unstable", "stable", 980, 86.0, "next hop"), ("unstable", "latent", 980, 12.5, "lost"),
+        ("stable", "latent", 1100, 33.3, "lost"), ("latent", "stable", 370, 2.0, "next hop"),
+        ("stable", "unstable", 1100, 13.1, "other"), ("stable", "stable", 1100, 900.0, "other"),
+        ("latent", "terminated", 370, 31.5, "lost"), ("terminated", "switched back", 1600, 15.2, "other"),
+        ("given up", "given up", 14000, 11000.0, "other"),
+    ]  # fmt: skip
+    return pd.DataFrame(moves, columns=["state", "next_state", "people", "moved", "way"])
+
+
 def differences(
     names: list[str], values: list[float], verdicts: list[str], column: str = "experiment"
 ) -> pd.DataFrame:
@@ -396,9 +409,11 @@ USUAL: dict[str, Case] = {
         differences(["reminder", "birthday", "price"], [4.0, 0.5, -3.0], ["supported", "undecided", "contradicted"]),
         {"outcome": "spend in 60 days", "currency": "USD"},
     ),
-    "loyalty_effect": (
-        charts.loyalty_effect,
+    "experiment_effects, members": (
+        charts.experiment_effects,
         differences(["before joining", "after joining", "matched"], [2.0, 7.0, 3.0], [""] * 3, "comparison"),
-        {"currency": "USD"},
+        {"outcome": "spend", "currency": "USD"},
     ),
+    "life_cycle": (charts.life_cycle, life_of(), {}),
+    "life_cycle, vault": (charts.life_cycle, life_of(), {"drawing": "vault"}),
 }  # fmt: skip

@@ -162,7 +162,7 @@ ODD = {
         frames.differences(["x" * 60, "y" * 60], [1e6, -2e6], ["contradicted", "supported"]),
         {},
     ),
-    "only matched": (charts.loyalty_effect, frames.differences(["matched"], [3.0], [""], "comparison"), {}),
+    "only matched": (charts.experiment_effects, frames.differences(["matched"], [3.0], [""], "comparison"), {}),
 }  # fmt: skip
 
 
