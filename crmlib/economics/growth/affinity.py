@@ -20,7 +20,10 @@ from crmlib.statistics import Array, benjamini_yekutieli, normal_quantile
 PARTS = 20  # of the customers, each left out once to see how sure a lift is
 FEWEST_BASKETS = 5  # with both products, below which a pair is not told
 EXACT_SIZES = 8  # up to which baskets are compared with those of exactly their size
-_COLUMNS = "product other baskets support confidence lift expected lift_for_size low high chance verdict"
+_COLUMNS = (
+    "pair product other baskets support confidence lift expected lift_for_size lift_for_size_low lift_for_size_high "
+    "chance verdict"
+)
 TOGETHER, BY_CHANCE = "bought together", "may be chance"
 
 
@@ -56,12 +59,13 @@ def affinity(data: GrowthData, support: float = 0.001, least_lift: float = 1.1) 
             "product": names["item"].to_numpy()[first], "other": names["item"].to_numpy()[second], "baskets": n,
             "support": n / orders, "confidence": n / single[first],
             "lift": n * orders / (single[first] * single[second]),
-            "expected": expected, "lift_for_size": lift, "low": lift * np.exp(-reach), "high": lift * np.exp(reach),
+            "expected": expected, "lift_for_size": lift, "lift_for_size_low": lift * np.exp(-reach), "lift_for_size_high": lift * np.exp(reach),
             "chance": benjamini_yekutieli(pd.Series(p), tests=possible).to_numpy(),
         }
     )  # fmt: skip
     found["verdict"] = np.where(found["chance"] <= 0.05, TOGETHER, BY_CHANCE)
-    order = ["verdict", "low", "product", "other"]
+    found.insert(0, "pair", found["product"] + " + " + found["other"])
+    order = ["verdict", "lift_for_size_low", "product", "other"]
     found = found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)
     return with_finding(found, pairs_in_words, possible, least_lift)
 

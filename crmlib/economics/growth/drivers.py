@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.growth.data import NONE, GrowthData
 from crmlib.economics.growth.sentences import drivers_in_words
 from crmlib.errors import CrmError, did_you_mean
@@ -25,7 +26,7 @@ AT_JOINING = (
 )  # fmt: skip
 _NOT_TAGS = ("joined", "referrer_id", "manager_id", "name", "email", "phone", "birthday")
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
-_COLUMNS = "driver value when customers mean difference low high later again chance verdict"
+_COLUMNS = "beginning driver value when customers mean difference difference_low difference_high later again chance verdict"
 
 
 def drivers(data: GrowthData, known: Sequence[str] = ()) -> pd.DataFrame:
@@ -111,7 +112,13 @@ def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> p
         "customers": sums["size"],
         "mean": sums["mean"],
     }
-    found |= {"difference": gap, "low": gap - reach, "high": gap + reach, "chance": chance}
+    found |= {
+        "difference": gap,
+        "difference_low": gap - reach,
+        "difference_high": gap + reach,
+        "chance": chance,
+    }
+    found["beginning"] = [fmt.column(driver) + ": " + name for name in sums.index]
     return pd.DataFrame(found).assign(later=others["later"], again=others["again"])
 
 

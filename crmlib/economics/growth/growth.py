@@ -58,10 +58,10 @@ class Growth(GrowthData):
         """Which two products are in the same order more often than chance would have it?
 
         One row per pair that is in `support` of the orders or more (a share; at least 5 orders), the surest first:
-        `product, other, baskets` (with both), `support` (their share), `confidence` (of orders with the first, share
+        `pair` of `product` and `other`, `baskets` (with both), `support` (their share), `confidence` (of orders with the first, share
         with the other), `lift` (share of both against the product of the two shares), `expected` (orders with both, if
         partners were drawn at random in orders of each size and line of business), `lift_for_size` (baskets against
-        expected) and its interval `low, high`, `chance` (of a lift above `least_lift`, adjusted for all pairs possible:
+        expected) with its interval, `chance` (of a lift above `least_lift`, adjusted for all pairs possible:
         Benjamini–Yekutieli) and the `verdict`. Intervals are by customers, of whom a twentieth at a time is left out.
         """
         return affinity.affinity(self, support, least_lift)

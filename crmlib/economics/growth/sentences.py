@@ -24,7 +24,10 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
     if sure.empty:
         return f"of {fmt.plural(possible, 'pair')} of products, none is shown to be bought together {more}"
     best = sure.iloc[0]
-    times, reach = fmt.number(best["lift_for_size"], 1), fmt.interval(best["low"], best["high"], "ratio")
+    times, reach = (
+        fmt.number(best["lift_for_size"], 1),
+        fmt.interval(best["lift_for_size_low"], best["lift_for_size_high"], "ratio"),
+    )
     return (
         f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders of a size "
         f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.count(len(sure))} are bought together {more}"
@@ -81,9 +84,9 @@ def drivers_in_words(table: pd.DataFrame, value: str, days: int) -> str:
     if best.empty:
         return f"none of {fmt.plural(len(tested), 'beginning')} goes with more {within} beyond chance{after}"
     row = best.iloc[0]
-    reach = fmt.interval(row["low"], row["high"], "money", UNNAMED)
+    reach = fmt.interval(row["difference_low"], row["difference_high"], "money", UNNAMED)
     return (
-        f"customers with {row['driver']}: {row['value']} bring {money(row['difference'])} more {within} than the mean "
+        f"customers with {row['beginning']} bring {money(row['difference'])} more {within} than the mean "
         f"({reach}); of {fmt.plural(len(tested), 'beginning')}, {fmt.count(len(best))} go with better customers beyond "
         f"chance{after}"
     )
@@ -159,7 +162,7 @@ def groups_in_words(table: pd.DataFrame) -> str:
 def referred_in_words(table: pd.DataFrame, days: int) -> str:
     """Whether the referred come back more than others like them, and what would undo it."""
     row = table[(table["outcome"] == "came back") & (table["comparison"] == "others like them")].iloc[0]
-    gap = Estimate(row["difference"], "points", row["low"], row["high"])
+    gap = Estimate(row["difference"], "points", row["difference_low"], row["difference_high"])
     ours, others = fmt.share(row["mean"]), fmt.share(row["mean_others"])
     sentence = (
         f"of the recommended {ours} came back within {fmt.plural(days, 'day')}, of others like them {others}"
@@ -176,7 +179,8 @@ def afterwards_in_words(table: pd.DataFrame, days: int) -> str:
     for _question, rows in table.groupby("question", sort=False):
         if len(rows) > 1:
             ends = [f"{fmt.share(row['again'])} ({row['group']})" for row in (rows.iloc[0], rows.iloc[-1])]
-            apart = rows["low"].iloc[0] > rows["high"].iloc[-1] or rows["high"].iloc[0] < rows["low"].iloc[-1]
+            low, high = rows["again_low"], rows["again_high"]
+            apart = low.iloc[0] > high.iloc[-1] or high.iloc[0] < low.iloc[-1]
             parts.append(f"{ends[0]} against {ends[1]}{'' if apart else ', which may be chance'}")
     return f"within {fmt.plural(days, 'day')} afterwards bought {'; '.join(parts)}" if parts else ""
 
