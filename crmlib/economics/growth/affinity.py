@@ -19,6 +19,7 @@ from crmlib.statistics import Array, benjamini_yekutieli, normal_quantile
 
 PARTS = 20  # of the customers, each left out once to see how sure a lift is
 FEWEST_BASKETS = 5  # with both products, below which a pair is not told
+LEAST_LIFT = 1.1  # less is no reason for an offer, and sizes of orders are compared roughly
 EXACT_SIZES = 8  # up to which baskets are compared with those of exactly their size
 _COLUMNS = (
     "pair product other baskets support confidence lift expected lift_for_size lift_for_size_low lift_for_size_high "
@@ -27,11 +28,10 @@ _COLUMNS = (
 TOGETHER, BY_CHANCE = "bought together", "may be chance"
 
 
-def affinity(data: GrowthData, support: float = 0.001, least_lift: float = 1.1) -> pd.DataFrame:
+def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
     """Pairs of products in the same order; see `Growth.affinity`."""
-    for name, value, top in (("support", support, 1.0), ("least_lift", least_lift, np.inf)):
-        if not 0 < value <= top:
-            raise CrmError(f"{name} is {value}; give a number above 0" + (" and up to 1" if top == 1 else ""))
+    if not 0 < support <= 1:
+        raise CrmError(f"support is {support}; give a share of the orders above 0 and up to 1, such as 0.001")
     if not data.product:
         return no_rows(_COLUMNS, "the log names no product or category")
     held = data.with_line_of_business(data.baskets(data.product)).cache()
@@ -49,7 +49,7 @@ def affinity(data: GrowthData, support: float = 0.001, least_lift: float = 1.1) 
     without = np.stack([_expected(margins.sum(axis=0) - part, first, second) for part in margins])
     error = _error(n - parts, without, margins.sum(axis=(1, 2)) > 0)
     single = names["n"].to_numpy(dtype=float)
-    p = _chance(n, expected * least_lift, error, int((margins.sum(axis=(1, 2)) > 0).sum()))
+    p = _chance(n, expected * LEAST_LIFT, error, int((margins.sum(axis=(1, 2)) > 0).sum()))
     possible = len(names) * (len(names) - 1) // 2
     reach = normal_quantile(0.95) * error
     with np.errstate(divide="ignore"):
@@ -59,7 +59,8 @@ def affinity(data: GrowthData, support: float = 0.001, least_lift: float = 1.1) 
             "product": names["item"].to_numpy()[first], "other": names["item"].to_numpy()[second], "baskets": n,
             "support": n / orders, "confidence": n / single[first],
             "lift": n * orders / (single[first] * single[second]),
-            "expected": expected, "lift_for_size": lift, "lift_for_size_low": lift * np.exp(-reach), "lift_for_size_high": lift * np.exp(reach),
+            "expected": expected, "lift_for_size": lift,
+            "lift_for_size_low": lift * np.exp(-reach), "lift_for_size_high": lift * np.exp(reach),
             "chance": benjamini_yekutieli(pd.Series(p), tests=possible).to_numpy(),
         }
     )  # fmt: skip
@@ -67,7 +68,7 @@ def affinity(data: GrowthData, support: float = 0.001, least_lift: float = 1.1) 
     found.insert(0, "pair", found["product"] + " + " + found["other"])
     order = ["verdict", "lift_for_size_low", "product", "other"]
     found = found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)
-    return with_finding(found, pairs_in_words, possible, least_lift)
+    return with_finding(found, pairs_in_words, possible, LEAST_LIFT)
 
 
 def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:

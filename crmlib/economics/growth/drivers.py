@@ -26,7 +26,10 @@ AT_JOINING = (
 )  # fmt: skip
 _NOT_TAGS = ("joined", "referrer_id", "manager_id", "name", "email", "phone", "birthday")
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
-_COLUMNS = "beginning driver value when customers mean difference difference_low difference_high later again chance verdict"
+_COLUMNS = (
+    "beginning driver tag when customers mean difference difference_low difference_high after_first again chance "
+    "verdict"
+)
 
 
 def drivers(data: GrowthData, known: Sequence[str] = ()) -> pd.DataFrame:
@@ -36,16 +39,17 @@ def drivers(data: GrowthData, known: Sequence[str] = ()) -> pd.DataFrame:
         days = f"{data.within_days} days"
         return no_rows(_COLUMNS, f"{len(people)} new customers are known for {days}; {2 * FEWEST} are needed")
     tags = [*_tags(data, people, known)]
-    found = pd.concat([_by_value(people, name, when, tag) for name, when, tag in tags] or [pd.DataFrame()])
-    if found.empty:
+    parts = [_by_value(people, name, when, tag) for name, when, tag in tags]
+    parts = [part for part in parts if len(part)]
+    if not parts:
         return no_rows(_COLUMNS, f"no column splits the new customers into groups of {FEWEST}")
-    tested = found["chance"].where(found["when"] == KNOWN)
-    found["chance"] = benjamini_yekutieli(tested.reset_index(drop=True)).to_numpy()
+    found = pd.concat(parts, ignore_index=True)
+    found["chance"] = benjamini_yekutieli(found["chance"].where(found["when"] == KNOWN))
     sure = np.where(found["difference"] > 0, BETTER, WORSE)
     verdict = np.where(found["chance"] <= 0.05, sure, BY_CHANCE)
     found["verdict"] = np.where(found["when"] == KNOWN, verdict, NO_DRIVER)
     found["place"] = found["verdict"].map({BETTER: 0, WORSE: 1, BY_CHANCE: 2, NO_DRIVER: 3})
-    order = ["place", "difference", "driver", "value"]
+    order = ["place", "difference", "driver", "tag"]
     found = found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)
     return with_finding(found[_COLUMNS.split()], drivers_in_words, data.value, data.within_days)
 
@@ -75,7 +79,7 @@ def _tags(data: GrowthData, people: pd.DataFrame, known: Sequence[str]) -> Any:
         if tag.dtype.kind in "fiu":
             quarter = np.ceil(4 * tag.rank(pct=True)).map(dict(enumerate(_QUARTERS, 1)))
             tag = quarter if tag.nunique() > 4 else tag
-        yield str(name), KNOWN if name in (*AT_JOINING, *known) else AFTERWARDS, tag
+        yield fmt.column(str(name)), KNOWN if name in (*AT_JOINING, *known) else AFTERWARDS, tag
     if "referrer_id" in table:
         yield "recommended", KNOWN, table["referrer_id"].notna()
     dates = {"loyalty programme": (data.loyalty_ledger, "date"), "contract": (data.subscriptions, "start")}
@@ -92,9 +96,9 @@ def _tags(data: GrowthData, people: pd.DataFrame, known: Sequence[str]) -> Any:
 def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> pd.DataFrame:
     """The customers of each value of a column against the mean of all."""
     of = tag.reindex(people.index)
-    if driver in AT_JOINING or when == KNOWN:
+    if when == KNOWN:
         of = of.astype(object).where(of.notna(), NONE)
-    of = of.dropna().astype(str)
+    of = of.dropna().astype(str).replace({"True": "yes", "False": "no"})
     many = of.value_counts()
     of = of.where(of.isin(many.index[:MOST_VALUES]), "(others)")
     rows = people.loc[of.index].assign(tag=of)
@@ -107,7 +111,7 @@ def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> p
     reach = normal_quantile(0.95) * error
     found = {
         "driver": driver,
-        "value": sums.index,
+        "tag": sums.index,
         "when": when,
         "customers": sums["size"],
         "mean": sums["mean"],
@@ -118,8 +122,8 @@ def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> p
         "difference_high": gap + reach,
         "chance": chance,
     }
-    found["beginning"] = [fmt.column(driver) + ": " + name for name in sums.index]
-    return pd.DataFrame(found).assign(later=others["later"], again=others["again"])
+    found["beginning"] = [f"{driver}: {name}" for name in sums.index]
+    return pd.DataFrame(found).assign(after_first=others["later"], again=others["again"])
 
 
 def against_the_rest(values: Array, groups: pd.DataFrame) -> tuple[Array, Array, Array]:

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.customers.treatments.loyalty import points_pressure
 from crmlib.economics.growth import (
     affinity,
     drivers,
+    keeping,
     matched,
     next_product,
     opinions,
     referral_value,
     referrals,
     sequences,
+    upsell,
 )
 from crmlib.economics.growth.data import GrowthData
-from crmlib.findings import Estimate, in_currency
+from crmlib.economics.growth.sentences import pressure_in_words
+from crmlib.findings import Estimate, in_currency, with_finding
 
 
 class Growth(GrowthData):
@@ -54,27 +58,28 @@ class Growth(GrowthData):
     0           a           0       1           1
     """
 
-    def affinity(self, support: float = 0.001, least_lift: float = 1.1) -> pd.DataFrame:
+    def affinity(self, support: float = 0.001) -> pd.DataFrame:
         """Which two products are in the same order more often than chance would have it?
 
         One row per pair that is in `support` of the orders or more (a share; at least 5 orders), the surest first:
-        `pair` of `product` and `other`, `baskets` (with both), `support` (their share), `confidence` (of orders with the first, share
-        with the other), `lift` (share of both against the product of the two shares), `expected` (orders with both, if
-        partners were drawn at random in orders of each size and line of business), `lift_for_size` (baskets against
-        expected) with its interval, `chance` (of a lift above `least_lift`, adjusted for all pairs possible:
+        `pair` of `product` and `other`, `baskets` (with both), `support` (their share), `confidence` (of orders with
+        the first, share with the other), `lift` (share of both against the product of the two shares), `expected`
+        (orders with both, if partners were drawn at random in orders of each size and line of business),
+        `lift_for_size` (baskets against expected) with its interval, `chance` (of a lift above 1.1, adjusted for all
+        pairs possible:
         Benjamini–Yekutieli) and the `verdict`. Intervals are by customers, of whom a twentieth at a time is left out.
         """
-        return affinity.affinity(self, support, least_lift)
+        return affinity.affinity(self, support)
 
-    def next_product(self, horizon_days: int = 90, offers: int = 3) -> pd.DataFrame:
+    def next_product(self, horizon_days: int = 90) -> pd.DataFrame:
         """How well can the next product that a customer has never bought before be told?
 
         By `method`, learned before the last `horizon_days` and tested on them: "item-to-item" (cosine of the customers
         of two products; Linden, Smith & York, IEEE Internet Computing 7(1), 2003) and "popularity" (in the line of
-        business). `customers` (who bought something new), `hit_rate` (one of the first `offers` was it) and `mrr` (mean
+        business). `customers` (who bought something new), `hit_rate` (one of the first three was it) and `mrr` (mean
         of one over its place), each with an interval by customer.
         """
-        return next_product.next_product(self, horizon_days, offers)
+        return next_product.next_product(self, horizon_days)
 
     def next_offers(self, tested: pd.DataFrame) -> pd.DataFrame:
         """What to offer to whom who bought within a year: `customer_id, next_product, because, score`.
@@ -86,7 +91,7 @@ class Growth(GrowthData):
     def order_gaps(self) -> pd.DataFrame:
         """How long until the second, third and fourth order, those who have not come yet censored?
 
-        By `step`: `customers`, of whom `came`, `median_days` (not known where less than half come), the shares
+        By `step`: `customers`, of whom `came`, `median_gap` (days; not known where less than half come), the shares
         `within_30`, `within_90` and `within_365` (Kaplan–Meier), the last with an interval.
         """
         return sequences.order_gaps(self)
@@ -106,11 +111,12 @@ class Growth(GrowthData):
     def drivers(self, known: Sequence[str] = ()) -> pd.DataFrame:
         """Which beginnings bring customers who are worth more than the mean, and which signs come only with them?
 
-        By `driver` (a column) and `value`: `when` it was known, `customers` (at least 30, known for `within_days`), the
-        `mean` brought within them, its `difference` from the mean of all with an interval, what was brought `later`
-        than the first day, the share who came `again`, the `chance` of such a difference, adjusted for all that were
-        known at the first order (Benjamini–Yekutieli), and the `verdict`. What the firm sets afterwards is no driver:
-        who stays longer has more time to get it. `known` names columns of `customers` that are noted at joining.
+        By `driver` (a column) and `tag` (its value): `when` it was known, `customers` (at least 30, known for
+        `within_days`), the `mean` brought within them, its `difference` from the mean of all with an interval, what
+        was brought `after_first`, after the first day, the share who came `again`, the `chance` of such a difference,
+        adjusted for all that were known at the first order (Benjamini–Yekutieli), and the `verdict`. What the firm
+        sets afterwards is no driver: who stays longer has more time to get it. `known` names columns of `customers`
+        that are noted at joining.
         """
         return drivers.drivers(self, known)
 
@@ -126,7 +132,7 @@ class Growth(GrowthData):
         """How many customers has a customer brought at the same age, the young censored?
 
         By `group` (all, or `by` "recommender_type" or "referral_offer" of the recommended) and `age` in days:
-        `customers` who are that old, `wins` that were seen, and the mean `per_customer` with its interval.
+        `customers` who are that old, `wins` that were seen, and the mean `wins_per_customer` with its interval.
         """
         return referrals.referral_wins(self, by)
 
@@ -147,7 +153,7 @@ class Growth(GrowthData):
     def referral_account(
         self, share: pd.DataFrame, values: pd.DataFrame | None = None, saved: float = 0.0, reward: float = 0.0
     ) -> pd.DataFrame:
-        """What have recommendations brought: `entry`, `low` and `high`, which hold whoever is of type one.
+        """What have recommendations brought: `entry`, `at_least` and `at_most`, which hold whoever is of type one.
 
         `share` is the answer of `type_one_share`, `values` that of `customer_lifetime_value`; `saved` and `reward` are
         money per recommended customer: what winning one costs otherwise, and what the firm pays.
@@ -175,22 +181,81 @@ class Growth(GrowthData):
 
         By `outcome` and `comparison` (all others; others of the same month, channel and market of the first order and
         line of business): `referred, others`, their means, the `difference` with an interval; of who came back the
-        `ratio`, its E-value and that of the end of its interval that is nearer to 1.
+        `risk_ratio`, its E-value and that of the end of its interval that is nearer to 1.
         """
         return matched.referred_against_others(self)
 
     def after_opinions(self) -> pd.DataFrame:
         """What did customers do within `within_days` after an answer or a promise?
 
-        By `question` and `group`: `customers`, their `share`, who bought `again`, what they brought (`worth`), each
-        with an interval, others brought per customer (`brought_others`), and who had bought `before`. The first of
-        each customer counts.
+        By `question` and `group`: `customers`, their `share`, who bought `again`, what they brought (`brought_after`),
+        each with an interval, others brought per customer (`brought_others`), and who had `bought_before`. The first
+        of each customer counts.
         """
         return opinions.after_opinions(self)
 
     def themes(self) -> pd.DataFrame:
         """What are comments about, how many were followed up within 30 days, and who came back after that?"""
         return opinions.themes(self)
+
+    def grade_moves(self) -> pd.DataFrame:
+        """Do customers go up to dearer products, from order to order in a category?
+
+        By `category` (all first): `moves`, the shares `up`, `same_rung` and `down`, and `net_up` (up less down) with an
+        interval by customer. A product's rung is its place among the prices of its category, or the quarter of them.
+        """
+        return upsell.grade_moves(self)
+
+    def entry_ladder(self) -> pd.DataFrame:
+        """How many go up from the rung with which they began, and how soon?
+
+        By `category` and `rung` (1 is the cheapest): `customers`, of whom `went_up`, the share `within_365` days with
+        an interval (Kaplan–Meier) and `median_gap` in days. Who is on a low rung has more rungs to go up to.
+        """
+        return upsell.entry_ladder(self)
+
+    def plan_moves(self) -> pd.DataFrame:
+        """What changed from one row of a contract to the next: `move`, `changes`, `customers`, mean `price_change`?"""
+        return upsell.plan_moves(self)
+
+    def products_held(self) -> pd.DataFrame:
+        """How many kinds of product did customers buy within `within_days`, and what did they bring?
+
+        By `held`: `customers`, their `share`, mean `brought` with an interval, and the share who came `again`. Who buys
+        more buys more kinds: it does not say that one kind more would bring as much.
+        """
+        return upsell.products_held(self)
+
+    def loyalty_account(self) -> pd.DataFrame:
+        """What has the loyalty programme brought and cost: `entry`, `side` (merit or demerit), `amount`, `low, high`?
+
+        Merits: what members bought beyond others like them (matched), at the margin of the firm, over all months since
+        they joined; breakage. Demerits: rewards redeemed, of which for purchases made anyway, and outstanding points.
+        """
+        return keeping.loyalty_account(self)
+
+    def points_pressure(self) -> pd.DataFrame:
+        """Do members buy faster as a reward draws near, heavy and light buyers? See `treatments.loyalty`."""
+        return with_finding(
+            points_pressure(self.transactions, self.loyalty_ledger, as_of=self.day), pressure_in_words
+        )
+
+    def triangle(self) -> pd.DataFrame:
+        """Cohorts by age and calendar: `cohort_comparison`, with `money_share` (of the money of the first period)."""
+        return keeping.triangle(self)
+
+    def apparent_rise(self) -> pd.DataFrame:
+        """Does retention rise with age although no customer changes?
+
+        By `period` of 91 days since the first order: `customers` who bought in the one before, the share `kept` who
+        bought in it, the same of customers `simulated` by the fitted BG/NBD model, each of whom has one pace and one
+        chance to leave for ever, and the mean chance of all of them, `unchanged`.
+
+        References
+        ----------
+        Fader & Hardie, Journal of Interactive Marketing 24(2), 2010.
+        """
+        return keeping.apparent_rise(self)
 
     def sentences(self, *frames: pd.DataFrame) -> list[str]:
         """What the frames of this chapter say, a sentence each, in the currency."""
@@ -210,9 +275,9 @@ class Growth(GrowthData):
         if len(year):
             row = year.iloc[0]
             brought = Estimate(
-                100 * row["per_customer"],
+                100 * row["wins_per_customer"],
                 "ratio",
-                100 * row["per_customer_low"],
-                100 * row["per_customer_high"],
+                100 * row["wins_per_customer_low"],
+                100 * row["wins_per_customer_high"],
             )
         return {"second_order": again, "customers_brought": brought}

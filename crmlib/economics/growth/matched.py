@@ -15,7 +15,7 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import normal_quantile
 
 _COLUMNS = (
-    "outcome comparison referred others mean mean_others difference difference_low difference_high ratio e_value "
+    "outcome comparison referred others mean mean_others difference difference_low difference_high risk_ratio e_value "
     "e_value_low"
 )
 OUTCOMES = {"again": "came back", "worth": "brought", "later": "brought after the first day"}

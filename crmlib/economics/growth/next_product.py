@@ -17,6 +17,7 @@ from crmlib.statistics import Array, normal_quantile, wilson_interval
 
 COSINE, POPULAR = METHODS = ("item-to-item", "popularity")
 FEWEST_BUYERS, AT_ONCE = 5, 4096
+RECENT_DAYS, OFFERS = 365, 3
 _TEST = "method customers hit_rate hit_rate_low hit_rate_high mrr mrr_low mrr_high"
 _OFFERS = "customer_id next_product because score"
 
@@ -77,7 +78,7 @@ def _scores(known: Bought, method: str, rows: Any, similar: Array, popular: dict
     return np.where(owned > 0, -np.inf, score)
 
 
-def next_product(data: GrowthData, horizon_days: int = 90, offers: int = 3) -> pd.DataFrame:
+def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
     """How well two plain rules tell the next product; see `Growth.next_product`."""
     if not data.product:
         return no_rows(_TEST, "the log names no product or category")
@@ -99,7 +100,7 @@ def next_product(data: GrowthData, horizon_days: int = 90, offers: int = 3) -> p
     ranks = {name: _first_hit(known, name, who, new, similar, popular) for name in METHODS}
     reach, found = normal_quantile(0.95), []
     for name in METHODS:
-        hit, gain = ranks[name] <= offers, 1 / ranks[name]
+        hit, gain = ranks[name] <= OFFERS, 1 / ranks[name]
         low, high = wilson_interval(hit.sum(), len(who))
         wide = reach * gain.std(ddof=1) / np.sqrt(len(who)) if len(who) > 1 else np.nan
         found.append(
@@ -115,10 +116,10 @@ def next_product(data: GrowthData, horizon_days: int = 90, offers: int = 3) -> p
             )
         )
     table = pd.DataFrame(found, columns=_TEST.split())
-    gap = (ranks[COSINE] <= offers).astype(float) - (ranks[POPULAR] <= offers)
+    gap = (ranks[COSINE] <= OFFERS).astype(float) - (ranks[POPULAR] <= OFFERS)
     wide = reach * gap.std(ddof=1) / np.sqrt(len(who)) if len(who) > 1 else np.nan
     return with_finding(
-        table, next_product_in_words, offers, horizon_days, gap.mean() - wide, gap.mean() + wide
+        table, next_product_in_words, OFFERS, horizon_days, gap.mean() - wide, gap.mean() + wide
     )
 
 
@@ -136,18 +137,18 @@ def _first_hit(
     return np.concatenate(found)
 
 
-def next_offers(data: GrowthData, tested: pd.DataFrame, recent_days: int = 365) -> pd.DataFrame:
+def next_offers(data: GrowthData, tested: pd.DataFrame) -> pd.DataFrame:
     """What to offer to whom; see `Growth.next_offers`."""
     if not data.product:
         return no_rows(_OFFERS, "the log names no product or category")
     pairs = _first_days(data)
     known = _bought(pairs)
     recent = pairs.groupby("customer_id")["last"].max() > pd.Timestamp(data.day) - pd.Timedelta(
-        recent_days, "D"
+        RECENT_DAYS, "D"
     )
     rows = np.flatnonzero(recent.reindex(known.customers).to_numpy(dtype=bool))
     if not len(rows) or len(known.items) < 2:
-        return no_rows(_OFFERS, f"nobody has bought within {recent_days} days, or there is only one product")
+        return no_rows(_OFFERS, f"nobody has bought within {RECENT_DAYS} days, or there is only one product")
     method = tested.loc[tested["mrr"].idxmax(), "method"] if len(tested) else POPULAR
     similar, popular, found = _similarity(known.owned), _popularity(known), []
     for start in range(0, len(rows), AT_ONCE):

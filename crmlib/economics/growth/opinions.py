@@ -16,7 +16,10 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import difference_of_shares, normal_quantile, wilson_interval
 
 FOLLOW_UP_DAYS = 30
-_AFTER = "question group customers share again again_low again_high worth worth_low worth_high brought_others before"
+_AFTER = (
+    "question group customers share again again_low again_high brought_after brought_after_low brought_after_high "
+    "brought_others bought_before"
+)
 _THEMES = "theme comments followed_share again_followed again_not difference low high"
 _NPS = ((9, "promoters"), (7, "passives"), (0, "detractors"))
 

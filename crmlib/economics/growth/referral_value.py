@@ -22,7 +22,10 @@ from crmlib.statistics import normal_quantile
 
 NOTHING, OFFER, ENTERED = "nothing is known", "the offer given by chance", "entered by hand"
 _SHARE, _TYPES = "basis low high used", "by group referred known mean low high again"
-_ACCOUNT, _GROUPS = "entry unit low high", "group customers clv referral_value_low referral_value_high unsure"
+_ACCOUNT, _GROUPS = (
+    "entry unit at_least at_most",
+    "group customers clv referral_value_low referral_value_high unsure",
+)
 IN_ALL = "in all"
 CHAMPIONS, AFFLUENTS, ADVOCATES, MISERS = "Champions", "Affluents", "Advocates", "Misers"
 

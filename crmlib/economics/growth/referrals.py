@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -22,7 +20,7 @@ NO_DATE = "a date that is not known"
 STEP = 30  # days, by which ages are counted
 AGES = (90, 180, 360, 720)
 _CHECKS, _TREE = "problem links share", "customer_id generation direct downstream"
-_WINS = "group age customers wins per_customer per_customer_low per_customer_high"
+_WINS = "group age customers wins wins_per_customer wins_per_customer_low wins_per_customer_high"
 BY = ("recommender_type", "referral_offer")
 
 
@@ -114,7 +112,7 @@ def referral_tree(data: GrowthData) -> pd.DataFrame:
     return brought.sort_values(["downstream", "customer_id"], ascending=[False, True], ignore_index=True)
 
 
-def referral_wins(data: GrowthData, by: str | None = None, ages: Any = AGES) -> pd.DataFrame:
+def referral_wins(data: GrowthData, by: str | None = None) -> pd.DataFrame:
     """How many customers a customer has brought by an age; see `Growth.referral_wins`."""
     if by is not None and by not in BY:
         raise CrmError(f"by is {by!r}; allowed: None, {', '.join(BY)}")
@@ -137,7 +135,7 @@ def referral_wins(data: GrowthData, by: str | None = None, ages: Any = AGES) -> 
     for name, some in events.groupby("group"):
         wins, value, error = _mean_wins(lived.to_numpy(), some["who"].to_numpy(), some["step"].to_numpy())
         reach = normal_quantile(0.95) * error
-        for days in ages:
+        for days in AGES:
             k = days // STEP
             if 0 < k <= len(value) and (old := int((lived >= k).sum())):
                 rows.append(
@@ -152,7 +150,7 @@ def referral_wins(data: GrowthData, by: str | None = None, ages: Any = AGES) -> 
                     )
                 )
     if not rows:
-        return no_rows(_WINS, f"no customer is known for {fmt.days(min(ages))}")
+        return no_rows(_WINS, f"no customer is known for {fmt.days(min(AGES))}")
     return with_finding(pd.DataFrame(rows, columns=_WINS.split()), wins_in_words)
 
 

@@ -16,11 +16,7 @@ money = partial(fmt.money, currency=UNNAMED)
 def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str:
     """Which two products are bought together most surely, and how many pairs are."""
     sure = table[table["verdict"] == "bought together"]
-    more = (
-        f"at least {fmt.share(least_lift - 1)} more often than chance"
-        if least_lift > 1
-        else "more often than chance"
-    )
+    more = f"at least {fmt.share(least_lift - 1)} more often than chance"
     if sure.empty:
         return f"of {fmt.plural(possible, 'pair')} of products, none is shown to be bought together {more}"
     best = sure.iloc[0]
@@ -106,12 +102,12 @@ def wins_in_words(table: pd.DataFrame) -> str:
     """How many customers 100 customers have brought at the age of a year, or at the nearest one that is known."""
     ages = table["age"].unique()
     age = ages[np.abs(ages - 360).argmin()]
-    rows = table[table["age"] == age].sort_values("per_customer", ascending=False)
+    rows = table[table["age"] == age].sort_values("wins_per_customer", ascending=False)
     parts = []
     for _place, row in rows.iterrows():
-        reach = fmt.interval(100 * row["per_customer_low"], 100 * row["per_customer_high"], "ratio")
+        reach = fmt.interval(100 * row["wins_per_customer_low"], 100 * row["wins_per_customer_high"], "ratio")
         name = "" if row["group"] == "all" else f" ({row['group']})"
-        parts.append(f"{fmt.number(100 * row['per_customer'], 1)}{name}, {reach}")
+        parts.append(f"{fmt.number(100 * row['wins_per_customer'], 1)}{name}, {reach}")
     return f"within {fmt.plural(int(age), 'day')} of joining, 100 customers have brought {'; '.join(parts)}"
 
 
@@ -145,8 +141,8 @@ def types_in_words(table: pd.DataFrame, days: int) -> str:
 def account_in_words(table: pd.DataFrame) -> str:
     """What recommendations have brought, between two ends."""
     rows = table.set_index("entry")
-    whole, people = rows.loc["in all"], rows.iloc[0]["low"]
-    reach = fmt.interval(whole["low"], whole["high"], "money", UNNAMED)
+    whole, people = rows.loc["in all"], rows.iloc[0]["at_least"]
+    reach = fmt.interval(whole["at_least"], whole["at_most"], "money", UNNAMED)
     return f"{fmt.plural(people, 'recommended customer')} brought {reach}, by how many would not have come otherwise"
 
 
@@ -196,3 +192,87 @@ def themes_in_words(table: pd.DataFrame, days: int) -> str:
     within = fmt.plural(days, "day")
     bought = f"{fmt.share(came)} of these customers bought within {within}, of the others {fmt.share(others)}"
     return compared(f"{sentence}; {bought}", gap)
+
+
+def moves_in_words(table: pd.DataFrame) -> str:
+    """Whether customers move up to dearer products from order to order."""
+    row = table.iloc[0]
+    gap = Estimate(row["net_up"], "points", row["net_up_low"], row["net_up_high"])
+    return compared(
+        f"{fmt.share(row['up'])} of next orders go up to a dearer product, {fmt.share(row['down'])} down", gap
+    )
+
+
+def ladder_in_words(table: pd.DataFrame) -> str:
+    """How many of those who began with the cheapest product go up within a year."""
+    rows = table[(table["category"] == "all categories") & table["within_365"].notna()]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    reach = fmt.interval(row["within_365_low"], row["within_365_high"], "share")
+    first = "the cheapest product of a category" if row["rung"] == 1 else f"rung {fmt.count(row['rung'])}"
+    up = fmt.share(row["within_365"])
+    return f"of those who began with {first}, {up} bought a dearer one within a year ({reach})"
+
+
+def plans_in_words(table: pd.DataFrame) -> str:
+    """How often the plan of a contract changes, and how often only its price."""
+    same = table["move"].str.startswith("same plan")
+    other, total = table.loc[~same, "changes"].sum(), table["changes"].sum()
+    changes, moved, rest = fmt.plural(total, "change"), fmt.count(other), fmt.count(total - other)
+    return f"of {changes} of a contract, {moved} went to another plan, {rest} changed the price only"
+
+
+def held_in_words(table: pd.DataFrame, days: int) -> str:
+    """How many customers hold one kind of product only."""
+    row, last = table.iloc[0], table.iloc[-1]
+    kinds = fmt.plural(int(row["held"][0]), "kind")
+    sentence = (
+        f"{fmt.share(row['share'])} of customers bought {kinds} of product within {fmt.plural(days, 'day')}"
+    )
+    sentence += f" and brought {money(row['brought'])}"
+    return sentence if len(table) == 1 else f"{sentence}; those with {last['held']} {money(last['brought'])}"
+
+
+def programme_in_words(table: pd.DataFrame, members: int) -> str:
+    """Whether a loyalty programme has brought more than it costs."""
+    row = table.set_index("entry").loc["in all"]
+    paid = Estimate(row["amount"], "money", row["low"], row["high"], currency=UNNAMED)
+    word = "earned" if row["amount"] >= 0 else "lost"
+    sentence = (
+        f"the loyalty programme has {word} {money(abs(row['amount']))} on {fmt.plural(members, 'member')}"
+    )
+    return compared(sentence, paid)
+
+
+def money_kept_in_words(table: pd.DataFrame, value: str) -> str:
+    """How much of its first month's money a cohort brings a year later."""
+    rows = table[(table["age"] == 12) & table["complete"] & table["is_new"]].dropna(subset=["money_share"])
+    if rows.empty:
+        return f"no cohort is a year old, to see which share of its first {value} it still brings"
+    middle = fmt.share(float(rows["money_share"].median()))
+    return f"a year later, the middle cohort brings {middle} of the {value} of its first month"
+
+
+def rise_in_words(table: pd.DataFrame, days: int) -> str:
+    """That retention rises although no customer changes, and how much of the rise is left."""
+    first, last = table.iloc[0], table.iloc[-1]
+    ends = [[fmt.share(row[name]) for row in (first, last)] for name in ("kept", "simulated")]
+    period = fmt.plural(days, "day")
+    return (
+        f"retention per {period} appears to rise from {ends[0][0]} to {ends[0][1]}; it would rise from {ends[1][0]} to "
+        f"{ends[1][1]} if no customer ever changed, only because those who buy seldom drop out of the count"
+    )
+
+
+def pressure_in_words(table: pd.DataFrame) -> str:
+    """Whether purchases crowd into the second half of the time to a reward."""
+    rows = table.set_index("members")
+    if not len(table):
+        return ""
+    parts = []
+    for name in ("heavy", "light"):
+        row = rows.loc[name]
+        hurry = "hurry" if row["low"] > 0.5 else "do not hurry beyond chance"
+        parts.append(f"{name} buyers {hurry} ({fmt.share(row['share_in_second_half'])} in the second half)")
+    return f"before a reward, {fmt.listing(parts)}"

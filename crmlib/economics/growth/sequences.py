@@ -21,7 +21,7 @@ ORDERS = 4  # the first so many are followed
 WITHIN = (30, 90, 365)
 FEWEST = 30  # customers, below which what follows is mostly chance
 MORE, LESS, BY_CHANCE = "more than usual", "less than usual", "may be chance"
-_GAPS = "step customers came median_days within_30 within_90 within_365 within_365_low within_365_high"
+_GAPS = "step customers came median_gap within_30 within_90 within_365 within_365_low within_365_high"
 _NEXT = "first then customers share low high usual lift chance verdict"
 _PATHS = "path customers share"
 
@@ -53,7 +53,7 @@ def order_gaps(data: GrowthData) -> pd.DataFrame:
         curve = survival_curves(spells).set_index("tenure")
         left = curve["survival"]
         row = {"step": f"{before} to {after}", "customers": len(known), "came": int(came.sum())}
-        row["median_days"] = float(left.index[left <= 0.5].min()) if (left <= 0.5).any() else np.nan
+        row["median_gap"] = float(left.index[left <= 0.5].min()) if (left <= 0.5).any() else np.nan
         for days_after in WITHIN:
             seen = curve.loc[:days_after] if curve.index[-1] >= days_after else curve.iloc[:0]
             row[f"within_{days_after}"] = 1 - seen["survival"].iloc[-1] if len(seen) else np.nan
