@@ -31,6 +31,7 @@ _MEASURES = {
     "spend_per_purchase": ("Spend per purchase", "money"),
     "margin": ("Margin", "share"),
     "value_per_customer": ("Cumulative value per customer acquired", "money"),
+    "money_share": ("Money, share of the first period", "share"),
 }
 
 
@@ -162,7 +163,7 @@ def cohort_triangle(
     finding, ax
         As for `cohort_value`.
     measure : {"active_share", "money_share"}
-        Of the customers, or of the money of the cohort's first period.
+        The share of the customers, or of the money of the cohort's first period.
     by : {"age", "period"}
         What the columns are: the age of the cohort, or calendar periods.
     period : str
@@ -177,27 +178,27 @@ def cohort_triangle(
     1, 30 % at age 2; February 2024: 50 % at age 1, 50 % at age 1.
     """
     rows, older = _of_new_customers(comparison)
-    rows, what = rows[rows["age"] >= 1].dropna(subset=[measure]), in_words(measure)
+    rows, what = rows[rows["age"] >= 1].dropna(subset=[measure]), _MEASURES[measure][0]
     if rows.empty:
-        return no_data(f"No period to compare cohorts in by {what}", ax)
+        return no_data(f"No period to compare cohorts in by {what.lower()}", ax)
     table, complete = (rows.pivot(index="cohort", columns=by, values=name) for name in (measure, "complete"))
     values = table.to_numpy(dtype=float)
     few = table.shape[1] <= 9 and table.shape[0] <= 24
     texts = [[fmt.count(100 * v) if few and np.isfinite(v) else "" for v in line] for line in values]
     axes = sheet(min(0.26 * len(table) + 0.2, 4.2), ax)
     largest = max(float(np.nanmax(np.abs(values))), 1e-9)
-    every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // 12)
+    every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // (12 if by == "age" else 7))
     names, ages = [""] * len(table), [""] * table.shape[1]
     names[::every_row] = [fmt.period(cohort, period, short=True) for cohort in table.index[::every_row]]
     named = fmt.number if by == "age" else partial(fmt.period, length=period, short=True)
-    ages[::every_column] = [named(place) for place in table.columns[::every_column]]
+    ages[::every_column] = ["\n".join(named(place).rsplit(" ", 1)) for place in table.columns[::every_column]]
     kit.heat_map(axes, values, np.array(texts), names, ages, vmax=largest)
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
         place = column + 0.06, row + 0.06
         axes.add_patch(Rectangle(place, 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2))
     axes.set_xlabel(_calendar_age(TimeUnit(period).singular) if by == "age" else "")
-    unit = f"{fmt.capital(what)} (shade: the darker, the more)"
+    unit = f"{what} (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
     at = "at age " if by == "age" else "in "
     lines = (table.loc[cohort].dropna() for cohort in table.index)
@@ -205,7 +206,7 @@ def cohort_triangle(
         ", ".join(f"{fmt.share(line.iloc[n])} {at}{named(line.index[n])}" for n in (0, -1)) for line in lines
     )
     listed = of_each((fmt.period(cohort, period) for cohort in table.index), spans)
-    alt = f"Table of {what} by cohort and {by}, {fmt.plural(len(table), 'cohort')}. {listed}."
+    alt = f"Table of {what.lower()} by cohort and {by}, {fmt.plural(len(table), 'cohort')}. {listed}."
     title = title_of(comparison, finding, measure=measure)
     return finish(axes, title, alt, unit=unit + _left_out(older))
 

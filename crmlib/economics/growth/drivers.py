@@ -104,6 +104,8 @@ def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> p
     rows = people.loc[of.index].assign(tag=of)
     sums = rows.groupby("tag")["worth"].agg(["size", "mean", "var"])
     sums = sums[(sums["size"] >= FEWEST) & (len(rows) - sums["size"] >= FEWEST)]
+    if {*sums.index} == {"yes", "no"}:  # two ways to say one thing
+        sums = sums.loc[["yes"]]
     if sums.empty:
         return pd.DataFrame()
     others = rows.groupby("tag").agg(later=("later", "mean"), again=("again", "mean")).reindex(sums.index)

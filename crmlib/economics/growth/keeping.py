@@ -24,7 +24,7 @@ MERIT, DEMERIT, OF_WHICH = "merit", "demerit", "of which"
 _ACCOUNT = "entry side unit amount low high"
 _KEPT = "period customers kept simulated unchanged"
 MONTH_DAYS, PERIOD_DAYS = 365.25 / 12, 91
-SIMULATED, FEWEST, MOST_PERIODS = 20_000, 30, 60
+SIMULATED, FEWEST, MOST_PERIODS = 20_000, 100, 60
 
 
 def loyalty_account(data: GrowthData) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from crmlib import format as fmt
 from crmlib.economics.growth.data import GrowthData
 from crmlib.economics.growth.referrals import BY, used_links, why_no_links
 from crmlib.economics.growth.sentences import (
@@ -84,13 +85,14 @@ def referred_by_type(data: GrowthData) -> pd.DataFrame:
     for by in BY:
         words = {"True": "with an offer", "False": "without an offer"} if by == "referral_offer" else {}
         group = used[by].astype("string").fillna("(none)").replace(words)
+        label = fmt.column(by)
         for name, some in people.groupby(group.to_numpy()):
             lived = some[some["lived"].eq(True)]
             n, mean = len(lived), lived["worth"].mean()
             reach = normal_quantile(0.95) * lived["worth"].std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
             rows.append(
                 (
-                    by,
+                    label,
                     name,
                     len(some),
                     n,

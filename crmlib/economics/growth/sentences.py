@@ -25,7 +25,7 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
         fmt.interval(best["lift_for_size_low"], best["lift_for_size_high"], "ratio"),
     )
     return (
-        f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders of a size "
+        f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders as large "
         f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.count(len(sure))} are bought together {more}"
     )
 
@@ -127,7 +127,7 @@ def type_one_in_words(table: pd.DataFrame) -> str:
 
 def types_in_words(table: pd.DataFrame, days: int) -> str:
     """Whose recommendations bring the customers who are worth most."""
-    rows = table[(table["by"] == "recommender_type") & (table["known"] >= 30) & (table["group"] != "(none)")]
+    rows = table[(table["by"] == "recommender type") & (table["known"] >= 30) & (table["group"] != "(none)")]
     if len(rows) < 2:
         return ""
     best, worst = (rows.loc[getattr(rows["mean"], how)()] for how in ("idxmax", "idxmin"))
