@@ -26,7 +26,7 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
     )
     return (
         f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders as large "
-        f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.count(len(sure))} are bought together {more}"
+        f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.count(len(sure))} {'is' if len(sure) == 1 else 'are'} together {more}"
     )
 
 
