@@ -89,13 +89,13 @@ def test_a_pair_that_belongs_together_is_found():
 
 def test_lines_of_business_make_no_affinity():
     """Two lines of business, whose customers buy nothing of the other: only beyond that is a pair together."""
-    orders = [tuple(f"{line}{item[1]}" for item in held) for line in "xy" for held in random_orders(4, 800)]
+    orders = [tuple(f"{line}{item[1]}" for item in held) for line in "xy" for held in random_orders(4, 4000)]
     log = baskets(orders)
     log["customer_id"] = log["product"].str[0] + log["customer_id"]
     people = pd.DataFrame({"customer_id": log["customer_id"].unique()})
     people["product_type"] = people["customer_id"].str[0]
     apart, mixed = (crm.Growth(log, DAY, table).affinity(0.005) for table in (people, None))
-    assert (mixed["verdict"] == "bought together").sum() > 20
+    assert (mixed["verdict"] == "bought together").sum() > 10
     assert (apart["verdict"] == "bought together").sum() == 0
 
 
@@ -154,7 +154,7 @@ def test_cosine_reciprocal_rank_and_hit_by_hand():
         "item-to-item": 1.0,
         "popularity": 0.5,
     }  # c is most popular among what x lacks
-    offers = crm.Growth(log[log["date"] < "2024-06-01"], DAY).next_offers(found.reset_index())
+    offers = crm.Growth(log[log["date"] < "2024-06-01"], "2024-06-30").next_offers(found.reset_index())
     assert offers.set_index("customer_id").loc["x", ["next_product", "because"]].tolist() == ["b", "a"]
 
 

@@ -16,7 +16,7 @@ money = partial(fmt.money, currency=UNNAMED)
 def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str:
     """Which two products are bought together most surely, and how many pairs are."""
     sure = table[table["verdict"] == "bought together"]
-    more = f"at least {fmt.share(least_lift - 1)} more often than chance"
+    more, many = f"at least {fmt.share(least_lift - 1)} more often than chance", len(sure)
     if sure.empty:
         return f"of {fmt.plural(possible, 'pair')} of products, none is shown to be bought together {more}"
     best = sure.iloc[0]
@@ -26,7 +26,7 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
     )
     return (
         f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders as large "
-        f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.count(len(sure))} {'is' if len(sure) == 1 else 'are'} together {more}"
+        f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.plural(many, 'is', 'are')} together {more}"
     )
 
 

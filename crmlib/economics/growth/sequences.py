@@ -40,8 +40,8 @@ def order_gaps(data: GrowthData) -> pd.DataFrame:
     days = fetch(_numbered(data).select("customer_id", "number", "day"))
     if days.empty:
         return no_rows(_GAPS, "no new customer in the log")
-    table = days.pivot(index="customer_id", columns="number", values="day").apply(pd.to_datetime)
-    table = table.reindex(columns=range(1, ORDERS + 1))
+    table = days.pivot(index="customer_id", columns="number", values="day")
+    table = table.reindex(columns=range(1, ORDERS + 1)).apply(pd.to_datetime)
     found = []
     for before, after in pairwise(table.columns):
         known = table[table[before].notna()]
