@@ -1,4 +1,4 @@
-"""Recommendations: the tree and what cannot be in it, wins at equal age, bounds that hold the truth, the matched others."""
+"""Recommendations: the tree and what cannot be in it, wins at equal age, bounds that hold the truth, others alike."""
 
 from __future__ import annotations
 
