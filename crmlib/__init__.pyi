@@ -58,9 +58,6 @@ from .customers.tiers.value_tiers import (
 )
 from .customers.treatments.experiments import experiment_outcomes as experiment_outcomes
 from .customers.treatments.loyalty import (
-    points_pressure as points_pressure,
-)
-from .customers.treatments.loyalty import (
     programme_enrolments as programme_enrolments,
 )
 from .economics.acquisition.acquisition import Acquisition as Acquisition
@@ -71,6 +68,7 @@ from .economics.formula_clv import (
     simple_clv as simple_clv,
 )
 from .economics.life_cycle.life_cycle import LifeCycle as LifeCycle
+from .economics.growth.growth import Growth as Growth
 from .economics.lifetime_value import (
     customer_lifetime_value as customer_lifetime_value,
 )

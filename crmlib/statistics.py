@@ -228,6 +228,27 @@ def holm(p_values: pd.Series) -> pd.Series:
     return steps.cummax().clip(upper=1.0).reindex(p_values.index)
 
 
+def benjamini_yekutieli(p_values: pd.Series, *, tests: int | None = None) -> pd.Series:
+    """The p-values of many tests: of those below .05, at most a twentieth is expected to be false, however they depend.
+
+    `tests` is how many were made in all, where only the smallest p-values are given; missing ones are no tests.
+
+    Notes
+    -----
+    Benjamini & Yekutieli, Annals of Statistics 29(4), 2001.
+
+    Examples
+    --------
+    >>> benjamini_yekutieli(pd.Series([0.01, 0.04, 0.03])).round(4).tolist()
+    [0.055, 0.0733, 0.0733]
+    """
+    known = p_values.dropna().sort_values(ascending=False, kind="stable")
+    m = max(tests or 0, len(known))
+    total = (1 / np.arange(1, m + 1)).sum()
+    steps = known * total * m / np.arange(len(known), 0, -1)
+    return steps.cummin().clip(upper=1.0).reindex(p_values.index)
+
+
 def bootstrap_weights(
     n: int, resamples: int, random_state: int | np.random.Generator,
     *, groups: NDArray[Any] | None = None, poisson: bool = False,

@@ -12,6 +12,7 @@ import crmlib as crm
 from crmlib.customers.profit.customer_profit import profit_days
 from crmlib.customers.retention.contracts import contract_samples, contract_spells
 from crmlib.customers.treatments.experiments import experiment_features
+from crmlib.customers.treatments.loyalty import points_pressure
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.sources import empty_table, open_optional, open_table
 from crmlib.economics.retention.spending_case import prospects_by_month
@@ -163,7 +164,7 @@ CALLS = {
         crm.programme_enrolments(log, t("loyalty_ledger"), as_of=DAY)
     ),
     "programme_liability": lambda _, t: crm.programme_liability(t("loyalty_ledger"), as_of=DAY),
-    "points_pressure": lambda log, t: crm.points_pressure(log, t("loyalty_ledger"), as_of=DAY),
+    "points_pressure": lambda log, t: points_pressure(log, t("loyalty_ledger"), as_of=DAY),
     "churn_data": lambda _, t: crm.leak_check(crm.churn_data(t("customer_features"))),
 }
 MEASURED = ("customer_profit", "profit_basis", "profit_days", "tier_claims", "month_review", "buyers_case")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -29,6 +31,7 @@ _MEASURES = {
     "spend_per_purchase": ("Spend per purchase", "money"),
     "margin": ("Margin", "share"),
     "value_per_customer": ("Cumulative value per customer acquired", "money"),
+    "money_share": ("Money, share of the first period", "share"),
 }
 
 
@@ -148,9 +151,10 @@ def _newest(table: pd.DataFrame) -> pd.Timestamp:
 
 @house_style()
 def cohort_triangle(
-    comparison: pd.DataFrame, finding: str | None = None, *, period: str = "M", ax: Axes | None = None
-) -> Chart:
-    """Draw the share of each cohort (a row) that is active at each age (a column); what is not complete is framed.
+    comparison: pd.DataFrame, finding: str | None = None, *, measure: str = "active_share", by: str = "age",
+    period: str = "M", ax: Axes | None = None,
+) -> Chart:  # fmt: skip
+    """Draw a share of each cohort (a row) at each age or in each period (a column); what is not complete is framed.
 
     Parameters
     ----------
@@ -158,6 +162,10 @@ def cohort_triangle(
         As for `cohorts_by_age`.
     finding, ax
         As for `cohort_value`.
+    measure : {"active_share", "money_share"}
+        The share of the customers, or of the money of the cohort's first period.
+    by : {"age", "period"}
+        What the columns are: the age of the cohort, or calendar periods.
     period : str
         As for `cohorts_by_age`.
 
@@ -170,38 +178,36 @@ def cohort_triangle(
     1, 30 % at age 2; February 2024: 50 % at age 1, 50 % at age 1.
     """
     rows, older = _of_new_customers(comparison)
-    rows = rows[rows["age"] >= 1].dropna(subset=["active_share"])
+    rows, what = rows[rows["age"] >= 1].dropna(subset=[measure]), _MEASURES[measure][0]
     if rows.empty:
-        return no_data("No period to compare cohorts in by share of customers active", ax)
-    table, complete = (
-        rows.pivot(index="cohort", columns="age", values=name) for name in ("active_share", "complete")
-    )
+        return no_data(f"No period to compare cohorts in by {what.lower()}", ax)
+    table, complete = (rows.pivot(index="cohort", columns=by, values=name) for name in (measure, "complete"))
     values = table.to_numpy(dtype=float)
     few = table.shape[1] <= 9 and table.shape[0] <= 24
     texts = [[fmt.count(100 * v) if few and np.isfinite(v) else "" for v in line] for line in values]
     axes = sheet(min(0.26 * len(table) + 0.2, 4.2), ax)
     largest = max(float(np.nanmax(np.abs(values))), 1e-9)
-    every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // 12)
+    every_row, every_column = -(-len(table) // 16), -(-table.shape[1] // (12 if by == "age" else 7))
     names, ages = [""] * len(table), [""] * table.shape[1]
     names[::every_row] = [fmt.period(cohort, period, short=True) for cohort in table.index[::every_row]]
-    ages[::every_column] = [fmt.number(age) for age in table.columns[::every_column]]
+    named = fmt.number if by == "age" else partial(fmt.period, length=period, short=True)
+    ages[::every_column] = ["\n".join(named(place).rsplit(" ", 1)) for place in table.columns[::every_column]]
     kit.heat_map(axes, values, np.array(texts), names, ages, vmax=largest)
     unfinished = np.argwhere(complete.eq(False).to_numpy())
     for row, column in unfinished:
         place = column + 0.06, row + 0.06
         axes.add_patch(Rectangle(place, 0.88, 0.88, fill=False, edgecolor=ORANGE, linewidth=1.2))
-    axes.set_xlabel(_calendar_age(TimeUnit(period).singular))
-    unit = "Share of customers active (shade: the darker, the more)"
+    axes.set_xlabel(_calendar_age(TimeUnit(period).singular) if by == "age" else "")
+    unit = f"{what} (shade: the darker, the more)"
     unit += "; framed: not complete" if len(unfinished) else ""
+    at = "at age " if by == "age" else "in "
     lines = (table.loc[cohort].dropna() for cohort in table.index)
     spans = (
-        ", ".join(f"{fmt.share(line.iloc[n])} at age {line.index[n]}" for n in (0, -1)) for line in lines
+        ", ".join(f"{fmt.share(line.iloc[n])} {at}{named(line.index[n])}" for n in (0, -1)) for line in lines
     )
     listed = of_each((fmt.period(cohort, period) for cohort in table.index), spans)
-    alt = (
-        f"Table of share of customers active by cohort and age, {fmt.plural(len(table), 'cohort')}. {listed}."
-    )
-    title = title_of(comparison, finding, measure="active_share")
+    alt = f"Table of {what.lower()} by cohort and {by}, {fmt.plural(len(table), 'cohort')}. {listed}."
+    title = title_of(comparison, finding, measure=measure)
     return finish(axes, title, alt, unit=unit + _left_out(older))
 
 

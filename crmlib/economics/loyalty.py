@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -193,8 +193,8 @@ def loyalty_uplift(
     cases = [(before, everyone, joined >= 0), (after, everyone, joined >= 0), (after - before, cell, usable)]
     rows = []
     for name, (values, groups, kept) in zip(COMPARISONS, cases, strict=True):
-        gap, error = _compare(values[kept], joined[kept], groups[kept], who[kept])
-        reach = normal_quantile(level) * error
+        apart = compared_within_cells(values[kept], joined[kept], groups[kept], who[kept])
+        gap, reach = apart.members - apart.others, normal_quantile(level) * apart.error
         level_of = before if name == "before joining" else after
         without = level_of[kept & joined].mean() - gap
         figures = (int(joined[kept].sum()), int((~joined[kept]).sum()), gap, gap - reach, gap + reach)
@@ -203,19 +203,33 @@ def loyalty_uplift(
     return with_finding(found, members_beside_others, measure == "spend")
 
 
-def _compare(
+class WithinCells(NamedTuple):
+    """Means of members and of others like them; standard errors of the difference and of the log of the ratio."""
+
+    members: float
+    others: float
+    error: float
+    ratio_error: float
+
+
+def compared_within_cells(
     values: np.ndarray, joined: np.ndarray, groups: np.ndarray, who: np.ndarray
-) -> tuple[float, float]:
-    """Members less others within groups, weighted by members; standard error by customer."""
+) -> WithinCells:
+    """Members against others within groups, weighted by members; standard errors by customer."""
     frame = pd.DataFrame({"value": values, "joined": joined, "group": groups})
     cells = frame.groupby(["group", "joined"])["value"].agg(["mean", "size"]).unstack("joined")
     place = cells.index.get_indexer(groups)
     members, others = (cells["size"][who].to_numpy() for who in (True, False))
     theirs = cells["mean"][False].to_numpy()
     share = members / members.sum()
-    gap = float(share @ (cells["mean"][True].to_numpy() - theirs))
-    # How much each row moves the figure: a member by its own part, another by those it stands for.
-    own = (values - theirs[place] - gap) / members.sum()
-    stands_for = -share[place] * (values - theirs[place]) / np.sqrt(others * np.maximum(others - 1, 1))[place]
-    moves = pd.Series(np.where(joined, own, stands_for)).groupby(who).sum()
-    return gap, float(np.sqrt((moves**2).sum()))
+    first, second = float(share @ cells["mean"][True].to_numpy()), float(share @ theirs)
+    # How much each row moves the two means: a member by its own part, another by those it stands for.
+    own = np.where(joined, (values - first) / members.sum(), 0.0)
+    stands_for = share[place] * (values - theirs[place]) / np.sqrt(others * np.maximum(others - 1, 1))[place]
+    moved = np.where(joined, (theirs[place] - second) / members.sum(), stands_for)
+    moves = pd.DataFrame({"first": own, "second": moved}).groupby(who).sum()
+    error = float(np.sqrt(((moves["first"] - moves["second"]) ** 2).sum()))
+    if not (first > 0 and second > 0):
+        return WithinCells(first, second, error, np.nan)
+    ratio = float(np.sqrt(((moves["first"] / first - moves["second"] / second) ** 2).sum()))
+    return WithinCells(first, second, error, ratio)

@@ -7,6 +7,7 @@ import pandas as pd
 
 import crmlib as crm
 from crmlib.customers.treatments.experiments import experiment_features
+from crmlib.customers.treatments.loyalty import points_pressure
 
 DAY = "2024-08-31"
 SPAN = {"start": "2024-02-01", "end": "2024-07-31"}
@@ -40,7 +41,7 @@ ANSWERS = {
     "experiment_outcomes": lambda log: crm.experiment_outcomes(log, TRIAL, days=30, as_of=DAY),
     "experiment_features": lambda log: experiment_features(log, TRIAL, experiment="x"),
     "programme_enrolments": lambda log: crm.programme_enrolments(log, LEDGER, as_of=DAY, months=1),
-    "points_pressure": lambda log: crm.points_pressure(log, LEDGER, as_of=DAY),
+    "points_pressure": lambda log: points_pressure(log, LEDGER, as_of=DAY),
 }
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
+from crmlib.customers.treatments.loyalty import points_pressure
 from crmlib.errors import CrmError, DataError
 from crmlib.simulation.simulate import simulate_firm
 
@@ -80,7 +81,7 @@ def waiting_world(seed, *, hurry=1.0):
 def test_nobody_is_said_to_hurry_who_does_not():
     held = 0
     for seed in range(25):
-        told = crm.points_pressure(*waiting_world(seed), as_of="2028-12-31").iloc[0]
+        told = points_pressure(*waiting_world(seed), as_of="2028-12-31").iloc[0]
         assert told["waits"] == 450
         assert told["purchases"] == 150 * 12
         held += told["low"] <= 0.5 <= told["high"]
@@ -88,7 +89,7 @@ def test_nobody_is_said_to_hurry_who_does_not():
 
 
 def test_those_who_hurry_are_seen():
-    told = crm.points_pressure(*waiting_world(0, hurry=2.0), as_of="2028-12-31").set_index("members")
+    told = points_pressure(*waiting_world(0, hurry=2.0), as_of="2028-12-31").set_index("members")
     assert told.loc["all", "low"] > 0.5
     assert told.loc[["heavy", "light"], "customers"].sum() == told.loc["all", "customers"] == 150
     assert told.loc[["heavy", "light"], "purchases"].sum() == told.loc["all", "purchases"]
@@ -96,7 +97,7 @@ def test_those_who_hurry_are_seen():
 
 def test_no_reward_no_pressure():
     log, ledger = waiting_world(0)
-    found = crm.points_pressure(log, ledger[ledger["kind"] == "joined"], as_of="2028-12-31")
+    found = points_pressure(log, ledger[ledger["kind"] == "joined"], as_of="2028-12-31")
     assert found.empty
     assert found.reason.startswith("nobody has waited for a reward")
 
@@ -180,7 +181,7 @@ def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_
 def test_on_the_simulated_firm_nobody_hurries(firms):
     firm = firms[1.0]
     tables = firm.tables["transactions"], firm.tables["loyalty_ledger"]
-    told = crm.points_pressure(*tables, as_of=firm.as_of, level=0.99)  # three intervals of one firm
+    told = points_pressure(*tables, as_of=firm.as_of, level=0.99)  # three intervals of one firm
     assert ((told["low"] < 0.5) & (told["high"] > 0.5)).all()  # no mechanism of it draws purchases nearer
 
 

@@ -1,0 +1,164 @@
+"""Which product a customer buys next for the first time: item-to-item cosine against popularity, on a split in time."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from crmlib.customers._log import fetch
+from crmlib.economics.growth.data import GrowthData
+from crmlib.economics.growth.sentences import next_product_in_words
+from crmlib.findings import with_finding
+from crmlib.no_rows import no_rows
+from crmlib.statistics import Array, normal_quantile, wilson_interval
+
+COSINE, POPULAR = METHODS = ("item-to-item", "popularity")
+FEWEST_BUYERS, AT_ONCE = 5, 4096
+RECENT_DAYS, OFFERS = 365, 3
+_TEST = "method customers hit_rate hit_rate_low hit_rate_high mrr mrr_low mrr_high"
+_OFFERS = "customer_id next_product because score"
+
+
+class Bought(NamedTuple):
+    """Who has bought what: `owned` (sparse, customers by items), the customers' ids and lines, and the items' names."""
+
+    owned: Any
+    customers: pd.Index
+    line: Array
+    items: pd.Index
+
+
+def _first_days(data: GrowthData) -> pd.DataFrame:
+    """The first and the last day on which each customer bought each product, and the customer's line of business."""
+    rows = data.with_line_of_business(data.baskets(data.product))
+    found = fetch(rows.group_by("customer_id", "item", "line").agg(first=_.day.min(), last=_.day.max()))
+    found = found.assign(first=pd.to_datetime(found["first"]), last=pd.to_datetime(found["last"]))
+    return found.sort_values(["customer_id", "item"], ignore_index=True)
+
+
+def _bought(pairs: pd.DataFrame) -> Bought:
+    from scipy.sparse import csr_array
+
+    buyers = pairs.groupby("item")["customer_id"].size()
+    items = pd.Index(buyers[buyers >= FEWEST_BUYERS].index)
+    kept = pairs[pairs["item"].isin(items)]
+    lines = kept.groupby("customer_id")["line"].first()
+    place = lines.index.get_indexer(kept["customer_id"]), items.get_indexer(kept["item"])
+    owned = csr_array((np.ones(len(kept)), place), shape=(len(lines), len(items)))
+    return Bought(owned, lines.index, lines.to_numpy(dtype=float), items)
+
+
+def _similarity(owned: Any) -> Array:
+    """Cosine of the customers of each two products; of a product with itself 0."""
+    together = (owned.T @ owned).toarray()
+    buyers = np.sqrt(np.maximum(together.diagonal(), 1.0))
+    found = together / buyers[:, None] / buyers[None, :]
+    np.fill_diagonal(found, 0.0)
+    return np.asarray(found)
+
+
+def _popularity(known: Bought) -> dict[float, Array]:
+    """The share of the customers of a line of business who have bought each product; a bit of the share of all."""
+    overall = np.asarray(known.owned.sum(axis=0), dtype=float).ravel() / max(known.owned.shape[0], 1)
+    found = {}
+    for line in np.unique(known.line):
+        some = known.line == line
+        found[float(line)] = np.asarray(known.owned[some].sum(axis=0)).ravel() / some.sum() + 1e-6 * overall
+    return found
+
+
+def _scores(known: Bought, method: str, rows: Any, similar: Array, popular: dict[float, Array]) -> Array:
+    """The score of each product for these customers; what they own is out. Equal scores go by popularity."""
+    usual = np.stack([popular[float(line)] for line in known.line[rows]])
+    owned = known.owned[rows].toarray()
+    score = usual if method == POPULAR else owned @ similar + 1e-9 * usual
+    return np.where(owned > 0, -np.inf, score)
+
+
+def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
+    """How well two plain rules tell the next product; see `Growth.next_product`."""
+    if not data.product:
+        return no_rows(_TEST, "the log names no product or category")
+    pairs = _first_days(data)
+    split = pd.Timestamp(data.day) - pd.Timedelta(horizon_days, "D")
+    before = pairs[pairs["first"] <= split]
+    known = _bought(before)
+    later = pairs[(pairs["first"] > split) & pairs["item"].isin(known.items)]
+    later = later[later["customer_id"].isin(known.customers)]
+    if later.empty or len(known.items) < 2:
+        return no_rows(
+            _TEST,
+            f"nobody who had bought before {split:%Y-%m-%d} has bought a product for the first time since",
+        )
+    who = np.unique(known.customers.get_indexer(later["customer_id"]))
+    new = np.zeros((len(known.customers), len(known.items)), dtype=bool)
+    new[known.customers.get_indexer(later["customer_id"]), known.items.get_indexer(later["item"])] = True
+    similar, popular = _similarity(known.owned), _popularity(known)
+    ranks = {name: _first_hit(known, name, who, new, similar, popular) for name in METHODS}
+    reach, found = normal_quantile(0.95), []
+    for name in METHODS:
+        hit, gain = ranks[name] <= OFFERS, 1 / ranks[name]
+        low, high = wilson_interval(hit.sum(), len(who))
+        wide = reach * gain.std(ddof=1) / np.sqrt(len(who)) if len(who) > 1 else np.nan
+        found.append(
+            (
+                name,
+                len(who),
+                hit.mean(),
+                float(low),
+                float(high),
+                gain.mean(),
+                gain.mean() - wide,
+                gain.mean() + wide,
+            )
+        )
+    table = pd.DataFrame(found, columns=_TEST.split())
+    gap = (ranks[COSINE] <= OFFERS).astype(float) - (ranks[POPULAR] <= OFFERS)
+    wide = reach * gap.std(ddof=1) / np.sqrt(len(who)) if len(who) > 1 else np.nan
+    return with_finding(
+        table, next_product_in_words, OFFERS, horizon_days, gap.mean() - wide, gap.mean() + wide
+    )
+
+
+def _first_hit(
+    known: Bought, method: str, who: Any, new: Any, similar: Array, popular: dict[float, Array]
+) -> Array:
+    """The place in the ranking of the first product that each of these customers has bought since."""
+    found = []
+    for start in range(0, len(who), AT_ONCE):
+        rows = who[start : start + AT_ONCE]
+        score = _scores(known, method, rows, similar, popular)
+        best = np.where(new[rows], score, -np.inf).max(axis=1, keepdims=True)
+        # Of products with equal scores the middle one counts.
+        found.append((score > best).sum(axis=1) + ((score == best).sum(axis=1) + 1) / 2)
+    return np.concatenate(found)
+
+
+def next_offers(data: GrowthData, tested: pd.DataFrame) -> pd.DataFrame:
+    """What to offer to whom; see `Growth.next_offers`."""
+    if not data.product:
+        return no_rows(_OFFERS, "the log names no product or category")
+    pairs = _first_days(data)
+    known = _bought(pairs)
+    recent = pairs.groupby("customer_id")["last"].max() > pd.Timestamp(data.day) - pd.Timedelta(
+        RECENT_DAYS, "D"
+    )
+    rows = np.flatnonzero(recent.reindex(known.customers).to_numpy(dtype=bool))
+    if not len(rows) or len(known.items) < 2:
+        return no_rows(_OFFERS, f"nobody has bought within {RECENT_DAYS} days, or there is only one product")
+    method = tested.loc[tested["mrr"].idxmax(), "method"] if len(tested) else POPULAR
+    similar, popular, found = _similarity(known.owned), _popularity(known), []
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        score = _scores(known, method, some, similar, popular)
+        best = score.argmax(axis=1)
+        why = (known.owned[some].toarray() * similar[best]).argmax(axis=1)
+        reason = known.items[why] if method == COSINE else np.full(len(some), "bought by many")
+        frame = {"customer_id": known.customers[some], "next_product": known.items[best], "because": reason}
+        found.append(pd.DataFrame(frame | {"score": score.max(axis=1)}))
+    table = pd.concat(found, ignore_index=True)
+    table = table[np.isfinite(table["score"])]
+    return table.sort_values(["score", "customer_id"], ascending=[False, True], ignore_index=True)

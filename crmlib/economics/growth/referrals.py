@@ -1,0 +1,180 @@
+"""Who recommended whom: the tree, and how many customers a customer has brought by each age."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crmlib import format as fmt
+from crmlib.data.sources import lacking
+from crmlib.economics.growth.data import GrowthData
+from crmlib.economics.growth.sentences import links_in_words, wins_in_words
+from crmlib.errors import CrmError
+from crmlib.findings import with_finding
+from crmlib.no_rows import no_rows
+from crmlib.statistics import Array, normal_quantile
+
+USED, SELF, UNKNOWN = "used", "a customer who recommended themselves", "a referrer who is no customer"
+CYCLE, LATER = "a cycle: each was brought by the other", "a referrer who joined later"
+NO_DATE = "a date that is not known"
+STEP = 30  # days, by which ages are counted
+AGES = (90, 180, 360, 720)
+_CHECKS, _TREE = "problem links share", "customer_id generation direct downstream"
+_WINS = "group age customers wins wins_per_customer wins_per_customer_low wins_per_customer_high"
+BY = ("recommender_type", "referral_offer")
+
+
+def links(data: GrowthData) -> pd.DataFrame:
+    """One row per customer of whom a referrer is noted: `referrer_id`, `joined`, what was noted, and a `problem`.
+
+    Each link has one problem at most, the first of: themselves, no customer, a cycle, a date, joined later.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    table = data.known_customers
+    names = ["referrer_id", *BY, "joined", "referrer_joined", "problem"]
+    if "referrer_id" not in table or table["referrer_id"].isna().all():
+        return pd.DataFrame(columns=names)
+    joined = joined_on(data)
+    found = table[table["referrer_id"].notna()].reindex(columns=["referrer_id", *BY])
+    found["referrer_id"] = found["referrer_id"].astype(str)
+    found["joined"], found["referrer_joined"] = joined.reindex(found.index), found["referrer_id"].map(joined)
+    ids = pd.Index(np.unique([*found.index, *found["referrer_id"]]))
+    ends = ids.get_indexer(found.index), ids.get_indexer(found["referrer_id"])
+    graph = csr_array((np.ones(len(found)), ends), shape=(len(ids), len(ids)))
+    ring = connected_components(graph, connection="strong")[1]
+    sizes = np.bincount(ring)
+    # A link is of the cycle where both its ends are; who was brought by one of them is not.
+    inside = (ring[ends[0]] == ring[ends[1]]) & (sizes[ring[ends[0]]] > 1)
+    own = found["referrer_id"] == found.index
+    absent = ~found["referrer_id"].isin(joined.index)
+    undated = found["joined"].isna() | found["referrer_joined"].isna()
+    later = found["referrer_joined"] > found["joined"]
+    problems = [own, absent, pd.Series(inside, index=found.index), undated, later]
+    found["problem"] = np.select(problems, [SELF, UNKNOWN, CYCLE, NO_DATE, LATER], USED)
+    return found[names].sort_index()
+
+
+def used_links(data: GrowthData) -> pd.DataFrame:
+    """The links that have no problem."""
+    found = links(data)
+    return found[found["problem"] == USED]
+
+
+def why_no_links(data: GrowthData) -> str:
+    """Why there is no link that can be used."""
+    return lacking(customers=data.customers) or "no customer has a referrer that can be used"
+
+
+def joined_on(data: GrowthData) -> pd.Series:
+    """The day on which each customer joined, as noted; else that of the first order."""
+    table = data.known_customers
+    noted = pd.to_datetime(table["joined"]) if "joined" in table else pd.Series(pd.NaT, index=table.index)
+    born = data.values.set_index("customer_id")["born"]
+    both = noted.reindex(noted.index.union(born.index))
+    return both.fillna(born.reindex(both.index)).dt.normalize()
+
+
+def referral_checks(data: GrowthData) -> pd.DataFrame:
+    """How many links are used and how many set aside, and why; see `Growth.referral_checks`."""
+    found = links(data)
+    if found.empty:
+        return no_rows(_CHECKS, why_no_links(data))
+    counts = (
+        found["problem"].value_counts().reindex([USED, SELF, UNKNOWN, CYCLE, NO_DATE, LATER], fill_value=0)
+    )
+    counts = counts[(counts > 0) | (counts.index == USED)]
+    assert counts.sum() == len(found), "a link was lost"
+    table = counts.rename_axis("problem").rename("links").reset_index()
+    return with_finding(table.assign(share=table["links"] / len(found)), links_in_words)
+
+
+def referral_tree(data: GrowthData) -> pd.DataFrame:
+    """Who has brought most customers, and those whom they brought in turn; see `Growth.referral_tree`."""
+    used = used_links(data)
+    if used.empty:
+        return no_rows(_TREE, why_no_links(data))
+    parent = used["referrer_id"]
+    ids = pd.Index(np.unique([*parent.index, *parent]))
+    up = np.full(len(ids), -1)
+    up[ids.get_indexer(parent.index)] = ids.get_indexer(parent)
+    generation, below, at = np.zeros(len(ids), dtype=int), np.zeros(len(ids), dtype=int), up.copy()
+    while (at >= 0).any():  # a step up at a time: no cycle is left, so it ends
+        generation += at >= 0
+        below += np.bincount(at[at >= 0], minlength=len(ids))
+        at = np.where(at >= 0, up[at], -1)
+    direct = np.bincount(up[up >= 0], minlength=len(ids))
+    table = pd.DataFrame(
+        {"customer_id": ids, "generation": generation, "direct": direct, "downstream": below}
+    )
+    brought = table[table["direct"] > 0]
+    return brought.sort_values(["downstream", "customer_id"], ascending=[False, True], ignore_index=True)
+
+
+def referral_wins(data: GrowthData, by: str | None = None) -> pd.DataFrame:
+    """How many customers a customer has brought by an age; see `Growth.referral_wins`."""
+    if by is not None and by not in BY:
+        raise CrmError(f"by is {by!r}; allowed: None, {', '.join(BY)}")
+    used = used_links(data)
+    if used.empty:
+        return no_rows(_WINS, why_no_links(data))
+    joined = joined_on(data).dropna()
+    if data.new_from is not None:
+        joined = joined[joined >= pd.Timestamp(data.new_from)]
+    lived = ((pd.Timestamp(data.day) - joined).dt.days + 1) // STEP
+    age = (used["joined"] - used["referrer_joined"]).dt.days // STEP
+    events = pd.DataFrame(
+        {"who": joined.index.get_indexer(used["referrer_id"]), "step": age, "group": "all"}, index=used.index
+    )
+    if by:
+        words = {"True": "with an offer", "False": "without an offer"} if by == "referral_offer" else {}
+        events["group"] = used[by].astype("string").fillna("(none)").replace(words)
+    events = events[events["who"] >= 0]
+    rows = []
+    for name, some in events.groupby("group"):
+        wins, value, error = _mean_wins(lived.to_numpy(), some["who"].to_numpy(), some["step"].to_numpy())
+        reach = normal_quantile(0.95) * error
+        for days in AGES:
+            k = days // STEP
+            if 0 < k <= len(value) and (old := int((lived >= k).sum())):
+                rows.append(
+                    (
+                        name,
+                        days,
+                        old,
+                        int(wins[k - 1]),
+                        value[k - 1],
+                        max(value[k - 1] - reach[k - 1], 0.0),
+                        value[k - 1] + reach[k - 1],
+                    )
+                )
+    if not rows:
+        return no_rows(_WINS, f"no customer is known for {fmt.days(min(AGES))}")
+    return with_finding(pd.DataFrame(rows, columns=_WINS.split()), wins_in_words)
+
+
+def _mean_wins(lived: Array, who: Array, step: Array) -> tuple[Array, Array, Array]:
+    """Wins so far, their mean per customer and its standard error, by step of age; who is younger is censored.
+
+    Mean cumulative function with the robust error of Lawless & Nadeau, Technometrics 37(2), 1995.
+    """
+    seen = step < lived[who]
+    who, step = who[seen], step[seen]
+    steps = int(lived.max(initial=0))
+    at_risk = np.array([(lived > k).sum() for k in range(steps)], dtype=float)
+    wins = np.bincount(step, minlength=steps)[:steps].astype(float)
+    rate = wins / at_risk
+    # What each customer moves the mean: own wins less what is expected, while they are at risk.
+    expected = np.concatenate([[0.0], np.cumsum(rate / at_risk)])
+    square = np.array([(expected[np.minimum(lived, k + 1)] ** 2).sum() for k in range(steps)])
+    persons, place = np.unique(who, return_inverse=True)
+    cells = place * steps + step
+    own = (
+        np.bincount(cells, 1 / at_risk[step], len(persons) * steps)
+        .reshape(len(persons), steps)
+        .cumsum(axis=1)
+    )
+    theirs = np.stack([expected[np.minimum(lived[persons], k + 1)] for k in range(steps)], axis=1)
+    variance = square + ((own - theirs) ** 2 - theirs**2).sum(axis=0)
+    return wins.cumsum(), rate.cumsum(), np.sqrt(np.maximum(variance, 0.0))
