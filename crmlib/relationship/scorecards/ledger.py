@@ -124,7 +124,12 @@ def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
 
 def _row(entry: Entry, study: Study, figure: Figure) -> dict[str, Any]:
     claim = entry.as_claim
-    about = {"claim": entry.claim, "source": entry.source, "kind": entry.kind, "evidence": claim.evidence}
+    about: dict[str, Any] = {
+        "claim": entry.claim,
+        "source": entry.source,
+        "kind": entry.kind,
+        "evidence": claim.evidence,
+    }
     about |= {
         "basis": entry.basis,
         "value": np.nan,

@@ -252,7 +252,8 @@ def customised_for_best(facts: Facts) -> Measure:
     rows = rows[rows.index.isin(facts.buyers.index)]
     best = facts.buyers["value"].rank(pct=True).reindex(rows.index) > 0.8
     ends = [ratio(some["customised"], some["sent"]) for some in (rows[best], rows[~best])]
-    reach = np.hypot(*(high - value for value, _low, high in ends))
+    one, two = (high - value for value, _low, high in ends)
+    reach = float(np.hypot(one, two))
     gap = ends[0][0] - ends[1][0]
     without = rows.index[best & (rows["customised"] == 0)]
     found = (gap, gap - reach, gap + reach)
@@ -365,8 +366,8 @@ def hours_on_customers(facts: Facts) -> Measure:
     hours = hours[hours["kept"] | hours["activity"].isin(["prospecting", "selling"])]
     found = ratio(hours["hours"].where(hours["kept"], 0.0), hours["hours"], hours["employee_id"])
     paid = float(hours.loc[~hours["kept"], "cost"].sum())
-    found = _measure(facts, found, "hours_on_customers", "hours of selling and serving", money=paid)
-    return found._replace(money_is="of wages for winning customers")
+    about = _measure(facts, found, "hours_on_customers", "hours of selling and serving", money=paid)
+    return about._replace(money_is="of wages for winning customers")
 
 
 @measure(staff_hours="left_on")

@@ -31,6 +31,7 @@ _CARD = (
     "element question measure value low high unit answer target standing customers money money_is owner to_change "
     "chapter why"
 )
+_NUMBERS = ["value", "low", "high", "customers", "money"]
 _CHANGES = "framework element to_change measure answer target customers money money_is owner sentence"
 
 
@@ -196,9 +197,7 @@ class Scorecards:
                 for question in about.questions
             ]
             card = pd.DataFrame(rows).reindex(columns=_CARD.split())
-            card[["low", "high", "customers", "money"]] = card[["low", "high", "customers", "money"]].astype(
-                float
-            )
+            card[_NUMBERS] = card[_NUMBERS].astype(float)
             row = largest_change(card)
             card.attrs["finding"] = "" if row is None else change_in_words(row, self.study.currency)
             self._cards[name] = card
@@ -296,10 +295,13 @@ def _standing(question: Question, estimate: Estimate) -> str:
         return MET if str(estimate.value) in question.one_of else NOT_MET
     if question.at_least is None and question.at_most is None:
         return DESCRIBED
-    direction, bar = (1, question.at_least) if question.at_most is None else (-1, question.at_most)
+    least = question.at_most is None
+    bar = question.at_least if least else question.at_most
     value = float(estimate.value)
     low, high = (value if np.isnan(end) else end for end in (estimate.low, estimate.high))
-    return Claim(question.ask, kind="target", bar=float(bar or 0.0), direction=direction).verdict(low, high)
+    return Claim(question.ask, kind="target", bar=float(bar or 0.0), direction=1 if least else -1).verdict(
+        low, high
+    )
 
 
 def _target(question: Question, estimate: Estimate, currency: str) -> str:
