@@ -18,7 +18,8 @@ from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition.data import optional
 from crmlib.errors import CannotAnswerError
-from crmlib.no_rows import NoRows, no_rows
+from crmlib.no_rows import no_rows
+from crmlib.statistics import normal_quantile
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -81,9 +82,7 @@ class Facts:
     @cached_property
     def profiles(self) -> pd.DataFrame:
         """What is known of each customer: a missing consent is none."""
-        columns = (
-            "filled reachable consent birthday goal_reached adoption share_of_wallet planned_value manager_id"
-        )
+        columns = "filled reachable consent birthday goal_reached adoption share_of_wallet planned_value joined manager_id"
         rows = self.table("customers")
         if rows is None:
             return no_rows(columns, "no table customers")
@@ -100,6 +99,7 @@ class Facts:
             "goal_reached": optional(rows, "goal_reached", "boolean"),
             **{n: optional(rows, n, "float64") for n in ("adoption", "share_of_wallet", "planned_value")},
             "manager_id": optional(rows, "manager_id", "string"),
+            "joined": optional(rows, "joined", "timestamp(6)"),
         }
         found = fetch(rows.select("customer_id", **facts)).drop_duplicates("customer_id")
         return found.set_index("customer_id")
@@ -228,12 +228,10 @@ class Facts:
         return found
 
     @cached_property
-    def lives(self) -> pd.DataFrame:
-        """Every customer's first and last purchase up to the day, by id."""
-        if not self.study.has("transactions"):
-            return no_rows("born last", "no table transactions")
-        rows = self._log.filter(_.counted).group_by("customer_id").agg(born=_.date.min(), last=_.date.max())
-        return fetch(rows).set_index("customer_id")
+    def born(self) -> pd.Series:
+        """Every customer's first purchase up to the day, by id."""
+        rows = self._log.filter(_.counted).group_by("customer_id").agg(born=_.date.min())
+        return fetch(rows).set_index("customer_id")["born"]
 
     @cached_property
     def referred(self) -> pd.Series:
@@ -246,6 +244,7 @@ class Facts:
         whole = len(self.buyers) and self.buyers.index.dtype != object  # ids of the log are whole numbers
         return found.set_axis(found.index.astype("int64")) if whole else found
 
+    @cached_property
     def staff(self) -> pd.DataFrame:
         """Hours and wages by activity, and who was there and left, in the window."""
         rows = self.table("staff_hours")
@@ -259,17 +258,6 @@ class Facts:
         )
         found = fetch(rows)
         return found if len(found) else no_rows(found.columns, f"no hours in {self.window}")
-
-
-def why(frame: Any) -> str:
-    """The reason of a frame without rows; empty where it has some.
-
-    Examples
-    --------
-    >>> why(no_rows("a", "no table surveys"))
-    'no table surveys'
-    """
-    return "" if len(frame) else (frame.reason if isinstance(frame, NoRows) else "there is no row")
 
 
 def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float, float, float]:
@@ -296,8 +284,6 @@ def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float,
     >>> [round(end, 2) for end in ratio(pd.Series([1, 0, 1, 0]), pd.Series([1, 1, 1, 1]))]
     [0.5, -0.07, 1.07]
     """
-    from crmlib.statistics import normal_quantile
-
     total = float(whole.sum())
     if not total > 0:
         return np.nan, np.nan, np.nan
@@ -307,4 +293,4 @@ def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float,
     n = len(off)
     error = np.sqrt(float((off**2).sum()) * n / max(n - 1, 1)) / total if n > 1 else np.nan
     reach = normal_quantile(0.95) * error
-    return value, value - reach, value + reach
+    return value, float(value - reach), float(value + reach)

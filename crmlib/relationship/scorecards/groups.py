@@ -1,4 +1,4 @@
-"""Customers, accounts and partners in groups that frameworks name, each with the money that stands behind it."""
+"""Customers, accounts, partners and beliefs as frameworks group them, each with the money that stands behind it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from crmlib.relationship.scorecards.facts import Facts
 
 BEST, SIGNIFICANT = 0.20, 0.05  # of customers: what counts as much value, and as outstanding
 FEWEST_BROUGHT = 2  # customers whom a door opener has brought
+FEWEST_IN_GRID = 4
+GRID = ["true friends", "butterflies", "barnacles", "strangers"]
 _TYPES = "value_type customers share_of_customers value share_of_all untapped"
 _ROLES = "role customers value share_of_all fixed_cost_carried"
 _GRID = "loyalty_group customers value value_per_customer tenure_days"
 _SCOPE = "partner_id kind cost_per_year value_received_per_year value_given_per_year customers value balance"
+_BELIEFS = (
+    "belief customer_group stage test pass_if pass_mark pass_mark_set_on result result_on outcome".split()
+)
+STAGES = ["discovery", "validation", "get", "keep", "grow"]
 _ACCOUNTS = "customer_id manager_id planned_value realised gap goal_reached open_cases"
 
 
@@ -46,33 +52,40 @@ def value_types(facts: Facts) -> pd.DataFrame:
     return table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)[_TYPES.split()]
 
 
-def roles(facts: Facts) -> tuple[pd.DataFrame, pd.Index]:
-    """Buttle's strategically significant customers by role, and their ids.
+def significance(facts: Facts) -> pd.DataFrame:
+    """Buttle's strategically significant customers: of each buyer and role, whether it holds.
 
     High future value: the best twentieth by expected lifetime value (chapter 6). High volume: the twentieth with most
-    orders; by their share of the orders they carry fixed cost (`capacity.fixed_cost`) that others would bear without
-    them. Door openers: those who brought two customers or more. Benchmarks and inspirations are known to no table.
+    orders. Door openers: those who brought two customers or more. Benchmarks and inspirations are known to no table.
     """
-    buyers, nobody = facts.buyers, pd.Index([])
+    buyers = facts.buyers
     if reason := why_none(buyers):
-        return no_rows(_ROLES, reason), nobody
-    future = facts.study.published("lifetime_value")
-    named: dict[str, pd.Index] = {}
+        return no_rows([], reason)
+    holds, future = pd.DataFrame(index=buyers.index), facts.study.published("lifetime_value")
     if len(future):
         clv = future.set_index("customer_id")["clv"].reindex(buyers.index)
-        named["high future value"] = buyers.index[clv.rank(pct=True) > 1 - SIGNIFICANT]
-    named["high volume"] = buyers.index[buyers["orders"].rank(pct=True, method="first") > 1 - SIGNIFICANT]
-    brought = facts.referred.reindex(buyers.index).fillna(0)
+        holds["high future value"] = clv.rank(pct=True) > 1 - SIGNIFICANT
+    holds["high volume"] = buyers["orders"].rank(pct=True, method="first") > 1 - SIGNIFICANT
     if len(facts.referred):
-        named["door opener"] = buyers.index[brought >= FEWEST_BROUGHT]
+        holds["door opener"] = facts.referred.reindex(buyers.index).fillna(0) >= FEWEST_BROUGHT
+    return holds
+
+
+def roles(facts: Facts) -> pd.DataFrame:
+    """The money behind each role of `significance`, and the fixed cost that others would bear without them.
+
+    Customers carry fixed cost (`capacity.fixed_cost`) by their share of the orders.
+    """
+    holds, buyers = significance(facts), facts.buyers
+    if reason := why_none(holds):
+        return no_rows(_ROLES, reason)
     total, fixed = buyers["value"].sum(), _fixed_cost(facts)
     rows = []
-    for role, ids in named.items():
-        value, orders = buyers["value"].reindex(ids).sum(), buyers["orders"].reindex(ids).sum()
-        share = value / total if total > 0 else np.nan
-        rows.append((role, len(ids), value, share, fixed * orders / buyers["orders"].sum()))
-    everybody = nobody.append([*named.values()]).unique()
-    return pd.DataFrame(rows, columns=_ROLES.split()), everybody
+    for role, some in ((role, buyers[holds[role]]) for role in holds):
+        share = some["value"].sum() / total if total > 0 else np.nan
+        carried = fixed * some["orders"].sum() / buyers["orders"].sum()
+        rows.append((role, len(some), some["value"].sum(), share, carried))
+    return pd.DataFrame(rows, columns=_ROLES.split())
 
 
 def _fixed_cost(facts: Facts) -> float:
@@ -84,31 +97,37 @@ def _fixed_cost(facts: Facts) -> float:
     return float(fetch(found)["cost"].astype(float).iloc[0])
 
 
-def loyalty_grid(facts: Facts) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Reinartz and Kumar's grid, and each customer's group: who is long with the firm, and who brings much?
+def loyalty_groups(facts: Facts) -> pd.DataFrame:
+    """Reinartz and Kumar's group of each buyer: `value, tenure_days, loyalty_group`.
 
     Of buyers whose first purchase was before the window, so that all had the whole of it. Long: first purchase before
     that of half of them. Much: more than their mean.
     """
+    columns = "value tenure_days loyalty_group"
     if reason := why_none(facts.buyers):
-        return (none := no_rows(_GRID, reason)), none
-    born = facts.lives["born"].reindex(facts.buyers.index)
+        return no_rows(columns, reason)
+    born = facts.born.reindex(facts.buyers.index)
     rows = facts.buyers.assign(tenure_days=(pd.Timestamp(facts.last) - born).dt.days.astype(float))
     rows = pd.DataFrame(rows[born < pd.Timestamp(facts.first)])
-    if len(rows) < 4:
-        none = no_rows(_GRID, "fewer than four customers bought before the window and in it")
-        return none, none
+    if len(rows) < FEWEST_IN_GRID:
+        return no_rows(columns, "fewer than four customers bought before the window and in it")
     long, much = rows["tenure_days"] > rows["tenure_days"].median(), rows["value"] > rows["value"].mean()
-    names = ["true friends", "butterflies", "barnacles", "strangers"]
-    rows["loyalty_group"] = np.select([long & much, much, long], names[:-1], names[-1])
+    rows["loyalty_group"] = np.select([long & much, much, long], GRID[:-1], GRID[-1])
+    return rows[columns.split()]
+
+
+def loyalty_grid(facts: Facts) -> pd.DataFrame:
+    """The four groups of `loyalty_groups`: who is long with the firm, and who brings much?"""
+    rows = loyalty_groups(facts)
+    if reason := why_none(rows):
+        return no_rows(_GRID, reason)
     table = rows.groupby("loyalty_group").agg(
         customers=("value", "size"), value=("value", "sum"), tenure_days=("tenure_days", "mean")
     )
-    table = table.reindex(names).rename_axis("loyalty_group").reset_index()
-    table[["customers", "value"]] = table[["customers", "value"]].fillna(0)
-    table["customers"] = table["customers"].astype(int)
+    table = table.reindex(GRID).rename_axis("loyalty_group").reset_index()
+    table = table.fillna({"customers": 0, "value": 0.0}).astype({"customers": int})
     table["value_per_customer"] = table["value"] / table["customers"].where(table["customers"] > 0)
-    return table[_GRID.split()], rows
+    return table[_GRID.split()]
 
 
 def partners(facts: Facts) -> pd.DataFrame:
@@ -186,12 +205,17 @@ def value_matrix(facts: Facts) -> pd.DataFrame:
 
 
 def accounts(facts: Facts) -> pd.DataFrame:
-    """Accounts with a plan: what it names, what came in the window, who manages them; the largest shortfall first."""
+    """Accounts with a plan: what it names, what came in the window, who manages them; the largest shortfall first.
+
+    Accounts that joined within the window are left out: a plan is for a whole year.
+    """
     if reason := why_none(facts.buyers) or why_none(facts.profiles):
         return no_rows(_ACCOUNTS, reason)
-    rows = facts.profiles[facts.profiles["planned_value"] > 0].reset_index()
+    rows = facts.profiles.reset_index()
+    new = pd.to_datetime(rows["joined"]) >= pd.Timestamp(facts.first)
+    rows = rows[(rows["planned_value"] > 0) & ~new].copy()
     if rows.empty:
-        return no_rows(_ACCOUNTS, "customers.planned_value is empty")
+        return no_rows(_ACCOUNTS, "no account with a plan was there for the whole window")
     rows["realised"] = rows["customer_id"].map(facts.buyers["value"]).fillna(0.0).astype(float)
     rows["gap"] = rows["realised"] - rows["planned_value"]
     cases = facts.open_cases
@@ -234,3 +258,47 @@ def feedback_themes(facts: Facts) -> pd.DataFrame:
     if found.empty:
         return no_rows(columns, f"no comment in {facts.window}")
     return found.sort_values(["comments", "theme"], ascending=[False, True]).reset_index(drop=True)
+
+
+def hypotheses(facts: Facts) -> pd.DataFrame:
+    """Every belief of the log with its outcome, in the order of the stages.
+
+    `outcome`: "passed" or "failed"; "open" without a result; "no test" and why, where there is no pass mark or it was
+    not set on a day before that of the result: a mark that is set afterwards can be met by any result.
+    """
+    rows = facts.table("hypotheses")
+    if rows is None:
+        return no_rows(_BELIEFS, "no table hypotheses")
+    found = fetch(rows).reindex(columns=_BELIEFS[:-1])
+    found["outcome"] = outcome(found)
+    order = found["stage"].map({stage: place for place, stage in enumerate(STAGES)})
+    return (
+        found.assign(order=order).sort_values(["order", "pass_mark_set_on"]).reset_index(drop=True)[_BELIEFS]
+    )
+
+
+def outcome(rows: pd.DataFrame) -> np.ndarray:
+    """What came of each belief; see `hypotheses`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"pass_mark": [0.1, 0.1], "pass_if": ["at least", "at most"], "result": [0.2, 0.2],
+    ...                      "pass_mark_set_on": pd.to_datetime(["2024-01-01", "2024-03-02"]),
+    ...                      "result_on": pd.to_datetime(["2024-03-01", "2024-03-01"])})
+    >>> outcome(rows).tolist()
+    ['passed', 'no test: the pass mark was not set before the result']
+    """
+    mark, result = rows["pass_mark"].astype(float), rows["result"].astype(float)
+    at_most = rows["pass_if"].eq("at most")
+    set_on, known_on = (
+        pd.to_datetime(rows[name]).dt.normalize() for name in ("pass_mark_set_on", "result_on")
+    )
+    met = np.where(at_most, result <= mark, result >= mark)
+    cases = [
+        (result.isna(), "open"),
+        (mark.isna(), "no test: there is no pass mark"),
+        (set_on.isna() | known_on.isna(), "no test: a day is missing"),
+        (set_on >= known_on, "no test: the pass mark was not set before the result"),
+        (met, "passed"),
+    ]
+    return np.select([case for case, _word in cases], [word for _case, word in cases], "failed")

@@ -15,7 +15,7 @@ from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.policies import Strict
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.findings import UNTESTED, Estimate
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate
 from crmlib.no_rows import why_none
 from crmlib.statistics import normal_quantile
 from crmlib.study.results import FIGURES
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parents[1] / "claims.yaml"
 COLUMNS = "claim source kind evidence basis value low high unit verdict why chapter".split()
+_OF_BELIEFS = {"passed": SUPPORTED, "failed": CONTRADICTED, "open": UNDECIDED}
 Figure = Callable[[str], tuple[Estimate, str, str]]
 
 
@@ -77,7 +78,7 @@ class Entry(Strict):
         )  # fmt: skip
 
 
-def read_claims(path: Path = FILE) -> list[Entry]:
+def read_claims(path: Path) -> list[Entry]:
     """The entries of a ledger's file, checked; StudyError names every fault, of an unknown figure the nearest."""
     content = read_yaml(path.read_text(encoding="utf-8"), path.name)
     try:
@@ -108,12 +109,10 @@ def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
         high, unit, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables are
         missing cannot be tested, which is not undecided.
     """
-    rows = [_row(entry, study, figure) for entry in read_claims()]
+    rows = [_row(entry, study, figure) for entry in read_claims(FILE)]
     for one in beliefs.itertuples():
         fair = one.outcome in ("passed", "failed")
-        word = {"passed": "supported", "failed": "contradicted", "open": "undecided"}.get(
-            one.outcome, UNTESTED
-        )
+        word = _OF_BELIEFS.get(one.outcome, UNTESTED)
         rows.append(
             {"claim": one.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
              "basis": "test", "value": one.result if fair else np.nan, "unit": "ratio", "verdict": word,
@@ -124,20 +123,8 @@ def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
 
 def _row(entry: Entry, study: Study, figure: Figure) -> dict[str, Any]:
     claim = entry.as_claim
-    about: dict[str, Any] = {
-        "claim": entry.claim,
-        "source": entry.source,
-        "kind": entry.kind,
-        "evidence": claim.evidence,
-    }
-    about |= {
-        "basis": entry.basis,
-        "value": np.nan,
-        "low": np.nan,
-        "high": np.nan,
-        "unit": "ratio",
-        "chapter": "",
-    }
+    about: dict[str, Any] = entry.model_dump(include={"claim", "source", "kind", "basis"})
+    about |= {"evidence": claim.evidence, "unit": "ratio", "chapter": ""}
     if entry.basis == "definition":
         return about | {"verdict": "taught, not tested", "why": entry.needs}
     if entry.figure:

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.customers._log import fetch
 from crmlib.data.sources import open_optional
-from crmlib.findings import Estimate
+from crmlib.findings import MET, NOT_MET, Estimate
 from crmlib.no_rows import no_rows
 from crmlib.statistics import bootstrap_weights, percentile_interval
 from crmlib.study import Study
@@ -46,7 +46,7 @@ def agreement(scores: pd.DataFrame) -> tuple[Estimate, str]:
     --------
     >>> scores = pd.DataFrame({"element": [*"abcabc"], "rater": [*"rrrsss"], "score": [0, 2, 4, 1, 2, 4]})
     >>> print(agreement(scores)[1])
-    2 raters, 3 elements: weighted kappa 0.93, too few elements for an interval
+    2 raters, 3 elements: weighted kappa 0.92, too few elements for an interval
     """
     wide = scores.pivot_table(index="element", columns="rater", values="score").dropna(axis=1, how="all")
     pairs = [wide[[*pair]].dropna().to_numpy() for pair in combinations(wide.columns, 2)]
@@ -86,7 +86,7 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
     )
     if scores.empty:
         return no_rows(columns, getattr(scores, "reason", "no score"))
-    judged = card[card["standing"].isin(["met", "not met"])]
+    judged = card[card["standing"].isin([MET, NOT_MET])]
     by_element = scores.groupby("element")
     table = pd.DataFrame(
         {
@@ -98,7 +98,7 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
                 lambda words: "; ".join(words.dropna().astype(str).unique())
             ),
             "targets": judged.groupby("element").size(),
-            "targets_met": judged["standing"].eq("met").groupby(judged["element"]).sum(),
+            "targets_met": judged["standing"].eq(MET).groupby(judged["element"]).sum(),
         }
     )
     table = table.reindex([*dict.fromkeys([*card["element"], *scores["element"]])])

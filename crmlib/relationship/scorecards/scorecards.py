@@ -16,9 +16,9 @@ from crmlib.no_rows import no_rows
 from crmlib.relationship.scorecards import groups
 from crmlib.relationship.scorecards.facts import Facts
 from crmlib.relationship.scorecards.frameworks import CHAPTER, HERE, Framework, Question, read_frameworks
-from crmlib.relationship.scorecards.hypotheses import hypotheses
 from crmlib.relationship.scorecards.ledger import ledger
-from crmlib.relationship.scorecards.measures import MEASURES, Measure, unknown
+from crmlib.relationship.scorecards.measure import Measure, unknown
+from crmlib.relationship.scorecards.measures import MEASURES
 from crmlib.relationship.scorecards.raters import agreement, ratings, scores_of
 from crmlib.relationship.scorecards.sentences import change_in_words, largest_change, rests_on
 from crmlib.study.results import FIGURES
@@ -151,7 +151,7 @@ class Scorecards:
 
     def significant(self) -> pd.DataFrame:
         """Strategically significant customers by role; see `groups.roles`."""
-        return groups.roles(self.facts)[0]
+        return groups.roles(self.facts)
 
     def network(self) -> pd.DataFrame:
         """The partners by their part of the network; see `groups.partners`."""
@@ -167,11 +167,11 @@ class Scorecards:
 
     def loyalty_grid(self) -> pd.DataFrame:
         """True friends, butterflies, barnacles and strangers; see `groups.loyalty_grid`."""
-        return groups.loyalty_grid(self.facts)[0]
+        return groups.loyalty_grid(self.facts)
 
     def hypotheses(self) -> pd.DataFrame:
-        """The log of beliefs with the outcome of each test; see `hypotheses.hypotheses`."""
-        return hypotheses(self.facts)
+        """The log of beliefs with the outcome of each test; see `groups.hypotheses`."""
+        return groups.hypotheses(self.facts)
 
     def ledger(self) -> pd.DataFrame:
         """The claims of the field and the firm's own beliefs, each with its verdict; see `ledger.ledger`."""
