@@ -28,6 +28,9 @@ MONTHS = 12
 PROFILE = "has_name has_email has_phone has_birthday market acquisition_channel".split()
 RESPONSES = ("clicked", "replied", "bought")
 _BUYERS = "value revenue orders discounts".split()
+_PROFILES = (
+    "filled reachable consent birthday goal_reached adoption share_of_wallet planned_value manager_id joined"
+)
 
 
 class Facts:
@@ -82,10 +85,9 @@ class Facts:
     @cached_property
     def profiles(self) -> pd.DataFrame:
         """What is known of each customer: a missing consent is none."""
-        columns = "filled reachable consent birthday goal_reached adoption share_of_wallet planned_value joined manager_id"
         rows = self.table("customers")
         if rows is None:
-            return no_rows(columns, "no table customers")
+            return no_rows(_PROFILES, "no table customers")
         there = [optional(rows, name, "string").notnull() for name in PROFILE[4:]]
         there += [optional(rows, name, "boolean").fill_null(False) for name in PROFILE[:4]]
         reach = optional(rows, "has_email", "boolean") | optional(rows, "has_phone", "boolean")
