@@ -126,7 +126,8 @@ def values_by_group(
     names = [str(name).replace("_", " ") for name in rows[group]]
     values = rows[value].to_numpy(dtype=float)
     low, high = (rows.get(f"{stem}_{end}", rows[value]).to_numpy(dtype=float) for end in ("low", "high"))
-    texts = [fmt.number(x, 3) if kind == "number" else written(x, kind, currency) for x in values]
+    digits = 3 if np.nanmax(np.abs(values)) <= 1 else 1
+    texts = [fmt.number(x, digits) if kind == "number" else written(x, kind, currency) for x in values]
     if has_interval := bool((low < high).any()):
         ends = [(written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True)]
         texts = [

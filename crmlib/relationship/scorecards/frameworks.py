@@ -30,6 +30,11 @@ class Question(Strict):
     change: str = Field("", description="what to change where it is weak")
     concerns: str | None = Field(None, description="figure that counts the customers or the money concerned")
 
+    @property
+    def bar(self) -> float | None:
+        """The number from which, or up to which, the figure is not weak."""
+        return self.at_least if self.at_most is None else self.at_most
+
     @field_validator("figure", "concerns")
     @classmethod
     def _known(cls, key: str | None) -> str | None:

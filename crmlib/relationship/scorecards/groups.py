@@ -8,8 +8,10 @@ import pandas as pd
 from crmlib.customers._log import fetch
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition.data import optional
+from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.scorecards.facts import Facts
+from crmlib.relationship.scorecards.sentences import friends_and_barnacles, spent_elsewhere
 
 BEST, SIGNIFICANT = 0.20, 0.05  # of customers: what counts as much value, and as outstanding
 FEWEST_BROUGHT = 2  # customers whom a door opener has brought
@@ -17,13 +19,13 @@ FEWEST_IN_GRID = 4
 GRID = ["true friends", "butterflies", "barnacles", "strangers"]
 _TYPES = "value_type customers share_of_customers value share_of_all untapped"
 _ROLES = "role customers value share_of_all fixed_cost_carried"
-_GRID = "loyalty_group customers value value_per_customer tenure_days"
+_GRID = "loyalty_group customers value value_mean tenure_days"
 _SCOPE = "partner_id kind cost_per_year value_received_per_year value_given_per_year customers value balance"
 _BELIEFS = (
     "belief customer_group stage test pass_if pass_mark pass_mark_set_on result result_on outcome".split()
 )
 STAGES = ["discovery", "validation", "get", "keep", "grow"]
-_ACCOUNTS = "customer_id manager_id planned_value realised gap goal_reached open_cases"
+_ACCOUNTS = "customer_id manager_id planned_value realised against_plan goal_reached open_cases"
 
 
 def value_types(facts: Facts) -> pd.DataFrame:
@@ -49,7 +51,10 @@ def value_types(facts: Facts) -> pd.DataFrame:
     table = table.reindex(names, fill_value=0).rename_axis("value_type").reset_index()
     total = table["value"].sum()
     share = table["value"] / total if total > 0 else np.nan
-    return table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)[_TYPES.split()]
+    table = table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)[
+        _TYPES.split()
+    ]
+    return with_finding(table, spent_elsewhere)
 
 
 def significance(facts: Facts) -> pd.DataFrame:
@@ -126,8 +131,8 @@ def loyalty_grid(facts: Facts) -> pd.DataFrame:
     )
     table = table.reindex(GRID).rename_axis("loyalty_group").reset_index()
     table = table.fillna({"customers": 0, "value": 0.0}).astype({"customers": int})
-    table["value_per_customer"] = table["value"] / table["customers"].where(table["customers"] > 0)
-    return table[_GRID.split()]
+    table["value_mean"] = table["value"] / table["customers"].where(table["customers"] > 0)
+    return with_finding(table[_GRID.split()], friends_and_barnacles)
 
 
 def partners(facts: Facts) -> pd.DataFrame:
@@ -174,12 +179,10 @@ def sides(facts: Facts) -> pd.DataFrame:
 def value_matrix(facts: Facts) -> pd.DataFrame:
     """The two sides of the value proposition by tier (chapter 4), else by fifth of value.
 
-    `value_per_customer` is what the firm gets; `satisfied_share`, `discount_per_customer` and `in_day_share` what the
+    `value_mean` is what the firm gets; `satisfied_share`, `discount_per_customer` and `in_day_share` what the
     customers get. `who_gains` compares each group with all.
     """
-    columns = (
-        "segment customers value_per_customer satisfied_share discount_per_customer in_day_share who_gains"
-    )
+    columns = "segment customers value_mean satisfied_share discount_per_customer in_day_share who_gains"
     rows = sides(facts)
     if reason := why_none(rows):
         return no_rows(columns, reason)
@@ -193,11 +196,11 @@ def value_matrix(facts: Facts) -> pd.DataFrame:
         order = [f"fifth {number}" for number in range(5, 0, -1)]
         rows = rows.assign(segment="fifth " + fifth.astype(str))
     table = rows.groupby("segment").agg(
-        customers=("value", "size"), value_per_customer=("value", "mean"), satisfied_share=("satisfied", "mean"),
+        customers=("value", "size"), value_mean=("value", "mean"), satisfied_share=("satisfied", "mean"),
         discount_per_customer=("discounts", "mean"), in_day_share=("in_day", "mean"),
     )  # fmt: skip
     table = table.reindex([name for name in order if name in table.index]).reset_index()
-    firm = table["value_per_customer"] > max(rows["value"].mean(), 0.0)
+    firm = table["value_mean"] > max(rows["value"].mean(), 0.0)
     theirs = table["satisfied_share"] > rows["satisfied"].mean()
     words = ["both gain more than on average", "the firm gains more", "the customers gain more"]
     table["who_gains"] = np.select([firm & theirs, firm, theirs], words, "both gain less")
@@ -217,10 +220,10 @@ def accounts(facts: Facts) -> pd.DataFrame:
     if rows.empty:
         return no_rows(_ACCOUNTS, "no account with a plan was there for the whole window")
     rows["realised"] = rows["customer_id"].map(facts.buyers["value"]).fillna(0.0).astype(float)
-    rows["gap"] = rows["realised"] - rows["planned_value"]
+    rows["against_plan"] = rows["realised"] - rows["planned_value"]
     cases = facts.open_cases
     rows["open_cases"] = rows["customer_id"].map(cases).fillna(0).astype(int) if len(cases) else np.nan
-    return rows.sort_values(["gap", "customer_id"])[_ACCOUNTS.split()].reset_index(drop=True)
+    return rows.sort_values(["against_plan", "customer_id"])[_ACCOUNTS.split()].reset_index(drop=True)
 
 
 def by_channel(facts: Facts) -> pd.DataFrame:

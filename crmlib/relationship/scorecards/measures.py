@@ -277,8 +277,8 @@ def promoters(facts: Facts, answers: pd.DataFrame) -> Measure:
 @measure(accounts)
 def plan_captured(facts: Facts, rows: pd.DataFrame) -> Measure:
     """The share of the planned value that came; it concerns accounts below plan, and what they lack."""
-    found, short = ratio(rows["realised"], rows["planned_value"]), rows.loc[rows["gap"] < 0]
-    lack = -float(short["gap"].sum())
+    found, short = ratio(rows["realised"], rows["planned_value"]), rows.loc[rows["against_plan"] < 0]
+    lack = -float(short["against_plan"].sum())
     return measured(
         facts, "plan_captured", found, _PLANNED, short["customer_id"], money=lack, money_is=_SHORT
     )  # fmt: skip
@@ -287,7 +287,7 @@ def plan_captured(facts: Facts, rows: pd.DataFrame) -> Measure:
 @measure(accounts)
 def plan_reached(facts: Facts, rows: pd.DataFrame) -> Measure:
     """Accounts that brought what their plan names; it concerns the others, and what they lack."""
-    gap = rows.set_index("customer_id")["gap"]
+    gap = rows.set_index("customer_id")["against_plan"]
     lack = -float(gap.clip(upper=0).sum())
     return share(facts, "plan_reached", gap >= 0, _PLANNED, money=lack, money_is=_SHORT)
 

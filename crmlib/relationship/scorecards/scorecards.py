@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,13 @@ from crmlib.relationship.scorecards.ledger import ledger
 from crmlib.relationship.scorecards.measure import Measure, unknown
 from crmlib.relationship.scorecards.measures import MEASURES
 from crmlib.relationship.scorecards.raters import agreement, ratings, scores_of
-from crmlib.relationship.scorecards.sentences import change_in_words, largest_change, rests_on
+from crmlib.relationship.scorecards.sentences import (
+    change_in_words,
+    largest_change,
+    missing_in_words,
+    part_to_target,
+    rests_on,
+)
 from crmlib.study.results import FIGURES
 
 if TYPE_CHECKING:
@@ -28,11 +34,11 @@ if TYPE_CHECKING:
 
 DESCRIBED, MISSING = "no target", "missing"
 _CARD = (
-    "element question measure value low high unit answer target standing customers money money_is owner to_change "
-    "chapter why"
+    "element question measure value low high unit answer target standing customers money money_to_target money_is "
+    "owner to_change chapter why"
 )
-_NUMBERS = ["value", "low", "high", "customers", "money"]
-_CHANGES = "framework element to_change measure answer target customers money money_is owner sentence"
+_NUMBERS = ["value", "low", "high", "customers", "money", "money_to_target"]
+_CHANGES = "framework element to_change measure answer target customers money money_to_target owner sentence"
 
 
 class Scorecards:
@@ -63,6 +69,7 @@ class Scorecards:
         self.frameworks: dict[str, Framework] = read_frameworks(study.folder)
         self._others = {key: found for key, found in study.figures().items() if key in FIGURES}
         self._measured: dict[str, Measure] = {}
+        self._cards: dict[str, pd.DataFrame] = {}
 
     def scorecard(self, name: str, *, missing: bool = False) -> pd.DataFrame:
         """A framework's questions, the figure that answers each, its target and the change to make where it is weak.
@@ -90,7 +97,7 @@ class Scorecards:
         return rows
 
     def changes(self) -> pd.DataFrame:
-        """The one change that each framework names, the one that concerns most money first."""
+        """The one change that each framework names, that with most money between figure and target first."""
         found = [
             {**row.to_dict(), "framework": framework.name, "sentence": self._whole(name).attrs["finding"]}
             for name, framework in self.frameworks.items()
@@ -99,18 +106,21 @@ class Scorecards:
         if not found:
             return no_rows(_CHANGES, "no figure that a framework has a target for is weak, or none is known")
         rows = pd.DataFrame(found)[_CHANGES.split()]
-        rows = rows.sort_values(["money", "customers"], ascending=False, na_position="last", kind="stable")
+        rows = rows.sort_values(
+            ["money_to_target", "customers"], ascending=False, na_position="last", kind="stable"
+        )
         return with_finding(rows.reset_index(drop=True), lambda frame: frame["sentence"][0])
 
     def sentences(self, name: str) -> list[str]:
         """What a framework says: its one change, what it rests on, whether raters agree, what is missing."""
         framework, whole = self._framework(name), self._whole(name)
         scores = self._scores(framework)
-        lines = [whole.attrs["finding"], rests_on(framework, whole, len(scores) > 0)]
+        weak = whole.attrs["finding"] or (
+            "No measured figure misses its target" if MET in whole["standing"].tolist() else ""
+        )
+        lines = [weak, rests_on(framework, whole, len(scores) > 0)]
         lines += [agreement(scores)[1]] if len(scores) else []
-        missing = whole[whole["standing"] == MISSING]
-        gone = [f"{row.measure or row.question} ({row.why})" for row in missing.itertuples()]
-        lines += [f"Missing: {'; '.join(gone)}"] if gone else []
+        lines.append(missing_in_words(whole))
         return [fmt.sentence(line) for line in lines if line]
 
     def ratings(self, name: str) -> pd.DataFrame:
@@ -184,10 +194,6 @@ class Scorecards:
             return measured.estimate, _label(key, measured.estimate), measured.reason
         return _published(key, self._others.get(key))
 
-    @cached_property
-    def _cards(self) -> dict[str, pd.DataFrame]:
-        return {}
-
     def _whole(self, name: str) -> pd.DataFrame:
         if name not in self._cards:
             framework = self._framework(name)
@@ -206,13 +212,8 @@ class Scorecards:
     def _answer(self, question: Question) -> dict[str, Any]:
         """What is known of a question: its figure, how it stands against its target, and whom a change concerns."""
         if question.figure is None:
-            return {
-                "measure": "",
-                "standing": MISSING,
-                "why": "no figure answers it",
-                "chapter": "",
-                "target": "",
-            }
+            empty = dict.fromkeys(("measure", "chapter", "target"), "")
+            return empty | {"standing": MISSING, "why": "no figure answers it"}
         estimate, label, reason = self.estimate(question.figure)
         number = np.nan if estimate.unit == "text" else estimate.value
         answer = {
@@ -223,19 +224,20 @@ class Scorecards:
         }  # fmt: skip
         if reason or not estimate.is_known:
             return answer | {"why": reason or "not known"}
-        concerned = dict(zip(("customers", "money", "money_is"), self._concerned(question), strict=True))
-        return answer | {"standing": _standing(question, estimate)} | concerned
+        customers, money, money_is = self._concerned(question)
+        part = 1.0
+        if (bar := question.bar) is not None and estimate.unit == "share":
+            part = part_to_target(float(estimate.value), bar, question.at_least is not None)
+        size = {"customers": customers, "money": money, "money_is": money_is, "money_to_target": part * money}
+        return answer | {"standing": _standing(question, estimate)} | size
 
     def _concerned(self, question: Question) -> tuple[float, float, str]:
         """How many customers and how much money a change concerns, and what the money is."""
         key = str(question.figure)
         if not question.concerns and FIGURES[key]["notebook"] == CHAPTER:
             found = self._measure(key)
-            return (
-                found.customers,
-                found.money,
-                found.money_is or f"of {self.called} that they brought in 12 months",
-            )
+            money_is = found.money_is or f"of {self.called} that they brought in 12 months"
+            return found.customers, found.money, money_is
         key = question.concerns or key
         of, label, _reason = self.estimate(key)
         size = abs(float(of.value)) if of.is_known and of.unit in ("count", "money") else np.nan
@@ -267,12 +269,12 @@ def _label(key: str, estimate: Estimate) -> str:
 def _published(key: str, found: dict[str, Any] | None) -> tuple[Estimate, str, str]:
     """A figure of another chapter."""
     about = FIGURES[key]
-    chapter = about["notebook"]
+    number = about["notebook"].partition("_")[0]
     if found is None:
         return (
             Estimate(None, about["unit"]),
-            " ".join(word for word in about["label"].split() if "{" not in word),
-            f"not published by {chapter}",
+            re.sub(r"\{\w+\}", "…", about["label"]),
+            f"not published by chapter {number}",
         )
     low, high = (np.nan if found[end] is None else float(found[end]) for end in ("low", "high"))
     estimate = Estimate(
@@ -280,11 +282,11 @@ def _published(key: str, found: dict[str, Any] | None) -> tuple[Estimate, str, s
         found["window"],
     )  # fmt: skip
     reason = (
-        f"refused by {chapter}"
+        f"refused by chapter {number}"
         if found["refused"]
         else ""
         if estimate.is_known
-        else f"not known to {chapter}"
+        else f"not known to chapter {number}"
     )
     return estimate, found["label"], reason
 
@@ -293,20 +295,18 @@ def _standing(question: Question, estimate: Estimate) -> str:
     """Whether a figure meets its target; undecided where its interval holds the target."""
     if question.one_of:
         return MET if str(estimate.value) in question.one_of else NOT_MET
-    if question.at_least is None and question.at_most is None:
+    if question.bar is None:
         return DESCRIBED
-    least = question.at_most is None
-    bar = question.at_least if least else question.at_most
     value = float(estimate.value)
     low, high = (value if np.isnan(end) else end for end in (estimate.low, estimate.high))
-    return Claim(question.ask, kind="target", bar=float(bar or 0.0), direction=1 if least else -1).verdict(
-        low, high
-    )
+    return Claim(
+        question.ask, kind="target", bar=question.bar, direction=1 if question.at_most is None else -1
+    ).verdict(low, high)
 
 
 def _target(question: Question, estimate: Estimate, currency: str) -> str:
     if question.one_of:
         return fmt.listing(question.one_of)
-    bars = ((question.at_least, "at least"), (question.at_most, "at most"))
-    written = [f"{word} {fmt.write(bar, estimate.unit, currency)}" for bar, word in bars if bar is not None]
-    return next(iter(written), "")
+    if question.bar is None:
+        return ""
+    return f"at {'least' if question.at_most is None else 'most'} {fmt.write(question.bar, estimate.unit, currency)}"
