@@ -141,8 +141,8 @@ from .models.overdue import (
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.remaining_lifetime import remaining_lifetime as remaining_lifetime
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
-from .models.survival_curves import log_rank as log_rank
 from .relationship.decisions import decisions as decisions
+from .relationship.scorecards.scorecards import Scorecards as Scorecards
 from .simulation.simulate import simulate_firm as simulate_firm
 from .study import Study as Study
 from .study import open_study as open_study

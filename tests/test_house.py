@@ -20,7 +20,7 @@ from tests.house import (
 
 # Public names that wait for their chapter: the life cycle and the scorecards will use them.
 WAITING = {
-    *("cox_model", "log_rank", "remaining_lifetime"),
+    *("cox_model", "remaining_lifetime"),
 }
 # Parameters that no call outside the tests sets; both lists may only shrink.
 # IPython's, scikit-learn's and pymc-marketing's own.

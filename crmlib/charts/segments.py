@@ -91,7 +91,7 @@ def paired_shares(
 def values_by_group(
     frame: pd.DataFrame, finding: str | None = None, *, group: str = "segment", value: str = "clv_mean",
     kind: str = "money", reference: float = np.nan, currency: str = "", width: float = WIDTH_INCHES,
-    ax: Axes | None = None,
+    bounds: str = "interval", diamond: str = "as expected", ax: Axes | None = None,
 ) -> Chart:  # fmt: skip
     """Draw one number of each group, model or feature as a dot, with its interval.
 
@@ -110,6 +110,8 @@ def values_by_group(
         Where a dashed line stands, such as what chance would give.
     width : float
         Of the sheet, inches.
+    bounds, diamond : str
+        What `…_low` and `…_high` are, and what `predicted_…` is.
 
     Examples
     --------
@@ -124,7 +126,8 @@ def values_by_group(
     names = [str(name).replace("_", " ") for name in rows[group]]
     values = rows[value].to_numpy(dtype=float)
     low, high = (rows.get(f"{stem}_{end}", rows[value]).to_numpy(dtype=float) for end in ("low", "high"))
-    texts = [fmt.number(x, 3) if kind == "number" else written(x, kind, currency) for x in values]
+    digits = 3 if np.nanmax(np.abs(values)) <= 1 else 1
+    texts = [fmt.number(x, digits) if kind == "number" else written(x, kind, currency) for x in values]
     if has_interval := bool((low < high).any()):
         ends = [(written(a, kind), written(b, kind)) for a, b in zip(low, high, strict=True)]
         texts = [
@@ -141,8 +144,8 @@ def values_by_group(
     axes.set_xlim(min(reach.x0, 0.0) * 1.03, max(reach.x1, 0.0) * 1.03 or 1.0)
     scale = value_axis(axes, "x", kind=kind, largest=max(abs(reach.x0), abs(reach.x1)), bins=4)
     unit = fmt.capital(what) + (f" per customer, {scale}{currency or 'money'}" if kind == "money" else "")
-    unit += "; in brackets: interval" if has_interval else ""
-    unit += "; diamond: as expected" if expected else ""
+    unit += f"; in brackets: {bounds}" if has_interval else ""
+    unit += f"; diamond: {diamond}" if expected else ""
     unit += "; dashed: by chance" if np.isfinite(reference) else ""
     alt = f"Dots of {what} by {group.replace('_', ' ')}. {of_each(names, texts)}."
     return finish(axes, title_of(frame, finding, currency), alt, unit=unit)

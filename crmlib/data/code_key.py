@@ -33,7 +33,10 @@ def code_key(*modules: str) -> str:
         digest.update(f"{name}\0{_text_of(name)}\0".encode())
         folder = _PACKAGE.joinpath(*name.split(".")[1:])  # of a room: what its modules read stands in it too
         beside = folder.with_suffix(".toml")  # of a module: what it reads has its name
-        for file in [beside, *sorted([*folder.glob("*.toml"), *folder.glob("*.ini")])]:
+        for file in [
+            beside,
+            *sorted(file for kind in ("toml", "ini", "yaml") for file in folder.glob(f"*.{kind}")),
+        ]:
             digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
 

@@ -90,10 +90,11 @@ def _code(notebook: Notebook) -> list[Any]:
 
 
 def _data(study: Study) -> list[Any]:
-    """The study's facts and tables by their content; the presets come with a chapter's parameters."""
+    """The study's facts, tables and frameworks by their content; the presets come with a chapter's parameters."""
     facts = study.file.model_dump(mode="json", exclude={"notebooks"})
     states = [state for name in study.file.tables for state in study.cleaned.states(name).values()]
-    return [facts, str(study.as_of), study.data_key, [state.sha256 for state in states]]
+    own = [path.read_text(encoding="utf-8") for path in sorted((study.folder / "frameworks").glob("*.yaml"))]
+    return [facts, str(study.as_of), study.data_key, [state.sha256 for state in states], own]
 
 
 def _library() -> str:

@@ -24,6 +24,14 @@ SCORECARDS = {
 EVIDENCE = np.array(
     ["none", "heard of it", "a written plan", "seen at work", "measured effect"], dtype=object
 )
+# A belief | of whom | stage | test | pass if | pass mark | day of the mark | day of the result, or none | what is true
+BELIEFS = """
+They miss advice before the first order|Poland|discovery|share of twenty who say so|at least|0.5|30|75|0.6
+A light plan is bought at half the price|bank|validation|share of 200 who order|at least|0.05|90|160|0.03
+Referred customers need less help|referred|get|questions per order in 90 days|at most|0.5|120|240|0.4
+A call within a day wins more prospects|prospects|get|difference in the share won|at least|0.02|270|250|0.03
+Customers stay for a personal manager|accounts|keep|difference in the share who buy again|at least|0.05|300||0
+"""
 PARTNERS = (
     ("P01", "partner", 9_000, 4_000, 15_000),
     ("P02", "partner", 6_000, 3_000, 9_000),
@@ -199,6 +207,20 @@ def budget(world: World, revenue: np.ndarray, spent: np.ndarray, joined: np.ndar
             "marketing_spend": np.round(spent * wrong[1], -1),
             "new_customers": np.round(joined * wrong[2]),
         }
+    )
+
+
+def hypotheses(world: World) -> pd.DataFrame:
+    """A log of beliefs: one was given its pass mark after its result, and one is not decided yet."""
+    columns = "belief customer_group stage test pass_if pass_mark pass_mark_set_on result_on result".split()
+    table = pd.DataFrame([line.split("|") for line in BELIEFS.strip().splitlines()], columns=columns)
+    start = pd.Timestamp(world.months[0])
+    for name in ("pass_mark_set_on", "result_on"):
+        table[name] = (start + pd.to_timedelta(pd.to_numeric(table[name]), "D")).astype("datetime64[us]")
+    error = world.streams.normal("belief", np.arange(len(table)))
+    result = np.round(table["result"].astype(float) * (1 + 0.1 * error), 3)
+    return table.assign(
+        pass_mark=table["pass_mark"].astype(float), result=result.where(table["result_on"].notna())
     )
 
 

@@ -27,6 +27,7 @@ TABLES = (
     "capacity",
     "budget",
     "maturity_scores",
+    "hypotheses",
 )
 FEWEST_CUSTOMERS, MOST_CUSTOMERS, MOST_YEARS = 2, 2_300_000, 20
 

@@ -72,4 +72,5 @@ class Totals:
             "capacity": organisation.capacity(world, self.orders, self.service),
             "budget": organisation.budget(world, self.revenue, spent, self.joined),
             "maturity_scores": organisation.maturity_scores(world),
+            "hypotheses": organisation.hypotheses(world),
         }

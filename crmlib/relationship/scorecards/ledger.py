@@ -1,0 +1,192 @@
+"""The claims ledger: what the field claims, and the verdict of this firm's own data on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from crmlib.claims import Claim, Evidence, Kind
+from crmlib.customers.treatments.experiments import experiment_outcomes
+from crmlib.data.policies import Strict
+from crmlib.economics.experiments import read_experiments
+from crmlib.errors import StudyError, did_you_mean
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate
+from crmlib.no_rows import why_none
+from crmlib.statistics import normal_quantile
+from crmlib.study.results import FIGURES
+from crmlib.study.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from crmlib.study import Study
+
+FILE = Path(__file__).parents[1] / "claims.yaml"
+COLUMNS = "claim source kind evidence basis value low high unit verdict why chapter".split()
+_OF_BELIEFS = {"passed": SUPPORTED, "failed": CONTRADICTED, "open": UNDECIDED}
+Figure = Callable[[str], tuple[Estimate, str, str]]
+
+
+class Entry(Strict):
+    """A claim of the ledger: which figure, published test or experiment decides it, or what it still needs."""
+
+    claim: str = Field(min_length=1)
+    source: str = ""
+    kind: Kind = "description"
+    evidence: Evidence = "observational"
+    basis: Literal["test", "computation", "definition"] = "test"
+    figure: str | None = None
+    table: str | None = None
+    where: dict[str, str] = Field(default_factory=dict)
+    experiment: str | None = None
+    above: float | None = None
+    below: float | None = None
+    smallest_difference: float = Field(0.0, ge=0)
+    needs: str = ""
+
+    @field_validator("figure")
+    @classmethod
+    def _known(cls, key: str | None) -> str | None:
+        if key is not None and key not in FIGURES:
+            raise ValueError(f"{key!r} is no key figure; {did_you_mean(key, FIGURES)}")
+        return key
+
+    @model_validator(mode="after")
+    def _decided(self) -> Entry:
+        tests = [name for name in ("figure", "table", "experiment") if getattr(self, name)]
+        if len(tests) > 1 or not (tests or self.needs or self.basis == "definition"):
+            raise ValueError("give one of figure, table and experiment, or under needs what is missing")
+        if self.figure and (self.above is None) == (self.below is None):
+            raise ValueError("a figure needs one bar: above or below")
+        if self.kind == "effect" and self.figure and self.evidence == "randomised":
+            raise ValueError(
+                "a figure shows no randomised effect; name the kind of experiment under experiment"
+            )
+        return self
+
+    @property
+    def as_claim(self) -> Claim:
+        """It as the house judges claims."""
+        bar, direction = (self.above, 1) if self.below is None else (self.below, -1)
+        evidence: Evidence = "randomised" if self.experiment else self.evidence
+        return Claim(
+            self.claim, self.source, kind=self.kind, evidence=evidence, bar=bar or 0.0,
+            direction=1 if direction == 1 else -1, smallest_difference=self.smallest_difference,
+        )  # fmt: skip
+
+
+def read_claims(path: Path) -> list[Entry]:
+    """The entries of a ledger's file, checked; StudyError names every fault, of an unknown figure the nearest."""
+    content = read_yaml(path.read_text(encoding="utf-8"), path.name)
+    try:
+        return TypeAdapter(list[Entry]).validate_python(content)
+    except ValidationError as complaint:
+        faults = [
+            f"  claim {error['loc'][0] if error['loc'] else ''}: {error.get('ctx', {}).get('error', error['msg'])}"
+            for error in complaint.errors(include_url=False)
+        ]
+        raise StudyError(f"{path.name}:\n" + "\n".join(faults)) from None
+
+
+def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
+    """Every claim with its verdict, and the firm's own beliefs after them.
+
+    Parameters
+    ----------
+    study : Study
+    figure : callable
+        Of a key: the estimate, its label, and why it is not known.
+    beliefs : DataFrame
+        As of `hypotheses`.
+
+    Returns
+    -------
+    DataFrame
+        `claim, source, kind, evidence`, `basis` ("test", "computation" under assumptions, "definition"), `value, low,
+        high, unit, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables are
+        missing cannot be tested, which is not undecided.
+    """
+    rows = [_row(entry, study, figure) for entry in read_claims(FILE)]
+    for one in beliefs.itertuples():
+        fair = one.outcome in ("passed", "failed")
+        word = _OF_BELIEFS.get(one.outcome, UNTESTED)
+        rows.append(
+            {"claim": one.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
+             "basis": "test", "value": one.result if fair else np.nan, "unit": "ratio", "verdict": word,
+             "why": one.outcome, "chapter": "11"}
+        )  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _row(entry: Entry, study: Study, figure: Figure) -> dict[str, Any]:
+    claim = entry.as_claim
+    about: dict[str, Any] = entry.model_dump(include={"claim", "source", "kind", "basis"})
+    about |= {"evidence": claim.evidence, "unit": "ratio", "chapter": ""}
+    if entry.basis == "definition":
+        return about | {"verdict": "taught, not tested", "why": entry.needs}
+    if entry.figure:
+        return about | _of_figure(entry, claim, *figure(entry.figure))
+    if entry.table:
+        return about | _of_table(entry, study)
+    if entry.experiment:
+        return about | _of_experiments(claim, study, entry.experiment)
+    return about | {"verdict": UNTESTED, "why": entry.needs}
+
+
+def _of_figure(entry: Entry, claim: Claim, estimate: Estimate, label: str, reason: str) -> dict[str, Any]:
+    chapter = FIGURES[str(entry.figure)]["notebook"].partition("_")[0]
+    if reason or not estimate.is_known:
+        return {"verdict": UNTESTED, "why": reason or "not known", "chapter": chapter}
+    found = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "unit": estimate.unit}
+    verdict, why = claim.verdict(estimate.low, estimate.high), label
+    if verdict == UNTESTED and entry.kind == "target":
+        verdict = claim.verdict(estimate.value, estimate.value)
+        why = f"{label}; its interval is not known"
+    elif verdict == UNTESTED:
+        why = f"{label}: the interval is not known"
+    return found | {"verdict": verdict, "why": why, "chapter": chapter}
+
+
+def _of_table(entry: Entry, study: Study) -> dict[str, Any]:
+    """The verdict of a test that a chapter has published as a row of a table."""
+    rows = study.published(str(entry.table))
+    for column, value in entry.where.items():
+        rows = rows[rows[column].astype(str) == value] if column in rows else rows[:0]
+    if not len(rows):
+        return {"verdict": UNTESTED, "why": why_none(rows) or "the chapter has no such test"}
+    row: Mapping[str, Any] = rows.iloc[0].to_dict()
+    found = {
+        name: row.get(of, np.nan) for name, of in (("value", "difference"), ("low", "low"), ("high", "high"))
+    }
+    why = (
+        str(row.get("why") or "")
+        or f"difference from {row.get('against', 'others')}: {row.get('measure', '')}"
+    )
+    return found | {"verdict": str(row["verdict"]), "why": why.replace("_", " "), "chapter": "04"}
+
+
+def _of_experiments(claim: Claim, study: Study, kind: str) -> dict[str, Any]:
+    """The mean effect of the randomised experiments of a kind on the share who buy, weighted by certainty."""
+    table = study.table("experiments")
+    if not study.has("experiments", "kind") or not study.has("transactions"):
+        return {"verdict": UNTESTED, "why": "no table experiments with its kind"}
+    outcomes = experiment_outcomes(
+        study.transactions, table.filter(table.kind == kind), days=60, as_of=study.as_of
+    )
+    if reason := why_none(outcomes) or why_none(read := read_experiments(outcomes, outcome="bought")):
+        return {"verdict": UNTESTED, "why": reason}
+    error = (read["high"] - read["low"]) / (2 * normal_quantile(0.95))
+    known = read["difference"].notna() & (error > 0)
+    if not known.any():
+        return {"verdict": UNTESTED, "why": f"no experiment of kind {kind} has an interval"}
+    weight = 1 / error[known] ** 2
+    value, reach = (
+        (read.loc[known, "difference"] * weight).sum() / weight.sum(),
+        normal_quantile(0.95) / np.sqrt(weight.sum()),
+    )
+    found = {"value": value, "low": value - reach, "high": value + reach, "unit": "points", "chapter": "11"}
+    why = f"chance to buy within 60 days, {known.sum()} randomised experiments"
+    return found | {"verdict": claim.verdict(value - reach, value + reach), "why": why}

@@ -1,0 +1,114 @@
+"""What a measure is: a key figure of this chapter, with the customers and the money that it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crmlib.data.sources import open_optional
+from crmlib.findings import Estimate
+from crmlib.no_rows import why_none
+from crmlib.relationship.scorecards.facts import Facts, ratio
+from crmlib.statistics import wilson_interval
+from crmlib.study.results import FIGURES
+
+
+class Measure(NamedTuple):
+    """A figure, how many customers and how much money a change of it concerns, and why it is not known.
+
+    `money_is` says in words what the money is where it is not what the customers brought.
+    """
+
+    estimate: Estimate
+    customers: float = np.nan
+    money: float = np.nan
+    reason: str = ""
+    money_is: str = ""
+
+
+MEASURES: dict[str, Callable[[Facts], Measure]] = {}
+
+
+def measure(*frames: str | Callable[[Facts], pd.DataFrame], **needs: str) -> Callable[..., Any]:
+    """Register a measure.
+
+    `frames`: frames of `Facts`, or functions of it, that the measure takes; without a row it is not known. `needs`:
+    columns by table of the firm, each with a value in one row at least.
+    """
+
+    def registered(compute: Callable[..., Measure]) -> Callable[..., Measure]:
+        key = compute.__name__
+
+        def checked(facts: Facts) -> Measure:
+            for table, columns in needs.items():
+                if reason := _lacking(facts, table, columns.split()):
+                    return unknown(key, reason)
+            rows = []
+            for frame in frames:
+                rows.append(getattr(facts, frame) if isinstance(frame, str) else frame(facts))
+                if reason := why_none(rows[-1]):
+                    return unknown(key, reason)
+            found = compute(facts, *rows)
+            known = found.estimate.is_known or found.reason
+            return found if known else found._replace(reason="there is no such row")
+
+        MEASURES[key] = checked
+        return compute
+
+    return registered
+
+
+def unknown(key: str, reason: str) -> Measure:
+    """A figure that is not known, and why."""
+    return Measure(Estimate(None, FIGURES[key]["unit"]), reason=reason)
+
+
+def _lacking(facts: Facts, table: str, columns: list[str]) -> str:
+    if open_optional(facts.study.table(table)) is None:
+        return f"no table {table}"
+    empty = [column for column in columns if not facts.study.has(table, column)]
+    return f"{table}.{empty[0]} is empty" if empty else ""
+
+
+def measured(
+    facts: Facts,
+    key: str,
+    found: Any,
+    base: str,
+    concerned: Any = None,
+    *,
+    money: float = np.nan,
+    money_is: str = "",
+) -> Measure:
+    """A figure of the window, with whom it concerns: ids of customers, and what they brought or another amount."""
+    value, low, high = found if isinstance(found, tuple) else (found, np.nan, np.nan)
+    unit = FIGURES[key]["unit"]
+    if unit == "share":
+        low, high = max(low, 0.0), min(high, 1.0)
+    estimate = Estimate(value, unit, low, high, currency=facts.study.currency, base=base, window=facts.window)
+    if concerned is None:
+        return Measure(estimate, money=money, money_is=money_is)
+    ids = pd.Index(concerned).unique()
+    if np.isnan(money) and len(facts.buyers):
+        money = float(facts.buyers["value"].reindex(ids).sum())
+    return Measure(estimate, float(len(ids)), money, money_is=money_is)
+
+
+def share(facts: Facts, key: str, holds: pd.Series, base: str, **concerned: Any) -> Measure:
+    """The share of customers of whom something holds; it concerns the others."""
+    if holds.empty:
+        return unknown(key, f"there are no {base}")
+    holds = holds.astype(bool)
+    return measured(facts, key, part_of(holds), base, **{"concerned": holds.index[~holds], **concerned})
+
+
+def part_of(holds: pd.Series) -> tuple[float, float, float]:
+    low, high = wilson_interval(int(holds.sum()), len(holds))
+    return float(holds.mean()), float(low), float(high)
+
+
+def mean_of(values: pd.Series) -> tuple[float, float, float]:
+    return ratio(values, pd.Series(1.0, index=values.index))

@@ -1,0 +1,139 @@
+"""The claims ledger: verdicts by bar and interval, effects by randomisation alone, and what cannot be tested."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlib as crm
+from crmlib.errors import StudyError
+from crmlib.findings import Estimate
+from crmlib.relationship.scorecards.ledger import FILE, read_claims
+from crmlib.study.results import NotebookResults
+from tests.relationship.firms import firm
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path / "run"))
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="module")
+def stall(tmp_path_factory):
+    """A firm with a purchase log alone."""
+    return firm(tmp_path_factory.mktemp("firm"))
+
+
+def verdicts(study):
+    return crm.Scorecards(study).ledger().set_index("claim")[["verdict", "why"]]
+
+
+LTV = "A customer's lifetime value is at least three times the cost of winning one"
+RISE = "Five more points of retention raise the value of a customer by 80 %"
+BIRTHDAY = "Birthday messages make customers buy"
+
+
+def test_a_claim_whose_tables_are_missing_cannot_be_tested_and_none_is_dropped(stall, run):
+    found = verdicts(stall)
+    assert len(found) == len(read_claims(FILE))
+    assert found.loc[LTV].tolist() == ["cannot be tested", "not published by chapter 08"]
+    assert found.loc[BIRTHDAY, "verdict"] == "cannot be tested"
+    assert found["why"].ne("").all()
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (3.5, 3.1, 3.9, "met"), (2.0, 1.5, 2.5, "not met"), (3.1, 2.5, 3.6, "undecided"),
+        (3.1, np.nan, np.nan, "met"), (2.9, np.nan, np.nan, "not met"), (None, np.nan, np.nan, "cannot be tested"),
+    ],
+)  # fmt: skip
+def test_a_target_is_met_not_met_or_undecided(stall, run, value, low, high, verdict):
+    chapter = NotebookResults("08_acquisition", run, "EUR", as_of=stall.as_of)
+    chapter.figure("ltv_to_cac", Estimate(value, "ratio", low, high, window="2024"), value="contribution")
+    assert verdicts(stall).loc[LTV, "verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.9, 1.0, "supported"),
+        (0.1, 0.2, "contradicted"),
+        (0.5, 0.9, "undecided"),
+        (np.nan, np.nan, "cannot be tested"),
+    ],
+)
+def test_a_description_needs_an_interval(stall, run, low, high, verdict):
+    chapter = NotebookResults("09_retention", run, "EUR", as_of=stall.as_of)
+    words = {"value": "contribution", "before": "", "rate": "80 %", "days": "90"}
+    chapter.figure("five_points", Estimate(0.9, "share", low, high), **words)
+    assert verdicts(stall).loc[RISE, "verdict"] == verdict
+
+
+def test_a_test_that_a_chapter_published_is_taken_as_it_is(stall, run):
+    rows = {"tier": "Lead", "claim": "complain", "against": "the others", "measure": "complaints", "difference": 0.3,
+            "low": 0.1, "high": 0.5, "verdict": "supported", "why": ""}  # fmt: skip
+    NotebookResults("04_value_tiers", run).table("tier_claims", pd.DataFrame([rows]))
+    found = verdicts(stall)
+    assert found.loc["Lead complain"].tolist() == ["supported", "difference from the others: complaints"]
+    assert found.loc["Gold buy from several vendors", "verdict"] == "cannot be tested"
+
+
+def birthdays(effect, n=400, seed=0):
+    """An experiment in which the treated buy more often by `effect`, and a log of who bought."""
+    random = np.random.default_rng(seed)
+    people = pd.DataFrame({"customer_id": [f"x{number}" for number in range(n)], "experiment": "birthday-1"})
+    people = people.assign(group=["treated", "control"] * (n // 2), assigned="2024-06-01", kind="birthday")
+    buys = random.random(n) < 0.3 + effect * (people["group"] == "treated")
+    first = [f"{who} 2023-05-01 10" for who in people["customer_id"]]
+    again = [f"{who} 2024-06-10 10" for who in people.loc[buys, "customer_id"]]
+    return people, "\n".join([*first, *again])
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"), [(0.2, "supported"), (-0.2, "contradicted"), (0.0, "undecided")]
+)
+def test_an_effect_is_judged_by_randomised_experiments(tmp_path, run, effect, verdict):
+    """A true, a reversed and a null world."""
+    people, log = birthdays(effect)
+    found = verdicts(firm(tmp_path, log, experiments=people))
+    assert found.loc[BIRTHDAY, "verdict"] == verdict
+    assert "randomised" in found.loc[BIRTHDAY, "why"]
+
+
+ENTRY = "- claim: They come back\n  figure: retention\n  above: 0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("figure: retention", "figure: retentoin", "'retentoin' is no key figure; did you mean 'retention'"),
+        ("  above: 0.5\n", "", "a figure needs one bar: above or below"),
+        (
+            "  figure: retention\n  above: 0.5\n",
+            "",
+            "give one of figure, table and experiment, or under needs",
+        ),
+        ("above: 0.5", "above: 0.5\n  experiment: offer", "give one of figure, table and experiment"),
+        (
+            "above: 0.5",
+            "above: 0.5\n  kind: effect\n  evidence: randomised",
+            "a figure shows no randomised effect",
+        ),
+        ("claim:", "clam:", "Field required|Extra inputs"),
+    ],
+)
+def test_a_faulty_entry_is_refused(tmp_path, old, new, message):
+    assert old in ENTRY
+    path = tmp_path / "claims.yaml"
+    path.write_text(ENTRY.replace(old, new))
+    with pytest.raises(StudyError, match=message):
+        read_claims(path)
+
+
+def test_no_effect_of_the_ledger_is_decided_by_observation():
+    effects = [one for one in read_claims(FILE) if one.kind == "effect"]
+    assert effects
+    assert all(one.experiment or one.needs for one in effects)
