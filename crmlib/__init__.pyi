@@ -67,8 +67,8 @@ from .economics.experiments import read_experiments as read_experiments
 from .economics.formula_clv import (
     simple_clv as simple_clv,
 )
-from .economics.life_cycle.life_cycle import LifeCycle as LifeCycle
 from .economics.growth.growth import Growth as Growth
+from .economics.life_cycle.life_cycle import LifeCycle as LifeCycle
 from .economics.lifetime_value import (
     customer_lifetime_value as customer_lifetime_value,
 )

@@ -248,8 +248,8 @@ class Growth(GrowthData):
         """Does retention rise with age although no customer changes?
 
         By `period` of 91 days since the first order: `customers` who bought in the one before, the share `kept` who
-        bought in it, the same of customers `if_unchanged`: drawn from the fitted BG/NBD model, each of whom has one pace and one
-        chance to leave for ever, and the mean chance of all of them, `unchanged`.
+        bought in it, the same share `if_unchanged`, of customers drawn from the fitted BG/NBD model, each of whom has
+        one pace and one chance to leave for ever, and the mean chance of all of them, `unchanged`.
 
         References
         ----------
