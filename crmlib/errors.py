@@ -59,6 +59,10 @@ class RunError(CrmError):
     """A run could not be carried out or published."""
 
 
+class TooLittleMemoryError(RunError):
+    """The engine may not take the memory that a query needs."""
+
+
 def disk_full(path: object) -> RunError:
     """The refusal to go on where a disk is full, with what can be removed."""
     return RunError(

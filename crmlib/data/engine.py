@@ -27,7 +27,7 @@ from ibis.backends.duckdb import Backend
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
 from crmlib.data.staging import LOCK, scratch
-from crmlib.errors import DataError, RunError, StudyError, disk_full
+from crmlib.errors import DataError, StudyError, TooLittleMemoryError, disk_full
 from crmlib.progress import progress
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
@@ -136,7 +136,7 @@ def _stopped_by_ctrl_c(engine: Any) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _too_little_memory(complaint: str) -> RunError:
+def _too_little_memory(complaint: str) -> TooLittleMemoryError:
     """The refusal to go on where the engine's memory does not suffice: its limit, what was needed, and the cure."""
     needed = re.search(r"(?:block|data) of size ([\d.]+ \w+)", complaint)
     more = f"{needed[1]} more were needed" if needed else "more was needed"
@@ -145,7 +145,7 @@ def _too_little_memory(complaint: str) -> RunError:
         f", its share beside {int(jobs) - 1} other notebooks that run at the same time" if jobs != "1" else ""
     )
     cure = f"raise {MEMORY}" if MEMORY in os.environ else f"give more with {MEMORY} (such as 8GB)"
-    return RunError(
+    return TooLittleMemoryError(
         f"the engine may take {_in_words(_memory_limit())} of memory{shared}, and {more}; {cure}, run one notebook at "
         "a time (--jobs 1), or use a machine with more memory"
     )

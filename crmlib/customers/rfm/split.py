@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, seen_by
+from crmlib.customers._log import Part, as_day, belongs_to, end_of, fetch_customers, seen_by
 from crmlib.customers.rfm.summary import (
     BornInHoldout,
     CustomerSummary,
@@ -73,13 +73,15 @@ def rfm_train_test_split(
         raise CrmError(
             f"calibration_end is {cut}, not before as_of {last}; leave days for the holdout between them"
         )
-    customers = by_customer(seen_by(transactions, cut), merged, end_of(cut))
-    holdout = _holdout(transactions, cut, last, merged)
-    both = customers.outer_join(holdout, "customer_id")
-    both = both.mutate(customer_id=both.customer_id.coalesce(both.customer_id_right)).drop(
-        "customer_id_right"
-    )
-    frame = fetch(both.order_by("customer_id"))
+    before, rows = seen_by(transactions, cut), seen_by(transactions, last)
+
+    def halves_of(part: Part) -> ibis.Table:
+        customers = by_customer(part(before), merged, end_of(cut))
+        both = customers.outer_join(_holdout(part(rows), cut, merged), "customer_id")
+        known = both.customer_id.coalesce(both.customer_id_right)
+        return both.mutate(customer_id=known).drop("customer_id_right")
+
+    frame = fetch_customers(halves_of, rows)
     born = frame[frame.first_purchase.isna() & frame.holdout_frequency.notna()]
     counts = {"holdout_frequency": 0, "holdout_spend": 0.0, "holdout_late_returns": 0.0}
     after = frame.loc[frame.first_purchase.notna(), list(counts)].fillna(counts).reset_index(drop=True)
@@ -97,10 +99,9 @@ def rfm_train_test_split(
     return halves.with_facts(born_in_holdout=apart)
 
 
-def _holdout(transactions: Any, cut: dt.date, last: dt.date, collapse: TimeUnit) -> ibis.Table:
+def _holdout(rows: ibis.Table, cut: dt.date, collapse: TimeUnit) -> ibis.Table:
     """Purchase periods after the cut and their money, per customer; the rest of the money beside it."""
     after = ibis.literal(end_of(cut))
-    rows = seen_by(transactions, last)
     rows = rows.filter(rows.date >= after)
     money_of = belongs_to(rows)
     own = ibis.ifelse(money_of >= after, money_of, ibis.null("timestamp(6)"))

@@ -13,7 +13,16 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, belongs_to, end_of, fetch, floor, orders_among, seen_by
+from crmlib.customers._log import (
+    Part,
+    as_day,
+    belongs_to,
+    end_of,
+    fetch_customers,
+    floor,
+    orders_among,
+    seen_by,
+)
 from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
 
@@ -148,8 +157,9 @@ def rfm_summary(
     1           b          0      0.0   0.0             0.0
     """
     unit, merged, day = TimeUnit.parse(time_unit), TimeUnit.parse(collapse), as_day(as_of, "as_of")
-    customers = by_customer(seen_by(transactions, day), merged, end_of(day))
-    return summary_of(fetch(customers.order_by("customer_id")), unit, merged, day)
+    rows = seen_by(transactions, day)
+    frame = fetch_customers(lambda part: by_customer(part(rows), merged, end_of(day)), rows)
+    return summary_of(frame, unit, merged, day)
 
 
 def summary_of(frame: pd.DataFrame, unit: TimeUnit, collapse: TimeUnit, day: dt.date) -> CustomerSummary:
@@ -167,18 +177,19 @@ def rfm_measures(transactions: Any, *, as_of: Any, time_unit: str, collapse: str
     """`customer_id, frequency, time_since_last_purchase, net` as `rfm_summary` has them, at half its cost."""
     unit, merged, day = TimeUnit.parse(time_unit), TimeUnit.parse(collapse), as_day(as_of, "as_of")
     rows = seen_by(transactions, day)
-    bought = ibis.ifelse(rows.counted, rows.date, ibis.null("timestamp(6)"))
-    table = rows.group_by("customer_id").agg(
-        periods=floor(bought, merged).nunique(), last=floor(bought.max(), merged), net=rows.amount.sum()
-    )
+    bought = ibis.ifelse(_.counted, _.date, ibis.null("timestamp(6)"))
     now = floor(ibis.literal(end_of(day) - dt.timedelta(microseconds=1)), merged)
-    customers = table.filter(_.periods > 0).select(
-        "customer_id",
-        frequency=_.periods - 1,
-        time_since_last_purchase=_days(table.last, now, merged) / unit.days,
-        net=_.net,
-    )
-    return CustomerSummary(fetch(customers.order_by("customer_id"))).with_facts(time_unit=unit, as_of=day)
+
+    def measures_of(part: Part) -> ibis.Table:
+        table = part(rows).mutate(bought=bought).group_by("customer_id")
+        table = table.agg(periods=floor(_.bought, merged).nunique(), last=_.bought.max(), net=_.amount.sum())
+        since = _days(floor(table.last, merged), now, merged) / unit.days
+        table = table.select(
+            "customer_id", frequency=_.periods - 1, time_since_last_purchase=since, net=_.net
+        )
+        return table.filter(_.frequency >= 0)
+
+    return CustomerSummary(fetch_customers(measures_of, rows)).with_facts(time_unit=unit, as_of=day)
 
 
 def purchase_periods(rows: ibis.Table, money_of: ibis.Value, collapse: TimeUnit) -> ibis.Table:
