@@ -202,6 +202,8 @@ def test_many_dates_that_no_calendar_has_are_asked_about(tmp_path):
     assert "5 of 60 dates cannot be read, such as '9999-12-31'; empty what is no date" in said
     weeks = log("customer_id,date,amount", (who, lambda i: f"2024-W{1 + i % 52:02d}", money))
     assert "months, weeks or quarters" in question(look(tmp_path, weeks), "columns.date")
+    german = log("customer_id,date,amount", (who, lambda i: f"{1 + i % 28}. März 2024", money))
+    assert "of months the English names are read" in question(look(tmp_path, german), "columns.date")
 
 
 @pytest.mark.parametrize("kind", ["text", "moment"])
