@@ -55,6 +55,21 @@ def test_amounts_that_can_hardly_be_what_was_paid_are_asked_about(tmp_path, amou
     assert not look(tmp_path, text, **{"columns.amount": "amount"}).questions
 
 
+def test_a_discount_that_nothing_takes_off_is_asked_about(tmp_path):
+    text = log(
+        "customer_id,date,quantity,unit_price,discount %", (who, day, lambda i: 1 + i // 7 % 3, money, 10)
+    )
+    assert "'discount %' would not be taken off" in question(look(tmp_path, text), "columns.amount")
+    assert not look(tmp_path, text, **{"columns.amount": "none"}).questions
+
+
+def test_an_empty_column_of_the_name_is_not_taken_for_the_amount(tmp_path):
+    text = log("customer_id,date,quantity,unit_price,amount", (who, day, lambda i: 1 + i // 7 % 3, money, ""))
+    guess = look(tmp_path, text)
+    assert not guess.questions
+    assert columns(guess)["amount"] == "none"
+
+
 def test_amounts_in_two_currencies_are_asked_about(tmp_path):
     text = log("customer_id,date,Amount EUR,Amount USD", (who, day, money, money))
     assert "two currencies" in question(look(tmp_path, text), "columns.amount")
@@ -96,6 +111,20 @@ def test_ids_on_the_first_row_of_a_group_alone_are_asked_about(tmp_path):
     text = log("customer_id,date,amount", (lambda i: who(i) if i % 5 == 0 else "", day, money))
     assert "is empty in 80 % of the rows" in question(look(tmp_path, text), "columns.customer_id")
     assert not look(tmp_path, text, **{"columns.customer_id": "customer_id"}).questions
+
+
+def test_lines_that_have_other_columns_than_the_header_are_said(tmp_path):
+    text = log("customer_id,date,amount", (who, day, lambda i: "1,234.50"))
+    with pytest.raises(
+        DataError, match="60 of 60 lines cannot be split .* such as line 10, 4 fields instead of 3"
+    ):
+        look(tmp_path, text)
+
+
+def test_two_customers_of_a_row_are_asked_about(tmp_path):
+    text = log("Bill-to customer,Ship-to customer,date,amount", (who, lambda i: f"s{i % 4}", day, money))
+    assert "may both be the customer" in question(look(tmp_path, text), "columns.customer_id")
+    assert not look(tmp_path, text.replace("Ship-to customer", "city")).questions
 
 
 def test_months_as_columns_are_no_log(tmp_path):
@@ -173,6 +202,8 @@ def test_many_dates_that_no_calendar_has_are_asked_about(tmp_path):
     assert "5 of 60 dates cannot be read, such as '9999-12-31'; empty what is no date" in said
     weeks = log("customer_id,date,amount", (who, lambda i: f"2024-W{1 + i % 52:02d}", money))
     assert "months, weeks or quarters" in question(look(tmp_path, weeks), "columns.date")
+    german = log("customer_id,date,amount", (who, lambda i: f"{1 + i % 28}. März 2024", money))
+    assert "of months the English names are read" in question(look(tmp_path, german), "columns.date")
 
 
 @pytest.mark.parametrize("kind", ["text", "moment"])

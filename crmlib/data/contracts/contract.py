@@ -18,8 +18,10 @@ _TYPES = {
 }  # others are text
 
 
-# Letters that are no other letter with an accent; "N° client" is the number of a customer.
-_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "Ł": "L", "°": "o"})
+# Letters that are no other letter with an accent; "N° client" is the number of a customer, and a share is no money.
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "Ł": "L", "°": "o", "%": " percent "}
+)
 
 
 @dataclass(frozen=True)

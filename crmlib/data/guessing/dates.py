@@ -32,6 +32,7 @@ _NUMBERS = {
 _DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S")
 _NAMES = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
 _PERIOD = re.compile(r"(?:19|20)\d\d\W?(?:[A-Za-z]{1,2}\d{1,2}|[01]?\d)")
+_WORD = re.compile(r"[^\W\d_]{3}")
 _SHOWN = 60  # signs of an example
 _MOST_SHAPES = 200
 _MONTHS = 12
@@ -118,6 +119,8 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
     )
     if _PERIOD.fullmatch(examples[0]):
         text += "if they are months, weeks or quarters, write the first day of each, as 2024-01-01; else "
+    elif _WORD.search(examples[0]):
+        text += "of months the English names are read, so write others as numbers; "
     elif examples[0].isdecimal():
         text += "if they count days, say from which day on: --date-format 'days since 2023-01-01'; else "
     text += "empty what is no date, and say every format that occurs, as in --date-format %d/%m/%Y (under date_format "

@@ -20,8 +20,10 @@ from crmlib.data.databases import DatabaseRows, rows_of
 from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.files.source_files import kind_of, source_files
+from crmlib.data.guessing.amounts import money_units
 from crmlib.data.guessing.columns import (
     IS_DATE,
+    MOSTLY,
     Look,
     Match,
     OwnGuesses,
@@ -31,7 +33,7 @@ from crmlib.data.guessing.columns import (
     parts_of_date,
     profile_columns,
 )
-from crmlib.data.guessing.content import faulty_ids, money_units, mostly_empty, unread_amounts
+from crmlib.data.guessing.content import faulty_ids, mostly_empty, unread_amounts
 from crmlib.data.guessing.date_columns import guess_date_formats, guess_timezone, stacked_texts
 from crmlib.data.guessing.dates import BOTH_WAYS, unread_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
@@ -103,6 +105,9 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     matches = match_columns(contract, profiles, known, own)
     apart = {*parts_of_date(profiles).values()}
     matches = {name: match for name, match in matches.items() if match.column not in apart or name in known}
+    # What is no column of the contract by its content, the study must not take for one by its name.
+    free = [c.name for c in contract.columns if c.name in there and (c.computed_from or not c.required)]
+    matches |= {name: Match(NONE, "its content speaks against it") for name in free if name not in matches}
     here = _columns_of(contract, own.settle(matches, []), there)
     decimal = list(_decimal(table, here, given))
     sign = next((str(finding.value) for finding in findings_in(decimal)), ".")
@@ -283,8 +288,21 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     if rows:
         options = {}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)
+    if UNSPLIT in table.columns and "delimiter" not in given:
+        _refuse_unsplit(files[0], table)
     own = [name for name in table.columns if name not in (FILE_COLUMN, UNSPLIT)]
     return OpenFile(rows or Path.cwd() / Path(source).expanduser(), table, own, found, questions)
+
+
+def _refuse_unsplit(file: Path, table: ibis.Table) -> None:
+    """Refuse a file of which most lines have other columns than the header; no text of them is quoted."""
+    seen = first_row(table.agg(lines=_.count(), unsplit=_[UNSPLIT].count(), line=_[UNSPLIT].min()))
+    if seen["unsplit"] > MOSTLY * seen["lines"]:
+        raise DataError(
+            f"{file.name}: {fmt.count(seen['unsplit'])} of {fmt.count(seen['lines'])} lines cannot be split into the "
+            f"columns of the header, such as {seen['line'].split(':')[0]}. Put cells that hold the sign between the "
+            "columns in double quotes, and write quotes within them twice; or name the sign: crm new has --delimiter"
+        )
 
 
 def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
@@ -295,7 +313,8 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     if sample.empty:
         raise DataError("the file has a header but no rows; export it again")
     texts = sample.astype("string")
-    sample = sample[[name for name in flat if not texts[name].str.match(_NESTED).all()]]
+    nested = {name: texts[name].str.match(_NESTED).dropna() for name in flat}
+    sample = sample[[name for name in flat if nested[name].empty or not nested[name].all()]]
     dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
     if dated or all(_looks_like_data(name) for name in own):
         raise DataError(
