@@ -190,7 +190,7 @@ def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
 def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> dict[str, str]:
     since = (pd.Timestamp(last_day) - last_new).days
     if since >= max(CLOSED_DAYS, CLOSED_SHARE * (pd.Timestamp(last_day) - first).days):
-        found = f"nobody new after {last_new.date()}, so a fall may only show the age of these customers"
+        found = f"nobody new after {last_new.date()}, so a fall may come from age alone"
         return gate("closed cohort", found, WARN, CLOSED_DAYS)
     return gate("closed cohort", f"newest customer on {last_new.date()}", PASS, CLOSED_DAYS, meaning="fine")
 

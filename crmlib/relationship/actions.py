@@ -187,11 +187,7 @@ def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -
     gap = rows["recency"] / rows["frequency"].where(rows["frequency"] > 0)
     known = late.get("customer_id", [])
     chosen = best & often & (rows["time_since_last_purchase"] <= gap) & ~rows["customer_id"].isin(known)
-    rows = (
-        rows.assign(usual_gap=gap)[chosen]
-        .sort_values(["net", "customer_id"], ascending=[False, True])
-        .head(n)
-    )
+    rows = rows.assign(usual_gap=gap)[chosen].sort_values(["net", "customer_id"], ascending=[False, True])[:n]
     if rows.empty:
         return no_rows(_THANKED, "none of the best customers has bought within their usual gap")
     found = {
@@ -236,8 +232,7 @@ def contracts_to_save(to_contact: pd.DataFrame) -> pd.DataFrame:
     if nobody := why_none(to_contact):
         return no_rows(columns, nobody)
     rows = to_contact.sort_values(["profit", "customer_id"], ascending=[False, True]).reset_index(drop=True)
-    reason = (
-        rows["reason_1"].astype(str).str.rpartition(": ").apply(lambda parts: parts[0] or parts[2], axis=1)
-    )
+    parts = rows["reason_1"].astype(str).str.rpartition(": ")
+    reason = parts[0].where(parts[0] != "", parts[2])
     named = zip(columns, (rows["customer_id"], rows["p_churn"], reason, rows["profit"]), strict=True)
     return pd.DataFrame(dict(named))

@@ -233,13 +233,11 @@ def _of_contracts(study: Study, months: int) -> Decisions:
     reason = "no table transactions"
     happened = "" if data.reason else contracts_in_words(data.churned.mean(), len(data.features))
     first = leavers.attrs.get("finding", " ")
-    why = (
-        ""
-        if why_none(leavers)
-        else f"Where: {first[0].lower()}{first[1:]}. This says where they leave, not yet why."
-    )
+    why = f"Where: {first[0].lower()}{first[1:]}. This says where they leave, not yet why."
     return Decisions(
-        sentences=_told(happened, why, save_in_words(to_contact, study.currency)),
+        sentences=_told(
+            happened, "" if why_none(leavers) else why, save_in_words(to_contact, study.currency)
+        ),
         believe=_believe(
             study, "assumed value of a customer, success rate and costs, not the firm's own figures"
         ),

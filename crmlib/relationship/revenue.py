@@ -58,9 +58,8 @@ def revenue_by_first_purchase(transactions: Any, *, as_of: Any, new_from: Any = 
     born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
     rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
     sums = fetch(rows.group_by("born", "period").agg(revenue=_.amount.sum()))
-    sums = sums.assign(
-        **{name: pd.to_datetime(sums[name]).astype("datetime64[s]") for name in ("born", "period")}
-    )
+    for name in ("born", "period"):
+        sums[name] = pd.to_datetime(sums[name]).astype("datetime64[s]")
     sums = sums[sums["period"] <= last_complete_month(day).start_time]
     if sums.empty or not sums["revenue"].sum() > 0:
         return no_rows(columns, f"no complete month with revenue by {day}")
@@ -88,9 +87,8 @@ def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
     if len(years) > room:
         eldest = ~older & (cohort <= years[-room])
         start, name = start.mask(eldest, years[0].start_time), name.mask(eldest, f"{years[-room]} or before")
-    start = start.clip(
-        lower=first_known
-    )  # of a band that begins within the time in which nobody is known to be new
+    # A band may begin within the time in which nobody is known to be new.
+    start = start.clip(lower=first_known)
     if older.any():
         start = start.mask(older, sums["born"].min())
         name = name.mask(older, f"first seen before {fmt.date(first_known, short=True)}")
@@ -127,12 +125,9 @@ def difference_of_revenue(
     >>> [round(end, 1) for end in difference_of_revenue(log, *months)]
     [25.0, -15.4, 65.4]
     """
-    totals = [
-        customer_totals(transactions, start=start, end=end, margin=margin, outside=True).set_index(
-            "customer_id"
-        )
-        for start, end in (before, after)
-    ]
+    asked = dict(margin=margin, outside=True)
+    found = (customer_totals(transactions, start=start, end=end, **asked) for start, end in (before, after))
+    totals = [period.set_index("customer_id") for period in found]
     value = "profit" if "profit" in totals[0] else "revenue"
     each = totals[1][value].sub(totals[0][value], fill_value=0.0).to_numpy(dtype=float)
     return sum_with_interval(each)
@@ -173,15 +168,9 @@ def share_that_left(data: ChurnData) -> pd.DataFrame:
     best, spread = no_rows(columns, f"no column has two groups of {_FEWEST} customers"), 0.0
     looked_at = 0
     for name in data.features:
-        groups = _groups(data.features[name])
-        counted = pd.DataFrame({"group": groups, "left": data.churned}).groupby("group", observed=True)[
-            "left"
-        ]
-        table = (
-            counted.agg(["size", "sum"])
-            .set_axis(["customers", "left"], axis=1)
-            .query(f"customers >= {_FEWEST}")
-        )
+        counted = pd.DataFrame({"group": _groups(data.features[name]), "left": data.churned})
+        counted = counted.groupby("group", observed=True)["left"].agg(["size", "sum"])
+        table = counted.set_axis(["customers", "left"], axis=1).query(f"customers >= {_FEWEST}")
         if not 2 <= len(table) <= MOST_GROUPS:
             continue
         looked_at += len(table)
@@ -201,9 +190,7 @@ def _groups(values: pd.Series) -> pd.Series:
     """The categories of a column, or the fifths of its numbers."""
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_GROUPS:
         return values
-    cut = pd.qcut(values, 5, duplicates="drop")
-    names = {
-        part: f"{fmt.number(max(part.left, values.min()))} to {fmt.number(part.right)}"
-        for part in cut.cat.categories
-    }
-    return cut.cat.rename_categories(names)
+    cut, least = pd.qcut(values, 5, duplicates="drop"), values.min()
+    return cut.cat.rename_categories(
+        lambda part: f"{fmt.number(max(part.left, least))} to {fmt.number(part.right)}"
+    )

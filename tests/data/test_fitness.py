@@ -38,7 +38,7 @@ def test_cdnow_is_fit_but_for_its_closed_cohort():
     assert found.loc["buyers", "found"] == "23,570 buyers"
     assert found.loc["repeat buyers", "found"].startswith("49 % bought again")
     assert found.loc["closed cohort", "found"] == (
-        "nobody new after 1997-03-25, so a fall may only show the age of these customers"
+        "nobody new after 1997-03-25, so a fall may come from age alone"
     )
     assert found.loc["start of the log", "status"] == "not judged"
     assert "not because the firm declines" in found.loc["closed cohort", "meaning"]

@@ -85,19 +85,13 @@ class PeriodChange:
 
 
 def period_change(
-    transactions: Any,
-    before: Period,
-    after: Period,
-    *,
-    collapse: str = "D",
-    margin: float | None = None,
-    new_from: Any = None,
+    transactions: Any, before: Period, after: Period, *, new_from: Any = None, **reading: Any
 ) -> PeriodChange:
     """What changed between two periods, which customers changed it, and which factor it came from?
 
     The first period ends before the second begins. What the log does not hold of either counts as not bought:
-    `recent_change` compares only what it holds. Where the log starts later than the firm (`new_from`), it is not known
-    how many customers were acquired: the factor is then how many were active.
+    `recent_change`, which has the same `collapse` and `margin`, compares only what it holds. Where the log starts later
+    than the firm (`new_from`), it is not known how many customers were acquired: the factor is how many were active.
 
     Examples
     --------
@@ -112,15 +106,13 @@ def period_change(
     7        after          2    35.0
     """
     first, second = span(*before), span(*after)
-    reading = dict(collapse=collapse, margin=margin)
     totals = [
         with_contribution(customer_totals(transactions, start=start, end=end, outside=True, **reading))
         for start, end in (first, second)
     ]
     value = "contribution" if "contribution" in totals[0].columns else "revenue"
     pairs = _pairs(totals[0], totals[1], value)
-    ends = (first[1], second[1])
-    acquired = [acquired_by(transactions, end) if new_from is None else None for end in ends]
+    acquired = [acquired_by(transactions, end) if new_from is None else None for _, end in (first, second)]
     waterfall, factors = _waterfall(pairs, pd.Timestamp(first[0])), _factors(totals, acquired, value)
     reach = normal_quantile(0.95) * math.sqrt(np.square(pairs["after"] - pairs["before"]).sum())
     of_period = f"{value} of {named(second)}"

@@ -354,10 +354,8 @@ def _acquisition_cost(
     total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
     won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
     if not won or total < 0:
-        return (
-            None,
-            f"missing: {'more credited than spent' if won else 'no first purchases'} in the last 365 days",
-        )
+        why = "more credited than spent" if won else "no first purchases"
+        return None, f"missing: {why} in the last 365 days"
     measured = (
         f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
     )
