@@ -143,7 +143,7 @@ def paybacks(known: pd.DataFrame, log: pd.DataFrame, number: int) -> list[dict]:
     first = log.groupby("customer_id")["date"].min()
     day = (log["date"].dt.normalize() - log["customer_id"].map(first).dt.normalize()).dt.days
     log = log.assign(day=day)
-    channel, random, found = known.set_index("customer_id")["channel"], np.random.default_rng(number), []
+    channel, random = known.set_index("customer_id")["channel"], np.random.default_rng(number)
     cut = SEEN_AT[number // 5 % 2]
     last = pd.Timestamp(cut)
     mine = crm.rfm_summary(log, as_of=cut)
@@ -154,13 +154,11 @@ def paybacks(known: pd.DataFrame, log: pd.DataFrame, number: int) -> list[dict]:
     older = mine[mine["T"] >= 365.25 / 7]
     usual = MARGIN * older["customer_id"].map(year).mean()  # known before the year that is foreseen
     cac = {name: usual * float(np.exp(0.35 * random.standard_normal())) for name in realised.index}
-    for how, earlier in (("alone", None), ("corrected", year_before(log, last))):
-        table = channel_values(mine, margin=MARGIN, cac=cac, earlier=earlier).set_index("channel")
-        found += [
-            {"firm": number, "cut": cut, "how": how, "p": p, "paid": realised[name] >= cac[name]}
-            for name, p in table["p_payback_12m"].dropna().items()
-        ]
-    return found
+    table = channel_values(mine, margin=MARGIN, cac=cac, earlier=year_before(log, last)).set_index("channel")
+    return [
+        {"firm": number, "cut": cut, "p": p, "paid": realised[name] >= cac[name]}
+        for name, p in table["p_payback_12m"].dropna().items()
+    ]
 
 
 def year_before(log: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
@@ -238,24 +236,21 @@ def show_paybacks(found: pd.DataFrame) -> bool:
     part = pd.cut(known["p"], [-0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0])
     held = True
     print(
-        "\n| foreseen by | probability of payback | firms × channels | mean foreseen | paid back (95 % interval) |"
-        "\n|---|---|--:|--:|--:|"
+        "\n| probability of payback | firms × channels | mean foreseen | paid back (95 % interval) |\n|---|--:|--:|--:|"
     )
-    for how, ours in known.groupby("how"):
-        for interval, rows in ours.groupby(part[ours.index], observed=True):
-            off = (rows["paid"] - rows["p"]).groupby(rows["firm"]).sum()
-            reach = max(1.96 * float(np.sqrt((off**2).sum())), 1.0) / len(rows)
-            paid, mean = rows["paid"].mean(), rows["p"].mean()
-            held &= how == "alone" or abs(paid - mean) <= reach
-            ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
-            within = f"{max(paid - reach, 0):.0%} to {min(paid + reach, 1):.0%}"
-            who = "the models alone" if how == "alone" else "the models, corrected by a year before"
-            print(f"| {who} | {ends} | {len(rows)} | {mean:.0%} | {paid:.0%} ({within}) |")
-    score = known.assign(score=(known["p"] - known["paid"]) ** 2)
+    for interval, rows in known.groupby(part, observed=True):
+        off = (rows["paid"] - rows["p"]).groupby(rows["firm"]).sum()
+        reach = max(1.96 * float(np.sqrt((off**2).sum())), 1.0) / len(rows)
+        paid, mean = rows["paid"].mean(), rows["p"].mean()
+        held &= abs(paid - mean) <= reach
+        ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
+        within = f"{max(paid - reach, 0):.0%} to {min(paid + reach, 1):.0%}"
+        print(f"| {ends} | {len(rows)} | {mean:.0%} | {paid:.0%} ({within}) |")
     print()
-    for (how, cut), rows in score.groupby(["how", "cut"]):
-        gap = rows["p"].mean() - rows["paid"].mean()
-        print(f"{how}, seen on {cut}: Brier score {rows['score'].mean():.4f}, foreseen less paid {gap:+.3f}.")
+    for cut, rows in known.groupby("cut"):
+        score, gap = ((rows["p"] - rows["paid"]) ** 2).mean(), rows["p"].mean() - rows["paid"].mean()
+        firms = rows["firm"].nunique()
+        print(f"{firms} firms seen on {cut}: Brier score {score:.4f}, foreseen less paid {gap:+.3f}.")
     return held
 
 
