@@ -8,7 +8,7 @@ import pytest
 
 import crmlib as crm
 from crmlib.customers.rfm.summary import CustomerSummary
-from crmlib.economics.acquisition.channel_values import channel_values
+from crmlib.economics.acquisition.channel_values import _draws, channel_values
 from crmlib.errors import DataError
 from crmlib.units import TimeUnit
 
@@ -59,9 +59,44 @@ def test_a_small_channel_has_the_wider_interval():
 
 def test_payback_is_certain_at_no_cost_and_impossible_at_any():
     data = customers({"a": 100, "b": 100}, age=40.0)
-    table = channel_values(data, cac={"a": 0.0, "b": 1e6}, margin=0.4).set_index("channel")
+    before, costs = data.assign(rest=0.3 * data["net"]), {"a": 0.0, "b": 1e6}
+    table = channel_values(data, cac=costs, margin=0.4, earlier=before).set_index("channel")
     assert table["p_payback_12m"].to_dict() == {"a": 1.0, "b": 0.0}
-    assert channel_values(data, margin=0.4)["p_payback_12m"].isna().all()
+    assert channel_values(data, margin=0.4, earlier=before)["p_payback_12m"].isna().all()
+
+
+def test_a_year_before_corrects_the_chance_of_payback():
+    """Who bought half as much in the rest of the year before as the models expect is expected to again."""
+    data = customers({"a": 400, "b": 400}, age=40.0)
+    cac = channel_values(data, margin=0.4, horizon="1Y").set_index("channel")["worth"].to_dict()
+    before = customers({"a": 400, "b": 400}, seed=1, age=40.0)
+    less, more = (
+        channel_values(data, cac=cac, margin=0.4, earlier=before.assign(rest=part * before["net"] * 12 / 40))
+        for part in (0.1, 3.0)
+    )
+    assert (less["p_payback_12m"] < 0.4).all()
+    assert (more["p_payback_12m"] > 0.6).all()
+    for nothing in (
+        None,
+        before.head(10).assign(rest=5.0),
+        before.assign(rest=0.0),
+    ):  # alone it would not hold
+        assert channel_values(data, cac=cac, margin=0.4, earlier=nothing)["p_payback_12m"].isna().all()
+
+
+def test_what_is_returned_later_is_expected_of_later_purchases_too():
+    data = customers({"a": 300})
+    less = channel_values(data.assign(net=0.8 * data["net"]), margin=0.4)["worth"][0]
+    assert less == pytest.approx(0.8 * channel_values(data, margin=0.4)["worth"][0], rel=0.03)
+
+
+def test_parameters_that_the_data_do_not_tell_are_not_drawn_far_away():
+    """Of customers of a few weeks the dropout is not known: draws stay where the models can be computed."""
+    young = customers({"a": 60, "b": 60}, seed=4, age=12.0)
+    model = crm.BetaGeoModel(time_unit="W").fit(young)
+    drawn = np.log(_draws(model, np.random.default_rng(0)) / model._values())
+    assert np.abs(drawn).max() <= 2.0 + 1e-9
+    assert np.isfinite(channel_values(young, margin=0.4)[["worth", "worth_low", "worth_high"]]).all(axis=None)
 
 
 def test_one_channel_and_no_channel():

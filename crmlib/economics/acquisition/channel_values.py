@@ -74,7 +74,7 @@ def channel_values(
         far, the first included), `brought_so_far`, `worth` (both money per customer; within the horizon, what is
         expected included), `worth_low, worth_high` (80 %; of the parameters, of chance, and of what a model misses of
         all alike), `cac`, and `p_payback_12m`: how probable it is that its customers of the last 12 months bring their
-        cost within 12 months of their first purchase.
+        cost within 12 months of their first purchase; not known without customers of a year before.
 
     Notes
     -----
@@ -111,6 +111,9 @@ def channel_values(
     in_year = margin * (ahead[:, many:-1] * missed[:, None] + np.bincount(of[young], net[young], many))
     ahead = ahead[:, :many] * np.exp(COMMON_ERROR * random.standard_normal((DRAWS, 1)))
     worth = margin * (ahead + np.bincount(of, net)) / np.bincount(of)
+    untold = (
+        len(before) < FEWEST or not before["rest"].sum() > 0
+    )  # then no chance is shown: it would not hold
     cost = np.array([float((cac or {}).get(str(name), np.nan)) for name in names])
     low, high = percentile_interval(worth, level=LEVEL)
     by_channel = known.groupby(of)
@@ -126,7 +129,7 @@ def channel_values(
             "worth_high": high,
             "cac": cost,
             "p_payback_12m": np.where(
-                np.isnan(cost) | (late == 0), np.nan, (in_year >= cost * late).mean(axis=0)
+                np.isnan(cost) | (late == 0) | untold, np.nan, (in_year >= cost * late).mean(axis=0)
             ),
         }
     ).sort_values("worth", ascending=False)
@@ -176,12 +179,10 @@ def _draws(model: LikelihoodModel, random: np.random.Generator) -> Array:
 
 def _missed(rest: pd.Series, expected: Array, random: np.random.Generator) -> Array:
     """What customers bring in the rest of their first year, as a part of what the models expect, by draw."""
-    brought, weight = float(rest.sum()), 0.0
-    expected = np.maximum(expected, 1e-9)
-    if len(rest) >= FEWEST and brought > 0:
-        weight = SEASON_ERROR**2 / (SEASON_ERROR**2 + np.log(expected).var())
+    brought, expected = max(float(rest.sum()), 1e-9), np.maximum(expected, 1e-9)
+    weight = SEASON_ERROR**2 / (SEASON_ERROR**2 + np.log(expected).var())
     error = np.hypot(YEARLY_ERROR, (1 - weight) * SEASON_ERROR) * random.standard_normal(DRAWS)
-    return np.asarray((max(brought, 1e-9) / expected) ** weight * np.exp(error))
+    return np.asarray((brought / expected) ** weight * np.exp(error))
 
 
 def _ahead(mine: pd.DataFrame, draws: list[Array], random: np.random.Generator, many: int) -> Array:
