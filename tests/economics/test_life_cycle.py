@@ -94,7 +94,7 @@ def _named(rules):
 def test_simulated_histories_of_a_markov_chain_are_worth_its_markov_value() -> None:
     found = chain_of(4000, 24, 2)
     value = markov_value(found.matrix(), found.money_each() / (1 + RATE), RATE)
-    simulated = simulated_values(found, RATE, histories=4000)
+    simulated = simulated_values(found, RATE, random_state=1)
     error = (simulated["simulated_high"] - simulated["simulated"]) / 1.96
     assert (np.abs(simulated["simulated"] - value)[:2] < 4 * error[:2] + 0.03 * value[:2]).all()
     np.testing.assert_allclose(exact_values(found, RATE), value, rtol=0.03, atol=1e-6)
@@ -104,13 +104,16 @@ def test_simulated_histories_of_a_markov_chain_are_worth_its_markov_value() -> N
 def test_where_the_chain_has_a_memory_the_histories_are_right_and_the_markov_value_is_not() -> None:
     found = chain_of(6000, 24, 3, tired=0.5)
     exact = exact_values(found, QUICK)
-    simulated = simulated_values(found, QUICK, histories=4000)
+    simulated = simulated_values(found, QUICK, random_state=1)
     assert ((simulated["simulated_low"] < exact) & (exact < simulated["simulated_high"]))[:2].all()
     markov = within(found.matrix(), found.money_each(), QUICK, None)
     assert (np.abs(markov - exact) > 0.1 * exact)[:2].all()
     # What those who began did bring in twenty months, beside both.
     happened = _brought(3, tired=0.5)
-    near, far = (within(found.matrix(), found.money_each(), 0.0, 20), simulated_values(found, 0.0, months=20))
+    near, far = (
+        within(found.matrix(), found.money_each(), 0.0, 20),
+        simulated_values(found, 0.0, months=20, random_state=1),
+    )
     for place in (0, 1):
         assert abs(far["simulated"][place] - happened[place]) < abs(near[place] - happened[place])
 

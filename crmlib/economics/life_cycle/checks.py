@@ -47,7 +47,7 @@ def forecast_check(life: LifeCycleData) -> pd.DataFrame:
     table = _brought_since(life, cut)
     table["state"] = [names[place] for place in table["place"]]
     told = pd.DataFrame({"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)})
-    told["simulated"] = simulated_values(chain, 0.0, months=months)["simulated"]
+    told["simulated"] = simulated_values(chain, 0.0, months=months, random_state=0)["simulated"]
     table = table.merge(told, on="state").assign(months=months)
     return with_finding(life.in_order(table[columns.split()]), sentences.forecasts_in_words)
 

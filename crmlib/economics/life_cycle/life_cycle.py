@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -138,12 +140,12 @@ class LifeCycle(LifeCycleData):
         found = self.in_order(chains.memory(self.chain, self.table.names))
         return with_finding(found, sentences.memory_in_words)
 
-    def values(self, transitions: pd.DataFrame | None = None) -> pd.DataFrame:
+    def values(self, transitions: Any = None) -> pd.DataFrame:
         """What is a customer in each state worth from the next month on?
 
         Parameters
         ----------
-        transitions : DataFrame, optional
+        transitions : DataFrame or path of a CSV file, optional
             An assumption instead of what happened: `state`, `next_state`, `probability`, checked.
 
         Returns
