@@ -8,6 +8,7 @@ import crmlib as crm
 from crmlib.customers.life_cycle.rules import read_rules
 from crmlib.economics.formula_clv import markov_value
 from crmlib.economics.life_cycle.moves import chain, dwell, memory, transitions
+from crmlib.economics.life_cycle.stages import STAGES, read_stages
 from crmlib.economics.life_cycle.values import (
     contact_policy,
     simulated_values,
@@ -367,3 +368,59 @@ def test_money_of_states_with_memory_is_shrunk_to_its_state() -> None:
     shares, rewards = with_memory(found)
     assert np.allclose(shares.sum(axis=1), 1.0)
     assert np.abs(rewards.reshape(3, -1)[0] - found.money_each()[0]).max() < 10.0
+
+
+# -- stages by product type ----------------------------------------------------------------------------------------
+
+
+def test_stages_of_a_product_type_by_hand() -> None:
+    leads = pd.DataFrame(
+        {
+            "lead_id": ["1", "2", "3", "4"], "created": pd.Timestamp("2023-01-01"), "channel": "web",
+            "product_type": "physical",
+            "interested_on": pd.to_datetime(["2023-01-11", "2023-01-21", None, "2024-06-01"]),
+            "customer_id": ["a", "b", None, None],
+        }
+    )  # fmt: skip
+    people = pd.DataFrame({"customer_id": ["c"], "joined": pd.Timestamp("2023-03-01"), "referrer_id": ["a"],
+                           "product_type": "physical"})  # fmt: skip
+    log = log_of(
+        ("a", "2023-02-01", 10), ("a", "2023-02-11", 30), ("b", "2023-03-01", 5), ("b", "2024-03-01", 50),
+        ("x", "2024-12-31", 1),
+        category=["tea", "cups", "tea", "tea", "tea"],
+    )  # fmt: skip
+    life = crm.LifeCycle(log, "2024-12-31", leads=leads, customers=people, margin=1.0)
+    found = life.stages().set_index("stage")
+    # a, b and c (who has no order), 3 and 4 are known for a year; 4's interest came after it.
+    assert found["entered"].tolist() == [5, 2, 2, 1, 1]
+    assert found["reached"].tolist() == [2, 2, 1, 1, 1]
+    assert found.loc["acquired", "median_days"] == 15
+    # a brought 40 within the year and b 5: of one lost before the second order, 35.
+    assert found.loc["retained", "leak"] == 35
+    assert found.loc["acquired", "leak"] == 3 * 22.5
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"tea": {"acquired": "interest"}}, "product type 'tea' has no 'activated'"),
+        ({"tea": dict.fromkeys(STAGES, "a click")}, "'a click' is unknown"),
+    ],
+)  # fmt: skip
+def test_a_table_of_stages_with_a_fault_is_refused_by_name(table: dict, told: str) -> None:
+    with pytest.raises(CrmError, match=told):
+        read_stages(table)
+
+
+def test_stages_of_the_known_firm_differ_by_type_and_count_everybody(firm, life) -> None:
+    found = life.stages()
+    assert {*found["product_type"]} == {"physical", "web/mobile", "web platform", "bank"}
+    leads = firm.tables["leads"]
+    old = leads[leads["created"] < pd.Timestamp("2025-01-01")]
+    first = found[found["stage"] == "acquired"].set_index("product_type")["entered"]
+    assert first.sum() == pytest.approx(old["customer_id"].fillna(old["lead_id"]).nunique(), rel=0.03)
+    assert (found["reached"] <= found["entered"]).all()
+
+
+def test_one_product_and_no_types_are_told() -> None:
+    assert "product_type" in crm.LifeCycle(cdnow_sample(), "1998-06-30").stages().reason

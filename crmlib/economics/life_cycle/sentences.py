@@ -149,3 +149,12 @@ def where_to_stop(table: pd.DataFrame, others: list[int], cost: str) -> str:
         return f"Contacts pay as far as silences are known, {fmt.length(months, 'M')} ({why})"
     span = f", {fmt.listing([*map(str, others)])} at the ends of its interval" if others else ""
     return f"Stop contacts after {fmt.length(months, 'M')} without a purchase ({why}{span})"
+
+
+def worst_stage(table: pd.DataFrame) -> str:
+    """At which stage of which product type most is lost."""
+    if table.empty or table["leak"].isna().all():
+        return ""
+    row = table.loc[table["leak"].idxmax()]
+    lost = f"{money(row['leak'])} a year of people, if those lost were like those who went on"
+    return f"Most is lost before {row['product_type']} customers are {row['stage']}: {lost}"

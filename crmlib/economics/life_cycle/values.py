@@ -73,9 +73,8 @@ def simulated_values(
     found: Chain,
     rate: float,
     *,
+    random_state: int,
     months: int = LONGEST_MONTHS,
-    histories: int = HISTORIES,
-    random_state: int = 0,
 ) -> pd.DataFrame:
     """What simulated customers bring, whose moves depend on how long they have been in a state.
 
