@@ -424,3 +424,13 @@ def test_stages_of_the_known_firm_differ_by_type_and_count_everybody(firm, life)
 
 def test_one_product_and_no_types_are_told() -> None:
     assert "product_type" in crm.LifeCycle(cdnow_sample(), "1998-06-30").stages().reason
+
+
+def test_values_that_were_far_off_are_refused_in_words() -> None:
+    life = crm.LifeCycle(cdnow_sample(), "1998-06-30", margin=0.3)
+    assert life.verdict().verdict == "do not use"
+    assert life.sentences(life.values()) == [life.verdict().refusal]
+    assert not life.key_figures()["worth_of_steadiness"].is_known
+    check = life.forecast_check()
+    errors = ((check["simulated"] - check["happened"]).abs() * check["people"]).sum()
+    assert errors / (check["happened"] * check["people"]).sum() > 0.3

@@ -177,7 +177,7 @@ class LifeCycle(LifeCycleData):
         return checks.forecast_check(self)
 
     def verdict(self) -> Verdict:
-        """Whether the values are to be used: how far off histories that remember were in all (see `forecast_check`)."""
+        """Whether the values are to be used: how far off histories that remember were (see `forecast_check`)."""
         return checks.verdict(self.forecast_check())
 
     def drawing(self) -> pd.DataFrame:

@@ -65,6 +65,8 @@ def memory_in_words(table: pd.DataFrame) -> str:
         return ""
     if not names:
         return "The state of today says all that the past says of where customers go"
+    if len(names) > 3:
+        return f"Time in the state, or the state before, still predicts in {len(names)} of {len(table)} states: no Markov chain"
     return f"Time in the state, or the state before, still predicts for {fmt.listing(names)}: no Markov chain"
 
 
@@ -156,5 +158,5 @@ def worst_stage(table: pd.DataFrame) -> str:
     if table.empty or table["leak"].isna().all():
         return ""
     row = table.loc[table["leak"].idxmax()]
-    lost = f"{money(row['leak'])} a year of people, if those lost were like those who went on"
+    lost = f"{money(row['leak'])} within a year, if those lost were like those who went on"
     return f"Most is lost before {row['product_type']} customers are {row['stage']}: {lost}"

@@ -28,7 +28,7 @@ EVENTS = (
 )
 YEAR, HALF = 365, 182  # days in which a stage counts; of a contract that is kept
 _OF_LEADS = {"interest": "interested_on", "offer": "considered_on", "first use": "activated_on"}
-_COLUMNS = "product_type stage event entered reached reached_share reached_low reached_high median_days leak"
+_COLUMNS = "product_type stage event entered reached reached_share reached_share_low reached_share_high median_days leak"
 
 
 def read_stages(source: Any = None) -> dict[str, dict[str, str]]:
@@ -84,7 +84,7 @@ def stages(life: LifeCycleData, source: Any = None) -> pd.DataFrame:
                 {
                     "product_type": kind, "stage": stage, "event": table[str(kind)][stage], "entered": int(start.sum()),
                     "reached": int(there.sum()), "reached_share": there.sum() / start.sum() if start.any() else np.nan,
-                    "reached_low": float(low), "reached_high": float(high),
+                    "reached_share_low": float(low), "reached_share_high": float(high),
                     "median_days": float(np.median(days[there, place])) if there.any() else np.nan,
                     "leak": lost * more,
                 }
