@@ -66,8 +66,10 @@ def memory_in_words(table: pd.DataFrame) -> str:
     if not names:
         return "The state of today says all that the past says of where customers go"
     if len(names) > 3:
-        return f"Time in the state, or the state before, still predicts in {len(names)} of {len(table)} states: no Markov chain"
-    return f"Time in the state, or the state before, still predicts for {fmt.listing(names)}: no Markov chain"
+        where = f"in {len(names)} of {len(table)} states"
+    else:
+        where = f"for {fmt.listing(names)}"
+    return f"Time in the state, or the state before, still predicts {where}: no Markov chain"
 
 
 def values_in_words(table: pd.DataFrame, states: list[str], refusal: str) -> str:
