@@ -65,10 +65,7 @@ def memory_in_words(table: pd.DataFrame) -> str:
         return ""
     if not names:
         return "The state of today says all that the past says of where customers go"
-    if len(names) > 3:
-        where = f"in {len(names)} of {len(table)} states"
-    else:
-        where = f"for {fmt.listing(names)}"
+    where = f"in {len(names)} of {len(table)} states" if len(names) > 3 else f"for {fmt.listing(names)}"
     return f"Time in the state, or the state before, still predicts {where}: no Markov chain"
 
 
