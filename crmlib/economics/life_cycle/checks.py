@@ -83,8 +83,10 @@ def sweep(life: LifeCycleData) -> pd.DataFrame:
     base = people_at(life.data, life.data.last).set_index("person")["place"]
     for name, ends in SWEPT.items():
         for value in sorted({*ends, usual.thresholds[name]}):
-            data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
-            place = people_at(data, data.last).set_index("person")["place"].reindex(base.index)
+            data, place = life.data, base
+            if value != usual.thresholds[name]:
+                data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
+                place = people_at(data, data.last).set_index("person")["place"].reindex(base.index)
             names = pd.Series(usual.names).reindex(place.to_numpy()).to_numpy()
             sizes = [int((names == state).sum()) for state in ("stable", "latent", "terminated")]
             if (who := data.rules.who_is_gone) not in returned:

@@ -15,7 +15,7 @@ money = partial(fmt.money, currency=UNNAMED)
 def states_today(table: pd.DataFrame) -> str:
     """How many customers are unstable, stable, latent and terminated."""
     people = table.set_index("state")["people"]
-    names = [name for name in ("unstable", "stable", "latent", "terminated") if name in people]
+    names = [name for name in ("unstable", "stable", "latent", "terminated") if people.get(name, 0) > 0]
     if not names:
         return ""
     first, *others = names
