@@ -17,7 +17,7 @@ from crmlib.charts.style import BLUE, GRID, INK, ORANGE, SOFT, Chart, house_styl
 _COLOURS = {"next hop": BLUE, "lost": ORANGE, "other": SOFT}
 _MOST_WAYS = 16  # arrows that can be read on a telephone
 _PLACES = np.linspace(0.2, 0.8, 13)  # along an arrow, where its number may stand
-_WIDTH, _HEIGHT, _ACROSS, _UP = 4.76, 5.6, 1.2, 2.35  # of the drawing and half the oval, inches
+_WIDTH, _HEIGHT, _ACROSS, _UP = 4.76, 5.15, 1.2, 2.13  # of the drawing and half the oval, inches
 _HEAD, _APART = 3.0, 0.36  # of an arrow, points; of two numbers, inches
 _MIDDLE: dict[str, Any] = {"size": 9.5, "ha": "center", "va": "center"}
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}

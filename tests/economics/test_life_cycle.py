@@ -8,6 +8,7 @@ import crmlib as crm
 from crmlib.customers.life_cycle.rules import read_rules
 from crmlib.economics.formula_clv import markov_value
 from crmlib.economics.life_cycle.moves import chain, dwell, memory, transitions
+from crmlib.economics.life_cycle.stages import STAGES, read_stages
 from crmlib.economics.life_cycle.values import (
     contact_policy,
     simulated_values,
@@ -94,7 +95,7 @@ def _named(rules):
 def test_simulated_histories_of_a_markov_chain_are_worth_its_markov_value() -> None:
     found = chain_of(4000, 24, 2)
     value = markov_value(found.matrix(), found.money_each() / (1 + RATE), RATE)
-    simulated = simulated_values(found, RATE, histories=4000)
+    simulated = simulated_values(found, RATE, random_state=1)
     error = (simulated["simulated_high"] - simulated["simulated"]) / 1.96
     assert (np.abs(simulated["simulated"] - value)[:2] < 4 * error[:2] + 0.03 * value[:2]).all()
     np.testing.assert_allclose(exact_values(found, RATE), value, rtol=0.03, atol=1e-6)
@@ -104,13 +105,16 @@ def test_simulated_histories_of_a_markov_chain_are_worth_its_markov_value() -> N
 def test_where_the_chain_has_a_memory_the_histories_are_right_and_the_markov_value_is_not() -> None:
     found = chain_of(6000, 24, 3, tired=0.5)
     exact = exact_values(found, QUICK)
-    simulated = simulated_values(found, QUICK, histories=4000)
+    simulated = simulated_values(found, QUICK, random_state=1)
     assert ((simulated["simulated_low"] < exact) & (exact < simulated["simulated_high"]))[:2].all()
     markov = within(found.matrix(), found.money_each(), QUICK, None)
     assert (np.abs(markov - exact) > 0.1 * exact)[:2].all()
     # What those who began did bring in twenty months, beside both.
     happened = _brought(3, tired=0.5)
-    near, far = (within(found.matrix(), found.money_each(), 0.0, 20), simulated_values(found, 0.0, months=20))
+    near, far = (
+        within(found.matrix(), found.money_each(), 0.0, 20),
+        simulated_values(found, 0.0, months=20, random_state=1),
+    )
     for place in (0, 1):
         assert abs(far["simulated"][place] - happened[place]) < abs(near[place] - happened[place])
 
@@ -364,3 +368,69 @@ def test_money_of_states_with_memory_is_shrunk_to_its_state() -> None:
     shares, rewards = with_memory(found)
     assert np.allclose(shares.sum(axis=1), 1.0)
     assert np.abs(rewards.reshape(3, -1)[0] - found.money_each()[0]).max() < 10.0
+
+
+# -- stages by product type ----------------------------------------------------------------------------------------
+
+
+def test_stages_of_a_product_type_by_hand() -> None:
+    leads = pd.DataFrame(
+        {
+            "lead_id": ["1", "2", "3", "4"], "created": pd.Timestamp("2023-01-01"), "channel": "web",
+            "product_type": "physical",
+            "interested_on": pd.to_datetime(["2023-01-11", "2023-01-21", None, "2024-06-01"]),
+            "customer_id": ["a", "b", None, None],
+        }
+    )  # fmt: skip
+    people = pd.DataFrame({"customer_id": ["c"], "joined": pd.Timestamp("2023-03-01"), "referrer_id": ["a"],
+                           "product_type": "physical"})  # fmt: skip
+    log = log_of(
+        ("a", "2023-02-01", 10), ("a", "2023-02-11", 30), ("b", "2023-03-01", 5), ("b", "2024-03-01", 50),
+        ("x", "2024-12-31", 1),
+        category=["tea", "cups", "tea", "tea", "tea"],
+    )  # fmt: skip
+    life = crm.LifeCycle(log, "2024-12-31", leads=leads, customers=people, margin=1.0)
+    found = life.stages().set_index("stage")
+    # a, b and c (who has no order), 3 and 4 are known for a year; 4's interest came after it.
+    assert found["entered"].tolist() == [5, 2, 2, 1, 1]
+    assert found["reached"].tolist() == [2, 2, 1, 1, 1]
+    assert found.loc["acquired", "median_days"] == 15
+    # a brought 40 within the year and b 5: of one lost before the second order, 35.
+    assert found.loc["retained", "leak"] == 35
+    assert found.loc["acquired", "leak"] == 3 * 22.5
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"tea": {"acquired": "interest"}}, "product type 'tea' has no 'activated'"),
+        ({"tea": dict.fromkeys(STAGES, "a click")}, "'a click' is unknown"),
+    ],
+)  # fmt: skip
+def test_a_table_of_stages_with_a_fault_is_refused_by_name(table: dict, told: str) -> None:
+    with pytest.raises(CrmError, match=told):
+        read_stages(table)
+
+
+def test_stages_of_the_known_firm_differ_by_type_and_count_everybody(firm, life) -> None:
+    found = life.stages()
+    assert {*found["product_type"]} == {"physical", "web/mobile", "web platform", "bank"}
+    leads = firm.tables["leads"]
+    old = leads[leads["created"] < pd.Timestamp("2025-01-01")]
+    first = found[found["stage"] == "acquired"].set_index("product_type")["entered"]
+    assert first.sum() == pytest.approx(old["customer_id"].fillna(old["lead_id"]).nunique(), rel=0.03)
+    assert (found["reached"] <= found["entered"]).all()
+
+
+def test_one_product_and_no_types_are_told() -> None:
+    assert "product_type" in crm.LifeCycle(cdnow_sample(), "1998-06-30").stages().reason
+
+
+def test_values_that_were_far_off_are_refused_in_words() -> None:
+    life = crm.LifeCycle(cdnow_sample(), "1998-06-30", margin=0.3)
+    assert life.verdict().verdict == "do not use"
+    assert life.sentences(life.values()) == [life.verdict().refusal]
+    assert not life.key_figures()["worth_of_steadiness"].is_known
+    check = life.forecast_check()
+    errors = ((check["simulated"] - check["happened"]).abs() * check["people"]).sum()
+    assert errors / (check["happened"] * check["people"]).sum() > 0.3

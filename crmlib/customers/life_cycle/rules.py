@@ -219,12 +219,12 @@ def _read(node: ast.AST, row: ibis.Table, limits: Mapping[str, float]) -> Any:
     return row[name] if name in FACTS else ibis.literal(limits[name])
 
 
-def read_transitions(table: pd.DataFrame, names: list[str]) -> np.ndarray:
+def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     """A transition table that somebody wrote or edited, as a matrix in the order of `names`.
 
     Parameters
     ----------
-    table : DataFrame
+    source : DataFrame or path of a CSV file
         `state`, `next_state` and `probability`, a row for each move; a state without a row stays as it is.
     names : list of str
         The states of the reading.
@@ -240,6 +240,7 @@ def read_transitions(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     >>> read_transitions(table, ["a", "b"]).tolist()
     [[0.9, 0.1], [0.0, 1.0]]
     """
+    table = source if isinstance(source, pd.DataFrame) else pd.read_csv(source)
     for column in ("state", "next_state", "probability"):
         if column not in table.columns:
             raise CrmError(
@@ -260,7 +261,7 @@ def read_transitions(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     sums = matrix.sum(axis=1)
     matrix[sums == 0] = np.eye(len(names))[sums == 0]
     for name, total in zip(names, sums, strict=True):
-        if total and not math.isclose(total, 1.0, abs_tol=1e-6):
+        if total and not math.isclose(total, 1.0, abs_tol=1e-4):
             raise CrmError(
                 f"the probabilities from {name!r} sum to {total:.4g}; those of each state sum to 1"
             )

@@ -28,7 +28,7 @@ _SUBJECT = "values of states"
 
 @dataclass(frozen=True)
 class ValueRules(Rules):
-    """By how much values may have been off, in all, to be used."""
+    """How large the errors of values may have been over all states, as a share of what was brought, to be used."""
 
     off_care: float = limit(0.10, "a budget bears a tenth")
     off_refuse: float = limit(0.30, "states would be ranked by chance")
@@ -47,7 +47,7 @@ def forecast_check(life: LifeCycleData) -> pd.DataFrame:
     table = _brought_since(life, cut)
     table["state"] = [names[place] for place in table["place"]]
     told = pd.DataFrame({"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)})
-    told["simulated"] = simulated_values(chain, 0.0, months=months)["simulated"]
+    told["simulated"] = simulated_values(chain, 0.0, months=months, random_state=0)["simulated"]
     table = table.merge(told, on="state").assign(months=months)
     return with_finding(life.in_order(table[columns.split()]), sentences.forecasts_in_words)
 
@@ -64,13 +64,14 @@ def _brought_since(life: LifeCycleData, cut: int) -> pd.DataFrame:
 
 def verdict(found: pd.DataFrame) -> Verdict:
     """Whether the values are to be used, by a `forecast_check`."""
-    sums = (found[["happened", "simulated"]].astype(float)).mul(found["people"].astype(float), axis=0).sum()
-    if not len(found) or not sums["happened"] > 0:
+    rows = found[["happened", "simulated"]].astype(float).mul(found["people"].astype(float), axis=0)
+    happened = float(rows["happened"].sum())
+    if not happened > 0:
         return Verdict(_SUBJECT, NOT_JUDGED, (why_none(found) or "nothing was brought since",))
-    off = float(sums["simulated"] / sums["happened"]) - 1
+    off = float((rows["simulated"] - rows["happened"]).abs().sum()) / happened
     months = fmt.length(int(found["months"].iloc[0]), "M")
-    told = f"Of what was brought within {months} they were off by {fmt.change(off)}."
-    return judge(_SUBJECT, [ValueRules().reason("off", abs(off), told)], told)
+    told = f"Within {months} the errors over all states were {fmt.share(off)} of what was brought."
+    return judge(_SUBJECT, [ValueRules().reason("off", off, told)], told)
 
 
 def sweep(life: LifeCycleData) -> pd.DataFrame:
@@ -82,8 +83,10 @@ def sweep(life: LifeCycleData) -> pd.DataFrame:
     base = people_at(life.data, life.data.last).set_index("person")["place"]
     for name, ends in SWEPT.items():
         for value in sorted({*ends, usual.thresholds[name]}):
-            data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
-            place = people_at(data, data.last).set_index("person")["place"].reindex(base.index)
+            data, place = life.data, base
+            if value != usual.thresholds[name]:
+                data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
+                place = people_at(data, data.last).set_index("person")["place"].reindex(base.index)
             names = pd.Series(usual.names).reindex(place.to_numpy()).to_numpy()
             sizes = [int((names == state).sum()) for state in ("stable", "latent", "terminated")]
             if (who := data.rules.who_is_gone) not in returned:

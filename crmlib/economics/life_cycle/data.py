@@ -144,7 +144,8 @@ class LifeCycleData:
     @cached_property
     def simulated(self) -> pd.DataFrame:
         """What people of each state bring by histories that remember, with its interval."""
-        return simulated_values(self.chain, self.rate, months=self.horizon_months or LONGEST_MONTHS)
+        months = self.horizon_months or LONGEST_MONTHS
+        return simulated_values(self.chain, self.rate, months=months, random_state=0)
 
     @cached_property
     def worth(self) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from crmlib import format as fmt
 from crmlib.customers.life_cycle.rules import read_transitions
 from crmlib.economics.life_cycle import checks, policy, sentences
 from crmlib.economics.life_cycle import moves as chains
+from crmlib.economics.life_cycle import stages as product_stages
 from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at
 from crmlib.economics.life_cycle.values import values_of_states
 from crmlib.findings import REFUSE, Estimate, Verdict, in_currency, with_finding
@@ -138,12 +141,12 @@ class LifeCycle(LifeCycleData):
         found = self.in_order(chains.memory(self.chain, self.table.names))
         return with_finding(found, sentences.memory_in_words)
 
-    def values(self, transitions: pd.DataFrame | None = None) -> pd.DataFrame:
+    def values(self, transitions: Any = None) -> pd.DataFrame:
         """What is a customer in each state worth from the next month on?
 
         Parameters
         ----------
-        transitions : DataFrame, optional
+        transitions : DataFrame or path of a CSV file, optional
             An assumption instead of what happened: `state`, `next_state`, `probability`, checked.
 
         Returns
@@ -174,7 +177,7 @@ class LifeCycle(LifeCycleData):
         return checks.forecast_check(self)
 
     def verdict(self) -> Verdict:
-        """Whether the values are to be used: how far off histories that remember were in all (see `forecast_check`)."""
+        """Whether the values are to be used: how far off histories that remember were (see `forecast_check`)."""
         return checks.verdict(self.forecast_check())
 
     def drawing(self) -> pd.DataFrame:
@@ -224,6 +227,24 @@ class LifeCycle(LifeCycleData):
         )
         table["break_even"] = (contact_cost or np.nan) / table["gain"].where(table["gain"] > 0)
         return with_finding(table, sentences.best_hop)
+
+    def stages(self, source: Any = None) -> pd.DataFrame:
+        """Who is acquired, activated, retained, grown and referred within a year, by product type?
+
+        Parameters
+        ----------
+        source : path, optional
+            A file of stages like `crmlib/economics/life_cycle/stages.toml`, the default.
+
+        Returns
+        -------
+        DataFrame
+            By `product_type` and `stage`, of people known for a year at least: the `event` that counts, how many
+            `entered` (were at the stage before) and `reached` it within a year of being known, the share with its
+            interval, `median_days`, and `leak`: what those who did not would have brought in that year beyond what they
+            did, had they been like those who did. That is an upper end: they may be different.
+        """
+        return product_stages.stages(self, source)
 
     def people(self) -> pd.DataFrame:
         """Who is in which state today, the most valuable first?

@@ -102,9 +102,9 @@ def transitions(found: Chain, rules: Rules) -> pd.DataFrame:
 
 
 def dwell(found: Chain, names: list[str]) -> pd.DataFrame:
-    """How long a stay in each state lasts.
+    """How long a stay in each state lasts: `leave_share` a month, `median_months`, those `still_there` after a year.
 
-    `leave_share` a month, `median_months`, and the share who are `still_there` after a year.     Stays that have not ended count as long as they are known (Kaplan–Meier); a median beyond the ages that are told
+    Stays that have not ended count as long as they are known (Kaplan–Meier); a median beyond the ages that are told
     apart is not known.
     """
     rows, stay = [], found.moved.sum(axis=0)

@@ -15,7 +15,7 @@ money = partial(fmt.money, currency=UNNAMED)
 def states_today(table: pd.DataFrame) -> str:
     """How many customers are unstable, stable, latent and terminated."""
     people = table.set_index("state")["people"]
-    names = [name for name in ("unstable", "stable", "latent", "terminated") if name in people]
+    names = [name for name in ("unstable", "stable", "latent", "terminated") if people.get(name, 0) > 0]
     if not names:
         return ""
     first, *others = names
@@ -65,7 +65,8 @@ def memory_in_words(table: pd.DataFrame) -> str:
         return ""
     if not names:
         return "The state of today says all that the past says of where customers go"
-    return f"Time in the state, or the state before, still predicts for {fmt.listing(names)}: no Markov chain"
+    where = f"in {len(names)} of {len(table)} states" if len(names) > 3 else f"for {fmt.listing(names)}"
+    return f"Time in the state, or the state before, still predicts {where}: no Markov chain"
 
 
 def values_in_words(table: pd.DataFrame, states: list[str], refusal: str) -> str:
@@ -149,3 +150,12 @@ def where_to_stop(table: pd.DataFrame, others: list[int], cost: str) -> str:
         return f"Contacts pay as far as silences are known, {fmt.length(months, 'M')} ({why})"
     span = f", {fmt.listing([*map(str, others)])} at the ends of its interval" if others else ""
     return f"Stop contacts after {fmt.length(months, 'M')} without a purchase ({why}{span})"
+
+
+def worst_stage(table: pd.DataFrame) -> str:
+    """At which stage of which product type most is lost."""
+    if table.empty or table["leak"].isna().all():
+        return ""
+    row = table.loc[table["leak"].idxmax()]
+    lost = f"{money(row['leak'])} within a year, if those lost were like those who went on"
+    return f"Most is lost before {row['product_type']} customers are {row['stage']}: {lost}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crmlib.economics.formula_clv import markov_value, recency_migration
 from crmlib.economics.life_cycle.moves import Chain
-from crmlib.statistics import Array, bootstrap_weights, percentile_interval
+from crmlib.statistics import Array, bootstrap_weights, normal_quantile, percentile_interval
 
 HISTORIES, LONGEST_MONTHS = 2000, 360  # for each state
 DRAWN_TO = 30.0  # moves of the whole state that count beside those of an age
@@ -73,9 +73,8 @@ def simulated_values(
     found: Chain,
     rate: float,
     *,
+    random_state: int,
     months: int = LONGEST_MONTHS,
-    histories: int = HISTORIES,
-    random_state: int = 0,
 ) -> pd.DataFrame:
     """What simulated customers bring, whose moves depend on how long they have been in a state.
 
@@ -84,7 +83,7 @@ def simulated_values(
     """
     shares, rewards = with_memory(found)
     states, ages = found.moved.shape[1:3]
-    random = np.random.default_rng(random_state)
+    random, histories = np.random.default_rng(random_state), HISTORIES
     people = found.people.sum(axis=0)
     state = np.repeat(np.arange(states), histories)
     age = np.concatenate([_draw_ages(random, row, histories) for row in people]).astype(int)
@@ -99,7 +98,8 @@ def simulated_values(
         age = np.where(after == state, np.minimum(age + 1, ages - 1), 0)
         state = after
     by_state = total.reshape(states, histories)
-    mean, reach = by_state.mean(axis=1), 1.96 * by_state.std(axis=1, ddof=1) / np.sqrt(histories)
+    mean = by_state.mean(axis=1)
+    reach = normal_quantile(0.95) * by_state.std(axis=1, ddof=1) / np.sqrt(histories)
     return pd.DataFrame({"simulated": mean, "simulated_low": mean - reach, "simulated_high": mean + reach})
 
 
