@@ -75,11 +75,13 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
 def _held(data: GrowthData) -> ibis.Table:
     """What each order held, each product once, with the part of the customer and the line of business."""
     rows = data.rows.filter(_.counted & _[data.product].notnull())
-    rows = data.with_line_of_business(
-        rows.select("customer_id", "order", item=rows[data.product].cast("string"))
-    )
+    rows = rows.select("customer_id", "order", item=rows[data.product].cast("string"))
+    known = data.lines_of_business is not None
+    rows, sums = (data.with_line_of_business(rows), {"line": _.line.max()}) if known else (rows, {})
     part = (rows.customer_id.cast("string").hash().abs() % PARTS).cast("int8")
-    return rows.select("item", "line", basket=rows.order.hash(), part=part).distinct().cache()
+    rows = rows.mutate(basket=rows.order.hash(), part=part)
+    held = rows.group_by("basket", "item").agg(part=_.part.max(), **sums)
+    return (held if known else held.mutate(line=ibis.literal(0, "int64"))).cache()
 
 
 def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:
@@ -87,8 +89,9 @@ def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:
     codes = ibis.memtable(
         pd.DataFrame({"item": names.to_numpy(), "code": np.arange(len(names), dtype="int32")})
     )
-    rows = held.inner_join(codes, "item").select("code", "line", "basket", "part")
-    rows = rows.group_by("basket").mutate(size=_.count()).filter(_.size > 1)
+    rows = held.inner_join(codes, "item").select("code", "line", "basket", "part").cache()
+    sizes = rows.group_by("basket").agg(size=_.count()).filter(_.size > 1).cache()
+    rows = rows.inner_join(sizes, "basket")
     # Few large baskets of one size: sizes that differ by less than a fifth are compared with each other.
     wide = (EXACT_SIZES + (4 * (rows.size / EXACT_SIZES).log2()).floor()).cast("int64")
     return rows.mutate(
