@@ -28,12 +28,7 @@ def check_level(level: float) -> None:
 
 
 def normal_quantile(level: float) -> float:
-    """How many standard errors an interval reaches to either side of its middle.
-
-    Parameters
-    ----------
-    level : float
-        Share of a normal distribution that is within.
+    """How many standard errors an interval reaches to either side of its middle, for a share that is within.
 
     Examples
     --------
@@ -214,8 +209,6 @@ def difference_of_shares(
 def holm(p_values: pd.Series) -> pd.Series:
     """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
 
-    Notes
-    -----
     Holm, Scandinavian Journal of Statistics 6, 1979. Missing ones are no tests.
 
     Examples
@@ -229,16 +222,10 @@ def holm(p_values: pd.Series) -> pd.Series:
 
 
 def benjamini_yekutieli(p_values: pd.Series, *, tests: int | None = None) -> pd.Series:
-    """The p-values of many tests: of those below .05, at most a twentieth is expected to be false, however they depend.
+    """The p-values of many tests, `tests` in all: of those below .05, at most a twentieth is expected to be false.
 
-    `tests` is how many were made in all, where only the smallest p-values are given; missing ones are no tests.
+    However they depend: Benjamini & Yekutieli, Annals of Statistics 29(4), 2001. Missing ones are no tests.
 
-    Notes
-    -----
-    Benjamini & Yekutieli, Annals of Statistics 29(4), 2001.
-
-    Examples
-    --------
     >>> benjamini_yekutieli(pd.Series([0.01, 0.04, 0.03])).round(4).tolist()
     [0.055, 0.0733, 0.0733]
     """
@@ -266,12 +253,8 @@ def bootstrap_weights(
     poisson : bool, default False
         Whether each customer is drawn a Poisson number of times, 1 on average, whatever is drawn of others.
 
-    Yields
-    ------
-    array of float, shape (n,)
-
-    References
-    ----------
+    Notes
+    -----
     Efron, Annals of Statistics 7, 1979.
 
     Examples
@@ -327,8 +310,7 @@ def with_intervals(
 
     Parameters
     ----------
-    names : sequence of str
-    measured : array, shape (names, ...)
+    names, measured : sequence of str, and array, shape (names, ...)
         Of the customers as they are.
     resampled : array, shape (resamples, names, ...)
     level : float, default 0.95

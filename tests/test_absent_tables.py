@@ -164,6 +164,17 @@ CALLS = {
         crm.programme_enrolments(log, t("loyalty_ledger"), as_of=DAY)
     ),
     "programme_liability": lambda _, t: crm.programme_liability(t("loyalty_ledger"), as_of=DAY),
+    "referral_checks": lambda log, t: crm.Growth(log, DAY, t("customers")).referral_checks(),
+    "plan_moves": lambda log, t: crm.Growth(log, DAY, subscriptions=t("subscriptions")).plan_moves(),
+    "loyalty_account": lambda log, t: crm.Growth(
+        log, DAY, loyalty_ledger=t("loyalty_ledger")
+    ).loyalty_account(),
+    "after_opinions": (
+        lambda log, t: crm.Growth(
+            log, DAY, surveys=t("surveys"), touchpoints=t("touchpoints")
+        ).after_opinions()
+    ),
+    "themes": lambda log, t: crm.Growth(log, DAY, surveys=t("surveys")).themes(),
     "points_pressure": lambda log, t: points_pressure(log, t("loyalty_ledger"), as_of=DAY),
     "churn_data": lambda _, t: crm.leak_check(crm.churn_data(t("customer_features"))),
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import fetch
 from crmlib.economics.growth.data import GrowthData
 from crmlib.economics.growth.sentences import pairs_in_words
@@ -34,16 +35,16 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
         raise CrmError(f"support is {support}; give a share of the orders above 0 and up to 1, such as 0.001")
     if not data.product:
         return no_rows(_COLUMNS, "the log names no product or category")
-    held = data.with_line_of_business(data.baskets(data.product)).cache()
-    orders = int(held.order.nunique().to_pyarrow().as_py())
+    held = _held(data)
+    orders = int(held.basket.nunique().to_pyarrow().as_py())
     fewest = max(FEWEST_BASKETS, support * orders)
     names = fetch(held.group_by("item").agg(n=_.count()).filter(_.n >= fewest).order_by(_.n.desc(), "item"))
     if len(names) < 2:
-        return no_rows(_COLUMNS, f"fewer than two products are in {fewest:,.0f} orders or more")
+        return no_rows(_COLUMNS, f"fewer than two products are in {fmt.count(fewest)} orders or more")
     lines = _coded(held, names["item"])
     pairs, parts, margins = _counted(lines, fewest, len(names))
     if pairs.empty:
-        return no_rows(_COLUMNS, f"no two products are together in {fewest:,.0f} orders or more")
+        return no_rows(_COLUMNS, f"no two products are together in {fmt.count(fewest)} orders or more")
     first, second, n = (pairs[name].to_numpy() for name in ("a", "b", "n"))
     expected = _expected(margins.sum(axis=0), first, second)
     without = np.stack([_expected(margins.sum(axis=0) - part, first, second) for part in margins])
@@ -71,15 +72,26 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
     return with_finding(found, pairs_in_words, possible, LEAST_LIFT)
 
 
+def _held(data: GrowthData) -> ibis.Table:
+    """What each order held, each product once, with the part of the customer and the line of business."""
+    rows = data.rows.filter(_.counted & _[data.product].notnull())
+    rows = rows.select("customer_id", "order", item=rows[data.product].cast("string"))
+    known = data.lines_of_business is not None
+    rows, sums = (data.with_line_of_business(rows), {"line": _.line.max()}) if known else (rows, {})
+    part = (rows.customer_id.cast("string").hash().abs() % PARTS).cast("int8")
+    rows = rows.mutate(basket=rows.order.hash(), part=part)
+    held = rows.group_by("basket", "item").agg(part=_.part.max(), **sums)
+    return (held if known else held.mutate(line=ibis.literal(0, "int64"))).cache()
+
+
 def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:
-    """Orders and products as numbers, the part of the customers, and the class of the size of the order."""
+    """Products as numbers, and the class of the size of the order."""
     codes = ibis.memtable(
         pd.DataFrame({"item": names.to_numpy(), "code": np.arange(len(names), dtype="int32")})
     )
-    rows = held.inner_join(codes, "item")
-    part = (rows.customer_id.cast("string").hash().abs() % PARTS).cast("int8")
-    rows = rows.select("code", "line", basket=rows.order.hash(), part=part)
-    rows = rows.group_by("basket").mutate(size=_.count()).filter(_.size > 1)
+    rows = held.inner_join(codes, "item").select("code", "line", "basket", "part").cache()
+    sizes = rows.group_by("basket").agg(size=_.count()).filter(_.size > 1).cache()
+    rows = rows.inner_join(sizes, "basket")
     # Few large baskets of one size: sizes that differ by less than a fifth are compared with each other.
     wide = (EXACT_SIZES + (4 * (rows.size / EXACT_SIZES).log2()).floor()).cast("int64")
     return rows.mutate(

@@ -86,15 +86,21 @@ class GrowthData:
         rows = self.rows.filter(_.counted & _[column].notnull())
         return rows.group_by("customer_id", "order", item=rows[column].cast("string")).agg(day=_.day.min())
 
-    def with_line_of_business(self, rows: ibis.Table) -> ibis.Table:
-        """Rows with the number of their customer's `product_type`, `line`: 0 where it is not known."""
+    @cached_property
+    def lines_of_business(self) -> ibis.Table | None:
+        """Customers with the number of their `product_type`, `line`; None where it is not known."""
         table = open_optional(self.customers)
         if table is None or "product_type" not in table.columns:
-            return rows.mutate(line=ibis.literal(0, "int64"))
+            return None
         known = with_ids_of(self._log, table.filter(table.product_type.notnull()))
         known = known.group_by("customer_id").agg(kind=known.product_type.cast("string").min())
-        known = known.mutate(line=ibis.dense_rank().over(order_by=known.kind).cast("int64") + 1).drop("kind")
-        joined = rows.left_join(known, "customer_id").drop("customer_id_right")
+        return known.mutate(line=ibis.dense_rank().over(order_by=known.kind).cast("int64") + 1).drop("kind")
+
+    def with_line_of_business(self, rows: ibis.Table) -> ibis.Table:
+        """Rows with the number of their customer's line of business, `line`: 0 where it is not known."""
+        if self.lines_of_business is None:
+            return rows.mutate(line=ibis.literal(0, "int64"))
+        joined = rows.left_join(self.lines_of_business, "customer_id").drop("customer_id_right")
         return joined.mutate(line=joined.line.fill_null(0))
 
     @cached_property

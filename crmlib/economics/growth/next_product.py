@@ -91,7 +91,7 @@ def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
     if later.empty or len(known.items) < 2:
         return no_rows(
             _TEST,
-            f"nobody who had bought before {split:%Y-%m-%d} has bought a product for the first time since",
+            f"nobody who had bought before {split.date()} has bought a product for the first time since",
         )
     who = np.unique(known.customers.get_indexer(later["customer_id"]))
     new = np.zeros((len(known.customers), len(known.items)), dtype=bool)

@@ -66,7 +66,7 @@ def won_by_offer(offered: int, others: int, offer_share: float) -> float:
     Examples
     --------
     >>> round(won_by_offer(600, 400, 0.5), 3), won_by_offer(50, 50, 0.5)
-    (0.195, 0.0)
+    (0.146, 0.0)
     """
     if not offered or not others:
         return 0.0
