@@ -15,10 +15,13 @@ from crmlib import format as fmt
 from crmlib.customers._log import end_of, fetch, seen_by, with_ids_of, within
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.profit.customer_profit import customer_profit
+from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition.data import optional
-from crmlib.errors import CannotAnswerError
-from crmlib.no_rows import no_rows
+from crmlib.economics.experiments import read_experiments
+from crmlib.errors import CannotAnswerError, DataError
+from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.actions import WINDOW_DAYS
 from crmlib.statistics import normal_quantile
 
 if TYPE_CHECKING:
@@ -260,6 +263,22 @@ class Facts:
         )
         found = fetch(rows)
         return found if len(found) else no_rows(found.columns, f"no hours in {self.window}")
+
+    def experiments(self, kind: str | None = None) -> pd.DataFrame:
+        """The randomised experiments, or those of a kind, read by the share who bought within 60 days."""
+        study, columns = self.study, "experiment difference low high verdict"
+        table = open_optional(study.table("experiments"))
+        if table is None or not study.has("transactions"):
+            return no_rows(columns, f"no table {'experiments' if table is None else 'transactions'}")
+        if kind:
+            table = table.filter(optional(table, "kind", "string") == kind)
+        try:
+            outcomes = experiment_outcomes(study.transactions, table, days=WINDOW_DAYS, as_of=self.day)
+            if reason := why_none(outcomes):
+                return no_rows(columns, reason)
+            return read_experiments(outcomes, outcome="bought")
+        except (CannotAnswerError, DataError) as refusal:
+            return no_rows(columns, str(refusal))
 
 
 def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float, float, float]:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from crmlib import format as fmt
 from crmlib.claims import Claim, Evidence, Kind
-from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.policies import Strict
-from crmlib.economics.experiments import read_experiments
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate
 from crmlib.no_rows import why_none
+from crmlib.relationship.scorecards.facts import Facts
 from crmlib.statistics import normal_quantile
 from crmlib.study.results import FIGURES
 from crmlib.study.yaml_text import read_yaml
@@ -91,12 +91,12 @@ def read_claims(path: Path) -> list[Entry]:
         raise StudyError(f"{path.name}:\n" + "\n".join(faults)) from None
 
 
-def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
+def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     """Every claim with its verdict, and the firm's own beliefs after them.
 
     Parameters
     ----------
-    study : Study
+    facts : Facts
     figure : callable
         Of a key: the estimate, its label, and why it is not known.
     beliefs : DataFrame
@@ -109,7 +109,7 @@ def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
         high, unit, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables are
         missing cannot be tested, which is not undecided.
     """
-    rows = [_row(entry, study, figure) for entry in read_claims(FILE)]
+    rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
     for one in beliefs.itertuples():
         fair = one.outcome in ("passed", "failed")
         word = _OF_BELIEFS.get(one.outcome, UNTESTED)
@@ -121,7 +121,7 @@ def ledger(study: Study, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _row(entry: Entry, study: Study, figure: Figure) -> dict[str, Any]:
+def _row(entry: Entry, facts: Facts, figure: Figure) -> dict[str, Any]:
     claim = entry.as_claim
     about: dict[str, Any] = entry.model_dump(include={"claim", "source", "kind", "basis"})
     about |= {"evidence": claim.evidence, "unit": "ratio", "chapter": ""}
@@ -130,9 +130,9 @@ def _row(entry: Entry, study: Study, figure: Figure) -> dict[str, Any]:
     if entry.figure:
         return about | _of_figure(entry, claim, *figure(entry.figure))
     if entry.table:
-        return about | _of_table(entry, study)
+        return about | _of_table(entry, facts.study)
     if entry.experiment:
-        return about | _of_experiments(claim, study, entry.experiment)
+        return about | _of_experiments(claim, facts, entry.experiment)
     return about | {"verdict": UNTESTED, "why": entry.needs}
 
 
@@ -168,25 +168,21 @@ def _of_table(entry: Entry, study: Study) -> dict[str, Any]:
     return found | {"verdict": str(row["verdict"]), "why": why.replace("_", " "), "chapter": "04"}
 
 
-def _of_experiments(claim: Claim, study: Study, kind: str) -> dict[str, Any]:
+def _of_experiments(claim: Claim, facts: Facts, kind: str) -> dict[str, Any]:
     """The mean effect of the randomised experiments of a kind on the share who buy, weighted by certainty."""
-    table = study.table("experiments")
-    if not study.has("experiments", "kind") or not study.has("transactions"):
-        return {"verdict": UNTESTED, "why": "no table experiments with its kind"}
-    outcomes = experiment_outcomes(
-        study.transactions, table.filter(table.kind == kind), days=60, as_of=study.as_of
-    )
-    if reason := why_none(outcomes) or why_none(read := read_experiments(outcomes, outcome="bought")):
+    read = facts.experiments(kind)
+    if reason := why_none(read):
         return {"verdict": UNTESTED, "why": reason}
-    error = (read["high"] - read["low"]) / (2 * normal_quantile(0.95))
-    known = read["difference"].notna() & (error > 0)
-    if not known.any():
+    reach = normal_quantile(0.95)
+    error = (read["high"] - read["low"]) / (2 * reach)
+    read, error = read[error > 0], error[error > 0]
+    if read.empty:
         return {"verdict": UNTESTED, "why": f"no experiment of kind {kind} has an interval"}
-    weight = 1 / error[known] ** 2
-    value, reach = (
-        (read.loc[known, "difference"] * weight).sum() / weight.sum(),
-        normal_quantile(0.95) / np.sqrt(weight.sum()),
+    weight = 1 / error**2
+    value, half = (
+        float((read["difference"] * weight).sum() / weight.sum()),
+        reach / float(np.sqrt(weight.sum())),
     )
-    found = {"value": value, "low": value - reach, "high": value + reach, "unit": "points", "chapter": "11"}
-    why = f"chance to buy within 60 days, {known.sum()} randomised experiments"
-    return found | {"verdict": claim.verdict(value - reach, value + reach), "why": why}
+    found = {"value": value, "low": value - half, "high": value + half, "unit": "points", "chapter": "11"}
+    why = f"chance to buy within 60 days, {fmt.plural(len(read), 'randomised experiment')}"
+    return found | {"verdict": claim.verdict(value - half, value + half), "why": why}

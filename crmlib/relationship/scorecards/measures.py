@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers.treatments.experiments import experiment_outcomes
-from crmlib.economics.experiments import read_experiments
 from crmlib.findings import SUPPORTED
-from crmlib.no_rows import why_none
+from crmlib.rankings import rank_correlation
 from crmlib.relationship.scorecards.facts import Facts, ratio
 from crmlib.relationship.scorecards.groups import (
     accounts,
@@ -28,7 +26,6 @@ from crmlib.relationship.scorecards.measure import (
     measured,
     part_of,
     share,
-    unknown,
 )
 from crmlib.statistics import normal_quantile
 
@@ -161,18 +158,11 @@ def customised_for_best(facts: Facts, sent: pd.DataFrame, buyers: pd.DataFrame) 
     return measured(facts, "customised_for_best", found, "contacts with customers who bought", without)
 
 
-@measure(experiments="")
-def effects_shown(facts: Facts) -> Measure:
+@measure(Facts.experiments)
+def effects_shown(facts: Facts, read: pd.DataFrame) -> Measure:
     """Randomised experiments whose treatment changed what customers do, beyond chance."""
-    study = facts.study
-    if not study.has("transactions"):
-        return unknown("effects_shown", "no table transactions")
-    outcomes = experiment_outcomes(study.transactions, study.table("experiments"), days=60, as_of=facts.day)
-    if reason := why_none(outcomes) or why_none(read := read_experiments(outcomes, outcome="bought")):
-        return unknown("effects_shown", reason)
     base = fmt.plural(read["experiment"].nunique(), "randomised experiment")
-    count, treated = float((read["verdict"] == SUPPORTED).sum()), outcomes["customer_id"].unique()
-    return measured(facts, "effects_shown", count, base, treated)
+    return measured(facts, "effects_shown", float((read["verdict"] == SUPPORTED).sum()), base)
 
 
 @measure("profiles", "buyers", customers="goal_reached adoption")
@@ -302,7 +292,7 @@ def value_recognised(facts: Facts, rows: pd.DataFrame) -> Measure:
 @measure(loyalty_groups)
 def loyalty_and_value(facts: Facts, rows: pd.DataFrame) -> Measure:
     """The rank correlation of the time since the first purchase with the value of the window."""
-    rho = float(rows["tenure_days"].corr(rows["value"], method="spearman"))
+    rho = rank_correlation(rows["tenure_days"], rows["value"])
     reach = normal_quantile(0.95) * 1.03 / np.sqrt(max(len(rows) - 3, 1))  # Fieller's variance of Fisher's z
     low, high = np.tanh(np.arctanh(np.clip(rho, -0.9999, 0.9999)) + np.array([-reach, reach]))
     base, barnacles = "customers who bought before the window and in it", rows["loyalty_group"] == "barnacles"

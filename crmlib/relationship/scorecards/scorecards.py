@@ -104,7 +104,9 @@ class Scorecards:
             if (row := largest_change(self._whole(name))) is not None
         ]
         if not found:
-            return no_rows(_CHANGES, "no figure that a framework has a target for is weak, or none is known")
+            known = any((self._whole(name)["standing"] == MET).any() for name in self.frameworks)
+            why = "no measured figure misses its target" if known else "no figure that has a target is known"
+            return with_finding(no_rows(_CHANGES, why), lambda _frame: why)
         rows = pd.DataFrame(found)[_CHANGES.split()]
         rows = rows.sort_values(
             ["money_to_target", "customers"], ascending=False, na_position="last", kind="stable"
@@ -185,7 +187,7 @@ class Scorecards:
 
     def ledger(self) -> pd.DataFrame:
         """The claims of the field and the firm's own beliefs, each with its verdict; see `ledger.ledger`."""
-        return ledger(self.study, self.estimate, self.hypotheses())
+        return ledger(self.facts, self.estimate, self.hypotheses())
 
     def estimate(self, key: str) -> tuple[Estimate, str, str]:
         """A key figure with its interval, its label, and why it is not known (empty where it is)."""
