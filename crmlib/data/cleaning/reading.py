@@ -32,9 +32,10 @@ _POWERS = {
     7: "(?i:crores?)",
 }
 _ANY_POWER = "|".join(_POWERS.values())
-# Signs and brackets as they may stand around digits (#), and in their places any text without signs and digits: < before,
-# > behind, ~ minus, _ blanks. What this text may be, `_marks_around` says: in each of these places it would be long.
+# Signs and brackets as they may stand around digits (#), and in their places any text without signs and digits: <
+# before, > behind, ~ minus, _ blanks. What this text may be, `_marks_around` says: here it would stand in each form.
 _FORMS = (r"(?:[+~]?<|<[+~]_)#>", r"<#(?:>[~]_|_[~]>)", r"(?:\(<|<\(_)#>\)_", r"\(_#_\)>", r"[+~]?_[$€£]?_%>")
+_LETTER = f"[^0-9.,'’+()$€£{_MINUS}{_SPACES}]"  # quickly: all letters of Unicode make a long pattern
 _NO_MARKS = f"[0-9.,'’+(){_MINUS}{_SPACES}]+"  # what is neither currency nor power
 PRODUCT = " × "  # between the two factors of an amount that is computed
 _LEDGER_MARK = "(?i)(?:^|[^a-z])(?:cr|dr|credit|debit)(?:[^a-z]|$)"
@@ -57,7 +58,7 @@ def _signs_around(decimal: str) -> str:
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     other = f"[^0-9+(){_MINUS},'’"
     # Before digits a point is a word's own: "Rs.50" is fifty, "$.50" half a dollar.
-    forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|\pL\.)*").replace(">", f"{other}]*")
+    forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|{_LETTER}\.)*").replace(">", f"{other}]*")
     return f"^(?:{_pattern(forms)})$".replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
 
 
@@ -74,7 +75,7 @@ def _marks_around(decimal: str) -> str:
 
 _GRAMMAR = {decimal: (_signs_around(decimal), _marks_around(decimal)) for decimal in (".", ",")}
 # With either decimal sign, as Python reads.
-IS_NUMBER = re.compile("|".join(f"(?={m}){s}" for s, m in _GRAMMAR.values()).replace(r"\pL", r"[^\W\d_]"))
+IS_NUMBER = re.compile("|".join(f"(?={marks}){signs}" for signs, marks in _GRAMMAR.values()))
 
 
 def where(condition: ir.BooleanValue, value: Any) -> Any:
@@ -92,7 +93,7 @@ def plain_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
 def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
     """What `read_number` makes of text without blanks at its ends."""
     # "Rs." has no point
-    words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
+    words = ibis.ifelse(text.re_search(rf"{_LETTER}\."), text.re_replace(rf"({_LETTER})\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
     # "2.3e6" is read exactly, where a product need not be.
@@ -257,10 +258,17 @@ def _tidy(column: ir.Column) -> ir.StringColumn:
     if not column.type().is_string():
         return text
     suspect = (text < "!") | (text > "~")
-    for code in _BLANK_CODES:
-        suspect = suspect | text.endswith(character(code))
-    signs = functools.reduce(operator.add, map(character, _BLANK_CODES))
-    return ibis.ifelse(suspect, trim_signs(text, signs).nullif(""), text)
+    blanks, together = _blanks()
+    for blank in blanks:
+        suspect = suspect | text.endswith(blank)
+    return ibis.ifelse(suspect, trim_signs(text, together).nullif(""), text)
+
+
+@functools.cache
+def _blanks() -> tuple[list[ir.StringScalar], ir.StringScalar]:
+    """The blanks that are taken off the ends of a text, one by one and together."""
+    blanks = [character(code) for code in _BLANK_CODES]
+    return blanks, functools.reduce(operator.add, blanks)
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:

@@ -12,7 +12,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import moves_day, read_date, read_number, read_text
+from crmlib.data.cleaning.reading import moves_day, parse_moment, parse_number, read_text, within_calendar
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.engine import first_row
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
@@ -39,6 +39,7 @@ _HOW_TO_OPEN = {"sheet": "excel", "delimiter": "csv", "encoding": "csv"}
 _KINDS = {"excel": "a workbook", "csv": "a text file"}
 _BY_YOU = "named by you"
 _ELSEWHERE = "; if the firm's days begin elsewhere, say where, as in --timezone Europe/Berlin"
+_SMALL_FILE = 10_000_000  # bytes
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
@@ -84,6 +85,7 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
         raise DataError(f"{opened.place.name}: {one_column(there[0])}")
     known = own.known_columns(there) | _named(given, contract, there)
     sample = sample_of(table, there)
+    table = _at_hand(table, there, source)
     profiles = profile_columns(sample)
     matches = match_columns(contract, profiles, known, own)
     here = _columns_of(contract, own.settle(matches, []), there)
@@ -105,6 +107,13 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
     asked = [*opened.questions, *(_question(contract, name, look) for name in lacking)]
     return Guess(opened.place, tuple(findings), (*asked, *questions_in(seen), *questions_in(more)))
+
+
+def _at_hand(table: ibis.Table, own: list[str], source: str | Path) -> ibis.Table:
+    """The table with its texts read, so that no question has to; that of a small file is kept while it is guessed."""
+    texts = {name: read_text(table[name]) for name in own if table[name].type().is_string()}
+    read = table.mutate(**texts).view()
+    return read.cache() if sum(file.stat().st_size for file in source_files(source)) <= _SMALL_FILE else read
 
 
 def _in_file(matches: Mapping[str, Match], there: Sequence[str]) -> dict[str, Match]:
@@ -152,8 +161,7 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
     if column.kind == "date":
         unread = unread_dates(written)
         return f"{unread}, and that it is the date all the same: --column {name}={theirs}" if unread else ""
-    text = read_text(written)
-    causes = unread_amounts(look.table, text, look.decimal) if column.kind in ("money", "number") else []
+    causes = unread_amounts(look.table, written, look.decimal) if column.kind in ("money", "number") else []
     return f"{causes[0][1]:,} values cannot be read, such as {causes[0][2]!r}{causes[0][0]}" if causes else ""
 
 
@@ -182,8 +190,9 @@ def _decimal(
     stacked = stacked_texts(table, [theirs for column, theirs in here if column.kind in ("money", "number")])
     if stacked is None:
         return
-    text = stacked.filter(_.text.notnull() & (_.text.strip() != ""))
-    rows = text.mutate(point=read_number(text.text, "."), comma=read_number(text.text, ","))
+    text = stacked.filter(_.text.notnull())
+    # As a view, each number is read once, however often it is asked for.
+    rows = text.mutate(point=parse_number(text.text, "."), comma=parse_number(text.text, ",")).view()
     point, comma = rows.point.notnull(), rows.comma.notnull()
     differ = point & comma & (rows.point != rows.comma)
     counted = {"comma": comma, "only_point": point & ~comma, "only_comma": comma & ~point, "differ": differ}
@@ -241,10 +250,11 @@ def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
     if dates is None:
         return {"offset": 0, "utc": 0, "moved": 0}
     longer = dates.filter(_.text.length() > len("2024-01-05 10:30"))  # only these are looked at closely
+    longer = longer.mutate(moment=parse_moment(longer.text, (), zone)).view()
     found = longer.agg(
         offset=_.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$").sum(),
         utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
-        moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
+        moved=moves_day(longer.text, within_calendar(longer.moment)).sum(),
     )
     return {name: int(count or 0) for name, count in first_row(found).items()}
 
