@@ -205,19 +205,14 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
     return column.cast("float64") if column.type().is_numeric() else parse_number(_tidy(column), decimal)
 
 
-def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
-    """A date and time on the firm's own clock, without zone.
+def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
+    """A date and time on the firm's own clock, without zone; moments that no calendar of a shop holds among them.
 
     `column`: dates, timestamps, or text. `formats`: strptime patterns, tried in turn, or "excel" for serial days,
     "unix" for seconds since 1970, "days since 2023-01-01" and the like for other counts, "iso" for ISO 8601, which is
     also what no format means. `timezone`: where the firm's days begin; moments that carry an offset are converted to
     it. "as written" takes the clock in the text, as a shop's own export has it.
     """
-    return within_calendar(read_moment(column, formats, timezone))
-
-
-def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
-    """What `read_date` reads, before moments that no calendar of a shop holds become null."""
     kind = column.type()
     if kind.is_timestamp() and kind.timezone is not None:
         return wall_clock(kind.timezone if timezone == AS_WRITTEN else timezone, _as_moment(column))
