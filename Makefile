@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 LAB := .venv-lab/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-# Two test processes with two threads each wait for one another.
+# Two test processes with two threads each wait for one another. In the order of the folders the many short modules come
+# last, so that both end together; by the number of tests, a long module of few tests would.
 test library: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
@@ -19,11 +20,11 @@ report: $(VENV)/.run  ## run the suite on a study (STUDY=cdnow) and print where 
 	@$(BIN)/crm report $(STUDY)
 
 test: $(VENV)/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
-	$(BIN)/pytest -q -n 2 --dist loadscope
+	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
 
 library: $(VENV)/.test  ## run the tests of the library and of the docstrings alone
-	$(BIN)/pytest -q -n 2 --dist loadscope --ignore=tests/notebooks --ignore=tests/report
+	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report
 
 lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
 	$(LAB)/jupyter lab notebooks

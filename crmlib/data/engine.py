@@ -42,7 +42,8 @@ _BYTES = {
         for end, base in (("B", 1000), ("iB", 1024))
     },
 }
-_ROUNDED, _COARSELY = "crmlib_rounded", "crmlib_rounded_coarsely"
+# Rounding is a macro of the engine: what Ibis spells out would hold all of what is added up at every step.
+_ROUNDED = "crmlib_rounded"
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
 
@@ -59,7 +60,7 @@ class SameSums(DuckDBCompiler):
         """Add up."""
         if not op.arg.dtype.is_floating():
             return super().visit_Sum(op, arg=arg, where=where)
-        return self.f.anon[_ROUNDED](self.agg.fsum(arg, where=where))
+        return self.f.anon[_ROUNDED](self.agg.fsum(arg, where=where), 1)
 
     def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Divide the sum by the count."""
@@ -69,7 +70,7 @@ class SameSums(DuckDBCompiler):
 
     def visit_StandardDev(self, op: Any, **parts: Any) -> Any:
         """Round a standard deviation by three digits more, for the engine cannot add it with compensation."""
-        return self.f.anon[_COARSELY](super().visit_VarianceStandardDevCovariance(op, **parts))
+        return self.f.anon[_ROUNDED](super().visit_VarianceStandardDevCovariance(op, **parts), 1000)
 
     def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
         """Open a window over what is added up, not over its rounding."""
@@ -79,16 +80,13 @@ class SameSums(DuckDBCompiler):
         return func.transform(lambda part: over(op, func=part, **frame) if _adds_up(part) else part)
 
 
-def _macro_of_rounding(name: str, coarser: int) -> str:
-    """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits.
-
-    The engine puts the steps in: spelt out by Ibis, each would hold all of what is added up twice.
-    """
+def _macro_of_rounding() -> str:
+    """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
     steps = [
-        f"WHEN abs(x) < {below!r} THEN round(x * {parts / coarser!r}) / {parts / coarser!r}"
-        for below, parts in _STEPS.items()
+        f"WHEN abs(x) < {below} THEN round(x * ({p} / coarser)) / ({p} / coarser)"
+        for below, p in _STEPS.items()
     ]
-    return f"CREATE MACRO {name}(x) AS CASE {' '.join(steps)} ELSE x END"
+    return f"CREATE MACRO {_ROUNDED}(x, coarser) AS CASE {' '.join(steps)} ELSE x END"
 
 
 def _adds_up(part: Any) -> bool:
@@ -283,8 +281,7 @@ def _open() -> Any:
     limit = f"{_memory_limit()}B"
     connection = _Engine().connect(temp_directory=str(spill), memory_limit=limit, **threads)
     connection.compiler = SameSums()
-    connection.raw_sql(_macro_of_rounding(_ROUNDED, 1))
-    connection.raw_sql(_macro_of_rounding(_COARSELY, 1000))
+    connection.raw_sql(_macro_of_rounding())
     # In a kernel with ipywidgets a progress bar is on, and draws over the page; without them it is off, and
     # even to say so is an error.
     if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:

@@ -14,7 +14,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.data.cleaning.reconcile import MONEY, countable
 from crmlib.data.cleaning.repeats import hash_of, several_times
-from crmlib.data.engine import first_row
+from crmlib.data.engine import first_row, has_rows
 from crmlib.data.policies import Policies, spellings
 
 SALE, NO_SALE = "counted as sales", "set aside"
@@ -37,7 +37,7 @@ def policy_counts(staged: ibis.Table, used: ibis.Table, policies: Policies) -> l
     returned = used.filter(_.reversed_on.notnull()).agg(rows=_.count(), money=_.amount.cast(MONEY).sum())
     merged = _merged(used, policies.purchases_merged_within)
     for name, query in (("returned in full", returned), ("purchases_merged_within", merged)):
-        counted[name] = tuple(first_row(query).values())
+        counted[name] = (0, 0.0) if query is None else tuple(first_row(query).values())
     settings = policies.model_dump()
     return [
         {
@@ -82,12 +82,15 @@ def _concerned(staged: ibis.Table) -> dict[str, tuple[ir.BooleanValue, ir.Value]
     return concerned
 
 
-def _merged(used: ibis.Table, unit: str) -> ibis.Table:
-    """Purchases beyond the first within a customer's period, and the money of such periods."""
+def _merged(used: ibis.Table, unit: str) -> ibis.Table | None:
+    """Purchases beyond the first within a customer's period, and the money of such periods; None if there are none."""
     purchases = used.filter(_.is_purchase).mutate(period=_.date.truncate(unit), money=_.amount.cast(MONEY))
     key = ["customer_id", "period"]
     hashed = purchases.mutate(candidate=hash_of(*[purchases[name] for name in key]))
-    few = hashed.semi_join(several_times(hashed, "candidate"), "candidate")
+    several = several_times(hashed, "candidate")
+    if not has_rows(several):
+        return None
+    few = hashed.semi_join(several, "candidate")
     periods = few.group_by(key).agg(rows=_.count() - 1, money=_.money.sum())
     return periods.filter(_.rows > 0).agg(rows=_.rows.sum(), money=_.money.sum())
 

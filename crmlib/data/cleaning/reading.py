@@ -32,9 +32,10 @@ _POWERS = {
     7: "(?i:crores?)",
 }
 _ANY_POWER = "|".join(_POWERS.values())
-# Signs and brackets as they may stand around digits (#), and in their places any text without signs and digits:
-# < before, > behind, ~ minus, _ blanks. What this text may be, `_marks_around` says: here it would be long each time.
+# Signs and brackets as they may stand around digits (#), and in their places any text without signs and digits: <
+# before, > behind, ~ minus, _ blanks. What this text may be, `_marks_around` says: here it would stand in each form.
 _FORMS = (r"(?:[+~]?<|<[+~]_)#>", r"<#(?:>[~]_|_[~]>)", r"(?:\(<|<\(_)#>\)_", r"\(_#_\)>", r"[+~]?_[$€£]?_%>")
+_LETTER = f"[^0-9.,'’+()$€£{_MINUS}{_SPACES}]"  # quickly: all letters of Unicode make a long pattern
 _NO_MARKS = f"[0-9.,'’+(){_MINUS}{_SPACES}]+"  # what is neither currency nor power
 PRODUCT = " × "  # between the two factors of an amount that is computed
 # #REF!, #WERT!, #N/A, and ##### of a narrow column.
@@ -59,7 +60,7 @@ def _signs_around(decimal: str) -> str:
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     other = f"[^0-9+(){_MINUS},'’"
     # Before digits a point is a word's own: "Rs.50" is fifty, "$.50" half a dollar.
-    forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|\pL\.)*").replace(">", f"{other}]*")
+    forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|{_LETTER}\.)*").replace(">", f"{other}]*")
     # A spreadsheet puts an apostrophe before a number that is text.
     return f"^'?(?:{_pattern(forms)})$".replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
 
@@ -78,7 +79,7 @@ def _marks_around(decimal: str) -> str:
 _GRAMMAR = {decimal: (_signs_around(decimal), _marks_around(decimal)) for decimal in (".", ",")}
 _SCIENTIFIC = r"^[-+]?[0-9]+(?:[.,][0-9]*)?[eE][-+]?[0-9]+$"
 # With either decimal sign, as Python reads.
-_PLAIN = "|".join(f"(?={marks}){signs}" for signs, marks in _GRAMMAR.values()).replace(r"\pL", r"[^\W\d_]")
+_PLAIN = "|".join(f"(?={marks}){signs}" for signs, marks in _GRAMMAR.values())
 IS_NUMBER = re.compile(f"{_PLAIN}|{_SCIENTIFIC}")
 
 
@@ -97,7 +98,7 @@ def plain_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
 def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
     """What `read_number` makes of text without blanks at its ends."""
     # "Rs." has no point
-    words = ibis.ifelse(text.re_search(r"\pL\."), text.re_replace(r"(\pL)\.", r"\1"), text)
+    words = ibis.ifelse(text.re_search(rf"{_LETTER}\."), text.re_replace(rf"({_LETTER})\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
     sign = ibis.ifelse(text.re_search(f"[({_MINUS}]"), "-", "")
     # "2.3e6" is read exactly, where a product need not be.
@@ -210,19 +211,14 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
     return column.cast("float64") if column.type().is_numeric() else parse_number(_tidy(column), decimal)
 
 
-def read_date(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
-    """A date and time on the firm's own clock, without zone.
+def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
+    """A date and time on the firm's own clock, without zone; moments that no calendar of a shop holds among them.
 
     `column`: dates, timestamps, or text. `formats`: strptime patterns, tried in turn, or "excel" for serial days,
     "unix" for seconds since 1970, "days since 2023-01-01" and the like for other counts, "iso" for ISO 8601, which is
     also what no format means. `timezone`: where the firm's days begin; moments that carry an offset are converted to
     it. "as written" takes the clock in the text, as a shop's own export has it.
     """
-    return within_calendar(read_moment(column, formats, timezone))
-
-
-def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
-    """What `read_date` reads, before moments that no calendar of a shop holds become null."""
     kind = column.type()
     if kind.is_timestamp() and kind.timezone is not None:
         return wall_clock(kind.timezone if timezone == AS_WRITTEN else timezone, _as_moment(column))
@@ -263,10 +259,17 @@ def _tidy(column: ir.Column) -> ir.StringColumn:
     if not column.type().is_string():
         return text
     suspect = (text < "!") | (text > "~")
-    for code in _BLANK_CODES:
-        suspect = suspect | text.endswith(character(code))
-    signs = functools.reduce(operator.add, map(character, _BLANK_CODES))
-    return ibis.ifelse(suspect, trim_signs(text, signs).nullif(""), text)
+    blanks, together = _blanks()
+    for blank in blanks:
+        suspect = suspect | text.endswith(blank)
+    return ibis.ifelse(suspect, trim_signs(text, together).nullif(""), text)
+
+
+@functools.cache
+def _blanks() -> tuple[list[ir.StringScalar], ir.StringScalar]:
+    """The blanks that are taken off the ends of a text, one by one and together."""
+    blanks = [character(code) for code in _BLANK_CODES]
+    return blanks, functools.reduce(operator.add, blanks)
 
 
 def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:

@@ -34,21 +34,23 @@ def set_aside_repeats(staged: ibis.Table, contract: Contract, keep_equal: bool) 
     if contract.key in staged.columns:
         usable = staged.filter(_.reason.isnull() & staged[contract.key].notnull())
         later = _later(usable.mutate(candidate=hash_of(usable[contract.key])), "candidate", [contract.key])
-        staged = with_reasons(staged, _named(later, f"repeated {spoken(contract.key)}"))
+        repeated = f"repeated {spoken(contract.key)}"
+        staged = with_reasons(staged, None if later is None else _named(later, repeated))
     # The hash of the whole row, confirmed by the required columns.
     columns = ["row_hash", *[c.name for c in contract.columns if c.required and not c.unless]]
-    equal = _named(_later(staged.filter(_.reason.isnull()), "row_hash", columns), EQUAL_ROW).cache()
-    if not has_rows(equal):
+    later = _later(staged.filter(_.reason.isnull()), "row_hash", columns)
+    equal = None if later is None else _named(later, EQUAL_ROW).cache()
+    if equal is None or not has_rows(equal):
         return staged.mutate(equals_earlier=ibis.literal(False))
     staged = staged.left_join(equal, "source_row").drop("source_row_right")
     staged = staged.mutate(equals_earlier=_.why.notnull())
     return (staged if keep_equal else staged.mutate(reason=_.reason.fill_null(_.why))).drop("why")
 
 
-def with_reasons(staged: ibis.Table, reasons: ibis.Table, override: bool = False) -> ibis.Table:
+def with_reasons(staged: ibis.Table, reasons: ibis.Table | None, override: bool = False) -> ibis.Table:
     """Give rows their reason, from `source_row, why`; one that a row has already stays, unless overridden."""
-    reasons = reasons.cache()
-    if not has_rows(reasons):
+    reasons = None if reasons is None else reasons.cache()
+    if reasons is None or not has_rows(reasons):
         return staged
     joined = staged.left_join(reasons, "source_row").drop("source_row_right")
     order = (joined.why, joined.reason) if override else (joined.reason, joined.why)
@@ -60,11 +62,11 @@ def several_times(rows: ibis.Table, candidate: str) -> ibis.Table:
     return rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
 
 
-def _later(rows: ibis.Table, candidate: str, key: Sequence[str]) -> ibis.Table:
-    """Rows whose key stands in an earlier row."""
+def _later(rows: ibis.Table, candidate: str, key: Sequence[str]) -> ibis.Table | None:
+    """Rows whose key stands in an earlier row; None if no hash stands twice."""
     several = several_times(rows, candidate)
     if not has_rows(several):
-        return rows.select("source_row").limit(0)
+        return None
     rows = rows.semi_join(several, candidate).select("source_row", *key)
     first = rows.group_by(key).agg(first=_.source_row.min(), times=_.count()).filter(_.times > 1)
     return rows.join(first, key).filter(_.source_row > _.first).select("source_row")

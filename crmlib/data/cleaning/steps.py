@@ -161,15 +161,18 @@ def _says_total(rows: ibis.Table) -> ir.BooleanValue:
     return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
 
 
-def _sums_of_others(staged: ibis.Table) -> ibis.Table:
-    """Rows that say so, and the row without a customer that is as large as all others together."""
+def _sums_of_others(staged: ibis.Table) -> ibis.Table | None:
+    """Rows that say so, and the row without a customer that is as large as all others together; None if none can be."""
     fine = ~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT)
     named = fine & ~staged.is_guest
     largest = staged.amount.abs().max(where=named)
-    found = first_row(staged.agg(money=staged.amount.sum(where=fine), largest=largest, rows=named.sum()))
+    counts = {"rows": named.sum(), "say_so": staged.says_total.sum(), "guests": staged.is_guest.sum()}
+    found = first_row(staged.agg(money=staged.amount.sum(where=fine), largest=largest, **counts))
     money, largest = found["money"] or 0.0, found["largest"] or 0.0
     is_sum = (2 * staged.amount - money).abs() < max(0.01, 1e-9 * abs(money))
     enough = (found["rows"] or 0) >= _FEWEST_SUMMED
+    if not found["say_so"] and not (enough and found["guests"]):
+        return None
     is_sum = staged.is_guest & is_sum & (staged.amount.abs() > largest) & enough
     return staged.filter(staged.says_total | is_sum).select("source_row", why=ibis.literal(TOTAL_ROW))
 

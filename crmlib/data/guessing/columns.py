@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from crmlib.data.cleaning.reading import IS_NUMBER, read_number, read_text
+from crmlib.data.cleaning.reading import IS_NUMBER, parse_number, read_number, read_text
 from crmlib.data.contracts.contract import Column, Contract, plain_name
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.vocabulary import words
@@ -65,7 +65,7 @@ class Match:
 class Look:
     """A file that is looked at, and what is known of it so far."""
 
-    table: ibis.Table
+    table: ibis.Table  # whose texts have no blanks at their ends, and are null where nothing is left
     sample: pd.DataFrame  # its first rows
     profiles: Mapping[str, Profile]
     matches: Mapping[str, Match]  # by column of the contract
@@ -79,11 +79,18 @@ class Look:
 
     def text(self, name: str) -> ir.StringColumn:
         """A column of the contract as text."""
-        return read_text(self.table[self.source(name)])
+        return text_of(self.table[self.source(name)])
 
     def number(self, name: str) -> ir.FloatingColumn:
         """A column of the contract as numbers."""
-        return read_number(self.table[self.source(name)], self.decimal)
+        column = self.table[self.source(name)]
+        read = parse_number if column.type().is_string() else read_number
+        return read(column, self.decimal)
+
+
+def text_of(column: ir.Column) -> ir.StringColumn:
+    """A column of a table that is looked at as text."""
+    return column if column.type().is_string() else read_text(column)
 
 
 def profile_columns(sample: pd.DataFrame) -> dict[str, Profile]:

@@ -10,7 +10,7 @@ import ibis
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import moves_day, read_date, read_text
+from crmlib.data.cleaning.reading import moves_day, parse_moment, read_moment, read_text, within_calendar
 from crmlib.data.contracts.contract import Column
 from crmlib.data.engine import first_row, has_rows, most_frequent
 from crmlib.data.guessing.dates import DateGuess, guess_dates
@@ -114,7 +114,9 @@ def guess_timezone(
 def _midnights(table: ibis.Table, dated: Sequence[str], zone: str) -> Iterator[Question]:
     """A question where every time is the same late hour: it is midnight further east, where the next day begins."""
     for name in dated:
-        moments = table.select(moment=read_date(table[name], timezone=zone)).drop_null("moment")
+        moments = table.select(moment=within_calendar(read_moment(table[name], timezone=zone))).drop_null(
+            "moment"
+        )
         clocks = most_frequent(moments, "clock", _.moment.strftime("%H:%M:%S"), _MANY_CLOCKS)
         often = sorted(clock["clock"] for clock in clocks[:2])
         others = sum(clock["rows"] for clock in clocks if clock["clock"] not in often)
@@ -134,9 +136,10 @@ def _with_offsets(dates: ibis.Table | None, zone: str) -> dict[str, int]:
     if dates is None:
         return {"offset": 0, "utc": 0, "moved": 0}
     longer = dates.filter(_.text.length() > len("2024-01-05 10:30"))  # only these are looked at closely
+    longer = longer.mutate(moment=parse_moment(longer.text, (), zone)).view()
     found = longer.agg(
         offset=_.text.re_search(r":[0-9.]+ ?[+-][0-9]{2}:?([0-9]{2})?$").sum(),
         utc=_.text.re_search(r":[0-9.]+ ?(Z|UTC|GMT)$").sum(),
-        moved=moves_day(longer.text, read_date(longer.text, timezone=zone)).sum(),
+        moved=moves_day(longer.text, within_calendar(longer.moment)).sum(),
     )
     return {name: int(count or 0) for name, count in first_row(found).items()}

@@ -13,7 +13,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_date
+from crmlib.data.cleaning.reading import parse_moment, read_text, within_calendar
 from crmlib.data.engine import first_row, has_rows, most_frequent
 
 _DAYS = (
@@ -65,7 +65,7 @@ def guess_dates(column: ir.Column) -> DateGuess:
     """
     if not column.type().is_string():
         return DateGuess((), "the column holds dates, not text")
-    texts = column.name("text").as_table().mutate(text=_.text.strip())
+    texts = read_text(column).name("text").as_table().view()  # so that it is read once for all formats
     texts = texts.filter(_.text.re_search("[1-9]"))  # as every date has, and "n/a" and 0000-00-00 have not
     examples = _examples(texts)
     formats = [form for form in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, form) for text in examples)]
@@ -107,7 +107,7 @@ def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
     """The guess, or a question where many dates cannot be read: they are no typing errors."""
     if guess.unread <= _MOST_UNREAD * guess.total:
         return guess
-    unread = texts.filter(read_date(texts.text, guess.formats).isnull())
+    unread = texts.filter(_date(texts.text, guess.formats).isnull())
     shapes = most_frequent(unread, "shape", _shape(_.text), 1, example=_.text.min())
     return _unread(guess.unread, guess.total, [shape["example"] for shape in shapes])
 
@@ -157,18 +157,24 @@ def _fits(text: str, pattern: str) -> bool:
 
 
 def _readings(texts: ibis.Table, formats: list[str]) -> pd.DataFrame:
-    """Number and example of the texts by which of the formats read them (one column each)."""
+    """Number and example of the texts by which of the formats, "iso" first, read them (one column each)."""
     names = {f"f{i}": pattern for i, pattern in enumerate(formats)}
-    flags = {name: _reads(texts.text, pattern) for name, pattern in names.items()}
-    flags["early"] = (read_date(texts.text).day() <= _MONTHS).fill_null(False)
+    moments = {name: parse_moment(texts.text, [pattern], "UTC") for name, pattern in names.items()}
+    read = texts.select("text", **moments).view()
+    flags = {name: _is_read(read.text, read[name], pattern) for name, pattern in names.items()}
+    flags["early"] = (within_calendar(read.f0).day() <= _MONTHS).fill_null(False)
     differ = _.text.re_extract(r"^(\d+)\D", 1) != _.text.re_extract(r"^\d+\D(\d+)", 1)  # day and month
     example = ibis.coalesce(_.text.min(where=differ), _.text.min())
-    groups = texts.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=example)
+    groups = read.select("text", **flags).group_by(list(flags)).agg(rows=_.count(), example=example)
     return groups.to_pandas().rename(columns=names)
 
 
-def _reads(text: ir.StringColumn, pattern: str) -> ir.BooleanValue:
-    readable = read_date(text, [pattern]).notnull()
+def _date(text: ir.StringColumn, formats: Sequence[str]) -> ir.TimestampColumn:
+    return within_calendar(parse_moment(text, formats, "UTC"))
+
+
+def _is_read(text: ir.StringColumn, moment: ir.TimestampColumn, pattern: str) -> ir.BooleanValue:
+    readable = within_calendar(moment).notnull()
     if pattern in _NUMBERS:
         low, high = _NUMBERS[pattern]
         readable = readable & text.try_cast("float64").between(low, high)
@@ -229,7 +235,7 @@ def _late_swapped(texts: ibis.Table, formats: Sequence[str]) -> str:
     if not re.match("%[dm][/.-]%[dm]", ours):
         return ""
     theirs = ours[:1] + ours[4] + ours[2:4] + ours[1] + ours[5:]
-    read = texts.select("text", ours=read_date(texts.text, [ours]), theirs=read_date(texts.text, [theirs]))
+    read = texts.select("text", ours=_date(texts.text, [ours]), theirs=_date(texts.text, [theirs]))
     sure, open_ones = read.filter(_.theirs.isnull() & _.ours.notnull()), read.filter(_.theirs.notnull())
     log = first_row(sure.agg(days=_.ours.date().nunique(), first=_.ours.min(), last=_.ours.max()))
     if log["days"] < _ENOUGH_DAYS:

@@ -12,12 +12,11 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data import vocabulary
-from crmlib.data.cleaning.reading import read_text
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
 from crmlib.data.engine import first_row, most_frequent
-from crmlib.data.guessing.columns import Look, may_be_named
+from crmlib.data.guessing.columns import Look, may_be_named, text_of
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import DEBIT_CREDIT, RETURN_WORDS, SALE_WORDS, Policies, spellings
 
@@ -158,7 +157,7 @@ def _above_zero(
     table: ibis.Table, listened: Mapping[str, set[str]], amount: ir.NumericValue
 ) -> dict[str, dict[str, int]]:
     """Columns in which one of these words stands beside an amount above zero: all their words, with their rows."""
-    texts = {name: read_text(table[name]).lower() for name in listened}
+    texts = {name: text_of(table[name]).lower() for name in listened}
     asked = {name: (texts[name].isin(words) & (amount > 0)).sum() for name, words in listened.items()}
     found = first_row(table.agg(**asked)) if asked else {}
     return {name: _counts(texts[name]) for name in listened if found[name]}
@@ -193,7 +192,7 @@ def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
 
 def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]:
     """Products that are none by their code or by what stands beside it, the most frequent first, with their rows."""
-    texts = {f"text{place}": read_text(table[name]).lower() for place, name in enumerate(columns)}
+    texts = {f"text{place}": text_of(table[name]).lower() for place, name in enumerate(columns)}
     words = table.select(**texts).group_by([*texts]).agg(rows=_.count())  # far fewer than rows
     words = words.mutate(
         clear=ibis.greatest(

@@ -13,7 +13,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.data.cleaning.reading import read_number, read_text
+from crmlib.data.cleaning.reading import parse_number, read_text
 from crmlib.data.cleaning.steps import SAYS_TOTAL
 from crmlib.data.contracts.contract import NONE, Column, Contract, one_column
 from crmlib.data.databases import DatabaseRows, rows_of
@@ -56,6 +56,7 @@ _HOW_TO_OPEN = {
     "query": {"database": "a database"},
 }
 _BY_YOU = "named by you"
+_SMALL_FILE = 10_000_000  # bytes
 _SAMPLE_VALUES = 400_000  # of all columns together, to see what each holds
 _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
@@ -101,6 +102,7 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
         raise DataError(f"{opened.place.name}: {one_column(there[0])}")
     known = own.known_columns(there) | _named(given, contract, there)
     sample = sample_of(table, there)
+    table = _at_hand(table, there, [] if isinstance(opened.place, DatabaseRows) else source_files(source))
     profiles = profile_columns(sample)
     matches = match_columns(contract, profiles, known, own)
     apart = {*parts_of_date(profiles).values()}
@@ -138,6 +140,13 @@ def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Tab
     ids = [theirs for column, theirs in here if column.kind == "id" and column.name != "product"]
     says = [table[name].cast("string").re_search(SAYS_TOTAL).fill_null(False) for name in ids]
     return table.filter(*[~one for one in says]) if says else table
+
+
+def _at_hand(table: ibis.Table, own: list[str], files: Sequence[Path]) -> ibis.Table:
+    """The table with its texts read, so that no question has to; that of a small file is kept while it is guessed."""
+    texts = {name: read_text(table[name]) for name in own if table[name].type().is_string()}
+    read = table.mutate(**texts).view()
+    return read.cache() if 0 < sum(file.stat().st_size for file in files) <= _SMALL_FILE else read
 
 
 def _in_file(matches: Mapping[str, Match], there: Sequence[str]) -> dict[str, Match]:
@@ -200,8 +209,7 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
     if column.kind == "date":
         unread = unread_dates(written)
         return f"{unread}, and that it is the date all the same: --column {name}={theirs}" if unread else ""
-    text = read_text(written)
-    causes = unread_amounts(look.table, text, look.decimal) if column.kind in ("money", "number") else []
+    causes = unread_amounts(look.table, written, look.decimal) if column.kind in ("money", "number") else []
     return f"{causes[0][1]:,} values cannot be read, such as {causes[0][2]!r}{causes[0][0]}" if causes else ""
 
 
@@ -230,8 +238,9 @@ def _decimal(
     stacked = stacked_texts(table, [theirs for column, theirs in here if column.kind in ("money", "number")])
     if stacked is None:
         return
-    text = stacked.filter(_.text.notnull() & (_.text.strip() != ""))
-    rows = text.mutate(point=read_number(text.text, "."), comma=read_number(text.text, ","))
+    text = stacked.filter(_.text.notnull())
+    # As a view, each number is read once, however often it is asked for.
+    rows = text.mutate(point=parse_number(text.text, "."), comma=parse_number(text.text, ",")).view()
     point, comma = rows.point.notnull(), rows.comma.notnull()
     differ = point & comma & (rows.point != rows.comma)
     counted = {"comma": comma, "only_point": point & ~comma, "only_comma": comma & ~point, "differ": differ}
