@@ -139,9 +139,10 @@ def decisions(
     winnable = study.published("winnable_customers")
     refused = _refused(study, "winnable")
     if refused or not len(winnable):
-        none = study.figures().get("winnable", {}).get("value") == 0
-        why = "there are no" if none else "no chapter found"
-        why += " customers who are silent beyond their habit and can still be won"
+        found = (
+            "there are no" if study.figures().get("winnable", {}).get("value") == 0 else "no chapter found"
+        )
+        why = f"{found} customers who are silent beyond their habit and can still be won"
         why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)

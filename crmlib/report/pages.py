@@ -97,10 +97,8 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
         blocks.append(
             {"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out), "folded": False}
         )
-    figures = figures_of(metrics).values()
-    return render(
-        "notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, figures=figures, **context
-    )
+    metrics = metrics | {"figures": figures_of(metrics)}
+    return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
 
 def glossary_page(text: str, pages: set[str]) -> str:

@@ -57,12 +57,9 @@ class CustomerProfit(ResultFrame):
         Without rows where the two are one: where no cost is known, or where each costs the same share of revenue.
         """
         known = pd.DataFrame(self if "profit" in self else {"revenue": [], "profit": []})
-        ranks = pd.DataFrame(
-            {f"{name}_rank": known[name].rank(ascending=False) for name in ("revenue", "profit")}
-        )
-        return with_finding(
-            ranks[:0] if ranks["revenue_rank"].equals(ranks["profit_rank"]) else ranks, ranks_compared
-        )
+        ranks = known[["revenue", "profit"]].rank(ascending=False).add_suffix("_rank")
+        alike = ranks["revenue_rank"].equals(ranks["profit_rank"])
+        return with_finding(ranks[:0] if alike else ranks, ranks_compared)
 
     @property
     def missing_costs(self) -> str:
