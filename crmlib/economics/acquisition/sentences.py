@@ -289,8 +289,8 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
     per_1000 = 1000 / told["spent"].head(2).to_numpy() * [1, -1]
     error = np.sqrt(per_1000 @ spread.loc[names, names].to_numpy() @ per_1000)
     gain = 1000 / best["marginal_cac"] - 1000 / next_best["marginal_cac"]
-    reach = normal_quantile(0.95) * float(error)
-    ends = gain - reach, gain + reach
+    half = normal_quantile(0.95) * float(error)
+    ends = gain - half, gain + half
     wins = f"{money(1000)} more win {fmt.number(1000 / best['marginal_cac'], 1)} customers"
     other = f"by {next_best['channel']} {fmt.number(1000 / next_best['marginal_cac'], 1)}"
     return set_apart(f"{sentence}; {wins}, {other}", gain, ends, "ratio")
