@@ -240,7 +240,8 @@ def show_paybacks(found: pd.DataFrame) -> bool:
     )
     for interval, rows in known.groupby(part, observed=True):
         off = (rows["paid"] - rows["p"]).groupby(rows["firm"]).sum()
-        reach = max(1.96 * float(np.sqrt((off**2).sum())), 1.0) / len(rows)
+        by_chance = (rows["p"] * (1 - rows["p"])).sum()  # what clusters that all came about as foreseen hide
+        reach = 1.96 * float(np.sqrt(max((off**2).sum(), by_chance))) / len(rows)
         paid, mean = rows["paid"].mean(), rows["p"].mean()
         held &= abs(paid - mean) <= reach
         ends = f"{max(interval.left, 0):.0%} to {interval.right:.0%}"
