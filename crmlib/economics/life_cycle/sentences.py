@@ -20,7 +20,7 @@ def states_today(table: pd.DataFrame) -> str:
         return ""
     first, *others = names
     parts = [
-        f"{fmt.plural(people[first], 'customer')} are {first}",
+        f"{fmt.plural(people[first], 'customer')} {'is' if people[first] == 1 else 'are'} {first}",
         *(f"{fmt.count(people[one])} {one}" for one in others),
     ]
     return fmt.listing(parts)
