@@ -107,8 +107,8 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `claim, source, kind, evidence`, `basis` ("test", "computation" under assumptions, "definition"), `value, low,
-        high, unit, answer, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables are
-        missing cannot be tested, which is not undecided.
+        high, unit, answer, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables
+        are missing cannot be tested, which is not undecided.
     """
     rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
     for one in beliefs.itertuples():
