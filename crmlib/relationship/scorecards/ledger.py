@@ -14,9 +14,10 @@ from crmlib import format as fmt
 from crmlib.claims import Claim, Evidence, Kind
 from crmlib.data.policies import Strict
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate
+from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
 from crmlib.no_rows import why_none
 from crmlib.relationship.scorecards.facts import Facts
+from crmlib.relationship.scorecards.sentences import verdicts_in_words
 from crmlib.statistics import normal_quantile
 from crmlib.study.results import FIGURES
 from crmlib.study.yaml_text import read_yaml
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 FILE = Path(__file__).parents[1] / "claims.yaml"
-COLUMNS = "claim source kind evidence basis value low high unit verdict why chapter".split()
+COLUMNS = "claim source kind evidence basis value low high unit answer verdict why chapter".split()
 _OF_BELIEFS = {"passed": SUPPORTED, "failed": CONTRADICTED, "open": UNDECIDED}
 Figure = Callable[[str], tuple[Estimate, str, str]]
 
@@ -106,8 +107,8 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `claim, source, kind, evidence`, `basis` ("test", "computation" under assumptions, "definition"), `value, low,
-        high, unit, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables are
-        missing cannot be tested, which is not undecided.
+        high, unit, answer, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables
+        are missing cannot be tested, which is not undecided.
     """
     rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
     for one in beliefs.itertuples():
@@ -118,7 +119,10 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
              "basis": "test", "value": one.result if fair else np.nan, "unit": "ratio", "verdict": word,
              "why": one.outcome, "chapter": "11"}
         )  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    known = zip(*(table[name] for name in ("value", "unit", "low", "high")), strict=True)
+    table["answer"] = ["" if np.isnan(value) else str(Estimate(value, *about)) for value, *about in known]
+    return with_finding(table, verdicts_in_words)
 
 
 def _row(entry: Entry, facts: Facts, figure: Figure) -> dict[str, Any]:

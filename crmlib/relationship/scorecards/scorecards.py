@@ -308,7 +308,7 @@ def _standing(question: Question, estimate: Estimate) -> str:
 
 def _target(question: Question, estimate: Estimate, currency: str) -> str:
     if question.one_of:
-        return fmt.listing(question.one_of)
+        return " or ".join(question.one_of)
     if question.bar is None:
         return ""
     return f"at {'least' if question.at_most is None else 'most'} {fmt.write(question.bar, estimate.unit, currency)}"

@@ -86,3 +86,10 @@ def friends_and_barnacles(grid: pd.DataFrame) -> str:
         f"{fmt.count(friends['customers'])} true friends bring {fmt.money(friends['value'], UNNAMED)}, "
         f"{fmt.count(barnacles['customers'])} barnacles {fmt.money(barnacles['value'], UNNAMED)}"
     )
+
+
+def verdicts_in_words(ledger: pd.DataFrame) -> str:
+    """How many claims have which verdict."""
+    counted = ledger["verdict"].value_counts()
+    told = fmt.listing([f"{fmt.count(number)} {verdict}" for verdict, number in counted.items()])
+    return f"Of {fmt.plural(len(ledger), 'claim')}: {told}"
