@@ -187,10 +187,10 @@ class _Engine(Backend):
         """Read Parquet by its literal paths."""
         return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
 
-    def _to_duckdb_relation(self, expr: ibis.Expr, *, params: Any = None, limit: Any = None, **_: Any) -> Any:
+    def _to_duckdb_relation(self, expr: ibis.Expr, **options: Any) -> Any:
         """The result of a query that has run: Ibis would plan it twice, once to know the types of what it answers."""
         self._run_pre_execute_hooks(expr)
-        return self.con.execute(self.compile(expr.as_table(), params=params, limit=limit))
+        return self.con.execute(self.compile(expr.as_table(), **options))
 
     def to_parquet(self, expr: ibis.Table, /, path: Any, **options: Any) -> None:
         """Write a table to a path, whatever signs are in it."""

@@ -1,5 +1,6 @@
 """What stands around a number: read as what it means, or not read, with the cause."""
 
+import random
 import re
 
 import ibis
@@ -13,7 +14,7 @@ import crmlib as crm
 from crmlib.cli import main
 from crmlib.data.cleaning.reading import IS_NUMBER, parse_number, why_unreadable
 from crmlib.data.contracts import TRANSACTIONS
-from crmlib.data.currencies import CODES, codes_of
+from crmlib.data.currencies import CODES, codes_of, pattern_of
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import DataError
 
@@ -271,3 +272,73 @@ def test_a_column_that_is_named_all_the_same_is_taken(tmp_path):
     ]
     named = guess_table(TRANSACTIONS, tmp_path / "log.csv", given={"columns.amount": "amount"})
     assert not named.questions
+
+
+# The eight ways to write an amount, each spelt out: < and > a currency, # digits, @ power and currency behind them.
+EIGHT_FORMS = (
+    r"[+~]?_<?_#_@", r"<_[+~]_#_@", r"<?_#_@_[~]", r"<?_#_[~]_>", r"\(_<?_#_@_\)", r"<_\(_#_@_\)", r"\(_#_\)_>",
+    r"[+~]?_[$€£]?_%_@",
+)  # fmt: skip
+POWER = "[KkTt]|(?i:tsd|thousand)|(?i:lakhs?|lacs?)|MM?|(?i:mn|mio|mln|millions?)|(?i:crores?)"
+
+
+def spelt_out(decimal):
+    point, comma = re.escape(decimal), re.escape("," if decimal == "." else ".")
+    whole = [f"[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" for sign in (comma, "['’]", "[ \t\u00a0\u2009\u202f]")]
+    whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []
+    parts = {
+        "@": f"(?:(?:(?:{POWER.replace('[KkTt]', '[Kk]')})\\.?_)?>?|[Tt]_>)", "~": r"\-−–‐‑",
+        "<": f"(?:{pattern_of()})", ">": f"(?:{pattern_of(behind=True)})", "_": "[ \t\u00a0\u2009\u202f]*",
+        "#": f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?", "%": f"{point}[0-9]+",
+    }  # fmt: skip
+    form = "|".join(EIGHT_FORMS)
+    for sign, part in parts.items():
+        form = form.replace(sign, part)
+    return form
+
+
+def test_an_amount_is_written_in_one_of_eight_forms():
+    dice, eight = random.Random(5), re.compile(f"{spelt_out('.')}|{spelt_out(',')}")
+    signs, blanks = ["", "", "+", "-", "−", "(", ")", "()", "--"], ["", "", " ", "\u00a0"]
+    marks = [
+        "",
+        "€",
+        "$",
+        "$.",
+        "R$",
+        "USD",
+        "USD.",
+        "kr",
+        "kr.",
+        "Rs.",
+        "R",
+        "Ft",
+        "S/",
+        "руб.",
+        "pcs",
+        "KR",
+    ]
+    powers = ["", "", "K", "K.", "T", "M", "MM", "mn", "Mio.", "lakh", "Tsd.", "bn", "m"]
+    digits = [
+        "5",
+        "50",
+        "1,234",
+        "1.234,5",
+        "1 234",
+        "1'234.50",
+        "12,34,567",
+        ".50",
+        ",50",
+        "1,23",
+        "5.",
+        "5 6",
+    ]
+    parts = [signs, marks, blanks, signs, blanks, digits, blanks, powers, signs, blanks, marks, blanks, signs]
+
+    def draw(some):  # most places are empty
+        return dice.choice(some) if some is digits or dice.random() < 0.35 else ""
+
+    texts = {"".join(map(draw, parts)).strip() for _ in range(10_000)}
+    numbers = {text for text in texts if IS_NUMBER.fullmatch(text)}
+    assert numbers == {text for text in texts if eight.fullmatch(text)}
+    assert 0.02 < len(numbers) / len(texts) < 0.8

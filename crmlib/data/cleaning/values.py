@@ -113,8 +113,9 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
     text = rows[f"written_{column.name}"]
     source = rows[f"typed_{column.name}"] if typed else None
     if column.kind == "date":
-        written, read = (text, parse_moment) if source is None else (source, read_moment)
-        return read(written, reading.date_format, reading.timezone)
+        if source is None:
+            return parse_moment(text, reading.date_format, reading.timezone)
+        return read_moment(source, reading.date_format, reading.timezone)
     if column.kind in ("number", "money"):
         if source is not None:
             size = read_number(source, reading.decimal)
