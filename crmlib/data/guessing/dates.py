@@ -105,7 +105,7 @@ def _year_first(texts: ibis.Table, formats: Sequence[str]) -> DateGuess | None:
 
 def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
     """The guess, or a question where many dates cannot be read: they are no typing errors."""
-    if guess.unread <= _MOST_UNREAD * guess.total:
+    if guess.unread <= max(1, _MOST_UNREAD * guess.total):  # one alone is a typing error
         return guess
     unread = texts.filter(_date(texts.text, guess.formats).isnull())
     shapes = most_frequent(unread, "shape", _shape(_.text), 1, example=_.text.min())

@@ -107,9 +107,9 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     matches = match_columns(contract, profiles, known, own)
     apart = {*parts_of_date(profiles).values()}
     matches = {name: match for name, match in matches.items() if match.column not in apart or name in known}
-    # What is no column of the contract by its content, the study must not take for one by its name.
-    free = [c.name for c in contract.columns if c.name in there and (c.computed_from or not c.required)]
-    matches |= {name: Match(NONE, "its content speaks against it") for name in free if name not in matches}
+    # An amount that is computed is not taken from a column of its name that holds none.
+    computed = [c.name for c in contract.columns if c.computed_from and c.name in there]
+    matches |= {name: Match(NONE, "it holds nothing like it") for name in computed if name not in matches}
     here = _columns_of(contract, own.settle(matches, []), there)
     decimal = list(_decimal(table, here, given))
     sign = next((str(finding.value) for finding in findings_in(decimal)), ".")
