@@ -211,30 +211,6 @@ def difference_of_shares(
     return Difference(p1, p2, gap, low, high, error, z, p)
 
 
-def difference_of_estimates(
-    first: tuple[float, ...], second: tuple[float, ...], *, pairs: int = 1
-) -> tuple[float, float, float]:
-    """How far two independent estimates are apart, each a value and the ends of its 95 % interval.
-
-    `pairs`: among how many pairs this one was chosen (Bonferroni). The difference and the ends of its interval.
-
-    References
-    ----------
-    Zou, G. Y. and Donner, A. (2008), "Construction of confidence limits about effect measures", Statistics in
-    Medicine 27, 1693-1702.
-
-    Examples
-    --------
-    >>> [round(end, 4) for end in difference_of_estimates((0.8, 0.6918, 0.8769), (0.6, 0.4905, 0.7004))]
-    [0.2, 0.0524, 0.3338]
-    """
-    (one, low, high), (other, other_low, other_high) = first, second
-    wider = normal_quantile(1 - 0.05 / pairs) / normal_quantile(0.95)
-    below, above = np.hypot(one - low, other_high - other), np.hypot(high - one, other - other_low)
-    gap = one - other
-    return gap, float(gap - wider * below), float(gap + wider * above)
-
-
 def holm(p_values: pd.Series) -> pd.Series:
     """The p-values of several tests read together: below .05, the chance of any false finding is at most .05.
 
