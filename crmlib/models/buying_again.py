@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -316,16 +315,10 @@ def compare_probabilities(
     rankings = [Ranking(chance, happened) for chance in chances]
     weights = bootstrap_weights(len(happened), resamples, random_state)
     # shape (1 + resamples, 3, forecasts); the first round is the customers as they are
+    every = [np.ones(len(happened)), *weights]
+    areas = [[ranking.levels(one).roc_auc() for ranking in rankings] for one in every]
     rounds = np.stack(
-        [
-            np.vstack(
-                [
-                    losses @ resample / resample.sum(),
-                    [ranking.levels(resample).roc_auc() for ranking in rankings],
-                ]
-            )
-            for resample in chain([np.ones(len(happened))], weights)
-        ]
+        [np.vstack([losses @ one / one.sum(), area]) for one, area in zip(every, areas, strict=True)]
     )
     best = int(rounds[0, 0].argmin())
     behind = rounds[:, 0] - rounds[:, 0, [best]]

@@ -171,8 +171,7 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
     if refused:
         lines.append(f"The forecast is not usable: {refused}.")
     if error.is_known:
-        way = "high" if error.value > 0 else "low"
-        off = f"{fmt.share(abs(error.value))} too {way}" if error.value else "exact"
+        off = f"{fmt.share(abs(error.value))} too {'high' if error.value > 0 else 'low'}"
         lines.append(f"The same forecast for the {error.window} was {off}; it knows no seasons.")
     if lift.is_known:
         often = f"{fmt.number(lift.value)} times as often as the average customer"

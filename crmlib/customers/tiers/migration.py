@@ -110,9 +110,8 @@ def tier_migration(
     chances = chances_of(earlier, again, cut_offs, minimum_exposure_days)
     sentence = f"Compared: {length} complete months each, requested: at most {months}."
     others = pd.DataFrame({"customer_id": idle, "shrunk": again.expected[len(earlier) :]})
-    means = regression_to_the_mean(
-        chances, after, value=str(before.value), idle=others, called=before.value_called
-    )
+    named = dict(value=str(before.value), called=before.value_called)
+    means = regression_to_the_mean(chances, after, idle=others, **named)
     moves = moves_between(before, after, chances, idle=idle)
     return TierMigration(before, first, second, *moves, means, sentence)
 

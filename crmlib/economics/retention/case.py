@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.customers._log import acquired_by, as_day
+from crmlib.customers._log import as_day
 from crmlib.customers.retention.contracts import contract_retention, contract_spells
 from crmlib.customers.retention.repurchase import buying_streaks, repurchase_rate
-from crmlib.data.sources import lacking, open_optional
+from crmlib.data.sources import lacking
 from crmlib.economics.retention.claim import RetentionClaim, claim_reversal, not_tested, retention_claim
 from crmlib.economics.retention.profit import CLAIMED, POINTS, RetentionTerms, or_nan, retention_mix
+from crmlib.economics.retention.spending import spend_per_first_purchase
 from crmlib.economics.sentences import claim_in_words, retention_in_words, worth_of_next_points
 from crmlib.errors import FitError, not_measured, require_an_answer
 from crmlib.findings import Estimate, with_finding
@@ -216,7 +217,7 @@ def buyers_case(
         (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
         (acquisition_cost, acquisition_origin)
         if acquisition_cost is not None
-        else _acquisition_cost(transactions, day, marketing_spend, new_from),
+        else spend_per_first_purchase(transactions, day, marketing_spend, new_from),
         discount_rate_per_year,
         discount_origin,
         definition=f"bought again within the next {days} days",
@@ -339,24 +340,3 @@ def _yearly_survivors(spells: pd.DataFrame, day: dt.date) -> pd.Series:
     years = int(could_be_seen.median())
     cohort = spells.loc[could_be_seen >= years, "tenure_months"]
     return pd.Series([int((cohort >= 12 * year).sum()) for year in range(years + 1)], name="survivors")
-
-
-def _acquisition_cost(
-    transactions: Any, day: dt.date, marketing_spend: Any | None, new_from: Any
-) -> tuple[float | None, str]:
-    spend = open_optional(marketing_spend)
-    if spend is None:
-        return None, _origin(None, ": no table marketing_spend")
-    start = day - dt.timedelta(days=364)
-    if new_from is not None and start < as_day(new_from, "new_from"):
-        return None, f"missing: how many who first bought before {new_from} were new is not known"
-    within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
-    total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
-    won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
-    if not won or total < 0:
-        why = "more credited than spent" if won else "no first purchases"
-        return None, f"missing: {why} in the last 365 days"
-    measured = (
-        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
-    )
-    return total / won, f"{measured}: an average, not the cost of the next customer"

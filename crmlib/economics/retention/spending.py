@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from crmlib import format as fmt
+from crmlib.customers._log import acquired_by, as_day
+from crmlib.data.sources import open_optional
 from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, FitError
 from crmlib.statistics import normal_quantile
@@ -280,3 +284,25 @@ def _best(function: Callable[[float], float], highest: float) -> float:
     low, high = float(grid[max(place - 1, 0)]), float(grid[min(place + 1, _GRID - 1)])
     refined = maximum(function, low, high)
     return max((refined, float(grid[place])), key=function)
+
+
+def spend_per_first_purchase(
+    transactions: Any, day: dt.date, marketing_spend: Any | None, new_from: Any
+) -> tuple[float | None, str]:
+    """Marketing spend per first purchase of the last 365 days, without wages, and where it is from."""
+    spend = open_optional(marketing_spend)
+    if spend is None:
+        return None, "missing: no table marketing_spend"
+    start = day - dt.timedelta(days=364)
+    if new_from is not None and start < as_day(new_from, "new_from"):
+        return None, f"missing: how many who first bought before {new_from} were new is not known"
+    within = (spend.date.cast("date") >= start) & (spend.date.cast("date") <= day)
+    total = spend.filter(within).amount.cast("float64").sum().to_pyarrow().as_py() or 0.0
+    won = acquired_by(transactions, day) - acquired_by(transactions, start - dt.timedelta(days=1))
+    if not won or total < 0:
+        why = "more credited than spent" if won else "no first purchases"
+        return None, f"missing: {why} in the last 365 days"
+    measured = (
+        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
+    )
+    return total / won, f"{measured}: an average, not the cost of the next customer"
