@@ -18,6 +18,7 @@ from crmlib.economics.experiments import read_experiments
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.data import LifeCycleData
 from crmlib.economics.life_cycle.values import contact_policy
+from crmlib.errors import DataError
 from crmlib.findings import Estimate, with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import Array
@@ -30,7 +31,10 @@ _COLUMNS = "months_contacted chance value last_gain best basis"
 def effect_of_contact(life: LifeCycleData, kind: str, days: int) -> Estimate:
     """By which share a message raises the chance to buy; see `LifeCycle.contact_effect`."""
     known = {"days": days, "as_of": life.as_of, "margin": life.margin}
-    outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
+    try:
+        outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
+    except DataError:  # no control, or no day of it: chapter 9 names the fault
+        return Estimate(None, "share")
     if why_none(outcomes) or not len(outcomes):
         return Estimate(None, "share")
     rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]].assign(experiment=kind)
