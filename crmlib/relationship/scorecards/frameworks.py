@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -85,14 +85,14 @@ class Framework(Strict):
 
     name: str = Field(min_length=1, description="its name")
     source: str = Field(min_length=1, description="author and title")
-    year: int = Field(ge=1900, le=2100, description="of the source")
+    year: Annotated[int, Field(ge=1900, le=2100)] | Literal["not known"] = Field(description="of the source")
     scores: str = Field("", description="its name in the column model of maturity_scores")
     elements: dict[str, Element] = Field(min_length=1, description="each with owner and questions")
 
     @property
     def reference(self) -> str:
         """Where it comes from."""
-        return f"{self.source}, {self.year}"
+        return f"{self.source}, {'year ' if self.year == 'not known' else ''}{self.year}"
 
     @property
     def measured_share(self) -> float:
