@@ -82,11 +82,9 @@ class SameSums(DuckDBCompiler):
 
 def _macro_of_rounding() -> str:
     """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
-    steps = [
-        f"WHEN abs(x) < {below} THEN round(x * ({p} / coarser)) / ({p} / coarser)"
-        for below, p in _STEPS.items()
-    ]
-    return f"CREATE MACRO {_ROUNDED}(x, coarser) AS CASE {' '.join(steps)} ELSE x END"
+    step = "WHEN abs(x) < {0} THEN round(x * ({1} / coarser)) / ({1} / coarser)"
+    steps = " ".join(step.format(below, parts) for below, parts in _STEPS.items())
+    return f"CREATE MACRO {_ROUNDED}(x, coarser) AS CASE {steps} ELSE x END"
 
 
 def _adds_up(part: Any) -> bool:
