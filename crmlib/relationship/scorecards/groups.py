@@ -248,21 +248,6 @@ def by_channel(facts: Facts) -> pd.DataFrame:
     return table.sort_values(["sent", "asked"], ascending=False, na_position="last").reset_index(drop=True)
 
 
-def feedback_themes(facts: Facts) -> pd.DataFrame:
-    """What customers write about in surveys, and how much of it was followed up: `theme, comments, followed_share`."""
-    rows = open_optional(facts.study.table("surveys"))
-    columns = "theme comments followed_share"
-    if rows is None:
-        return no_rows(columns, "no table surveys")
-    theme, done = optional(rows, "theme", "string"), optional(rows, "followed_up_on", "timestamp(6)")
-    rows = rows.mutate(theme=theme, done=done.notnull())
-    rows = rows.filter(rows.theme.notnull() & rows.date.cast("date").between(facts.first, facts.last))
-    found = fetch(rows.group_by("theme").agg(comments=rows.count(), followed_share=rows.done.mean()))
-    if found.empty:
-        return no_rows(columns, f"no comment in {facts.window}")
-    return found.sort_values(["comments", "theme"], ascending=[False, True]).reset_index(drop=True)
-
-
 def hypotheses(facts: Facts) -> pd.DataFrame:
     """Every belief of the log with its outcome, in the order of the stages.
 

@@ -157,10 +157,6 @@ class Scorecards:
         """Contacts and answers by channel; see `groups.by_channel`."""
         return groups.by_channel(self.facts)
 
-    def feedback_themes(self) -> pd.DataFrame:
-        """What customers write about; see `groups.feedback_themes`."""
-        return groups.feedback_themes(self.facts)
-
     def significant(self) -> pd.DataFrame:
         """Strategically significant customers by role; see `groups.roles`."""
         return groups.roles(self.facts)
