@@ -78,7 +78,7 @@ def drivers_in_words(table: pd.DataFrame, value: str, days: int) -> str:
         else ""
     )
     if best.empty:
-        return f"none of {fmt.plural(len(tested), 'beginning')} goes with more {within} beyond chance{after}"
+        return f"of {fmt.plural(len(tested), 'beginning')}, none goes with more {within} beyond chance{after}"
     row = best.iloc[0]
     reach = fmt.interval(row["difference_low"], row["difference_high"], "money", UNNAMED)
     return (
