@@ -17,10 +17,12 @@ from click.testing import CliRunner
 
 import crmlib as crm
 from crmlib.cli import main
+from crmlib.data.contracts import CONTRACTS
 from crmlib.data.database_rows import as_read, row_hashes
 from crmlib.data.databases import SCHEMES, rows_of
+from crmlib.data.guessing.table import guess_table
 from crmlib.data.kept import QUARANTINE, USED
-from crmlib.errors import RunError
+from crmlib.errors import DataError, RunError
 from crmlib.report.plan import plan_report
 from crmlib.study.tables import RUN_STATE
 
@@ -287,3 +289,7 @@ def test_a_file_in_the_project_is_named_from_the_study(shop, tmp_path):
         "duckdb://data/shop/shop.duckdb", table="orders", columns=NAMED, currency="EUR"
     )
     assert "table: orders" in repr(by_address)
+    by_name = guess_table(CONTRACTS["transactions"], "data/shop/shop.duckdb", given={"table": "orders"})
+    assert by_name.values["table"] == "orders"
+    with pytest.raises(DataError, match="query goes with the address of a database"):
+        guess_table(CONTRACTS["transactions"], "data/shop/shop.duckdb", given={"query": "SELECT 1"})
