@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,7 @@ from crmlib import format as fmt
 from crmlib.errors import NO_ROW, NOT_MEASURED
 
 Cell = dict[str, Any]
+_RAW_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")  # of a table or column
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def _heading(group: Sequence[Cell]) -> str:
 
 def _line(absent_tables: Sequence[str], reasons: Sequence[str], left_out: Sequence[str]) -> str:
     absent = [f"no table {', '.join(map(fmt.column, absent_tables))}"] if absent_tables else []
+    reasons = [_RAW_NAME.sub(lambda name: fmt.column(name[0]), reason) for reason in reasons]
     absent += [reason for reason in dict.fromkeys(reasons) if not reason.startswith("no table ")]
     sections = f"Left out: {', '.join(f'“{heading}”' for heading in left_out)}." if left_out else ""
     return f"{NOT_MEASURED}{'; '.join(absent)}. {sections}".strip() if absent else sections

@@ -133,7 +133,7 @@ def simulate_firm(
     --------
     >>> firm = simulate_firm(100, 1, random_state=7)
     >>> len(firm.tables), firm.as_of
-    (15, datetime.date(2025, 12, 31))
+    (16, datetime.date(2025, 12, 31))
     >>> firm.counterfactual(loyalty_programme=0).tables["customers"].equals(firm.tables["customers"])
     True
     """

@@ -346,4 +346,4 @@ def test_every_switch_can_be_turned_to_both_ends(mechanism, strength):
 
 
 def test_the_smallest_firm_has_every_table():
-    assert len(simulate_firm(2, 1).tables) == 15
+    assert len(simulate_firm(2, 1).tables) == 16

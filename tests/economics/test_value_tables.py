@@ -70,10 +70,10 @@ class TestSensitivity:
         assert table.groupby("assumption", sort=False).size().to_dict() == {"horizon": 3, "margin": 2}
         found = table.set_index(["assumption", "setting"])
         assert found.loc[("margin", "40 %"), "clv"] == pytest.approx(values["clv"].sum())
-        assert found.loc[("horizon", "52W"), "change"] == 0
+        assert found.loc[("horizon", "52 weeks"), "change"] == 0
         assert found.loc[("margin", "20 %"), "change"] == pytest.approx(-0.5)
         alone = customer_lifetime_value(model, spend, summary, **BASE | {"horizon": "26W"}, interval=None)
-        assert found.loc[("horizon", "26W"), "clv"] == pytest.approx(alone["clv"].sum())
+        assert found.loc[("horizon", "26 weeks"), "clv"] == pytest.approx(alone["clv"].sum())
 
     def test_an_unknown_assumption_is_refused(self, model, summary):
         with pytest.raises(CrmError, match="did you mean"):

@@ -140,7 +140,8 @@ def _faults_in(table: Tag) -> Iterator[str]:
     rows = [
         [cell.get_text().strip() for cell in row.find_all(["th", "td"])] for row in table.select("tbody tr")
     ]
-    if len(rows) > 1 and [row[0] for row in rows] == [str(number) for number in range(len(rows))]:
+    numbered = [row[0] for row in rows] == [str(number) for number in range(len(rows))]
+    if len(rows) > 1 and numbered and not (heads and heads[0]):  # the index has no heading
         yield f"row numbers of pandas in the table {heads}"
     for row in rows:
         for head, cell in zip(heads, row, strict=False):

@@ -7,7 +7,8 @@ from functools import partial
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED
+from crmlib.findings import UNNAMED, Estimate, compared
+from crmlib.statistics import difference_of_shares
 
 money = partial(fmt.money, currency=UNNAMED)
 
@@ -36,7 +37,12 @@ def course_of_states(long: pd.DataFrame, states: list[str]) -> str:
     most = str(change.abs().idxmax())
     verb = "rose" if change[most] > 0 else "fell"
     then, now = (fmt.share(shares[most].iloc[place]) for place in (-13, -1))
-    return f"Within a year the share of customers who are {most} {verb} from {then} to {now}"
+    counts = [(int(wide[most].iloc[place]), int(wide.iloc[place].sum())) for place in (-1, -13)]
+    apart = difference_of_shares(*counts[0], *counts[1])
+    return compared(
+        f"Within a year the share of customers who are {most} {verb} from {then} to {now}",
+        Estimate(apart.difference, "points", apart.low, apart.high),
+    )
 
 
 def buyers_in_words(table: pd.DataFrame) -> str:
