@@ -14,16 +14,12 @@ CHECKED = "nbval-check-output"
 
 def strip(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Leave code, prose and the checked text; what differs from machine to machine goes."""
-    about = notebook.metadata["crmlib"]
-    of_others = bool(about.get("reads_if_there") and not about["needs"])  # what it says differs with what ran
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
         if cell.cell_type != "code":
             continue
         checked = CHECKED in cell.metadata.get("tags", [])
-        cell.outputs = [
-            output for output in cell.outputs if checked and not of_others and output.output_type == "stream"
-        ]
+        cell.outputs = [output for output in cell.outputs if checked and output.output_type == "stream"]
         cell.execution_count = 1 if checked else None  # nbval takes a cell without a count for one never run
     notebook.metadata = {
         "crmlib": notebook.metadata["crmlib"],
