@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import crmlib as crm
-from crmlib.errors import CrmError, StudyError
+from crmlib.errors import CannotAnswerError, CrmError, StudyError
 from crmlib.study.file import check_study
 
 GOOD = {"title": "A shop", "tables": {"transactions": {"source": "orders.csv"}}}
@@ -331,6 +331,10 @@ def test_a_study_says_which_of_its_figures_are_assumed(entries, origins):
 def test_costs_in_the_log_are_measured_and_count_before_the_study_s_margin():
     log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-05"], "amount": [10.0], "cost": [4.0]})
     study = crm.open_study(log, margin=0.4)
+    with pytest.raises(
+        CannotAnswerError, match="the margin is −50 % of revenue .measured from the costs in the log"
+    ):
+        study.value_terms(measured_margin=-0.5)
     terms = study.value_terms(measured_margin=0.6)
     assert (terms.value, terms.factor) == ("contribution", 0.6)
     assert "60 % (measured from the costs in the log)" in terms.sentence

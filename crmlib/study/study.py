@@ -15,7 +15,7 @@ from crmlib import format as fmt
 from crmlib.columns import ShownTable, show_table
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.kept import describe
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.errors import CannotAnswerError, StudyError, did_you_mean
 from crmlib.secrets import fingerprint
 from crmlib.study.file import StudyFile
 from crmlib.study.published import figures_of
@@ -115,6 +115,11 @@ class Study:
         -------
         ValueTerms
             The rate is assumed to be .10 where nobody gives one.
+
+        Raises
+        ------
+        CannotAnswerError
+            If the goods cost more than they brought: what is lost on every sale is no value to come.
         """
         measured = measured_margin if self.has("transactions", "cost") else None
         margins = [(margin, PARAMETER), (measured, "measured from the costs in the log")]
@@ -124,6 +129,11 @@ class Study:
         share, of_share = next(
             ((figure, origin) for figure, origin in margins if fmt.is_known(figure)), (None, "")
         )
+        if share is not None and share < 0:
+            raise CannotAnswerError(
+                f"the margin is {fmt.share(share)} of revenue ({of_share}): goods cost more than they brought; correct "
+                "the costs, or give the margin that is to come as the parameter margin"
+            )
         rate, of_rate = next(
             ((figure, origin) for figure, origin in rates if figure is not None),
             (DEFAULT_DISCOUNT, "assumed: none is given"),
