@@ -83,6 +83,8 @@ def grade_moves(data: GrowthData) -> pd.DataFrame:
 def entry_ladder(data: GrowthData) -> pd.DataFrame:
     """How many go up from each rung, and how soon? See `Growth.entry_ladder`."""
     table = _orders(data)
+    if table.empty:
+        return no_rows(_LADDER, "the log names no product and category")
     first = table.drop_duplicates(["customer_id", "category"]).rename(
         columns={"rung": "start", "day": "since"}
     )
@@ -106,7 +108,7 @@ def entry_ladder(data: GrowthData) -> pd.DataFrame:
                 median = float(curve.index[half].min()) if half.any() else np.nan
                 found.append((name, int(start), len(some), int(some["ended"].sum()), *ends, median))
     if not found:
-        return no_rows(_LADDER, f"the log names no product and category, or no rung has {FEWEST} customers")
+        return no_rows(_LADDER, f"no rung has {FEWEST} customers")
     return with_finding(pd.DataFrame(found, columns=_LADDER.split()), ladder_in_words)
 
 

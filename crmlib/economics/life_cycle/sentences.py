@@ -30,7 +30,7 @@ def states_today(table: pd.DataFrame) -> str:
 def course_of_states(long: pd.DataFrame, states: list[str]) -> str:
     """Which of these states grew most over the year, as a share of all in them."""
     wide = long.pivot(index="month", columns="state", values="people")[states]
-    if len(wide) < 13:
+    if len(wide) < 13 or not wide.iloc[[-13, -1]].sum(axis=1).all():  # nobody had bought a year ago
         return ""
     shares = wide.div(wide.sum(axis=1), axis=0)
     change = shares.iloc[-1] - shares.iloc[-13]
