@@ -89,7 +89,8 @@ def effort_of(
         sums |= {f"{measure}_{what}": value for what, value in whole.items()}
     keys = [rows.customer_id, *([rows.when.date().name("day")] if by_day else [])]
     grouped = rows.group_by(keys).agg(**sums)
-    frame = fetch(grouped.order_by("customer_id")).fillna(dict.fromkeys(measures, 0.0))
+    in_order = grouped.order_by("customer_id", "day") if by_day else grouped.order_by("customer_id")
+    frame = fetch(in_order).fillna(dict.fromkeys(measures, 0.0))
     notes = [note for measure in measures for note in _filled_in(frame, name, measure)]
     return Effort(frame[["customer_id", "rows", *measures]], measures, tuple(notes))
 

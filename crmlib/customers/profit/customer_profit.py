@@ -253,7 +253,7 @@ def _sales(
     if not by_day:
         table = rows.group_by("customer_id").agg(first_seen=rows.date.min()).left_join(table, "customer_id")
         table = table.select("customer_id", "first_seen", **{name: table[name].fill_null(0) for name in sums})
-    sales = fetch(table.order_by("customer_id"))
+    sales = fetch(table.order_by("customer_id", "day") if by_day else table.order_by("customer_id"))
     # Sums of the same amounts differ in their last bits by the order of the rows; equal customers stay equal.
     return sales.round(6)
 

@@ -69,7 +69,7 @@ def triangle(data: GrowthData) -> pd.DataFrame:
     terms = dict(as_of=data.day, margin=data.margin, new_from=data.new_from)
     table = cohort_comparison(data.transactions, **terms)
     if table.empty:
-        return table
+        return table.assign(money_share=0.0)
     value = "contribution" if "contribution" in table.columns else "revenue"
     first = table[table["age"] == 0].set_index("cohort")[value]
     start = table["cohort"].map(first)
