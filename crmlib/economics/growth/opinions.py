@@ -1,4 +1,4 @@
-"""What customers said or were promised, and what they did afterwards: nothing of it says that one causes the other."""
+"""What customers replied or were promised, and what they did afterwards; neither is shown to cause the other."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ def after_opinions(data: GrowthData) -> pd.DataFrame:
 
 def _answers(data: GrowthData) -> list[pd.DataFrame]:
     """Likelihood to recommend in three groups, and whether expectations were met: `question`, `place`, `group`."""
-    said = data.of_table(data.surveys, "date", "question", "score")
-    if said.empty:
+    replies = data.of_table(data.surveys, "date", "question", "score")
+    if replies.empty:
         return []
-    said = said.dropna(subset=["score"]).assign(date=pd.to_datetime(said["date"]).dt.normalize())
-    nps = said[said["question"] == "nps"]
+    replies = replies.dropna(subset=["score"]).assign(date=pd.to_datetime(replies["date"]).dt.normalize())
+    nps = replies[replies["question"] == "nps"]
     place = np.select([nps["score"] >= bar for bar, _name in _NPS], [0, 1, 2], 2)
     names = np.array([name for _bar, name in _NPS])[place]
     found = [nps.assign(question="likely to recommend", place=place, group=names)]
     both = (
-        said[said["question"] == name].drop_duplicates(["customer_id", "date"])
+        replies[replies["question"] == name].drop_duplicates(["customer_id", "date"])
         for name in ("expectation", "expectation met")
     )
     before, after = (some.set_index(["customer_id", "date"])["score"] for some in both)
@@ -144,17 +144,19 @@ def _behaviour(data: GrowthData, events: pd.DataFrame) -> pd.DataFrame:
 
 def themes(data: GrowthData) -> pd.DataFrame:
     """What comments are about, how many were followed up, and who came back; see `Growth.themes`."""
-    said = data.of_table(data.surveys, "date", "theme", "followed_up_on")
-    said = said[said["theme"].notna()]
-    if said.empty:
+    replies = data.of_table(data.surveys, "date", "theme", "followed_up_on")
+    replies = replies[replies["theme"].notna()]
+    if replies.empty:
         return no_rows(_THEMES, lacking(surveys=data.surveys) or "no comment with a theme is known")
-    said = said.assign(date=pd.to_datetime(said["date"]).dt.normalize() + pd.Timedelta(FOLLOW_UP_DAYS, "D"))
-    said["followed"] = pd.to_datetime(said["followed_up_on"]) <= said["date"]
+    replies = replies.assign(
+        date=pd.to_datetime(replies["date"]).dt.normalize() + pd.Timedelta(FOLLOW_UP_DAYS, "D")
+    )
+    replies["followed"] = pd.to_datetime(replies["followed_up_on"]) <= replies["date"]
     last = pd.Timestamp(data.day) - pd.Timedelta(data.within_days - 1, "D")
-    old = said[said["date"] < last].sort_values("date").drop_duplicates(["theme", "customer_id"])
+    old = replies[replies["date"] < last].sort_values("date").drop_duplicates(["theme", "customer_id"])
     rows = _behaviour(data, old.assign(question=old["theme"]).reset_index(drop=True))
     found = []
-    for theme, some in [("all themes", said), *said.groupby("theme")]:
+    for theme, some in [("all themes", replies), *replies.groupby("theme")]:
         seen = rows if theme == "all themes" else rows[rows["theme"] == theme]
         counts = [
             (int(part["again"].sum()), len(part))

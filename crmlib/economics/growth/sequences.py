@@ -100,14 +100,14 @@ def next_after(data: GrowthData) -> pd.DataFrame:
     table["chance"] = benjamini_yekutieli(pd.Series(np.minimum(2 * tails, 1.0)).where(of >= FEWEST))
     sure = np.where(table["lift"] > 1, MORE, LESS)
     table["verdict"] = np.where(table["chance"] <= 0.05, sure, BY_CHANCE)
-    told = table[of >= FEWEST]
-    if told.empty:
+    frequent = table[of >= FEWEST]
+    if frequent.empty:
         return no_rows(_NEXT, f"no first product has {FEWEST} customers who came back")
-    place = told["verdict"].map({MORE: 0, BY_CHANCE: 1, LESS: 2})
-    told = told.assign(place=place).sort_values(
+    place = frequent["verdict"].map({MORE: 0, BY_CHANCE: 1, LESS: 2})
+    frequent = frequent.assign(place=place).sort_values(
         ["place", "lift", "customers"], ascending=[True, False, False]
     )
-    return with_finding(told.reset_index(drop=True)[_NEXT.split()], paths_in_words)
+    return with_finding(frequent.reset_index(drop=True)[_NEXT.split()], paths_in_words)
 
 
 def purchase_paths(data: GrowthData) -> pd.DataFrame:

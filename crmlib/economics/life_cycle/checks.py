@@ -46,9 +46,11 @@ def forecast_check(life: LifeCycleData) -> pd.DataFrame:
     chain, names = life.chain_to(cut), life.table.names
     table = _brought_since(life, cut)
     table["state"] = [names[place] for place in table["place"]]
-    told = pd.DataFrame({"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)})
-    told["simulated"] = simulated_values(chain, 0.0, months=months, random_state=0)["simulated"]
-    table = table.merge(told, on="state").assign(months=months)
+    forecast = pd.DataFrame(
+        {"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)}
+    )
+    forecast["simulated"] = simulated_values(chain, 0.0, months=months, random_state=0)["simulated"]
+    table = table.merge(forecast, on="state").assign(months=months)
     return with_finding(life.in_order(table[columns.split()]), sentences.forecasts_in_words)
 
 
@@ -70,8 +72,8 @@ def verdict(found: pd.DataFrame) -> Verdict:
         return Verdict(_SUBJECT, NOT_JUDGED, (why_none(found) or "nothing was brought since",))
     off = float((rows["simulated"] - rows["happened"]).abs().sum()) / happened
     months = fmt.length(int(found["months"].iloc[0]), "M")
-    told = f"Within {months} the errors over all states were {fmt.share(off)} of what was brought."
-    return judge(_SUBJECT, [ValueRules().reason("off", off, told)], told)
+    errors = f"Within {months} the errors over all states were {fmt.share(off)} of what was brought."
+    return judge(_SUBJECT, [ValueRules().reason("off", off, errors)], errors)
 
 
 def sweep(life: LifeCycleData) -> pd.DataFrame:

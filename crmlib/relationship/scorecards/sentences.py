@@ -43,9 +43,9 @@ def missing_in_words(card: pd.DataFrame) -> str:
         return ""
     reasons = [*dict.fromkeys(gone["why"])]
     tables = [reason.removeprefix("no table ") for reason in reasons if reason.startswith("no table ")]
-    told = [f"no table {', '.join(tables)}"] if tables else []
-    told += [reason for reason in reasons if not reason.startswith("no table ")]
-    return f"{fmt.plural(len(gone), 'figure')} of {fmt.count(len(card))} missing: {'; '.join(told)}"
+    causes = [f"no table {', '.join(tables)}"] if tables else []
+    causes += [reason for reason in reasons if not reason.startswith("no table ")]
+    return f"{fmt.plural(len(gone), 'figure')} of {fmt.count(len(card))} missing: {'; '.join(causes)}"
 
 
 def change_in_words(row: Any, currency: str) -> str:
@@ -91,5 +91,5 @@ def friends_and_barnacles(grid: pd.DataFrame) -> str:
 def verdicts_in_words(ledger: pd.DataFrame) -> str:
     """How many claims have which verdict."""
     counted = ledger["verdict"].value_counts()
-    told = fmt.listing([f"{fmt.count(number)} {verdict}" for verdict, number in counted.items()])
-    return f"Of {fmt.plural(len(ledger), 'claim')}: {told}"
+    counts = fmt.listing([f"{fmt.count(number)} {verdict}" for verdict, number in counted.items()])
+    return f"Of {fmt.plural(len(ledger), 'claim')}: {counts}"
