@@ -19,6 +19,13 @@ CHAPTER = "11_relationship"  # which computes the figures of this room, each wit
 _SIZES = ("count", "money")
 
 
+def known_figure(key: str | None) -> str | None:
+    """A key of figures.toml, or nothing; another one is refused with the nearest."""
+    if key is not None and key not in FIGURES:
+        raise ValueError(f"{key!r} is no key figure; {did_you_mean(key, FIGURES)}")
+    return key
+
+
 class Question(Strict):
     """A question, the key figure that answers it, and the change to make where the figure is weak."""
 
@@ -35,12 +42,7 @@ class Question(Strict):
         """The number from which, or up to which, the figure is not weak."""
         return self.at_least if self.at_most is None else self.at_most
 
-    @field_validator("figure", "concerns")
-    @classmethod
-    def _known(cls, key: str | None) -> str | None:
-        if key is not None and key not in FIGURES:
-            raise ValueError(f"{key!r} is no key figure; {did_you_mean(key, FIGURES)}")
-        return key
+    _known = field_validator("figure", "concerns")(known_figure)
 
     @model_validator(mode="after")
     def _whole(self) -> Question:

@@ -13,10 +13,11 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 from crmlib import format as fmt
 from crmlib.claims import Claim, Evidence, Kind
 from crmlib.data.policies import Strict
-from crmlib.errors import StudyError, did_you_mean
+from crmlib.errors import StudyError
 from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
 from crmlib.no_rows import why_none
 from crmlib.relationship.scorecards.facts import Facts
+from crmlib.relationship.scorecards.frameworks import known_figure
 from crmlib.relationship.scorecards.sentences import verdicts_in_words
 from crmlib.statistics import normal_quantile
 from crmlib.study.results import FIGURES
@@ -48,12 +49,7 @@ class Entry(Strict):
     smallest_difference: float = Field(0.0, ge=0)
     needs: str = ""
 
-    @field_validator("figure")
-    @classmethod
-    def _known(cls, key: str | None) -> str | None:
-        if key is not None and key not in FIGURES:
-            raise ValueError(f"{key!r} is no key figure; {did_you_mean(key, FIGURES)}")
-        return key
+    _known = field_validator("figure")(known_figure)
 
     @model_validator(mode="after")
     def _decided(self) -> Entry:
