@@ -45,8 +45,8 @@ def run(name: str) -> tuple[list[Ended], float]:
 
 
 def is_wrong(ended: Ended) -> bool:
-    """Whether a chapter failed, or shows what no reader should see."""
-    return ended.how == "failed" or bool(ended.faults)
+    """Whether a chapter failed, says nothing, or shows what no reader should see."""
+    return ended.how == "failed" or bool(ended.faults) or not ended.why
 
 
 if __name__ == "__main__":
