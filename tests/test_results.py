@@ -117,7 +117,13 @@ def test_a_figure_keeps_its_interval(results):
 
 def test_key_figures_are_lines_with_units_and_changes(results):
     revenue = Estimate(1234.5, "money", window="May 2024")
-    results.figure("month_value", revenue, change=-0.123, against="the month before", value="revenue")
+    results.figure(
+        "month_value",
+        revenue,
+        change=Estimate(-0.123, "change", -0.2, -0.05),
+        against="the month before",
+        value="revenue",
+    )
     results.figure("one_time", Estimate(None, "share"), window="2024")
     results.figure("second_purchase", Estimate(0.3, "share", 0.2, 0.4, base="a", window="b"), days="90")
     assert results.key_figures().splitlines() == [

@@ -33,6 +33,8 @@ from crmlib.charts.style import (
     group_colours,
     house_style,
 )
+from crmlib.columns import COLUMNS
+from crmlib.units import TimeUnit
 
 _SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
 _FAR = 1.5  # standard deviations from which a colour is full
@@ -153,24 +155,27 @@ def values_by_group(
 
 @house_style()
 def cluster_profile(
-    profile: pd.DataFrame, finding: str | None = None, *, kind: str = "number", ax: Axes | None = None
-) -> Chart:
+    profile: pd.DataFrame, finding: str | None = None, *, kind: str = "number", currency: str = "",
+    time_unit: str = "W", ax: Axes | None = None,
+) -> Chart:  # fmt: skip
     """Draw the mean of each feature in each cluster, coloured by how far it is from that of all customers.
 
     Parameters
     ----------
     profile : DataFrame
         By cluster and feature: `cluster` (number), `name`, `customers`, `feature`, `mean`, `standing` (z-score).
-    finding, ax
+    finding, currency, ax
         As for `paired_shares`.
     kind : {"number", "share"}
-        How means are written.
+        How means are written; the name of a feature has its unit.
+    time_unit : str
+        Of features that are times.
 
     Examples
     --------
-    >>> rows = {"cluster": [1, 2], "name": ["often", "rarely"], "customers": [2, 8], "feature": "frequency"}
-    >>> print(cluster_profile(pd.DataFrame(rows | {"mean": [9.0, 1.5], "standing": [1.9, -0.5]}), "Two kinds").alt)
-    Two kinds. Table of means by cluster. 1 often: frequency 9; 2 rarely: frequency 1.50.
+    >>> rows = {"cluster": [1, 2], "name": ["new", "old"], "customers": [2, 8], "feature": "T"}
+    >>> print(cluster_profile(pd.DataFrame(rows | {"mean": [9.0, 51.5], "standing": [-1.9, 0.5]}), "Two kinds").alt)
+    Two kinds. Table of means by cluster. 1 new: T (weeks) 9; 2 old: T (weeks) 51.50.
     """
     if profile.empty:
         return no_data("No cluster to describe", ax)
@@ -183,7 +188,11 @@ def cluster_profile(
     axes = sheet(0.42 * len(features) + 0.1, ax)
     texts = np.array([[written(mean, kind).replace("under ", "<") for mean in row] for row in means])
     people = clusters["customers"] / clusters["customers"].sum()
-    plain = [str(feature).replace("_", " ") for feature in features]
+    units = {"money": currency or "money", "time": TimeUnit(time_unit).plural}
+    plain = []
+    for feature in features:
+        unit = units.get(COLUMNS[feature].unit) if kind == "number" and feature in COLUMNS else None
+        plain.append(feature.replace("_", " ") + (f" ({unit})" if unit else ""))
     heads = [f"{number}\n{fmt.share(share)}" for number, share in people.items()]
     kit.heat_map(
         axes, np.clip(standing / _FAR, -1, 1), texts, [on_two_lines(feature) for feature in plain], heads,

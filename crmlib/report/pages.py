@@ -27,7 +27,7 @@ from crmlib.columns import TOGETHER, marked
 from crmlib.report.folding import fold
 from crmlib.report.notebooks import PARAMETER_TAGS
 from crmlib.secrets import redact
-from crmlib.study.published import figures_of, interval_of
+from crmlib.study.published import change_of, figures_of, interval_of
 from crmlib.visible import visible
 
 _TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "p", "a", "code"}
@@ -65,7 +65,7 @@ def _templates() -> jinja2.Environment:
     environment.filters.update(
         groupby_run=_runs,
         write=_unbroken(fmt.write),
-        change=_unbroken(fmt.change),
+        change_of=_unbroken(change_of),
         interval=_unbroken(interval_of),
         date=fmt.date,
         cell=fmt.cell,

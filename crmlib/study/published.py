@@ -10,6 +10,7 @@ from crmlib import format as fmt
 from crmlib.findings import REFUSE
 
 CARDS = ("page_one", "page_one_of_contracts")
+CHANGE = {"change": "value", "change_low": "low", "change_high": "high"}  # of a figure, and of its Estimate
 
 
 def interval_of(figure: Mapping[str, Any]) -> str:
@@ -27,20 +28,34 @@ def interval_of(figure: Mapping[str, Any]) -> str:
     return f"{ends} ({fmt.share(figure['level'], 0)} interval)"
 
 
-def value_and_change(figure: Mapping[str, Any]) -> str:
-    """A figure's value, its interval, its relative change and what that is measured against; "not usable" if refused.
+def change_of(figure: Mapping[str, Any]) -> str:
+    """A figure's relative change, its interval and what it is measured against; empty where it is not known.
 
     Examples
     --------
-    >>> figure = {"value": 2500315.6, "unit": "money", "currency": "USD", "change": 0.05, "against": "last year"}
-    >>> value_and_change(figure)
+    >>> change_of({"change": 0.05, "change_low": -0.02, "change_high": 0.12, "against": "last year"})
+    '+5 % (−2 % to +12 %) against last year'
+    """
+    change, low, high = (math.nan if figure[name] is None else figure[name] for name in CHANGE)
+    if not fmt.is_known(change):
+        return ""
+    ends = f" ({fmt.interval(low, high, 'change')})" if fmt.is_known(low) else ""
+    return f"{fmt.change(change)}{ends}" + (f" against {figure['against']}" if figure["against"] else "")
+
+
+def value_and_change(figure: Mapping[str, Any]) -> str:
+    """A figure's value with its interval, and its change; "not usable" if refused.
+
+    Examples
+    --------
+    >>> figure = {"value": 2500315.6, "unit": "money", "currency": "USD", "against": "last year"}
+    >>> value_and_change(figure | {"change": 0.05, "change_low": None, "change_high": None})
     'USD 2.50 million; +5 % against last year'
     """
     if figure.get("refused"):
         return "not usable"
     parts = [fmt.write(figure["value"], figure["unit"], figure["currency"] or ""), interval_of(figure)]
-    if figure["change"] is not None:
-        parts.append(f"{fmt.change(figure['change'])} against {figure['against']}")
+    parts.append(change_of(figure))
     return "; ".join(part for part in parts if part)
 
 

@@ -16,7 +16,7 @@ from crmlib.columns import ShownTable, as_table, show_table
 from crmlib.data.staging import whole_file, write_whole
 from crmlib.errors import NOT_MEASURED, CrmError, did_you_mean
 from crmlib.findings import BUSINESS, JUDGED, Estimate, Finding, Verdict
-from crmlib.study.published import CARDS, figures_of, value_and_change
+from crmlib.study.published import CARDS, CHANGE, figures_of, value_and_change
 
 if TYPE_CHECKING:  # the runner reads figures without them
     import pandas as pd
@@ -112,7 +112,7 @@ class NotebookResults:
         key: str,
         found: Estimate | Finding | Verdict,
         *,
-        change: float | None = None,
+        change: Estimate | None = None,
         against: str | None = None,
         assumed: bool = False,
         **words: str,
@@ -125,8 +125,8 @@ class NotebookResults:
             Its name in figures.toml.
         found : Estimate, Finding or Verdict
             A number with its unit; or what was judged, whose verdict is published as text.
-        change, against : float and str, optional
-            Relative change (0.05 is 5 % more) and what it is measured against.
+        change, against : Estimate and str, optional
+            Relative change (0.05 is 5 % more) with its interval, and what it is measured against.
         assumed : bool
             Whether the value rests on an assumed figure, which its label then says.
         **words
@@ -163,7 +163,7 @@ class NotebookResults:
             "level": estimate.level if has_interval else None,
             "unit": estimate.unit,
             "currency": (estimate.currency or self.currency) if estimate.unit == "money" else None,
-            "change": _plain(change),
+            **{name: _plain(getattr(change, end, None)) for name, end in CHANGE.items()},
             "against": against,
             "assumed": assumed,
             **{name: about[name] for name in CARDS if name in about},

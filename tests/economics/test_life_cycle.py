@@ -429,7 +429,12 @@ def test_one_product_and_no_types_are_told() -> None:
 def test_values_that_were_far_off_are_refused_in_words() -> None:
     life = crm.LifeCycle(cdnow_sample(), "1998-06-30", margin=0.3)
     assert life.verdict().verdict == "do not use"
-    assert life.sentences(life.values()) == [life.verdict().refusal]
+    worth = life.values()
+    assert life.sentences(worth) == [life.verdict().refusal]
+    assert worth["money_each"].notna().all()
+    assert worth[["value", "simulated"]].isna().all(axis=None)
+    for frame, column in ((life.states(), "value"), (life.people(), "value"), (life.hops(1.0), "gain")):
+        assert frame[column].isna().all()
     assert not life.key_figures()["worth_of_steadiness"].is_known
     check = life.forecast_check()
     errors = ((check["simulated"] - check["happened"]).abs() * check["people"]).sum()

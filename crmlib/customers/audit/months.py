@@ -38,7 +38,7 @@ class MonthReview(ResultFrame):
     """What `month_review` returns: the last complete month, and its figures with what they are compared with."""
 
     def of(self, measure: str, customers: str = "all") -> dict[str, Any]:
-        """One figure of the month, as `results.figure` takes it: `found`, its relative `change`, and `against` what.
+        """One figure of the month, as `results.figure` takes it: `found`, its `change` with interval, `against` what.
 
         Against the same month of the year before, or where that is not known, the month before.
         """
@@ -46,10 +46,15 @@ class MonthReview(ResultFrame):
         if rows.empty:
             return {"found": Estimate(None, "money", window=fmt.month(self["month"].iloc[0]))}
         row = rows.iloc[0]
-        months, name = (12, "change_year") if np.isfinite(row["change_year"]) else (1, "change_month")
+        months, name = (12, "year") if np.isfinite(row["change_year"]) else (1, "month")
         then = fmt.month(row["month"] - pd.DateOffset(months=months))
         found = Estimate(row["value"], row["unit"], window=fmt.month(row["month"]))
-        return {"found": found, "change": row[name], "against": then}
+        change, reach = row[f"change_{name}"], row[f"reach_{name}"] / row[f"{name}_before"]
+        return {
+            "found": found,
+            "change": Estimate(change, "change", change - reach, change + reach),
+            "against": then,
+        }
 
     @property
     def against_budget(self) -> Estimate:
@@ -91,8 +96,9 @@ def month_review(
         One row per `customers` (all, existing, new: first purchase in that month) and `measure` (buyers,
         orders (not lines), revenue net of returns, and contribution where it is known): `month`, `value`, `unit`,
         `month_before`, `year_before`, `budget` (of everybody's revenue, and of new buyers), and the relative changes
-        `change_month`, `change_year`, `against_budget`. NaN where the log does not reach back to the first day
-        of the month that is compared, or the comparison would divide by zero.
+        `change_month`, `change_year`, `against_budget`; `reach_month` and `reach_year` are half the width of the 95 %
+        interval of the difference. NaN where the log does not reach back to the first day of the month that is
+        compared, or the comparison would divide by zero.
 
     Raises
     ------
@@ -132,9 +138,10 @@ def month_review(
     changes = dict(change_month="month_before", change_year="year_before", against_budget="budget")
     for name, base in changes.items():
         review[name] = review["value"] / review[base].where(review[base] > 0) - 1
-    reach = {name: _reach(people, month, months[name]) for name in ("month_before", "year_before")}
+    for name, then in {"reach_month": month - 1, "reach_year": month - 12}.items():
+        review[name] = pd.Series(_reach(people, month, then)).reindex(table.index).to_numpy()
     for measure in review.loc[review["customers"] == "all", "measure"].unique():
-        with_finding(review, month_compared, measure, reach, measure=measure)
+        with_finding(review, month_compared, measure, measure=measure)
     return review
 
 
@@ -236,20 +243,25 @@ def _by_month(
     return monthly, first and pd.Timestamp(first), people
 
 
-def _reach(people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Period) -> dict[str, float]:
-    """Half the width of the 95 % interval of each measure's change between two months; as in `PeriodChange`."""
+def _reach(
+    people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Period
+) -> dict[tuple[str, str], float]:
+    """Half the width of the 95 % interval of the difference between two months; as in `PeriodChange`."""
     days = [ibis.literal(period.start_time.date()) for period in (month, then)]
     people = people_of(*days)
     measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
     sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
     both = people.filter(people.month.cast("date").isin(days))
-    each = both.group_by("customer_id").agg(
-        **{name: (both[name].cast("float64") * sign).sum() for name in measures}
-    )
-    squares = (
-        each.agg(**{name: (each[name] * each[name]).sum() for name in measures}).to_pyarrow().to_pylist()[0]
-    )
-    return {name: normal_quantile(0.95) * float(square or 0.0) ** 0.5 for name, square in squares.items()}
+    counts = {"all": both.is_new.notnull(), "existing": ~both.is_new, "new": both.is_new}
+    sums = {
+        f"{group} {name}": ibis.ifelse(counts[group], both[name].cast("float64") * sign, 0.0).sum()
+        for group in GROUPS
+        for name in measures
+    }
+    each = both.group_by("customer_id").agg(**sums)
+    squares = each.agg(**{name: (each[name] * each[name]).sum() for name in sums}).to_pyarrow().to_pylist()[0]
+    z = normal_quantile(0.95)
+    return {tuple(name.split(" ")): z * float(square or 0.0) ** 0.5 for name, square in squares.items()}
 
 
 def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, new_from: Any) -> pd.Series:

@@ -61,10 +61,14 @@ class PeriodChange:
         return float(self.factors["effect"].sum())
 
     @property
-    def of_customers(self) -> float:
-        """Relative change of the number of active customers; nan where there is nothing to compare with."""
-        people = self.waterfall["customers"].iloc[[0, -1]].tolist() if len(self.waterfall) else [0, 0]
-        return people[1] / people[0] - 1 if people[0] else math.nan
+    def of_customers(self) -> Estimate:
+        """Relative change of the number of active customers; not known where there is nothing to compare with."""
+        people = self.waterfall.set_index("step")["customers"]
+        if not (before := people.get("before", 0)):
+            return Estimate(None, "change")
+        change = people["after"] - before
+        reach = normal_quantile(0.95) * math.sqrt(people[["lapsed", "came back", "new"]].sum())
+        return Estimate(change / before, "change", (change - reach) / before, (change + reach) / before)
 
     @property
     def largest_loss(self) -> str:

@@ -14,6 +14,7 @@ from crmlib.customers.audit.months import comparable_months, last_months
 from crmlib.customers.audit.period_change import INACTIVE, Period, PeriodChange, named, period_change
 from crmlib.data.sources import as_transactions
 from crmlib.errors import CannotAnswerError, not_measured
+from crmlib.findings import Estimate
 from crmlib.no_rows import no_rows
 
 
@@ -51,10 +52,13 @@ class RecentChange:
         return float(self._totals.iloc[-1]) if len(self._totals) else np.nan
 
     @property
-    def relative(self) -> float:
-        """Relative change of the value; nan where there was none before."""
+    def relative(self) -> Estimate:
+        """Relative change of the value; not known where there was none before."""
         start = float(self._totals.iloc[0]) if len(self._totals) else np.nan
-        return self.change.change / start if start > 0 else np.nan
+        if not start > 0:
+            return Estimate(None, "change")
+        change, reach = self.change.change / start, self.change.reach / start
+        return Estimate(change, "change", change - reach, change + reach)
 
     @property
     def _totals(self) -> pd.Series:
@@ -98,7 +102,7 @@ def recent_change(
     >>> log = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": [10.0, 30.0, 5.0],
     ...                     "date": pd.to_datetime(["2024-01-01", "2024-02-15", "2024-02-29"])})
     >>> found = recent_change(log, as_of="2024-02-29", months=6)
-    >>> found.months, found.total, found.relative
+    >>> found.months, found.total, found.relative.value
     (1, 35.0, 2.5)
     """
     try:

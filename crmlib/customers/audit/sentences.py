@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -53,16 +53,14 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
     return text
 
 
-def month_compared(review: pd.DataFrame, measure: str, reach: Mapping[str, Mapping[str, float]]) -> str:
-    """One measure of a month, beside the months and the plan it is held against.
-
-    `reach`: half the width of the interval of the change on another month, by month and measure.
-    """
+def month_compared(review: pd.DataFrame, measure: str) -> str:
+    """One measure of a month, beside the months and the plan it is held against."""
     row = review[(review["measure"] == measure) & (review["customers"] == "all")].iloc[0]
     if not np.isfinite(row["value"]):
         return ""
     value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
-    held = {name: known[measure] for name, known in reach.items() if np.isfinite(row[name])}
+    reach = {"month_before": row["reach_month"], "year_before": row["reach_year"]}
+    held = {name: reached for name, reached in reach.items() if np.isfinite(row[name])}
     changes = [
         _held_against(row["value"], row[name], name, held.get(name))
         for name in _COMPARED

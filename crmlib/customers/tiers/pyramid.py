@@ -161,7 +161,7 @@ class Pyramid(ResultFrame):
         Returns
         -------
         DataFrame
-            Four rows, Platinum first, empty tiers among them: `tier`, `customers`, `share_of_customers`, and for
+            Platinum first, empty tiers among them, but no Lead where no cost is known: `tier`, `customers`, `share_of_customers`, and for
             each of `revenue, profit, cost_to_serve` that is known its sum, `share_of_…` and `…_per_customer`; profit
             before any cost of service is called `contribution`. Shares are fractions and add up to 1; NaN where the
             total is not positive, for then there is nothing to share out.
@@ -179,8 +179,9 @@ class Pyramid(ResultFrame):
         3      Lead          3    -350           -0.583
         """
         money = [name for name in _MONEY if name in self and (name != "cost_to_serve" or self[name].any())]
-        sums = self._sums(pd.DataFrame(self[money]))
-        table = pd.DataFrame({"tier": pd.Categorical(BEST_FIRST, categories=list(TIERS), ordered=True)})
+        possible = [tier for tier in BEST_FIRST if tier != "Lead" or self.value != "revenue"]
+        sums = self._sums(pd.DataFrame(self[money])).loc[possible]
+        table = pd.DataFrame({"tier": pd.Categorical(possible, categories=list(TIERS), ordered=True)})
         table["customers"] = sums["customers"].to_numpy()
         table["share_of_customers"] = table["customers"] / max(len(self), 1)
         for column in money:

@@ -147,12 +147,6 @@ class LifeCycleData:
         months = self.horizon_months or LONGEST_MONTHS
         return simulated_values(self.chain, self.rate, months=months, random_state=0)
 
-    @cached_property
-    def worth(self) -> pd.Series:
-        """The same for each state in which somebody was in these months."""
-        there = self.chain.people.sum(axis=(0, 2)) > 0
-        return pd.Series(self.simulated["simulated"].to_numpy(), self.table.names)[there]
-
     def in_order(self, found: pd.DataFrame) -> pd.DataFrame:
         """Rows of states in the order of life."""
         order = {name: place for place, name in enumerate(self.table.names[::-1])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from crmlib.economics.life_cycle import moves as chains
 from crmlib.economics.life_cycle import stages as product_stages
 from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at
 from crmlib.economics.life_cycle.values import values_of_states
-from crmlib.findings import REFUSE, Estimate, Verdict, in_currency, with_finding
+from crmlib.findings import Estimate, Verdict, in_currency, with_finding
 from crmlib.no_rows import no_rows
 
 _STATES = "state rule owner next_hop people share change value"
@@ -75,7 +76,7 @@ class LifeCycle(LifeCycleData):
         """How many are in each state today, by which rule, who looks after them, and what is one worth?
 
         In the order of life: `state`, `rule`, `owner`, `next_hop`, `people`, `share`, `change` (in twelve months,
-        people) and `value` (of one, by the simulated histories of `values`).
+        people) and `value` (of one, by the simulated histories of `values`; not known where the verdict refuses it).
         """
         if self.missing:
             return no_rows(_STATES, self.missing)
@@ -154,7 +155,7 @@ class LifeCycle(LifeCycleData):
         DataFrame
             In the order of life: `state`, `money_each` (what one brings in a month), `value` by the Markov chain with
             its interval by months, and `simulated` with its interval: histories in which leaving depends on the time in
-            the state. Where they differ, the chain's memory matters.
+            the state. Where they differ, the chain's memory matters. Values that the verdict refuses are not known.
         """
         if self.missing:
             return no_rows("state money_each value value_low value_high simulated", self.missing)
@@ -164,8 +165,17 @@ class LifeCycle(LifeCycleData):
         if assumed is None:
             found = found.join(self.simulated)
         found = self.in_order(found[found["starts"] > 0].drop(columns="starts"))
-        refusal = "" if assumed is not None else self.verdict().refusal
+        refusal = "" if assumed is not None else self.refusal
+        if refusal:
+            found[found.columns.difference(["state", "money_each"])] = np.nan
         return with_finding(found, sentences.values_in_words, self.of_customers, refusal)
+
+    @cached_property
+    def worth(self) -> pd.Series:
+        """What one in each state is worth by histories that remember; not known where the verdict refuses it."""
+        there = self.chain.people.sum(axis=(0, 2)) > 0
+        found = pd.Series(self.simulated["simulated"].to_numpy(), self.table.names)[there]
+        return found * np.nan if self.refusal else found
 
     def forecast_check(self) -> pd.DataFrame:
         """Were the values right? What was forecast some months ago, beside what happened since.
@@ -179,6 +189,11 @@ class LifeCycle(LifeCycleData):
     def verdict(self) -> Verdict:
         """Whether the values are to be used: how far off histories that remember were (see `forecast_check`)."""
         return checks.verdict(self.forecast_check())
+
+    @cached_property
+    def refusal(self) -> str:
+        """Why values are not to be used; empty where they are."""
+        return self.verdict().refusal
 
     def drawing(self) -> pd.DataFrame:
         """The one table behind both drawings: `state`, `next_state`, `people` (in the state today), `moved` a month.
@@ -327,10 +342,9 @@ class LifeCycle(LifeCycleData):
         people, value = (found.set_index("state")[name] for name in ("people", "value"))
         buyers = sum(people.get(name, 0) for name in people.index if name not in PROSPECTS)
         day = fmt.date(self.last_day)
-        refused = self.verdict().verdict == REFUSE
         figures = {
             f"{name}_share": Estimate(people.get(name, 0) / buyers if buyers else None, "share", window=day)
             for name in ("stable", "latent", "terminated")
         }
         gap = float(value.get("stable", np.nan) - value.get("latent", np.nan))
-        return figures | {"worth_of_steadiness": Estimate(None if refused else gap, "money", window=day)}
+        return figures | {"worth_of_steadiness": Estimate(gap, "money", window=day)}
