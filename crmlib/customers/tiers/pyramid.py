@@ -161,10 +161,10 @@ class Pyramid(ResultFrame):
         Returns
         -------
         DataFrame
-            Platinum first, empty tiers among them, but no Lead where no cost is known: `tier`, `customers`, `share_of_customers`, and for
-            each of `revenue, profit, cost_to_serve` that is known its sum, `share_of_…` and `…_per_customer`; profit
-            before any cost of service is called `contribution`. Shares are fractions and add up to 1; NaN where the
-            total is not positive, for then there is nothing to share out.
+            Platinum first, empty tiers among them, but no Lead where no cost is known: `tier`, `customers`,
+            `share_of_customers`, and for each of `revenue, profit, cost_to_serve` that is known its sum, `share_of_…`
+            and `…_per_customer`; profit before any cost of service is called `contribution`. Shares are fractions and
+            add up to 1; NaN where the total is not positive, for then there is nothing to share out.
 
         Examples
         --------
