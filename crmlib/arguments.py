@@ -46,15 +46,18 @@ def _check_methods(kind: type) -> None:
         if name.startswith("_") and name != "__init__":
             continue
         if inspect.isfunction(method):
-            setattr(kind, name, _checked_function(method))
+            setattr(kind, name, _checked_function(method, kind))
         elif isinstance(method, classmethod):
-            setattr(kind, name, classmethod(_checked_function(method.__func__)))
+            setattr(kind, name, classmethod(_checked_function(method.__func__, kind)))
 
 
-def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def _checked_function(function: Callable[..., Any], kind: type | None = None) -> Callable[..., Any]:
+    """A function, or a method of a class, whose first argument is the object itself."""
     if hasattr(function, "is_checked"):
         return function
     signature = inspect.signature(function)
+    called = f"{kind.__name__}.{function.__name__}" if kind else function.__qualname__
+    is_method = kind is not None or "self" in signature.parameters
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
@@ -63,20 +66,20 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
         except TypeError:
             return function(*arguments, **options)  # Python says itself which argument is missing
         for name, value in bound.arguments.items():
-            bound.arguments[name] = _taken(value, signature.parameters[name], function)
+            bound.arguments[name] = _taken(value, signature.parameters[name], function, called)
         try:
             return function(*bound.args, **bound.kwargs)
         except _PASSED_ON:
             raise
         except Exception as error:
-            given = {name: value for name, value in bound.arguments.items() if name not in ("self", "cls")}
-            raise DataError(f"{function.__qualname__}: {_complaint(error, given)}") from error
+            given = dict([*bound.arguments.items()][is_method:])
+            raise DataError(f"{called}: {_complaint(error, given)}") from error
 
     call.is_checked = True  # type: ignore[attr-defined]
     return call
 
 
-def _taken(value: Any, parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
+def _taken(value: Any, parameter: inspect.Parameter, function: Callable[..., Any], called: str) -> Any:
     """An argument as the function takes it, or a refusal by its name."""
     several = parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     if several or not isinstance(parameter.annotation, str):
@@ -90,9 +93,7 @@ def _taken(value: Any, parameter: inspect.Parameter, function: Callable[..., Any
         if kind is None or isinstance(value, kind):
             return value
         words.append(word)
-    raise DataError(
-        f"{function.__qualname__}: {parameter.name} is {_described(value)}; give {' or '.join(words)}"
-    )
+    raise DataError(f"{called}: {parameter.name} is {_described(value)}; give {' or '.join(words)}")
 
 
 def _kind(annotation: str, function: Callable[..., Any]) -> tuple[Any, str]:
@@ -103,7 +104,7 @@ def _kind(annotation: str, function: Callable[..., Any]) -> tuple[Any, str]:
         return pd.DataFrame, "a DataFrame"
     if annotation in _PLAIN:
         return _PLAIN[annotation]
-    named = function.__globals__.get(annotation)
+    named = inspect.unwrap(function).__globals__.get(annotation)
     ours = inspect.isclass(named) and named.__module__.startswith("crmlib.")
     return (named, f"a {annotation}") if ours else (None, "")
 

@@ -84,6 +84,18 @@ class Estimate:
 
         return cls(None if isinstance(frame, NoRows) and frame.reason else len(frame), "count")
 
+    @classmethod
+    def of_row(cls, row: Any, name: str, unit: fmt.Unit, *, times: float = 1.0, **about: Any) -> Estimate:
+        """The value NAME of a row of a frame, with its ends NAME_low and NAME_high where the row has them.
+
+        Examples
+        --------
+        >>> print(Estimate.of_row({"kept": 0.5, "kept_low": 0.4, "kept_high": 0.6}, "kept", "share"))
+        50 % (40 % to 60 %)
+        """
+        value, low, high = (times * row.get(f"{name}{end}", math.nan) for end in ("", "_low", "_high"))
+        return cls(value, unit, low, high, **about)
+
     @property
     def is_known(self) -> bool:
         """Whether there is a value."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Self
+from functools import wraps
+from typing import Any, Self, TypeVar, cast
 
 import pandas as pd
 
 from crmlib.errors import not_measured
+
+Answer = TypeVar("Answer", bound=Callable[..., pd.DataFrame])
 
 
 class ResultFrame(pd.DataFrame):
@@ -44,6 +47,23 @@ def no_rows(columns: str | Iterable[str], reason: str) -> NoRows:
     found = NoRows(columns=names, dtype=float)
     found.reason = reason
     return found
+
+
+def unless(reason: Callable[[Any], str], columns: str | Iterable[str]) -> Callable[[Answer], Answer]:
+    """Of a function of a firm: these columns without rows, where there is a reason for no answer.
+
+    `reason` takes the firm and says why there is none; an empty text where there is one.
+    """
+
+    def with_reason(function: Answer) -> Answer:
+        @wraps(function)
+        def answer(firm: Any, *given: Any, **options: Any) -> pd.DataFrame:
+            why = reason(firm)
+            return no_rows(columns, why) if why else function(firm, *given, **options)
+
+        return cast(Answer, answer)
+
+    return with_reason
 
 
 def why_none(frame: pd.DataFrame) -> str:

@@ -53,11 +53,6 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) 
     low, high : float or array
         nan where n is 0.
 
-    Raises
-    ------
-    DataError
-        If more did than there were, or fewer than none.
-
     Notes
     -----
     Wilson, Journal of the American Statistical Association 22, 1927.
@@ -115,15 +110,6 @@ def difference_of_means(treated: ArrayLike, control: ArrayLike, *, level: float 
     level : float, default 0.95
         Of the interval.
 
-    Returns
-    -------
-    Difference
-
-    Raises
-    ------
-    DataError
-        If a group has fewer than two customers, or an outcome is missing.
-
     Notes
     -----
     Welch, Biometrika 34, 1947.
@@ -169,11 +155,6 @@ def difference_of_shares(
     -------
     Difference
         z and its p-value pool the two groups, as is right if they do not differ.
-
-    Raises
-    ------
-    DataError
-        If a count exceeds its group, or a group is empty.
 
     Notes
     -----
@@ -319,6 +300,24 @@ def with_intervals(
     for name, value, low, high in zip(names, np.asarray(measured), *ends, strict=True):
         columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return columns
+
+
+def with_ends(name: str, value: Any, error: Any, *, level: float = 0.95) -> dict[str, Any]:
+    """A value and the ends of its interval, by its standard error, as NAME, NAME_low and NAME_high."""
+    reach = normal_quantile(level) * error
+    return {name: value, f"{name}_low": value - reach, f"{name}_high": value + reach}
+
+
+def mean_with_ends(name: str, values: pd.Series) -> dict[str, Any]:
+    """The mean of some customers and the ends of its interval, as NAME, NAME_low and NAME_high."""
+    return with_ends(name, values.mean(), values.sem())
+
+
+def share_with_ends(name: str, did: ArrayLike, of: ArrayLike) -> dict[str, Any]:
+    """A share and the ends of its `wilson_interval`, as NAME, NAME_low and NAME_high; nan of nobody."""
+    low, high = wilson_interval(did, of)
+    share = np.asarray(did, dtype=float) / np.where(np.asarray(of) > 0, of, np.nan)
+    return {name: share, f"{name}_low": low, f"{name}_high": high}
 
 
 def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:

@@ -17,9 +17,10 @@ from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import check_level, normal_quantile
 
-_LIABILITY = (
-    "members points_outstanding point_value breakage liability liability_without_breakage dormant_share"
-).split()
+_LIABILITY = [
+    *("members", "points_outstanding", "point_value", "breakage", "liability", "liability_without_breakage"),
+    "dormant_share",
+]
 KINDS = ("joined", "earned", "redeemed", "expired")
 COMPARISONS = ("before joining", "after joining", "matched")
 _UPLIFT = ["comparison", "members", "others", "difference", "low", "high", "relative"]
@@ -174,17 +175,9 @@ def loyalty_uplift(
     if missing := why_none(enrolments):
         return no_rows(_UPLIFT, missing)
     known = enrolments[enrolments["tenure_months"] >= months]
-    before, after = (
-        known[f"{measure}_{when}"].to_numpy(dtype=float) / months for when in ("before", "after")
-    )
+    before, after = (known[f"{measure}_{when}"].to_numpy(float) / months for when in ("before", "after"))
     joined = known["joined"].to_numpy(dtype=bool)
-    sizes = known.groupby("cell")["joined"].agg(members="sum", all="size")
-    # Two others at least, so that their own scatter is known.
-    usable = (
-        known["cell"]
-        .map((sizes["members"] > 0) & (sizes["all"] - sizes["members"] >= 2))
-        .to_numpy(dtype=bool)
-    )
+    usable = with_two_others(joined, known["cell"].to_numpy())
     if not (joined & usable).any():
         why = f"none of {int(joined.sum()):,} members known for {months} months has two similar others; shorten months"
         return no_rows(_UPLIFT, why)
@@ -201,6 +194,12 @@ def loyalty_uplift(
         rows.append((name, *figures, gap / without if without > 0 else np.nan))
     found = pd.DataFrame(rows, columns=_UPLIFT)
     return with_finding(found, members_beside_others, measure == "spend")
+
+
+def with_two_others(joined: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Of each row, whether its cell holds a member and two others at least, so that their own scatter is known."""
+    sizes = pd.DataFrame({"cell": cell, "joined": joined}).groupby("cell")["joined"].agg(["sum", "size"])
+    return ((sizes["sum"] > 0) & (sizes["size"] - sizes["sum"] >= 2)).reindex(cell).to_numpy(dtype=bool)
 
 
 class WithinCells(NamedTuple):

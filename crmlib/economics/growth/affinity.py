@@ -11,8 +11,8 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import fetch
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.sentences import pairs_in_words
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
@@ -30,11 +30,19 @@ TOGETHER, BY_CHANCE = "bought together", "may be chance"
 
 
 def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
-    """Pairs of products in the same order; see `Growth.affinity`."""
+    """Which two products are in the same order more often than chance would have it?
+
+    One row per pair that is in `support` of the orders or more (a share; at least 5 orders), the surest first: `pair`
+    of `product` and `other`, `baskets` (with both), `support` (their share), `confidence` (of orders with the first,
+    share with the other), `lift` (share of both against the product of the two shares), `expected` (orders with both,
+    if partners were drawn at random in orders of each size and line of business), `lift_for_size` (baskets against
+    expected) with its interval, `chance` (of a lift above 1.1, adjusted for all pairs possible: Benjamini–Yekutieli)
+    and the `verdict`. Intervals are by customers, of whom a twentieth at a time is left out.
+    """
     if not 0 < support <= 1:
         raise CrmError(f"support is {support}; give a share of the orders above 0 and up to 1, such as 0.001")
-    if not data.product:
-        return no_rows(_COLUMNS, "the log names no product or category")
+    if data.no_product:
+        return no_rows(_COLUMNS, data.no_product)
     held = _held(data)
     orders = int(held.basket.nunique().to_pyarrow().as_py())
     fewest = max(FEWEST_BASKETS, support * orders)
@@ -69,7 +77,7 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
     found.insert(0, "pair", found["product"] + " + " + found["other"])
     order = ["verdict", "lift_for_size_low", "product", "other"]
     found = found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)
-    return with_finding(found, pairs_in_words, possible, LEAST_LIFT)
+    return with_finding(found, sentences.pairs_in_words, possible, LEAST_LIFT)
 
 
 def _held(data: GrowthData) -> ibis.Table:
@@ -86,17 +94,14 @@ def _held(data: GrowthData) -> ibis.Table:
 
 def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:
     """Products as numbers, and the class of the size of the order."""
-    codes = ibis.memtable(
-        pd.DataFrame({"item": names.to_numpy(), "code": np.arange(len(names), dtype="int32")})
-    )
-    rows = held.inner_join(codes, "item").select("code", "line", "basket", "part").cache()
+    codes = pd.DataFrame({"item": names.to_numpy(), "code": np.arange(len(names), dtype="int32")})
+    rows = held.inner_join(ibis.memtable(codes), "item").select("code", "line", "basket", "part").cache()
     sizes = rows.group_by("basket").agg(size=_.count()).filter(_.size > 1).cache()
     rows = rows.inner_join(sizes, "basket")
     # Few large baskets of one size: sizes that differ by less than a fifth are compared with each other.
     wide = (EXACT_SIZES + (4 * (rows.size / EXACT_SIZES).log2()).floor()).cast("int64")
-    return rows.mutate(
-        sized=rows.line * 1000 + ibis.ifelse(rows.size <= EXACT_SIZES, rows.size, wide)
-    ).cache()
+    kind = ibis.ifelse(rows.size <= EXACT_SIZES, rows.size, wide)
+    return rows.mutate(sized=rows.line * 1000 + kind).cache()
 
 
 def _counted(lines: ibis.Table, fewest: float, items: int) -> tuple[pd.DataFrame, Array, Array]:
@@ -113,13 +118,11 @@ def _counted(lines: ibis.Table, fewest: float, items: int) -> tuple[pd.DataFrame
     by_part = fetch(both.filter(both.pair.isin(often.pair)).group_by("pair", "part").agg(m=_.count()))
     parts = np.zeros((PARTS, len(pairs)))
     place = np.searchsorted(pairs["pair"].to_numpy(), by_part["pair"].to_numpy())
-    parts[by_part["part"].to_numpy(dtype=int), place] = by_part["m"].to_numpy()
+    parts[by_part["part"], place] = by_part["m"]
     sums = fetch(lines.group_by("part", "sized", "code").agg(partners=(_.size - 1).sum()))
     sizes, sized = np.unique(sums["sized"], return_inverse=True)
     margins = np.zeros((PARTS, len(sizes), items))
-    margins[sums["part"].to_numpy(dtype=int), sized, sums["code"].to_numpy(dtype=int)] = sums[
-        "partners"
-    ].to_numpy()
+    margins[sums["part"], sized, sums["code"]] = sums["partners"]
     return pairs, parts, margins
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,8 +10,9 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, check_margin, dated, fetch, money_of, seen_by, with_ids_of
+from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import open_optional
+from crmlib.economics.firm import FirmTables
 from crmlib.errors import CrmError, did_you_mean
 
 NONE = "(none)"
@@ -20,7 +20,7 @@ OF_LOG = ("category", "product", "channel", "market", "code", "coupon", "campaig
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class GrowthData:
+class GrowthData(FirmTables):
     """A firm's tables of growth as of a day; see `Growth` for the fields."""
 
     transactions: Any
@@ -37,49 +37,28 @@ class GrowthData:
     currency: str = ""
 
     def __post_init__(self) -> None:
-        check_margin(self.margin)
+        super().__post_init__()
         if self.within_days < 1:
             raise CrmError(f"within_days is {self.within_days}; give a number of days from 1")
-        if self.item is not None and self.item not in self._log.columns:
+        if self.item is not None and self.item not in self.log.columns:
             raise CrmError(
-                f"item is {self.item!r}, which the log lacks; {did_you_mean(self.item, self._log.columns)}"
+                f"item is {self.item!r}, which the log lacks; {did_you_mean(self.item, self.log.columns)}"
             )
-
-    @cached_property
-    def day(self) -> dt.date:
-        """The last day that counts."""
-        return as_day(self.as_of, "as_of")
-
-    @cached_property
-    def _log(self) -> ibis.Table:
-        return seen_by(self.transactions, self.day, outside=True)
 
     @cached_property
     def product(self) -> str:
         """The column that says what was bought: the one asked for, `product` or `category`; empty where none does."""
-        return self.item or next((name for name in ("product", "category") if name in self._log.columns), "")
+        return self.item or next((name for name in ("product", "category") if name in self.log.columns), "")
 
     @cached_property
     def group(self) -> str:
         """The column of few values that says what was bought: the one asked for, `category` or `product`."""
-        return self.item or next((name for name in ("category", "product") if name in self._log.columns), "")
+        return self.item or next((name for name in ("category", "product") if name in self.log.columns), "")
 
-    @cached_property
-    def value(self) -> str:
-        """What customers bring: "contribution" where costs or a margin are known, else "revenue"."""
-        return "contribution" if self.margin is not None or "cost" in self._log.columns else "revenue"
-
-    @cached_property
-    def rows(self) -> ibis.Table:
-        """Rows of the log with their `day`, `order` and `worth`; rows of no order of their own are one order a day."""
-        rows = self._log
-        money = money_of(rows, self.margin)
-        day = dated(rows).cast("date")
-        order = rows.customer_id.cast("string") + " " + day.cast("string")
-        if "order_id" in rows.columns:
-            order = rows.order_id.cast("string").fill_null(order)
-        worth = money["profit" if self.value == "contribution" else "revenue"]
-        return rows.mutate(day=day, order=order, worth=worth)
+    @property
+    def no_product(self) -> str:
+        """Why what was bought is not known; empty where it is."""
+        return "" if self.product else "the log names no product or category"
 
     def baskets(self, column: str) -> ibis.Table:
         """What each order held, each `item` once: `customer_id`, `order`, `day`, `item`."""
@@ -92,7 +71,7 @@ class GrowthData:
         table = open_optional(self.customers)
         if table is None or "product_type" not in table.columns:
             return None
-        known = with_ids_of(self._log, table.filter(table.product_type.notnull()))
+        known = with_ids_of(self.log, table.filter(table.product_type.notnull()))
         known = known.group_by("customer_id").agg(kind=known.product_type.cast("string").min())
         return known.mutate(line=ibis.dense_rank().over(order_by=known.kind).cast("int64") + 1).drop("kind")
 
@@ -104,20 +83,11 @@ class GrowthData:
         return joined.mutate(line=joined.line.fill_null(0))
 
     @cached_property
-    def people(self) -> ibis.Table:
-        """One row per new customer: the day of the first order, `born`."""
-        rows = self.rows
-        people = rows.filter(rows.counted).group_by("customer_id").agg(born=_.day.min())
-        if self.new_from is not None:
-            people = people.filter(people.born >= ibis.literal(as_day(self.new_from, "new_from")))
-        return people
-
-    @cached_property
     def values(self) -> pd.DataFrame:
         """New customers: `customer_id`, `born`, `worth` within `within_days`, `later` (after the first day), `again`
         (came back within them) and `lived` (old enough to have lived them).
         """
-        rows = self.rows.inner_join(self.people, "customer_id")
+        rows = self.rows.inner_join(self.new_customers, "customer_id")
         age = ibis.greatest(rows.day.delta(rows.born, unit="day"), 0)
         soon = age < self.within_days
         found = fetch(
@@ -132,22 +102,22 @@ class GrowthData:
         found = found.assign(lived=lived, customer_id=found["customer_id"].astype(str))
         return found.sort_values("customer_id", ignore_index=True)
 
+    @property
+    def known_long(self) -> pd.DataFrame:
+        """Of `values` those old enough, by customer."""
+        return self.values[self.values["lived"]].set_index("customer_id")
+
     @cached_property
     def first_orders(self) -> pd.DataFrame:
         """What was known of a customer with the first order: the main value of each column, by the money paid."""
-        rows = self.rows.inner_join(self.people, "customer_id").filter(_.counted & (_.day == _.born))
-        known = [
-            name for name in dict.fromkeys([*OF_LOG, *filter(None, [self.item])]) if name in rows.columns
-        ]
+        rows = self.rows.inner_join(self.new_customers, "customer_id").filter(_.counted & (_.day == _.born))
+        known = [name for name in dict.fromkeys([*OF_LOG, self.group]) if name in rows.columns]
         main = {name: rows[name].cast("string").argmax(rows.amount) for name in known}
         if "discount" in rows.columns:
-            main["discount"] = ibis.ifelse(
-                (rows.discount > 0).any().fill_null(False), "with a discount", "without"
-            )
+            discounted = (rows.discount > 0).any().fill_null(False)
+            main["discount"] = ibis.ifelse(discounted, "with a discount", "without")
         found = fetch(rows.group_by("customer_id").agg(rows=_.count(), **main)).drop(columns="rows")
-        return (
-            found.assign(customer_id=found["customer_id"].astype(str)).set_index("customer_id").sort_index()
-        )
+        return _by_customer(found)
 
     @cached_property
     def known_customers(self) -> pd.DataFrame:
@@ -155,17 +125,16 @@ class GrowthData:
         table = open_optional(self.customers)
         if table is None:
             return pd.DataFrame({"customer_id": pd.Series(dtype=str)}).set_index("customer_id")
-        named = with_ids_of(self._log, table)
-        found = named.to_pandas().drop_duplicates("customer_id")
-        return (
-            found.assign(customer_id=found["customer_id"].astype(str)).set_index("customer_id").sort_index()
-        )
+        return _by_customer(with_ids_of(self.log, table).to_pandas().drop_duplicates("customer_id"))
 
     def of_table(self, table: Any, *columns: str) -> pd.DataFrame:
         """Columns of an optional table by customer as the log has them; without rows where it is missing."""
         rows = open_optional(table)
         if rows is None:
             return pd.DataFrame(columns=["customer_id", *columns])
-        rows = with_ids_of(self._log, rows).select("customer_id", *columns)
-        found = rows.to_pandas()
+        found = with_ids_of(self.log, rows).select("customer_id", *columns).to_pandas()
         return found.assign(customer_id=found["customer_id"].astype(str))
+
+
+def _by_customer(found: pd.DataFrame) -> pd.DataFrame:
+    return found.assign(customer_id=found["customer_id"].astype(str)).set_index("customer_id").sort_index()

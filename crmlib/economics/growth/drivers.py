@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import NONE, GrowthData
-from crmlib.economics.growth.sentences import drivers_in_words
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
-from crmlib.statistics import Array, benjamini_yekutieli, normal_quantile
+from crmlib.statistics import Array, benjamini_yekutieli, with_ends
 
 KNOWN, AFTERWARDS = "known at the first order", "set afterwards"
 BETTER, WORSE, BY_CHANCE, NO_DRIVER = "better", "worse", "may be chance", "no driver: set afterwards"
@@ -33,8 +33,16 @@ _COLUMNS = (
 
 
 def drivers(data: GrowthData, known: Sequence[str] = ()) -> pd.DataFrame:
-    """Value after so many days by what the customers began with; see `Growth.drivers`."""
-    people = data.values[data.values["lived"]].set_index("customer_id")
+    """Which beginnings bring customers who are worth more than the mean, and which signs come only with them?
+
+    By `driver` (a column) and `tag` (its value): `when` it was known, `customers` (at least 30, known for
+    `within_days`), the `mean` brought within them, its `difference` from the mean of all with an interval, what was
+    brought `after_first`, after the first day, the share who came `again`, the `chance` of such a difference, adjusted
+    for all that were known at the first order (Benjamini–Yekutieli), and the `verdict`. What the firm sets afterwards
+    is no driver: who stays longer has more time to get it. `known` names columns of `customers` that are noted at
+    joining.
+    """
+    people = data.known_long
     if len(people) < 2 * FEWEST:
         days = f"{data.within_days} days"
         return no_rows(_COLUMNS, f"{len(people)} new customers are known for {days}; {2 * FEWEST} are needed")
@@ -51,30 +59,23 @@ def drivers(data: GrowthData, known: Sequence[str] = ()) -> pd.DataFrame:
     found["place"] = found["verdict"].map({BETTER: 0, WORSE: 1, BY_CHANCE: 2, NO_DRIVER: 3})
     order = ["place", "difference", "driver", "tag"]
     found = found.sort_values(order, ascending=[True, False, True, True], ignore_index=True)
-    return with_finding(found[_COLUMNS.split()], drivers_in_words, data.value, data.within_days)
+    return with_finding(found[_COLUMNS.split()], sentences.drivers_in_words, data.value, data.within_days)
 
 
 def _tags(data: GrowthData, people: pd.DataFrame, known: Sequence[str]) -> Any:
     """Each column that says something of customers: its name, whether known at the first order, values."""
     for name, tag in data.first_orders.items():
         if name != "product" or "category" not in data.first_orders:
-            yield (
-                f"first {name}"
-                if name in ("category", "product", data.item)
-                else f"{name} of the first order",
-                KNOWN,
-                tag,
-            )
+            bought = name in ("category", "product", data.item)
+            yield f"first {name}" if bought else f"{name} of the first order", KNOWN, tag
     table = data.known_customers
-    lost = [name for name in known if name not in table.columns]
-    if lost:
-        raise CrmError(
-            f"known names {lost[0]!r}, which customers lacks; {did_you_mean(lost[0], map(str, table.columns))}"
-        )
+    if lost := [name for name in known if name not in table.columns]:
+        nearest = did_you_mean(lost[0], map(str, table.columns))
+        raise CrmError(f"known names {lost[0]!r}, which customers lacks; {nearest}")
     for name, tag in table.items():
-        if name in _NOT_TAGS or str(name).startswith("has_") or tag.dtype.kind in "mM" or tag.nunique() < 1:
+        if name in (*_NOT_TAGS, *data.first_orders) or str(name).startswith("has_"):
             continue
-        if name in data.first_orders:
+        if tag.dtype.kind in "mM" or tag.nunique() < 1:
             continue
         if tag.dtype.kind in "fiu":
             quarter = np.ceil(4 * tag.rank(pct=True)).map(dict(enumerate(_QUARTERS, 1)))
@@ -86,9 +87,8 @@ def _tags(data: GrowthData, people: pd.DataFrame, known: Sequence[str]) -> Any:
     for name, (source, column) in dates.items():
         rows = data.of_table(source, column)
         if len(rows):
-            first = (
-                pd.to_datetime(rows.groupby("customer_id")[column].min()).reindex(people.index).dt.normalize()
-            )
+            first = pd.to_datetime(rows.groupby("customer_id")[column].min()).dt.normalize()
+            first = first.reindex(people.index)
             yield f"{name} by the first order", KNOWN, first <= people["born"]
             yield f"{name} later", AFTERWARDS, first > people["born"]
 
@@ -108,24 +108,12 @@ def _by_value(people: pd.DataFrame, driver: str, when: str, tag: pd.Series) -> p
         sums = sums.loc[["yes"]]
     if sums.empty:
         return pd.DataFrame()
-    others = rows.groupby("tag").agg(later=("later", "mean"), again=("again", "mean")).reindex(sums.index)
+    others = rows.groupby("tag")[["later", "again"]].mean().reindex(sums.index)
     gap, error, chance = against_the_rest(rows["worth"].to_numpy(dtype=float), sums)
-    reach = normal_quantile(0.95) * error
-    found = {
-        "driver": driver,
-        "tag": sums.index,
-        "when": when,
-        "customers": sums["size"],
-        "mean": sums["mean"],
-    }
-    found |= {
-        "difference": gap,
-        "difference_low": gap - reach,
-        "difference_high": gap + reach,
-        "chance": chance,
-    }
-    found["beginning"] = [f"{driver}: {name}" for name in sums.index]
-    return pd.DataFrame(found).assign(after_first=others["later"], again=others["again"])
+    found = pd.DataFrame({"driver": driver, "tag": sums.index, "when": when}, index=sums.index)
+    found = found.assign(customers=sums["size"], mean=sums["mean"], chance=chance, again=others["again"])
+    found = found.assign(after_first=others["later"], **with_ends("difference", gap, error))
+    return found.assign(beginning=f"{driver}: " + found["tag"])
 
 
 def against_the_rest(values: Array, groups: pd.DataFrame) -> tuple[Array, Array, Array]:

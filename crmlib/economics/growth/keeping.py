@@ -10,10 +10,10 @@ from ibis import _
 from crmlib.customers._log import fetch
 from crmlib.customers.audit.cohorts import cohort_comparison
 from crmlib.customers.rfm.summary import rfm_summary
-from crmlib.customers.treatments.loyalty import programme_enrolments
+from crmlib.customers.treatments import loyalty
 from crmlib.data.sources import lacking
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.sentences import money_kept_in_words, programme_in_words, rise_in_words
 from crmlib.economics.loyalty import loyalty_uplift, programme_liability
 from crmlib.findings import with_finding
 from crmlib.models.beta_geo import BetaGeoModel
@@ -28,14 +28,17 @@ SIMULATED, FEWEST, MOST_PERIODS = 20_000, 100, 60
 
 
 def loyalty_account(data: GrowthData) -> pd.DataFrame:
-    """What a loyalty programme has brought and cost; see `Growth.loyalty_account`."""
+    """What has the loyalty programme brought and cost: `entry`, `side` (merit or demerit), `amount`, `low, high`?
+
+    Merits: what members bought beyond others like them (matched), at the margin of the firm, over all months since they
+    joined; breakage. Demerits: rewards redeemed, of which for purchases made anyway, and outstanding points.
+    """
     if missing := lacking(loyalty_ledger=data.loyalty_ledger):
         return no_rows(_ACCOUNT, missing)
-    uplift = loyalty_uplift(programme_enrolments(data.transactions, data.loyalty_ledger, as_of=data.day))
-    debt = programme_liability(data.loyalty_ledger, as_of=data.day)
-    for found in (uplift, debt):
-        if why := why_none(found):
-            return no_rows(_ACCOUNT, why)
+    enrolments = loyalty.programme_enrolments(data.transactions, data.loyalty_ledger, as_of=data.day)
+    uplift, debt = loyalty_uplift(enrolments), programme_liability(data.loyalty_ledger, as_of=data.day)
+    if why := why_none(uplift) or why_none(debt):
+        return no_rows(_ACCOUNT, why)
     ledger = data.of_table(data.loyalty_ledger, "date", "kind", "points", "amount")
     ledger = ledger.assign(date=pd.to_datetime(ledger["date"]))
     joined = ledger.groupby("customer_id")["date"].min()
@@ -44,28 +47,31 @@ def loyalty_account(data: GrowthData) -> pd.DataFrame:
     sums = money.to_pyarrow().to_pylist()[0]
     margin = sums["worth"] / sums["revenue"] if sums["revenue"] else np.nan
     row, owed = uplift.set_index("comparison").loc["matched"], debt.iloc[0]
-    merit = np.array([row["difference"], row["low"], row["high"]]) * months * margin
-    paid = float(ledger.loc[ledger["kind"] == "redeemed", "amount"].sum())
+    more = row[["difference", "low", "high"]].to_numpy(dtype=float)
+    merit, paid = more * months * margin, float(ledger.loc[ledger["kind"] == "redeemed", "amount"].sum())
     # Of what members buy, the part that they would have bought without the programme.
-    relative = np.maximum(
-        np.array([row["low"], row["difference"], row["high"]]) * row["relative"] / row["difference"], 0.0
-    )
-    anyway = paid / (1 + relative[[1, 2, 0]]) if row["difference"] else np.full(3, paid)
-    whole = owed["liability_without_breakage"]
+    relative = np.maximum(more * row["relative"] / more[0], 0.0) if more[0] else np.zeros(3)
+    anyway, whole = paid / (1 + relative), owed["liability_without_breakage"]
     entries = [
         (f"{data.value} that members would not have brought", MERIT, "money", *merit),
         ("rewards redeemed so far", DEMERIT, "money", -paid, -paid, -paid),
-        ("for purchases that they would have made anyway", OF_WHICH, "money", *-anyway[[0, 2, 1]]),
+        ("for purchases that they would have made anyway", OF_WHICH, "money", *-anyway),
         ("points outstanding, if all were redeemed", DEMERIT, "money", -whole, -whole, -whole),
         ("of these never redeemed (breakage)", MERIT, "money", *[whole - owed["liability"]] * 3),
         (IN_ALL, "", "money", *(merit - paid - owed["liability"])),
     ]
     table = pd.DataFrame(entries, columns=_ACCOUNT.split())
-    return with_finding(table, programme_in_words, len(joined))
+    return with_finding(table, sentences.programme_in_words, len(joined))
+
+
+def points_pressure(data: GrowthData) -> pd.DataFrame:
+    """Do members buy faster as a reward draws near, heavy and light buyers? See `treatments.loyalty`."""
+    found = loyalty.points_pressure(data.transactions, data.loyalty_ledger, as_of=data.day)
+    return with_finding(found, sentences.pressure_in_words)
 
 
 def triangle(data: GrowthData) -> pd.DataFrame:
-    """Cohorts by age and calendar, customers and money; see `Growth.triangle`."""
+    """Cohorts by age and calendar: `cohort_comparison`, with `money_share` (of the money of the first period)."""
     terms = dict(as_of=data.day, margin=data.margin, new_from=data.new_from)
     table = cohort_comparison(data.transactions, **terms)
     if table.empty:
@@ -74,19 +80,28 @@ def triangle(data: GrowthData) -> pd.DataFrame:
     first = table[table["age"] == 0].set_index("cohort")[value]
     start = table["cohort"].map(first)
     found = table.assign(money_share=table[value] / start.where(start > 0))
-    return with_finding(found, money_kept_in_words, value, measure="money_share")
+    return with_finding(found, sentences.money_kept_in_words, value, measure="money_share")
 
 
 def apparent_rise(data: GrowthData) -> pd.DataFrame:
-    """Does retention rise although nobody changes? See `Growth.apparent_rise`."""
+    """Does retention rise with age although no customer changes?
+
+    By `period` of 91 days since the first order: `customers` who bought in the one before, the share `kept` who bought
+    in it, the same share `if_unchanged`, of customers drawn from the fitted BG/NBD model, each of whom has one pace and
+    one chance to leave for ever, and the mean chance of all of them, `unchanged`.
+
+    References
+    ----------
+    Fader & Hardie, Journal of Interactive Marketing 24(2), 2010.
+    """
     days = PERIOD_DAYS
     seen = _periods(data, days)
     periods = int(seen["lived"].max()) if len(seen) else 0
     if periods < 3:
-        return no_rows(
-            _KEPT, f"no new customer is known for three periods of {days} days after the first order"
-        )
-    summary = rfm_summary(data.rows.semi_join(data.people, "customer_id"), as_of=data.day, time_unit="D")
+        why = f"no new customer is known for three periods of {days} days after the first order"
+        return no_rows(_KEPT, why)
+    new = data.rows.semi_join(data.new_customers, "customer_id")
+    summary = rfm_summary(new, as_of=data.day, time_unit="D")
     model = BetaGeoModel().fit(summary)
     simulated, unchanged = _simulated(model, days, periods)
     bits, lived = seen["active"].to_numpy(), seen["lived"].to_numpy()
@@ -100,12 +115,12 @@ def apparent_rise(data: GrowthData) -> pd.DataFrame:
     table = table[table["customers"] >= FEWEST]
     if table.empty:
         return no_rows(_KEPT, f"fewer than {FEWEST} customers are known for three periods of {days} days")
-    return with_finding(table, rise_in_words, days)
+    return with_finding(table, sentences.rise_in_words, days)
 
 
 def _periods(data: GrowthData, days: int) -> pd.DataFrame:
     """Of each new customer, how many whole periods were `lived`, and a bit for each with a purchase."""
-    rows = data.rows.filter(_.counted).inner_join(data.people, "customer_id")
+    rows = data.rows.filter(_.counted).inner_join(data.new_customers, "customer_id")
     age = rows.day.delta(rows.born, unit="day").cast("int64")
     rows = rows.mutate(period=((age - 1) / days).floor().cast("int64"), later=age > 0)
     bit = ibis.literal(1, "int64") << ibis.least(ibis.greatest(rows.period, 0), MOST_PERIODS - 1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import NONE, GrowthData
 from crmlib.economics.growth.referrals import USED, links, why_no_links
-from crmlib.economics.growth.sentences import referred_in_words
-from crmlib.economics.loyalty import compared_within_cells
+from crmlib.economics.loyalty import compared_within_cells, with_two_others
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
-from crmlib.statistics import normal_quantile
+from crmlib.statistics import normal_quantile, with_ends
 
 _COLUMNS = (
     "outcome comparison referred others mean mean_others difference difference_low difference_high risk_ratio e_value "
@@ -23,25 +23,27 @@ CELLS = ("channel", "market")
 
 
 def referred_against_others(data: GrowthData) -> pd.DataFrame:
-    """Do the referred come back more and bring more? See `Growth.referred_against_others`."""
+    """Do the recommended come back more and bring more than others who joined in the same month?
+
+    By `outcome` and `comparison` (all others; others of the same month, channel and market of the first order and line
+    of business): `referred, others`, their means, the `difference` with an interval; of who came back the `risk_ratio`,
+    its E-value and that of the end of its interval that is nearer to 1.
+    """
     noted = links(data)
     used = noted.index[noted["problem"] == USED]
     if not len(used):
         return no_rows(_COLUMNS, why_no_links(data))
-    people = data.values[data.values["lived"]].set_index("customer_id")
+    people = data.known_long
     people = people[people.index.isin(used) | ~people.index.isin(noted.index)]  # links set aside are neither
     first = data.first_orders.reindex(people.index)
     kinds = [first[name] for name in CELLS if name in first]
     if "product_type" in data.known_customers:
         kinds.append(data.known_customers["product_type"].reindex(people.index))
-    keys = [
-        people["born"].dt.to_period("M").astype(str),
-        *(kind.astype(object).where(kind.notna(), NONE) for kind in kinds),
-    ]
+    keys = [people["born"].dt.to_period("M").astype(str)]
+    keys += [kind.astype(object).where(kind.notna(), NONE) for kind in kinds]
     cell = people.groupby([key.to_numpy() for key in keys]).ngroup().to_numpy()
     joined = people.index.isin(used)
-    sizes = pd.DataFrame({"cell": cell, "joined": joined}).groupby("cell")["joined"].agg(["sum", "size"])
-    usable = ((sizes["sum"] > 0) & (sizes["size"] - sizes["sum"] >= 2)).reindex(cell).to_numpy()
+    usable = with_two_others(joined, cell)
     if not (joined & usable).any():
         why = f"none of {joined.sum()} referred customers known for {data.within_days} days has two others alike"
         return no_rows(_COLUMNS, why)
@@ -51,21 +53,15 @@ def referred_against_others(data: GrowthData) -> pd.DataFrame:
         values = people[column].to_numpy(dtype=float)
         for name, groups, kept in (("all others", everyone, joined >= 0), ("others like them", cell, usable)):
             found = compared_within_cells(values[kept], joined[kept], groups[kept], who[kept])
-            gap, reach = found.members - found.others, normal_quantile(0.95) * found.error
-            row = [
-                outcome,
-                name,
-                int((joined & kept).sum()),
-                int((~joined & kept).sum()),
-                found.members,
-                found.others,
-            ]
-            row += [gap, gap - reach, gap + reach]
+            row = {"outcome": outcome, "comparison": name, "referred": int((joined & kept).sum())}
+            row |= {"others": int((~joined & kept).sum()), "mean": found.members, "mean_others": found.others}
             ratio = found.members / found.others if column == "again" and found.others > 0 else np.nan
             wide = np.exp(normal_quantile(0.95) * found.ratio_error)
-            rows.append((*row, ratio, *(e_values(ratio, ratio / wide, ratio * wide))))
-    table = pd.DataFrame(rows, columns=_COLUMNS.split())
-    return with_finding(table, referred_in_words, data.within_days)
+            at_one, at_end = e_values(ratio, ratio / wide, ratio * wide)
+            row |= {"risk_ratio": ratio, "e_value": at_one, "e_value_low": at_end}
+            rows.append(row | with_ends("difference", found.members - found.others, found.error))
+    table = pd.DataFrame(rows)[_COLUMNS.split()]
+    return with_finding(table, sentences.referred_in_words, data.within_days)
 
 
 def e_value(ratio: float) -> float:

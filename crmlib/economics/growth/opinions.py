@@ -8,12 +8,12 @@ import pandas as pd
 
 from crmlib.customers._log import fetch
 from crmlib.data.sources import lacking
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
 from crmlib.economics.growth.referrals import used_links
-from crmlib.economics.growth.sentences import afterwards_in_words, themes_in_words
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
-from crmlib.statistics import difference_of_shares, normal_quantile, wilson_interval
+from crmlib.statistics import difference_of_shares, mean_with_ends, share_with_ends
 
 FOLLOW_UP_DAYS = 30
 _AFTER = (
@@ -25,7 +25,12 @@ _NPS = ((9, "promoters"), (7, "passives"), (0, "detractors"))
 
 
 def after_opinions(data: GrowthData) -> pd.DataFrame:
-    """What customers did after an answer or a promise; see `Growth.after_opinions`."""
+    """What did customers do within `within_days` after an answer or a promise?
+
+    By `question` and `group`: `customers`, their `share`, who bought `again`, what they brought (`brought_after`), each
+    with an interval, others brought per customer (`brought_others`), and who had `bought_before`. The first of each
+    customer counts.
+    """
     events = pd.concat([*_answers(data), *_promises(data)] or [pd.DataFrame(columns=["customer_id"])])
     if events.empty:
         missing = lacking(surveys=data.surveys, touchpoints=data.touchpoints)
@@ -36,27 +41,14 @@ def after_opinions(data: GrowthData) -> pd.DataFrame:
     rows = _behaviour(data, events)
     if rows.empty:
         return no_rows(_AFTER, f"no answer is {data.within_days} days old")
-    found, reach = [], normal_quantile(0.95)
-    for (question, place, group), some in rows.groupby(["question", "place", "group"]):
-        n, of = len(some), (rows["question"] == question).sum()
-        low, high = wilson_interval(some["again"].sum(), n)
-        error = some["worth"].std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        mean = some["worth"].mean()
-        row = (question, group, n, n / of, some["again"].mean(), float(low), float(high))
-        found.append(
-            (
-                *row,
-                mean,
-                mean - reach * error,
-                mean + reach * error,
-                some["brought"].mean(),
-                some["before"].mean(),
-                place,
-            )
-        )
-    table = pd.DataFrame(found, columns=[*_AFTER.split(), "place"])
-    table = table.sort_values(["question", "place"], ignore_index=True).drop(columns="place")
-    return with_finding(table, afterwards_in_words, data.within_days)
+    found = []
+    for (question, _place, group), some in rows.groupby(["question", "place", "group"]):
+        row = {"question": question, "group": group, "customers": len(some)}
+        row |= {"share": len(some) / (rows["question"] == question).sum()}
+        row |= share_with_ends("again", some["again"].sum(), len(some))
+        row |= mean_with_ends("brought_after", some["worth"])
+        found.append(row | {"brought_others": some["brought"].mean(), "bought_before": some["before"].mean()})
+    return with_finding(pd.DataFrame(found)[_AFTER.split()], sentences.afterwards_in_words, data.within_days)
 
 
 def _answers(data: GrowthData) -> list[pd.DataFrame]:
@@ -95,13 +87,9 @@ def _promises(data: GrowthData) -> list[pd.DataFrame]:
 def open_promises(data: GrowthData) -> pd.DataFrame:
     """Promises by customer, when they were due and kept; those of whom nobody is a customer are left out."""
     made = data.of_table(data.touchpoints, "promise_due", "promise_kept_on")
-    made = made.rename(columns={"promise_due": "due", "promise_kept_on": "kept"})
-    made = made.assign(
-        due=pd.to_datetime(made["due"]).dt.normalize(), kept=pd.to_datetime(made["kept"]).dt.normalize()
-    )
-    return made[
-        made["due"].notna() & (made["due"] <= pd.Timestamp(data.day)) & (made["customer_id"] != "None")
-    ]
+    due, kept = (pd.to_datetime(made[name]).dt.normalize() for name in ("promise_due", "promise_kept_on"))
+    of_customer = (due <= pd.Timestamp(data.day)) & (made["customer_id"] != "None")
+    return made[["customer_id"]].assign(due=due, kept=kept)[of_customer]
 
 
 def _behaviour(data: GrowthData, events: pd.DataFrame) -> pd.DataFrame:
@@ -110,11 +98,8 @@ def _behaviour(data: GrowthData, events: pd.DataFrame) -> pd.DataFrame:
     """
     if events.empty:
         return events
-    table = ibis.memtable(
-        events[["customer_id", "date"]]
-        .drop_duplicates()
-        .assign(date=lambda rows: rows["date"].astype("datetime64[us]"))
-    )
+    asked = events[["customer_id", "date"]].drop_duplicates().astype({"date": "datetime64[us]"})
+    table = ibis.memtable(asked)
     rows = data.rows.mutate(customer_id=data.rows.customer_id.cast("string"))
     rows = rows.inner_join(table.select("customer_id", at=table.date.cast("date")), "customer_id")
     age = rows.day.delta(rows["at"], unit="day")
@@ -125,49 +110,37 @@ def _behaviour(data: GrowthData, events: pd.DataFrame) -> pd.DataFrame:
             before=(before & rows.counted).any().cast("float64"),
         )
     )  # fmt: skip
-    sums = sums.assign(date=pd.to_datetime(sums.pop("at")))
-    found = events.assign(date=events["date"].astype("datetime64[ns]")).merge(
-        sums.assign(date=sums["date"].astype("datetime64[ns]")), on=["customer_id", "date"], how="left"
-    )
-    numbers = ["again", "worth", "before"]
-    found[numbers] = found[numbers].fillna(0.0)
+    sums = sums.assign(date=pd.to_datetime(sums.pop("at")).astype("datetime64[ns]"))
+    found = events.astype({"date": "datetime64[ns]"}).merge(sums, on=["customer_id", "date"], how="left")
+    found = found.fillna({"again": 0.0, "worth": 0.0, "before": 0.0})
     used = used_links(data)[["referrer_id", "joined"]]
-    pairs = (
-        found[["customer_id", "date"]]
-        .reset_index()
-        .merge(used, left_on="customer_id", right_on="referrer_id")
-    )
+    pairs = found[["customer_id", "date"]].reset_index()
+    pairs = pairs.merge(used, left_on="customer_id", right_on="referrer_id")
     days = (pd.to_datetime(pairs["joined"]) - pairs["date"]).dt.days
     soon = pairs[(days > 0) & (days <= data.within_days)]
     return found.assign(brought=soon.groupby("index").size().reindex(found.index, fill_value=0))
 
 
 def themes(data: GrowthData) -> pd.DataFrame:
-    """What comments are about, how many were followed up, and who came back; see `Growth.themes`."""
+    """What are comments about, how many were followed up within 30 days, and who came back after that?"""
     replies = data.of_table(data.surveys, "date", "theme", "followed_up_on")
     replies = replies[replies["theme"].notna()]
     if replies.empty:
         return no_rows(_THEMES, lacking(surveys=data.surveys) or "no comment with a theme is known")
-    replies = replies.assign(
-        date=pd.to_datetime(replies["date"]).dt.normalize() + pd.Timedelta(FOLLOW_UP_DAYS, "D")
-    )
-    replies["followed"] = pd.to_datetime(replies["followed_up_on"]) <= replies["date"]
+    date = pd.to_datetime(replies["date"]).dt.normalize() + pd.Timedelta(FOLLOW_UP_DAYS, "D")
+    replies = replies.assign(date=date, followed=pd.to_datetime(replies["followed_up_on"]) <= date)
     last = pd.Timestamp(data.day) - pd.Timedelta(data.within_days - 1, "D")
     old = replies[replies["date"] < last].sort_values("date").drop_duplicates(["theme", "customer_id"])
     rows = _behaviour(data, old.assign(question=old["theme"]).reset_index(drop=True))
     found = []
     for theme, some in [("all themes", replies), *replies.groupby("theme")]:
         seen = rows if theme == "all themes" else rows[rows["theme"] == theme]
-        counts = [
-            (int(part["again"].sum()), len(part))
-            for part in (seen[seen["followed"]], seen[~seen["followed"].astype(bool)])
-        ]
+        came = (seen.loc[seen["followed"].eq(is_followed), "again"] for is_followed in (True, False))
+        counts = [(int(again.sum()), len(again)) for again in came]
         row = [theme, len(some), some["followed"].mean(), *(yes / n if n else np.nan for yes, n in counts)]
-        if all(n for _yes, n in counts):
-            apart = difference_of_shares(*counts[0], *counts[1])
-            found.append((*row, apart.difference, apart.low, apart.high))
-        else:
-            found.append((*row, np.nan, np.nan, np.nan))
+        apart = difference_of_shares(*counts[0], *counts[1]) if all(n for _yes, n in counts) else None
+        ends = (apart.difference, apart.low, apart.high) if apart else (np.nan, np.nan, np.nan)
+        found.append((*row, *ends))
     table = pd.DataFrame(found, columns=_THEMES.split())
     table = table.sort_values("comments", ascending=False, kind="stable", ignore_index=True)
-    return with_finding(table, themes_in_words, data.within_days)
+    return with_finding(table, sentences.themes_in_words, data.within_days)

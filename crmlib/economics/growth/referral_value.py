@@ -8,36 +8,29 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.referrals import BY, used_links, why_no_links
-from crmlib.economics.growth.sentences import (
-    account_in_words,
-    groups_in_words,
-    type_one_in_words,
-    types_in_words,
-)
+from crmlib.economics.growth.referrals import BY, group_of, used_links, why_no_links
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
-from crmlib.no_rows import no_rows
-from crmlib.statistics import normal_quantile
+from crmlib.no_rows import no_rows, unless
+from crmlib.statistics import mean_with_ends, normal_quantile
 
 NOTHING, OFFER, ENTERED = "nothing is known", "the offer given by chance", "entered by hand"
-_SHARE, _TYPES = "basis low high used", "by group referred known mean low high again"
-_ACCOUNT, _GROUPS = (
-    "entry unit at_least at_most",
-    "group customers clv referral_value_low referral_value_high unsure",
-)
+_ACCOUNT = "entry unit at_least at_most"
 IN_ALL = "in all"
 CHAMPIONS, AFFLUENTS, ADVOCATES, MISERS = "Champions", "Affluents", "Advocates", "Misers"
 
 
+@unless(why_no_links, "basis low high used")
 def type_one_share(
     data: GrowthData, entered: tuple[float, float] | None = None, offer_share: float | None = None
 ) -> pd.DataFrame:
-    """Which share of the referred would not have come otherwise; see `Growth.type_one_share`."""
-    used = used_links(data)
-    if used.empty:
-        return no_rows(_SHARE, why_no_links(data))
+    """Which share of the recommended would not have come otherwise (type one)?
+
+    Bounds `low` and `high` by `basis`; the last is `used`. `offer_share`: the chance with which the recommended got an
+    offer; those whom it has won are of type one. `entered`: a range from a survey or a trial of the firm's own.
+    """
     if entered is not None and not 0 <= entered[0] <= entered[1] <= 1:
         raise CrmError(
             f"type_one is {entered}; give two shares from 0 to 1, the lower first, such as (0.4, 0.8)"
@@ -48,13 +41,13 @@ def type_one_share(
             raise CrmError(
                 f"offer_share is {offer_share}; give a share between 0 and 1: of the referred who got an offer"
             )
-        offered = used["referral_offer"].astype("boolean").fillna(False)
+        offered = used_links(data)["referral_offer"].astype("boolean").fillna(False)
         rows.append((OFFER, won_by_offer(int(offered.sum()), int((~offered).sum()), offer_share), 1.0))
     if entered is not None:
         rows.append((ENTERED, float(entered[0]), float(entered[1])))
     table = pd.DataFrame(rows, columns=["basis", "low", "high"])
     table["used"] = table.index == len(table) - 1
-    return with_finding(table, type_one_in_words)
+    return with_finding(table, sentences.type_one_in_words)
 
 
 def won_by_offer(offered: int, others: int, offer_share: float) -> float:
@@ -75,56 +68,19 @@ def won_by_offer(offered: int, others: int, offer_share: float) -> float:
     return offered / (offered + others) * max(1 - 1 / low, 0.0)
 
 
+@unless(why_no_links, "by group referred known mean low high again")
 def referred_by_type(data: GrowthData) -> pd.DataFrame:
-    """What the referred bring, by who recommended and by offer; see `Growth.referred_by_type`."""
-    used = used_links(data)
-    if used.empty:
-        return no_rows(_TYPES, why_no_links(data))
+    """What do the recommended bring, `by` recommender or offer: `referred`, `known` so long, `mean`, `again`?"""
+    used, rows = used_links(data), []
     people = data.values.set_index("customer_id").reindex(used.index)
-    rows = []
     for by in BY:
-        words = {"True": "with an offer", "False": "without an offer"} if by == "referral_offer" else {}
-        group = used[by].astype("string").fillna("(none)").replace(words)
-        label = fmt.column(by)
-        for name, some in people.groupby(group.to_numpy()):
+        for name, some in people.groupby(group_of(used, by).to_numpy()):
             lived = some[some["lived"].eq(True)]
-            n, mean = len(lived), lived["worth"].mean()
-            reach = normal_quantile(0.95) * lived["worth"].std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-            rows.append(
-                (
-                    label,
-                    name,
-                    len(some),
-                    n,
-                    mean,
-                    mean - reach,
-                    mean + reach,
-                    lived["again"].astype(float).mean(),
-                )
-            )
-    return with_finding(pd.DataFrame(rows, columns=_TYPES.split()), types_in_words, data.within_days)
-
-
-def referral_value(
-    data: GrowthData,
-    share: pd.DataFrame,
-    values: pd.DataFrame | None,
-    saved: float = 0.0,
-    reward: float = 0.0,
-) -> pd.DataFrame:
-    """The referral value of each customer who has brought others: one row per referrer.
-
-    `referred`, `worth` (of those brought), `low` and `high`: share of type one × worth + (saved − reward) each.
-    """
-    used = used_links(data)
-    worth = worth_of(data, values).reindex(used.index).fillna(0.0)
-    sums = worth.groupby(used["referrer_id"]).agg(["size", "sum"]).set_axis(["referred", "worth"], axis=1)
-    one = share.loc[share["used"], ["low", "high"]].to_numpy(dtype=float).ravel()
-    ends = (
-        np.sort(np.outer(sums["worth"], one), axis=1)
-        + ((saved - reward) * sums["referred"]).to_numpy()[:, None]
-    )
-    return sums.assign(low=ends[:, 0], high=ends[:, 1]).rename_axis("customer_id").reset_index()
+            row = {"by": fmt.column(by), "group": name, "referred": len(some), "known": len(lived)}
+            row |= mean_with_ends("mean", lived["worth"])
+            rows.append(row | {"again": lived["again"].astype(float).mean()})
+    table = pd.DataFrame(rows).rename(columns={"mean_low": "low", "mean_high": "high"})
+    return with_finding(table, sentences.types_in_words, data.within_days)
 
 
 def worth_of(data: GrowthData, values: pd.DataFrame | None) -> pd.Series:
@@ -143,7 +99,16 @@ def referral_account(
     saved: float = 0.0,
     reward: float = 0.0,
 ) -> pd.DataFrame:
-    """What recommendations have brought, between two ends; see `Growth.referral_account`."""
+    """What have recommendations brought: `entry`, `at_least` and `at_most`, which hold whoever is of type one.
+
+    `share` is the answer of `type_one_share`, `values` that of `customer_lifetime_value`; `saved` and `reward` are
+    money per recommended customer: what winning one costs otherwise, and what the firm pays.
+
+    Notes
+    -----
+    Kumar, Petersen & Leone, Journal of Marketing 74(5), 2010: type one brings its value and the cost saved, type two
+    the cost alone.
+    """
     for name, amount in (("saved", saved), ("reward", reward)):
         if not 0 <= amount < np.inf:
             raise CrmError(f"{name} is {amount}; give money per customer, 0 or more")
@@ -151,15 +116,14 @@ def referral_account(
         return no_rows(_ACCOUNT, why_no_links(data))
     used = used_links(data)
     worth = np.sort(worth_of(data, values).reindex(used.index).fillna(0.0).to_numpy())
-    n = len(worth)
-    low, high = share.loc[share["used"], ["low", "high"]].to_numpy(dtype=float).ravel()
+    n, (low, high) = len(worth), _bounds(share)
     # Whoever they are: nobody knows which of the referred are the ones who would not have come.
     sums = np.concatenate([[0.0], worth.cumsum()])
     few, many = math.floor(low * n), math.ceil(high * n)
     least = min(sums[k] for k in range(few, many + 1))
     most = max(sums[-1] - sums[n - k] for k in range(few, many + 1))
-    new = int((data.values["born"] > pd.Timestamp(data.day) - pd.Timedelta(365, "D")).sum())
-    lately = int((used["joined"] > pd.Timestamp(data.day) - pd.Timedelta(365, "D")).sum())
+    year_ago = pd.Timestamp(data.day) - pd.Timedelta(365, "D")
+    new, lately = (data.values["born"] > year_ago).sum(), (used["joined"] > year_ago).sum()
     part = min(lately / new, 1.0) if new else np.nan
     other = saved - reward
     without = [saved / (1 - part * end) if saved and part * end < 1 else np.nan for end in (low, high)]
@@ -175,7 +139,12 @@ def referral_account(
         ("cost of a new customer", "money", saved or np.nan, saved or np.nan),
         ("cost of a new customer without recommendations", "money", *without),
     ]
-    return with_finding(pd.DataFrame(rows, columns=_ACCOUNT.split()), account_in_words)
+    return with_finding(pd.DataFrame(rows, columns=_ACCOUNT.split()), sentences.account_in_words)
+
+
+def _bounds(share: pd.DataFrame) -> np.ndarray:
+    """The lower and the upper share of type one that are used."""
+    return share.loc[share["used"], ["low", "high"]].to_numpy(dtype=float).ravel()
 
 
 def value_groups(
@@ -185,27 +154,31 @@ def value_groups(
     saved: float = 0.0,
     reward: float = 0.0,
 ) -> pd.DataFrame:
-    """Customers by their own value and the value of those whom they brought; see `Growth.value_groups`."""
+    """Champions, Affluents, Advocates and Misers: who buys much, and who brings others?
+
+    By `group`: `customers`, their mean `clv` and referral value between two ends, and how many are `unsure`: in another
+    group at the other end of `share`. Much is above the median customer; the referral value is the share of type one of
+    what those brought are worth, and `saved` less `reward` for each. Parameters as of `referral_account`.
+    """
     if share.empty:
-        return no_rows(_GROUPS, why_no_links(data))
-    own = worth_of(data, values)
-    brought = referral_value(data, share, values, saved, reward).set_index("customer_id")[["low", "high"]]
-    brought = brought.reindex(own.index).fillna(0.0)
-    cut = own.median()
+        columns = "group customers clv referral_value_low referral_value_high unsure"
+        return no_rows(columns, why_no_links(data))
+    own, referrer = worth_of(data, values), used_links(data)["referrer_id"]
+    worth = own.reindex(referrer.index).fillna(0.0).groupby(referrer)
+    ends = np.sort(np.outer(worth.sum(), _bounds(share)), axis=1)
+    ends += (saved - reward) * worth.size().to_numpy()[:, None]
+    names = ["referral_value_low", "referral_value_high"]
+    brought = pd.DataFrame(ends, worth.size().index, names).reindex(own.index).fillna(0.0)
 
     def named(referral: pd.Series) -> np.ndarray:
-        bar = max(referral.median(), 0.0)
-        much, many = own >= cut, referral > bar
+        much, many = own >= own.median(), referral > max(referral.median(), 0.0)
         return np.select([much & many, much, many], [CHAMPIONS, AFFLUENTS, ADVOCATES], MISERS)
 
-    middle = brought.mean(axis=1)
-    table = pd.DataFrame({"group": named(middle), "clv": own, **brought.add_prefix("referral_value_")})
-    table["unsure"] = named(brought["low"]) != named(brought["high"])
-    names = [CHAMPIONS, AFFLUENTS, ADVOCATES, MISERS]
-    found = table.groupby("group").agg(
-        customers=("clv", "size"), clv=("clv", "mean"), referral_value_low=("referral_value_low", "mean"),
-        referral_value_high=("referral_value_high", "mean"), unsure=("unsure", "sum"),
-    )  # fmt: skip
-    found = found.reindex(names).fillna({"customers": 0, "unsure": 0}).reset_index()
+    unsure = named(brought[names[0]]) != named(brought[names[1]])
+    table = brought.assign(clv=own, unsure=unsure).groupby(named(brought.mean(axis=1)))
+    found = pd.DataFrame(
+        {"customers": table.size(), **table[["clv", *names]].mean(), "unsure": table["unsure"].sum()}
+    )
+    found = found.reindex([CHAMPIONS, AFFLUENTS, ADVOCATES, MISERS]).fillna({"customers": 0, "unsure": 0})
     assert found["customers"].sum() == len(own), "a customer was lost between groups"
-    return with_finding(found, groups_in_words)
+    return with_finding(found.rename_axis("group").reset_index(), sentences.groups_in_words)

@@ -7,19 +7,19 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.data.sources import lacking
-from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.sentences import links_in_words, wins_in_words
+from crmlib.economics.growth import sentences
+from crmlib.economics.growth.data import NONE, GrowthData
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
-from crmlib.no_rows import no_rows
-from crmlib.statistics import Array, normal_quantile
+from crmlib.no_rows import no_rows, unless
+from crmlib.statistics import Array, with_ends
 
 USED, SELF, UNKNOWN = "used", "a customer who recommended themselves", "a referrer who is no customer"
 CYCLE, LATER = "a cycle: each was brought by the other", "a referrer who joined later"
 NO_DATE = "a date that is not known"
+PROBLEMS = (SELF, UNKNOWN, CYCLE, NO_DATE, LATER)
 STEP = 30  # days, by which ages are counted
 AGES = (90, 180, 360, 720)
-_CHECKS, _TREE = "problem links share", "customer_id generation direct downstream"
 _WINS = "group age customers wins wins_per_customer wins_per_customer_low wins_per_customer_high"
 BY = ("recommender_type", "referral_offer")
 
@@ -52,7 +52,7 @@ def links(data: GrowthData) -> pd.DataFrame:
     undated = found["joined"].isna() | found["referrer_joined"].isna()
     later = found["referrer_joined"] > found["joined"]
     problems = [own, absent, pd.Series(inside, index=found.index), undated, later]
-    found["problem"] = np.select(problems, [SELF, UNKNOWN, CYCLE, NO_DATE, LATER], USED)
+    found["problem"] = np.select(problems, PROBLEMS, USED)
     return found[names].sort_index()
 
 
@@ -63,8 +63,16 @@ def used_links(data: GrowthData) -> pd.DataFrame:
 
 
 def why_no_links(data: GrowthData) -> str:
-    """Why there is no link that can be used."""
+    """Why there is no link that can be used; empty where there is one."""
+    if len(used_links(data)):
+        return ""
     return lacking(customers=data.customers) or "no customer has a referrer that can be used"
+
+
+def group_of(used: pd.DataFrame, by: str) -> pd.Series:
+    """Who recommended, or whether there was an offer, in words."""
+    words = {"True": "with an offer", "False": "without an offer"} if by == "referral_offer" else {}
+    return used[by].astype("string").fillna(NONE).replace(words)
 
 
 def joined_on(data: GrowthData) -> pd.Series:
@@ -77,25 +85,21 @@ def joined_on(data: GrowthData) -> pd.Series:
 
 
 def referral_checks(data: GrowthData) -> pd.DataFrame:
-    """How many links are used and how many set aside, and why; see `Growth.referral_checks`."""
+    """How many recommendations can be used: `problem, links, share`, every link counted once."""
     found = links(data)
     if found.empty:
-        return no_rows(_CHECKS, why_no_links(data))
-    counts = (
-        found["problem"].value_counts().reindex([USED, SELF, UNKNOWN, CYCLE, NO_DATE, LATER], fill_value=0)
-    )
+        return no_rows("problem links share", why_no_links(data))
+    counts = found["problem"].value_counts().reindex([USED, *PROBLEMS], fill_value=0)
     counts = counts[(counts > 0) | (counts.index == USED)]
     assert counts.sum() == len(found), "a link was lost"
     table = counts.rename_axis("problem").rename("links").reset_index()
-    return with_finding(table.assign(share=table["links"] / len(found)), links_in_words)
+    return with_finding(table.assign(share=table["links"] / len(found)), sentences.links_in_words)
 
 
+@unless(why_no_links, "customer_id generation direct downstream")
 def referral_tree(data: GrowthData) -> pd.DataFrame:
-    """Who has brought most customers, and those whom they brought in turn; see `Growth.referral_tree`."""
-    used = used_links(data)
-    if used.empty:
-        return no_rows(_TREE, why_no_links(data))
-    parent = used["referrer_id"]
+    """Who has brought others: `generation` (0 for who was not recommended), `direct`, and all `downstream`."""
+    parent = used_links(data)["referrer_id"]
     ids = pd.Index(np.unique([*parent.index, *parent]))
     up = np.full(len(ids), -1)
     up[ids.get_indexer(parent.index)] = ids.get_indexer(parent)
@@ -113,45 +117,35 @@ def referral_tree(data: GrowthData) -> pd.DataFrame:
 
 
 def referral_wins(data: GrowthData, by: str | None = None) -> pd.DataFrame:
-    """How many customers a customer has brought by an age; see `Growth.referral_wins`."""
+    """How many customers has a customer brought at the same age, the young censored?
+
+    By `group` (all, or `by` "recommender_type" or "referral_offer" of the recommended) and `age` in days: `customers`
+    who are that old, `wins` that were seen, and the mean `wins_per_customer` with its interval.
+    """
     if by is not None and by not in BY:
         raise CrmError(f"by is {by!r}; allowed: None, {', '.join(BY)}")
-    used = used_links(data)
+    used, joined = used_links(data), joined_on(data).dropna()
     if used.empty:
         return no_rows(_WINS, why_no_links(data))
-    joined = joined_on(data).dropna()
     if data.new_from is not None:
         joined = joined[joined >= pd.Timestamp(data.new_from)]
     lived = ((pd.Timestamp(data.day) - joined).dt.days + 1) // STEP
     age = (used["joined"] - used["referrer_joined"]).dt.days // STEP
-    events = pd.DataFrame(
-        {"who": joined.index.get_indexer(used["referrer_id"]), "step": age, "group": "all"}, index=used.index
-    )
-    if by:
-        words = {"True": "with an offer", "False": "without an offer"} if by == "referral_offer" else {}
-        events["group"] = used[by].astype("string").fillna("(none)").replace(words)
-    events = events[events["who"] >= 0]
+    who = joined.index.get_indexer(used["referrer_id"])
+    events = pd.DataFrame({"who": who, "step": age, "group": group_of(used, by) if by else "all"})
     rows = []
-    for name, some in events.groupby("group"):
-        wins, value, error = _mean_wins(lived.to_numpy(), some["who"].to_numpy(), some["step"].to_numpy())
-        reach = normal_quantile(0.95) * error
+    for name, some in events[events["who"] >= 0].groupby("group"):
+        wins, mean, error = _mean_wins(lived.to_numpy(), some["who"].to_numpy(), some["step"].to_numpy())
         for days in AGES:
-            k = days // STEP
-            if 0 < k <= len(value) and (old := int((lived >= k).sum())):
-                rows.append(
-                    (
-                        name,
-                        days,
-                        old,
-                        int(wins[k - 1]),
-                        value[k - 1],
-                        max(value[k - 1] - reach[k - 1], 0.0),
-                        value[k - 1] + reach[k - 1],
-                    )
-                )
+            last = days // STEP - 1
+            if last < len(mean) and (old := int((lived > last).sum())):
+                row = {"group": name, "age": days, "customers": old, "wins": int(wins[last])}
+                rows.append(row | with_ends("wins_per_customer", mean[last], error[last]))
     if not rows:
         return no_rows(_WINS, f"no customer is known for {fmt.days(min(AGES))}")
-    return with_finding(pd.DataFrame(rows, columns=_WINS.split()), wins_in_words)
+    table = pd.DataFrame(rows)
+    table["wins_per_customer_low"] = table["wins_per_customer_low"].clip(lower=0.0)
+    return with_finding(table, sentences.wins_in_words)
 
 
 def _mean_wins(lived: Array, who: Array, step: Array) -> tuple[Array, Array, Array]:
@@ -170,11 +164,8 @@ def _mean_wins(lived: Array, who: Array, step: Array) -> tuple[Array, Array, Arr
     square = np.array([(expected[np.minimum(lived, k + 1)] ** 2).sum() for k in range(steps)])
     persons, place = np.unique(who, return_inverse=True)
     cells = place * steps + step
-    own = (
-        np.bincount(cells, 1 / at_risk[step], len(persons) * steps)
-        .reshape(len(persons), steps)
-        .cumsum(axis=1)
-    )
+    own = np.bincount(cells, 1 / at_risk[step], len(persons) * steps).reshape(len(persons), steps)
+    own = own.cumsum(axis=1)
     theirs = np.stack([expected[np.minimum(lived[persons], k + 1)] for k in range(steps)], axis=1)
     variance = square + ((own - theirs) ** 2 - theirs**2).sum(axis=0)
     return wins.cumsum(), rate.cumsum(), np.sqrt(np.maximum(variance, 0.0))

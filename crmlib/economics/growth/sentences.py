@@ -20,10 +20,8 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
     if sure.empty:
         return f"of {fmt.plural(possible, 'pair')} of products, none is shown to be bought together {more}"
     best = sure.iloc[0]
-    times, reach = (
-        fmt.number(best["lift_for_size"], 1),
-        fmt.interval(best["lift_for_size_low"], best["lift_for_size_high"], "ratio"),
-    )
+    times = fmt.number(best["lift_for_size"], 1)
+    reach = fmt.interval(best["lift_for_size_low"], best["lift_for_size_high"], "ratio")
     return (
         f"{best['product']} and {best['other']} are together {times} times as often as by chance in orders as large "
         f"({reach}); of {fmt.plural(possible, 'pair')}, {fmt.plural(many, 'is', 'are')} together {more}"
@@ -48,9 +46,8 @@ def gaps_in_words(table: pd.DataFrame) -> str:
     known = table.dropna(subset=["within_365"])
     if known.empty:
         return "no customer is known for a year after an order"
-    parts = [
-        f"{fmt.share(row['within_365'])} after order {row['step'][0]}" for _place, row in known.iterrows()
-    ]
+    came = zip(known["within_365"].map(fmt.share), known["step"].str[0], strict=True)
+    parts = [f"{share} after order {order}" for share, order in came]
     return f"within a year the next order comes from {fmt.listing(parts)}"
 
 
@@ -72,11 +69,8 @@ def drivers_in_words(table: pd.DataFrame, value: str, days: int) -> str:
     best = tested[tested["verdict"] == "better"]
     within = f"{value} within {fmt.plural(days, 'day')}"
     later = len(table) - len(tested)
-    after = (
-        f"; {fmt.plural(later, 'sign')} set afterwards {'is' if later == 1 else 'are'} no driver"
-        if later
-        else ""
-    )
+    after = f"; {fmt.plural(later, 'sign')} set afterwards {'is' if later == 1 else 'are'} no driver"
+    after = after if later else ""
     if best.empty:
         return f"of {fmt.plural(len(tested), 'beginning')}, none goes with more {within} beyond chance{after}"
     row = best.iloc[0]
@@ -158,15 +152,13 @@ def groups_in_words(table: pd.DataFrame) -> str:
 def referred_in_words(table: pd.DataFrame, days: int) -> str:
     """Whether the referred come back more than others like them, and what would undo it."""
     row = table[(table["outcome"] == "came back") & (table["comparison"] == "others like them")].iloc[0]
-    gap = Estimate(row["difference"], "points", row["difference_low"], row["difference_high"])
     ours, others = fmt.share(row["mean"]), fmt.share(row["mean_others"])
-    sentence = (
-        f"of the recommended {ours} came back within {fmt.plural(days, 'day')}, of others like them {others}"
-    )
+    within = fmt.plural(days, "day")
+    sentence = f"of the recommended {ours} came back within {within}, of others like them {others}"
     if row["e_value_low"] > 1:
         times = fmt.number(row["e_value_low"], 2)
         sentence += f"; something unseen that goes {times} times as often with both would undo it"
-    return compared(sentence, gap)
+    return compared(sentence, Estimate.of_row(row, "difference", "points"))
 
 
 def afterwards_in_words(table: pd.DataFrame, days: int) -> str:
@@ -196,11 +188,9 @@ def themes_in_words(table: pd.DataFrame, days: int) -> str:
 
 def moves_in_words(table: pd.DataFrame) -> str:
     """Whether customers move up to dearer products from order to order."""
-    row = table.iloc[0]
-    gap = Estimate(row["net_up"], "points", row["net_up_low"], row["net_up_high"])
-    return compared(
-        f"{fmt.share(row['up'])} of next orders go up to a dearer product, {fmt.share(row['down'])} down", gap
-    )
+    up, down = (fmt.share(table[name].iloc[0]) for name in ("up", "down"))
+    sentence = f"{up} of next orders go up to a dearer product, {down} down"
+    return compared(sentence, Estimate.of_row(table.iloc[0], "net_up", "points"))
 
 
 def ladder_in_words(table: pd.DataFrame) -> str:
@@ -226,10 +216,8 @@ def plans_in_words(table: pd.DataFrame) -> str:
 def held_in_words(table: pd.DataFrame, days: int) -> str:
     """How many customers hold one kind of product only."""
     row, last = table.iloc[0], table.iloc[-1]
-    kinds = fmt.plural(int(row["held"][0]), "kind")
-    sentence = (
-        f"{fmt.share(row['share'])} of customers bought {kinds} of product within {fmt.plural(days, 'day')}"
-    )
+    kinds, within = fmt.plural(int(row["held"][0]), "kind"), fmt.plural(days, "day")
+    sentence = f"{fmt.share(row['share'])} of customers bought {kinds} of product within {within}"
     sentence += f" and brought {money(row['brought'])}"
     return sentence if len(table) == 1 else f"{sentence}; those with {last['held']} {money(last['brought'])}"
 
@@ -238,11 +226,8 @@ def programme_in_words(table: pd.DataFrame, members: int) -> str:
     """Whether a loyalty programme has brought more than it costs."""
     row = table.set_index("entry").loc["in all"]
     paid = Estimate(row["amount"], "money", row["low"], row["high"], currency=UNNAMED)
-    word = "earned" if row["amount"] >= 0 else "lost"
-    sentence = (
-        f"the loyalty programme has {word} {money(abs(row['amount']))} on {fmt.plural(members, 'member')}"
-    )
-    return compared(sentence, paid)
+    word, who = "earned" if row["amount"] >= 0 else "lost", fmt.plural(members, "member")
+    return compared(f"the loyalty programme has {word} {money(abs(row['amount']))} on {who}", paid)
 
 
 def money_kept_in_words(table: pd.DataFrame, value: str) -> str:

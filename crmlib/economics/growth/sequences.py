@@ -10,8 +10,8 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import fetch
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.sentences import gaps_in_words, paths_in_words
 from crmlib.findings import with_finding
 from crmlib.models.survival_curves import survival_curves
 from crmlib.no_rows import no_rows
@@ -32,11 +32,15 @@ def _numbered(data: GrowthData) -> ibis.Table:
     bought = rows[data.group].cast("string").fill_null("(none)") if data.group else ibis.literal("")
     days = rows.mutate(bought=bought).group_by("customer_id", "day").agg(bought=_.bought.argmax(_.amount))
     days = days.mutate(number=ibis.row_number().over(group_by="customer_id", order_by="day") + 1)
-    return days.filter(days.number <= ORDERS).semi_join(data.people, "customer_id")
+    return days.filter(days.number <= ORDERS).semi_join(data.new_customers, "customer_id")
 
 
 def order_gaps(data: GrowthData) -> pd.DataFrame:
-    """How long until the second, third and fourth order; see `Growth.order_gaps`."""
+    """How long until the second, third and fourth order, those who have not come yet censored?
+
+    By `step`: `customers`, of whom `came`, `median_gap` (days; not known where less than half come), the shares
+    `within_30`, `within_90` and `within_365` (Kaplan–Meier), the last with an interval.
+    """
     days = fetch(_numbered(data).select("customer_id", "number", "day"))
     if days.empty:
         return no_rows(_GAPS, "no new customer in the log")
@@ -47,38 +51,53 @@ def order_gaps(data: GrowthData) -> pd.DataFrame:
         known = table[table[before].notna()]
         if known.empty:
             break
-        came = known[after].notna()
-        until = known[after].fillna(pd.Timestamp(data.day))
-        spells = pd.DataFrame({"tenure_months": (until - known[before]).dt.days, "ended": came})
-        curve = survival_curves(spells).set_index("tenure")
-        left = curve["survival"]
-        row = {"step": f"{before} to {after}", "customers": len(known), "came": int(came.sum())}
-        row["median_gap"] = float(left.index[left <= 0.5].min()) if (left <= 0.5).any() else np.nan
-        for days_after in WITHIN:
-            seen = curve.loc[:days_after] if curve.index[-1] >= days_after else curve.iloc[:0]
-            row[f"within_{days_after}"] = 1 - seen["survival"].iloc[-1] if len(seen) else np.nan
-        row["within_365_low"] = 1 - seen["high"].iloc[-1] if len(seen) else np.nan
-        row["within_365_high"] = 1 - seen["low"].iloc[-1] if len(seen) else np.nan
-        found.append(row)
-    return with_finding(pd.DataFrame(found), gaps_in_words)
+        row = {
+            "step": f"{before} to {after}",
+            "customers": len(known),
+            "came": int(known[after].notna().sum()),
+        }
+        found.append(row | came_within(known[before], known[after], pd.Timestamp(data.day), WITHIN))
+    return with_finding(pd.DataFrame(found), sentences.gaps_in_words)
+
+
+def came_within(
+    since: pd.Series, until: pd.Series, last: pd.Timestamp, within: tuple[int, ...]
+) -> dict[str, float]:
+    """How soon something came, of those for whom it has not come yet censored: `median_gap` (days) and shares.
+
+    `within_DAYS` for each number of days (Kaplan–Meier), the last one with its interval; not known where nobody was
+    followed so long.
+    """
+    spells = pd.DataFrame({"tenure_months": (until.fillna(last) - since).dt.days, "ended": until.notna()})
+    curve = survival_curves(spells).set_index("tenure")
+    half = curve.index[curve["survival"] <= 0.5]
+    row = {"median_gap": float(half.min()) if len(half) else np.nan}
+    nothing = pd.Series(np.nan, index=curve.columns)
+    for days in within:
+        seen = curve.loc[:days].iloc[-1] if curve.index[-1] >= days else nothing
+        row[f"within_{days}"] = 1 - seen["survival"]
+    return row | {f"within_{days}_low": 1 - seen["high"], f"within_{days}_high": 1 - seen["low"]}
 
 
 def _steps(data: GrowthData) -> pd.DataFrame:
     """What was mainly bought with the first three orders, and the line of business, of new customers who came back."""
     rows = data.with_line_of_business(_numbered(data).filter(_.number <= 3))
     days = fetch(rows.select("customer_id", "number", "bought", "line"))
-    table = days.pivot(index=["customer_id", "line"], columns="number", values="bought").reindex(
-        columns=[1, 2, 3]
-    )
+    table = days.pivot(index=["customer_id", "line"], columns="number", values="bought")
+    table = table.reindex(columns=[1, 2, 3])
     return table[table[2].notna()].reset_index("line")
 
 
 def next_after(data: GrowthData) -> pd.DataFrame:
-    """What the second order is, by the first one; see `Growth.next_after`."""
+    """What is the second order, by the first: `first, then, customers, share, low, high, usual, lift, verdict`.
+
+    `usual` is the share among all second orders of the same lines of business; the `chance` is adjusted for all pairs
+    (Benjamini–Yekutieli). First products with fewer than 30 customers who came back are left out.
+    """
     from scipy.stats import binom
 
-    if not data.group:
-        return no_rows(_NEXT, "the log names no product or category")
+    if data.no_product:
+        return no_rows(_NEXT, data.no_product)
     steps = _steps(data).rename(columns={1: "first", 2: "then"})
     if steps.empty:
         return no_rows(_NEXT, "nobody has come back")
@@ -86,13 +105,8 @@ def next_after(data: GrowthData) -> pd.DataFrame:
     lines = pd.crosstab(steps["line"], steps["then"], normalize="index")
     starts = pd.crosstab(steps["first"], steps["line"], normalize="index")
     usual = (starts @ lines).stack().rename("usual")
-    table = (
-        steps.groupby(["first", "then"])
-        .size()
-        .rename("customers")
-        .reset_index()
-        .join(usual, on=["first", "then"])
-    )
+    table = steps.groupby(["first", "then"]).size().rename("customers").reset_index()
+    table = table.join(usual, on=["first", "then"])
     came, of = table["customers"], table.groupby("first")["customers"].transform("sum")
     low, high = wilson_interval(came, of)
     table = table.assign(share=came / of, low=low, high=high, lift=came / of / table["usual"])
@@ -104,16 +118,17 @@ def next_after(data: GrowthData) -> pd.DataFrame:
     if frequent.empty:
         return no_rows(_NEXT, f"no first product has {FEWEST} customers who came back")
     place = frequent["verdict"].map({MORE: 0, BY_CHANCE: 1, LESS: 2})
+    order = ["place", "lift", "customers"]
     frequent = frequent.assign(place=place).sort_values(
-        ["place", "lift", "customers"], ascending=[True, False, False]
+        order, ascending=[True, False, False], ignore_index=True
     )
-    return with_finding(frequent.reset_index(drop=True)[_NEXT.split()], paths_in_words)
+    return with_finding(frequent[_NEXT.split()], sentences.paths_in_words)
 
 
 def purchase_paths(data: GrowthData) -> pd.DataFrame:
-    """Which ways customers take over their first three orders; see `Growth.purchase_paths`."""
-    if not data.group:
-        return no_rows(_PATHS, "the log names no product or category")
+    """Which ways do customers take over their first three orders: `path, customers, share`?"""
+    if data.no_product:
+        return no_rows(_PATHS, data.no_product)
     table = _steps(data)
     whole = table[table[3].notna()]
     if whole.empty:

@@ -11,17 +11,18 @@ from ibis import _
 
 from crmlib.customers._log import fetch
 from crmlib.data.sources import lacking
+from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.sentences import held_in_words, ladder_in_words, moves_in_words, plans_in_words
+from crmlib.economics.growth.sequences import came_within
 from crmlib.findings import with_finding
-from crmlib.models.survival_curves import survival_curves
 from crmlib.no_rows import no_rows
-from crmlib.statistics import normal_quantile
+from crmlib.statistics import mean_with_ends, with_ends
 
 MOST_RUNGS = 4  # of more products than these, the rungs of a category are quarters of its prices
 FEWEST = 30  # customers of a rung, below which what follows is mostly chance
 ALL = "all categories"
-_MOVES = "category moves up same_rung down net_up net_up_low net_up_high"
+_STEPS = {1: "up", 0: "same_rung", -1: "down"}
+_MOVES = f"category moves {' '.join(_STEPS.values())} net_up net_up_low net_up_high"
 _LADDER = "category rung customers went_up within_365 within_365_low within_365_high median_gap"
 _PLANS = "move changes share customers price_change"
 _HELD = "held customers share brought brought_low brought_high again"
@@ -58,62 +59,57 @@ def _orders(data: GrowthData) -> pd.DataFrame:
 
 
 def grade_moves(data: GrowthData) -> pd.DataFrame:
-    """From order to order in a category, is the product dearer or cheaper? See `Growth.grade_moves`."""
+    """Do customers go up to dearer products, from order to order in a category?
+
+    By `category` (all first): `moves`, the shares `up`, `same_rung` and `down`, and `net_up` (up less down) with an
+    interval by customer. A product's rung is its place among the prices of its category, or the quarter of them.
+    """
     table = _orders(data)
     before = table.groupby(["customer_id", "category"])["rung"].shift()
     moved = table.assign(step=np.sign(table["rung"] - before)).dropna(subset=["step"])
     if moved.empty:
-        return no_rows(
-            _MOVES, "the log names no product and category, or nobody has bought twice in a category"
-        )
+        why = "the log names no product and category, or nobody has bought twice in a category"
+        return no_rows(_MOVES, why)
     found = []
     for name, rows in [(ALL, moved), *moved.groupby("category")]:
-        share = {
-            word: float((rows["step"] == step).mean())
-            for word, step in (("up", 1), ("same", 0), ("down", -1))
-        }
+        share = {word: (rows["step"] == step).mean() for step, word in _STEPS.items()}
         net = rows["step"].mean()
         # By customer: the moves of one customer take each other back.
         scatter = (rows["step"] - net).groupby(rows["customer_id"]).sum()
-        reach = normal_quantile(0.95) * float(np.sqrt((scatter**2).sum())) / len(rows)
-        found.append((name, len(rows), *share.values(), net, net - reach, net + reach))
-    return with_finding(pd.DataFrame(found, columns=_MOVES.split()), moves_in_words)
+        error = float(np.sqrt((scatter**2).sum())) / len(rows)
+        found.append({"category": name, "moves": len(rows), **share, **with_ends("net_up", net, error)})
+    return with_finding(pd.DataFrame(found), sentences.moves_in_words)
 
 
 def entry_ladder(data: GrowthData) -> pd.DataFrame:
-    """How many go up from each rung, and how soon? See `Growth.entry_ladder`."""
-    table = _orders(data)
+    """How many go up from the rung with which they began, and how soon?
+
+    By `category` and `rung` (1 is the cheapest): `customers`, of whom `went_up`, the share `within_365` days with an
+    interval (Kaplan–Meier) and `median_gap` in days. Who is on a low rung has more rungs to go up to.
+    """
+    table, of = _orders(data), ["customer_id", "category"]
     if table.empty:
         return no_rows(_LADDER, "the log names no product and category")
-    first = table.drop_duplicates(["customer_id", "category"]).rename(
-        columns={"rung": "start", "day": "since"}
-    )
-    both = table.merge(first, on=["customer_id", "category"])
-    higher = both[both["rung"] > both["start"]].drop_duplicates(["customer_id", "category"])
-    spells = first.merge(
-        higher[["customer_id", "category", "day"]], on=["customer_id", "category"], how="left"
-    )
+    first = table.drop_duplicates(of).rename(columns={"rung": "start", "day": "since"})
+    both = table.merge(first, on=of)
+    higher = both[both["rung"] > both["start"]].drop_duplicates(of)
+    spells = first.merge(higher[[*of, "day"]], on=of, how="left")
     top = table.groupby("category")["rung"].max()
     spells = spells[spells["start"] < spells["category"].map(top)]
-    spells["ended"] = spells["day"].notna()
-    spells["tenure_months"] = (spells["day"].fillna(pd.Timestamp(data.day)) - spells["since"]).dt.days
-    found: list[tuple[Any, ...]] = []
+    found: list[dict[str, Any]] = []
     for name, rows in [(ALL, spells), *spells.groupby("category")]:
         for start, some in rows.groupby("start"):
             if len(some) >= FEWEST:
-                curve = survival_curves(some).set_index("tenure")
-                half, year = curve["survival"] <= 0.5, curve.loc[:365].iloc[-1]
-                known = curve.index[-1] >= 365
-                ends = [1 - year[end] if known else np.nan for end in ("survival", "high", "low")]
-                median = float(curve.index[half].min()) if half.any() else np.nan
-                found.append((name, int(start), len(some), int(some["ended"].sum()), *ends, median))
+                went_up = int(some["day"].notna().sum())
+                row = {"category": name, "rung": int(start), "customers": len(some), "went_up": went_up}
+                found.append(row | came_within(some["since"], some["day"], pd.Timestamp(data.day), (365,)))
     if not found:
         return no_rows(_LADDER, f"no rung has {FEWEST} customers")
-    return with_finding(pd.DataFrame(found, columns=_LADDER.split()), ladder_in_words)
+    return with_finding(pd.DataFrame(found)[_LADDER.split()], sentences.ladder_in_words)
 
 
 def plan_moves(data: GrowthData) -> pd.DataFrame:
-    """What changed from one row of a contract to the next? See `Growth.plan_moves`."""
+    """What changed from one row of a contract to the next: `move`, `changes`, `customers`, mean `price_change`?"""
     if missing := lacking(subscriptions=data.subscriptions):
         return no_rows(_PLANS, missing)
     rows = data.of_table(data.subscriptions, "subscription_id", "start", "price_per_month", "plan")
@@ -131,32 +127,28 @@ def plan_moves(data: GrowthData) -> pd.DataFrame:
     )
     table = table.assign(share=table["changes"] / len(rows)).reset_index()
     table = table.sort_values("changes", ascending=False, ignore_index=True)[_PLANS.split()]
-    return with_finding(table, plans_in_words)
+    return with_finding(table, sentences.plans_in_words)
 
 
 def products_held(data: GrowthData) -> pd.DataFrame:
-    """How many different products do customers hold, and what do they bring? See `Growth.products_held`."""
-    if not data.group:
-        return no_rows(_HELD, "the log names no product or category")
-    people = data.values[data.values["lived"]]
-    rows = data.baskets(data.group).inner_join(data.people, "customer_id")
+    """How many kinds of product did customers buy within `within_days`, and what did they bring?
+
+    By `held`: `customers`, their `share`, mean `brought` with an interval, and the share who came `again`. Who buys
+    more buys more kinds: it does not say that one kind more would bring as much.
+    """
+    if data.no_product:
+        return no_rows(_HELD, data.no_product)
+    rows = data.baskets(data.group).inner_join(data.new_customers, "customer_id")
     rows = rows.filter(_.day.delta(_.born, unit="day") < data.within_days)
-    held = fetch(rows.group_by("customer_id").agg(held=_.item.nunique()))
-    held = held.assign(customer_id=held["customer_id"].astype(str)).set_index("customer_id")["held"]
-    table = people.assign(held=people["customer_id"].map(held)).dropna(subset=["held"])
+    kinds = fetch(rows.group_by("customer_id").agg(kinds=_.item.nunique()))
+    kinds = kinds.set_index(kinds["customer_id"].astype(str))["kinds"]
+    table = data.known_long.join(kinds, how="inner")
     if table.empty:
         return no_rows(_HELD, f"no new customer is known for {data.within_days} days")
-    named = table["held"].clip(upper=5).astype(int).astype(str).replace("5", "5 or more")
-    found = table.groupby(named.rename("held")).agg(
-        customers=("worth", "size"),
-        brought=("worth", "mean"),
-        spread=("worth", "std"),
-        again=("again", "mean"),
-    )
-    reach = normal_quantile(0.95) * found.pop("spread") / np.sqrt(found["customers"])
-    found = found.assign(
-        share=found["customers"] / len(table),
-        brought_low=found["brought"] - reach,
-        brought_high=found["brought"] + reach,
-    )
-    return with_finding(found.reset_index()[_HELD.split()], held_in_words, data.within_days)
+    named = table["kinds"].clip(upper=5).astype(int).astype(str).replace("5", "5 or more")
+    found = [
+        {"held": held, "customers": len(some), "share": len(some) / len(table), "again": some["again"].mean()}
+        | mean_with_ends("brought", some["worth"])
+        for held, some in table.groupby(named)
+    ]
+    return with_finding(pd.DataFrame(found)[_HELD.split()], sentences.held_in_words, data.within_days)
