@@ -131,9 +131,9 @@ class HistoryModel(LikelihoodModel, ABC):
     def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
         """Expected purchases within t of customers who are alive now."""
 
-    @abstractmethod
     def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
-        """P(n purchases within t) of a customer who is alive now."""
+        """P(n purchases within t) of a customer who is alive now; a model has this or the next."""
+        return self._pmfs_if_alive(np.array([n]), x, age, t)[:, 0]
 
     # -- shared ----------------------------------------------------------------------------------------------
 
