@@ -22,17 +22,7 @@ from crmlib.charts.layout import (
     value_axis,
     written,
 )  # fmt: skip
-from crmlib.charts.style import (
-    BLUE,
-    INK,
-    ORANGE,
-    SOFT,
-    TEAL,
-    WIDTH_INCHES,
-    Chart,
-    group_colours,
-    house_style,
-)
+from crmlib.charts.style import BLUE, INK, ORANGE, SOFT, TEAL, WIDTH_INCHES, Chart, group_colours, house_style
 
 _SIDES = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#f6d9c4", "#ffffff", "#c5dcf0", BLUE])
 _FAR = 1.5  # standard deviations from which a colour is full

@@ -35,10 +35,7 @@ def _hash(table: str) -> str:
 
 # One number is found faster than three. Should two histories share it, or a type not survive the way to the scores and
 # back, other than all rows come out, and all three decide.
-_SAME_HISTORY = (
-    f"{_hash('c')} = {_hash('s')}",
-    " AND ".join(f"c.{name} = s.{name}" for name in HISTORY),
-)
+_SAME_HISTORY = (f"{_hash('c')} = {_hash('s')}", " AND ".join(f"c.{name} = s.{name}" for name in HISTORY))
 
 
 class HistoryModel(LikelihoodModel, ABC):

@@ -42,10 +42,7 @@ class ChurnThresholds(Rules):
 
 
 def churn_verdict(
-    scores: pd.DataFrame,
-    *,
-    subgroups: pd.DataFrame | None = None,
-    thresholds: ChurnThresholds | None = None,
+    scores: pd.DataFrame, *, subgroups: pd.DataFrame | None = None, thresholds: ChurnThresholds | None = None
 ) -> Verdict:
     """Whether a churn model is to be used, by its held-out customers; a pure function of the frames.
 
