@@ -122,7 +122,6 @@ from .models.churn.data import churn_data as churn_data
 from .models.churn.evaluation import evaluate_churn as evaluate_churn
 from .models.churn.leak_check import leak_check as leak_check
 from .models.churn.verdict import ChurnThresholds as ChurnThresholds
-from .models.cox import cox_model as cox_model
 from .models.gamma_gamma import (
     GammaGammaModel as GammaGammaModel,
 )
@@ -139,7 +138,6 @@ from .models.overdue import (
     winnable_customers as winnable_customers,
 )
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
-from .models.remaining_lifetime import remaining_lifetime as remaining_lifetime
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .relationship.decisions import decisions as decisions
 from .relationship.scorecards.scorecards import Scorecards as Scorecards

@@ -116,9 +116,8 @@ def _read_length(length: float | str, unit: TimeUnit) -> tuple[float, TimeUnit]:
     return float(found[1]), TimeUnit.parse(found[2])
 
 
-_FAR = dt.timedelta(
-    days=5 * 366
-)  # after the end of a log: nobody asks it about that day, but years are mistyped
+# After the end of a log: nobody asks it about that day, but years are mistyped.
+_FAR = dt.timedelta(days=5 * 366)
 
 
 def why_outside(day: dt.date, first: dt.date, last: dt.date) -> str:
@@ -131,9 +130,8 @@ def why_outside(day: dt.date, first: dt.date, last: dt.date) -> str:
     >>> why_outside(dt.date(2024, 12, 31), dt.date(2023, 1, 1), dt.date(2024, 6, 30))
     ''
     """
-    if (
-        first - dt.timedelta(days=1) <= day <= last + _FAR
-    ):  # on the eve of the first day nobody has bought yet
+    # On the eve of the first day nobody has bought yet.
+    if first - dt.timedelta(days=1) <= day <= last + _FAR:
         return ""
     where = "before the log" if day < first else "more than five years after the end of the log"
     return f"{day} is {where}, which goes from {first} to {last}; give a day within it"

@@ -18,10 +18,6 @@ from tests.house import (
     without_user,
 )
 
-# Public names that wait for their chapter: the life cycle and the scorecards will use them.
-WAITING = {
-    *("cox_model", "remaining_lifetime"),
-}
 # Parameters that no call outside the tests sets; both lists may only shrink.
 # IPython's, scikit-learn's and pymc-marketing's own.
 OF_PROTOCOLS = {
@@ -70,13 +66,13 @@ def test_the_faces_are_small():
 
 
 def test_every_public_name_has_a_user():
-    """In a notebook, a page or a command; those that still wait for their chapter are named here."""
-    assert {*without_user({*crm.__all__, *charts.__all__})} == WAITING
+    """In a notebook, a page or a command."""
+    assert without_user({*crm.__all__, *charts.__all__}) == []
 
 
 def test_every_parameter_has_a_caller():
-    """But for a chart's title and axes, which are for figures of a reader's own, and for functions that wait."""
-    found = {one for one in parameters_without_caller() if one.partition(".")[0] not in WAITING}
+    """But for a chart's title and axes, which are for figures of a reader's own."""
+    found = parameters_without_caller()
     assert {one for one in found if not one.endswith((".finding", ".ax"))} <= OF_PROTOCOLS | CHOICES
 
 

@@ -22,17 +22,7 @@ from crmlib.charts.layout import (
     value_axis,
     written,
 )  # fmt: skip
-from crmlib.charts.style import (
-    BLUE,
-    INK,
-    ORANGE,
-    SOFT,
-    TEAL,
-    WIDTH_INCHES,
-    Chart,
-    group_colours,
-    house_style,
-)
+from crmlib.charts.style import BLUE, INK, ORANGE, SOFT, TEAL, WIDTH_INCHES, Chart, group_colours, house_style
 from crmlib.columns import COLUMNS
 from crmlib.units import TimeUnit
 

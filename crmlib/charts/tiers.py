@@ -18,14 +18,7 @@ from crmlib.charts.layout import (
     title_of,
     value_axis,
 )  # fmt: skip
-from crmlib.charts.style import (
-    BLUE,
-    PALE,
-    TIER_COLOURS,
-    Chart,
-    group_colours,
-    house_style,
-)
+from crmlib.charts.style import BLUE, PALE, TIER_COLOURS, Chart, group_colours, house_style
 
 _MOST_DOTS = 3000
 

@@ -299,9 +299,8 @@ def _memory_limit() -> int:
             f"{MEMORY} is {text!r}; allowed: an amount such as 4GB or 500MB, or a share such as 50%"
         )
     if found[2] == "%":
-        own = (
-            duckdb.connect().sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
-        )  # such as 19.1 GiB
+        # Such as 19.1 GiB.
+        own = duckdb.connect().sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
         amount, unit = own.split()
         whole = float(amount) * _BYTES[unit] / _OWN_SHARE
         total = whole * float(found[1]) / 100

@@ -106,10 +106,7 @@ def cache_key(files: Mapping[Any, FileState], settings: str) -> str:
 
 
 def keep_cleaned(
-    folder: Path,
-    clean: Callable[[Path], CleaningReport],
-    files: Mapping[Any, FileState],
-    **facts: Any,
+    folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Any, FileState], **facts: Any
 ) -> Path:
     """The folder of a cleaned log or table, made now if it is not there as it was made.
 

@@ -94,8 +94,7 @@ class Policies(Strict):
         (), description="parts of the amount that are not revenue and are subtracted from it"
     )
     missing_ids: tuple[str, ...] = Field(
-        (*_IDS["empty"], *_IDS["guest"]),
-        description="words that mean a missing id",
+        (*_IDS["empty"], *_IDS["guest"]), description="words that mean a missing id"
     )
     excluded_statuses: tuple[str, ...] = Field(
         tuple(chain.from_iterable(_STATES.values())),
@@ -105,8 +104,7 @@ class Policies(Strict):
         (), description="items that are not products, such as postage and fees; their rows are set aside"
     )
     return_words: tuple[str, ...] = Field(
-        tuple(RETURN_WORDS),
-        description="words in the column returned, besides yes, that mark a return",
+        tuple(RETURN_WORDS), description="words in the column returned, besides yes, that mark a return"
     )
 
     @property

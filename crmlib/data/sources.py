@@ -231,9 +231,8 @@ def as_transactions(log: Any) -> ibis.Table:
             else has_rows(rows.filter(_.amount < 0))
         )
         if returns:
-            numbered = rows.mutate(
-                source_row=ibis.row_number()
-            ).cache()  # the same number wherever it is asked for
+            # The same number wherever it is asked for.
+            numbered = rows.mutate(source_row=ibis.row_number()).cache()
             return with_matched_returns(numbered).drop("source_row")
     absent = [name for name in _OF_CLEANED if name not in rows.columns]
     return rows.mutate(**{name: ibis.null(_OF_CLEANED[name]) for name in absent})

@@ -150,11 +150,7 @@ def refuse_values(data: pd.DataFrame, column: str, values: Array, rows: NDArray[
 
     `values` are the column's, or its distinct ones if `rows` says which of them each row has.
     """
-    wrong = {
-        "missing": np.isnan(values),
-        "infinite": np.isinf(values),
-        "negative": values < 0,
-    }
+    wrong = {"missing": np.isnan(values), "infinite": np.isinf(values), "negative": values < 0}
     for what, bad in wrong.items():
         if bad.any():
             cure = f"{column} must be a finite number, 0 or more; correct or drop these rows"

@@ -17,9 +17,8 @@ GRADIENT_TOLERANCE = 1e-6  # per customer: a maximum whose gradient is larger ha
 NEAR = 1e-12  # log-likelihood per customer still to be gained from where Newton steps finish
 FLAT = 1e-6  # the same, where a parameter may be on its way to a boundary
 NEWTON_STEPS = 8
-CLOSE = (
-    10.0  # in log-likelihood: where a sample's end is further below the best, all customers do not end either
-)
+# In log-likelihood: where a sample's end is further below the best, all customers do not end either.
+CLOSE = 10.0
 MOVES_ALONG = 0.1  # logs by which a parameter follows one that is moved by 1 beyond its boundary
 
 
@@ -178,9 +177,8 @@ def _descend(loss: LogLikelihood, start: _Start, bounds: Array) -> Array | None:
         step /= max(1.0, float(np.max(np.abs(step))))
         room = np.where(step > 0, bounds[:, 1] - theta, bounds[:, 0] - theta)[step != 0]
         to_bound = float(np.min(room / step[step != 0]))  # whole, for along a ridge parameters move together
-        if (
-            gain < FLAT and np.max(np.abs(step)) > 0.1 and leaps < 2
-        ):  # a slope that fades out: is there an end to it?
+        # A slope that fades out: is there an end to it?
+        if gain < FLAT and np.max(np.abs(step)) > 0.1 and leaps < 2:
             leaps += 1
             trial = np.clip(theta + to_bound * step, bounds[:, 0], bounds[:, 1])
             trial_value, trial_gradient = loss(trial)

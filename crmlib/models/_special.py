@@ -55,7 +55,7 @@ def expit(x: ArrayLike) -> Array:
 
 
 def dot(left: Array, right: Array) -> float:
-    """Sum of products, on one thread: BLAS would start its threads anew each time, and wait for them."""
+    """Sum of products in one thread: BLAS would start its threads anew each time, and wait for them."""
     return float(np.einsum("i,i->", left, right))
 
 

@@ -99,25 +99,15 @@ class BetaGeoModel(PurchaseModel):
         stays = b / (a + b) if self._chances_at_start else 1.0
         return stays * _DropoutCurve(r, a, survived, np.zeros_like(t), t.max() / alpha)(t / alpha)
 
-    def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
-        """n purchases and none fatal, or a fatal n-th one and however many more there would have been."""
-        r, alpha, a, b = self._values()
-        rate, v = r + x, t / (alpha + age)
-        if n == 0:
-            return np.exp(-rate * np.log1p(v))
-        if t == 0:
-            return np.zeros_like(rate)
-        survived = b + self._chances(x)
-        log_exactly = log_rising(rate, n) - lgamma(n + 1) - rate * np.log1p(v) - n * np.log1p(1 / v)
-        at_least = _at_least(n, rate, v)
-        log_stay = log_rising(survived, n - 1) - log_rising(a + survived, n - 1)
-        total = a + survived + n - 1
-        return np.exp(log_stay) * ((survived + n - 1) * np.exp(log_exactly) + a * at_least) / total
-
     def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
-        """The same for many n at once: what only n changes is multiplied up from the first."""
-        if t == 0 or (np.diff(n) != 1).any():
-            return super()._pmfs_if_alive(n, x, age, t)
+        """n purchases and none fatal, or a fatal n-th one and however many more there would have been.
+
+        Of n that follow each other, what only n changes is multiplied up from the first.
+        """
+        if t == 0:
+            return np.tile(np.where(n == 0, 1.0, 0.0), (len(x), 1))
+        if (np.diff(n) != 1).any():
+            return np.hstack([self._pmfs_if_alive(one, x, age, t) for one in np.split(n, len(n))])
         r, alpha, a, b = self._values()
         rate, v = (r + x)[:, None], (t / (alpha + age))[:, None]
         survived, first = (b + self._chances(x))[:, None], n[0]

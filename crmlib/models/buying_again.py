@@ -232,9 +232,8 @@ def compare_activity(
     forecasts += learned_forecasts(lesson, learned, halves, hiatus, random_state)
     scores = compare_probabilities(forecasts, happened, resamples=resamples, random_state=random_state)
     groups = {forecast.name: by_probability(forecast, happened) for forecast in forecasts}
-    order = sorted(
-        scores["forecast"], key=lambda name: len(groups[name]) == 1
-    )  # the best first, one group last
+    # The best first, one group last.
+    order = sorted(scores["forecast"], key=lambda name: len(groups[name]) == 1)
     deciles = pd.concat([groups[name] for name in order], ignore_index=True)
     with_finding(deciles, chances_of_buying)
     sentence = comparison_sentence(scores)

@@ -13,8 +13,8 @@ from crmlib import format as fmt
 from crmlib.errors import FitError, not_measured
 from crmlib.models._diagnosis import Diagnosis, Finding
 from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
-from crmlib.models._inference import Array, maximise
-from crmlib.models._special import log_rising
+from crmlib.models._inference import Array, LogLikelihood
+from crmlib.models._special import dot, log_rising
 from crmlib.models.base import LikelihoodModel
 from crmlib.rankings import rank_correlation
 
@@ -95,19 +95,14 @@ class GammaGammaModel(LikelihoodModel):
         x, m, weight = read.frequency[used], read.monetary_value[used], read.weight[used]
         if np.ptp(m) <= SAME_SPEND * m.max():
             return self._set_constant(x, m, weight)
-        self._estimate(_LogLikelihood(x, m, weight), self._starts(x, m, weight), weight.sum())
-        return self
-
-    def _starts(self, x: Array, m: Array, weight: Array) -> list[dict[str, float]]:
         mean, shapes = float(np.average(m, weights=weight)), ((2.0, 2.0), (10.0, 10.0), (0.5, 1.0))
         starts = [{"p": p, "q": q, "v": mean * (q - 0.5) / p} for p, q in shapes]
         some = slice(None, None, len(x) // SAMPLE + 1)
+        sample: tuple[LogLikelihood, float] | None = None
         if len(x) > 2 * SAMPLE and np.ptp(m[some]) > SAME_SPEND * m.max():
-            # what a sample says is so near that all customers need to be gone through only a few times
-            points = [np.log(list(start.values())) for start in starts]
-            near = maximise(_LogLikelihood(x[some], m[some], weight[some]), points, weight[some].sum())
-            starts.insert(0, dict(zip(self.parameter_names, np.exp(near.log_params).tolist(), strict=True)))
-        return starts
+            sample = _LogLikelihood(x[some], m[some], weight[some]), float(weight[some].sum())
+        self._estimate(_LogLikelihood(x, m, weight), starts, weight.sum(), sample)
+        return self
 
     def _set_constant(self, x: Array, m: Array, weight: Array) -> Self:
         self.params_ = {"p": CONSTANT, "q": CONSTANT, "v": float(m[0]) * (CONSTANT - 1) / CONSTANT}
@@ -183,14 +178,14 @@ class _LogLikelihood:
         self.w, self.wx, self.z, self.total = weight, weight * x, x * m, float(weight.sum())
         self.values, inverse = np.unique(x, return_inverse=True)
         self.counts = np.bincount(inverse, weight)
-        self.log_m = _sum(weight, np.log(m))
-        self.x_log_z = _sum(self.wx, np.log(self.z))
+        self.log_m = dot(weight, np.log(m))
+        self.x_log_z = dot(self.wx, np.log(self.z))
 
     def __call__(self, log_params: Array) -> tuple[float, Array]:
         p, q, v = np.exp(log_params)
         rate = self.z + v
         log_rate, inverse = np.log(rate), 1.0 / rate
-        w_log, wx_log = _sum(self.w, log_rate), _sum(self.wx, log_rate)
+        w_log, wx_log = dot(self.w, log_rate), dot(self.wx, log_rate)
         px, log_v = p * self.values, np.log(v)
         value = self.counts @ log_rising(px, q) + self.total * (q * log_v - gammaln(q))
         value += p * (self.x_log_z - wx_log) - self.log_m - q * w_log
@@ -199,15 +194,10 @@ class _LogLikelihood:
             [
                 self.counts @ (self.values * (known - digamma(px))) + self.x_log_z - wx_log,
                 self.counts @ known - self.total * (digamma(q) - log_v) - w_log,
-                self.total * q / v - p * _sum(self.wx, inverse) - q * _sum(self.w, inverse),
+                self.total * q / v - p * dot(self.wx, inverse) - q * dot(self.w, inverse),
             ]
         )
         return float(value), gradient * np.exp(log_params)
-
-
-def _sum(weight: Array, values: Array) -> float:
-    """Weighted sum in one thread: a threaded dot product of this size waits for threads on a busy machine."""
-    return float(np.einsum("i,i->", weight, values))
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,7 @@ def _hash(table: str) -> str:
 
 # One number is found faster than three. Should two histories share it, or a type not survive the way to the scores and
 # back, other than all rows come out, and all three decide.
-_SAME_HISTORY = (
-    f"{_hash('c')} = {_hash('s')}",
-    " AND ".join(f"c.{name} = s.{name}" for name in HISTORY),
-)
+_SAME_HISTORY = (f"{_hash('c')} = {_hash('s')}", " AND ".join(f"c.{name} = s.{name}" for name in HISTORY))
 
 
 class HistoryModel(LikelihoodModel, ABC):
@@ -131,9 +128,9 @@ class HistoryModel(LikelihoodModel, ABC):
     def _purchases_if_alive(self, x: Array, age: Array, t: float) -> Array:
         """Expected purchases within t of customers who are alive now."""
 
-    @abstractmethod
     def _pmf_if_alive(self, n: int, x: Array, age: Array, t: float) -> Array:
-        """P(n purchases within t) of a customer who is alive now."""
+        """P(n purchases within t) of a customer who is alive now; a model has this or the next."""
+        return self._pmfs_if_alive(np.array([n]), x, age, t)[:, 0]
 
     # -- shared ----------------------------------------------------------------------------------------------
 

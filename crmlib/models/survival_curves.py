@@ -1,4 +1,4 @@
-"""How long contracts last, from those that have ended and those that still run: Kaplan–Meier and log-rank.
+"""How long contracts last, from those that have ended and those that still run: Kaplan–Meier.
 
 Frames have one row per contract with its tenure and whether it has ended, as `crmlib.contract_spells` makes
 them. lifelines does the counting; it is loaded on first use.
@@ -6,18 +6,16 @@ them. lifelines does the counting; it is loaded on first use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from crmlib.errors import CrmError, DataError, FitError, did_you_mean
+from crmlib.errors import CrmError, DataError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns, require_rows
 from crmlib.models.sentences import survival_compared
 
 TENURE, ENDED = "tenure_months", "ended"
+MOST_GROUPS = 12
 _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 
 
@@ -60,85 +58,23 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
     2     2.0        3     1      0.50
     3     3.0        1     0      0.50
     """
-    known = read_spells(spells, by=by)
+    known = _read_spells(spells, by)
     curves = [_curve(rows).assign(group=name) for name, rows in known.groupby("group", sort=True)]
     frame = pd.concat(curves, ignore_index=True)
     frame = frame[["group", "tenure", "at_risk", "left", "survival", "low", "high"]]
     return with_finding(frame, survival_compared)
 
 
-@dataclass(frozen=True)
-class LogRank:
-    """Whether groups leave at different rates; `sentence` is the finding."""
-
-    by: str
-    groups: int
-    statistic: float
-    p_value: float
-
-    @property
-    def sentence(self) -> str:
-        """Whether the groups differ beyond chance, in words."""
-        chance = "less than 1 in 1,000" if self.p_value < 0.001 else f"{self.p_value:.3f}"
-        differ = (
-            "differ in how long they last"
-            if self.p_value < 0.05
-            else "do not differ beyond chance in how long they last"
-        )
-        return f"The {self.groups} groups of {self.by} {differ} (log-rank test, chance of such a difference {chance})."
-
-
-def log_rank(spells: pd.DataFrame, *, by: str) -> LogRank:
-    """Do contracts of some groups last longer than those of others, beyond chance?
-
-    Parameters
-    ----------
-    spells, by
-        As in `survival_curves`.
-
-    Returns
-    -------
-    LogRank
-
-    Raises
-    ------
-    FitError
-        If there are fewer than two groups, or nobody left.
-
-    Notes
-    -----
-    Mantel (1966); chi-squared with one degree of freedom less than groups. With many contracts a difference
-    too small to matter is still beyond chance: look at the curves.
-
-    Examples
-    --------
-    >>> spells = pd.DataFrame({"tenure_months": [1, 2, 3, 8, 9, 9], "ended": [1, 1, 1, 1, 0, 0],
-    ...                        "plan": list("aaabbb")})
-    >>> round(log_rank(spells, by="plan").p_value, 3)
-    0.025
-    """
-    from lifelines.statistics import multivariate_logrank_test
-
-    known = read_spells(spells, by=by)
-    groups = known["group"].nunique()
-    if groups < 2 or not known["ended"].any():
-        raise FitError(
-            f"by={by!r} has {groups} group and {int(known['ended'].sum())} contracts that ended; a comparison needs "
-            "two groups and somebody who left"
-        )
-    counted = _counted(known, ["group", "tenure", "ended"])
-    test = multivariate_logrank_test(
-        counted["tenure"], counted["group"], counted["ended"], weights=counted["contracts"]
-    )
-    return LogRank(by, groups, float(test.test_statistic), float(test.p_value))
-
-
-MOST_GROUPS = 12
-
-
-def read_spells(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
+def _read_spells(spells: pd.DataFrame, by: str | None) -> pd.DataFrame:
     """Check tenures and ends, and give them as `group, tenure, ended` with the frame's index."""
-    require_columns_of_spells(spells, [TENURE, ENDED, *([by] if by else [])])
+    require_columns(spells, ())
+    require_rows(spells)
+    for column in (TENURE, ENDED, *([by] if by else [])):
+        if column not in spells.columns:
+            raise DataError(
+                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
+                "crmlib.contract_spells makes such frames; rename columns of other names"
+            )
     length = numbers(spells, TENURE)
     refuse_values(spells, TENURE, length, None)
     known = pd.DataFrame({"tenure": length, "ended": _read_ends(spells)}, index=spells.index)
@@ -149,18 +85,6 @@ def read_spells(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
             "into bands with pandas.cut, or merge rare values"
         )
     return known
-
-
-def require_columns_of_spells(spells: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse a frame that lacks a column, naming the nearest one."""
-    require_columns(spells, ())
-    require_rows(spells)
-    for column in columns:
-        if column not in spells.columns:
-            raise DataError(
-                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
-                "crmlib.contract_spells makes such frames; rename columns of other names"
-            )
 
 
 def _read_ends(spells: pd.DataFrame) -> np.ndarray:
@@ -179,7 +103,8 @@ def _read_ends(spells: pd.DataFrame) -> np.ndarray:
 def _curve(known: pd.DataFrame) -> pd.DataFrame:
     from lifelines import KaplanMeierFitter
 
-    counted = _counted(known, ["tenure", "ended"])
+    # Tenures are few, contracts many: each distinct pair is counted once.
+    counted = known.groupby(["tenure", "ended"]).size().rename("contracts").reset_index()
     fitted = KaplanMeierFitter().fit(counted["tenure"], counted["ended"], weights=counted["contracts"])
     table = fitted.event_table
     low, high = fitted.confidence_interval_.to_numpy(dtype=float).T
@@ -192,8 +117,3 @@ def _curve(known: pd.DataFrame) -> pd.DataFrame:
     frame["low"], frame["high"] = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
     assert frame["left"].sum() == known["ended"].sum(), "an end was lost between tables"
     return frame
-
-
-def _counted(known: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Distinct rows and how many contracts each stands for: tenures are few, contracts many."""
-    return known.groupby(columns, sort=True).size().rename("contracts").reset_index()

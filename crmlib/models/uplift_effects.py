@@ -21,9 +21,8 @@ from crmlib.statistics import (
     with_intervals,
 )
 
-SIGNIFICANT = (
-    0.025  # one-sided: folds share customers, so that at 5 % more than one null in twenty would pass
-)
+# One-sided: folds share customers, so that at 5 % more than one null in twenty would pass.
+SIGNIFICANT = 0.025
 LEVEL = 0.95  # of all intervals
 GROUPS = 5  # of predicted effect
 ORDERED = 0.7  # rank correlation of predicted and measured order of the groups: two may have changed places, not more
@@ -160,11 +159,7 @@ def _regression(design: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _groups(
-    centred: np.ndarray,
-    effect: np.ndarray,
-    fold: np.ndarray,
-    treated: np.ndarray,
-    outcome: np.ndarray,
+    centred: np.ndarray, effect: np.ndarray, fold: np.ndarray, treated: np.ndarray, outcome: np.ndarray
 ) -> pd.DataFrame:
     """The effect in each group of predicted effect."""
     # Equals are parted by chance, not by their place in the file.
@@ -207,11 +202,7 @@ class UpliftCurves:
 
 
 def uplift_curves(
-    cross_fitted: pd.DataFrame,
-    *,
-    steps: int = 20,
-    resamples: int = 200,
-    random_state: int = 0,
+    cross_fitted: pd.DataFrame, *, steps: int = 20, resamples: int = 200, random_state: int = 0
 ) -> UpliftCurves:
     """How much is gained by contacting those first who are predicted to gain most?
 

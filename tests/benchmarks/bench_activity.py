@@ -20,7 +20,6 @@ OURS = """
 import pandas as pd
 from crmlib import ParetoNBDModel
 from crmlib.models.overdue import overdue_customers
-from crmlib.models.remaining_lifetime import remaining_lifetime
 from crmlib.models.survival_curves import survival_curves
 data = pd.read_parquet(sys.argv[1])
 model = ParetoNBDModel.from_params(r=0.553, alpha=10.578, s=0.606, beta=11.669, time_unit="W")
@@ -30,7 +29,6 @@ report("overdue, gaps of three phases", lambda: overdue_customers(data, model, r
 spells = pd.DataFrame({"tenure_months": data["T"] / 4.35, "ended": data["frequency"] == 0})
 spells["plan"] = pd.Series(["S", "M", "L"]).iloc[data.index % 3].to_numpy()
 report("Kaplan-Meier by three groups", lambda: survival_curves(spells, by="plan"))
-report("months still to come", lambda: remaining_lifetime(spells, horizon=12, by="plan"))
 """
 
 

@@ -127,9 +127,8 @@ def value_of_cohort(history: pd.DataFrame, age_unit: str) -> str:
     """What a customer of a cohort has brought by now."""
     if history.empty:
         return ""
-    lived = (
-        int(history["age"].iloc[-1]) + 1
-    )  # age 0 is the first unit, so that value through age 27 is that of 28
+    # Age 0 is the first unit, so that value through age 27 is that of 28.
+    lived = int(history["age"].iloc[-1]) + 1
     units = f"the first {age_unit}" if lived == 1 else f"the first {lived:,} {age_unit}s"
     values = history["value_per_customer"].to_numpy(dtype=float)
     title = f"A customer brings {money(values[-1])} in {units}"
@@ -140,9 +139,8 @@ def value_of_cohort(history: pd.DataFrame, age_unit: str) -> str:
 
 def cohorts_compared(comparison: pd.DataFrame, measure: str, period: str) -> str:
     """The oldest cohort and a young one, both at the greatest age that is known of both."""
-    youngest = (
-        1 if measure == "active_share" else 0
-    )  # at first every customer of a cohort is active by definition
+    # At first every customer of a cohort is active by definition.
+    youngest = 1 if measure == "active_share" else 0
     rows = comparison[comparison["is_new"] & comparison["complete"] & (comparison["age"] >= youngest)]
     rows = rows.dropna(subset=[measure])
     if rows.empty:

@@ -114,55 +114,29 @@ def _others(
         return with_ids_of(log, rows) if "customer_id" in rows.columns else rows
 
     found: list[ibis.Table | None] = []
+
+    def add(rows: ibis.Table, person: str, date: str, *facts: str, **further: ibis.Value) -> None:
+        """Events whose month is that of some facts."""
+        month = month_number(rows[date])
+        found.append(_row(rows, rows[person], month, **dict.fromkeys(facts, month), **further))
+
     if (leads := of("leads", "lead_id", "created")) is not None:
         found += _stages(leads, end)
     if (people := of("customers", "customer_id", "joined")) is not None:
         rows = people.filter(people.joined < end)
-        month = month_number(rows.joined)
-        found.append(_row(rows, rows.customer_id, month, created_month=month, signed_up_month=month))
+        add(rows, "customer_id", "joined", "created_month", "signed_up_month")
         if "referrer_id" in rows.columns:
-            rows = rows.filter(rows.referrer_id.notnull())
-            found.append(
-                _row(
-                    rows,
-                    rows.referrer_id,
-                    month_number(rows.joined),
-                    advocate_month=month_number(rows.joined),
-                )
-            )
+            add(rows.filter(rows.referrer_id.notnull()), "referrer_id", "joined", "advocate_month")
     if (surveys := of("surveys", "date", "question", "score")) is not None:
-        likely = surveys.filter(
-            (surveys.question == "nps")
-            & (surveys.score >= rules.thresholds["promoter_score"])
-            & (surveys.date < end)
-        )
-        found.append(
-            _row(
-                likely,
-                likely.customer_id,
-                month_number(likely.date),
-                advocate_month=month_number(likely.date),
-            )
-        )
+        likely = (surveys.question == "nps") & (surveys.score >= rules.thresholds["promoter_score"])
+        add(surveys.filter(likely & (surveys.date < end)), "customer_id", "date", "advocate_month")
     if (contracts := of("subscriptions", "start")) is not None:
         found += _contracts(contracts, end)
     if (touches := of("touchpoints", "date", "kind", "direction")) is not None:
-        out = touches.filter(
-            touches.kind.isin(WRITTEN)
-            & (touches.direction == "out")
-            & (touches.date < end)
-            & touches.customer_id.notnull()
-        )
-        month = month_number(out.date)
-        found.append(
-            _row(
-                out,
-                out.customer_id,
-                month,
-                contact_month=month,
-                contact_day=day_number(out.date.cast("date")),
-            )
-        )
+        sent = touches.kind.isin(WRITTEN) & (touches.direction == "out") & touches.customer_id.notnull()
+        out = touches.filter(sent & (touches.date < end))
+        day = day_number(out.date.cast("date"))
+        add(out, "customer_id", "date", "contact_month", contact_day=day)
     return found
 
 

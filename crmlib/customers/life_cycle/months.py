@@ -251,9 +251,8 @@ def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int)
     people, none = people.cumsum(axis=0), none.cumsum(axis=0)
     rows = []
     for month in range(first, last + 1):
-        seen = (
-            month - month % 3 - 1 - horizon - first
-        )  # the last month whose horizon was over before the quarter
+        # The last month whose horizon was over before the quarter.
+        seen = month - month % 3 - 1 - horizon - first
         if seen < 0 or not people[seen].sum():
             continue
         n, k = people[seen], none[seen]

@@ -28,6 +28,7 @@ _COMPARE = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.GtE: operator.ge,
     ast.Gt: operator.gt,
 }  # fmt: skip
+_ALLOWED = (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Name, ast.Constant, ast.And, ast.Or, ast.Not, ast.Load)
 _PERIODS = (
     *("horizon_months", "back_months", "win_back_months", "advocate_months"),
     *("stable_gaps", "unstable_orders"),
@@ -180,22 +181,9 @@ def _check_condition(what: str, text: str, limits: Mapping[str, Any]) -> None:
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
-        raise CrmError(
-            f"{what}: {text!r} is no condition; join facts by and, or, not and comparisons"
-        ) from None
-    allowed = (
-        ast.BoolOp,
-        ast.UnaryOp,
-        ast.Compare,
-        ast.Name,
-        ast.Constant,
-        ast.And,
-        ast.Or,
-        ast.Not,
-        ast.Load,
-    )
+        raise CrmError(f"{what}: {text!r} is no condition; join facts by and, or, not, < and >") from None
     for node in ast.walk(tree):
-        if not isinstance(node, (*allowed, *_COMPARE)) or isinstance(getattr(node, "value", 0), str):
+        if not isinstance(node, (*_ALLOWED, *_COMPARE)) or isinstance(getattr(node, "value", 0), str):
             raise CrmError(f"{what}: {text!r} holds more than facts, numbers, and, or, not and comparisons")
         if isinstance(node, ast.Name) and node.id not in FACTS and node.id not in limits:
             raise CrmError(f"{what}: {node.id!r} is no fact and no threshold; {did_you_mean(node.id, FACTS)}")

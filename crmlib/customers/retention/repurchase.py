@@ -82,9 +82,8 @@ def repurchase_rate(
     rates["came_back_rate"] = rates["came_back"] / rates["skipped"] if rates["skipped"] else np.nan
     year = max(round(365 / days), 1) * days
     rows = dated_rows(transactions, last, collapse=collapse)
-    enough = (
-        counts["covered"] >= year + 3 * days
-    )  # of a whole period before the earlier buyers', to know the new ones
+    # Of a whole period before the earlier buyers', to know the new ones.
+    enough = counts["covered"] >= year + 3 * days
     low, high = _against(rows, last, year, days) if enough else (np.nan, np.nan)
     rates["change"], rates["change_low"], rates["change_high"] = (low + high) / 2, low, high
     return with_finding(rates.astype(float).rename(None), rate_compared)

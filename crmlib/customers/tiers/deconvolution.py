@@ -21,9 +21,8 @@ def fit_distribution(chance: Array, counts: Array, terms: Array, size: Array) ->
     """
     terms = (terms - terms.mean(axis=0)) / terms.std(axis=0)
     share = counts / counts.sum()
-    ridge = np.where(
-        np.arange(terms.shape[1]) < 2, 0.0, _RIDGE
-    )  # the first two are those of a gamma distribution
+    # The first two are those of a gamma distribution.
+    ridge = np.where(np.arange(terms.shape[1]) < 2, 0.0, _RIDGE)
 
     def at(slopes: Array) -> tuple[Array, float]:
         log = terms @ slopes

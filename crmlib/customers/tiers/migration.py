@@ -117,11 +117,7 @@ def tier_migration(
 
 
 def moves_between(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    chances: pd.DataFrame | None = None,
-    *,
-    idle: Any = (),
+    before: pd.DataFrame, after: pd.DataFrame, chances: pd.DataFrame | None = None, *, idle: Any = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`matrix` and `stayed` of `TierMigration`, from `customer_id` and `tier` of two periods.
 

@@ -21,11 +21,7 @@ _BY = ("customers", "profit", "money")
 _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is not better than Iron
 _MONEY = ("revenue", "profit", "cost_to_serve")
 # What is cut, by its name in tables: other chapters leave service out, as this one does where its cost is not known.
-CALLED = {
-    "revenue": "revenue",
-    "contribution": "contribution",
-    "profit": "contribution after service cost",
-}
+CALLED = {"revenue": "revenue", "contribution": "contribution", "profit": "contribution after service cost"}
 COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {

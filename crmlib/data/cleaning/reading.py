@@ -229,9 +229,8 @@ def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = 
 
 def parse_moment(text: ir.StringColumn, formats: Sequence[str], timezone: str) -> ir.TimestampColumn:
     """What `read_moment` makes of text without blanks at its ends."""
-    text = where(
-        ~(text.endswith("h") | text.endswith("H")), text
-    )  # the engine reads the word "epoch" as 1970
+    # The engine reads the word "epoch" as 1970.
+    text = where(~(text.endswith("h") | text.endswith("H")), text)
     return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
 
 

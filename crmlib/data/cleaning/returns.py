@@ -48,9 +48,8 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
         )
         .cache()
     )
-    name_orders = has_rows(
-        events.filter(_.is_return & _.order_id.notnull())
-    )  # else half of the work is spared
+    # Else half of the work is spared.
+    name_orders = has_rows(events.filter(_.is_return & _.order_id.notnull()))
     paired = _pairs(events if in_full else events.limit(0), name_orders)
     return _reduce_latest_purchase(events, paired, name_orders)
 

@@ -196,9 +196,8 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         missing = f"{name} is a word for missing (policies.missing_ids)"
         word = missing if column.names_customer else f"unreadable {name}"
         no_id = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
-        return where(
-            value.isnull(), where(written, no_id)
-        )  # what is written is looked at only where no id was read
+        # What is written is looked at only where no id was read.
+        return where(value.isnull(), where(written, no_id))
     if column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
         cases.append((value.isnull() & written, f"{name} is not one of: {allowed}"))

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from crmlib.errors import DataError, did_you_mean
 
 NONE = "none"  # in the place of a source column: the source has no such column, whatever its names say
-_TYPES = {
-    "date": "timestamp(6)",
-    "number": "float64",
-    "money": "float64",
-    "flag": "boolean",
-}  # others are text
+# Others are text.
+_TYPES = {"date": "timestamp(6)", "number": "float64", "money": "float64", "flag": "boolean"}
 
 
 # Letters that are no other letter with an accent; "N° client" is the number of a customer, and a share is no money.

@@ -235,9 +235,7 @@ def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
 
 def _header_below(records: Sequence[Sequence[object]]) -> tuple[int, int]:
     """Cells and line of the first record as wide as most are, if it is not the very first; else zeros."""
-    widths = [
-        max((n for n, cell in enumerate(record, 1) if _filled([cell])), default=0) for record in records
-    ]
+    widths = [_width(record) for record in records]
     usual = Counter(width for width in widths if width > 1).most_common(1)
     place = next((n for n, width in enumerate(widths) if usual and width >= usual[0][0]), 0)
     if place == 0:

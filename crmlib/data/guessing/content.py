@@ -87,10 +87,8 @@ def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
 
 def mostly_empty(contract: Contract, look: Look) -> Iterator[Question]:
     """A question where most rows lack what each needs, unless the column was named all the same."""
-    has_blanks = {
-        "order_id",
-        "status",
-    } & look.matches.keys()  # a total on the first line, an event without money
+    # A total on the first line, an event without money.
+    has_blanks = {"order_id", "status"} & look.matches.keys()
     for column in contract.columns:
         ours = column.name
         if not column.required or column.unless or ours in look.known or ours not in look.matches:
@@ -150,9 +148,8 @@ def _sums_among_rows(look: Look, amount: pd.Series) -> Iterator[Question]:
     """Rows of a day and a customer that are called a total: they would count everything twice."""
     customer, day = look.source("customer_id"), look.source("date")
     texts = look.sample[[customer, day]].astype("string")
-    complete = texts[customer].notna() & texts[day].str.match(IS_DATE).fillna(
-        False
-    )  # others are set aside anyway
+    # Others are set aside anyway.
+    complete = texts[customer].notna() & texts[day].str.match(IS_DATE).fillna(False)
     says = complete & texts[customer].str.contains(HOLDS_TOTAL).fillna(False)
     if says.any() and amount[says].abs().sum() >= _SUMS * amount.abs().sum():
         yield Question(

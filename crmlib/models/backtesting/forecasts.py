@@ -153,12 +153,7 @@ def tracking_unit(time_unit: str) -> TimeUnit:
 
 
 def track(
-    transactions: Any,
-    halves: pd.DataFrame,
-    models: Sequence[PurchaseModel],
-    *,
-    as_of: dt.date,
-    collapse: str,
+    transactions: Any, halves: pd.DataFrame, models: Sequence[PurchaseModel], *, as_of: dt.date, collapse: str
 ) -> pd.DataFrame:
     """Repeat purchases of the customers known at the cut, by period, from the first customer to `as_of`.
 

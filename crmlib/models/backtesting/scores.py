@@ -20,12 +20,10 @@ from crmlib.models.purchase import PurchaseModel
 from crmlib.rankings import Ranking, log_losses, rank_correlation, squared_losses, tenths
 from crmlib.statistics import bootstrap_weights, normal_quantile, with_intervals
 
-FREQUENCY_GROUPS = np.array(
-    [*map(str, range(7)), "7+"], dtype=object
-)  # repeat purchases; from 7 on one group
-DEPTH = (
-    0.20  # share of customers, about as many as are in the best RFM segment; every ranking is measured at it
-)
+# Repeat purchases; from 7 on one group.
+FREQUENCY_GROUPS = np.array([*map(str, range(7)), "7+"], dtype=object)
+# Share of customers, about as many as are in the best RFM segment; every ranking is measured at it.
+DEPTH = 0.20
 LEVEL = 0.8  # of the intervals of totals
 RESAMPLES = 200  # of customers, for the intervals of differences between rankings
 YEAR = 365  # days of "last year's revenue"

@@ -32,32 +32,20 @@ class Thresholds(Rules):
     total_error_refuse: float = limit(0.30, "an error of a third in the total misleads planning")
     group_error_care: float = limit(0.20, "purchases predicted for the wrong group of customers, of all")
     group_error_refuse: float = limit(0.50, "half the purchases are predicted for the wrong customers")
-    probability_gap_care: float = limit(
-        0.10, "if a predicted 30 % is really 20 % or 40 %, other customers are chosen"
-    )
-    probability_gap_refuse: float = limit(
-        0.20, "predicted probabilities of a purchase have almost no meaning"
-    )
+    probability_gap_care: float = limit(0.10, "a predicted 30 % is then 20 % or 40 %")
+    probability_gap_refuse: float = limit(0.20, "predicted probabilities have almost no meaning")
     coverage_gap_care: float = limit(0.05, "intervals contain fewer or more customers than stated")
-    coverage_gap_refuse: float = limit(
-        0.15, "the share of customers inside their interval is wrong by a seventh"
-    )
+    coverage_gap_refuse: float = limit(0.15, "the share inside their interval is wrong by a seventh")
     pit_distance_care: float = limit(0.06, "the distribution of counts is off by as much somewhere")
     pit_distance_refuse: float = limit(0.20, "counts do not follow the predicted distribution")
     rmse_ratio_care: float = limit(1.00, "a simple rule has no larger error per customer")
     rmse_ratio_refuse: float = limit(1.10, "a simple rule has a clearly smaller error per customer")
-    rival_ahead_care: float = limit(
-        0.0, "RFM or last year's revenue finds the best customers better, beyond chance"
-    )
-    rival_ahead_refuse: float = limit(0.10, "RFM or last year's revenue finds far more of the best customers")
+    rival_ahead_care: float = limit(0.0, "RFM or last year's revenue ranks better, beyond chance")
+    rival_ahead_refuse: float = limit(0.10, "RFM or last year's revenue ranks far better")
     origin_error_care: float = limit(0.20, "totals from other starting days were off by as much")
     origin_error_refuse: float = limit(0.50, "totals from other starting days were off by half")
-    fewest_totals_held: float = limit(
-        0.50, "the model's own 80 % interval of a total missed it as often as not"
-    )
-    fewest_purchases: float = limit(
-        100.0, "with fewer holdout purchases, chance alone gives an error of 10 %"
-    )
+    fewest_totals_held: float = limit(0.50, "its own 80 % interval missed the total as often as not")
+    fewest_purchases: float = limit(100.0, "with fewer purchases, chance alone gives an error of 10 %")
     fewest_customers: float = limit(500.0, "with fewer customers the parameters are imprecise")
 
 

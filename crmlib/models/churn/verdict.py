@@ -32,9 +32,7 @@ class ChurnThresholds(Rules):
     brier_ratio_care: float = limit(0.98, "hardly better than the base rate for everybody")
     brier_ratio_refuse: float = limit(1.00, "probabilities are no better than the base rate for everybody")
     tenure_lead_care: float = limit(0.0, "the rule by tenure alone may rank as well")
-    slope_gap_care: float = limit(
-        0.10, "a predicted 30 % is then 28 % or 32 %, a predicted 90 % is 88 % or 92 %"
-    )
+    slope_gap_care: float = limit(0.10, "a predicted 30 % is then 28 % or 32 %")
     slope_gap_refuse: float = limit(0.40, "predicted probabilities are far too extreme or too moderate")
     level_gap_care: float = limit(0.05, "the number who leave is off by a twentieth")
     level_gap_refuse: float = limit(0.25, "the number who leave is off by a quarter")
@@ -44,10 +42,7 @@ class ChurnThresholds(Rules):
 
 
 def churn_verdict(
-    scores: pd.DataFrame,
-    *,
-    subgroups: pd.DataFrame | None = None,
-    thresholds: ChurnThresholds | None = None,
+    scores: pd.DataFrame, *, subgroups: pd.DataFrame | None = None, thresholds: ChurnThresholds | None = None
 ) -> Verdict:
     """Whether a churn model is to be used, by its held-out customers; a pure function of the frames.
 
