@@ -4,6 +4,7 @@ STUDY ?= cdnow
 VENV ?= .venv
 BIN := $(VENV)/bin
 LAB := .venv-lab/bin
+DOCS := .venv-docs/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 # Two test processes with two threads each wait for one another. In the order of the folders the many short modules come
@@ -11,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 test library: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help report test library lab notebooks lint format house bench lock clean
+.PHONY: help report test library lab notebooks lint format house bench docs dist lock clean
 
 help:       ## list what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +45,16 @@ house: $(VENV)/.test  ## count files, lines, import circles, public names and na
 bench: $(VENV)/.test  ## measure against peers and floors; writes tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
 
+docs: .venv-docs/.docs  ## build the site into docs/_build/html, and check its pages, links, pictures and search
+	$(DOCS)/python docs/make.py
+	$(DOCS)/pytest -q -p no:cacheprovider docs/check_site.py
+
+dist: .venv-docs/.docs  ## build the wheel and the source archive into dist/, and install and try them
+	rm -rf dist
+	$(DOCS)/python -m build
+	$(DOCS)/twine check --strict dist/*
+	$(DOCS)/pytest -q -p no:cacheprovider tests/release/check_wheel.py
+
 lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 pyproject.toml -o requirements.lock
@@ -51,9 +62,11 @@ lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	  --python-version 3.11 --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra docs -c requirements.lock pyproject.toml -o requirements-docs.lock
 
 clean:      ## remove environments and caches; reports stay
-	rm -rf .venv* .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv* .cache docs/_build docs/_made dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # $(1) environment, $(2) lock. uv leaves bytecode to the first import unless told, which would cost each kernel seconds.
 ifdef UV
@@ -79,6 +92,11 @@ $(VENV)/.test: requirements-test.lock pyproject.toml
 	@echo "Setting up $(VENV) with the tools for tests (once; about a minute with pip)"
 	$(call install,$(VENV),requirements-test.lock)
 	@touch $(VENV)/.run $@
+
+.venv-docs/.docs: requirements-docs.lock pyproject.toml
+	@echo "Setting up .venv-docs (once; about a minute with pip)"
+	$(call install,.venv-docs,requirements-docs.lock)
+	@touch $@
 
 .venv-lab/.lab: requirements-lab.lock pyproject.toml
 	@echo "Setting up .venv-lab (once; about a minute with pip)"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import crmlib
 from crmlib import findings
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +63,9 @@ def test_conda_environment_has_the_names_and_bounds_of_the_project():
     assert found == wanted
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock", "requirements-lab.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-test.lock", "requirements-lab.lock", "requirements-docs.lock"]
+)
 def test_locks_are_hashed_and_name_no_address(lock):
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "://" not in text
@@ -80,6 +83,7 @@ def test_locks_pin_the_same_versions():
     run = pins("requirements.lock")
     assert run <= pins("requirements-test.lock")
     assert run <= pins("requirements-lab.lock")
+    assert run <= pins("requirements-docs.lock")
     assert "jupyterlab" not in {one.split("==")[0] for one in run}
 
 
@@ -123,6 +127,27 @@ def test_a_room_imports_only_from_rooms_below_it():
 def test_every_room_has_its_floor():
     floor = {name for names in ROOMS for name in names} | {"charts"}
     assert {own for _path, own, _imported in imports()} <= floor
+
+
+def test_the_version_stands_everywhere():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert PROJECT["version"] == crmlib.__version__ == cited["version"]
+    assert " AND ".join(cited["license"]) == PROJECT["license"]
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+
+
+KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+
+
+def test_the_changelog_has_the_form_of_keep_a_changelog():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.+)$", text, flags=re.M)
+    assert versions[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", one) for one in versions[1:])
+    for section in re.split(r"^## .+$", text, flags=re.M)[1:]:
+        kinds = re.findall(r"^### (.+)$", section, flags=re.M)
+        assert kinds
+        assert kinds == [one for one in KINDS if one in kinds]
 
 
 # A quantile of the normal distribution, in full or rounded, and what Wilson's interval is made of.
