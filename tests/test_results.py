@@ -127,7 +127,7 @@ def test_key_figures_are_lines_with_units_and_changes(results):
     results.figure("one_time", Estimate(None, "share"), window="2024")
     results.figure("second_purchase", Estimate(0.3, "share", 0.2, 0.4, base="a", window="b"), days="90")
     assert results.key_figures().splitlines() == [
-        "revenue in May 2024                       EUR 1,234; −12 % against the month before",
+        "revenue in May 2024                       EUR 1,234; −12 % (−20 % to −5 %) against the month before",
         "active customers who bought once in 2024  not known",
         "bought a second time within 90 days       30 %; 20 % to 40 % (95 % interval)",
     ]

@@ -198,10 +198,8 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
     last = last_months(months, as_of=as_of)[1]  # refuses what months cannot be
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     first = rows.filter(rows.is_purchase).date.min().to_pyarrow().as_py()
-    covered = 0
-    if first is not None:
-        begins = pd.Period(first, "M") + int(first.day > 1)
-        covered = (pd.Period(last, "M") - begins).n + 1
+    begins = pd.Period(first, "M") + int(first.day > 1) if first else None
+    covered = (pd.Period(last, "M") - begins).n + 1 if begins else 0
     if covered < 2:
         day = first.date() if first else "none"
         raise CannotAnswerError(
@@ -243,9 +241,7 @@ def _by_month(
     return monthly, first and pd.Timestamp(first), people
 
 
-def _reach(
-    people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Period
-) -> dict[tuple[str, str], float]:
+def _reach(people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Period) -> dict[Any, float]:
     """Half the width of the 95 % interval of the difference between two months; as in `PeriodChange`."""
     days = [ibis.literal(period.start_time.date()) for period in (month, then)]
     people = people_of(*days)
@@ -260,8 +256,8 @@ def _reach(
     }
     each = both.group_by("customer_id").agg(**sums)
     squares = each.agg(**{name: (each[name] * each[name]).sum() for name in sums}).to_pyarrow().to_pylist()[0]
-    z = normal_quantile(0.95)
-    return {tuple(name.split(" ")): z * float(square or 0.0) ** 0.5 for name, square in squares.items()}
+    widths = {tuple(name.split(" ")): float(square or 0.0) ** 0.5 for name, square in squares.items()}
+    return {name: normal_quantile(0.95) * width for name, width in widths.items()}
 
 
 def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, new_from: Any) -> pd.Series:
