@@ -5,7 +5,16 @@ from __future__ import annotations
 from crmlib import format as fmt
 from crmlib.economics.growth import affinity as _affinity
 from crmlib.economics.growth import drivers as _drivers
-from crmlib.economics.growth import keeping, matched, opinions, referral_value, referrals, sequences, upsell
+from crmlib.economics.growth import (
+    keeping,
+    matched,
+    opinions,
+    product_life,
+    referral_value,
+    referrals,
+    sequences,
+    upsell,
+)
 from crmlib.economics.growth import next_product as _next_product
 from crmlib.economics.growth.data import GrowthData
 from crmlib.findings import Estimate
@@ -54,6 +63,8 @@ class Growth(GrowthData):
     grade_moves, entry_ladder = upsell.grade_moves, upsell.entry_ladder
     plan_moves, products_held = upsell.plan_moves, upsell.products_held
     drivers = _drivers.drivers
+    # The life of products beside that of customers.
+    product_ages, change_by_products = product_life.product_ages, product_life.change_by_products
     # Recommendations.
     referral_checks, referral_tree = referrals.referral_checks, referrals.referral_tree
     referral_wins = referrals.referral_wins

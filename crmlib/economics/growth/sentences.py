@@ -261,3 +261,32 @@ def pressure_in_words(table: pd.DataFrame) -> str:
         hurry = "hurry" if row["low"] > 0.5 else "do not hurry beyond chance"
         parts.append(f"{name} buyers {hurry} ({fmt.share(row['share_in_second_half'])} in the second half)")
     return f"before a reward, {fmt.listing(parts)}"
+
+
+def change_in_words(table: pd.DataFrame, value: str) -> str:
+    """Which part of a change in revenue came with customers alone, which with products alone, and which with both."""
+    parts = table.groupby("part")["change"].sum()
+    texts = [
+        f"{_signed(parts[name])} with {name}"
+        for name in ("customers alone", "products alone")
+        if name in parts
+    ]
+    rest = float(parts.drop(["customers alone", "products alone"], errors="ignore").sum())
+    whole = f"{value} changed by {_signed(float(table['change'].sum()))}"
+    return f"{whole}: {fmt.listing([*texts, f'{_signed(rest)} with both or neither'])}"
+
+
+def _signed(amount: float) -> str:
+    return f"{'+' if amount >= 0 else '−'}{money(abs(amount))}"
+
+
+def ageing_in_words(table: pd.DataFrame, days: int) -> str:
+    """How much of what it brought in its first period a product brings in a later one."""
+    if len(table) < 2:
+        return f"no product is known for two periods of {fmt.plural(days, 'day')}"
+    row = table.iloc[-1]
+    ends = fmt.interval(row["share_low"], row["share_high"], "share")
+    return (
+        f"in period {row['age'] + 1:.0f} of {fmt.plural(days, 'day')} after its launch, a product brings "
+        f"{fmt.share(row['share'])} of what it brought in the first ({ends})"
+    )
