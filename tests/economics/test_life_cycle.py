@@ -1,5 +1,7 @@
 """What states are worth, how customers move, where contacts should stop: by hand, by simulation, on a known firm."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import crmlib as crm
 from crmlib.customers.life_cycle.rules import read_rules
 from crmlib.economics.formula_clv import markov_value
+from crmlib.economics.life_cycle import fitting
 from crmlib.economics.life_cycle.moves import chain, dwell, memory, transitions
 from crmlib.economics.life_cycle.stages import STAGES, read_stages
 from crmlib.economics.life_cycle.values import (
@@ -439,3 +442,44 @@ def test_values_that_were_far_off_are_refused_in_words() -> None:
     check = life.forecast_check()
     errors = ((check["simulated"] - check["happened"]).abs() * check["people"]).sum()
     assert errors / (check["happened"] * check["people"]).sum() > 0.3
+
+
+def test_groups_that_differ_are_forecast_better_apart_and_groups_by_lot_are_not(firm, life) -> None:
+    found = life.own_parameters()
+    types = found[found["by"] == "product type"]
+    assert types["nearer_low"].iloc[0] > 0
+    off = [(types[name] - types["happened"]).abs().sum() for name in ("one_for_all", "own")]
+    assert types["nearer"].iloc[0] == pytest.approx(off[0] - off[1])
+    assert life.key_figures()["own_parameters_gain"].value == pytest.approx(
+        types["nearer"].iloc[0] / types["happened"].sum()
+    )
+    people = firm.tables["customers"]
+    lot = people["product_type"].sample(frac=1, random_state=3).to_numpy()
+    other = replace(life, customers=people.assign(product_type=lot))
+    drawn = other.own_parameters().query("by == 'product type'")
+    assert drawn["nearer_low"].iloc[0] < 0.02 * drawn["happened"].sum()
+    assert (drawn["own"] / drawn["one_for_all"]).between(0.9, 1.1).all()
+    assert not other.drift()["drifts"].any()
+
+
+def test_parameters_are_drawn_to_those_of_all_as_far_as_groups_differ_by_chance() -> None:
+    random = np.random.default_rng(4)
+    base = np.array([0.6, 0.3, 0.1])
+    alike = random.multinomial(500, base, size=200)
+    apart = np.array([random.multinomial(500, random.dirichlet(20 * base)) for _ in range(200)])
+    assert fitting.best_weight(alike, base) > 5000
+    assert fitting.best_weight(apart, base) == pytest.approx(20, rel=0.25)
+    rows = np.column_stack([[10.0, 20.0], [9.0, 19.0], [11.0, 21.0]])
+    assert fitting.drawn_to(15.0, rows) == pytest.approx([10, 20], abs=0.1)
+    wide = np.column_stack([[14.0, 16.0], [4.0, 6.0], [24.0, 26.0]])
+    assert fitting.drawn_to(15.0, wide).tolist() == [15, 15]
+
+
+def test_a_market_that_loses_more_customers_than_a_year_ago_drifts(firm) -> None:
+    log, tables = firm.tables["transactions"], dict(firm.tables)
+    late = (log["date"] >= "2025-01-01") & (log["market"] == "France")
+    dropped = late & (np.random.default_rng(1).random(len(log)) < 0.9)
+    tables["transactions"] = log[~dropped & log["return_of"].isna()] if "return_of" in log else log[~dropped]
+    found = life_of(replace(firm, tables=tables)).drift().query("by == 'market'").set_index("group")
+    assert found.loc["France", "drifts"]
+    assert found.loc["France", "change"] > 0.02

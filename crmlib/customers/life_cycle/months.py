@@ -153,7 +153,14 @@ class Months:
         `age`: months in the state so far, 1 in the first, at most `OLDEST`; -1 stands for no state. `revenue` and
         `profit` are those of the month, `next_revenue` and `next_profit` those of the month after.
         """
+        return self.moves_by()
+
+    def moves_by(self, groups: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The `moves` of each `group`, of the persons who are in one."""
         rows = self.panel.select("person", "month", "place", "revenue", "profit")
+        own = [] if groups is None else ["group"]
+        if groups is not None:
+            rows = rows.inner_join(ibis.memtable(groups), "person")
         order = ibis.window(group_by="person", order_by="month")
         after = {
             f"next_{name}": rows[name].lead().over(order).fill_null(0.0) for name in ("revenue", "profit")
@@ -169,11 +176,11 @@ class Months:
         )
         rows = rows.mutate(age=ibis.least(rows.month - rows.entered + 1, OLDEST))
         names = ["revenue", "profit", "next_revenue", "next_profit"]
-        counts = rows.group_by("month", "before", "place", "age", "next").agg(
+        counts = rows.group_by(*own, "month", "before", "place", "age", "next").agg(
             people=_.count(), **{name: rows[name].sum() for name in names}
         )
         found = fetch(counts).astype(dict.fromkeys(("people", *names), float))
-        return found.sort_values(["month", "place", "before", "age", "next"], ignore_index=True)
+        return found.sort_values([*own, "month", "place", "before", "age", "next"], ignore_index=True)
 
     @cached_property
     def buyers(self) -> pd.DataFrame:

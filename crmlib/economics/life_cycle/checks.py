@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -39,12 +40,12 @@ def forecast_check(life: LifeCycleData) -> pd.DataFrame:
     columns = "state people months markov simulated happened happened_low happened_high"
     if life.missing:
         return no_rows(columns, life.missing)
-    months = min(12, (life.data.last - life.data.first + 1) // 3)
-    cut = life.data.last - months
-    if months < 1 or cut <= life.data.first:
+    cut = start_of_check(life)
+    if cut is None:
         return no_rows(columns, "the log is too short to look back")
+    months = life.data.last - cut
     chain, names = life.chain_to(cut), life.table.names
-    table = _brought_since(life, cut)
+    table = brought_since(life, cut)
     table["state"] = [names[place] for place in table["place"]]
     forecast = pd.DataFrame(
         {"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)}
@@ -54,12 +55,22 @@ def forecast_check(life: LifeCycleData) -> pd.DataFrame:
     return with_finding(life.in_order(table[columns.split()]), sentences.forecasts_in_words)
 
 
-def _brought_since(life: LifeCycleData, cut: int) -> pd.DataFrame:
-    """What the people of each state at the end of a month have brought since: `place`, `people`, `happened`."""
+def start_of_check(life: LifeCycleData) -> int | None:
+    """The month up to which forecasts that are checked may look; None where the log is too short."""
+    if life.missing:
+        return None
+    cut = life.data.last - min(12, (life.data.last - life.data.first + 1) // 3)
+    return cut if life.data.first < cut < life.data.last else None
+
+
+def brought_since(life: LifeCycleData, cut: int, groups: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What people of each state and `group` at the end of a month brought since: `place`, `people`, `happened`."""
     later = life.data.events.filter(_.month > cut).group_by("person").agg(money=_[life.money].sum())
     rows = life.data.of_month(cut).select("person", "place").left_join(later, "person")
     rows = rows.mutate(money=rows.money.fill_null(0.0))
-    found = fetch(rows.group_by("place").agg(people=_.count(), happened=_.money.mean(), spread=_.money.std()))
+    own = ["place"] if groups is None else ["group", "place"]
+    rows = rows if groups is None else rows.inner_join(ibis.memtable(groups), "person")
+    found = fetch(rows.group_by(*own).agg(people=_.count(), happened=_.money.mean(), spread=_.money.std()))
     reach = normal_quantile(0.95) * found["spread"].astype(float) / np.sqrt(found["people"])
     return found.assign(happened_low=found["happened"] - reach, happened_high=found["happened"] + reach)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.customers.life_cycle.rules import read_transitions
-from crmlib.economics.life_cycle import checks, policy, sentences
+from crmlib.economics.life_cycle import checks, fitting, policy, sentences
 from crmlib.economics.life_cycle import moves as chains
 from crmlib.economics.life_cycle import stages as product_stages
 from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at
@@ -71,6 +71,8 @@ class LifeCycle(LifeCycleData):
     >>> int(found["people"].sum()), found.loc[found["people"].idxmax(), "state"]
     (2357, 'terminated')
     """
+
+    own_parameters, drift = fitting.own_parameters, fitting.drift
 
     def states(self) -> pd.DataFrame:
         """How many are in each state today, by which rule, who looks after them, and what is one worth?
@@ -347,4 +349,8 @@ class LifeCycle(LifeCycleData):
             for name in ("stable", "latent", "terminated")
         }
         gap = float(value.get("stable", np.nan) - value.get("latent", np.nan))
-        return figures | {"worth_of_steadiness": Estimate(gap, "money", window=day)}
+        gain = fitting.gain_of(self.own_parameters())
+        return figures | {
+            "worth_of_steadiness": Estimate(gap, "money", window=day),
+            "own_parameters_gain": gain,
+        }

@@ -165,3 +165,33 @@ def worst_stage(table: pd.DataFrame) -> str:
     row = table.loc[table["leak"].idxmax()]
     lost = f"{money(row['leak'])} within a year, if those lost were like those who went on"
     return f"Most is lost before {row['product_type']} customers are {row['stage']}: {lost}"
+
+
+def fits_in_words(table: pd.DataFrame) -> str:
+    """Whether parameters of their own make the forecasts of product types and of markets better, in money."""
+    texts = []
+    for by, rows in table.groupby("by", sort=True):
+        row, brought = rows.iloc[0], rows["happened"].sum()
+        found = Estimate(row["nearer"], "money", row["nearer_low"], row["nearer_high"], currency=UNNAMED)
+        word = "nearer to" if row["nearer"] >= 0 else "further from"
+        months = fmt.length(int(row["months"]), "M")
+        sentence = f"parameters for each {by} bring forecasts {money(abs(row['nearer']))} {word} the {money(brought)}"
+        texts.append(str(compared(f"{sentence} that came within {months}", found)))
+    return "; ".join(texts)
+
+
+def drift_in_words(table: pd.DataFrame) -> str:
+    """Which groups lose customers faster or slower than a year ago."""
+    moved = table[table["drifts"]]
+    if moved.empty:
+        groups = fmt.plural(len(table), "group")
+        return (
+            f"in none of {groups} did the monthly loss of customers change against the others beyond chance"
+        )
+    row = moved.loc[moved["change"].abs().idxmax()]
+    verb = "rose" if row["change"] > 0 else "fell"
+    return compared(
+        f"where the {row['by']} is {row['group']}, the monthly loss of customers {verb} against the others, from "
+        f"{fmt.share(row['before'])} to {fmt.share(row['lately'])}",
+        Estimate(row["change"], "points", row["change_low"], row["change_high"]),
+    )
