@@ -20,7 +20,7 @@ class FirmTables:
     transactions: Any
     as_of: Any
     margin: float | None
-    new_from: Any
+    new_from: Any = None
     currency: str
 
     def __post_init__(self) -> None:

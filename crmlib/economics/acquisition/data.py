@@ -15,7 +15,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.customers._log import end_of, fetch, with_ids_of
 from crmlib.customers.audit.months import last_months
-from crmlib.data.sources import open_optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.acquisition.closing import closing
 from crmlib.economics.firm import FirmTables
 from crmlib.errors import CrmError, DataError
@@ -217,11 +217,6 @@ def by_channel(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def of_channel(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of a channel, or of all."""
     return frame if name == ALL else frame[frame["channel"] == name]
-
-
-def optional(rows: ibis.Table, name: str, kind: str) -> ibis.Value:
-    """A column of a table as this kind, or nulls where the table lacks it."""
-    return (rows[name] if name in rows.columns else ibis.null()).cast(kind)
 
 
 def _date(rows: ibis.Table, name: str, end: ibis.Value) -> ibis.Value:

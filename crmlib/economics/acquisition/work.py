@@ -8,9 +8,9 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import fetch
-from crmlib.data.sources import open_optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.acquisition import sentences
-from crmlib.economics.acquisition.data import WAGES, AcquisitionData, optional
+from crmlib.economics.acquisition.data import WAGES, AcquisitionData
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 

@@ -16,8 +16,7 @@ from crmlib.customers._log import end_of, fetch, seen_by, with_ids_of, within
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.treatments.experiments import experiment_outcomes
-from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.data import optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, DataError
 from crmlib.no_rows import no_rows, why_none

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import fetch
-from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.data import optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.scorecards.facts import Facts
