@@ -28,7 +28,8 @@ EVENTS = (
 )
 YEAR, HALF = 365, 182  # days in which a stage counts; of a contract that is kept
 _OF_LEADS = {"interest": "interested_on", "offer": "considered_on", "first use": "activated_on"}
-_COLUMNS = "product_type stage event entered reached reached_share reached_share_low reached_share_high median_days leak"
+_SHARE = "reached_share reached_share_low reached_share_high"
+_COLUMNS = f"product_type stage event entered reached {_SHARE} median_days leak"
 
 
 def read_stages(source: Any = None) -> dict[str, dict[str, str]]:
