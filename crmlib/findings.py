@@ -93,7 +93,7 @@ class Estimate:
         >>> print(Estimate.of_row({"kept": 0.5, "kept_low": 0.4, "kept_high": 0.6}, "kept", "share"))
         50 % (40 % to 60 %)
         """
-        value, low, high = (times * row.get(f"{name}{end}", math.nan) for end in ("", "_low", "_high"))
+        value, low, high = (times * float(row.get(f"{name}{end}", math.nan)) for end in ("", "_low", "_high"))
         return cls(value, unit, low, high, **about)
 
     @property

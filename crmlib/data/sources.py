@@ -265,6 +265,11 @@ def open_optional(table: Any) -> ibis.Table | None:
     return rows if has_rows(rows) else None
 
 
+def optional(rows: ibis.Table, name: str, kind: str) -> ibis.Value:
+    """A column of a table as this kind, or nulls where the table lacks it."""
+    return (rows[name] if name in rows.columns else ibis.null()).cast(kind)
+
+
 def lacking(**tables: Any) -> str:
     """Which of these tables a firm lacks, as a reason; empty where all are there.
 

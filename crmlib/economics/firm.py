@@ -20,7 +20,7 @@ class FirmTables:
     transactions: Any
     as_of: Any
     margin: float | None
-    new_from: Any
+    new_from: Any = None
     currency: str
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class FirmTables:
 
     @cached_property
     def rows(self) -> ibis.Table:
-        """Rows of the log with the `day` on which their money counts, their `worth` (as `value` says) and `order`.
+        """Rows of the log with the `day` on which their money counts, `worth` (of `value`) and `order`.
 
         Rows of a customer without an order of their own are one order a day.
         """

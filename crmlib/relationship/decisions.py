@@ -36,6 +36,7 @@ from crmlib.relationship.sentences import (
     save_in_words,
     win_back_in_words,
 )
+from crmlib.study.published import estimate_of
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -176,11 +177,7 @@ def _figure(study: Study, key: str) -> Estimate:
     found = study.figures().get(key)
     if found is None or found["refused"]:
         return Estimate(None, "text")
-    low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
-    level = found["level"] or 0.95
-    return Estimate(
-        found["value"], found["unit"], low, high, level, found["currency"] or "", window=found["window"]
-    )
+    return estimate_of(found)
 
 
 def _refused(study: Study, key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmlib import format as fmt
-from crmlib.findings import REFUSE
+from crmlib.findings import REFUSE, Estimate
 
 CARDS = ("page_one", "page_one_of_contracts")
 CHANGE = {"change": "value", "change_low": "low", "change_high": "high"}  # of a figure, and of its Estimate
@@ -26,6 +26,14 @@ def interval_of(figure: Mapping[str, Any]) -> str:
     low, high = (math.nan if figure[end] is None else figure[end] for end in ("low", "high"))
     ends = fmt.interval(low, high, figure["unit"], figure["currency"] or "")
     return f"{ends} ({fmt.share(figure['level'], 0)} interval)"
+
+
+def estimate_of(figure: Mapping[str, Any]) -> Estimate:
+    """A published figure as the estimate that it was."""
+    low, high = (math.nan if figure[end] is None else float(figure[end]) for end in ("low", "high"))
+    level, currency = figure["level"] or 0.95, figure["currency"] or ""
+    about = dict(level=level, currency=currency, base=figure["base"], window=figure["window"])
+    return Estimate(figure["value"], figure["unit"], low, high, **about)
 
 
 def change_of(figure: Mapping[str, Any]) -> str:

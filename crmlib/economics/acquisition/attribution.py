@@ -12,7 +12,7 @@ from ibis import _
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.sentences import credit_of_channels
+from crmlib.economics.acquisition import sentences
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows
@@ -80,7 +80,7 @@ def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
     wins, total = credit["last_touch"].sum(), credit["removal_effect"].sum()
     credit["removal"] = credit["removal_effect"] / total * wins if total > 0 else np.nan
     known = credit.reset_index()[list(COLUMNS)].sort_values(["removal", "linear"], ascending=False)
-    return with_finding(known.reset_index(drop=True), credit_of_channels, int(wins))
+    return with_finding(known.reset_index(drop=True), sentences.credit_of_channels, int(wins))
 
 
 def _contacts(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> ibis.Table:
@@ -90,9 +90,8 @@ def _contacts(contacts: ibis.Table, prospects: ibis.Table, end: ibis.Value) -> i
     if "direction" in contacts.columns:
         contacts = contacts.filter(_.direction.fill_null("in") != "out")
     if contacts.lead_id.type() != prospects.lead_id.type():
-        contacts, prospects = (
-            rows.mutate(lead_id=own_ids(rows.lead_id).cast("string")) for rows in (contacts, prospects)
-        )
+        tables = contacts, prospects
+        contacts, prospects = (rows.mutate(lead_id=own_ids(rows.lead_id).cast("string")) for rows in tables)
     # A number that stands twice is one prospect.
     prospects = prospects.group_by("lead_id").agg(
         **{name: _[name].min().cast("timestamp(6)") for name in ("won_on", "lost_on")}

@@ -12,9 +12,9 @@ from ibis import _
 from crmlib.customers._log import end_of, fetch
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.data.engine import has_rows
+from crmlib.economics.acquisition import sentences
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import UNKNOWN, AcquisitionData
-from crmlib.economics.acquisition.sentences import worth_of_channels
 from crmlib.economics.formula_clv import check_share
 from crmlib.errors import DataError, FitError
 from crmlib.findings import with_finding
@@ -111,42 +111,39 @@ def channel_values(
     in_year = margin * (ahead[:, many:-1] * missed[:, None] + np.bincount(of[young], net[young], many))
     ahead = ahead[:, :many] * np.exp(COMMON_ERROR * random.standard_normal((DRAWS, 1)))
     worth = margin * (ahead + np.bincount(of, net)) / np.bincount(of)
-    untold = (
-        len(before) < FEWEST or not before["rest"].sum() > 0
-    )  # then no chance is shown: it would not hold
+    # Of too few customers of a year before no chance is shown: it would not hold.
+    unknown = len(before) < FEWEST or not before["rest"].sum() > 0
     cost = np.array([float((cac or {}).get(str(name), np.nan)) for name in names])
     low, high = percentile_interval(worth, level=LEVEL)
-    by_channel = known.groupby(of)
-    table = pd.DataFrame(
-        {
-            "channel": names,
-            "customers": by_channel.size(),
-            "median_age_days": by_channel["T"].median() * unit.days,
-            "purchases_per_customer": by_channel["frequency"].mean() + 1,
-            "brought_so_far": margin * by_channel["net"].mean(),
-            "worth": worth.mean(axis=0),
-            "worth_low": low,
-            "worth_high": high,
-            "cac": cost,
-            "p_payback_12m": np.where(
-                np.isnan(cost) | (late == 0) | untold, np.nan, (in_year >= cost * late).mean(axis=0)
-            ),
-        }
-    ).sort_values("worth", ascending=False)
+    of_channel, earned = known.groupby(of), (in_year >= cost * late).mean(axis=0)
+    table = pd.DataFrame({"channel": names, "customers": of_channel.size()}).assign(
+        median_age_days=of_channel["T"].median() * unit.days,
+        purchases_per_customer=of_channel["frequency"].mean() + 1,
+        brought_so_far=margin * of_channel["net"].mean(),
+        worth=worth.mean(axis=0),
+        worth_low=low,
+        worth_high=high,
+        cac=cost,
+        p_payback_12m=np.where(np.isnan(cost) | (late == 0) | unknown, np.nan, earned),
+    )
+    table = table.sort_values("worth", ascending=False)
     between = worth[:, table.index[0]] - worth[:, table.index[-1]]
-    return with_finding(table.reset_index(drop=True), worth_of_channels, between, LEVEL)
+    return with_finding(table.reset_index(drop=True), sentences.worth_of_channels, between, LEVEL)
 
 
-def of_firm(data: AcquisitionData, horizon: str) -> pd.DataFrame:
-    """The values of a firm's channels by its tables; see `Acquisition.channel_values`."""
+def of_firm(data: AcquisitionData, horizon: str = "36M") -> pd.DataFrame:
+    """What does a customer of each channel bring, what is expected included, and is the cost earned back?
+
+    One row per `channel`, the most valuable first; see `channel_values`. `worth` is contribution from the first
+    purchase on, not discounted, `cac` the fully loaded one.
+    """
     margin, people = data.margin, fetch(data.people)
     people = people[people["channel"] != UNKNOWN]
     if margin is None and data.value == "contribution":
         margin = float(data.money["worth"].sum() / data.money["revenue"].sum())
     if margin is None or people.empty:
-        return no_rows(
-            COLUMNS, "no margin and no costs" if len(people) else "no new customer whose channel is known"
-        )
+        why = "no margin and no costs" if len(people) else "no new customer whose channel is known"
+        return no_rows(COLUMNS, why)
     costs = acquisition_cost(data)
     summary = rfm_summary(data.transactions, as_of=data.day)
     customers = summary.merge(people[["customer_id", "channel"]], on="customer_id")
@@ -160,10 +157,9 @@ def _year_before(data: AcquisitionData) -> pd.DataFrame | None:
     people = data.people.filter(_.born <= ibis.literal(then)).select("customer_id", "born")
     if not has_rows(people):
         return None
-    rows = data._log.inner_join(people, "customer_id")
-    in_year = (rows.date >= ibis.literal(end_of(then))) & (
-        rows.date.cast("date").delta(rows.born, unit="day") <= 365
-    )
+    rows = data.log.inner_join(people, "customer_id")
+    in_year = rows.date.cast("date").delta(rows.born, unit="day") <= 365
+    in_year &= rows.date >= ibis.literal(end_of(then))
     rest = fetch(rows.group_by("customer_id").agg(rest=rows.amount.sum(where=in_year).fill_null(0.0)))
     return rfm_summary(data.transactions, as_of=then).merge(rest, on="customer_id")
 

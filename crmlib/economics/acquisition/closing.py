@@ -52,18 +52,18 @@ class Closing:
         """Days after which half of those who are ever won are won; nan where nobody is."""
         return float(_median(self.won[None])[0]) if len(self.won) and self.won[-1] > 0 else np.nan
 
-    def told(self, days: int) -> dict[str, float]:
+    def columns(self, days: int) -> dict[str, float]:
         """The columns `close_rate` within so many days, with its interval, and `median_days`."""
         names = ("close_rate", "close_rate_low", "close_rate_high")
         return dict(zip(names, self.by(days), strict=True)) | {"median_days": self.median_days}
 
     def apart(self, other: Closing, days: int | None = None) -> tuple[float, float]:
         """Ends of the interval of the share won within so many days less another's; of the median days without any."""
-        both = (
-            _median(one.drawn) if days is None else one.drawn[:, min(days, one.drawn.shape[1] - 1)]
-            for one in (self, other)
+        drawn = [closes.drawn for closes in (self, other)]
+        mine, theirs = (
+            _median(won) if days is None else won[:, min(days, won.shape[1] - 1)] for won in drawn
         )
-        low, high = percentile_interval(next(both) - next(both))
+        low, high = percentile_interval(mine - theirs)
         return float(low), float(high)
 
     def still(self, days: Any) -> Array:

@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.economics.acquisition import sentences
 from crmlib.economics.acquisition.closing import closing
-from crmlib.economics.acquisition.data import ALL, SALES, UNKNOWN, WAGES, AcquisitionData, by_channel
+from crmlib.economics.acquisition.data import (
+    ALL,
+    SALES,
+    UNKNOWN,
+    WAGES,
+    AcquisitionData,
+    by_channel,
+    of_channel,
+)  # fmt: skip
 from crmlib.economics.acquisition.ratios import difference, with_ratio
-from crmlib.economics.acquisition.sentences import cost_of_customers, dearest_lead
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 
@@ -36,9 +44,8 @@ def lagged_spend(data: AcquisitionData) -> pd.DataFrame:
     nth = each.groupby(level=0).cumcount()
     later = each["channel"].map(data.lags).fillna(data.lags.get(ALL, 0.0)).round()
     due = each["date"] + pd.to_timedelta(nth + later, unit="D")
-    each = each.assign(
-        month=due.dt.to_period("M").dt.start_time, amount=each["amount"] / length.loc[each.index]
-    )
+    amount = each["amount"] / length.loc[each.index]
+    each = each.assign(month=due.dt.to_period("M").dt.start_time, amount=amount)
     return each.groupby(["channel", "component", "month"], as_index=False)["amount"].sum()
 
 
@@ -87,7 +94,13 @@ def paid_channels(data: AcquisitionData) -> set[str]:
 
 
 def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame:
-    """What a new customer costs; see `Acquisition.cost_per_customer`."""
+    """What does a new customer cost?
+
+    `by` "channel" (of the last complete months: all, paid channels, and each) or "cohort" (all channels, by quarter of
+    the first purchase). `customers`, `spent` (lagged), `wages` (of prospecting, selling and marketing), `cac_spend`
+    (spend alone) and `cac` (fully loaded) per new customer, with intervals, `lag_days`, and a `remark` where a cost is
+    zero or infinite.
+    """
     table = cells(data)
     if by == "channel":
         table = table[table["month"] >= data.window[0]]
@@ -107,16 +120,15 @@ def acquisition_cost(data: AcquisitionData, by: str = "channel") -> pd.DataFrame
         row = with_ratio(row, "cac_spend", rows["spend"], rows["customers"], rows["month"])
         row = with_ratio(row, "cac", rows["cost"], rows["customers"], rows["month"])
         if name == UNKNOWN:  # what they cost is with the other channels
-            row |= {"spent": np.nan, "wages": np.nan, "cac_spend": np.nan, "cac": np.nan}
-        row |= {
-            cost: np.nan for cost in ("cac_spend", "cac") if row[cost] < 0
-        }  # more came back than was spent
+            row |= dict.fromkeys(("spent", "wages", "cac_spend", "cac"), np.nan)
+        # Below 0, more came back than was spent.
+        row |= {cost: np.nan for cost in ("cac_spend", "cac") if row[cost] < 0}
         found.append(row | {"remark": _remark(row, float(refunds.get(name, 0.0)))})
     apart = np.nan, np.nan
     if by != "channel" and len(groups) > 1:
         ends = [(rows["cost"], rows["customers"], rows["month"]) for _, rows in (groups[-1], groups[0])]
         apart = difference(*ends)[1:]
-    return with_finding(pd.DataFrame(found), cost_of_customers, by, apart)
+    return with_finding(pd.DataFrame(found), sentences.cost_of_customers, by, apart)
 
 
 def _remark(row: dict[str, Any], refunds: float) -> str:
@@ -126,7 +138,7 @@ def _remark(row: dict[str, Any], refunds: float) -> str:
         remarks.append("money was spent and nobody was won: the cost per customer is infinite")
     elif row["customers"] > 0 and row["spent"] == 0:
         remarks.append(
-            "no money was spent on it" + (": only wages" if row["wages"] > 0 else ": its cost is zero")
+            f"no money was spent on it: {'only wages' if row['wages'] > 0 else 'its cost is zero'}"
         )
     if refunds < 0:
         remarks.append(f"refunds of {fmt.money(-refunds)} are taken off")
@@ -138,7 +150,7 @@ def _remark(row: dict[str, Any], refunds: float) -> str:
 
 
 def cost_parts(data: AcquisitionData) -> pd.DataFrame:
-    """Into which parts the cost of a customer is split; see `Acquisition.cost_parts`."""
+    """Of which parts does the cost of a customer consist: `part`, `amount`, `share`, `per_customer`."""
     whole = cells(data)
     months = whole.loc[whole["month"] >= data.window[0], "month"].unique()
     customers = whole.loc[whole["month"].isin(months), "customers"].sum()
@@ -165,10 +177,9 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
         return no_rows(_UNIT_COSTS, "no spend and no prospect in the window")
     found, closes, monthly = [], {}, {}
     for name in [ALL, *sorted({*money["channel"], *asked["channel"]})]:
-        spent = money if name == ALL else money[money["channel"] == name]
-        leads = asked if name == ALL else asked[asked["channel"] == name]
-        every = data.closing if name == ALL else data.closing[data.closing["channel"] == name]
-        closes[name], monthly[name] = closing(every), _by_month(spent, leads, "leads")
+        spent, leads = of_channel(money, name), of_channel(asked, name)
+        closes[name] = closing(of_channel(data.closing, name))
+        monthly[name] = _by_month(spent, leads, "leads")
         found.append(_steps(name, spent, leads, closes[name], data.close_days))
     table = pd.DataFrame(found)
 
@@ -183,7 +194,7 @@ def unit_costs(data: AcquisitionData, worth: dict[str, float]) -> pd.DataFrame:
     coming = table["leads"] * table["close_rate"] * each
     table["brought_per_money"] = coming / table["spent"].where(table["spent"] > 0)
     table["brought_per_hour"] = coming / table["channel"].map(hours[hours > 0]).astype(float)
-    return with_finding(table, dearest_lead, apart)
+    return with_finding(table, sentences.dearest_lead, apart)
 
 
 def _by_month(spent: pd.DataFrame, leads: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series, pd.Index]:
@@ -208,12 +219,11 @@ def _steps(
     row = with_ratio(row, "ctr", sure["clicks"], sure["impressions"], campaign[0])
     for cost, column in (("cpl", "leads"), ("cpa", "interested")):
         row = with_ratio(row, cost, *_by_month(spent, leads, column))
-    row |= closes.told(close_days)
+    row |= closes.columns(close_days)
     remarks = []
     if wrong := int((bought["impossible"] > 0).sum()):
-        remarks.append(
-            f"{fmt.plural(wrong, 'row')} with more clicks than impressions left out of CPM and click rate"
-        )
+        rows = fmt.plural(wrong, "row")
+        remarks.append(f"{rows} with more clicks than impressions left out of CPM and click rate")
     if row["spent"] > 0 and not row["leads"] > 0:
         remarks.append("money was spent without a prospect: the cost per lead is infinite")
     return row | {"remark": "; ".join(remarks)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,10 +13,11 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, check_margin, dated, end_of, fetch, money_of, seen_by, with_ids_of
+from crmlib.customers._log import end_of, fetch, with_ids_of
 from crmlib.customers.audit.months import last_months
-from crmlib.data.sources import open_optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.acquisition.closing import closing
+from crmlib.economics.firm import FirmTables
 from crmlib.errors import CrmError, DataError
 
 STAGES = ("interested", "considered", "activated", "won")  # after the prospect is known, in their order
@@ -29,7 +29,7 @@ _DATES = dict(zip(STAGES, ("interested_on", "considered_on", "activated_on", "wo
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class AcquisitionData:
+class AcquisitionData(FirmTables):
     """A firm's tables of acquisition as of a day; see `Acquisition` for the fields."""
 
     transactions: Any
@@ -45,25 +45,16 @@ class AcquisitionData:
     currency: str = ""
 
     def __post_init__(self) -> None:
-        check_margin(self.margin)
-        for name, low in (("months", 1), ("close_days", 1)):
-            if getattr(self, name) < low:
-                raise CrmError(f"{name} is {getattr(self, name)}; give a whole number from {low}")
-
-    @cached_property
-    def day(self) -> dt.date:
-        """The last day that counts."""
-        return as_day(self.as_of, "as_of")
+        super().__post_init__()
+        for name in ("months", "close_days"):
+            if getattr(self, name) < 1:
+                raise CrmError(f"{name} is {getattr(self, name)}; give a whole number from 1")
 
     @cached_property
     def window(self) -> tuple[pd.Timestamp, pd.Timestamp]:
         """First and last day of the last complete months, for which costs are told."""
         first, last = last_months(self.months, as_of=self.day)
         return pd.Timestamp(first), pd.Timestamp(last)
-
-    @cached_property
-    def _log(self) -> ibis.Table:
-        return seen_by(self.transactions, self.day, outside=True)
 
     @cached_property
     def prospects(self) -> ibis.Table | None:
@@ -109,9 +100,8 @@ class AcquisitionData:
         rows = self.prospects
         names = ["channel", "rival", "month", "week", "event", "days"]
         if rows is None:
-            return pd.DataFrame(columns=[*names, "leads", "hours", *STAGES]).astype(
-                {"month": "datetime64[us]"}
-            )
+            empty = pd.DataFrame(columns=[*names, "leads", "hours", *STAGES])
+            return empty.astype({"month": "datetime64[us]"})
         rows = rows.mutate(month=rows.created.truncate("M"), week=(rows.created.day() - 1) // 7)
         reached = {name: rows[name].count() for name in STAGES}
         found = fetch(rows.group_by(names).agg(leads=rows.count(), hours=rows.hours.sum(), **reached))
@@ -128,58 +118,42 @@ class AcquisitionData:
     @cached_property
     def people(self) -> ibis.Table:
         """One row per new customer: `customer_id`, `channel` and the day of the first purchase, `born`."""
-        rows = self._log
-        people = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().cast("date"))
-        if self.new_from is not None:
-            people = people.filter(people.born >= ibis.literal(as_day(self.new_from, "new_from")))
-        sources: list[ibis.Value] = []
+        people, sources = self.new_customers, []
         if self.prospects is not None:
-            won = self.prospects.filter(_.customer_id.notnull() & (_.event == "won"))
             # Of a customer who was two prospects, the earlier one counts.
-            first = (
-                with_ids_of(rows, won).group_by("customer_id").agg(lead_channel=_.channel.argmin(_.created))
-            )
-            people = people.left_join(first, "customer_id").drop("customer_id_right")
-            sources.append(people.lead_channel)
+            first = self.won_prospects.agg(lead_channel=_.channel.argmin(_.created))
+            people, sources = people.left_join(first, "customer_id", rname="lead_{name}"), ["lead_channel"]
         table = open_optional(self.customers)
         if table is not None and "acquisition_channel" in table.columns:
-            known = with_ids_of(
-                rows, table.select("customer_id", own_channel=table.acquisition_channel.cast("string"))
-            )
+            channel = table.acquisition_channel.cast("string")
+            known = with_ids_of(self.log, table.select("customer_id", own_channel=channel))
             known = known.group_by("customer_id").agg(own_channel=_.own_channel.min())
-            people = people.left_join(known, "customer_id").drop("customer_id_right")
-            sources = [people[name] for name in ("lead_channel", "own_channel") if name in people.columns]
-        channel = ibis.coalesce(*sources, ibis.literal(UNKNOWN)) if sources else ibis.literal(UNKNOWN)
-        return people.select("customer_id", "born", channel=channel)
+            people, sources = (
+                people.left_join(known, "customer_id", rname="own_{name}"),
+                [*sources, "own_channel"],
+            )
+        channels = ibis.coalesce(*(people[name] for name in sources), ibis.literal(UNKNOWN))
+        return people.select("customer_id", "born", channel=channels)
 
-    @cached_property
-    def value(self) -> str:
-        """What customers bring: "contribution" where costs or a margin are known, else "revenue"."""
-        return "contribution" if self.margin is not None or "cost" in self._log.columns else "revenue"
-
-    @cached_property
-    def _money(self) -> ibis.Table:
-        """Money by channel, day of the first purchase, calendar month and age (0: the first day, then 30 days each)."""
-        rows, people = self._log, self.people
-        money = money_of(rows, self.margin)
-        worth = money["profit" if self.value == "contribution" else "revenue"]
-        rows = rows.select("customer_id", on=dated(rows).cast("date"), revenue=money["revenue"], worth=worth)
-        rows = rows.inner_join(people, "customer_id")
-        age = ibis.greatest(rows.on.delta(rows.born, unit="day").cast("int64"), 0)
-        rows = rows.mutate(
-            age=((age + AGE_DAYS - 1) / AGE_DAYS).floor().cast("int64"), month=rows.on.truncate("M")
-        )
-        return rows.group_by("channel", "born", "age", "month").agg(
-            revenue=_.revenue.sum(), worth=_.worth.sum()
-        )
+    @property
+    def won_prospects(self) -> Any:
+        """The prospects who became customers, by customer, ids as the log has them."""
+        assert self.prospects is not None
+        won = self.prospects.filter(_.customer_id.notnull() & (_.event == "won"))
+        return with_ids_of(self.log, won).group_by("customer_id")
 
     @cached_property
     def money(self) -> pd.DataFrame:
-        """`revenue` and `worth` by `channel`, `born`, `age` and calendar `month`."""
-        found = fetch(self._money)
-        return found.astype({"channel": str, "revenue": float, "worth": float}).assign(
-            born=pd.to_datetime(found["born"]), month=pd.to_datetime(found["month"])
+        """`revenue` and `worth` by `channel`, `born`, `age` (0: the first day, then 30 days each) and `month`."""
+        rows = self.rows.select("customer_id", "day", "amount", "worth").inner_join(
+            self.people, "customer_id"
         )
+        age = ibis.greatest(rows.day.delta(rows.born, unit="day").cast("int64"), 0)
+        age = ((age + AGE_DAYS - 1) / AGE_DAYS).floor().cast("int64")
+        rows = rows.group_by("channel", "born", age=age, month=rows.day.truncate("M"))
+        found = fetch(rows.agg(revenue=_.amount.sum(), worth=_.worth.sum()))
+        found = found.astype({"channel": str, "revenue": float, "worth": float})
+        return found.assign(born=pd.to_datetime(found["born"]), month=pd.to_datetime(found["month"]))
 
     @cached_property
     def acquired(self) -> pd.DataFrame:
@@ -199,10 +173,10 @@ class AcquisitionData:
             raise DataError(f"marketing_spend has no column {lost[0]!r}; it needs date, channel and amount")
         if "currency" in rows.columns:
             found = fetch(rows.select(_.currency).distinct())["currency"].dropna()
-            others = sorted({*found.astype(str), *filter(None, [self.currency])})
-            if len(others) > 1:
+            codes = sorted({*found.astype(str), *filter(None, [self.currency])})
+            if len(codes) > 1:
                 raise DataError(
-                    f"marketing_spend is in {fmt.listing(others)}; give all amounts in one currency"
+                    f"marketing_spend is in {fmt.listing(codes)}; give all amounts in one currency"
                 )
         text = {name: optional(rows, name, "string").fill_null("") for name in _FACTS[:4]}
         seen = {name: optional(rows, name, "float64") for name in ("impressions", "clicks")}
@@ -226,9 +200,8 @@ class AcquisitionData:
         """Hours and wages by `month` and `activity`."""
         rows = open_optional(self.staff_hours)
         if rows is None:
-            return pd.DataFrame(columns=["month", "activity", "hours", "cost"]).astype(
-                {"month": "datetime64[us]"}
-            )
+            empty = pd.DataFrame(columns=["month", "activity", "hours", "cost"])
+            return empty.astype({"month": "datetime64[us]"})
         cost, hours = optional(rows, "cost", "float64"), rows.hours.cast("float64")
         rows = rows.mutate(month=rows.date.cast("date").truncate("M"), cost=cost, hours=hours)
         rows = rows.filter(rows.month <= ibis.literal(self.day))
@@ -241,9 +214,9 @@ def by_channel(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(ALL, frame), *((str(name), rows) for name, rows in frame.groupby("channel"))]
 
 
-def optional(rows: ibis.Table, name: str, kind: str) -> ibis.Value:
-    """A column of a table as this kind, or nulls where the table lacks it."""
-    return (rows[name] if name in rows.columns else ibis.null()).cast(kind)
+def of_channel(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of a channel, or of all."""
+    return frame if name == ALL else frame[frame["channel"] == name]
 
 
 def _date(rows: ibis.Table, name: str, end: ibis.Value) -> ibis.Value:

@@ -12,8 +12,9 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, dated, fetch, money_of, seen_by
-from crmlib.economics.acquisition.sentences import value_seen_after
+from crmlib.customers._log import fetch
+from crmlib.economics.acquisition import sentences
+from crmlib.economics.acquisition.data import AcquisitionData
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
@@ -72,48 +73,30 @@ def early_value(
     ages = sorted(set(days))
     if not ages or ages[0] < 0 or ages[-1] >= horizon_days:
         raise CrmError(f"days is {list(days)}; give ages from 0 to below the horizon of {horizon_days} days")
-    people = _people(transactions, as_day(as_of, "as_of"), margin, new_from, ages, horizon_days)
+    firm = AcquisitionData(transactions, as_of, margin=margin, new_from=new_from)
+    people = _people(firm, ages, horizon_days)
     n = len(people)
     if n < FEWEST:
-        followed = (
-            f"{fmt.plural(n, 'customer')} {'was' if n == 1 else 'were'} followed for {horizon_days} days"
-        )
-        return no_rows(COLUMNS, f"{followed}, and {FEWEST} are needed")
+        who = f"{fmt.plural(n, 'customer')} {'was' if n == 1 else 'were'}"
+        return no_rows(COLUMNS, f"{who} followed for {horizon_days} days, and {FEWEST} are needed")
     if n > MOST:
         people, n = people.sample(MOST, random_state=SEED), MOST
     later = people["later"].to_numpy(float)
     best = (later > np.quantile(later, 1 - TOP)).astype(float)
-    scores = [
-        (score, Ranking(score, later)) for score in (people[f"by_{age}"].to_numpy(float) for age in ages)
-    ]
+    so_far = [people[f"by_{age}"].to_numpy(float) for age in ages]
+    scores = [(score, Ranking(score, later)) for score in so_far]
     found = _measures(scores, best, later, np.ones(n))
     drawn = [_measures(scores, best, later, one) for one in bootstrap_weights(n, RESAMPLES, SEED)]
     columns = with_intervals(MEASURES, found, np.array(drawn))
     table = pd.DataFrame({"days": ages, "customers": n, **columns})
-    return with_finding(table, value_seen_after, horizon_days)
+    return with_finding(table, sentences.value_seen_after, horizon_days)
 
 
-def _people(
-    transactions: Any,
-    day: dt.date,
-    margin: float | None,
-    new_from: Any,
-    ages: Sequence[int],
-    horizon_days: int,
-) -> pd.DataFrame:
+def _people(firm: AcquisitionData, ages: Sequence[int], horizon_days: int) -> pd.DataFrame:
     """One row per customer whose horizon is over: what they brought by each age, `by_AGE`, and `later`."""
-    rows = seen_by(transactions, day, outside=True)
-    money = money_of(rows, margin)
-    worth = money.get("profit", money["revenue"])
-    rows = rows.select(
-        "customer_id", "counted", date=_.date.cast("date"), on=dated(rows).cast("date"), worth=worth
-    )
-    born = rows.group_by("customer_id").agg(born=_.date.min(where=_.counted))
-    born = born.filter(_.born <= ibis.literal(day - dt.timedelta(days=horizon_days)))
-    if new_from is not None:
-        born = born.filter(_.born >= ibis.literal(as_day(new_from, "new_from")))
-    rows = rows.inner_join(born, "customer_id")
-    rows = rows.mutate(age=_.on.delta(_.born, unit="day"))
+    last = ibis.literal(firm.day - dt.timedelta(days=horizon_days))
+    rows = firm.rows.inner_join(firm.new_customers.filter(_.born <= last), "customer_id")
+    rows = rows.mutate(age=_.day.delta(_.born, unit="day"))
     sums = {f"by_{age}": _.worth.sum(where=_.age <= age).fill_null(0.0) for age in ages}
     later = _.worth.sum(where=(_.age > ages[-1]) & (_.age <= horizon_days)).fill_null(0.0)
     return fetch(rows.group_by("customer_id").agg(**sums, later=later).order_by("customer_id"))

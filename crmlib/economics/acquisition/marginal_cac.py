@@ -14,7 +14,7 @@ from ibis import _
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.sentences import next_customer
+from crmlib.economics.acquisition import sentences
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows
@@ -25,22 +25,14 @@ COLUMNS = (
 )
 LEVEL = 0.9  # of the intervals
 CANNOT, TOLD, NOTHING = "cannot be told", "told", "more of it wins nobody"
-MONTHS_PER_TURN = (
-    5  # the number of prospects may turn once in so many months, for reasons that are not the budget
-)
+# The number of prospects may turn once in so many months, for reasons that are not the budget.
+MONTHS_PER_TURN = 5
 LEAST_VARIATION = 0.08  # in logs: of a budget, beyond what markets, their times and other budgets explain
 FEWEST_LEFT = 8  # observations beyond what is fitted
 WON_BY_NOW = 0.5  # share of a month's wins that must be in for the month to count
 FLOOR = 0.05  # of the usual budget, added so that a month without one has a logarithm
-APART = (
-    0.0,
-    0.01,
-    0.02,
-    0.04,
-    0.08,
-    0.16,
-    0.32,
-)  # how much channels may differ in how they help others, in logs
+# How much channels may differ in how they help others, in logs.
+APART = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 LIKELY_APART = 0.1  # before the data speak: half-normal with this scale
 CHASES = 0.01  # p-value below which a budget is held to follow the prospects of the month before
 
@@ -92,16 +84,13 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFram
             # spend over the wins that a rise of the budget by its own size would bring, at the pace of a small rise
             for end, of in (("", ""), ("_low", "_high"), ("_high", "_low")):
                 found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
-            found[name] = found[name].where(
-                (found[f"{name}_high"] < np.inf) | (found[f"{name}_low"] == np.inf)
-            )
+            known = (found[f"{name}_high"] < np.inf) | (found[f"{name}_low"] == np.inf)
+            found[name] = found[name].where(known)
     unsure = (found["verdict"] == TOLD) & found["marginal_cac"].isna()
-    found.loc[unsure, "verdict"] = [
-        f"{CANNOT}: more of it may win nobody; at least {fmt.money(least)}"
-        for least in found.loc[unsure, "marginal_cac_low"]
-    ]
+    least = map(fmt.money, found.loc[unsure, "marginal_cac_low"])
+    found.loc[unsure, "verdict"] = [f"{CANNOT}: more of it may win nobody; at least {cost}" for cost in least]
     found.loc[np.isinf(found["marginal_cac"]), "verdict"] = NOTHING
-    return with_finding(found.reset_index(names="channel")[COLUMNS.split()], next_customer, apart)
+    return with_finding(found.reset_index(names="channel")[COLUMNS.split()], sentences.next_customer, apart)
 
 
 @dataclass(frozen=True)
@@ -123,11 +112,8 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
     by_market = "market" in prospects.columns and "market" in money.columns
     market = _.market.fill_null("").cast("string") if by_market else ibis.literal("")
     waited = _.won_on.cast("date").delta(_.created.cast("date"), unit="day")
-    closed = prospects.mutate(
-        market=market,
-        month=_.created.truncate("M").cast("date"),
-        days=ibis.ifelse(_.won_on < end, ibis.greatest(waited, 0), -1).fill_null(-1),
-    )
+    days = ibis.ifelse(_.won_on < end, ibis.greatest(waited, 0), -1).fill_null(-1)
+    closed = prospects.mutate(market=market, month=_.created.truncate("M").cast("date"), days=days)
     rows = fetch(closed.group_by("market", "month", "channel", "days").agg(leads=_.count()))
     paid = money.mutate(market=market, month=_.date.truncate("M").cast("date"))
     paid = fetch(paid.group_by("market", "month", "channel").agg(amount=_.amount.sum()))
@@ -137,12 +123,9 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
     delay = np.sort(np.repeat(old["days"].to_numpy(), old["leads"].to_numpy()))
     rows["by_now"] = np.searchsorted(delay, rows["age"], side="right") / max(len(delay), 1)
     rows = rows[rows["by_now"] >= WON_BY_NOW]
-    won, came, budgets = (
-        part.pivot_table(
-            index=["market", "month"], columns="channel", values=name, aggfunc="sum", fill_value=0.0
-        )
-        for part, name in ((rows, "won"), (rows, "leads"), (paid, "amount"))
-    )
+    index, how = ["market", "month"], {"aggfunc": "sum", "fill_value": 0.0}
+    won, came = (rows.pivot_table(name, index, "channel", **how) for name in ("won", "leads"))
+    budgets = paid.pivot_table("amount", index, "channel", **how)
     both = won.index.intersection(budgets.index).sort_values()
     budgets = budgets.loc[both].clip(lower=0)
     by_now = rows.groupby(["market", "month"])["by_now"].first()
@@ -164,9 +147,7 @@ def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
     after = _left_over(log_budget.to_numpy(), times)
     moved = _left_over(np.log(cells.came.sum(axis=1).to_numpy(float) + 0.5)[:, None], times)[:, 0]
     names = [f"{name}_wins{end}" for name in ("marginal_cac", "own_cac") for end in ("", "_low", "_high")]
-    found = pd.DataFrame(np.nan, index=cells.budgets.columns, columns=["own_variation", *names]).assign(
-        verdict=""
-    )
+    found = pd.DataFrame(np.nan, cells.budgets.columns, ["own_variation", *names]).assign(verdict="")
     for at, channel in enumerate(cells.budgets.columns):
         left = _left_over(after[:, [at]], np.delete(after, at, axis=1))[:, 0]
         found.loc[channel, "own_variation"] = left.std()
@@ -187,9 +168,8 @@ def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
     design = np.column_stack([*parts.values(), fixed])
     place, covariances, mean = _poisson(design, won, np.log(in_by_now), together, free)
     # Wins by a rise of one in the log of a budget, at what the budgets were: the slope of each part times the wins.
-    rise = (mean / in_by_now)[:, None] * np.repeat(
-        (level / (level + FLOOR))[told].to_numpy(), together, axis=0
-    )
+    rise = np.repeat((level / (level + FLOOR))[told].to_numpy(), together, axis=0)
+    rise *= (mean / in_by_now)[:, None]
     mine = np.tile(cells.won.columns.to_numpy(), len(times))[:, None] == told.to_numpy()
     slopes = {"own": mine * rise, "bend": 2 * parts["own"] * rise, "helps": rise}
     everywhere, own = (
@@ -217,9 +197,8 @@ def _design(
     own = every * (channels[:, None] == log_budget.columns.to_numpy())
     place = np.repeat(pd.factorize(market)[0], together) * together
     fixed = np.eye(market.nunique() * together)[place + np.tile(np.arange(together), len(times))]
-    return {"own": own, "bend": own**2, "helps": every}, np.hstack(
-        [fixed, np.repeat(times, together, axis=0)]
-    )
+    fixed = np.hstack([fixed, np.repeat(times, together, axis=0)])
+    return {"own": own, "bend": own**2, "helps": every}, fixed
 
 
 def _leaning(place: Array, covariance: Array, weights: Array, size: int) -> tuple[Array, Array]:

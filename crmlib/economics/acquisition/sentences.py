@@ -49,9 +49,8 @@ def dearest_lead(table: pd.DataFrame, apart: Callable[[str, str], tuple[Ends, En
     `apart`: the ends of the differences of two channels in cost per lead and in share won.
     """
     rows = table.iloc[1:]
-    rows = rows[np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()].set_index(
-        "channel"
-    )
+    known = np.isfinite(rows["cpl"]) & (rows["cpl"] > 0) & rows["close_rate"].notna()
+    rows = rows[known].set_index("channel")
     if len(rows) < 2:
         return ""
     cheap, sure = rows["cpl"].idxmin(), rows["close_rate"].idxmax()
@@ -89,12 +88,12 @@ def value_less_cost(table: pd.DataFrame, by: str) -> str:
     won, lost = rows.index[rows["after_cost_low"] > 0], rows.index[rows["after_cost_high"] < 0]
     if by != "channel":
         return f"Within {days}, {len(won)} of {len(rows)} cohorts have earned their cost beyond chance"
-    told = [
+    parts = [
         f"{fmt.listing([*map(str, who)])} {'have' if len(who) > 1 else 'has'} {what}"
         for who, what in ((won, "earned the cost"), (lost, "not"))
         if len(who)
     ]
-    return f"Within {days}: {', '.join(told) or 'no channel differs from its cost beyond chance'}"
+    return f"Within {days}: {', '.join(parts) or 'no channel differs from its cost beyond chance'}"
 
 
 def earned_back(curve: pd.DataFrame, days: float, cac: float) -> str:
@@ -132,9 +131,8 @@ def rivals_in_words(table: pd.DataFrame, apart: list[Ends]) -> str:
     theirs, ours = rows.loc["from a rival"], rows.loc["others"]
     gaps = [theirs[name] - ours[name] for name in ("median_days", "cost_per_win")]
     slower = fmt.plural(theirs["median_days"], "day"), fmt.days(ours["median_days"])
-    days = set_apart(
-        "A customer won from a rival takes {}, another {}".format(*slower), gaps[0], apart[0], "days"
-    )
+    takes = "A customer won from a rival takes {}, another {}".format(*slower)
+    days = set_apart(takes, gaps[0], apart[0], "days")
     costs = f"it costs {money(theirs['cost_per_win'])} against {money(ours['cost_per_win'])}"
     dearer = set_apart(costs, gaps[1], apart[1])
     return Compared.of(f"{days}; {dearer}", dearer.difference)
@@ -148,11 +146,11 @@ def visits_in_words(_: pd.DataFrame, table: pd.DataFrame, agreement: float) -> s
     row = table.loc[gap.abs().idxmax()]
     visits, value = fmt.share(row["share_of_visits"]), fmt.share(row["share_of_brought"])
     sentence = f"{fmt.capital(row['channel'])} brings {visits} of visits and {value} of the value"
-    said = set_apart(sentence, gap[gap.abs().idxmax()], (row["low"], row["high"]), "points")
+    largest = set_apart(sentence, gap[gap.abs().idxmax()], (row["low"], row["high"]), "points")
     if not np.isfinite(agreement):
-        return said
+        return largest
     ranks = f"rank correlation of visits with value per visit: {fmt.number(agreement, 2)}"
-    return Compared.of(f"{said}; {ranks}", said.difference)
+    return Compared.of(f"{largest}; {ranks}", largest.difference)
 
 
 def best_prospects(table: pd.DataFrame) -> str:
@@ -209,16 +207,13 @@ def targets_in_words(table: pd.DataFrame) -> str:
 def worth_of_channels(table: pd.DataFrame, between: Array, level: float) -> str:
     """Which channel's customers are worth most, and which least; `between` are draws of the difference."""
     best, worst = table.iloc[0], table.iloc[-1]
-    mean = fmt.money(best["worth"], UNNAMED)
+    sentence = f"a customer of {best['channel']} is worth {money(best['worth'])}"
     if len(table) == 1:
         reach = fmt.interval(best["worth_low"], best["worth_high"], "money", UNNAMED)
-        return f"a customer of {best['channel']} is worth {mean} ({reach}), not discounted"
+        return f"{sentence} ({reach}), not discounted"
     low, high = percentile_interval(between, level=level)
     difference = Estimate(float(np.mean(between)), "money", float(low), float(high), level, UNNAMED)
-    sentence = (
-        f"a customer of {best['channel']} is worth {mean}, of {worst['channel']} "
-        f"{fmt.money(worst['worth'], UNNAMED)}, not discounted"
-    )
+    sentence = f"{sentence}, of {worst['channel']} {money(worst['worth'])}, not discounted"
     return compared(sentence, difference)
 
 
@@ -229,14 +224,10 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
         return "no path ended with a win: there is nothing to credit"
     gap = (rules.max(axis=1) - rules.min(axis=1)).to_numpy()
     at = int(gap.argmax())
-    names = dict(
-        first_touch="first touch", last_touch="last touch", linear="equal parts", removal="its removal"
-    )
-    high, low = rules.iloc[at].idxmax(), rules.iloc[at].idxmin()
-    sentence = (
-        f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {fmt.count(rules.iloc[at][high])} by "
-        f"{names[high]} and {fmt.count(rules.iloc[at][low])} by {names[low]}"
-    )
+    names = {"linear": "equal parts", "removal": "its removal"}
+    rule = rules.iloc[at].rename(lambda name: names.get(name, fmt.column(name)))
+    most, least = (f"{fmt.count(rule[name])} by {name}" for name in (rule.idxmax(), rule.idxmin()))
+    sentence = f"of {fmt.plural(wins, 'win')}, {table['channel'][at]} is credited with {most} and {least}"
     if table["removal"].isna().all():
         sentence += "; no removal effect is shown, for no path that ended without a win is known"
     return sentence
@@ -247,22 +238,22 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
 
     `spread`: covariance of the wins that a rise of each budget by its own size would bring.
     """
-    told = table[table["verdict"] == "told"].sort_values("marginal_cac")
+    known = table[table["verdict"] == "told"].sort_values("marginal_cac")
     unknown = int(table["verdict"].str.startswith("cannot be told").sum())
     if unknown == len(table):
         return "what one more customer would cost cannot be told for any channel"
     rest = f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be told"
     rest = rest if unknown else ""
-    if told.empty:
+    if known.empty:
         return f"no channel is shown to win more customers by a larger budget{rest}"
-    best = told.iloc[0]
+    best = known.iloc[0]
     reach = fmt.interval(best["marginal_cac_low"], best["marginal_cac_high"], "money", UNNAMED)
-    cost, average = fmt.money(best["marginal_cac"], UNNAMED), fmt.money(best["average_cac"], UNNAMED)
+    cost, average = money(best["marginal_cac"]), money(best["average_cac"])
     sentence = f"one more customer by {best['channel']} costs {cost} ({reach}), on average {average}{rest}"
-    if len(told) < 2:
+    if len(known) < 2:
         return sentence
-    next_best, names = told.iloc[1], told["channel"].head(2)
-    per_1000 = 1000 / told["spent"].head(2).to_numpy() * [1, -1]
+    next_best, names = known.iloc[1], known["channel"].head(2)
+    per_1000 = 1000 / known["spent"].head(2).to_numpy() * [1, -1]
     error = np.sqrt(per_1000 @ spread.loc[names, names].to_numpy() @ per_1000)
     gain = 1000 / best["marginal_cac"] - 1000 / next_best["marginal_cac"]
     half = normal_quantile(0.95) * float(error)
@@ -279,14 +270,10 @@ def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:
         return "Later value cannot be told apart: hardly anybody bought again after the last of these days"
     when = "on the first day" if first["days"] == 0 else f"after {fmt.plural(int(first['days']), 'day')}"
     captured = f"{fmt.share(first['top_captured'])} of the later best customers are among the best {when}"
-    lost = Estimate(
-        float(first["lost_per_customer"]), "money", first["lost_per_customer_low"], first["lost_per_customer_high"],
-        currency=UNNAMED,
-    )  # fmt: skip
     if len(table) == 1:
         return captured
     after = f"{fmt.share(last['top_captured'])} after {fmt.plural(int(last['days']), 'day')}"
+    lost = Estimate.of_row(first, "lost_per_customer", "money", currency=UNNAMED)
     return compared(
-        f"{captured}, {after}; to choose at once loses {fmt.money(lost.value, UNNAMED)} per customer chosen",
-        lost,
+        f"{captured}, {after}; to choose at once loses {money(lost.value)} per customer chosen", lost
     )

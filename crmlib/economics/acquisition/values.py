@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,31 +12,21 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.claims import Claim
 from crmlib.customers._log import fetch
+from crmlib.economics.acquisition import sentences
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import AGE_DAYS, ALL, AcquisitionData
 from crmlib.economics.acquisition.ratios import ratio
-from crmlib.economics.acquisition.sentences import (
-    conflict_in_words,
-    earned_back,
-    targets_in_words,
-    value_less_cost,
-)
 from crmlib.errors import CrmError
 from crmlib.findings import MET, NOT_MET, with_finding
 from crmlib.no_rows import no_rows
-from crmlib.statistics import normal_quantile
+from crmlib.statistics import normal_quantile, with_ends
 
 AGES = (0, 30, 60, 90, 180, 360, 720)  # days of the table
 PACE_DAYS = 90  # from which the simple payback goes on
 MONTH_DAYS = 365.25 / 12
-LEAST_RATIO = Claim("LTV is at least 3 × CAC", "Skok, For Entrepreneurs, 2010", kind="target", bar=3.0)
-MOST_MONTHS = Claim(
-    "CAC is earned back within 12 months",
-    "Skok, For Entrepreneurs, 2010",
-    kind="target",
-    bar=12.0,
-    direction=-1,
-)
+_SKOK = "Skok, For Entrepreneurs, 2010"
+LEAST_RATIO = Claim("LTV is at least 3 × CAC", _SKOK, kind="target", bar=3.0)
+MOST_MONTHS = Claim("CAC is earned back within 12 months", _SKOK, kind="target", bar=12.0, direction=-1)
 _BY_AGE = (
     "age customers complete brought brought_low brought_high after_cost after_cost_low after_cost_high basis"
 )
@@ -99,7 +90,8 @@ class UnitEconomics:
     @property
     def conflict(self) -> str:
         """That one target is met and the other is not, in a sentence; empty where they agree."""
-        return conflict_in_words(self.ratio, self.adjusted) if {*self.verdicts} == {MET, NOT_MET} else ""
+        conflict = {*self.verdicts} == {MET, NOT_MET}
+        return sentences.conflict_in_words(self.ratio, self.adjusted) if conflict else ""
 
 
 @dataclass(frozen=True)
@@ -183,38 +175,36 @@ def groups_of(data: AcquisitionData, by: str) -> list[tuple[Any, pd.DataFrame, p
     return [(ALL, *frames), *some] if by == "channel" else some
 
 
-def value_by_age(data: AcquisitionData, by: str = "channel", ages: Any = AGES) -> pd.DataFrame:
-    """What a customer has brought by each age, less CAC; see `Acquisition.value_by_age`."""
+def value_by_age(data: AcquisitionData, by: str = "channel", ages: Sequence[int] = AGES) -> pd.DataFrame:
+    """What has a customer brought within so many days of the first purchase, less the cost of winning one?
+
+    By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough), `brought`
+    (contribution, else revenue, per customer acquired), `after_cost` (less CAC), each with its interval, and `basis`:
+    complete, or partial and how many customers are old enough.
+    """
     if wrong := [age for age in ages if age < 0 or age % AGE_DAYS]:
         raise CrmError(f"ages has {wrong[0]}; give days that are whole multiples of {AGE_DAYS}, 0 among them")
     if data.acquired.empty:
         return no_rows(f"{by} {_BY_AGE}", "no new customer in the log")
-    costs = acquisition_cost(data, by)
-    spread = {name: (row["cac_low"], row["cac_high"]) for name, row in costs.set_index(by).iterrows()}
-    cac = costs.set_index(by)["cac"] if len(costs) else pd.Series(dtype=float)
-    found, reach = [], normal_quantile(0.95)
+    costs, found = acquisition_cost(data, by).set_index(by), []
     for name, money, acquired in groups_of(data, by):
         curve = age_curve(money, acquired, data.day)
         youngest = (pd.Timestamp(data.day) - acquired["born"].max()).days
-        cost = float(cac.get(name, np.nan))
-        low, high = spread.get(name, (np.nan, np.nan))
-        of_cost = 0.0 if cost == 0 else (high - low) / 2 / reach
+        known = costs.loc[name] if name in costs.index else {}
+        cost, low, high = (known.get(f"cac{end}", np.nan) for end in ("", "_low", "_high"))
+        of_cost = 0.0 if cost == 0 else (high - low) / 2 / normal_quantile(0.95)
         for age in ages:
             value, error = curve.at(age)
-            wide = reach * float(np.hypot(error, of_cost))
-            place = age // AGE_DAYS
-            seen = int(curve.lived[place]) if place < len(curve.lived) else 0
-            basis = "complete" if youngest >= age else f"partial: {fmt.plural(seen, 'customer')} old enough"
+            old = fmt.plural(int(curve.lived[age // AGE_DAYS : age // AGE_DAYS + 1].sum()), "customer")
             row = {by: name, "age": age, "customers": curve.customers, "complete": youngest >= age}
-            both = {"brought": (value, reach * error), "after_cost": (value - cost, wide)}
-            for what, (middle, far) in both.items():
-                row |= {what: middle, f"{what}_low": middle - far, f"{what}_high": middle + far}
-            found.append(row | {"basis": basis})
-    return with_finding(pd.DataFrame(found), value_less_cost, by)
+            row |= with_ends("brought", value, error)
+            row |= with_ends("after_cost", value - cost, float(np.hypot(error, of_cost)))
+            found.append(row | {"basis": "complete" if youngest >= age else f"partial: {old} old enough"})
+    return with_finding(pd.DataFrame(found), sentences.value_less_cost, by)
 
 
 def value_curve(data: AcquisitionData) -> pd.DataFrame:
-    """What a customer has brought by each month of age; see `Acquisition.value_curve`."""
+    """What has a customer brought by each age: `age` (30 days), `customers`, `value_per_customer`, `cac`?"""
     curve = age_curve(data.money, data.acquired, data.day)
     costs = acquisition_cost(data)
     cac = float(costs["cac"].iloc[0]) if len(costs) else np.nan
@@ -222,11 +212,17 @@ def value_curve(data: AcquisitionData) -> pd.DataFrame:
         return no_rows("age customers value_per_customer cac", "no new customer in the log")
     found = pd.DataFrame({"age": np.arange(len(curve.value)), "customers": curve.lived.astype(int)})
     found = found.assign(value_per_customer=curve.value, cac=cac)
-    return with_finding(found[found["customers"] > 0], earned_back, curve.reaches(cac), cac)
+    return with_finding(found[found["customers"] > 0], sentences.earned_back, curve.reaches(cac), cac)
 
 
 def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
-    """LTV against CAC and the time to earn it back; see `Acquisition.targets`."""
+    """Is LTV three times CAC, and is CAC earned back within 12 months?
+
+    By `channel` or `cohort`: what was `brought` within 720 days, or as long as is known; with the expectation of a
+    model (`to_come`, discounted to today at the rate that it was made with), what was brought so far (never
+    discounted). `ltv` (both), its `ratio` to `cac`, months to earn it back (`payback`: at the pace of the first 90
+    days; `adjusted`: as observed, with those who leave), the verdicts on the targets, and whether they `conflict`.
+    """
     costs = acquisition_cost(data, by)
     if costs.empty:
         return costs
@@ -244,34 +240,30 @@ def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "
             sums = money.groupby("born")["worth"].sum(), acquired.groupby("born")["customers"].sum()
             brought, low, high = ratio(*(each.reindex(sums[1].index) for each in sums))
             error = (high - low) / 2 / reach
-        ltv = brought + ahead
+        ltv = with_ends("ltv", brought + ahead, error)
         pace = curve.at(PACE_DAYS)[0] / (PACE_DAYS / MONTH_DAYS)
-        ends = np.array([ltv - reach * error, ltv + reach * error])
+        ends = np.array([ltv["ltv_low"], ltv["ltv_high"]])
         ratios = ends / [row["cac_high"], row["cac_low"]] if cac > 0 else np.full(2, np.inf)
         moved = (replace(curve, value=curve.value + sign * reach * curve.error) for sign in (1, -1))
         reached = [one.reaches(row[end]) for one, end in zip(moved, ("cac_low", "cac_high"), strict=True)]
         months = np.array([*reached, curve.reaches(cac)]) / MONTH_DAYS if cac > 0 else np.zeros(3)
         if np.isinf(months[0]) and longest < MOST_MONTHS.bar * MONTH_DAYS:
             months[:] = np.nan  # too young to have failed
-        economics = UnitEconomics(ltv, cac, cac / pace if pace > 0 else np.inf, months[2])
+        economics = UnitEconomics(ltv["ltv"], cac, cac / pace if pace > 0 else np.inf, months[2])
         verdicts = LEAST_RATIO.verdict(*ratios), MOST_MONTHS.verdict(*months[:2])
         found.append(
             {by: name, "customers": curve.customers, "observed_days": days, "brought": brought}
-            | {"to_come": ahead if modelled else np.nan, "cac": cac, "ratio": economics.ratio}
-            | {"ltv": ltv, "ltv_low": ends[0], "ltv_high": ends[1]}
+            | {"to_come": ahead if modelled else np.nan, "cac": cac, "ratio": economics.ratio, **ltv}
             | {"ratio_low": ratios[0], "ratio_high": ratios[1], "ratio_verdict": verdicts[0]}
             | {"payback": economics.payback, "adjusted": months[2], "adjusted_low": months[0]}
-            | {
-                "adjusted_high": months[1],
-                "payback_verdict": verdicts[1],
-                "conflict": {*verdicts} == {MET, NOT_MET},
-            }
+            | {"adjusted_high": months[1], "payback_verdict": verdicts[1]}
+            | {"conflict": {*verdicts} == {MET, NOT_MET}}
         )
-    return with_finding(pd.DataFrame(found), targets_in_words)
+    return with_finding(pd.DataFrame(found), sentences.targets_in_words)
 
 
 def to_come(data: AcquisitionData, values: pd.DataFrame) -> pd.Series:
-    """What a model expects of a customer acquired so far, by channel; see `Acquisition.to_come`."""
+    """What is expected of a customer acquired so far, by channel, from `values` of `customer_lifetime_value`?"""
     if not len(values):
         return pd.Series(dtype=float)
     people = fetch(data.people.select("customer_id", "channel"))
@@ -281,7 +273,7 @@ def to_come(data: AcquisitionData, values: pd.DataFrame) -> pd.Series:
 
 
 def target_sensitivity(row: Any) -> pd.DataFrame:
-    """How the two targets fare under other costs and other bars; see `Acquisition.target_sensitivity`."""
+    """How do the two targets fare at other costs and other bars, for a row of `targets`?"""
     found = []
     for times in (0.8, 1.0, 1.25):
         cac = row["cac"] * times

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import dated, fetch
-from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.data import WAGES, AcquisitionData, optional
-from crmlib.economics.acquisition.sentences import receipts_in_words, trend_in_words
+from crmlib.customers._log import fetch
+from crmlib.data.sources import open_optional, optional
+from crmlib.economics.acquisition import sentences
+from crmlib.economics.acquisition.data import WAGES, AcquisitionData
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 
@@ -22,7 +22,12 @@ OVERHEAD = ("prospecting", "selling", "administration")
 
 
 def receipts(data: AcquisitionData) -> pd.DataFrame:
-    """What acquisition cost and what earlier customers brought, by month; see `Acquisition.receipts`."""
+    """By month: acquisition cost, revenue of new and of earlier customers, and what selling costs of revenue.
+
+    `acquisition_spend` (with wages), `new_revenue`, `repeat_revenue`, `repeat_value` (their contribution),
+    `spend_share` (of it), `selling_cost` (wages of prospecting, selling and administration), `selling_share` (of
+    revenue). The finding "selling_share" tells its trend.
+    """
     rows = data.money
     if rows.empty:
         return no_rows(_MONTHS, "no new customer in the log")
@@ -44,9 +49,9 @@ def receipts(data: AcquisitionData) -> pd.DataFrame:
     table["selling_cost"] = overhead.reindex(months)
     table["selling_share"] = table["selling_cost"] / revenue.where(revenue > 0)
     table = table.rename_axis("month").reset_index()[_MONTHS.split()]
-    with_finding(table, receipts_in_words, data.value)
-    return with_finding(table, trend_in_words, *seasonal_trend(table["month"], table["selling_share"]),
-                        measure="selling_share")  # fmt: skip
+    with_finding(table, sentences.receipts_in_words, data.value)
+    trend = seasonal_trend(table["month"], table["selling_share"])
+    return with_finding(table, sentences.trend_in_words, *trend, measure="selling_share")
 
 
 def seasonal_trend(months: pd.Series, values: pd.Series) -> tuple[float, float]:
@@ -79,12 +84,9 @@ def seasonal_trend(months: pd.Series, values: pd.Series) -> tuple[float, float]:
     total, variance, slopes = 0.0, 0.0, []
     for _season, rows in known.groupby("season"):
         n = len(rows)
-        years, of = (
-            np.subtract.outer(rows["year"].to_numpy(), rows["year"].to_numpy()),
-            rows["value"].to_numpy(),
-        )
+        years, gaps = (np.subtract.outer(*[rows[name].to_numpy()] * 2) for name in ("year", "value"))
         later = years > 0
-        gaps = np.subtract.outer(of, of)[later]
+        gaps = gaps[later]
         slopes.extend(gaps / years[later])
         if n >= 3:
             total += np.sign(gaps).sum()
@@ -98,61 +100,49 @@ def seasonal_trend(months: pd.Series, values: pd.Series) -> tuple[float, float]:
 
 
 def workload(data: AcquisitionData) -> pd.DataFrame:
-    """How much work prospects, wins and customers take, and who stays; see `Acquisition.workload`."""
+    """By year: hours per prospect, win and customer, accounts per manager today, share of the staff who left."""
     staff = open_optional(data.staff_hours)
     if staff is None:
         return no_rows(_YEARS, "no table staff_hours")
     by_year = data.staff.assign(year=data.staff["month"].dt.year)
     hours = by_year.pivot_table(index="year", columns="activity", values="hours", aggfunc="sum").astype(float)
-    blank = pd.Series(np.nan, index=hours.index)
+    asked = hours.reindex(columns=["prospecting"])["prospecting"]
+    hours = hours.reindex(columns=["prospecting", "selling", "account management", "service"]).fillna(0)
     leads = data.closing.assign(year=pd.to_datetime(data.closing["month"]).dt.year)
-    came, won = (leads.groupby("year")[name].sum().reindex(hours.index) for name in ("leads", "won"))
-    served = _active_by_year(data).reindex(hours.index)
-    sales = hours.get("prospecting", blank).fillna(0) + hours.get("selling", blank).fillna(0)
-    kept = hours.get("account management", blank).fillna(0) + hours.get("service", blank).fillna(0)
+    sums = leads.groupby("year")[["leads", "won"]].sum().reindex(hours.index)
+    bought = data.rows.filter(_.counted).group_by(year=_.day.year())
+    served = fetch(bought.agg(customers=_.customer_id.nunique())).set_index("year")["customers"]
+    sums["customers"] = served.reindex(hours.index).astype(float)
+    sums = sums.where(sums > 0)
     table = pd.DataFrame(
         {
-            "hours_per_lead": hours.get("prospecting", blank) / came.where(came > 0),
-            "hours_per_win": sales / won.where(won > 0),
-            "hours_per_customer": kept / served.where(served > 0),
+            "hours_per_lead": asked / sums["leads"],
+            "hours_per_win": (hours["prospecting"] + hours["selling"]) / sums["won"],
+            "hours_per_customer": (hours["account management"] + hours["service"]) / sums["customers"],
+            "customers_per_manager": np.nan,
         }
     )
-    accounts, managers = _accounts(data)
-    table["customers_per_manager"] = [
-        *[np.nan] * (len(table) - 1),
-        accounts / managers if managers else np.nan,
-    ]
+    table.iloc[-1, -1] = _accounts_per_manager(data)
     table["left_share"] = _left(staff, [*table.index])
     return table.rename_axis("year").reset_index()
 
 
-def _active_by_year(data: AcquisitionData) -> pd.Series:
-    """Customers who bought, by calendar year."""
-    rows = data._log
-    bought = rows.filter(rows.counted).mutate(year=dated(rows.filter(rows.counted)).year())
-    found = fetch(bought.group_by("year").agg(customers=_.customer_id.nunique()))
-    return found.set_index("year")["customers"].astype(float)
-
-
-def _accounts(data: AcquisitionData) -> tuple[int, int]:
-    """Accounts that have a manager, and managers who have an account, as the customers' table has them today."""
+def _accounts_per_manager(data: AcquisitionData) -> float:
+    """Accounts with a manager per manager, as the customers' table has them today; nan without a manager."""
     table = open_optional(data.customers)
     if table is None:
-        return 0, 0
+        return np.nan
     manager = optional(table, "manager_id", "string")
     found = table.agg(accounts=manager.count(), managers=manager.nunique()).to_pyarrow().to_pylist()[0]
-    return int(found["accounts"]), int(found["managers"])
+    return found["accounts"] / found["managers"] if found["managers"] else np.nan
 
 
 def _left(staff: ibis.Table, years: list[int]) -> list[float]:
     """Of the employees of a year, the share who left in it; nan where nobody's last day is noted."""
     left = optional(staff, "left_on", "timestamp(6)").cast("date")
     hired = optional(staff, "hired_on", "timestamp(6)").cast("date")
-    rows = fetch(
-        staff.group_by("employee_id").agg(
-            first=ibis.coalesce(hired.min(), staff.date.cast("date").min()), last=left.max()
-        )
-    )
+    begun = ibis.coalesce(hired.min(), staff.date.cast("date").min())
+    rows = fetch(staff.group_by("employee_id").agg(first=begun, last=left.max()))
     if rows["last"].isna().all():
         return [np.nan] * len(years)
     first, last = (pd.to_datetime(rows[name]) for name in ("first", "last"))

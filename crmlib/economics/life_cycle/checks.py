@@ -13,18 +13,21 @@ from crmlib import format as fmt
 from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle.months import Months
 from crmlib.economics.life_cycle import sentences
-from crmlib.economics.life_cycle.data import LifeCycleData, people_at
+from crmlib.economics.life_cycle.data import LifeCycleData, people_at, with_states
 from crmlib.economics.life_cycle.moves import transitions
 from crmlib.economics.life_cycle.values import simulated_values, within
 from crmlib.findings import NOT_JUDGED, Rules, Verdict, judge, limit, with_finding
 from crmlib.no_rows import no_rows, why_none
-from crmlib.statistics import normal_quantile
+from crmlib.statistics import with_ends
 
 SWEPT: dict[str, tuple[float, float]] = {
     "gone_chance": (0.8, 0.95), "horizon_months": (3, 12), "false_alarm_rate": (0.01, 0.10), "unstable_orders": (2, 5),
     "stable_gaps": (1, 3), "contact_cost": (1.0, 5.0),
 }  # fmt: skip
 _SUBJECT = "values of states"
+_CHECK = "state people months markov simulated happened happened_low happened_high"
+_SWEEP = "threshold limit stable latent terminated moved_by_it returned_share"
+_READINGS = "reading state rule people off_table"
 
 
 @dataclass(frozen=True)
@@ -35,30 +38,27 @@ class ValueRules(Rules):
     off_refuse: float = limit(0.30, "states would be ranked by chance")
 
 
+@with_states(_CHECK)
 def forecast_check(life: LifeCycleData) -> pd.DataFrame:
-    """What was forecast some months ago, beside what happened; see `LifeCycle.forecast_check`."""
-    columns = "state people months markov simulated happened happened_low happened_high"
-    if life.missing:
-        return no_rows(columns, life.missing)
+    """Were the values right? What was forecast some months ago, beside what happened since.
+
+    By `state` then: `people`, and per person within the `months` since what the Markov chain and the simulated
+    histories `forecast` from what was known then (`markov`, `simulated`), and what they brought (`happened`, with its
+    interval over persons). A year where the log is three times as long, else a third of it. Not discounted.
+    """
     cut = start_of_check(life)
     if cut is None:
-        return no_rows(columns, "the log is too short to look back")
+        return no_rows(_CHECK, "the log is too short to look back")
     months = life.data.last - cut
     chain, names = life.chain_to(cut), life.table.names
-    table = brought_since(life, cut)
-    table["state"] = [names[place] for place in table["place"]]
-    forecast = pd.DataFrame(
-        {"state": names, "markov": within(chain.matrix(), chain.money_each(), 0.0, months)}
-    )
-    forecast["simulated"] = simulated_values(chain, 0.0, months=months, random_state=0)["simulated"]
-    table = table.merge(forecast, on="state").assign(months=months)
-    return with_finding(life.in_order(table[columns.split()]), sentences.forecasts_in_words)
+    forecast = simulated_values(chain, 0.0, months=months, random_state=0)
+    forecast = forecast.assign(state=names, markov=within(chain.matrix(), chain.money_each(), 0.0, months))
+    table = brought_since(life, cut).join(forecast, on="place").assign(months=months)
+    return with_finding(life.in_order(table[_CHECK.split()]), sentences.forecasts_in_words)
 
 
 def start_of_check(life: LifeCycleData) -> int | None:
     """The month up to which forecasts that are checked may look; None where the log is too short."""
-    if life.missing:
-        return None
     cut = life.data.last - min(12, (life.data.last - life.data.first + 1) // 3)
     return cut if life.data.first < cut < life.data.last else None
 
@@ -71,8 +71,8 @@ def brought_since(life: LifeCycleData, cut: int, groups: pd.DataFrame | None = N
     own = ["place"] if groups is None else ["group", "place"]
     rows = rows if groups is None else rows.inner_join(ibis.memtable(groups), "person")
     found = fetch(rows.group_by(*own).agg(people=_.count(), happened=_.money.mean(), spread=_.money.std()))
-    reach = normal_quantile(0.95) * found["spread"].astype(float) / np.sqrt(found["people"])
-    return found.assign(happened_low=found["happened"] - reach, happened_high=found["happened"] + reach)
+    error = found["spread"].astype(float) / np.sqrt(found["people"])
+    return found.assign(**with_ends("happened", found["happened"], error))
 
 
 def verdict(found: pd.DataFrame) -> Verdict:
@@ -87,11 +87,14 @@ def verdict(found: pd.DataFrame) -> Verdict:
     return judge(_SUBJECT, [ValueRules().reason("off", off, errors)], errors)
 
 
+@with_states(_SWEEP)
 def sweep(life: LifeCycleData) -> pd.DataFrame:
-    """What each threshold decides; see `LifeCycle.sweep`."""
-    columns = "threshold limit stable latent terminated moved_by_it returned_share"
-    if life.missing:
-        return no_rows(columns, life.missing)
+    """What does each threshold decide?
+
+    For each threshold, as it is and at a lower and a higher value: `threshold`, `limit`, customers `stable`, `latent`
+    and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and
+    `returned_share`: of those who were terminated one horizon ago, the share who have bought since.
+    """
     usual, rows, returned = life.table, [], dict[tuple[object, ...], float]()
     base = people_at(life.data, life.data.last).set_index("person")["place"]
     for name, ends in SWEPT.items():
@@ -105,7 +108,7 @@ def sweep(life: LifeCycleData) -> pd.DataFrame:
             if (who := data.rules.who_is_gone) not in returned:
                 returned[who] = _came_back(data, int(usual.thresholds["horizon_months"]))
             rows.append((name, value, *sizes, int((place != base).sum()), returned[who]))
-    return with_finding(pd.DataFrame(rows, columns=columns.split()), sentences.sweep_in_words)
+    return with_finding(pd.DataFrame(rows, columns=_SWEEP.split()), sentences.sweep_in_words)
 
 
 def _came_back(data: Months, months: int) -> float:
@@ -117,11 +120,14 @@ def _came_back(data: Months, months: int) -> float:
     return float((gone["next_bought"] <= data.last).mean()) if len(gone) else np.nan
 
 
+@with_states(_READINGS)
 def readings(life: LifeCycleData) -> pd.DataFrame:
-    """What each reading says of the same customers; see `LifeCycle.readings`."""
-    columns, rows = "reading state rule people off_table", []
-    if life.missing:
-        return no_rows(columns, life.missing)
+    """What the three readings of the source documents say of the same customers.
+
+    By `reading` and `state`: `people` today, and of the moves from it in the last months the share that the reading's
+    own table does not have (`off_table`).
+    """
+    rows = []
     for reading in dict.fromkeys(("literal", "programme", "extended", life.reading)):
         other = life.in_reading(reading)
         found = transitions(other.chain, other.table)
@@ -132,4 +138,4 @@ def readings(life: LifeCycleData) -> pd.DataFrame:
             if people.max() > 0:
                 share = off.get(state.name, 0.0) / starts[state.name] if state.name in starts else np.nan
                 rows.append((reading, state.name, state.rule, int(people.iloc[-1]), share))
-    return with_finding(pd.DataFrame(rows, columns=columns.split()), sentences.readings_in_words)
+    return with_finding(pd.DataFrame(rows, columns=_READINGS.split()), sentences.readings_in_words)

@@ -7,26 +7,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import check_margin, fetch
+from crmlib.customers._log import fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
 from crmlib.customers.life_cycle.rules import Rules, read_rules
 from crmlib.data.sources import lacking
+from crmlib.economics.firm import FirmTables
 from crmlib.economics.life_cycle.moves import Chain, chain
 from crmlib.economics.life_cycle.values import LONGEST_MONTHS, simulated_values
 from crmlib.errors import CrmError
+from crmlib.no_rows import unless
 
 PROSPECTS = ("prospect", "new prospect", "acquired", "activated", "activated but not bought", "given up")
 LOST = ("given up", "latent", "terminated")  # where nobody wants people to go
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LifeCycleData:
+class LifeCycleData(FirmTables):
     """A firm's tables and the states that they show; see `LifeCycle` for the fields."""
 
     transactions: Any
@@ -48,17 +51,14 @@ class LifeCycleData:
     currency: str = ""
 
     def __post_init__(self) -> None:
-        check_margin(self.margin)
-        if self.months < 1:
-            raise CrmError(f"months is {self.months}; give a whole number from 1")
-        if self.horizon_months is not None and self.horizon_months < 1:
-            raise CrmError(
-                f"horizon_months is {self.horizon_months}; give a whole number from 1, or None for no end"
-            )
-        if not self.discount_rate > 0:
-            raise CrmError(
-                f"discount_rate is {self.discount_rate}; give a rate per year above 0, such as 0.10"
-            )
+        super().__post_init__()
+        checks = [("months", self.months < 1, "a whole number from 1")]
+        endless = "a whole number from 1, or None for no end"
+        checks += [("horizon_months", self.horizon_months is not None and self.horizon_months < 1, endless)]
+        checks += [("discount_rate", not self.discount_rate > 0, "a rate per year above 0, such as 0.10")]
+        for name, wrong, allowed in checks:
+            if wrong:
+                raise CrmError(f"{name} is {getattr(self, name)}; give {allowed}")
 
     @cached_property
     def table(self) -> Rules:
@@ -125,9 +125,9 @@ class LifeCycleData:
     @cached_property
     def counts(self) -> pd.DataFrame:
         """People by month (its number) and state."""
-        rows = self.data.moves.groupby(["month", "place"])["people"].sum().unstack(fill_value=0.0)
-        places = range(len(self.table.states))
-        whole = rows.reindex(index=range(self.data.first, self.data.last + 1), columns=places).fillna(0.0)
+        moves, months = self.data.moves, range(self.data.first, self.data.last + 1)
+        rows = moves.pivot_table("people", "month", "place", aggfunc="sum")
+        whole = rows.reindex(index=months, columns=range(len(self.table.states))).fillna(0.0)
         return whole.set_axis(self.table.names, axis=1)
 
     @property
@@ -152,6 +152,11 @@ class LifeCycleData:
         order = {name: place for place, name in enumerate(self.table.names[::-1])}
         names = [name for name in ("state", "next_state") if name in found]
         return found.sort_values(names, key=lambda names: names.map(order), ignore_index=True)
+
+
+def with_states(columns: str) -> Any:
+    """Of a function of the chapter: these columns without rows, where nobody has a state."""
+    return unless(attrgetter("missing"), columns)
 
 
 def people_at(data: Months, month: int) -> pd.DataFrame:

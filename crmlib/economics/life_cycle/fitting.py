@@ -11,7 +11,7 @@ from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition.ratios import ratio
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.checks import brought_since, start_of_check
-from crmlib.economics.life_cycle.data import LOST, LifeCycleData
+from crmlib.economics.life_cycle.data import LOST, LifeCycleData, with_states
 from crmlib.economics.life_cycle.moves import Chain, chain, rows_of_shares
 from crmlib.economics.life_cycle.values import within
 from crmlib.findings import Estimate, with_finding
@@ -27,6 +27,7 @@ _FITS = (
 _DRIFT = "by group before lately change change_low change_high p_value drifts"
 
 
+@with_states(_FITS)
 def own_parameters(life: LifeCycleData) -> pd.DataFrame:
     """Do parameters of their own, for each market and each product type, forecast later money better?
 
@@ -37,8 +38,8 @@ def own_parameters(life: LifeCycleData) -> pd.DataFrame:
     are off, with its interval by customers. Groups of fewer than 100 people are "other".
     """
     cut = start_of_check(life)
-    if life.missing or cut is None:
-        return no_rows(_FITS, life.missing or "the log is too short to look back")
+    if cut is None:
+        return no_rows(_FITS, "the log is too short to look back")
     months, frames = life.data.last - cut, []
     for by in BY:
         groups = _groups(life, by, cut)
@@ -98,6 +99,7 @@ def gain_of(table: pd.DataFrame) -> Estimate:
     )
 
 
+@with_states(_DRIFT)
 def drift(life: LifeCycleData) -> pd.DataFrame:
     """Have the parameters of a market or a product type changed, beyond what changed everywhere?
 
@@ -105,9 +107,9 @@ def drift(life: LifeCycleData) -> pd.DataFrame:
     the year `before` and in the last twelve months (`lately`); the `change` of its distance from the share in all other
     groups, with its interval by months, the p-value (corrected for the number of groups: Holm) and whether it `drifts`.
     """
-    start = life.data.last - 24 if not life.missing else 0
-    if life.missing or start < life.data.first:
-        return no_rows(_DRIFT, life.missing or "the log does not cover 24 complete months")
+    start = life.data.last - 24
+    if start < life.data.first:
+        return no_rows(_DRIFT, "the log does not cover 24 complete months")
     names, rows = life.table.names, []
     lost = [place for place, name in enumerate(names) if name in LOST]
     kept = [place for place, name in enumerate(names) if name in life.of_customers and name not in LOST]

@@ -13,14 +13,13 @@ from crmlib.customers.life_cycle.rules import read_transitions
 from crmlib.economics.life_cycle import checks, fitting, policy, sentences
 from crmlib.economics.life_cycle import moves as chains
 from crmlib.economics.life_cycle import stages as product_stages
-from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at
+from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at, with_states
 from crmlib.economics.life_cycle.values import values_of_states
-from crmlib.findings import Estimate, Verdict, in_currency, with_finding
+from crmlib.findings import Estimate, Verdict, with_finding
 from crmlib.no_rows import no_rows
 
 _STATES = "state rule owner next_hop people share change value"
-_TRANSITIONS = "state next_state starts moved probability probability_low probability_high allowed"
-_HOPS = "state next_hop people hop_share lost_share median_months gain break_even"
+_HOPS = "state next_hop people hop_share lost_share median_months gain"
 _PEOPLE = "customer_id state owner orders months_silent p_no_purchase value"
 
 
@@ -74,14 +73,13 @@ class LifeCycle(LifeCycleData):
 
     own_parameters, drift = fitting.own_parameters, fitting.drift
 
+    @with_states(_STATES)
     def states(self) -> pd.DataFrame:
         """How many are in each state today, by which rule, who looks after them, and what is one worth?
 
         In the order of life: `state`, `rule`, `owner`, `next_hop`, `people`, `share`, `change` (in twelve months,
         people) and `value` (of one, by the simulated histories of `values`; not known where the verdict refuses it).
         """
-        if self.missing:
-            return no_rows(_STATES, self.missing)
         counts = self.counts
         now, year = counts.iloc[-1], counts.iloc[-13] if len(counts) > 12 else np.nan
         table = self.table.frame.drop(columns=["moves", "reading"])
@@ -92,58 +90,52 @@ class LifeCycle(LifeCycleData):
         table["value"] = table["state"].map(self.worth)
         return with_finding(table[_STATES.split()], sentences.states_today)
 
+    @with_states("month state people")
     def by_month(self) -> pd.DataFrame:
         """How many were in each state at the end of each month: `month`, `state` (in the order of life), `people`."""
-        if self.missing:
-            return no_rows("month state people", self.missing)
         counts = self.counts[self.table.names[::-1]]
         counts = counts.set_axis(dates(counts.index), axis=0).rename_axis("month")
         long = counts.reset_index().melt("month", var_name="state", value_name="people")
         return with_finding(long.astype({"people": int}), sentences.course_of_states, self.of_customers)
 
+    @with_states("month new recurring resurrected dormant")
     def buyers(self) -> pd.DataFrame:
         """Who bought in each month: `new`, `recurring` (the month before too), `resurrected`; who were `dormant`?"""
-        if self.missing:
-            return no_rows("month new recurring resurrected dormant", self.missing)
         found = self.data.buyers
         return with_finding(found.assign(month=dates(found["month"])), sentences.buyers_in_words)
 
+    @with_states("state next_state starts moved probability probability_low probability_high allowed")
     def transitions(self) -> pd.DataFrame:
         """Where do customers go from each state, within a month?
 
         `state`, `next_state`, `starts` (person-months), `moved`, `probability` with its interval by months, and whether
         the table of the reading has the move (`allowed`). The table may be edited and given to `values`.
         """
-        if self.missing:
-            return no_rows(_TRANSITIONS, self.missing)
         found = chains.transitions(self.chain, self.table)
         return with_finding(self.in_order(found), sentences.moves_off_the_table, self.reading)
 
     def matrix(self) -> pd.DataFrame:
         """Person-months by state (rows) and the state a month later (columns), in the order of life, for a picture."""
         found = self.transitions()
-        names = self.table.names[::-1]
         if not len(found):
             return pd.DataFrame()
         table = found.pivot(index="state", columns="next_state", values="moved")
-        kept = [name for name in names if name in table.index]
-        return with_finding(
-            table.reindex(index=kept, columns=kept).fillna(0.0), lambda _: found.attrs["finding"]
-        )
+        kept = [name for name in self.table.names[::-1] if name in table.index]
+        table = table.reindex(index=kept, columns=kept).fillna(0.0)
+        return with_finding(table, lambda _: found.attrs["finding"])
 
+    @with_states("state starts leave_share median_months still_there")
     def dwell(self) -> pd.DataFrame:
         """How long does a stay in each state last? See `moves.dwell`."""
-        if self.missing:
-            return no_rows("state starts leave_share median_months still_there", self.missing)
         return self.in_order(chains.dwell(self.chain, self.table.names))
 
+    @with_states("state starts leave_early leave_late p_before p_age memory")
     def memory(self) -> pd.DataFrame:
         """Does what was before still predict where a customer goes? See `moves.memory`."""
-        if self.missing:
-            return no_rows("state starts leave_early leave_late p_before p_age memory", self.missing)
         found = self.in_order(chains.memory(self.chain, self.table.names))
         return with_finding(found, sentences.memory_in_words)
 
+    @with_states("state money_each value value_low value_high simulated")
     def values(self, transitions: Any = None) -> pd.DataFrame:
         """What is a customer in each state worth from the next month on?
 
@@ -159,8 +151,6 @@ class LifeCycle(LifeCycleData):
             its interval by months, and `simulated` with its interval: histories in which leaving depends on the time in
             the state. Where they differ, the chain's memory matters. Values that the verdict refuses are not known.
         """
-        if self.missing:
-            return no_rows("state money_each value value_low value_high simulated", self.missing)
         assumed = None if transitions is None else read_transitions(transitions, self.table.names)
         names, months = self.table.names, self.horizon_months
         found = values_of_states(self.chain, names, self.rate, months=months, transitions=assumed)
@@ -178,15 +168,6 @@ class LifeCycle(LifeCycleData):
         there = self.chain.people.sum(axis=(0, 2)) > 0
         found = pd.Series(self.simulated["simulated"].to_numpy(), self.table.names)[there]
         return found * np.nan if self.refusal else found
-
-    def forecast_check(self) -> pd.DataFrame:
-        """Were the values right? What was forecast some months ago, beside what happened since.
-
-        By `state` then: `people`, and per person within the `months` since what the Markov chain and the simulated
-        histories `forecast` from what was known then (`markov`, `simulated`), and what they brought (`happened`, with
-        its interval over persons). A year where the log is three times as long, else a third of it. Not discounted.
-        """
-        return checks.forecast_check(self)
 
     def verdict(self) -> Verdict:
         """Whether the values are to be used: how far off histories that remember were (see `forecast_check`)."""
@@ -206,16 +187,15 @@ class LifeCycle(LifeCycleData):
         found = self.transitions()
         if not len(found):
             return no_rows("state next_state people moved probability way", self.missing)
-        now = self.counts.iloc[-1]
         found = found[(found["moved"] > 0) | (found["state"] == found["next_state"])]
-        found = found.assign(
-            people=found["state"].map(now).astype(int), moved=found["moved"] / len(self.chain.moved)
-        )
+        people = found["state"].map(self.counts.iloc[-1]).astype(int)
+        found = found.assign(people=people, moved=found["moved"] / len(self.chain.moved))
         hop = found["next_state"] == found["state"].map({one.name: one.next for one in self.table.states})
         found["way"] = np.select([hop, found["next_state"].isin(LOST)], ["next hop", "lost"], "other")
         found = found[["state", "next_state", "people", "moved", "probability", "way"]]
         return with_finding(found, sentences.busiest_way)
 
+    @with_states(f"{_HOPS} break_even")
     def hops(self, contact_cost: float | None = None) -> pd.DataFrame:
         """What does each small hop bring, how long does it take, and how many are lost on the way?
 
@@ -224,8 +204,6 @@ class LifeCycle(LifeCycleData):
         `gain` (value of the next hop less that of the state) and, with the money per contact, `break_even`: the share
         of those contacted that must make the hop because of it.
         """
-        if self.missing:
-            return no_rows(_HOPS, self.missing)
         matrix, names = self.chain.matrix(), self.table.names
         value, stay = self.worth, self.dwell().set_index("state")["median_months"]
         now, rows = self.counts.iloc[-1], []
@@ -233,108 +211,39 @@ class LifeCycle(LifeCycleData):
         for place, state in reversed([*enumerate(self.table.states)]):
             if state.next == state.name or state.name not in stay.index:
                 continue
-            lost = sum(
-                matrix[place, target] for target in worse if target != place and names[target] != state.next
-            )
+            target = names.index(state.next)
+            lost = sum(matrix[place, worst] for worst in worse if worst not in (place, target))
             gain = float(value.get(state.next, np.nan) - value[state.name])
-            rows.append((state.name, state.next, int(now[state.name]), matrix[place, names.index(state.next)], lost,
-                         stay[state.name], gain))  # fmt: skip
-        table = pd.DataFrame(
-            rows, columns="state next_hop people hop_share lost_share median_months gain".split()
-        )
+            row = (state.name, state.next, int(now[state.name]), matrix[place, target], lost)
+            rows.append((*row, stay[state.name], gain))
+        table = pd.DataFrame(rows, columns=_HOPS.split())
         table["break_even"] = (contact_cost or np.nan) / table["gain"].where(table["gain"] > 0)
         return with_finding(table, sentences.best_hop)
 
-    def stages(self, source: Any = None) -> pd.DataFrame:
-        """Who is acquired, activated, retained, grown and referred within a year, by product type?
-
-        Parameters
-        ----------
-        source : path, optional
-            A file of stages like `crmlib/economics/life_cycle/stages.toml`, the default.
-
-        Returns
-        -------
-        DataFrame
-            By `product_type` and `stage`, of people known for a year at least: the `event` that counts, how many
-            `entered` (were at the stage before) and `reached` it within a year of being known, the share with its
-            interval, `median_days`, and `leak`: what those who did not would have brought in that year beyond what they
-            did, had they been like those who did. That is an upper end: they may be different.
-        """
-        return product_stages.stages(self, source)
-
+    @with_states(_PEOPLE)
     def people(self) -> pd.DataFrame:
         """Who is in which state today, the most valuable first?
 
         `customer_id`, `state`, `owner`, `orders`, `months_silent`, `p_no_purchase` and `value` (of one in the state).
         Prospects of whom no customer came have their own number behind "lead:".
         """
-        if self.missing:
-            return no_rows(_PEOPLE, self.missing)
         found = people_at(self.data, self.data.last)
         found["state"] = [self.table.names[place] for place in found.pop("place")]
         found["owner"] = found["state"].map({one.name: one.owner for one in self.table.states})
         found["value"] = found["state"].map(self.worth)
         order = ["value", "p_no_purchase", "customer_id"]
-        found = found.rename(columns={"person": "customer_id"}).sort_values(
-            order, ascending=[False, True, True]
-        )
-        return found[_PEOPLE.split()].reset_index(drop=True)
+        found = found.rename(columns={"person": "customer_id"})[_PEOPLE.split()]
+        return found.sort_values(order, ascending=[False, True, True], ignore_index=True)
 
-    def sweep(self) -> pd.DataFrame:
-        """What does each threshold decide?
-
-        For each threshold, as it is and at a lower and a higher value: `threshold`, `limit`, customers `stable`,
-        `latent` and `terminated` today, how many of all are in another state than by the table (`moved_by_it`), and
-        `returned_share`: of those who were terminated one horizon ago, the share who have bought since.
-        """
-        return checks.sweep(self)
-
-    def readings(self) -> pd.DataFrame:
-        """What the three readings of the source documents say of the same customers.
-
-        By `reading` and `state`: `people` today, and of the moves from it in the last months the share that the
-        reading's own table does not have (`off_table`).
-        """
-        return checks.readings(self)
-
-    def contact_effect(self, kind: str = "reminder", days: int = 30) -> Estimate:
-        """By which share a message of a kind raises the chance to buy within so many days, by the firm's experiments.
-
-        Not known where there is none: a log in which all were contacted, or none, cannot tell.
-        """
-        return policy.effect_of_contact(self, kind, days)
-
-    def contact_policy(
-        self, contact_cost: float | None = None, effect: Estimate | None = None
-    ) -> pd.DataFrame:
-        """After how many months of silence should contacts stop?
-
-        Parameters
-        ----------
-        contact_cost : float, optional
-            Money per contact; without it 1.00 is assumed, and the finding says so.
-        effect : Estimate, optional
-            By which share a contact raises the chance to buy, as of `contact_effect`; where it is not known, who is not
-            contacted never buys again, which is assumed.
-
-        Returns
-        -------
-        DataFrame
-            `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting
-            in the last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and
-            `basis`.
-        """
-        return policy.policy(self, contact_cost, effect)
-
-    def contact_cost(self) -> float | None:
-        """What a message of the firm costs on average; None where no cost is known."""
-        return policy.cost_of_contact(self)
+    # Were the values right, and what would other thresholds and readings say?
+    forecast_check, sweep, readings = checks.forecast_check, checks.sweep, checks.readings
+    stages = product_stages.stages
+    contact_effect, contact_policy = policy.effect_of_contact, policy.policy
+    contact_cost = policy.cost_of_contact
 
     def sentences(self, *frames: pd.DataFrame) -> list[str]:
-        """What the frames of this chapter say, a sentence each, in the currency."""
-        found = [in_currency(frame.attrs.get("finding", ""), self.currency) for frame in frames]
-        return [sentence for sentence in found if sentence]
+        """What the frames of this chapter say, a sentence each, in the currency; nothing where there is none."""
+        return [sentence for sentence in super().sentences(*frames) if sentence]
 
     def key_figures(self) -> dict[str, Estimate]:
         """Customers in the states that count, and what one who is stable is worth beyond one who is latent."""

@@ -118,9 +118,8 @@ def dwell(found: Chain, names: list[str]) -> pd.DataFrame:
         survival = np.cumprod(1 - hazard)
         below = np.flatnonzero(survival <= 0.5)
         median = float(below[0] + 1) if len(below) else np.nan
-        year = (
-            float(survival[11]) if len(survival) >= 12 and (known[:12].all() or survival[11] == 0) else np.nan
-        )
+        whole_year = len(survival) >= 12 and (known[:12].all() or survival[11] == 0)
+        year = float(survival[11]) if whole_year else np.nan
         rows.append((name, there.sum(), left.sum() / there.sum(), median, year))
     return pd.DataFrame(rows, columns="state starts leave_share median_months still_there".split())
 

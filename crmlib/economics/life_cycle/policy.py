@@ -16,11 +16,11 @@ from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import open_optional
 from crmlib.economics.experiments import read_experiments
 from crmlib.economics.life_cycle import sentences
-from crmlib.economics.life_cycle.data import LifeCycleData
+from crmlib.economics.life_cycle.data import LifeCycleData, with_states
 from crmlib.economics.life_cycle.values import contact_policy
 from crmlib.errors import DataError
 from crmlib.findings import Estimate, with_finding
-from crmlib.no_rows import no_rows, why_none
+from crmlib.no_rows import no_rows
 from crmlib.statistics import Array
 
 FEWEST = 30  # customers as long silent, below which a chance to buy is not taken for known
@@ -28,17 +28,18 @@ LEFT_ALONE = "assumed: who is not contacted never buys again"
 _COLUMNS = "months_contacted chance value last_gain best basis"
 
 
-def effect_of_contact(life: LifeCycleData, kind: str, days: int) -> Estimate:
-    """By which share a message raises the chance to buy; see `LifeCycle.contact_effect`."""
+def effect_of_contact(life: LifeCycleData, kind: str = "reminder", days: int = 30) -> Estimate:
+    """By which share a message of a kind raises the chance to buy within so many days, by the firm's experiments.
+
+    Not known where there is none: a log in which all were contacted, or none, cannot tell.
+    """
     known = {"days": days, "as_of": life.as_of, "margin": life.margin}
     try:
         outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
     except DataError:  # no control, or no day of it: chapter 9 names the fault
         return Estimate(None, "share")
-    if why_none(outcomes) or not len(outcomes):
-        return Estimate(None, "share")
-    rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]].assign(experiment=kind)
-    read = read_experiments(rows, outcome="bought") if len(rows) else rows
+    rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
+    read = read_experiments(rows.assign(experiment=kind), outcome="bought") if len(rows) else rows
     if not len(read) or not read["control_mean"].iloc[0] > 0:
         return Estimate(None, "share")
     row = read.iloc[0]
@@ -55,10 +56,26 @@ def cost_of_contact(life: LifeCycleData) -> float | None:
     return None if found is None else float(found)
 
 
-def policy(life: LifeCycleData, contact_cost: float | None, effect: Estimate | None) -> pd.DataFrame:
-    """After how many months of silence to stop; see `LifeCycle.contact_policy`."""
-    if life.missing:
-        return no_rows(_COLUMNS, life.missing)
+@with_states(_COLUMNS)
+def policy(
+    life: LifeCycleData, contact_cost: float | None = None, effect: Estimate | None = None
+) -> pd.DataFrame:
+    """After how many months of silence should contacts stop?
+
+    Parameters
+    ----------
+    contact_cost : float, optional
+        Money per contact; without it 1.00 is assumed, and the finding says so.
+    effect : Estimate, optional
+        By which share a contact raises the chance to buy, as of `contact_effect`; where it is not known, who is not
+        contacted never buys again, which is assumed.
+
+    Returns
+    -------
+    DataFrame
+        `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting in
+        the last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and `basis`.
+    """
     chance, each, contacted = _by_silence(life)
     if not len(chance):
         return no_rows(_COLUMNS, f"no silence of a month is known of {FEWEST} customers")
@@ -87,10 +104,8 @@ def _by_silence(life: LifeCycleData) -> tuple[Array, float, float]:
     counted = rows.group_by(gap=ibis.least(gap, last + 1 - rows.month), open=gap > last - rows.month)
     found = fetch(counted.agg(n=_.count()))
     length = int(found["gap"].max()) if len(found) else 0
-    ended, open_ = (
-        np.bincount(part["gap"].astype(int), part["n"], length + 1)
-        for part in (found[~found["open"]], found[found["open"]])
-    )
+    parts = found[~found["open"]], found[found["open"]]
+    ended, open_ = (np.bincount(part["gap"].astype(int), part["n"], length + 1) for part in parts)
     # Those who are still silent were at risk in all months but the one after the log's last.
     at_risk = (ended + open_)[::-1].cumsum()[::-1][1:] - open_[1:]
     enough = np.append(at_risk >= FEWEST, False)
@@ -102,8 +117,5 @@ def _by_silence(life: LifeCycleData) -> tuple[Array, float, float]:
     events = life.data.events.filter(_.orders > 0)
     touched = fetch(events.agg(n=(_.contact_month == _.month).sum(), months=(_.until - _.month + 1).sum()))
     share = float(touched["n"].iloc[0] or 0) / max(float(touched["months"].iloc[0] or 0), 1.0)
-    return (
-        np.asarray(chance, dtype=float),
-        float(sums["money"].iloc[0] or 0) / max(int(sums["n"].iloc[0]), 1),
-        share,
-    )
+    each = float(sums["money"].iloc[0] or 0) / max(int(sums["n"].iloc[0]), 1)
+    return np.asarray(chance, dtype=float), each, share

@@ -20,11 +20,8 @@ def states_today(table: pd.DataFrame) -> str:
     if not names:
         return ""
     first, *others = names
-    parts = [
-        f"{fmt.plural(people[first], 'customer')} {'is' if people[first] == 1 else 'are'} {first}",
-        *(f"{fmt.count(people[one])} {one}" for one in others),
-    ]
-    return fmt.listing(parts)
+    who = f"{fmt.plural(people[first], 'customer')} {'is' if people[first] == 1 else 'are'} {first}"
+    return fmt.listing([who, *(f"{fmt.count(people[name])} {name}" for name in others)])
 
 
 def course_of_states(long: pd.DataFrame, states: list[str]) -> str:
@@ -97,8 +94,8 @@ def forecasts_in_words(table: pd.DataFrame) -> str:
         return ""
     off = [fmt.change(total / happened - 1) for total in (markov, simulated)]
     months = fmt.length(int(table["months"].iloc[0]), "M")
-    told = f"the Markov chain is off by {off[0]}, histories that remember by {off[1]}"
-    return f"Of what was brought within {months} {told}"
+    errors = f"the Markov chain is off by {off[0]}, histories that remember by {off[1]}"
+    return f"Of what was brought within {months} {errors}"
 
 
 def busiest_way(table: pd.DataFrame) -> str:
@@ -116,10 +113,8 @@ def best_hop(table: pd.DataFrame) -> str:
     if not len(known) or not known["gain"].max() > 0:
         return ""
     row = known.loc[(known["gain"] * known["people"]).idxmax()]
-    each, people = money(row["gain"]), fmt.plural(row["people"], "person", "people")
-    return (
-        f"The hop from {row['state']} to {row['next_hop']} is worth {each} each, and {people} stand before it"
-    )
+    hop, each = f"The hop from {row['state']} to {row['next_hop']}", money(row["gain"])
+    return f"{hop} is worth {each} each, and {fmt.plural(row['people'], 'person', 'people')} stand before it"
 
 
 def sweep_in_words(table: pd.DataFrame) -> str:

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, dated, end_of, fetch, money_of, seen_by, with_ids_of
-from crmlib.data.sources import open_optional
+from crmlib.customers._log import dated, end_of, fetch, money_of, seen_by, with_ids_of
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.data import LifeCycleData
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
-from crmlib.statistics import wilson_interval
+from crmlib.statistics import share_with_ends
 
 STAGES = ("acquired", "activated", "retained", "grown", "referred")
 EVENTS = (
@@ -59,7 +59,21 @@ def read_stages(source: Any = None) -> dict[str, dict[str, str]]:
 
 
 def stages(life: LifeCycleData, source: Any = None) -> pd.DataFrame:
-    """Who reached which stage within a year, by product type; see `LifeCycle.stages`."""
+    """Who is acquired, activated, retained, grown and referred within a year, by product type?
+
+    Parameters
+    ----------
+    source : path, optional
+        A file of stages like `crmlib/economics/life_cycle/stages.toml`, the default.
+
+    Returns
+    -------
+    DataFrame
+        By `product_type` and `stage`, of people known for a year at least: the `event` that counts, how many `entered`
+        (were at the stage before) and `reached` it within a year of being known, the share with its interval,
+        `median_days`, and `leak`: what those who did not would have brought in that year beyond what they did, had they
+        been like those who did. That is an upper end: they may be different.
+    """
     table = read_stages(source)
     people = _people(life)
     if people.empty:
@@ -78,18 +92,12 @@ def stages(life: LifeCycleData, source: Any = None) -> pd.DataFrame:
             start = before if place == 0 else entered[:, min(place - 1, 2)]
             there = start & entered[:, place]
             worth = some["worth"].to_numpy(float)
-            lost = int(start.sum() - there.sum())
+            reached, lost = int(there.sum()), int(start.sum() - there.sum())
             more = worth[there].mean() - worth[start & ~there].mean() if there.any() and lost else np.nan
-            low, high = wilson_interval(there.sum(), start.sum()) if start.any() else (np.nan, np.nan)
-            rows.append(
-                {
-                    "product_type": kind, "stage": stage, "event": table[str(kind)][stage], "entered": int(start.sum()),
-                    "reached": int(there.sum()), "reached_share": there.sum() / start.sum() if start.any() else np.nan,
-                    "reached_share_low": float(low), "reached_share_high": float(high),
-                    "median_days": float(np.median(days[there, place])) if there.any() else np.nan,
-                    "leak": lost * more,
-                }
-            )  # fmt: skip
+            row = {"product_type": kind, "stage": stage, "event": table[str(kind)][stage]}
+            row |= {"entered": int(start.sum()), "reached": reached, "leak": lost * more}
+            row |= share_with_ends("reached_share", reached, start.sum())
+            rows.append(row | {"median_days": np.median(days[there, place]) if there.any() else np.nan})
     return with_finding(pd.DataFrame(rows, columns=_COLUMNS.split()), sentences.worst_stage)
 
 
@@ -108,9 +116,8 @@ def _people(life: LifeCycleData) -> pd.DataFrame:
     found = found[found["known_on"] <= last - pd.Timedelta(YEAR, "D")]
     for name in EVENTS:
         found[name] = (pd.to_datetime(found[name]) - found["known_on"]).dt.days
-    return found.assign(
-        worth=_worth(life, log, found["known_on"]).reindex(found.index).fillna(0.0)
-    ).reset_index()
+    worth = _worth(life, log, found["known_on"]).reindex(found.index).fillna(0.0)
+    return found.assign(worth=worth).reset_index()
 
 
 def _known(log: ibis.Table, tables: Mapping[str, ibis.Table | None], end: ibis.Value) -> pd.DataFrame:
@@ -122,14 +129,9 @@ def _known(log: ibis.Table, tables: Mapping[str, ibis.Table | None], end: ibis.V
         if "customer_id" in leads.columns:
             leads = with_ids_of(log, leads)
             own = ibis.coalesce(leads.customer_id.cast("string"), own)
-        dates = {
-            event: leads[column] if column in leads.columns else ibis.null("timestamp")
-            for event, column in _OF_LEADS.items()
-        }
-        rows = leads.filter(leads.created < end).select(
-            person=own, product_type=leads.product_type, known_on=leads.created, **dates
-        )
-        prospects = fetch(rows)
+        dates = {event: optional(leads, column, "timestamp") for event, column in _OF_LEADS.items()}
+        known = {"person": own, "product_type": leads.product_type, "known_on": leads.created, **dates}
+        prospects = fetch(leads.filter(leads.created < end).select(**known))
         frames.append(prospects[["person", "product_type", "known_on"]])
     if customers is not None and {"joined", "product_type"} <= {*customers.columns}:
         rows = with_ids_of(log, customers).filter(_.joined < end)
@@ -140,9 +142,7 @@ def _known(log: ibis.Table, tables: Mapping[str, ibis.Table | None], end: ibis.V
     whole = pd.concat(frames, ignore_index=True).dropna()
     whole["known_on"] = pd.to_datetime(whole["known_on"]).dt.normalize()
     people = whole.groupby("person", as_index=False).first()
-    return people.merge(
-        prospects.groupby("person")[[*_OF_LEADS]].min().reset_index(), on="person", how="left"
-    )
+    return people.merge(prospects.groupby("person")[[*_OF_LEADS]].min(), on="person", how="left")
 
 
 def _orders(log: ibis.Table) -> dict[str, pd.Series]:
@@ -169,19 +169,16 @@ def _of_contracts(log: ibis.Table, rows: ibis.Table | None, life: LifeCycleData)
         return {name: pd.Series(dtype="datetime64[ns]") for name in names}
     frame = fetch(with_ids_of(log, rows).select(*[name for name in rows.columns if name != "plan"]))
     frame["person"] = frame["customer_id"].astype(str)
-    frame = frame[pd.to_datetime(frame["start"]).dt.date <= as_day(life.last_day, "last_day")].sort_values(
-        "start"
-    )
-    start = pd.to_datetime(frame["start"])
+    frame = frame[pd.to_datetime(frame["start"]).dt.date <= life.last_day].sort_values("start")
+    start, price = pd.to_datetime(frame["start"]), frame["price_per_month"].astype(float)
     begun = start.groupby(frame["person"]).min()
+    half_year = begun + pd.Timedelta(HALF, "D")
     over = pd.to_datetime(frame["end"]).fillna(pd.Timestamp.max.normalize()) if "end" in frame else start * 0
-    kept = over.groupby(frame["person"]).max() >= begun + pd.Timedelta(HALF, "D")
-    dearer = frame["price_per_month"].astype(float) > frame.groupby("person")["price_per_month"].transform(
-        "first"
-    )
+    kept = over.groupby(frame["person"]).max() >= half_year
+    dearer = price > price.groupby(frame["person"]).transform("first")
     return {
         "contract": begun,
-        "contract kept": (begun + pd.Timedelta(HALF, "D")).where(kept),
+        "contract kept": half_year.where(kept),
         "larger plan": start[dearer].groupby(frame.loc[dearer, "person"]).min(),
     }
 
@@ -197,10 +194,8 @@ def _recommendations(log: ibis.Table, customers: ibis.Table | None, end: ibis.Va
 
 def _worth(life: LifeCycleData, log: ibis.Table, known_on: pd.Series) -> pd.Series:
     """What each customer brought within a year of being known."""
-    money = money_of(log, life.margin)
-    rows = log.select(
-        person=log.customer_id.cast("string"), day=dated(log).cast("date"), worth=money[life.money]
-    )
+    worth = money_of(log, life.margin)[life.money]
+    rows = log.select(person=log.customer_id.cast("string"), day=dated(log).cast("date"), worth=worth)
     since = ibis.memtable(known_on.rename("since").reset_index())
     joined = rows.inner_join(since, "person")
     joined = joined.filter(joined.day.delta(joined.since.cast("date"), unit="day") < YEAR)

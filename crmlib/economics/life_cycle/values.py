@@ -7,7 +7,7 @@ import pandas as pd
 
 from crmlib.economics.formula_clv import markov_value, recency_migration
 from crmlib.economics.life_cycle.moves import Chain
-from crmlib.statistics import Array, bootstrap_weights, normal_quantile, percentile_interval
+from crmlib.statistics import Array, bootstrap_weights, percentile_interval, with_ends
 
 HISTORIES, LONGEST_MONTHS = 2000, 360  # for each state
 DRAWN_TO = 30.0  # moves of the whole state that count beside those of an age
@@ -50,10 +50,8 @@ def values_of_states(
     drawn = bootstrap_weights(size, RESAMPLES, 0, poisson=True) if size > 1 else np.empty((0, size))
     some = [value(weights) for weights in drawn if weights.sum() > 0]
     low, high = percentile_interval(np.array(some)) if some else np.full((2, len(names)), np.nan)
-    table = pd.DataFrame(
-        {"state": names, "starts": found.people.sum(axis=(0, 2)), "money_each": found.money_each()}
-    )
-    return table.assign(value=value(None), value_low=low, value_high=high)
+    table = pd.DataFrame({"state": names, "starts": found.people.sum(axis=(0, 2))})
+    return table.assign(money_each=found.money_each(), value=value(None), value_low=low, value_high=high)
 
 
 def with_memory(found: Chain) -> tuple[Array, Array]:
@@ -98,9 +96,8 @@ def simulated_values(
         age = np.where(after == state, np.minimum(age + 1, ages - 1), 0)
         state = after
     by_state = total.reshape(states, histories)
-    mean = by_state.mean(axis=1)
-    reach = normal_quantile(0.95) * by_state.std(axis=1, ddof=1) / np.sqrt(histories)
-    return pd.DataFrame({"simulated": mean, "simulated_low": mean - reach, "simulated_high": mean + reach})
+    error = by_state.std(axis=1, ddof=1) / np.sqrt(histories)
+    return pd.DataFrame(with_ends("simulated", by_state.mean(axis=1), error))
 
 
 def _draw_ages(random: np.random.Generator, people: Array, histories: int) -> Array:
@@ -166,10 +163,8 @@ def contact_policy(
     treated = chances if alone is None or effect is None else np.clip(alone * (1 + effect), 0, 1)
     rows = []
     for months in range(len(chances) + 1):
-        matrix, rewards = recency_migration(
-            treated, contribution, contact_cost, contacted=months, uncontacted=alone
-        )
-        rows.append((months, float(markov_value(matrix, rewards, rate)[0])))
+        moves = recency_migration(treated, contribution, contact_cost, contacted=months, uncontacted=alone)
+        rows.append((months, float(markov_value(*moves, rate)[0])))
     table = pd.DataFrame(rows, columns=["months_contacted", "value"])
     best = table["value"].round(9).idxmax()
     return table.assign(last_gain=table["value"].diff(), best=table.index == best)

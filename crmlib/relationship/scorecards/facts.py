@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,7 @@ from crmlib.customers._log import end_of, fetch, seen_by, with_ids_of, within
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.profit.customer_profit import customer_profit
 from crmlib.customers.treatments.experiments import experiment_outcomes
-from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.data import optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, DataError
 from crmlib.no_rows import no_rows, why_none
@@ -34,6 +34,15 @@ _BUYERS = "value revenue orders discounts".split()
 _PROFILES = (
     "filled reachable consent birthday goal_reached adoption share_of_wallet planned_value manager_id joined"
 )
+
+
+def lacks(*frames: str) -> Callable[[Facts], str]:
+    """Of the facts: why the first of some frames that has no rows has none; empty where all have some."""
+
+    def reason(facts: Facts) -> str:
+        return next(filter(None, (why_none(getattr(facts, frame)) for frame in frames)), "")
+
+    return reason
 
 
 class Facts:
@@ -88,8 +97,7 @@ class Facts:
     @cached_property
     def profiles(self) -> pd.DataFrame:
         """What is known of each customer: a missing consent is none."""
-        rows = self.table("customers")
-        if rows is None:
+        if (rows := self.table("customers")) is None:
             return no_rows(_PROFILES, "no table customers")
         there = [optional(rows, name, "string").notnull() for name in PROFILE[4:]]
         there += [optional(rows, name, "boolean").fill_null(False) for name in PROFILE[:4]]
@@ -113,53 +121,47 @@ class Facts:
     def sent(self) -> pd.DataFrame:
         """What the firm sent to customers in the window, by customer and channel."""
         columns = "customer_id channel sent answerable responses customised spent"
-        rows = self._contacts
-        if rows is None:
+        if (rows := self._contacts) is None:
             return no_rows(columns, "no table touchpoints")
         costs = self.study.costs
         rate = (costs.per_service_minute if costs else None) or 0.0
         rows = rows.filter((rows.direction == "out") & within(rows.date, self.first, self.last))
-        found = fetch(
-            rows.group_by("customer_id", "channel").agg(
-                sent=rows.count(),
-                answerable=rows.response.count(),
-                responses=rows.response.isin(RESPONSES).sum().fill_null(0),
-                customised=rows.customised.fill_null(False).sum().fill_null(0),
-                spent=(rows.cost.fill_null(0.0) + rows.minutes.fill_null(0.0) * rate).sum(),
-            )
+        rows = rows.group_by("customer_id", "channel").agg(
+            sent=_.count(),
+            answerable=_.response.count(),
+            responses=_.response.isin(RESPONSES).sum().fill_null(0),
+            customised=_.customised.fill_null(False).sum().fill_null(0),
+            spent=(_.cost.fill_null(0.0) + _.minutes.fill_null(0.0) * rate).sum(),
         )
+        found = fetch(rows)
         return found if len(found) else no_rows(columns, f"no contact by the firm in {self.window}")
 
     @cached_property
     def habits(self) -> pd.DataFrame:
         """Contacts of each customer: promises due and broken, fields learned, days since the firm's last contact."""
         columns = "contacts learned promises broken days_since_sent"
-        rows = self._contacts
-        if rows is None:
+        if (rows := self._contacts) is None:
             return no_rows(columns, "no table touchpoints")
         inside = within(rows.date, self.first, self.last)
         due = within(rows.promise_due, self.first, self.last).fill_null(False)
         late = rows.promise_kept_on.isnull() | (rows.promise_kept_on.date() > rows.promise_due.date())
         last = rows.date.max(where=rows.direction == "out").date()
-        found = fetch(
-            rows.group_by("customer_id").agg(
-                contacts=inside.sum(),
-                learned=(inside & (rows.fields_learned > 0)).sum().fill_null(0),
-                fields=rows.fields_learned.sum(where=inside).fill_null(0.0),
-                promises=due.sum(),
-                broken=(due & late).sum(),
-                days_since_sent=ibis.literal(self.day).delta(last, unit="day"),
-            )
+        rows = rows.group_by("customer_id").agg(
+            contacts=inside.sum(),
+            learned=(inside & (rows.fields_learned > 0)).sum().fill_null(0),
+            fields=rows.fields_learned.sum(where=inside).fill_null(0.0),
+            promises=due.sum(),
+            broken=(due & late).sum(),
+            days_since_sent=ibis.literal(self.day).delta(last, unit="day"),
         )
-        return found.set_index("customer_id")
+        return fetch(rows).set_index("customer_id")
 
     @cached_property
     def _contacts(self) -> ibis.Table | None:
-        rows = self.table("touchpoints")
-        if rows is None:
+        if (rows := self.table("touchpoints")) is None:
             return None
-        kinds = {"direction": "string", "response": "string", "customised": "boolean", "cost": "float64"}
-        kinds |= {"minutes": "float64", "fields_learned": "float64", "channel": "string", "kind": "string"}
+        kinds = dict.fromkeys(("direction", "response", "channel", "kind"), "string")
+        kinds |= dict.fromkeys(("cost", "minutes", "fields_learned"), "float64") | {"customised": "boolean"}
         kinds |= dict.fromkeys(("replied_at", "promise_due", "promise_kept_on"), "timestamp(6)")
         rows = rows.mutate(**{name: optional(rows, name, kind) for name, kind in kinds.items()})
         return rows.filter(rows.customer_id.notnull())
@@ -182,20 +184,14 @@ class Facts:
         rows = rows.mutate(came=came, hours=answered.delta(came, unit="minute") / 60.0)
         rows = rows.mutate(channel=optional(rows, "channel", "string").fill_null("(not known)"))
         rows = rows.filter(within(rows.came, self.first) & (rows.came < until))
-        found = fetch(
-            rows.group_by("customer_id", "channel").agg(
-                asked=rows.count(),
-                in_day=(rows.hours <= 24).sum().fill_null(0),
-                never=rows.hours.isnull().sum(),
-            )
-        )
+        asked, in_day, never = rows.count(), (rows.hours <= 24).sum().fill_null(0), rows.hours.isnull().sum()
+        found = fetch(rows.group_by("customer_id", "channel").agg(asked=asked, in_day=in_day, never=never))
         return found if len(found) else no_rows(columns, f"nobody asked anything in {self.window}")
 
     @cached_property
     def open_cases(self) -> pd.Series:
         """How many cases each customer has open."""
-        rows = self.table("service_cases")
-        if rows is None:
+        if (rows := self.table("service_cases")) is None:
             return pd.Series(dtype=float)
         rows = rows.filter(optional(rows, "closed", "timestamp(6)").isnull())
         return fetch(rows.group_by("customer_id").agg(open=_.count())).set_index("customer_id")["open"]
@@ -204,31 +200,25 @@ class Facts:
     def answers(self) -> pd.DataFrame:
         """The last answers of each customer in the window: `satisfied`, `promoter`; poor ones and those followed up."""
         columns = "satisfied promoter poor followed"
-        rows = self.table("surveys")
-        if rows is None:
+        if (rows := self.table("surveys")) is None:
             return no_rows(columns, "no table surveys")
         top = optional(rows, "scale_max", "float64").fill_null(ibis.ifelse(rows.question == "nps", 10.0, 5.0))
-        rows = rows.mutate(
-            reached=rows.score / top, followed=optional(rows, "followed_up_on", "timestamp(6)").notnull()
-        )
+        followed = optional(rows, "followed_up_on", "timestamp(6)").notnull()
+        rows = rows.mutate(reached=rows.score / top, followed=followed)
         rows = rows.filter(within(rows.date, self.first, self.last))
-        poor = ((rows.question == "nps") & (rows.reached <= 0.6)) | (
-            rows.question.isin(["satisfaction", "trust", "expectation met"]) & (rows.reached <= 0.4)
-        )
+        asked = rows.question.isin(["satisfaction", "trust", "expectation met"])
+        poor = ((rows.question == "nps") & (rows.reached <= 0.6)) | (asked & (rows.reached <= 0.4))
+        best = {"satisfied": ("satisfaction", 0.8), "promoter": ("nps", 0.9)}
         last = {
-            name: rows.reached.argmax(rows.date, where=rows.question == name)
-            for name in ("satisfaction", "nps")
+            name: rows.reached.argmax(rows.date, where=rows.question == question)
+            for name, (question, _least) in best.items()
         }
-        found = fetch(
-            rows.group_by("customer_id").agg(
-                **last, poor=poor.sum().fill_null(0), followed=(poor & rows.followed).sum().fill_null(0)
-            )
-        )
+        counts = {"poor": poor.sum().fill_null(0), "followed": (poor & rows.followed).sum().fill_null(0)}
+        found = fetch(rows.group_by("customer_id").agg(**counts, **last)).set_index("customer_id")
         if found.empty:
             return no_rows(columns, f"no answer in {self.window}")
-        found = found.set_index("customer_id")
-        for name, of, least in (("satisfied", "satisfaction", 0.8), ("promoter", "nps", 0.9)):
-            score = found.pop(of).astype(float)
+        for name, (_question, least) in best.items():
+            score = found[name].astype(float)
             found[name] = (score >= least - 1e-9).astype(float).where(score.notna())
         return found
 
@@ -252,16 +242,12 @@ class Facts:
     @cached_property
     def staff(self) -> pd.DataFrame:
         """Hours and wages by activity, and who was there and left, in the window."""
-        rows = self.table("staff_hours")
-        if rows is None:
+        if (rows := self.table("staff_hours")) is None:
             return no_rows("employee_id activity hours cost", "no table staff_hours")
-        left = optional(rows, "left_on", "timestamp(6)")
         rows = rows.filter(within(rows.date, self.first, self.last))
-        cost = optional(rows, "cost", "float64")
-        rows = rows.group_by("employee_id", "activity").agg(
-            hours=rows.hours.sum(), cost=cost.sum(), left=within(left, self.first, self.last).max()
-        )
-        found = fetch(rows)
+        left = within(optional(rows, "left_on", "timestamp(6)"), self.first, self.last).max()
+        sums = {"hours": rows.hours.sum(), "cost": optional(rows, "cost", "float64").sum(), "left": left}
+        found = fetch(rows.group_by("employee_id", "activity").agg(**sums))
         return found if len(found) else no_rows(found.columns, f"no hours in {self.window}")
 
     def experiments(self, kind: str | None = None) -> pd.DataFrame:

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers._log import fetch
-from crmlib.data.sources import open_optional
-from crmlib.economics.acquisition.data import optional
+from crmlib.data.sources import open_optional, optional
 from crmlib.findings import with_finding
-from crmlib.no_rows import no_rows, why_none
-from crmlib.relationship.scorecards.facts import Facts
+from crmlib.no_rows import no_rows, unless, why_none
+from crmlib.relationship.scorecards.facts import Facts, lacks
 from crmlib.relationship.scorecards.sentences import friends_and_barnacles, spent_elsewhere
 
 BEST, SIGNIFICANT = 0.20, 0.05  # of customers: what counts as much value, and as outstanding
@@ -28,14 +27,13 @@ STAGES = ["discovery", "validation", "get", "keep", "grow"]
 _ACCOUNTS = "customer_id manager_id planned_value realised against_plan goal_reached open_cases"
 
 
+@unless(lacks("buyers", "profiles"), _TYPES)
 def value_types(facts: Facts) -> pd.DataFrame:
     """Peppers and Rogers' five types, by value today and by what customers buy elsewhere.
 
     `untapped` is value ÷ share of wallet − value: what the same customers would bring if they bought all here. Much is
     the best fifth. Buyers whose share of wallet is not known have no type.
     """
-    if reason := why_none(facts.buyers) or why_none(facts.profiles):
-        return no_rows(_TYPES, reason)
     share = facts.profiles["share_of_wallet"].reindex(facts.buyers.index).astype(float)
     rows = pd.DataFrame({"value": facts.buyers["value"], "share": share.where(share > 0)}).dropna()
     if rows.empty:
@@ -45,28 +43,23 @@ def value_types(facts: Facts) -> pd.DataFrame:
     names = ["below zero", "super-growth", "most valuable", "most growable", "low maintenance"]
     holds = [rows["value"] < 0, much & more, much, more]
     rows["value_type"] = np.select(holds, names[:-1], names[-1])
-    table = rows.groupby("value_type").agg(
-        customers=("value", "size"), value=("value", "sum"), untapped=("untapped", "sum")
-    )
-    table = table.reindex(names, fill_value=0).rename_axis("value_type").reset_index()
+    by_type = rows.groupby("value_type")
+    table = by_type[["value", "untapped"]].sum().assign(customers=by_type.size()).reindex(names, fill_value=0)
     total = table["value"].sum()
     share = table["value"] / total if total > 0 else np.nan
-    table = table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)[
-        _TYPES.split()
-    ]
-    return with_finding(table, spent_elsewhere)
+    table = table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)
+    return with_finding(table.rename_axis("value_type").reset_index()[_TYPES.split()], spent_elsewhere)
 
 
+@unless(lacks("buyers"), [])
 def significance(facts: Facts) -> pd.DataFrame:
     """Buttle's strategically significant customers: of each buyer and role, whether it holds.
 
     High future value: the best twentieth by expected lifetime value (chapter 6). High volume: the twentieth with most
     orders. Door openers: those who brought two customers or more. Benchmarks and inspirations are known to no table.
     """
-    buyers = facts.buyers
-    if reason := why_none(buyers):
-        return no_rows([], reason)
-    holds, future = pd.DataFrame(index=buyers.index), facts.study.published("lifetime_value")
+    buyers, future = facts.buyers, facts.study.published("lifetime_value")
+    holds = pd.DataFrame(index=buyers.index)
     if len(future):
         clv = future.set_index("customer_id")["clv"].reindex(buyers.index)
         holds["high future value"] = clv.rank(pct=True) > 1 - SIGNIFICANT
@@ -76,20 +69,20 @@ def significance(facts: Facts) -> pd.DataFrame:
     return holds
 
 
+@unless(lacks("buyers"), _ROLES)
 def roles(facts: Facts) -> pd.DataFrame:
     """The money behind each role of `significance`, and the fixed cost that others would bear without them.
 
     Customers carry fixed cost (`capacity.fixed_cost`) by their share of the orders.
     """
     holds, buyers = significance(facts), facts.buyers
-    if reason := why_none(holds):
-        return no_rows(_ROLES, reason)
     total, fixed = buyers["value"].sum(), _fixed_cost(facts)
     rows = []
-    for role, some in ((role, buyers[holds[role]]) for role in holds):
-        share = some["value"].sum() / total if total > 0 else np.nan
-        carried = fixed * some["orders"].sum() / buyers["orders"].sum()
-        rows.append((role, len(some), some["value"].sum(), share, carried))
+    for role in holds:
+        some = buyers.loc[holds[role], ["value", "orders"]].sum()
+        share = some["value"] / total if total > 0 else np.nan
+        carried = fixed * some["orders"] / buyers["orders"].sum()
+        rows.append((role, int(holds[role].sum()), some["value"], share, carried))
     return pd.DataFrame(rows, columns=_ROLES.split())
 
 
@@ -102,23 +95,21 @@ def _fixed_cost(facts: Facts) -> float:
     return float(fetch(found)["cost"].astype(float).iloc[0])
 
 
+@unless(lacks("buyers"), "value tenure_days loyalty_group")
 def loyalty_groups(facts: Facts) -> pd.DataFrame:
     """Reinartz and Kumar's group of each buyer: `value, tenure_days, loyalty_group`.
 
     Of buyers whose first purchase was before the window, so that all had the whole of it. Long: first purchase before
     that of half of them. Much: more than their mean.
     """
-    columns = "value tenure_days loyalty_group"
-    if reason := why_none(facts.buyers):
-        return no_rows(columns, reason)
-    born = facts.born.reindex(facts.buyers.index)
+    columns, born = ["value", "tenure_days", "loyalty_group"], facts.born.reindex(facts.buyers.index)
     rows = facts.buyers.assign(tenure_days=(pd.Timestamp(facts.last) - born).dt.days.astype(float))
     rows = pd.DataFrame(rows[born < pd.Timestamp(facts.first)])
     if len(rows) < FEWEST_IN_GRID:
         return no_rows(columns, "fewer than four customers bought before the window and in it")
     long, much = rows["tenure_days"] > rows["tenure_days"].median(), rows["value"] > rows["value"].mean()
     rows["loyalty_group"] = np.select([long & much, much, long], GRID[:-1], GRID[-1])
-    return rows[columns.split()]
+    return rows[columns]
 
 
 def loyalty_grid(facts: Facts) -> pd.DataFrame:
@@ -126,10 +117,9 @@ def loyalty_grid(facts: Facts) -> pd.DataFrame:
     rows = loyalty_groups(facts)
     if reason := why_none(rows):
         return no_rows(_GRID, reason)
-    table = rows.groupby("loyalty_group").agg(
-        customers=("value", "size"), value=("value", "sum"), tenure_days=("tenure_days", "mean")
-    )
-    table = table.reindex(GRID).rename_axis("loyalty_group").reset_index()
+    of = rows.groupby("loyalty_group")
+    found = {"customers": of.size(), "value": of["value"].sum(), "tenure_days": of["tenure_days"].mean()}
+    table = pd.DataFrame(found).reindex(GRID).rename_axis("loyalty_group").reset_index()
     table = table.fillna({"customers": 0, "value": 0.0}).astype({"customers": int})
     table["value_mean"] = table["value"] / table["customers"].where(table["customers"] > 0)
     return with_finding(table[_GRID.split()], friends_and_barnacles)
@@ -161,11 +151,10 @@ def partners(facts: Facts) -> pd.DataFrame:
     return found.assign(order=order).sort_values(["order", "balance"]).reset_index()[_SCOPE.split()]
 
 
+@unless(lacks("buyers", "answers"), "value satisfied discounts in_day")
 def sides(facts: Facts) -> pd.DataFrame:
     """What each buyer who answered a survey gets and brings: satisfied, discount taken, value."""
-    columns = "value satisfied discounts in_day"
-    if reason := why_none(facts.buyers) or why_none(facts.answers):
-        return no_rows(columns, reason)
+    columns = ["value", "satisfied", "discounts", "in_day"]
     rows = facts.buyers[["value", "discounts"]].join(facts.answers["satisfied"].dropna(), how="inner")
     if rows.empty:
         return no_rows(columns, "no buyer answered")
@@ -173,7 +162,7 @@ def sides(facts: Facts) -> pd.DataFrame:
     if len(asked):
         sums = asked.groupby("customer_id")[["in_day", "asked"]].sum()
         rows["in_day"] = (sums["in_day"] / sums["asked"]).reindex(rows.index)
-    return rows.reindex(columns=columns.split())
+    return rows.reindex(columns=columns)
 
 
 def value_matrix(facts: Facts) -> pd.DataFrame:
@@ -207,13 +196,21 @@ def value_matrix(facts: Facts) -> pd.DataFrame:
     return table[columns.split()]
 
 
+@unless(lacks("profiles", "buyers"), "goal_reached adoption quiet")
+def success_parts(facts: Facts) -> pd.DataFrame:
+    """Parts of each buyer's success, from 0 to 1: goal reached, share in use, no open case."""
+    score = facts.profiles[["goal_reached", "adoption"]].reindex(facts.buyers.index).astype(float).dropna()
+    if facts.study.has("service_cases"):
+        score["quiet"] = (facts.open_cases.reindex(score.index).fillna(0) == 0).astype(float)
+    return score if len(score) else no_rows(score.columns, "there is no such row")
+
+
+@unless(lacks("buyers", "profiles"), _ACCOUNTS)
 def accounts(facts: Facts) -> pd.DataFrame:
     """Accounts with a plan: what it names, what came in the window, who manages them; the largest shortfall first.
 
     Accounts that joined within the window are left out: a plan is for a whole year.
     """
-    if reason := why_none(facts.buyers) or why_none(facts.profiles):
-        return no_rows(_ACCOUNTS, reason)
     rows = facts.profiles.reset_index()
     new = pd.to_datetime(rows["joined"]) >= pd.Timestamp(facts.first)
     rows = rows[(rows["planned_value"] > 0) & ~new].copy()
@@ -260,9 +257,8 @@ def hypotheses(facts: Facts) -> pd.DataFrame:
     found = fetch(rows).reindex(columns=_BELIEFS[:-1])
     found["outcome"] = outcome(found)
     order = found["stage"].map({stage: place for place, stage in enumerate(STAGES)})
-    return (
-        found.assign(order=order).sort_values(["order", "pass_mark_set_on"]).reset_index(drop=True)[_BELIEFS]
-    )
+    found = found.assign(order=order).sort_values(["order", "pass_mark_set_on"], ignore_index=True)
+    return found[_BELIEFS]
 
 
 def outcome(rows: pd.DataFrame) -> np.ndarray:
@@ -278,9 +274,8 @@ def outcome(rows: pd.DataFrame) -> np.ndarray:
     """
     mark, result = rows["pass_mark"].astype(float), rows["result"].astype(float)
     at_most = rows["pass_if"].eq("at most")
-    set_on, known_on = (
-        pd.to_datetime(rows[name]).dt.normalize() for name in ("pass_mark_set_on", "result_on")
-    )
+    days = (pd.to_datetime(rows[name]).dt.normalize() for name in ("pass_mark_set_on", "result_on"))
+    set_on, known_on = days
     met = np.where(at_most, result <= mark, result >= mark)
     cases = [
         (result.isna(), "open"),

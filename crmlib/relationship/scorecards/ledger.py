@@ -158,13 +158,10 @@ def _of_table(entry: Entry, study: Study) -> dict[str, Any]:
     if not len(rows):
         return {"verdict": UNTESTED, "why": why_none(rows) or "the chapter has no such test"}
     row: Mapping[str, Any] = rows.iloc[0].to_dict()
-    found = {
-        name: row.get(of, np.nan) for name, of in (("value", "difference"), ("low", "low"), ("high", "high"))
-    }
-    why = (
-        str(row.get("why") or "")
-        or f"difference from {row.get('against', 'others')}: {row.get('measure', '')}"
-    )
+    columns = {"value": "difference", "low": "low", "high": "high"}
+    found = {name: row.get(column, np.nan) for name, column in columns.items()}
+    apart = f"difference from {row.get('against', 'others')}: {row.get('measure', '')}"
+    why = str(row.get("why") or "") or apart
     return found | {"verdict": str(row["verdict"]), "why": why.replace("_", " "), "chapter": "04"}
 
 
@@ -179,10 +176,7 @@ def _of_experiments(claim: Claim, facts: Facts, kind: str) -> dict[str, Any]:
     if read.empty:
         return {"verdict": UNTESTED, "why": f"no experiment of kind {kind} has an interval"}
     weight = 1 / error**2
-    value, half = (
-        float((read["difference"] * weight).sum() / weight.sum()),
-        reach / float(np.sqrt(weight.sum())),
-    )
+    value, half = float(np.average(read["difference"], weights=weight)), reach / float(np.sqrt(weight.sum()))
     found = {"value": value, "low": value - half, "high": value + half, "unit": "points", "chapter": "11"}
     why = f"chance to buy within 60 days, {fmt.plural(len(read), 'randomised experiment')}"
     return found | {"verdict": claim.verdict(value - half, value + half), "why": why}

@@ -29,17 +29,33 @@ class Measure(NamedTuple):
     money_is: str = ""
 
 
+class Found(NamedTuple):
+    """What a measure finds: a value, alone or with its interval, its base, and whom it concerns.
+
+    `concerned`: ids of customers; `money`: an amount instead of what they brought; `customers`: their number where it
+    has no ids. `reason`: why there is no value.
+    """
+
+    value: Any
+    base: str
+    concerned: Any = None
+    customers: float = np.nan
+    money: float = np.nan
+    money_is: str = ""
+    reason: str = ""
+
+
 MEASURES: dict[str, Callable[[Facts], Measure]] = {}
 
 
 def measure(*frames: str | Callable[[Facts], pd.DataFrame], **needs: str) -> Callable[..., Any]:
-    """Register a measure.
+    """Register a measure, a function named as its figure.
 
     `frames`: frames of `Facts`, or functions of it, that the measure takes; without a row it is not known. `needs`:
     columns by table of the firm, each with a value in one row at least.
     """
 
-    def registered(compute: Callable[..., Measure]) -> Callable[..., Measure]:
+    def registered(compute: Callable[..., Found]) -> Callable[..., Found]:
         key = compute.__name__
 
         def checked(facts: Facts) -> Measure:
@@ -51,9 +67,7 @@ def measure(*frames: str | Callable[[Facts], pd.DataFrame], **needs: str) -> Cal
                 rows.append(getattr(facts, frame) if isinstance(frame, str) else frame(facts))
                 if reason := why_none(rows[-1]):
                     return unknown(key, reason)
-            found = compute(facts, *rows)
-            known = found.estimate.is_known or found.reason
-            return found if known else found._replace(reason="there is no such row")
+            return _measured(facts, key, compute(*rows))
 
         MEASURES[key] = checked
         return compute
@@ -73,36 +87,31 @@ def _lacking(facts: Facts, table: str, columns: list[str]) -> str:
     return f"{table}.{empty[0]} is empty" if empty else ""
 
 
-def measured(
-    facts: Facts,
-    key: str,
-    found: Any,
-    base: str,
-    concerned: Any = None,
-    *,
-    money: float = np.nan,
-    money_is: str = "",
-) -> Measure:
-    """A figure of the window, with whom it concerns: ids of customers, and what they brought or another amount."""
-    value, low, high = found if isinstance(found, tuple) else (found, np.nan, np.nan)
-    unit = FIGURES[key]["unit"]
+def _measured(facts: Facts, key: str, found: Found) -> Measure:
+    """A figure of the window, with whom it concerns."""
+    if found.reason:
+        return unknown(key, found.reason)
+    value, low, high = found.value if isinstance(found.value, tuple) else (found.value, np.nan, np.nan)
+    unit, money, customers = FIGURES[key]["unit"], found.money, found.customers
     if unit == "share":
         low, high = max(low, 0.0), min(high, 1.0)
-    estimate = Estimate(value, unit, low, high, currency=facts.study.currency, base=base, window=facts.window)
-    if concerned is None:
-        return Measure(estimate, money=money, money_is=money_is)
-    ids = pd.Index(concerned).unique()
-    if np.isnan(money) and len(facts.buyers):
-        money = float(facts.buyers["value"].reindex(ids).sum())
-    return Measure(estimate, float(len(ids)), money, money_is=money_is)
+    currency = facts.study.currency
+    estimate = Estimate(value, unit, low, high, currency=currency, base=found.base, window=facts.window)
+    if found.concerned is not None:
+        ids = pd.Index(found.concerned).unique()
+        customers = float(len(ids))
+        if np.isnan(money) and len(facts.buyers):
+            money = float(facts.buyers["value"].reindex(ids).sum())
+    reason = "" if estimate.is_known else "there is no such row"
+    return Measure(estimate, customers, money, reason, found.money_is)
 
 
-def share(facts: Facts, key: str, holds: pd.Series, base: str, **concerned: Any) -> Measure:
+def share(holds: pd.Series, base: str, **concerned: Any) -> Found:
     """The share of customers of whom something holds; it concerns the others."""
     if holds.empty:
-        return unknown(key, f"there are no {base}")
+        return Found(None, base, reason=f"there are no {base}")
     holds = holds.astype(bool)
-    return measured(facts, key, part_of(holds), base, **{"concerned": holds.index[~holds], **concerned})
+    return Found(part_of(holds), base, **{"concerned": holds.index[~holds], **concerned})
 
 
 def part_of(holds: pd.Series) -> tuple[float, float, float]:

@@ -26,9 +26,8 @@ def scores_of(study: Study, model: str) -> pd.DataFrame:
     if table is None:
         return no_rows(_COLUMNS, "no table maturity_scores")
     rows = fetch(table).reindex(columns=["model", "date", *_COLUMNS.split()])
-    rows = rows[rows["model"].astype(str).str.casefold() == model.casefold()].sort_values(
-        "date", na_position="first"
-    )
+    rows = rows[rows["model"].astype(str).str.casefold() == model.casefold()]
+    rows = rows.sort_values("date", na_position="first")
     rows = rows.dropna(subset=["score"]).drop_duplicates(["element", "rater"], keep="last")
     return rows[_COLUMNS.split()] if len(rows) else no_rows(_COLUMNS, f"no score of {model}")
 
@@ -87,37 +86,22 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         return no_rows(columns, getattr(scores, "reason", "no score"))
     judged = card[card["standing"].isin([MET, NOT_MET])]
-    by_element = scores.groupby("element")
-    table = pd.DataFrame(
-        {
-            "raters": by_element["rater"].nunique(),
-            "score": by_element["score"].mean(),
-            "score_low": by_element["score"].min(),
-            "score_high": by_element["score"].max(),
-            "evidence": by_element["evidence"].agg(
-                lambda words: "; ".join(words.dropna().astype(str).unique())
-            ),
-            "targets": judged.groupby("element").size(),
-            "targets_met": judged["standing"].eq(MET).groupby(judged["element"]).sum(),
-        }
-    )
+    table = scores.groupby("element").agg(
+        raters=("rater", "nunique"), score=("score", "mean"), score_low=("score", "min"), score_high=("score", "max"),
+        evidence=("evidence", lambda words: "; ".join(words.dropna().astype(str).unique())),
+    )  # fmt: skip
+    of_targets = judged["standing"].eq(MET).groupby(judged["element"]).agg(targets="size", targets_met="sum")
+    table = table.join(of_targets, how="outer")
     table = table.reindex([*dict.fromkeys([*card["element"], *scores["element"]])])
     table[["targets", "targets_met"]] = table[["targets", "targets_met"]].fillna(0).astype(int)
     table["predicted_score"] = TOP * table["targets_met"] / table["targets"].where(table["targets"] > 0)
     gap = (table["score"] - table["predicted_score"]).where(table["targets"] > 1, 0.0)
-    cases = [
-        table["score"].isna(),
-        table["predicted_score"].isna(),
-        gap >= 2,
-        gap <= -2,
-        table["targets"] == 1,
-    ]
-    words = [
-        "not scored",
-        "scores alone: opinion",
-        "scored higher than measured",
-        "scored lower than measured",
-    ]
-    words += ["one target alone tells little"]
-    table["says"] = np.select(cases, words, "scores and measures agree")
+    cases = {
+        "not scored": table["score"].isna(),
+        "scores alone: opinion": table["predicted_score"].isna(),
+        "scored higher than measured": gap >= 2,
+        "scored lower than measured": gap <= -2,
+        "one target alone tells little": table["targets"] == 1,
+    }
+    table["says"] = np.select([*cases.values()], [*cases], "scores and measures agree")
     return table.rename_axis("element").reset_index()[columns]

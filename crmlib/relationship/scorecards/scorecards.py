@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,19 +14,15 @@ from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import MET, NOT_MET, Estimate, with_finding
 from crmlib.no_rows import no_rows
 from crmlib.relationship.scorecards import groups
+from crmlib.relationship.scorecards import sentences as _sentences
 from crmlib.relationship.scorecards.facts import Facts
 from crmlib.relationship.scorecards.frameworks import CHAPTER, HERE, Framework, Question, read_frameworks
 from crmlib.relationship.scorecards.ledger import ledger
 from crmlib.relationship.scorecards.measure import Measure, unknown
 from crmlib.relationship.scorecards.measures import MEASURES
 from crmlib.relationship.scorecards.raters import agreement, ratings, scores_of
-from crmlib.relationship.scorecards.sentences import (
-    change_in_words,
-    largest_change,
-    missing_in_words,
-    part_to_target,
-    rests_on,
-)
+from crmlib.relationship.scorecards.sentences import largest_change
+from crmlib.study.published import estimate_of
 from crmlib.study.results import FIGURES
 
 if TYPE_CHECKING:
@@ -108,21 +104,17 @@ class Scorecards:
             why = "no measured figure misses its target" if known else "no figure that has a target is known"
             return with_finding(no_rows(_CHANGES, why), lambda _frame: why)
         rows = pd.DataFrame(found)[_CHANGES.split()]
-        rows = rows.sort_values(
-            ["money_to_target", "customers"], ascending=False, na_position="last", kind="stable"
-        )
+        rows = rows.sort_values(["money_to_target", "customers"], ascending=False, kind="stable")
         return with_finding(rows.reset_index(drop=True), lambda frame: frame["sentence"][0])
 
     def sentences(self, name: str) -> list[str]:
         """What a framework says: its one change, what it rests on, whether raters agree, what is missing."""
         framework, whole = self._framework(name), self._whole(name)
         scores = self._scores(framework)
-        weak = whole.attrs["finding"] or (
-            "No measured figure misses its target" if MET in whole["standing"].tolist() else ""
-        )
-        lines = [weak, rests_on(framework, whole, len(scores) > 0)]
+        none = "No measured figure misses its target" if MET in whole["standing"].tolist() else ""
+        lines = [whole.attrs["finding"] or none, _sentences.rests_on(framework, whole, len(scores) > 0)]
         lines += [agreement(scores)[1]] if len(scores) else []
-        lines.append(missing_in_words(whole))
+        lines.append(_sentences.missing_in_words(whole))
         return [fmt.sentence(line) for line in lines if line]
 
     def ratings(self, name: str) -> pd.DataFrame:
@@ -134,11 +126,8 @@ class Scorecards:
         """The scorecards of frameworks that stand in the folder `frameworks` beside the study's file."""
         own = [name for name in self.frameworks if not (HERE / f"{name}.yaml").exists()]
         cards = [self._whole(name).assign(framework=self.frameworks[name].name) for name in own]
-        return (
-            pd.concat(cards, ignore_index=True)
-            if cards
-            else no_rows(f"framework {_CARD}", "no framework of its own")
-        )
+        nothing = no_rows(f"framework {_CARD}", "no framework of its own")
+        return pd.concat(cards, ignore_index=True) if cards else nothing
 
     def key_figures(self) -> dict[str, Estimate]:
         """The figures that this chapter measures; not known where the firm lacks the tables."""
@@ -203,7 +192,9 @@ class Scorecards:
             card = pd.DataFrame(rows).reindex(columns=_CARD.split())
             card[_NUMBERS] = card[_NUMBERS].astype(float)
             row = largest_change(card)
-            card.attrs["finding"] = "" if row is None else change_in_words(row, self.study.currency)
+            card.attrs["finding"] = (
+                "" if row is None else _sentences.change_in_words(row, self.study.currency)
+            )
             self._cards[name] = card
         return self._cards[name]
 
@@ -225,7 +216,7 @@ class Scorecards:
         customers, money, money_is = self._concerned(question)
         part = 1.0
         if (bar := question.bar) is not None and estimate.unit == "share":
-            part = part_to_target(float(estimate.value), bar, question.at_least is not None)
+            part = _sentences.part_to_target(float(estimate.value), bar, question.at_least is not None)
         size = {"customers": customers, "money": money, "money_is": money_is, "money_to_target": part * money}
         return answer | {"standing": _standing(question, estimate)} | size
 
@@ -243,9 +234,8 @@ class Scorecards:
 
     def _measure(self, key: str) -> Measure:
         if key not in self._measured:
-            self._measured[key] = (
-                MEASURES[key](self.facts) if key in MEASURES else unknown(key, "nothing measures it")
-            )
+            known = key in MEASURES
+            self._measured[key] = MEASURES[key](self.facts) if known else unknown(key, "nothing measures it")
         return self._measured[key]
 
     def _scores(self, framework: Framework) -> pd.DataFrame:
@@ -269,24 +259,11 @@ def _published(key: str, found: dict[str, Any] | None) -> tuple[Estimate, str, s
     about = FIGURES[key]
     number = about["notebook"].partition("_")[0]
     if found is None:
-        return (
-            Estimate(None, about["unit"]),
-            re.sub(r"\{\w+\}", "…", about["label"]),
-            f"not published by chapter {number}",
-        )
-    low, high = (np.nan if found[end] is None else float(found[end]) for end in ("low", "high"))
-    estimate = Estimate(
-        found["value"], found["unit"], low, high, found["level"] or 0.95, found["currency"] or "", found["base"],
-        found["window"],
-    )  # fmt: skip
-    reason = (
-        f"refused by chapter {number}"
-        if found["refused"]
-        else ""
-        if estimate.is_known
-        else f"not known to chapter {number}"
-    )
-    return estimate, found["label"], reason
+        label = re.sub(r"\{\w+\}", "…", about["label"])
+        return Estimate(None, about["unit"]), label, f"not published by chapter {number}"
+    estimate = estimate_of(found)
+    reason = "" if estimate.is_known else f"not known to chapter {number}"
+    return estimate, found["label"], f"refused by chapter {number}" if found["refused"] else reason
 
 
 def _standing(question: Question, estimate: Estimate) -> str:
@@ -297,9 +274,8 @@ def _standing(question: Question, estimate: Estimate) -> str:
         return DESCRIBED
     value = float(estimate.value)
     low, high = (value if np.isnan(end) else end for end in (estimate.low, estimate.high))
-    return Claim(
-        question.ask, kind="target", bar=question.bar, direction=1 if question.at_most is None else -1
-    ).verdict(low, high)
+    direction: Literal[1, -1] = 1 if question.at_most is None else -1
+    return Claim(question.ask, kind="target", bar=question.bar, direction=direction).verdict(low, high)
 
 
 def _target(question: Question, estimate: Estimate, currency: str) -> str:
