@@ -70,9 +70,7 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) 
     """
     did, of = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     if wrong := int(np.sum((did < 0) | (did > of))):
-        raise DataError(
-            f"successes is below 0 or above n in {wrong} places; give counts of customers out of n"
-        )
+        raise DataError(f"successes is below 0 or above n in {wrong} places; give counts out of n")
     of, squared = np.where(of > 0, of, np.nan), normal_quantile(level) ** 2
     middle = (did + squared / 2) / (of + squared)
     reach = np.sqrt(squared * (did * (of - did) / of + squared / 4)) / (of + squared)
@@ -189,9 +187,7 @@ def difference_of_shares(
 
     for name, yes, size in (("treated", treated_yes, treated), ("control", control_yes, control)):
         if not 0 <= yes <= size or size < 1:
-            raise DataError(
-                f"{name} has {yes} of {size} customers; give a count within a group that is not empty"
-            )
+            raise DataError(f"{name} has {yes} of {size} customers; give a count within a group")
     p1, p2 = treated_yes / treated, control_yes / control
     gap = p1 - p2
     (low1, low2), (high1, high2) = wilson_interval(

@@ -304,7 +304,5 @@ def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:
     """Read a period's first and last day."""
     first, last = as_day(start, "start"), as_day(end, "end")
     if first > last:
-        raise CrmError(
-            f"the period starts on {first} and ends on {last}; the start must not be after the end"
-        )
+        raise CrmError(f"the period starts on {first} and ends on {last}; the start may not be after the end")
     return first, last

@@ -137,9 +137,7 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     """Status and finding."""
     months = active.shape[1]
     if months < FEWEST_MONTHS:
-        return NOT_JUDGED, (
-            f"cannot be judged: the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
-        )
+        return NOT_JUDGED, (f"cannot be judged: {months} whole months of log, of {FEWEST_MONTHS} needed")
     table = _by_month(active, customers)
     first, later = table.iloc[0], table[(months - BACK_MONTHS) // 2 : months - BACK_MONTHS].sum()
     if later["new"] < FEWEST_NEW:

@@ -46,9 +46,7 @@ def keep_sample(sample: str, cache: Path) -> Path:
     """
     package, home = SAMPLES[sample][1], home_of(sample)
     if home is None:
-        raise DataError(
-            f"the data of {sample} come with the package {package}, which is not installed: {CURE}"
-        )
+        raise DataError(f"the data of {sample} come with {package}, which is not installed: {CURE}")
     made_by = hashlib.sha256(str(SAMPLE_TABLES[sample]).encode()).hexdigest()[:8]
     folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
     return keep(folder, lambda draft: _write(sample, home / "data", draft))

@@ -100,7 +100,7 @@ def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse what is no frame or lacks a column."""
     if not isinstance(data, pd.DataFrame):
         raise DataError(
-            f"data is a {type(data).__name__}; give a pandas DataFrame with columns {', '.join(columns)}"
+            f"data is a {type(data).__name__}; give a DataFrame with columns {', '.join(columns)}"
         )
     if missing := [name for name in columns if name not in data.columns]:
         raise DataError(
@@ -162,9 +162,7 @@ def numbers(data: pd.DataFrame, column: str) -> Array:
     try:
         return data[column].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{column} holds {data[column].dtype} that are no numbers ({error}); give numbers"
-        ) from None
+        raise DataError(f"{column} holds {data[column].dtype}, not numbers ({error}); give numbers") from None
 
 
 def _levels(data: pd.DataFrame, column: str) -> tuple[NDArray[np.intp], Array]:

@@ -155,9 +155,7 @@ class LikelihoodModel:
             found.append(Finding((*edge, *along), what, self._cure((*edge, *along))))
         for group in best.flat:
             flat = tuple(names[subgroup] for subgroup in group)
-            found.append(
-                Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
-            )
+            found.append(Finding(flat, "not identified: the likelihood is flat there.", self._cure(flat)))
         return (*found, *self._weak_findings(best))
 
     def _weak_findings(self, best: Maximum) -> tuple[Finding, ...]:
@@ -234,9 +232,7 @@ class LikelihoodModel:
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):
-            raise not_fitted(
-                f"{type(self).__name__} has no parameters yet; call fit(data), from_params or load"
-            )
+            raise not_fitted(f"{type(self).__name__} has no parameters yet; call fit, from_params or load")
         if not hasattr(self, attribute):
             raise not_fitted(
                 f"{type(self).__name__} was not fitted, so it knows no likelihood and no standard errors; "

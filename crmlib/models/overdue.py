@@ -220,9 +220,7 @@ def overdue_customers(
     1        5.0         22.295              0.062    False
     """
     if not 0 < false_alarm_rate < 1:
-        raise CrmError(
-            f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
-        )
+        raise CrmError(f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, as 0.05")
     if model is None:
         nobody = OverdueCustomers(columns=_COLUMNS, dtype=float)
         nobody.reason = getattr(regularity, "reason", "") or "no model of purchases could be judged"

@@ -192,9 +192,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         """Expectation of (1 - theta)(1 + d) / (d + theta) over theta ~ Beta(alpha, beta + age)."""
         alpha, beta = self._values()
         if not 0 <= discount_rate < np.inf:
-            raise CrmError(
-                f"discount_rate is {discount_rate!r}; give a rate per period, 0 or more (0.10 is 10 %)"
-            )
+            raise CrmError(f"discount_rate is {discount_rate!r}; give a rate per period, 0 or more")
         if discount_rate == 0:
             return (beta + age) / (alpha - 1) if alpha > 1 else np.full_like(age, np.inf)
         theta, weight = beta_rule(alpha, beta + age, np.full_like(age, 1.0 / discount_rate))
@@ -260,14 +258,10 @@ def _lifetimes(data: pd.DataFrame) -> tuple[Array, np.ndarray]:
         return age, np.ones(len(data), dtype=bool)
     flags = numbers(data, "alive")
     if (unknown := ~np.isin(flags, (0.0, 1.0))).any():
-        refuse_rows(
-            data, unknown, "alive is neither true nor false", "say of every customer whether they left"
-        )
+        refuse_rows(data, unknown, "alive is neither true nor false", "say who has left")
     alive = flags == 1.0
     if (early := ~alive & (age == 0)).any():
-        refuse_rows(
-            data, early, "alive is false although T is 0", "the first renewal, where one can leave, is T = 1"
-        )
+        refuse_rows(data, early, "alive is false although T is 0", "the first renewal is T = 1")
     return age, alive
 
 

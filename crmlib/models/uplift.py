@@ -79,9 +79,7 @@ class UpliftModel:
                 f"{FEWEST} of each are needed. Read the average effect with read_experiments"
             )
         if np.ptp(result) == 0:
-            raise FitError(
-                f"outcome is {result[0]} for everybody; nothing differs, so there is no effect to learn"
-            )
+            raise FitError(f"outcome is {result[0]} for everybody; there is no effect to learn")
         known = as_features(features)
         _refuse_imbalance(known, label, self.random_state)
         self._columns, self._share = list(features.columns), float(label.mean())

@@ -157,9 +157,7 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
         )
     first, last = choice["clusters"].min(), choice["clusters"].max()
     tried = (
-        f"{clusters} clusters"
-        if first == last
-        else f"{clusters} clusters, the most stable of {first} to {last}"
+        f"{clusters} clusters" if first == last else f"{clusters} clusters, most stable of {first} to {last}"
     )
     return f"{CUTS} Of {tried}: {'; '.join(_failed(row))}."
 

@@ -200,7 +200,7 @@ def category_shares(
     named = _largest(rows, most)
     if len(named) < 2:
         raise CannotAnswerError(
-            f"the purchase log has one {by} only ({', '.join(named)}), so needs do not differ"
+            f"the purchase log has one {by} only ({', '.join(named)}): needs cannot differ"
         )
     rows = rows.mutate(category=ibis.ifelse(rows.category.isin(named[:most]), rows.category, OTHER))
     money = rows.group_by("customer_id", "category").agg(spend=_.amount.sum())
@@ -267,9 +267,7 @@ def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     2  all customers          3            1.000000        3.0
     """
     if not data.index.equals(groups.index):
-        raise CrmError(
-            f"data has {len(data):,} rows and groups {len(groups):,}, not the same; give both one index"
-        )
+        raise CrmError(f"data has {len(data):,} rows and groups {len(groups):,}; give both the same index")
     if groups.isna().any():
         raise CrmError(f"{int(groups.isna().sum()):,} customers have no group; name one for them")
     numbers = pd.DataFrame(data).select_dtypes("number").astype(float)

@@ -232,7 +232,7 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     for column in ("state", "next_state", "probability"):
         if column not in table.columns:
             raise CrmError(
-                f"the transition table has no column {column!r}; it needs state, next_state, probability"
+                f"the transitions have no column {column!r}; they need state, next_state, probability"
             )
     for column in ("state", "next_state"):
         if unknown := [name for name in table[column] if name not in names]:
@@ -251,6 +251,6 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     for name, total in zip(names, sums, strict=True):
         if total and not math.isclose(total, 1.0, abs_tol=1e-4):
             raise CrmError(
-                f"the probabilities from {name!r} sum to {total:.4g}; those of each state sum to 1"
+                f"the probabilities from {name!r} sum to {total:.4g}; for each state they sum to 1"
             )
     return matrix

@@ -75,9 +75,7 @@ class CustomerProfit(ResultFrame):
                 "costs. "
                 "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
             )
-        return (
-            f"Not known, so not subtracted: {', '.join(missing)}; these customers bring less by these costs."
-        )
+        return f"Not known, so not subtracted: {', '.join(missing)}; customers bring less by these."
 
 
 def customer_profit(

@@ -217,7 +217,7 @@ def rfm_segments(
     check_unit(cuts, unit)
     if segments is None and cuts.scores != 5:
         raise CrmError(
-            f"the usual segments are defined on 5 scores, not {cuts.scores}; pass segments= of your own"
+            f"the usual segments are defined on 5 scores, not {cuts.scores}; pass your own segments="
         )
     rules = check_segments(default_segments() if segments is None else segments, cuts.scores)
     r_score = cuts.scores + 1 - score(measured["recency"], cuts.recency)

@@ -89,13 +89,9 @@ def in_money(values: np.ndarray, cut_offs: TierCutOffs) -> tuple[TierCutOffs, li
         money, shared = _least_value(ranked, count)
         least.append(max(money, _LEAST))
         if shared:
-            notes.append(
-                f"{shared:,} customers share the value at the cut-off of {tier} and are all in the tier below"
-            )
+            notes.append(f"{shared:,} customers share the cut-off of {tier} and are all in the tier below")
     if cut_offs.by == "customers" and 0 < len(ranked) < round(1 / cut_offs.platinum):
-        notes.append(
-            f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one who is Platinum"
-        )
+        notes.append(f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one")
     return TierCutOffs(least[0], min(least), by="money"), notes
 
 

@@ -121,9 +121,7 @@ def read_people(experiments: Any, transactions: Any) -> ibis.Table:
 def check_groups(people: pd.DataFrame, table: str, control: str) -> None:
     """Refuse experiments in which some customers have no group, or nobody is the control."""
     if missing := int(people["group"].isna().sum()):
-        raise DataError(
-            f"{table}: group is missing in {missing:,} rows; say who was treated and who was left alone"
-        )
+        raise DataError(f"{table}: group is missing in {missing:,} rows; say who was treated and who was not")
     alone = (people["group"] == control).groupby(people["experiment"]).any()
     for name in alone.index[~alone]:
         found = sorted(map(str, people.loc[people["experiment"] == name, "group"].unique()))

@@ -54,9 +54,7 @@ def detect_format(file: Path, given: Mapping[str, Any]) -> Iterator[Finding | Qu
     if "delimiter" not in given:
         delimiter = guess_delimiter(decode_head(file, head, encoding))
         if delimiter != ",":
-            yield Finding(
-                "delimiter", delimiter, "the lines have as many fields as the header under this sign alone"
-            )
+            yield Finding("delimiter", delimiter, "lines have as many fields as the header by it alone")
 
 
 def _encoding_of(file: Path, mark: str | None) -> Finding | Question:

@@ -81,9 +81,7 @@ def check_models(models: Sequence[PurchaseModel]) -> list[PurchaseModel]:
     """The models as a list, refused unless each has a name of its own."""
     given = list(models) if isinstance(models, Sequence) else [models]
     if not given or not all(isinstance(model, PurchaseModel) for model in given):
-        raise CrmError(
-            f"models is {models!r}; give models to fit, such as [BetaGeoModel(), ParetoNBDModel()]"
-        )
+        raise CrmError(f"models is {models!r}; give models to fit, as [BetaGeoModel(), ParetoNBDModel()]")
     names = [model.name for model in given]
     if len(set(names)) < len(names):
         raise CrmError(f"models holds {', '.join(names)}; give each kind of model once")

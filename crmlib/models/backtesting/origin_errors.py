@@ -98,9 +98,7 @@ class OriginErrors:
     def last_test(self) -> str:
         """The error on the last origin, without and with the correction, in a sentence."""
         if np.isnan(self.spread):
-            return (
-                f"{self.model}: too few past forecasts to correct the total or to say how far it may be off."
-            )
+            return f"{self.model}: too few past forecasts to correct the total or to say how far off it is."
         before, after = (fmt.change(self.tests[name].iloc[-1]) for name in ("error", "corrected_error"))
         day = fmt.date(self.tests["origin"].iloc[-1])
         return (

@@ -151,7 +151,7 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
     if fmt.is_known(row.get("rival_ahead_low")):
         more = fmt.interval(row["rival_ahead_low"], row["rival_ahead_high"], "points")
         sentence = (
-            f"{fmt.capital(row['rival'])} finds the best customers better: its first fifth brings {more} more"
+            f"{fmt.capital(row['rival'])} finds the best customers better: its first fifth brings {more}"
         )
         found.append(rules.reason("rival_ahead", row["rival_ahead_low"], f"{sentence} of later spend."))
     return found
@@ -162,9 +162,7 @@ def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
     error = float(np.sqrt((origins["total_error"] ** 2).mean()))
     off = f"From other starting days its totals were off by {fmt.share(error)} (root mean square)."
     inside, count = int(origins["inside"].sum()), len(origins)
-    held = (
-        f"Its own 80 % interval contained the actual total from {inside} of {count} starting days: widen it."
-    )
+    held = f"Its own 80 % interval held the actual total from {inside} of {count} starting days: widen it."
     return [
         rules.reason("origin_error", error, off),
         rules.reason("totals_held", inside / count if count else np.inf, held),

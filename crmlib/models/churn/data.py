@@ -224,9 +224,7 @@ def churn_data(
 def labelled_rows(features: pd.DataFrame, churned: Array) -> ChurnData:
     """Rows of features, each a customer, and who left."""
     if min(churned.sum(), (1 - churned).sum()) < 2:
-        raise FitError(
-            "there is one customer of one class only; a model needs two of each to be judged by others"
-        )
+        raise FitError("there is one customer of one class only; to judge a model takes two of each")
     read, notes = read_features(features), list[str]()
     ids, _ = _customers(features.reset_index(drop=True), notes)
     rows = read.read(features).reset_index(drop=True)

@@ -80,7 +80,7 @@ class Features:
             if len(new):
                 shown = ", ".join(repr(value) for value in new.unique()[:_SHOWN])
                 found.append(
-                    f"{fmt.column(name)}: {len(new):,} customers have a value never seen before ({shown})"
+                    f"{fmt.column(name)}: {len(new):,} customers have a value not seen before ({shown})"
                 )
         return found
 

@@ -129,13 +129,13 @@ def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) 
     if area >= SUSPECT_AUC and lead >= SUSPECT_LEAD:
         return (
             SUSPECT,
-            f"{column(name)} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column",
+            f"{column(name)} alone has a ROC AUC of {area:.2f}, {lead:.2f} above any other",
         )
     sounds = [part for part in AFTERWARDS if part in name.lower().replace(" ", "_")]
     if sounds and area >= NAMED_AUC:
         return (
             SUSPECT,
-            f"{column(name)} (ROC AUC {area:.2f}) has a name that suggests it was known only afterwards",
+            f"{column(name)} (ROC AUC {area:.2f}) has a name of what is known only afterwards",
         )
     return None
 

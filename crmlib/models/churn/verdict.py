@@ -140,9 +140,7 @@ def _beside_tenure(row: pd.Series, tenure: pd.Series, rules: ChurnThresholds) ->
     for name, what in {"lift_top_10": "lift in the riskiest tenth", "roc_auc": "ROC AUC"}.items():
         if row[name] <= tenure[name]:
             values = f"{fmt.number(tenure[name])} against {fmt.number(row[name])}"
-            return Reason(
-                REFUSE, f"A simpler rule is as good: tenure alone has the better {what} ({values})."
-            )
+            return Reason(REFUSE, f"A simpler rule is as good: tenure has the better {what} ({values}).")
     if tenure["lead_low"] <= rules.tenure_lead_care:
         sentence = (
             f"Tenure alone ranks {fmt.share(tenure['roc_auc'])} of pairs correctly: not fewer beyond chance."
