@@ -148,7 +148,7 @@ def test_migration_reads_the_row_of_the_best() -> None:
     counts[10, 0] = 4
     title = moves_of_tenths(frames.migration(counts), "revenue")
     assert (
-        title == "Of the best tenth by revenue, 60 % stayed in it and 30 % were not active in the next period"
+        title == "Of the best tenth by revenue, 60 % stayed in it, 30 % were not active in the next period"
     )
 
 

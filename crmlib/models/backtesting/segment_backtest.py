@@ -128,7 +128,7 @@ def segment_backtest(
         transactions, calibration_end=calibration_end, as_of=as_of, time_unit=time_unit, collapse=collapse
     )
     if halves.empty:
-        raise CannotAnswerError(f"nobody bought up to calibration_end {calibration_end}; give a later day")
+        raise CannotAnswerError(f"no customer bought up to {calibration_end}; give a later day")
     if resamples < 1:
         raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
     length = float(halves["holdout_T"].iloc[0])

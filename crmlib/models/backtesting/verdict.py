@@ -151,7 +151,7 @@ def _rivals(row: pd.Series, scores: pd.DataFrame, rules: Thresholds) -> list[Rea
     if fmt.is_known(row.get("rival_ahead_low")):
         more = fmt.interval(row["rival_ahead_low"], row["rival_ahead_high"], "points")
         sentence = (
-            f"{fmt.capital(row['rival'])} finds the best customers better: its first fifth brings {more}"
+            f"{fmt.capital(row['rival'])} finds the best customers better: its first fifth brings {more} more"
         )
         found.append(rules.reason("rival_ahead", row["rival_ahead_low"], f"{sentence} of later spend."))
     return found
