@@ -42,8 +42,7 @@ class TimeUnit(StrEnum):
             return cls(str(text).upper())
         except ValueError:
             raise CrmError(
-                f"time_unit is {text!r}; {did_you_mean(str(text), [unit.value for unit in cls])} "
-                "(hour, day, week, month, quarter, year)"
+                f"time_unit is {text!r}; {did_you_mean(str(text), [unit.value for unit in cls])}"
             ) from None
 
     @property

@@ -133,8 +133,7 @@ def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
         return table.mutate(customer_id=ids.cast("string"))
     if ids.type().is_string() and holds_other(ids):
         raise DataError(
-            "customer_id: the ids of the purchase log are whole numbers, and those of the other table are not all; "
-            "give both as text, or the same ids"
+            "customer_id: the purchase log has whole numbers, the other table other ids; give both as text"
         )
     return table.mutate(customer_id=ids.cast("int64"))
 

@@ -65,8 +65,7 @@ def _write(sample: str, data: Path, folder: Path) -> None:
             duckdb.sql(f"COPY (SELECT * FROM ({rows}) ORDER BY ALL) TO '{target}' (FORMAT parquet)")
     except duckdb.Error as complaint:
         raise DataError(
-            f"{SAMPLES[sample][1]} does not hold the tables of {sample} that were expected "
-            f"({why_refused(complaint)}); install it anew: {CURE}"
+            f"{SAMPLES[sample][1]} lacks the tables of {sample} ({why_refused(complaint)}); install it anew: {CURE}"
         ) from None
 
 

@@ -63,12 +63,10 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
         number of rows and the first ids.
     """
     require_columns(data, HISTORY)
-    if weighted:
-        require_rows(data)
-        refuse_duplicates(data)
+    customers = read_weight(data) if weighted else None
     row, (x, t_x, age) = _unique_rows(data)
     _refuse_impossible(data, x, t_x, age, row)
-    weight = _weights(data, row, len(x)) if weighted else np.ones(len(x))
+    weight = np.bincount(row, customers, len(x)) if customers is not None else np.ones(len(x))
     return Histories(x, t_x, age, weight, row)
 
 
@@ -104,8 +102,7 @@ def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
         )
     if missing := [name for name in columns if name not in data.columns]:
         raise DataError(
-            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); "
-            "crmlib.rfm_summary makes these columns from a purchase log"
+            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); rfm_summary makes them"
         )
 
 
@@ -199,17 +196,9 @@ def read_weight(data: pd.DataFrame) -> Array:
         return np.ones(len(data))
     weight = numbers(data, "weight")
     refuse_values(data, "weight", weight, None)
-    return weight
-
-
-def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
-    if "weight" not in data.columns:
-        return np.bincount(row, minlength=n_unique).astype(float)
-    weight = numbers(data, "weight")
-    refuse_values(data, "weight", weight, None)
     if not weight.sum() > 0:
         raise DataError("weight is 0 in every row; it says how many customers a row stands for")
-    return np.bincount(row, weights=weight, minlength=n_unique).astype(float)
+    return weight
 
 
 def refuse_unidentified(known: Histories) -> None:

@@ -235,8 +235,7 @@ class LikelihoodModel:
             raise not_fitted(f"{type(self).__name__} has no parameters yet; call fit, from_params or load")
         if not hasattr(self, attribute):
             raise not_fitted(
-                f"{type(self).__name__} was not fitted, so it knows no likelihood and no standard errors; "
-                "call fit(data)"
+                f"{type(self).__name__} was not fitted, so it knows no likelihood; call fit(data)"
             )
         return getattr(self, attribute)
 
@@ -273,8 +272,7 @@ class LikelihoodModel:
         ours = None if given is None else TimeUnit.parse(given)
         if theirs and ours and theirs != ours:
             raise DataError(
-                f"the data count time in {theirs.plural}, but time_unit is {ours.value!r}; drop time_unit= "
-                f"or summarise the purchases in {ours.plural}"
+                f"the data count time in {theirs.plural}, but time_unit is {ours.value!r}; drop time_unit="
             )
         return theirs or ours
 
@@ -333,8 +331,7 @@ class LikelihoodModel:
             raise CrmError(f"{path} is no model's file; give one that {cls.__name__}.save wrote") from error
         if kind != cls.__name__ or version != FILE_FORMAT:
             raise CrmError(
-                f"{path} holds a {kind} (format {version}), not a {cls.__name__} (format {FILE_FORMAT}); "
-                f"load it with {kind}.load"
+                f"{path} holds a {kind} of format {version}, not a {cls.__name__} of {FILE_FORMAT}; use {kind}.load"
             )
         model = cls.from_params(time_unit=content["time_unit"], **content["params"])
         if fit := content.get("fit"):

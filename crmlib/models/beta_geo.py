@@ -15,10 +15,7 @@ from crmlib.models._special import beta_rule, digamma_rise, dot, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
-_DROPOUT = (
-    "The data show almost no dropout, or cannot separate it from slow buying: use a longer calibration period, and "
-    "do not read a and b one by one."
-)
+_DROPOUT = "The data show almost no dropout, or cannot separate it from slow buying: use a longer calibration period."
 
 
 _NUMBERS = 2_000_000  # held at once

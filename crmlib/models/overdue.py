@@ -229,8 +229,7 @@ def overdue_customers(
     rates = model._fitted("params_")
     if not {"r", "alpha"} <= rates.keys() or not 1 <= phases <= MOST_REGULAR:
         raise CrmError(
-            f"model is {type(model).__name__} and regularity {phases}; give a Pareto/NBD, BG/NBD or MBG/NBD model "
-            f"and 1 to {MOST_REGULAR} phases"
+            f"give a Pareto/NBD, BG/NBD or MBG/NBD model, not {type(model).__name__}, and 1 to {MOST_REGULAR} phases"
         )
     model._check_unit(summary)
     known = read_histories(summary)

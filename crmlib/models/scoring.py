@@ -203,8 +203,7 @@ def rewrite_parquet(
             if written == rows:
                 return rows
         raise CrmError(
-            f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give numbers as "
-            "integers or doubles"
+            f"{source}: of {rows:,} rows only {written:,} were scored, so nothing was written. Give numbers as doubles"
         )
 
 

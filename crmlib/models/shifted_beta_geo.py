@@ -79,8 +79,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         if not (left.sum() > 0 and met > 0):
             why = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
             raise FitError(
-                f"T: {why} among {fmt.count(total)} customers, so alpha and beta cannot be estimated; "
-                "use a longer history or one constant retention rate"
+                f"T: {why} among {fmt.count(total)} customers: alpha and beta need a longer history"
             )
         first = np.clip(left[1] / (total - kept[0]), 0.02, 0.98)
         starts = [{"alpha": first * size, "beta": (1 - first) * size} for size in (3.0, 30.0, 0.5)]
@@ -231,8 +230,7 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise DataError(
-            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; survivors are finite, 0 or "
-            "more and never rise (nobody joins a cohort later)"
+            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; they may not rise or be below 0"
         )
     kept = np.zeros(len(survivors))
     kept[-1] = survivors[-1]

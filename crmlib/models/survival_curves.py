@@ -71,18 +71,14 @@ def _read_spells(spells: pd.DataFrame, by: str | None) -> pd.DataFrame:
     require_rows(spells)
     for column in (TENURE, ENDED, *([by] if by else [])):
         if column not in spells.columns:
-            raise DataError(
-                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
-                "crmlib.contract_spells makes such frames; rename columns of other names"
-            )
+            raise DataError(f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}")
     length = numbers(spells, TENURE)
     refuse_values(spells, TENURE, length, None)
     known = pd.DataFrame({"tenure": length, "ended": _read_ends(spells)}, index=spells.index)
     known["group"] = "all" if by is None else spells[by].astype("string").fillna("(none)").astype(object)
     if known["group"].nunique() > MOST_GROUPS:
         raise CrmError(
-            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: cut numbers "
-            "into bands with pandas.cut, or merge rare values"
+            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: merge some"
         )
     return known
 

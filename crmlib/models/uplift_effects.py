@@ -172,8 +172,7 @@ def _groups(
         of_treated, of_control = outcome[here & treated], outcome[here & ~treated]
         if min(len(of_treated), len(of_control)) < 2:
             raise FitError(
-                f"group {number} of {GROUPS} has {len(of_treated)} treated and {len(of_control)} control; too few to "
-                "compare"
+                f"group {number} of {GROUPS} has {len(of_treated)} treated and {len(of_control)} control; too few"
             )
         found = difference_of_means(of_treated, of_control, level=LEVEL)
         rows.append((number, int(here.sum()), effect[here].mean(), found.difference, found.low, found.high))

@@ -230,8 +230,7 @@ def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
     values = profit[column].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise CrmError(
-            f"{column} is missing or infinite for {int((~np.isfinite(values)).sum()):,} customers; "
-            "fill it in or leave them out"
+            f"{column} is missing or infinite for {int((~np.isfinite(values)).sum()):,} customers; leave them out"
         )
     if "customer_id" in profit.columns and not profit["customer_id"].is_unique:
         twice = profit["customer_id"][profit["customer_id"].duplicated()].iloc[0]

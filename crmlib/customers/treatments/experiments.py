@@ -127,8 +127,7 @@ def check_groups(people: pd.DataFrame, table: str, control: str) -> None:
         found = sorted(map(str, people.loc[people["experiment"] == name, "group"].unique()))
         words = ", ".join(map(repr, found[:5]))
         raise DataError(
-            f"{table}: in {name!r} no group is {control!r}, but {words}; name those who were left alone, as in "
-            f"control={found[0]!r}"
+            f"{table}: in {name!r} no group is {control!r}, but {words}; say control={found[0]!r}"
         )
 
 

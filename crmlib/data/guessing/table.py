@@ -319,8 +319,7 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
     if dated or all(_looks_like_data(name) for name in own):
         raise DataError(
-            f"the first line looks like data, not like a header ({', '.join(own[:5])}); "
-            "add a line with the columns' names"
+            f"the first line looks like data, not like a header ({', '.join(own[:5])}); add a header"
         )
     return sample
 

@@ -160,8 +160,7 @@ def _origins(first: dt.date, last: dt.date, length: int, stride: int) -> list[dt
     room = (last - first).days - length
     if room < 0:
         raise CrmError(
-            f"from first {first}, a horizon of {length} days ends after as_of {last}; give an earlier first or "
-            "a shorter horizon"
+            f"from first {first}, a horizon of {length} days ends after as_of {last}; give an earlier first"
         )
     return [first + dt.timedelta(days=days) for days in range(0, room + 1, stride)]
 

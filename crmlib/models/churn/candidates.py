@@ -155,7 +155,6 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
         left = int(data.churned[part].sum())
         if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:
             raise FitError(
-                f"of {int(part.sum()):,} rows {name} {left:,} left; at least {FEWEST_OF_EACH} of either kind are "
-                f"needed ({note}). Add cut-offs, or drop the column date to hold out customers instead"
+                f"of {int(part.sum()):,} rows {name} {left:,} left; {FEWEST_OF_EACH} of either kind are needed ({note})"
             )
     return [(np.flatnonzero(train), np.flatnonzero(test))], note

@@ -57,8 +57,7 @@ class Features:
         """
         if missing := [name for name in self.kinds if name not in frame.columns]:
             raise DataError(
-                f"the table lacks {', '.join(missing)}, which the model was fitted with; add "
-                f"{'it' if len(missing) == 1 else 'them'}, empty where not known"
+                f"the table lacks {', '.join(missing)}, which the model was fitted with; an empty column will do"
             )
         read = {name: _as_kind(frame[name], kind) for name, kind in self.kinds.items()}
         return pd.DataFrame(read, index=frame.index)
