@@ -74,10 +74,7 @@ def disk_full(path: object) -> RunError:
 def require_text(path: object) -> None:
     """Refuse a path that cannot be written down, for its bytes are no text in UTF-8.
 
-    Raises
-    ------
-    StudyError
-        With the path as far as it can be written.
+    Raises StudyError with the path as far as it can be written.
 
     Examples
     --------

@@ -123,10 +123,7 @@ def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
 def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
     """A table with its customers as the log has them, numbers or text, so that the same ones match.
 
-    Raises
-    ------
-    DataError
-        If the log's ids are whole numbers, and the table's are not.
+    Raises DataError if the log's ids are whole numbers, and the table's are not.
     """
     ids = own_ids(table.customer_id)
     if not log.customer_id.type().is_integer():

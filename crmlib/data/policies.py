@@ -203,10 +203,7 @@ def check_encoding(name: str) -> str:
 def check_delimiter(sign: str) -> str:
     """Return the sign between columns, also where it is called by its name, or refuse what is none.
 
-    Raises
-    ------
-    ValueError
-        If it is not one sign.
+    Raises ValueError if it is not one sign.
 
     Examples
     --------

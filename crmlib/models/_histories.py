@@ -20,13 +20,8 @@ SHOWN = 5  # ids of refused customers
 class Histories:
     """Unique purchase histories and how many customers have each.
 
-    Attributes
-    ----------
-    frequency, recency, T : arrays of shape (n_unique,)
-    weight : array of shape (n_unique,)
-        Customers with that history.
-    row : array of shape (n_rows,)
-        Which of the unique histories each row of the data has.
+    `frequency`, `recency`, `T`: of shape (n_unique,). `weight`: of shape (n_unique,): customers with that history.
+    `row`: of shape (n_rows,): which of the unique histories each row of the data has.
     """
 
     frequency: Array
@@ -48,19 +43,10 @@ class Histories:
 def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     """Check a frame of customers and reduce it to its unique histories.
 
-    Parameters
-    ----------
-    data : DataFrame
-        Columns `frequency` (repeat purchases, whole numbers), `recency` and `T` (age at the last purchase and
-        now, in one unit of time).
-    weighted : bool
-        Count customers: one a row, or the column `weight` if there is one; ids must then be unique.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, or holds what no purchase history can be; the message names the column, the
-        number of rows and the first ids.
+    `data`: columns `frequency` (repeat purchases, whole numbers), `recency` and `T` (age at the last purchase and now,
+    in one unit of time). `weighted`: count customers: one a row, or the column `weight` if there is one; ids must then
+    be unique. Raises DataError if a column is missing, or holds what no purchase history can be; the message names the
+    column, the number of rows and the first ids.
     """
     require_columns(data, HISTORY)
     customers = read_weight(data) if weighted else None

@@ -30,23 +30,9 @@ class LikelihoodModel:
 
     A subclass names itself and its parameters; its `fit` calls `_estimate` with its log-likelihood.
 
-    Parameters
-    ----------
-    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
-        The unit of recency, T and forecasts, for data that do not carry one.
-
-    Attributes
-    ----------
-    params_ : dict of str to float
-        Parameters, by the paper's names.
-    loglik_ : float
-        The true log-likelihood, unscaled, with all its constants.
-    standard_errors_ : dict of str to float
-        nan for a parameter that the data do not identify.
-    n_customers_ : float
-        Total weight that was fitted.
-    diagnosis_ : Diagnosis
-    time_unit_ : TimeUnit or None
+    `time_unit`: {"H", "D", "W", "M", "Q", "Y"}: the unit of recency, T and forecasts, for data that do not carry one.
+    `params_`: parameters, by the paper's names. `loglik_`: the true log-likelihood, unscaled, with all its constants.
+    `standard_errors_`: nan for a parameter that the data do not identify. `n_customers_`: total weight that was fitted.
     """
 
     name: ClassVar[str]
@@ -111,15 +97,9 @@ class LikelihoodModel:
     ) -> None:
         """Maximise the log-likelihood and set the fitted attributes.
 
-        Parameters
-        ----------
-        loglik : callable
-            Array of log parameters, in the order of `parameter_names` -> (log-likelihood, its gradient).
-        starts : sequence of mappings
-            Parameters to start from; those that are lengths of time in proportion to the data's.
-        n_customers : float
-        sample : (callable, float), optional
-            The log-likelihood of a sample of the customers, and its weight.
+        `loglik`: array of log parameters, in the order of `parameter_names` -> (log-likelihood, its gradient).
+        `starts`: parameters to start from; those that are lengths of time in proportion to the data's. `sample`: the
+        log-likelihood of a sample of the customers, and its weight.
         """
         points = [np.log([start[name] for name in self.parameter_names]) for start in starts]
         best = maximise(loglik, points, n_customers, basis=self._basis, sample=sample)

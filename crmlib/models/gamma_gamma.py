@@ -220,15 +220,8 @@ def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
 class SpendFrequencyCheck:
     """How far mean spend goes with frequency among repeat customers.
 
-    Attributes
-    ----------
-    customers : int
-    pearson, spearman : float
-        Correlations of frequency and mean spend.
-    per_doubling, low, high : float
-        Relative change of mean spend when frequency doubles, with its 95 % interval.
-    sentence : str
-        What follows for the Gamma-Gamma model.
+    `pearson`, `spearman`: correlations of frequency and mean spend. `per_doubling`, `low`, `high`: relative change of
+    mean spend when frequency doubles, with its 95 % interval. `sentence`: what follows for the Gamma-Gamma model.
     """
 
     customers: int

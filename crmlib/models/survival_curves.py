@@ -22,31 +22,17 @@ _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
     """Which share of contracts is still running at each tenure?
 
-    Parameters
-    ----------
-    spells : DataFrame
-        One row per contract: `tenure_months` (or in any unit, which is that of the answer), and `ended`, whether it
-        has (bool, 0 or 1, or "Yes" and "No").
-    by : str, optional
-        A column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
+    - `spells`: one row per contract: `tenure_months` (or in any unit, which is that of the answer), and `ended`,
+      whether it has (bool, 0 or 1, or "Yes" and "No").
+    - `by`: a column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
 
-    Returns
-    -------
-    DataFrame
-        One row per `group` ("all" without `by`) and `tenure` at which somebody left or was last seen, from 0:
-        `at_risk` (contracts that reached it), `left` (ended at it), `survival` and its 95 % interval
-        `low, high` (log–log).
+    Returns: one row per `group` ("all" without `by`) and `tenure` at which somebody left or was last seen, from 0:
+    `at_risk` (contracts that reached it), `left` (ended at it), `survival` and its 95 % interval `low, high` (log–log).
+    Raises DataError, CrmError if a column is missing or holds what is no tenure or no answer to whether it has ended.
 
-    Raises
-    ------
-    DataError, CrmError
-        If a column is missing or holds what is no tenure or no answer to whether it has ended.
-
-    Notes
-    -----
-    Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958. A contract that
-    runs says nothing about how long it will: it counts for as long as it was seen. This holds where contracts
-    seen from late on (table begins when they were old) are left out or few.
+    Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958. A contract that runs says
+    nothing about how long it will: it counts for as long as it was seen. This holds where contracts seen from late on
+    (table begins when they were old) are left out or few.
 
     Examples
     --------

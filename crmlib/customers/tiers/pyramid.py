@@ -36,12 +36,9 @@ TREATMENTS = {
 class TierCutOffs:
     """How large Platinum and Gold are, counted among those who are not Lead.
 
-    Parameters
-    ----------
-    platinum, gold : float
-        by "customers": the best share of them, and the next. by "profit": the best customers who together
-        bring that share of the profit, and the next. by "money": the least value of a tier's customer.
-    by : {"customers", "profit", "money"}
+    `platinum`, `gold`: by "customers": the best share of them, and the next. by "profit": the best customers who
+    together bring that share of the profit, and the next. by "money": the least value of a tier's customer. `by`:
+    {"customers", "profit", "money"}.
 
     Examples
     --------

@@ -176,30 +176,15 @@ def experiment_features(
 
     Each customer is seen as of their own day; what happened later, returns among it, is not seen.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    experiments : ibis.Table or DataFrame
-        As in `experiment_outcomes`.
-    experiment : str
-        The name of one experiment.
-    customers : ibis.Table or DataFrame, optional
-        Adds its `acquisition_channel`, `product_type` and `market`.
-    recent_days : int, default 90
-        How far back recent purchases and spend reach.
+    - `transactions`: cleaned purchase log.
+    - `experiments`: as in `experiment_outcomes`.
+    - `experiment`: the name of one experiment.
+    - `customers`: adds its `acquisition_channel`, `product_type` and `market`.
+    - `recent_days`: how far back recent purchases and spend reach.
 
-    Returns
-    -------
-    DataFrame
-        Indexed by `customer_id`, in its order: `purchases` (days with one), `spend` (net), `recent_purchases,
-        recent_spend, days_since_first, days_since_last` (of purchases; nan for who had none), and the columns of
-        `customers`.
-
-    Raises
-    ------
-    CrmError
-        If there is no such experiment.
+    Returns: indexed by `customer_id`, in its order: `purchases` (days with one), `spend` (net), `recent_purchases,
+    recent_spend, days_since_first, days_since_last` (of purchases; nan for who had none), and the columns of
+    `customers`. Raises CrmError if there is no such experiment.
 
     Examples
     --------

@@ -64,26 +64,15 @@ _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, Any] | None = None) -> Guess:
     """Look at the file of a table and guess how it has to be read.
 
-    Parameters
-    ----------
-    contract : Contract
-        What the table must and may hold.
-    source : str or Path
-        A file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in `given`.
-    given : mapping, optional
-        What is known already, and not guessed: `table`, `query`, `sheet`, `delimiter`, `encoding`, `date_format`,
-        `timezone`, `decimal`, `currency`, `columns.customer_id` and the like.
+    - `contract`: what the table must and may hold.
+    - `source`: a file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in
+      `given`.
+    - `given`: what is known already, and not guessed: `table`, `query`, `sheet`, `delimiter`, `encoding`,
+      `date_format`, `timezone`, `decimal`, `currency`, `columns.customer_id` and the like.
 
-    Returns
-    -------
-    Guess
-        Findings with their evidence, which quotes no id of a customer and nothing personal; and questions where
-        two readings are possible, or a required column was not found.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or holds no rows.
+    Returns: findings with their evidence, which quotes no id of a customer and nothing personal; and questions where
+    two readings are possible, or a required column was not found. Raises DataError if the file cannot be read, or holds
+    no rows.
 
     Examples
     --------

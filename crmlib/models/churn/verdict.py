@@ -46,19 +46,9 @@ def churn_verdict(
 ) -> Verdict:
     """Whether a churn model is to be used, by its held-out customers; a pure function of the frames.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care.
-    subgroups : DataFrame, optional
-        `ChurnEvaluation.subgroups`, to judge kinds of customers too.
-    thresholds : ChurnThresholds, optional
-        The usual ones by default.
-
-    Returns
-    -------
-    Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
+    `scores`: `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care. `subgroups`:
+    `ChurnEvaluation.subgroups`, to judge kinds of customers too. `thresholds`: the usual ones by default. Returns: as
+    grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
 
     Examples
     --------
