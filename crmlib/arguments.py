@@ -122,7 +122,7 @@ def _complaint(error: Exception, given: Mapping[str, Any]) -> str:
     """What was wrong with the arguments: a column that a frame lacks, else all of them; never a value of a row."""
     missing = error.name if isinstance(error, AttributeError) else error.args[0] if error.args else None
     if isinstance(error, (AttributeError, KeyError)) and isinstance(missing, str):
-        # Pandas, of several columns.
+        # Pandas names several columns so.
         if named := re.match(r"(?:None of )?\[(?:Index\(\[)?'([^']+)'", missing):
             missing = named[1]
         for name, value in given.items():

@@ -26,22 +26,14 @@ Evidence = Literal["randomised", "natural", "observational"]
 class Claim:
     """A claim in a form that data can support or contradict.
 
-    Parameters
-    ----------
-    text, source : str
-        The claim; its author, with the year.
-    needs : str
-        Tables or columns without which it cannot be tested.
-    kind : {"description", "effect", "target"}
-    evidence : {"observational", "natural", "randomised"}
-        Where the data come from. No effect is supported by observation alone.
-    bar : float
-        The value that the estimate is compared with.
-    direction : {1, -1}
-        1 if the claim says that the estimate is above the bar, -1 if below.
-    smallest_difference : float
-        The smallest distance from the bar that matters; 0 where every difference does.
-    assumptions : tuple of str
+    - `text`, `source`: the claim; its author, with the year.
+    - `needs`: tables or columns without which it cannot be tested.
+    - `kind`: {"description", "effect", "target"}.
+    - `evidence`: {"observational", "natural", "randomised"}: where the data come from. No effect is supported by
+      observation alone.
+    - `bar`: the value that the estimate is compared with.
+    - `direction`: {1, -1}: 1 if the claim says that the estimate is above the bar, -1 if below.
+    - `smallest_difference`: the smallest distance from the bar that matters; 0 where every difference does.
 
     Examples
     --------

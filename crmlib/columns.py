@@ -95,31 +95,17 @@ def show_table(
 ) -> ShownTable:
     """Write a table for readers.
 
-    Parameters
-    ----------
-    found : DataFrame, Series or named tuple
-        Of a series and a tuple every entry is a row, with the label and unit that columns.toml has for its name. What
-        is not known of any row is left out, and named beneath the table.
-    columns : sequence of str, optional
-        Those to show, in this order; None shows all. The ends of an interval (`gini_low`, `gini_high`) stand in the
-        cell of their estimate, and `low` and `high` in a column of their own, in the unit of the column before them.
-    rows : int, optional
-        The first so many are shown; None shows all.
-    labels : mapping, optional
-        Column to another label, or to a pair of a label and a unit, where columns.toml does not fit.
-    currency, time_unit : str
-        Of the study.
-    file : str
-        Address of the whole table.
+    - `found`: of a series and a tuple every entry is a row, with the label and unit that columns.toml has for its name.
+      What is not known of any row is left out, and named beneath the table.
+    - `columns`: those to show, in this order; None shows all. The ends of an interval (`gini_low`, `gini_high`) stand
+      in the cell of their estimate, and `low` and `high` in a column of their own, in the unit of the column before
+      them.
+    - `rows`: the first so many are shown; None shows all.
+    - `labels`: column to another label, or to a pair of a label and a unit, where columns.toml does not fit.
+    - `currency`, `time_unit`: of the study.
+    - `file`: address of the whole table.
 
-    Returns
-    -------
-    ShownTable
-
-    Raises
-    ------
-    CrmError
-        If a column is not there.
+    Raises CrmError if a column is not there.
 
     Examples
     --------

@@ -74,10 +74,7 @@ def disk_full(path: object) -> RunError:
 def require_text(path: object) -> None:
     """Refuse a path that cannot be written down, for its bytes are no text in UTF-8.
 
-    Raises
-    ------
-    StudyError
-        With the path as far as it can be written.
+    Raises StudyError with the path as far as it can be written.
 
     Examples
     --------
@@ -86,9 +83,7 @@ def require_text(path: object) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise StudyError(
-            f"{str(path)!a}: a file or folder has a name that is no text in UTF-8; rename it"
-        ) from None
+        raise StudyError(f"{str(path)!a}: the name of a file or folder is no UTF-8 text; rename it") from None
 
 
 def did_you_mean(word: str, allowed: Iterable[str], listed: str | None = None) -> str:

@@ -138,17 +138,9 @@ def change(value: float) -> str:
 def write(value: Any, unit: str, currency: str = "", digits: int | None = None) -> str:
     """A value in its unit, as every page, card, table, mail and notebook writes it.
 
-    Parameters
-    ----------
-    value : number, date, str or None
-        None, NaN and infinity are "not known"; text stays as it is.
-    unit : str
-        Of `UNITS`; for columns also "chance", "day" (a short date), "month", "flag", "name",
-        "coefficient" and, for times, the code of a time unit such as "W".
-    currency : str
-        Of money.
-    digits : int, optional
-        Decimal places instead of the usual ones.
+    `value`: None, NaN and infinity are "not known"; text stays as it is. `unit`: of `UNITS`; for columns also "chance",
+    "day" (a short date), "month", "flag", "name", "coefficient" and, for times, the code of a time unit such as "W".
+    `currency`: of money. `digits`: decimal places instead of the usual ones.
 
     Examples
     --------

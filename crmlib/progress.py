@@ -30,17 +30,8 @@ def is_watched() -> bool:
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
     """Show, after ten seconds, that work goes on and how far it is.
 
-    Parameters
-    ----------
-    what : str
-        Said before the bar, such as "forecasts tested".
-    total : int, optional
-        Steps of the work; without it only the time is shown.
-
-    Yields
-    ------
-    callable
-        To be called after each step.
+    `what`: said before the bar, such as "forecasts tested". `total`: steps of the work; without it only the time is
+    shown. Yields: to be called after each step.
 
     Examples
     --------

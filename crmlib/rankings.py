@@ -17,14 +17,8 @@ from crmlib.statistics import Array
 class Levels(NamedTuple):
     """Customers gathered by their score, the highest first.
 
-    Attributes
-    ----------
-    score : array, shape (levels,)
-        Each score that occurs.
-    weight : array, shape (levels,)
-        How many customers have it.
-    outcome : array, shape (levels,)
-        Sum of what they did: of 0 and 1 how many did, or money.
+    `score`: of shape (levels,): each score that occurs. `weight`: of shape (levels,): how many customers have it.
+    `outcome`: of shape (levels,): sum of what they did: of 0 and 1 how many did, or money.
     """
 
     score: Array
@@ -60,12 +54,8 @@ class Levels(NamedTuple):
 class Ranking:
     """Customers in order of a score, sorted once so that each resample of them costs two counts.
 
-    Parameters
-    ----------
-    score : array, shape (customers,)
-        The highest is the best.
-    outcome : array, shape (customers,)
-        What each did: 0 and 1, or money.
+    `score`: of shape (customers,): the highest is the best. `outcome`: of shape (customers,): what each did: 0 and 1,
+    or money.
 
     Examples
     --------

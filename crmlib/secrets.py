@@ -100,10 +100,7 @@ def _alone(form: str) -> str:
 def hash_secret() -> str:
     """The key of the hashes, from the environment only.
 
-    Raises
-    ------
-    StudyError
-        If there is none, or it is short enough to be guessed.
+    Raises StudyError if there is none, or it is short enough to be guessed.
     """
     secret = os.environ.get(HASH_SECRET, "")
     if len(secret) < _SHORTEST_HASH_SECRET:

@@ -42,19 +42,9 @@ def normal_quantile(level: float) -> float:
 def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
     """Between which values may a share lie of which a count is known?
 
-    Parameters
-    ----------
-    successes, n : float or array
-        Customers who did, of how many.
-    level : float, default 0.95
+    `successes`, `n`: customers who did, of how many. Returns: nan where n is 0. Raises DataError if more did than there
+    were, or fewer than none.
 
-    Returns
-    -------
-    low, high : float or array
-        nan where n is 0.
-
-    Notes
-    -----
     Wilson, Journal of the American Statistical Association 22, 1927.
 
     Examples
@@ -65,9 +55,7 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) 
     """
     did, of = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     if wrong := int(np.sum((did < 0) | (did > of))):
-        raise DataError(
-            f"successes is below 0 or above n in {wrong} places; give counts of customers out of n"
-        )
+        raise DataError(f"successes is below 0 or above n in {wrong} places; give counts out of n")
     of, squared = np.where(of > 0, of, np.nan), normal_quantile(level) ** 2
     middle = (did + squared / 2) / (of + squared)
     reach = np.sqrt(squared * (did * (of - did) / of + squared / 4)) / (of + squared)
@@ -78,16 +66,9 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) 
 class Difference:
     """A difference of two means or shares.
 
-    Attributes
-    ----------
-    treated, control : float
-        The two means.
-    difference, low, high : float
-        Treated less control, with its interval.
-    standard_error, z : float
-        z is the difference in standard errors (Welch's t for means), nan where nothing varies.
-    p_value : float
-        Two-sided.
+    `treated`, `control`: the two means. `difference`, `low`, `high`: treated less control, with its interval.
+    `standard_error`, `z`: z is the difference in standard errors (Welch's t for means), nan where nothing varies.
+    `p_value`: Two-sided.
     """
 
     treated: float
@@ -103,15 +84,9 @@ class Difference:
 def difference_of_means(treated: ArrayLike, control: ArrayLike, *, level: float = 0.95) -> Difference:
     """How far two groups' means are apart, whatever their variances.
 
-    Parameters
-    ----------
-    treated, control : array
-        The outcome of each customer, two at least in a group.
-    level : float, default 0.95
-        Of the interval.
+    `treated`, `control`: the outcome of each customer, two at least in a group. `level`: of the interval. Raises
+    DataError if a group has fewer than two customers, or an outcome is missing.
 
-    Notes
-    -----
     Welch, Biometrika 34, 1947.
 
     Examples
@@ -142,22 +117,10 @@ def difference_of_shares(
 ) -> Difference:
     """How far two groups' shares are apart, also where they are small.
 
-    Parameters
-    ----------
-    treated_yes, control_yes : int
-        Customers of each group who did.
-    treated, control : int
-        Customers in each group.
-    level : float, default 0.95
-        Of the interval.
+    `treated_yes`, `control_yes`: customers of each group who did. `treated`, `control`: customers in each group.
+    `level`: of the interval. Returns: z and its p-value pool the two groups, as is right if they do not differ. Raises
+    DataError if a count exceeds its group, or a group is empty.
 
-    Returns
-    -------
-    Difference
-        z and its p-value pool the two groups, as is right if they do not differ.
-
-    Notes
-    -----
     Interval: method 10 of Newcombe, Statistics in Medicine 17, 1998 (Wilson's intervals, combined).
 
     Examples
@@ -170,9 +133,7 @@ def difference_of_shares(
 
     for name, yes, size in (("treated", treated_yes, treated), ("control", control_yes, control)):
         if not 0 <= yes <= size or size < 1:
-            raise DataError(
-                f"{name} has {yes} of {size} customers; give a count within a group that is not empty"
-            )
+            raise DataError(f"{name} has {yes} of {size} customers; give a count within a group")
     p1, p2 = treated_yes / treated, control_yes / control
     gap = p1 - p2
     (low1, low2), (high1, high2) = wilson_interval(
@@ -223,19 +184,9 @@ def bootstrap_weights(
 ) -> Iterator[Array]:  # fmt: skip
     """How often each customer is in each resample of as many customers, drawn with replacement.
 
-    Parameters
-    ----------
-    n : int
-        Rows.
-    resamples : int
-    random_state : int or numpy Generator
-    groups : array, shape (n,), optional
-        The customer of each row: rows of a customer are drawn together.
-    poisson : bool, default False
-        Whether each customer is drawn a Poisson number of times, 1 on average, whatever is drawn of others.
+    `n`: rows. `groups`: of shape (n,): the customer of each row: rows of a customer are drawn together. `poisson`:
+    whether each customer is drawn a Poisson number of times, 1 on average, whatever is drawn of others.
 
-    Notes
-    -----
     Efron, Annals of Statistics 7, 1979.
 
     Examples
@@ -258,16 +209,8 @@ def bootstrap_weights(
 def percentile_interval(resampled: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
     """Between which values does a share of the resamples lie?
 
-    Parameters
-    ----------
-    resampled : array, shape (resamples, ...)
-        A measure, or several, of each resample; nan where a resample does not tell it.
-    level : float, default 0.95
-
-    Returns
-    -------
-    low, high : float or array, shape (...)
-        nan where no resample tells.
+    `resampled`: of shape (resamples, ...): a measure, or several, of each resample; nan where a resample does not tell
+    it. Returns: nan where no resample tells.
 
     Examples
     --------
@@ -289,12 +232,8 @@ def with_intervals(
 ) -> dict[str, Any]:
     """Columns of measures, each beside its `percentile_interval` as NAME_low and NAME_high.
 
-    Parameters
-    ----------
-    names, measured : sequence of str, and array, shape (names, ...)
-        Of the customers as they are.
-    resampled : array, shape (resamples, names, ...)
-    level : float, default 0.95
+    `names`, `measured`: of shape (names, ...): of the customers as they are. `resampled`: of shape (resamples, names,
+    ...).
     """
     ends, columns = percentile_interval(resampled, level=level), dict[str, Any]()
     for name, value, low, high in zip(names, np.asarray(measured), *ends, strict=True):
@@ -323,14 +262,9 @@ def share_with_ends(name: str, did: ArrayLike, of: ArrayLike) -> dict[str, Any]:
 def p_value_all_equal(values: ArrayLike, errors: ArrayLike) -> float:
     """How probable are groups that differ as much as these, if all have the same true value?
 
-    Parameters
-    ----------
-    values, errors : array, shape (groups,)
-        Each group's estimate and its standard error; groups without a known error above 0 are left out, and of
-        fewer than two the answer is nan.
+    `values`, `errors`: of shape (groups,): each group's estimate and its standard error; groups without a known error
+    above 0 are left out, and of fewer than two the answer is nan.
 
-    Notes
-    -----
     Cochran's Q: Cochran, Biometrics 10, 1954.
 
     Examples

@@ -42,8 +42,7 @@ class TimeUnit(StrEnum):
             return cls(str(text).upper())
         except ValueError:
             raise CrmError(
-                f"time_unit is {text!r}; {did_you_mean(str(text), [unit.value for unit in cls])} "
-                "(hour, day, week, month, quarter, year)"
+                f"time_unit is {text!r}; {did_you_mean(str(text), [unit.value for unit in cls])}"
             ) from None
 
     @property
@@ -65,21 +64,8 @@ class TimeUnit(StrEnum):
 def periods(length: float | str, time_unit: str | TimeUnit) -> float:
     """How many `time_unit`s a length of time is.
 
-    Parameters
-    ----------
-    length : float or str
-        A number, taken to be in `time_unit` already, or a text such as "12M", "39W" or "365D".
-    time_unit : {"H", "D", "W", "M", "Q", "Y"}
-        The unit of the answer.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    CrmError
-        If the text is no number followed by a unit.
+    `length`: a number, taken to be in `time_unit` already, or a text such as "12M", "39W" or "365D". `time_unit`: {"H",
+    "D", "W", "M", "Q", "Y"}: the unit of the answer. Raises CrmError if the text is no number followed by a unit.
 
     Examples
     --------

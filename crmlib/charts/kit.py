@@ -12,20 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmlib import format as fmt
+from crmlib.charts import style
 from crmlib.charts.layout import base_axis, on_two_lines, period_axis, spread, value_axis
-from crmlib.charts.style import (
-    BLUE,
-    DPI,
-    INK,
-    LIGHT_BLUE,
-    ORANGE,
-    PALE,
-    SHADES,
-    SOFT,
-    TIER_COLOURS,
-    group_colours,
-    line_colours,
-)
 
 Curves = Mapping[str, tuple[Any, Any]]  # by name: its places and its heights, the same number of both
 
@@ -45,7 +33,7 @@ def paired_bars(
     axes: Axes, names: Sequence[str], first: np.ndarray, second: np.ndarray, texts: Sequence[str]
 ) -> None:
     """Two bars per group in its colour, the second one pale, and their figures at the right end."""
-    values, colours = [np.nan_to_num(first), np.nan_to_num(second)], group_colours(names)
+    values, colours = [np.nan_to_num(first), np.nan_to_num(second)], style.group_colours(names)
     places = np.arange(len(names))
     for widths, away, opacity in zip(values, (-0.19, 0.19), (1.0, 0.5), strict=True):
         _bars_of_seaborn(axes, widths, places + away, hue=places, palette=colours, width=0.36, alpha=opacity)
@@ -67,8 +55,9 @@ def waterfall(
     left = np.concatenate([[min(start, 0.0)], np.minimum(levels[:-1], levels[1:]), [min(levels[-1], 0.0)]])
     width = np.concatenate([[abs(start)], np.abs(effects), [abs(levels[-1])]])
     places = np.arange(len(names))
-    axes.barh(places, width, left=left, color=[PALE, *np.where(effects < 0, ORANGE, BLUE), PALE], height=0.66)
-    axes.vlines(levels, places[:-1] - 0.33, places[1:] + 0.33, color=SOFT, linewidth=0.7)
+    colours = [style.PALE, *np.where(effects < 0, style.ORANGE, style.BLUE), style.PALE]
+    axes.barh(places, width, left=left, color=colours, height=0.66)
+    axes.vlines(levels, places[:-1] - 0.33, places[1:] + 0.33, color=style.SOFT, linewidth=0.7)
     _name_rows(axes, names, [left, left + width], texts)
 
 
@@ -83,7 +72,7 @@ def _name_rows(axes: Axes, names: Sequence[Any], ends: Sequence[np.ndarray], tex
     _rows(axes, names)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+    axes.axvline(0, color=style.SOFT, linewidth=0.8)
     for place, text in enumerate(texts):
         write(axes, text, (max(0.0, *(end[place] for end in ends)), place), linespacing=1.15)
 
@@ -108,7 +97,7 @@ def dots(
         x=np.asarray(values, dtype=float), y=places, hue=places, palette=list(colours), s=46, zorder=3, linewidth=0,
         legend=False, clip_on=False, ax=axes,
     )  # fmt: skip
-    axes.axvline(0, color=SOFT, linewidth=0.8)
+    axes.axvline(0, color=style.SOFT, linewidth=0.8)
     _rows(axes, names)
     for place, text in enumerate(texts):
         write(axes, text, (1.0, place), xycoords=axes.get_yaxis_transform(), linespacing=1.1)
@@ -128,7 +117,7 @@ def lines(axes: Axes, curves: Curves, colours: Sequence[str], **options: Any) ->
 def band(axes: Axes, places: Any, low: Any, high: Any, **options: Any) -> None:
     """An interval around a line."""
     x, bottom, top = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
-    axes.fill_between(x, bottom, top, color=LIGHT_BLUE, alpha=0.5, linewidth=0, **options)
+    axes.fill_between(x, bottom, top, color=style.LIGHT_BLUE, alpha=0.5, linewidth=0, **options)
 
 
 def end_labels(
@@ -140,7 +129,7 @@ def end_labels(
     Areas are named behind squares of their colours.
     """
     low, high = axes.get_ylim()
-    inches = axes.get_window_extent().height / (axes.figure.dpi or DPI)
+    inches = axes.get_window_extent().height / (axes.figure.dpi or style.DPI)
     places = spread(heights, 0.18 * (high - low) / inches, low, high)
     for place, square in zip(places, squares, strict=False):
         write(axes, "\N{BLACK SQUARE}", (x, place), xytext=(5, 1), color=square, size=10)
@@ -176,7 +165,7 @@ def cumulative(
         some = np.unique([*np.linspace(0, len(shares) - 1, _MOST_POINTS).astype(int), int(sums.argmax())])
         drawn[name] = shares[some], sums[some]
     lines(axes, drawn, colours, marker="")
-    axes.axhline(0, color=SOFT, linewidth=0.8)
+    axes.axhline(0, color=style.SOFT, linewidth=0.8)
     heights = np.concatenate([sums for _, sums in drawn.values()])
     low, high = min(float(heights.min()), 0.0), max(float(heights.max()), 0.0)
     axes.set_ylim(low - 0.06 * (high - low) if low < 0 else 0.0, high + 0.06 * (high - low) or 1.0)
@@ -186,13 +175,13 @@ def cumulative(
 
 
 def dashed(
-    axes: Axes, x: Sequence[float], y: Sequence[float], colour: str = SOFT, width: float = 1.0
+    axes: Axes, x: Sequence[float], y: Sequence[float], colour: str = style.SOFT, width: float = 1.0
 ) -> None:
     """A line of what is compared with: chance, a claim, as predicted."""
     axes.plot(x, y, color=colour, linewidth=width, linestyle=_DASHED, zorder=1.5)
 
 
-def dot(axes: Axes, x: Any, y: Any, colour: str = ORANGE, **options: Any) -> None:
+def dot(axes: Axes, x: Any, y: Any, colour: str = style.ORANGE, **options: Any) -> None:
     """One point of a curve, or several, that the finding speaks of."""
     axes.plot(x, y, "o", color=colour, markersize=6, clip_on=False, zorder=4, **options)
 
@@ -200,12 +189,12 @@ def dot(axes: Axes, x: Any, y: Any, colour: str = ORANGE, **options: Any) -> Non
 def calibration(axes: Axes, curves: Curves, *, what: str) -> None:
     """What happened against what was predicted, both shares: on the dashed line they are the same."""
     end = 1.03 * max(0.01, *(float(np.max(shares)) for pair in curves.values() for shares in pair))
-    colours = line_colours(len(curves))
+    colours = style.line_colours(len(curves))
     lines(axes, curves, colours, marker="o", markersize=4.5)
     dashed(axes, [0, end], [0, end])
     axes.set(xlim=(0, end), ylim=(0, end))
     names = list(curves) if len(curves) > 1 else [""]
-    end_labels(axes, end, [*_lasts(curves), end], [*names, "as predicted"], [*colours, SOFT])
+    end_labels(axes, end, [*_lasts(curves), end], [*names, "as predicted"], [*colours, style.SOFT])
     for which in "xy":
         value_axis(axes, which, kind="share")
     axes.set_xlabel(what)
@@ -215,7 +204,7 @@ def heat_map(
     axes: Axes, values: np.ndarray, texts: np.ndarray, rows: Sequence[str], columns: Sequence[str], **options: Any
 ) -> None:  # fmt: skip
     """A table of coloured cells from the top down, each with its text; what is not known stays white."""
-    options = {"cmap": SHADES, "vmin": 0, "vmax": 1} | options
+    options = {"cmap": style.SHADES, "vmin": 0, "vmax": 1} | options
     words = {"fontsize": 9, "in_layout": False}
     sns.heatmap(
         pd.DataFrame(values), annot=texts, fmt="", annot_kws=words, cbar=False, ax=axes, xticklabels=False,
@@ -230,7 +219,7 @@ def heat_map(
 def periods(axes: Axes, starts: Sequence[Any], values: Any, *, complete: int) -> None:
     """A bar for each month, pale where it is not complete."""
     values, places = np.asarray(values, dtype=float), np.arange(len(starts))
-    for some, colour in ((slice(complete), BLUE), (slice(complete, None), PALE)):
+    for some, colour in ((slice(complete), style.BLUE), (slice(complete, None), style.PALE)):
         sns.barplot(
             x=places[some], y=values[some], color=colour, native_scale=True, saturation=1, errorbar=None,
             width=0.8 if len(starts) < 60 else 1.0, ax=axes,
@@ -242,8 +231,8 @@ def periods(axes: Axes, starts: Sequence[Any], values: Any, *, complete: int) ->
 def period_dots(axes: Axes, starts: Sequence[Any], values: Any, low: Any, high: Any, length: str) -> None:
     """A dot with its interval for each calendar period; a period without a value leaves a gap in the line."""
     places = np.arange(len(starts))
-    axes.vlines(places, low, high, color=PALE, linewidth=5 if len(starts) < 30 else 3)
-    axes.plot(places, values, color=BLUE, marker="o", markersize=4.5, linewidth=1.4)
+    axes.vlines(places, low, high, color=style.PALE, linewidth=5 if len(starts) < 30 else 3)
+    axes.plot(places, values, color=style.BLUE, marker="o", markersize=4.5, linewidth=1.4)
     bottom, top = axes.get_ylim()
     axes.set_ylim(min(bottom, 0.0) if np.nanmin(values) < 0 else 0.0, 1.05 * max(top, 0.0) or 1.0)
     period_axis(axes, starts, length)
@@ -253,13 +242,13 @@ def surface(axes: Axes, grid: pd.DataFrame, levels: Sequence[float], written: An
     """A shade for each cell of a grid of numbers, with lines of equal height that bear their value."""
     across, up = (np.asarray(axis, dtype=float) for axis in (grid.columns, grid.index))
     values = np.ma.masked_invalid(grid.to_numpy(dtype=float))
-    axes.pcolormesh(_edges(across), _edges(up), values, cmap=SHADES, vmin=0, vmax=top)
+    axes.pcolormesh(_edges(across), _edges(up), values, cmap=style.SHADES, vmin=0, vmax=top)
     above = up > 0  # between none and one a model jumps: no line leads across
     drawn = values[above]
     inside = [level for level in levels if drawn.count() and drawn.min() < level < drawn.max()]
     if inside and min(drawn.shape) > 1:
         contour = axes.contour(across, up[above], drawn, levels=inside, colors="white", linewidths=1.2)
-        for text in axes.clabel(contour, fmt=written, fontsize=9, colors=INK):
+        for text in axes.clabel(contour, fmt=written, fontsize=9, colors=style.INK):
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.2})
     axes.spines["bottom"].set_visible(False)
     for axis in (axes.xaxis, axes.yaxis):
@@ -277,7 +266,7 @@ def scatter(axes: Axes, across: Any, up: Any, tiers: Any) -> None:
     """A dot for each customer in the colour of the tier."""
     size = min(7.0, max(2.5, 60 / len(across) ** 0.5)) ** 2
     sns.scatterplot(
-        x=across, y=up, hue=tiers, palette=dict(TIER_COLOURS), s=size, alpha=0.6, linewidth=0, legend=False,
+        x=across, y=up, hue=tiers, palette=dict(style.TIER_COLOURS), s=size, alpha=0.6, linewidth=0, legend=False,
         rasterized=True, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")

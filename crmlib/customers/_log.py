@@ -123,18 +123,14 @@ def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
 def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
     """A table with its customers as the log has them, numbers or text, so that the same ones match.
 
-    Raises
-    ------
-    DataError
-        If the log's ids are whole numbers, and the table's are not.
+    Raises DataError if the log's ids are whole numbers, and the table's are not.
     """
     ids = own_ids(table.customer_id)
     if not log.customer_id.type().is_integer():
         return table.mutate(customer_id=ids.cast("string"))
     if ids.type().is_string() and holds_other(ids):
         raise DataError(
-            "customer_id: the ids of the purchase log are whole numbers, and those of the other table are not all; "
-            "give both as text, or the same ids"
+            "customer_id: the purchase log has whole numbers, the other table other ids; give both as text"
         )
     return table.mutate(customer_id=ids.cast("int64"))
 
@@ -304,7 +300,5 @@ def span(start: Any, end: Any) -> tuple[dt.date, dt.date]:
     """Read a period's first and last day."""
     first, last = as_day(start, "start"), as_day(end, "end")
     if first > last:
-        raise CrmError(
-            f"the period starts on {first} and ends on {last}; the start must not be after the end"
-        )
+        raise CrmError(f"the period starts on {first} and ends on {last}; the start may not be after the end")
     return first, last

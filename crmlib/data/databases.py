@@ -167,9 +167,7 @@ class DatabaseRows:
                 connection.con.execute("SET default_transaction_read_only = on")
             return connection
         if not file.is_file():
-            raise DataError(
-                f"{self.name}: there is no file {file.name} in {file.parent}; name one that is there"
-            )
+            raise DataError(f"{self.name}: there is no file {file.name} in {file.parent}; name another")
         if self.scheme == "duckdb":
             return ibis.duckdb.connect(file, read_only=True)
         opened = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)

@@ -137,9 +137,7 @@ def _too_little_memory(complaint: str) -> TooLittleMemoryError:
     needed = re.search(r"(?:block|data) of size ([\d.]+ \w+)", complaint)
     more = f"{needed[1]} more were needed" if needed else "more was needed"
     jobs = os.environ.get(JOBS, "1")
-    shared = (
-        f", its share beside {int(jobs) - 1} other notebooks that run at the same time" if jobs != "1" else ""
-    )
+    shared = f", its share beside {int(jobs) - 1} notebooks that run at the same time" if jobs != "1" else ""
     cure = f"raise {MEMORY}" if MEMORY in os.environ else f"give more with {MEMORY} (such as 8GB)"
     return TooLittleMemoryError(
         f"the engine may take {_in_words(_memory_limit())} of memory{shared}, and {more}; {cure}, run one notebook at "

@@ -18,12 +18,7 @@ _SEED = 0
 class LogForTests(NamedTuple):
     """A purchase log for backtests.
 
-    Attributes
-    ----------
-    rows : ibis.Table
-        The log, or all rows of the customers who were drawn.
-    sentence : str
-        Of how many customers it is.
+    `rows`: the log, or all rows of the customers who were drawn. `sentence`: of how many customers it is.
     """
 
     rows: ibis.Table
@@ -37,12 +32,7 @@ def log_for_tests(log: ibis.Table, *, most: int = MOST_TESTED) -> LogForTests:
     customers it takes ten times as long, and finds the same: the error of a share of 100,000 customers is at most 0.3
     points. Who is drawn depends on the id alone, so the same customers are in all tests of a log.
 
-    Parameters
-    ----------
-    log : ibis.Table
-        With a `customer_id`.
-    most : int
-        Customers.
+    `log`: with a `customer_id`. `most`: customers.
 
     Examples
     --------

@@ -83,7 +83,7 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     --------
     >>> log = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-01-05"]), "amount": [5.0]})
     >>> log_start(log, as_of="2024-03-31").found
-    'cannot be judged: the log covers 2 whole months, and 8 are needed'
+    'cannot be judged: 2 whole months, and 8 are needed'
     >>> print(log_start(log, as_of="2024-03-31", log_starts="with_firm").sentence)
     All first purchases are assumed to be by new customers.
     """
@@ -137,9 +137,7 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
     """Status and finding."""
     months = active.shape[1]
     if months < FEWEST_MONTHS:
-        return NOT_JUDGED, (
-            f"cannot be judged: the log covers {months} whole months, and {FEWEST_MONTHS} are needed"
-        )
+        return NOT_JUDGED, (f"cannot be judged: {months} whole months, and {FEWEST_MONTHS} are needed")
     table = _by_month(active, customers)
     first, later = table.iloc[0], table[(months - BACK_MONTHS) // 2 : months - BACK_MONTHS].sum()
     if later["new"] < FEWEST_NEW:

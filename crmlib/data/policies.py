@@ -94,7 +94,7 @@ class Policies(Strict):
         (), description="parts of the amount that are not revenue and are subtracted from it"
     )
     missing_ids: tuple[str, ...] = Field(
-        (*_IDS["empty"], *_IDS["guest"]), description="words that mean a missing id"
+        (*_IDS["empty"], *_IDS["guest"]), description="words for a missing id"
     )
     excluded_statuses: tuple[str, ...] = Field(
         tuple(chain.from_iterable(_STATES.values())),
@@ -203,10 +203,7 @@ def check_encoding(name: str) -> str:
 def check_delimiter(sign: str) -> str:
     """Return the sign between columns, also where it is called by its name, or refuse what is none.
 
-    Raises
-    ------
-    ValueError
-        If it is not one sign.
+    Raises ValueError if it is not one sign.
 
     Examples
     --------

@@ -46,9 +46,7 @@ def keep_sample(sample: str, cache: Path) -> Path:
     """
     package, home = SAMPLES[sample][1], home_of(sample)
     if home is None:
-        raise DataError(
-            f"the data of {sample} come with the package {package}, which is not installed: {CURE}"
-        )
+        raise DataError(f"the data of {sample} come with {package}, which is not installed: {CURE}")
     made_by = hashlib.sha256(str(SAMPLE_TABLES[sample]).encode()).hexdigest()[:8]
     folder = cache / "samples" / f"{sample}-{_version(package)}-{made_by}"
     return keep(folder, lambda draft: _write(sample, home / "data", draft))
@@ -67,8 +65,7 @@ def _write(sample: str, data: Path, folder: Path) -> None:
             duckdb.sql(f"COPY (SELECT * FROM ({rows}) ORDER BY ALL) TO '{target}' (FORMAT parquet)")
     except duckdb.Error as complaint:
         raise DataError(
-            f"{SAMPLES[sample][1]} does not hold the tables of {sample} that were expected "
-            f"({why_refused(complaint)}); install it anew: {CURE}"
+            f"{SAMPLES[sample][1]} lacks the tables of {sample} ({why_refused(complaint)}); install it anew: {CURE}"
         ) from None
 
 

@@ -61,7 +61,7 @@ def open_table(source: Any, *, base: Path | None = None, called: str = "", **opt
         return engine().hold(source.op()) if isinstance(source.op(), ops.InMemoryTable) else source
     if source is None or isinstance(source, (bool, int, float)):
         raise DataError(
-            f"{source!r} is no table; pass a pandas, Polars or PyArrow frame, an Ibis table, or a path"
+            f"{source!r} is no table; pass a pandas, Polars or PyArrow frame, an Ibis table or a path"
         )
     if not isinstance(source, (str, Path, list, tuple)):
         return _open_frame(source)

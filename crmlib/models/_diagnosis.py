@@ -23,17 +23,10 @@ class Finding:
 class Diagnosis:
     """Whether a fit converged, and what in it is weakly or not identified.
 
-    Attributes
-    ----------
-    converged : bool
-    gradient_norm : float
-        Largest absolute element of the gradient of the log-likelihood per customer, in log parameters
-        that are not at a boundary.
-    findings : tuple of Finding
-        Empty if there is no problem.
-    without_interval : tuple of str
-        Parameters at the boundary of the search, and those that move with one there: beyond it the data go on
-        to fit as well, so their intervals are open to that side and no standard error is theirs.
+    `gradient_norm`: largest absolute element of the gradient of the log-likelihood per customer, in log parameters that
+    are not at a boundary. `findings`: empty if there is no problem. `without_interval`: parameters at the boundary of
+    the search, and those that move with one there: beyond it the data go on to fit as well, so their intervals are open
+    to that side and no standard error is theirs.
     """
 
     converged: bool
@@ -50,13 +43,8 @@ class Diagnosis:
 class ModelSummary:
     """What was fitted and how well each parameter is known.
 
-    Attributes
-    ----------
-    title : str
-    frame : DataFrame
-        Indexed by parameter: estimate, standard error, low 95 %, high 95 %.
-    fit : str
-        Likelihood, information criteria, diagnosis.
+    `frame`: indexed by parameter: estimate, standard error, low 95 %, high 95 %. `fit`: likelihood, information
+    criteria, diagnosis.
     """
 
     title: str

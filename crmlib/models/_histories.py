@@ -20,13 +20,8 @@ SHOWN = 5  # ids of refused customers
 class Histories:
     """Unique purchase histories and how many customers have each.
 
-    Attributes
-    ----------
-    frequency, recency, T : arrays of shape (n_unique,)
-    weight : array of shape (n_unique,)
-        Customers with that history.
-    row : array of shape (n_rows,)
-        Which of the unique histories each row of the data has.
+    `frequency`, `recency`, `T`: of shape (n_unique,). `weight`: of shape (n_unique,): customers with that history.
+    `row`: of shape (n_rows,): which of the unique histories each row of the data has.
     """
 
     frequency: Array
@@ -48,27 +43,16 @@ class Histories:
 def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     """Check a frame of customers and reduce it to its unique histories.
 
-    Parameters
-    ----------
-    data : DataFrame
-        Columns `frequency` (repeat purchases, whole numbers), `recency` and `T` (age at the last purchase and
-        now, in one unit of time).
-    weighted : bool
-        Count customers: one a row, or the column `weight` if there is one; ids must then be unique.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, or holds what no purchase history can be; the message names the column, the
-        number of rows and the first ids.
+    `data`: columns `frequency` (repeat purchases, whole numbers), `recency` and `T` (age at the last purchase and now,
+    in one unit of time). `weighted`: count customers: one a row, or the column `weight` if there is one; ids must then
+    be unique. Raises DataError if a column is missing, or holds what no purchase history can be; the message names the
+    column, the number of rows and the first ids.
     """
     require_columns(data, HISTORY)
-    if weighted:
-        require_rows(data)
-        refuse_duplicates(data)
+    customers = read_weight(data) if weighted else None
     row, (x, t_x, age) = _unique_rows(data)
     _refuse_impossible(data, x, t_x, age, row)
-    weight = _weights(data, row, len(x)) if weighted else np.ones(len(x))
+    weight = np.ones(len(x)) if customers is None else np.bincount(row, customers, len(x)).astype(float)
     return Histories(x, t_x, age, weight, row)
 
 
@@ -100,12 +84,11 @@ def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse what is no frame or lacks a column."""
     if not isinstance(data, pd.DataFrame):
         raise DataError(
-            f"data is a {type(data).__name__}; give a pandas DataFrame with columns {', '.join(columns)}"
+            f"data is a {type(data).__name__}; give a DataFrame with columns {', '.join(columns)}"
         )
     if missing := [name for name in columns if name not in data.columns]:
         raise DataError(
-            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); "
-            "crmlib.rfm_summary makes these columns from a purchase log"
+            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); rfm_summary makes them"
         )
 
 
@@ -162,9 +145,7 @@ def numbers(data: pd.DataFrame, column: str) -> Array:
     try:
         return data[column].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{column} holds {data[column].dtype} that are no numbers ({error}); give numbers"
-        ) from None
+        raise DataError(f"{column} holds {data[column].dtype}, not numbers ({error}); give numbers") from None
 
 
 def _levels(data: pd.DataFrame, column: str) -> tuple[NDArray[np.intp], Array]:
@@ -201,17 +182,9 @@ def read_weight(data: pd.DataFrame) -> Array:
         return np.ones(len(data))
     weight = numbers(data, "weight")
     refuse_values(data, "weight", weight, None)
-    return weight
-
-
-def _weights(data: pd.DataFrame, row: NDArray[np.intp], n_unique: int) -> Array:
-    if "weight" not in data.columns:
-        return np.bincount(row, minlength=n_unique).astype(float)
-    weight = numbers(data, "weight")
-    refuse_values(data, "weight", weight, None)
     if not weight.sum() > 0:
         raise DataError("weight is 0 in every row; it says how many customers a row stands for")
-    return np.bincount(row, weights=weight, minlength=n_unique).astype(float)
+    return weight
 
 
 def refuse_unidentified(known: Histories) -> None:

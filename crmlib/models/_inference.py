@@ -59,23 +59,16 @@ def maximise(
 ) -> Maximum:
     """Maximise a log-likelihood over log parameters from the first start, and from the others if that fails.
 
-    Everything depends on differences of log parameters and of log-likelihoods alone, so that the path is the
-    same in any unit of time if the starts are.
+    Everything depends on differences of log parameters and of log-likelihoods alone, so that the path is the same in
+    any unit of time if the starts are.
 
-    Parameters
-    ----------
-    loglik : callable
-        Log parameters -> (log-likelihood, its gradient), both totals over the customers.
-    starts : sequence of arrays
-        Log parameters to start from.
-    n_customers : float
-        Total weight: the objective is the mean.
-    basis : array, optional
-        Rows are the sums of log parameters in which to search, such as log r and log r - log alpha: where r has no
-        upper end, the rate r / alpha still has one value. By default the log parameters themselves.
-    sample : (callable, float), optional
-        The log-likelihood of a sample of many customers, and its weight. The starts are tried on it; with all
-        customers the search begins where it ends.
+    - `loglik`: log parameters -> (log-likelihood, its gradient), both totals over the customers.
+    - `starts`: log parameters to start from.
+    - `n_customers`: total weight: the objective is the mean.
+    - `basis`: rows are the sums of log parameters in which to search, such as log r and log r - log alpha: where r has
+      no upper end, the rate r / alpha still has one value. By default the log parameters themselves.
+    - `sample`: the log-likelihood of a sample of many customers, and its weight. The starts are tried on it; with all
+      customers the search begins where it ends.
     """
     turn = np.eye(len(starts[0])) if basis is None else basis
     back: Array = np.linalg.inv(turn).astype(float)

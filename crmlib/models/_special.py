@@ -62,19 +62,12 @@ def dot(left: Array, right: Array) -> float:
 def beta_rule(a: float, b: Array, reach: Array) -> tuple[Array, Array]:
     """Nodes and weights for expectations over p ~ Beta(a, b).
 
-    Exact to about 1e-13 for functions that fall with p no faster than 1 / (1 + reach · p), as those of the
-    dropout probability do. The rule is the trapezoidal one in y = logit p, which converges geometrically;
-    beyond both ends of the region where anything changes, y runs away exponentially, so that the slow tails
-    of a small a or b take few nodes. Weights sum to one, so that no beta function is evaluated.
+    Exact to about 1e-13 for functions that fall with p no faster than 1 / (1 + reach · p), as those of the dropout
+    probability do. The rule is the trapezoidal one in y = logit p, which converges geometrically; beyond both ends of
+    the region where anything changes, y runs away exponentially, so that the slow tails of a small a or b take few
+    nodes. Weights sum to one, so that no beta function is evaluated.
 
-    Parameters
-    ----------
-    a : float
-    b, reach : arrays of shape (n,)
-
-    Returns
-    -------
-    p, weight : arrays of shape (n, n_nodes)
+    `b`, `reach`: of shape (n,).
     """
     a_, b, reach = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float), reach)
     peak = np.log(a_) - np.log(b)

@@ -30,23 +30,9 @@ class LikelihoodModel:
 
     A subclass names itself and its parameters; its `fit` calls `_estimate` with its log-likelihood.
 
-    Parameters
-    ----------
-    time_unit : {"H", "D", "W", "M", "Q", "Y"}, optional
-        The unit of recency, T and forecasts, for data that do not carry one.
-
-    Attributes
-    ----------
-    params_ : dict of str to float
-        Parameters, by the paper's names.
-    loglik_ : float
-        The true log-likelihood, unscaled, with all its constants.
-    standard_errors_ : dict of str to float
-        nan for a parameter that the data do not identify.
-    n_customers_ : float
-        Total weight that was fitted.
-    diagnosis_ : Diagnosis
-    time_unit_ : TimeUnit or None
+    `time_unit`: {"H", "D", "W", "M", "Q", "Y"}: the unit of recency, T and forecasts, for data that do not carry one.
+    `params_`: parameters, by the paper's names. `loglik_`: the true log-likelihood, unscaled, with all its constants.
+    `standard_errors_`: nan for a parameter that the data do not identify. `n_customers_`: total weight that was fitted.
     """
 
     name: ClassVar[str]
@@ -111,15 +97,9 @@ class LikelihoodModel:
     ) -> None:
         """Maximise the log-likelihood and set the fitted attributes.
 
-        Parameters
-        ----------
-        loglik : callable
-            Array of log parameters, in the order of `parameter_names` -> (log-likelihood, its gradient).
-        starts : sequence of mappings
-            Parameters to start from; those that are lengths of time in proportion to the data's.
-        n_customers : float
-        sample : (callable, float), optional
-            The log-likelihood of a sample of the customers, and its weight.
+        `loglik`: array of log parameters, in the order of `parameter_names` -> (log-likelihood, its gradient).
+        `starts`: parameters to start from; those that are lengths of time in proportion to the data's. `sample`: the
+        log-likelihood of a sample of the customers, and its weight.
         """
         points = [np.log([start[name] for name in self.parameter_names]) for start in starts]
         best = maximise(loglik, points, n_customers, basis=self._basis, sample=sample)
@@ -155,9 +135,7 @@ class LikelihoodModel:
             found.append(Finding((*edge, *along), what, self._cure((*edge, *along))))
         for group in best.flat:
             flat = tuple(names[subgroup] for subgroup in group)
-            found.append(
-                Finding(flat, "not identified: the likelihood is flat along them.", self._cure(flat))
-            )
+            found.append(Finding(flat, "not identified: the likelihood is flat there.", self._cure(flat)))
         return (*found, *self._weak_findings(best))
 
     def _weak_findings(self, best: Maximum) -> tuple[Finding, ...]:
@@ -234,13 +212,10 @@ class LikelihoodModel:
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):
-            raise not_fitted(
-                f"{type(self).__name__} has no parameters yet; call fit(data), from_params or load"
-            )
+            raise not_fitted(f"{type(self).__name__} has no parameters yet; call fit, from_params or load")
         if not hasattr(self, attribute):
             raise not_fitted(
-                f"{type(self).__name__} was not fitted, so it knows no likelihood and no standard errors; "
-                "call fit(data)"
+                f"{type(self).__name__} was not fitted, so it knows no likelihood; call fit(data)"
             )
         return getattr(self, attribute)
 
@@ -277,8 +252,7 @@ class LikelihoodModel:
         ours = None if given is None else TimeUnit.parse(given)
         if theirs and ours and theirs != ours:
             raise DataError(
-                f"the data count time in {theirs.plural}, but time_unit is {ours.value!r}; drop time_unit= "
-                f"or summarise the purchases in {ours.plural}"
+                f"the data count time in {theirs.plural}, but time_unit is {ours.value!r}; drop time_unit="
             )
         return theirs or ours
 
@@ -337,8 +311,7 @@ class LikelihoodModel:
             raise CrmError(f"{path} is no model's file; give one that {cls.__name__}.save wrote") from error
         if kind != cls.__name__ or version != FILE_FORMAT:
             raise CrmError(
-                f"{path} holds a {kind} (format {version}), not a {cls.__name__} (format {FILE_FORMAT}); "
-                f"load it with {kind}.load"
+                f"{path} holds a {kind} of format {version}, not a {cls.__name__} of {FILE_FORMAT}; use {kind}.load"
             )
         model = cls.from_params(time_unit=content["time_unit"], **content["params"])
         if fit := content.get("fit"):

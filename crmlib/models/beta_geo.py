@@ -15,10 +15,7 @@ from crmlib.models._special import beta_rule, digamma_rise, dot, log_rising
 from crmlib.models.purchase import PurchaseModel
 
 _MIXING = "Customers hardly differ in it, or too few were watched: use more customers or a longer period."
-_DROPOUT = (
-    "The data show almost no dropout, or cannot separate it from slow buying: use a longer calibration period, and "
-    "do not read a and b one by one."
-)
+_DROPOUT = "The data show almost no dropout, or cannot separate it from slow buying: use a longer calibration period."
 
 
 _NUMBERS = 2_000_000  # held at once
@@ -225,18 +222,13 @@ class _LogLikelihood:
 class _DropoutCurve:
     """Expected purchases by frequency x as a function of v = t / (α + T).
 
-    A customer who is alive has a rate from Gamma(r + x, α + T) and a dropout probability p from Beta(a, b + x).
-    With R = r + x they are expected to make E[(1 − (1 + p·v)^−R) / p] purchases within t; that is the closed
-    form with 2F1, and unlike it stays finite at a = 1 and for a + b ≤ 1. The mean over p is a quadrature; as a
-    function of log(1 + (R + 1)·v) its logarithm is smooth, so it is evaluated at a few Chebyshev points for
-    each distinct x and interpolated, to about 1e-11, for any number of customers.
+    A customer who is alive has a rate from Gamma(r + x, α + T) and a dropout probability p from Beta(a, b + x). With R
+    = r + x they are expected to make E[(1 − (1 + p·v)^−R) / p] purchases within t; that is the closed form with 2F1,
+    and unlike it stays finite at a = 1 and for a + b ≤ 1. The mean over p is a quadrature; as a function of log(1 + (R
+    + 1)·v) its logarithm is smooth, so it is evaluated at a few Chebyshev points for each distinct x and interpolated,
+    to about 1e-11, for any number of customers.
 
-    Parameters
-    ----------
-    r, a, b : float
-    x : array of shape (n_customers,)
-    furthest : float
-        The largest v that will be asked for.
+    `x`: of shape (n_customers,). `furthest`: the largest v that will be asked for.
     """
 
     def __init__(self, r: float, a: float, b: float, x: Array, furthest: float) -> None:

@@ -15,9 +15,7 @@ from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models.purchase import PurchaseModel
 
 _BUYING = "Customers hardly differ in how readily they buy, or too few were watched: use more customers."
-_DROPOUT = (
-    "Dropout and slow buying cannot be separated: watch more opportunities, and do not read them one by one."
-)
+_DROPOUT = "Dropout and slow buying cannot be separated: watch more opportunities."
 
 
 class BetaGeoBetaBinomModel(PurchaseModel):
@@ -71,9 +69,7 @@ class BetaGeoBetaBinomModel(PurchaseModel):
         }
         for what, bad in wrong.items():
             if bad.any():
-                refuse_rows(
-                    data, bad[known.row], what, "count opportunities, at each of which one can buy once"
-                )
+                refuse_rows(data, bad[known.row], what, "count opportunities to buy once")
         return super().fit(data)
 
     def _starts(self, histories: Histories) -> list[dict[str, float]]:

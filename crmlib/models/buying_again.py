@@ -45,31 +45,21 @@ _DECILES = "model decile customers actual_mean predicted_mean standard_error"
 class ActivityComparison:
     """Forecasts of who buys again, on one holdout that none of them has seen.
 
-    Attributes
-    ----------
-    scores : DataFrame
-        One row per `forecast`, the best Brier score first: `kind` (model, rule, classifier), `predicted` and
-        `actual` (share of customers who buy), `brier`, `log_loss` and `auc`, each with the 95 % interval of a
-        bootstrap over customers (`brier_low`, ...), `brier_behind` (the best) with `behind_low, behind_high` of the
-        paired difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
-        `behind_beyond_chance` (whether it errs more than the best of them, beyond chance and visibly in three digits).
-    deciles : DataFrame
-        One row per forecast (`model`, the best first) and tenth of it (`decile`, 10 the highest): `customers`,
-        `actual_mean`, `predicted_mean`, `standard_error`.
-    sentence : str
-        Which errs least, and by how much.
-    earlier, calibration_end : date
-        Rules and classifiers learned who, of those known on `earlier`, bought up to `calibration_end`; all
-        were judged by who bought after it.
-    models : tuple of PurchaseModel
-        As they were given, not fitted.
-    horizon : str
-        Length of the holdout: as asked for, or shortened.
-    customers : int
-    hiatus : float
-        In the models' unit of time: the silence after which the rule fitted in the time before calls a customer gone.
-    reason : str
-        Why nothing could be compared; then the frames have no rows.
+    - `scores`: one row per `forecast`, the best Brier score first: `kind` (model, rule, classifier), `predicted` and
+      `actual` (share of customers who buy), `brier`, `log_loss` and `auc`, each with the 95 % interval of a bootstrap
+      over customers (`brier_low`, ...), `brier_behind` (the best) with `behind_low, behind_high` of the paired
+      difference, `gap` (mean distance of predicted and actual share over tenths, beyond chance) and
+      `behind_beyond_chance` (whether it errs more than the best of them, beyond chance and visibly in three digits).
+    - `deciles`: one row per forecast (`model`, the best first) and tenth of it (`decile`, 10 the highest): `customers`,
+      `actual_mean`, `predicted_mean`, `standard_error`.
+    - `sentence`: which errs least, and by how much.
+    - `earlier`, `calibration_end`: rules and classifiers learned who, of those known on `earlier`, bought up to
+      `calibration_end`; all were judged by who bought after it.
+    - `models`: as they were given, not fitted.
+    - `horizon`: length of the holdout: as asked for, or shortened.
+    - `hiatus`: in the models' unit of time: the silence after which the rule fitted in the time before calls a customer
+      gone.
+    - `reason`: why nothing could be compared; then the frames have no rows.
     """
 
     scores: pd.DataFrame

@@ -109,9 +109,7 @@ class GammaGammaModel(LikelihoodModel):
         self.loglik_ = _LogLikelihood(x, m, weight)(np.log(self._values()))[0]
         self.n_customers_ = float(weight.sum())
         self._log_covariance = np.full((3, 3), np.nan)
-        what = (
-            f"every repeat customer spends {m[0]:g}: p and q grow without limit, and are set to {CONSTANT:g}."
-        )
+        what = f"every repeat customer spends {m[0]:g}: p and q have no limit; both are set to {CONSTANT:g}."
         cure = "Every prediction is that constant; ask whether monetary_value is a price list's entry."
         findings = (Finding(self.parameter_names, what, cure), *self._findings())
         self.diagnosis_ = Diagnosis(True, 0.0, findings)
@@ -121,20 +119,14 @@ class GammaGammaModel(LikelihoodModel):
         q, found = self.params_["q"], []
         if q <= 1:
             what = f"q = {q:.3g}, at most 1: the tail of spend is so heavy that its mean is infinite."
-            cure = (
-                "Use medians, or cap the few largest purchases and say so; do not value new customers by it."
-            )
+            cure = "Use medians, or cap the largest purchases and say so; value no new customers by it."
             found.append(Finding(("q",), what, cure))
         elif q <= 2:
             what = f"q = {q:.3g}, at most 2: the variance of mean spend between customers is infinite."
-            found.append(
-                Finding(("q",), what, "Look at the largest purchases: a few of them carry the mean.")
-            )
+            found.append(Finding(("q",), what, "Look at the largest purchases: a few carry the mean."))
         if self.n_left_out_:
             what = f"{fmt.count(self.n_left_out_)} repeat customers with monetary_value <= 0 are left out."
-            cure = (
-                "Check how returns and free orders are booked; their expected spend is scored as at spend 0."
-            )
+            cure = "Check how returns and free orders are booked; they are scored as at spend 0."
             found.append(Finding(("p", "q", "v"), what, cure))
         return tuple(found)
 
@@ -219,9 +211,7 @@ def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
     refuse_values(data, "frequency", x, None)
     unknown = (x > 0) & ~np.isfinite(money)
     if unknown.any():
-        refuse_rows(
-            data, unknown, "monetary_value is missing or infinite", "give the mean spend of a repeat purchase"
-        )
+        refuse_rows(data, unknown, "monetary_value is missing or infinite", "give the mean repeat spend")
     weight = read_weight(data) if weighted else np.ones(len(data))
     return SpendData(x, np.where(x > 0, money, 0.0), weight)
 
@@ -230,15 +220,8 @@ def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
 class SpendFrequencyCheck:
     """How far mean spend goes with frequency among repeat customers.
 
-    Attributes
-    ----------
-    customers : int
-    pearson, spearman : float
-        Correlations of frequency and mean spend.
-    per_doubling, low, high : float
-        Relative change of mean spend when frequency doubles, with its 95 % interval.
-    sentence : str
-        What follows for the Gamma-Gamma model.
+    `pearson`, `spearman`: correlations of frequency and mean spend. `per_doubling`, `low`, `high`: relative change of
+    mean spend when frequency doubles, with its 95 % interval. `sentence`: what follows for the Gamma-Gamma model.
     """
 
     customers: int

@@ -220,9 +220,7 @@ def overdue_customers(
     1        5.0         22.295              0.062    False
     """
     if not 0 < false_alarm_rate < 1:
-        raise CrmError(
-            f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, such as 0.05"
-        )
+        raise CrmError(f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, as 0.05")
     if model is None:
         nobody = OverdueCustomers(columns=_COLUMNS, dtype=float)
         nobody.reason = getattr(regularity, "reason", "") or "no model of purchases could be judged"
@@ -231,8 +229,7 @@ def overdue_customers(
     rates = model._fitted("params_")
     if not {"r", "alpha"} <= rates.keys() or not 1 <= phases <= MOST_REGULAR:
         raise CrmError(
-            f"model is {type(model).__name__} and regularity {phases}; give a Pareto/NBD, BG/NBD or MBG/NBD model "
-            f"and 1 to {MOST_REGULAR} phases"
+            f"give a Pareto/NBD, BG/NBD or MBG/NBD model, not {type(model).__name__}, and 1 to {MOST_REGULAR} phases"
         )
     model._check_unit(summary)
     known = read_histories(summary)

@@ -183,14 +183,8 @@ class _LogLikelihood:
 class _DropoutTime:
     """The time tau at which customers who dropped out did so, between their last purchase and now.
 
-    Attributes
-    ----------
-    log_odds : array
-        Logarithm of P(dropped out) / P(alive).
-    log_alpha, log_beta : arrays
-        Means of log((alpha + tau) / (alpha + t_x)) and of the same with beta.
-    per_alpha, per_beta : arrays
-        Means of 1 / (alpha + tau) and of 1 / (beta + tau).
+    `log_odds`: logarithm of P(dropped out) / P(alive). `log_alpha`, `log_beta`: means of log((alpha + tau) / (alpha +
+    t_x)) and of the same with beta. `per_alpha`, `per_beta`: means of 1 / (alpha + tau) and of 1 / (beta + tau).
     """
 
     log_odds: Array

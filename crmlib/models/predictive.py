@@ -38,20 +38,9 @@ def spend_quantiles(
 ) -> Array:
     """Quantiles of future spend in units of x m + v, for customers whose spend is Gamma-Gamma.
 
-    Parameters
-    ----------
-    counts_given_alive : callable
-        (n, frequency, T) -> probabilities of n purchases by living customers, shape (customers, len(n)).
-    frequency, T, p_alive : array, shape (customers,)
-        Distinct customers; P(alive) above 0.
-    levels : tuple of float
-        Probabilities, such as (0.1, 0.9).
-    p, q : float
-        Parameters of the Gamma-Gamma model.
-
-    Returns
-    -------
-    ndarray, shape (customers, len(levels))
+    `counts_given_alive`: (n, frequency, T) -> probabilities of n purchases by living customers, shape (customers,
+    len(n)). `frequency`, `T`, `p_alive`: of shape (customers,): distinct customers; P(alive) above 0. `levels`:
+    probabilities, such as (0.1, 0.9). `p`, `q`: parameters of the Gamma-Gamma model.
     """
     found = np.zeros((len(frequency), len(levels)))
     for group in _groups(counts_given_alive, frequency, T):

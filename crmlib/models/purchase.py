@@ -115,9 +115,7 @@ class PurchaseModel(HistoryModel):
         """
         length = self._periods(future_t)
         if not (np.isfinite(discount_rate) and discount_rate >= 0):
-            raise CrmError(
-                f"discount_rate is {discount_rate!r}; give a finite rate, 0 or more, per unit of time"
-            )
+            raise CrmError(f"discount_rate is {discount_rate!r}; give a rate per unit of time, 0 or more")
 
         def answer(x: Array, t_x: Array, age: Array) -> Array:
             return self._alive(x, t_x, age) * self._discounted_if_alive(x, age, length, discount_rate)

@@ -203,8 +203,7 @@ def rewrite_parquet(
             if written == rows:
                 return rows
         raise CrmError(
-            f"{source} has {rows:,} rows, of which {written:,} were scored; nothing was written. Give numbers as "
-            "integers or doubles"
+            f"{source}: of {rows:,} rows only {written:,} were scored, so nothing was written. Give numbers as doubles"
         )
 
 
@@ -247,28 +246,12 @@ def score_histories(
 ) -> pd.DataFrame:
     """What customers with each history will do within a horizon.
 
-    Parameters
-    ----------
-    model : HistoryModel
-    spend : GammaGammaModel or float
-        A number is the spend on every purchase.
-    known : Histories
-    horizon, discount_rate : float
-        In the model's unit of time; the rate compounds continuously.
-    level : float, optional
-        Probability of the predictive interval.
+    `spend`: a number is the spend on every purchase. `horizon`, `discount_rate`: in the model's unit of time; the rate
+    compounds continuously. `level`: probability of the predictive interval. Returns: a row per history: `p_alive`,
+    `expected_purchases`, `discounted_purchases` and, given a level, `spend_low` and `spend_high`: quantiles of
+    discounted spend, in units of x m + v of a Gamma-Gamma customer (in money where `spend` is a number).
 
-    Returns
-    -------
-    DataFrame
-        A row per history: `p_alive`, `expected_purchases`, `discounted_purchases` and, given a level,
-        `spend_low` and `spend_high`: quantiles of discounted spend, in units of x m + v of a Gamma-Gamma
-        customer (in money where `spend` is a number).
-
-    Notes
-    -----
-    The quantiles are exact but for when a purchase falls: each is discounted by the mean factor of its
-    history.
+    The quantiles are exact but for when a purchase falls: each is discounted by the mean factor of its history.
     """
     x, age = known.frequency, known.T
     # what is expected of a living customer depends on frequency and T alone

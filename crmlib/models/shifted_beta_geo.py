@@ -79,8 +79,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         if not (left.sum() > 0 and met > 0):
             why = "nobody left" if left.sum() == 0 else "nobody came to a second renewal"
             raise FitError(
-                f"T: {why} among {fmt.count(total)} customers, so alpha and beta cannot be estimated; "
-                "use a longer history or one constant retention rate"
+                f"T: {why} among {fmt.count(total)} customers: alpha and beta need a longer history"
             )
         first = np.clip(left[1] / (total - kept[0]), 0.02, 0.98)
         starts = [{"alpha": first * size, "beta": (1 - first) * size} for size in (3.0, 30.0, 0.5)]
@@ -192,9 +191,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
         """Expectation of (1 - theta)(1 + d) / (d + theta) over theta ~ Beta(alpha, beta + age)."""
         alpha, beta = self._values()
         if not 0 <= discount_rate < np.inf:
-            raise CrmError(
-                f"discount_rate is {discount_rate!r}; give a rate per period, 0 or more (0.10 is 10 %)"
-            )
+            raise CrmError(f"discount_rate is {discount_rate!r}; give a rate per period, 0 or more")
         if discount_rate == 0:
             return (beta + age) / (alpha - 1) if alpha > 1 else np.full_like(age, np.inf)
         theta, weight = beta_rule(alpha, beta + age, np.full_like(age, 1.0 / discount_rate))
@@ -233,8 +230,7 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise DataError(
-            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; survivors are finite, 0 or "
-            "more and never rise (nobody joins a cohort later)"
+            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; they may not rise or be below 0"
         )
     kept = np.zeros(len(survivors))
     kept[-1] = survivors[-1]
@@ -260,14 +256,10 @@ def _lifetimes(data: pd.DataFrame) -> tuple[Array, np.ndarray]:
         return age, np.ones(len(data), dtype=bool)
     flags = numbers(data, "alive")
     if (unknown := ~np.isin(flags, (0.0, 1.0))).any():
-        refuse_rows(
-            data, unknown, "alive is neither true nor false", "say of every customer whether they left"
-        )
+        refuse_rows(data, unknown, "alive is neither true nor false", "say who has left")
     alive = flags == 1.0
     if (early := ~alive & (age == 0)).any():
-        refuse_rows(
-            data, early, "alive is false although T is 0", "the first renewal, where one can leave, is T = 1"
-        )
+        refuse_rows(data, early, "alive is false although T is 0", "the first renewal is T = 1")
     return age, alive
 
 

@@ -22,31 +22,17 @@ _WORDS = {"yes": True, "no": False, "true": True, "false": False}
 def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
     """Which share of contracts is still running at each tenure?
 
-    Parameters
-    ----------
-    spells : DataFrame
-        One row per contract: `tenure_months` (or in any unit, which is that of the answer), and `ended`, whether it
-        has (bool, 0 or 1, or "Yes" and "No").
-    by : str, optional
-        A column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
+    - `spells`: one row per contract: `tenure_months` (or in any unit, which is that of the answer), and `ended`,
+      whether it has (bool, 0 or 1, or "Yes" and "No").
+    - `by`: a column to compare, such as "plan"; at most 12 values, each known from the start of the contract.
 
-    Returns
-    -------
-    DataFrame
-        One row per `group` ("all" without `by`) and `tenure` at which somebody left or was last seen, from 0:
-        `at_risk` (contracts that reached it), `left` (ended at it), `survival` and its 95 % interval
-        `low, high` (log–log).
+    Returns: one row per `group` ("all" without `by`) and `tenure` at which somebody left or was last seen, from 0:
+    `at_risk` (contracts that reached it), `left` (ended at it), `survival` and its 95 % interval `low, high` (log–log).
+    Raises DataError, CrmError if a column is missing or holds what is no tenure or no answer to whether it has ended.
 
-    Raises
-    ------
-    DataError, CrmError
-        If a column is missing or holds what is no tenure or no answer to whether it has ended.
-
-    Notes
-    -----
-    Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958. A contract that
-    runs says nothing about how long it will: it counts for as long as it was seen. This holds where contracts
-    seen from late on (table begins when they were old) are left out or few.
+    Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958. A contract that runs says
+    nothing about how long it will: it counts for as long as it was seen. This holds where contracts seen from late on
+    (table begins when they were old) are left out or few.
 
     Examples
     --------
@@ -71,18 +57,14 @@ def _read_spells(spells: pd.DataFrame, by: str | None) -> pd.DataFrame:
     require_rows(spells)
     for column in (TENURE, ENDED, *([by] if by else [])):
         if column not in spells.columns:
-            raise DataError(
-                f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}. "
-                "crmlib.contract_spells makes such frames; rename columns of other names"
-            )
+            raise DataError(f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}")
     length = numbers(spells, TENURE)
     refuse_values(spells, TENURE, length, None)
     known = pd.DataFrame({"tenure": length, "ended": _read_ends(spells)}, index=spells.index)
     known["group"] = "all" if by is None else spells[by].astype("string").fillna("(none)").astype(object)
     if known["group"].nunique() > MOST_GROUPS:
         raise CrmError(
-            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: cut numbers "
-            "into bands with pandas.cut, or merge rare values"
+            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: merge some"
         )
     return known
 

@@ -26,14 +26,9 @@ class UpliftModel:
     What each group did beyond the other's model is modelled, and the two are averaged by the share treated. Each
     customer's effect is predicted by models that did not see the customer, so it can be judged on the same data.
 
-    Attributes
-    ----------
-    cross_fitted_ : DataFrame
-        Indexed as the features: `effect` (of the contact, in the outcome's unit), `control_outcome` (expected
-        without it), both out of fold; `fold, treated, outcome`.
+    `cross_fitted_`: indexed as the features: `effect` (of the contact, in the outcome's unit), `control_outcome`
+    (expected without it), both out of fold; `fold, treated, outcome`.
 
-    Notes
-    -----
     Künzel, Sekhon, Bickel & Yu, PNAS 116(10), 2019.
 
     Examples
@@ -79,9 +74,7 @@ class UpliftModel:
                 f"{FEWEST} of each are needed. Read the average effect with read_experiments"
             )
         if np.ptp(result) == 0:
-            raise FitError(
-                f"outcome is {result[0]} for everybody; nothing differs, so there is no effect to learn"
-            )
+            raise FitError(f"outcome is {result[0]} for everybody; there is no effect to learn")
         known = as_features(features)
         _refuse_imbalance(known, label, self.random_state)
         self._columns, self._share = list(features.columns), float(label.mean())

@@ -32,20 +32,13 @@ ORDERED = 0.7  # rank correlation of predicted and measured order of the groups:
 class Heterogeneity:
     """Whether the contact helps some more than others, as far as the model can tell.
 
-    Attributes
-    ----------
-    average_effect, average_low, average_high : float
-        Of contacting everybody, with its 95 % interval.
-    loading, loading_error : float
-        How much of a predicted difference of effects comes about: 1 if predictions are right, 0 if they say
-        nothing; nan where the model predicts the same for all.
-    p_value : float
-        One-sided, of a loading at least as large if the effect is the same for all.
-    order : float
-        Rank correlation of the groups' predicted order with the effects measured in them.
-    groups : DataFrame
-        By `group` of predicted effect within each fold, 1 the highest of five: `customers, predicted, effect`,
-        with the 95 % interval `low, high`.
+    - `average_effect`, `average_low`, `average_high`: of contacting everybody, with its 95 % interval.
+    - `loading`, `loading_error`: how much of a predicted difference of effects comes about: 1 if predictions are right,
+      0 if they say nothing; nan where the model predicts the same for all.
+    - `p_value`: One-sided, of a loading at least as large if the effect is the same for all.
+    - `order`: rank correlation of the groups' predicted order with the effects measured in them.
+    - `groups`: by `group` of predicted effect within each fold, 1 the highest of five: `customers, predicted, effect`,
+      with the 95 % interval `low, high`.
     """
 
     average_effect: float
@@ -85,16 +78,14 @@ class Heterogeneity:
 def heterogeneity_test(cross_fitted: pd.DataFrame) -> Heterogeneity:
     """Does the contact help some customers more than others, as far as the model can tell?
 
-    The outcome is regressed on the treatment and on the treatment times the predicted effect, each customer's
-    predicted by models that did not see them (`UpliftModel.cross_fitted_`): if the second has no weight, predicted
-    differences are noise. What is to be used must also put groups of unseen customers in the order of their effects.
+    The outcome is regressed on the treatment and on the treatment times the predicted effect, each customer's predicted
+    by models that did not see them (`UpliftModel.cross_fitted_`): if the second has no weight, predicted differences
+    are noise. What is to be used must also put groups of unseen customers in the order of their effects.
 
-    Notes
-    -----
-    Best linear predictor and sorted group effects of Chernozhukov, Demirer, Duflo & Fernández-Val, "Generic
-    machine learning inference on heterogeneous treatment effects in randomized experiments" (2018; Econometrica
-    93, 2025), with cross-fitted predictions centred within folds in place of the median over random splits,
-    and standard errors that allow unequal variances (HC3).
+    Best linear predictor and sorted group effects of Chernozhukov, Demirer, Duflo & Fernández-Val, "Generic machine
+    learning inference on heterogeneous treatment effects in randomized experiments" (2018; Econometrica 93, 2025), with
+    cross-fitted predictions centred within folds in place of the median over random splits, and standard errors that
+    allow unequal variances (HC3).
 
     Examples
     --------
@@ -172,8 +163,7 @@ def _groups(
         of_treated, of_control = outcome[here & treated], outcome[here & ~treated]
         if min(len(of_treated), len(of_control)) < 2:
             raise FitError(
-                f"group {number} of {GROUPS} has {len(of_treated)} treated and {len(of_control)} control; too few to "
-                "compare"
+                f"group {number} of {GROUPS} has {len(of_treated)} treated and {len(of_control)} control; too few"
             )
         found = difference_of_means(of_treated, of_control, level=LEVEL)
         rows.append((number, int(here.sum()), effect[here].mean(), found.difference, found.low, found.high))
@@ -184,15 +174,11 @@ def _groups(
 class UpliftCurves:
     """What contacting the best first brings, on customers whom the models did not see.
 
-    Attributes
-    ----------
-    curve : DataFrame
-        By `share` of customers contacted, the highest predicted effect first: `uplift` (the outcome gained per
-        customer of the base, contacted or not: share times the difference of means among them; Gutierrez &
-        Gérardy 2017), `qini` (the outcome gained per treated customer of the experiment; Radcliffe 2007), each
-        with `_low` and `_high`, and `at_random` (the uplift if chance chose).
-    qini_coefficient, qini_low, qini_high : float
-        Area between the Qini curve and the line of a choice by chance; 0 if the order is no better.
+    `curve`: by `share` of customers contacted, the highest predicted effect first: `uplift` (the outcome gained per
+    customer of the base, contacted or not: share times the difference of means among them; Gutierrez & Gérardy 2017),
+    `qini` (the outcome gained per treated customer of the experiment; Radcliffe 2007), each with `_low` and `_high`,
+    and `at_random` (the uplift if chance chose). `qini_coefficient`, `qini_low`, `qini_high`: area between the Qini
+    curve and the line of a choice by chance; 0 if the order is no better.
     """
 
     curve: pd.DataFrame
@@ -206,15 +192,9 @@ def uplift_curves(
 ) -> UpliftCurves:
     """How much is gained by contacting those first who are predicted to gain most?
 
-    Parameters
-    ----------
-    cross_fitted : DataFrame
-        `UpliftModel.cross_fitted_`, or `effect` (any score), `treated` and `outcome` of customers whom the
-        score's model did not see.
-    steps : int, default 20
-        Cut-offs, evenly over the share contacted.
-    resamples, random_state : int
-        Of the bootstrap of customers, for the intervals; the model stays as it is.
+    `cross_fitted`: `UpliftModel.cross_fitted_`, or `effect` (any score), `treated` and `outcome` of customers whom the
+    score's model did not see. `steps`: Cut-offs, evenly over the share contacted. `resamples`, `random_state`: of the
+    bootstrap of customers, for the intervals; the model stays as it is.
 
     Examples
     --------

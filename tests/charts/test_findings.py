@@ -147,9 +147,7 @@ def test_migration_reads_the_row_of_the_best() -> None:
     counts[0, [0, 1, 10]] = [6, 1, 3]
     counts[10, 0] = 4
     title = moves_of_tenths(frames.migration(counts), "revenue")
-    assert (
-        title == "Of the best tenth by revenue, 60 % stayed in it and 30 % were not active in the next period"
-    )
+    assert title == "Of the best tenth by revenue, 60 % stayed in it, 30 % were not active in the next period"
 
 
 @few

@@ -108,7 +108,7 @@ def test_gaps_are_filled_with_the_mean_and_stated(wrap):
     ("changed", "says"),
     [
         ({"margin": 1.4}, "margin is 1.4"),
-        ({"start": "2025-01-01"}, "the start must not be after the end"),
+        ({"start": "2025-01-01"}, "the start may not be after the end"),
         ({"costs": {"per_retrun": 3}}, "did you mean 'per_return'"),
         ({"costs": {"per_return": -3}}, "per_return is -3"),
         ({"costs": {"per_return": float("nan")}}, "per_return is nan"),

@@ -188,7 +188,7 @@ def test_what_is_no_frame_of_customers_is_refused():
         BetaGeoModel().fit({"frequency": [1]})
     with pytest.raises(DataError, match="no rows"):
         BetaGeoModel().fit(few().head(0))
-    with pytest.raises(DataError, match="frequency holds object that are no numbers"):
+    with pytest.raises(DataError, match="frequency holds object, not numbers"):
         BetaGeoModel().fit(few().assign(frequency=["many"] * 5))
     with pytest.raises(DataError, match="weight is negative"):
         BetaGeoModel().fit(few().assign(weight=-1.0))

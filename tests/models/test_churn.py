@@ -223,7 +223,7 @@ def test_missing_and_unseen_values_are_scored_and_said(kind, request, firm):
     odd = firm.head(4).assign(contract=["Lifetime", None, "One year", "Lifetime"], tenure=[5, 5, np.nan, 5])
     p = model.p_churn(odd)
     assert p.between(0, 1).all()
-    assert model.surprises(odd) == ["contract: 2 customers have a value never seen before ('Lifetime')"]
+    assert model.surprises(odd) == ["contract: 2 customers have a value not seen before ('Lifetime')"]
     assert model.surprises(firm) == []
     with pytest.raises(DataError, match="the table lacks tenure, which the model was fitted with"):
         model.p_churn(odd.drop(columns="tenure"))

@@ -38,23 +38,16 @@ FEWEST = 30  # customers of a product, below which its mean is mostly chance, an
 class PeriodProfile:
     """One period of a customer base.
 
-    Attributes
-    ----------
-    value : str
-        What customers are ranked by: "contribution" where it is known, else "revenue".
-    totals : Series
-        `customers, purchases, revenue, contribution` (NaN where unknown), `purchases_per_customer`,
-        `spend_per_purchase`, `margin`, `one_time_share` (of customers), `gini` of the value and
-        `top_1_share, top_5_share, top_10_share, top_20_share` of it (NaN of less than a customer).
-    distribution : DataFrame
-        By `purchases` ("1" to "9", "10+"): `customers, customer_share, value, value_share`.
-    deciles : DataFrame
-        `decile` 1 (best) to 10: `customers, purchases, value, value_share, cumulative_share,
-        value_per_customer`.
-    by_group : DataFrame
-        One row per group, `by` and `group` and then the totals; empty where none were asked for, or the log has none of
-        the columns. A customer of two groups is a customer of each. Beyond the 20 groups with the most customers, all
-        others are one, "(4,980 others)".
+    - `value`: what customers are ranked by: "contribution" where it is known, else "revenue".
+    - `totals`: `customers, purchases, revenue, contribution` (NaN where unknown), `purchases_per_customer`,
+      `spend_per_purchase`, `margin`, `one_time_share` (of customers), `gini` of the value and `top_1_share,
+      top_5_share, top_10_share, top_20_share` of it (NaN of less than a customer).
+    - `distribution`: by `purchases` ("1" to "9", "10+"): `customers, customer_share, value, value_share`.
+    - `deciles`: `decile` 1 (best) to 10: `customers, purchases, value, value_share, cumulative_share,
+      value_per_customer`.
+    - `by_group`: one row per group, `by` and `group` and then the totals; empty where none were asked for, or the log
+      has none of the columns. A customer of two groups is a customer of each. Beyond the 20 groups with the most
+      customers, all others are one, "(4,980 others)".
     """
 
     value: str

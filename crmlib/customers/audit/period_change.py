@@ -29,24 +29,16 @@ Period = tuple[dt.date, dt.date]
 class PeriodChange:
     """Two periods of a customer base side by side.
 
-    Attributes
-    ----------
-    value : str
-        What is compared: "contribution" where it is known, else "revenue".
-    waterfall : DataFrame
-        `step` ("before", six groups of customers, "after"), `customers`, `newly` (those first seen in the two periods),
-        `before`, `after` and `change` (money); the groups' changes add up from "before" to "after". "came
-        back" bought before the first period and
-        not in it.
-    migration : DataFrame
-        Customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
-    factors : DataFrame
-        `factor, before, after` (in their `unit`), `effect, weights`: acquired customers, share active, purchases per
-        active customer, spend per purchase and, for contribution, margin; the effects add up to the change.
-    reach : float
-        Half the width of the 95 % interval of the change; nan where nothing is compared. Each customer's change is one
-        draw, and the number of customers is random too: the variance of their sum is the sum of its squares (of a
-        compound Poisson sum).
+    - `value`: what is compared: "contribution" where it is known, else "revenue".
+    - `waterfall`: `step` ("before", six groups of customers, "after"), `customers`, `newly` (those first seen in the
+      two periods), `before`, `after` and `change` (money); the groups' changes add up from "before" to "after". "came
+      back" bought before the first period and not in it.
+    - `migration`: customers by decile of value before (rows) and after (columns), 1 the best, and "not active".
+    - `factors`: `factor, before, after` (in their `unit`), `effect, weights`: acquired customers, share active,
+      purchases per active customer, spend per purchase and, for contribution, margin; the effects add up to the change.
+    - `reach`: half the width of the 95 % interval of the change; nan where nothing is compared. Each customer's change
+      is one draw, and the number of customers is random too: the variance of their sum is the sum of its squares (of a
+      compound Poisson sum).
     """
 
     value: str
@@ -214,8 +206,6 @@ def _side(customers: pd.DataFrame, base: int | None, value: str) -> dict[str, fl
 def decompose_change(before: Mapping[str, float], after: Mapping[str, float]) -> pd.DataFrame:
     """How much of the change of a product each of its factors explains; the effects add up to the change.
 
-    Notes
-    -----
     Where all factors are positive: logarithmic-mean weights, which leave no residual and do not depend on the order of
     the factors (Ang 2004, Energy Policy 32(9), 1131-1139). Where one is zero or negative its logarithm does not exist:
     Shapley weights, the mean over all orders in which the factors can change (Shorrocks 2013, Journal of Economic

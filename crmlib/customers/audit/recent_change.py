@@ -22,16 +22,9 @@ from crmlib.no_rows import no_rows
 class RecentChange:
     """The last complete months beside as many before them; nothing where the log does not cover two periods.
 
-    Attributes
-    ----------
-    change : PeriodChange
-        Its tables are empty where the log does not cover two periods.
-    months : int
-        Length of each period; where there are none, the length asked for.
-    before, after : pair of date, or None
-        First and last day of each period.
-    sentence : str
-        What is compared, and if it is less than was asked for, why.
+    `change`: its tables are empty where the log does not cover two periods. `months`: length of each period; where
+    there are none, the length asked for. `before`, `after`: first and last day of each period. `sentence`: what is
+    compared, and if it is less than was asked for, why.
     """
 
     change: PeriodChange

@@ -118,9 +118,7 @@ def moves_of_tenths(migration: pd.DataFrame, value: str) -> str:
     if not first.sum():
         return ""
     stayed, gone = (fmt.share(first.iloc[place] / first.sum()) for place in (0, -1))
-    return (
-        f"Of the best tenth by {value}, {stayed} stayed in it and {gone} were not active in the next period"
-    )
+    return f"Of the best tenth by {value}, {stayed} stayed in it, {gone} were not active in the next period"
 
 
 def value_of_cohort(history: pd.DataFrame, age_unit: str) -> str:

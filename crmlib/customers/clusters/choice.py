@@ -44,24 +44,15 @@ def judge_clusters(
 ) -> pd.DataFrame:
     """What speaks for each number of clusters.
 
-    Parameters
-    ----------
-    points : array, shape (customers, features)
-        Scaled features; a sample is enough.
-    numbers : sequence of int
-        Numbers of clusters to try.
-    method : {"kmeans", "gaussian_mixture"}
-    resamples, nulls : int
-        Resamples for stability; clouds without groups to compare with, 19 for a 95 % quantile.
-    random : Generator
+    - `points`: of shape (customers, features): scaled features; a sample is enough.
+    - `numbers`: numbers of clusters to try.
+    - `method`: {"kmeans", "gaussian_mixture"}.
+    - `resamples`, `nulls`: resamples for stability; clouds without groups to compare with, 19 for a 95 % quantile.
 
-    Returns
-    -------
-    DataFrame
-        One row per number: `clusters`; `silhouette` and `silhouette_null`; `stability` (mean adjusted Rand
-        index over resamples) and `stability_null`; `jaccard` (of the least stable cluster); `valley` and
-        `valley_p` (`Valley`); `groups`, whether all of it speaks for groups. The nulls are 95 % quantiles
-        over clouds of as many customers from one bell of the same covariance.
+    Returns: one row per number: `clusters`; `silhouette` and `silhouette_null`; `stability` (mean adjusted Rand index
+    over resamples) and `stability_null`; `jaccard` (of the least stable cluster); `valley` and `valley_p` (`Valley`);
+    `groups`, whether all of it speaks for groups. The nulls are 95 % quantiles over clouds of as many customers from
+    one bell of the same covariance.
     """
     from sklearn import config_context
 
@@ -157,9 +148,7 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
         )
     first, last = choice["clusters"].min(), choice["clusters"].max()
     tried = (
-        f"{clusters} clusters"
-        if first == last
-        else f"{clusters} clusters, the most stable of {first} to {last}"
+        f"{clusters} clusters" if first == last else f"{clusters} clusters, most stable of {first} to {last}"
     )
     return f"{CUTS} Of {tried}: {'; '.join(_failed(row))}."
 
@@ -189,12 +178,8 @@ def _halfway(valley: float) -> str:
 class Valley(NamedTuple):
     """The shallowest valley among all pairs of neighbouring clusters.
 
-    Attributes
-    ----------
-    depth : float
-        Customers halfway between two centres per customer around the emptier centre; 1 or more is no valley.
-    p_value : float
-        Chance of so few halfway, or fewer, where there is no valley.
+    `depth`: customers halfway between two centres per customer around the emptier centre; 1 or more is no valley.
+    `p_value`: chance of so few halfway, or fewer, where there is no valley.
     """
 
     depth: float
@@ -204,32 +189,19 @@ class Valley(NamedTuple):
 def shallowest_valley(points: Points, labels: Labels, random: np.random.Generator) -> Valley:
     """The valley between those two neighbouring clusters that are least apart.
 
-    Parameters
-    ----------
-    points : array, shape (customers, features)
-        Scaled features.
-    labels : array, shape (customers,)
-        Cluster of each, 0 to k - 1, none of them empty.
-    random : Generator
-        To spread equal values.
+    `points`: of shape (customers, features): scaled features. `labels`: of shape (customers,): cluster of each, from
+    0, none of them empty. `random`: to spread equal values.
 
-    Returns
-    -------
-    Valley
-
-    Notes
-    -----
-    Customers are counted in three windows of equal size on the line through two centres: around either one
-    and halfway. Under a density with convex level sets the count halfway is at least the smaller of the
-    others, up to chance; a binomial test against each, the larger p-value, is therefore valid. The windows
-    are slices of a tube, so that a third cluster beside the line does not fill the valley; distances are
-    those within clusters (Mahalanobis), so that an elongated cluster keeps its shape. The question is that
-    of Hartigan and Hartigan (1985), The dip test of unimodality, Annals of Statistics 13(1), 70–84, asked
-    at one place, where k-means has cut.
+    Customers are counted in three windows of equal size on the line through two centres: around either one and halfway.
+    Under a density with convex level sets the count halfway is at least the smaller of the others, up to chance; a
+    binomial test against each, the larger p-value, is therefore valid. The windows are slices of a tube, so that a
+    third cluster beside the line does not fill the valley; distances are those within clusters (Mahalanobis), so that
+    an elongated cluster keeps its shape. The question is that of Hartigan and Hartigan (1985), The dip test of
+    unimodality, Annals of Statistics 13(1), 70–84, asked at one place, where k-means has cut.
 
     Neighbours have no third centre closer to both than they are to each other (Toussaint 1980, The relative
-    neighbourhood graph of a finite planar set, Pattern Recognition 12, 261–268): between the ends of a row
-    of groups lies another group, and no valley.
+    neighbourhood graph of a finite planar set, Pattern Recognition 12, 261–268): between the ends of a row of groups
+    lies another group, and no valley.
     """
     spread = np.column_stack([spread_ties(column, random) for column in points.T])
     centres = np.array([points[labels == cluster].mean(axis=0) for cluster in range(labels.max() + 1)])

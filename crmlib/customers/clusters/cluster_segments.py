@@ -237,9 +237,7 @@ def as_frame(data: pd.DataFrame | np.ndarray) -> pd.DataFrame:
         raise CrmError(f"data is a {type(data).__name__}; give a frame with one row per customer")
     named = pd.DataFrame(data).rename(columns=str)
     if not named.columns.is_unique:
-        raise CrmError(
-            f"data has two columns named {named.columns[named.columns.duplicated()][0]!r}; drop one"
-        )
+        raise CrmError(f"data has two columns {named.columns[named.columns.duplicated()][0]!r}; drop one")
     return named
 
 
@@ -257,8 +255,7 @@ def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.Data
     gaps = (~np.isfinite(features)).sum()
     if gaps.any():
         raise CrmError(
-            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} of {len(features):,} customers; "
-            "leave these customers out, or the column"
+            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} customers; leave them out"
         )
     return features
 
@@ -272,9 +269,7 @@ def check_shares(features: pd.DataFrame) -> None:
 def check_different(features: pd.DataFrame, clusters: int | None) -> int:
     """How many customers differ, or a refusal of what cannot be divided."""
     if len(features) < 2:
-        raise CannotAnswerError(
-            f"clusters need 2 customers at least, and here are {fmt.count(len(features))}"
-        )
+        raise CannotAnswerError(f"clusters need at least 2 customers; here are {fmt.count(len(features))}")
     different = len(features.drop_duplicates())
     if different < 2:
         names = ", ".join(features.columns)

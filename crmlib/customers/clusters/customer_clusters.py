@@ -30,19 +30,10 @@ ALL = "all customers"
 class CustomerClusters:
     """Clusters of those customers of whom enough is known, and the others by name.
 
-    Attributes
-    ----------
-    customers : DataFrame
-        One row per customer: `customer_id` and `cluster` (categorical, the largest first, the others last;
-        "not known" for all where there are no clusters).
-    sentence : str
-        Whether the clusters are groups, with the figures; or why there are none.
-    groups : bool
-        Whether they are groups.
-    profile, choice, stability : DataFrame
-        As of `ClusterSegments`; empty where there are no clusters.
-    model : ClusterSegments or None
-        To assign new customers.
+    `customers`: one row per customer: `customer_id` and `cluster` (categorical, the largest first, the others last;
+    "not known" for all where there are no clusters). `sentence`: whether the clusters are groups, with the figures; or
+    why there are none. `groups`: whether they are groups. `profile`, `choice`, `stability`: as of `ClusterSegments`;
+    empty where there are no clusters. `model`: to assign new customers.
     """
 
     customers: pd.DataFrame
@@ -170,18 +161,11 @@ def category_shares(
 ) -> pd.DataFrame:
     """How does each customer's spend divide over categories?
 
-    Returns
-    -------
-    DataFrame
-        One row per customer with at least `fewest_purchases`, sorted by customer: `customer_id` and a column per
-        category, the `most` with the most revenue, then "other"; shares from 0 to 1 that add up to 1. Rows without a
-        category count as "(none)", and a category whose returns outweigh its purchases as 0. `.attrs["left_out"]`
-        counts the customers with fewer purchases, or none of whose categories brought money.
-
-    Raises
-    ------
-    CannotAnswerError
-        If the log has no such column, or fewer than two categories.
+    Returns: one row per customer with at least `fewest_purchases`, sorted by customer: `customer_id` and a column per
+    category, the `most` with the most revenue, then "other"; shares from 0 to 1 that add up to 1. Rows without a
+    category count as "(none)", and a category whose returns outweigh its purchases as 0. `.attrs["left_out"]` counts
+    the customers with fewer purchases, or none of whose categories brought money. Raises CannotAnswerError if the log
+    has no such column, or fewer than two categories.
 
     Examples
     --------
@@ -200,7 +184,7 @@ def category_shares(
     named = _largest(rows, most)
     if len(named) < 2:
         raise CannotAnswerError(
-            f"the purchase log has one {by} only ({', '.join(named)}), so needs do not differ"
+            f"the purchase log has one {by} only ({', '.join(named)}): needs cannot differ"
         )
     rows = rows.mutate(category=ibis.ifelse(rows.category.isin(named[:most]), rows.category, OTHER))
     money = rows.group_by("customer_id", "category").agg(spend=_.amount.sum())
@@ -239,23 +223,10 @@ def _bought_often(rows: ibis.Table, fewest: int, collapse: TimeUnit) -> ibis.Tab
 def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     """What the customers of each cluster, segment or tier are like, beside all customers.
 
-    Parameters
-    ----------
-    data : DataFrame
-        One row per customer; means are of its numeric columns, such as P(alive) and value.
-    groups : Series
-        Group of each row of `data`, under the same index; a categorical's order is kept.
-
-    Returns
-    -------
-    DataFrame
-        One row per group and one for "all customers": `group, customers, share_of_customers`, then the mean
-        of each numeric column. Means weighted by customers are those of all.
-
-    Raises
-    ------
-    CrmError
-        If the two have different rows, or a customer no group.
+    `data`: one row per customer; means are of its numeric columns, such as P(alive) and value. `groups`: group of each
+    row of `data`, under the same index; a categorical's order is kept. Returns: one row per group and one for "all
+    customers": `group, customers, share_of_customers`, then the mean of each numeric column. Means weighted by
+    customers are those of all. Raises CrmError if the two have different rows, or a customer no group.
 
     Examples
     --------
@@ -267,9 +238,7 @@ def profile_table(data: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     2  all customers          3            1.000000        3.0
     """
     if not data.index.equals(groups.index):
-        raise CrmError(
-            f"data has {len(data):,} rows and groups {len(groups):,}, not the same; give both one index"
-        )
+        raise CrmError(f"data has {len(data):,} rows and groups {len(groups):,}; give both the same index")
     if groups.isna().any():
         raise CrmError(f"{int(groups.isna().sum()):,} customers have no group; name one for them")
     numbers = pd.DataFrame(data).select_dtypes("number").astype(float)

@@ -33,14 +33,8 @@ WORDS = {
 class Clustering(NamedTuple):
     """What one fit found.
 
-    Attributes
-    ----------
-    labels : array, shape (customers,)
-        Cluster of each, 0 the largest.
-    estimator : KMeans or GaussianMixture
-        Fitted.
-    place : array, shape (clusters,)
-        The estimator's number of a cluster to ours.
+    `labels`: of shape (customers,): cluster of each, 0 the largest. `estimator`: fitted. `place`: of shape (clusters,):
+    the estimator's number of a cluster to ours.
     """
 
     labels: Labels
@@ -96,13 +90,9 @@ def _estimator(clusters: int, method: Method, starts: int, seed: int) -> Any:
 class Stability(NamedTuple):
     """Agreement of clusterings of resampled customers with the original.
 
-    Attributes
-    ----------
-    rand : array, shape (resamples,)
-        Adjusted Rand index: 1 where the two agree on every customer, 0 as by chance.
-    jaccard : array, shape (resamples, clusters)
-        For each cluster, customers in it and in the most similar cluster of the resample, as a share of
-        those in either: 1 where it came out again.
+    `rand`: of shape (resamples,): adjusted Rand index: 1 where the two agree on every customer, 0 as by chance.
+    `jaccard`: of shape (resamples, clusters): for each cluster, customers in it and in the most similar cluster of the
+    resample, as a share of those in either: 1 where it came out again.
     """
 
     rand: NDArray[np.float64]

@@ -28,19 +28,10 @@ GIVEN = {"p_no_purchase": "float64", "overdue": "boolean", "contact_margin": "fl
 class Months:
     """Persons and their states by month, in the engine.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-    tables : mapping of str to table
-        Those of `customers, leads, subscriptions, surveys, touchpoints` that there are.
-    last : date
-        Last day of the last month.
-    margin : float, optional
-        Contribution as a share of revenue, where the log has no `cost`.
-    rules : Rules
-    known : DataFrame, optional
-        What higher rooms know: `customer_id`, `month` and any of `p_no_purchase`, `overdue`, `contact_margin`, used
-        instead of what is made here.
+    `tables`: those of `customers, leads, subscriptions, surveys, touchpoints` that there are. `last`: last day of the
+    last month. `margin`: contribution as a share of revenue, where the log has no `cost`. `known`: what higher rooms
+    know: `customer_id`, `month` and any of `p_no_purchase`, `overdue`, `contact_margin`, used instead of what is made
+    here.
     """
 
     def __init__(
@@ -234,20 +225,10 @@ def _as_known(known: pd.DataFrame) -> ibis.Table:
 def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int) -> pd.DataFrame:
     """P(no purchase within the horizon), from what had happened when each quarter began.
 
-    Parameters
-    ----------
-    cells : DataFrame
-        By `group` of orders, `month` and months `silent`: `people`, and how many of them made no purchase within the
-        horizon after it (`none`).
-    first, last, horizon : int
-        Months.
-
-    Returns
-    -------
-    DataFrame
-        `group, bought, month, chance`. The share without a purchase, drawn to that of all orders with as long a
-        silence, and this to that of all, by the weight of `PRIOR` customers; it does not fall while a customer is
-        silent. Months before any horizon was over have no row.
+    `cells`: by `group` of orders, `month` and months `silent`: `people`, and how many of them made no purchase within
+    the horizon after it (`none`). `first`, `last`, `horizon`: months. Returns: `group, bought, month, chance`. The
+    share without a purchase, drawn to that of all orders with as long a silence, and this to that of all, by the weight
+    of `PRIOR` customers; it does not fall while a customer is silent. Months before any horizon was over have no row.
     """
     groups, silent = np.arange(1, len(GROUPS) + 1), np.arange(LONGEST + 1)
     shape = (last - first + 1, len(groups), len(silent))

@@ -101,20 +101,10 @@ class Rules:
 def read_rules(source: Any = None, reading: str = "extended", **thresholds: float) -> Rules:
     """The states of a reading, from a file that a firm can edit.
 
-    Parameters
-    ----------
-    source : path or dict, optional
-        A file like `crmlib/customers/life_cycle/states.toml`, which is the one by default, or what is read from it.
-    reading : str, default "extended"
-        Which of its tables.
-    **thresholds : float
-        To be used instead of those of the file.
-
-    Raises
-    ------
-    CrmError
-        If the reading, a state or a fact is unknown, a state lacks a rule, an owner or a next hop, or a threshold is
-        out of range: the message names it.
+    `source`: a file like `crmlib/customers/life_cycle/states.toml`, which is the one by default, or what is read from
+    it. `reading`: which of its tables. `**thresholds`: to be used instead of those of the file. Raises CrmError if the
+    reading, a state or a fact is unknown, a state lacks a rule, an owner or a next hop, or a threshold is out of range:
+    the message names it.
 
     Examples
     --------
@@ -210,17 +200,9 @@ def _read(node: ast.AST, row: ibis.Table, limits: Mapping[str, float]) -> Any:
 def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     """A transition table that somebody wrote or edited, as a matrix in the order of `names`.
 
-    Parameters
-    ----------
-    source : DataFrame or path of a CSV file
-        `state`, `next_state` and `probability`, a row for each move; a state without a row stays as it is.
-    names : list of str
-        The states of the reading.
-
-    Raises
-    ------
-    CrmError
-        If a state is unknown, a probability is none, or those of a state do not sum to 1: the message names it.
+    `source`: `state`, `next_state` and `probability`, a row for each move; a state without a row stays as it is.
+    `names`: the states of the reading. Raises CrmError if a state is unknown, a probability is none, or those of a
+    state do not sum to 1: the message names it.
 
     Examples
     --------
@@ -232,7 +214,7 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     for column in ("state", "next_state", "probability"):
         if column not in table.columns:
             raise CrmError(
-                f"the transition table has no column {column!r}; it needs state, next_state, probability"
+                f"the transitions have no column {column!r}; they need state, next_state, probability"
             )
     for column in ("state", "next_state"):
         if unknown := [name for name in table[column] if name not in names]:
@@ -251,6 +233,6 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     for name, total in zip(names, sums, strict=True):
         if total and not math.isclose(total, 1.0, abs_tol=1e-4):
             raise CrmError(
-                f"the probabilities from {name!r} sum to {total:.4g}; those of each state sum to 1"
+                f"the probabilities from {name!r} sum to {total:.4g}; for each state they sum to 1"
             )
     return matrix

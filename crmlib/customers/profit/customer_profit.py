@@ -75,9 +75,7 @@ class CustomerProfit(ResultFrame):
                 "costs. "
                 "A margin or `costs:` in the study, a `cost` in the log or a table of service cases would change that."
             )
-        return (
-            f"Not known, so not subtracted: {', '.join(missing)}; these customers bring less by these costs."
-        )
+        return f"Not known, so not subtracted: {', '.join(missing)}; customers bring less by these."
 
 
 def customer_profit(
@@ -183,11 +181,8 @@ def profit_days(
     Parameters are those of `customer_profit`. A day's purchases are one row, its service another; an account's fixed
     cost is in none.
 
-    Returns
-    -------
-    DataFrame
-        `customer_id`, `money` (profit; without a known cost revenue) and `steady` (whether it is the cost of a contact
-        by the firm). What customers that the log does not know cost is left out.
+    Returns: `customer_id`, `money` (profit; without a known cost revenue) and `steady` (whether it is the cost of a
+    contact by the firm). What customers that the log does not know cost is left out.
 
     Examples
     --------

@@ -19,23 +19,15 @@ _CURVE = 501  # points of a curve, more than a chart can show
 class WhaleCurve:
     """Cumulative profit of customers, the best first.
 
-    Attributes
-    ----------
-    curve : DataFrame
-        `customers` (how many of the best), `share_of_customers`, `profit` (theirs together) and
-        `share_of_profit` (NaN where the total is not positive); thinned where there are many, the peak kept.
-    total : float
-        Profit of all.
-    peak, peak_share : float
-        Profit of all who bring any, and as a share of the total; above 100 % the others destroy value.
-    peak_customers : int
-        How many they are; who brings nothing is not among them.
-    tail : float
-        What the others lose, 0 or less: total − peak.
-    top_20_share : float
-        Share of the total that the best fifth of customers hold.
-    gini : float
-        NaN where somebody loses money, for the measure is not defined there.
+    - `curve`: `customers` (how many of the best), `share_of_customers`, `profit` (theirs together) and
+      `share_of_profit` (NaN where the total is not positive); thinned where there are many, the peak kept.
+    - `total`: profit of all.
+    - `peak`, `peak_share`: profit of all who bring any, and as a share of the total; above 100 % the others destroy
+      value.
+    - `peak_customers`: how many they are; who brings nothing is not among them.
+    - `tail`: what the others lose, 0 or less: total − peak.
+    - `top_20_share`: share of the total that the best fifth of customers hold.
+    - `gini`: NaN where somebody loses money, for the measure is not defined there.
     """
 
     curve: pd.DataFrame

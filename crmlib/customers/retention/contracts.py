@@ -35,39 +35,23 @@ _SIZES = ["period", "start", "new", "left", "joined_and_left", "end"]
 def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> pd.DataFrame:
     """How long has each contract run by a day, and has it ended?
 
-    Parameters
-    ----------
-    subscriptions : ibis.Table or DataFrame
-        One row per contract and price: `customer_id, start, price_per_month`; optionally `end` (the last day
-        at this price, empty while it runs), `subscription_id` (the customer's id where it is absent),
-        `end_reason`, `plan`, `market`, `product_type`.
-    as_of : date or str
-        Last day that counts, to its end; rows that start later and ends that lie later are not seen.
-    terms : {"last", "first"}
-        Which price, plan, market and product type are given: the last ones seen, or those that the spell began
-        with. To compare how long plans or prices last it has to be the first ones: a contract must have lasted
-        to be changed, so those with a changed plan or a raised price seem to last longer.
+    - `subscriptions`: one row per contract and price: `customer_id, start, price_per_month`; optionally `end` (the last
+      day at this price, empty while it runs), `subscription_id` (the customer's id where it is absent), `end_reason`,
+      `plan`, `market`, `product_type`.
+    - `as_of`: last day that counts, to its end; rows that start later and ends that lie later are not seen.
+    - `terms`: {"last", "first"}: which price, plan, market and product type are given: the last ones seen, or those
+      that the spell began with. To compare how long plans or prices last it has to be the first ones: a contract must
+      have lasted to be changed, so those with a changed plan or a raised price seem to last longer.
 
-    Returns
-    -------
-    DataFrame
-        One row per contract, and one more for each time it was taken up again after a day without: `customer_id,
-        subscription_id, spell` (1 for the first run of a contract), `start, end` (first and last day; `end` is missing
-        while it runs), `tenure_months` (days from the first to the last one, both within it, over 30.4375), `ended`,
-        `price_changes` (rows of the spell less one), and as the table has them, by `terms`, `price_per_month, plan,
-        market, product_type`; `end_reason` says why the last row ended. Without rows where there is no such table.
+    Returns: one row per contract, and one more for each time it was taken up again after a day without: `customer_id,
+    subscription_id, spell` (1 for the first run of a contract), `start, end` (first and last day; `end` is missing
+    while it runs), `tenure_months` (days from the first to the last one, both within it, over 30.4375), `ended`,
+    `price_changes` (rows of the spell less one), and as the table has them, by `terms`, `price_per_month, plan, market,
+    product_type`; `end_reason` says why the last row ended. Without rows where there is no such table. Raises DataError
+    if a column is missing, or a row ends before it starts. Raises CrmError if `terms` is another word.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, or a row ends before it starts.
-    CrmError
-        If `terms` is another word.
-
-    Notes
-    -----
-    A change of price or plan begins a new row of the same contract and ends nothing. A contract whose last row
-    ends on `as_of` for the reason "changed" runs on.
+    A change of price or plan begins a new row of the same contract and ends nothing. A contract whose last row ends on
+    `as_of` for the reason "changed" runs on.
 
     Examples
     --------
@@ -167,13 +151,10 @@ def contract_samples(
     The days are `cut_offs` in number and a horizon apart, the latest of them one horizon before `as_of`; the contracts
     that run on `as_of` are in the answer too, without an outcome.
 
-    Returns
-    -------
-    DataFrame
-        One row per day and contract that ran on it, as `churn_data` reads it: `customer_id`, `date` (the cut-off),
-        `outcome_known_on`, `churned` ("Yes", "No", missing for `as_of`), and what was known: `tenure_months`,
-        `price_per_month`, `price_changes`, and `plan`, `market`, `product_type` where there are any. Without rows,
-        and with the `reason`, where there is no table or no contract ran on the days looked back to.
+    Returns: one row per day and contract that ran on it, as `churn_data` reads it: `customer_id`, `date` (the cut-off),
+    `outcome_known_on`, `churned` ("Yes", "No", missing for `as_of`), and what was known: `tenure_months`,
+    `price_per_month`, `price_changes`, and `plan`, `market`, `product_type` where there are any. Without rows, and with
+    the `reason`, where there is no table or no contract ran on the days looked back to.
 
     Examples
     --------

@@ -39,8 +39,7 @@ def revenue_ratios(movements: pd.DataFrame) -> pd.DataFrame:
     lost, begun = contraction + churn, start.where(start > 0)
     if not (movements[_MOVEMENTS] >= 0).all(axis=None) or (lost > start * (1 + 1e-9)).any():
         raise CrmError(
-            f"movements hold an amount that is negative or missing, or lose more than the start; allowed: {_MOVEMENTS} "
-            "as amounts of 0 or more, losses too"
+            f"movements hold an amount that is negative or missing, or lose more than the start: {_MOVEMENTS}"
         )
     ratios = {"nrr": (start + expansion - lost) / begun, "grr": (start - lost) / begun}
     return pd.DataFrame({**ratios, "quick_ratio": (new + expansion) / lost.where(lost > 0)})

@@ -25,19 +25,13 @@ NOT_YET, NO_LONGER = "not yet a customer", "no longer a customer"
 class SegmentMigration:
     """Segments of the same customers on two days, under one set of cut-offs.
 
-    Attributes
-    ----------
-    matrix : DataFrame
-        Customers by segment on the first day (rows) and on the second (columns), each segment once, empty ones
-        too. The last row, "not yet a customer", came between the days; the last column, "no longer a
-        customer", holds those whose every purchase has gone back since.
-    sizes : DataFrame
-        `segment`; customers `before` and `after`; and `drawn_anew`, after by cut-offs drawn on the second day,
-        under which a fifth always scores highest, however many have left.
-    customers : DataFrame
-        One row per customer of either day: `customer_id, before, after` (categorical).
-    cut_offs : RfmCutOffs
-        Those of the first day, or as given.
+    - `matrix`: customers by segment on the first day (rows) and on the second (columns), each segment once, empty ones
+      too. The last row, "not yet a customer", came between the days; the last column, "no longer a customer", holds
+      those whose every purchase has gone back since.
+    - `sizes`: `segment`; customers `before` and `after`; and `drawn_anew`, after by cut-offs drawn on the second day,
+      under which a fifth always scores highest, however many have left.
+    - `customers`: one row per customer of either day: `customer_id, before, after` (categorical).
+    - `cut_offs`: those of the first day, or as given.
     """
 
     matrix: pd.DataFrame

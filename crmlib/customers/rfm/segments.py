@@ -46,18 +46,10 @@ class RfmCutOffs:
 
     Scores drawn anew each period hide a decline, because a fifth of the customers always scores highest.
 
-    Attributes
-    ----------
-    scores : int
-        Number of scores; each tuple below holds one cut-off fewer, in ascending order.
-    recency : tuple of float
-        Time since the last purchase, in `time_unit`; a longer one scores lower.
-    frequency, monetary : tuple of float
-        Repeat purchase periods and net spend; more scores higher. A value equal to a cut-off is below it.
-    time_unit : str or None
-        Unit of `recency`; None where the summary has none.
-    notes : tuple of str
-        What is left of a score where many customers share a value.
+    `scores`: number of scores; each tuple below holds one cut-off fewer, in ascending order. `recency`: time since the
+    last purchase, in `time_unit`; a longer one scores lower. `frequency`, `monetary`: repeat purchase periods and net
+    spend; more scores higher. A value equal to a cut-off is below it. `time_unit`: unit of `recency`; None where the
+    summary has none. `notes`: what is left of a score where many customers share a value.
 
     Examples
     --------
@@ -217,7 +209,7 @@ def rfm_segments(
     check_unit(cuts, unit)
     if segments is None and cuts.scores != 5:
         raise CrmError(
-            f"the usual segments are defined on 5 scores, not {cuts.scores}; pass segments= of your own"
+            f"the usual segments are defined on 5 scores, not {cuts.scores}; pass your own segments="
         )
     rules = check_segments(default_segments() if segments is None else segments, cuts.scores)
     r_score = cuts.scores + 1 - score(measured["recency"], cuts.recency)

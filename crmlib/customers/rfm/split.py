@@ -70,9 +70,7 @@ def rfm_train_test_split(
     unit, merged = TimeUnit.parse(time_unit), TimeUnit.parse(collapse)
     cut, last = as_day(calibration_end, "calibration_end"), as_day(as_of, "as_of")
     if cut >= last:
-        raise CrmError(
-            f"calibration_end is {cut}, not before as_of {last}; leave days for the holdout between them"
-        )
+        raise CrmError(f"calibration_end is {cut}, not before as_of {last}; leave days for the holdout")
     before, rows = seen_by(transactions, cut), seen_by(transactions, last)
 
     def halves_of(part: Part) -> ibis.Table:

@@ -157,8 +157,7 @@ def chances_of(
     if len(values) < FEWEST or np.ptp(values) == 0:
         people, different = len(values), fmt.plural(len(np.unique(values)), "different value")
         raise CannotAnswerError(
-            f"{fmt.plural(people, 'active customer')} with {different}; {FEWEST} customers who differ are needed to "
-            "separate chance from real differences"
+            f"{fmt.plural(people, 'active customer')} with {different}; {FEWEST} customers who differ are needed"
         )
     again = again.at(np.arange(len(values)))
     observed = value_tiers(profit, cut_offs=cuts, minimum_exposure_days=minimum_exposure_days)

@@ -28,25 +28,18 @@ Period = tuple[dt.date, dt.date]
 class TierMigration:
     """Tiers of the same customers in two periods of one length, by the cut-offs of the first.
 
-    Attributes
-    ----------
-    before : ValueTiers
-        Those of the first period.
-    first, second : pair of date
-        First and last day of each period.
-    matrix : DataFrame
-        Customers by tier before (rows, Platinum first, then "not active": known before without a value in the first
-        period, and "new") and after (columns, and "not active").
-    stayed : DataFrame
-        `tier`, `customers`, `stayed` (share still in it; who is not active has a value of 0 and so is Iron),
-        `by_chance` (share that would still be measured in it, if no customer had changed), `low` and `high` (95 %
-        interval of the difference between the two) and `noise_share`: how much of the moving out chance explains, at
-        most 1.
-    to_the_mean : DataFrame
-        `tier` (the last: "not active"), `customers`, and per customer the value `before`, `expected` (if no customer
-        had changed, without the good and bad luck of the first period) and `after`; who is not active brings 0.
-    sentence : str
-        Which periods are compared, and how many months were asked for.
+    - `before`: those of the first period.
+    - `first`, `second`: first and last day of each period.
+    - `matrix`: customers by tier before (rows, Platinum first, then "not active": known before without a value in the
+      first period, and "new") and after (columns, and "not active").
+    - `stayed`: `tier`, `customers`, `stayed` (share still in it; who is not active has a value of 0 and so is Iron),
+      `by_chance` (share that would still be measured in it, if no customer had changed), `low` and `high` (95 %
+      interval of the difference between the two) and `noise_share`: how much of the moving out chance explains, at most
+      1.
+    - `to_the_mean`: `tier` (the last: "not active"), `customers`, and per customer the value `before`, `expected` (if
+      no customer had changed, without the good and bad luck of the first period) and `after`; who is not active brings
+      0.
+    - `sentence`: which periods are compared, and how many months were asked for.
     """
 
     before: ValueTiers

@@ -33,16 +33,9 @@ _AT_A_TIME = 20_000  # customers whose chances of all levels are in memory toget
 class Days:
     """The days of one sign: how often each customer has one, and how much it brings.
 
-    Parameters
-    ----------
-    customer : array of int
-        Row of the customer of each day.
-    size : array of float
-        Money of each day, above 0.
-    exposure : array, shape (customers,)
-        Share of the period in which days were counted at random; below 1 of those who came within it.
-    entered : array of bool, shape (customers,)
-        Whether the first of the days counted is the one on which the customer came, which is not at random.
+    `customer`: row of the customer of each day. `size`: money of each day, above 0. `exposure`: of shape (customers,):
+    share of the period in which days were counted at random; below 1 of those who came within it. `entered`: of shape
+    (customers,): whether the first of the days counted is the one on which the customer came, which is not at random.
     """
 
     def __init__(self, customer: Array, size: Array, exposure: Array, entered: Array) -> None:
@@ -197,18 +190,10 @@ class Days:
 class NextPeriod:
     """Each customer's money in another period like this one, if nothing about them changed.
 
-    Parameters
-    ----------
-    customers : int
-        Who was known, those without any day of money among them.
-    days : DataFrame
-        `customer` (row of 0 to customers − 1) and `money` of each day on which money came or went.
-    exposure : array, optional
-        As in `Days`; 1 by default.
-    entered : array of bool, optional
-        As in `Days`; by default nobody came within the period.
-    steady : array, optional
-        Money that each customer costs in a period in which something happens, such as an account; 0 by default.
+    `customers`: who was known, those without any day of money among them. `days`: `customer` (row of 0 to customers −
+    1) and `money` of each day on which money came or went. `exposure`: as in `Days`; 1 by default. `entered`: as in
+    `Days`; by default nobody came within the period. `steady`: money that each customer costs in a period in which
+    something happens, such as an account; 0 by default.
 
     Examples
     --------

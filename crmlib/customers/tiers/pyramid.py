@@ -36,12 +36,9 @@ TREATMENTS = {
 class TierCutOffs:
     """How large Platinum and Gold are, counted among those who are not Lead.
 
-    Parameters
-    ----------
-    platinum, gold : float
-        by "customers": the best share of them, and the next. by "profit": the best customers who together
-        bring that share of the profit, and the next. by "money": the least value of a tier's customer.
-    by : {"customers", "profit", "money"}
+    `platinum`, `gold`: by "customers": the best share of them, and the next. by "profit": the best customers who
+    together bring that share of the profit, and the next. by "money": the least value of a tier's customer. `by`:
+    {"customers", "profit", "money"}.
 
     Examples
     --------
@@ -89,13 +86,9 @@ def in_money(values: np.ndarray, cut_offs: TierCutOffs) -> tuple[TierCutOffs, li
         money, shared = _least_value(ranked, count)
         least.append(max(money, _LEAST))
         if shared:
-            notes.append(
-                f"{shared:,} customers share the value at the cut-off of {tier} and are all in the tier below"
-            )
+            notes.append(f"{shared:,} customers share the cut-off of {tier} and are all in the tier below")
     if cut_offs.by == "customers" and 0 < len(ranked) < round(1 / cut_offs.platinum):
-        notes.append(
-            f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one who is Platinum"
-        )
+        notes.append(f"{fmt.share(cut_offs.platinum)} of {len(ranked)} customers is rounded up to one")
     return TierCutOffs(least[0], min(least), by="money"), notes
 
 

@@ -226,14 +226,11 @@ def value_tiers(
 
 def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
     if column not in profit.columns:
-        raise CrmError(
-            "profit has neither a column 'profit' nor 'revenue'; pass what customer_profit returns"
-        )
+        raise CrmError("profit has no column 'profit' or 'revenue'; pass what customer_profit returns")
     values = profit[column].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise CrmError(
-            f"{column} is missing or infinite for {int((~np.isfinite(values)).sum()):,} customers; "
-            "fill it in or leave them out"
+            f"{column} is missing or infinite for {int((~np.isfinite(values)).sum()):,} customers; leave them out"
         )
     if "customer_id" in profit.columns and not profit["customer_id"].is_unique:
         twice = profit["customer_id"][profit["customer_id"].duplicated()].iloc[0]
@@ -324,9 +321,7 @@ def preferred_cut(same: float, groups: bool, jaccard: float) -> str:
             f"{jaccard:.2f}); {both}."
         )
     if same >= SAME:
-        return (
-            f"Both are possible: {both}; fixed shares are easier to explain and to keep constant over time."
-        )
+        return f"Both are possible: {both}; fixed shares are easier to explain and to keep over time."
     return (
         f"Prefer the clusters: they are groups that are found again (Jaccard {jaccard:.2f} or more), and fixed "
         f"shares divide them; {both}."

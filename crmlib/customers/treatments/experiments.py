@@ -121,16 +121,13 @@ def read_people(experiments: Any, transactions: Any) -> ibis.Table:
 def check_groups(people: pd.DataFrame, table: str, control: str) -> None:
     """Refuse experiments in which some customers have no group, or nobody is the control."""
     if missing := int(people["group"].isna().sum()):
-        raise DataError(
-            f"{table}: group is missing in {missing:,} rows; say who was treated and who was left alone"
-        )
+        raise DataError(f"{table}: group is missing in {missing:,} rows; say who was treated and who was not")
     alone = (people["group"] == control).groupby(people["experiment"]).any()
     for name in alone.index[~alone]:
         found = sorted(map(str, people.loc[people["experiment"] == name, "group"].unique()))
         words = ", ".join(map(repr, found[:5]))
         raise DataError(
-            f"{table}: in {name!r} no group is {control!r}, but {words}; name those who were left alone, as in "
-            f"control={found[0]!r}"
+            f"{table}: in {name!r} no group is {control!r}, but {words}; say control={found[0]!r}"
         )
 
 
@@ -179,30 +176,15 @@ def experiment_features(
 
     Each customer is seen as of their own day; what happened later, returns among it, is not seen.
 
-    Parameters
-    ----------
-    transactions : ibis.Table or DataFrame
-        Cleaned purchase log.
-    experiments : ibis.Table or DataFrame
-        As in `experiment_outcomes`.
-    experiment : str
-        The name of one experiment.
-    customers : ibis.Table or DataFrame, optional
-        Adds its `acquisition_channel`, `product_type` and `market`.
-    recent_days : int, default 90
-        How far back recent purchases and spend reach.
+    - `transactions`: cleaned purchase log.
+    - `experiments`: as in `experiment_outcomes`.
+    - `experiment`: the name of one experiment.
+    - `customers`: adds its `acquisition_channel`, `product_type` and `market`.
+    - `recent_days`: how far back recent purchases and spend reach.
 
-    Returns
-    -------
-    DataFrame
-        Indexed by `customer_id`, in its order: `purchases` (days with one), `spend` (net), `recent_purchases,
-        recent_spend, days_since_first, days_since_last` (of purchases; nan for who had none), and the columns of
-        `customers`.
-
-    Raises
-    ------
-    CrmError
-        If there is no such experiment.
+    Returns: indexed by `customer_id`, in its order: `purchases` (days with one), `spend` (net), `recent_purchases,
+    recent_spend, days_since_first, days_since_last` (of purchases; nan for who had none), and the columns of
+    `customers`. Raises CrmError if there is no such experiment.
 
     Examples
     --------

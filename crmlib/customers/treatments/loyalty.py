@@ -152,36 +152,21 @@ def points_pressure(
 ) -> pd.DataFrame:
     """Which share of the purchases between two rewards falls into the second half of the time between them?
 
-    Half, if nobody hurries: whatever the pace of a customer, gaps come in any order. More, if the reward draws
-    nearer purchases (points pressure).
+    Half, if nobody hurries: whatever the pace of a customer, gaps come in any order. More, if the reward draws nearer
+    purchases (points pressure).
 
-    Parameters
-    ----------
-    transactions, as_of
-        As in `rfm_summary`.
-    loyalty_ledger : ibis.Table or DataFrame
-        Movements of the accounts: `customer_id, date, kind`; the first one and each redemption begin a wait,
-        each redemption ends one.
-    level : float, default 0.95
-        Of the intervals.
+    - `transactions`, `as_of`: as in `rfm_summary`.
+    - `loyalty_ledger`: movements of the accounts: `customer_id, date, kind`; the first one and each redemption begin a
+      wait, each redemption ends one.
+    - `level`: of the intervals.
 
-    Returns
-    -------
-    DataFrame
-        By `members`: "all", "heavy" and "light" (above and up to the median of purchases per day while waiting):
-        `customers, waits, purchases` (days with one, those at either end left out), `share_in_second_half`,
-        `low, high` (by customer). A group without purchases has nan. Without rows, and with the `reason`, where
-        there are not both tables, no wait for a reward is over, or none has a purchase in it.
+    Returns: by `members`: "all", "heavy" and "light" (above and up to the median of purchases per day while waiting):
+    `customers, waits, purchases` (days with one, those at either end left out), `share_in_second_half`, `low, high` (by
+    customer). A group without purchases has nan. Without rows, and with the `reason`, where there are not both tables,
+    no wait for a reward is over, or none has a purchase in it. Raises DataError if a column is missing.
 
-    Raises
-    ------
-    DataError
-        If a column is missing.
-
-    Notes
-    -----
-    Taylor & Neslin, Journal of Retailing 81(4), 2005; Kivetz, Urminsky & Zheng, Journal of Marketing Research
-    43(1), 2006.
+    Taylor & Neslin, Journal of Retailing 81(4), 2005; Kivetz, Urminsky & Zheng, Journal of Marketing Research 43(1),
+    2006.
 
     Examples
     --------

@@ -14,19 +14,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from crmlib.data.cleaning import steps
+from crmlib.data.cleaning import reconcile, steps
 from crmlib.data.cleaning.free_columns import with_free_columns
-from crmlib.data.cleaning.reconcile import (
-    assert_reconciled,
-    changed_values,
-    countable,
-    nothing_usable,
-    rows_by_file,
-    rows_by_outcome,
-    tally_by_reason,
-    what_is_changed,
-    what_is_filled,
-)
 from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
 from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_currencies
 from crmlib.data.contracts.contract import Contract
@@ -104,22 +93,24 @@ def _account_for(
     )
     here = {*used.columns} & {*staged.columns}
     money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
-    changed = what_is_changed(staged, contract, reading)
+    changed = reconcile.what_is_changed(staged, contract, reading)
     counts = {key: what.count() for key, (_column, what) in changed.items()}
-    tally, changes = tally_by_reason(staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()})
+    tally, changes = reconcile.tally_by_reason(
+        staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()}
+    )
     if is_log and not any(part.rows for part in tally.values()):
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
-        raise DataError(nothing_usable(staged, contract, columns, tally))
+        raise DataError(reconcile.nothing_usable(staged, contract, columns, tally))
     engine().to_parquet(used, folder / USED, **_QUICK)
     engine().to_parquet(_as_written(staged, contract, money, reading), folder / QUARANTINE)
-    assert_reconciled(tally, money, folder, contract.name)
+    reconcile.assert_reconciled(tally, money, folder, contract.name)
     return CleaningReport(
-        rows_by_outcome(tally, money),
-        changed_values(usable, changed, changes),
-        rows_by_file(staged),
+        reconcile.rows_by_outcome(tally, money),
+        reconcile.changed_values(usable, changed, changes),
+        reconcile.rows_by_file(staged),
         columns,
-        what_is_filled(usable, contract, folder),
+        reconcile.what_is_filled(usable, contract, folder),
         **(steps.report_of_log(staged, folder, reading.policies) if is_log else {}),
     )
 
@@ -148,5 +139,5 @@ def _as_written(staged: ibis.Table, contract: Contract, money: list[str], readin
     all_of_it = reading.keep_personal and reading.hash_secret is None
     line = aside.unsplit_line if all_of_it else aside.unsplit_line.re_extract("^[^:]*", 0)
     texts.setdefault("line", line)
-    readable = {f"readable_{name}": countable(aside, name) for name in money}
+    readable = {f"readable_{name}": reconcile.countable(aside, name) for name in money}
     return aside.select("reason", "source_row", "source_file", **texts, **readable).order_by("source_row")

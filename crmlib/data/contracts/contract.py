@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from crmlib.errors import DataError, did_you_mean
 
 NONE = "none"  # in the place of a source column: the source has no such column, whatever its names say
-# Others are text.
+# Of other kinds: text.
 _TYPES = {"date": "timestamp(6)", "number": "float64", "money": "float64", "flag": "boolean"}
 
 

@@ -118,9 +118,7 @@ def _lines_of(file: TextFile, ahead: deque[str]) -> Callable[[], str]:
         except UnicodeDecodeError:
             raise wrong_encoding(file.source, file.encoding, f"line {number} or later") from None
         except UNREADABLE:
-            raise DataError(
-                f"{file.source.name} is cut off at line {number} or later; copy it again"
-            ) from None
+            raise DataError(f"{file.source.name} is cut off after line {number}; copy it again") from None
         return line.lstrip("\ufeff") if number == 1 else line
 
     return next_line

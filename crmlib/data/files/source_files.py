@@ -71,9 +71,7 @@ def _expand(path: Path, written: str) -> list[Path]:
     if os.path.isdir(path):
         files = [file for file in _shown_in(path) if _known(file)]
     elif os.path.exists(path):
-        raise DataError(
-            f"source {written!r} is a pipe or a device; name a file that can be read more than once"
-        )
+        raise DataError(f"source {written!r} is a pipe or a device; name a file that can be read twice")
     elif any(sign in written for sign in "*?["):
         files = [file for file in _shown_in(path.parent) if fnmatch(file.name, path.name)]
     else:

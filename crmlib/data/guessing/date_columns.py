@@ -46,12 +46,8 @@ def guess_date_formats(
         if own is None:
             continue
         if own.question and not own.readings:
-            question = (
-                f"the {column.name} is written in no known format, or in several that exclude each other; "
-            )
-            yield Question(
-                "date_format", question + "say every format of the file, as in --date-format %d/%m/%Y"
-            )
+            question = f"the {column.name} is written in no known format, or in several that disagree; "
+            yield Question("date_format", question + "say every format of the file: --date-format %d/%m/%Y")
             return
         ours = _settled(own, formats)
         if not ours and own.readings:

@@ -64,26 +64,15 @@ _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, Any] | None = None) -> Guess:
     """Look at the file of a table and guess how it has to be read.
 
-    Parameters
-    ----------
-    contract : Contract
-        What the table must and may hold.
-    source : str or Path
-        A file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in `given`.
-    given : mapping, optional
-        What is known already, and not guessed: `table`, `query`, `sheet`, `delimiter`, `encoding`, `date_format`,
-        `timezone`, `decimal`, `currency`, `columns.customer_id` and the like.
+    - `contract`: what the table must and may hold.
+    - `source`: a file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in
+      `given`.
+    - `given`: what is known already, and not guessed: `table`, `query`, `sheet`, `delimiter`, `encoding`,
+      `date_format`, `timezone`, `decimal`, `currency`, `columns.customer_id` and the like.
 
-    Returns
-    -------
-    Guess
-        Findings with their evidence, which quotes no id of a customer and nothing personal; and questions where
-        two readings are possible, or a required column was not found.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or holds no rows.
+    Returns: findings with their evidence, which quotes no id of a customer and nothing personal; and questions where
+    two readings are possible, or a required column was not found. Raises DataError if the file cannot be read, or holds
+    no rows.
 
     Examples
     --------
@@ -168,9 +157,7 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
         if ours not in contract.names:
             raise DataError(f"{contract.name} has no column {ours!r}; {did_you_mean(ours, contract.names)}")
         if theirs not in own and theirs != NONE:
-            raise DataError(
-                f"columns.{ours}: there is no column {theirs!r}; {did_you_mean(theirs, own[:40])}"
-            )
+            raise DataError(f"columns.{ours}: no column is {theirs!r}; {did_you_mean(theirs, own[:40])}")
     return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
@@ -180,9 +167,7 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
     if contract.column(name).kind == "date" and (parts := parts_of_date(look.profiles)):
         listed = ", ".join(f"the {part} in {theirs!r}" for part, theirs in parts.items())
         without = "" if "day" in parts else "; without a day, take the first one of the month or week"
-        text = (
-            f"the {name} stands in several columns: {listed}. Make one column of them, as 2024-01-31{without}"
-        )
+        text = f"the {name} stands in several columns: {listed}. Make one of them, as 2024-01-31{without}"
         return Question(f"columns.{name}", f"{text}, and name it")
     if (
         contract.column(name).kind == "date"
@@ -223,9 +208,7 @@ def _finding(column: Column, match: Match) -> Finding:
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
     unused = [name for name in there if name not in {match.column for match in matches.values()}]
     if unused and not contract.free_columns:
-        yield Finding(
-            "not used", tuple(unused), "no column of the contract; --column NAME=COLUMN says otherwise"
-        )
+        yield Finding("not used", tuple(unused), "not in the contract; --column NAME=COLUMN says otherwise")
 
 
 def _decimal(
@@ -264,9 +247,7 @@ def _decimal(
         evidence = f"{fmt.count(seen['comma'])} of {fmt.count(seen['rows'])} amounts can be read with a decimal comma"
         yield Finding("decimal", ",", f"{evidence}, such as {seen['example']!r}")
     elif only[","] == only["."] and seen["differ"]:
-        text = (
-            f"{seen['example']!r} in {seen['column']!r} can be read with a decimal point or a decimal comma; "
-        )
+        text = f"{seen['example']!r} in {seen['column']!r} can be read with a decimal point or comma; "
         yield Question("decimal", f"{text}which is it?", both)
 
 
@@ -327,8 +308,7 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
     if dated or all(_looks_like_data(name) for name in own):
         raise DataError(
-            f"the first line looks like data, not like a header ({', '.join(own[:5])}); "
-            "add a line with the columns' names"
+            f"the first line looks like data, not like a header ({', '.join(own[:5])}); add a header"
         )
     return sample
 

@@ -10,15 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crmlib.data.files.contents import (
-    UNREADABLE,
-    cannot_be_read,
-    decode_head,
-    guess_delimiter,
-    mark_of,
-    open_bytes,
-    read_head,
-)
+from crmlib.data.files import contents
 from crmlib.data.files.source_files import kind_of
 from crmlib.data.guessing.findings import Finding, Question
 
@@ -44,19 +36,17 @@ def detect_format(file: Path, given: Mapping[str, Any]) -> Iterator[Finding | Qu
     """Encoding and delimiter of a text file, the encoding first; nothing where they are the usual ones."""
     if kind_of(file) != "csv":
         return
-    head = read_head(file)
+    head = contents.read_head(file)
     encoding = given.get("encoding")
     if not encoding:
-        found = _encoding_of(file, mark_of(head))
+        found = _encoding_of(file, contents.mark_of(head))
         encoding = found.value if isinstance(found, Finding) else found.answers[0]
         if encoding != "utf-8":
             yield found
     if "delimiter" not in given:
-        delimiter = guess_delimiter(decode_head(file, head, encoding))
+        delimiter = contents.guess_delimiter(contents.decode_head(file, head, encoding))
         if delimiter != ",":
-            yield Finding(
-                "delimiter", delimiter, "the lines have as many fields as the header under this sign alone"
-            )
+            yield Finding("delimiter", delimiter, "lines have as many fields as the header by it alone")
 
 
 def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
@@ -66,15 +56,15 @@ def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
     utf8, windows = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder("cp1252")()
     is_utf8 = is_windows = True
     try:
-        with open_bytes(file) as content:
+        with contents.open_bytes(file) as content:
             while (piece := content.read(1 << 20)) and (is_utf8 or is_windows):
                 is_utf8 = is_utf8 and _decodes(utf8, piece)
                 is_windows = is_windows and _decodes(windows, piece)
-    except UNREADABLE as complaint:
-        raise cannot_be_read(file, complaint) from None
+    except contents.UNREADABLE as complaint:
+        raise contents.cannot_be_read(file, complaint) from None
     if is_utf8:
         return Finding("encoding", "utf-8", "every byte agrees with it")
-    with open_bytes(file) as content:
+    with contents.open_bytes(file) as content:
         sample = b"".join(islice((line for line in content if not line.isascii()), _SAMPLE_LINES))
     unlike, words = _unlike_western(sample.decode("cp1252", errors="replace"))
     if len(unlike) > _MOST_UNLIKE * words and (len(unlike) > 1 or words <= _FEW_WORDS):

@@ -49,47 +49,33 @@ FEWEST_DAYS = 60
 class BacktestResult:
     """What models and simple rules predicted for a holdout, beside what happened.
 
-    All of it concerns the customers known at the end of the calibration. `model` names a model, or one of the
-    rules "same rate", "last period again", "hiatus rule".
+    All of it concerns the customers known at the end of the calibration. `model` names a model, or one of the rules
+    "same rate", "last period again", "hiatus rule".
 
-    Attributes
-    ----------
-    scores : DataFrame
-        One row per model, rule and mere ranking ("spend so far", "RFM score", "last year's revenue"), and all that a
-        verdict needs: `model`; `kind` (model, rule, ranking); `customers`;
-        `actual`, `predicted` (purchases of all), `total_error` (predicted / actual - 1);
-        `mae`, `rmse`, `correlation`, `spearman` (per customer); `brier`, `log_loss` (of P(at least one
-        purchase)); `group_error` (purchases predicted for the wrong frequency group, as a share of actual) and
-        `probability_gap` (mean distance of predicted and actual share of buyers over tenths), both beyond
-        chance: one standard error of each group is taken off;
-        `actual_spend`, `predicted_spend`, `spend_error` (money; nan without a spend model);
-        `top_20_share` (of the holdout's spend, from the fifth of customers ranked first);
-        for models also `predicted_low`, `predicted_high` (80 % by the model's own account), `log_score`
-        (mean -log P(what happened)), `coverage_gap` (actual - implied, of nominal 80 % intervals),
-        `pit_distance` (largest distance to uniform), `loglik` (of the calibration), `converged`, and `rival` (the
-        better of the mere rankings) with `rival_ahead` (how much more of the spend its first fifth brings), `_low` and
-        `_high`.
-    tracking : DataFrame
-        One row per model and period: `model`, `period` (1 is the first), `holdout` (bool), and `actual`,
-        `predicted`, `by_age` (repeat purchases in the period), each also `_cumulative`. `predicted` is by
-        age in the calibration and by each customer's own history in the holdout; `by_age` is by age
-        throughout, the papers' tracking curve. Customers count as they are acquired.
-    by_frequency, by_decile, by_probability : DataFrame
-        One row per model or rule and group: `model`, `frequency_group` ("0" … "7+") or `decile` (of the
-        prediction, 10 the highest), `customers`, `actual_mean`, `predicted_mean`: purchases per
-        customer, in `by_probability` the share with at least one; `standard_error` of their difference.
-    coverage : DataFrame
-        One row per model and level: `model`, `nominal`, `implied` (by the model: counts are discrete, so it
-        is more), `actual` (share of customers in their interval).
-    calibration_end : date
-    tracking_unit : TimeUnit
-        Of `period`.
-    holdout : float
-        Its length in the models' unit of time.
-    last_calibration_period : int
-        `period` that ends with the calibration.
-    born_in_holdout : BornInHoldout
-        Customers who came later, whom no forecast concerns.
+    - `scores`: one row per model, rule and mere ranking ("spend so far", "RFM score", "last year's revenue"), and all
+      that a verdict needs: `model`; `kind` (model, rule, ranking); `customers`; `actual`, `predicted` (purchases of
+      all), `total_error` (predicted / actual - 1); `mae`, `rmse`, `correlation`, `spearman` (per customer); `brier`,
+      `log_loss` (of P(at least one purchase)); `group_error` (purchases predicted for the wrong frequency group, as a
+      share of actual) and `probability_gap` (mean distance of predicted and actual share of buyers over tenths), both
+      beyond chance: one standard error of each group is taken off; `actual_spend`, `predicted_spend`, `spend_error`
+      (money; nan without a spend model); `top_20_share` (of the holdout's spend, from the fifth of customers ranked
+      first); for models also `predicted_low`, `predicted_high` (80 % by the model's own account), `log_score` (mean
+      -log P(what happened)), `coverage_gap` (actual - implied, of nominal 80 % intervals), `pit_distance` (largest
+      distance to uniform), `loglik` (of the calibration), `converged`, and `rival` (the better of the mere rankings)
+      with `rival_ahead` (how much more of the spend its first fifth brings), `_low` and `_high`.
+    - `tracking`: one row per model and period: `model`, `period` (1 is the first), `holdout` (bool), and `actual`,
+      `predicted`, `by_age` (repeat purchases in the period), each also `_cumulative`. `predicted` is by age in the
+      calibration and by each customer's own history in the holdout; `by_age` is by age throughout, the papers' tracking
+      curve. Customers count as they are acquired.
+    - `by_frequency`, `by_decile`, `by_probability`: one row per model or rule and group: `model`, `frequency_group`
+      ("0" … "7+") or `decile` (of the prediction, 10 the highest), `customers`, `actual_mean`, `predicted_mean`:
+      purchases per customer, in `by_probability` the share with at least one; `standard_error` of their difference.
+    - `coverage`: one row per model and level: `model`, `nominal`, `implied` (by the model: counts are discrete, so it
+      is more), `actual` (share of customers in their interval).
+    - `tracking_unit`: of `period`.
+    - `holdout`: its length in the models' unit of time.
+    - `last_calibration_period`: `period` that ends with the calibration.
+    - `born_in_holdout`: customers who came later, whom no forecast concerns.
     """
 
     scores: pd.DataFrame
@@ -217,14 +203,9 @@ def backtest(
 class BacktestPlan:
     """Days of a backtest and of rolling origins; lengths are texts such as "182D".
 
-    Attributes
-    ----------
-    calibration_end : date
-        Last day of the calibration of the backtest; the holdout is as long as the horizon, half the log at most.
-    first : date
-        First of four evenly spaced origins, a third of the log after its start at the earliest.
-    origin_horizon, step : str
-        How far each origin looks, a third of the log at most, and how far they are apart.
+    `calibration_end`: last day of the calibration of the backtest; the holdout is as long as the horizon, half the log
+    at most. `first`: first of four evenly spaced origins, a third of the log after its start at the earliest.
+    `origin_horizon`, `step`: how far each origin looks, a third of the log at most, and how far they are apart.
     """
 
     calibration_end: dt.date
@@ -296,8 +277,7 @@ def _length(halves: pd.DataFrame, cut: dt.date, last: dt.date) -> float:
     length = float(halves["holdout_T"].iloc[0])
     if not length > 0:
         raise CrmError(
-            f"calibration_end {cut} and as_of {last} lie in the same purchase period; give days further apart, "
-            "or a smaller collapse"
+            f"calibration_end {cut} and as_of {last} lie in one purchase period; give days further apart"
         )
     return length
 

@@ -31,18 +31,9 @@ HIATUS = "6M"  # a silence after which the hiatus rule calls a customer gone
 class Forecast:
     """One model's, rule's or classifier's answer for each customer of the calibration, for the whole holdout.
 
-    Attributes
-    ----------
-    name : str
-    kind : {"model", "rule", "classifier"}
-    purchases : array, shape (customers,)
-        Expected purchases.
-    any_purchase : array, shape (customers,)
-        Probability of at least one.
-    spend : array, shape (customers,), or None
-        Expected money, where there is a spend model.
-    model : PurchaseModel or None
-        The fitted model; None for a rule.
+    `kind`: {"model", "rule", "classifier"}. `purchases`: of shape (customers,): expected purchases. `any_purchase`: of
+    shape (customers,): probability of at least one. `spend`: of shape (customers,): expected money, where there is a
+    spend model. `model`: the fitted model; None for a rule.
     """
 
     name: str
@@ -81,9 +72,7 @@ def check_models(models: Sequence[PurchaseModel]) -> list[PurchaseModel]:
     """The models as a list, refused unless each has a name of its own."""
     given = list(models) if isinstance(models, Sequence) else [models]
     if not given or not all(isinstance(model, PurchaseModel) for model in given):
-        raise CrmError(
-            f"models is {models!r}; give models to fit, such as [BetaGeoModel(), ParetoNBDModel()]"
-        )
+        raise CrmError(f"models is {models!r}; give models to fit, as [BetaGeoModel(), ParetoNBDModel()]")
     names = [model.name for model in given]
     if len(set(names)) < len(names):
         raise CrmError(f"models holds {', '.join(names)}; give each kind of model once")

@@ -24,23 +24,14 @@ FEWEST_ORIGINS = 3  # with fewer, one to learn from and one to test by say too l
 class OriginErrors:
     """A model and a correction, both chosen on all origins but the last, and what their errors say of a new total.
 
-    Attributes
-    ----------
-    model : str
-    tests : DataFrame
-        One row per `origin`: the `model` that errs least at the other origins, its `error` here (predicted /
-        actual - 1) and its `corrected_error`, with the correction learned at the others. Of these only the last
-        row is a test of what is used now; the others say how far errors scatter, that of the choice included.
-    correction : float
-        Factor by which totals of the model are multiplied; 1 where origins are too few.
-    effective : float
-        Number of independent origins that those learned from are worth.
-    spread : float
-        Standard error of the logarithm of a corrected total; nan where origins are too few.
-    horizon_days : int
-        How far each origin looked.
-    sentence : str
-        What was chosen and corrected, and the error on the last origin.
+    - `tests`: one row per `origin`: the `model` that errs least at the other origins, its `error` here (predicted /
+      actual - 1) and its `corrected_error`, with the correction learned at the others. Of these only the last row is a
+      test of what is used now; the others say how far errors scatter, that of the choice included.
+    - `correction`: factor by which totals of the model are multiplied; 1 where origins are too few.
+    - `effective`: number of independent origins that those learned from are worth.
+    - `spread`: standard error of the logarithm of a corrected total; nan where origins are too few.
+    - `horizon_days`: how far each origin looked.
+    - `sentence`: what was chosen and corrected, and the error on the last origin.
     """
 
     model: str
@@ -98,9 +89,7 @@ class OriginErrors:
     def last_test(self) -> str:
         """The error on the last origin, without and with the correction, in a sentence."""
         if np.isnan(self.spread):
-            return (
-                f"{self.model}: too few past forecasts to correct the total or to say how far it may be off."
-            )
+            return f"{self.model}: too few past forecasts to correct the total or to say how far off it is."
         before, after = (fmt.change(self.tests[name].iloc[-1]) for name in ("error", "corrected_error"))
         day = fmt.date(self.tests["origin"].iloc[-1])
         return (
@@ -135,32 +124,16 @@ def effective_number(overlap: Array) -> float:
 def learn_from_origins(errors: pd.DataFrame, horizon_days: int, *, model: str | None = None) -> OriginErrors:
     """Choose a model and a correction on all origins but the last, and test them on the last.
 
-    Parameters
-    ----------
-    errors : DataFrame
-        By origin (its last day, in order) and model: predicted / actual - 1 of a total; nan where nothing happened.
-    horizon_days : int
-        How far each origin looked.
-    model : str, optional
-        The model to use whatever its errors; by default the one with the smallest root mean square error, or the first
-        where no error is known.
+    `errors`: by origin (its last day, in order) and model: predicted / actual - 1 of a total; nan where nothing
+    happened. `horizon_days`: how far each origin looked. `model`: the model to use whatever its errors; by default the
+    one with the smallest root mean square error, or the first where no error is known. Raises CrmError if there is no
+    such model.
 
-    Returns
-    -------
-    OriginErrors
-
-    Raises
-    ------
-    CrmError
-        If there is no such model.
-
-    Notes
-    -----
-    Errors are taken as logarithms of predicted / actual: a common part b, which the model will make again, and chance
-    u of one size. Two origins share the chance of the days that both horizons hold: correlation 1 - days apart /
-    horizon. b is given the prior of one more origin without an error, so the mean error of origins that are worth k is
-    shrunk by k / (k + 1). A new total then errs by u and by what is not known of b: variance s² (1 + 1 / (k + 1)), with
-    s² by maximum likelihood under that prior and Student's t for the number of origins.
+    Errors are taken as logarithms of predicted / actual: a common part b, which the model will make again, and chance u
+    of one size. Two origins share the chance of the days that both horizons hold: correlation 1 - days apart / horizon.
+    b is given the prior of one more origin without an error, so the mean error of origins that are worth k is shrunk by
+    k / (k + 1). A new total then errs by u and by what is not known of b: variance s² (1 + 1 / (k + 1)), with s² by
+    maximum likelihood under that prior and Student's t for the number of origins.
 
     Examples
     --------

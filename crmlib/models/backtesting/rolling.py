@@ -29,18 +29,13 @@ _COLUMNS = ["group", "customers", "model", "parameter", "estimate", "low", "high
 class RollingOrigins:
     """Totals predicted from several days, beside what happened, and the parameters of each day.
 
-    Attributes
-    ----------
-    totals : DataFrame
-        One row per origin and model: `origin` (last day of the calibration), `model`, `customers`,
-        `actual`, `predicted` (purchases within the horizon), `total_error` (predicted / actual - 1),
-        `low`, `high` (80 % by the model's own account), `inside`
-        (whether actual was), and with a spend model `actual_spend`, `predicted_spend`, `spend_error`.
-    parameters : DataFrame
-        One row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
-        (95 %; nan where the data do not identify it).
-    horizon_days : int
-        How far each origin looked.
+    - `totals`: one row per origin and model: `origin` (last day of the calibration), `model`, `customers`, `actual`,
+      `predicted` (purchases within the horizon), `total_error` (predicted / actual - 1), `low`, `high` (80 % by the
+      model's own account), `inside` (whether actual was), and with a spend model `actual_spend`, `predicted_spend`,
+      `spend_error`.
+    - `parameters`: one row per origin, model and parameter: `origin`, `model`, `parameter`, `estimate`, `low`, `high`
+      (95 %; nan where the data do not identify it).
+    - `horizon_days`: how far each origin looked.
     """
 
     totals: pd.DataFrame
@@ -160,8 +155,7 @@ def _origins(first: dt.date, last: dt.date, length: int, stride: int) -> list[dt
     room = (last - first).days - length
     if room < 0:
         raise CrmError(
-            f"from first {first}, a horizon of {length} days ends after as_of {last}; give an earlier first or "
-            "a shorter horizon"
+            f"from first {first}, a horizon of {length} days ends after as_of {last}; give an earlier first"
         )
     return [first + dt.timedelta(days=days) for days in range(0, room + 1, stride)]
 

@@ -204,15 +204,10 @@ def _happened(halves: pd.DataFrame) -> tuple[Array, Array]:
 class PredictiveCheck:
     """How the purchases that happened compare with the distribution that a model predicted.
 
-    Attributes
-    ----------
-    pit : array, shape (customers,)
-        Randomised probability integral transform: uniform between 0 and 1 for a true model.
-    log_score : float
-        Mean of -log P(the count that happened); smaller is better, on data the model has not seen.
-    coverage : DataFrame
-        A row per nominal level: `nominal`, `implied` (the share of customers that the model itself expects
-        in its intervals: counts are discrete, so it is more than nominal) and `actual`.
+    `pit`: of shape (customers,): randomised probability integral transform: uniform between 0 and 1 for a true model.
+    `log_score`: mean of -log P(the count that happened); smaller is better, on data the model has not seen. `coverage`:
+    a row per nominal level: `nominal`, `implied` (the share of customers that the model itself expects in its
+    intervals: counts are discrete, so it is more than nominal) and `actual`.
     """
 
     pit: Array
@@ -238,10 +233,8 @@ def check_counts(
     `counts` are the purchases in the `future_t` after, in the model's unit of time; `random_state` is for the
     randomised part of the PIT.
 
-    Notes
-    -----
-    Intervals are equal-tailed. Czado, Gneiting & Held (2009), Predictive model assessment for count data,
-    Biometrics 65(4), 1254–1261.
+    Intervals are equal-tailed. Czado, Gneiting & Held (2009), Predictive model assessment for count data, Biometrics
+    65(4), 1254–1261.
     """
     known = read_histories(customers)
     ends = np.array([end for level in LEVELS for end in ((1 - level) / 2, (1 + level) / 2)])

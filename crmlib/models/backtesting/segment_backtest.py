@@ -33,24 +33,18 @@ _MEANS = ("spend", "active")
 class SegmentBacktest:
     """What groups of customers, made by looking back, did next.
 
-    Attributes
-    ----------
-    groups : DataFrame
-        One row per grouping and group: `grouping, group, customers, share_of_customers`; of the holdout
-        `spend` (per customer), `active` (share who bought), each with `_low` and `_high`, and
-        `share_of_spend`; as the model expected it at the cut, `predicted_spend` and `p_alive` (means).
-    scores : DataFrame
-        One row per ranking, the best fifth first: the groupings, the model's expected spend, and those that need no
-        model: `model`, `groups` (10 tenths of a ranking); `spend_explained`, `activity_explained` (share of the
-        variance between customers that lies between groups, adjusted for their number); `spearman` (rank
-        correlation with holdout spend); `gini` (of the spend captured; 1 is the order that came true);
-        `top_20_share` (of the spend, from the fifth ranked first) and `behind` (how much more of it the first row
-        has, from the same resamples). All but `model` and `groups` with `_low` and `_high`.
-    customers : DataFrame
-        One row per customer: `customer_id`, `p_alive` and `predicted_spend` at the cut, `holdout_frequency`,
-        `holdout_spend`.
-    holdout : float
-        Its length in the models' unit of time.
+    - `groups`: one row per grouping and group: `grouping, group, customers, share_of_customers`; of the holdout `spend`
+      (per customer), `active` (share who bought), each with `_low` and `_high`, and `share_of_spend`; as the model
+      expected it at the cut, `predicted_spend` and `p_alive` (means).
+    - `scores`: one row per ranking, the best fifth first: the groupings, the model's expected spend, and those that
+      need no model: `model`, `groups` (10 tenths of a ranking); `spend_explained`, `activity_explained` (share of the
+      variance between customers that lies between groups, adjusted for their number); `spearman` (rank correlation with
+      holdout spend); `gini` (of the spend captured; 1 is the order that came true); `top_20_share` (of the spend, from
+      the fifth ranked first) and `behind` (how much more of it the first row has, from the same resamples). All but
+      `model` and `groups` with `_low` and `_high`.
+    - `customers`: one row per customer: `customer_id`, `p_alive` and `predicted_spend` at the cut, `holdout_frequency`,
+      `holdout_spend`.
+    - `holdout`: its length in the models' unit of time.
     """
 
     groups: pd.DataFrame
@@ -128,9 +122,7 @@ def segment_backtest(
         transactions, calibration_end=calibration_end, as_of=as_of, time_unit=time_unit, collapse=collapse
     )
     if halves.empty:
-        raise CannotAnswerError(
-            f"no customer bought up to calibration_end {calibration_end}; give a later day"
-        )
+        raise CannotAnswerError(f"no customer bought up to {calibration_end}; give a later day")
     if resamples < 1:
         raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
     length = float(halves["holdout_T"].iloc[0])
@@ -205,15 +197,9 @@ def _groups(name: str, groups: pd.Categorical, judged: pd.DataFrame, customers: 
 class Grouping:
     """Customers in levels by which they are ranked, and levels in groups.
 
-    Attributes
-    ----------
-    name : str
-    level : array of int, shape (customers,)
-        Customers of one level are ranked alike: of a grouping a group, of a ranking its value.
-    group : array of int, shape (levels,)
-        Of a ranking its tenths.
-    worth : array of float, shape (levels,)
-        By which levels are ranked, the highest first.
+    `level`: of shape (customers,): customers of one level are ranked alike: of a grouping a group, of a ranking its
+    value. `group`: of shape (levels,): of a ranking its tenths. `worth`: of shape (levels,): by which levels are
+    ranked, the highest first.
     """
 
     name: str

@@ -162,9 +162,7 @@ def _origins(origins: pd.DataFrame, rules: Thresholds) -> list[Reason | None]:
     error = float(np.sqrt((origins["total_error"] ** 2).mean()))
     off = f"From other starting days its totals were off by {fmt.share(error)} (root mean square)."
     inside, count = int(origins["inside"].sum()), len(origins)
-    held = (
-        f"Its own 80 % interval contained the actual total from {inside} of {count} starting days: widen it."
-    )
+    held = f"Its own 80 % interval held the actual total from {inside} of {count} starting days: widen it."
     return [
         rules.reason("origin_error", error, off),
         rules.reason("totals_held", inside / count if count else np.inf, held),

@@ -26,15 +26,9 @@ _CURVES = "group tenure at_risk left survival low high"
 class CustomersAtRisk:
     """Who may leave, and how that was found.
 
-    Attributes
-    ----------
-    customers : DataFrame
-        The likeliest to leave first: `customer_id`, `p_churn`, `reason_1` … as of `ChurnModel.reasons`.
-    explained_by : str
-        How the reasons were found.
-    notes : tuple of str
-        The same in a sentence, what is named as nobody's reason, and values among these customers that the model had
-        never seen.
+    `customers`: the likeliest to leave first: `customer_id`, `p_churn`, `reason_1` … as of `ChurnModel.reasons`.
+    `explained_by`: how the reasons were found. `notes`: the same in a sentence, what is named as nobody's reason, and
+    values among these customers that the model had never seen.
     """
 
     customers: pd.DataFrame

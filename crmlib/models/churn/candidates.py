@@ -150,14 +150,11 @@ def held_out_splits(data: ChurnData, random_state: int) -> tuple[Splits, str]:
     test = days >= cut
     if data.groups is not None:
         both = np.isin(data.groups[test], data.groups[train]).mean()
-        note += (
-            f"; {fmt.share(both)} of the held-out rows are of customers with an earlier row too, as in use"
-        )
+        note += f"; {fmt.share(both)} of held-out rows are of customers with an earlier row too"
     for name, part in (("learnt from", train), ("held out", test)):
         left = int(data.churned[part].sum())
         if min(left, int(part.sum()) - left) < FEWEST_OF_EACH:
             raise FitError(
-                f"of {int(part.sum()):,} rows {name} {left:,} left; at least {FEWEST_OF_EACH} of either kind are "
-                f"needed ({note}). Add cut-offs, or drop the column date to hold out customers instead"
+                f"of {int(part.sum()):,} rows {name} {left:,} left; {FEWEST_OF_EACH} of either kind are needed ({note})"
             )
     return [(np.flatnonzero(train), np.flatnonzero(test))], note

@@ -36,30 +36,17 @@ ID, DATE, KNOWN_ON = "customer_id", "date", "outcome_known_on"  # columns that a
 class ChurnData:
     """Customers whose outcome is known, and those who are still to be scored.
 
-    Attributes
-    ----------
-    features : DataFrame
-        One row per customer (and cut-off) with a known outcome: numbers as floats, categories as text.
-    churned : ndarray of bool
-        Who left.
-    read : Features
-        How other tables are read into the same columns.
-    customer_id : Series
-        Whose row it is; the number of the row where the table does not say.
-    groups : ndarray of int or None
-        Equal for rows of one customer; None where nobody stands twice.
-    date, known_on : Series or None
-        The cut-off of each row, and when its outcome was known.
-    unlabelled : DataFrame
-        Rows as given whose outcome is not known (yet): whom to score.
-    notes : tuple of str
-        What was read how, and what was left out.
-    source : str
-        What the rows are, in words.
-    spells : DataFrame or None
-        Contracts as `contract_spells` has them, where the rows were made of them.
-    reason : str
-        Why nothing is known of who left; then there are no rows and no features.
+    - `features`: one row per customer (and cut-off) with a known outcome: numbers as floats, categories as text.
+    - `churned`: who left.
+    - `read`: how other tables are read into the same columns.
+    - `customer_id`: whose row it is; the number of the row where the table does not say.
+    - `groups`: equal for rows of one customer; None where nobody stands twice.
+    - `date`, `known_on`: the cut-off of each row, and when its outcome was known.
+    - `unlabelled`: rows as given whose outcome is not known (yet): whom to score.
+    - `notes`: what was read how, and what was left out.
+    - `source`: what the rows are, in words.
+    - `spells`: contracts as `contract_spells` has them, where the rows were made of them.
+    - `reason`: why nothing is known of who left; then there are no rows and no features.
     """
 
     features: pd.DataFrame
@@ -224,9 +211,7 @@ def churn_data(
 def labelled_rows(features: pd.DataFrame, churned: Array) -> ChurnData:
     """Rows of features, each a customer, and who left."""
     if min(churned.sum(), (1 - churned).sum()) < 2:
-        raise FitError(
-            "there is one customer of one class only; a model needs two of each to be judged by others"
-        )
+        raise FitError("there is one customer of one class only; to judge a model takes two of each")
     read, notes = read_features(features), list[str]()
     ids, _ = _customers(features.reset_index(drop=True), notes)
     rows = read.read(features).reset_index(drop=True)

@@ -60,36 +60,24 @@ _COLUMNS = {
 class ChurnEvaluation:
     """What a churn model and two simple rules predicted for customers they had not seen, beside what happened.
 
-    Attributes
-    ----------
-    scores : DataFrame
-        One row per `model` ("churn model", "without columns in doubt" where there are any, "tenure alone", "base
-        rate"), over all held-out customers: `in_doubt` (which columns of the model are), `customers`, `churned`,
-        `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`, `calibration_slope`,
-        `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and `_high`: 95 % by
-        bootstrap over customers; `lead_low`, `lead_high`: of the churn model's ROC AUC over this row's, on the same
-        resamples.
-    calibration : DataFrame
-        One row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
-        `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
-    deciles : DataFrame
-        One row per model and tenth of the customers, the riskiest first: `model`, `decile`, `customers`,
-        `churned`, `churn_rate`, `lift` (of the tenth), `gain` (share of all who left caught so far),
-        `gain_low`, `gain_high`, `lead_low`, `lead_high` (of the churn model's gain over this one, on the same
-        resamples) and `cumulative_lift`.
-    subgroups : DataFrame
-        One row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
-        (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
-    predictions : DataFrame
-        One row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`, `p_base_rate`,
-        and `p_without` the columns in doubt where there are any.
-    in_doubt : DataFrame
-        What `leak_check` says of columns that the model uses: suspects, and leaks that were kept.
-    folds : tuple of (ChurnModel, ndarray)
-        The model of each fold, and the rows of the data that it has not seen.
-    data : ChurnData
-    notes : tuple of str
-        How customers were held out, and what could not be compared; what was read how is in `data.notes`.
+    - `scores`: one row per `model` ("churn model", "without columns in doubt" where there are any, "tenure alone",
+      "base rate"), over all held-out customers: `in_doubt` (which columns of the model are), `customers`, `churned`,
+      `base_rate`; `roc_auc`, `pr_auc` (average precision), `brier`, `log_loss`, `calibration_slope`,
+      `calibration_intercept`, `mean_predicted`, `lift_top_10`, each also with `_low` and `_high`: 95 % by bootstrap
+      over customers; `lead_low`, `lead_high`: of the churn model's ROC AUC over this row's, on the same resamples.
+    - `calibration`: one row per tenth of the churn model's predictions: `group` (1 the lowest), `customers`,
+      `predicted_mean`, `actual_mean`, `low`, `high` (95 %, Wilson).
+    - `deciles`: one row per model and tenth of the customers, the riskiest first: `model`, `decile`, `customers`,
+      `churned`, `churn_rate`, `lift` (of the tenth), `gain` (share of all who left caught so far), `gain_low`,
+      `gain_high`, `lead_low`, `lead_high` (of the churn model's gain over this one, on the same resamples) and
+      `cumulative_lift`.
+    - `subgroups`: one row per `column` and `group`: `customers`, `churned`, `actual`, `predicted` (means), `gap`
+      (predicted − actual), `standard_error`, `beyond_chance` (Bonferroni, 5 % for all of them together), `roc_auc`.
+    - `predictions`: one row per held-out customer: `customer_id`, `fold`, `churned`, `p_churn`, `p_tenure`,
+      `p_base_rate`, and `p_without` the columns in doubt where there are any.
+    - `in_doubt`: what `leak_check` says of columns that the model uses: suspects, and leaks that were kept.
+    - `folds`: the model of each fold, and the rows of the data that it has not seen.
+    - `notes`: how customers were held out, and what could not be compared; what was read how is in `data.notes`.
     """
 
     scores: pd.DataFrame

@@ -33,14 +33,8 @@ _WORDS_SHOWN = 12
 class Features:
     """The columns that a model uses, by kind, and how frames are read into them.
 
-    Attributes
-    ----------
-    kinds : dict of str to str
-        Column -> "number" or "category".
-    levels : dict of str to tuple of str
-        The categories of each category column, in the order of the alphabet.
-    notes : tuple of str
-        What was left out, and how text was read.
+    `kinds`: column -> "number" or "category". `levels`: the categories of each category column, in the order of the
+    alphabet. `notes`: what was left out, and how text was read.
     """
 
     kinds: dict[str, str]
@@ -57,8 +51,7 @@ class Features:
         """
         if missing := [name for name in self.kinds if name not in frame.columns]:
             raise DataError(
-                f"the table lacks {', '.join(missing)}, which the model was fitted with; add "
-                f"{'it' if len(missing) == 1 else 'them'}, empty where not known"
+                f"the table lacks {', '.join(missing)}, which the model was fitted with; an empty column will do"
             )
         read = {name: _as_kind(frame[name], kind) for name, kind in self.kinds.items()}
         return pd.DataFrame(read, index=frame.index)
@@ -80,7 +73,7 @@ class Features:
             if len(new):
                 shown = ", ".join(repr(value) for value in new.unique()[:_SHOWN])
                 found.append(
-                    f"{fmt.column(name)}: {len(new):,} customers have a value never seen before ({shown})"
+                    f"{fmt.column(name)}: {len(new):,} customers have a value not seen before ({shown})"
                 )
         return found
 
@@ -88,21 +81,8 @@ class Features:
 def read_features(frame: pd.DataFrame) -> Features:
     """Decide what each column is, and leave out those that can teach nothing.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        One row per customer, features alone.
-
-    Returns
-    -------
-    Features
-
-    Raises
-    ------
-    DataError
-        If a column stands twice.
-    FitError
-        If no column is left.
+    `frame`: one row per customer, features alone. Raises DataError if a column stands twice. Raises FitError if no
+    column is left.
 
     Examples
     --------
@@ -197,24 +177,10 @@ def of_kind(kinds: dict[str, str], kind: str) -> Sequence[str]:
 def read_labels(column: pd.Series, *, positive: str | None = None) -> tuple[Array, str]:
     """Read which customers left from the words of a column.
 
-    Parameters
-    ----------
-    column : Series
-        Words, numbers or booleans; empty where it is not known.
-    positive : str, optional
-        The word that means "left", where it is none of the usual ones; every other word then means "stayed".
-
-    Returns
-    -------
-    churned : array
-        1 for who left, 0 for who stayed, nan where it is not known.
-    note : str
-        How the words were read.
-
-    Raises
-    ------
-    DataError
-        If a word has no known meaning, with the words found.
+    `column`: words, numbers or booleans; empty where it is not known. `positive`: the word that means "left", where it
+    is none of the usual ones; every other word then means "stayed". Returns: 1 for who left, 0 for who stayed, nan
+    where it is not known. How the words were read. Raises DataError if a word has no known meaning, with the words
+    found.
 
     Examples
     --------

@@ -94,22 +94,9 @@ def leak_check(data: ChurnData, *, random_state: int = 0) -> pd.DataFrame:
 def columns_in_doubt(data: ChurnData, *, keep_leaks: bool, random_state: int) -> pd.DataFrame:
     """Suspects, and leaks that were known in time, among the columns that are used; any other leak is refused.
 
-    Parameters
-    ----------
-    data : ChurnData
-    keep_leaks : bool
-        Whether columns that nearly give the answer away were known in time, and stay.
-    random_state : int
-
-    Returns
-    -------
-    DataFrame
-        As `leak_check`, without what is redundant.
-
-    Raises
-    ------
-    FitError
-        If a column gives the answer away and `keep_leaks` does not say that it was known.
+    `keep_leaks`: whether columns that nearly give the answer away were known in time, and stay. Returns: as
+    `leak_check`, without what is redundant. Raises FitError if a column gives the answer away and `keep_leaks` does not
+    say that it was known.
     """
     found = leak_check(data, random_state=random_state)
     leaks = found[found["finding"] == LEAK]
@@ -129,13 +116,13 @@ def _judge(name: str, area: float, lead: float, codes: _Codes, data: ChurnData) 
     if area >= SUSPECT_AUC and lead >= SUSPECT_LEAD:
         return (
             SUSPECT,
-            f"{column(name)} alone has a ROC AUC of {area:.2f}, {lead:.2f} more than any other column",
+            f"{column(name)} alone has a ROC AUC of {area:.2f}, {lead:.2f} above any other",
         )
     sounds = [part for part in AFTERWARDS if part in name.lower().replace(" ", "_")]
     if sounds and area >= NAMED_AUC:
         return (
             SUSPECT,
-            f"{column(name)} (ROC AUC {area:.2f}) has a name that suggests it was known only afterwards",
+            f"{column(name)} (ROC AUC {area:.2f}) has a name of what is known only afterwards",
         )
     return None
 
@@ -181,17 +168,8 @@ def _alone(codes: _Codes, churned: Array, folds: _Codes) -> float:
 def redundant_features(features: pd.DataFrame, numbers: Sequence[str]) -> dict[str, str]:
     """Columns that follow from others, and how.
 
-    Parameters
-    ----------
-    features : DataFrame
-        Numbers as floats, categories as text.
-    numbers : sequence of str
-        Which columns are numbers.
-
-    Returns
-    -------
-    dict of str to str
-        Column -> what it is. Of two that say the same the later one is named.
+    `features`: numbers as floats, categories as text. `numbers`: which columns are numbers. Returns: column -> what it
+    is. Of two that say the same the later one is named.
 
     Examples
     --------

@@ -153,19 +153,9 @@ def by_subgroup(
 ) -> pd.DataFrame:
     """What was predicted for groups of customers beside what happened.
 
-    Parameters
-    ----------
-    features : DataFrame
-        Of held-out customers.
-    churned, p_churn : ndarray
-        What happened, and the chance that was predicted.
-    columns : sequence of str
-        Whose values make the groups.
-
-    Returns
-    -------
-    DataFrame
-        As `ChurnEvaluation.subgroups`. The standard error of a gap is that of a model whose chances are true.
+    `features`: of held-out customers. `churned`, `p_churn`: what happened, and the chance that was predicted.
+    `columns`: whose values make the groups. Returns: as `ChurnEvaluation.subgroups`. The standard error of a gap is
+    that of a model whose chances are true.
     """
     rows = []
     for column in columns:

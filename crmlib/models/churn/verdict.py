@@ -46,19 +46,9 @@ def churn_verdict(
 ) -> Verdict:
     """Whether a churn model is to be used, by its held-out customers; a pure function of the frames.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care.
-    subgroups : DataFrame, optional
-        `ChurnEvaluation.subgroups`, to judge kinds of customers too.
-    thresholds : ChurnThresholds, optional
-        The usual ones by default.
-
-    Returns
-    -------
-    Verdict
-        As grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
+    `scores`: `ChurnEvaluation.scores`; the columns in doubt that it names are a reason for care. `subgroups`:
+    `ChurnEvaluation.subgroups`, to judge kinds of customers too. `thresholds`: the usual ones by default. Returns: as
+    grave as its gravest reason: "use", "use with care" or "do not use"; "not judged" where there are no scores.
 
     Examples
     --------
@@ -140,9 +130,7 @@ def _beside_tenure(row: pd.Series, tenure: pd.Series, rules: ChurnThresholds) ->
     for name, what in {"lift_top_10": "lift in the riskiest tenth", "roc_auc": "ROC AUC"}.items():
         if row[name] <= tenure[name]:
             values = f"{fmt.number(tenure[name])} against {fmt.number(row[name])}"
-            return Reason(
-                REFUSE, f"A simpler rule is as good: tenure alone has the better {what} ({values})."
-            )
+            return Reason(REFUSE, f"A simpler rule is as good: tenure has the better {what} ({values}).")
     if tenure["lead_low"] <= rules.tenure_lead_care:
         sentence = (
             f"Tenure alone ranks {fmt.share(tenure['roc_auc'])} of pairs correctly: not fewer beyond chance."
