@@ -66,7 +66,7 @@ lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	  --python-version 3.11 --extra docs -c requirements.lock pyproject.toml -o requirements-docs.lock
 
 clean:      ## remove environments and caches; reports stay
-	rm -rf .venv* .cache docs/_build docs/_made dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv* .cache docs/_build docs/_made docs/reference docs/gallery.rst dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # $(1) environment, $(2) lock. uv leaves bytecode to the first import unless told, which would cost each kernel seconds.
 ifdef UV

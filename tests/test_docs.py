@@ -1,6 +1,7 @@
 """What the documentation tells people to type is what the command understands."""
 
 import ast
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,11 +10,18 @@ import click
 import pytest
 import yaml
 
+import crmlib as crm
 from crmlib.cli import main
 from crmlib.report.notebooks import choose, read_notebooks
+from crmlib.study.file import StudyFile
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "data").glob("*.md"))]
+OF_THE_SITE = sorted(
+    path
+    for path in (ROOT / "docs").rglob("*.md")
+    if not {"_build", "_made"} & {*path.relative_to(ROOT).parts}
+)
+PAGES = [ROOT / "README.md", *OF_THE_SITE, *sorted((ROOT / "data").glob("*.md"))]
 
 
 def blocks(kind):
@@ -21,7 +29,7 @@ def blocks(kind):
         (page.name, block)
         for page in PAGES
         for block in re.findall(
-            rf"^```{kind}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S
+            rf"^ *```{kind}\n(.*?)^ *```", page.read_text(encoding="utf-8"), flags=re.M | re.S
         )
     ]
 
@@ -70,6 +78,11 @@ def presets():
     ]
 
 
+@pytest.mark.parametrize(("page", "block"), blocks("json"))
+def test_json_in_the_pages_parses(page, block):
+    assert json.loads(block)
+
+
 @pytest.mark.parametrize(("page", "preset"), presets())
 def test_every_preset_in_the_pages_is_accepted(page, preset):
     ((name, values),) = yaml.safe_load(preset).items()
@@ -80,15 +93,80 @@ def test_every_preset_in_the_pages_is_accepted(page, preset):
 
 
 def test_presets_were_found():
-    assert {"README.md", "entries.py"} <= {page for page, _preset in presets()}
+    assert {"study-file.md", "entries.py"} <= {page for page, _preset in presets()}
 
 
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            made = re.fullmatch(r"/(gallery|reference/(charts\.)?(?P<name>\w+))\.rst", target)
+            name = made and made["name"]
+            assert made or (page.parent / target).exists() or (ROOT / f"docs{target}").exists(), (
+                f"{page.name} links to {target}"
+            )
+            assert name is None or hasattr(crm.charts if made[2] else crm, name), f"{page.name}: no {name}"
 
 
 def test_the_two_commands_are_the_first_lines_of_the_readme():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line.split("#")[0].strip() for line in lines[2:4]] == ["make report", "make test"]
+
+
+def test_the_readme_is_two_screens():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
+
+
+def test_every_block_of_the_site_runs_or_says_that_it_does_not():
+    """Examples of Python run as tests, studies are read below, and commands run when the site is made."""
+    silent = [
+        f"{page.name}: {kind} {block[:40]!r}"
+        for page in OF_THE_SITE
+        for kind, block in fenced(page.read_text(encoding="utf-8"))
+        if kind not in ("pycon", "yaml", "sh", "json") and kind[:1] != "{" and "not run" not in block
+    ]
+    assert silent == []
+
+
+def fenced(text):
+    """Every block of a page, with the word after its opening; {...} are directives of the site."""
+    kind, lines = None, []
+    for line in text.splitlines():
+        if line.strip().startswith("```"):
+            if kind is None:
+                kind, lines = line.strip()[3:], []
+            else:
+                yield kind.partition(" ")[0], "\n".join(lines)
+                kind = None
+        else:
+            lines.append(line)
+    assert kind is None, "a block without an end"
+
+
+def studies_in_pages():
+    return [(page, block) for page, block in blocks("yaml") if "not run" not in block]
+
+
+@pytest.mark.parametrize(("page", "block"), studies_in_pages())
+def test_every_study_in_the_pages_is_accepted(page, block):
+    """A part of a study is put where it belongs."""
+    told = yaml.safe_load(block)
+    if "title" not in told:
+        told = {"title": "shop", "tables": {"transactions": {"source": "sqlite://shop.db"} | told}}
+    assert StudyFile.model_validate(told).title
+
+
+def test_every_name_in_the_pages_is_there():
+    """Public names, as a reader would type them."""
+    wrong = [
+        f"{page.name}: crm.{name}"
+        for page in PAGES
+        for name in re.findall(r"(?<!/)\bcrm\.((?:charts\.)?[A-Za-z]\w*)", page.read_text(encoding="utf-8"))
+        if not hasattr(crm.charts if "." in name else crm, name.rpartition(".")[2])
+    ]
+    assert wrong == []
+
+
+def test_the_page_of_claims_shows_an_entry_of_the_ledger():
+    page = (ROOT / "docs/how-to/add-a-claim.md").read_text(encoding="utf-8")
+    (shown,) = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S)[1])
+    assert shown in yaml.safe_load((ROOT / "crmlib/relationship/claims.yaml").read_text(encoding="utf-8"))

@@ -57,7 +57,7 @@ class HistoryModel(LikelihoodModel, ABC):
         Parameters
         ----------
         source : path
-            Parquet file, or a pattern such as "customers/*.parquet", with `frequency`, `recency` and `T` in the
+            Parquet file, or a pattern such as `customers/*.parquet`, with `frequency`, `recency` and `T` in the
             model's unit of time, and `monetary_value` if there is a spend model.
         target : path
             Parquet file to write, at once when it is complete: all columns of `source` and `expected_purchases`,

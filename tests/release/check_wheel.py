@@ -106,7 +106,11 @@ def test_the_source_archive_can_be_tested_and_leaves_out_what_is_made() -> None:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert {"Makefile", "CHANGELOG.md", "CITATION.cff", "LICENSE", "requirements-test.lock"} <= inside
     assert {"tests/conftest.py", "docs/conf.py", "data/cdnow/LICENSE"} <= inside
-    assert [name for name in inside if name.startswith(("reports/cdnow", "docs/_", ".ci", "dist"))] == []
+    assert [
+        name
+        for name in inside
+        if name.startswith(("reports/cdnow", "docs/_build", "docs/_made", ".ci", "dist", ".cache"))
+    ] == []
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])

@@ -123,7 +123,7 @@ def rfm_summary(
         monetary_value : float, mean net spend of the repeat periods; 0.0 where there are none
         time_since_last_purchase : float, T - recency
         first_purchase, last_purchase : timestamp
-        orders : int, distinct `order_id`s of purchases; where there is none, the purchase row
+        orders : int, how many different `order_id` of purchases; where there is none, the purchase row
         gross, returns, net : float, money of purchase rows, of all other rows (≤ 0), and both together
         mean_spend_per_period : float, mean net spend of all purchase periods, the first included
 
