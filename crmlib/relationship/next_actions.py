@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlib.no_rows import no_rows
+from crmlib.findings import Estimate
+from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.actions import WINDOW_DAYS
 from crmlib.relationship.allocation import NOBODY, Holdout, best_actions, hold_out, plan_holdout
 from crmlib.relationship.customer_table import RULED, customers_as_published, spend_by_customer
 from crmlib.relationship.rules import OWN, Rule, measured, read_rules
+from crmlib.relationship.sentences import next_actions_in_words
 from crmlib.statistics import normal_quantile
 
 if TYPE_CHECKING:
@@ -58,6 +60,21 @@ class NextActions:
     gap: float
     holdouts: dict[str, Holdout]
     checked: tuple[float, float]
+
+    def sentences(self, currency: str) -> list[str]:
+        """What the list gains, how near it is to the best one, and what can be learnt from it."""
+        return next_actions_in_words(self.to_do, self.gap, self.holdouts, self.checked, currency)
+
+    @property
+    def gain(self) -> Estimate:
+        """The gain expected of the list, after its cost; not known without a list."""
+        total = None if why_none(self.to_do) else float(self.to_do["expected_gain"].sum())
+        return Estimate(total, "money", base="customers on the list of next actions")
+
+    @property
+    def assumed(self) -> bool:
+        """Whether a part of it rests on an assumed change."""
+        return bool(self.to_do["assumed"].eq(True).any())
 
 
 def actions_of(study: Study, *, margin: float | None, **limits: Any) -> NextActions:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.findings import Estimate
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.earlier_lists import COLUMNS as READ_OUT
 from crmlib.relationship.earlier_lists import lists_read_out
-from crmlib.relationship.forecasts import COLUMNS, monthly_sums, next_forecasts
+from crmlib.relationship.forecasts import COLUMNS, LEVEL, monthly_sums, next_forecasts
 from crmlib.relationship.track_record import (
     COUNTED,
     SCORED,
@@ -38,15 +39,27 @@ class Outlook:
         As of `track_record`: all scored so far.
     lists : DataFrame
         As of `lists_read_out`.
+    opening : tuple of str
+        What became of the earlier lists.
     sentences : tuple of str
-        The forecast, its record, and what became of the lists; those that can be said.
+        The forecast and its record, as far as they can be said.
     """
 
     forecasts: pd.DataFrame
     scores: pd.DataFrame
     record: pd.DataFrame
     lists: pd.DataFrame
-    sentences: tuple[str, ...]
+    opening: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def next_month(self) -> Estimate:
+        """Revenue of the next complete month, with its 90 % band."""
+        if why_none(self.forecasts):
+            return Estimate(None, "money")
+        row = _next_month(self.forecasts)
+        value, low, high = (float(row[name]) for name in ("forecast", "low", "high"))
+        return Estimate(value, "money", low, high, LEVEL, window=fmt.month(row["target"]))
 
 
 def outlook(study: Study) -> Outlook:
@@ -71,7 +84,7 @@ def outlook(study: Study) -> Outlook:
     if not study.has("transactions"):
         why = "no table transactions"
         empty = (no_rows(names, why) for names in (COLUMNS, SCORED, COUNTED, READ_OUT))
-        return Outlook(next(empty), next(empty), next(empty), next(empty), ())
+        return Outlook(next(empty), next(empty), next(empty), next(empty))
     months = monthly_sums(study.transactions, as_of=study.as_of)
     forecasts = next_forecasts(months, as_of=study.as_of, new_from=study.new_customers_known_from)
     known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
@@ -99,12 +112,12 @@ def outlook(study: Study) -> Outlook:
         _expected(forecasts, study.currency),
         *(record_of(record, name).sentence for name in ("month", "quarter")),
     ]
-    told += [] if why_none(lists) else lists["told"].tolist()
     told += [
         _not_counted(late, "made when their target was over"),
         _not_counted(other, "in another currency"),
     ]
-    return Outlook(forecasts, fresh, record, lists, tuple(one for one in told if one))
+    opening = () if why_none(lists) else tuple(lists["told"])
+    return Outlook(forecasts, fresh, record, lists, opening, tuple(one for one in told if one))
 
 
 def _caps(forecasts: pd.DataFrame, locked: pd.DataFrame) -> list[float]:
@@ -117,16 +130,20 @@ def _caps(forecasts: pd.DataFrame, locked: pd.DataFrame) -> list[float]:
     return [float(first.get(key, cap)) for key, cap in own]
 
 
+def _next_month(forecasts: pd.DataFrame) -> pd.Series:
+    return forecasts.query("horizon == 'month' and measure == 'revenue' and customers == 'all'").iloc[0]
+
+
 def _expected(forecasts: pd.DataFrame, currency: str) -> str:
     if why_none(forecasts):
         return ""
-    row = forecasts.query("horizon == 'month' and measure == 'revenue' and customers == 'all'").iloc[0]
+    row = _next_month(forecasts)
     text = (
         f"{fmt.month(row['target'])} is expected to bring {fmt.money(row['forecast'], currency)} of revenue"
     )
     if not fmt.is_known(row["low"]):
         return f"{text}; how far it may be off cannot be told from so few months."
-    return f"{text} ({fmt.interval(row['low'], row['high'], 'money', currency)}, 90 % band)."
+    return f"{text} ({fmt.interval(row['low'], row['high'], 'money', currency)}, {fmt.share(LEVEL)} band)."
 
 
 def _not_counted(count: int, why: str) -> str:

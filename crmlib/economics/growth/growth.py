@@ -23,6 +23,7 @@ from crmlib.economics.growth import (
 from crmlib.economics.growth.data import GrowthData
 from crmlib.economics.growth.sentences import pressure_in_words
 from crmlib.findings import Estimate, in_currency, with_finding
+from crmlib.no_rows import no_rows
 
 
 class Growth(GrowthData):
@@ -175,6 +176,20 @@ class Growth(GrowthData):
         `referral_account`.
         """
         return referral_value.value_groups(self, share, values, saved, reward)
+
+    def referral_values(
+        self, share: pd.DataFrame, values: pd.DataFrame | None = None, saved: float = 0.0, reward: float = 0.0
+    ) -> pd.DataFrame:
+        """What those are worth whom each customer has brought: `customer_id`, `referral_value`, the middle of its ends.
+
+        As in `referral_account`.
+        """
+        if share.empty:
+            return no_rows("customer_id referral_value", "no table says who recommended whom")
+        found = referral_value.referral_value(self, share, values, saved, reward)
+        return pd.DataFrame(
+            {"customer_id": found["customer_id"], "referral_value": (found["low"] + found["high"]) / 2}
+        )
 
     def referred_against_others(self) -> pd.DataFrame:
         """Do the recommended come back more and bring more than others who joined in the same month?
