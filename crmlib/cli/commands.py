@@ -176,6 +176,24 @@ def prune(study: str, keep: int, out: Path | None) -> None:
     say(f"{len(removed)} runs removed")
 
 
+@main.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option(
+    "--rows", type=click.IntRange(0), default=10, show_default=True, help="Customers shown by name."
+)
+def compare(run_a: str, run_b: str, rows: int) -> None:
+    """Show what differs between two runs of a study.
+
+    RUN_A and RUN_B are ids as of `crm runs`, or folders; RUN_A is the earlier one.
+    """
+    from crmlib.report.compare import compare_runs, find_run
+    from crmlib.report.terminal import show_comparison
+    from crmlib.study.places import find_root
+
+    show_comparison(compare_runs(*(find_run(run, find_root()) for run in (run_a, run_b))), rows)
+
+
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool, mail_list: bool) -> Any:
     from crmlib.report.deliver import Delivery, check_delivery, find_chromium
 

@@ -168,8 +168,8 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
     lines = [
         f"The gain of a contact rests on this: {effect}."
         if effect
-        else "What a contact changes is not known: leave out one in ten of the list at random, and the next report can "
-        "tell."
+        else "What a contact changes is not known: leave alone whom the list of next actions leaves out, and a later "
+        "report can tell."
     ]
     if refused:
         lines.append(f"The forecast is not usable: {refused}.")
