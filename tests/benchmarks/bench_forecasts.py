@@ -125,9 +125,16 @@ def main() -> None:
                 told[f"{kind}, {name}"].append((course[11] >= ENOUGH, course[-1] >= ENOUGH))
     table = pd.concat(kept)
     table = table[table["inside"].notna()].astype({"inside": float})
-    print(
-        "| Firms | one-month bands hold | quarters | median error | naive | better, 12 looks | 24 looks | worse, 24 looks | null, any look |"
-    )
+    heads = [
+        "Firms",
+        "one-month bands hold",
+        "quarters",
+        "median error",
+        "naive",
+        "better, 12 looks",
+        "24 looks",
+    ]
+    print("| " + " | ".join([*heads, "worse, 24 looks", "null, any look"]) + " |")
     print("|---|---|---|---|---|---|---|---|---|")
     for kind in KINDS:
         mine = table[table["kind"] == kind]
