@@ -176,6 +176,59 @@ def prune(study: str, keep: int, out: Path | None) -> None:
     say(f"{len(removed)} runs removed")
 
 
+@main.command()
+@click.argument("study")
+@click.argument("customer_id")
+@_out
+def customer(study: str, customer_id: str, out: Path | None) -> None:
+    """Write a page on one customer: history, value, contacts, what is open. CUSTOMER_ID is as in the lists."""
+    from crmlib.report.customer_page import write_customer_page
+    from crmlib.study import open_study
+
+    opened = open_study(study)
+    folder = _reports(opened.name, opened.root, out).folder / "customers"
+    say(write_customer_page(opened, customer_id, folder))
+
+
+@main.command()
+@click.argument("study")
+@click.option(
+    "--to",
+    type=click.Choice(["klaviyo", "meta", "spreadsheet"]),
+    default="spreadsheet",
+    show_default=True,
+    help="The program that reads the file; the first two need e-mail addresses and consent.",
+)
+@_out
+def export(study: str, to: str, out: Path | None) -> None:
+    """Write the latest report's list of next actions for another program."""
+    from crmlib.report.exports import export_list
+    from crmlib.study import open_study
+
+    opened = open_study(study)
+    path, told = export_list(opened, to, _reports(opened.name, opened.root, out).folder / "exports")
+    say(told)
+    say(path)
+
+
+@main.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option(
+    "--rows", type=click.IntRange(0), default=10, show_default=True, help="Customers shown by name."
+)
+def compare(run_a: str, run_b: str, rows: int) -> None:
+    """Show what differs between two runs of a study.
+
+    RUN_A and RUN_B are ids as of `crm runs`, or folders; RUN_A is the earlier one.
+    """
+    from crmlib.report.compare import compare_runs, find_run
+    from crmlib.report.terminal import show_comparison
+    from crmlib.study.places import find_root
+
+    show_comparison(compare_runs(*(find_run(run, find_root()) for run in (run_a, run_b))), rows)
+
+
 def _delivery(mail_to: str | None, mail_failures_to: str | None, pdf: bool, mail_list: bool) -> Any:
     from crmlib.report.deliver import Delivery, check_delivery, find_chromium
 

@@ -35,7 +35,7 @@ def code_key(*modules: str) -> str:
         beside = folder.with_suffix(".toml")  # of a module: what it reads has its name
         for file in [
             beside,
-            *sorted(file for kind in ("toml", "ini", "yaml") for file in folder.glob(f"*.{kind}")),
+            *sorted(file for kind in ("toml", "ini", "yaml", "csv") for file in folder.glob(f"*.{kind}")),
         ]:
             digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()

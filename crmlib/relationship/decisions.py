@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,6 +23,8 @@ from crmlib.relationship.actions import (
     margin_of,
     measured_effect,
 )
+from crmlib.relationship.next_actions import NextActions, actions_of
+from crmlib.relationship.outlook import Outlook, outlook
 from crmlib.relationship.revenue import (
     difference_of_revenue,
     revenue_by_first_purchase,
@@ -68,6 +70,10 @@ class Decisions:
         The time that the list's chances are about, as in chapter 5.
     listed_of : str
         Of which customers the list is a part.
+    actions : NextActions
+        Every customer with the next action, and the list of what to do within the budget.
+    outlook : Outlook
+        What is forecast, and how right earlier forecasts were.
     """
 
     sentences: tuple[str, ...]
@@ -80,6 +86,8 @@ class Decisions:
     to_thank: pd.DataFrame
     ahead: str
     listed_of: str
+    actions: NextActions
+    outlook: Outlook
 
     @property
     def listed(self) -> Estimate:
@@ -104,6 +112,8 @@ def decisions(
     horizon_months: int = 3,
     assumed_change: float | None = None,
     contact_cost: float | None = None,
+    budget: float | None = None,
+    capacity: int | None = None,
 ) -> Decisions:
     """What happened, why, and what should be done about it?
 
@@ -116,6 +126,8 @@ def decisions(
     assumed_change, contact_cost : float, optional
         Assumption of what a contact adds to the chance to buy (a share) and its cost (money), for a firm whose
         experiments have not measured it.
+    budget, capacity : float and int, optional
+        Most money for the actions of the list, or most customers on it.
 
     Returns
     -------
@@ -131,7 +143,7 @@ def decisions(
     if (assumed_change is None) != (contact_cost is None):
         raise CrmError("assumed_change and contact_cost belong together: give both, or neither")
     if not study.has("transactions"):
-        return _of_contracts(study, horizon_months)
+        return _of_contracts(study, horizon_months, dict(budget=budget, capacity=capacity))
     log, currency = study.transactions, study.currency
     summary = rfm_summary(log, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
     effect, source = _effect(study, assumed_change, contact_cost)
@@ -169,6 +181,8 @@ def decisions(
         to_thank=customers_to_thank(summary, winnable),
         ahead=ahead,
         listed_of="customers with two purchases or more",
+        actions=actions_of(study, margin=margin, budget=budget, capacity=capacity),
+        outlook=outlook(study),
     )
 
 
@@ -223,7 +237,7 @@ def _month(study: Study) -> tuple[str, str]:
     return month_in_words(review, (low, high), study.currency), word if compared else ""
 
 
-def _of_contracts(study: Study, months: int) -> Decisions:
+def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decisions:
     """The same for a firm of which only its customers with a contract are known."""
     data = churn_data(study, horizon_months=months)
     leavers = share_that_left(data)
@@ -247,4 +261,6 @@ def _of_contracts(study: Study, months: int) -> Decisions:
         to_thank=no_rows("customer_id spent purchases last_bought usual_gap_days silent_days", reason),
         ahead=fmt.length(months, "M"),
         listed_of="customers with a contract",
+        actions=actions_of(study, margin=study.margin, **limits),
+        outlook=outlook(study),
     )

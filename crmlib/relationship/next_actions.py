@@ -4,47 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ibis
 import numpy as np
 import pandas as pd
-from ibis import _
 
-from crmlib.customers._log import as_day, fetch, purchase_days
+from crmlib.findings import Estimate
 from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.actions import WINDOW_DAYS
 from crmlib.relationship.allocation import NOBODY, Holdout, best_actions, hold_out, plan_holdout
-from crmlib.relationship.rules import Rule
+from crmlib.relationship.customer_table import RULED, customers_as_published, spend_by_customer
+from crmlib.relationship.rules import OWN, Rule, measured, read_rules
+from crmlib.relationship.sentences import next_actions_in_words
 from crmlib.statistics import normal_quantile
 
 if TYPE_CHECKING:
     from crmlib.study import Study
 
-BASE_CHANCE = (
-    0.2  # to buy within the window, where no chapter has one: only the size of the holdout rests on it
-)
+BASE_CHANCE = 0.2  # to buy within the window, where no chapter has one: the size of the holdout rests on it
 CAP_DAYS = 14  # nobody is written to more often
-# What each published table adds to the row of a customer: its columns, and what they are called here.
-_TAKEN: dict[str, Mapping[str, str]] = {
-    "lifetime_value": {
-        name: name
-        for name in ("segment", "p_alive", "expected_purchases", "clv", "clv_low", "clv_high", "frequency")
-    },
-    "customers_by_segment": {"segment": "segment", "cluster": "cluster", "frequency": "frequency"},
-    "value_tiers": {"tier": "tier"},
-    "states_of_customers": {"state": "state"},
-    "customers_at_risk": {"p_churn": "p_churn"},
-    "winnable_customers": {"chance_to_buy": "chance_to_buy", "silent_days": "silent_days"},
-    "next_offers": {"next_product": "next_product"},
-    "referral_values": {"referral_value": "referral_value"},
-}
-_PLAIN = (
-    "segment cluster tier state p_alive expected_purchases clv clv_low clv_high frequency p_churn".split()
-)
-_PLAIN += (
-    "chance_to_buy silent_days next_product referral_value overdue open_case consent contacted_days".split()
-)
-TEXTS = ("segment", "cluster", "tier", "state", "next_product")
 COLUMNS = [
     "customer_id", "segment", "cluster", "tier", "state", "p_alive", "expected_purchases", "clv", "clv_low",
     "clv_high", "p_churn", "next_product", "referral_value", "overdue", "next_action", "reason", "expected_gain",
@@ -52,9 +31,8 @@ COLUMNS = [
 ]  # fmt: skip
 LIST = [
     "customer_id", "next_action", "reason", "expected_gain", "gain_low", "gain_high", "cost", "assumed", "left_out",
-    "rule", "assigned", "owner", "done_on", "outcome",
+    "rule", "runs", "assigned", "owner", "done_on", "outcome",
 ]  # fmt: skip
-RULED = (*_PLAIN,)  # what conditions may name
 
 
 @dataclass(frozen=True)
@@ -66,8 +44,8 @@ class NextActions:
     customers : DataFrame
         One row per customer: `COLUMNS`; `reason` says why there is no action, where there is none.
     to_do : DataFrame
-        The chosen, the largest gain first: `LIST`; `left_out` is left alone, so that the next run can tell what the
-        actions changed. Owner, day and outcome are for those who act.
+        The chosen, the largest gain first: `LIST`; `left_out` is left alone, so that a later run can tell what the
+        actions changed: after as many lists as `runs` says. Owner, day and outcome are for those who act.
     gap : float
         How much more the best list within the budget could gain at most, a share.
     holdouts : dict
@@ -83,116 +61,43 @@ class NextActions:
     holdouts: dict[str, Holdout]
     checked: tuple[float, float]
 
+    def sentences(self, currency: str) -> list[str]:
+        """What the list gains, how near it is to the best one, and what can be learnt from it."""
+        return next_actions_in_words(self.to_do, self.gap, self.holdouts, self.checked, currency)
 
-def spend_by_customer(transactions: Any, *, as_of: Any) -> pd.DataFrame:
-    """What does a customer spend per purchase, shrunk by how much is known of the customer?
+    @property
+    def gain(self) -> Estimate:
+        """The gain expected of the list, after its cost; not known without a list."""
+        total = None if why_none(self.to_do) else float(self.to_do["expected_gain"].sum())
+        return Estimate(total, "money", base="customers on the list of next actions")
 
-    Parameters
-    ----------
-    transactions, as_of
-        As in `rfm_summary`.
+    @property
+    def assumed(self) -> bool:
+        """Whether a part of it rests on an assumed change."""
+        return bool(self.to_do["assumed"].eq(True).any())
 
-    Returns
-    -------
-    DataFrame
-        By `customer_id`: `spend` (money per day with a purchase, net), its `error`, and the same of every second
-        day (`even`), with the mean of the other days (`odd`).
 
-    Notes
-    -----
-    Bühlmann's credibility: the mean of a customer with n purchases moves to the mean of all by 1 / (1 + n · between /
-    within), the variances between and within customers as
-    Bühlmann and Straub estimate them (Bühlmann & Gisler, A Course in Credibility Theory, 2005, chapter 4).
+def actions_of(study: Study, *, margin: float | None, **limits: Any) -> NextActions:
+    """The next actions of a study, by its own rules or those of the library.
 
-    Examples
-    --------
-    >>> log = pd.DataFrame({"customer_id": list("aaabbb"), "amount": [9.0, 10.0, 11.0, 29.0, 30.0, 31.0],
-    ...                     "date": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"] * 2)})
-    >>> spend_by_customer(log, as_of="2024-01-31")["spend"].round(2).tolist()
-    [10.02, 29.98]
+    `margin`: contribution as a share of revenue. `limits`: `budget` or `capacity`. Raises StudyError where its rules
+    are not sound.
     """
-    days = purchase_days(transactions, as_day(as_of, "as_of")).filter(_.purchase == 1)
-    numbered = days.mutate(
-        even=ibis.row_number().over(group_by="customer_id", order_by="date") % 2 == 0, square=_.revenue**2
-    )
-    parts = {"": ibis.literal(True), "_even": _.even, "_odd": ~_.even}
-    sums = {f"n{name}": _.revenue.count(where=where) for name, where in parts.items()}
-    sums |= {f"sum{name}": _.revenue.sum(where=where) for name, where in parts.items()}
-    sums |= {f"squares{name}": _.square.sum(where=where) for name, where in parts.items()}
-    found = fetch(numbered.group_by("customer_id").agg(**sums).order_by("customer_id")).fillna(0.0)
-    table = found.set_index("customer_id")
-    spend, error = _credible(table["n"], table["sum"], table["squares"])
-    even, _error = _credible(table["n_even"], table["sum_even"], table["squares_even"])
-    odd = table["sum_odd"] / table["n_odd"].where(table["n_odd"] > 0)
-    return pd.DataFrame({"spend": spend, "error": error, "even": even, "odd": odd})
-
-
-def _credible(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Series, pd.Series]:
-    mean = total / n.where(n > 0)
-    freedom = float((n - 1).clip(lower=0).sum())
-    within = max(float((squares - n * mean.fillna(0.0) ** 2).clip(lower=0).sum()), 0.0) / max(freedom, 1.0)
-    all_ = max(float(n.sum()), 1.0)
-    middle = float(total.sum()) / all_
-    apart = float((n * (mean.fillna(middle) - middle) ** 2).sum()) - max(int((n > 0).sum()) - 1, 0) * within
-    between = max(apart / max(all_ - float((n**2).sum()) / all_, 1e-9), 0.0)
-    kept = n * between / (n * between + within) if between or within else pd.Series(1.0, n.index)
-    return middle + kept * (mean.fillna(middle) - middle), (between * (1 - kept)) ** 0.5
-
-
-def customers_as_published(study: Study, everybody: Sequence[str]) -> pd.DataFrame:
-    """One row per customer with what the chapters have published of them; what no chapter found is not known.
-
-    Parameters
-    ----------
-    study : Study
-    everybody : sequence of str
-        Ids of the customers of the purchase log; those are added whom a chapter knows otherwise, as by a contract.
-
-    Returns
-    -------
-    DataFrame
-        `customer_id` and the columns that conditions may name.
-    """
-    tables = {name: study.published(name) for name in _TAKEN}
-    tables = {name: found for name, found in tables.items() if not why_none(found)}
-    if "states_of_customers" in tables:
-        states = tables["states_of_customers"]
-        tables["states_of_customers"] = states[~states["customer_id"].str.startswith("lead:")]
-    ids, columns = pd.Index(everybody, name="customer_id"), dict[str, Any]()
-    for found in tables.values():
-        more = pd.Index(found["customer_id"].astype(str))
-        ids = ids.append(more[ids.get_indexer(more) < 0])
-    for table, found in tables.items():
-        names, place = _TAKEN[table], ids.get_indexer(found["customer_id"].astype(str))
-        assert len(np.unique(place)) == len(place), f"{table} has a customer twice"
-        for theirs, ours in names.items():
-            if theirs in found and ours not in columns:
-                kind = object if ours in TEXTS else float
-                values = np.full(len(ids), None if kind is object else np.nan, dtype=kind)
-                values[place] = found[theirs].to_numpy(dtype=kind)
-                columns[ours] = values
-    assert ids.is_unique, "a customer is there twice"
-    columns["overdue"] = ~np.isnan(columns.get("silent_days", np.full(len(ids), np.nan)))
-    frame = pd.DataFrame({"customer_id": ids, **columns, **_contact(study, ids)})
-    return frame.reindex(columns=["customer_id", *_PLAIN])
-
-
-def _contact(study: Study, ids: pd.Index) -> dict[str, Any]:
-    """Whether each customer may be written to, was written to lately, and has an open case."""
-    found: dict[str, Any] = {}
-    if study.has("customers", "consent"):
-        said = fetch(study.table("customers").select("customer_id", "consent")).set_index("customer_id")
-        consent = said["consent"].groupby(level=0).min().reindex(ids)
-        found["consent"] = consent.eq(True).to_numpy()  # nobody who has not said yes
-    if study.has("service_cases"):
-        open_ = fetch(study.table("service_cases").filter(_.closed.isnull()).select("customer_id").distinct())
-        found["open_case"] = ids.isin(open_["customer_id"])
-    if study.has("touchpoints"):
-        out = study.table("touchpoints").filter((_.direction == "out") & _.customer_id.notnull())
-        last = fetch(out.group_by("customer_id").agg(last=_.date.max())).set_index("customer_id")["last"]
-        days = (pd.Timestamp(study.as_of) - last.dt.normalize()).dt.days
-        found["contacted_days"] = days.reindex(ids).to_numpy(dtype=float)
-    return found
+    own = study.folder / OWN
+    rules = read_rules(own if own.is_file() else Path(__file__).with_name(OWN), RULED)
+    if not study.has("transactions"):
+        spend = pd.DataFrame(columns=["spend", "error", "even", "odd"], dtype=float).rename_axis(
+            "customer_id"
+        )
+    else:
+        log = study.transactions
+        spend = spend_by_customer(log, as_of=study.as_of)
+        rules = measured(rules, log, study.table("experiments"), as_of=study.as_of, days=WINDOW_DAYS)
+    customers = customers_as_published(study, spend.index.astype(str))
+    before = study.locked("next_actions")
+    key = f"{study.name} {study.ids_by}"
+    asked = dict(margin=margin, as_of=study.as_of, key=key, before=before, **limits)
+    return next_actions(customers, rules, spend, **asked)
 
 
 def next_actions(
@@ -259,6 +164,7 @@ def next_actions(
         frame[name] = values
     to_do = frame.iloc[chosen].assign(assigned=pd.Timestamp(as_of), owner="", done_on="", outcome="")
     holdouts = _holdouts(to_do, rules)
+    to_do["runs"] = [holdouts[rule].runs for rule in to_do["rule"]]
     to_do["left_out"] = _left_out(to_do, holdouts, key, before)
     frame.loc[to_do.index, "left_out"] = to_do["left_out"]
     total = to_do["expected_gain"].sum()

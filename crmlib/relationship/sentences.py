@@ -5,12 +5,15 @@ A function returns "" where there is nothing to say.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import Estimate, beyond_chance, compared
 from crmlib.no_rows import why_none
+from crmlib.relationship.allocation import Holdout
 from crmlib.statistics import difference_of_shares
 
 _SURE = {True: " (beyond chance)", False: " (may be chance)", None: ""}
@@ -165,8 +168,8 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
     lines = [
         f"The gain of a contact rests on this: {effect}."
         if effect
-        else "What a contact changes is not known: leave out one in ten of the list at random, and the next report can "
-        "tell."
+        else "What a contact changes is not known: leave alone whom the list of next actions leaves out, and a later "
+        "report can tell."
     ]
     if refused:
         lines.append(f"The forecast is not usable: {refused}.")
@@ -181,3 +184,45 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
         *lines,
         "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",
     ]
+
+
+def next_actions_in_words(
+    to_do: pd.DataFrame,
+    gap: float,
+    holdouts: Mapping[str, Holdout],
+    checked: tuple[float, float],
+    currency: str,
+) -> list[str]:
+    """What the list is expected to gain, how near it is to the best, what was checked, and what it can teach."""
+    if nobody := why_none(to_do):
+        return [f"There is nothing to do now: {nobody}."]
+    total, cost = float(to_do["expected_gain"].sum()), float(to_do["cost"].sum())
+    lines = [
+        f"The {fmt.plural(len(to_do), 'action')} of the list cost {fmt.money(cost, currency)} and are expected to gain "
+        f"{fmt.money(total, currency)} more than that; no list within the same limits gains over "
+        f"{fmt.share(gap)} more."
+    ]
+    if assumed := float(to_do.loc[to_do["assumed"].eq(True), "expected_gain"].sum()):
+        rests = "rests on assumed changes, which no experiment has tested"
+        lines.append(f"Of the gain, {fmt.money(assumed, currency)} {rests}.")
+    expected, by_others = (fmt.money(one, currency) for one in checked)
+    if fmt.is_known(checked[0]) and checked[0] > 0:
+        chosen = "a list chosen by every second purchase"
+        lines.append(
+            f"Check: {chosen} was expected to gain {expected}; by the other purchases it gains {by_others}."
+        )
+    for rule, plan in holdouts.items():
+        name, customers = fmt.capital(rule), fmt.plural(int((to_do["rule"] == rule).sum()), "customer")
+        smallest = fmt.points(plan.smallest)
+        if not plan.share:
+            shows = (
+                f"; the smallest change it could show is {smallest}" if fmt.is_known(plan.smallest) else ""
+            )
+            lines.append(f"{name}: with {customers} nothing can be learnt{shows}. Nobody is left out.")
+            continue
+        after = "this list" if plan.runs == 1 else f"{fmt.plural(plan.runs, 'list')} read together"
+        lines.append(
+            f"{name}: {fmt.share(plan.share)} of {customers} are left out by chance. The smallest change that one list "
+            f"shows is {smallest} of the chance to buy; the expected one shows after {after}."
+        )
+    return lines

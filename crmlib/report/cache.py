@@ -18,6 +18,7 @@ from crmlib.report.notebooks import Notebook
 from crmlib.report.outcomes import results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study import Study
+from crmlib.study.ledger import ledger_key
 
 KEPT_PER_NOTEBOOK = 8
 
@@ -26,18 +27,20 @@ class Cache:
     """Finished notebooks of one study, each under a key of all that can change it.
 
     The key covers the notebook's cells and parameters, the library, the study's data, the Python environment,
-    and the figures and tables of the notebooks that it reads.
+    the figures and tables of the notebooks that it reads, and the ledger where it reads that.
     """
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, plan: Plan, ledger: Path = Path("ledger")) -> None:
+        self.folder, self.ledger = folder, ledger
         self.common = _digest([_library(), _environment(), _data(plan.study)])
         self.clear = plan.study.cleaned.clear
+        self.ledger_key = ledger_key(ledger, plan.study.as_of)
 
     def key(self, chapter: Chapter, run: Path) -> str:
         """Return the key under which a chapter is kept, once the chapters it reads are in the run's folder."""
         upstream = [digest_of(path) for read in chapter.notebook.after for path in results_of(read, run)]
-        return _digest([self.common, _code(chapter.notebook), chapter.parameters, upstream])
+        locked = self.ledger_key if chapter.notebook.ledger else ""
+        return _digest([self.common, _code(chapter.notebook), chapter.parameters, upstream, locked])
 
     def fetch(self, name: str, key: str, run: Path) -> float | None:
         """Copy a kept notebook and its results into a run; return the seconds it once took, or None."""
@@ -90,10 +93,11 @@ def _code(notebook: Notebook) -> list[Any]:
 
 
 def _data(study: Study) -> list[Any]:
-    """The study's facts, tables and frameworks by their content; the presets come with a chapter's parameters."""
+    """The study's facts, tables, frameworks and rules by content; the presets come with a chapter's parameters."""
     facts = study.file.model_dump(mode="json", exclude={"notebooks"})
     states = [state for name in study.file.tables for state in study.cleaned.states(name).values()]
-    own = [path.read_text(encoding="utf-8") for path in sorted((study.folder / "frameworks").glob("*.yaml"))]
+    files = [*sorted((study.folder / "frameworks").glob("*.yaml")), *study.folder.glob("rules.csv")]
+    own = [path.read_text(encoding="utf-8") for path in files]
     return [facts, str(study.as_of), study.data_key, [state.sha256 for state in states], own]
 
 

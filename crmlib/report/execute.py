@@ -15,6 +15,7 @@ from crmlib.report.outcomes import Outcome, Task, results_of
 from crmlib.report.plan import Chapter, Plan
 from crmlib.report.processes import Worker
 from crmlib.secrets import redact
+from crmlib.study.ledger import VARIABLE
 from crmlib.study.places import cache_folder
 from crmlib.study.tables import RUN_STATE
 
@@ -50,7 +51,7 @@ class _Execution:
         self.running: dict[connection.Connection, Worker] = {}
         to_run = sum(chapter.run and not chapter.cannot_run for chapter in plan.chapters)
         self.at_a_time = max(1, min(jobs, to_run))
-        self.environment = _environment(plan)
+        self.environment = _environment(plan) | {VARIABLE: str(cache.ledger)}
         self.idle = [Worker() for _ in range(jobs)]
 
     def finish(self) -> list[Outcome]:

@@ -27,6 +27,7 @@ from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Plan
 from crmlib.report.runs import Reports
 from crmlib.secrets import redact
+from crmlib.study.ledger import lock
 from crmlib.study.places import cache_folder
 
 _VERSIONS_OF = "pandas numpy scipy scikit-learn ibis-framework duckdb pyarrow papermill ipykernel".split()
@@ -60,12 +61,13 @@ def make_report(
     """
     with _refusing(reports), reports.new_run() as staged:
         started, began = datetime.now(UTC), time.monotonic()
-        cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan)
+        cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan, reports.ledger)
         _tidy(plan, cache)
         outcomes = execute(
             plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch
         )
         record = _record(plan, outcomes, staged.name, started, seconds=time.monotonic() - began)
+        record["ledger"] = cache.ledger_key
         return _publish(plan, reports, outcomes, staged, record, delivery)
 
 
@@ -115,6 +117,8 @@ def _publish(
     page = (reports.latest if replaces else kept_in) / "index.html"
     prepared = delivery.prepare(staged, record, page, failed=False)
     folder = reports.publish(staged, latest=replaces)
+    study = plan.study
+    lock(reports.ledger, study.as_of, folder, currency=study.currency, ids_by=study.ids_by)
     return Made(folder, [], reports.latest if replaces else None, prepared)
 
 

@@ -104,6 +104,7 @@ class Notebook:
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     reads_if_there: tuple[str, ...] = ()
+    ledger: bool = False
     parameters: dict[str, Parameter] = field(default_factory=dict)
     cells: tuple[dict[str, Any], ...] = ()
     text: str = field(default="", repr=False)
@@ -158,6 +159,7 @@ def read_notebook(path: Path) -> Notebook:
         needs=tuple(about.get("needs", ())),
         reads=tuple(about.get("reads", ())),
         reads_if_there=tuple(about.get("reads_if_there", ())),
+        ledger=bool(about.get("ledger", False)),
         parameters=read_parameters("".join(tagged[0]["source"]), where=str(path)),
         cells=tuple(cells),
         text=text,

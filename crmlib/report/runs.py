@@ -3,6 +3,7 @@
 ``reports/<study>/``
     ``runs/<id>/``      published reports
     ``failed/<id>/``    runs in which a notebook failed; they never become the latest
+    ``ledger/<day>/``   what a run of that last day has forecast, for later runs to score; never changed or removed
     ``latest``          a link to the newest published run (a copy where links are not possible)
     ``.staging/``       a folder for each run that is being made; its maker holds a lock in it
 """
@@ -42,6 +43,7 @@ class Reports:
         self.folder = folder.resolve()
         self.runs, self.failed = self.folder / "runs", self.folder / "failed"
         self.staging, self.latest = self.folder / ".staging", self.folder / "latest"
+        self.ledger = self.folder / "ledger"
 
     @contextmanager
     def new_run(self) -> Iterator[Path]:

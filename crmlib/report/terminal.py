@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crmlib import format as fmt
+from crmlib.columns import show_table
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.samples import CURE, home_of
 from crmlib.errors import CrmError
+from crmlib.report.compare import Comparison
 from crmlib.report.execute import Watch
 from crmlib.report.make import Made
 from crmlib.report.notebooks import Notebook, read_notebooks
@@ -23,6 +25,7 @@ from crmlib.study.places import notebooks_folder, studies
 from crmlib.visible import say, visible
 
 _TRACEBACK_LINES = 8
+_WORDS = {name: (name, "text") for name in ("before", "after", "change")} | {"p_value": ("p", "chance")}
 
 
 def line(outcome: Outcome) -> str:
@@ -148,3 +151,16 @@ def list_runs(reports: Reports) -> None:
         mark = " latest" if record["latest"] else ""
         kind = "failed" if record["folder"].parent.name == "failed" else "published"
         say(f"{record['run']}  {kind:<9}  {fmt.seconds(record['seconds']):>9}  {endings}{mark}")
+
+
+def show_comparison(found: Comparison, rows: int) -> None:
+    """Print what differs between two runs: figures, then customers by group, the first `rows` by name."""
+    say("\n".join(found.told))
+    if len(found.moved):
+        say(f"\nFigures that moved beyond chance\n{show_table(found.moved, None, None, _WORDS)!r}")
+    for name, counts in found.counts.items():
+        say(f"\nCustomers in another {name}: {fmt.count(len(found.groups[name]))}")
+        if len(counts):
+            say(f"{show_table(counts, None, None, _WORDS)!r}")
+        if len(found.groups[name]) and rows:
+            say(f"\n{show_table(found.groups[name], None, rows, _WORDS)!r}")

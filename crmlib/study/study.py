@@ -18,6 +18,7 @@ from crmlib.data.kept import describe
 from crmlib.errors import CannotAnswerError, StudyError, did_you_mean
 from crmlib.secrets import fingerprint
 from crmlib.study.file import StudyFile
+from crmlib.study.ledger import VARIABLE, read_locked
 from crmlib.study.published import figures_of
 from crmlib.study.results import NotebookResults
 from crmlib.study.tables import CleanedTables
@@ -324,6 +325,16 @@ class Study:
         paths = (folder / "tables" / f"{table}.parquet" for folder in self._published)
         path = next((path for path in paths if path.exists()), None)
         return pd.read_parquet(path) if path else no_rows([], f"no chapter published {table}")
+
+    def locked(self, table: str) -> pd.DataFrame:
+        """What runs of earlier last days have locked: "forecasts", "next_actions" or "forecast_scores"."""
+        ledger = os.environ.get(VARIABLE) or self.root / "reports" / self.name / "ledger"
+        return read_locked(Path(ledger), self.as_of, table)
+
+    @property
+    def ids_by(self) -> str:
+        """Names the way in which customers' ids are written: with another key of the hashes nobody can be matched."""
+        return fingerprint(self.cleaned.hash_secret) if self.cleaned.hash_secret else ""
 
     @property
     def _published(self) -> list[Path]:

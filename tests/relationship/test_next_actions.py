@@ -12,14 +12,8 @@ import crmlib as crm
 from crmlib import relationship
 from crmlib.errors import StudyError
 from crmlib.no_rows import why_none
-from crmlib.relationship.next_actions import (
-    CAP_DAYS,
-    LIST,
-    RULED,
-    customers_as_published,
-    next_actions,
-    spend_by_customer,
-)
+from crmlib.relationship.customer_table import RULED, customers_as_published, spend_by_customer
+from crmlib.relationship.next_actions import CAP_DAYS, LIST, next_actions
 from crmlib.relationship.rules import Rule, measured, read_rules
 from crmlib.study.results import NotebookResults
 

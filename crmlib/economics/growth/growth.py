@@ -70,6 +70,7 @@ class Growth(GrowthData):
     referral_wins = referrals.referral_wins
     referred_by_type, type_one_share = referral_value.referred_by_type, referral_value.type_one_share
     referral_account, value_groups = referral_value.referral_account, referral_value.value_groups
+    referral_values = referral_value.referral_values
     referred_against_others = matched.referred_against_others
     # Opinions and promises, the loyalty programme, and cohorts.
     after_opinions, themes = opinions.after_opinions, opinions.themes

@@ -17,6 +17,7 @@ from crmlib.no_rows import no_rows, unless
 from crmlib.statistics import mean_with_ends, normal_quantile
 
 NOTHING, OFFER, ENTERED = "nothing is known", "the offer given by chance", "entered by hand"
+_VALUES = "customer_id referral_value low high"
 _ACCOUNT = "entry unit at_least at_most"
 IN_ALL = "in all"
 CHAMPIONS, AFFLUENTS, ADVOCATES, MISERS = "Champions", "Affluents", "Advocates", "Misers"
@@ -147,6 +148,27 @@ def _bounds(share: pd.DataFrame) -> np.ndarray:
     return share.loc[share["used"], ["low", "high"]].to_numpy(dtype=float).ravel()
 
 
+@unless(why_no_links, _VALUES)
+def referral_values(
+    data: GrowthData,
+    share: pd.DataFrame,
+    values: pd.DataFrame | None = None,
+    saved: float = 0.0,
+    reward: float = 0.0,
+) -> pd.DataFrame:
+    """What those are worth whom each customer has brought: `customer_id`, `low`, `high` and the middle of the two.
+
+    The share of type one of what they are worth, and `saved` less `reward` for each. Parameters as of
+    `referral_account`.
+    """
+    own, referrer = worth_of(data, values), used_links(data)["referrer_id"]
+    worth = own.reindex(referrer.index).fillna(0.0).groupby(referrer)
+    ends = np.sort(np.outer(worth.sum(), _bounds(share)), axis=1)
+    ends += (saved - reward) * worth.size().to_numpy()[:, None]
+    found = pd.DataFrame({"customer_id": worth.size().index, "low": ends[:, 0], "high": ends[:, 1]})
+    return found.assign(referral_value=found[["low", "high"]].mean(axis=1))[_VALUES.split()]
+
+
 def value_groups(
     data: GrowthData,
     share: pd.DataFrame,
@@ -163,12 +185,9 @@ def value_groups(
     if share.empty:
         columns = "group customers clv referral_value_low referral_value_high unsure"
         return no_rows(columns, why_no_links(data))
-    own, referrer = worth_of(data, values), used_links(data)["referrer_id"]
-    worth = own.reindex(referrer.index).fillna(0.0).groupby(referrer)
-    ends = np.sort(np.outer(worth.sum(), _bounds(share)), axis=1)
-    ends += (saved - reward) * worth.size().to_numpy()[:, None]
-    names = ["referral_value_low", "referral_value_high"]
-    brought = pd.DataFrame(ends, worth.size().index, names).reindex(own.index).fillna(0.0)
+    own, names = worth_of(data, values), ["referral_value_low", "referral_value_high"]
+    brought = referral_values(data, share, values, saved, reward).set_index("customer_id")[["low", "high"]]
+    brought = brought.set_axis(names, axis=1).reindex(own.index).fillna(0.0)
 
     def named(referral: pd.Series) -> np.ndarray:
         much, many = own >= own.median(), referral > max(referral.median(), 0.0)
