@@ -42,6 +42,7 @@ ROOMS = [
     {"models"},
     {"economics"},
     {"relationship"},
+    {"lessons"},
     {"report"},
     {"cli"},
 ]
