@@ -39,7 +39,11 @@ def release(seed: int | None, to: Path) -> None:
 @click.option("--to", type=_path, default="grades", show_default=True, help="Folder for points and pages.")
 @click.option("--seconds", type=click.IntRange(5), default=120, show_default=True, help="Limit of a hand-in.")
 @click.option(
-    "--memory", type=click.IntRange(100), default=1000, show_default=True, help="Limit in megabytes, on Linux."
+    "--memory",
+    type=click.IntRange(100),
+    default=1000,
+    show_default=True,
+    help="Limit in megabytes, on Linux.",
 )
 def grade(folder: Path, key: Path, to: Path, seconds: int, memory: int) -> None:
     """Grade hand-ins, found as FOLDER/STUDENT/NN_lesson.ipynb, each on a firm of the student's own."""

@@ -6,8 +6,8 @@ import functools
 from typing import Any
 
 from crmlib.errors import StudyError, did_you_mean
-from crmlib.lessons import exercises  # noqa: F401  fills the list of exercises
 from crmlib.lessons.exercise import EXERCISES, Checked, Exercise
+from crmlib.lessons.exercises import customers, decisions, models  # noqa: F401  they enter the exercises
 from crmlib.simulation.simulate import SimulatedFirm, simulate_firm
 
 PRACTICE_SEED, N_CUSTOMERS, YEARS = 14, 2000, 3

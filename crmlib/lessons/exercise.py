@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +41,7 @@ class Exercise:
     number : str
         Lesson and place in it, such as "3.2".
     reference : callable
-        Of a firm to the right answer, and to the wrong answers that are known by their hints.
+        Of a firm to the right answer, and to the wrong answers that are known, named as in hints.toml.
     tolerance : float
         Largest relative distance to a number that is right.
     """
@@ -52,6 +55,11 @@ class Exercise:
         """The name that the answer has in the notebook."""
         return "answer_" + self.number.replace(".", "_")
 
+    @property
+    def cell(self) -> str:
+        """The name by which nbgrader knows the cell of the answer."""
+        return "exercise-" + self.number.replace(".", "-")
+
     def judge(self, firm: SimulatedFirm, answer: Any) -> Checked:
         """Compare an answer with the right one of this firm, and with the mistakes that are known."""
         right, mistakes = self.reference(firm)
@@ -60,9 +68,9 @@ class Exercise:
             return Checked(False, complaint)
         if self.same(given, right):
             return Checked(True, "Right.")
-        for hint, wrong in mistakes.items():
+        for name, wrong in mistakes.items():
             if self.same(given, plain(wrong)):
-                return Checked(False, hint)
+                return Checked(False, hints()[self.number][name])
         of_numbers = _kind(right) == "a number" and right != 0
         return Checked(False, _PER_CENT if of_numbers and self.same(given / 100, right) else _NOT_KNOWN)
 
@@ -78,6 +86,13 @@ class Exercise:
 
 
 EXERCISES: dict[str, Exercise] = {}
+
+
+@functools.cache
+def hints() -> dict[str, dict[str, str]]:
+    """What is said to each known mistake, by exercise."""
+    text = Path(__file__).parent.joinpath("exercises", "hints.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 def exercise(number: str, tolerance: float = 0.002) -> Callable[[Reference], Reference]:

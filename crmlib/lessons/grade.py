@@ -19,7 +19,7 @@ from crmlib.lessons.check import lesson_firm
 from crmlib.lessons.exercise import EXERCISES
 from crmlib.lessons.hand_in import put_back, read_cells
 from crmlib.lessons.release import lesson_files
-from crmlib.lessons.sandbox import Ran, run
+from crmlib.lessons.sandbox import run
 
 _FAULT = "The grader failed here ({}); look at this hand-in by hand."
 _BLANK = "There is no answer."
@@ -66,7 +66,9 @@ def read_key(path: Path, hand_ins: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 16:
-        raise StudyError(f"{path} is no key: 32 hexadecimal digits are needed; without the file a new one is made")
+        raise StudyError(
+            f"{path} is no key: 32 hexadecimal digits are needed; without the file a new one is made"
+        )
     return key
 
 
@@ -156,7 +158,7 @@ def grade_one(path: Path, student: str, key: bytes, *, seconds: float, memory_mb
         if one.number in ran.answers:
             checked = one.judge(firm, ran.answers[one.number])
             right, said = checked.right, checked.said
-        elif error := ran.errors.get(f"exercise-{one.number}"):
+        elif error := ran.errors.get(one.cell):
             said = f"The cell ended with an error: {error}"
         elif not ran.done:
             said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
@@ -173,7 +175,9 @@ def _lesson_of(path: Path, about: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if number not in lesson_files() and path.name[:2].isdigit():
         number = int(path.name[:2])
     if number not in lesson_files():
-        raise StudyError(f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb")
+        raise StudyError(
+            f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb"
+        )
     return number, _lesson(lesson_files()[number])
 
 
@@ -190,7 +194,9 @@ def _page(student: str, found: list[Graded]) -> str:
     parts += [f"<h1>{html.escape(student)}</h1>"]
     for graded in found:
         parts += [f"<h2>Lesson {html.escape(graded.rows[0].lesson)}</h2><table>"]
-        parts += [f"<tr><th>Exercise<th>Points<th>What was found</tr>{''.join(map(_line, graded.rows))}</table>"]
+        parts += [
+            f"<tr><th>Exercise<th>Points<th>What was found</tr>{''.join(map(_line, graded.rows))}</table>"
+        ]
         parts += [f"<p>{html.escape(remark)}</p>" for remark in graded.remarks]
         if graded.question:
             memo = html.escape(graded.memo) or "There is none."

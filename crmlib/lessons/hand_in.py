@@ -105,7 +105,9 @@ def put_back(lesson: dict[str, Any], theirs: list[dict[str, Any]], seed: int) ->
         raise DataError("no cell of this lesson is in it")
     if not any(_answered(text) for texts in written.values() for text in texts):
         raise DataError("nothing was written into the cells for answers")
-    remarks = [f"The cell {name} is missing; its answer counts as blank." for name in sorted(blanks - {*written})]
+    remarks = [
+        f"The cell {name} is missing; its answer counts as blank." for name in sorted(blanks - {*written})
+    ]
     remarks += [
         f"The cell {name} is there {len(texts)} times; the last one with an answer counts."
         for name, texts in sorted(written.items())
@@ -117,8 +119,8 @@ def put_back(lesson: dict[str, Any], theirs: list[dict[str, Any]], seed: int) ->
         theirs_here = [text for text in written[name] if _answered(text)]
         if name in blanks and cell["cell_type"] == "markdown":
             memo = theirs_here[-1] if theirs_here else ""
-        elif name.removeprefix("check-") in EXERCISES:
-            cells.append({"exercise": name.removeprefix("check-")})
+        elif (number := name.removeprefix("check-").replace("-", ".")) in EXERCISES:
+            cells.append({"exercise": number})
         elif cell["cell_type"] == "code":
             source = (theirs_here or [""])[-1] if name in blanks else text_of(cell)
             cells.append({"source": source, "name": name})

@@ -48,7 +48,7 @@ def run(hand_in: HandIn, *, seconds: float, memory_mb: int) -> Ran:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryFile() as out:
         job = {"cells": cells, "seconds": seconds, "cell_seconds": seconds / 3, "memory_mb": memory_mb}
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment |= {name: folder for name in ("CRMLIB_CACHE_DIR", "IPYTHONDIR", "TMPDIR")}
+        environment |= dict.fromkeys(("CRMLIB_CACHE_DIR", "IPYTHONDIR", "TMPDIR"), folder)
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         process = subprocess.Popen(
             [sys.executable, "-m", "crmlib.lessons.worker"],

@@ -15,7 +15,12 @@ from pathlib import Path
 
 _CREATE, _ADD, _RESTRICT, _NO_NEW_PRIVILEGES = 444, 445, 446, 38
 _READ, _READ_WRITE_FILE = 1 | 4 | 8, 2 | 4  # execute, read files and folders; write and read a file
-_ALL = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}  # by version; from 5 on 16 rights
+_ALL = {
+    1: (1 << 13) - 1,
+    2: (1 << 14) - 1,
+    3: (1 << 15) - 1,
+    4: (1 << 15) - 1,
+}  # by version; from 5 on 16 rights
 LARGEST_FILE_BYTES = 200_000_000
 
 

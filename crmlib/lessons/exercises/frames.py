@@ -55,6 +55,8 @@ def contracts(firm: SimulatedFirm) -> pd.DataFrame:
     """One row per contract: the rows that a new price began are put together."""
     table = firm.tables["subscriptions"]
     running = table[table["end"].isna()]["customer_id"]
-    found = table.groupby("customer_id").agg(start=("start", "min"), end=("end", "max"), plan=("plan", "first"))
+    found = table.groupby("customer_id").agg(
+        start=("start", "min"), end=("end", "max"), plan=("plan", "first")
+    )
     found.loc[running, "end"] = pd.NaT
     return found

@@ -37,11 +37,11 @@ def _lead(firm: SimulatedFirm) -> Answer:
     minutes = cases.groupby("customer_id")["minutes"].sum().reindex(buyers).fillna(0.0)
     margin = contribution(year).reindex(buyers)
     revenue = year.groupby("customer_id")["amount"].sum().reindex(buyers)
-    return (margin - PER_MINUTE * minutes < 0).sum(), {
-        "The cost of service is missing.": (margin < 0).sum(),
-        "The cost of goods is missing.": (revenue - PER_MINUTE * minutes < 0).sum(),
-        "A minute costs 0.60: you subtracted minutes, not money.": (margin - minutes < 0).sum(),
-    }
+    return (margin - PER_MINUTE * minutes < 0).sum(), dict(
+        no_service=(margin < 0).sum(),
+        no_goods=(revenue - PER_MINUTE * minutes < 0).sum(),
+        minutes=(margin - minutes < 0).sum(),
+    )
 
 
 @exercise("6.2")
@@ -52,15 +52,11 @@ def _stay_in_the_top(firm: SimulatedFirm) -> Answer:
     top, later = before.index[:n], after.index[:n]
     both = before.index.intersection(after.index)
     stayed = before[both].iloc[: round(0.1 * len(both))].index
-    return top.isin(later).mean(), {
-        "You left out those who bought nothing in 2025. They have left the top too.": stayed.isin(
-            after[both].sort_values(ascending=False).index[: len(stayed)]
-        ).mean(),
-        "You asked who bought at all in 2025. Who is among the best again?": top.isin(after.index).mean(),
-        "You took a tenth of 2025, which has more buyers. Take as many as in 2024.": top.isin(
-            after.index[: round(0.1 * len(after))]
-        ).mean(),
-    }
+    return top.isin(later).mean(), dict(
+        both_years=stayed.isin(after[both].sort_values(ascending=False).index[: len(stayed)]).mean(),
+        bought_at_all=top.isin(after.index).mean(),
+        larger_tenth=top.isin(after.index[: round(0.1 * len(after))]).mean(),
+    )
 
 
 def _kaplan_meier(days: pd.Series, ended: pd.Series) -> float:
@@ -75,27 +71,20 @@ def _still_there_after_a_year(firm: SimulatedFirm) -> Answer:
     days = (table["end"].fillna(LAST_DAY) - table["start"]).dt.days
     ended = table["end"].notna()
     row_days = (rows["end"].fillna(LAST_DAY) - rows["start"]).dt.days
-    return _kaplan_meier(days, ended), {
-        "A row that ended because the price changed is no end of the contract.": _kaplan_meier(
-            row_days, rows["end"].notna()
-        ),
-        "This is the share without an end so far. Many of them are younger than a year.": 1 - ended.mean(),
-        "You used the contracts that ended. Those still running are left out, and they are the long ones.": (
-            days[ended] > 365
-        ).mean(),
-        "You counted every contract that is younger than a year as ended.": (days > 365).mean(),
-    }
+    return _kaplan_meier(days, ended), dict(
+        price_changes=_kaplan_meier(row_days, rows["end"].notna()),
+        no_end_yet=1 - ended.mean(),
+        ended_only=(days[ended] > 365).mean(),
+        young_ended=(days > 365).mean(),
+    )
 
 
 @exercise("7.2")
 def _break_even(firm: SimulatedFirm) -> Answer:
     worth = 12 * 0.7 * firm.tables["subscriptions"]["price_per_month"].mean()
-    return 4 / (0.3 * worth), {
-        "Only 30 % of those who would leave are kept by the offer.": 4 / worth,
-        "The price is revenue. What the firm keeps of it is 70 %.": 4 / (0.3 * worth / 0.7),
-        "A year has twelve months.": 4 / (0.3 * worth / 12),
-        "0.5 is the cut-off of accuracy. It knows neither the cost of an offer nor the worth of a customer.": 0.5,
-    }
+    return 4 / (0.3 * worth), dict(
+        all_kept=4 / worth, revenue=4 / (0.3 * worth / 0.7), one_month=4 / (0.3 * worth / 12), accuracy=0.5
+    )
 
 
 def _p_alive(x: Any, recency: Any, age: Any, *, b: float = B - 1) -> pd.Series:
@@ -109,18 +98,13 @@ def _mean_p_alive(firm: SimulatedFirm) -> Answer:
     x, age = some["count"] - 1, (LAST_DAY - some["min"]).dt.days / 7
     recency = (some["max"] - some["min"]).dt.days / 7
     right = _p_alive(x, recency, age).mean()
-    return right, {
-        "You counted the first purchase. x is the number of repeat purchases.": _p_alive(x + 1, recency, age).mean(),
-        "Recency here is the age at the last purchase, not the time since then.": _p_alive(
-            x, age - recency, age
-        ).mean(),
-        "The parameters are for weeks; you used days.": _p_alive(x, 7 * recency, 7 * age).mean(),
-        "You took the one-time buyers in, with a chance of 1.": (
-            right * len(some) + len(all_days) - len(some)
-        )
-        / len(all_days),
-        "The formula has b + x - 1.": _p_alive(x, recency, age, b=B).mean(),
-    }
+    return right, dict(
+        first_counted=_p_alive(x + 1, recency, age).mean(),
+        silence=_p_alive(x, age - recency, age).mean(),
+        days=_p_alive(x, 7 * recency, 7 * age).mean(),
+        one_time=(right * len(some) + len(all_days) - len(some)) / len(all_days),
+        no_minus_one=_p_alive(x, recency, age, b=B).mean(),
+    )
 
 
 @exercise("8.2", tolerance=0.005)
@@ -134,14 +118,12 @@ def _forecast(firm: SimulatedFirm) -> Answer:
     ahead, short = (
         float(np.sum(model.expected_purchases(summary, future_t=weeks))) for weeks in (365 / 7, 12)
     )
-    return ahead, {
-        "The model counts in weeks: a year is 365 / 7 of them.": short,
-        "This is what happened. What did the model expect?": later["customer_id"]
-        .isin(known["customer_id"])
-        .sum(),
-        "This is what happened, with the new customers of 2025. What did the model expect?": len(later),
-        "This is the mean of a customer. Add all of them up.": ahead / len(summary),
-    }
+    return ahead, dict(
+        months=short,
+        happened=later["customer_id"].isin(known["customer_id"]).sum(),
+        with_new=len(later),
+        mean=ahead / len(summary),
+    )
 
 
 @exercise("9.1")
@@ -149,12 +131,9 @@ def _formula(firm: SimulatedFirm) -> Answer:
     margins = contribution(of_year(firm.tables["transactions"], 2024))
     buyers = of_year(bought(firm), 2024)["customer_id"].unique()
     m, r, i = margins.reindex(buyers).mean(), repeat_share(firm), 0.10
-    return m * r / (1 + i - r), {
-        "This takes the first margin at once, as if this year's were still to come.": m * (1 + i) / (1 + i - r),
-        "This counts a first margin that is certain, in a year. Here the customer has to stay to pay it.": m
-        / (1 + i - r),
-        "This is not discounted.": m * r / (1 - r),
-    }
+    return m * r / (1 + i - r), dict(
+        now=m * (1 + i) / (1 + i - r), certain=m / (1 + i - r), not_discounted=m * r / (1 - r)
+    )
 
 
 @exercise("9.2")
@@ -164,10 +143,8 @@ def _first_year(firm: SimulatedFirm) -> Answer:
     rows = after_first(firm, 365)
     margins = contribution(rows)
     everything = contribution(firm.tables["transactions"])
-    return margins[old].mean(), {
-        "You took the young customers in. They have not had a year yet.": margins[first.index].mean(),
-        "This is revenue. The cost of goods has to be paid too.": rows.groupby("customer_id")["amount"]
-        .sum()[old]
-        .mean(),
-        "You counted everything up to the last day. Stop 365 days after the first purchase.": everything[old].mean(),
-    }
+    return margins[old].mean(), dict(
+        young=margins[first.index].mean(),
+        revenue=rows.groupby("customer_id")["amount"].sum()[old].mean(),
+        whole_life=everything[old].mean(),
+    )
