@@ -51,7 +51,13 @@ def read_cells(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells, about = content["cells"], content.get("metadata", {})
         kernel = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name")
-        cells = [one for one in cells if isinstance(one, dict) and isinstance(one.get("metadata", {}), dict)]
+        cells = [
+            one
+            for one in cells
+            if isinstance(one, dict)
+            and isinstance(one.get("metadata", {}), dict)
+            and isinstance(one.get("source", ""), (str, list))
+        ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError("it is not a notebook that can be read") from None
     if str(kernel or "python").lower() not in ("python", "ipython"):

@@ -11,6 +11,7 @@ import ctypes
 import os
 import struct
 import sys
+import time
 from pathlib import Path
 
 _CREATE, _ADD, _RESTRICT, _NO_NEW_PRIVILEGES = 444, 445, 446, 38
@@ -54,7 +55,7 @@ def limit(seconds: float, memory_mb: int) -> None:
 
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         for what, most in (
-            (resource.RLIMIT_CPU, int(seconds)),
+            (resource.RLIMIT_CPU, int(seconds + time.process_time()) + 1),
             (resource.RLIMIT_FSIZE, LARGEST_FILE_BYTES),
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_AS, taken + memory_mb * 1_000_000),
