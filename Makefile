@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 test library: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help report test library lab notebooks lint format house bench docs dist lock clean
+.PHONY: help report test library lab notebooks lint format house bench docs dist lock lessons clean
 
 help:       ## list what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,7 +22,7 @@ report: $(VENV)/.run  ## run the suite on a study (STUDY=cdnow) and print where 
 
 test: $(VENV)/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
-	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks
+	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks/*.ipynb
 
 library: $(VENV)/.test  ## run the tests of the library and of the docstrings alone
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report
@@ -32,6 +32,9 @@ lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
 
 notebooks: $(VENV)/.test  ## run every notebook on the small study, keep its key figures, strip the rest
 	$(BIN)/python -m tests.notebooks.refresh
+
+lessons: .venv-class/.class  ## write the students' edition of the lessons anew, with nbgrader
+	.venv-class/bin/crm lessons release --to notebooks/lessons/student
 
 lint: $(VENV)/.test  ## check the code's style, format and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -64,6 +67,8 @@ lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	  --python-version 3.11 --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra docs -c requirements.lock pyproject.toml -o requirements-docs.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra class --extra test -c requirements-test.lock pyproject.toml -o requirements-class.lock
 
 clean:      ## remove environments and caches; reports stay
 	rm -rf .venv* .cache docs/_build docs/_made docs/reference docs/gallery.rst dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -96,6 +101,11 @@ $(VENV)/.test: requirements-test.lock pyproject.toml
 .venv-docs/.docs: requirements-docs.lock pyproject.toml
 	@echo "Setting up .venv-docs (once; about a minute with pip)"
 	$(call install,.venv-docs,requirements-docs.lock)
+	@touch $@
+
+.venv-class/.class: requirements-class.lock pyproject.toml
+	@echo "Setting up .venv-class (once; about a minute with pip)"
+	$(call install,.venv-class,requirements-class.lock)
 	@touch $@
 
 .venv-lab/.lab: requirements-lab.lock pyproject.toml

@@ -101,6 +101,7 @@ from .economics.value_tables import (
 from .errors import CrmError as CrmError
 from .errors import require_an_answer as require_an_answer
 from .findings import Estimate as Estimate
+from .lessons.check import check as check
 from .models.backtesting.backtest import backtest as backtest
 from .models.backtesting.backtest import plan_backtest as plan_backtest
 from .models.backtesting.rolling import fit_by_group as fit_by_group

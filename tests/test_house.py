@@ -92,6 +92,7 @@ def test_every_module_is_reached():
         *homes("crmlib").values(),
         *homes("crmlib.charts").values(),
         "crmlib.cli",
+        "crmlib.lessons.worker",
         "crmlib.report.worker",
     }
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):

@@ -43,6 +43,7 @@ ROOMS = [
     {"models"},
     {"economics"},
     {"relationship"},
+    {"lessons"},
     {"report"},
     {"cli"},
 ]
@@ -64,7 +65,14 @@ def test_conda_environment_has_the_names_and_bounds_of_the_project():
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.lock", "requirements-test.lock", "requirements-lab.lock", "requirements-docs.lock"]
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-test.lock",
+        "requirements-lab.lock",
+        "requirements-docs.lock",
+        "requirements-class.lock",
+    ],
 )
 def test_locks_are_hashed_and_name_no_address(lock):
     text = (ROOT / lock).read_text(encoding="utf-8")
@@ -84,6 +92,7 @@ def test_locks_pin_the_same_versions():
     assert run <= pins("requirements-test.lock")
     assert run <= pins("requirements-lab.lock")
     assert run <= pins("requirements-docs.lock")
+    assert run <= pins("requirements-class.lock")
     assert "jupyterlab" not in {one.split("==")[0] for one in run}
 
 
@@ -227,6 +236,7 @@ IMPORT_NAMES = {
 
 def test_every_import_of_the_library_is_declared():
     wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["reasons"]]
+    wanted += PROJECT["optional-dependencies"]["class"]
     named = [re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in wanted]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in named} | {"crmlib"}
     found = set()

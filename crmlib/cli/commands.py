@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from crmlib.cli.data import add, check, new, simulate
+from crmlib.cli.lessons import lessons
 from crmlib.errors import CrmError, RunError, disk_full
 from crmlib.visible import say
 
@@ -68,7 +69,7 @@ def main() -> None:
     """
 
 
-for command in (new, add, check, simulate):
+for command in (new, add, check, simulate, lessons):
     main.add_command(command)
 
 _out = click.option(

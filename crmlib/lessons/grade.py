@@ -1,0 +1,210 @@
+"""Grade a folder of hand-ins: a table of points, and a page for each student."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import hmac
+import html
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crmlib.errors import CrmError, StudyError
+from crmlib.lessons.check import lesson_firm
+from crmlib.lessons.exercise import EXERCISES
+from crmlib.lessons.hand_in import put_back, read_cells
+from crmlib.lessons.release import lesson_files
+from crmlib.lessons.sandbox import run
+
+_FAULT = "The grader failed here ({}); look at this hand-in by hand."
+_BLANK = "There is no answer."
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: an exercise of a hand-in, or all of it where `exercise` is empty."""
+
+    student: str
+    lesson: str
+    exercise: str
+    points: int
+    of: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A hand-in with its points, what had to be put right, the recommendation and a question to ask about it."""
+
+    rows: list[Row]
+    remarks: tuple[str, ...] = ()
+    memo: str = ""
+    question: str = ""
+    shut: bool = True
+
+
+def read_key(path: Path, hand_ins: Path) -> bytes:
+    """The teacher's secret; a new one is made where there is no file.
+
+    Raises
+    ------
+    StudyError
+        If the file is no key, or lies among the hand-ins.
+    """
+    if path.resolve().is_relative_to(hand_ins.resolve()):
+        raise StudyError(f"{path} lies among the hand-ins, which read each other; put the key elsewhere")
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(16) + "\n", encoding="utf-8")
+    try:
+        key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
+    except ValueError:
+        key = b""
+    if len(key) != 16:
+        raise StudyError(
+            f"{path} is no key: 32 hexadecimal digits are needed; without the file a new one is made"
+        )
+    return key
+
+
+def number_from(key: bytes, *words: str) -> int:
+    """A number of 62 bits that only who has the key can compute from these words."""
+    text = "\0".join(words).encode()
+    return int.from_bytes(hmac.new(key, text, hashlib.sha256).digest()[:8], "big") >> 2
+
+
+def grade(
+    folder: Path,
+    key: bytes,
+    to: Path,
+    *,
+    seconds: float,
+    memory_mb: int,
+    watch: Callable[[str], None],
+) -> Path:
+    """Grade every notebook of a folder with one folder per student; returns the table's path.
+
+    Parameters
+    ----------
+    folder : Path
+        `STUDENT/NN_lesson.ipynb`, with any folders between, as nbgrader has them.
+    key : bytes
+        The teacher's secret, from which each student's firm is made.
+    to : Path
+        Where `grades.csv` and the pages are written.
+    seconds, memory_mb : float, int
+        Limits of a hand-in.
+    watch : callable
+        Told of each hand-in.
+
+    Raises
+    ------
+    StudyError
+        If there is no hand-in.
+    """
+    paths = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    paths = [path for path in paths if len(path.relative_to(folder).parts) > 1]
+    if not paths:
+        raise StudyError(f"{folder} has no hand-in; they are found as {folder}/STUDENT/NN_lesson.ipynb")
+    to.mkdir(parents=True, exist_ok=True)
+    by_student: dict[str, list[Graded]] = {}
+    for path in paths:
+        student = path.relative_to(folder).parts[0]
+        try:
+            graded = grade_one(path, student, key, seconds=seconds, memory_mb=memory_mb)
+        except Exception as error:  # one hand-in must not end the others
+            said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
+            graded = Graded([Row(student, path.stem, "", 0, 0, said)])
+        by_student.setdefault(student, []).append(graded)
+        points = sum(row.points for row in graded.rows)
+        watch(f"{student} {path.name}: {points} of {sum(row.of for row in graded.rows)}")
+        if not graded.shut:
+            watch("This system cannot shut the hand-in in: it may read files, the key among them.")
+    table = to / "grades.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
+        writer.writeheader()
+        for found in by_student.values():
+            writer.writerows(asdict(row) for graded in found for row in graded.rows)
+    for student, found in by_student.items():
+        (to / f"{student}.html").write_text(_page(student, found), encoding="utf-8")
+    return table
+
+
+def grade_one(path: Path, student: str, key: bytes, *, seconds: float, memory_mb: int) -> Graded:
+    """Grade one notebook on the student's own firm.
+
+    Raises
+    ------
+    DataError
+        If it cannot be graded at all.
+    """
+    cells, about = read_cells(path)
+    number, lesson = _lesson_of(path, about)
+    name = f"{number:02d}"
+    seed = number_from(key, student, name)
+    hand_in = put_back(lesson, cells, seed)
+    ran = run(hand_in, seconds=seconds, memory_mb=memory_mb)
+    exercises = [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
+    firm = lesson_firm(seed)
+    rows = []
+    for one in exercises:
+        right, said = False, _BLANK
+        if one.number in ran.answers:
+            checked = one.judge(firm, ran.answers[one.number])
+            right, said = checked.right, checked.said
+        elif error := ran.errors.get(one.cell):
+            said = f"The cell ended with an error: {error}"
+        elif not ran.done:
+            said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
+        rows.append(Row(student, name, one.number, int(right), 1, said))
+    questions = lesson["metadata"]["crmlib_lesson"]["questions"]
+    question = questions[number_from(key, student, name, "question") % len(questions)]
+    return Graded(rows, hand_in.remarks, hand_in.memo, question, ran.shut or not ran.done)
+
+
+def _lesson_of(path: Path, about: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The lesson that a notebook says it is, or that its file is called after."""
+    said = about.get("crmlib_lesson")
+    number = said.get("number") if isinstance(said, dict) else None
+    if number not in lesson_files() and path.name[:2].isdigit():
+        number = int(path.name[:2])
+    if number not in lesson_files():
+        raise StudyError(
+            f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb"
+        )
+    return number, _lesson(lesson_files()[number])
+
+
+@functools.cache
+def _lesson(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _page(student: str, found: list[Graded]) -> str:
+    """The page that a student gets."""
+    parts = [f"<!doctype html><meta charset=utf-8><title>{html.escape(student)}</title>"]
+    parts += ["<style>body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"]
+    parts += ["td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}</style>"]
+    parts += [f"<h1>{html.escape(student)}</h1>"]
+    for graded in found:
+        parts += [f"<h2>Lesson {html.escape(graded.rows[0].lesson)}</h2><table>"]
+        parts += [
+            f"<tr><th>Exercise<th>Points<th>What was found</tr>{''.join(map(_line, graded.rows))}</table>"
+        ]
+        parts += [f"<p>{html.escape(remark)}</p>" for remark in graded.remarks]
+        if graded.question:
+            memo = html.escape(graded.memo) or "There is none."
+            parts += [f"<h3>Your recommendation</h3><p style='white-space:pre-wrap'>{memo}</p>"]
+            parts += [f"<h3>Be ready to answer</h3><p>{html.escape(graded.question)}</p>"]
+    return "\n".join(parts) + "\n"
+
+
+def _line(row: Row) -> str:
+    said = html.escape(row.said)
+    return f"<tr><td>{html.escape(row.exercise)}<td>{row.points} of {row.of}<td>{said}</tr>"
