@@ -38,6 +38,7 @@ CHOICES = {
     points_pressure.level permutation_importance.random_state points.digits programme_enrolments.months
     programme_liability.breakage programme_liability.dormant_days programme_liability.point_value
     revenue_movements.months
+    targets.by value_by_age.ages
     score_parquet.memory_limit score_parquet.reasons score_parquet.spend_model simple_clv.growth_rate
     slow_reply_windows.most uplift_curves.resamples uplift_curves.steps ways_out_of_lead.cheaper
     ways_out_of_lead.leave ways_out_of_lead.price_rise worth_of_points.points write_study.root
