@@ -132,36 +132,19 @@ def parameters_without_caller() -> set[str]:
     """
     named: dict[str, set[str]] = defaultdict(set)
     placed: dict[str, int] = defaultdict(int)
-    methods = _functions_as_methods()
     for call in _calls():
         function, arguments = call.func, call.args
         if _last_name(function) == "partial":
             function, *arguments = arguments
         name = _last_name(function)
+        named[name] |= {keyword.arg or "**" for keyword in call.keywords}
         spread = any(isinstance(argument, ast.Starred) for argument in arguments)
-        for name in {name, methods.get(name, name)}:
-            named[name] |= {keyword.arg or "**" for keyword in call.keywords}
-            placed[name] = max(placed[name], 99 if spread else len(arguments))
+        placed[name] = max(placed[name], 99 if spread else len(arguments))
     found = set()
     for name, parameters, optional in _functions():
-        parameters = parameters[1:] if name in methods.values() else parameters  # the first one is the object
         if "**" not in named[name]:
             unset = optional - named[name] - {*parameters[: placed[name]]}
             found |= {f"{name}.{parameter}" for parameter in unset}
-    return found
-
-
-def _functions_as_methods() -> dict[str, str]:
-    """Names of methods that are functions of a module, as in `drivers = module.drivers`: by method, the function."""
-    found = {}
-    for path in LIBRARY.rglob("*.py"):
-        for kind in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for line in kind.body if isinstance(kind, ast.ClassDef) else []:
-                if isinstance(line, ast.Assign):
-                    pairs = [(line.targets[0], line.value)]
-                    if isinstance(line.value, ast.Tuple) and isinstance(line.targets[0], ast.Tuple):
-                        pairs = [*zip(line.targets[0].elts, line.value.elts, strict=True)]
-                    found |= {_last_name(name): _last_name(made) for name, made in pairs if _last_name(made)}
     return found
 
 
