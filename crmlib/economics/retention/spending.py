@@ -302,7 +302,6 @@ def spend_per_first_purchase(
     if not won or total < 0:
         why = "more credited than spent" if won else "no first purchases"
         return None, f"missing: {why} in the last 365 days"
-    measured = (
-        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
-    )
-    return total / won, f"{measured}: an average, not the cost of the next customer"
+    measured = "measured: marketing spend of 365 days, without wages, for"
+    average = "an average, not the cost of the next customer"
+    return total / won, f"{measured} {fmt.plural(won, 'first purchase')}: {average}"

@@ -217,12 +217,8 @@ def hours_on_customers(staff: pd.DataFrame) -> Found:
     won = staff["activity"].isin(["prospecting", "selling"])
     rows, paid = staff[kept | won], float(staff.loc[won, "cost"].sum())
     found = ratio(rows["hours"].where(kept, 0.0), rows["hours"], rows["employee_id"])
-    return Found(
-        found,
-        "hours of selling and serving",
-        money=paid,
-        money_is="of wages for winning customers",
-    )
+    wages = "of wages for winning customers"
+    return Found(found, "hours of selling and serving", money=paid, money_is=wages)
 
 
 @measure("staff", staff_hours="left_on")
@@ -252,9 +248,7 @@ def plan_captured(rows: pd.DataFrame) -> Found:
     """The share of the planned value that came; it concerns accounts below plan, and what they lack."""
     found, short = ratio(rows["realised"], rows["planned_value"]), rows.loc[rows["against_plan"] < 0]
     lack = -float(short["against_plan"].sum())
-    return Found(
-        found, _PLANNED, short["customer_id"], money=lack, money_is=_SHORT
-    )  # fmt: skip
+    return Found(found, _PLANNED, short["customer_id"], money=lack, money_is=_SHORT)
 
 
 @measure(accounts)
@@ -268,8 +262,7 @@ def plan_reached(rows: pd.DataFrame) -> Found:
 @measure(accounts, customers="goal_reached")
 def value_recognised(rows: pd.DataFrame) -> Found:
     """Accounts with a plan that reached the goal for which they buy."""
-    reached = rows.set_index("customer_id")["goal_reached"].dropna()
-    return share(reached, _PLANNED)
+    return share(rows.set_index("customer_id")["goal_reached"].dropna(), _PLANNED)
 
 
 @measure(loyalty_groups)
