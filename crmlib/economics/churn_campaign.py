@@ -85,15 +85,6 @@ def retention_campaign(
     currency : str
         The name of the money.
 
-    Returns
-    -------
-    RetentionCampaign
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-
     Examples
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})

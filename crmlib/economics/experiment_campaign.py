@@ -95,11 +95,6 @@ def campaign_from_experiment(
         With the reason as `sentence`, and nothing else, where there are not both tables, neither costs nor a margin are
         known, no experiment can be read, customers are too few or chance did not decide.
 
-    Raises
-    ------
-    CrmError
-        If there is no such experiment.
-
     Notes
     -----
     Ascarza, Journal of Marketing Research 55(1), 2018: those at risk are not those who respond.

@@ -162,11 +162,6 @@ def minimal_detectable_effect(
     float
         In the outcome's unit.
 
-    Raises
-    ------
-    CrmError
-        If a share is out of range.
-
     Examples
     --------
     >>> round(minimal_detectable_effect(1.0), 3)

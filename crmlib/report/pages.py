@@ -132,7 +132,7 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
 def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     """What one output shows; warnings on stderr stay in the notebook."""
     if output["output_type"] == "stream":
-        return _said("".join(output["text"])) if output["name"] == "stdout" else None
+        return _printed("".join(output["text"])) if output["name"] == "stdout" else None
     if output["output_type"] == "error":
         return _text("\n".join(output["traceback"]))
     data = output.get("data", {})
@@ -146,7 +146,7 @@ def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     return _text("".join(data["text/plain"])) if "text/plain" in data else None
 
 
-def _said(text: str) -> Markup:
+def _printed(text: str) -> Markup:
     """Printed sentences as prose; lines that spaces align stay as they are."""
     if _ALIGNED.search(text):
         return _text(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crmlib import format as fmt
 from crmlib.economics.growth import affinity as _affinity
 from crmlib.economics.growth import drivers as _drivers
-from crmlib.economics.growth import keeping, matched, opinions, referral_value, referrals, sequences, upsell
+from crmlib.economics.growth import keeping, opinions, referral_value, referrals, sequences, upsell
 from crmlib.economics.growth import next_product as _next_product
 from crmlib.economics.growth.data import GrowthData
 from crmlib.findings import Estimate
@@ -59,7 +59,7 @@ class Growth(GrowthData):
     referral_wins = referrals.referral_wins
     referred_by_type, type_one_share = referral_value.referred_by_type, referral_value.type_one_share
     referral_account, value_groups = referral_value.referral_account, referral_value.value_groups
-    referred_against_others = matched.referred_against_others
+    referred_against_others = referrals.referred_against_others
     # Opinions and promises, the loyalty programme, and cohorts.
     after_opinions, themes = opinions.after_opinions, opinions.themes
     loyalty_account, points_pressure = keeping.loyalty_account, keeping.points_pressure

@@ -184,10 +184,6 @@ def buyers_case(
     new_from : date or str, optional
         The study's `new_customers_known_from`: customers acquired are not counted before it.
 
-    Returns
-    -------
-    RetentionCase
-
     Raises
     ------
     CannotAnswerError

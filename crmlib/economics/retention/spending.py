@@ -90,11 +90,6 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
         With the interval of its ceiling (profile likelihood): where it runs to 1, these spends do not show how
         far more money could go.
 
-    Raises
-    ------
-    FitError
-        If fewer than two spends differ, or nobody was reached.
-
     Notes
     -----
     Binomial maximum likelihood. Spend was not set by chance: if more was spent where more was to be had, the

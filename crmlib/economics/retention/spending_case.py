@@ -119,10 +119,6 @@ def spending_readout(
     retention_ceiling : float, optional
         Retention that no spend would pass: a judgement; half-way from today's to 1 by default.
 
-    Returns
-    -------
-    SpendingReadout
-
     Notes
     -----
     Blattberg & Deighton (1996): win customers until the next one costs what one is worth; the first margin counts.
