@@ -125,8 +125,9 @@ def campaign_from_experiment(
         return _nothing("in no experiment do purchases differ from customer to customer")
     name, people = _surest(read, outcomes, control)
     treated = people["group"] != control
-    about = dict(experiment=people["experiment"].iloc[0], customers=customers)
-    features = experiment_features(transactions, experiments, **about).loc[people.index]
+    tested = people["experiment"].iloc[0]
+    features = experiment_features(transactions, experiments, experiment=tested, customers=customers)
+    features = features.loc[people.index]
     try:
         model = UpliftModel(random_state=random_state).fit(features, treated, people["purchases"])
     except CannotAnswerError as reason:
