@@ -242,7 +242,7 @@ def with_intervals(
 
 
 def with_ends(name: str, value: Any, error: Any) -> dict[str, Any]:
-    """A value and the ends of its interval, by its standard error, as NAME, NAME_low and NAME_high."""
+    """A value and the ends of its 95 % interval, by its standard error, as NAME, NAME_low and NAME_high."""
     reach = normal_quantile(0.95) * error
     return {name: value, f"{name}_low": value - reach, f"{name}_high": value + reach}
 

@@ -132,11 +132,15 @@ def parameters_without_caller() -> set[str]:
     """
     named: dict[str, set[str]] = defaultdict(set)
     placed: dict[str, int] = defaultdict(int)
+    methods = _methods()
     for call in _calls():
         function, arguments = call.func, call.args
         if _last_name(function) == "partial":
             function, *arguments = arguments
         name = _last_name(function)
+        with_object = bool(arguments) and getattr(arguments[0], "id", "") in ("self", "data", "life", "facts")
+        if isinstance(function, ast.Attribute) and name in methods and not with_object:
+            name, arguments = methods[name], [function.value, *arguments]  # the object is the first argument
         named[name] |= {keyword.arg or "**" for keyword in call.keywords}
         spread = any(isinstance(argument, ast.Starred) for argument in arguments)
         placed[name] = max(placed[name], 99 if spread else len(arguments))
@@ -145,6 +149,24 @@ def parameters_without_caller() -> set[str]:
         if "**" not in named[name]:
             unset = optional - named[name] - {*parameters[: placed[name]]}
             found |= {f"{name}.{parameter}" for parameter in unset}
+    return found
+
+
+def _methods() -> dict[str, str]:
+    """Methods that are functions of a module (`stages = product_stages.stages` in a class): method to function."""
+    found = {}
+    for path in sorted(LIBRARY.rglob("*.py")):
+        for kind in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for part in kind.body if isinstance(kind, ast.ClassDef) else ():
+                if isinstance(part, ast.Assign):
+                    pairs = [(part.targets[0], part.value)]
+                    if isinstance(part.targets[0], ast.Tuple) and isinstance(part.value, ast.Tuple):
+                        pairs = [*zip(part.targets[0].elts, part.value.elts, strict=True)]
+                    found |= {
+                        name.id: function.attr
+                        for name, function in pairs
+                        if isinstance(name, ast.Name) and isinstance(function, ast.Attribute)
+                    }
     return found
 
 

@@ -34,14 +34,14 @@ CHOICES = {
     compare_cuts.random_state contacts_by_effect.p_stay contract_samples.cut_offs customer_equity.level
     customers_at_risk.random_state customers_to_thank.n evaluate_churn.keep_leaks evaluate_churn.random_state
     experiment_features.recent_days figures.notebook history_grids.steps loyalty_uplift.level margin_of.months
-    loyalty_uplift.measure loyalty_uplift.months measured_effect.days needs_clusters.fewest_purchases
+    loyalty_uplift.measure loyalty_uplift.months measured_effect.days needs_clusters.fewest_purchases of_firm.horizon
     points_pressure.level permutation_importance.random_state points.digits programme_enrolments.months
     programme_liability.breakage programme_liability.dormant_days programme_liability.point_value
     revenue_movements.months
     targets.by value_by_age.ages
     score_parquet.memory_limit score_parquet.reasons score_parquet.spend_model simple_clv.growth_rate
-    slow_reply_windows.most uplift_curves.resamples uplift_curves.steps ways_out_of_lead.cheaper
-    ways_out_of_lead.leave ways_out_of_lead.price_rise worth_of_points.points write_study.root
+    slow_reply_windows.most targets.by uplift_curves.resamples uplift_curves.steps ways_out_of_lead.cheaper
+    ways_out_of_lead.leave ways_out_of_lead.price_rise value_by_age.ages worth_of_points.points write_study.root
     """.split()
 }
 MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}

@@ -38,12 +38,7 @@ _READING = (
     _option("--timezone", metavar="ZONE", help="Where the firm's days begin, such as Europe/Berlin."),
     _option("--encoding", metavar="NAME", help="Encoding of a text file, such as cp1250."),
     _option("--delimiter", metavar="SIGN", help="Sign between the columns of a text file, such as ; or tab."),
-    _option(
-        "--table",
-        "in_table",
-        metavar="TABLE",
-        help="Table of a DuckDB file or a database.",
-    ),
+    _option("--table", "in_table", metavar="TABLE", help="Table of a DuckDB file or a database."),
     _option("--query", metavar="SQL", help="Rows of a database, instead of a table."),
     _several("--sheet", metavar="SHEET", help="Sheet of a workbook; may be repeated."),
     _several("--column", "columns", metavar="NAME=COLUMN", help="A column, as in customer_id=CustNo."),
@@ -203,10 +198,8 @@ def _show_possible(before: Study, now: Study) -> None:
     from crmlib.report.notebooks import read_notebooks
     from crmlib.study.places import notebooks_folder
 
-    notebooks = read_notebooks(notebooks_folder())
-    new = [
-        note for note in notebooks if all(map(now.has, note.needs)) and not all(map(before.has, note.needs))
-    ]
+    possible = [one for one in read_notebooks(notebooks_folder()) if all(map(now.has, one.needs))]
+    new = [one for one in possible if not all(map(before.has, one.needs))]
     listed = "".join(f"\n  {note.name}: {note.question}" for note in new)
     say(f"\nNow possible:{listed}" if new else f"\nNo further notebook can run yet; see crm list {now.name}")
 

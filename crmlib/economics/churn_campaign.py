@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.economics.contacts import (
-    campaign_list,
-    contacts_by_risk,
-    expected_maximum_profit,
-    profit_curve,
-)
+from crmlib.economics.contacts import campaign_list, contacts_by_risk, expected_maximum_profit, profit_curve
 from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import DataError, not_measured
 from crmlib.findings import REFUSE, Verdict, in_currency, with_finding
@@ -90,15 +85,6 @@ def retention_campaign(
     currency : str
         The name of the money.
 
-    Returns
-    -------
-    RetentionCampaign
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-
     Examples
     --------
     >>> held_out = pd.DataFrame({"churned": [True, False, False, False], "p_churn": [0.8, 0.3, 0.1, 0.01]})
@@ -118,9 +104,8 @@ def retention_campaign(
     terms = {"success_rate": success_rate, "offer_cost": offer_cost, "contact_cost": contact_cost}
     outcome = held_out["churned"].astype(float)
     came_true = contacts_by_risk(outcome, value, **terms)
-    scores = {
-        name: held_out[p] for name, p in _RANKINGS.items() if p in held_out and held_out[p].notna().all()
-    }
+    scores = {name: held_out[p] for name, p in _RANKINGS.items() if p in held_out}
+    scores = {name: score for name, score in scores.items() if score.notna().all()}
     curves = {name: profit_curve(came_true, by=score) for name, score in scores.items()}
     curve = pd.concat([found.assign(ranking=name) for name, found in curves.items()], ignore_index=True)
     if len(curves) > 1:
@@ -132,15 +117,11 @@ def retention_campaign(
     assumed = ", ".join(f"{name} {figure}" for name, figure in given.items())
     planned = contacts_by_risk(to_save["p_churn"], value, **terms)
     chosen = campaign_list(planned, budget=budget)
-    return RetentionCampaign(
-        sentence=in_currency(f"{best} (customers of the test; assumed: {assumed})", currency),
-        curve=curve,
-        measures=_measures(curves, scores, outcome, value, terms),
-        sensitivity=_sensitivity(held_out, outcome, value, terms),
-        to_contact=to_save.loc[chosen.index].assign(
-            profit=chosen["profit"], profit_so_far=chosen["profit_so_far"]
-        ),
-    )
+    sentence = in_currency(f"{best} (customers of the test; assumed: {assumed})", currency)
+    measures = _measures(curves, scores, outcome, value, terms)
+    to_contact = to_save.loc[chosen.index].assign(**chosen[["profit", "profit_so_far"]])
+    wrong = _sensitivity(held_out, outcome, value, terms)
+    return RetentionCampaign(sentence, curve, measures, wrong, to_contact)
 
 
 def _lead(profit: pd.Series, first: pd.Series, second: pd.Series) -> tuple[float, float]:

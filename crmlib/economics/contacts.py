@@ -230,11 +230,6 @@ def expected_maximum_profit(
     offer_cost, contact_cost : float, default 10.0 and 1.0
         Money per offer taken up, and per contact.
 
-    Raises
-    ------
-    DataError
-        If nobody or everybody left, or a value is missing.
-
     Notes
     -----
     EMP of Verbraken, Verbeke & Baesens, IEEE Transactions on Knowledge and Data Engineering 25(5), 2013. At success

@@ -15,14 +15,9 @@ from crmlib.economics.experiments import read_experiments
 from crmlib.economics.sentences import best_cut_off_in_words
 from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
 from crmlib.findings import with_finding
+from crmlib.models import uplift_effects
 from crmlib.models.uplift import UpliftModel
-from crmlib.models.uplift_effects import (
-    Heterogeneity,
-    UpliftCurves,
-    calibrated_effects,
-    heterogeneity_test,
-    uplift_curves,
-)
+from crmlib.models.uplift_effects import Heterogeneity, UpliftCurves
 from crmlib.no_rows import no_rows, why_none
 
 RANKINGS = ("predicted effect", "longest silent")
@@ -100,11 +95,6 @@ def campaign_from_experiment(
         With the reason as `sentence`, and nothing else, where there are not both tables, neither costs nor a margin are
         known, no experiment can be read, customers are too few or chance did not decide.
 
-    Raises
-    ------
-    CrmError
-        If there is no such experiment.
-
     Notes
     -----
     Ascarza, Journal of Marketing Research 55(1), 2018: those at risk are not those who respond.
@@ -135,9 +125,8 @@ def campaign_from_experiment(
         return _nothing("in no experiment do purchases differ from customer to customer")
     name, people = _surest(read, outcomes, control)
     treated = people["group"] != control
-    features = experiment_features(
-        transactions, experiments, experiment=people["experiment"].iloc[0], customers=customers
-    )
+    tested = people["experiment"].iloc[0]
+    features = experiment_features(transactions, experiments, experiment=tested, customers=customers)
     features = features.loc[people.index]
     try:
         model = UpliftModel(random_state=random_state).fit(features, treated, people["purchases"])
@@ -146,11 +135,12 @@ def campaign_from_experiment(
     value = float(people["profit"].sum() / max(people["purchases"].sum(), 1))
     paid = people.loc[treated, "cost"]
     cost = float(paid.mean(skipna=False)) if contact_cost is None else contact_cost
-    found, fitted = heterogeneity_test(model.cross_fitted_), model.cross_fitted_
+    found, fitted = uplift_effects.heterogeneity_test(model.cross_fitted_), model.cross_fitted_
     silent = features["days_since_last"].fillna(np.inf).rank()
+    scores = dict(zip(RANKINGS, (fitted["effect"], silent), strict=True))
     curves = {
-        ranking: uplift_curves(fitted.assign(effect=score), random_state=random_state)
-        for ranking, score in zip(RANKINGS, (fitted["effect"], silent), strict=True)
+        ranking: uplift_effects.uplift_curves(fitted.assign(effect=score), random_state=random_state)
+        for ranking, score in scores.items()
     }
     sentence = f"{name}: {found.sentence}"
     if np.isnan(cost):
@@ -159,13 +149,12 @@ def campaign_from_experiment(
         )
         frames = (no_rows(columns, why) for columns in (_CURVE, _LIST))
         return ExperimentCampaign(name, sentence, found, curves[RANKINGS[0]], *frames)
-    earned = [
-        _earned(found.curve, len(fitted), value, cost).assign(ranking=it) for it, found in curves.items()
-    ]
+    many = len(fitted)
+    earned = [_earned(of.curve, many, value, cost).assign(ranking=name) for name, of in curves.items()]
     to_contact = pd.DataFrame(columns=_LIST)  # nobody is contacted for an effect that chance explains
     if found.usable or found.average_low > 0:
         today = _today(transactions, as_of, customers)
-        effect = calibrated_effects(fitted, model.predict(today[features.columns]))
+        effect = uplift_effects.calibrated_effects(fitted, model.predict(today[features.columns]))
         contacts = contacts_by_effect(effect, value, contact_cost=cost, offer_cost=0.0)
         chosen = campaign_list(contacts, budget=budget).join(today["days_since_last"])
         to_contact = chosen.reset_index()[_LIST]

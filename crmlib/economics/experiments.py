@@ -121,13 +121,9 @@ def read_experiments(
     for name, arm, people in _arms(outcomes, control):
         done = people[people["complete"]] if "complete" in people else people
         planned = planned_share.get(str(name)) if isinstance(planned_share, Mapping) else planned_share
-        about: dict[str, Any] = {
-            "experiment": name,
-            "arm": arm,
-            "kind": str(people["kind"].iloc[0]) if "kind" in people else "",
-            "incomplete": len(people) - len(done),
-            "p_split": split_p_value(done["group"], planned),
-        }
+        kind = str(people["kind"].iloc[0]) if "kind" in people else ""
+        about: dict[str, Any] = {"experiment": name, "arm": arm, "kind": kind}
+        about |= {"incomplete": len(people) - len(done), "p_split": split_p_value(done["group"], planned)}
         for outcome in named:
             row = about | {"outcome": outcome} | _read(done, outcome, adjust_by, level)
             assert row["treated"] + row["control"] + row["incomplete"] == len(people), "a customer was lost"
@@ -165,11 +161,6 @@ def minimal_detectable_effect(
     -------
     float
         In the outcome's unit.
-
-    Raises
-    ------
-    CrmError
-        If a share is out of range.
 
     Examples
     --------
@@ -248,7 +239,7 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
     """The difference that one experiment made."""
     treated = (people["group"] == "treated").to_numpy()
     values = people[outcome].to_numpy(dtype=float)
-    sizes = {"treated": int(treated.sum()), "control": int((~treated).sum())}
+    sizes: dict[str, float] = {"treated": int(treated.sum()), "control": int((~treated).sum())}
     if min(sizes.values()) < FEWEST:
         return {**sizes, **dict.fromkeys(_MEASURED, np.nan)}
     plain = _difference(values, treated, level)
@@ -257,18 +248,10 @@ def _read(people: pd.DataFrame, outcome: str, adjust_by: str | None, level: floa
         adjusted = _adjusted(values, people[adjust_by], treated)
         found = difference_of_means(adjusted[treated], adjusted[~treated], level=level)
         saved = 1.0 - (found.standard_error / plain.standard_error) ** 2 if plain.standard_error else 0.0
-    return {
-        **sizes,
-        "treated_mean": plain.treated,
-        "control_mean": plain.control,
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "z": found.z,
-        "p_value": found.p_value,
-        "detectable": minimal_detectable_effect(found.standard_error, power=POWER, significance=1 - level),
-        "variance_saved": saved,
-    }
+    sizes |= {"treated_mean": plain.treated, "control_mean": plain.control, "variance_saved": saved}
+    measured = {name: getattr(found, name) for name in ("difference", "low", "high", "z", "p_value")}
+    detectable = minimal_detectable_effect(found.standard_error, power=POWER, significance=1 - level)
+    return {**sizes, **measured, "detectable": detectable}
 
 
 def _difference(values: np.ndarray, treated: np.ndarray, level: float) -> Difference:
@@ -302,9 +285,8 @@ def _worth(
     """Unsubscribes, cost and value per message of one experiment."""
     names = ("extra_unsubscribed", "extra_unsubscribed_low", "extra_unsubscribed_high")
     treated = (people["group"] == "treated").to_numpy()
-    worth = dict.fromkeys(
-        (*names, "cost_per_message", "value_per_message", "value_low", "value_high"), np.nan
-    )
+    others = ("cost_per_message", "value_per_message", "value_low", "value_high")
+    worth = dict.fromkeys((*names, *others), np.nan)
     if min(row["treated"], row["control"]) < FEWEST:
         return worth
     extra = 0.0

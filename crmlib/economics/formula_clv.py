@@ -113,11 +113,6 @@ def recency_migration(
     rewards : ndarray, shape (states + 1,)
         Money at the start of a period in each state.
 
-    Raises
-    ------
-    CrmError
-        If a probability is outside 0 to 1, or `contacted` exceeds the number of states.
-
     Notes
     -----
     Dwyer (1989, reprinted 1997), as a Markov chain by Pfeifer & Carraway, Journal of Interactive Marketing
@@ -168,11 +163,6 @@ def markov_value(transitions: np.ndarray, rewards: np.ndarray, discount_rate: fl
     Returns
     -------
     ndarray, shape (states,)
-
-    Raises
-    ------
-    CrmError
-        If shapes do not fit, a probability is negative or a row sums to more than 1.
 
     Notes
     -----

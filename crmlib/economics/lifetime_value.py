@@ -43,11 +43,6 @@ class LifetimeValues(ResultFrame):
             One row per segment, in their order: `segment, customers, clv_mean, standard_error` (of the mean),
             `clv` (the segment's total), `share_of_clv`; the mean is nan where nobody is.
 
-        Raises
-        ------
-        CrmError
-            If the two do not hold the same customers.
-
         Examples
         --------
         >>> values = LifetimeValues({"customer_id": ["a", "b", "c"], "clv": [10.0, 20.0, 30.0]})
@@ -210,11 +205,6 @@ def value_of_new_customer(
     -------
     NewCustomerValue
         `expected_purchases` counts repeat purchases within the horizon, not discounted.
-
-    Raises
-    ------
-    CrmError, FitError
-        As `customer_lifetime_value`.
 
     Examples
     --------

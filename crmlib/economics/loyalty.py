@@ -61,11 +61,6 @@ def programme_liability(
         outstanding points, in accounts that did not move for a year). Without a row, and with the `reason`, where
         there is no table, or nothing has been redeemed yet and a value it would show is not given.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, a kind is unknown, or points are.
-
     Examples
     --------
     >>> ledger = pd.DataFrame({"customer_id": list("aaab"), "kind": ["earned", "redeemed", "expired", "earned"],

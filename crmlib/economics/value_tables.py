@@ -117,11 +117,6 @@ def clv_sensitivity(
         One row per setting, the base among them: `assumption, setting` (in words), `value, clv` (money)
         and `change` (against the base, relative).
 
-    Raises
-    ------
-    CrmError
-        If an assumption is none of these.
-
     Examples
     --------
     >>> from crmlib import BetaGeoModel

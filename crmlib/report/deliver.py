@@ -30,6 +30,11 @@ from crmlib.visible import visible
 FILE = "report.pdf"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _TIMEOUT_SECONDS = 120
+# It needs no sandbox, since it opens nothing but the page that we wrote.
+_PRINTING = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run --no-pdf-header-footer"
+).split()
 
 
 def find_chromium() -> str:
@@ -55,20 +60,12 @@ def write_pdf(folder: Path, chromium: str) -> Path:
     with own_folder(scratch(), "pdf-") as folder_of_page:
         page = folder_of_page / "report.html"
         page.write_text(_one_page(folder), encoding="utf-8")
-        command = [
-            chromium,
-            "--headless",
-            "--no-sandbox",  # it opens nothing but the page that we wrote
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
+        places = [
             f"--user-data-dir={folder_of_page}/profile",
-            "--no-pdf-header-footer",
             f"--print-to-pdf={folder / FILE}",
             page.as_uri(),
         ]
+        command = [chromium, *_PRINTING, *places]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
@@ -225,9 +222,8 @@ def _address_of(page: Path) -> str:
     """Where readers open a page: in the web, where the environment names the address of the folder `reports`."""
     if not (base := os.environ.get("CRMLIB_REPORT_URL")):
         return page.absolute().as_uri()
-    return "/".join(
-        [base.rstrip("/"), *map(quote, page.parts[-3:] if page.parent.name == "latest" else page.parts[-4:])]
-    )
+    parts = page.parts[-3:] if page.parent.name == "latest" else page.parts[-4:]
+    return "/".join([base.rstrip("/"), *map(quote, parts)])
 
 
 def _sentences(folder: Path) -> list[str]:
@@ -253,9 +249,8 @@ def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: s
         narrow = (folder / "pictures" / about["files"][-1]).read_bytes()
         (page,) = (part for part in message.iter_parts() if part.get_content_type() == "text/html")
         assert isinstance(page, EmailMessage)
-        page.add_related(
-            narrow, "image", "png", cid="<picture>", filename="picture.png", disposition="inline"
-        )
+        named: dict[str, Any] = dict(cid="<picture>", filename="picture.png", disposition="inline")
+        page.add_related(narrow, "image", "png", **named)
 
 
 def _attach_list(message: EmailMessage, folder: Path) -> None:

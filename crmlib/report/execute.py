@@ -93,8 +93,7 @@ class _Execution:
             took = f"unchanged; took {fmt.seconds(seconds)} when it ran"
             return Outcome(chapter.name, "cached", reason=took)
         if not chapter.run:
-            why = "left out by --only, and not in the cache"
-            return Outcome(chapter.name, "skipped", reason=why)
+            return Outcome(chapter.name, "skipped", reason="left out by --only, and not in the cache")
         return None
 
     def _usable(self, name: str) -> bool:
@@ -154,12 +153,9 @@ def _copy_of(chapter: Chapter) -> Path:
 def _environment(plan: Plan) -> dict[str, str]:
     """What the kernels of a run have in common: the state of its inputs, its cache, its folder for passing files."""
     (scratch() / "jupyter").mkdir(exist_ok=True)
-    return {
-        RUN_STATE: json.dumps(plan.state),
-        "CRMLIB_CACHE_DIR": str(cache_folder(plan.study.root)),
-        "TMPDIR": str(scratch()),
-        "JUPYTER_RUNTIME_DIR": str(scratch() / "jupyter"),
-    }
+    folders = {"TMPDIR": str(scratch()), "JUPYTER_RUNTIME_DIR": str(scratch() / "jupyter")}
+    cache = str(cache_folder(plan.study.root))
+    return {RUN_STATE: json.dumps(plan.state), "CRMLIB_CACHE_DIR": cache, **folders}
 
 
 def _redact_file(path: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,8 @@ def make_report(
         started, began = datetime.now(UTC), time.monotonic()
         cache = Cache(cache_folder(plan.study.root) / "notebooks" / plan.study.name, plan, reports.ledger)
         _tidy(plan, cache)
-        outcomes = execute(
-            plan, staged, cache, jobs=jobs, cell_timeout_seconds=cell_timeout_seconds, watch=watch
-        )
+        how: dict[str, Any] = {"jobs": jobs, "cell_timeout_seconds": cell_timeout_seconds, "watch": watch}
+        outcomes = execute(plan, staged, cache, **how)
         record = _record(plan, outcomes, staged.name, started, seconds=time.monotonic() - began)
         record["ledger"] = cache.ledger_key
         return _publish(plan, reports, outcomes, staged, record, delivery)
@@ -153,6 +153,11 @@ def _record(
     plan: Plan, outcomes: list[Outcome], run: str, started: datetime, *, seconds: float
 ) -> dict[str, Any]:
     """What run.json says: with what, from what and how well a run was made; `seconds` are those of all notebooks."""
+    notebooks = [
+        {"name": one.name, "status": one.status, "seconds": round(one.seconds, 2), "reason": one.reason}
+        | {"parameters": plan.chapter(one.name).parameters}
+        for one in sorted(outcomes, key=attrgetter("name"))
+    ]
     return {
         "run": run,
         "study": plan.study.name,
@@ -164,16 +169,7 @@ def _record(
         "versions": _versions(),
         "commit": _commit(plan.root),
         "inputs": plan.inputs,
-        "notebooks": [
-            {
-                "name": one.name,
-                "status": one.status,
-                "seconds": round(one.seconds, 2),
-                "reason": one.reason,
-                "parameters": plan.chapter(one.name).parameters,
-            }
-            for one in sorted(outcomes, key=lambda outcome: outcome.name)
-        ],
+        "notebooks": notebooks,
     }
 
 
@@ -189,14 +185,9 @@ def _versions() -> dict[str, str]:
 
 def _commit(root: Path) -> str | None:
     """The project's git commit, marked where files differ from it; None where there is no git."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        described = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        described = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip() or None

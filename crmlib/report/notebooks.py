@@ -151,19 +151,10 @@ def read_notebook(path: Path) -> Notebook:
     tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise StudyError(f"{path} has {len(tagged)} cells tagged 'parameters'; exactly one is needed")
-    return Notebook(
-        name=path.stem,
-        path=path.resolve(),
-        title=title,
-        question=question,
-        needs=tuple(about.get("needs", ())),
-        reads=tuple(about.get("reads", ())),
-        reads_if_there=tuple(about.get("reads_if_there", ())),
-        ledger=bool(about.get("ledger", False)),
-        parameters=read_parameters("".join(tagged[0]["source"]), where=str(path)),
-        cells=tuple(cells),
-        text=text,
-    )
+    needs, reads, if_there = (tuple(about.get(name, ())) for name in ("needs", "reads", "reads_if_there"))
+    says = (title, question, needs, reads, if_there, bool(about.get("ledger", False)))
+    parameters = read_parameters("".join(tagged[0]["source"]), where=str(path))
+    return Notebook(path.stem, path.resolve(), *says, parameters, tuple(cells), text)
 
 
 def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[str, Parameter]:
@@ -176,11 +167,8 @@ def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[
     """
     try:
         statements = ast.parse(source).body
-        comments = {
-            token.start[0]: token.string
-            for token in tokenize.generate_tokens(io.StringIO(source).readline)
-            if token.type == tokenize.COMMENT
-        }
+        tokens = [*tokenize.generate_tokens(io.StringIO(source).readline)]
+        comments = {one.start[0]: one.string for one in tokens if one.type == tokenize.COMMENT}
     except (SyntaxError, tokenize.TokenError) as error:
         raise StudyError(f"{where}: the parameters cell is not Python: {error}") from error
     found = {}
@@ -192,9 +180,8 @@ def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[
         try:
             default = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
         except ValueError as error:
-            raise StudyError(
-                f"{where}: parameter {target.id} must be a plain value, not an expression"
-            ) from error
+            why = "must be a plain value, not an expression"
+            raise StudyError(f"{where}: parameter {target.id} {why}") from error
         comment = comments.get(statement.end_lineno or statement.lineno, "")
         allowed = comment.partition("allowed:")[2].strip().rstrip(".")
         found[target.id] = Parameter(target.id, default, allowed)

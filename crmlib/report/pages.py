@@ -55,25 +55,16 @@ def _runs(blocks: list[dict[str, Any]], key: str) -> list[tuple[bool, list[dict[
 
 @functools.cache
 def _templates() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    blocks: dict[str, Any] = dict(trim_blocks=True, lstrip_blocks=True)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, **blocks
     )
-    environment.filters.update(
-        groupby_run=_runs,
-        write=_unbroken(fmt.write),
-        change_of=_unbroken(change_of),
-        interval=_unbroken(interval_of),
-        date=fmt.date,
-        cell=fmt.cell,
-        marked=lambda text: Markup(marked(text)),
-        column=fmt.column,
-        seconds=fmt.seconds,
-        sentence=fmt.sentence,
-    )
+    unbroken: dict[str, Any] = {"write": fmt.write, "change_of": change_of, "interval": interval_of}
+    environment.filters.update({name: _unbroken(write) for name, write in unbroken.items()})
+    plain = ("date", "cell", "column", "seconds", "sentence")
+    environment.filters.update({name: getattr(fmt, name) for name in plain})
+    environment.filters.update(groupby_run=_runs, marked=lambda text: Markup(marked(text)))
     return environment
 
 
@@ -94,9 +85,8 @@ def notebook_page(path: Path, *, metrics: dict[str, Any], pages: set[str], **con
     prose = _Prose(pages)
     blocks = _blocks(cells, prose, has_figures=bool(metrics["figures"]))
     if left_out:
-        blocks.append(
-            {"kind": "prose", "html": Markup('<p class="soft">{}</p>').format(left_out), "folded": False}
-        )
+        line = Markup('<p class="soft">{}</p>').format(left_out)
+        blocks.append({"kind": "prose", "html": line, "folded": False})
     metrics = metrics | {"figures": figures_of(metrics)}
     return render("notebook.html.j2", blocks=blocks, heading=prose.title, metrics=metrics, **context)
 
@@ -142,7 +132,7 @@ def _blocks(cells: list[dict[str, Any]], prose: _Prose, *, has_figures: bool) ->
 def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     """What one output shows; warnings on stderr stay in the notebook."""
     if output["output_type"] == "stream":
-        return _said("".join(output["text"])) if output["name"] == "stdout" else None
+        return _printed("".join(output["text"])) if output["name"] == "stdout" else None
     if output["output_type"] == "error":
         return _text("\n".join(output["traceback"]))
     data = output.get("data", {})
@@ -156,7 +146,7 @@ def _output(output: dict[str, Any], prose: _Prose) -> Markup | None:
     return _text("".join(data["text/plain"])) if "text/plain" in data else None
 
 
-def _said(text: str) -> Markup:
+def _printed(text: str) -> Markup:
     """Printed sentences as prose; lines that spaces align stay as they are."""
     if _ALIGNED.search(text):
         return _text(text)
@@ -230,11 +220,8 @@ class _Prose:
             kept.append(tokens[index])
             index += 1
         text = self.markdown.renderer.render(kept, self.markdown.options, {})
-        return Markup(
-            text.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace(
-                "</table>", "</table></div>"
-            )
-        )
+        text = text.replace("<table>", '<div class="scroll" tabindex="0"><table>')
+        return Markup(text.replace("</table>", "</table></div>"))
 
     def _level(self, opening: Token, closing: Token) -> None:
         """Never above 2, for the page has one h1, and never more than one below the heading before."""

@@ -138,16 +138,12 @@ def plan_report(
     address = _as_the_kernel_finds_it(study, root)
     if opened.has("transactions"):  # cleaned here, so that data are refused before anything runs
         _refuse_without_purchases(opened)
-    chapters = [
-        Chapter(
-            notebook=notebook,
-            parameters=_parameters(notebook, given[notebook.name], address, as_of),
-            missing=tuple(table for table in notebook.needs if not opened.has(table)),
-            run=notebook.name in run,
-            afresh=fresh or notebook.name in chosen,
-        )
-        for notebook in notebooks
-    ]
+    chapters = []
+    for notebook in notebooks:
+        parameters = _parameters(notebook, given[notebook.name], address, as_of)
+        missing = tuple(table for table in notebook.needs if not opened.has(table))
+        to_run, afresh = notebook.name in run, fresh or notebook.name in chosen
+        chapters.append(Chapter(notebook, parameters, missing, to_run, afresh))
     asked = {"study": study, "as_of": as_of, "set": list(set), "only": sorted(chosen)}
     plan = Plan(opened, root, tuple(chapters), asked, _inputs(opened), library, (path, digest))
     plan.require_unchanged()
@@ -280,10 +276,8 @@ def _plain_value(raw: str, text: str) -> Any:
     try:
         return read_yaml(raw, f"--set {text}")
     except StudyError:
-        if re.fullmatch(
-            r"[\d-]+", raw
-        ):  # a day that no calendar has; refused as a text, with what is allowed
-            return raw
+        if re.fullmatch(r"[\d-]+", raw):
+            return raw  # a day that no calendar has; refused as a text, with what is allowed
         raise StudyError(f"--set {text}: {raw!r} is no plain value (a number, true, false, a text)") from None
 
 

@@ -44,16 +44,10 @@ class Worker:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.close()
-            stop = stopped_at(Path(self.task.output))
-            return Outcome(
-                self.task.name,
-                "kernel died",
-                time.monotonic() - self.began,
-                "the process that ran it was killed, most often because memory ran out; try --jobs 1",
-                stop.heading,
-                stop.cell,
-                stop.first_line,
-            )
+            stop, seconds = stopped_at(Path(self.task.output)), time.monotonic() - self.began
+            why = "the process that ran it was killed, most often because memory ran out; try --jobs 1"
+            where = stop.heading, stop.cell, stop.first_line
+            return Outcome(self.task.name, "kernel died", seconds, why, *where)
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

@@ -27,7 +27,10 @@ _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "ba
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
 
 
-def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
+Metrics = dict[str, dict[str, Any]]
+
+
+def write_metrics(run: Path) -> Metrics:
     """Merge the figures of all notebooks into metrics.json and return them by notebook."""
     files = sorted(run.glob("metrics/*.json"))
     metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
@@ -73,16 +76,11 @@ def write_failures(plan: Plan, failures: list[dict[str, Any]], run: Path, record
 
 
 def _index(
-    plan: Plan,
-    outcomes: dict[str, Outcome],
-    metrics: dict[str, dict[str, Any]],
-    run: Path,
-    record: dict[str, Any],
+    plan: Plan, outcomes: dict[str, Outcome], metrics: Metrics, run: Path, record: dict[str, Any]
 ) -> str:
     gates = [_gate(row) for row in _rows(run / "tables" / "fitness_gates.parquet")]
-    chapters = [
-        _entry(one, outcomes[one.name], metrics) for one in sorted(plan.chapters, key=attrgetter("name"))
-    ]
+    shown = sorted(plan.chapters, key=attrgetter("name"))
+    chapters = [_entry(chapter, outcomes[chapter.name], metrics) for chapter in shown]
     return pages.render(
         "index.html.j2",
         study=plan.study,
@@ -92,7 +90,7 @@ def _index(
         believe=published(metrics, "believe"),
         picture=_picture(metrics, run),
         cards=cards(metrics),
-        lists=[shown for name in _LISTS if (shown := _list(name, plan, run))],
+        lists=[found for name in _LISTS if (found := _list(name, plan, run))],
         gates=gates,
         files=sorted(path.name for path in run.glob("tables/*.csv")),
         chapters=chapters,
@@ -101,18 +99,11 @@ def _index(
     )
 
 
+_THANKED = "The best customers who buy as they always did: an offer would only cost money."
 # The lists of page one: name of the table, its title, what it is, and how many rows are shown.
 _LISTS = {
-    TO_ACT_ON: (
-        "Whom to contact",
-        "The one list to act on, those with most money first.",
-        10,
-    ),
-    "customers_to_thank": (
-        "Thank, don’t discount",
-        "The best customers who buy as they always did: an offer would only cost money.",
-        5,
-    ),
+    TO_ACT_ON: ("Whom to contact", "The one list to act on, those with most money first.", 10),
+    "customers_to_thank": ("Thank, don’t discount", _THANKED, 5),
 }
 
 
@@ -162,16 +153,9 @@ def _picture(metrics: Mapping[str, Mapping[str, Any]], run: Path) -> dict[str, s
     """The picture of page one for wide and for narrow windows, and its words."""
     if (about := picture_of(metrics, "page_one")) is None:
         return None
-    wide, narrow = (
-        base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"]
-    )
-    address = "data:image/png;base64,"
-    return {
-        "wide": address + wide,
-        "narrow": address + narrow,
-        "alt": about["alt"],
-        "width": str(about["width"]),
-    }
+    files = (base64.b64encode((run / "pictures" / file).read_bytes()).decode() for file in about["files"])
+    wide, narrow = (f"data:image/png;base64,{file}" for file in files)
+    return {"wide": wide, "narrow": narrow, "alt": about["alt"], "width": str(about["width"])}
 
 
 def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
@@ -180,15 +164,10 @@ def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
         return None
     title, meaning, rows = _LISTS[name]
     study, frame = plan.study, pyarrow.parquet.ParquetFile(path).read().to_pandas()
-    shown = show_table(
-        frame, rows=rows, currency=study.currency, time_unit=study.time_unit, file=f"../tables/{name}.csv"
-    )
-    return {
-        "name": name,
-        "title": title,
-        "meaning": meaning,
-        "table": pages.table(str(shown._repr_html_()), title),
-    }
+    units: dict[str, Any] = dict(currency=study.currency, time_unit=study.time_unit)
+    shown = show_table(frame, rows=rows, file=f"../tables/{name}.csv", **units)
+    table = pages.table(str(shown._repr_html_()), title)
+    return {"name": name, "title": title, "meaning": meaning, "table": table}
 
 
 def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -202,12 +181,12 @@ def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{fmt.listing(names)} ({reason.rstrip('.')})." for reason, names in reasons.items()]
 
 
-def _metrics_of(name: str, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _metrics_of(name: str, metrics: Metrics) -> dict[str, Any]:
     empty = {"headline": "", "business": "", "figure": "", "figures": {}, "absent_tables": []}
     return empty | metrics.get(name, {})
 
 
-def _entry(chapter: Chapter, outcome: Outcome, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _entry(chapter: Chapter, outcome: Outcome, metrics: Metrics) -> dict[str, Any]:
     """What the index says of one chapter."""
     ran, found = outcome.status in ("ok", "cached"), _metrics_of(chapter.name, metrics)
     note = f"Not run: {outcome.reason}" if chapter.cannot_run else outcome.reason

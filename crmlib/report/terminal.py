@@ -68,18 +68,12 @@ def watching(plan: Plan) -> Iterator[Watch]:
 def show_failures(made: Made) -> None:
     """Say on one screen what failed, where, and what to do; failure.html says the same."""
     for failure in made.failures:
-        where = f"cell {failure['cell']}" + (
-            f", under the heading “{failure['heading']}”" if failure["heading"] else ""
-        )
-        lines = [
-            "",
-            f"{failure['name']}: {failure['status']}",
-            f"  where      {where if failure['cell'] else 'before its first cell'}",
-            f"  line       {failure['source_line']}",
-            f"  what       {failure['reason']}",
-            f"  so far     {failure['partial']}",
-            f"  again      {failure['again']}",
-        ]
+        heading = f", under the heading “{failure['heading']}”" if failure["heading"] else ""
+        where = f"cell {failure['cell']}{heading}" if failure["cell"] else "before its first cell"
+        about = {"where": where, "line": failure["source_line"], "what": failure["reason"]}
+        about |= {"so far": failure["partial"], "again": failure["again"]}
+        lines = ["", f"{failure['name']}: {failure['status']}"]
+        lines += [f"  {name:<10} {text}" for name, text in about.items()]
         if failure["traceback"]:
             tail = failure["traceback"].strip().splitlines()[-_TRACEBACK_LINES:]
             lines += ["  traceback  " + tail[0], *("             " + text for text in tail[1:])]
@@ -100,9 +94,7 @@ def list_notebooks(study: str | None) -> None:
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
-    lacking = {
-        notebook.name: [table for table in notebook.needs if not study.has(table)] for notebook in notebooks
-    }
+    lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
     say(f"Possible with {', '.join(study.file.tables)}")
     for notebook in notebooks:
         if not lacking[notebook.name]:
@@ -112,10 +104,8 @@ def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> No
         return
     say("\nNot yet")
     for notebook in notebooks:
-        if lacking[notebook.name]:
-            say(
-                f"  {notebook.name}\n      {notebook.question}\n      lacks {', '.join(lacking[notebook.name])}"
-            )
+        if tables := lacking[notebook.name]:
+            say(f"  {notebook.name}\n      {notebook.question}\n      lacks {', '.join(tables)}")
     say(f"\nTo add a table: crm add {name} TABLE FILE")
     for table in missing:
         say(f"  {table}: {CONTRACTS[table].grain}")

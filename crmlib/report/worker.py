@@ -123,15 +123,10 @@ def _explain(task: Task, error: Exception, seconds: float) -> Outcome:
         reason = f"{error.ename}: {_ANSI.sub('', error.evalue)}"
         line = stop.failing_line(traceback)
     elif isinstance(error, CellTimeoutError):
-        status = "timeout"
-        reason = (
-            f"a cell ran longer than {task.cell_timeout_seconds:g} seconds; "
-            "allow more with --timeout SECONDS, or let it do less"
-        )
+        cure = "allow more with --timeout SECONDS, or let it do less"
+        status, reason = "timeout", f"a cell ran longer than {task.cell_timeout_seconds:g} seconds; {cure}"
     elif isinstance(error, DeadKernelError):
-        status = "kernel died"
-        reason = (
-            "the kernel was killed without an exception, most often because memory ran out; "
-            "run fewer at a time (--jobs 1) or on a machine with more memory"
-        )
+        cure = "run fewer at a time (--jobs 1) or on a machine with more memory"
+        killed = "the kernel was killed without an exception, most often because memory ran out"
+        status, reason = "kernel died", f"{killed}; {cure}"
     return Outcome(task.name, status, seconds, reason, stop.heading, stop.cell, line, traceback)

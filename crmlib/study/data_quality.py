@@ -139,9 +139,7 @@ class DataQuality:
         """Rows and money of a table by outcome; the money is that of its first money column."""
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        outcomes = [
-            [record["outcome"], record["rows"], record["money"].get(amount_of, 0.0)] for record in records
-        ]
+        outcomes = [[one["outcome"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]
@@ -174,18 +172,11 @@ class DataQuality:
         """Values that `Study.table` leaves empty, for they were known after `as_of`."""
         rows, contract = self._cleaned.rows(name), CONTRACTS[name]
         seen = dated_up_to(rows, contract, self._as_of), known_at(rows, contract, self._as_of)
-        before, after = (
-            table.agg([table[column].count().name(column) for column in table.columns])
-            .to_pyarrow()
-            .to_pylist()[0]
-            for table in seen
-        )
+        counts = (table.agg(**{name: table[name].count() for name in table.columns}) for table in seen)
+        before, after = (found.to_pyarrow().to_pylist()[0] for found in counts)
+        later = {column: count - after[column] for column, count in before.items() if count > after[column]}
         what = f"known only after {self._as_of}, and left empty"
-        return [
-            {"table": name, "column": column, "what": what, "rows": count - after[column]}
-            for column, count in before.items()
-            if count > after[column]
-        ]
+        return [{"table": name, "column": column, "what": what, "rows": n} for column, n in later.items()]
 
     @cached_property
     def orphans(self) -> pd.DataFrame:
@@ -212,12 +203,13 @@ class DataQuality:
         later = rows[f"after {self._as_of}"]
         aside = rows["in the source"] - rows["used"] - later
         beside = "In addition to its purchase log, t" if self._has_log else "T"
-        tables = ", ".join(map(fmt.column, names))
-        return (
-            f"{beside}his study has {tables}. Rows used: {rows['used']:,}; dated later: {later:,}; "
-            f"set aside: {aside:,}; keys without a match: {self.orphans['orphans'].sum():,}; similar "
-            f"spellings: {len(self.spellings):,}."
-        )
+        counts = {"Rows used": rows["used"], "dated later": later, "set aside": aside}
+        counts |= {
+            "keys without a match": self.orphans["orphans"].sum(),
+            "similar spellings": len(self.spellings),
+        }
+        found = "; ".join(f"{what}: {count:,}" for what, count in counts.items())
+        return f"{beside}his study has {', '.join(map(fmt.column, names))}. {found}."
 
     @property
     def tables_found(self) -> dict[str, pd.DataFrame]:
@@ -238,17 +230,11 @@ class DataQuality:
         if outcomes.empty:
             return outcomes
         wide = outcomes.pivot_table(["rows", "amount"], "table", "outcome", sort=False).fillna(0)
-        rows, later = wide["rows"].astype("int64"), f"after {self._as_of}"
-        found = {
-            "in_the_source": rows["in the source"],
-            "used": rows["used"],
-            "later": rows[later],
-            "set_aside": rows["in the source"] - rows["used"] - rows[later],
-            "amount": wide["amount"]["in the source"],
-            "amount_used": wide["amount"]["used"],
-            "amount_of": outcomes.drop_duplicates("table").set_index("table")["amount_of"],
-        }
-        table = pd.DataFrame(found)
+        names = {"in the source": "in_the_source", "used": "used", f"after {self._as_of}": "later"}
+        table = wide["rows"][[*names]].astype("int64").rename(columns=names)
+        table["set_aside"] = table["in_the_source"] - table["used"] - table["later"]
+        table["amount"], table["amount_used"] = wide["amount"]["in the source"], wide["amount"]["used"]
+        table["amount_of"] = outcomes.drop_duplicates("table").set_index("table")["amount_of"]
         no_money = table["amount_of"] == ""
         table[["amount", "amount_used"]] = table[["amount", "amount_used"]].mask(no_money)
         return table.rename_axis(None, axis=1).reset_index()

@@ -22,10 +22,8 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
 
     Raises StudyError if questions are open.
     """
-    refuse_open_questions(
-        guess,
-        'open_study(…, columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR")',
-    )
+    answers = 'columns={"customer_id": "CustNo"}, date_format="%d/%m/%Y", decimal=",", currency="EUR"'
+    refuse_open_questions(guess, f"open_study(…, {answers})")
     source = guess.source.address if isinstance(guess.source, DatabaseRows) else str(guess.source)
     entry = entry_of(guess, source, "where it is")
     return yaml.safe_load(study_text(title, guess, entry, "transactions", None))
@@ -42,10 +40,7 @@ def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of
     """A study file that says how the firm's data are read, each entry with its reason."""
     found = {finding.entry: finding for finding in guess.findings}
     currency = found.get("currency", CURRENCY_UNKNOWN)
-    lines = [
-        "# How this firm's data are read. Every entry can be changed; `crm check` shows the effect.",
-        "",
-    ]
+    lines = ["# How this firm's data are read. Every entry can be changed; `crm check` shows the effect.", ""]
     lines += _entry_lines("title", title, "name of the firm in reports")
     lines += _entry_lines("data_kind", "real", "real, artificial or simulated")
     lines += _entry_lines("currency", currency.value, f"{currency.evidence}; it applies to every amount")
@@ -56,22 +51,12 @@ def study_text(title: str, guess: Guess, entry: list[Finding], table: str, as_of
     lines += ["", "tables:", f"  # {CONTRACTS[table].grain}"]
     lines += table_lines(table, entry, 2)
     lines += ["", "# decisions about rows that can be read in more than one way", "policies:"]
-    lines += _policies(found)
-    lines += [
-        "",
-        "# parameters of single notebooks, as in 02_customer_base_audit: {compare_months: 3}",
-        "notebooks: {}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _policies(found: dict[str, Finding]) -> list[str]:
-    lines = []
     for key, field in Policies.model_fields.items():
         finding = found.get(f"policies.{key}", Finding(key, field.default, ""))
         comment = "; ".join(filter(None, (field.description, finding.evidence)))
         lines += _entry_lines(key, finding.value, comment, 2)
-    return lines
+    lines += ["", "# parameters of single notebooks, as in 02_customer_base_audit: {compare_months: 3}"]
+    return "\n".join([*lines, "notebooks: {}", ""])
 
 
 def _entry_lines(key: str, value: Any, comment: str, indent: int = 0) -> list[str]:

@@ -65,9 +65,8 @@ def open_study(
     (datetime.date(2024, 2, 1), 2)
     """
     override = _as_date(as_of)
-    is_file = isinstance(study, (str, Path)) and (
-        str(study).lower().endswith(SUFFIXES) or is_address(str(study))
-    )
+    text = str(study) if isinstance(study, (str, Path)) else ""
+    is_file = bool(text) and (text.lower().endswith(SUFFIXES) or is_address(text))
     by_name = isinstance(study, (str, Path, Study)) and not is_file
     if by_name and (given := [*(["columns"] if columns else []), *facts]):
         raise StudyError(f"{', '.join(given)} go with a frame; a study by name says it in its study.yaml")

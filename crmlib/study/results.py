@@ -145,24 +145,23 @@ class NotebookResults:
         try:
             texts = {name: about[name].format(**given) for name in _TEXTS}
         except KeyError as missing:
-            raise CrmError(
-                f"figure {key}: figures.toml asks for a word {missing} that was not given"
-            ) from None
+            why = f"figures.toml asks for a word {missing} that was not given"
+            raise CrmError(f"figure {key}: {why}") from None
         if estimate.unit != about["unit"]:
             raise CrmError(f"figure {key}: its unit is {estimate.unit!r}; figures.toml has {about['unit']!r}")
         if estimate.is_known and (absent := [name for name in ("base", "window") if not texts[name]]):
             raise CrmError(f"figure {key}: its {absent[0]} is missing; give it as Estimate(…, {absent[0]}=…)")
         if assumed and estimate.is_known:
             texts["label"] += " (assumed)"
-        ends = {name: _plain(getattr(estimate, name)) for name in ("low", "high")}
-        has_interval = any(end is not None for end in ends.values())
+        numbers = {name: _plain(getattr(estimate, name)) for name in ("value", "low", "high")}
+        has_interval = numbers["low"] is not None or numbers["high"] is not None
+        currency = (estimate.currency or self.currency) if estimate.unit == "money" else None
         self.content["figures"][key] = {
             **texts,
-            "value": _plain(estimate.value),
-            **ends,
+            **numbers,
             "level": estimate.level if has_interval else None,
             "unit": estimate.unit,
-            "currency": (estimate.currency or self.currency) if estimate.unit == "money" else None,
+            "currency": currency,
             **{name: _plain(getattr(change, end, None)) for name, end in CHANGE.items()},
             "against": against,
             "assumed": assumed,
@@ -173,10 +172,8 @@ class NotebookResults:
     def _registered(self, key: str) -> dict[str, Any]:
         if key not in FIGURES:
             raise CrmError(f"there is no figure {key!r} in figures.toml; {did_you_mean(key, FIGURES)}")
-        if FIGURES[key]["notebook"] != self.notebook:
-            raise CrmError(
-                f"figure {key} belongs to {FIGURES[key]['notebook']}; read it with study.figures()"
-            )
+        if (owner := FIGURES[key]["notebook"]) != self.notebook:
+            raise CrmError(f"figure {key} belongs to {owner}; read it with study.figures()")
         return FIGURES[key]
 
     def table(
@@ -279,9 +276,8 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
     def safe(values: pd.Series) -> pd.Series:
         if hasattr(values, "cat"):
             return values.astype(object) if values.cat.categories.dtype != object else values.map(guarded)
-        asked = (
-            ~values.astype(str).str.isalnum().to_numpy()
-        )  # nearly all ids are, and there may be millions of them
+        # Nearly all ids are plain letters and numbers, and there may be millions of them.
+        asked = ~values.astype(str).str.isalnum().to_numpy()
         known = values.to_numpy(dtype=object, copy=True)
         known[asked] = [guarded(value) for value in known[asked]]
         return values.astype(object).where(~asked, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from crmlib.study.file import Costs
 
 
+def _first_known(figures: Mapping[str, Any], otherwise: tuple[Any, str]) -> tuple[Any, str]:
+    """The first figure that is known, and where it is from."""
+    return next(((figure, origin) for origin, figure in figures.items() if fmt.is_known(figure)), otherwise)
+
+
 @dataclass(repr=False)
 class Study:
     """A firm as notebooks see it; made by `open_study`."""
@@ -49,10 +54,9 @@ class Study:
     absent_tables: list[str] = field(default_factory=list)  # asked for, and not there
 
     def __post_init__(self) -> None:
+        places = self.folder, self.root
         #: The firm's tables as they were cleaned, and what became of their rows.
-        self.cleaned = CleanedTables(
-            self.name, self.file, self.folder, self.root, self.frame, self.as_of_override
-        )
+        self.cleaned = CleanedTables(self.name, self.file, *places, self.frame, self.as_of_override)
 
     def __repr__(self) -> str:
         file = self.file
@@ -123,22 +127,17 @@ class Study:
             If the goods cost more than they brought: what is lost on every sale is no value to come.
         """
         measured = measured_margin if self.has("transactions", "cost") else None
-        margins = [(margin, PARAMETER), (measured, "measured from the costs in the log")]
-        margins += [(self.margin, self._origin("margin"))]
-        rates = [(discount_rate_per_year, PARAMETER)]
-        rates += [(self.discount_rate_per_year, self._origin("discount_rate_per_year"))]
-        share, of_share = next(
-            ((figure, origin) for figure, origin in margins if fmt.is_known(figure)), (None, "")
-        )
+        margins = {PARAMETER: margin, "measured from the costs in the log": measured}
+        margins |= {self._origin("margin"): self.margin}
+        rates = {PARAMETER: discount_rate_per_year}
+        rates |= {self._origin("discount_rate_per_year"): self.discount_rate_per_year}
+        share, of_share = _first_known(margins, (None, ""))
+        rate, of_rate = _first_known(rates, (DEFAULT_DISCOUNT, "assumed: none is given"))
         if share is not None and share < 0:
             raise CannotAnswerError(
                 f"the margin is {fmt.share(share)} of revenue ({of_share}): goods cost more than they brought; correct "
                 "the costs, or give the margin that is to come as the parameter margin"
             )
-        rate, of_rate = next(
-            ((figure, origin) for figure, origin in rates if figure is not None),
-            (DEFAULT_DISCOUNT, "assumed: none is given"),
-        )
         return ValueTerms(None if share is None else float(share), of_share, float(rate), of_rate)
 
     def _origin(self, fact: str) -> str:

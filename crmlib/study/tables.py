@@ -167,13 +167,9 @@ class CleanedTables:
             from crmlib.data.cleaning.clean import clean_table
             from crmlib.data.policies import Reading
 
+            of_entry = ("columns", "date_format", "decimal", "amount_unit", "timezone", "rename")
             reading = Reading(
-                columns=entry.columns,
-                date_format=entry.date_format,
-                decimal=entry.decimal,
-                amount_unit=entry.amount_unit,
-                timezone=entry.timezone,
-                rename=entry.rename,
+                **{key: getattr(entry, key) for key in of_entry},
                 currency=file.currency,
                 policies=file.policies,
                 known_until=self._known_until(name),

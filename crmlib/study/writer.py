@@ -82,10 +82,9 @@ def write_study(
 def _place_source(guess: Guess, root: Path, folder: Path) -> tuple[str, str, Path | None]:
     """Where the study looks for a table's file, why there, and the copy of it that has to be made, if any."""
     if isinstance(rows := guess.source, DatabaseRows):
-        inside = rows.file and rows.file.resolve().is_relative_to(root)
-        address = (
-            f"{rows.scheme}://{os.path.relpath(rows.file, folder)}" if rows.file and inside else rows.address
-        )
+        address = rows.address
+        if rows.file and rows.file.resolve().is_relative_to(root):
+            address = f"{rows.scheme}://{os.path.relpath(rows.file, folder)}"
         return address, "where the database is; its rows are read when they have changed", None
     source = Path(os.path.abspath(guess.source))
     if source.is_relative_to(root):
@@ -130,10 +129,8 @@ def add_table(path: Path, table: str, guess: Guess, *, force: bool = False) -> S
     personal = {f"columns.{column.name}" for column in CONTRACTS[table].columns if column.personal}
     named = [str(finding.value) for finding in guess.findings if finding.entry in personal]
     is_file = not isinstance(guess.source, DatabaseRows)
-    if (
-        named and is_file and not guess.source.resolve().is_relative_to(root)
-    ):  # it stays the only file of its kind
-        source, copy = os.path.abspath(guess.source), None
+    if named and is_file and not guess.source.resolve().is_relative_to(root):
+        source, copy = os.path.abspath(guess.source), None  # it stays the only file of its kind
         why = f"where it is; it names people ({', '.join(named)}), so it is not copied into the project"
     made = None
     try:
@@ -202,10 +199,8 @@ def _put_in(text: str, table: str, entry: list[Finding]) -> str:
     tables = document["tables"]
     before = _lines_of(document)
     replaced = table in tables
-    in_one_line = yaml.safe_dump(
-        plain_entry(entry), default_flow_style=True, allow_unicode=True, width=10_000
-    )
-    tables[table] = _ROUND_TRIP.load(in_one_line)
+    in_one_line = dict(default_flow_style=True, allow_unicode=True, width=10_000)
+    tables[table] = _ROUND_TRIP.load(yaml.safe_dump(plain_entry(entry), **in_one_line))
     after = _lines_of(document)
     first = _alike(before, after)
     below = _alike(before[first:][::-1], after[first:][::-1])
@@ -219,9 +214,8 @@ def _put_in(text: str, table: str, entry: list[Finding]) -> str:
     plain, written = ([re.sub(r"\s", "", line) for line in part] for part in (before, lines))
     same = SequenceMatcher(None, plain, written, autojunk=False).get_opcodes()
     start, end = (_line_in_text(line, same) for line in (first, last))
-    if (in_block and end > start and not replaced) or (
-        not in_block and "#" in "".join(lines[start : end - 1])
-    ):
+    loses_comment = "#" in "".join(lines[start : end - 1])
+    if (end > start and not replaced) if in_block else loses_comment:
         raise LookupError("a line or a comment would be lost")
     returns = "\r" if "\r\n" in text else ""
     return "\n".join([*lines[:start], *(line + returns for line in new), *lines[end:], ""])

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.economics.growth.matched import e_value, e_values
 from crmlib.economics.growth.referral_value import won_by_offer
-from crmlib.economics.growth.referrals import _mean_wins
+from crmlib.economics.growth.referrals import _mean_wins, e_value, e_values
 from crmlib.errors import CrmError
 
 DAY = "2024-12-31"

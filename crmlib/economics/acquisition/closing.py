@@ -86,10 +86,6 @@ def closing(counts: pd.DataFrame, *, resamples: int = 200) -> Closing:
     resamples : int, default 200
         Of the weeks, whose prospects are drawn together: they are more alike than by chance.
 
-    Returns
-    -------
-    Closing
-
     Notes
     -----
     Aalen & Johansen, Scandinavian Journal of Statistics 5, 1978.

@@ -24,7 +24,7 @@ STAGES = ("interested", "considered", "activated", "won")  # after the prospect 
 ALL, UNKNOWN = "all channels", "(not known)"
 AGE_DAYS = 30  # the values of customers are counted by so many days of age
 SALES, WAGES = ("prospecting", "selling"), ("prospecting", "selling", "marketing")
-_FACTS = "component market product_type partner_id impressions clicks organic".split()
+_TEXTS = ("component", "market", "product_type", "partner_id")
 _DATES = dict(zip(STAGES, ("interested_on", "considered_on", "activated_on", "won_on"), strict=True))
 
 
@@ -178,7 +178,7 @@ class AcquisitionData(FirmTables):
                 raise DataError(
                     f"marketing_spend is in {fmt.listing(codes)}; give all amounts in one currency"
                 )
-        text = {name: optional(rows, name, "string").fill_null("") for name in _FACTS[:4]}
+        text = {name: optional(rows, name, "string").fill_null("") for name in _TEXTS}
         seen = {name: optional(rows, name, "float64") for name in ("impressions", "clicks")}
         campaign = text["market"] + " " + text["product_type"] + " " + text["partner_id"]
         rows = rows.select(
@@ -221,6 +221,5 @@ def of_channel(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _date(rows: ibis.Table, name: str, end: ibis.Value) -> ibis.Value:
     """The day of a stage, null where it was not reached before the end."""
-    if name not in rows.columns:
-        return ibis.null("date")
-    return ibis.ifelse(rows[name].cast("timestamp(6)") < end, rows[name].cast("date"), ibis.null("date"))
+    when = optional(rows, name, "timestamp(6)")
+    return ibis.ifelse(when < end, when.cast("date"), ibis.null("date"))

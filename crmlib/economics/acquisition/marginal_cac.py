@@ -153,38 +153,38 @@ def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
         found.loc[channel, "own_variation"] = left.std()
         brought = cells.came.get(channel, pd.Series(0.0, index=cells.came.index))
         found.loc[channel, "verdict"] = _why_not(left, cells.budgets[channel], brought, moved, market)
-    told = found.index[found["verdict"] == ""]
-    free = len(times) - times.shape[1] - len(told)
+    known = found.index[found["verdict"] == ""]
+    free = len(times) - times.shape[1] - len(known)
     if free < FEWEST_LEFT:
         few = f"{fmt.plural(len(times), 'month')} of {fmt.plural(market.nunique(), 'market')} are too few"
-        found.loc[told, "verdict"] = f"{CANNOT}: {few}"
+        found.loc[known, "verdict"] = f"{CANNOT}: {few}"
         return found, pd.DataFrame()
-    if not len(told):
+    if not len(known):
         return found, pd.DataFrame()
-    parts, fixed = _design(cells, log_budget[told], times, market)
+    parts, fixed = _design(cells, log_budget[known], times, market)
     won = cells.won.to_numpy(float).ravel()
     in_by_now = np.repeat(cells.by_now.to_numpy(), cells.won.shape[1])
     together = cells.won.shape[1]
     design = np.column_stack([*parts.values(), fixed])
     place, covariances, mean = _poisson(design, won, np.log(in_by_now), together, free)
     # Wins by a rise of one in the log of a budget, at what the budgets were: the slope of each part times the wins.
-    rise = np.repeat((level / (level + FLOOR))[told].to_numpy(), together, axis=0)
+    rise = np.repeat((level / (level + FLOOR))[known].to_numpy(), together, axis=0)
     rise *= (mean / in_by_now)[:, None]
-    mine = np.tile(cells.won.columns.to_numpy(), len(times))[:, None] == told.to_numpy()
+    mine = np.tile(cells.won.columns.to_numpy(), len(times))[:, None] == known.to_numpy()
     slopes = {"own": mine * rise, "bend": 2 * parts["own"] * rise, "helps": rise}
     everywhere, own = (
         np.hstack([np.diag((slope * only).sum(axis=0)) for slope in slopes.values()]) for only in (True, mine)
     )
-    weights, size = np.vstack([everywhere, own]), 3 * len(told)
-    each = [_leaning(place[:size], one[:size, :size], weights, len(told)) for one in covariances]
+    weights, size = np.vstack([everywhere, own]), 3 * len(known)
+    each = [_leaning(place[:size], one[:size, :size], weights, len(known)) for one in covariances]
     # By clusters the covariance is too small now and then: wins vary at least as by chance alone.
     wins, spread = max(each, key=lambda pair: float(np.trace(pair[1])))
     reach = float(stdtrit(free, (1 + LEVEL) / 2)) * np.sqrt(np.diag(spread))
-    for name, part in (("marginal_cac", slice(len(told))), ("own_cac", slice(len(told), None))):
+    for name, part in (("marginal_cac", slice(len(known))), ("own_cac", slice(len(known), None))):
         ends = (wins[part], (wins - reach)[part], (wins + reach)[part])
-        found.loc[told, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = np.column_stack(ends)
-    found.loc[told, "verdict"] = TOLD
-    return found, pd.DataFrame(spread[: len(told), : len(told)], told, told)
+        found.loc[known, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = np.column_stack(ends)
+    found.loc[known, "verdict"] = TOLD
+    return found, pd.DataFrame(spread[: len(known), : len(known)], known, known)
 
 
 def _design(

@@ -7,7 +7,6 @@ from crmlib.economics.growth import affinity as _affinity
 from crmlib.economics.growth import drivers as _drivers
 from crmlib.economics.growth import (
     keeping,
-    matched,
     opinions,
     product_life,
     referral_value,
@@ -71,7 +70,7 @@ class Growth(GrowthData):
     referred_by_type, type_one_share = referral_value.referred_by_type, referral_value.type_one_share
     referral_account, value_groups = referral_value.referral_account, referral_value.value_groups
     referral_values = referral_value.referral_values
-    referred_against_others = matched.referred_against_others
+    referred_against_others = referrals.referred_against_others
     # Opinions and promises, the loyalty programme, and cohorts.
     after_opinions, themes = opinions.after_opinions, opinions.themes
     loyalty_account, points_pressure = keeping.loyalty_account, keeping.points_pressure

@@ -151,20 +151,16 @@ def memory(found: Chain, names: list[str]) -> pd.DataFrame:
 
 def _p_same(counts: Array) -> float:
     """The p-value that all rows have the same shares: likelihood ratio, of rows and columns with enough in them."""
-    from scipy.special import chdtrc
+    from scipy.stats.contingency import chi2_contingency, expected_freq
 
     rows = counts[counts.sum(axis=1) >= FEWEST]
     rows = rows[:, rows.sum(axis=0) > 0] if len(rows) else rows
     if len(rows) < 2 or rows.shape[1] < 2:
         return np.nan
     # Moves that hardly happen are one kind: the test counts on five expected in a cell.
-    expected = rows.sum(axis=1, keepdims=True) * rows.sum(axis=0) / rows.sum()
-    rare = expected.min(axis=0) < 5
+    rare = expected_freq(rows).min(axis=0) < 5
     if rare.any():
         rows = np.column_stack([rows[:, ~rare], rows[:, rare].sum(axis=1)])
-        expected = rows.sum(axis=1, keepdims=True) * rows.sum(axis=0) / rows.sum()
     if rows.shape[1] < 2:
         return np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(rows > 0, rows * np.log(rows / expected), 0.0)
-    return float(chdtrc((rows.shape[0] - 1) * (rows.shape[1] - 1), 2 * terms.sum()))
+    return float(chi2_contingency(rows, correction=False, lambda_="log-likelihood").pvalue)

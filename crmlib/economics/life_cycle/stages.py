@@ -35,11 +35,6 @@ _COLUMNS = f"product_type stage event entered reached {_SHARE} median_days leak"
 def read_stages(source: Any = None) -> dict[str, dict[str, str]]:
     """The event of each stage by product type, from a file like `stages.toml`.
 
-    Raises
-    ------
-    CrmError
-        If a product type lacks a stage, or an event is unknown: the message names it.
-
     Examples
     --------
     >>> read_stages()["B2B cloud"]["retained"]

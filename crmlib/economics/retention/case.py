@@ -96,16 +96,11 @@ class RetentionCase:
         """Whether 5 % more retention gives 80 % more profit by these figures."""
         if self.no_terms:
             return not_tested(not_measured(self.no_terms))
-        return retention_claim(
-            retained=self.retained,
-            customers=self.customers,
-            discount_rate=self.discount_rate,
-            contribution=None if self.value == "revenue" else self.value_per_customer,
-            contribution_error=0.0 if self.value == "revenue" else self.value_error,
-            acquisition_cost=self.acquisition_cost,
-            programme_cost=self.programme_cost,
-            definition=self.definition,
-        )
+        names = "retained customers discount_rate acquisition_cost programme_cost definition".split()
+        known: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.value != "revenue":
+            known |= {"contribution": self.value_per_customer, "contribution_error": self.value_error}
+        return retention_claim(**known)
 
     def profit_curve(self) -> pd.DataFrame:
         """`RetentionTerms.profit_curve` with what it says of this firm, and the verdict on the claim, as titles."""
@@ -189,10 +184,6 @@ def buyers_case(
     new_from : date or str, optional
         The study's `new_customers_known_from`: customers acquired are not counted before it.
 
-    Returns
-    -------
-    RetentionCase
-
     Raises
     ------
     CannotAnswerError
@@ -212,23 +203,21 @@ def buyers_case(
     buyers, bought_again = float(again["buyers"]), float(again["bought_again"])
     measured = f"measured: {fmt.count(buyers)} bought in the {days} days before the last {days}"
     missing = "" if value == "contribution" else "; no margin or cost is known, so contribution is missing"
+    cost: tuple[float | None, str] = (acquisition_cost, acquisition_origin)
+    if acquisition_cost is None:
+        cost = spend_per_first_purchase(transactions, day, marketing_spend, new_from)
+    figures = {
+        "retention": (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
+        "worth": (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
+        "acquisition": cost,
+        "discount": (discount_rate_per_year, discount_origin),
+    }
     return _case(
-        (again["rate"], f"{measured}, {fmt.count(bought_again)} of them again"),
-        (again["value_per_buyer"], f"measured: {value} per buyer in the last {days} days{missing}"),
-        (acquisition_cost, acquisition_origin)
-        if acquisition_cost is not None
-        else spend_per_first_purchase(transactions, day, marketing_spend, new_from),
-        discount_rate_per_year,
-        discount_origin,
-        definition=f"bought again within the next {days} days",
-        period_days=days,
-        retained=bought_again,
-        customers=buyers,
-        value=value,
-        value_error=float(np.nan_to_num(again["value_error"])),
+        **figures, definition=f"bought again within the next {days} days", period_days=days, value=value,
+        retained=bought_again, customers=buyers, value_error=float(np.nan_to_num(again["value_error"])),
         programme_cost=programme_cost,
         survivors=buying_streaks(transactions, as_of=day, days=days, collapse=collapse),
-    )
+    )  # fmt: skip
 
 
 def contracts_case(
@@ -278,56 +267,42 @@ def contracts_case(
         return RetentionCase("", no_rows(_BASIS, reason), reason=reason)
     last, year = years.iloc[-1], years["period"].iloc[-1].year
     missing = "; no margin is given, so contribution is missing" if margin is None else ""
+    figures = {
+        "retention": (last["retention"], f"measured: (end − new) / start of {year}"),
+        "worth": (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
+        "acquisition": (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
+        "discount": (discount_rate_per_year, discount_origin),
+    }
     return _case(
-        (last["retention"], f"measured: (end − new) / start of {year}"),
-        (yearly.mean(), f"measured: prices due on {day} × 12{missing}"),
-        (acquisition_cost, _origin(acquisition_cost, ": spend is not split by contracts")),
-        discount_rate_per_year,
-        discount_origin,
-        definition=f"were under contract at the start of {year} and at its end",
-        period_days=TimeUnit.Y.days,
-        retained=float(last["end"] - last["new"]),
-        customers=float(last["start"]),
-        value="revenue" if margin is None else "contribution",
-        value_error=float(np.nan_to_num(yearly.sem())),
-        programme_cost=programme_cost,
+        **figures, definition=f"were under contract at the start of {year} and at its end",
+        period_days=TimeUnit.Y.days, value="revenue" if margin is None else "contribution",
+        retained=float(last["end"] - last["new"]), customers=float(last["start"]),
+        value_error=float(np.nan_to_num(yearly.sem())), programme_cost=programme_cost,
         survivors=_yearly_survivors(spells, day),
-    )
+    )  # fmt: skip
 
 
 def _case(
-    retention: tuple[float, str],
-    worth: tuple[float, str],
-    acquisition: tuple[float | None, str],
-    discount_rate_per_year: float | None,
-    discount_origin: str,
-    *,
-    programme_cost: float | None,
-    value: str,
-    period_days: float,
-    **known: Any,
+    retention: Any, worth: Any, acquisition: Any, discount: Any, value: str, period_days: float, **known: Any
 ) -> RetentionCase:
-    """A case of figures, each with its origin."""
-    given = "assumed, as none is given" if discount_rate_per_year is None else discount_origin
-    yearly = DEFAULT_DISCOUNT if discount_rate_per_year is None else discount_rate_per_year
+    """A case of figures, the first four each with its origin."""
+    yearly, given = (DEFAULT_DISCOUNT, "assumed, as none is given") if discount[0] is None else discount
     rate = float((1 + yearly) ** (period_days / TimeUnit.Y.days) - 1)
+    programme = known["programme_cost"]
     rows = [
         ("retention per period", retention[0], "share", retention[1]),
         (f"{value} per customer and period", worth[0], "money", worth[1]),
         ("acquisition cost per customer", acquisition[0], "money", acquisition[1]),
         ("discount rate per period", rate, "share", f"{fmt.share(yearly)} a year ({given})"),
-        ("programme cost per customer and period", programme_cost, "money", _origin(programme_cost)),
+        ("programme cost per customer and period", programme, "money", _origin(programme)),
     ]
-    return RetentionCase(
-        basis=pd.DataFrame(rows, columns=_BASIS).astype({"amount": float}),
-        period_days=period_days,
-        value=value,
-        value_per_customer=float(worth[0]),
-        discount_rate=rate,
-        acquisition_cost=acquisition[0],
-        programme_cost=programme_cost,
-        **known,
-    )
+    basis = pd.DataFrame(rows, columns=_BASIS).astype({"amount": float})
+    known |= {
+        "value_per_customer": float(worth[0]),
+        "discount_rate": rate,
+        "acquisition_cost": acquisition[0],
+    }
+    return RetentionCase(basis=basis, period_days=period_days, value=value, **known)
 
 
 def _origin(cost: float | None, why: str = "") -> str:

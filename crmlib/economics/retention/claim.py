@@ -16,20 +16,11 @@ from crmlib.findings import SUPPORTED, Estimate, Finding
 
 # Net present value of a customer's profit, not a year's profit, from five points less defection.
 REICHHELD_SASSER = {
-    "bank branch deposits": 0.85,
-    "credit card": 0.75,
-    "insurance brokerage": 0.50,
-    "industrial distribution": 0.45,
-    "software": 0.35,
-    "auto service": 0.30,
-    "credit insurance": 0.25,
-}
-CLAIM = Claim(
-    "5 % more retention gives 80 % more profit",
-    source="after Reichheld & Sasser 1990",
-    needs="margin, acquisition cost",
-    bar=CLAIMED,
-)
+    "bank branch deposits": 0.85, "credit card": 0.75, "insurance brokerage": 0.50, "industrial distribution": 0.45,
+    "software": 0.35, "auto service": 0.30, "credit insurance": 0.25,
+}  # fmt: skip
+_SOURCE, _NEEDS = "after Reichheld & Sasser 1990", "margin, acquisition cost"
+CLAIM = Claim("5 % more retention gives 80 % more profit", _SOURCE, needs=_NEEDS, bar=CLAIMED)
 _LEVEL = 0.95
 
 
@@ -148,8 +139,7 @@ def not_tested(
 ) -> RetentionClaim:
     """The claim where it cannot be tested, and what is missing."""
     nowhere = pd.Series(dtype=float) if reversal is None else reversal
-    finding = CLAIM.cannot_be_tested(missing)
-    return RetentionClaim(finding, nowhere, assumptions)
+    return RetentionClaim(CLAIM.cannot_be_tested(missing), nowhere, assumptions)
 
 
 def _interval(
@@ -171,9 +161,8 @@ def _why(rise: Estimate, of_share: float, reversal: pd.Series, before_acquisitio
     text = f"Five points more give {rise} {what}"
     text += f", a relative rise of five per cent {fmt.share(of_share)}." if np.isfinite(of_share) else "."
     if rise.low < CLAIMED <= rise.high:
-        text += (
-            f" The interval holds {fmt.share(CLAIMED)}: more customers or a more precise margin are needed."
-        )
+        needed = "more customers or a more precise margin are needed"
+        text += f" The interval holds {fmt.share(CLAIMED)}: {needed}."
     cost, rate = reversal["acquisition_cost_in_margins"], reversal["retention_rate"]
     where = [f"at an acquisition cost of {fmt.number(cost, 1)} periods' margin"] if cost > 0 else []
     where += [f"at a retention of {fmt.share(rate)}"] if np.isfinite(rate) else []
@@ -217,13 +206,8 @@ def claim_reversal(terms: RetentionTerms) -> pd.Series:
     after = terms.gross(now + POINTS) - counted.programme(now + POINTS)
     cost = float(terms.gross() - (after - terms.gross()) / CLAIMED)
     rate = np.nan if np.isnan(terms.acquisition_cost) else _nearest_rate(counted)
-    return pd.Series(
-        {
-            "acquisition_cost": cost,
-            "acquisition_cost_in_margins": cost / terms.contribution,
-            "retention_rate": rate,
-        }
-    )
+    costs = {"acquisition_cost": cost, "acquisition_cost_in_margins": cost / terms.contribution}
+    return pd.Series({**costs, "retention_rate": rate})
 
 
 def _nearest_rate(terms: RetentionTerms) -> float:

@@ -234,10 +234,8 @@ class RetentionTerms:
         """
         names = ["retention_rate", "contribution", "acquisition_cost", "discount_rate"]
         table = pd.DataFrame({"lever": ["retention", "margin", "acquisition cost", "discount rate"]})
-        table["today"], table["unit"] = (
-            [getattr(self, name) for name in names],
-            ["share", "money", "money", "share"],
-        )
+        table["today"] = [getattr(self, name) for name in names]
+        table["unit"] = ["share", "money", "money", "share"]
         for kind in ("gross", "net"):
             table[kind] = [self._elasticity(name, kind) for name in names]
         return table
@@ -310,10 +308,8 @@ def retention_mix(model: ShiftedBetaGeoModel, terms: RetentionTerms) -> pd.DataF
     table = pd.DataFrame({"customers": ["all alike", "differ (sBG)"], "retention_rate": mean})
     table["gross"] = [alike, differ]
     table["net"] = table["gross"] - terms.acquisition_cost
-    table["elasticity"] = [
-        float(terms.elasticity(mean)),
-        float(weight @ (each * terms.elasticity(stays))) / differ,
-    ]
+    of_mix = float(weight @ (each * terms.elasticity(stays))) / differ
+    table["elasticity"] = [float(terms.elasticity(mean)), of_mix]
     table["gross_change"] = [float(raised(mean)) / alike - 1, float(weight @ raised(stays)) / differ - 1]
     return table
 

@@ -90,11 +90,6 @@ def fit_response(spend: Sequence[float], people: Sequence[float], reached: Seque
         With the interval of its ceiling (profile likelihood): where it runs to 1, these spends do not show how
         far more money could go.
 
-    Raises
-    ------
-    FitError
-        If fewer than two spends differ, or nobody was reached.
-
     Notes
     -----
     Binomial maximum likelihood. Spend was not set by chance: if more was spent where more was to be had, the
@@ -302,7 +297,6 @@ def spend_per_first_purchase(
     if not won or total < 0:
         why = "more credited than spent" if won else "no first purchases"
         return None, f"missing: {why} in the last 365 days"
-    measured = (
-        f"measured: marketing spend of 365 days, without wages, for {fmt.plural(won, 'first purchase')}"
-    )
-    return total / won, f"{measured}: an average, not the cost of the next customer"
+    measured = "measured: marketing spend of 365 days, without wages, for"
+    average = "an average, not the cost of the next customer"
+    return total / won, f"{measured} {fmt.plural(won, 'first purchase')}: {average}"

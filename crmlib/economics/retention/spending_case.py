@@ -66,9 +66,8 @@ def prospects_by_month(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.Da
     if frame.empty:
         return no_rows(_MONTHS, f"no month with leads and spend lies {RIPE_DAYS} days before {day}")
     frame = frame.astype({"month": "datetime64[s]"})[["month", "spend", "prospects", "won"]]
-    return frame.assign(
-        spend_per_prospect=frame["spend"] / frame["prospects"], share_won=frame["won"] / frame["prospects"]
-    )
+    frame["spend_per_prospect"] = frame["spend"] / frame["prospects"]
+    return frame.assign(share_won=frame["won"] / frame["prospects"])
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,6 @@ def spending_readout(
     retention_ceiling : float, optional
         Retention that no spend would pass: a judgement; half-way from today's to 1 by default.
 
-    Returns
-    -------
-    SpendingReadout
-
     Notes
     -----
     Blattberg & Deighton (1996): win customers until the next one costs what one is worth; the first margin counts.
@@ -132,8 +127,8 @@ def spending_readout(
     by_month = prospects_by_month(leads, marketing_spend, as_of=as_of)
     if missing := why_none(by_month):
         return SpendingReadout((not_measured(missing),), no_rows(_SPENDING, missing), by_month)
-    today = float(by_month["spend"].sum() / by_month["prospects"].sum())
-    share = float(by_month["won"].sum() / by_month["prospects"].sum())
+    spent, people, won = by_month[["spend", "prospects", "won"]].sum()
+    today, share = float(spent / people), float(won / people)
     if not (today > 0 and 0 < share < 1):
         sentence = "Without spend, wins and losses the response to spend cannot be estimated."
         return SpendingReadout((sentence,), no_rows(_SPENDING, "the response cannot be estimated"), by_month)
@@ -147,10 +142,8 @@ def spending_readout(
         ceiling = (1 + rate) / 2 if retention_ceiling is None else retention_ceiling
         keep = judged_curve(spend=retention_spend, rate=rate, ceiling=ceiling)
         sentences.append(f"The ceiling of retention, {fmt.share(ceiling)}, is a judgement.")
-    rows = [
-        {"curve": name, **_row(case, curve, today, keep, retention_spend)} for name, curve in curves.items()
-    ]
-    table = pd.DataFrame(rows)
+    rows = {name: _row(case, curve, today, keep, retention_spend) for name, curve in curves.items()}
+    table = pd.DataFrame([{"curve": name, **row} for name, row in rows.items()])
     if case.value != "contribution":
         sentences.append("No margin is known: whether more spend pays cannot be told from revenue.")
         return SpendingReadout(tuple(sentences), table, by_month)
@@ -168,22 +161,17 @@ def _curves(
     if ceiling is not None:
         curve = judged_curve(spend=today, rate=share, ceiling=ceiling)
         return {"judged": curve}, f"The ceiling of acquisition, {fmt.share(ceiling)}, is a judgement."
-    spend, people, won = (
-        by_month[column].to_numpy(float) for column in ("spend_per_prospect", "prospects", "won")
-    )
     try:
-        found = fit_response(spend, people, won)
+        found = fit_response(*by_month[["spend_per_prospect", "prospects", "won"]].to_numpy(float).T)
         if found.ceiling_high < _OPEN and found.rate(found.observed[0]) < _FLAT * found.ceiling:
             between = f"between {fmt.share(found.ceiling_low)} and {fmt.share(found.ceiling_high)}"
             return {"fitted": found}, f"The months show a response: the ceiling lies {between}."
     except FitError:
         pass
+    ceilings = {times: times * share for times in _TIMES if times * share < 1}
     curves = {
-        f"judged: at most {times:g} × today's share": judged_curve(
-            spend=today, rate=share, ceiling=times * share
-        )
-        for times in _TIMES
-        if times * share < 1
+        f"judged: at most {times:g} × today's share": judged_curve(spend=today, rate=share, ceiling=most)
+        for times, most in ceilings.items()
     }
     origin = (
         "The months' spend per prospect shows no response: ceilings are judgements, and the answer depends on"

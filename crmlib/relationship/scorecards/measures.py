@@ -8,17 +8,8 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.findings import SUPPORTED
 from crmlib.rankings import rank_correlation
+from crmlib.relationship.scorecards import groups
 from crmlib.relationship.scorecards.facts import Facts, ratio
-from crmlib.relationship.scorecards.groups import (
-    accounts,
-    hypotheses,
-    loyalty_groups,
-    partners,
-    sides,
-    significance,
-    success_parts,
-    value_types,
-)
 from crmlib.relationship.scorecards.measure import (
     MEASURES,
     Found,
@@ -74,7 +65,7 @@ def fields_per_contact(habits: pd.DataFrame) -> Found:
     return Found(found, "contacts with customers", silent)
 
 
-@measure(value_types)
+@measure(groups.value_types)
 def growable_customers(types: pd.DataFrame) -> Found:
     """Customers of little value today who buy most of what they need elsewhere; the money is what they spend there."""
     many, money = types.set_index("value_type").loc["most growable", ["customers", "untapped"]]
@@ -159,7 +150,7 @@ def effects_shown(read: pd.DataFrame) -> Found:
     return Found(float((read["verdict"] == SUPPORTED).sum()), base)
 
 
-@measure(success_parts, customers="goal_reached adoption")
+@measure(groups.success_parts, customers="goal_reached adoption")
 def success(parts: pd.DataFrame) -> Found:
     """Mean of three: goal reached, share in use, no open case; it concerns those below half."""
     mean = parts.mean(axis=1)
@@ -173,28 +164,28 @@ def contacted_lately(habits: pd.DataFrame, profiles: pd.DataFrame, buyers: pd.Da
     return share(gap <= CONTACT_DAYS, "customers who bought and may be written to")
 
 
-@measure(significance)
+@measure(groups.significance)
 def significant_customers(holds: pd.DataFrame) -> Found:
     """Customers who matter beyond what they buy: by future value, volume, the doors they open, the cost they carry."""
     ids = holds.index[holds.any(axis=1)]
     return Found(float(len(ids)), _BOUGHT, ids)
 
 
-@measure(partners, network_partners="value_received_per_year cost_per_year")
+@measure(groups.partners, network_partners="value_received_per_year cost_per_year")
 def network_balance(rows: pd.DataFrame) -> Found:
     """What the network brings in a year less what it costs; the money concerned is what partners lose the firm."""
     lost = -float(rows["balance"].clip(upper=0).sum())
     return Found(float(rows["balance"].sum()), "partners", money=lost, money_is=_LOST)
 
 
-@measure(partners, network_partners="value_received_per_year cost_per_year")
+@measure(groups.partners, network_partners="value_received_per_year cost_per_year")
 def partners_losing(rows: pd.DataFrame) -> Found:
     """Partners who cost more than they bring."""
     number, lost = float((rows["balance"] < 0).sum()), -float(rows["balance"].clip(upper=0).sum())
     return Found(number, "partners", money=lost, money_is=_LOST)
 
 
-@measure(sides)
+@measure(groups.sides)
 def both_gain(rows: pd.DataFrame) -> Found:
     """Buyers who are satisfied and bring money; it concerns those who bring money and are not satisfied."""
     gains, content = rows["value"] > 0, rows["satisfied"] == 1
@@ -217,12 +208,8 @@ def hours_on_customers(staff: pd.DataFrame) -> Found:
     won = staff["activity"].isin(["prospecting", "selling"])
     rows, paid = staff[kept | won], float(staff.loc[won, "cost"].sum())
     found = ratio(rows["hours"].where(kept, 0.0), rows["hours"], rows["employee_id"])
-    return Found(
-        found,
-        "hours of selling and serving",
-        money=paid,
-        money_is="of wages for winning customers",
-    )
+    wages = "of wages for winning customers"
+    return Found(found, "hours of selling and serving", money=paid, money_is=wages)
 
 
 @measure("staff", staff_hours="left_on")
@@ -247,17 +234,15 @@ def promoters(answers: pd.DataFrame) -> Found:
     return share(would, "customers who said whether they would recommend the firm")
 
 
-@measure(accounts)
+@measure(groups.accounts)
 def plan_captured(rows: pd.DataFrame) -> Found:
     """The share of the planned value that came; it concerns accounts below plan, and what they lack."""
     found, short = ratio(rows["realised"], rows["planned_value"]), rows.loc[rows["against_plan"] < 0]
     lack = -float(short["against_plan"].sum())
-    return Found(
-        found, _PLANNED, short["customer_id"], money=lack, money_is=_SHORT
-    )  # fmt: skip
+    return Found(found, _PLANNED, short["customer_id"], money=lack, money_is=_SHORT)
 
 
-@measure(accounts)
+@measure(groups.accounts)
 def plan_reached(rows: pd.DataFrame) -> Found:
     """Accounts that brought what their plan names; it concerns the others, and what they lack."""
     gap = rows.set_index("customer_id")["against_plan"]
@@ -265,14 +250,13 @@ def plan_reached(rows: pd.DataFrame) -> Found:
     return share(gap >= 0, _PLANNED, money=lack, money_is=_SHORT)
 
 
-@measure(accounts, customers="goal_reached")
+@measure(groups.accounts, customers="goal_reached")
 def value_recognised(rows: pd.DataFrame) -> Found:
     """Accounts with a plan that reached the goal for which they buy."""
-    reached = rows.set_index("customer_id")["goal_reached"].dropna()
-    return share(reached, _PLANNED)
+    return share(rows.set_index("customer_id")["goal_reached"].dropna(), _PLANNED)
 
 
-@measure(loyalty_groups)
+@measure(groups.loyalty_groups)
 def loyalty_and_value(rows: pd.DataFrame) -> Found:
     """The rank correlation of the time since the first purchase with the value of the window."""
     rho = rank_correlation(rows["tenure_days"], rows["value"])
@@ -282,14 +266,14 @@ def loyalty_and_value(rows: pd.DataFrame) -> Found:
     return Found((rho, float(low), float(high)), base, rows.index[barnacles])
 
 
-@measure(loyalty_groups)
+@measure(groups.loyalty_groups)
 def barnacle_value(rows: pd.DataFrame) -> Found:
     """What the customers of long standing and little value bring."""
     some, base = rows[rows["loyalty_group"] == "barnacles"], "customers of long standing and little value"
     return Found(float(some["value"].sum()), base, some.index)
 
 
-@measure(loyalty_groups, "habits", touchpoints="direction")
+@measure(groups.loyalty_groups, "habits", touchpoints="direction")
 def friends_contacted(rows: pd.DataFrame, habits: pd.DataFrame) -> Found:
     """Customers of long standing and much value to whom the firm wrote or spoke within the last days."""
     gap = habits["days_since_sent"].reindex(rows.index[rows["loyalty_group"] == "true friends"])
@@ -297,7 +281,7 @@ def friends_contacted(rows: pd.DataFrame, habits: pd.DataFrame) -> Found:
     return share(gap <= CONTACT_DAYS, base)
 
 
-@measure(hypotheses)
+@measure(groups.hypotheses)
 def hypotheses_tested(rows: pd.DataFrame) -> Found:
     """Beliefs that were tested against a pass mark set before the result."""
     fair = rows["outcome"].isin(["passed", "failed"])
