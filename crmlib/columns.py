@@ -155,11 +155,8 @@ def _known(
     if not kept:
         return frame, names, []
     ends = ("low", "high")  # of an interval, which has no label of its own
-    return (
-        frame,
-        kept,
-        [_about(name, about).label for name in names if name not in kept and not name.endswith(ends)],
-    )
+    left_out = [name for name in names if name not in kept and not name.endswith(ends)]
+    return frame, kept, [_about(name, about).label for name in left_out]
 
 
 def _about(name: str, about: Mapping[str, Column]) -> Column:

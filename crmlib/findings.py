@@ -238,10 +238,8 @@ class Rules:
             )
         if value > getattr(self, f"{name}_refuse", math.inf):
             return Reason(REFUSE, sentence)
-        beyond = value > getattr(self, f"{name}_care", math.inf) or value < getattr(
-            self, f"fewest_{name}", -math.inf
-        )
-        return Reason(CARE, sentence) if beyond else None
+        most, least = getattr(self, f"{name}_care", math.inf), getattr(self, f"fewest_{name}", -math.inf)
+        return None if least <= value <= most else Reason(CARE, sentence)
 
 
 def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Verdict:

@@ -275,10 +275,8 @@ def by_group(
     if by not in rows.columns:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
     rows = rows.mutate(group=rows[by].cast("string").fill_null("(none)"))
-    sizes = (
-        rows.group_by("group").agg(customers=_.customer_id.nunique()).order_by(_.customers.desc(), "group")
-    )
-    groups = sizes.to_pandas()["group"].tolist()
+    sizes = rows.group_by("group").agg(customers=_.customer_id.nunique())
+    groups = sizes.order_by(_.customers.desc(), "group").to_pandas()["group"].tolist()
     # A customer of two groups is two customers here; a letter before the id says which one, and keeps ids short.
     shown, others = groups[:MOST_GROUPS], len(groups) - MOST_GROUPS
     if others > 0:

@@ -52,7 +52,7 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     customers = read_weight(data) if weighted else None
     row, (x, t_x, age) = _unique_rows(data)
     _refuse_impossible(data, x, t_x, age, row)
-    weight = np.bincount(row, customers, len(x)) if customers is not None else np.ones(len(x))
+    weight = np.ones(len(x)) if customers is None else np.bincount(row, customers, len(x)).astype(float)
     return Histories(x, t_x, age, weight, row)
 
 

@@ -51,9 +51,8 @@ def spend_quantiles(
         curves = group.at_every_age(np.hstack([none, none + group.counts[:, 1:] @ reached]))
         wanted = _of_the_living(levels, p_alive[group.rows])
         for column, level in enumerate(wanted):
-            found[group.rows, column] = np.where(
-                level > curves[:, 0], _invert(points, curves[:, 1:], level), 0.0
-            )
+            spend = _invert(points, curves[:, 1:], level)
+            found[group.rows, column] = np.where(level > curves[:, 0], spend, 0.0)
     return found
 
 

@@ -279,9 +279,8 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
     if not known[best] > known[worst]:
         return title
     error = (rows["spend_high"] - rows["spend_low"]) / (2 * normal_quantile(0.95))
-    return compared(
-        f"{title}, {fmt.short_name(worst)} {least}", difference_of_extremes(known, error, "money")
-    )
+    title += f", {fmt.short_name(worst)} {least}"
+    return compared(title, difference_of_extremes(known, error, "money"))
 
 
 def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:

@@ -24,6 +24,7 @@ from crmlib.customers._log import (
 )
 from crmlib.customers.audit.sentences import course_of_months, month_compared
 from crmlib.customers.rfm.summary import purchase_periods
+from crmlib.data.engine import first_row
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Estimate, with_finding
@@ -243,12 +244,9 @@ def _reach(people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Peri
     measures = [name for name in people.columns if name not in ("customer_id", "month", "born", "is_new")]
     sign = ibis.ifelse(people.month.cast("date") == days[0], 1.0, -1.0)
     both = people.filter(people.month.cast("date").isin(days))
-    each = both.group_by("customer_id").agg(
-        **{name: (both[name].cast("float64") * sign).sum() for name in measures}
-    )
-    squares = (
-        each.agg(**{name: (each[name] * each[name]).sum() for name in measures}).to_pyarrow().to_pylist()[0]
-    )
+    changes = {name: (both[name].cast("float64") * sign).sum() for name in measures}
+    each = both.group_by("customer_id").agg(**changes)
+    squares = first_row(each.agg(**{name: (each[name] * each[name]).sum() for name in measures}))
     return {name: normal_quantile(0.95) * float(square or 0.0) ** 0.5 for name, square in squares.items()}
 
 
@@ -283,9 +281,7 @@ def _acquisition_costs(spend: Any, won: pd.Series, months: dict[str, pd.Period])
     rows = open_optional(spend)
     if rows is None:
         return []
-    spent = (
-        rows.group_by(month=rows.date.truncate("M")).agg(amount=rows.amount.cast("float64").sum()).to_pandas()
-    )
+    spent = rows.group_by(month=_.date.truncate("M")).agg(amount=_.amount.cast("float64").sum()).to_pandas()
     by_month = spent.set_index(pd.to_datetime(spent["month"]).dt.to_period("M"))["amount"]
     return [by_month.get(month, float("nan")) / (won[name] or float("nan")) for name, month in months.items()]
 

@@ -137,9 +137,7 @@ def adjusted_rand(shared: NDArray[np.int64]) -> float:
     (1.0, -0.5)
     """
     table = shared.astype(float)
-    pairs, rows, columns = (
-        (counts * (counts - 1) / 2).sum() for counts in (table, table.sum(axis=1), table.sum(axis=0))
-    )
+    pairs, rows, columns = ((n * (n - 1) / 2).sum() for n in (table, table.sum(axis=1), table.sum(axis=0)))
     total = table.sum() * (table.sum() - 1) / 2
     expected = rows * columns / total if total else 0.0
     most = (rows + columns) / 2

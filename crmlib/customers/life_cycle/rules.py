@@ -71,13 +71,11 @@ class Rules:
     @property
     def who_is_gone(self) -> tuple[Any, ...]:
         """The condition of being gone, and the thresholds that decide it."""
-        names = {node.id for node in ast.walk(ast.parse(self.gone)) if isinstance(node, ast.Name)}
-        used = (
-            names | {"horizon_months", "false_alarm_rate", "advocate_months"} if "overdue" in names else names
-        )
-        return self.gone, *sorted(
-            (name, self.thresholds[name]) for name in used | {"horizon_months"} if name in self.thresholds
-        )
+        used = {node.id for node in ast.walk(ast.parse(self.gone)) if isinstance(node, ast.Name)}
+        used |= {"horizon_months"}
+        if "overdue" in used:
+            used |= {"false_alarm_rate", "advocate_months"}
+        return self.gone, *sorted((name, value) for name, value in self.thresholds.items() if name in used)
 
     @property
     def frame(self) -> pd.DataFrame:

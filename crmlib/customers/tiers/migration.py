@@ -94,9 +94,7 @@ def tier_migration(
     """
     length = comparable_months(transactions, as_of=as_of, months=months)
     first, second = (last_months(length, as_of=as_of, back=back) for back in (1, 0))
-    earlier, later = (
-        customer_profit(transactions, start=start, end=end, **known) for start, end in (first, second)
-    )
+    earlier, later = (customer_profit(transactions, start=a, end=b, **known) for a, b in (first, second))
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)
     idle, again = another_period(transactions, earlier, start=first[0], end=first[1], **known)

@@ -209,9 +209,8 @@ def _waits(loyalty_ledger: Any, transactions: Any, day: Any) -> pd.DataFrame:
     """From joining or a reward to the next reward: one row each, of a day at least."""
     table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date", "kind")
     table = with_ids_of(as_transactions(transactions), table)
-    rows = table.select("customer_id", day=table.date.cast("timestamp(6)"), kind=table.kind).filter(
-        _.day < end_of(day)
-    )
+    rows = table.select("customer_id", day=table.date.cast("timestamp(6)"), kind=table.kind)
+    rows = rows.filter(_.day < end_of(day))
     first = rows.group_by("customer_id").agg(day=_.day.min())
     rewards = rows.filter(_.kind == "redeemed").select("customer_id", "day")
     ends = fetch(first.union(rewards).distinct())

@@ -200,9 +200,8 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
 
 def _finding(column: Column, match: Match) -> Finding:
     aside = "; personal: only whether it is filled is kept, unless the study says personal_columns: keep"
-    return Finding(
-        f"columns.{column.name}", match.column, match.evidence + (aside if column.personal else "")
-    )
+    evidence = match.evidence + (aside if column.personal else "")
+    return Finding(f"columns.{column.name}", match.column, evidence)
 
 
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
@@ -272,9 +271,8 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     named = [Finding(entry, given[entry], _BY_YOU) for entry in _HOW_TO_OPEN if entry in given]
     seen = [*named, *detect_format(files[0], given)]
     questions, found = questions_in(seen), findings_in(seen)
-    options = {asked.entry: asked.answers[0] for asked in questions} | {
-        known.entry: known.value for known in found
-    }
+    options: dict[str, Any] = {asked.entry: asked.answers[0] for asked in questions}
+    options |= {known.entry: known.value for known in found}
     if rows:
         options = {}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)

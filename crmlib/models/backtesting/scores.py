@@ -276,9 +276,8 @@ def _walk_up(
     np.maximum.at(most, pair[known.row], counts)
     customers = np.split(np.argsort(counts, kind="stable"), np.cumsum(np.bincount(counts))[:-1])
     size = (len(alive), len(ends))
-    walk = _Walk(
-        np.zeros(len(counts)), np.zeros(len(counts)), np.full(size, -1), np.zeros(size), np.zeros(size)
-    )
+    (below, exactly), (up_to, under) = np.zeros((2, len(counts))), np.zeros((2, *size))
+    walk = _Walk(below, exactly, np.full(size, -1), up_to, under)
     total, fresh = np.zeros(len(x)), np.zeros(len(x))
     left, active, n = np.arange(len(x)), np.arange(len(alive)), 0
     while len(left):

@@ -254,9 +254,8 @@ def judge(
             of_group = {name: _sums(grouping.group, values) for name, values in by_level.items()}
             measures[grouping.name].append(_measure(grouping, by_level, of_group, squares, best_gini))
             # nan where a resample holds nobody of a group
-            means[grouping.name].append(
-                np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS])
-            )
+            shares = [_divide(of_group[name], of_group["size"]) for name in _MEANS]
+            means[grouping.name].append(np.array(shares))
     fifth = MEASURES.index("top_20_share")
     held = {name: np.array([row[fifth] for row in rows]) for name, rows in measures.items()}
     first = max(held, key=lambda name: np.nan_to_num(held[name][0], nan=-1.0))

@@ -247,10 +247,8 @@ def evaluate_churn(
         part["p_tenure"] = _by_tenure(data, column, train, test, random_state)
         parts.append(pd.DataFrame(part | {"p_base_rate": data.churned[train].mean()}))
     frame, rows = pd.concat(parts, ignore_index=True), np.concatenate([test for _, test in splits])
-    named, notes = (
-        {MODEL: "p_churn", WITHOUT: "p_without", TENURE: "p_tenure", BASE_RATE: "p_base_rate"},
-        [note],
-    )
+    named = {MODEL: "p_churn", WITHOUT: "p_without", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}
+    notes = [note]
     if "p_without" not in frame:
         del named[WITHOUT]
     if column is None:
