@@ -254,7 +254,7 @@ def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.Data
     gaps = (~np.isfinite(features)).sum()
     if gaps.any():
         raise CrmError(
-            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} customers; leave them out"
+            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} of {len(features):,} customers"
         )
     return features
 
